@@ -1,0 +1,44 @@
+# Every door of the project. `make setup` needs only Python ≥ 3.11; it uses uv where uv is installed.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := requirements/dev.txt
+
+.PHONY: setup demo test check bench lock clean
+
+setup: .venv/ready
+
+.venv/ready: $(LOCK) pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --clear --python '>=3.11' .venv && \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK) && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps -e . ; \
+	else \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AdvertiseX needs Python 3.11 or newer: make setup PYTHON=/path/to/python3")' && \
+	  $(PYTHON) -m venv --clear .venv && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e . ; \
+	fi
+	@touch $@
+
+demo: setup
+	@$(BIN)/advertisex demo
+
+test: setup
+	@$(BIN)/pytest -n auto --dist worksteal
+
+check: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup
+	@$(BIN)/python bench/embedded.py
+
+# The lock holds every version and hash, and no address.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command 'make lock' --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

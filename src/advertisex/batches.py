@@ -1,0 +1,124 @@
+"""The plain data that flows: a batch of messages in, an outcome out, a ledger of both.
+
+Frames and their columns:
+    messages   `Batch`: payloads as bytes, offsets and ingestion times beside them
+    events     `EVENT_COLUMNS` and the feed's own columns
+    rejects    `REJECT_COLUMNS`
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import polars as pl
+
+#: Columns that every stored event has beside those of its feed: identity, provenance, times (UTC, µs).
+EVENT_COLUMNS: dict[str, pl.DataType] = {
+    "event_id": pl.Binary(),
+    "offset": pl.Int64(),
+    "ingested_at": pl.Datetime("us"),
+}
+
+#: Columns of a reject or filtered message; topic, partition and feed are those of its outcome.
+REJECT_COLUMNS: dict[str, pl.DataType] = {
+    "offset": pl.Int64(),
+    "kind": pl.String(),
+    "stage": pl.String(),
+    "reason": pl.String(),
+    "detail": pl.String(),
+    "payload": pl.Binary(),
+    "ingested_at": pl.Datetime("us"),
+}
+
+
+class Partition(NamedTuple):
+    """One ordered part of the event log."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The offsets from `start` (inclusive) to `end` (exclusive) of one partition; gaps are allowed."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+
+    @property
+    def of(self) -> Partition:
+        """The partition that this is a span of."""
+        return Partition(self.topic, self.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of messages of one partition, as columns of equal length.
+
+    Attributes:
+        span: what was asked for and where to go on; every offset lies in it.
+        offsets: rising.
+        payloads: the messages, whole.
+        ingested_at: when each was appended, in microseconds since the epoch.
+    """
+
+    span: Span
+    offsets: Sequence[int]
+    payloads: Sequence[bytes]
+    ingested_at: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch: `read = events + repeated + rejects`, always.
+
+    Attributes:
+        span: of the batch.
+        feed: name of the feed.
+        events: unique within the batch, in the order of their offsets.
+        rejects: rejected and filtered messages, `REJECT_COLUMNS`.
+        repeated: events that were in the batch before, and so are dropped.
+        read: messages in the batch.
+    """
+
+    span: Span
+    feed: str
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+    repeated: int
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The ledger's counts. `replayed` lies outside the balance: those positions were counted when first stored."""
+
+    read: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    filtered: int = 0
+    rejected: int = 0
+    replayed: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every message that was read is accounted for."""
+        return self.read == self.stored + self.duplicate + self.filtered + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """Where a partition stands: the checkpoint and the counts behind it."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    counts: Counts

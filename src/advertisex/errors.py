@@ -1,0 +1,87 @@
+"""Every exception that AdvertiseX raises on purpose.
+
+    AdvertiseXError               one line for people: what failed, where, and the mend
+    ├── ConfigurationError        a flag, a setting or a file that the user named is wrong     exit 2
+    ├── SourceError               an input cannot be read: API, file, archive                  exit 1
+    │   └── SourceUnavailable     the same, but a later try may succeed (refused, 503, cut)
+    ├── LogError                  the event log cannot be read or written                      exit 1
+    ├── StoreError                the event store cannot be read or written                    exit 1
+    │   ├── StoreBusy             another process holds the store
+    │   ├── StoreMissing          nothing has been stored there yet
+    │   └── LedgerMoved           another worker advanced this partition; nothing was written
+    └── AnalysisError             the question has no answer on these events                   exit 1
+
+A bad *message* is never an exception: it becomes a reject, which is data.
+"""
+
+
+class AdvertiseXError(Exception):
+    """What failed, where, and what to do about it.
+
+    Args:
+        what: the failure, as a clause without a full stop.
+        where: file:line, topic/partition/offset or URL (without its password); may be empty.
+        mend: what the user can do; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.mend = mend
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        mend = f"; {self.mend}" if self.mend else ""
+        return f"{self.what}{place}{mend}"
+
+
+class ConfigurationError(AdvertiseXError):
+    """A flag, a setting, or a file that the user named is wrong."""
+
+    exit_code = 2
+
+
+class SourceError(AdvertiseXError):
+    """An input cannot be read."""
+
+
+class SourceUnavailable(SourceError):  # noqa: N818 - names the state, as StoreBusy does
+    """An input cannot be read now, but a later try may succeed.
+
+    Args:
+        what: see AdvertiseXError.
+        where: see AdvertiseXError.
+        mend: see AdvertiseXError.
+        retry_after: seconds that the other side asked us to wait, if it did.
+    """
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.retry_after = retry_after
+
+
+class LogError(AdvertiseXError):
+    """The event log cannot be read or written."""
+
+
+class StoreError(AdvertiseXError):
+    """The event store cannot be read or written."""
+
+
+class StoreBusy(StoreError):  # noqa: N818 - names the state
+    """Another process holds the store."""
+
+
+class StoreMissing(StoreError):  # noqa: N818 - names the state
+    """Nothing has been stored there yet."""
+
+
+class LedgerMoved(StoreError):  # noqa: N818 - names the state
+    """Another worker has advanced this partition; nothing of this batch was written."""
+
+
+class AnalysisError(AdvertiseXError):
+    """The question has no answer on these events."""

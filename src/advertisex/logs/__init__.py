@@ -1,0 +1,1 @@
+"""Event logs: the contract, and the adapters that keep it."""

@@ -1,0 +1,175 @@
+"""The embedded event log: one SQLite file, one row for each appended batch.
+
+A batch per row makes an append one insert, whatever the number of messages, and makes a crash leave whole
+batches only. A topic has one partition, 0.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from advertisex.batches import Batch, Partition, Span
+from advertisex.errors import LogError
+from advertisex.logs.contract import READ_BYTES
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS batch (
+    topic        TEXT NOT NULL,
+    first_offset INTEGER NOT NULL,
+    next_offset  INTEGER NOT NULL,
+    appended_at  INTEGER NOT NULL,  -- microseconds since the epoch, UTC
+    messages     BLOB NOT NULL,     -- MessagePack array of binaries
+    PRIMARY KEY (topic, first_offset)
+)
+"""
+_ROW_BYTES = 8 * 2**20
+_ROW_MESSAGES = 50_000
+_WAIT_SECONDS = 30
+_decode = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+class SqliteLog:
+    """An event log in one SQLite file, made when it is absent; see `EventLog` for what it promises.
+
+    Args:
+        path: the file; its folder is made too.
+
+    Raises:
+        LogError: the file cannot be opened, or is no log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._explained("cannot open the event log"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # check_same_thread: the runner reads ahead in a thread of its own, one thread at a time
+            self._db = sqlite3.connect(
+                path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(_SCHEMA)
+
+    def append(self, topic: str, messages: Sequence[bytes]) -> None:
+        """See `EventLog.append`."""
+        if not messages:
+            return
+        with self._explained("cannot append to the event log"), self._transaction():
+            (first,) = self._db.execute(
+                "SELECT coalesce(max(next_offset), 0) FROM batch WHERE topic = ?", (topic,)
+            ).fetchone()
+            now = time.time_ns() // 1000
+            for part in _rows(messages):
+                row = (topic, first, first + len(part), now, msgspec.msgpack.encode(part))
+                self._db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", row)
+                first += len(part)
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
+        """See `EventLog.read`."""
+        payloads: list[bytes] = []
+        times: list[int] = []
+        room = READ_BYTES
+        if partition == 0:
+            for first, appended_at, blob in self._rows_from(topic, offset):
+                start = offset + len(payloads) - first
+                part = _decode(blob)[start : start + limit - len(payloads)]
+                part, room = _fitting(part, room, at_least=0 if payloads else 1)
+                payloads += part
+                times += [appended_at] * len(part)
+                if len(payloads) == limit or room <= 0:
+                    break
+        end = offset + len(payloads)
+        return Batch(Span(topic, partition, offset, end), range(offset, end), payloads, times)
+
+    def partitions(self, topic: str) -> list[int]:
+        """See `EventLog.partitions`."""
+        return [p.partition for p in self.end_offsets() if p.topic == topic]
+
+    def end_offsets(self) -> dict[Partition, int]:
+        """See `EventLog.end_offsets`."""
+        with self._explained("cannot read the event log"):
+            rows = self._db.execute("SELECT topic, max(next_offset) FROM batch GROUP BY topic ORDER BY topic")
+            return {Partition(topic, 0): end for topic, end in rows}
+
+    def acknowledge(self, partition: Partition, offset: int) -> None:
+        """See `EventLog.acknowledge`; there is nothing to tell here, the ledger knows."""
+
+    def close(self) -> None:
+        """See `EventLog.close`."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows_from(self, topic: str, offset: int) -> Iterator[tuple[int, int, bytes]]:
+        """The rows that hold `offset` and later ones, in order."""
+        with self._explained("cannot read the event log"):
+            yield from self._db.execute(
+                "SELECT first_offset, appended_at, messages FROM batch WHERE topic = ? AND first_offset >= "
+                "coalesce((SELECT max(first_offset) FROM batch WHERE topic = ? AND first_offset <= ?), 0) "
+                "AND next_offset > ? ORDER BY first_offset",
+                (topic, topic, offset, offset),
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise LogError(f"{what}: {error}", where=str(self._path), mend=_mend(error)) from error
+
+
+def _mend(error: Exception) -> str:
+    text = str(error)
+    if "locked" in text:
+        return "another process has held it for half a minute: end that process, then run this again"
+    if "not a database" in text:
+        return "this file is no event log: name another with --log or --data"
+    if "full" in text:
+        return "free some disk space, then run this again"
+    return "check that the folder exists and can be written"
+
+
+def _rows(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Cut messages into runs of bounded weight, so that a read never has to decode much more than it wants."""
+    part: list[bytes] = []
+    weight = 0
+    for message in messages:
+        if part and (weight + len(message) > _ROW_BYTES or len(part) == _ROW_MESSAGES):
+            yield part
+            part, weight = [], 0
+        part.append(message)
+        weight += len(message)
+    yield part
+
+
+def _fitting(part: list[bytes], room: int, at_least: int) -> tuple[list[bytes], int]:
+    """The first messages that fit into `room` bytes, at least so many, and the room then left (≤ 0: none)."""
+    weights = list(accumulate(map(len, part)))
+    if not weights or weights[-1] <= room:
+        return part, room - (weights[-1] if weights else 0)
+    count = max(at_least, sum(weight <= room for weight in weights))
+    return part[:count], 0
