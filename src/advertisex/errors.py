@@ -48,7 +48,7 @@ class SourceError(AdvertiseXError):
     """An input cannot be read."""
 
 
-class SourceUnavailable(SourceError):  # noqa: N818 - names the state, as StoreBusy does
+class SourceUnavailable(SourceError):
     """An input cannot be read now, but a later try may succeed.
 
     Args:
@@ -71,15 +71,15 @@ class StoreError(AdvertiseXError):
     """The event store cannot be read or written."""
 
 
-class StoreBusy(StoreError):  # noqa: N818 - names the state
+class StoreBusy(StoreError):
     """Another process holds the store."""
 
 
-class StoreMissing(StoreError):  # noqa: N818 - names the state
+class StoreMissing(StoreError):
     """Nothing has been stored there yet."""
 
 
-class LedgerMoved(StoreError):  # noqa: N818 - names the state
+class LedgerMoved(StoreError):
     """Another worker has advanced this partition; nothing of this batch was written."""
 
 

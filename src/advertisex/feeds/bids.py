@@ -32,7 +32,10 @@ AVRO_SCHEMA: dict[str, Any] = {
                 "name": "Auction",
                 "fields": [
                     {"name": "auction_id", "type": ["null", "string"], "default": None},
-                    {"name": "timestamp", "type": [{"type": "long", "logicalType": "timestamp-micros"}, "string"]},
+                    {
+                        "name": "timestamp",
+                        "type": [{"type": "long", "logicalType": "timestamp-micros"}, "string"],
+                    },
                     {"name": "creative_id", "type": ["null", "string"], "default": None},
                     {"name": "amount", "type": ["null", "double"], "default": None},
                     {"name": "currency", "type": ["null", "string"], "default": None},

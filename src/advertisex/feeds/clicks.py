@@ -5,7 +5,7 @@ import polars as pl
 from advertisex.feeds.feed import Feed, Field, Rule, TimeReading
 from advertisex.feeds.rules import usual_rules
 
-#: What a `conversion` column that is a flag may hold, in lower case. A flagged row is a click that did or did not convert.
+#: What a `conversion` column that is a flag may hold, in lower case: the row is a click that did or did not convert.
 CONVERTED = ("1", "true", "yes", "1.0")
 NOT_CONVERTED = ("0", "false", "no", "0.0")
 
@@ -27,7 +27,7 @@ _NOTHING_COUNTED = Rule(
     "missing_field",
     "conversion_type",
     pl.all_horizontal(pl.col("conversion_type", "raw.clicks", "raw.conversions").fill_null("") == ""),
-    "is required where clicks and conversions are not given",
+    "must be given where clicks and conversions are not",
 )
 
 
@@ -39,6 +39,14 @@ def clicks(times: TimeReading) -> Feed:
         says="one row for each click, conversion, or count of both",
         fields=FIELDS,
         rules=(*usual_rules(FIELDS, times), _NOTHING_COUNTED),
-        identity=("user_id", "event_time", "campaign_id", "conversion_type", "clicks", "conversions", "value"),
+        identity=(
+            "user_id",
+            "event_time",
+            "campaign_id",
+            "conversion_type",
+            "clicks",
+            "conversions",
+            "value",
+        ),
         times=times,
     )

@@ -1,6 +1,6 @@
 """What a feed is: its fields, its rules and its identity, as frozen data."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ class Field:
         required: an event without it is rejected.
         aliases: other names under which sources send it; the canonical name wins, then their order.
         is_id: an identifier, so it may hold no control character.
+        stored: whether it becomes a column of the stored event.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Field:
     required: bool = False
     aliases: tuple[str, ...] = ()
     is_id: bool = False
+    stored: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ class Field:
         return "event_time" if self.kind == "time" else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One reason for which a standardised event is rejected.
 
@@ -56,12 +58,12 @@ class Rule:
         code: the reason code, as in the ledger and the rejects.
         field: the field it judges.
         broken: Boolean expression over the standardised columns, true where the event breaks the rule.
-        says: what was expected, as it ends the sentence "user_id: …".
+        says: what is expected, as in "user_id: must be given, got None".
     """
 
     code: str
     field: str
-    broken: pl.Expr = field(compare=False)
+    broken: pl.Expr
     says: str
 
 
@@ -95,6 +97,7 @@ class Feed:
         identity: columns whose content is the event's identity, in the order in which they are hashed.
         derived: stored columns that no message carries, with dtype and comment.
         avro_schema: the writer schema of its own binary messages, or None where it has none.
+        confluent_schemas: (schema id, writer schema) of other binary messages that it reads.
         times: how its timestamps are read.
     """
 
@@ -106,6 +109,7 @@ class Feed:
     identity: tuple[str, ...]
     derived: tuple[tuple[str, pl.DataType, str], ...] = ()
     avro_schema: dict[str, Any] | None = None
+    confluent_schemas: tuple[tuple[int, dict[str, Any]], ...] = ()
     times: TimeReading = TimeReading()
 
     def field_named(self, name: str) -> Field | None:
@@ -115,13 +119,14 @@ class Feed:
     @property
     def columns(self) -> dict[str, pl.DataType]:
         """Columns of a stored event that depend on the feed, with their dtypes, in order."""
-        own: dict[str, pl.DataType] = {f.column: DTYPES[f.kind] for f in self.fields}
+        own: dict[str, pl.DataType] = {f.column: DTYPES[f.kind] for f in self.fields if f.stored}
         return own | {name: dtype for name, dtype, _ in self.derived}
 
     @property
     def comments(self) -> dict[str, str]:
         """For each of `columns`, its line for people."""
-        return {f.column: f.says for f in self.fields} | {name: says for name, _, says in self.derived}
+        own = {f.column: f.says for f in self.fields if f.stored}
+        return own | {name: says for name, _, says in self.derived}
 
     def with_aliases(self, aliases: dict[str, str]) -> "Feed":
         """This feed, also reading each key of `aliases` as the canonical field it maps to."""
@@ -130,3 +135,15 @@ class Feed:
             for f in self.fields
         )
         return replace(self, fields=fields)
+
+    def identified_by(self, id_field: str) -> "Feed":
+        """This feed with a source's own id for identity: events are the same where it and the event time are."""
+        own = Field("source_id", "text", "the source's own id", True, (id_field,), is_id=True, stored=False)
+        column = pl.col(own.name)
+        rule = Rule("missing_field", own.name, column.is_null() | (column == ""), f"({id_field}) must be given")
+        return replace(
+            self,
+            fields=(*self.fields, own),
+            rules=(rule, *self.rules),
+            identity=(own.name, "event_time"),
+        )

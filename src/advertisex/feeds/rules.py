@@ -22,7 +22,7 @@ _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 def missing(field: Field) -> Rule:
     """A required field that is absent, null or empty."""
     column = raw(field)
-    return Rule("missing_field", field.name, column.is_null() | (column == ""), "is required")
+    return Rule("missing_field", field.name, column.is_null() | (column == ""), "must be given")
 
 
 def raw(field: Field) -> pl.Expr:
@@ -39,7 +39,7 @@ def wrong_type(field: Field) -> Rule:
 
 def bad_timestamp(field: Field) -> Rule:
     """A timestamp that none of the known notations reads."""
-    return Rule("bad_timestamp", field.name, pl.col("event_time").is_null(), "is not a known timestamp")
+    return Rule("bad_timestamp", field.name, pl.col("event_time").is_null(), "must be a timestamp in a known notation")
 
 
 def out_of_range(field: Field, times: TimeReading) -> Rule:
@@ -60,13 +60,16 @@ def bad_website(field: Field) -> Rule:
 def placeholder(field: Field) -> Rule:
     """A user id that stands for no user."""
     broken = pl.col(field.name).str.to_lowercase().is_in(PLACEHOLDERS)
-    return Rule("placeholder_user_id", field.name, broken, "is a placeholder, not a user")
+    return Rule("placeholder_user_id", field.name, broken, "must be a user, not a placeholder")
 
 
 def control_character(field: Field) -> Rule:
     """A control character (Unicode category Cc) in an identifier."""
     return Rule(
-        "control_character", field.name, pl.col(field.name).str.contains(_CONTROL), "holds a control character"
+        "control_character",
+        field.name,
+        pl.col(field.name).str.contains(_CONTROL),
+        "must hold no control character",
     )
 
 

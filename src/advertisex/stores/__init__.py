@@ -1,1 +1,1 @@
-""".""" 
+"""Event stores: the contract, and the adapters that keep it."""

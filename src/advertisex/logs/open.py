@@ -1,0 +1,24 @@
+"""Open an event log by its URL."""
+
+from pathlib import Path
+
+from advertisex.errors import ConfigurationError
+from advertisex.logs.contract import EventLog
+from advertisex.logs.sqlite import SqliteLog
+
+_SQLITE = "sqlite:///"
+
+
+def open_log(url: str) -> EventLog:
+    """The log that a URL names, made when it is absent: `sqlite:///relative.db`, `sqlite:////absolute.db`.
+
+    Raises:
+        ConfigurationError: no log of this version has such a URL.
+        LogError: it cannot be opened.
+    """
+    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+        return SqliteLog(Path(url.removeprefix(_SQLITE)))
+    raise ConfigurationError(
+        f"{url.split('://', maxsplit=1)[0]!r} is no event log of this version",
+        mend="use --log sqlite:///path/to/log.db",
+    )

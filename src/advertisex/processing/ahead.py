@@ -1,0 +1,46 @@
+"""Run an iterator one step ahead, in a thread of its own."""
+
+from collections.abc import Generator, Iterable
+from queue import Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def ahead(items: Iterable[T]) -> Generator[T, None, None]:
+    """Yield the items of `items` in order, making the next one while the last is in use.
+
+    At most one item waits, so memory stays bounded. An error in `items` is raised here, after the items before
+    it. Closing this generator ends the thread.
+    """
+    waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=1)
+    closed = Event()
+
+    def make() -> None:
+        last: tuple[bool, BaseException | None] = (False, None)
+        try:
+            for item in items:
+                waiting.put((True, item))
+                if closed.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the items are used
+            last = (False, error)
+        waiting.put(last)
+
+    thread = Thread(target=make, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = waiting.get()
+            if not more:
+                if isinstance(item, BaseException):
+                    raise item
+                return
+            yield item  # type: ignore[misc]
+    finally:
+        closed.set()
+        while thread.is_alive():  # it may be waiting for room
+            while not waiting.empty():
+                waiting.get_nowait()
+            thread.join(timeout=0.05)

@@ -1,0 +1,100 @@
+"""Decode JSON messages, one at a time, straight into a struct that holds only the feed's fields.
+
+Every message is decoded alone: joining messages into one document would let one of them swallow or fake
+others. The struct is the fast path; `explain` looks again at what it refused, to name the field.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from advertisex.feeds import Feed
+from advertisex.processing.refusals import Refusal, shown
+
+#: What decoding a message may raise; RecursionError is how deep nesting ends.
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
+
+_TEXT = str | int | None
+_SCALAR = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """How the messages of a feed are decoded.
+
+    Attributes:
+        decode: from a payload to an object that has the attributes in `names`; raises `DECODE_ERRORS`.
+        explain: from a payload that was refused, and the error, to the reason.
+        names: for each field of the feed, the attributes that may hold it, in the order in which they count.
+        blank: such an object with nothing in it.
+    """
+
+    decode: Callable[[bytes], Any]
+    explain: Callable[[bytes, Exception], Refusal]
+    names: tuple[tuple[str, ...], ...]
+    blank: Any
+
+
+@lru_cache(maxsize=64)
+def _struct(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[type[msgspec.Struct], Any]:
+    """A struct with one attribute for each name under which each (kind, names) may come."""
+    members: list[tuple[str, Any, Any]] = []
+    rename: dict[str, str] = {}
+    for index, (kind, names) in enumerate(fields):
+        for place, name in enumerate(names):
+            members.append((f"f{index}_{place}", _TEXT if kind == "text" else _SCALAR, None))
+            rename[f"f{index}_{place}"] = name
+    struct = msgspec.defstruct("Message", members, rename=rename, gc=False)
+    return struct, msgspec.json.Decoder(struct).decode
+
+
+def json_decoder(feed: Feed) -> Decoder:
+    """The decoder of a feed whose messages are flat JSON objects."""
+    # A flag may come for a conversion type (`"conversion": true`), so that field is not held to text.
+    fields = tuple(("flag" if f.name == "conversion_type" else f.kind, f.names) for f in feed.fields)
+    struct, decode = _struct(fields)
+
+    def explain(payload: bytes, error: Exception) -> Refusal:
+        return explain_json(payload, error, feed)
+
+    names = tuple(tuple(f"f{i}_{j}" for j in range(len(f.names))) for i, f in enumerate(feed.fields))
+    return Decoder(decode, explain, names, struct())
+
+
+def not_utf8(payload: bytes) -> Refusal | None:
+    """The refusal of a message that is no UTF-8 text."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return Refusal("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
+    return None
+
+
+def explain_json(payload: bytes, error: Exception, feed: Feed) -> Refusal:
+    """Why a message is no JSON object with the feed's fields."""
+    try:
+        document = msgspec.json.decode(payload)
+    except DECODE_ERRORS as broken:
+        return Refusal("undecodable", f"{reason_text(broken)}: {shown(payload[:400])}")
+    if not isinstance(document, dict):
+        return Refusal("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
+    for field in feed.fields:
+        for name in field.names:
+            value = document.get(name)
+            if isinstance(value, (dict, list)):
+                return Refusal("wrong_type", f"{name}: must be one value, got {shown(value)}")
+            if isinstance(value, (bool, float)) and field.kind == "text":
+                return Refusal("wrong_type", f"{name}: must be text or a whole number, got {shown(value)}")
+    return Refusal("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
+
+
+def reason_text(error: Exception) -> str:
+    """A decoding error as a clause."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 at byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error) or type(error).__name__

@@ -1,0 +1,40 @@
+"""The whole of processing on one screen: what becomes of a batch of messages."""
+
+import polars as pl
+
+from advertisex.batches import EVENT_COLUMNS, Batch, Outcome
+from advertisex.feeds import Feed
+from advertisex.processing.decode import decode
+from advertisex.processing.enrich import Catalogue, enrich
+from advertisex.processing.identify import first_of_each, identify
+from advertisex.processing.policy import Policy, apply_policy
+from advertisex.processing.refusals import rejects_of
+from advertisex.processing.standardise import standardise
+from advertisex.processing.validate import validate
+
+
+def process(batch: Batch, feed: Feed, policy: Policy, catalogue: Catalogue) -> Outcome:
+    """Make a batch trustworthy. Pure: the same batch always has the same outcome.
+
+    Returns:
+        Unique events with the columns of the feed and `EVENT_COLUMNS`; rejected and filtered messages, whole; and
+        the number of repeated events. Together they are as many as the messages.
+    """
+    decoded, undecodable = decode(batch, feed)
+    valid, invalid = validate(standardise(decoded, feed), feed)
+    kept, filtered = apply_policy(valid, policy)
+    identified = identify(enrich(kept, catalogue), feed)
+    unique, repeated = first_of_each(identified)
+    return Outcome(
+        span=batch.span,
+        feed=feed.name,
+        events=stored_columns(unique, feed),
+        rejects=rejects_of(batch, [undecodable, invalid, filtered]),
+        repeated=repeated,
+        read=len(batch),
+    )
+
+
+def stored_columns(events: pl.DataFrame, feed: Feed) -> pl.DataFrame:
+    """The columns that are stored, in the order in which they are stored."""
+    return events.select(list(EVENT_COLUMNS | feed.columns))

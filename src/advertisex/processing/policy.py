@@ -1,0 +1,65 @@
+"""Stage 4, filter: valid events that the policy refuses are put aside, whole and with the reason."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from advertisex.processing.refusals import Refusal, refused_frame, shown
+
+_NEGATIVE = r"^-[0-9]"
+_FIELD_OF = {"negative_user_id": "user_id", "blocked_user": "user_id", "blocked_site": "website"}
+_SAYS = {
+    "negative_user_id": "is a negative id",
+    "blocked_user": "is on the list of blocked users",
+    "blocked_site": "is on a blocked site",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is filtered out.
+
+    Attributes:
+        negative_users: whether events of negative user ids are filtered.
+        blocked_users: user ids, compared as text.
+        blocked_sites: hosts in lower case; a host below one of them is blocked too.
+    """
+
+    negative_users: bool = True
+    blocked_users: frozenset[str] = frozenset()
+    blocked_sites: frozenset[str] = frozenset()
+
+
+def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part the events that the policy keeps from those that it filters out.
+
+    Returns:
+        The kept rows, columns as they came; and the filtered ones (see `refused_frame`): negative_user_id,
+        blocked_user, blocked_site.
+    """
+    reasons: list[pl.Expr] = []
+    user = pl.col("user_id")
+    if policy.negative_users:
+        reasons.append(pl.when(user.str.contains(_NEGATIVE)).then(pl.lit("negative_user_id")))
+    if policy.blocked_users:
+        reasons.append(pl.when(user.is_in(list(policy.blocked_users))).then(pl.lit("blocked_user")))
+    if policy.blocked_sites and "host" in valid.columns:
+        hosts = [host for host in valid["host"].drop_nulls().unique() if _is_below(host, policy.blocked_sites)]
+        reasons.append(pl.when(pl.col("host").is_in(hosts)).then(pl.lit("blocked_site")))
+    if not reasons:
+        return valid, refused_frame("filter", {})
+    verdict = valid.select(pl.coalesce(*reasons).alias("reason")).to_series()
+    filtered = valid.with_columns(verdict).filter(pl.col("reason").is_not_null())
+    refusals = {row["row"]: _refusal(row) for row in filtered.iter_rows(named=True)}
+    return valid.filter(verdict.is_null()), refused_frame("filter", refusals, kind="filtered")
+
+
+def _is_below(host: str, sites: frozenset[str]) -> bool:
+    labels = host.split(".")
+    return any(".".join(labels[start:]) in sites for start in range(len(labels)))
+
+
+def _refusal(row: dict[str, object]) -> Refusal:
+    reason = str(row["reason"])
+    field = _FIELD_OF[reason]
+    return Refusal(reason, f"{field}: {shown(row[field])} {_SAYS[reason]}")

@@ -1,0 +1,55 @@
+"""How stages hand over what they refuse, and how it becomes the rejects of an outcome."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import polars as pl
+
+from advertisex.batches import REJECT_COLUMNS, Batch
+
+_SHOWN = 200
+_COLUMNS = {
+    "row": pl.UInt32(),
+    "kind": pl.String(),
+    "stage": pl.String(),
+    "reason": pl.String(),
+    "detail": pl.String(),
+}
+
+
+class Refusal(NamedTuple):
+    """Why one message is refused."""
+
+    reason: str
+    detail: str
+
+
+def shown(value: object) -> str:
+    """A value as a detail shows it: quoted, escaped, and cut after 200 characters."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+
+
+def refused_frame(stage: str, refusals: Mapping[int, Refusal], kind: str = "rejected") -> pl.DataFrame:
+    """Refusals by row of the batch, as a frame: row, kind, stage, reason, detail."""
+    return pl.DataFrame(
+        {
+            "row": list(refusals),
+            "kind": [kind] * len(refusals),
+            "stage": [stage] * len(refusals),
+            "reason": [refusal.reason for refusal in refusals.values()],
+            "detail": [refusal.detail for refusal in refusals.values()],
+        },
+        schema=_COLUMNS,
+    )
+
+
+def rejects_of(batch: Batch, refused: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The refused of all stages in the order of their offsets, each with its whole payload (`REJECT_COLUMNS`)."""
+    frame = pl.concat(refused).sort("row")
+    rows = frame["row"].to_list()
+    return frame.with_columns(
+        pl.Series("offset", [batch.offsets[row] for row in rows], dtype=pl.Int64),
+        pl.Series("payload", [batch.payloads[row] for row in rows], dtype=pl.Binary),
+        pl.Series("ingested_at", [batch.ingested_at[row] for row in rows], dtype=pl.Int64).cast(pl.Datetime("us")),
+    ).select(list(REJECT_COLUMNS))

@@ -1,0 +1,70 @@
+"""Stage 2, standardise: text becomes typed columns, one meaning whatever shape a source has.
+
+Nothing is refused here: a text that cannot be typed becomes null beside its `raw.NAME`, for validation to judge.
+"""
+
+import polars as pl
+
+from advertisex.feeds import Feed, Field
+from advertisex.feeds.clicks import CONVERTED, NOT_CONVERTED
+from advertisex.processing.timestamps import read_timestamps
+from advertisex.processing.websites import read_hosts
+
+_WHOLE = r"^[+-]?[0-9]+(?:\.0+)?$"
+_NUMBER = r"(?i)^[+-]?(?:[0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+|nan|inf|infinity)$"
+
+
+def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
+    """Type the text columns of a decoded frame.
+
+    Returns:
+        row, offset, ingested_at, the feed's text columns, `event_time` (µs, UTC), counts (i64), amounts (f64), and
+        for each field that is not text `raw.NAME` (String); with a website also `host` (String, null where bad).
+        Optional text that is empty becomes null.
+    """
+    optional = [f.name for f in feed.fields if f.kind == "text" and not f.required]
+    typed = [f for f in feed.fields if f.kind != "text"]
+    frame = decoded.with_columns(
+        *(pl.when(pl.col(name) != "").then(name).alias(name) for name in optional),
+        *(pl.col(f.name).alias(f"raw.{f.name}") for f in typed),
+        *(_number(f) for f in typed if f.kind != "time"),
+    )
+    time = next(f for f in feed.fields if f.kind == "time")
+    columns = [read_timestamps(frame[time.name], feed.times).alias("event_time")]
+    if feed.field_named("website"):
+        columns.append(read_hosts(frame["website"]))
+    frame = frame.drop(time.name).with_columns(columns)
+    return _count_rows(frame) if feed.name == "clicks" else frame
+
+
+def _number(field: Field) -> pl.Expr:
+    text = pl.col(field.name)
+    if field.kind == "count":
+        whole = text.str.extract(r"^[+]?(-?[0-9]+)")
+        return pl.when(text.str.contains(_WHOLE)).then(whole.cast(pl.Int64, strict=False)).alias(field.name)
+    return pl.when(text.str.contains(_NUMBER)).then(text.cast(pl.Float64, strict=False)).alias(field.name)
+
+
+def _count_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """What a row of the clicks feed counts: by its type, by a flag, or by the numbers that override both."""
+    kind = pl.col("conversion_type").str.to_lowercase()
+    converted, flagged_click = kind.is_in(CONVERTED), kind.is_in(NOT_CONVERTED)
+    click = flagged_click | (kind == "click")
+    by_type_clicks = pl.when(click | converted).then(1).when(kind.is_not_null()).then(0)
+    by_type_conversions = pl.when(click).then(0).when(kind.is_not_null()).then(1)
+    return frame.with_columns(
+        _given_or("clicks", by_type_clicks),
+        _given_or("conversions", by_type_conversions),
+        pl.when(click)
+        .then(pl.lit("click"))
+        .when(converted)
+        .then(pl.lit("conversion"))
+        .otherwise("conversion_type")
+        .alias("conversion_type"),
+    )
+
+
+def _given_or(name: str, by_type: pl.Expr) -> pl.Expr:
+    """A count that was given, even one that cannot be read, is never replaced by what the type implies."""
+    given = pl.col(f"raw.{name}").fill_null("") != ""
+    return pl.when(given).then(name).otherwise(by_type.fill_null(0)).cast(pl.Int64).alias(name)

@@ -1,0 +1,163 @@
+"""Read timestamps of every notation into UTC microseconds.
+
+Accepted: RFC 3339 (with leap seconds, which become the second after); `YYYY-MM-DD HH:MM:SS[.f]` with a space or a
+T, with an offset or without; epoch seconds, milliseconds, microseconds or nanoseconds, told apart by size; and the
+formats of the settings. Digits beyond the microsecond are dropped.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from advertisex.feeds import TimeReading
+
+_MICROS = pl.Datetime("us")
+#: The ISO notations that most logs use: they are read column by column, at fixed places in the text.
+_COMMON = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3}|\.[0-9]{6})?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?$"
+)
+_EPOCH = r"^-?[0-9]{1,18}(?:\.[0-9]{1,9})?$"
+#: Every other ISO notation.
+_PARTS = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
+    r"(?:([Zz])|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)?",
+    re.ASCII,
+)
+#: Below these, a number of the epoch counts seconds (to the year 5138), milliseconds, microseconds.
+_SECONDS, _MILLIS, _MICROSECONDS = 10**11, 10**14, 10**17
+
+
+def read_timestamps(text: pl.Series, times: TimeReading) -> pl.Series:
+    """UTC times of timestamp texts; null where no notation reads the text.
+
+    Args:
+        text: String.
+        times: zone of texts without an offset, and further formats.
+
+    Returns:
+        Datetime in microseconds without a zone, which means UTC everywhere in this project.
+    """
+    column = pl.col("text")
+    frame = text.alias("text").to_frame()
+    frame = frame.with_columns(pl.when(column.str.contains(_COMMON)).then(_iso(column, times)).alias("time"))
+    if frame["time"].null_count():
+        epoch = pl.when(column.str.contains(_EPOCH)).then(_epoch(column))
+        frame = _read_the_rest(frame.with_columns(pl.coalesce("time", epoch)), times)
+    return frame["time"]
+
+
+def _iso(text: pl.Expr, times: TimeReading) -> pl.Expr:
+    """Texts of the common ISO notations."""
+    fraction = (
+        pl.when(text.str.len_bytes() < 26)
+        .then(_digits(text, 20, 3) * 1000)
+        .otherwise(pl.coalesce(_digits(text, 20, 6), _digits(text, 20, 3) * 1000))
+    )
+    has_fraction = text.str.slice(19, 1) == "."
+    seconds = _digits(text, 11, 2) * 3600 + _digits(text, 14, 2) * 60 + _digits(text, 17, 2)
+    day = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(_MICROS).cast(pl.Int64)
+    naive = day + seconds * 1_000_000 + pl.when(has_fraction).then(fraction).otherwise(0)
+    sign = text.str.slice(-6, 1)
+    minutes = _digits(text, -5, 2) * 60 + _digits(text, -2, 2)
+    return (
+        pl.when(text.str.ends_with("Z"))
+        .then(naive.cast(_MICROS))
+        .when(sign == "+")
+        .then((naive - minutes * 60_000_000).cast(_MICROS))
+        .when(sign == "-")
+        .then((naive + minutes * 60_000_000).cast(_MICROS))
+        .otherwise(_zoned(naive.cast(_MICROS), times.zone))
+    )
+
+
+def _digits(text: pl.Expr, start: int, length: int) -> pl.Expr:
+    return text.str.slice(start, length).cast(pl.Int64, strict=False)
+
+
+def _zoned(naive: pl.Expr, zone: str) -> pl.Expr:
+    """Local times in UTC; null for one that the clocks skipped. Of a repeated one, the first is meant."""
+    if zone == "UTC":
+        return naive
+    local = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def _epoch(text: pl.Expr) -> pl.Expr:
+    whole = text.str.extract(r"^(-?[0-9]+)").cast(pl.Int64, strict=False)
+    size = whole.abs()
+    exact = (
+        pl.when(size < _SECONDS)
+        .then(whole * 1_000_000)
+        .when(size < _MILLIS)
+        .then(whole * 1_000)
+        .when(size < _MICROSECONDS)
+        .then(whole)
+        .otherwise(whole.floordiv(1_000))
+    )
+    unit = pl.when(size < _SECONDS).then(1e6).when(size < _MILLIS).then(1e3).otherwise(1.0)
+    part = ("0." + text.str.extract(r"\.([0-9]+)$")).cast(pl.Float64)
+    sign = pl.when(text.str.starts_with("-")).then(-1).otherwise(1)
+    rest = (part * unit * sign + 1e-4 * sign).cast(pl.Int64).fill_null(0)
+    return (exact + rest).cast(_MICROS)
+
+
+def _read_the_rest(frame: pl.DataFrame, times: TimeReading) -> pl.DataFrame:
+    """The rarer notations, each distinct text once."""
+    texts = frame.filter(pl.col("time").is_null() & pl.col("text").is_not_null())["text"].unique()
+    if not len(texts):
+        return frame
+    table = pl.DataFrame(
+        {"text": texts, "rare": [_read_one(text, times) for text in texts]},
+        schema={"text": pl.String, "rare": _MICROS},
+    )
+    return frame.join(table, on="text", how="left", maintain_order="left").select(
+        "text", pl.coalesce("time", "rare").alias("time")
+    )
+
+
+def _read_one(text: str, times: TimeReading) -> datetime | None:
+    zone = ZoneInfo(times.zone)
+    moment = _read_parts(text, zone)
+    if moment is None:
+        moment = next((m for f in times.formats if (m := _strptime(text, f, zone)) is not None), None)
+    return moment
+
+
+def _read_parts(text: str, zone: ZoneInfo) -> datetime | None:
+    match = _PARTS.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.group(1, 2, 3, 4, 5, 6))
+    leap = second == 60
+    micros = int((match[7] or "0")[:6].ljust(6, "0"))
+    try:
+        naive = datetime(year, month, day, hour, minute, 59 if leap else second, 0 if leap else micros)  # noqa: DTZ001
+        if match[9]:
+            offset = timedelta(hours=int(match[10]), minutes=int(match[11] or 0))
+            utc: datetime | None = naive - (offset if match[9] == "+" else -offset)
+        else:
+            utc = naive if match[8] else _to_utc(naive, zone)
+        if leap and utc is not None:  # leap seconds are inserted at the end of a UTC day only
+            return utc + timedelta(seconds=1) if (utc.hour, utc.minute) == (23, 59) else None
+    except (ValueError, OverflowError):
+        return None
+    return utc
+
+
+def _strptime(text: str, pattern: str, zone: ZoneInfo) -> datetime | None:
+    try:
+        moment = datetime.strptime(text, pattern)  # noqa: DTZ007 - a missing zone is the setting's
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else _to_utc(moment, zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _to_utc(naive: datetime, zone: ZoneInfo) -> datetime | None:
+    """A local time in UTC; None for one that the clocks skipped. Of a repeated one, the first is meant."""
+    utc = naive.replace(tzinfo=zone).astimezone(UTC)
+    if utc.astimezone(zone).replace(tzinfo=None) != naive:
+        return None
+    return utc.replace(tzinfo=None)

@@ -1,0 +1,216 @@
+"""The settings: a TOML file, then `ADVERTISEX_*` environment variables, then flags, in that rising order."""
+
+import tomllib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from advertisex import feeds
+from advertisex.errors import ConfigurationError
+from advertisex.feeds import Feed, TimeReading
+
+FeedName = Literal["impressions", "clicks", "bids"]
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Paris") from error
+    return name
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TimeSettings(_Section):
+    """How timestamps are read, and which are believed."""
+
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", description="zone of timestamps without an offset"
+    )
+    formats: tuple[str, ...] = Field(default=(), description="further strptime formats")
+    earliest: datetime = Field(default=datetime(2000, 1, 1, tzinfo=UTC), description="an event before this is rejected")
+    future: timedelta = Field(
+        default=timedelta(days=1),
+        description="an event later than its ingestion by more than this is rejected (seconds or ISO 8601)",
+    )
+
+
+class PolicySettings(_Section):
+    """Which valid events are filtered out."""
+
+    negative_users: bool = Field(default=True, description="filter events of negative user ids")
+    blocked_users: frozenset[str] = Field(default=frozenset(), description="user ids")
+    blocked_sites: frozenset[str] = Field(default=frozenset(), description="hosts; those below them are blocked too")
+
+
+class FeedSettings(_Section):
+    """One feed."""
+
+    topic: str | None = Field(default=None, min_length=1, description="its topic in the event log")
+    aliases: dict[str, str] = Field(default={}, description="further names of fields: name in the message = our name")
+    id_field: str | None = Field(
+        default=None, description="the source's own id: identity is then this and the event time, not the content"
+    )
+    schemas: dict[int, Path] = Field(default={}, description="Avro schema files by Confluent schema id (bids only)")
+
+
+class ApiSettings(_Section):
+    """How APIs are asked."""
+
+    headers: dict[str, str] = Field(default={}, description="sent with each request", repr=False)
+    timeout: float = Field(default=30.0, gt=0, description="seconds without a byte before a request fails")
+    retry_wait: float = Field(default=5.0, gt=0, description="seconds before the first retry; they grow, with jitter")
+    attempts: int = Field(default=5, ge=1, description="tries before giving up, without --follow")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Unknown names are an error, so that a misspelt one is noticed."""
+
+    model_config = SettingsConfigDict(env_prefix="ADVERTISEX_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
+    log: str | None = Field(default=None, description="URL of the event log; default: sqlite in the data folder")
+    store: str | None = Field(default=None, description="URL of the event store; default: duckdb in the data folder")
+    catalogue: Path | None = Field(default=None, description="CSV file: creative_id, campaign_id, advertiser_id")
+    batch_size: int = Field(default=122_880, ge=1, le=1_000_000, description="messages in a batch")
+    memory: str = Field(
+        default="512MB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|KiB|MiB|GiB)$", description="memory of the embedded store"
+    )
+    times: TimeSettings = TimeSettings()
+    policy: PolicySettings = PolicySettings()
+    feeds: dict[FeedName, FeedSettings] = {}
+    api: ApiSettings = ApiSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over the environment over the file; see `load_settings`."""
+        return init_settings, env_settings
+
+    @property
+    def log_url(self) -> str:
+        """The URL of the event log."""
+        return self.log or f"sqlite:///{self.data / 'log.db'}"
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the event store."""
+        return self.store or f"duckdb:///{self.data / 'store.duckdb'}"
+
+
+def load_settings(file: Path | None, flags: dict[str, Any]) -> Settings:
+    """Read the settings.
+
+    Args:
+        file: a TOML file; None looks for `advertisex.toml` here and in the data folder.
+        flags: what the command line gave, by name; None values are left out.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a setting is wrong; the message names it.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    path = file or _usual_file(Path(given.get("data", ".advertisex")))
+    below = _read_file(path) if path else {}
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            above = Settings.settings_customise_sources(settings_cls, *args, **sources)
+            return (*above, InitSettingsSource(settings_cls, init_kwargs=below))
+
+    try:
+        return Layered(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"setting {name}: {first['msg']}",
+            where=str(path) if path else "environment or flags",
+            mend="see docs/settings.md for every setting",
+        ) from error
+
+
+def configured_feeds(settings: Settings) -> dict[str, Feed]:
+    """The three feeds as the settings have them.
+
+    Raises:
+        ConfigurationError: an alias maps to no field, two feeds share a topic, or a schema file cannot be read.
+    """
+    times = TimeReading(
+        settings.times.zone,
+        settings.times.formats,
+        settings.times.earliest.astimezone(UTC),
+        settings.times.future,
+    )
+    made = feeds.default_feeds(times)
+    for name, own in settings.feeds.items():
+        made[name] = _configured(made[name], own)
+    topics = [feed.topic for feed in made.values()]
+    if len(set(topics)) < len(topics):
+        raise ConfigurationError(f"two feeds share a topic: {', '.join(topics)}", mend="give each feed its own")
+    return made
+
+
+def _configured(feed: Feed, own: FeedSettings) -> Feed:
+    names = [f.name for f in feed.fields]
+    for alias, target in own.aliases.items():
+        if target not in names:
+            raise ConfigurationError(
+                f"setting feeds.{feed.name}.aliases: {alias!r} maps to {target!r}, which is no field",
+                mend=f"use one of {', '.join(names)}",
+            )
+    feed = feed.with_aliases(own.aliases)
+    if own.id_field:
+        feed = feed.identified_by(own.id_field)
+    schemas = tuple((number, _read_schema(path)) for number, path in own.schemas.items())
+    return replace(feed, topic=own.topic or feed.topic, confluent_schemas=schemas)
+
+
+def _read_schema(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigurationError(
+            f"cannot read an Avro schema: {error}",
+            where=str(path),
+            mend="name a record schema in JSON (.avsc)",
+        ) from error
+
+
+def _usual_file(data: Path) -> Path | None:
+    places = (Path("advertisex.toml"), data / "advertisex.toml")
+    return next((place for place in places if place.is_file()), None)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(
+            f"cannot read the settings: {error}", where=str(path), mend="name a TOML file with --config"
+        ) from error
+    if isinstance(content.get("catalogue"), str):  # a path in the file is meant from the file
+        content["catalogue"] = path.parent / content["catalogue"]
+    return content

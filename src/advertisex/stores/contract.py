@@ -1,0 +1,99 @@
+"""What an event store promises. Every store passes `tests/contracts/test_stores.py`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+import polars as pl
+
+from advertisex.batches import Counts, LedgerRow, Outcome, Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Event times from `since` (inclusive) to `until` (exclusive), UTC without a zone; None is unbounded."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectQuery:
+    """Which rejected and filtered messages are asked for; None means any.
+
+    Attributes:
+        reason: a reason code.
+        feed: a feed's name.
+        limit: at most so many rows; the oldest positions come first.
+    """
+
+    reason: str | None = None
+    feed: str | None = None
+    limit: int | None = None
+
+
+class EventStore(Protocol):
+    """Stored events, rejects and the ledger.
+
+    The ledger row is the checkpoint: `commit` writes it last (or together with the rest), so a crash at any moment
+    leaves a store from which `positions` resumes, with nothing lost and nothing counted twice.
+    """
+
+    def positions(self) -> dict[Partition, int]:
+        """For every partition in the ledger, the offset at which processing goes on."""
+        ...
+
+    def commit(self, outcome: Outcome) -> Counts:
+        """Store the events that are not stored yet, all rejects, and the ledger row that accounts for both.
+
+        Returns:
+            What this outcome added to the ledger.
+
+        Raises:
+            LedgerMoved: the ledger does not stand at the span's start; nothing was written.
+            StoreError: the store cannot be written; nothing was written, or the same commit can be repeated.
+        """
+        ...
+
+    def ledger(self) -> list[LedgerRow]:
+        """One row for each partition, ordered by topic and partition."""
+        ...
+
+    def rejects(self, query: RejectQuery) -> pl.DataFrame:
+        """Rejects with topic, partition, feed and `REJECT_COLUMNS`, ordered by topic, partition, offset."""
+        ...
+
+    def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
+        """For each feed, kind and reason their number: feed, kind, reason, count (i64); `limit` is not applied."""
+        ...
+
+    def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
+        """Stored events of a feed as frames of bounded size, in no particular order.
+
+        Args:
+            feed: its name.
+            columns: any of the feed's columns, `EVENT_COLUMNS`, processed_at, topic, partition.
+            within: bounds of the event time.
+        """
+        ...
+
+    def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
+        """Clicks and conversions of each user: user_id, clicks (i64), conversions (i64), ordered by user_id.
+
+        Args:
+            within: bounds of the event time.
+            campaign: one campaign's rows, or None for all.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the store; calling it twice is harmless."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

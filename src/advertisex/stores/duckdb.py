@@ -1,0 +1,277 @@
+"""The embedded event store: one DuckDB file, one transaction for each commit.
+
+A duplicate can only sit at the same event time, since the time is part of the identity. So only the stored
+events within the batch's own stretches of event time are looked through, and the cost of deduplication does not
+grow with history.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from advertisex.batches import Counts, LedgerRow, Outcome, Partition
+from advertisex.errors import LedgerMoved, StoreBusy, StoreError, StoreMissing
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.duckdb_schema import statements
+
+_SCAN_ROWS = 1_000_000
+_STRETCHES = 16
+_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "replayed")
+
+
+class DuckdbStore:
+    """An event store in one DuckDB file; see `EventStore` for what it promises.
+
+    Args:
+        path: the file.
+        read_only: several readers may open a store at once, but none beside a writer. A store that is
+            opened for writing is made when it is absent.
+        memory: what DuckDB may use, for example "512MB"; beyond it, it spills to disk beside the file.
+
+    Raises:
+        StoreMissing: read-only, and there is no such file.
+        StoreBusy: another process holds it.
+        StoreError: the file cannot be opened, or is no store.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "512MB") -> None:
+        self._path = path
+        if read_only and not path.exists():
+            raise StoreMissing(
+                "nothing has been stored yet",
+                where=str(path),
+                mend="run `advertisex ingest` and `advertisex process` first",
+            )
+        with self._explained("cannot open the event store"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = duckdb.connect(str(path), read_only=read_only, config={"memory_limit": memory})
+            self._db.execute("SET TimeZone = 'UTC'")
+            if not read_only:
+                for statement in statements():
+                    self._db.execute(statement)
+
+    def positions(self) -> dict[Partition, int]:
+        """See `EventStore.positions`."""
+        return {Partition(row.topic, row.partition): row.next_offset for row in self.ledger()}
+
+    def commit(self, outcome: Outcome) -> Counts:
+        """See `EventStore.commit`."""
+        with self._explained("cannot write to the event store"), self._transaction():
+            self._advance(outcome)
+            stored = self._insert_events(outcome)
+            self._insert_rejects(outcome)
+            filtered = int((outcome.rejects["kind"] == "filtered").sum())
+            counts = Counts(
+                read=outcome.read,
+                stored=stored,
+                duplicate=outcome.events.height - stored + outcome.repeated,
+                filtered=filtered,
+                rejected=outcome.rejects.height - filtered,
+            )
+            self._add_counts(outcome, counts)
+        return counts
+
+    def ledger(self) -> list[LedgerRow]:
+        """See `EventStore.ledger`."""
+        with self._explained("cannot read the ledger"):
+            rows = self._db.execute(
+                f"SELECT topic, partition, next_offset, {', '.join(_COUNTS)} FROM ledger ORDER BY topic, partition"
+            ).fetchall()
+        return [LedgerRow(topic, number, end, Counts(*counts)) for topic, number, end, *counts in rows]
+
+    def rejects(self, query: RejectQuery) -> pl.DataFrame:
+        """See `EventStore.rejects`."""
+        where, values = _reject_conditions(query)
+        limit = "" if query.limit is None else f"LIMIT {int(query.limit)}"
+        return self._frame(f'SELECT * FROM rejects {where} ORDER BY topic, partition, "offset" {limit}', values)
+
+    def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
+        """See `EventStore.reject_counts`."""
+        where, values = _reject_conditions(query)
+        return self._frame(
+            f"SELECT feed, kind, reason, count(*) AS count FROM rejects {where} GROUP BY ALL ORDER BY ALL",
+            values,
+        )
+
+    def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
+        """See `EventStore.scan`."""
+        where, values = _time_conditions(within)
+        names = ", ".join(
+            "unhex(replace(event_id::VARCHAR, '-', '')) AS event_id" if c == "event_id" else f'"{c}"' for c in columns
+        )
+        with self._explained("cannot read the event store"):
+            cursor = self._db.cursor()
+            reader = cursor.sql(f"SELECT {names} FROM {feed} {where}", params=values).to_arrow_reader(_SCAN_ROWS)
+            for chunk in reader:
+                yield pl.DataFrame(pl.from_arrow(chunk))
+
+    def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
+        """See `EventStore.user_totals`."""
+        where, values = _time_conditions(within)
+        if campaign is not None:
+            where = f"{where or 'WHERE true'} AND campaign_id = ?"
+            values.append(campaign)
+        return self._frame(
+            "SELECT user_id, sum(clicks)::BIGINT AS clicks, sum(conversions)::BIGINT AS conversions "
+            f"FROM clicks {where} GROUP BY user_id ORDER BY user_id",
+            values,
+        )
+
+    def close(self) -> None:
+        """See `EventStore.close`."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _advance(self, outcome: Outcome) -> None:
+        """Move the checkpoint from the span's start to its end, or refuse."""
+        span = outcome.span
+        self._db.execute(
+            "INSERT INTO ledger SELECT ?, ?, ?, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS "
+            "(FROM ledger WHERE topic = ? AND partition = ?)",
+            (span.topic, span.partition, span.start, span.topic, span.partition),
+        )
+        moved = self._db.execute(
+            "UPDATE ledger SET next_offset = ? WHERE topic = ? AND partition = ? AND next_offset = ? RETURNING 1",
+            (span.end, span.topic, span.partition, span.start),
+        ).fetchall()
+        if not moved:
+            raise LedgerMoved(
+                "the ledger has moved on; nothing of this batch was written",
+                where=f"{span.topic}/{span.partition}/{span.start}",
+                mend="another run has processed it: run `advertisex process` again to go on from the ledger",
+            )
+
+    def _insert_events(self, outcome: Outcome) -> int:
+        events, span = outcome.events, outcome.span
+        if not events.height:
+            return 0
+        feed = FEEDS[outcome.feed]
+        columns = ", ".join(f'b."{name}"' for name in feed.columns)
+        between = " OR ".join(
+            f"event_time BETWEEN make_timestamp({low}) AND make_timestamp({high})"
+            for low, high in _stretches(events["event_time"])
+        )
+        # A UUID is compared as one number; the batch holds its 16 bytes
+        self._db.register("batch", events.to_arrow())
+        try:
+            inserted = self._db.execute(
+                f"""
+                INSERT INTO {feed.name}
+                SELECT b.event_id::UUID, {columns}, ?, ?, b."offset", b.ingested_at, ?
+                FROM batch b ANTI JOIN (SELECT event_id, event_time FROM {feed.name} WHERE {between}) known
+                ON b.event_id::UUID = known.event_id AND b.event_time = known.event_time
+                """,
+                (span.topic, span.partition, _now()),
+            ).fetchone()
+        finally:
+            self._db.unregister("batch")
+        return int(inserted[0]) if inserted else 0
+
+    def _insert_rejects(self, outcome: Outcome) -> None:
+        if not outcome.rejects.height:
+            return
+        span = outcome.span
+        self._db.register("refused", outcome.rejects.to_arrow())
+        try:
+            self._db.execute(
+                'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ? '
+                "FROM refused",
+                (span.topic, span.partition, outcome.feed, _now()),
+            )
+        finally:
+            self._db.unregister("refused")
+
+    def _add_counts(self, outcome: Outcome, counts: Counts) -> None:
+        added = ", ".join(f'"{name}" = "{name}" + {getattr(counts, name)}' for name in _COUNTS)
+        self._db.execute(
+            f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?",
+            (outcome.span.topic, outcome.span.partition),
+        )
+
+    def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
+        with self._explained("cannot read the event store"):
+            frame: pl.DataFrame = self._db.sql(query, params=values).pl()
+            return frame
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.begin()
+        try:
+            yield
+            self._db.commit()
+        except BaseException:
+            self._db.rollback()
+            raise
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.Error, OSError) as error:
+            raise _explanation(what, error, self._path) from error
+
+
+def _explanation(what: str, error: Exception, path: Path) -> StoreError:
+    text = str(error)
+    holder = re.search(r"\(PID (\d+)\)", text)
+    if "Could not set lock" in text or "already open" in text:
+        by = f"process {holder[1]}" if holder else "another process"
+        return StoreBusy(
+            f"the event store is in use by {by}: DuckDB admits one process that writes, and no reader beside it",
+            where=str(path),
+            mend="wait until it is done or end it, then run this again",
+        )
+    mend = "check the disk, the rights on the file, and that it is a store of AdvertiseX"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        mend = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
+    if "does not exist" in text:
+        mend = "the file is no store of AdvertiseX: name another with --store or --data"
+    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), mend=mend)
+
+
+def _stretches(times: pl.Series) -> list[tuple[int, int]]:
+    """At most 16 stretches of event time (µs) that together hold every event, parted at the widest gaps.
+
+    One late event would else stretch the range over all the history in between.
+    """
+    micros = np.sort(times.dt.timestamp("us").to_numpy())
+    gaps = np.diff(micros)
+    cuts = min(_STRETCHES - 1, len(gaps))
+    after = np.sort(np.argpartition(gaps, len(gaps) - cuts)[len(gaps) - cuts :]) if cuts else np.empty(0, int)
+    lows, highs = micros[np.concatenate(([0], after + 1))], micros[np.concatenate((after, [len(gaps)]))]
+    return list(zip(lows.tolist(), highs.tolist(), strict=True))
+
+
+def _time_conditions(within: Range) -> tuple[str, list[Any]]:
+    bounds = [("event_time >= ?", within.since), ("event_time < ?", within.until)]
+    given = [(condition, value) for condition, value in bounds if value is not None]
+    return _where([condition for condition, _ in given]), [value for _, value in given]
+
+
+def _reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
+    given = [(name, value) for name in ("reason", "feed") if (value := getattr(query, name)) is not None]
+    return _where([f"{name} = ?" for name, _ in given]), [value for _, value in given]
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,81 @@
+"""The tables of the embedded store, with a comment on every table and column: they are made for a user's own SQL."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from advertisex.feeds import FEEDS, Feed
+
+_TYPES: dict[pl.DataType, str] = {
+    pl.String(): "VARCHAR",
+    pl.Int64(): "BIGINT",
+    pl.Float64(): "DOUBLE",
+    pl.Datetime("us"): "TIMESTAMP",
+}
+
+_EVENT = (("event_id", "UUID NOT NULL", "identity: 128-bit hash of the event's content; unique in the table"),)
+_PROVENANCE = (
+    ("topic", "VARCHAR NOT NULL", "topic of the message"),
+    ("partition", "INTEGER NOT NULL", "partition of the message"),
+    ("offset", "BIGINT NOT NULL", "offset of the message"),
+    ("ingested_at", "TIMESTAMP NOT NULL", "when the message was appended to the log (UTC)"),
+    ("processed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
+)
+_REJECTS = (
+    ("topic", "VARCHAR NOT NULL", "topic of the message"),
+    ("partition", "INTEGER NOT NULL", "partition of the message"),
+    ("offset", "BIGINT NOT NULL", "offset of the message"),
+    ("feed", "VARCHAR NOT NULL", "impressions, clicks or bids"),
+    ("kind", "VARCHAR NOT NULL", "rejected (bad message) or filtered (good event that the policy refuses)"),
+    ("stage", "VARCHAR NOT NULL", "decode, validate or filter"),
+    ("reason", "VARCHAR NOT NULL", "reason code"),
+    ("detail", "VARCHAR NOT NULL", "names the field and shows the value"),
+    ("payload", "BLOB NOT NULL", "the whole message, as it came"),
+    ("ingested_at", "TIMESTAMP NOT NULL", "when the message was appended to the log (UTC)"),
+    ("processed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
+)
+_LEDGER = (
+    ("topic", "VARCHAR NOT NULL", "topic of the partition"),
+    ("partition", "INTEGER NOT NULL", "partition"),
+    ("next_offset", "BIGINT NOT NULL", "where processing goes on: the checkpoint"),
+    ("read", "BIGINT NOT NULL", "messages read = stored + duplicate + filtered + rejected"),
+    ("stored", "BIGINT NOT NULL", "events stored"),
+    ("duplicate", "BIGINT NOT NULL", "events whose identity was stored before"),
+    ("filtered", "BIGINT NOT NULL", "valid events that the policy refused"),
+    ("rejected", "BIGINT NOT NULL", "messages that were no valid event"),
+    ("replayed", "BIGINT NOT NULL", "positions seen again after a crash, counted before"),
+)
+_TABLES = {
+    "rejects": ("rejected and filtered messages, whole", _REJECTS, ""),
+    "ledger": (
+        "one row for each partition: the checkpoint and the counts",
+        _LEDGER,
+        ", PRIMARY KEY (topic, partition)",
+    ),
+}
+
+
+def statements() -> Iterator[str]:
+    """The SQL that makes every table; running it on a store that has them changes nothing."""
+    for feed in FEEDS.values():
+        yield from _table(feed.name, feed.says, (*_EVENT, *_feed_columns(feed), *_PROVENANCE))
+    for name, (says, columns, key) in _TABLES.items():
+        yield from _table(name, says, columns, key)
+
+
+def _feed_columns(feed: Feed) -> Iterator[tuple[str, str, str]]:
+    required = {f.column for f in feed.fields if f.required}
+    for name, dtype in feed.columns.items():
+        yield name, _TYPES[dtype] + (" NOT NULL" if name in required else ""), feed.comments[name]
+
+
+def _table(name: str, says: str, columns: tuple[tuple[str, str, str], ...], key: str = "") -> Iterator[str]:
+    body = ", ".join(f'"{column}" {kind}' for column, kind, _ in columns)
+    yield f"CREATE TABLE IF NOT EXISTS {name} ({body}{key})"
+    yield f"COMMENT ON TABLE {name} IS {_quoted(says)}"
+    for column, _, comment in columns:
+        yield f'COMMENT ON COLUMN {name}."{column}" IS {_quoted(comment)}'
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

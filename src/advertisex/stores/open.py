@@ -1,0 +1,29 @@
+"""Open an event store by its URL."""
+
+from pathlib import Path
+
+from advertisex.errors import ConfigurationError
+from advertisex.stores.contract import EventStore
+from advertisex.stores.duckdb import DuckdbStore
+
+_DUCKDB = "duckdb:///"
+
+
+def open_store(url: str, *, read_only: bool, memory: str) -> EventStore:
+    """The store that a URL names: `duckdb:///relative.duckdb`, `duckdb:////absolute.duckdb`.
+
+    Args:
+        url: see above.
+        read_only: for questions; a store that is opened to be written is made when it is absent.
+        memory: what an embedded store may use, for example "512MB".
+
+    Raises:
+        ConfigurationError: no store of this version has such a URL.
+        StoreError: it cannot be opened.
+    """
+    if url.startswith(_DUCKDB) and len(url) > len(_DUCKDB):
+        return DuckdbStore(Path(url.removeprefix(_DUCKDB)), read_only=read_only, memory=memory)
+    raise ConfigurationError(
+        f"{url.split('://', maxsplit=1)[0]!r} is no event store of this version",
+        mend="use --store duckdb:///path/to/store.duckdb",
+    )
