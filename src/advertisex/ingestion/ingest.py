@@ -1,0 +1,90 @@
+"""Ingest: sources in, messages in the event log, an exact count out."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import structlog
+
+from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.api_source import read_api, redacted
+from advertisex.ingestion.follow import follow
+from advertisex.ingestion.open_source import STDIN, is_url, matched_files, read_file, read_stdin
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.publish import Counted, Progress, Published, Publisher
+from advertisex.ingestion.records import Chunk
+from advertisex.logs.contract import EventLog
+
+__all__ = ["Counted", "IngestOptions", "Published", "ingest"]
+
+Failure = Callable[[SourceError], None]
+
+
+def ingest(
+    feed: Feed,
+    sources: Sequence[str],
+    log: EventLog,
+    options: IngestOptions,
+    on_progress: Progress | None = None,
+    on_failure: Failure | None = None,
+) -> Published:
+    """Append every record of every source to the feed's topic.
+
+    A source that fails does not stop the others: its failure is told at once, and is in the result. An
+    interruption (KeyboardInterrupt) ends the run in good order: what was read is appended, and the result
+    says so.
+
+    Args:
+        feed: which feed the sources carry.
+        sources: files, folders, globs, HTTP(S) URLs, or `-` for standard input.
+        log: where the messages go.
+        options: how sources are read.
+        on_progress: told the messages and bytes appended so far, after each append; so its last call is the whole.
+        on_failure: told each failure as it happens; by default it is logged as a warning.
+
+    Raises:
+        LogError: the log cannot be written.
+        ConfigurationError: the options make no sense.
+    """
+    options = options.checked()
+    publisher = Publisher(feed, log, options.mapping, on_progress)
+    report = on_failure or _logged
+    failures: list[SourceError] = []
+    try:
+        if options.follow:
+            follow(feed, sources, options, publisher, report)
+        for name, chunks in _inputs(feed, [] if options.follow else sources, options):
+            try:
+                publisher.drain(name, chunks)
+            except SourceError as error:
+                report(error)
+                failures.append(error)
+    except KeyboardInterrupt:
+        return publisher.published(interrupted=True, failures=failures)
+    return publisher.published(failures=failures)
+
+
+def _inputs(feed: Feed, sources: Sequence[str], options: IngestOptions) -> Iterator[tuple[str, Iterator[Chunk]]]:
+    """Each single input with its name; nothing is opened before its chunks are asked for."""
+    for source in sources:
+        if source == STDIN:
+            yield "stdin", read_stdin(feed, options)
+        elif is_url(source):
+            yield redacted(source), read_api(source, feed, options)
+        else:
+            try:
+                files = matched_files(source)
+            except SourceError as error:
+                yield source, _failing(error)
+                continue
+            for path in files:
+                yield str(path), read_file(path, feed, options)
+
+
+def _failing(error: SourceError) -> Iterator[Chunk]:
+    """An input that is not there, so that its failure is met in the same place as all others."""
+    raise error
+    yield
+
+
+def _logged(error: SourceError) -> None:
+    structlog.get_logger(__name__).warning("source failed", error=str(error))

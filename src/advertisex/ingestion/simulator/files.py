@@ -1,0 +1,95 @@
+"""A simulation as files: the three feeds, the catalogue, the settings and the truth."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from advertisex.errors import SourceError
+from advertisex.ingestion.simulator.container import BidContainer
+from advertisex.ingestion.simulator.csv_rows import HEADER
+from advertisex.ingestion.simulator.market import BLOCKED_SITES, BLOCKED_USERS, draw_market
+from advertisex.ingestion.simulator.settings import SimulationSettings
+from advertisex.ingestion.simulator.simulation import Simulation
+from advertisex.ingestion.simulator.truth import Truth
+
+#: Called after each chunk with the number of messages so far.
+Progress = Callable[[int], None]
+
+FILE_NAMES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
+CATALOGUE_FILE = "catalogue.csv"
+SETTINGS_FILE = "advertisex.toml"
+TRUTH_FILE = "truth.json"
+_CATALOGUE_HEADER = ("creative_id", "campaign_id", "advertiser_id")
+
+
+def write_files(folder: Path, settings: SimulationSettings, on_progress: Progress | None = None) -> Truth:
+    """Write the feeds' files, the context and `truth.json` into a folder, which is made when absent.
+
+    Raises:
+        SourceError: a file cannot be written.
+    """
+    simulation = Simulation(settings, "files")
+    sync = hashlib.sha256(f"advertisex {settings.seed}".encode()).digest()[:16]
+    try:
+        write_context(folder, settings)
+        with (
+            (folder / FILE_NAMES["impressions"]).open("wb") as impressions,
+            (folder / FILE_NAMES["clicks"]).open("wb") as clicks,
+            (folder / FILE_NAMES["bids"]).open("wb") as bids,
+            BidContainer(bids, sync) as container,
+        ):
+            clicks.write(HEADER)
+            for chunk in simulation.chunks():
+                impressions.write(_lines(chunk.messages["impressions"]))
+                clicks.write(_lines(chunk.messages["clicks"]))
+                container.write(chunk.messages["bids"])
+                if on_progress:
+                    on_progress(simulation.messages)
+        truth = simulation.truth()
+        (folder / TRUTH_FILE).write_text(truth.to_json(), encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return truth
+
+
+def write_context(folder: Path, settings: SimulationSettings) -> None:
+    """Write what processing needs beside messages: `catalogue.csv`, and `advertisex.toml` with the policy.
+
+    They depend on the seed alone.
+
+    Raises:
+        SourceError: a file cannot be written.
+    """
+    rows = draw_market(settings.seed, users=1).catalogue_rows
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / CATALOGUE_FILE).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_CATALOGUE_HEADER)
+            writer.writerows(rows)
+        (folder / SETTINGS_FILE).write_text(settings_text(), encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def settings_text() -> str:
+    """The settings file that goes with the traffic, as TOML."""
+    # a JSON array of such texts is a TOML array too
+    return (
+        f"catalogue = {json.dumps(CATALOGUE_FILE)}\n\n[policy]\n"
+        f"blocked_users = {json.dumps(BLOCKED_USERS)}\nblocked_sites = {json.dumps(BLOCKED_SITES)}\n"
+    )
+
+
+def _lines(messages: Iterable[bytes]) -> bytes:
+    return b"".join(message + b"\n" for message in messages)
+
+
+def _unwritable(folder: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"cannot write the simulation: {error.strerror or error}",
+        where=str(error.filename or folder),
+        mend="check that the folder can be written and the disk has room",
+    )

@@ -1,0 +1,167 @@
+"""Impressions and clicks as JSON objects."""
+
+import json
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from advertisex.ingestion.simulator.bytework import decimal, joined, rfc3339
+from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, Fields, Shape
+from advertisex.ingestion.simulator.market import (
+    ACTIONS,
+    CURRENCIES,
+    Market,
+    campaign_id,
+    creative_id,
+    user_id,
+    user_number,
+)
+from advertisex.ingestion.simulator.rows import Rows
+
+CLICK_COLUMNS = ("timestamp", "user_id", "campaign", "conversion", "value", "currency")
+
+
+def json_bytes(value: Any) -> bytes:
+    """A value as compact JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def time_text(micros: int) -> str:
+    """One moment as `2026-01-05T00:00:00.000000Z`."""
+    seconds, fraction = divmod(micros, 1_000_000)
+    days, rest = divmod(seconds, 86_400)
+    return _date(days) + f"T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}.{fraction:06d}Z"
+
+
+def respelled_time(text: str, noise: int) -> str:
+    """The same moment in another notation, each of which says UTC or means it."""
+    return (text.replace("Z", "+00:00"), text.replace("T", " ").removesuffix("Z"))[noise % 2]
+
+
+def broken_json(message: bytes, noise: int) -> bytes:
+    """A JSON object as it looks after an accident; none of them is JSON."""
+    forms = (
+        message[: 1 + noise // 8 % (len(message) - 1)],  # cut off
+        message + b"}",
+        message.replace(b'"', b"'"),
+        message.replace(b'":"', b'":"\xe9', 1),  # Latin-1
+        b"<html><body>502 Bad Gateway</body></html>",
+    )
+    return forms[noise % len(forms)]
+
+
+class ImpressionsJson:
+    """Impressions as the ad server's HTTP API sends them."""
+
+    shape = Shape(required=("user_id", "timestamp", "ad_creative_id", "website"), ids=("user_id", "ad_creative_id"))
+
+    def __init__(self, market: Market) -> None:
+        self._websites = market.websites
+        self._tails = [json_bytes({"website": page})[1:] for page in market.websites]
+
+    def good(self, rows: Rows) -> list[bytes]:
+        """See `Format.good`."""
+        heads = joined(
+            [
+                b'{"user_id":"u', decimal(user_number(rows["user"]), 8),
+                b'","timestamp":"', rfc3339(rows["time"]),
+                b'","ad_creative_id":"cr', decimal(rows["creative"], 6)[:, 1:],
+                b'",',
+            ],
+            len(rows),
+        )  # fmt: skip
+        tails = self._tails
+        return [head + tails[page] for head, page in zip(heads, rows["website"].tolist(), strict=True)]
+
+    def fields(self, event: Event) -> Fields:
+        """See `Format.fields`."""
+        return {
+            "user_id": user_id(event.user),
+            "timestamp": time_text(event.time),
+            "ad_creative_id": creative_id(event.creative),
+            "website": self._websites[event.website],
+        }
+
+    def encode(self, fields: Fields) -> bytes:
+        """See `Format.encode`."""
+        return json_bytes(fields)
+
+    def respelled(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.respelled`."""
+        if noise % 3 == 0:
+            return json_bytes(dict(reversed(fields.items())))
+        if noise % 3 == 1:
+            return json_bytes({name.removeprefix("ad_"): value for name, value in fields.items()})
+        return json_bytes(fields | {"timestamp": respelled_time(fields["timestamp"], noise // 3)})
+
+    def mistyped(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.mistyped`."""
+        name = ("user_id", "website", "ad_creative_id")[noise // 4 % 3]
+        return json_bytes(fields | {name: ({"id": fields[name]}, [fields[name]], True, 1.5)[noise % 4]})
+
+    def undecodable(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.undecodable`."""
+        return broken_json(json_bytes(fields), noise)
+
+    def oversized(self, fields: Fields) -> bytes:
+        """See `Format.oversized`."""
+        return json_bytes(fields | {"padding": "x" * OVERSIZED_BYTES})
+
+
+class ClicksJson:
+    """Clicks and conversions as they come out of CSV ingestion: an object of texts."""
+
+    shape = Shape(
+        required=("user_id", "timestamp", "campaign", "conversion"),
+        ids=("user_id", "campaign"),
+        amount="value",
+    )
+
+    def __init__(self, market: Market) -> None:
+        self._campaign = market.creative_campaign.tolist()
+        self._country = market.country
+
+    def good(self, rows: Rows) -> list[bytes]:
+        """See `Format.good`."""
+        return [self.encode(self.fields(Event(*row))) for row in rows.tolist()]
+
+    def fields(self, event: Event) -> Fields:
+        """See `Format.fields`."""
+        converted = event.action > 0
+        return {
+            "timestamp": time_text(event.time),
+            "user_id": user_id(event.user),
+            "campaign": campaign_id(self._campaign[event.creative]),
+            "conversion": ACTIONS[event.action],
+            "value": f"{event.amount:.2f}" if converted else "",
+            "currency": CURRENCIES[self._country[event.user]] if converted else "",
+        }
+
+    def encode(self, fields: Fields) -> bytes:
+        """See `Format.encode`."""
+        return json_bytes(fields)
+
+    def respelled(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.respelled`."""
+        if noise % 3 == 0 and fields["value"]:
+            return self.encode(fields | {"value": fields["value"] + "0"})
+        return self.encode(fields | {"timestamp": respelled_time(fields["timestamp"], noise // 3)})
+
+    def mistyped(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.mistyped`."""
+        return self.encode(fields | ({"value": "ten"}, {"clicks": "many"}, {"conversions": "two"})[noise % 3])
+
+    def undecodable(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.undecodable`."""
+        if noise % 2:
+            return ",".join(fields.values()).encode() + b",surplus,cells"  # a row that ingestion could not take
+        return broken_json(self.encode(fields), noise // 2)
+
+    def oversized(self, fields: Fields) -> bytes:
+        """See `Format.oversized`."""
+        return self.encode(fields | {"padding": "x" * OVERSIZED_BYTES})
+
+
+@lru_cache(maxsize=64)
+def _date(days: int) -> str:
+    return date.fromordinal(date(1970, 1, 1).toordinal() + days).isoformat()

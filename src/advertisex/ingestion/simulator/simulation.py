@@ -1,0 +1,131 @@
+"""One simulation, chunk by chunk: pure generation, with neither files nor logs nor a clock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from advertisex.ingestion.simulator.arrivals import Arrivals
+from advertisex.ingestion.simulator.avro_bids import BidMessages, BidsAvro
+from advertisex.ingestion.simulator.csv_rows import ClicksCsv
+from advertisex.ingestion.simulator.formats import Format
+from advertisex.ingestion.simulator.json_messages import ClicksJson, ImpressionsJson
+from advertisex.ingestion.simulator.kinds import FEED_NAMES, FeedName, Medium, fault_plan
+from advertisex.ingestion.simulator.market import draw_market
+from advertisex.ingestion.simulator.rhythm import times_between
+from advertisex.ingestion.simulator.rows import Integers, Rows
+from advertisex.ingestion.simulator.settings import SimulationSettings
+from advertisex.ingestion.simulator.spoiling import written
+from advertisex.ingestion.simulator.traffic import Traffic
+from advertisex.ingestion.simulator.truth import Tally, Truth
+
+#: Messages in a chunk, about: enough for columns to pay, few enough that a chunk weighs some megabytes.
+CHUNK_MESSAGES = 50_000
+#: The part of the duration that is planned; the rest is there to reach the exact number of messages.
+_PLANNED = 0.98
+_FEWEST_BIDS = 16
+_TRAFFIC_STREAM = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The messages of a stretch of time, feed by feed, each in the order of arrival."""
+
+    messages: dict[FeedName, list[bytes]]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.messages.values()))
+
+
+class Simulation:
+    """Messages and the truth about them.
+
+    Args:
+        settings: what to simulate.
+        medium: `log` for messages as the event log holds them, `files` for the records of the feeds' files.
+        messages_per_second: of event time; None is as the settings' events and duration say.
+    """
+
+    def __init__(self, settings: SimulationSettings, medium: Medium, messages_per_second: float | None = None) -> None:
+        self._settings = settings
+        streams = np.random.SeedSequence((settings.seed, _TRAFFIC_STREAM)).spawn(5)
+        traffic_random, self._random, *arrival_randoms = map(np.random.default_rng, streams)
+        self._market = draw_market(settings.seed, settings.user_count)
+        self._messages_per_bid = self._market.messages_per_bid * (1 + settings.faults.duplicate)
+        rate = messages_per_second or settings.events / (settings.duration_micros / 1e6)
+        self._traffic = Traffic(self._market, traffic_random, rate / self._messages_per_bid)
+        plans = {name: fault_plan(name, medium, settings.faults) for name in FEED_NAMES}
+        self._arrivals = {
+            name: Arrivals(plans[name], settings.faults.duplicate, settings.faults.late, random)
+            for name, random in zip(FEED_NAMES, arrival_randoms, strict=True)
+        }
+        in_log = medium == "log"
+        self._formats: dict[FeedName, Format] = {
+            "impressions": ImpressionsJson(self._market),
+            "clicks": ClicksJson(self._market) if in_log else ClicksCsv(self._market),
+            "bids": BidMessages(self._market) if in_log else BidsAvro(self._market),
+        }
+        self._tally = Tally(settings.seed, plans, self._market.users)
+
+    @property
+    def catalogue_rows(self) -> list[tuple[str, str, str]]:
+        """See `Market.catalogue_rows`."""
+        return self._market.catalogue_rows
+
+    @property
+    def messages(self) -> int:
+        """Messages given so far."""
+        return self._tally.messages
+
+    def truth(self) -> Truth:
+        """The truth about the messages given so far."""
+        return self._tally.truth()
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All messages of the settings: exactly `settings.events`, all of events within the duration."""
+        start, duration = self._settings.start_micros, self._settings.duration_micros
+        windows = -(-self._settings.events // CHUNK_MESSAGES)
+        bids = round(self._settings.events / max(1, windows) / self._messages_per_bid)
+        edges = times_between(start, start + int(duration * _PLANNED), np.linspace(0, 1, windows + 1))
+        for lower, upper in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            yield self._chunk(self._bid_times(bids, lower, upper), upper, arrived_by=upper)
+        # what is still missing: each time the first half of what is left of the duration
+        lower, end = int(edges[-1]), start + duration
+        while (missing := self._settings.events - self.messages) > 0:
+            upper = (lower + end) // 2
+            bids = max(_FEWEST_BIDS, min(CHUNK_MESSAGES, round(missing / self._messages_per_bid)))
+            yield self._chunk(self._bid_times(bids, lower, upper), upper, arrived_by=None)
+            lower = upper
+
+    def until(self, lower: int, upper: int, target: int) -> Chunk:
+        """The messages of real time from `lower` to `upper`, so many that about `target` were sent in all.
+
+        `settings.events` bounds nothing here: the traffic goes on for ever.
+        """
+        sent = self.messages + sum(map(len, self._arrivals.values()))
+        bids = max(0, round((target - sent) / self._messages_per_bid))
+        times = np.sort(self._random.integers(lower, upper, bids)) if upper > lower else np.empty(0, np.int64)
+        return self._chunk(times, upper, arrived_by=upper, bounded=False)
+
+    def _bid_times(self, bids: int, lower: int, upper: int) -> Integers:
+        return times_between(lower, upper, np.sort(self._random.random(bids)))
+
+    def _chunk(self, times: Integers, until: int, arrived_by: int | None, bounded: bool = True) -> Chunk:
+        for name, rows in self._traffic.window(times, until).items():
+            self._arrivals[name].send(rows)
+        arrived = {name: self._arrivals[name].arrived(arrived_by) for name in FEED_NAMES}
+        if bounded:
+            arrived = _first_of_all(arrived, self._settings.events - self.messages)
+        for name, rows in arrived.items():
+            self._tally.add(name, rows)
+        return Chunk({name: written(rows, self._formats[name]) for name, rows in arrived.items()})
+
+
+def _first_of_all(arrived: dict[FeedName, Rows], count: int) -> dict[FeedName, Rows]:
+    """The first `count` arrivals over all feeds."""
+    if sum(map(len, arrived.values())) <= count:
+        return arrived
+    moments = np.concatenate([rows["arrival"] for rows in arrived.values()])
+    feeds = np.repeat(np.arange(len(arrived)), [len(rows) for rows in arrived.values()])
+    kept = np.bincount(feeds[np.argsort(moments, kind="stable")[:count]], minlength=len(arrived)).tolist()
+    return {name: rows[:first] for (name, rows), first in zip(arrived.items(), kept, strict=True)}

@@ -1,0 +1,155 @@
+"""A second opinion on every message: plain Python that shares no code with the simulator or with processing."""
+
+import io
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import fastavro
+
+from advertisex.feeds.bids import AVRO_SCHEMA
+
+MEBIBYTE = 1_048_576
+SCHEMA = fastavro.parse_schema(AVRO_SCHEMA)
+HEADER = b"\xc3\x01" + bytes.fromhex(
+    fastavro.schema.fingerprint(fastavro.schema.to_parsing_canonical_form(AVRO_SCHEMA), "CRC-64-AVRO")
+)
+REQUIRED = {
+    "impressions": ("user_id", "timestamp", "creative_id", "website"),
+    "clicks": ("user_id", "timestamp", "campaign", "conversion"),
+    "bids": ("user_id", "timestamp"),
+}
+IDENTITY = {
+    "impressions": ("user_id", "time", "website", "creative_id"),
+    "clicks": ("user_id", "time", "campaign", "conversion", "value"),
+    "bids": ("user_id", "time", "creative_id", "auction_id", "amount"),
+}
+PLACEHOLDERS = {"null", "undefined", "n/a", "-", "0", "none", "unknown", "nan"}
+WEBSITE = re.compile(r"(https?://)?[a-z0-9-]+(\.[a-z0-9-]+)+(/\S*)?")
+
+
+def decoded(feed: str, message: bytes) -> dict[str, Any] | str:
+    """The fields, or the reason why there are none."""
+    if not message:
+        return "empty_message"
+    if len(message) > MEBIBYTE:
+        return "oversized"
+    if feed == "bids" and message[:1] == b"\xc3":
+        return from_avro(message)
+    try:
+        value = json.loads(message.decode())
+    except ValueError:
+        return "undecodable"
+    if not isinstance(value, dict):
+        return "not_an_object"
+    fields = {name.removeprefix("ad_"): field for name, field in value.items()}
+    texts = [fields.get(name) for name in ("user_id", "creative_id", "website")]
+    return "wrong_type" if any(isinstance(text, dict | list | bool | float) for text in texts) else fields
+
+
+def from_avro(message: bytes) -> dict[str, Any] | str:
+    if message[:10] != HEADER:
+        return "undecodable"
+    body = io.BytesIO(message[10:])
+    try:
+        record = fastavro.schemaless_reader(body, SCHEMA, None)
+    except (EOFError, IndexError):
+        return "undecodable"
+    assert not body.read()
+    return flat(record)
+
+
+def flat(record: Any) -> dict[str, Any]:
+    return {**record["user_info"], **record["auction"], "targeting": record["targeting"]}
+
+
+def moment(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def verdict(  # noqa: PLR0911 - a list of rules, each with its answer
+    feed: str, fields: dict[str, Any], policy: dict[str, list[str]]
+) -> str | tuple[Any, ...]:
+    """The reason for which an event is refused, or its identity."""
+    if any(fields.get(name) in (None, "") for name in REQUIRED[feed]):
+        return "missing_field"
+    numbers = {n: fields[n] for n in ("clicks", "conversions", "value", "amount") if fields.get(n) not in (None, "")}
+    read = {name: number(value) for name, value in numbers.items()}
+    if None in read.values():
+        return "wrong_type"
+    time = moment(fields["timestamp"])
+    if time is None:
+        return "bad_timestamp"
+    if not datetime(2000, 1, 1, tzinfo=UTC) < time < datetime.now(UTC) + timedelta(days=1):
+        return "timestamp_out_of_range"
+    website = fields.get("website")
+    if website is not None and not WEBSITE.fullmatch(website):
+        return "bad_website"
+    user = fields["user_id"]
+    if user.lower() in PLACEHOLDERS:
+        return "placeholder_user_id"
+    ids = [str(fields.get(name)) for name in ("user_id", "creative_id", "campaign", "auction_id")]
+    if any(ord(character) < 32 or ord(character) == 127 for text in ids for character in text):
+        return "control_character"
+    for name, value in read.items():
+        if value is not None and (value < 0 or not math.isfinite(value)):
+            return "negative_count" if name in ("clicks", "conversions") else "bad_amount"
+    if re.match("-[0-9]", user):
+        return "negative_user_id"
+    if user in policy["blocked_users"]:
+        return "blocked_user"
+    host = re.sub("https?://", "", website or "").split("/")[0]
+    if any(host == site or host.endswith("." + site) for site in policy["blocked_sites"]):
+        return "blocked_site"
+    fields = {**fields, **read, "time": time}
+    return tuple(fields.get(name) for name in IDENTITY[feed])
+
+
+class Account:
+    """What a run of messages holds, by the second opinion."""
+
+    def __init__(self, feed: str, policy: dict[str, list[str]]) -> None:
+        self.feed = feed
+        self.policy = policy
+        self.reasons: Counter[str] = Counter()
+        self.stored: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self.duplicates = 0
+
+    def add(self, read: Iterable[dict[str, Any] | str]) -> None:
+        for fields in read:
+            found = fields if isinstance(fields, str) else verdict(self.feed, fields, self.policy)
+            if isinstance(found, str):
+                self.reasons[found] += 1
+            elif found in self.stored:
+                self.duplicates += 1
+            else:
+                assert not isinstance(fields, str)
+                self.stored[found] = fields
+
+    def as_truth(self, truth: dict[str, Any]) -> dict[str, Any]:
+        """In the shape of the simulator's truth; a reason that it does not name is kept, so that they differ."""
+        unnamed = set(self.reasons) - set(truth["rejected"]) - set(truth["filtered"])
+        return {
+            "read": len(self.stored) + self.duplicates + self.reasons.total(),
+            "stored": len(self.stored),
+            "duplicate": self.duplicates,
+            "rejected": {reason: self.reasons[reason] for reason in (*truth["rejected"], *sorted(unnamed))},
+            "filtered": {reason: self.reasons[reason] for reason in truth["filtered"]},
+        }

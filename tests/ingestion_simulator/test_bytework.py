@@ -1,0 +1,88 @@
+"""Columns of bytes, against the libraries that make the same one by one."""
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import fastavro
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advertisex.feeds.bids import AVRO_SCHEMA
+from advertisex.ingestion.simulator import FaultRates, Simulation, SimulationSettings
+from advertisex.ingestion.simulator.bytework import avro_doubles, avro_time, decimal, joined, rfc3339
+from advertisex.ingestion.simulator.json_messages import time_text
+from advertisex.ingestion.simulator.rows import strictly_after
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+times = st.lists(
+    st.datetimes(datetime(2000, 1, 1), datetime(2000, 3, 31)).map(  # noqa: DTZ001 - made UTC next
+        lambda moment: (moment.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+    ),
+    min_size=1,
+)
+
+
+def avro(schema: object, value: object) -> bytes:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, schema, value)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+@given(times)
+def test_times_as_text(micros: list[int]) -> None:
+    texts = [row.tobytes().decode() for row in rfc3339(np.array(micros))]
+    assert [datetime.fromisoformat(text) for text in texts] == [EPOCH + timedelta(microseconds=m) for m in micros]
+    assert texts == [time_text(m) for m in micros]
+
+
+@given(st.lists(st.integers(2**48, 2**55 - 1), min_size=1))
+def test_times_as_avro_longs(micros: list[int]) -> None:
+    assert [row.tobytes() for row in avro_time(np.array(micros))] == [avro("long", m) for m in micros]
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_avro_doubles(values: list[float]) -> None:
+    assert [row.tobytes() for row in avro_doubles(np.array(values))] == [avro("double", v) for v in values]
+
+
+@given(st.lists(st.integers(0, 10**6 - 1), min_size=1))
+def test_decimal_numbers(values: list[int]) -> None:
+    assert [row.tobytes() for row in decimal(np.array(values), 6)] == [b"%06d" % v for v in values]
+    assert joined([b"<", decimal(np.array(values), 8), b">"], len(values)) == [b"<%08d>" % v for v in values]
+
+
+def test_nothing_joined_is_nothing() -> None:
+    nothing = np.empty(0, np.int64)
+    assert joined([b"<", rfc3339(nothing), decimal(nothing, 8)], 0) == []
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(-5, 60))
+def test_strictly_after_parts_equal_times_and_keeps_the_others(moments: list[int], floor: int) -> None:
+    before = sorted(moments)
+    after = strictly_after(np.array(before, np.int64), floor).tolist()
+    assert all(late > early for early, late in zip([floor, *after], after, strict=False))
+    assert all(new >= old for old, new in zip(before, after, strict=True))
+    if len(set(before)) == len(before) and (not before or before[0] > floor):
+        assert after == before
+
+
+def test_bids_are_the_bytes_that_fastavro_writes() -> None:
+    simulation = Simulation(SimulationSettings(events=3_000, faults=FaultRates.none()), "files")
+    schema = fastavro.parse_schema(AVRO_SCHEMA)
+    bodies = [body for chunk in simulation.chunks() for body in chunk.messages["bids"]]
+    assert len(bodies) > 1_500
+    for body in bodies:
+        stream = io.BytesIO(body)
+        record = fastavro.schemaless_reader(stream, schema, None)
+        assert not stream.read()
+        assert avro(schema, record) == body
+
+
+def test_impressions_are_the_bytes_that_json_writes() -> None:
+    simulation = Simulation(SimulationSettings(events=3_000, faults=FaultRates.none()), "log")
+    for chunk in simulation.chunks():
+        for message in (*chunk.messages["impressions"], *chunk.messages["clicks"]):
+            read = json.loads(message)
+            assert json.dumps(read, ensure_ascii=False, separators=(",", ":")).encode() == message

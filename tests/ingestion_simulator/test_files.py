@@ -1,0 +1,81 @@
+"""Files, read with plain Python."""
+
+import csv
+import json
+import tomllib
+from pathlib import Path
+
+import fastavro
+import judge
+import pytest
+
+from advertisex.errors import SourceError
+from advertisex.ingestion.simulator import FaultRates, SimulationSettings, write_context, write_files
+from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
+
+MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
+
+
+def test_the_files_hold_what_the_truth_says(tmp_path: Path) -> None:
+    progress: list[int] = []
+    asked = SimulationSettings(events=60_000, seed=8, faults=MANY)
+    truth = write_files(tmp_path, asked, progress.append)
+    policy = tomllib.loads((tmp_path / "advertisex.toml").read_text())["policy"]
+    found = {name: judge.Account(name, policy) for name in ("impressions", "clicks", "bids")}
+
+    lines = (tmp_path / "impressions.ndjson").read_bytes().split(b"\n")
+    assert lines.pop() == b""
+    found["impressions"].add(judge.decoded("impressions", line) for line in lines)
+
+    with (tmp_path / "clicks.csv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        assert rows.fieldnames == ["timestamp", "user_id", "campaign", "conversion", "value", "currency"]
+        found["clicks"].add("undecodable" if None in row else row for row in rows)
+
+    with (tmp_path / "bids.avro").open("rb") as file:
+        reader = fastavro.reader(file)
+        assert reader.codec == "deflate"
+        for record in reader:
+            padding = len(str(record["targeting"].get("padding", "")))  # type: ignore[index,call-overload,union-attr]
+            found["bids"].add(["oversized" if padding > judge.MEBIBYTE else judge.flat(record)])
+
+    written = json.loads((tmp_path / "truth.json").read_text())
+    assert written == truth.to_dict()
+    assert {name: account.as_truth(written["feeds"][name]) for name, account in found.items()} == written["feeds"]
+    assert progress[-1] == truth.messages == 60_000
+    for feed in written["feeds"].values():
+        assert all(feed["filtered"].values())
+        assert all(count for reason, count in feed["rejected"].items() if reason != "oversized")
+
+
+def test_equal_settings_give_equal_files(tmp_path: Path) -> None:
+    asked = SimulationSettings(events=3_000, seed=2)
+    write_files(tmp_path / "a", asked)
+    write_files(tmp_path / "b", asked)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == [
+        "advertisex.toml", "bids.avro", "catalogue.csv", "clicks.csv", "impressions.ndjson", "truth.json",
+    ]  # fmt: skip
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_catalogue_names_every_creative_and_depends_on_the_seed_alone(tmp_path: Path) -> None:
+    write_files(tmp_path / "files", SimulationSettings(events=20_000, seed=6))
+    write_context(tmp_path / "context", SimulationSettings(events=7, seed=6, users=99))
+    catalogue = (tmp_path / "files/catalogue.csv").read_text()
+    assert (tmp_path / "context/catalogue.csv").read_text() == catalogue
+    rows = list(csv.DictReader(catalogue.splitlines()))
+    assert list(rows[0]) == ["creative_id", "campaign_id", "advertiser_id"]
+    known = {row["creative_id"] for row in rows}
+    assert len(known) == len(rows)
+    with (tmp_path / "files/bids.avro").open("rb") as file:
+        used = {judge.flat(record)["creative_id"] for record in fastavro.reader(file)}
+    plain = {creative for creative in used if creative.isprintable()}
+    assert plain <= known
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_says_where(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(SourceError, match="taken"):
+        write_files(tmp_path / "taken", SimulationSettings(events=10))

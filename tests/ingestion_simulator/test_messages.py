@@ -1,0 +1,131 @@
+"""Messages for the log, against a second opinion."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import judge
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advertisex.ingestion.simulator import (
+    BLOCKED_SITES,
+    BLOCKED_USERS,
+    FaultRates,
+    Simulation,
+    SimulationSettings,
+    messages,
+)
+from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
+
+POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
+#: High enough for every kind to come up in every feed of a short run.
+MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
+
+
+def accounts(simulation: Simulation) -> dict[str, judge.Account]:
+    found = {name: judge.Account(name, POLICY) for name in ("impressions", "clicks", "bids")}
+    for chunk in simulation.chunks():
+        for feed, run in chunk.messages.items():
+            found[feed].add(judge.decoded(feed, message) for message in run)
+    return found
+
+
+def digest(settings: SimulationSettings) -> str:
+    seen = hashlib.sha256()
+    for feed, run in messages(settings):
+        for message in run:
+            seen.update(f"{feed} {len(message)} ".encode() + message)
+    return seen.hexdigest()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_truth_is_what_a_second_opinion_finds(seed: int) -> None:
+    simulation = Simulation(SimulationSettings(events=30_000, seed=seed, faults=MANY), "log")
+    found = accounts(simulation)
+    truth = simulation.truth().to_dict()["feeds"]
+    assert {name: account.as_truth(truth[name]) for name, account in found.items()} == truth
+    for feed in truth.values():
+        assert all(feed["filtered"].values())
+        assert all(count for reason, count in feed["rejected"].items() if reason != "oversized")
+
+
+@pytest.mark.parametrize("kind", [*REJECTED, *FILTERED])
+def test_a_single_kind_of_fault_comes_alone(kind: str) -> None:
+    faults = replace(FaultRates.none(), **{kind: 0.3})
+    simulation = Simulation(SimulationSettings(events=4_000, seed=5, faults=faults), "log")
+    found = accounts(simulation)
+    assert {reason for account in found.values() for reason in account.reasons} == {kind}
+    for name, feed in simulation.truth().feeds.items():
+        count = {**feed.rejected, **feed.filtered}.get(kind, 0)
+        assert found[name].reasons[kind] == count
+        if kind == "oversized":
+            assert count <= 1
+        elif count:
+            assert count == pytest.approx(0.3 * feed.read, abs=3)
+
+
+def test_the_analysis_is_that_of_the_stored_events() -> None:
+    simulation = Simulation(SimulationSettings(events=60_000, seed=9), "log")
+    found = accounts(simulation)
+    stored = [fields for account in found.values() for fields in account.stored.values()]
+    times = sorted(judge.moment(fields["timestamp"]) for fields in stored)  # type: ignore[type-var]
+    kinds = [fields["conversion"] for fields in found["clicks"].stored.values()]
+    clicks = kinds.count("click")
+    analysis = simulation.truth().analysis
+    assert analysis.counts == {
+        "impressions": len(found["impressions"].stored),
+        "clicks": clicks,
+        "conversions": len(kinds) - clicks,
+        "bids": len(found["bids"].stored),
+    }
+    assert analysis.users == len({fields["user_id"] for fields in stored})
+    assert analysis.clicks_feed_users == len({f["user_id"] for f in found["clicks"].stored.values()})
+    assert analysis.clicks_per_conversion == clicks / (len(kinds) - clicks)
+    assert analysis.first_event is not None
+    assert analysis.last_event is not None
+    assert (datetime.fromisoformat(analysis.first_event), datetime.fromisoformat(analysis.last_event)) == (
+        times[0],
+        times[-1],
+    )
+
+
+@given(events=st.integers(0, 3_000), seed=st.integers(0, 2**32), minutes=st.integers(1, 50_000))
+@settings(max_examples=40, deadline=None)
+def test_the_number_of_messages_is_exact_and_their_times_are_within_the_duration(
+    events: int, seed: int, minutes: int
+) -> None:
+    start, duration = datetime(2020, 2, 28, 23, 59, tzinfo=UTC), timedelta(minutes=minutes)
+    asked = SimulationSettings(events=events, seed=seed, start=start, duration=duration, faults=MANY)
+    simulation = Simulation(asked, "log")
+    assert sum(map(len, simulation.chunks())) == events
+    truth = simulation.truth()
+    assert truth.messages == events
+    for feed in truth.feeds.values():
+        parts = (feed.stored, feed.duplicate, *feed.rejected.values(), *feed.filtered.values())
+        assert feed.read == sum(parts)
+    if truth.analysis.first_event and truth.analysis.last_event:
+        assert start <= datetime.fromisoformat(truth.analysis.first_event)
+        assert datetime.fromisoformat(truth.analysis.last_event) <= start + duration
+
+
+def test_equal_settings_give_equal_bytes_over_several_chunks() -> None:
+    asked = SimulationSettings(events=120_000, seed=4)
+    assert digest(asked) == digest(asked)
+    assert digest(asked) != digest(replace(asked, seed=5))
+
+
+def test_clean_traffic_has_no_fault() -> None:
+    simulation = Simulation(SimulationSettings(events=5_000, faults=FaultRates.none()), "log")
+    assert sum(len(account.stored) for account in accounts(simulation).values()) == 5_000
+
+
+def test_some_messages_are_repeated_in_other_bytes_and_some_in_the_same() -> None:
+    faults = replace(FaultRates.none(), duplicate=0.5)
+    for feed in ("impressions", "clicks", "bids"):
+        simulation = Simulation(SimulationSettings(events=8_000, faults=faults), "log")
+        run = [message for chunk in simulation.chunks() for message in chunk.messages[feed]]
+        repeated = simulation.truth().feeds[feed].duplicate
+        in_the_same_bytes = len(run) - len(set(run))
+        assert 0 < in_the_same_bytes < repeated

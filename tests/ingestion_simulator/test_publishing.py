@@ -1,0 +1,133 @@
+"""Into a log: at full speed, and in real time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import judge
+import pytest
+
+from advertisex.errors import ConfigurationError, LogError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.simulator import (
+    BLOCKED_SITES,
+    BLOCKED_USERS,
+    SimulationSettings,
+    SystemClock,
+    messages,
+    play,
+    publish_simulation,
+)
+from advertisex.logs.sqlite import SqliteLog
+
+POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
+
+
+class FakeClock:
+    """Time passes only by sleeping; the user interrupts after so many sleeps."""
+
+    def __init__(self, sleeps: int, start: float = 1_750_000_000.0) -> None:
+        self.left = sleeps
+        self.time = start
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.time += seconds
+
+
+class FailingLog(SqliteLog):
+    """Takes a topic's first message, then no more."""
+
+    def append(self, topic: str, messages: Sequence[bytes]) -> None:
+        if len(self.end_offsets()):
+            raise LogError("the disk is full")
+        super().append(topic, messages)
+
+
+def everything(log: SqliteLog, topic: str) -> list[bytes]:
+    found: list[bytes] = []
+    while len(batch := log.read(topic, 0, len(found), 100_000)):
+        found += batch.payloads
+    return found
+
+
+def test_the_log_holds_the_messages_in_order(tmp_path: Path) -> None:
+    asked = SimulationSettings(events=60_000, seed=3)
+    progress: list[int] = []
+    with SqliteLog(tmp_path / "log.db") as log:
+        truth = publish_simulation(log, asked, progress.append)
+        expected: dict[str, list[bytes]] = {"impressions": [], "clicks": [], "bids": []}
+        for feed, run in messages(asked):
+            expected[feed] += run
+        for feed, run in expected.items():
+            assert everything(log, FEEDS[feed].topic) == run
+            assert truth.feeds[feed].read == len(run)
+    assert progress == sorted(progress)
+    assert progress[-1] == truth.messages == 60_000
+
+
+def test_topics_of_the_user_are_used(tmp_path: Path) -> None:
+    feeds = {name: replace(feed, topic=f"mine.{name}") for name, feed in FEEDS.items()}
+    with SqliteLog(tmp_path / "log.db") as log:
+        publish_simulation(log, SimulationSettings(events=500), feeds=feeds)
+        play(log, SimulationSettings(seed=2), 200, FakeClock(40), feeds=feeds)
+        assert {partition.topic for partition in log.end_offsets()} == {feed.topic for feed in feeds.values()}
+
+
+def test_playing_keeps_the_rate_and_the_truth_until_interrupted(tmp_path: Path) -> None:
+    clock, progress = FakeClock(240), list[int]()
+    with SqliteLog(tmp_path / "log.db") as log:
+        truth = play(log, SimulationSettings(seed=3), 500, clock, progress.append)
+        found = {}
+        for feed in FEEDS.values():
+            found[feed.name] = judge.Account(feed.name, POLICY)
+            found[feed.name].add(judge.decoded(feed.name, m) for m in everything(log, feed.topic))
+    known = truth.to_dict()["feeds"]
+    assert {name: account.as_truth(known[name]) for name, account in found.items()} == known
+    assert truth.messages == progress[-1] == pytest.approx(500 * 60, rel=0.05)
+    for account in found.values():
+        for fields in account.stored.values():
+            moment = judge.moment(fields["timestamp"])
+            assert moment is not None
+            assert 1_750_000_000 <= moment.timestamp() <= clock.now()
+
+
+def test_playing_slowly_still_plays(tmp_path: Path) -> None:
+    with SqliteLog(tmp_path / "log.db") as log:
+        truth = play(log, SimulationSettings(seed=3), 0.5, FakeClock(800))
+    assert 60 < truth.messages < 110
+
+
+def test_playing_survives_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    class SetBack(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.left == 20:
+                self.time -= 3
+
+    with SqliteLog(tmp_path / "log.db") as log:
+        truth = play(log, SimulationSettings(seed=3), 400, SetBack(60))
+    assert truth.messages > 3_000
+
+
+def test_a_log_that_fails_ends_the_play(tmp_path: Path) -> None:
+    with FailingLog(tmp_path / "log.db") as log, pytest.raises(LogError, match="disk is full"):
+        play(log, SimulationSettings(), 400, FakeClock(60))
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1e7, float("nan")])
+def test_a_rate_that_cannot_be_played_is_refused(tmp_path: Path, rate: float) -> None:
+    with SqliteLog(tmp_path / "log.db") as log, pytest.raises(ConfigurationError, match="--rate"):
+        play(log, SimulationSettings(), rate, FakeClock(1))
+
+
+def test_the_system_clock_passes() -> None:
+    clock = SystemClock()
+    before = clock.now()
+    clock.sleep(0.001)
+    assert clock.now() > before

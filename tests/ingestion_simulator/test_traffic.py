@@ -1,0 +1,119 @@
+"""Whether the traffic looks like traffic."""
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import Any
+
+import judge
+import numpy as np
+import pytest
+
+from advertisex.ingestion.simulator import FaultRates, Simulation, SimulationSettings
+from advertisex.ingestion.simulator.market import SITES, draw_market, user_id, user_number
+from advertisex.ingestion.simulator.rows import Waiting, no_rows
+
+
+@pytest.fixture(scope="module")
+def events() -> dict[str, list[dict[str, Any]]]:
+    faults = FaultRates(**dict.fromkeys(FaultRates.__dataclass_fields__, 0.0) | {"late": 0.01})
+    simulation = Simulation(SimulationSettings(events=120_000, seed=12, faults=faults), "log")
+    seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for chunk in simulation.chunks():
+        for feed, run in chunk.messages.items():
+            for message in run:
+                fields = judge.decoded(feed, message)
+                assert isinstance(fields, dict)
+                seen[feed].append(fields | {"time": judge.moment(fields["timestamp"])})
+    return dict(seen)
+
+
+def test_every_bid_is_an_auction_of_its_own(events: dict[str, list[dict[str, Any]]]) -> None:
+    auctions = Counter(bid["auction_id"] for bid in events["bids"])
+    assert max(auctions.values()) == 1
+
+
+def test_bids_win_impressions_are_clicked_and_clicks_convert_at_believable_rates(
+    events: dict[str, list[dict[str, Any]]],
+) -> None:
+    kinds = Counter(click["conversion"] == "click" for click in events["clicks"])
+    assert 0.5 < len(events["impressions"]) / len(events["bids"]) < 0.75
+    assert 0.01 < kinds[True] / len(events["impressions"]) < 0.03
+    assert 0.1 < kinds[False] / kinds[True] < 0.5
+
+
+def test_few_users_and_sites_have_most_of_the_traffic(events: dict[str, list[dict[str, Any]]]) -> None:
+    users = sorted(Counter(event["user_id"] for event in events["bids"]).values(), reverse=True)
+    assert sum(users[: len(users) // 10]) > 0.3 * sum(users)
+    assert len(users) > 1_000
+    sites = Counter(event["website"].removeprefix("https://www.").split("/")[0] for event in events["bids"])
+    assert len(sites) > SITES / 2
+    assert sum(count for _, count in sites.most_common(30)) > 0.3 * sites.total()
+
+
+def test_every_conversion_follows_a_click_of_the_same_user_and_campaign(
+    events: dict[str, list[dict[str, Any]]],
+) -> None:
+    first_click: dict[tuple[str, str], Any] = {}
+    for event in sorted(events["clicks"], key=lambda event: event["time"]):
+        key = (event["user_id"], event["campaign"])
+        if event["conversion"] == "click":
+            first_click.setdefault(key, event["time"])
+        else:
+            assert (event["time"] - first_click[key]).total_seconds() >= 59
+            assert float(event["value"]) >= 0
+            assert len(event["currency"]) == 3
+
+
+def test_every_impression_follows_a_bid_and_every_click_an_impression(
+    events: dict[str, list[dict[str, Any]]],
+) -> None:
+    bids = {(bid["user_id"], bid["creative_id"], bid["website"]) for bid in events["bids"]}
+    shown = {(i["user_id"], i["creative_id"], i["website"]) for i in events["impressions"]}
+    # the cause of one in a hundred is still on its way when the simulation ends
+    assert len(shown - bids) < 0.01 * len(shown)
+    users = {i["user_id"] for i in events["impressions"]}
+    clicking = {c["user_id"] for c in events["clicks"]}
+    assert len(clicking - users) < 0.01 * len(clicking) + 3
+
+
+def test_clicks_and_conversions_of_a_user_go_together(events: dict[str, list[dict[str, Any]]]) -> None:
+    per_user: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for event in events["clicks"]:
+        per_user[event["user_id"]][event["conversion"] != "click"] += 1
+    clicks, conversions = np.array(list(per_user.values())).T
+    assert np.corrcoef(clicks, conversions)[0, 1] > 0.2
+
+
+def test_messages_come_nearly_in_order_but_not_quite(events: dict[str, list[dict[str, Any]]]) -> None:
+    late = [early - now for early, now in pairwise(event["time"] for event in events["bids"]) if now < early]
+    assert 0.002 < len(late) / len(events["bids"]) < 0.1
+    assert max(late).total_seconds() > 1_800
+
+
+def test_nights_are_quiet(events: dict[str, list[dict[str, Any]]]) -> None:
+    hours = Counter(event["time"].hour for event in events["bids"])
+    assert hours[19] > 2 * hours[7]
+
+
+def test_no_two_users_have_the_same_id() -> None:
+    numbers = user_number(np.arange(300_000, dtype=np.int32))
+    assert len(np.unique(numbers)) == 300_000
+    assert [user_id(place) for place in (0, 7, 299_999)] == [f"u{numbers[p]:08d}" for p in (0, 7, 299_999)]
+
+
+def test_the_market_of_a_seed_is_the_same_for_any_number_of_users() -> None:
+    few, many = draw_market(3, 10), draw_market(3, 1_000)
+    assert few.catalogue_rows == many.catalogue_rows
+    assert few.websites == many.websites
+    assert len(set(few.sites)) == SITES
+
+
+def test_rows_wait_for_their_moment() -> None:
+    waiting = Waiting("time")
+    assert len(waiting.take(10)) == 0
+    rows = np.zeros(4, no_rows().dtype)
+    rows["time"], rows["serial"] = [5, 3, 9, 3], [0, 1, 2, 3]
+    waiting.add(rows)
+    assert waiting.take(6)["serial"].tolist() == [1, 3, 0]
+    assert len(waiting) == 1
+    assert waiting.take(None)["serial"].tolist() == [2]
