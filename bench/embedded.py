@@ -1,0 +1,219 @@
+"""How fast and how large: the embedded log and store, per stage and as a whole.
+
+    python bench/embedded.py                     every measurement, a few minutes
+    python bench/embedded.py --events 500000     the same on fewer messages
+
+Each run is a process of its own, so that its peak memory is its own. Rates are messages per second of wall time;
+the machine's noise is large, so compare figures of one run only.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from advertisex.batches import Batch, Counts, Outcome
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
+from advertisex.logs.sqlite import SqliteLog
+from advertisex.processing.decode import decode
+from advertisex.processing.enrich import Catalogue, enrich
+from advertisex.processing.identify import first_of_each, identify
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy, apply_policy
+from advertisex.processing.runner import BATCH_SIZE, Processing, run
+from advertisex.processing.standardise import standardise
+from advertisex.processing.validate import validate
+from advertisex.stores.duckdb import DuckdbStore
+
+_CHUNK = 50_000
+_LATE_SHARE = 0.01
+_LATE_SECONDS = 7_200
+_PER_SECOND = 1_000
+
+
+def impressions(events: int) -> Iterator[list[bytes]]:
+    """Distinct impressions at 1,000 a second of event time, 1 % of them late by two hours on average."""
+    random = np.random.default_rng(1)
+    for start in range(0, events, _CHUNK):
+        size = min(_CHUNK, events - start)
+        micros = (np.arange(start, start + size) * 1_000_000) // _PER_SECOND
+        late = random.random(size) < _LATE_SHARE
+        micros -= np.where(late, random.exponential(_LATE_SECONDS, size) * 1e6, 0).astype(np.int64)
+        times = np.datetime_as_string(np.datetime64("2026-03-01T00:00:00", "us") + micros.astype("m8[us]"))
+        users = random.zipf(1.3, size) % 1_000_000
+        sites, paths = random.zipf(1.5, size) % 3_000, random.integers(0, 1_000, size)
+        creatives = random.integers(0, 500, size)
+        yield [
+            b'{"creative_id":"cr%d","user_id":"u%d","timestamp":"%bZ","website":"https://www.site%d.example.com/p/%d"}'
+            % row
+            for row in zip(
+                creatives.tolist(),
+                users.tolist(),
+                times.astype("S").tolist(),
+                sites.tolist(),
+                paths.tolist(),
+                strict=True,
+            )
+        ]
+
+
+def fill(log: SqliteLog, load: str, events: int) -> None:
+    """Append the messages of a load."""
+    if load == "mixed":
+        publish_simulation(log, SimulationSettings(events=events, seed=1))
+        return
+    for chunk in impressions(events):
+        log.append(FEEDS["impressions"].topic, chunk)
+
+
+def whole(load: str, events: int) -> dict[str, Any]:
+    """Log to stored: rate, memory, and the rate of each tenth of the history."""
+    with tempfile.TemporaryDirectory() as folder, SqliteLog(Path(folder, "log.db")) as log:
+        _in_child("fill", load, events, Path(folder, "log.db"))
+        size = Path(folder, "log.db").stat().st_size
+        with DuckdbStore(Path(folder, "store.duckdb")) as store:
+            marks: list[tuple[int, float, int]] = []
+            read = 0
+
+            def note(outcome: Outcome, counts: Counts) -> None:
+                nonlocal read
+                read += counts.read
+                marks.append((read, time.perf_counter(), _peak()))
+
+            began = time.perf_counter()
+            counts = run(log, store, Processing(FEEDS), Event(), note)
+            took = time.perf_counter() - began
+            assert all(row.counts.balanced for row in store.ledger())
+            assert counts.read == events
+        stored = Path(folder, "store.duckdb").stat().st_size
+    return {
+        "load": load,
+        "messages": events,
+        "per_second": round(events / took),
+        "cpu_us_per_message": round(_cpu() / events * 1e6, 2),
+        "peak_mib": _peak(),
+        "log_bytes_per_message": round(size / events),
+        "store_bytes_per_message": round(stored / events),
+        "tenths": _tenths(marks, began, events),
+    }
+
+
+def _tenths(marks: list[tuple[int, float, int]], began: float, events: int) -> list[dict[str, int]]:
+    """For each tenth of the messages, the rate in it and the peak memory after it."""
+    tenths, before = [], (0, began)
+    for tenth in range(1, 11):
+        read, at, peak = next(mark for mark in marks if mark[0] >= events * tenth // 10)
+        if at > before[1]:
+            tenths.append({"after": read, "per_second": round((read - before[0]) / (at - before[1])), "peak_mib": peak})
+        before = (read, at)
+    return tenths
+
+
+def stages(load: str, events: int) -> dict[str, Any]:
+    """Each stage alone, on batches that are read once: microseconds of wall time per message."""
+    spent: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        result = work()
+        spent[name] = spent.get(name, 0.0) + time.perf_counter() - began
+        return result
+
+    with tempfile.TemporaryDirectory() as folder, SqliteLog(Path(folder, "log.db")) as log:
+        _in_child("fill", load, events, Path(folder, "log.db"))
+        with DuckdbStore(Path(folder, "store.duckdb")) as store:
+            for feed in FEEDS.values():
+                position = 0
+                while batch := timed("read", lambda f=feed, p=position: _read(log, f.topic, p)):
+                    position = batch.span.end
+                    decoded, _ = timed("decode", lambda b=batch, f=feed: decode(b, f))
+                    standard = timed("standardise", lambda d=decoded, f=feed: standardise(d, f))
+                    valid, _ = timed("validate", lambda s=standard, f=feed: validate(s, f))
+                    kept, _ = timed("filter", lambda v=valid: apply_policy(v, Policy()))
+                    enriched = timed("enrich", lambda k=kept: enrich(k, Catalogue()))
+                    identified = timed("identify", lambda e=enriched, f=feed: identify(e, f))
+                    timed("first of each", lambda i=identified: first_of_each(i))
+                    outcome = process(batch, feed, Policy(), Catalogue())
+                    timed("commit", lambda o=outcome: store.commit(o))
+    return {"load": load, "us_per_message": {name: round(s / events * 1e6, 3) for name, s in spent.items()}}
+
+
+def _read(log: SqliteLog, topic: str, position: int) -> Batch | None:
+    batch = log.read(topic, 0, position, BATCH_SIZE)
+    return batch if len(batch) else None
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def _cpu() -> float:
+    return time.process_time()
+
+
+def _in_child(what: str, load: str, events: int, path: Path | None = None) -> dict[str, Any]:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, __file__, "--run", what, "--load", load, "--events", str(events)]
+    answer = subprocess.run([*command, "--path", str(path or "")], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(answer.stdout)
+
+
+def main() -> None:
+    """Measure, and print a table and the same as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=2_000_000, help="messages of each load (default 2,000,000)")
+    parser.add_argument("--history", type=int, default=10_000_000, help="messages of the long run (default 10,000,000)")
+    parser.add_argument("--run", choices=["fill", "whole", "stages"], help=argparse.SUPPRESS)
+    parser.add_argument("--load", default="impressions", help=argparse.SUPPRESS)
+    parser.add_argument("--path", default="", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.run == "fill":
+        with SqliteLog(Path(asked.path)) as log:
+            fill(log, asked.load, asked.events)
+        print("{}")
+        return
+    if asked.run:
+        print(json.dumps({"whole": whole, "stages": stages}[asked.run](asked.load, asked.events)))
+        return
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    results = []
+    for load in ("impressions", "mixed"):
+        for what in ("stages", "whole"):
+            results.append(_in_child(what, load, asked.events))
+            _print(results[-1])
+    results.append(_in_child("whole", "impressions", asked.history))
+    _print(results[-1])
+    print(json.dumps(results))
+
+
+def _print(result: dict[str, Any]) -> None:
+    if stages_of := result.get("us_per_message"):
+        print(f"\n{result['load']}, µs per message, each stage alone")
+        for name, spent in stages_of.items():
+            print(f"  {name:14} {spent:6.3f}")
+        print(f"  {'sum':14} {sum(stages_of.values()):6.3f}")
+        return
+    print(f"\n{result['load']}, log → stored, {result['messages']:,} messages")
+    print(
+        f"  {result['per_second']:,} messages/s, {result['cpu_us_per_message']} µs of CPU each, "
+        f"peak {result['peak_mib']:,} MiB; {result['log_bytes_per_message']} bytes in the log, "
+        f"{result['store_bytes_per_message']} in the store"
+    )
+    for tenth in result["tenths"]:
+        print(f"  after {tenth['after']:>12,}: {tenth['per_second']:>9,}/s, peak {tenth['peak_mib']:,} MiB")
+
+
+if __name__ == "__main__":
+    main()

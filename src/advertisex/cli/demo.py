@@ -1,0 +1,116 @@
+"""`advertisex demo`: the whole job on this machine, checked against known truth."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from advertisex.cli.analyze import print_correlation, print_summary
+from advertisex.cli.options import DataOption, DebugOption, JsonOption, opened_log, opened_store, settings_of
+from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, table
+from advertisex.cli.process import processing_of
+from advertisex.demo import Demonstration, demonstrate, simulate_files
+from advertisex.errors import ConfigurationError
+from advertisex.ingestion.simulator import SimulationSettings
+
+_RIGHT, _WRONG = Text("✓", style="green"), Text("✗", style="red bold")
+
+
+def demo(
+    events: Annotated[int, typer.Option(min=1_000, help="How many messages to simulate.")] = 200_000,
+    seed: Annotated[int, typer.Option(help="Of the simulation: the same seed gives the same traffic.")] = 1,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Simulate, ingest, process and analyze on this machine, and check the result against what was put in."""
+    with _folder(data) as folder:
+        began = time.monotonic()
+        shown = _demonstrate(folder, SimulationSettings(events=events, seed=seed), quiet=as_json)
+        took = time.monotonic() - began
+    if as_json:
+        print_json(_document(shown))
+    else:
+        _print(shown, took, data)
+    if not shown.ok:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    if data is None:
+        with TemporaryDirectory(prefix="advertisex-demo-") as folder:
+            yield Path(folder)
+        return
+    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+        raise ConfigurationError(
+            "the demo needs a folder of its own",
+            where=str(data),
+            mend="name a new or empty folder with --data",
+        )
+    data.mkdir(parents=True, exist_ok=True)
+    yield data
+
+
+def _demonstrate(folder: Path, simulation: SimulationSettings, *, quiet: bool) -> Demonstration:
+    def step(name: str) -> None:
+        if not quiet:
+            err.print(f"  {name}", markup=False, style="dim")
+
+    step(f"simulate {simulation.events:,} messages of three feeds, faults mixed in")
+    sources = folder / "sources"
+    truth = simulate_files(sources, simulation)
+    settings = settings_of(sources / "advertisex.toml", data=folder)
+    with opened_log(settings) as log, opened_store(settings, read_only=False) as store:
+        return demonstrate(sources, truth, log, store, processing_of(settings), step)
+
+
+def _document(shown: Demonstration) -> dict[str, Any]:
+    return {
+        "truth": shown.truth,
+        "found": shown.found,
+        "ledger": ledger_dict(shown.ledger),
+        "analysis": {"summary": shown.summary.to_dict(), "correlation": shown.correlation.to_dict()},
+        "ok": shown.ok,
+    }
+
+
+def _print(shown: Demonstration, took: float, data: Path | None) -> None:
+    columns = ("kind", "put in", "found", "")
+    for title, truth, found in _sections(shown):
+        out.print(table(title, columns, list(_lines(truth, found)), numbers=columns[1:3]))
+        out.print()
+    print_ledger(shown.ledger)
+    out.print()
+    print_summary(shown.summary)
+    out.print()
+    print_correlation(shown.correlation)
+    out.print()
+    if shown.ok:
+        out.print(f"[green bold]OK[/]: every kind was found exactly, in {took:.1f} s.")
+    else:
+        out.print("[red bold]NOT OK[/]: the lines marked ✗ differ. Please report this, with the seed.")
+    if data is not None:
+        out.print(f"Look around: advertisex rejects list --data {data}", markup=False)
+
+
+def _sections(shown: Demonstration) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Feed by feed, then the analysis: what was put in, and what was found."""
+    for feed, truth in shown.truth["feeds"].items():
+        yield feed, truth, shown.found["feeds"][feed]
+    yield "analysis", shown.truth["analysis"], shown.found["analysis"]
+
+
+def _lines(truth: dict[str, Any], found: dict[str, Any], prefix: str = "") -> Iterator[tuple[object, ...]]:
+    """One line for each number, marked where both differ."""
+    for name in truth | found:
+        put_in, got = truth.get(name), found.get(name)
+        if isinstance(put_in, dict) and isinstance(got, dict):
+            yield from _lines(put_in, got, f"{name}: ")
+        else:
+            yield prefix + name, put_in, got, _RIGHT if put_in == got else _WRONG

@@ -1,0 +1,140 @@
+"""`advertisex ingest`: sources into the log."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    opened_log,
+    settings_of,
+)
+from advertisex.cli.output import err, out, print_json, progress, table
+from advertisex.errors import ConfigurationError, SourceError
+from advertisex.ingestion.ingest import IngestOptions, Published
+from advertisex.ingestion.ingest import ingest as ingest_sources
+from advertisex.ingestion.mapping import Mapping
+from advertisex.settings import configured_feeds
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def ingest(
+    feed: Annotated[str, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Files, folders, globs, http(s) URLs, or - for stdin."),
+    ],
+    follow: Annotated[bool, typer.Option("--follow", help="Go on: poll the API, watch the files.")] = False,
+    every: Annotated[str, typer.Option(metavar="TIME", help="How often to look again: 500ms, 5s, 1m.")] = "5s",
+    rename: Annotated[
+        list[str] | None, typer.Option("--map", metavar="COLUMN=FIELD", help="Read a column as a field.")
+    ] = None,
+    constant: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Give every record this value.")
+    ] = None,
+    time_format: Annotated[
+        list[str] | None, typer.Option(metavar="FORMAT", help="strptime format of the timestamps.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="json, ndjson, csv or avro, where it cannot be told."),
+    ] = None,
+    records: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Where in a JSON document the records are.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="Names of the CSV columns, where there is no header.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(metavar="CHAR", help="CSV delimiter, where it cannot be told.")
+    ] = None,
+    data: DataOption = None,
+    log: LogOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Append every record of the sources to the event log; nothing is judged or dropped here."""
+    settings = settings_of(config, data=data, log=log)
+    feeds = configured_feeds(settings)
+    if feed not in feeds:
+        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(feeds)}")
+    options = IngestOptions(
+        format=format_,
+        records=records,
+        columns=tuple(columns.split(",")) if columns else (),
+        delimiter=delimiter,
+        mapping=Mapping(_pairs(rename, "--map"), _pairs(constant, "--set"), tuple(time_format or ())),
+        headers=settings.api.headers,
+        follow=follow,
+        every=seconds(every, "--every"),
+        timeout=settings.api.timeout,
+        retry_wait=settings.api.retry_wait,
+        max_attempts=settings.api.attempts,
+    )
+    with opened_log(settings) as event_log, progress(f"ingesting {feed}", None) as (bar, task):
+
+        def on_progress(messages: int, size: int) -> None:
+            bar.update(task, completed=messages)
+
+        def on_failure(error: SourceError) -> None:
+            err.print(f"error: {error}", markup=False, soft_wrap=True)
+
+        published = ingest_sources(feeds[feed], sources, event_log, options, on_progress, on_failure)
+    if as_json:
+        print_json(_document(feed, published))
+    else:
+        _print(feed, published)
+    if published.failures:
+        raise typer.Exit(1)
+
+
+def _document(feed: str, published: Published) -> dict[str, Any]:
+    return {
+        "feed": feed,
+        "messages": published.messages,
+        "bytes": published.bytes,
+        "sources": [
+            {"source": name, "messages": counted.messages, "bytes": counted.bytes}
+            for name, counted in published.sources.items()
+        ],
+        "failures": [str(error) for error in published.failures],
+        "interrupted": published.interrupted,
+    }
+
+
+def _print(feed: str, published: Published) -> None:
+    rows = [(name, counted.messages, counted.bytes) for name, counted in published.sources.items()]
+    if len(rows) > 1:
+        rows.append(("total", published.messages, published.bytes))
+    title = f"Appended to the log of {feed}" + (" until interrupted" if published.interrupted else "")
+    out.print(table(title, ("source", "messages", "bytes"), rows, numbers=("messages", "bytes")))
+
+
+def seconds(text: str, option: str) -> float:
+    """A duration in seconds, such as 500ms, 5s, 1m, 2h; a bare number is seconds.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise ConfigurationError(f"{option}: {text!r} is no duration", mend="write it as 500ms, 5s, 1m or 2h")
+    return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        left, equals, right = text.rpartition("=") if option == "--map" else text.partition("=")
+        if not equals:
+            raise ConfigurationError(f"{option}: {text!r} has no '='", mend=f"write it as {option} left=right")
+        pairs[left] = right
+    return pairs

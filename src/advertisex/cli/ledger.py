@@ -1,0 +1,29 @@
+"""`advertisex ledger`: where every partition stands, and whether the counts balance."""
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import ledger_dict, print_json, print_ledger
+
+
+def ledger(
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show where every partition stands: read = stored + duplicate + filtered + rejected."""
+    settings = settings_of(config, data=data, store=store)
+    with opened_store(settings, read_only=True) as event_store:
+        rows = event_store.ledger()
+    if as_json:
+        print_json(ledger_dict(rows))
+    else:
+        print_ledger(rows)

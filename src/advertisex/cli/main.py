@@ -1,0 +1,81 @@
+"""The command `advertisex`: its commands, and how their errors end."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+import advertisex
+from advertisex.cli import analyze, demo, ingest, ledger, process, rejects, simulate
+from advertisex.cli.output import err, out
+from advertisex.errors import AdvertiseXError
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="advertisex",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"advertisex {advertisex.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Ad events you can trust: ingest impressions, clicks and bids, process them exactly once, ask what happened."""
+
+
+app.command("demo")(demo.demo)
+app.command("ingest")(ingest.ingest)
+app.command("process")(process.process)
+app.add_typer(analyze.app, name="analyze")
+app.add_typer(rejects.app, name="rejects")
+app.command("ledger")(ledger.ledger)
+app.command("simulate")(simulate.simulate)
+
+
+def run() -> NoReturn:
+    """Run the command line: one line for an error, and the exit code of its kind."""
+    debug = "--debug" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except AdvertiseXError as error:
+        if debug:
+            raise
+        err.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output is gone, which is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        err.print(
+            f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it shows",
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,102 @@
+"""How commands print: one JSON document, or a table for people; progress and notices go to stderr."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from advertisex.batches import Counts, LedgerRow
+
+#: A table that is piped to a file is never folded to the width of a terminal that is not there.
+_WIDE = 200
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+err = Console(stderr=True, highlight=False)
+
+COUNT_NAMES = ("read", "stored", "duplicate", "filtered", "rejected", "replayed")
+
+
+def print_json(document: Any) -> None:
+    """One JSON document and a newline on stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> Table:
+    """A table for people; the columns in `numbers` stand to the right."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
+    return made
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return str(value)
+
+
+def counts_dict(counts: Counts) -> dict[str, int]:
+    """The counts as JSON."""
+    return {name: getattr(counts, name) for name in COUNT_NAMES}
+
+
+def ledger_dict(rows: Sequence[LedgerRow]) -> dict[str, Any]:
+    """The ledger as JSON: rows, total, balanced."""
+    total = sum((row.counts for row in rows), Counts())
+    return {
+        "rows": [
+            {
+                "topic": row.topic,
+                "partition": row.partition,
+                "next_offset": row.next_offset,
+                **counts_dict(row.counts),
+            }
+            for row in rows
+        ],
+        "total": counts_dict(total),
+        "balanced": all(row.counts.balanced for row in rows),
+    }
+
+
+def print_ledger(rows: Sequence[LedgerRow]) -> None:
+    """The ledger as a table, and whether it balances."""
+    document = ledger_dict(rows)
+    body = [[r["topic"], r["partition"], *(r[name] for name in COUNT_NAMES)] for r in document["rows"]]
+    body.append(["total", "", *(document["total"][name] for name in COUNT_NAMES)])
+    columns = ("topic", "partition", *COUNT_NAMES)
+    out.print(table("Ledger", columns, body, numbers=columns[1:]))
+    if document["balanced"]:
+        out.print("It balances: read = stored + duplicate + filtered + rejected.")
+    else:
+        out.print("[red bold]It does not balance.[/] Please report this, with the table above.")
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+    """A progress bar on stderr; nothing is shown where that is no terminal."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    with bar:
+        yield bar, bar.add_task(title, total=total)

@@ -1,0 +1,100 @@
+"""`advertisex process`: from the log into the store."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from advertisex.batches import Counts, Outcome
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    StoreOption,
+    opened_log,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import ledger_dict, print_json, print_ledger, progress
+from advertisex.logs.contract import EventLog
+from advertisex.processing.catalogue_file import read_catalogue
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.policy import Policy
+from advertisex.processing.runner import Processing, run
+from advertisex.settings import Settings, configured_feeds
+from advertisex.stores.contract import EventStore
+
+
+def process(
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until interrupted.")] = False,
+    catalogue: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV: creative_id,campaign_id,advertiser_id.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Messages in a batch.  [default: 122880]")] = None,
+    data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Validate, filter and deduplicate what the log holds, store it exactly once, and print the ledger."""
+    settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
+    processing = processing_of(settings, follow=follow)
+    with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
+        process_log(event_log, event_store, processing)
+        rows = event_store.ledger()
+    if as_json:
+        print_json(ledger_dict(rows))
+    else:
+        print_ledger(rows)
+
+
+def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
+    """How the settings say that events are processed."""
+    policy = settings.policy
+    return Processing(
+        feeds=configured_feeds(settings),
+        policy=Policy(policy.negative_users, policy.blocked_users, frozenset(map(str.lower, policy.blocked_sites))),
+        catalogue=read_catalogue(settings.catalogue) if settings.catalogue else Catalogue(),
+        batch_size=settings.batch_size,
+        follow=follow,
+    )
+
+
+def process_log(log: EventLog, store: EventStore, processing: Processing) -> Counts:
+    """Process with a progress bar; an interrupt ends it after the batch that is being committed."""
+    topics = {feed.topic for feed in processing.feeds.values()}
+    done = store.positions()
+    waiting = sum(end - done.get(p, 0) for p, end in log.end_offsets().items() if p.topic in topics)
+    with (
+        _stop_on_signals() as stop,
+        progress("processing", None if processing.follow else waiting) as (bar, task),
+    ):
+
+        def on_commit(outcome: Outcome, counts: Counts) -> None:
+            bar.advance(task, counts.read)
+
+        return run(log, store, processing, stop, on_commit)
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Event]:
+    stop = Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

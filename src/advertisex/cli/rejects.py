@@ -1,0 +1,67 @@
+"""`advertisex rejects`: what was refused, and why."""
+
+from base64 import b64encode
+from typing import Annotated, Any
+
+import typer
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import out, print_json, table
+from advertisex.stores.contract import RejectQuery
+
+app = typer.Typer(help="What was rejected or filtered, and why.", no_args_is_help=True)
+
+_SHOWN = ("topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail")
+
+
+@app.callback()
+def rejects() -> None:
+    """What was rejected or filtered, and why."""
+
+
+@app.command("list")
+def list_rejects(
+    reason: Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason.")] = None,
+    feed: Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many rows.")] = 20,
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List rejected and filtered messages, counted by reason, then row by row."""
+    settings = settings_of(config, data=data, store=store)
+    query = RejectQuery(reason=reason, feed=feed, limit=limit)
+    with opened_store(settings, read_only=True) as event_store:
+        counts = event_store.reject_counts(query)
+        rows = event_store.rejects(query)
+    total = int(counts["count"].sum())
+    if as_json:
+        print_json({"rejects": [_document(row) for row in rows.iter_rows(named=True)], "total": total})
+        return
+    out.print(table("By reason", counts.columns, counts.iter_rows(), numbers=["count"]))
+    out.print()
+    columns = ("position", "reason", "detail")
+    body = [
+        (f"{row['topic']}/{row['partition']}/{row['offset']}", row["reason"], row["detail"])
+        for row in rows.iter_rows(named=True)
+    ]
+    out.print(table(f"The first {len(body):,} of {total:,}", columns, body))
+
+
+def _document(row: dict[str, Any]) -> dict[str, Any]:
+    document = {name: row[name] for name in _SHOWN}
+    payload: bytes = row["payload"]
+    try:
+        return document | {"payload": payload.decode()}
+    except UnicodeDecodeError:
+        return document | {"payload": b64encode(payload).decode(), "encoding": "base64"}

@@ -1,0 +1,94 @@
+"""`advertisex simulate`: realistic traffic with known faults, as files or into the log."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    opened_log,
+    settings_of,
+)
+from advertisex.cli.output import out, print_json, progress, table
+from advertisex.errors import ConfigurationError
+from advertisex.ingestion.simulator import (
+    SimulationSettings,
+    SystemClock,
+    Truth,
+    play,
+    publish_simulation,
+    write_context,
+    write_files,
+)
+from advertisex.settings import configured_feeds
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)(/s)?")
+
+
+def simulate(
+    events: Annotated[int, typer.Option(min=1, help="How many messages, over all feeds.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 1,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write files there, instead of into the log.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Play in real time, until interrupted.")] = False,
+    rate: Annotated[str, typer.Option(metavar="N/s", help="Messages a second, with --follow.")] = "100/s",
+    data: DataOption = None,
+    log: LogOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make seeded traffic of all three feeds, faults mixed in at known rates, and say exactly what was put in.
+
+    Beside the messages it writes the catalogue, the settings (blocked users and sites) and truth.json.
+    """
+    match = _RATE.fullmatch(rate)
+    if match is None or float(match[1]) <= 0:
+        raise ConfigurationError(f"--rate: {rate!r} is no rate", mend="write it as 500/s")
+    if follow and out_folder:
+        raise ConfigurationError("--follow plays into the log, not into files", mend="leave out --out or --follow")
+    simulation = SimulationSettings(events=events, seed=seed)
+    with progress("simulating", None if follow else events) as (bar, task):
+
+        def on_progress(messages: int) -> None:
+            bar.update(task, completed=messages)
+
+        if out_folder:
+            truth, folder = write_files(out_folder, simulation, on_progress), out_folder
+        else:
+            settings = settings_of(config, data=data, log=log)
+            folder = settings.data
+            folder.mkdir(parents=True, exist_ok=True)
+            write_context(folder, simulation)
+            feeds = configured_feeds(settings)
+            with opened_log(settings) as event_log:
+                if follow:
+                    truth = play(event_log, simulation, float(match[1]), SystemClock(), on_progress, feeds)
+                else:
+                    truth = publish_simulation(event_log, simulation, on_progress, feeds)
+            (folder / "truth.json").write_text(truth.to_json(), encoding="utf-8")
+    print_json(truth.to_dict()) if as_json else _print(truth, folder)
+
+
+def _print(truth: Truth, folder: Path) -> None:
+    rows = [
+        (
+            name,
+            feed.read,
+            feed.stored,
+            feed.duplicate,
+            sum(feed.filtered.values()),
+            sum(feed.rejected.values()),
+        )
+        for name, feed in truth.feeds.items()
+    ]
+    columns = ("feed", "messages", "good", "duplicate", "filtered", "rejected")
+    out.print(table("Put in", columns, rows, numbers=columns[1:]))
+    out.print(f"The truth, kind by kind, is in {folder / 'truth.json'}", markup=False)

@@ -1,0 +1,94 @@
+"""The demonstration: simulate known traffic, run the whole pipeline on it, and compare what it found with the truth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from advertisex.analysis.correlation import Correlation, correlate
+from advertisex.analysis.scope import Scope
+from advertisex.analysis.summary import Summary, summarise
+from advertisex.batches import Counts, LedgerRow
+from advertisex.feeds import Feed
+from advertisex.ingestion.ingest import IngestOptions, ingest
+from advertisex.ingestion.simulator import SimulationSettings, Truth, write_files
+from advertisex.logs.contract import EventLog
+from advertisex.processing.runner import Processing, run
+from advertisex.stores.contract import EventStore, RejectQuery
+
+SOURCES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
+
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """What was put in, and what was found; both in the shape of `Truth.to_dict`."""
+
+    truth: dict[str, Any]
+    found: dict[str, Any]
+    ledger: list[LedgerRow]
+    summary: Summary
+    correlation: Correlation
+
+    @property
+    def ok(self) -> bool:
+        """Whether the pipeline found exactly what the simulator put in, and the ledger balances."""
+        return self.truth == self.found and all(row.counts.balanced for row in self.ledger)
+
+
+def simulate_files(folder: Path, settings: SimulationSettings) -> Truth:
+    """Write the sources of the demonstration into `folder`, and the truth about them."""
+    return write_files(folder, settings)
+
+
+def demonstrate(
+    folder: Path, truth: Truth, log: EventLog, store: EventStore, processing: Processing, on_step: OnStep
+) -> Demonstration:
+    """Ingest, process and analyse the files that `simulate_files` wrote.
+
+    Args:
+        folder: where they are.
+        truth: what they hold.
+        log: an empty log.
+        store: an empty store.
+        processing: with the policy and the catalogue of the simulation.
+        on_step: told the name of each step as it begins.
+    """
+    for name, file in SOURCES.items():
+        on_step(f"ingest {name} from {file}")
+        ingest(processing.feeds[name], [str(folder / file)], log, IngestOptions())
+    on_step("process: validate, filter, deduplicate, store")
+    run(log, store, processing, Event())
+    on_step("analyze")
+    summary, correlation = summarise(store, Scope()), correlate(store, Scope())
+    put_in = truth.to_dict()
+    return Demonstration(
+        truth={"feeds": put_in["feeds"], "analysis": put_in["analysis"]},
+        found={
+            "feeds": {name: _found(feed, store, put_in["feeds"][name]) for name, feed in processing.feeds.items()},
+            "analysis": {
+                "counts": summary.counts,
+                "users": summary.users,
+                "first_event": summary.to_dict()["first_event"],
+                "last_event": summary.to_dict()["last_event"],
+                "clicks_feed_users": correlation.users,
+                "clicks_per_conversion": correlation.clicks_per_conversion,
+            },
+        },
+        ledger=store.ledger(),
+        summary=summary,
+        correlation=correlation,
+    )
+
+
+def _found(feed: Feed, store: EventStore, truth: dict[str, Any]) -> dict[str, Any]:
+    """What the ledger and the rejects say of a feed, with the truth's reasons even where none was found."""
+    counts = sum((row.counts for row in store.ledger() if row.topic == feed.topic), Counts())
+    found: dict[str, dict[str, int]] = {kind: dict.fromkeys(truth[kind], 0) for kind in ("rejected", "filtered")}
+    for kind, reason, count in (
+        store.reject_counts(RejectQuery(feed=feed.name)).select("kind", "reason", "count").iter_rows()
+    ):
+        found[kind][reason] = count
+    return {"read": counts.read, "stored": counts.stored, "duplicate": counts.duplicate, **found}
