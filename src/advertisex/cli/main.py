@@ -6,6 +6,7 @@ import sys
 from types import FrameType
 from typing import Annotated, NoReturn
 
+import structlog
 import typer
 
 import advertisex
@@ -52,6 +53,7 @@ def run() -> NoReturn:
     """Run the command line: one line for an error, and the exit code of its kind."""
     debug = "--debug" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _interrupt)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for results
     try:
         app()
     except AdvertiseXError as error:

@@ -12,6 +12,8 @@ MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
 #: A block of more bytes than this is taken for damage: no writer makes one.
 _BLOCK_BYTES = 256 * 2**20
+#: How much may be read again in search of the next block. A hostile file could ask for it at every block.
+_REREAD_BYTES = 2 * 2**30
 _VARINT_BYTES = 10
 _HEADER_BYTES = 64 * 2**20
 
@@ -57,6 +59,7 @@ class Container:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._position = 0
+        self._reread = 0
         try:
             self.header = self._read_header()
         except (ValueError, EOFError, RecursionError) as error:
@@ -87,7 +90,7 @@ class Container:
                 yield Block(number, start, count, data)
             except (ValueError, EOFError) as error:
                 self._give_back(taken)
-                for part in self._up_to_sync():
+                for part in self._up_to_sync() if self._reread < _REREAD_BYTES else self._rest():
                     yield Block(number, start, 0, part, damage=str(error))
 
     def _read_header(self) -> Header:
@@ -124,6 +127,11 @@ class Container:
             # the last bytes may be the beginning of a marker
             yield self._exactly(BLOCK)
 
+    def _rest(self) -> Iterator[bytes]:
+        while part := self._stream.read(BLOCK):
+            self._position += len(part)
+            yield part
+
     def _exactly(self, size: int, taken: bytearray | None = None) -> bytes:
         data = self._stream.read(size)
         self._position += len(data)
@@ -136,6 +144,7 @@ class Container:
     def _give_back(self, taken: bytearray) -> None:
         self._stream.give_back(bytes(taken))
         self._position -= len(taken)
+        self._reread += len(taken)
 
     def _bytes(self) -> bytes:
         size = self._long()

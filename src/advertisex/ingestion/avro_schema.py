@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _DEPTH = 100
+_STEPS = 10_000
 _COMPLEX = {"record", "error", "array", "map", "enum", "fixed"}
 
 
@@ -46,32 +47,47 @@ def is_recursive(schema: Any, around: frozenset[str] = frozenset()) -> bool:
     return any(is_recursive(child, around) for child in children(schema))
 
 
-def has_weightless_items(schema: Any) -> bool:
-    """Whether some array in the schema has items that take no bytes."""
+def is_endless(schema: Any) -> bool:
+    """Whether a few bytes of the schema can claim work without end.
+
+    Either an array's items take no bytes, or records that take none hold each other until they are very many.
+    """
     named = dict(_named(schema))
-    return any(
-        isinstance(part, dict) and part.get("type") == "array" and weightless(part.get("items"), named)
-        for part in _parts(schema)
-    )
-
-
-def weightless(schema: Any, named: dict[str, Any] | None = None) -> bool:
-    """Whether a datum of the schema takes no bytes."""
-    named = dict(_named(schema)) if named is None else named
-    if isinstance(schema, str):
-        if schema == "null":
+    known: dict[str, int | None] = {}
+    for part in _parts(schema):
+        if isinstance(part, dict) and part.get("type") == "array":
+            if _weightless_steps(part.get("items"), named, known) is not None:
+                return True
+        elif (_weightless_steps(part, named, known) or 0) > _STEPS:
             return True
-        definition = named.get(_short(schema))
-        # without the name itself: a type within itself would be asked for ever
-        rest = {name: other for name, other in named.items() if name != _short(schema)}
-        return definition is not None and weightless(definition, rest)
-    if not isinstance(schema, dict):
-        return False
+    return False
+
+
+def weightless(schema: Any) -> bool:
+    """Whether a datum of the schema takes no bytes."""
+    return _weightless_steps(schema, dict(_named(schema)), {}) is not None
+
+
+def _weightless_steps(schema: Any, named: dict[str, Any], known: dict[str, int | None]) -> int | None:
+    """How many values a datum that takes no bytes consists of; None for one that takes some."""
+    if isinstance(schema, str):
+        name = _short(schema)
+        if name not in known:
+            known[name] = 1 if schema == "null" else None  # also the answer while the type is within itself
+            if name in named:
+                known[name] = _weightless_steps(named[name], named, known)
+        return known[name]
+    if not isinstance(schema, dict) or schema.get("type") in ("array", "map", "enum"):
+        return None
     if schema.get("type") == "fixed":
-        return schema.get("size") == 0
-    if schema.get("type") in ("array", "map", "enum"):
-        return False
-    return all(weightless(child, named) for child in children(schema))
+        return 1 if schema.get("size") == 0 else None
+    steps = 1
+    for child in children(schema):
+        more = _weightless_steps(child, named, known)
+        if more is None:
+            return None
+        steps += more
+    return steps
 
 
 def without_logical_types(schema: Any) -> Any:

@@ -7,12 +7,13 @@ from typing import Any
 
 import fastavro
 from fastavro import _read_py as fastavro_in_python
+from fastavro.schema import SchemaParseException
 
 from advertisex.errors import SourceError
 from advertisex.ingestion.avro_blocks import MAGIC, Block, Container, write_long
 from advertisex.ingestion.avro_codecs import CODECS, UNREADABLE
 from advertisex.ingestion.avro_schema import (
-    has_weightless_items,
+    is_endless,
     is_recursive,
     too_deep,
     weightless,
@@ -27,6 +28,8 @@ _CHUNK_RECORDS = 5_000
 _PIECE_BYTES = 2**20
 #: Records that take no bytes can be claimed without end; so many of them are believed.
 _WEIGHTLESS_RECORDS = 1_000_000
+#: What fastavro raises for a schema that is none; not all of it is its own.
+_INVALID = (SchemaParseException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 #: What reading a datum raises when the bytes are not what the schema says.
 _UNREADABLE = (*UNREADABLE, IndexError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
@@ -105,22 +108,15 @@ class _BlockReader:
         if codec not in CODECS:
             known = ", ".join(CODECS)
             raise SourceError(f"unknown Avro codec {codec!r}", where=name, mend=f"write it with one of {known}")
-        if too_deep(schema):
-            raise SourceError("the schema is nested too deep", where=name, mend="write the file with a flatter one")
-        if has_weightless_items(schema):
-            raise SourceError(
-                "the schema has an array of items that take no bytes, so its length cannot be believed",
-                where=name,
-                mend="write the file without that array",
-            )
         try:
-            fastavro.parse_schema(schema, _force=True)
-        except (ValueError, TypeError, KeyError, AttributeError, fastavro.schema.UnknownType) as error:
-            raise SourceError(
-                f"the schema is not valid: {error}",
-                where=name,
-                mend="write the file anew with a valid schema",
-            ) from error
+            fault = "it is nested too deep" if too_deep(schema) else ""
+            if not fault:
+                fastavro.parse_schema(schema, _force=True)
+                fault = "a few bytes of it could claim data without end" if is_endless(schema) else ""
+        except _INVALID as error:
+            fault = f"it is not valid: {error or type(error).__name__}"
+        if fault:
+            raise SourceError(f"the schema cannot be used: {fault}", where=name, mend="write the file with another")
 
 
 def _record(datum: Any) -> Record:

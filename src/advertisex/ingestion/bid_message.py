@@ -15,13 +15,12 @@ from fastavro import parse_schema, schemaless_writer
 from advertisex.feeds import Feed
 from advertisex.feeds.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
+from advertisex.feeds.flatten import flattener
 from advertisex.ingestion.json_message import plain
 
 _SCHEMA = parse_schema(AVRO_SCHEMA)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _TARGETING = "targeting"
-#: How deep nested records are searched for a field's name.
-_DEPTH = 8
 #: Where our own schema has a field, so that our own shape is read as what it is.
 _PLACES: dict[str, str] = {
     field["name"]: part["name"]
@@ -39,25 +38,21 @@ class _DoesNotFitError(Exception):
 def bid_encoder(feed: Feed) -> Callable[[dict[str, Any]], bytes | None]:
     """A function that makes a record a message of our schema.
 
-    It gives None for a record that lacks a user or a time, or holds a value that does not fit. A field is looked for
-    by its name and then its aliases: in the record itself, then where our schema has it, then in nested records.
-    A value is never bent to fit: what is no text, number or time goes on as JSON instead.
+    It gives None for a record that lacks a user or a time, or holds a value that does not fit. Fields are found as
+    processing finds them (see `flattener`). A value is never bent to fit: what is no text, number or time goes on as
+    JSON instead.
     """
+    flatten = flattener(feed)
     # worked out once: this runs for every record
-    plan = [(f.name, f.names, _CONVERT.get(f.name, _as_text), f.name in _CONVERT) for f in feed.fields]
+    plan = [(f.name, _CONVERT.get(f.name, _as_text), f.name in _CONVERT) for f in feed.fields]
     foreign = [f.name for f in feed.fields if f.name not in _PLACES and f.name != _TARGETING]
 
     def encode(record: dict[str, Any]) -> bytes | None:
-        nested = _nested(record) if dict in map(type, record.values()) else []
+        found = flatten(record)
         values: dict[str, Any] = {}
         try:
-            for field, names, convert, always in plan:
-                value = None
-                for name in names:
-                    if (value := record.get(name)) is not None:
-                        break
-                if value is None and nested:
-                    value = _found_within(nested, record, field, names)
+            for field, convert, always in plan:
+                value = found.get(field)
                 values[field] = convert(value) if always or type(value) is not str else value
         except _DoesNotFitError:
             return None
@@ -76,30 +71,6 @@ def bid_encoder(feed: Feed) -> Callable[[dict[str, Any]], bytes | None]:
         return frame(body.getvalue())
 
     return encode
-
-
-def _found_within(nested: list[dict[str, Any]], record: dict[str, Any], field: str, names: tuple[str, ...]) -> Any:
-    own = record.get(_PLACES.get(field, ""))
-    for holder in [own, *nested] if isinstance(own, dict) else nested:
-        for name in names:
-            value = holder.get(name)
-            # a name that holds a whole record there is another thing of the same name
-            if value is not None and (field == _TARGETING or not isinstance(value, (dict, list))):
-                return value
-    return None
-
-
-def _nested(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The records within a record, the outer ones first.
-
-    What an advertiser targets is left out: it says nothing about this user, even where the names are the same.
-    """
-    found: list[dict[str, Any]] = []
-    level = [record]
-    for _ in range(_DEPTH):
-        level = [v for holder in level for k, v in holder.items() if isinstance(v, dict) and k != _TARGETING]
-        found += level
-    return found
 
 
 def _as_text(value: Any) -> str | None:

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from advertisex.errors import SourceError
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Record
@@ -27,6 +27,10 @@ class _Unclosed(Exception):
     def __init__(self, *, at_end: bool) -> None:
         super().__init__()
         self.at_end = at_end
+
+
+#: From the header of a file to the names of its columns, as many.
+Naming = Callable[[list[str]], list[str]]
 
 
 class _UntilFailure(io.BufferedIOBase):
@@ -60,16 +64,24 @@ class CsvReader:
         stream: its bytes; UTF-8 (a BOM is dropped), or UTF-16 with a BOM.
         columns: the names of the columns; empty when the first record holds them.
         delimiter: None finds it in the first line.
+        known: gives the names of the columns, given the header.
         wait: leave a record that is still open at the end unread, since its rest may be yet to come.
     """
 
     def __init__(
-        self, stream: Stream, *, columns: Sequence[str] = (), delimiter: str | None = None, wait: bool = False
+        self,
+        stream: Stream,
+        *,
+        columns: Sequence[str] = (),
+        delimiter: str | None = None,
+        known: Naming = list,
+        wait: bool = False,
     ) -> None:
         self.name = stream.name
         self.columns = list(columns)
         self.delimiter = delimiter
         self.unread = ""
+        self._known = known
         self._wait = wait
         self._rescans = 0
         encoding = "utf-16" if stream.peek(2)[:2] in _UTF16 else "utf-8-sig"
@@ -141,7 +153,7 @@ class CsvReader:
                 mend="rename one of them, or name the columns with --columns and drop the header",
             )
         self._held.clear()
-        self.columns = row
+        self.columns = self._known(row)
 
     def _lines(self) -> Iterator[str]:
         """Physical lines with their ends; those of the record being read are held until it is done."""
@@ -206,7 +218,9 @@ def _bytes(text: str) -> bytes:
     return text.rstrip("\r\n").encode("utf-8", "surrogateescape")
 
 
-def read_csv(stream: Stream, *, columns: Sequence[str] = (), delimiter: str | None = None) -> Iterator[Chunk]:
+def read_csv(
+    stream: Stream, *, columns: Sequence[str] = (), delimiter: str | None = None, known: Naming = list
+) -> Iterator[Chunk]:
     """The rows of a stream as dicts of text; see `CsvReader` for what it accepts.
 
     A row with fewer cells than columns leaves the last ones out. A row with more, unless those are empty, a row that
@@ -215,4 +229,4 @@ def read_csv(stream: Stream, *, columns: Sequence[str] = (), delimiter: str | No
     Raises:
         SourceError: the stream fails; the header names a column twice; a line is larger than a message may be.
     """
-    return CsvReader(stream, columns=columns, delimiter=delimiter).chunks()
+    return CsvReader(stream, columns=columns, delimiter=delimiter, known=known).chunks()

@@ -22,6 +22,7 @@ EXTENSIONS: dict[str, Format] = {
 COMPRESSED = (".gz", ".zst")
 _AVRO_MAGIC = b"Obj\x01"
 _DATUM_MAGIC = b"\xc3\x01"
+_HEAD_BYTES = 2**20
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -54,12 +55,12 @@ def recognise(stream: Stream, given: str | None, *, otherwise: Format | None = N
     if head.startswith(_DATUM_MAGIC):
         return "datum"
     named = extension(stream.name)
-    text = stream.peek(4096).removeprefix(_BOM).lstrip(b" \t\r\n")
+    text = _text_so_far(stream, whole_line=False)
     if text[:1] in (b"{", b"["):
         # .ndjson promises that each line is a message, so it is more exact than what the first byte tells
         return "ndjson" if named == "ndjson" else "json"
     found: Kind | None = named or otherwise
-    if found is None and is_json(text.partition(b"\n")[0]):
+    if found is None and is_json(_text_so_far(stream, whole_line=True).partition(b"\n")[0]):
         found = "ndjson"
     if found is None:
         raise SourceError(
@@ -68,6 +69,18 @@ def recognise(stream: Stream, given: str | None, *, otherwise: Format | None = N
             mend="name it with --format json, ndjson, csv or avro",
         )
     return found
+
+
+def _text_so_far(stream: Stream, *, whole_line: bool) -> bytes:
+    """The first text of a stream, as little as tells: a pipe may not give more for a long time."""
+    seen = 0
+    while True:
+        head = stream.peek(seen + 1)
+        text = head.removeprefix(_BOM).lstrip(b" \t\r\n")
+        enough = b"\n" in text if whole_line else text
+        if enough or len(head) <= seen or len(head) > _HEAD_BYTES:
+            return text
+        seen = len(head)
 
 
 _KINDS: dict[str, Kind] = {"json": "json", "ndjson": "ndjson", "csv": "csv", "avro": "avro"}

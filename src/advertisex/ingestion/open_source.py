@@ -85,7 +85,9 @@ def read_stream(
         case "ndjson":
             yield from read_lines(stream)
         case "csv":
-            yield from read_csv(stream, columns=options.columns, delimiter=options.delimiter)
+            yield from read_csv(
+                stream, columns=options.columns, delimiter=options.delimiter, known=options.naming(feed)
+            )
         case "avro":
             yield from read_avro(stream)
         case "datum":

@@ -1,10 +1,12 @@
 """What the user may say about an ingest."""
 
+import re
 from dataclasses import dataclass, field
 from typing import get_args
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
+from advertisex.ingestion.csv_source import Naming
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.json_shape import Shape
 from advertisex.ingestion.mapping import Mapping
@@ -71,3 +73,20 @@ class IngestOptions:
         names = {name for field in feed.fields for name in field.names}
         mapped = {source.partition(".")[0] for source in self.mapping.rename}
         return Shape(own_names=frozenset(names | mapped | {"id"}), records=self.records)
+
+    def naming(self, feed: Feed) -> Naming:
+        """How the header of a CSV file names the columns: `User Id` is read as `user_id` where the feed has that name.
+
+        A column that is mapped, and one whose name would come twice, keep the name that they have.
+        """
+        names = {name for field in feed.fields for name in field.names}
+
+        def named(header: list[str]) -> list[str]:
+            plain = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in header]
+            free = {name for name in names if plain.count(name) == 1} - set(header) - set(self.mapping.rename)
+            mapped = self.mapping.rename
+            return [
+                name if name in free and cell not in mapped else cell for cell, name in zip(header, plain, strict=True)
+            ]
+
+        return named

@@ -50,13 +50,14 @@ class Stream(io.BufferedIOBase):
         return True
 
     def peek(self, size: int) -> bytes:
-        """At least `size` coming bytes, fewer only where the stream ends; they stay to be read."""
+        """At least `size` coming bytes, fewer only where the stream ends, or some more; they stay to be read."""
         while len(self._head) < size:
             more = self._pulled(max(size - len(self._head), 2**16))
             if not more:
                 break
             self._head += more
-        return bytes(self._head)
+        # not all that is held: after `give_back` that may be much, and it may be peeked into often
+        return bytes(self._head[: size + BLOCK])
 
     def read1(self, size: int | None = -1, /) -> bytes:
         """Some bytes, at most `size`; none at the end."""

@@ -92,6 +92,7 @@ class Watch:
                 Stream(BytesIO(text), str(path)),
                 columns=seen.columns or self._options.columns,
                 delimiter=seen.delimiter or self._options.delimiter,
+                known=self._options.naming(self._feed),
                 wait=True,
             )
             yield from reader.chunks()

@@ -11,7 +11,7 @@ from fastavro.types import Schema
 
 from advertisex.feeds import Feed
 from advertisex.feeds.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
-from advertisex.feeds.flatten import flatten, targeting_text
+from advertisex.feeds.flatten import flattener, targeting_text
 from advertisex.processing.decode_json import Decoder, explain_json, reason_text
 from advertisex.processing.refusals import Refusal, shown
 
@@ -30,7 +30,7 @@ class _Unfit(ValueError):
 def bid_decoder(feed: Feed) -> Decoder:
     """The decoder of the bids feed."""
     names = tuple(f.name for f in feed.fields)
-    struct = _struct(names)
+    struct, flatten = _struct(names), flattener(feed)
     own_header = MARKER + fingerprint(feed.avro_schema)
     own_schema = fastavro.parse_schema(_without_logical_types(feed.avro_schema))
     schemas = {MARKER + fingerprint(schema): schema for _, schema in feed.confluent_schemas} | {
@@ -42,7 +42,7 @@ def bid_decoder(feed: Feed) -> Decoder:
             bid = _datum(payload, _SINGLE_OBJECT_HEADER, own_schema)
             targeting = targeting_text(bid["targeting"]) if bid["targeting"] else None
             return struct(**bid["user_info"], **bid["auction"], targeting=targeting)
-        return struct(**{n: _scalar(n, v) for n, v in flatten(_record(payload, schemas), feed).items()})
+        return struct(**{n: _scalar(n, v) for n, v in flatten(_record(payload, schemas)).items()})
 
     def explain(payload: bytes, error: Exception) -> Refusal:
         if isinstance(error, _Unfit):

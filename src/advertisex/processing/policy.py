@@ -55,7 +55,7 @@ def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.
 
 
 def _is_below(host: str, sites: frozenset[str]) -> bool:
-    labels = host.split(".")
+    labels = host.rstrip(".").split(".")  # the same host with the dot of the root
     return any(".".join(labels[start:]) in sites for start in range(len(labels)))
 
 

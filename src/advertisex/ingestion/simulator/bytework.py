@@ -12,7 +12,6 @@ Matrix = NDArray[np.uint8]
 _DAY = 86_400 * 1_000_000
 _HUNDRED = np.array([list(b"%02d" % n) for n in range(100)], np.uint8)
 _TEN_THOUSAND = np.array([list(b"%04d" % n) for n in range(10_000)], np.uint8)
-_CLOCK = np.array([list(b"%02d:%02d:%02d" % (n // 3600, n // 60 % 60, n % 60)) for n in range(86_400)], np.uint8)
 
 
 def decimal(values: Integers, width: int) -> Matrix:
@@ -40,7 +39,9 @@ def rfc3339(times: Integers) -> Matrix:
     seconds, fraction = np.divmod(micros, 1_000_000)
     out[:, :10] = calendar.view(np.uint8).reshape(-1, 10)[days - first]
     out[:, 10] = ord("T")
-    out[:, 11:19] = _CLOCK[seconds]
+    out[:, [13, 16]] = ord(":")
+    for place, number in ((11, seconds // 3600), (14, seconds // 60 % 60), (17, seconds % 60)):
+        out[:, place : place + 2] = _HUNDRED[number]
     out[:, 19] = ord(".")
     out[:, 20:26] = decimal(fraction, 6)
     out[:, 26] = ord("Z")

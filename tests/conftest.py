@@ -1,0 +1,23 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """The folder of one set of real inputs, which stand beside the project and are no part of it."""
+
+    def folder(name: str) -> Path:
+        path = SHARED / name
+        if path.exists():
+            return path
+        absent = f"the real inputs are absent: {path.name} is not in ../shared/data"
+        if os.environ.get("CI"):
+            pytest.fail(absent)
+        pytest.skip(absent)
+
+    return folder

@@ -1,0 +1,164 @@
+import itertools
+import re
+import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.api_source import redacted
+from advertisex.ingestion.ingest import IngestOptions, ingest
+
+SOON: dict[str, Any] = {"retry_wait": 0.01, "timeout": 5.0, "max_attempts": 3}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        (b'[{"a":1},{"a":2}]', {}, [b'{"a":1}', b'{"a":2}']),
+        (b'{"user_id":"u"}', {}, [b'{"user_id":"u"}']),
+        (b'{"a":1}\n{"a":2}\n', {}, [b'{"a":1}', b'{"a":2}']),
+        (b'{"data":[{"a":1}],"page":2}', {}, [b'{"a":1}']),
+        (b"a,b\n1,2\n", {"Content-Type": "text/csv"}, [b'{"a":"1","b":"2"}']),
+        (b"no json at all", {}, [b"no json at all"]),
+        (b"", {}, []),
+    ],
+)
+def test_every_shape_of_answer(server, answer, ingested, body: bytes, headers: Any, expected: list[bytes]) -> None:
+    server.answers = [answer(body, headers=headers)]
+    assert ingested("impressions", server.url).messages == expected
+
+
+def test_headers_are_sent_and_the_array_is_named(server, answer, ingested) -> None:
+    server.answers = [answer(b'{"x":[{"a":1}],"y":[{"b":1}]}')]
+    seen = ingested("impressions", server.url + "/v1?since=1", records="y", headers={"X-Api-Key": "k"})
+    assert seen.messages == [b'{"b":1}']
+    assert server.asked[0][0] == "/v1?since=1"
+    assert server.asked[0][1]["x-api-key"] == "k"
+
+
+def test_a_passing_failure_is_retried(server, answer, ingested) -> None:
+    later = format_datetime(datetime.now(UTC) - timedelta(seconds=1), usegmt=True)
+    server.answers = [
+        answer(status=503, headers={"Retry-After": "0"}),
+        answer(status=429, headers={"Retry-After": later}),
+        answer(b'[{"a":1}]', cut=5),
+        answer(b"<html>busy</html>"),
+        answer(b'[{"a":1}]'),
+    ]
+    seen = ingested("impressions", server.url, **(SOON | {"max_attempts": 5}))
+    assert seen.messages == [b'{"a":1}']
+    assert len(server.asked) == 5
+    assert not seen.failures
+
+
+@pytest.mark.parametrize(
+    ("said", "says", "asked"),
+    [
+        ({"status": 503}, "status 503 Service Unavailable", 3),
+        ({"status": 500}, "status 500", 3),
+        ({"body": b'[{"a":1}]', "cut": 5}, "cut short", 3),
+        ({"body": b"<!doctype html>"}, "web page instead of records .status 200.", 3),
+        ({"body": b"", "headers": {"Content-Type": "text/html"}}, "web page", 3),
+        ({"status": 404}, "status 404 Not Found", 1),
+        ({"status": 401}, "status 401 .*credentials", 1),
+        ({"status": 503, "headers": {"Retry-After": "86400"}}, "left alone for 86400 s", 1),
+    ],
+)
+def test_a_failure_names_the_url_and_the_status(server, answer, ingested, said, says: str, asked: int) -> None:
+    server.answers = [answer(**said)]
+    url = server.url.replace("http://", "http://me:hidden@") + "/feed?token=hidden&page=2"
+    seen = ingested("impressions", url, **SOON)
+    (failure,) = seen.failures
+    assert seen.published.failures == (failure,)
+    assert re.search(says, str(failure))
+    assert f"{server.url}/feed?token=***&page=2" in str(failure)
+    assert "hidden" not in str(failure)
+    assert "hidden" not in str(seen.published)
+    assert len(server.asked) == asked
+    assert seen.messages == []
+
+
+def test_a_refused_connection(ingested) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    seen = ingested("impressions", f"http://127.0.0.1:{port}", **SOON)
+    assert "cannot be reached" in str(seen.failures[0])
+
+
+def test_an_answer_that_never_ends_is_given_up(server, answer, ingested) -> None:
+    server.answers = [answer(b"[", drips=True)]
+    seen = ingested("impressions", server.url, retry_wait=0.01, timeout=0.05, max_attempts=1)
+    assert "did not end within" in str(seen.failures[0]) or "in time" in str(seen.failures[0])
+
+
+def test_a_body_that_is_too_large_is_refused(server, answer, ingested, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.ingestion.api_source.BODY_BYTES", 100)
+    server.answers = [answer(b'["' + b"x" * 200 + b'"]')]
+    assert "the body is larger" in str(ingested("impressions", server.url).failures[0])
+
+
+def test_redirects_are_followed_without_carrying_secrets_elsewhere(server, answer, ingested) -> None:
+    elsewhere = server.url.replace("127.0.0.1", "localhost") + "/there"
+    server.answers = [answer(status=302, headers={"Location": elsewhere}), answer(b'[{"a":1}]')]
+    seen = ingested("impressions", server.url, headers={"X-Api-Key": "k"})
+    assert seen.messages == [b'{"a":1}']
+    assert [path for path, _ in server.asked] == ["/", "/there"]
+    assert "x-api-key" not in server.asked[1][1]
+
+
+def test_redirects_without_end_are_given_up(server, answer, ingested) -> None:
+    server.answers = [answer(status=302, headers={"Location": "/again"})]
+    assert "redirects more than" in str(ingested("impressions", server.url, **SOON).failures[0])
+
+
+def test_following_survives_all_of_it(server, answer, log) -> None:
+    server.answers = [
+        answer(b'[{"a":1}]'),
+        answer(status=500),
+        answer(status=500),
+        answer(status=404),
+        answer(b"<html>"),
+        answer(b'[{"a":1}]', cut=9),
+        answer(b'[{"a":2}]'),
+    ]
+    failures: list[str] = []
+
+    def stop(messages: int, size: int) -> None:
+        if messages == 3:
+            raise KeyboardInterrupt
+
+    options = IngestOptions(follow=True, every=0.01, retry_wait=0.01)
+    published = ingest(
+        FEEDS["impressions"], [server.url], log, options, stop, on_failure=lambda e: failures.append(e.what)
+    )
+    assert published.interrupted
+    assert published.messages == 3
+    assert log.read("ad_impressions", 0, 0, 10).payloads == [b'{"a":1}', b'{"a":2}', b'{"a":2}']
+    # the second 500 is no news
+    assert [what.partition(" ")[2][:20] for what in failures[:2]] == ["answered with status"] * 2
+    assert len(failures) == 4
+    assert all(first != second for first, second in itertools.pairwise(failures))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@h/x?a=1", "https://h/x?a=1"),
+        ("https://h/x?api_key=1&b=2#f", "https://h/x?api_key=***&b=2"),
+        ("https://h/x?X-Amz-Signature=1", "https://h/x?X-Amz-Signature=***"),
+        ("https://h:port/x", "the given URL"),
+    ],
+)
+def test_a_shown_url_keeps_secrets(url: str, shown: str) -> None:
+    assert redacted(url) == shown
+
+
+@pytest.mark.parametrize("url", ["http://h:port/x", "http://"])
+def test_a_url_that_is_none_is_the_users_to_mend(ingested, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be asked for"):
+        ingested("impressions", url)

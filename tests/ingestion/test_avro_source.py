@@ -1,0 +1,244 @@
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import fastavro
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advertisex.errors import SourceError
+from advertisex.ingestion.avro_blocks import MAGIC, write_long
+from advertisex.ingestion.avro_codecs import CODECS
+from advertisex.ingestion.avro_source import read_avro
+from advertisex.ingestion.json_message import json_value
+from advertisex.ingestion.stream import Stream
+
+RECORD = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}, {"name": "s", "type": "string"}]}
+
+
+def container(records: list[Any], schema: Any = RECORD, codec: str = "null", **more: Any) -> bytes:
+    file = io.BytesIO()
+    fastavro.writer(file, schema, records, codec=codec, sync_marker=b"0123456789abcdef", **more)
+    return file.getvalue()
+
+
+def read(data: bytes) -> tuple[list[Any], SourceError | None]:
+    records: list[Any] = []
+    try:
+        for chunk in read_avro(Stream(io.BytesIO(data), "x.avro")):
+            records += chunk
+    except SourceError as error:
+        return records, error
+    return records, None
+
+
+def test_the_weather_in_every_codec(shared_data) -> None:
+    folder = shared_data("avro_apache")
+    lines = (folder / "weather.json").read_text("utf-8").splitlines()
+    expected = [json.loads(line) for line in lines]
+    for file in sorted(folder.glob("*.avro")):
+        records, error = read(file.read_bytes())
+        assert error is None
+        assert sorted(map(repr, records)) == sorted(map(repr, expected)), file.name
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS))
+def test_every_codec(codec: str) -> None:
+    records = [{"n": n, "s": "x" * n} for n in range(1_000)]
+    assert read(container(records, codec=codec, sync_interval=5_000)) == (records, None)
+
+
+def test_all_containers_of_fastavro_are_read_as_it_reads_them(shared_data, ingested) -> None:
+    files = sorted(shared_data("avro_fastavro").rglob("*.avro"))
+    assert len(files) == 36
+    for file in files:
+        with file.open("rb") as stream:
+            expected = list(fastavro.reader(stream))
+        records, error = read(file.read_bytes())
+        assert error is None, file.name
+        wanted = [datum if isinstance(datum, dict) else json_value(datum) for datum in expected]
+        assert repr(records) == repr(wanted), file.name  # by repr: NaN is not equal to itself
+        assert len(ingested("bids", file).messages) == len(expected)
+
+
+def test_logical_types_and_data_that_are_no_records() -> None:
+    schema = {
+        "type": "record",
+        "name": "L",
+        "fields": [
+            {"name": "t", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+            {"name": "d", "type": {"type": "bytes", "logicalType": "decimal", "precision": 6, "scale": 2}},
+            {"name": "u", "type": {"type": "string", "logicalType": "uuid"}},
+            {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+        ],
+    }
+    record = {
+        "t": datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+        "d": Decimal("12.30"),
+        "u": UUID(int=7),
+        "day": date(2024, 1, 2),
+    }
+    assert read(container([record], schema)) == ([record], None)
+    assert read(container([1, 2], "int")) == ([b"1", b"2"], None)
+    assert read(container([b"\xff", b"a"], "bytes")) == ([b'"/w=="', b'"a"'], None)
+
+
+def test_a_time_beyond_the_calendar_is_no_damage() -> None:
+    plain = {"type": "record", "name": "T", "fields": [{"name": "t", "type": "long"}]}
+    data = container([{"t": 0}, {"t": 2**62}, {"t": 1}], plain)
+    logical = {
+        "type": "record",
+        "name": "T",
+        "fields": [{"name": "t", "type": {"type": "long", "logicalType": "timestamp-micros"}}],
+    }
+    head = container([], logical)
+    body = data[len(container([], plain)) :]
+    records, error = read(head + body)
+    assert error is None
+    assert records == [{"t": datetime(1970, 1, 1, tzinfo=UTC)}, {"t": 2**62}, {"t": 1}]
+
+
+def blocks_of(count: int, codec: str = "deflate") -> tuple[bytes, list[Any]]:
+    records = [{"n": n, "s": f"text {n}"} for n in range(count)]
+    return container(records, codec=codec, sync_interval=500), records
+
+
+def test_a_damaged_block_costs_that_block() -> None:
+    data, records = blocks_of(1_000)
+    sync = b"0123456789abcdef"
+    parts = data.split(sync)
+    parts[3] = parts[3][:20] + b"\xff" * 10 + parts[3][30:]
+    seen, error = read(sync.join(parts))
+    rows = [r for r in seen if isinstance(r, dict)]
+    raw = [r for r in seen if isinstance(r, bytes)]
+    assert error is not None
+    assert "1 block(s) cannot be read" in str(error)
+    assert "x.avro, block 3 at byte" in str(error)
+    assert raw[0] in parts[3]
+    assert rows == [r for r in records if r in rows]
+    assert rows[-1] == records[-1]
+    assert len(rows) > 900
+
+
+def test_a_block_with_a_broken_frame_is_passed_on_and_the_next_one_found() -> None:
+    data, records = blocks_of(1_000)
+    sync = b"0123456789abcdef"
+    parts = data.split(sync)
+    parts[2] = write_long(2**40) + write_long(2**50) + parts[2]
+    seen, error = read(sync.join(parts))
+    assert parts[2] in seen
+    assert error is not None
+    assert f"it claims {2**40} records" in str(error)
+    assert seen[-1] == records[-1]
+
+
+def test_a_file_of_damage_only_is_given_up_but_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.ingestion.avro_blocks._REREAD_BYTES", 100)
+    sync = b"0123456789abcdef"
+    junk = b"".join(write_long(1) + write_long(1000) + b"%040d" % n + sync for n in range(50))
+    seen, error = read(container([]) + junk)
+    assert error is not None
+    kept = b"".join(seen)
+    assert all(b"%040d" % n in kept for n in range(50))
+
+
+@pytest.mark.parametrize("end", [-1, -20, -200])
+def test_a_truncated_file_keeps_what_was_read(end: int) -> None:
+    data, records = blocks_of(1_000, "null")
+    seen, error = read(data[:end])
+    assert error is not None
+    assert "the file ends too early" in str(error)
+    whole = [r for r in seen if isinstance(r, dict)]
+    assert whole == records[: len(whole)]
+    assert b"".join(r for r in seen if isinstance(r, bytes)) in data
+
+
+@pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz", "zstandard", "snappy", "lz4"])
+def test_a_bomb_is_not_set_off(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.ingestion.avro_codecs.BLOCK_BYTES", 2**20)
+    bomb = container([{"n": 1, "s": "x" * 2**22}], codec=codec)
+    seen, error = read(bomb)
+    assert error is not None
+    assert "it would decompress to more than 1 MiB" in str(error)
+    assert seen
+    assert all(isinstance(record, bytes) for record in seen)
+
+
+def claimed(schema: Any, count: int, data: bytes) -> bytes:
+    return container([], schema) + write_long(count) + write_long(len(data)) + data + b"0123456789abcdef"
+
+
+def test_absurd_counts_are_not_believed() -> None:
+    seen, error = read(claimed(RECORD, 2**40, b"\x02\x02a"))
+    assert "records in 3 bytes" in str(error)
+    assert seen == [b"\x02\x02a"]
+    seen, error = read(claimed("null", 2**40, b""))
+    assert "records in 0 bytes" in str(error)
+    assert read(claimed("null", 3, b"")) == ([b"null"] * 3, None)
+    with pytest.raises(SourceError, match="claim data without end"):
+        list(read_avro(Stream(io.BytesIO(claimed({"type": "array", "items": "null"}, 1, write_long(2**40))), "x")))
+
+
+def test_empty_records_that_hold_each_other_are_refused() -> None:
+    schema: Any = {"type": "record", "name": "R0", "fields": []}
+    for n in range(1, 60):
+        fields = [{"name": "a", "type": schema}, {"name": "b", "type": f"R{n - 1}"}]
+        schema = {"type": "record", "name": f"R{n}", "fields": fields}
+    with pytest.raises(SourceError, match="claim data without end"):
+        list(read_avro(Stream(io.BytesIO(claimed(schema, 1, b"")), "x")))
+
+
+def test_data_nested_without_end_do_not_crash_the_process() -> None:
+    tree = {"type": "record", "name": "N", "fields": [{"name": "c", "type": {"type": "array", "items": "N"}}]}
+    seen, error = read(claimed(tree, 1, b"\x02" * 200_000))
+    assert error is not None
+    assert b"".join(seen) == b"\x02" * 200_000
+    assert read(container([{"c": [{"c": []}]}], tree)) == ([{"c": [{"c": []}]}], None)
+    itself = {"type": "record", "name": "N", "fields": [{"name": "c", "type": "N"}]}
+    seen, error = read(claimed(itself, 1, b"\x00"))
+    assert error is not None
+
+
+def deep_schema() -> Any:
+    schema: Any = "int"
+    for _ in range(300):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "codec", "says"),
+    [
+        (json.dumps(deep_schema()), b"null", "nested too deep"),
+        ('{"type": "recrd"}', b"null", "not valid"),
+        ("{", b"null", "no Avro container"),
+        ('"int"', b"brotli", "unknown Avro codec 'brotli'"),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_an_error(schema: str, codec: bytes, says: str) -> None:
+    meta = b""
+    for key, value in ((b"avro.schema", schema.encode()), (b"avro.codec", codec)):
+        meta += write_long(len(key)) + key + write_long(len(value)) + value
+    data = MAGIC + write_long(2) + meta + write_long(0) + b"0" * 16
+    with pytest.raises(SourceError, match=says):
+        list(read_avro(Stream(io.BytesIO(data), "x.avro")))
+
+
+@given(st.data())
+def test_no_damage_brings_it_down(data: st.DataObject) -> None:
+    whole, _ = blocks_of(60, "null")
+    at = data.draw(st.integers(4, len(whole) - 1))
+    junk = data.draw(st.binary(min_size=1, max_size=12) | st.sampled_from([b'"int"', b"[[[]]]", b'{"a":1}', b"null,"]))
+    seen, error = read(whole[:at] + junk + whole[at + len(junk) :])
+    assert seen or error
+
+
+def test_a_datum_is_one_message(tmp_path: Path, ingested: Callable[..., Any]) -> None:
+    (tmp_path / "one.avro").write_bytes(b"\xc3\x01\n[{}]\n,")
+    assert ingested("bids", tmp_path / "one.avro").messages == [b"\xc3\x01\n[{}]\n,"]

@@ -1,0 +1,155 @@
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advertisex.errors import SourceError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.csv_source import read_csv
+from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.stream import Stream
+
+
+def rows(data: bytes, **options: Any) -> list[Any]:
+    return [r for chunk in read_csv(Stream(io.BytesIO(data), "x.csv"), **options) for r in chunk]
+
+
+def test_csv_spectrum_comes_out_exactly(shared_data) -> None:
+    folder = shared_data("csv_spectrum")
+    files = sorted((folder / "csvs").glob("*.csv"))
+    assert len(files) == 12
+    for file in files:
+        expected = json.loads((folder / "json" / f"{file.stem}.json").read_text("utf-8"))
+        if file.stem == "location_coordinates":  # its JSON is a lone object, with another telephone number
+            expected = [expected | {"Contact Phone Number": "2095257564"}]
+        assert rows(file.read_bytes()) == expected, file.name
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"a,b\n1,2\n", [{"a": "1", "b": "2"}]),
+        (b"a;b\n1,5;2\n", [{"a": "1,5", "b": "2"}]),
+        (b"a\tb\n1\t2", [{"a": "1", "b": "2"}]),
+        (b"a|b\r1|2\r", [{"a": "1", "b": "2"}]),
+        (b'"a;x",b\n1,2\n', [{"a;x": "1", "b": "2"}]),
+        (b"\xef\xbb\xbfa,b\r\n1,2\r\n", [{"a": "1", "b": "2"}]),
+        ("a,b\né,2\n".encode("utf-16"), [{"a": "é", "b": "2"}]),
+        (b'a,b\n"1\r\n2","say ""x"""\n', [{"a": "1\r\n2", "b": 'say "x"'}]),
+        (b"a,b\n\n1,2\n\n", [{"a": "1", "b": "2"}]),
+        (b"a,b\n1\n", [{"a": "1"}]),
+        (b"a,b\n1,2,,\n", [{"a": "1", "b": "2"}]),
+        (b"a,b\n1,2,3\n4,5\n", [b"1,2,3", {"a": "4", "b": "5"}]),
+        (b"a,b\n1,\xff\n4,5\n", [b"1,\xff", {"a": "4", "b": "5"}]),
+        (b",b\n1,2\n", [{"": "1", "b": "2"}]),
+        (b"a\n\x00\n", [{"a": "\x00"}]),
+        (b"a,b\n", []),
+        (b"", []),
+    ],
+)
+def test_rows_become_text_by_column(data: bytes, expected: list[Any]) -> None:
+    assert rows(data) == expected
+
+
+def test_a_lost_quote_costs_one_line() -> None:
+    assert rows(b'a,b\n1,"2\n3,4\n5,6\n') == [b'1,"2', {"a": "3", "b": "4"}, {"a": "5", "b": "6"}]
+
+
+def test_a_lost_quote_far_from_the_end_costs_one_line() -> None:
+    data = b'a,b\n1,"2\n' + b"3,4\n" * 400_000
+    seen = rows(data)
+    assert seen[0] == b'1,"2'
+    assert seen[1:] == [{"a": "3", "b": "4"}] * 400_000
+
+
+def test_lines_that_never_close_are_not_read_again_for_ever() -> None:
+    line = b'a","'  # closes one quote and opens another, so that no line ever ends a record
+    data = b"a,b\n" + (line + b"\n") * 600_000
+    seen = rows(data)
+    assert set(seen) == {line}
+    assert len(seen) == 600_000
+
+
+def test_a_line_longer_than_a_record_goes_on_as_it_is() -> None:
+    giant = b"1," + b"x" * 3_000_000
+    assert rows(b"a,b\n" + giant + b"\n3,4\n") == [giant, {"a": "3", "b": "4"}]
+
+
+def test_columns_can_be_given_for_files_without_a_header() -> None:
+    assert rows(b"1,2\n", columns=("x", "y")) == [{"x": "1", "y": "2"}]
+    assert rows(b"1#2\n", columns=("x", "y"), delimiter="#") == [{"x": "1", "y": "2"}]
+
+
+def test_a_header_that_names_a_column_twice_is_an_error() -> None:
+    with pytest.raises(SourceError, match=r"names a column twice: 'a' \(x.csv:1\); rename"):
+        rows(b"a,b,a\n1,2,3\n")
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@given(
+    table=st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8),
+    delimiter=st.sampled_from(",;\t|"),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+)
+def test_what_csv_writes_is_read_back(table: list[tuple[str, ...]], delimiter: str, end: str, quoting: int) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
+    writer.writerow(("a", "b", "c"))
+    writer.writerows(table)
+    expected = [dict(zip("abc", row, strict=True)) for row in table]
+    assert rows(text.getvalue().encode()) == expected
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_can_be_read(data: bytes) -> None:
+    read = rows(data, columns=("a", "b"), delimiter=",")
+    if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and data.strip(b"\r\n\xef\xbb\xbf"):
+        assert read
+
+
+def test_naughty_strings_survive(shared_data, tmp_path: Path, ingested) -> None:
+    (path,) = shared_data("naughty_strings").rglob("*.json")
+    strings = json.loads(path.read_text("utf-8"))
+    assert len(strings) > 400
+    with (tmp_path / "naughty.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(("user_id", "website"))
+        writer.writerows((text, text) for text in strings)
+    messages = ingested("impressions", tmp_path / "naughty.csv").messages
+    assert [json.loads(m) for m in messages] == [{"user_id": text, "website": text} for text in strings]
+    (tmp_path / "naughty.json").write_bytes(json.dumps([{"user_id": text} for text in strings]).encode())
+    messages = ingested("impressions", tmp_path / "naughty.json").messages
+    assert [json.loads(m)["user_id"] for m in messages] == strings
+
+
+def test_open_bandit_impressions_by_mapping(shared_data, ingested) -> None:
+    (path,) = shared_data("zozo_obd").rglob("bts_men.csv")
+    mapping = Mapping({"item_id": "creative", "": "user_id"}, {"website": "https://zozo.jp"})
+    messages = [json.loads(m) for m in ingested("impressions", path, mapping=mapping).messages]
+    assert len(messages) == 10_000
+    with path.open(newline="", encoding="utf-8") as file:
+        for expected, message in zip(csv.DictReader(file), messages, strict=True):
+            assert message["creative_id"] == expected["item_id"]
+            assert message["timestamp"] == expected["timestamp"]
+            assert message["website"] == "https://zozo.jp"
+            assert "item_id" not in message
+
+
+def test_a_header_in_words_names_the_fields_of_the_feed() -> None:
+    case_study = ["Creative Id", "User Id", "TImestamp", "Website", "Position"]
+    named = IngestOptions().naming(FEEDS["impressions"])(case_study)
+    assert named == ["creative_id", "user_id", "timestamp", "website", "Position"]
+
+
+def test_a_mapped_column_and_one_that_would_come_twice_keep_their_names() -> None:
+    options = IngestOptions(mapping=Mapping(rename={"User Id": "creative_id"}))
+    assert options.naming(FEEDS["impressions"])(["User Id", "Website", "website"]) == ["User Id", "Website", "website"]

@@ -1,0 +1,190 @@
+import os
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from advertisex.errors import ConfigurationError, LogError, SourceError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.ingest import IngestOptions, ingest
+from advertisex.ingestion.publish import publish
+from advertisex.ingestion.records import PAUSE
+from advertisex.logs.sqlite import SqliteLog
+
+IMPRESSIONS = FEEDS["impressions"]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    folder = tmp_path / "inputs"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "b.ndjson").write_bytes(b'{"b":1}\n{"b":2}\n')
+    (folder / "a.csv").write_bytes(b"a\n1\n")
+    (folder / "deep" / "c.json").write_bytes(b'[{"c":1}]')
+    (folder / "empty.json").touch()
+    (folder / ".hidden.json").touch()
+    (folder / "notes.txt").write_text("not for us")
+    return folder
+
+
+def test_a_folder_stands_for_its_known_files_in_order(inputs: Path, ingested) -> None:
+    seen = ingested("impressions", inputs)
+    assert seen.messages == [b'{"a":"1"}', b'{"b":1}', b'{"b":2}', b'{"c":1}']
+    counts = {Path(name).name: counted.messages for name, counted in seen.published.sources.items()}
+    assert counts == {".hidden.json": 0, "a.csv": 1, "b.ndjson": 2, "c.json": 1, "empty.json": 0}
+
+
+def test_a_glob(inputs: Path, ingested) -> None:
+    assert ingested("impressions", inputs / "**" / "*.*json").messages == [b'{"b":1}', b'{"b":2}', b'{"c":1}']
+
+
+@pytest.mark.parametrize("source", ["nothing*.csv", "nothing.csv"])
+def test_a_source_that_matches_nothing_is_told_and_the_others_go_on(source: str, inputs: Path, ingested) -> None:
+    seen = ingested("impressions", inputs / source, inputs / "a.csv")
+    assert seen.messages == [b'{"a":"1"}']
+    assert "no such file" in str(seen.failures[0])
+    assert source in str(seen.failures[0])
+
+
+def test_a_file_that_fails_does_not_stop_the_others(inputs: Path, ingested) -> None:
+    (inputs / "a.csv").write_bytes(b"a,a\n1,2\n")
+    seen = ingested("impressions", inputs)
+    assert len(seen.messages) == 3
+    assert "a.csv:1" in str(seen.failures[0])
+    assert seen.published.failures == tuple(seen.failures)
+
+
+def test_a_format_that_nobody_can_tell(inputs: Path, ingested) -> None:
+    assert "--format" in str(ingested("impressions", inputs / "notes.txt").failures[0])
+    assert ingested("impressions", inputs / "notes.txt", format="ndjson").messages == [b"not for us"]
+
+
+def test_a_folder_without_a_known_file(tmp_path: Path, ingested) -> None:
+    (tmp_path / "void").mkdir()
+    assert "holds no file" in str(ingested("impressions", tmp_path / "void").failures[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        (b'{"a":1}\n{"a":2}\n', {}, [b'{"a":1}', b'{"a":2}']),
+        (b"a,b\n1,2\n", {"format": "csv"}, [b'{"a":"1","b":"2"}']),
+        (b"1\n2\n", {}, [b"1", b"2"]),
+        (b"", {}, []),
+    ],
+)
+def test_standard_input(text: bytes, options: Any, expected: Any, ingested, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "piped").write_bytes(text)
+    with (tmp_path / "piped").open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file))
+        assert ingested("impressions", "-", **options).messages == expected
+        assert not file.closed
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"format": "xml"}, {"delimiter": ",,"}, {"every": 0}, {"timeout": -1}, {"retry_wait": 0}, {"max_attempts": 0}],
+)
+def test_options_that_make_no_sense(options: Any, ingested) -> None:
+    with pytest.raises(ConfigurationError):
+        ingested("impressions", "x", **options)
+
+
+def test_progress_is_exact_and_batches_are_bounded(tmp_path: Path, log: SqliteLog) -> None:
+    path = tmp_path / "many.ndjson"
+    path.write_bytes(b'{"a":1}\n' * 35_000)
+    told: list[tuple[int, int]] = []
+    ingest(IMPRESSIONS, [str(path)], log, IngestOptions(), lambda *seen: told.append(seen))
+    assert told[-1] == (35_000, 35_000 * 7)
+    assert len(told) >= 2
+    assert told == sorted(told)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(st.lists(st.lists(st.binary(max_size=20), max_size=30), max_size=10))
+def test_what_is_counted_is_what_the_log_holds(log: SqliteLog, chunks: list[list[bytes]]) -> None:
+    before = sum(log.end_offsets().values())
+    published = publish((list(chunk) for chunk in chunks), IMPRESSIONS, log)
+    assert published.messages == sum(map(len, chunks))
+    assert sum(log.end_offsets().values()) - before == published.messages
+
+
+def test_an_interruption_flushes_and_says_what_was_appended(log: SqliteLog, tmp_path: Path, monkeypatch) -> None:
+    def interrupted(*args: Any) -> Any:
+        yield [b"1", b"2"]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("advertisex.ingestion.ingest.read_file", interrupted)
+    (tmp_path / "x.ndjson").touch()
+    published = ingest(IMPRESSIONS, [str(tmp_path / "x.ndjson")], log, IngestOptions())
+    assert published.interrupted
+    assert published.messages == 2
+    assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
+
+
+class SignalledLog(SqliteLog):
+    """A log during whose append the user presses Ctrl-C."""
+
+    def append(self, topic: str, messages: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        super().append(topic, messages)
+
+
+def test_a_signal_waits_for_the_append_and_its_count(tmp_path: Path) -> None:
+    (tmp_path / "x.ndjson").write_bytes(b"1\n2\n")
+    with SignalledLog(tmp_path / "the.log") as log:
+        published = ingest(IMPRESSIONS, [str(tmp_path / "x.ndjson")], log, IngestOptions())
+        assert published.interrupted
+        assert published.messages == 2 == sum(log.end_offsets().values())
+
+
+class FailingLog(SqliteLog):
+    def append(self, topic: str, messages: Any) -> None:
+        raise LogError("the disk is full")
+
+
+def test_a_log_that_fails_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "x.ndjson").write_bytes(b"1\n2\n")
+    with FailingLog(tmp_path / "the.log") as log, pytest.raises(LogError):
+        ingest(IMPRESSIONS, [str(tmp_path / "x.ndjson")], log, IngestOptions())
+
+
+def test_a_source_that_fails_in_the_middle_is_flushed_first(log: SqliteLog) -> None:
+    def failing() -> Any:
+        yield [b"1"]
+        yield PAUSE
+        yield [b"2"]
+        raise SourceError("gone")
+
+    with pytest.raises(SourceError, match="gone"):
+        publish(failing(), IMPRESSIONS, log)
+    assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
+
+
+def test_a_message_that_the_log_would_not_take_is_an_error(log: SqliteLog, monkeypatch) -> None:
+    monkeypatch.setattr("advertisex.ingestion.publish.MESSAGE_BYTES", 10)
+    with pytest.raises(SourceError, match=r"larger than .* \(there\)"):
+        publish(iter([[b"1"], [b"x" * 11]]), IMPRESSIONS, log, name="there")
+    assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1"]
+
+
+def test_a_slow_pipe_is_appended_as_it_comes(log: SqliteLog, monkeypatch) -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, b'{"n":1}\n{"n":2}\n')
+    told: list[int] = []
+
+    def on_progress(messages: int, size: int) -> None:
+        told.append(messages)
+        if messages == 2:  # nothing more is in the pipe, and it is still open
+            os.write(theirs, b'{"n":3}\n')
+            os.close(theirs)
+
+    with os.fdopen(ours, "rb") as pipe:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pipe))
+        ingest(IMPRESSIONS, ["-"], log, IngestOptions(), on_progress)
+    assert told == [2, 3]

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.ingest import IngestOptions, ingest
+from advertisex.ingestion.options import IngestOptions as Options
+from advertisex.ingestion.records import Record
+from advertisex.ingestion.watch import Watch
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "inputs").mkdir()
+    return tmp_path / "inputs"
+
+
+def new(watch: Watch) -> list[Record]:
+    return [record for _, chunks in watch.poll() for chunk in chunks for record in chunk]
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def watch_of(source: Path) -> Watch:
+    return Watch(str(source), FEEDS["clicks"], Options())
+
+
+def test_lines_are_read_once_they_are_complete(folder: Path) -> None:
+    watch = watch_of(folder)
+    assert new(watch) == []
+    append(folder / "a.ndjson", b'\xef\xbb\xbf{"a":1}\n{"a":')
+    assert new(watch) == [b'{"a":1}']
+    assert new(watch) == []
+    append(folder / "a.ndjson", b"2}\n")
+    append(folder / "b.ndjson", b'{"b":1}\n')
+    assert new(watch) == [b'{"a":2}', b'{"b":1}']
+
+
+def test_rows_are_read_once_they_are_complete(folder: Path) -> None:
+    watch = watch_of(folder / "*.csv")
+    append(folder / "a.csv", b"x;y\n1;2\n3;")
+    assert new(watch) == [{"x": "1", "y": "2"}]
+    append(folder / "a.csv", b'4\n5;"six\n')
+    assert new(watch) == [{"x": "3", "y": "4"}]
+    assert new(watch) == []
+    append(folder / "a.csv", b'seven"\n')
+    assert new(watch) == [{"x": "5", "y": "six\nseven"}]
+
+
+def test_a_file_that_begins_anew_is_read_anew(folder: Path) -> None:
+    watch = watch_of(folder)
+    append(folder / "a.ndjson", b"1\n2\n")
+    assert new(watch) == [b"1", b"2"]
+    (folder / "a.ndjson").write_bytes(b"3\n")
+    assert new(watch) == [b"3"]
+
+
+def test_a_document_is_read_once_it_has_settled(folder: Path) -> None:
+    watch = watch_of(folder)
+    append(folder / "a.json", b"[1,")
+    assert new(watch) == []
+    append(folder / "a.json", b"2]")
+    assert new(watch) == []
+    assert new(watch) == [b"1", b"2"]
+    assert new(watch) == []
+
+
+def test_following_files_until_interrupted(folder: Path, log) -> None:
+    append(folder / "a.ndjson", b"1\n")
+
+    def go_on(messages: int, size: int) -> None:
+        if messages == 3:
+            raise KeyboardInterrupt
+        append(folder / "a.ndjson", b"2\n")
+
+    published = ingest(FEEDS["clicks"], [str(folder)], log, IngestOptions(follow=True, every=0.01), go_on)
+    assert published.interrupted
+    assert log.read("clicks_conversions", 0, 0, 9).payloads == [b"1", b"2", b"2"]
