@@ -14,7 +14,7 @@ from advertisex.cli.options import (
     opened_log,
     settings_of,
 )
-from advertisex.cli.output import err, out, print_json, progress, table
+from advertisex.cli.output import INTERRUPTED, err, out, print_json, progress, table
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.ingest import IngestOptions, Published
 from advertisex.ingestion.ingest import ingest as ingest_sources
@@ -94,6 +94,8 @@ def ingest(
         _print(feed, published)
     if published.failures:
         raise typer.Exit(1)
+    if published.interrupted and not follow:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _document(feed: str, published: Published) -> dict[str, Any]:

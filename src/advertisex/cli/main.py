@@ -11,10 +11,8 @@ import typer
 
 import advertisex
 from advertisex.cli import analyze, demo, ingest, ledger, process, rejects, simulate
-from advertisex.cli.output import err, out
+from advertisex.cli.output import INTERRUPTED, err, out
 from advertisex.errors import AdvertiseXError
-
-_INTERRUPTED = 130
 
 app = typer.Typer(
     name="advertisex",
@@ -63,7 +61,7 @@ def run() -> NoReturn:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         err.print("interrupted")
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output is gone, which is its right
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from advertisex.batches import Counts, LedgerRow
 
+#: Exit code of a command that was interrupted before it was done, as shells have it for SIGINT.
+INTERRUPTED = 130
+
 #: A table that is piped to a file is never folded to the width of a terminal that is not there.
 _WIDE = 200
 

@@ -22,7 +22,7 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import ledger_dict, print_json, print_ledger, progress
+from advertisex.cli.output import INTERRUPTED, ledger_dict, print_json, print_ledger, progress
 from advertisex.logs.contract import EventLog
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.processing.enrich import Catalogue
@@ -49,12 +49,14 @@ def process(
     settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
     processing = processing_of(settings, follow=follow)
     with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
-        process_log(event_log, event_store, processing)
+        finished = process_log(event_log, event_store, processing)
         rows = event_store.ledger()
     if as_json:
         print_json(ledger_dict(rows))
     else:
         print_ledger(rows)
+    if not finished:
+        raise typer.Exit(INTERRUPTED)
 
 
 def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
@@ -69,8 +71,12 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
     )
 
 
-def process_log(log: EventLog, store: EventStore, processing: Processing) -> Counts:
-    """Process with a progress bar; an interrupt ends it after the batch that is being committed."""
+def process_log(log: EventLog, store: EventStore, processing: Processing) -> bool:
+    """Process with a progress bar; an interrupt ends it after the batch that is being committed.
+
+    Returns:
+        Whether it came to its end: of the log, or with --follow by the interrupt that it waits for.
+    """
     topics = {feed.topic for feed in processing.feeds.values()}
     done = store.positions()
     waiting = sum(end - done.get(p, 0) for p, end in log.end_offsets().items() if p.topic in topics)
@@ -82,7 +88,8 @@ def process_log(log: EventLog, store: EventStore, processing: Processing) -> Cou
         def on_commit(outcome: Outcome, counts: Counts) -> None:
             bar.advance(task, counts.read)
 
-        return run(log, store, processing, stop, on_commit)
+        run(log, store, processing, stop, on_commit)
+        return processing.follow or not stop.is_set()
 
 
 @contextmanager
