@@ -1,5 +1,6 @@
 """The settings: a TOML file, then `ADVERTISEX_*` environment variables, then flags, in that rising order."""
 
+import os
 import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,13 @@ def _zone(name: str) -> str:
     except (ValueError, OSError) as error:
         raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Paris") from error
     return name
+
+
+#: What pydantic says in its own terms, in ours.
+_PLAIN = {
+    "extra_forbidden": "there is no such setting",
+    "string_pattern_mismatch": "write a number and a unit, such as 512MB",
+}
 
 
 class _Section(BaseModel):
@@ -118,18 +126,19 @@ class Settings(BaseSettings):
         return self.store or f"duckdb:///{self.data / 'store.duckdb'}"
 
 
-def load_settings(file: Path | None, flags: dict[str, Any]) -> Settings:
+def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool = True) -> Settings:
     """Read the settings.
 
     Args:
         file: a TOML file; None looks for `advertisex.toml` here and in the data folder.
         flags: what the command line gave, by name; None values are left out.
+        environment: whether the environment counts.
 
     Raises:
         ConfigurationError: the file cannot be read, or a setting is wrong; the message names it.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    path = file or _usual_file(Path(given.get("data", ".advertisex")))
+    path = file or _usual_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
     below = _read_file(path) if path else {}
 
     class Layered(Settings):
@@ -137,8 +146,9 @@ def load_settings(file: Path | None, flags: dict[str, Any]) -> Settings:
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            above = Settings.settings_customise_sources(settings_cls, *args, **sources)
-            return (*above, InitSettingsSource(settings_cls, init_kwargs=below))
+            flagged, named = Settings.settings_customise_sources(settings_cls, *args, **sources)
+            in_file = InitSettingsSource(settings_cls, init_kwargs=below)
+            return (flagged, named, in_file) if environment else (flagged, in_file)
 
     try:
         return Layered(**given)
@@ -146,7 +156,7 @@ def load_settings(file: Path | None, flags: dict[str, Any]) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
-            f"setting {name}: {first['msg']}",
+            f"setting {name}: {_PLAIN.get(first['type'], first['msg'])}",
             where=str(path) if path else "environment or flags",
             mend="see docs/settings.md for every setting",
         ) from error
@@ -211,6 +221,15 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"cannot read the settings: {error}", where=str(path), mend="name a TOML file with --config"
         ) from error
-    if isinstance(content.get("catalogue"), str):  # a path in the file is meant from the file
-        content["catalogue"] = path.parent / content["catalogue"]
+    _anchor_paths(content, path.parent)
     return content
+
+
+def _anchor_paths(content: dict[str, Any], folder: Path) -> None:
+    """A relative path in the file is meant from the file's folder."""
+    if isinstance(content.get("catalogue"), str):
+        content["catalogue"] = folder / content["catalogue"]
+    for feed in (content.get("feeds") or {}).values():
+        schemas = feed.get("schemas") if isinstance(feed, dict) else None
+        if isinstance(schemas, dict):
+            feed["schemas"] = {number: folder / str(file) for number, file in schemas.items()}

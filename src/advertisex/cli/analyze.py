@@ -17,7 +17,8 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import out, print_json, table
+from advertisex.cli.output import out, print_json, print_table
+from advertisex.errors import ConfigurationError
 
 app = typer.Typer(help="Ask the stored events.", no_args_is_help=True)
 
@@ -38,7 +39,7 @@ def summary(
     debug: DebugOption = False,
 ) -> None:
     """How much is stored, of how many users, from when to when."""
-    scope = Scope(moment(since, "--since"), moment(until, "--until"), campaign)
+    scope = _scope(since, until, campaign)
     with opened_store(settings_of(config, data=data, store=store), read_only=True) as event_store:
         answer = summarise(event_store, scope)
     print_json(answer.to_dict()) if as_json else print_summary(answer)
@@ -56,10 +57,17 @@ def correlation(
     debug: DebugOption = False,
 ) -> None:
     """How the clicks and the conversions of users relate."""
-    scope = Scope(moment(since, "--since"), moment(until, "--until"), campaign)
+    scope = _scope(since, until, campaign)
     with opened_store(settings_of(config, data=data, store=store), read_only=True) as event_store:
         answer = correlate(event_store, scope)
     print_json(answer.to_dict()) if as_json else print_correlation(answer)
+
+
+def _scope(since: str | None, until: str | None, campaign: str | None) -> Scope:
+    scope = Scope(moment(since, "--since"), moment(until, "--until"), campaign)
+    if scope.since and scope.until and scope.since >= scope.until:
+        raise ConfigurationError(f"the range is empty: {scope.text()}", mend="let --since lie before --until")
+    return scope
 
 
 def print_summary(answer: Summary) -> None:
@@ -71,7 +79,7 @@ def print_summary(answer: Summary) -> None:
     ]
     rows += [(f"value {currency}".strip(), value) for currency, value in answer.value.items()]
     rows += [("first event", f"{answer.first_event} UTC"), ("last event", f"{answer.last_event} UTC")]
-    out.print(table("Summary" + _within(answer.scope), ("what", "count"), rows, numbers=["count"]))
+    print_table("Summary" + _within(answer.scope), ("what", "count"), rows, numbers=["count"])
 
 
 def print_correlation(answer: Correlation) -> None:
@@ -82,14 +90,14 @@ def print_correlation(answer: Correlation) -> None:
         for kind, d in (("clicks", answer.clicks), ("conversions", answer.conversions))
     ]
     title = f"Clicks and conversions of {answer.users:,} users" + _within(answer.scope)
-    out.print(table(title, ("per user", *names), rows, numbers=names))
+    print_table(title, ("per user", *names), rows, numbers=names)
     out.print()
     related = [
         ("clicks per conversion", answer.clicks_per_conversion, None),
         ("Pearson r", answer.r, answer.r_p),
         ("Spearman rho", answer.rho, answer.rho_p),
     ]
-    out.print(table("How they relate", ("measure", "value", "p"), related, numbers=["value", "p"]))
+    print_table("How they relate", ("measure", "value", "p"), related, numbers=["value", "p"])
 
 
 def _within(scope: Scope) -> str:

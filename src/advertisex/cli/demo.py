@@ -11,12 +11,13 @@ import typer
 from rich.text import Text
 
 from advertisex.cli.analyze import print_correlation, print_summary
-from advertisex.cli.options import DataOption, DebugOption, JsonOption, opened_log, opened_store, settings_of
-from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, table
+from advertisex.cli.options import DataOption, DebugOption, JsonOption, opened_log, opened_store
+from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, print_table
 from advertisex.cli.process import processing_of
 from advertisex.demo import Demonstration, demonstrate, simulate_files
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.simulator import SimulationSettings
+from advertisex.settings import load_settings
 
 _RIGHT, _WRONG = Text("✓", style="green"), Text("✗", style="red bold")
 
@@ -65,7 +66,8 @@ def _demonstrate(folder: Path, simulation: SimulationSettings, *, quiet: bool) -
     step(f"simulate {simulation.events:,} messages of three feeds, faults mixed in")
     sources = folder / "sources"
     truth = simulate_files(sources, simulation)
-    settings = settings_of(sources / "advertisex.toml", data=folder)
+    # the environment of the user is for the user's own data
+    settings = load_settings(sources / "advertisex.toml", {"data": folder}, environment=False)
     with opened_log(settings) as log, opened_store(settings, read_only=False) as store:
         return demonstrate(sources, truth, log, store, processing_of(settings), step)
 
@@ -83,7 +85,7 @@ def _document(shown: Demonstration) -> dict[str, Any]:
 def _print(shown: Demonstration, took: float, data: Path | None) -> None:
     columns = ("kind", "put in", "found", "")
     for title, truth, found in _sections(shown):
-        out.print(table(title, columns, list(_lines(truth, found)), numbers=columns[1:3]))
+        print_table(title, columns, list(_lines(truth, found)), numbers=columns[1:3])
         out.print()
     print_ledger(shown.ledger)
     out.print()

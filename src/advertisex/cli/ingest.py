@@ -14,7 +14,7 @@ from advertisex.cli.options import (
     opened_log,
     settings_of,
 )
-from advertisex.cli.output import INTERRUPTED, err, out, print_json, progress, table
+from advertisex.cli.output import INTERRUPTED, err, print_json, print_table, progress
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.ingest import IngestOptions, Published
 from advertisex.ingestion.ingest import ingest as ingest_sources
@@ -29,7 +29,7 @@ def ingest(
     feed: Annotated[str, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")],
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Files, folders, globs, http(s) URLs, or - for stdin."),
+        typer.Argument(metavar="SOURCE", help="Files, folders, globs, http(s) URLs, or - for stdin."),
     ],
     follow: Annotated[bool, typer.Option("--follow", help="Go on: poll the API, watch the files.")] = False,
     every: Annotated[str, typer.Option(metavar="TIME", help="How often to look again: 500ms, 5s, 1m.")] = "5s",
@@ -117,7 +117,7 @@ def _print(feed: str, published: Published) -> None:
     if len(rows) > 1:
         rows.append(("total", published.messages, published.bytes))
     title = f"Appended to the log of {feed}" + (" until interrupted" if published.interrupted else "")
-    out.print(table(title, ("source", "messages", "bytes"), rows, numbers=("messages", "bytes")))
+    print_table(title, ("source", "messages", "bytes"), rows, numbers=("messages", "bytes"))
 
 
 def seconds(text: str, option: str) -> float:

@@ -25,7 +25,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Folder of the embedded log and store.  [default: .advertisex]",
+        help="Folder of the embedded log and store.  \\[default: .advertisex]",
         rich_help_panel=_SHARED,
     ),
 ]
@@ -42,7 +42,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Settings file.  [default: advertisex.toml here or in the data folder]",
+        help="Settings file.  \\[default: advertisex.toml here or in the data folder]",
         rich_help_panel=_SHARED,
     ),
 ]
@@ -56,9 +56,9 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
 
 
 @contextmanager
-def opened_log(settings: Settings) -> Iterator[EventLog]:
+def opened_log(settings: Settings, *, create: bool = True) -> Iterator[EventLog]:
     """The event log that the settings name."""
-    with open_log(settings.log_url) as log:
+    with open_log(settings.log_url, create=create) as log:
         yield log
 
 

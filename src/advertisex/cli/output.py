@@ -30,14 +30,17 @@ def print_json(document: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> Table:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()
+) -> None:
     """A table for people; the columns in `numbers` stand to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    made = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
-    return made
+    out.print(Text(title, style="bold"))
+    out.print(made)
 
 
 def _cell(value: Any) -> str:
@@ -81,7 +84,7 @@ def print_ledger(rows: Sequence[LedgerRow]) -> None:
     body = [[r["topic"], r["partition"], *(r[name] for name in COUNT_NAMES)] for r in document["rows"]]
     body.append(["total", "", *(document["total"][name] for name in COUNT_NAMES)])
     columns = ("topic", "partition", *COUNT_NAMES)
-    out.print(table("Ledger", columns, body, numbers=columns[1:]))
+    print_table("Ledger", columns, body, numbers=columns[1:])
     if document["balanced"]:
         out.print("It balances: read = stored + duplicate + filtered + rejected.")
     else:

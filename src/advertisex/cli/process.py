@@ -37,7 +37,9 @@ def process(
     catalogue: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV: creative_id,campaign_id,advertiser_id.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Messages in a batch.  [default: 122880]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Messages in a batch.  \\[default: 122880]")
+    ] = None,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -48,7 +50,7 @@ def process(
     """Validate, filter and deduplicate what the log holds, store it exactly once, and print the ledger."""
     settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
     processing = processing_of(settings, follow=follow)
-    with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
+    with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
         finished = process_log(event_log, event_store, processing)
         rows = event_store.ledger()
     if as_json:

@@ -14,7 +14,9 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import out, print_json, table
+from advertisex.cli.output import out, print_json, print_table
+from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
 from advertisex.stores.contract import RejectQuery
 
 app = typer.Typer(help="What was rejected or filtered, and why.", no_args_is_help=True)
@@ -39,6 +41,8 @@ def list_rejects(
     debug: DebugOption = False,
 ) -> None:
     """List rejected and filtered messages, counted by reason, then row by row."""
+    if feed is not None and feed not in FEEDS:
+        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(FEEDS)}")
     settings = settings_of(config, data=data, store=store)
     query = RejectQuery(reason=reason, feed=feed, limit=limit)
     with opened_store(settings, read_only=True) as event_store:
@@ -48,14 +52,14 @@ def list_rejects(
     if as_json:
         print_json({"rejects": [_document(row) for row in rows.iter_rows(named=True)], "total": total})
         return
-    out.print(table("By reason", counts.columns, counts.iter_rows(), numbers=["count"]))
+    print_table("By reason", counts.columns, counts.iter_rows(), numbers=["count"])
     out.print()
     columns = ("position", "reason", "detail")
     body = [
         (f"{row['topic']}/{row['partition']}/{row['offset']}", row["reason"], row["detail"])
         for row in rows.iter_rows(named=True)
     ]
-    out.print(table(f"The first {len(body):,} of {total:,}", columns, body))
+    print_table(f"The first {len(body):,} of {total:,}", columns, body)
 
 
 def _document(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from advertisex.cli.options import (
     opened_log,
     settings_of,
 )
-from advertisex.cli.output import out, print_json, progress, table
+from advertisex.cli.output import out, print_json, print_table, progress
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.simulator import (
     SimulationSettings,
@@ -90,5 +90,5 @@ def _print(truth: Truth, folder: Path) -> None:
         for name, feed in truth.feeds.items()
     ]
     columns = ("feed", "messages", "good", "duplicate", "filtered", "rejected")
-    out.print(table("Put in", columns, rows, numbers=columns[1:]))
+    print_table("Put in", columns, rows, numbers=columns[1:])
     out.print(f"The truth, kind by kind, is in {folder / 'truth.json'}", markup=False)

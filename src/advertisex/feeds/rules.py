@@ -47,7 +47,8 @@ def out_of_range(field: Field, times: TimeReading) -> Rule:
     time = pl.col("event_time")
     earliest = times.earliest.replace(tzinfo=None)
     broken = (time < earliest) | (time > pl.col("ingested_at") + times.future)
-    says = f"must lie between {earliest:%Y-%m-%d} and {times.future} after its ingestion"
+    hours = times.future.total_seconds() / 3600
+    says = f"must be after {earliest:%Y-%m-%d}, and at most {hours:g} hours later than its ingestion"
     return Rule("timestamp_out_of_range", field.name, broken, says)
 
 

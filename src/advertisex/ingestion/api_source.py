@@ -140,7 +140,7 @@ def _answer(response: httpx.Response, where: str, timeout: float) -> tuple[bytes
             raise SourceUnavailable(
                 f"the body did not end within {_PATIENCE * timeout:g} s (status 200)",
                 where=where,
-                mend="ask for less at a time, or give it longer with --timeout",
+                mend="ask for less at a time, or give it longer with the setting api.timeout",
             )
     body = b"".join(parts)
     content = response.headers.get("content-type", "").lower()
@@ -148,7 +148,7 @@ def _answer(response: httpx.Response, where: str, timeout: float) -> tuple[bytes
         raise SourceUnavailable(
             "it answered with a web page instead of records (status 200)",
             where=where,
-            mend="check the URL, and whether it wants a login: a header can be sent with --header",
+            mend="check the URL, and whether it wants a login: headers are the setting api.headers",
         )
     return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else "json"
 
@@ -178,7 +178,7 @@ def _refused(response: httpx.Response, where: str) -> SourceError:
         mend = "try again later" if wait is None else f"it asks to be left alone for {wait:.0f} s"
         return SourceUnavailable(what, where=where, mend=mend, retry_after=wait)
     if status in (401, 403):
-        return SourceError(what, where=where, mend="check the credentials: a header can be sent with --header")
+        return SourceError(what, where=where, mend="check the credentials: headers are the setting api.headers")
     return SourceError(what, where=where, mend="check the URL")
 
 
@@ -200,7 +200,7 @@ def _retry_after(value: str | None) -> float | None:
 def _unavailable(error: httpx.HTTPError, where: str) -> SourceUnavailable:
     match error:
         case httpx.TimeoutException():
-            what, mend = "it did not answer in time", "try again later, or give it longer with --timeout"
+            what, mend = "it did not answer in time", "try again later, or give it longer with the setting api.timeout"
         case httpx.ConnectError():
             what, mend = f"cannot be reached: {error}", "check the address, and that the server is up"
         case httpx.RemoteProtocolError():

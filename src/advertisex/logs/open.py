@@ -9,15 +9,19 @@ from advertisex.logs.sqlite import SqliteLog
 _SQLITE = "sqlite:///"
 
 
-def open_log(url: str) -> EventLog:
-    """The log that a URL names, made when it is absent: `sqlite:///relative.db`, `sqlite:////absolute.db`.
+def open_log(url: str, *, create: bool = True) -> EventLog:
+    """The log that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`.
+
+    Args:
+        url: see above.
+        create: whether to make an embedded log that is absent.
 
     Raises:
         ConfigurationError: no log of this version has such a URL.
         LogError: it cannot be opened.
     """
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        return SqliteLog(Path(url.removeprefix(_SQLITE)))
+        return SqliteLog(Path(url.removeprefix(_SQLITE)), create=create)
     raise ConfigurationError(
         f"{url.split('://', maxsplit=1)[0]!r} is no event log of this version",
         mend="use --log sqlite:///path/to/log.db",

@@ -36,17 +36,22 @@ _decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class SqliteLog:
-    """An event log in one SQLite file, made when it is absent; see `EventLog` for what it promises.
+    """An event log in one SQLite file; see `EventLog` for what it promises.
 
     Args:
-        path: the file; its folder is made too.
+        path: the file.
+        create: whether to make it, and its folder, when it is absent.
 
     Raises:
-        LogError: the file cannot be opened, or is no log.
+        LogError: the file cannot be opened, is no log, or is absent and not to be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         self._path = path
+        if not create and not path.exists():
+            raise LogError(
+                "there is no event log", where=str(path), mend="run `advertisex ingest` first, or check --data"
+            )
         with self._explained("cannot open the event log"):
             path.parent.mkdir(parents=True, exist_ok=True)
             # check_same_thread: the runner reads ahead in a thread of its own, one thread at a time

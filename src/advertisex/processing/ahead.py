@@ -1,6 +1,7 @@
 """Run an iterator one step ahead, in a thread of its own."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
+from contextlib import closing
 from queue import Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -8,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterable[T]) -> Generator[T, None, None]:
+def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """Yield the items of `items` in order, making the next one while the last is in use.
 
     At most one item waits, so memory stays bounded. An error in `items` is raised here, after the items before
-    it. Closing this generator ends the thread.
+    it. Closing this generator closes `items` and ends the thread.
     """
     waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=1)
     closed = Event()
@@ -20,10 +21,11 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
     def make() -> None:
         last: tuple[bool, BaseException | None] = (False, None)
         try:
-            for item in items:
-                waiting.put((True, item))
-                if closed.is_set():
-                    return
+            with closing(items):
+                for item in items:
+                    waiting.put((True, item))
+                    if closed.is_set():
+                        return
         except BaseException as error:  # noqa: BLE001 - it is raised again where the items are used
             last = (False, error)
         waiting.put(last)

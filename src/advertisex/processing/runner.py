@@ -1,6 +1,7 @@
 """The loop of processing: read from the log, process, commit to the store, and go on from the ledger."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 
@@ -48,7 +49,8 @@ def run(
 ) -> Counts:
     """Process what the log holds beyond the ledger, and commit it batch by batch.
 
-    Reading and processing of the next batch go on while the store takes the last one.
+    Reading, processing and committing go on at the same time, each one batch ahead of the next: with one batch in
+    each and one waiting between them, memory is bounded.
 
     Args:
         log: where messages are read.
@@ -61,8 +63,8 @@ def run(
         What this run added to the ledger.
     """
     total = Counts()
-    outcomes = ahead(_outcomes(log, store.positions(), processing, stop))
-    try:
+    batches = ahead(_batches(log, store.positions(), processing, stop))
+    with closing(ahead(_outcomes(batches, processing))) as outcomes:
         for outcome in outcomes:
             counts = store.commit(outcome)
             log.acknowledge(outcome.span.of, outcome.span.end)
@@ -70,19 +72,20 @@ def run(
             total += counts
             if stop.is_set():
                 break
-    finally:
-        outcomes.close()
     return total
 
 
-def _outcomes(log: EventLog, positions: dict[Partition, int], processing: Processing, stop: Event) -> Iterator[Outcome]:
-    for feed, batch in _batches(log, positions, processing, stop):
-        yield process(batch, feed, processing.policy, processing.catalogue)
+def _outcomes(
+    batches: Generator[tuple[Feed, Batch], None, None], processing: Processing
+) -> Generator[Outcome, None, None]:
+    with closing(batches):
+        for feed, batch in batches:
+            yield process(batch, feed, processing.policy, processing.catalogue)
 
 
 def _batches(
     log: EventLog, positions: dict[Partition, int], processing: Processing, stop: Event
-) -> Iterator[tuple[Feed, Batch]]:
+) -> Generator[tuple[Feed, Batch], None, None]:
     """Batches of every partition in turn, from where the ledger stands on."""
     while not stop.is_set():
         progressed = False

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from advertisex.errors import SourceError
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.simulator.container import BidContainer
 from advertisex.ingestion.simulator.csv_rows import HEADER
 from advertisex.ingestion.simulator.market import BLOCKED_SITES, BLOCKED_USERS, draw_market
@@ -60,16 +60,24 @@ def write_context(folder: Path, settings: SimulationSettings) -> None:
     They depend on the seed alone.
 
     Raises:
+        ConfigurationError: there are settings of somebody else.
         SourceError: a file cannot be written.
     """
     rows = draw_market(settings.seed, users=1).catalogue_rows
+    own = folder / SETTINGS_FILE
     try:
+        if own.exists() and own.read_text(encoding="utf-8", errors="replace") != settings_text():
+            raise ConfigurationError(
+                "the simulation would overwrite settings that are not its own",
+                where=str(own),
+                mend="name a folder of its own with --data or --out",
+            )
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / CATALOGUE_FILE).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_CATALOGUE_HEADER)
             writer.writerows(rows)
-        (folder / SETTINGS_FILE).write_text(settings_text(), encoding="utf-8")
+        own.write_text(settings_text(), encoding="utf-8")
     except OSError as error:
         raise _unwritable(folder, error) from error
 

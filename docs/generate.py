@@ -1,0 +1,311 @@
+"""Write the parts of the guide that the code knows better: `python docs/generate.py`.
+
+A page holds `<!-- generated: NAME -->` and `<!-- end -->`; what stands between them is rewritten. Nothing else of a
+page is touched. `tests/docs` checks that every page is what this would write.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import duckdb
+import polars as pl
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from advertisex.cli import ingest, process
+from advertisex.feeds import FEEDS, Feed, TimeReading
+from advertisex.feeds.flatten import _OPENRTB, _OPENRTB_TARGETING
+from advertisex.feeds.rules import PLACEHOLDERS
+from advertisex.processing.decode import MAX_BYTES
+from advertisex.processing.standardise import standardise
+from advertisex.processing.timestamps import read_timestamps
+from advertisex.processing.websites import host_of, registered_domain
+from advertisex.settings import FeedSettings, Settings
+from advertisex.stores.duckdb_schema import statements
+
+PAGES = Path(__file__).parent
+_BLOCK = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+#: What the stages before and after the rules refuse. `tests/docs` holds these to the codes of the simulator.
+_DECODE = (
+    ("empty_message", "The message has no bytes."),
+    ("oversized", f"The message has more than {MAX_BYTES:,} bytes (1 MiB)."),
+    ("undecodable", "It is neither JSON in UTF-8 nor, in the bids feed, an Avro datum of a known schema."),
+    ("not_an_object", "It is JSON, but no object: a list, a text, a number."),
+    ("wrong_type", "A field holds a list, an object, or a true/false or decimal where text is due."),
+)
+_FILTERS = (
+    ("negative_user_id", "user_id", "A minus sign and a digit begin the user id.", "`policy.negative_users`"),
+    ("blocked_user", "user_id", "The user id is on the list.", "`policy.blocked_users`"),
+    ("blocked_site", "website", "The host, or a domain above it, is on the list.", "`policy.blocked_sites`"),
+)
+_KINDS = {"text": "text", "time": "time", "count": "whole number", "amount": "decimal number"}
+
+_TIMESTAMPS = (
+    ("2026-01-05T09:00:00Z", "RFC 3339"),
+    ("2026-01-05T10:00:00.25+01:00", "RFC 3339 with a fraction and an offset"),
+    ("2026-01-05 09:00:00", "naive: in `times.zone`, UTC unless set"),
+    ("2026-01-05 09:00:00 Z", ""),
+    ("2016-12-31T23:59:60Z", "leap second: the second after"),
+    ("2026-01-05T09:00:00.1234567Z", "digits beyond the microsecond are dropped"),
+    ("1767603600", "epoch, seconds: below 10¹¹"),
+    ("1767603600.25", ""),
+    ("1767603600250", "epoch, milliseconds: below 10¹⁴"),
+    ("1767603600250000", "epoch, microseconds: below 10¹⁷"),
+    ("1767603600250000000", "epoch, nanoseconds"),
+    ("2026-01-05", "a date alone needs a format: `times.formats` or `--time-format`"),
+    ("05/01/2026 09:00", "the same"),
+    ("yesterday", ""),
+)
+_WEBSITES = (
+    "https://news.example.com/front?id=1",
+    "HTTP://Example.COM:8080/",
+    "shop.example.co.uk",
+    "example.com:8080",
+    "https://bücher.example/",
+    "http://192.0.2.7/",
+    "localhost",
+    "example.com/path",
+    "ftp://example.com/",
+    "https://user:secret@example.com/",
+    "https://",
+    "not a site",
+)
+_CLICK_ROWS: tuple[dict[str, str], ...] = (
+    {"conversion_type": "click"},
+    {"conversion_type": "signup"},
+    {"conversion_type": "purchase"},
+    {"conversion_type": "0"},
+    {"conversion_type": "false"},
+    {"conversion_type": "1"},
+    {"conversion_type": "true"},
+    {"clicks": "3", "conversions": "1"},
+    {"conversion_type": "click", "clicks": "5"},
+    {"conversion_type": "purchase", "clicks": "1"},
+)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def code(text: object) -> str:
+    """Text as code in Markdown."""
+    return f"`{text}`"
+
+
+def feed_section(name: str) -> str:
+    """Fields, rules and identity of one feed."""
+    feed = FEEDS[name]
+    fields = (
+        (code(f.name), _KINDS[f.kind], "yes" if f.required else "no", ", ".join(map(code, f.aliases)), f.says)
+        for f in feed.fields
+    )
+    derived = ((code(column), says) for column, _, says in feed.derived)
+    identity = ", ".join(code("timestamp" if column == "event_time" else column) for column in feed.identity)
+    return (
+        f"Topic {code(feed.topic)}; table {code(feed.name)}, {feed.says}.\n\n"
+        + table(("field", "type", "required", "also read as", "is"), fields)
+        + (("\nAdded by processing:\n\n" + table(("column", "is"), derived)) if feed.derived else "")
+        + f"\nIdentity: {identity}.\n\nRules, in the order in which they are tried; the first that is broken is the "
+        "reason:\n\n" + table(("reason", "field", "expected"), _rules(feed))
+    )
+
+
+def _rules(feed: Feed) -> Iterator[tuple[str, str, str]]:
+    """The rules in their order, neighbours of the same code and text as one line."""
+    lines: list[tuple[str, list[str], str]] = []
+    for rule in feed.rules:
+        if lines and (lines[-1][0], lines[-1][2]) == (rule.code, rule.says):
+            lines[-1][1].append(rule.field)
+        else:
+            lines.append((rule.code, [rule.field], rule.says))
+    for reason, fields, says in lines:
+        yield code(reason), ", ".join(map(code, fields)), says
+
+
+def decode_reasons() -> str:
+    """What decoding refuses."""
+    return table(("reason", "when"), ((code(reason), says) for reason, says in _DECODE))
+
+
+def filters() -> str:
+    """What the policy refuses."""
+    rows = ((code(reason), code(field), says, setting) for reason, field, says, setting in _FILTERS)
+    return table(("reason", "field", "when", "setting"), rows)
+
+
+def placeholders() -> str:
+    """The texts that stand for no user."""
+    return ", ".join(map(code, PLACEHOLDERS)) + "\n"
+
+
+def timestamps() -> str:
+    """Examples of timestamps, each read by the code."""
+    read = read_timestamps(pl.Series([text for text, _ in _TIMESTAMPS]), TimeReading())
+    rows = ((code(text), _moment(time), note) for (text, note), time in zip(_TIMESTAMPS, read, strict=True))
+    return table(("timestamp", "read as (UTC)", "note"), rows)
+
+
+def _moment(time: datetime | None) -> str:
+    return "`bad_timestamp`" if time is None else time.isoformat(sep=" ")
+
+
+def websites() -> str:
+    """Examples of websites, each read by the code."""
+    hosts = ((site, host_of(site)) for site in _WEBSITES)
+    rows = (
+        (code(site), code(host) if host else "`bad_website`", code(registered_domain(host)) if host else "")
+        for site, host in hosts
+    )
+    return table(("website", "host", "`domain`"), rows)
+
+
+def click_rows() -> str:
+    """Examples of rows of the clicks feed, each counted by the code."""
+    feed = FEEDS["clicks"]
+    given = [{f.name: row.get(f.name) for f in feed.fields} for row in _CLICK_ROWS]
+    frame = pl.DataFrame(given, schema={f.name: pl.String for f in feed.fields})
+    counted = standardise(frame, feed).select("conversion_type", "clicks", "conversions").rows()
+    rows = (
+        (", ".join(code(f"{name}={value}") for name, value in row.items()), *(_cell(value) for value in columns))
+        for row, columns in zip(_CLICK_ROWS, counted, strict=True)
+    )
+    return table(("the row holds", "`conversion_type`", "`clicks`", "`conversions`"), rows)
+
+
+def _cell(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
+def openrtb() -> str:
+    """Where the fields of a bid are in an OpenRTB request."""
+    rows = [(code(name), ", else ".join(code(_path(path)) for path in paths)) for name, paths in _OPENRTB.items()]
+    targeting = ", ".join(code(_path(path)) for path in _OPENRTB_TARGETING.values())
+    return table(("field", "is read from"), [*rows, (code("targeting"), f"{targeting}, as one object")])
+
+
+def _path(path: Sequence[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def settings() -> str:
+    """Every setting."""
+    rows = (
+        (code(name), _type(info.annotation), _default(info), _variable(name), info.description or "")
+        for name, info in all_settings(Settings)
+    )
+    return table(("setting", "type", "default", "environment variable", "is"), rows)
+
+
+def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every setting with its dotted name; FEED stands for the name of a feed."""
+    for name, info in model.model_fields.items():
+        inner = info.annotation
+        if name == "feeds":
+            yield from all_settings(FeedSettings, f"{prefix}feeds.FEED.")
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from all_settings(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name, info
+
+
+def _type(annotation: Any) -> str:
+    names = {str: "text", int: "whole number", float: "number", bool: "true/false", Path: "path"}
+    names |= {datetime: "date and time", timedelta: "duration"}
+    if annotation in names:
+        return names[annotation]
+    inner = [_type(part) for part in get_args(annotation) if part not in (type(None), ...)]
+    origin = get_origin(annotation)
+    if origin is dict:
+        return f"table: {inner[0]} = {inner[1]}"
+    return f"list of {inner[0]}" if origin in (tuple, frozenset) else inner[0]
+
+
+def _default(info: FieldInfo) -> str:
+    value = info.default
+    match value:
+        case None | {} | () | frozenset():
+            return "" if value is None else "empty"
+        case bool():
+            return code(str(value).lower())
+        case datetime():
+            return code(value.isoformat().replace("+00:00", "Z"))
+        case timedelta():
+            return code(f"P{value.days}D")
+        case _:
+            return code(value)
+
+
+def _variable(name: str) -> str:
+    return code("ADVERTISEX_" + name.upper().replace(".", "__"))
+
+
+def flags() -> str:
+    """The settings that are flags too."""
+    names = Settings.model_fields
+    given = {
+        command: [name for name in inspect.signature(function).parameters if name in names]
+        for command, function in (("ingest", ingest.ingest), ("process", process.process))
+    }
+    flagged = [name for name in names if any(name in parameters for parameters in given.values())]
+    return ", ".join(code("--" + name.replace("_", "-")) for name in flagged) + "\n"
+
+
+def tables() -> str:
+    """Every table of the embedded store, from a store that was just made."""
+    with duckdb.connect() as db:
+        for statement in statements():
+            db.execute(statement)
+        names = db.execute("SELECT table_name, comment FROM duckdb_tables() ORDER BY table_oid").fetchall()
+        parts = []
+        for name, says in names:
+            columns = db.execute(
+                "SELECT column_name, data_type, comment FROM duckdb_columns() "
+                "WHERE table_name = ? ORDER BY column_index",
+                [name],
+            ).fetchall()
+            rows = ((code(column), kind, comment) for column, kind, comment in columns)
+            parts.append(f"### {name}\n\n{says[0].upper()}{says[1:]}.\n\n" + table(("column", "type", "is"), rows))
+    return "\n".join(parts)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "impressions": lambda: feed_section("impressions"),
+    "clicks": lambda: feed_section("clicks"),
+    "bids": lambda: feed_section("bids"),
+    "decode reasons": decode_reasons,
+    "filters": filters,
+    "placeholders": placeholders,
+    "timestamps": timestamps,
+    "websites": websites,
+    "click rows": click_rows,
+    "openrtb": openrtb,
+    "settings": settings,
+    "flags": flags,
+    "tables": tables,
+}
+
+
+def generated(page: str) -> str:
+    """The text of a page with every generated part as the code has it now."""
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[3]}", page)
+
+
+def main() -> None:
+    """Rewrite the generated parts of every page."""
+    for path in sorted(PAGES.glob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        after = generated(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
