@@ -27,7 +27,7 @@ FeedName = Literal["impressions", "clicks", "bids"]
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Paris") from error
     return name
 

@@ -1,10 +1,10 @@
 import gzip
 import io
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +12,11 @@ from advertisex.errors import SourceError
 from advertisex.ingestion.json_shape import Shape
 from advertisex.ingestion.json_source import read_json, read_lines
 from advertisex.ingestion.stream import Stream
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 BIDS = Shape(frozenset({"id", "user_id", "device", "timestamp"}))
 
@@ -76,7 +81,7 @@ def test_the_user_names_the_array(key: str) -> None:
 
 
 def test_a_named_array_that_is_not_there_is_an_error_that_shows_the_keys() -> None:
-    with pytest.raises(SourceError, match=r"no array under 'rows' \(x.json\); .* seen: data"):
+    with pytest.raises(SourceError, match=r"no records under 'rows' \(x.json\); .* seen: data"):
         messages(b'{"data":[]}', Shape(records="rows"))
 
 
@@ -162,3 +167,8 @@ def _is_json(text: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_one_record_under_a_named_key_is_taken_too() -> None:
+    document = b'{"description":"a sample","mockBidRequest":{"id":"r1","imp":[]}}'
+    assert messages(document, Shape(records="mockBidRequest")) == [b'{"id":"r1","imp":[]}']

@@ -17,7 +17,7 @@ from advertisex.ingestion.simulator.rows import strictly_after
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 times = st.lists(
-    st.datetimes(datetime(2000, 1, 1), datetime(2000, 3, 31)).map(  # noqa: DTZ001 - made UTC next
+    st.datetimes(datetime(2000, 1, 1), datetime(2000, 3, 31)).map(
         lambda moment: (moment.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
     ),
     min_size=1,

@@ -38,7 +38,7 @@ def test_rates_add_up_to_one_at_most() -> None:
 
 
 def test_a_start_without_a_zone_is_utc_and_one_with_a_zone_is_heeded() -> None:
-    naive = SimulationSettings(start=datetime(2026, 1, 5)).start_micros  # noqa: DTZ001 - this is the point
+    naive = SimulationSettings(start=datetime(2026, 1, 5)).start_micros
     assert naive == SimulationSettings().start_micros == int(DEFAULT_START.timestamp() * 1e6)
     east = datetime(2026, 1, 5, tzinfo=timezone(timedelta(hours=2)))
     assert SimulationSettings(start=east).start_micros == naive - 2 * 3_600_000_000

@@ -6,6 +6,7 @@ import sys
 from types import FrameType
 from typing import Annotated, NoReturn
 
+import stamina
 import structlog
 import typer
 
@@ -51,7 +52,8 @@ def run() -> NoReturn:
     """Run the command line: one line for an error, and the exit code of its kind."""
     debug = "--debug" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _interrupt)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for results
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for results
+    stamina.instrumentation.set_on_retry_hooks([_say_retry])
     try:
         app()
     except AdvertiseXError as error:
@@ -75,6 +77,10 @@ def run() -> NoReturn:
         )
         sys.exit(1)
     sys.exit(0)
+
+
+def _say_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    err.print(f"trying again in {details.wait_for:.0f} s: {details.caused_by}", markup=False, soft_wrap=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

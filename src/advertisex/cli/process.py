@@ -23,11 +23,13 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import INTERRUPTED, ledger_dict, print_json, print_ledger, progress
+from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, run
+from advertisex.processing.websites import host_of
 from advertisex.settings import Settings, configured_feeds
 from advertisex.stores.contract import EventStore
 
@@ -66,11 +68,20 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
     policy = settings.policy
     return Processing(
         feeds=configured_feeds(settings),
-        policy=Policy(policy.negative_users, policy.blocked_users, frozenset(map(str.lower, policy.blocked_sites))),
+        policy=Policy(
+            policy.negative_users, policy.blocked_users, frozenset(_host(site) for site in policy.blocked_sites)
+        ),
         catalogue=read_catalogue(settings.catalogue) if settings.catalogue else Catalogue(),
         batch_size=settings.batch_size,
         follow=follow,
     )
+
+
+def _host(site: str) -> str:
+    host = host_of(site)
+    if host is None:
+        raise ConfigurationError(f"setting policy.blocked_sites: {site!r} is no host", mend="write it as example.com")
+    return host.rstrip(".")
 
 
 def process_log(log: EventLog, store: EventStore, processing: Processing) -> bool:

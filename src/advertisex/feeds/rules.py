@@ -16,6 +16,9 @@ PLACEHOLDERS = (
     "[object object]", "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
 
+#: One row stands for at most so many clicks or conversions.
+MAX_COUNT = 1_000_000_000
+
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 
 
@@ -79,6 +82,11 @@ def negative(field: Field) -> Rule:
     return Rule("negative_count", field.name, pl.col(field.name) < 0, "must not be negative")
 
 
+def too_large(field: Field) -> Rule:
+    """A count that no row of a log can stand for; a sum of such would overflow."""
+    return Rule("count_too_large", field.name, pl.col(field.name) > MAX_COUNT, f"must be at most {MAX_COUNT:,}")
+
+
 def bad_amount(field: Field) -> Rule:
     """A money amount that is negative, NaN or infinite."""
     amount = pl.col(field.name)
@@ -99,5 +107,6 @@ def usual_rules(fields: Iterable[Field], times: TimeReading) -> tuple[Rule, ...]
         *(placeholder(f) for f in fields if f.name == "user_id"),
         *(control_character(f) for f in fields if f.is_id),
         *(negative(f) for f in numbers if f.kind == "count"),
+        *(too_large(f) for f in numbers if f.kind == "count"),
         *(bad_amount(f) for f in numbers if f.kind == "amount"),
     )

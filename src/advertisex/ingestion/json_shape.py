@@ -30,7 +30,7 @@ class Shape:
 
     Attributes:
         own_names: keys that only a record has.
-        records: dotted path of the key that holds the array, when the user named it.
+        records: dotted path of the key that holds the records, when the user named it.
     """
 
     own_names: frozenset[str] = frozenset({"id"})
@@ -50,7 +50,7 @@ def split_document(document: bytes, shape: Shape, where: str) -> list[bytes] | N
     """The records of a document, each as its slice; None when it is no JSON.
 
     Raises:
-        SourceError: the user named a key that is not there, or holds no array.
+        SourceError: the user named a key that is not there, or holds no record.
     """
     try:
         raw = _decode(document, type=msgspec.Raw)
@@ -72,19 +72,20 @@ def _slices(items: list[msgspec.Raw]) -> list[bytes]:
 
 
 def _named(fields: dict[str, msgspec.Raw], path: str, where: str) -> list[msgspec.Raw]:
-    """The array under a dotted path; a key that holds dots itself is found as well."""
+    """What is under a dotted path, an array or one record; a key that holds dots itself is found as well."""
     raw = fields.get(path)
     if raw is None:
         *steps, last = path.split(".")
         for step in steps:
             fields = _object_or_none(fields.get(step)) or {}
         raw = fields.get(last)
-    if raw is None or bytes(raw)[:1] != b"[":
+    start = b"" if raw is None else bytes(memoryview(raw)[:1])
+    if raw is None or start not in (b"[", b"{"):
         keys = ", ".join(list(fields)[:10]) or "none"
         raise SourceError(
-            f"there is no array under {path!r}", where=where, mend=f"give --records another key; seen: {keys}"
+            f"there are no records under {path!r}", where=where, mend=f"give --records another key; seen: {keys}"
         )
-    return _array(raw)
+    return _array(raw) if start == b"[" else [raw]
 
 
 def _enveloped(fields: dict[str, msgspec.Raw], own_names: frozenset[str]) -> list[msgspec.Raw] | None:

@@ -11,7 +11,7 @@ from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import read_hosts
 
 _WHOLE = r"^[+-]?[0-9]+(?:\.0+)?$"
-_NUMBER = r"(?i)^[+-]?(?:[0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+|nan|inf|infinity)$"
+_NUMBER = r"(?i)^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)$"
 
 
 def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
@@ -42,7 +42,8 @@ def _number(field: Field) -> pl.Expr:
     if field.kind == "count":
         whole = text.str.extract(r"^[+]?(-?[0-9]+)")
         return pl.when(text.str.contains(_WHOLE)).then(whole.cast(pl.Int64, strict=False)).alias(field.name)
-    return pl.when(text.str.contains(_NUMBER)).then(text.cast(pl.Float64, strict=False)).alias(field.name)
+    number = text.cast(pl.Float64, strict=False) + 0.0  # so that -0 is 0, and one event is not two
+    return pl.when(text.str.contains(_NUMBER)).then(number).alias(field.name)
 
 
 def _count_rows(frame: pl.DataFrame) -> pl.DataFrame:

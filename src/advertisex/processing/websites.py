@@ -48,6 +48,11 @@ def read_hosts(websites: pl.Series) -> pl.Series:
 
 def host_of(website: str) -> str | None:
     """The host of one website, or None where it is bad; see `read_hosts`."""
+    host = _host_of(website)
+    return host if host and all(host.removesuffix(".").split(".")) else None  # no label may be empty
+
+
+def _host_of(website: str) -> str | None:
     if _UNFIT.search(website):
         return None
     if _ABSOLUTE.match(website):

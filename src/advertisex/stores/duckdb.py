@@ -7,7 +7,7 @@ grow with history.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -216,7 +216,8 @@ class DuckdbStore:
             yield
             self._db.commit()
         except BaseException:
-            self._db.rollback()
+            with suppress(duckdb.Error):  # a failed commit has rolled back by itself
+                self._db.rollback()
             raise
 
     @contextmanager

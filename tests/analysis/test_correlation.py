@@ -1,0 +1,180 @@
+"""The original question, against Python's statistics and scipy, and by hand."""
+
+import math
+import statistics
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import pearsonr, spearmanr
+
+from advertisex.analysis.correlation import Correlation, Distribution, correlate
+from advertisex.analysis.scope import Scope
+from advertisex.errors import AnalysisError
+from advertisex.stores.contract import EventStore, Range
+
+Stored = Callable[..., EventStore]
+
+
+class Totals:
+    """As much of a store as the question asks for."""
+
+    def __init__(self, *users: tuple[int, int]) -> None:
+        self._users = users
+
+    def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
+        return pl.DataFrame(
+            {
+                "user_id": [f"u{i}" for i in range(len(self._users))],
+                "clicks": [clicks for clicks, _ in self._users],
+                "conversions": [conversions for _, conversions in self._users],
+            },
+            schema={"user_id": pl.String, "clicks": pl.Int64, "conversions": pl.Int64},
+        )
+
+
+def of(*users: tuple[int, int]) -> Correlation:
+    return correlate(Totals(*users), Scope())  # type: ignore[arg-type] # it is asked for the totals only
+
+
+COUNTS = st.integers(0, 5) | st.integers(0, 10_000)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=40))
+def test_every_number_equals_the_one_of_an_independent_library(users: list[tuple[int, int]]) -> None:
+    answer = of(*users)
+
+    clicks, conversions = ([user[place] for user in users] for place in (0, 1))
+    assert answer.users == len(users)
+    for found, x in ((answer.clicks, clicks), (answer.conversions, conversions)):
+        assert found.sum == sum(x)
+        assert found.mean == pytest.approx(statistics.fmean(x), rel=1e-12)
+        assert found.median == statistics.median(x)
+        assert found.std_deviation == pytest.approx(statistics.pstdev(x), rel=1e-12)
+        if len(x) > 1:
+            assert found.std_deviation_sampling == pytest.approx(statistics.stdev(x), rel=1e-12)
+        else:
+            assert found.std_deviation_sampling is None
+    assert answer.clicks_per_conversion == (sum(clicks) / sum(conversions) if sum(conversions) else None)
+    if len(set(clicks)) == 1 or len(set(conversions)) == 1:
+        assert (answer.r, answer.r_p, answer.rho, answer.rho_p) == (None, None, None, None)
+        return
+    for (found_r, found_p), expected in (
+        ((answer.r, answer.r_p), pearsonr(clicks, conversions)),
+        ((answer.rho, answer.rho_p), spearmanr(clicks, conversions)),
+    ):
+        assert found_r == pytest.approx(float(expected.statistic), rel=1e-9, abs=1e-9)
+        assert -1 <= found_r <= 1
+        if len(users) > 2:
+            assert found_p == pytest.approx(float(expected.pvalue), rel=1e-6, abs=1e-6)
+        else:
+            assert found_p is None  # without a degree of freedom there is no test
+
+
+def test_a_small_world_by_hand() -> None:
+    answer = of((3, 1), (1, 0), (2, 2))
+
+    spread = math.sqrt(2 / 3)
+    assert answer.clicks == Distribution(6, 2.0, 2.0, spread, 1.0)
+    assert answer.conversions == Distribution(3, 1.0, 1.0, spread, 1.0)
+    assert answer.clicks_per_conversion == 2.0
+    assert (answer.r, answer.rho) == (0.5, 0.5)
+    # one degree of freedom is Cauchy's distribution: p = 1 - 2/π · atan(1/√3) = 2/3
+    assert answer.r_p == pytest.approx(2 / 3)
+    assert answer.rho_p == pytest.approx(2 / 3)
+
+
+def test_the_published_example_of_spearmans_coefficient() -> None:
+    """The worked example of Wikipedia's "Spearman's rank correlation coefficient": IQ and hours of television."""
+    iq = (106, 100, 86, 101, 99, 103, 97, 113, 112, 110)
+    hours = (7, 27, 2, 50, 28, 29, 20, 12, 6, 17)
+
+    answer = of(*zip(iq, hours, strict=True))
+
+    assert answer.rho == pytest.approx(-29 / 165, abs=1e-12)
+    assert answer.rho_p == pytest.approx(0.627188, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("users", "r"),
+    [
+        (((1, 2), (2, 4), (3, 6)), 1.0),
+        (((1, 6), (2, 4), (3, 2)), -1.0),
+        (((10**9, 1), (10**9 + 1, 2), (10**9 + 2, 3)), 1.0),  # where sums of floats lose everything
+    ],
+)
+def test_a_line_is_correlated_exactly(users: tuple[tuple[int, int], ...], r: float) -> None:
+    answer = of(*users)
+
+    assert (answer.r, answer.rho) == (r, r)
+    assert (answer.r_p, answer.rho_p) == (0.0, 0.0)
+
+
+def test_what_is_not_defined_is_null() -> None:
+    alone = of((3, 0)).to_dict()
+
+    assert alone["clicks"]["std_deviation"] == 0.0
+    assert alone["clicks"]["std_deviation_sampling"] is None
+    assert alone["clicks_per_conversion"] is None
+    assert alone["pearson"] == {"r": None, "p": None, "n": 1}
+    assert alone["spearman"] == {"rho": None, "p": None, "n": 1}
+    assert of((1, 1), (1, 2), (1, 3)).r is None
+    assert of((0, 1), (0, 2)).clicks_per_conversion == 0.0
+
+
+def test_conversions_alone_have_no_ratio_of_infinity() -> None:
+    assert of((5, 0), (7, 0)).clicks_per_conversion is None
+
+
+# -- over a real store -------------------------------------------------------------------------------------------
+
+WORLD: list[dict[str, Any]] = [
+    {"user_id": "a", "campaign_id": "x", "clicks": 2},
+    {"user_id": "a", "campaign_id": "y", "conversion_type": "signup", "timestamp": "2026-01-06T00:00:00Z"},
+    {"user_id": "a", "campaign_id": "y", "timestamp": "2026-01-07T00:00:00Z"},
+    {"user_id": "b", "campaign_id": "x"},
+    {"user_id": "c", "campaign_id": "y", "clicks": 2, "conversions": 2},
+]
+
+
+def test_it_is_asked_of_the_stored_clicks(stored: Stored) -> None:
+    answer = correlate(stored(clicks=WORLD), Scope()).to_dict()
+
+    by_hand = of((3, 1), (1, 0), (2, 2)).to_dict()
+    assert answer == by_hand
+    assert answer["range"] == {"since": None, "until": None, "campaign": None}
+    assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
+
+
+def test_a_scope_narrows_it_and_is_named_in_the_answer(stored: Stored) -> None:
+    store = stored(clicks=WORLD)
+    scope = Scope(datetime(2026, 1, 5), datetime(2026, 1, 7), "y")
+
+    answer = correlate(store, scope)
+
+    assert (answer.users, answer.clicks.sum, answer.conversions.sum) == (2, 2, 3)
+    assert answer.to_dict()["range"] == {
+        "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y",
+    }  # fmt: skip
+
+
+def test_impressions_and_bids_make_no_user_of_it(stored: Stored) -> None:
+    store = stored(impressions=[{"user_id": "z"}], bids=[{"user_id": "y"}], clicks=[{"user_id": "a"}])
+
+    assert correlate(store, Scope()).users == 1
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(campaign="nobody's"), Scope(since=datetime(2030, 1, 1))])
+def test_without_a_click_there_is_a_message_and_no_number(stored: Stored, scope: Scope) -> None:
+    store = stored(impressions=[{}]) if scope == Scope() else stored(clicks=WORLD)
+
+    with pytest.raises(AnalysisError, match="no click or conversion") as caught:
+        correlate(store, scope)
+
+    assert caught.value.mend
+    assert caught.value.where == scope.text()

@@ -1,0 +1,275 @@
+"""What `logs/contract.py` promises, of every log. Another log is another line in `LOGS`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import groupby, pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from advertisex.batches import Batch, Partition, Span
+from advertisex.logs.contract import READ_BYTES, EventLog
+from advertisex.logs.open import open_log
+
+#: For each kind of log, the URL of one that lives in a folder, so that other processes can open it too.
+LOGS: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: f"sqlite:///{folder / 'log.db'}",
+}
+
+APPENDS_BATCHES = """
+import sys
+from advertisex.logs.open import open_log
+
+url, topic, name = sys.argv[1:]
+with open_log(url) as log:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for batch in range(40):
+        log.append(topic, [b"%s/%d/%d" % (name.encode(), batch, i) for i in range(1 + batch % 7)])
+"""
+
+
+@pytest.fixture(params=sorted(LOGS))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return LOGS[request.param](tmp_path)
+
+
+@pytest.fixture
+def log(url: str) -> Iterator[EventLog]:
+    with open_log(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"topic-{uuid4().hex}"
+
+
+def read_whole(log: EventLog, topic: str, partition: int = 0, limit: int = 10_000) -> list[bytes]:
+    """Everything in a partition, read as a consumer does: each read goes on where the last one ended."""
+    found: list[bytes] = []
+    offset = 0
+    while len(batch := log.read(topic, partition, offset, limit)):
+        found += batch.payloads
+        offset = batch.span.end
+    return found
+
+
+def assert_well_formed(batch: Batch) -> None:
+    assert len(batch) == len(batch.offsets) == len(batch.payloads) == len(batch.ingested_at)
+    assert all(a < b for a, b in pairwise(batch.offsets))
+    assert all(batch.span.start <= offset < batch.span.end for offset in batch.offsets)
+
+
+def test_messages_are_read_in_the_order_in_which_they_were_appended(log: EventLog, topic: str) -> None:
+    log.append(topic, [b"a", b"b"])
+    log.append(topic, [b"c"])
+
+    batch = log.read(topic, 0, 0, 10)
+
+    assert_well_formed(batch)
+    assert list(batch.payloads) == [b"a", b"b", b"c"]
+    assert batch.span.of == Partition(topic, 0)
+    assert batch.span.start == 0
+
+
+def test_the_time_of_each_message_is_that_of_its_append(log: EventLog, topic: str) -> None:
+    log.append(topic, [b"a", b"b"])
+    log.append(topic, [b"c"])
+
+    first, second, third = log.read(topic, 0, 0, 10).ingested_at
+
+    assert first == second <= third
+    assert 1_500_000_000 < first / 1e6 < 32_503_680_000  # microseconds, not milliseconds or seconds
+
+
+def test_a_read_never_exceeds_its_limit_and_the_next_one_goes_on_where_it_ended(log: EventLog, topic: str) -> None:
+    log.append(topic, [b"%d" % i for i in range(10)])
+
+    batch = log.read(topic, 0, 0, 3)
+
+    assert_well_formed(batch)
+    assert list(batch.payloads) == [b"0", b"1", b"2"]
+    assert list(log.read(topic, 0, batch.span.end, 1).payloads) == [b"3"]
+
+
+def test_reading_may_start_in_the_middle_of_an_append(log: EventLog, topic: str) -> None:
+    log.append(topic, [b"a", b"b", b"c"])
+    log.append(topic, [b"d", b"e"])
+    second = log.read(topic, 0, 0, 10).offsets[1]
+
+    batch = log.read(topic, 0, second, 3)
+
+    assert_well_formed(batch)
+    assert batch.span.start == second
+    assert list(batch.payloads) == [b"b", b"c", b"d"]
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 1000])
+def test_reading_past_the_end_gives_an_empty_batch(log: EventLog, topic: str, beyond: int) -> None:
+    log.append(topic, [b"a", b"b"])
+    offset = log.end_offsets()[Partition(topic, 0)] + beyond
+
+    batch = log.read(topic, 0, offset, 10)
+
+    assert len(batch) == 0
+    assert batch.span == Span(topic, 0, offset, offset)
+
+
+def test_reading_a_topic_that_is_not_there_gives_an_empty_batch(log: EventLog, topic: str) -> None:
+    batch = log.read(topic, 0, 0, 10)
+
+    assert len(batch) == 0
+    assert batch.span == Span(topic, 0, 0, 0)
+
+
+def test_a_read_is_bounded_by_bytes(log: EventLog, topic: str) -> None:
+    message = bytes(2**20)
+    count = READ_BYTES // len(message) + 3
+    for _ in range(count):
+        log.append(topic, [message])
+
+    batch = log.read(topic, 0, 0, count)
+
+    assert_well_formed(batch)
+    assert 0 < sum(map(len, batch.payloads)) <= READ_BYTES
+    assert len(read_whole(log, topic)) == count
+
+
+def test_one_append_larger_than_a_read_is_read_in_parts(log: EventLog, topic: str) -> None:
+    messages = [bytes([i]) * (READ_BYTES // 4) for i in range(6)]
+    log.append(topic, messages)
+
+    assert sum(map(len, log.read(topic, 0, 0, 6).payloads)) <= READ_BYTES
+    assert read_whole(log, topic) == messages
+
+
+def test_a_single_message_may_be_larger_than_the_bound(log: EventLog, topic: str) -> None:
+    giant = b"x" * (READ_BYTES + 1)
+    log.append(topic, [b"before", giant, b"after"])
+
+    assert read_whole(log, topic) == [b"before", giant, b"after"]
+
+
+def test_empty_messages_are_messages(log: EventLog, topic: str) -> None:
+    log.append(topic, [b"", b"a", b"", b""])
+    log.append(topic, [b""])
+
+    assert list(log.read(topic, 0, 0, 10).payloads) == [b"", b"a", b"", b"", b""]
+
+
+def test_appending_nothing_changes_nothing(log: EventLog, topic: str) -> None:
+    log.append(topic, [])
+
+    assert log.partitions(topic) == []
+    log.append(topic, [b"a"])
+    end = log.end_offsets()
+    log.append(topic, [])
+    assert log.end_offsets() == end
+
+
+def test_topics_do_not_mix(log: EventLog, topic: str) -> None:
+    other = f"{topic}-other"
+    log.append(topic, [b"a"])
+    log.append(other, [b"x", b"y"])
+    log.append(topic, [b"b"])
+
+    assert list(log.read(topic, 0, 0, 10).payloads) == [b"a", b"b"]
+    assert list(log.read(other, 0, 0, 10).payloads) == [b"x", b"y"]
+    assert log.partitions(topic) == log.partitions(other) == [0]
+
+
+def test_end_offsets_say_which_offset_the_next_message_gets(log: EventLog, topic: str) -> None:
+    log.append(topic, [b"a", b"b"])
+    end = log.end_offsets()[Partition(topic, 0)]
+    log.append(topic, [b"c"])
+
+    batch = log.read(topic, 0, end, 10)
+
+    assert list(batch.payloads) == [b"c"]
+    assert batch.offsets[0] == end
+    assert log.end_offsets()[Partition(topic, 0)] == batch.span.end > end
+
+
+def test_a_topic_has_no_partition_before_something_is_appended(log: EventLog, topic: str) -> None:
+    assert log.partitions(topic) == []
+    assert not [p for p in log.end_offsets() if p.topic == topic]
+
+
+def test_what_was_appended_is_there_after_the_log_is_opened_again(url: str, topic: str) -> None:
+    with open_log(url) as log:
+        log.append(topic, [b"a", b""])
+    with open_log(url) as log:
+        log.append(topic, [b"b"])
+        batch = log.read(topic, 0, 0, 10)
+
+    assert_well_formed(batch)
+    assert list(batch.payloads) == [b"a", b"", b"b"]
+
+
+def test_acknowledging_and_closing_twice_are_harmless(url: str, topic: str) -> None:
+    log = open_log(url)
+    log.append(topic, [b"a", b"b"])
+    log.acknowledge(Partition(topic, 0), 1)
+    assert read_whole(log, topic) == [b"a", b"b"]
+    log.close()
+    log.close()
+
+
+def test_a_reader_sees_what_another_appended_meanwhile(url: str, topic: str) -> None:
+    with open_log(url) as reader, open_log(url) as writer:
+        writer.append(topic, [b"a"])
+        first = reader.read(topic, 0, 0, 10)
+        writer.append(topic, [b"b"])
+        second = reader.read(topic, 0, first.span.end, 10)
+
+    assert [list(first.payloads), list(second.payloads)] == [[b"a"], [b"b"]]
+
+
+def test_processes_that_append_at_once_lose_nothing_and_interleave_whole_batches(url: str, topic: str) -> None:
+    names = ("first", "second", "third", "fourth")
+    command = [sys.executable, "-c", APPENDS_BATCHES, url, topic]
+    workers = [
+        subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
+        for name in names
+    ]
+    for worker in workers:  # all are waiting at the line …
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"ready\n"
+    for worker in workers:  # … and start together
+        worker.communicate(b"go\n", timeout=120)
+        assert worker.returncode == 0
+
+    with open_log(url) as log:
+        found = [tuple(message.split(b"/")) for message in read_whole(log, topic)]
+
+    batches = [(key, [int(index) for *_, index in group]) for key, group in groupby(found, key=lambda m: m[:2])]
+    assert all(indexes == list(range(1 + int(batch) % 7)) for (_, batch), indexes in batches)
+    for name in names:
+        assert [int(batch) for (who, batch), _ in batches if who == name.encode()] == list(range(40))
+    assert len(batches) == 40 * len(names)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    appends=st.lists(st.lists(st.binary(max_size=20), max_size=8), max_size=8),
+    limit=st.integers(1, 12),
+)
+def test_whatever_is_appended_is_read_back_with_any_limit(
+    log: EventLog, appends: list[list[bytes]], limit: int
+) -> None:
+    topic = f"topic-{uuid4().hex}"
+    for messages in appends:
+        log.append(topic, messages)
+
+    expected = [message for messages in appends for message in messages]
+    assert read_whole(log, topic, limit=limit) == expected
+    whole = log.read(topic, 0, 0, len(expected) + 1)
+    assert_well_formed(whole)
+    for place, offset in enumerate(whole.offsets):
+        assert list(log.read(topic, 0, offset, limit).payloads) == expected[place : place + limit]

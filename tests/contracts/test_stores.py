@@ -1,0 +1,407 @@
+"""What `stores/contract.py` promises, of every store. Another store is another line in `STORES`."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
+from advertisex.errors import LedgerMoved, StoreError, StoreMissing
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import EventStore, Range, RejectQuery
+from advertisex.stores.open import open_store
+
+OutcomeOf = Callable[..., Outcome]
+
+#: For each kind of store, the URL of one that lives in a folder.
+STORES: dict[str, Callable[[Path], str]] = {
+    "duckdb": lambda folder: f"duckdb:///{folder / 'store.duckdb'}",
+}
+EVERYTHING = Range()
+ALL = RejectQuery()
+
+
+@pytest.fixture(params=sorted(STORES))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return STORES[request.param](tmp_path)
+
+
+def opened(url: str, *, read_only: bool = False) -> EventStore:
+    return open_store(url, read_only=read_only, memory="256MB")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[EventStore]:
+    with opened(url) as made:
+        yield made
+
+
+def events(store: EventStore, feed: str, within: Range = EVERYTHING, columns: list[str] | None = None) -> pl.DataFrame:
+    """The stored events of a feed, in the order of their offsets."""
+    names = columns or [*EVENT_COLUMNS, *FEEDS[feed].columns, "topic", "partition"]
+    frames = list(store.scan(feed, names, within))
+    schema = (EVENT_COLUMNS | FEEDS[feed].columns | {"topic": pl.String(), "partition": pl.Int32()}).items()
+    empty = pl.DataFrame(schema={name: dtype for name, dtype in schema if name in names})
+    return pl.concat([empty.select(names), *frames], how="vertical_relaxed").sort("offset")
+
+
+def everything(store: EventStore) -> dict[str, Any]:
+    """All that a store holds, but for when it was processed."""
+    return {
+        **{feed: events(store, feed).rows() for feed in FEEDS},
+        "rejects": store.rejects(ALL).select("topic", "partition", "feed", *REJECT_COLUMNS).rows(),
+        "ledger": store.ledger(),
+    }
+
+
+# -- commit ------------------------------------------------------------------------------------------------------
+
+
+def test_events_rejects_and_the_ledger_are_stored_together(store: EventStore, outcome_of: OutcomeOf) -> None:
+    outcome = outcome_of("impressions", {"user_id": "a"}, b"not json", {"user_id": "-5"}, {"user_id": "b"})
+
+    counts = store.commit(outcome)
+
+    assert counts == Counts(read=4, stored=2, filtered=1, rejected=1)
+    assert store.ledger() == [LedgerRow("ad_impressions", 0, 4, counts)]
+    assert store.positions() == {Partition("ad_impressions", 0): 4}
+    stored = events(store, "impressions")
+    assert stored["user_id"].to_list() == ["a", "b"]
+    assert stored["offset"].to_list() == [0, 3]
+    rejects = store.rejects(ALL)
+    assert rejects["offset"].to_list() == [1, 2]
+    assert rejects["kind"].to_list() == ["rejected", "filtered"]
+    assert rejects["payload"].to_list()[0] == b"not json"
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_an_event_is_read_back_as_it_was_committed(store: EventStore, outcome_of: OutcomeOf, feed: str) -> None:
+    outcome = outcome_of(feed, {"user_id": "é\U0001f642"}, {"user_id": "b", "timestamp": "2026-01-05T10:00:00.000001Z"})
+    store.commit(outcome)
+
+    stored = events(store, feed)
+
+    columns = [*EVENT_COLUMNS, *FEEDS[feed].columns]
+    assert stored.select(columns).rows() == outcome.events.select(columns).rows()
+    assert dict(stored.select(columns).schema) == EVENT_COLUMNS | FEEDS[feed].columns
+    assert set(stored["topic"]) == {FEEDS[feed].topic}
+    assert set(stored["partition"]) == {0}
+
+
+def test_an_empty_store_holds_nothing(store: EventStore) -> None:
+    assert store.positions() == {}
+    assert store.ledger() == []
+    assert store.rejects(ALL).is_empty()
+    assert store.reject_counts(ALL).is_empty()
+    assert store.user_totals(EVERYTHING, None).is_empty()
+    assert events(store, "bids").is_empty()
+
+
+def test_the_ledger_adds_up_over_commits_and_partitions(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("impressions", {"user_id": "a"}, b"[]"))
+    store.commit(outcome_of("bids", {}, partition=3))
+    store.commit(outcome_of("bids", {}, {"user_id": "b"}, partition=1))
+    store.commit(outcome_of("impressions", {"user_id": "b"}, {"user_id": "b"}, {"user_id": "a"}, start=2))
+
+    assert store.ledger() == [
+        LedgerRow("ad_impressions", 0, 5, Counts(read=5, stored=2, duplicate=2, rejected=1)),
+        LedgerRow("avro_data_topic", 1, 2, Counts(read=2, stored=1, duplicate=1)),
+        LedgerRow("avro_data_topic", 3, 1, Counts(read=1, stored=1)),
+    ]
+    assert all(row.counts.balanced for row in store.ledger())
+
+
+def test_what_was_committed_is_there_after_the_store_is_opened_again(url: str, outcome_of: OutcomeOf) -> None:
+    with opened(url) as store:
+        store.commit(outcome_of("clicks", {}, b"x"))
+        before = everything(store)
+    with opened(url) as store:
+        assert everything(store) == before
+    with opened(url, read_only=True) as store:
+        assert everything(store) == before
+
+
+def test_closing_twice_is_harmless(url: str) -> None:
+    store = opened(url)
+    store.close()
+    store.close()
+
+
+# -- duplicates --------------------------------------------------------------------------------------------------
+
+
+def test_an_event_is_stored_once_whichever_commit_it_comes_in(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("impressions", {"user_id": "a"}, {"user_id": "b"}))
+
+    again = store.commit(outcome_of("impressions", {"user_id": "b"}, {"user_id": "c"}, {"user_id": "a"}, start=2))
+
+    assert again == Counts(read=3, stored=1, duplicate=2)
+    assert events(store, "impressions")["offset"].to_list() == [0, 1, 3]
+
+
+def test_a_late_repetition_of_an_old_event_is_found_in_history(store: EventStore, outcome_of: OutcomeOf) -> None:
+    days = [{"timestamp": f"2026-01-{day:02}T00:00:00Z"} for day in range(1, 29)]
+    for offset, day in enumerate(days):
+        store.commit(outcome_of("clicks", day, start=offset))
+
+    late = store.commit(outcome_of("clicks", {"timestamp": "2026-03-01T00:00:00Z"}, *reversed(days), start=28))
+
+    assert late == Counts(read=29, stored=1, duplicate=28)
+    assert events(store, "clicks").height == 29
+
+
+def test_late_events_that_are_new_are_stored(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("clicks", {"timestamp": "2026-03-01T00:00:00Z"}))
+
+    late = store.commit(
+        outcome_of("clicks", *({"timestamp": f"20{year}-01-01T00:00:00.000001Z"} for year in range(10, 26)), start=1)
+    )
+
+    assert late == Counts(read=16, stored=16)
+
+
+def test_equal_times_alone_make_no_duplicate(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("bids", {"auction_id": "a"}))
+
+    assert store.commit(outcome_of("bids", {"auction_id": "b"}, start=1)) == Counts(read=1, stored=1)
+
+
+def test_the_same_content_in_two_feeds_is_two_events(store: EventStore, outcome_of: OutcomeOf) -> None:
+    for feed in FEEDS:
+        assert store.commit(outcome_of(feed, {})).stored == 1
+
+
+def test_the_same_content_in_two_partitions_is_one_event(store: EventStore, outcome_of: OutcomeOf) -> None:
+    assert store.commit(outcome_of("bids", {}, partition=0)).stored == 1
+    assert store.commit(outcome_of("bids", {}, partition=1)) == Counts(read=1, duplicate=1)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(commits=st.lists(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40)), max_size=12), max_size=6))
+def test_deduplication_equals_a_set(
+    tmp_path_factory: pytest.TempPathFactory, outcome_of: OutcomeOf, commits: list[list[tuple[str, int]]]
+) -> None:
+    for url_in in STORES.values():
+        with opened(url_in(tmp_path_factory.mktemp("store"))) as store:
+            start, seen = 0, set[tuple[str, int]]()
+            for commit in commits:
+                messages = [
+                    {"user_id": user, "timestamp": (datetime(2026, 1, 1) + timedelta(days=day)).isoformat()}
+                    for user, day in commit
+                ]
+                counts = store.commit(outcome_of("impressions", *messages, start=start))
+                new = set(commit) - seen
+                assert counts == Counts(read=len(commit), stored=len(new), duplicate=len(commit) - len(new))
+                seen |= new
+                start += len(commit)
+            stored = events(store, "impressions").select("user_id", "event_time")
+            assert stored.height == len(seen)
+            assert {(user, (time - datetime(2026, 1, 1)).days) for user, time in stored.iter_rows()} == seen
+
+
+# -- the ledger guards -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 100])
+def test_a_span_that_does_not_start_at_the_ledger_writes_nothing(
+    store: EventStore, outcome_of: OutcomeOf, start: int
+) -> None:
+    store.commit(outcome_of("impressions", {"user_id": "a"}, b"x"))
+    before = everything(store)
+
+    with pytest.raises(LedgerMoved) as caught:
+        store.commit(outcome_of("impressions", {"user_id": "b"}, b"y", start=start))
+
+    assert caught.value.where == f"ad_impressions/0/{start}"
+    assert caught.value.mend
+    assert everything(store) == before
+    assert store.commit(outcome_of("impressions", {"user_id": "b"}, b"y", start=2)).stored == 1
+
+
+def test_a_commit_that_fails_part_way_leaves_nothing_and_can_be_repeated(
+    store: EventStore, outcome_of: OutcomeOf
+) -> None:
+    store.commit(outcome_of("impressions", {"user_id": "a"}, b"x"))
+    before = everything(store)
+    good = outcome_of("impressions", {"user_id": "b"}, b"y", start=2)
+
+    with pytest.raises(StoreError):  # its events are in order, its rejects are not
+        store.commit(replace(good, rejects=good.rejects.with_columns(reason=pl.lit(None, pl.String))))
+
+    assert everything(store) == before
+    assert store.commit(good) == Counts(read=2, stored=1, rejected=1)
+
+
+# -- rejects -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_rejects(store: EventStore, outcome_of: OutcomeOf) -> EventStore:
+    store.commit(outcome_of("impressions", b"\xff\x00\xfe", {}, b"", {"user_id": ""}, b"x" * 3000))
+    store.commit(outcome_of("bids", {"user_id": "-1"}, b"[]", b"\xc3\x01garbage"))
+    store.commit(outcome_of("clicks", b"[]", {}, {"user_id": "-1"}))
+    store.commit(outcome_of("impressions", b"[]", {"user_id": "-1"}, start=5))
+    return store
+
+
+def positions(rejects: pl.DataFrame) -> list[tuple[str, int, int]]:
+    return rejects.select("topic", "partition", "offset").rows()
+
+
+def test_rejects_come_in_the_order_of_their_positions(with_rejects: EventStore) -> None:
+    rejects = with_rejects.rejects(ALL)
+
+    assert positions(rejects) == [
+        *(("ad_impressions", 0, offset) for offset in (0, 2, 3, 4, 5, 6)),
+        *(("avro_data_topic", 0, offset) for offset in (0, 1, 2)),
+        *(("clicks_conversions", 0, offset) for offset in (0, 2)),
+    ]
+    assert {"topic", "partition", "feed", *REJECT_COLUMNS} <= set(rejects.columns)
+
+
+def test_payloads_are_kept_whole_whatever_bytes_they_hold(with_rejects: EventStore) -> None:
+    payloads = with_rejects.rejects(RejectQuery(feed="impressions"))["payload"].to_list()
+
+    assert [payloads[place] for place in (0, 1, 3, 4)] == [b"\xff\x00\xfe", b"", b"x" * 3000, b"[]"]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        (RejectQuery(reason="not_an_object"), 3),
+        (RejectQuery(feed="bids"), 3),
+        (RejectQuery(reason="not_an_object", feed="clicks"), 1),
+        (RejectQuery(reason="no_such_reason"), 0),
+        (RejectQuery(limit=0), 0),
+        (RejectQuery(limit=100), 11),
+        (RejectQuery(reason="negative_user_id", limit=2), 2),
+    ],
+)
+def test_rejects_are_found_by_reason_and_feed(with_rejects: EventStore, query: RejectQuery, count: int) -> None:
+    found = with_rejects.rejects(query)
+
+    assert found.height == count
+    assert query.reason is None or set(found["reason"]) <= {query.reason}
+    assert query.feed is None or set(found["feed"]) <= {query.feed}
+
+
+def test_a_limit_keeps_the_oldest_positions(with_rejects: EventStore) -> None:
+    assert positions(with_rejects.rejects(RejectQuery(limit=4))) == positions(with_rejects.rejects(ALL))[:4]
+
+
+def test_rejects_are_counted_by_feed_kind_and_reason_whatever_the_limit(with_rejects: EventStore) -> None:
+    counts = with_rejects.reject_counts(RejectQuery(limit=1))
+
+    assert counts.columns == ["feed", "kind", "reason", "count"]
+    assert counts["count"].dtype == pl.Int64
+    assert sorted(counts.rows()) == [
+        ("bids", "filtered", "negative_user_id", 1),
+        ("bids", "rejected", "not_an_object", 1),
+        ("bids", "rejected", "undecodable", 1),
+        ("clicks", "filtered", "negative_user_id", 1),
+        ("clicks", "rejected", "not_an_object", 1),
+        ("impressions", "filtered", "negative_user_id", 1),
+        ("impressions", "rejected", "empty_message", 1),
+        ("impressions", "rejected", "missing_field", 1),
+        ("impressions", "rejected", "not_an_object", 1),
+        ("impressions", "rejected", "undecodable", 2),
+    ]
+    assert with_rejects.reject_counts(RejectQuery(feed="clicks", reason="not_an_object")).rows() == [
+        ("clicks", "rejected", "not_an_object", 1)
+    ]
+
+
+# -- questions ---------------------------------------------------------------------------------------------------
+
+
+def test_a_range_includes_its_start_and_excludes_its_end(store: EventStore, outcome_of: OutcomeOf) -> None:
+    times = ["2026-01-05T10:00:00", "2026-01-05T10:00:00.000001", "2026-01-05T10:00:00.000002"]
+    store.commit(outcome_of("impressions", *({"timestamp": time} for time in times)))
+    first, second, third = (datetime.fromisoformat(time) for time in times)
+
+    def offsets(within: Range) -> list[int]:
+        return events(store, "impressions", within)["offset"].to_list()
+
+    assert offsets(Range(first, third)) == [0, 1]
+    assert offsets(Range(second, None)) == [1, 2]
+    assert offsets(Range(None, second)) == [0]
+    assert offsets(Range(second, second)) == []
+    assert offsets(EVERYTHING) == [0, 1, 2]
+
+
+def test_a_scan_gives_the_columns_that_are_asked_for_in_that_order(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("clicks", {}))
+
+    (frame,) = store.scan("clicks", ["partition", "user_id", "processed_at", "event_id", "offset"], EVERYTHING)
+
+    assert frame.columns == ["partition", "user_id", "processed_at", "event_id", "offset"]
+    assert frame["processed_at"].dtype == pl.Datetime("us")
+    assert [len(i) for i in frame["event_id"]] == [16]
+
+
+def test_totals_of_users_add_up_clicks_and_conversions(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(
+        outcome_of(
+            "clicks",
+            {"user_id": "b", "campaign_id": "x"},
+            {"user_id": "b", "campaign_id": "y", "conversion_type": "signup"},
+            {"user_id": "b", "campaign_id": "y", "clicks": 40, "conversions": 2},
+            {"user_id": "a", "campaign_id": "x", "timestamp": "2026-02-01T00:00:00Z"},
+        )
+    )
+
+    totals = store.user_totals(EVERYTHING, None)
+
+    assert dict(totals.schema) == {"user_id": pl.String(), "clicks": pl.Int64(), "conversions": pl.Int64()}
+    assert totals.rows() == [("a", 1, 0), ("b", 41, 3)]
+    assert store.user_totals(EVERYTHING, "y").rows() == [("b", 40, 3)]
+    assert store.user_totals(Range(since=datetime(2026, 2, 1)), None).rows() == [("a", 1, 0)]
+    assert store.user_totals(Range(until=datetime(2026, 2, 1)), "x").rows() == [("b", 1, 0)]
+    assert store.user_totals(EVERYTHING, "nobody's").is_empty()
+
+
+def test_a_store_that_is_not_there_cannot_be_asked(url: str) -> None:
+    with pytest.raises(StoreMissing, match="nothing has been stored yet") as caught:
+        opened(url, read_only=True)
+
+    assert "advertisex process" in caught.value.mend
+
+
+# -- text --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_naughty_strings_are_stored_and_read_back_equal(
+    store: EventStore, outcome_of: OutcomeOf, shared_data: Callable[[str], Path], feed: str
+) -> None:
+    strings: list[str] = json.loads((shared_data("naughty_strings") / "blns.json").read_text(encoding="utf-8"))
+    outcome = outcome_of(feed, *({"user_id": f"u{i}"} for i in range(len(strings))))
+    texts = [name for name, dtype in FEEDS[feed].columns.items() if dtype == pl.String]
+    naughty = outcome.events.with_columns(pl.Series(name, strings) for name in texts)
+
+    store.commit(replace(outcome, events=naughty))
+
+    stored = events(store, feed)
+    for name in texts:
+        assert stored[name].to_list() == strings
+
+
+def test_naughty_strings_in_details_and_questions(
+    store: EventStore, outcome_of: OutcomeOf, shared_data: Callable[[str], Path]
+) -> None:
+    strings: list[str] = json.loads((shared_data("naughty_strings") / "blns.json").read_text(encoding="utf-8"))
+    outcome = outcome_of("clicks", *([b"x"] * len(strings)))
+    details = pl.Series("detail", strings)
+    store.commit(replace(outcome, rejects=outcome.rejects.with_columns(details, details.alias("reason"))))
+
+    assert store.rejects(ALL)["detail"].to_list() == strings
+    for text in set(strings):
+        assert store.rejects(RejectQuery(reason=text)).height == strings.count(text)
+        assert store.user_totals(EVERYTHING, text).is_empty()

@@ -1,0 +1,376 @@
+"""The commands as users meet them: JSON shapes, exit codes, one line for an error, clean ends."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advertisex.logs.sqlite import SqliteLog
+from advertisex.stores.duckdb import DuckdbStore
+
+Cli = Callable[..., Any]
+
+ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
+COUNTS = ["read", "stored", "duplicate", "filtered", "rejected", "replayed"]
+
+CLICKS = """\
+timestamp,user_id,campaign_id,conversion_type
+2026-01-05T10:00:00Z,a,k1,click
+2026-01-05T10:00:01Z,a,k1,click
+2026-01-05T10:00:02Z,a,k1,signup
+2026-01-05T10:00:03Z,b,k2,click
+2026-01-05T10:00:03Z,b,k2,click
+2026-01-05T10:00:04Z,-5,k2,click
+yesterday,c,k2,click
+"""
+IMPRESSIONS = [
+    b'{"user_id":"a","timestamp":"2026-01-05T09:59:59.5Z","website":"a.com","creative_id":"c1"}',
+    b'{"user_id":"d","timestamp":"2026-01-05T10:00:00Z","website":"b.com","creative_id":"c1"}',
+    b"\xff\xfe not json",
+]
+
+
+@pytest.fixture
+def filled(cli: Cli, tmp_path: Path) -> Cli:
+    """The command line over a data folder `data` in which everything above is ingested and processed."""
+    (tmp_path / "clicks.csv").write_text(CLICKS, encoding="utf-8")
+    (tmp_path / "impressions.ndjson").write_bytes(b"\n".join(IMPRESSIONS))
+    assert cli("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
+    assert cli("ingest", "impressions", "impressions.ndjson", "--data", "data").code == 0
+    assert cli("process", "--data", "data").code == 0
+    return cli
+
+
+# -- JSON shapes, as the issue has them ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["ledger", "process"])
+def test_the_shape_of_the_ledger(filled: Cli, command: str) -> None:
+    ended = filled(command, "--data", "data", "--json")
+
+    assert ended.code == 0
+    assert ended.document == {
+        "rows": [
+            {
+                "topic": "ad_impressions", "partition": 0, "next_offset": 3,
+                "read": 3, "stored": 2, "duplicate": 0, "filtered": 0, "rejected": 1, "replayed": 0,
+            },
+            {
+                "topic": "clicks_conversions", "partition": 0, "next_offset": 7,
+                "read": 7, "stored": 4, "duplicate": 1, "filtered": 1, "rejected": 1, "replayed": 0,
+            },
+        ],
+        "total": {"read": 10, "stored": 6, "duplicate": 1, "filtered": 1, "rejected": 2, "replayed": 0},
+        "balanced": True,
+    }  # fmt: skip
+    assert list(ended.document["rows"][0]) == ["topic", "partition", "next_offset", *COUNTS]
+
+
+def test_the_shape_of_rejects(filled: Cli) -> None:
+    document = filled("rejects", "list", "--data", "data", "--json").document
+
+    assert list(document) == ["rejects", "total"]
+    assert document["total"] == 3
+    binary, filtered, rejected = document["rejects"]
+    names = ["topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail", "payload"]
+    assert list(rejected) == list(filtered) == names
+    assert list(binary) == [*names, "encoding"]
+    assert binary["encoding"] == "base64"
+    assert b64decode(binary["payload"]) == IMPRESSIONS[2]
+    assert (rejected["topic"], rejected["partition"], rejected["offset"]) == ("clicks_conversions", 0, 6)
+    assert (rejected["feed"], rejected["kind"], rejected["stage"]) == ("clicks", "rejected", "validate")
+    assert rejected["reason"] == "bad_timestamp"
+    assert "timestamp" in rejected["detail"]
+    assert "'yesterday'" in rejected["detail"]
+    assert json.loads(rejected["payload"])["user_id"] == "c"
+    assert (filtered["kind"], filtered["stage"], filtered["reason"]) == ("filtered", "filter", "negative_user_id")
+
+
+@pytest.mark.parametrize(
+    ("options", "offsets", "total"),
+    [
+        (["--reason", "bad_timestamp"], [6], 1),
+        (["--feed", "impressions"], [2], 1),
+        (["--feed", "clicks"], [5, 6], 2),
+        (["--limit", "1"], [2], 3),
+        (["--limit", "0"], [], 3),
+        (["--feed", "clicks", "--reason", "undecodable"], [], 0),
+    ],
+)
+def test_rejects_are_chosen_by_reason_feed_and_limit(
+    filled: Cli, options: list[str], offsets: list[int], total: int
+) -> None:
+    document = filled("rejects", "list", "--data", "data", "--json", *options).document
+
+    assert [reject["offset"] for reject in document["rejects"]] == offsets
+    assert document["total"] == total
+
+
+def test_the_shape_of_the_correlation(filled: Cli) -> None:
+    document = filled("analyze", "correlation", "--data", "data", "--json").document
+
+    spread = {"sum", "mean", "median", "std_deviation", "std_deviation_sampling"}
+    assert document["users"] == 2
+    assert set(document["clicks"]) == set(document["conversions"]) == spread
+    assert (document["clicks"]["sum"], document["conversions"]["sum"]) == (3, 1)
+    assert document["clicks_per_conversion"] == 3.0
+    assert document["pearson"] == {"r": 1.0, "p": None, "n": 2}
+    assert document["spearman"] == {"rho": 1.0, "p": None, "n": 2}
+
+
+def test_the_shape_of_the_summary(filled: Cli) -> None:
+    document = filled("analyze", "summary", "--data", "data", "--json").document
+
+    assert document["counts"] == {"impressions": 2, "clicks": 3, "conversions": 1, "bids": 0}
+    assert document["users"] == 3
+    assert document["first_event"] == "2026-01-05T09:59:59.500000Z"
+    assert document["last_event"] == "2026-01-05T10:00:03Z"
+
+
+def test_since_until_and_campaign(filled: Cli) -> None:
+    scope = ("--since", "2026-01-05T10:00:00Z", "--until", "2026-01-05 11:00:02+01:00", "--campaign", "k1")
+
+    document = filled("analyze", "summary", "--data", "data", "--json", *scope).document
+
+    assert document["counts"] == {"impressions": 0, "clicks": 2, "conversions": 0, "bids": 0}
+    assert document["range"] == {"since": "2026-01-05T10:00:00Z", "until": "2026-01-05T10:00:02Z", "campaign": "k1"}
+    assert filled("analyze", "correlation", "--data", "data", "--since", "2026-01-05").code == 0
+
+
+@pytest.mark.parametrize(
+    "command", [["ledger"], ["rejects", "list"], ["analyze", "summary"], ["analyze", "correlation"], ["process"]]
+)
+def test_people_get_tables(filled: Cli, command: list[str]) -> None:
+    ended = filled(*command, "--data", "data")
+
+    assert ended.code == 0
+    assert ended.err == ""
+    assert len(ended.out.splitlines()) > 3
+
+
+# -- errors: one line that says what, where and the mend; never a traceback ----------------------------------------
+
+
+def assert_one_line(ended: Any, code: int, *parts: str) -> None:
+    assert ended.code == code, ended.err
+    assert "Traceback" not in ended.err + ended.out
+    assert "internal error" not in ended.err
+    assert ended.out == ""
+    lines = [line for line in ended.err.splitlines() if line]
+    assert len(lines) == 1, ended.err
+    assert all(part in lines[0] for part in parts), lines[0]
+
+
+QUESTIONS = [["ledger"], ["rejects", "list"], ["analyze", "summary"], ["analyze", "correlation"]]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_store_that_is_not_there(cli: Cli, question: list[str], as_json: bool) -> None:
+    ended = cli(*question, "--data", "nowhere", *(["--json"] if as_json else []))
+
+    assert_one_line(ended, 1, "nothing has been stored yet", "nowhere", "advertisex process")
+    assert not Path("nowhere").exists()
+
+
+@pytest.fixture
+def empty_log(cli: Cli, tmp_path: Path) -> None:
+    """A data folder `data` with a log to which nothing was ever appended."""
+    SqliteLog(tmp_path / "data" / "log.db").close()
+
+
+def test_a_log_that_is_not_there_is_not_made_by_processing(cli: Cli, tmp_path: Path) -> None:
+    assert_one_line(cli("process", "--data", "nowhere"), 1, "no event log", "nowhere", "advertisex ingest")
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.usefixtures("empty_log")
+@pytest.mark.parametrize("question", QUESTIONS[2:])
+def test_a_store_that_is_empty(cli: Cli, question: list[str]) -> None:
+    assert cli("process", "--data", "data").code == 0
+
+    assert_one_line(cli(*question, "--data", "data"), 1, "is stored there", "process some first")
+
+
+@pytest.mark.usefixtures("empty_log")
+def test_an_empty_store_has_an_empty_ledger_that_balances(cli: Cli) -> None:
+    assert cli("process", "--data", "data").code == 0
+
+    total = dict.fromkeys(COUNTS, 0)
+    assert cli("ledger", "--data", "data", "--json").document == {"rows": [], "total": total, "balanced": True}
+    assert cli("rejects", "list", "--data", "data", "--json").document == {"rejects": [], "total": 0}
+
+
+@pytest.mark.usefixtures("empty_log")
+@pytest.mark.parametrize(
+    ("arguments", "code", "parts"),
+    [
+        (["ingest", "clickz", "clicks.csv"], 2, ["clickz", "impressions, clicks, bids"]),
+        (["ingest", "clicks", "clicks.csv", "--map", "user_id"], 2, ["--map", "'user_id'", "="]),
+        (["ingest", "clicks", "clicks.csv", "--map", "a=usr_id"], 2, ["usr_id", "did you mean 'user_id'"]),
+        (["ingest", "clicks", "clicks.csv", "--set", "nothing"], 2, ["--set", "="]),
+        (["ingest", "clicks", "clicks.csv", "--every", "soon"], 2, ["--every", "'soon'"]),
+        (["ingest", "clicks", "clicks.csv", "--time-format", "%Q"], 2, ["%Q"]),
+        (["ingest", "clicks", "clicks.csv", "--log", "kafka://localhost:9092"], 2, ["kafka", "sqlite:///"]),
+        (["process", "--log", "kafka://localhost:9092"], 2, ["kafka", "sqlite:///"]),
+        (["process", "--store", "elasticsearch://localhost:9200"], 2, ["elasticsearch", "duckdb:///"]),
+        (["process", "--catalogue", "absent.csv"], 2, ["absent.csv"]),
+        (["process", "--batch-size", "0"], 2, ["batch_size"]),
+        (["process", "--config", "absent.toml"], 2, ["absent.toml"]),
+        (["process", "--config", "corrupt.toml"], 2, ["corrupt.toml", "line 2"]),
+        (["process", "--config", "unknown.toml"], 2, ["unknown.toml", "batch_sise"]),
+        (["process", "--config", "wrong.toml"], 2, ["wrong.toml", "times.zone", "Atlantis"]),
+        (["process", "--config", "topics.toml"], 2, ["two feeds share a topic"]),
+        (["process", "--config", "sites.toml"], 2, ["policy.blocked_sites", "'http://'"]),
+        (["analyze", "summary", "--since", "2026-02-01", "--until", "2026-01-01"], 2, ["the range is empty"]),
+        (["rejects", "list", "--feed", "clickz"], 2, ["clickz", "impressions, clicks, bids"]),
+        (["analyze", "summary", "--since", "nonsense"], 2, ["--since", "'nonsense'"]),
+        (["analyze", "correlation", "--until", "2026-13-01"], 2, ["--until", "'2026-13-01'"]),
+        (["process", "--log", "sqlite:///clicks.csv"], 1, ["clicks.csv", "no event log"]),
+        (["ledger", "--store", "duckdb:///clicks.csv"], 1, ["clicks.csv"]),
+        (["simulate", "--rate", "fast"], 2, ["--rate", "'fast'"]),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(
+    cli: Cli, tmp_path: Path, arguments: list[str], code: int, parts: list[str]
+) -> None:
+    (tmp_path / "clicks.csv").write_text(CLICKS * 30, encoding="utf-8")
+    (tmp_path / "corrupt.toml").write_text("batch_size = 5\n[times\n", encoding="utf-8")
+    (tmp_path / "unknown.toml").write_text("batch_sise = 5\n", encoding="utf-8")
+    (tmp_path / "wrong.toml").write_text("[times]\nzone = 'Atlantis'\n", encoding="utf-8")
+    (tmp_path / "sites.toml").write_text("[policy]\nblocked_sites = ['http://']\n", encoding="utf-8")
+    (tmp_path / "topics.toml").write_text("[feeds.clicks]\ntopic = 'ad_impressions'\n", encoding="utf-8")
+
+    assert_one_line(cli(*arguments, "--data", "data"), code, *parts)
+
+
+def test_a_source_that_is_not_there_is_named_and_the_others_are_appended(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "clicks.csv").write_text(CLICKS, encoding="utf-8")
+
+    ended = cli("ingest", "clicks", "absent.csv", "clicks.csv", "--data", "data", "--json")
+
+    assert ended.code == 1
+    assert len(ended.err.splitlines()) == 1
+    assert "absent.csv" in ended.err
+    assert ended.document["messages"] == 7
+    assert len(ended.document["failures"]) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["no-such-command"], ["ledger", "--no-such-option"], ["analyze", "everything"], ["ingest", "clicks"]]
+)
+def test_wrong_usage_ends_with_2(cli: Cli, arguments: list[str]) -> None:
+    ended = cli(*arguments)
+
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", [["process"], ["ledger"], ["analyze", "summary"]])
+def test_a_store_in_use_is_named_with_its_process(filled: Cli, tmp_path: Path, command: list[str]) -> None:
+    holds = "import sys, duckdb; c = duckdb.connect(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holds, "data/store.duckdb"], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        ended = filled(*command, "--data", "data")
+        holder.communicate()
+
+    assert_one_line(ended, 1, f"in use by process {holder.pid}", "store.duckdb")
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    command = [ADVERTISEX, "ledger", "--data", str(tmp_path / "nowhere"), "--debug"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode != 0
+    assert "Traceback" in ended.stderr
+
+
+# -- process, interrupted ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def processing(tmp_path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    command = [ADVERTISEX, "process", *options, "--data", "data", "--batch-size", "1000", "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def wait_until(happened: Callable[[], bool], worker: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert worker.poll() is None, worker.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("idle", [True, False])
+def test_following_ends_cleanly_when_interrupted(cli: Cli, tmp_path: Path, number: signal.Signals, idle: bool) -> None:
+    events = 3_000 if idle else 60_000
+    assert cli("simulate", "--events", events, "--data", "data").code == 0
+    ahead = tmp_path / "data" / "store.duckdb.wal"
+    with processing(tmp_path, "--follow") as worker:
+        # a store is made in far less than this; three batches (one a feed) write more
+        wait_until(lambda: size_of(ahead) > 200_000, worker)
+        worker.send_signal(number)
+        out, err = worker.communicate(timeout=60)
+
+    assert worker.returncode == 0
+    assert err == ""
+    ledger = json.loads(out)
+    assert ledger["balanced"] is True
+    assert 0 < ledger["total"]["read"] <= events
+    with DuckdbStore(tmp_path / "data" / "store.duckdb", read_only=True) as store:
+        assert {row.topic: row.next_offset for row in store.ledger()} == {
+            row["topic"]: row["next_offset"] for row in ledger["rows"]
+        }
+    rest = cli("process", "--data", "data", "--json").document
+    assert (rest["total"]["read"], rest["balanced"]) == (events, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_interrupted_before_the_end_says_so_and_the_next_one_goes_on(
+    cli: Cli, tmp_path: Path, number: signal.Signals
+) -> None:
+    events = 80_000
+    assert cli("simulate", "--events", events, "--data", "data").code == 0
+    with processing(tmp_path) as worker:
+        wait_until(lambda: size_of(tmp_path / "data" / "store.duckdb.wal") > 200_000, worker)
+        worker.send_signal(number)
+        out, _ = worker.communicate(timeout=60)
+
+    assert worker.returncode == 130
+    ledger = json.loads(out)
+    assert ledger["balanced"] is True
+    assert 0 < ledger["total"]["read"] < events
+    rest = cli("process", "--data", "data", "--json")
+    assert (rest.code, rest.document["total"]["read"], rest.document["balanced"]) == (0, events, True)
+
+
+def test_the_log_is_untouched_by_processing(filled: Cli, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "data" / "log.db") as plain:
+        before = plain.execute("SELECT topic, first_offset, next_offset FROM batch").fetchall()
+    filled("process", "--data", "data")
+    with sqlite3.connect(tmp_path / "data" / "log.db") as plain:
+        assert plain.execute("SELECT topic, first_offset, next_offset FROM batch").fetchall() == before
+    plain.close()

@@ -1,0 +1,86 @@
+"""The demonstration finds exactly what was put in, and says so when it does not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import advertisex.cli.demo
+from advertisex.demo import Demonstration, demonstrate
+from advertisex.processing.policy import Policy
+from advertisex.processing.runner import Processing
+
+Cli = Callable[..., Any]
+
+
+def test_what_was_found_is_what_was_put_in_kind_by_kind(cli: Cli) -> None:
+    ended = cli("demo", "--events", 20_000, "--json")
+
+    assert ended.code == 0
+    document = ended.document
+    assert document["ok"] is True
+    assert set(document) == {"truth", "found", "ledger", "analysis", "ok"}
+    assert document["truth"] == document["found"]
+    assert set(document["truth"]["feeds"]) == {"impressions", "clicks", "bids"}
+    for feed in document["truth"]["feeds"].values():
+        refused = sum(feed["rejected"].values()) + sum(feed["filtered"].values())
+        assert feed["read"] == feed["stored"] + feed["duplicate"] + refused
+        assert feed["duplicate"] > 0
+        assert refused > 0
+    assert document["ledger"]["balanced"] is True
+    assert document["ledger"]["total"]["read"] == 20_000
+    assert document["analysis"]["summary"]["counts"] == document["truth"]["analysis"]["counts"]
+    assert document["analysis"]["correlation"]["users"] == document["truth"]["analysis"]["clicks_feed_users"]
+
+
+def test_it_is_told_to_people_and_leaves_its_data_where_asked(cli: Cli, tmp_path: Path) -> None:
+    ended = cli("demo", "--events", 2_000, "--seed", 5, "--data", "kept")
+
+    assert ended.code == 0
+    assert "OK" in ended.out
+    assert "✗" not in ended.out
+    assert "NOT OK" not in ended.out
+    assert "It balances" in ended.out
+    assert {"log.db", "store.duckdb", "sources"} <= {path.name for path in (tmp_path / "kept").iterdir()}
+    assert cli("ledger", "--data", "kept", "--json").document["total"]["read"] == 2_000
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_pipeline_that_does_not_block_the_blocked_sites_is_found_out(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    def without_blocked_sites(
+        folder: Path, truth: Any, log: Any, store: Any, processing: Processing, on_step: Any
+    ) -> Demonstration:
+        policy = processing.policy
+        assert policy.blocked_sites
+        lenient = Policy(policy.negative_users, policy.blocked_users)
+        return demonstrate(folder, truth, log, store, replace(processing, policy=lenient), on_step)
+
+    monkeypatch.setattr(advertisex.cli.demo, "demonstrate", without_blocked_sites)
+
+    ended = cli("demo", "--events", 20_000, *(["--json"] if as_json else []))
+
+    assert ended.code == 1
+    if as_json:
+        assert ended.document["ok"] is False
+        assert ended.document["truth"]["feeds"]["impressions"]["filtered"]["blocked_site"] > 0
+        assert ended.document["found"]["feeds"]["impressions"]["filtered"]["blocked_site"] == 0
+        assert ended.document["truth"]["feeds"]["clicks"] == ended.document["found"]["feeds"]["clicks"]
+    else:
+        wrong = [line for line in ended.out.splitlines() if line.rstrip().endswith("✗")]
+        assert any("blocked_site" in line for line in wrong)
+        assert "NOT OK" in ended.out
+
+
+def test_it_wants_a_folder_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious").touch()
+
+    ended = cli("demo", "--data", "full")
+
+    assert ended.code == 2
+    assert "folder of its own" in ended.err
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["precious"]

@@ -1,0 +1,115 @@
+"""What the SQLite log adds to the contract: how it is durable, and what a kill leaves."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from advertisex.errors import ConfigurationError, LogError
+from advertisex.logs.open import open_log
+from advertisex.logs.sqlite import SqliteLog
+
+#: Appends batches for ever, and names each one once it is durable. Every third is cut into several rows.
+APPENDS_FOR_EVER = """
+import sys
+from itertools import count
+from pathlib import Path
+from advertisex.logs.sqlite import SqliteLog
+
+log = SqliteLog(Path(sys.argv[1]))
+for batch in count(int(sys.argv[2])):
+    weight = 5 * 2**20 if batch % 3 == 0 else 10
+    log.append("t", [b"%d/%d/" % (batch, i) + bytes(weight) for i in range(4)])
+    print(batch, flush=True)
+"""
+
+
+def test_it_is_written_ahead_and_synced_in_full(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with SqliteLog(path) as log:
+        log.append("t", [b"a"])
+        (synchronous,) = log._db.execute("PRAGMA synchronous").fetchone()
+    plain = sqlite3.connect(path)
+    (journal,) = plain.execute("PRAGMA journal_mode").fetchone()
+    plain.close()
+
+    assert journal == "wal"
+    assert synchronous == 2  # FULL; it is of the connection, so it cannot be asked from outside
+
+
+def test_a_process_killed_while_it_appends_leaves_whole_batches_only(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    chance = random.Random(20261124)
+    durable = -1
+    for _ in range(6):
+        with SqliteLog(path) as log:
+            offset = log.end_offsets().get(("t", 0), 0)
+        worker = subprocess.Popen(
+            [sys.executable, "-c", APPENDS_FOR_EVER, str(path), str(durable + 1)], stdout=subprocess.PIPE
+        )
+        assert worker.stdout is not None
+        lines = [worker.stdout.readline()]
+        time.sleep(chance.uniform(0, 0.15))  # the moment of the kill is what is drawn
+        worker.kill()
+        lines += worker.communicate(timeout=60)[0].splitlines()
+        said = [int(line) for line in lines if line.strip()]
+
+        found = []
+        with SqliteLog(path) as log:
+            while len(batch := log.read("t", 0, offset, 4)):
+                found += [tuple(map(int, message.split(b"/")[:2])) for message in batch.payloads]
+                offset = batch.span.end
+        batches = [(number, [index for _, index in group]) for number, group in groupby(found, key=lambda m: m[0])]
+        assert all(indexes == [0, 1, 2, 3] for _, indexes in batches)
+        numbers = [number for number, _ in batches]
+        assert numbers == list(range(durable + 1, durable + 1 + len(numbers)))
+        assert said[-1] <= numbers[-1] <= said[-1] + 1  # what was said to be durable is; one more may be, unsaid
+        durable = numbers[-1]
+
+
+def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    path.write_bytes(b"timestamp,user_id\n" * 1000)
+
+    with pytest.raises(LogError, match="no event log") as caught:
+        SqliteLog(path)
+
+    assert caught.value.where == str(path)
+    assert "--log" in caught.value.mend
+    assert path.read_bytes().startswith(b"timestamp")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(LogError) as caught:
+        SqliteLog(tmp_path / "file" / "log.db")
+
+    assert str(tmp_path / "file") in str(caught.value)
+    assert caught.value.mend
+
+
+def test_a_log_held_by_another_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with SqliteLog(path) as log:
+        log.append("t", [b"a"])
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        assert list(log.read("t", 0, 0, 1).payloads) == [b"a"]  # readers do not wait for a writer
+        other.execute("ROLLBACK")
+        other.close()
+        log.append("t", [b"b"])
+        assert list(log.read("t", 0, 0, 9).payloads) == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("url", ["kafka://localhost:9092", "sqlite:///", "log.db", ""])
+def test_a_url_that_names_no_log_is_a_wrong_configuration(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="no event log") as caught:
+        open_log(url)
+
+    assert "sqlite:///" in caught.value.mend

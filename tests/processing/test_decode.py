@@ -1,0 +1,336 @@
+"""Stage 1: a message becomes texts, or one reject; whatever its neighbours hold."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from messages import (
+    GOOD,
+    avro_datum,
+    avro_message,
+    batch_of,
+    event_of,
+    message,
+    outcome_of,
+    reject_of,
+)
+
+from advertisex.feeds import FEEDS
+from advertisex.feeds.avro_framing import CONFLUENT_MARKER, HEADER, MARKER, fingerprint
+from advertisex.processing.decode import MAX_BYTES, decode
+
+#: A schema of another writer: flat, with a time of a logical type.
+FOREIGN_SCHEMA = {
+    "type": "record",
+    "name": "Bid",
+    "fields": [
+        {"name": "user_id", "type": "long"},
+        {"name": "event_timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "bid_amount", "type": "double"},
+        {"name": "targeting", "type": {"type": "map", "values": "string"}},
+    ],
+}
+SCHEMA_ID = 1234
+
+
+def suite(shared_data: Callable[[str], Path], verdict: str) -> dict[str, bytes]:
+    files = sorted(shared_data("json_test_suite").glob(f"{verdict}_*.json"))
+    assert len(files) > 90
+    return {path.name: path.read_bytes() for path in files}
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_what_is_no_json_is_undecodable(shared_data: Callable[[str], Path], feed: str) -> None:
+    payloads = suite(shared_data, "n")
+
+    outcome = outcome_of(feed, *payloads.values())
+
+    found = {
+        name: (row["stage"], row["reason"])
+        for name, row in zip(payloads, outcome.rejects.iter_rows(named=True), strict=True)
+    }
+    # the one file without a byte has a reason of its own
+    expected = {name: ("decode", "undecodable" if payload else "empty_message") for name, payload in payloads.items()}
+    assert found == expected
+    assert list(expected.values()).count(("decode", "empty_message")) == 1
+    assert outcome.rejects["payload"].to_list() == list(payloads.values())
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_what_is_json_is_never_undecodable(shared_data: Callable[[str], Path], feed: str) -> None:
+    payloads = suite(shared_data, "y")
+
+    outcome = outcome_of(feed, *payloads.values())
+
+    assert outcome.rejects.height == len(payloads)  # none of them is an event
+    reasons = set(outcome.rejects["reason"])
+    assert "undecodable" not in reasons
+    assert reasons <= {"not_an_object", "missing_field", "wrong_type"}
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_the_json_of_the_suite_in_a_field_of_no_interest_changes_nothing(
+    shared_data: Callable[[str], Path], feed: str
+) -> None:
+    payloads = [message(feed)[:-1] + b', "other": ' + text + b"}" for text in suite(shared_data, "y").values()]
+
+    outcome = outcome_of(feed, *payloads)
+
+    assert outcome.rejects.is_empty()
+    assert outcome.events.height + outcome.repeated == len(payloads)
+    assert outcome.events.height == 1
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize(
+    "payload",
+    [b"\xff\xfe\x00", b"\x00", b"\x00\x00\x00\x00\x01", b"\xc3\x01", b"\xc3", b"\x80" * 100, bytes(range(256)), b"{"],
+)
+def test_binary_garbage_is_undecodable_and_kept_whole(feed: str, payload: bytes) -> None:
+    reject = reject_of(feed, payload)
+
+    assert (reject["kind"], reject["stage"], reject["reason"]) == ("rejected", "decode", "undecodable")
+    assert reject["payload"] == payload
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("field", ["user_id", "other"])
+def test_text_that_is_no_utf8_is_undecodable_wherever_it_is(feed: str, field: str) -> None:
+    payload = message(feed, **{field: "XX"}).replace(b"XX", b"\xff\xfe")
+
+    assert reject_of(feed, payload)["reason"] == "undecodable"
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_deep_nesting_costs_one_message_at_most(feed: str, depth: int) -> None:
+    deep = message(feed)[:-1] + b', "other": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+
+    outcome = outcome_of(feed, message(feed, user_id="a"), deep, message(feed, user_id="b"))
+
+    assert {"a", "b"} <= set(outcome.events["user_id"])
+    assert outcome.events.height + outcome.rejects.height == 3
+    assert set(outcome.rejects["reason"]) <= {"undecodable"}
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("payload", [b"[]", b"1", b'"text"', b"null", b"true", b'[{"user_id": "u"}]'])
+def test_a_document_that_is_no_object_is_named_as_such(feed: str, payload: bytes) -> None:
+    reject = reject_of(feed, payload)
+
+    assert (reject["stage"], reject["reason"]) == ("decode", "not_an_object")
+    assert payload.decode() in reject["detail"]
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_a_message_without_bytes_and_one_with_too_many(feed: str) -> None:
+    padding = MAX_BYTES - len(message(feed, other=""))
+    largest = message(feed, other="x" * padding)
+    oversized = message(feed, other="x" * (padding + 1))
+    assert (MAX_BYTES, len(largest), len(oversized)) == (2**20, 2**20, 2**20 + 1)
+
+    outcome = outcome_of(feed, b"", largest, oversized)
+
+    assert outcome.events["offset"].to_list() == [1]
+    assert outcome.rejects["reason"].to_list() == ["empty_message", "oversized"]
+    assert outcome.rejects["payload"].to_list() == [b"", oversized]
+    assert str(len(oversized)) in outcome.rejects["detail"][1]
+
+
+WRONG: list[tuple[str, Any]] = [("user_id", {}), ("user_id", ["a"]), ("user_id", True), ("user_id", 1.5)]
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize(("field", "value"), [*WRONG, ("timestamp", {"$date": 1}), ("timestamp", [1])])
+def test_a_value_of_the_wrong_type_is_named_with_its_field(feed: str, field: str, value: Any) -> None:
+    reject = reject_of(feed, message(feed, **{field: value}))
+
+    assert (reject["stage"], reject["reason"]) == ("decode", "wrong_type")
+    assert field in reject["detail"]
+    assert repr(value) in reject["detail"]
+
+
+@pytest.mark.parametrize(
+    ("feed", "alias", "field"),
+    [(feed.name, alias, f.name) for feed in FEEDS.values() for f in feed.fields for alias in f.aliases],
+)
+def test_every_alias_is_read(feed: str, alias: str, field: str) -> None:
+    value = GOOD[feed].get(field, 2)
+    aliased = message(feed, **{field: ..., alias: value})
+
+    assert event_of(feed, aliased) == event_of(feed, message(feed, **{field: value}))
+
+
+def test_the_canonical_name_wins_over_an_alias_and_null_over_none() -> None:
+    assert event_of("impressions", message("impressions", creative="x"))["creative_id"] == "c1"
+    assert event_of("impressions", message("impressions", creative_id=None, creative="x"))["creative_id"] == "x"
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("number", [7, 0xFFFFFFFFFFFFFFFF, 2**70])
+def test_a_whole_number_is_an_id_as_its_text_is(feed: str, number: int) -> None:
+    assert event_of(feed, message(feed, user_id=number)) == event_of(feed, message(feed, user_id=str(number)))
+
+
+def test_of_a_repeated_key_one_value_is_read_and_no_message_is_two() -> None:
+    payload = b'{"user_id": "first", ' + message("clicks")[1:-1] + b', "user_id": "last"}'
+
+    assert outcome_of("clicks", payload).read == 1
+    assert event_of("clicks", payload)["user_id"] in {"first", "u1", "last"}
+
+
+# -- Avro --------------------------------------------------------------------------------------------------------
+
+
+def test_our_own_bids_are_read_field_by_field() -> None:
+    moment = datetime(2026, 1, 5, 10, 0, 0, 123456, UTC)
+
+    event = event_of("bids", avro_message("é", moment, {"b": "2", "a": "1"}))
+
+    assert event["user_id"] == "é"
+    assert event["event_time"] == moment.replace(tzinfo=None)
+    assert (event["creative_id"], event["auction_id"], event["amount"], event["currency"]) == ("c1", "a1", 1.25, "EUR")
+    assert (event["website"], event["country"], event["device"]) == ("a.example.com", "DE", None)
+    assert json.loads(event["targeting"]) == {"a": "1", "b": "2"}
+
+
+def test_avro_and_json_of_the_same_bid_are_the_same_event() -> None:
+    as_json = message("bids", country="DE", currency="EUR")
+
+    assert event_of("bids", avro_message()) == event_of("bids", as_json)
+
+
+def test_every_truncated_datum_is_undecodable() -> None:
+    whole = avro_message(targeting={"a": "1"})
+    truncated = [whole[:length] for length in range(1, len(whole))]
+
+    outcome = outcome_of("bids", *truncated)
+
+    assert outcome.rejects["reason"].to_list() == ["undecodable"] * len(truncated)
+    assert outcome.rejects["payload"].to_list() == truncated
+    assert outcome.rejects.equals(outcome_of("bids", *truncated).rejects)  # no detail depends on the run
+    assert not [detail for detail in outcome.rejects["detail"] if " object at 0x" in detail]
+
+
+def test_bytes_after_a_datum_make_it_undecodable() -> None:
+    reject = reject_of("bids", avro_message() + b"\x00")
+
+    assert reject["reason"] == "undecodable"
+    assert "1 bytes follow" in reject["detail"]
+
+
+def test_an_unknown_fingerprint_is_undecodable_and_shown() -> None:
+    reject = reject_of("bids", MARKER + b"12345678" + avro_datum())
+
+    assert reject["reason"] == "undecodable"
+    assert (MARKER + b"12345678").hex() in reject["detail"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=st.binary(max_size=120))
+def test_no_bytes_behind_our_header_stop_the_batch(body: bytes) -> None:
+    frame, refused = decode(batch_of(FEEDS["bids"], [HEADER + body, avro_message("next")]), FEEDS["bids"])
+
+    assert frame.height + refused.height == 2
+    assert frame["user_id"].to_list()[-1] == "next"
+
+
+@settings(max_examples=200, deadline=None)
+@given(place=st.integers(10, len(avro_message()) - 1), byte=st.integers(0, 255))
+def test_no_flipped_byte_in_a_datum_stops_the_batch(place: int, byte: int) -> None:
+    whole = avro_message()
+    flipped = whole[:place] + bytes([byte]) + whole[place + 1 :]
+
+    outcome = outcome_of("bids", flipped, avro_message("next"))
+
+    assert outcome.events.height + outcome.rejects.height + outcome.repeated == 2
+    assert outcome.events["user_id"].to_list()[-1] == "next"
+    assert not [detail for detail in outcome.rejects["detail"] if " object at 0x" in detail]
+
+
+def foreign(framing: str, **changes: Any) -> bytes:
+    record = {
+        "user_id": 42, "event_timestamp": datetime(2026, 1, 5, 10, 0, 0, 123000, UTC), "bid_amount": 0.5,
+        "targeting": {"k": "v"},
+    } | changes  # fmt: skip
+    body = BytesIO()
+    fastavro.schemaless_writer(body, fastavro.parse_schema(FOREIGN_SCHEMA), record)
+    header = {
+        "confluent": CONFLUENT_MARKER + SCHEMA_ID.to_bytes(4, "big"),
+        "single object": MARKER + fingerprint(FOREIGN_SCHEMA),
+        "unknown id": CONFLUENT_MARKER + (SCHEMA_ID + 1).to_bytes(4, "big"),
+    }[framing]
+    return header + body.getvalue()
+
+
+@pytest.mark.parametrize("framing", ["confluent", "single object"])
+def test_a_known_schema_of_another_writer_is_read(framing: str) -> None:
+    feed = replace(FEEDS["bids"], confluent_schemas=((SCHEMA_ID, FOREIGN_SCHEMA),))
+
+    event = event_of(feed, foreign(framing))
+
+    assert event["user_id"] == "42"
+    assert event["event_time"] == datetime(2026, 1, 5, 10, 0, 0, 123000)
+    assert event["amount"] == 0.5
+    assert json.loads(event["targeting"]) == {"k": "v"}
+
+
+def test_confluent_framing_of_an_unknown_schema_is_undecodable() -> None:
+    feed = replace(FEEDS["bids"], confluent_schemas=((SCHEMA_ID, FOREIGN_SCHEMA),))
+
+    for known, framing in ((feed, "unknown id"), (FEEDS["bids"], "confluent")):
+        reject = reject_of(known, foreign(framing))
+        assert reject["reason"] == "undecodable"
+        assert reject["payload"] == foreign(framing)
+
+
+def test_a_truncated_datum_of_another_writer_is_undecodable() -> None:
+    feed = replace(FEEDS["bids"], confluent_schemas=((SCHEMA_ID, FOREIGN_SCHEMA),))
+    whole = foreign("confluent")
+
+    outcome = outcome_of(feed, *(whole[:length] for length in range(1, len(whole))))
+
+    assert set(outcome.rejects["reason"]) == {"undecodable"}
+    assert outcome.rejects.height == len(whole) - 1
+
+
+def test_openrtb_fields_are_found_where_the_standard_has_them() -> None:
+    request = {
+        "id": "auction-1", "timestamp": "2026-01-05T10:00:00Z", "cur": ["USD"],
+        "imp": [{"id": "1", "bidfloor": 0.5, "bidfloorcur": "EUR"}],
+        "site": {"page": "https://a.example.com/p", "domain": "example.com", "cat": ["IAB1"]},
+        "device": {"os": "iOS", "geo": {"country": "DEU"}}, "user": {"id": "u9", "gender": "F"},
+    }  # fmt: skip
+
+    event = event_of("bids", json.dumps(request).encode())
+
+    assert event["user_id"] == "u9"
+    assert (event["auction_id"], event["amount"], event["currency"]) == ("auction-1", 0.5, "EUR")
+    assert (event["website"], event["domain"]) == ("https://a.example.com/p", "example.com")
+    assert (event["country"], event["device"]) == ("DEU", "iOS")
+    assert json.loads(event["targeting"]) == {"categories": ["IAB1"], "gender": "F"}
+
+
+# -- any bytes ---------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(feed=st.sampled_from(sorted(FEEDS)), payloads=st.lists(st.binary(max_size=60), max_size=8))
+def test_every_message_is_either_decoded_or_refused(feed: str, payloads: list[bytes]) -> None:
+    frame, refused = decode(batch_of(FEEDS[feed], payloads), FEEDS[feed])
+
+    assert sorted([*frame["row"], *refused["row"]]) == list(range(len(payloads)))
+    assert frame.columns == ["row", "offset", "ingested_at", *(f.name for f in FEEDS[feed].fields)]
+    assert all(frame.schema[f.name] == pl.String for f in FEEDS[feed].fields)

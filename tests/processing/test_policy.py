@@ -1,0 +1,105 @@
+"""Stage 4: what the policy refuses is put aside whole, with its reason."""
+
+import pytest
+from messages import event_of, message, outcome_of, reject_of
+
+from advertisex.feeds import FEEDS
+from advertisex.processing.policy import Policy
+
+BLOCKING = Policy(
+    blocked_users=frozenset({"bot", "é", "42"}), blocked_sites=frozenset({"bad.example", "evil.co.uk", "192.0.2.1"})
+)
+NOTHING = Policy(negative_users=False)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("user", ["-1", "-0", "-12345678901234567890", "-1x"])
+def test_negative_users_are_filtered(feed: str, user: str) -> None:
+    payload = message(feed, user_id=user)
+
+    reject = reject_of(feed, payload)
+
+    assert (reject["kind"], reject["stage"], reject["reason"]) == ("filtered", "filter", "negative_user_id")
+    assert reject["detail"].startswith("user_id: ")
+    assert repr(user) in reject["detail"]
+    assert reject["payload"] == payload
+    assert event_of(feed, payload, policy=NOTHING)["user_id"] == user
+
+
+def test_a_negative_number_is_a_negative_user() -> None:
+    assert reject_of("bids", message("bids", user_id=-7))["reason"] == "negative_user_id"
+
+
+@pytest.mark.parametrize("user", ["-a", "--1", "a-1", "1-1", "−1"])
+def test_a_dash_alone_makes_no_negative_user(user: str) -> None:
+    assert event_of("clicks", message("clicks", user_id=user))["user_id"] == user
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("user", ["bot", "é", "42", 42])
+def test_blocked_users_are_filtered(feed: str, user: str | int) -> None:
+    reject = reject_of(feed, message(feed, user_id=user), policy=BLOCKING)
+
+    assert (reject["kind"], reject["reason"]) == ("filtered", "blocked_user")
+    assert repr(str(user)) in reject["detail"]
+
+
+@pytest.mark.parametrize("user", ["Bot", "bot ", "robot", "4 2", "042"])
+def test_users_are_blocked_by_their_exact_id(user: str) -> None:
+    assert event_of("clicks", message("clicks", user_id=user), policy=BLOCKING)["user_id"] == user
+
+
+@pytest.mark.parametrize("feed", ["impressions", "bids"])
+@pytest.mark.parametrize(
+    "website",
+    [
+        "https://bad.example/x", "http://BAD.example", "bad.example", "bad.example:8080", "https://a.b.bad.example/",
+        "www.evil.co.uk", "http://192.0.2.1/", "https://bad.example./", "https://b%61d.example/",
+    ],
+)  # fmt: skip
+def test_blocked_sites_and_those_below_them_are_filtered(feed: str, website: str) -> None:
+    reject = reject_of(feed, message(feed, website=website), policy=BLOCKING)
+
+    assert (reject["kind"], reject["stage"], reject["reason"]) == ("filtered", "filter", "blocked_site")
+    assert reject["detail"].startswith("website: ")
+    assert repr(website) in reject["detail"]
+
+
+@pytest.mark.parametrize(
+    "website", ["notbad.example", "example", "bad.example.com", "co.uk", "https://good.example/?u=https://bad.example/"]
+)
+def test_sites_beside_a_blocked_one_are_kept(website: str) -> None:
+    website = website if "." in website else f"http://{website}/"
+
+    assert event_of("impressions", message("impressions", website=website), policy=BLOCKING)["website"] == website
+
+
+def test_a_bid_without_a_website_is_on_no_blocked_site() -> None:
+    assert event_of("bids", message("bids", website=...), policy=BLOCKING)["domain"] is None
+
+
+def test_only_valid_events_are_filtered() -> None:
+    reject = reject_of("clicks", message("clicks", user_id="-1", value=-1))
+
+    assert (reject["kind"], reject["reason"]) == ("rejected", "bad_amount")
+
+
+def test_of_several_reasons_the_first_is_given_and_neighbours_do_not_matter() -> None:
+    outcome = outcome_of(
+        "impressions",
+        message("impressions", user_id="-1", website="bad.example"),
+        message("impressions", user_id="bot", website="bad.example"),
+        message("impressions"),
+        message("impressions", website="bad.example"),
+        policy=BLOCKING,
+    )
+
+    assert outcome.rejects["reason"].to_list() == ["negative_user_id", "blocked_user", "blocked_site"]
+    assert outcome.rejects["offset"].to_list() == [0, 1, 3]
+    assert outcome.events["offset"].to_list() == [2]
+
+
+def test_a_filtered_event_is_no_first_one_of_a_kept_one() -> None:
+    outcome = outcome_of("clicks", message("clicks", user_id="-1"), message("clicks", user_id="-1"))
+
+    assert (outcome.repeated, outcome.rejects.height) == (0, 2)

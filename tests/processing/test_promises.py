@@ -1,0 +1,301 @@
+"""The promises of DESIGN §2, over a real log and a real store, for any mix of bytes."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from messages import GOOD, avro_message
+
+from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome
+from advertisex.errors import LogError
+from advertisex.feeds import FEEDS
+from advertisex.feeds.avro_framing import HEADER
+from advertisex.logs.contract import EventLog
+from advertisex.logs.sqlite import SqliteLog
+from advertisex.processing.policy import Policy
+from advertisex.processing.runner import Processing, run
+from advertisex.stores.contract import EventStore, Range, RejectQuery
+from advertisex.stores.duckdb import DuckdbStore
+
+POLICY = Policy(blocked_users=frozenset({"blocked"}), blocked_sites=frozenset({"blocked.example"}))
+
+#: Values that make good, bad, filtered and repeated events of every feed.
+VALUES: dict[str, list[Any]] = {
+    "user_id": ["a", "b", "é", 7, "-7", "blocked", "null", "", None, "a\x00", 1.5, {}],
+    "timestamp": ["2026-01-05T10:00:00Z", "2026-01-05 11:00:00+01:00", 1767607200.5, "2026-01-05T10:00:00.123456Z",
+                  "0000-01-01T00:00:00Z", "x", None, -(10**11) + 1, [1]],
+    "website": ["a.example.com", "https://blocked.example/x", "https://b.example.co.uk", "ftp://x", None, 5],
+    "creative_id": ["c1", "", None, "c\n"],
+    "campaign_id": ["k1", "k2", None, 3],
+    "conversion_type": ["click", "signup", True, "0", None],
+    "clicks": [1, "2", -1, "x", None, 2**63],
+    "conversions": [0, 3, "-1", None],
+    "value": [1.5, "2", "nan", "-1", None],
+    "amount": [1.5, "0", -1, "1e999", None],
+    "auction_id": ["a1", None, "\x7f"],
+    "targeting": [{"k": "v"}, None, "t"],
+}  # fmt: skip
+
+
+def objects(feed: str) -> st.SearchStrategy[bytes]:
+    """Messages that are nearly good: a few fields of a good one are replaced."""
+    names = [f.name for f in FEEDS[feed].fields if f.name in VALUES]
+    changes = st.dictionaries(st.sampled_from(names), st.none(), max_size=2).flatmap(
+        lambda chosen: st.fixed_dictionaries({name: st.sampled_from(VALUES[name]) for name in chosen})
+    )
+    return changes.map(lambda changed: json.dumps(GOOD[feed] | changed).encode())
+
+
+def messages(feed: str) -> st.SearchStrategy[bytes]:
+    binary = st.binary(max_size=30) | st.sampled_from([b"", b"[]", b"{}", b"null", b'{"user_id":"\\ud800"}'])
+    if feed != "bids":
+        return st.one_of(objects(feed), objects(feed), binary)
+    avro = st.tuples(st.sampled_from("ab"), st.sampled_from(["2026-01-05T10:00:00Z", "x"])).map(
+        lambda fields: avro_message(*fields)
+    )
+    return st.one_of(objects(feed), avro, avro.map(lambda whole: whole[:-3]), binary.map(lambda b: HEADER + b), binary)
+
+
+TRAFFIC = st.lists(
+    st.sampled_from(sorted(FEEDS)).flatmap(lambda feed: st.tuples(st.just(feed), messages(feed))), max_size=30
+)
+Traffic = Sequence[tuple[str, bytes]]
+
+
+@contextmanager
+def pipeline() -> Iterator[tuple[EventLog, EventStore]]:
+    with (
+        TemporaryDirectory() as folder,
+        SqliteLog(Path(folder, "log.db")) as log,
+        DuckdbStore(Path(folder, "store.duckdb"), memory="256MB") as store,
+    ):
+        yield log, store
+
+
+def append(log: EventLog, traffic: Traffic, parts: int = 3) -> None:
+    """Each feed's messages in order, in a few appends."""
+    for feed in FEEDS.values():
+        mine = [payload for name, payload in traffic if name == feed.name]
+        step = len(mine) // parts + 1
+        for start in range(0, len(mine), step):
+            log.append(feed.topic, mine[start : start + step])
+
+
+def process_all(log: EventLog, store: EventStore, batch_size: int = 7) -> Counts:
+    return run(log, store, Processing(FEEDS, POLICY, batch_size=batch_size), Event())
+
+
+def stored(store: EventStore, feed: str, *, without: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    names = [n for n in (*EVENT_COLUMNS, *FEEDS[feed].columns, "topic", "partition") if n not in without]
+    frames = list(store.scan(feed, names, Range()))
+    return (
+        sorted((row for frame in frames for row in frame.rows()), key=lambda row: row[names.index("offset")])
+        if frames
+        else []
+    )
+
+
+def contents(store: EventStore) -> dict[str, Any]:
+    """All that is stored, but for when it was processed."""
+    return {
+        **{feed: stored(store, feed) for feed in FEEDS},
+        "rejects": store.rejects(RejectQuery()).select("topic", "partition", "feed", *REJECT_COLUMNS).rows(),
+        "ledger": store.ledger(),
+    }
+
+
+# -- 1. the ledger balances ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(traffic=TRAFFIC, batch_size=st.integers(1, 12))
+def test_the_ledger_balances_and_nothing_disappears(traffic: Traffic, batch_size: int) -> None:
+    with pipeline() as (log, store):
+        append(log, traffic)
+        total = process_all(log, store, batch_size)
+        ends = log.end_offsets()
+
+        assert total.read == len(traffic)
+        assert sum((row.counts for row in store.ledger()), Counts()) == total
+        rejects = store.rejects(RejectQuery())
+        for row in store.ledger():
+            feed = next(f for f in FEEDS.values() if f.topic == row.topic)
+            mine = rejects.filter(pl.col("topic") == row.topic)
+            kinds = mine["kind"].to_list()
+            assert row.counts.balanced
+            assert row.next_offset == ends[row.topic, row.partition] == row.counts.read
+            assert row.counts.stored == len(stored(store, feed.name))
+            assert (row.counts.rejected, row.counts.filtered) == (kinds.count("rejected"), kinds.count("filtered"))
+            assert set(mine["feed"]) <= {feed.name}
+        for topic, partition, offset, payload in rejects.select("topic", "partition", "offset", "payload").iter_rows():
+            assert list(log.read(topic, partition, offset, 1).payloads) == [payload]
+        taken = [(topic, offset) for topic, offset in rejects.select("topic", "offset").iter_rows()]
+        assert len(set(taken)) == len(taken)  # a position has one fate
+
+
+# -- batches of any size -------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(traffic=TRAFFIC, sizes=st.lists(st.integers(1, 40), min_size=2, max_size=3, unique=True))
+def test_batches_of_any_size_give_equal_stores(traffic: Traffic, sizes: list[int]) -> None:
+    found = []
+    with TemporaryDirectory() as folder, SqliteLog(Path(folder, "log.db")) as log:
+        append(log, traffic)
+        for size in sizes:
+            with DuckdbStore(Path(folder, f"{size}.duckdb"), memory="256MB") as store:
+                process_all(log, store, size)
+                found.append(contents(store))
+
+    assert all(other == found[0] for other in found[1:])
+
+
+# -- 2. exactly once -----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(traffic=TRAFFIC)
+def test_running_twice_adds_nothing(traffic: Traffic) -> None:
+    with pipeline() as (log, store):
+        append(log, traffic)
+        process_all(log, store)
+        before = contents(store)
+
+        assert process_all(log, store) == Counts()
+        assert contents(store) == before
+
+
+@settings(max_examples=15, deadline=None)
+@given(traffic=TRAFFIC)
+def test_the_same_messages_again_are_duplicates_and_rejects_and_no_new_event(traffic: Traffic) -> None:
+    with pipeline() as (log, store):
+        append(log, traffic)
+        first = process_all(log, store)
+        events = {feed: stored(store, feed) for feed in FEEDS}
+        append(log, traffic, parts=2)
+
+        again = process_all(log, store, batch_size=5)
+
+        assert {feed: stored(store, feed) for feed in FEEDS} == events
+        assert again == Counts(
+            read=first.read, duplicate=first.stored + first.duplicate, filtered=first.filtered, rejected=first.rejected
+        )
+
+
+#: Few users, times and campaigns, so that many rows are the same event.
+ROWS = st.tuples(
+    st.sampled_from(["a", "b", "1"]), st.integers(0, 3), st.sampled_from(["x", "y"]),
+    st.sampled_from(["click", "signup"]),
+    st.none() | st.sampled_from([0.5, 1.0]),
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.lists(ROWS, max_size=60), batch_size=st.integers(1, 20))
+def test_deduplication_equals_a_set_over_the_identity(rows: list[tuple[Any, ...]], batch_size: int) -> None:
+    """The notation of a time or a number, and fields beside the identity, change from row to row."""
+    payloads = []
+    for place, (user, minute, campaign, kind, value) in enumerate(rows):
+        moment = datetime(2026, 1, 5, 10, minute)
+        notation = (moment.isoformat() + "Z", moment.isoformat(" "), f"{moment + timedelta(hours=2):%FT%T}+02:00")[
+            place % 3
+        ]
+        row = {"user_id": int(user) if user == "1" and place % 2 else user, "timestamp": notation, "campaign": campaign}
+        row |= {"conversion_type": kind, "value": value if place % 2 else value and str(value), "currency": str(place)}
+        payloads.append(json.dumps(row).encode())
+
+    with pipeline() as (log, store):
+        append(log, [("clicks", payload) for payload in payloads])
+        total = process_all(log, store, batch_size)
+        found = stored(store, "clicks", without=("event_id", "ingested_at", "topic", "partition", "currency"))
+
+    first_of_each = {row: place for place, row in reversed(list(enumerate(rows)))}
+    assert total == Counts(read=len(rows), stored=len(set(rows)), duplicate=len(rows) - len(set(rows)))
+    assert found == [
+        (place, user, datetime(2026, 1, 5, 10, minute), campaign, kind, kind == "click", kind != "click", value)
+        for (user, minute, campaign, kind, value), place in sorted(first_of_each.items(), key=lambda item: item[1])
+    ]
+
+
+# -- the loop ------------------------------------------------------------------------------------------------------
+
+
+def good(feed: str, count: int) -> list[tuple[str, bytes]]:
+    return [(feed, json.dumps(GOOD[feed] | {"user_id": f"u{i}"}).encode()) for i in range(count)]
+
+
+def test_topics_of_no_feed_are_left_alone() -> None:
+    with pipeline() as (log, store):
+        log.append("someone_else's", [b"x"])
+        append(log, good("bids", 2))
+
+        assert process_all(log, store).read == 2
+        assert [row.topic for row in store.ledger()] == ["avro_data_topic"]
+
+
+def test_a_stop_ends_the_run_after_the_commit_that_is_under_way_and_the_next_goes_on_there() -> None:
+    with pipeline() as (log, store):
+        append(log, good("clicks", 50))
+        stop, committed = Event(), list[Outcome]()
+
+        def on_commit(outcome: Outcome, counts: Counts) -> None:
+            committed.append(outcome)
+            if len(committed) == 2:
+                stop.set()
+
+        assert run(log, store, Processing(FEEDS, batch_size=10), stop, on_commit).stored == 20
+        assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20))]
+        assert process_all(log, store).stored == 30
+
+
+def test_an_interrupt_between_commits_leaves_a_store_that_goes_on() -> None:
+    with pipeline() as (log, store):
+        append(log, good("clicks", 50))
+
+        def interrupt(outcome: Outcome, counts: Counts) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(log, store, Processing(FEEDS, batch_size=10), Event(), interrupt)
+        assert process_all(log, store) == Counts(read=40, stored=40)
+
+
+def test_following_takes_what_is_appended_meanwhile() -> None:
+    with pipeline() as (log, store):
+        append(log, good("clicks", 3))
+        stop, seen = Event(), list[int]()
+
+        def on_commit(outcome: Outcome, counts: Counts) -> None:
+            seen.append(counts.stored)
+            if len(seen) == 1:
+                append(log, good("bids", 2))
+            else:
+                stop.set()
+
+        total = run(log, store, Processing(FEEDS, follow=True, poll_seconds=0.01), stop, on_commit)
+
+        assert (seen, total.stored) == ([3, 2], 5)
+
+
+def test_an_error_of_the_log_is_raised_after_what_came_before_is_committed() -> None:
+    class Failing(SqliteLog):
+        def read(self, topic: str, partition: int, offset: int, limit: int) -> Any:
+            if offset:
+                raise LogError("the disk is gone")
+            return super().read(topic, partition, offset, limit)
+
+    with TemporaryDirectory() as folder, DuckdbStore(Path(folder, "store.duckdb")) as store:
+        with Failing(Path(folder, "log.db")) as log:
+            append(log, good("clicks", 10))
+            with pytest.raises(LogError, match="the disk is gone"):
+                process_all(log, store, batch_size=4)
+        assert [row.next_offset for row in store.ledger()] == [4]

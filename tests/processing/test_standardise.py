@@ -1,0 +1,167 @@
+"""Stage 2: one meaning, whatever shape a source has."""
+
+import math
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from messages import event_of, message, reject_of, standardised
+
+from advertisex.feeds import FEEDS
+
+# -- the rows of the clicks feed (DESIGN §5) -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "clicks", "conversions", "kind"),
+    [
+        # its type says what a row counts
+        ({"conversion_type": "click"}, 1, 0, "click"),
+        ({"conversion_type": "CLICK"}, 1, 0, "click"),
+        ({"conversion_type": "signup"}, 0, 1, "signup"),
+        ({"conversion_type": "Purchase"}, 0, 1, "Purchase"),
+        ({"event_type": "click"}, 1, 0, "click"),
+        ({"event_type": "signup"}, 0, 1, "signup"),
+        # a flag: a click that did or did not convert
+        ({"conversion": "0"}, 1, 0, "click"),
+        ({"conversion": "1"}, 1, 1, "conversion"),
+        ({"conversion": "false"}, 1, 0, "click"),
+        ({"conversion": "TRUE"}, 1, 1, "conversion"),
+        ({"conversion": False}, 1, 0, "click"),
+        ({"conversion": True}, 1, 1, "conversion"),
+        ({"conversion": 0}, 1, 0, "click"),
+        ({"conversion": 1}, 1, 1, "conversion"),
+        # numbers override
+        ({"conversion_type": "click", "clicks": 5}, 5, 0, "click"),
+        ({"conversion_type": "click", "clicks": "5", "conversions": "2"}, 5, 2, "click"),
+        ({"conversion_type": "signup", "conversions": 3}, 0, 3, "signup"),
+        ({"conversion": "1", "conversions": 0}, 1, 0, "conversion"),
+        ({"conversion_type": "click", "clicks": ""}, 1, 0, "click"),
+        ({"conversion_type": "click", "clicks": None}, 1, 0, "click"),
+        # numbers alone: what is not given is none
+        ({"clicks": 7, "conversions": 2}, 7, 2, None),
+        ({"clicks": 7}, 7, 0, None),
+        ({"conversions": "2"}, 0, 2, None),
+        ({"clicks": 0, "conversions": 0}, 0, 0, None),
+    ],
+)
+def test_what_a_row_of_the_clicks_feed_counts(
+    row: dict[str, Any], clicks: int, conversions: int, kind: str | None
+) -> None:
+    event = event_of("clicks", message("clicks", **{"conversion_type": ...} | row))
+
+    assert (event["clicks"], event["conversions"], event["conversion_type"]) == (clicks, conversions, kind)
+
+
+def test_a_row_that_says_nothing_is_refused() -> None:
+    for absent in (..., None, ""):
+        reject = reject_of("clicks", message("clicks", conversion_type=absent))
+        assert (reject["stage"], reject["reason"]) == ("validate", "missing_field")
+        assert "conversion_type" in reject["detail"]
+
+
+@pytest.mark.parametrize("field", ["clicks", "conversions"])
+def test_a_count_that_cannot_be_read_is_not_replaced_by_what_the_type_implies(field: str) -> None:
+    reject = reject_of("clicks", message("clicks", **{field: "many"}))
+
+    assert reject["reason"] == "wrong_type"
+    assert field in reject["detail"]
+    assert "'many'" in reject["detail"]
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given_as", "number"),
+    [("0", 0), ("7", 7), ("+7", 7), ("007", 7), (7, 7), ("7.0", 7), (7.0, 7), ("9223372036854775807", 2**63 - 1)],
+)
+def test_a_count_in_any_notation(given_as: Any, number: int) -> None:
+    frame = standardised("clicks", message("clicks", clicks=given_as))
+
+    assert frame["clicks"].to_list() == [number]
+    assert frame["clicks"].dtype == pl.Int64
+
+
+@pytest.mark.parametrize(
+    "given_as", ["7.5", 7.5, "1e3", "x", "1,000", "١", "7 ", "0x7", "9223372036854775808", True, "NaN"]
+)
+def test_what_is_no_whole_number_is_a_wrong_type(given_as: Any) -> None:
+    reject = reject_of("clicks", message("clicks", clicks=given_as))
+
+    assert (reject["stage"], reject["reason"]) == ("validate", "wrong_type")
+
+
+@pytest.mark.parametrize(
+    ("given_as", "number"),
+    [
+        ("1.5", 1.5), (1.5, 1.5), (2, 2.0), ("+1.5", 1.5), ("1.", 1.0), (".5", 0.5), ("1e3", 1000.0), ("1E-3", 0.001),
+        (1e-7, 1e-7), (1e22, 1e22), ("0.1", 0.1), ("12345678901234567890", 12345678901234567890.0), ("0", 0.0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("feed", "field"), [("clicks", "value"), ("bids", "amount")])
+def test_an_amount_in_any_notation(feed: str, field: str, given_as: Any, number: float) -> None:
+    assert event_of(feed, message(feed, **{field: given_as}))[field] == number
+
+
+@pytest.mark.parametrize("given_as", ["x", "1,5", "1 000", "$5", "5 EUR", "1e", "--1", "0x1p3", "1_000", "٣"])
+@pytest.mark.parametrize(("feed", "field"), [("clicks", "value"), ("bids", "amount")])
+def test_what_is_no_number_is_a_wrong_type(feed: str, field: str, given_as: Any) -> None:
+    reject = reject_of(feed, message(feed, **{field: given_as}))
+
+    assert (reject["stage"], reject["reason"]) == ("validate", "wrong_type")
+    assert field in reject["detail"]
+    assert repr(given_as) in reject["detail"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(min_value=0, allow_infinity=False, allow_nan=False))
+def test_an_amount_is_stored_to_the_last_bit(amount: float) -> None:
+    for given_as in (amount, repr(amount)):
+        stored = event_of("bids", message("bids", amount=given_as))["amount"]
+        assert stored == amount
+        assert math.copysign(1, stored) == math.copysign(1, amount)
+
+
+# -- the frame ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_optional_text_that_is_empty_is_null(feed: str) -> None:
+    optional = [f.name for f in FEEDS[feed].fields if f.kind == "text" and not f.required]
+
+    frame = standardised(feed, message(feed, **dict.fromkeys(optional, "")))
+
+    assert all(frame[name].to_list() == [None] for name in optional)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_text_is_kept_as_it_came(feed: str) -> None:
+    event = event_of(feed, message(feed, user_id="  Ünïcode \u200b id "))
+
+    assert event["user_id"] == "  Ünïcode \u200b id "
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_columns_have_the_types_of_the_feed_even_without_a_row(feed: str) -> None:
+    frame = standardised(feed)
+
+    own = {
+        f.column: dtype for f in FEEDS[feed].fields for name, dtype in FEEDS[feed].columns.items() if name == f.column
+    }
+    assert {name: frame.schema[name] for name in own} == own
+
+
+def test_the_time_of_an_event_is_in_microseconds_whatever_its_notation() -> None:
+    for text in ("2026-01-05T11:00:00.123456+01:00", 1767607200.123456, "1767607200123456", 1767607200123456):
+        assert event_of("clicks", message("clicks", timestamp=text))["event_time"] == datetime(
+            2026, 1, 5, 10, 0, 0, 123456
+        )
+
+
+def test_minus_zero_is_the_same_amount_as_zero() -> None:
+    minus, zero = event_of("bids", message("bids", amount="-0")), event_of("bids", message("bids", amount=0))
+    assert minus["event_id"] == zero["event_id"]

@@ -1,0 +1,215 @@
+"""Stage 3: each rule of each feed has a message that breaks it; a new rule without one fails here."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from messages import INGESTED, event_of, message, outcome_of, reject_of
+
+from advertisex.feeds import FEEDS, TimeReading, default_feeds
+
+FAR = "1999-12-31T23:59:59.999999Z"
+
+#: For each (reason, field) of a feed, what differs from a good message, and how the detail shows the value.
+BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
+    "impressions": {
+        ("missing_field", "user_id"): ({"user_id": ""}, "''"),
+        ("missing_field", "timestamp"): ({"timestamp": None}, "None"),
+        ("missing_field", "website"): ({"website": ...}, "None"),
+        ("missing_field", "creative_id"): ({"creative_id": ""}, "''"),
+        ("bad_timestamp", "timestamp"): ({"timestamp": "yesterday"}, "'yesterday'"),
+        ("timestamp_out_of_range", "timestamp"): ({"timestamp": FAR}, repr(FAR)),
+        ("bad_website", "website"): ({"website": "ftp://a.com"}, "'ftp://a.com'"),
+        ("placeholder_user_id", "user_id"): ({"user_id": "undefined"}, "'undefined'"),
+        ("control_character", "user_id"): ({"user_id": "a\x00b"}, r"'a\x00b'"),
+        ("control_character", "creative_id"): ({"creative_id": "c\n1"}, r"'c\n1'"),
+    },
+    "clicks": {
+        ("missing_field", "user_id"): ({"user_id": None}, "None"),
+        ("missing_field", "timestamp"): ({"timestamp": ""}, "''"),
+        ("missing_field", "campaign_id"): ({"campaign_id": ...}, "None"),
+        ("missing_field", "conversion_type"): ({"conversion_type": ...}, "None"),
+        ("wrong_type", "clicks"): ({"clicks": "1.5"}, "'1.5'"),
+        ("wrong_type", "conversions"): ({"conversions": "two"}, "'two'"),
+        ("wrong_type", "value"): ({"value": "5 EUR"}, "'5 EUR'"),
+        ("bad_timestamp", "timestamp"): ({"timestamp": "2026-02-30T00:00:00Z"}, "'2026-02-30T00:00:00Z'"),
+        ("timestamp_out_of_range", "timestamp"): ({"timestamp": "99999999999"}, "'99999999999'"),
+        ("placeholder_user_id", "user_id"): ({"user_id": "NULL"}, "'NULL'"),
+        ("control_character", "user_id"): ({"user_id": "\x7f"}, r"'\x7f'"),
+        ("control_character", "campaign_id"): ({"campaign_id": "a\tb"}, r"'a\tb'"),
+        ("control_character", "conversion_type"): ({"conversion_type": "sign\rup"}, r"'sign\rup'"),
+        ("control_character", "currency"): ({"currency": "\x85"}, r"'\x85'"),
+        ("negative_count", "clicks"): ({"clicks": -1}, "'-1'"),
+        ("negative_count", "conversions"): ({"conversions": "-7"}, "'-7'"),
+        ("count_too_large", "clicks"): ({"clicks": 2**62}, "'4611686018427387904'"),
+        ("count_too_large", "conversions"): ({"conversions": "1000000001"}, "'1000000001'"),
+        ("bad_amount", "value"): ({"value": "-0.01"}, "'-0.01'"),
+    },
+    "bids": {
+        ("missing_field", "user_id"): ({"user_id": ""}, "''"),
+        ("missing_field", "timestamp"): ({"timestamp": ...}, "None"),
+        ("wrong_type", "amount"): ({"amount": "a lot"}, "'a lot'"),
+        ("bad_timestamp", "timestamp"): ({"timestamp": "x"}, "'x'"),
+        ("timestamp_out_of_range", "timestamp"): ({"timestamp": "2100-01-01T00:00:00Z"}, "'2100-01-01T00:00:00Z'"),
+        ("bad_website", "website"): ({"website": "a/b"}, "'a/b'"),
+        ("placeholder_user_id", "user_id"): ({"user_id": "0"}, "'0'"),
+        ("control_character", "user_id"): ({"user_id": "\x1f"}, r"'\x1f'"),
+        ("control_character", "creative_id"): ({"creative_id": "\x00"}, r"'\x00'"),
+        ("control_character", "auction_id"): ({"auction_id": "a\nb"}, r"'a\nb'"),
+        ("control_character", "currency"): ({"currency": "E\x9fR"}, r"'E\x9fR'"),
+        ("bad_amount", "amount"): ({"amount": -1.5}, "'-1.5'"),
+    },
+}
+CASES = [(feed, *rule, *case) for feed, cases in BREAKING.items() for rule, case in cases.items()]
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_every_rule_has_a_message_that_breaks_it(feed: str) -> None:
+    rules = [(rule.code, rule.field) for rule in FEEDS[feed].rules]
+
+    assert sorted(rules) == sorted(BREAKING[feed])
+    assert len(set(rules)) == len(rules)
+
+
+@pytest.mark.parametrize(("feed", "reason", "field", "changes", "shown"), CASES)
+def test_a_broken_rule_is_the_reason_and_the_detail_names_the_field_and_shows_the_value(
+    feed: str, reason: str, field: str, changes: dict[str, Any], shown: str
+) -> None:
+    payload = message(feed, **changes)
+
+    reject = reject_of(feed, payload)
+
+    assert (reject["kind"], reject["stage"], reject["reason"]) == ("rejected", "validate", reason)
+    assert reject["detail"].startswith(f"{field}: ")
+    assert reject["detail"].endswith(f"got {shown}")
+    assert reject["payload"] == payload
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_the_good_message_breaks_none_and_its_bad_neighbours_do_not_matter(feed: str) -> None:
+    bad = [message(feed, **changes) for changes, _ in BREAKING[feed].values()]
+
+    outcome = outcome_of(feed, *bad, message(feed), *bad)
+
+    assert outcome.events["offset"].to_list() == [len(bad)]
+    assert outcome.rejects["offset"].to_list() == [o for o in range(2 * len(bad) + 1) if o != len(bad)]
+    assert outcome.rejects["reason"].to_list() == [reason for reason, _ in BREAKING[feed]] * 2
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("field", ["user_id", "timestamp", "website", "creative_id", "campaign_id"])
+@pytest.mark.parametrize("absent", [..., None, ""], ids=["absent", "null", "empty"])
+def test_a_required_field_is_missing_in_each_of_three_ways(feed: str, field: str, absent: Any) -> None:
+    known = FEEDS[feed].field_named(field)
+    payload = message(feed, **{field: absent})
+    if known and known.required:
+        assert reject_of(feed, payload)["reason"] == "missing_field"
+    else:
+        assert outcome_of(feed, payload).rejects.is_empty()
+
+
+def test_of_several_broken_rules_the_first_is_the_reason() -> None:
+    payload = message("clicks", user_id="", timestamp="x", clicks="y", value=-1)
+
+    assert FEEDS["clicks"].rules[0].code == "missing_field"
+    assert reject_of("clicks", payload)["reason"] == "missing_field"
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize(
+    "user",
+    ["null", "NULL", "None", "nil", "undefined", "NaN", "N/A", "-", "--", "0", "unknown", "(null)", "[object Object]",
+     "00000000-0000-0000-0000-000000000000"],
+)  # fmt: skip
+def test_placeholders_are_no_users(feed: str, user: str) -> None:
+    assert reject_of(feed, message(feed, user_id=user))["reason"] == "placeholder_user_id"
+
+
+@pytest.mark.parametrize("user", ["nullable", "00", "none@example.com", "é", "-a", "unknown1"])
+def test_ids_that_only_look_like_placeholders_are_users(user: str) -> None:
+    assert event_of("clicks", message("clicks", user_id=user))["user_id"] == user
+
+
+@pytest.mark.parametrize("amount", ["NaN", "nan", "Infinity", "inf", "-inf", "1e999", "-1e-300"])
+@pytest.mark.parametrize(("feed", "field"), [("bids", "amount"), ("clicks", "value")])
+def test_amounts_that_are_no_money(feed: str, field: str, amount: str) -> None:
+    reject = reject_of(feed, message(feed, **{field: amount}))
+
+    assert reject["reason"] == "bad_amount"
+    assert repr(amount) in reject["detail"]
+
+
+# -- the range of time -------------------------------------------------------------------------------------------
+
+INGESTED_AT = datetime.fromtimestamp(INGESTED / 1e6, UTC)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize(
+    ("moment", "believed"),
+    [
+        (datetime(2000, 1, 1, tzinfo=UTC), True),
+        (datetime(1999, 12, 31, 23, 59, 59, 999_999, UTC), False),
+        (INGESTED_AT, True),
+        (INGESTED_AT + timedelta(days=1), True),
+        (INGESTED_AT + timedelta(days=1, microseconds=1), False),
+    ],
+)
+def test_the_range_of_believed_times_is_exact(feed: str, moment: datetime, believed: bool) -> None:
+    outcome = outcome_of(feed, message(feed, timestamp=moment.isoformat()))
+
+    assert outcome.events.height == believed
+    assert outcome.rejects["reason"].to_list() == [] if believed else ["timestamp_out_of_range"]
+
+
+def test_the_range_is_a_setting() -> None:
+    feeds = default_feeds(TimeReading(earliest=datetime(1990, 1, 1, tzinfo=UTC), future=timedelta(days=400)))
+
+    for text in ("1990-01-01T00:00:00Z", (INGESTED_AT + timedelta(days=399)).isoformat()):
+        assert outcome_of(feeds["bids"], message("bids", timestamp=text)).events.height == 1
+    assert (
+        reject_of(feeds["bids"], message("bids", timestamp="1989-12-31T23:59:59Z"))["reason"]
+        == "timestamp_out_of_range"
+    )
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize(
+    "text", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00", "-99999999999", "1e300"]
+)
+def test_a_time_beyond_the_years_that_python_knows_is_one_reject(feed: str, text: str) -> None:
+    outcome = outcome_of(feed, message(feed, timestamp=text), message(feed))
+
+    assert outcome.events["offset"].to_list() == [1]
+    assert outcome.rejects["reason"][0] in {"timestamp_out_of_range", "bad_timestamp"}
+    assert repr(text) in outcome.rejects["detail"][0]
+
+
+# -- details -----------------------------------------------------------------------------------------------------
+
+
+def test_a_long_value_is_cut_in_the_detail_and_whole_in_the_payload() -> None:
+    payload = message("clicks", user_id="\x00" + "x" * 5000)
+
+    reject = reject_of("clicks", payload)
+
+    assert len(reject["detail"]) < 400
+    assert reject["payload"] == payload
+
+
+def test_a_source_that_has_ids_of_its_own_must_send_them() -> None:
+    feed = FEEDS["clicks"].identified_by("uuid")
+
+    reject = reject_of(feed, message("clicks"))
+
+    assert reject["reason"] == "missing_field"
+    assert "uuid" in reject["detail"]
+    assert outcome_of(feed, message("clicks", uuid="1"), message("clicks", uuid="2")).events.height == 2
+    assert outcome_of(feed, message("clicks", uuid="1"), message("clicks", uuid="1", value=5)).repeated == 1
+
+
+def test_without_rules_everything_is_valid() -> None:
+    feed = replace(FEEDS["clicks"], rules=FEEDS["clicks"].rules[:1])
+
+    assert outcome_of(feed, message("clicks", value=-1)).events.height == 1

@@ -1,0 +1,154 @@
+"""Which host a website names, and its registered domain."""
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from messages import event_of, message, reject_of
+
+from advertisex.processing.websites import host_of, read_hosts, registered_domain, registered_domains
+
+GOOD = {
+    # absolute URLs, by the WHATWG URL standard
+    "https://example.com": "example.com",
+    "https://Example.COM/Path?q=1#f": "example.com",
+    "HTTPS://EXAMPLE.COM": "example.com",
+    "http://example.com:8080/": "example.com",
+    "http://example.com:/": "example.com",
+    "http://example.com?x=1": "example.com",
+    "http://example.com#f": "example.com",
+    "http://a.b-c.example.co.uk/": "a.b-c.example.co.uk",
+    "http://localhost/": "localhost",
+    "http://intranet/": "intranet",
+    "http://a_b.example.com/": "a_b.example.com",
+    "http://ex%61mple.com/": "example.com",
+    "http://example.com/é?ü": "example.com",
+    # addresses
+    "http://192.0.2.1/": "192.0.2.1",
+    "http://1.2": "1.0.0.2",
+    "http://0x7f.1/": "127.0.0.1",
+    "http://[2001:DB8::1]:80/x": "[2001:db8::1]",
+    "http://[::ffff:192.0.2.1]/": "[::ffff:c000:201]",
+    # names in other scripts
+    "https://münchen.de/": "xn--mnchen-3ya.de",
+    "https://MÜNCHEN.de/": "xn--mnchen-3ya.de",
+    "https://xn--mnchen-3ya.de/": "xn--mnchen-3ya.de",
+    "https://日本語.jp": "xn--wgv71a119e.jp",
+    "https://ⓔxample.com/": "example.com",
+    # bare hosts
+    "example.com": "example.com",
+    "EXAMPLE.com:443": "example.com",
+    "münchen.de": "xn--mnchen-3ya.de",
+    "localhost": "localhost",
+    "localhost:8080": "localhost",
+    "192.0.2.1": "192.0.2.1",
+    "192.0.2.1:80": "192.0.2.1",
+    "[::1]": "[::1]",
+    "[::1]:80": "[::1]",
+}
+
+BAD = (
+    # no web address
+    "", " ", "null", "undefined", "intranet", "ftp://example.com", "javascript:alert(1)", "mailto:a@example.com",
+    "file:///etc/passwd", "about:blank", "data:text/html,x", "//example.com", "http:example.com", "http:/example.com",
+    r"http:\\example.com", "://example.com", "example.com/path", "example.com?x=1", "example.com#f",
+    # no host, or none that can be
+    "http://", "https://?", "http:///", "http://example.com:99999/", "example.com:99999", "example.com:",
+    "http://example.com:80:80", "http://example.com:port", "http://256.1.1.1/", "256.1.1.1", "1.2", "0x7f.1",
+    "http://1.2.3.4.5/", "http://[::1", "http://[::g]/", "[::1", "http://a<b.com/", "http://a b.com/", "http://a%00b.com/",
+    # an empty label: a URL parser takes it, but no such name can be
+    "http://a..example.com/", "http://.example.com/", ".example.com", "http://.../", "a..com",
+    # credentials
+    "http://user:secret@example.com/", "http://user@example.com/", "user@example.com", "https://:secret@example.com/",
+    # blanks and control characters, which a browser would drop
+    " https://example.com", "https://example.com ", "https://example.com\n", "https://exa\tmple.com/", "example.com\r",
+    "\u00a0example.com", "example.com\u3000", "https://example.com/\x00", "https://example.com/\x7f",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("website", "host"), GOOD.items())
+def test_a_good_website_names_its_host(website: str, host: str) -> None:
+    assert host_of(website) == host
+
+
+@pytest.mark.parametrize("website", BAD)
+def test_a_bad_website_names_none(website: str) -> None:
+    assert host_of(website) is None
+
+
+def test_a_column_is_read_as_its_rows_are() -> None:
+    websites = [*GOOD, None, *BAD, *GOOD]
+
+    hosts = read_hosts(pl.Series("website", websites, dtype=pl.String))
+
+    assert hosts.to_list() == [*GOOD.values(), None, *([None] * len(BAD)), *GOOD.values()]
+    assert read_hosts(pl.Series("website", [], dtype=pl.String)).to_list() == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    scheme=st.sampled_from(["http://", "https://", "HTTP://", "ftp://", "", "http:/"]),
+    host=st.text("aZ0-._~é:@[]%19 x", min_size=0, max_size=10),
+    rest=st.sampled_from(["", "/", "/a/b", "?x", "#y", "/a b", ":80/", "/\\", "/[]"]),
+)
+def test_the_fast_path_says_what_the_parser_says(scheme: str, host: str, rest: str) -> None:
+    website = scheme + host + rest
+
+    assert read_hosts(pl.Series([website])).to_list() == [host_of(website)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=30))
+def test_no_text_stops_the_reading(text: str) -> None:
+    host = host_of(text)
+
+    assert host is None or (host and host == host.lower() and host.isascii())
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("example.com", "example.com"),
+        ("www.example.com", "example.com"),
+        ("a.b.c.example.co.uk", "example.co.uk"),
+        ("co.uk", "co.uk"),
+        ("com", "com"),
+        ("localhost", "localhost"),
+        ("somebody.github.io", "somebody.github.io"),
+        ("www.somebody.github.io", "somebody.github.io"),
+        ("a.b.c.kobe.jp", "b.c.kobe.jp"),  # *.kobe.jp
+        ("www.city.kobe.jp", "city.kobe.jp"),  # !city.kobe.jp
+        ("www.xn--mnchen-3ya.de", "xn--mnchen-3ya.de"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("www.example.notatld", "example.notatld"),
+    ],
+)
+def test_the_registered_domain_is_one_label_below_the_public_suffix(host: str, domain: str) -> None:
+    assert registered_domain(host) == domain
+
+
+def test_domains_of_a_column() -> None:
+    hosts = pl.Series(["www.example.com", None, "example.com", "www.example.com"])
+
+    assert registered_domains(hosts).to_list() == ["example.com", None, "example.com", "example.com"]
+
+
+@pytest.mark.parametrize("feed", ["impressions", "bids"])
+def test_the_website_is_stored_as_sent_beside_its_domain(feed: str) -> None:
+    event = event_of(feed, message(feed, website="https://WWW.Example.co.uk:8080/Path"))
+
+    assert (event["website"], event["domain"]) == ("https://WWW.Example.co.uk:8080/Path", "example.co.uk")
+
+
+@pytest.mark.parametrize("feed", ["impressions", "bids"])
+def test_a_bad_website_is_a_reject(feed: str) -> None:
+    reject = reject_of(feed, message(feed, website="ftp://example.com"))
+
+    assert (reject["stage"], reject["reason"]) == ("validate", "bad_website")
+
+
+def test_a_bid_needs_no_website() -> None:
+    for absent in (..., None, ""):
+        event = event_of("bids", message("bids", website=absent))
+        assert (event["website"], event["domain"]) == (None, None)

@@ -1,0 +1,155 @@
+"""What the DuckDB store adds to the contract: one process that writes, and tables for a user's own SQL."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from advertisex.batches import Batch, Outcome, Span
+from advertisex.errors import ConfigurationError, StoreBusy, StoreError
+from advertisex.feeds import FEEDS
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.open import open_store
+
+HOLDS_THE_STORE = """
+import sys
+from pathlib import Path
+from advertisex.stores.duckdb import DuckdbStore
+
+with DuckdbStore(Path(sys.argv[1]), read_only=sys.argv[2] == "read"):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+TABLES = {"impressions", "clicks", "bids", "rejects", "ledger"}
+
+
+def outcome(*users: str) -> Outcome:
+    payloads = [
+        json.dumps(
+            {"user_id": user, "timestamp": "2026-01-05T10:00:00.123456Z", "website": "a.com", "creative_id": "c"}
+        ).encode()
+        for user in users
+    ]
+    batch = Batch(Span("ad_impressions", 0, 0, len(users)), range(len(users)), payloads, [10**15 * 2] * len(users))
+    return process(batch, FEEDS["impressions"], Policy(), Catalogue())
+
+
+@contextmanager
+def held(path: Path, how: str) -> Iterator[int]:
+    """Another process holds the store; its id."""
+    command = [sys.executable, "-c", HOLDS_THE_STORE, str(path), how]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        yield holder.pid
+    finally:
+        holder.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_store_that_another_process_writes_is_busy_and_the_process_is_named(tmp_path: Path, read_only: bool) -> None:
+    path = tmp_path / "store.duckdb"
+    with held(path, "write") as pid, pytest.raises(StoreBusy) as caught:
+        DuckdbStore(path, read_only=read_only)
+
+    assert f"process {pid}" in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert caught.value.mend
+    DuckdbStore(path).close()  # it is free again
+
+
+def test_several_processes_may_read_at_once_but_none_may_write_then(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    with DuckdbStore(path) as store:
+        store.commit(outcome("a"))
+    with held(path, "read"), DuckdbStore(path, read_only=True) as store:
+        assert len(store.ledger()) == 1
+    with held(path, "read") as pid, pytest.raises(StoreBusy, match=str(pid)):
+        DuckdbStore(path)
+
+
+def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    path.write_bytes(b"timestamp,user_id\n" * 1000)
+
+    for read_only in (False, True):
+        with pytest.raises(StoreError) as caught:
+            DuckdbStore(path, read_only=read_only)
+        assert str(path) in str(caught.value)
+        assert caught.value.mend
+        assert "\n" not in str(caught.value)
+
+
+def test_a_database_of_someone_else_is_not_answered_from(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    duckdb.connect(str(path)).close()
+
+    with DuckdbStore(path, read_only=True) as store, pytest.raises(StoreError, match="no store of AdvertiseX"):
+        store.ledger()
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The store as a user's own SQL sees it."""
+    path = tmp_path / "store.duckdb"
+    with DuckdbStore(path) as store:
+        store.commit(outcome("a", "b", ""))
+    with duckdb.connect(str(path), read_only=True) as connection:
+        yield connection
+
+
+def test_the_documented_tables_are_there_and_every_table_and_column_says_what_it_is(
+    plain: duckdb.DuckDBPyConnection,
+) -> None:
+    tables = dict(plain.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall())
+    columns = plain.execute("SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal")
+
+    assert set(tables) == TABLES
+    assert all(tables.values())
+    silent = [(table, column) for table, column, comment in columns.fetchall() if not comment]
+    assert silent == []
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_a_table_has_the_columns_of_its_feed(plain: duckdb.DuckDBPyConnection, feed: str) -> None:
+    names = [row[0] for row in plain.execute(f"DESCRIBE {feed}").fetchall()]
+
+    own = ["topic", "partition", "offset", "ingested_at", "processed_at"]
+    assert names == ["event_id", *FEEDS[feed].columns, *own]
+
+
+def test_a_users_own_sql_reads_what_is_stored(plain: duckdb.DuckDBPyConnection) -> None:
+    assert plain.execute("SELECT user_id, epoch_us(event_time), domain FROM impressions ORDER BY 1").fetchall() == [
+        ("a", 1767607200123456, "a.com"),
+        ("b", 1767607200123456, "a.com"),
+    ]
+    assert plain.execute("SELECT read, stored, rejected FROM ledger").fetchall() == [(3, 2, 1)]
+    assert plain.execute("SELECT reason, payload FROM rejects").fetchone()[0] == "missing_field"
+
+
+def test_opening_a_store_again_changes_nothing_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    for _ in range(2):
+        with DuckdbStore(path) as store:
+            if not store.ledger():
+                store.commit(outcome("a", ""))
+            assert sum(f.height for f in store.scan("impressions", ["user_id"], Range())) == 1
+            assert store.rejects(RejectQuery()).height == 1
+
+
+@pytest.mark.parametrize("url", ["elasticsearch://localhost:9200", "duckdb:///", "store.duckdb", ""])
+def test_a_url_that_names_no_store_is_a_wrong_configuration(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="no event store") as caught:
+        open_store(url, read_only=False, memory="256MB")
+
+    assert "duckdb:///" in caught.value.mend
