@@ -4,11 +4,44 @@ import types
 
 import advertisex
 
-DOOR = """
-    FEEDS AdvertiseXError Batch Catalogue Correlation Counts EventLog EventStore Feed Field IngestOptions LedgerRow
-    Mapping Outcome Partition Policy Processing Published Range RejectQuery Rule Scope Settings Span Summary TimeReading
-    configured_feeds correlate ingest load_settings open_log open_store process read_catalogue run summarise
-""".split()
+DOOR = [
+    "FEEDS",
+    "AdvertiseXError",
+    "Batch",
+    "Catalogue",
+    "Correlation",
+    "Counts",
+    "EventLog",
+    "EventStore",
+    "Feed",
+    "Field",
+    "IngestOptions",
+    "LedgerRow",
+    "Mapping",
+    "Outcome",
+    "Partition",
+    "Policy",
+    "Processing",
+    "Published",
+    "Range",
+    "RejectQuery",
+    "Rule",
+    "Scope",
+    "Settings",
+    "Span",
+    "Summary",
+    "TimeReading",
+    "configured_feeds",
+    "correlate",
+    "ingest",
+    "load_settings",
+    "open_log",
+    "open_store",
+    "process",
+    "read_catalogue",
+    "run",
+    "summarise",
+]
 
 
 def test_the_door_is_exactly_this_list() -> None:

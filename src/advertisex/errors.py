@@ -9,7 +9,8 @@
     │   ├── StoreBusy             another process holds the store
     │   ├── StoreMissing          nothing has been stored there yet
     │   └── LedgerMoved           another worker advanced this partition; nothing was written
-    └── AnalysisError             the question has no answer on these events                   exit 1
+    ├── AnalysisError             the question has no answer on these events                   exit 1
+    └── ServerError               a local server for tests cannot be had or does not start     exit 1
 
 A bad *message* is never an exception: it becomes a reject, which is data.
 """
@@ -85,3 +86,7 @@ class LedgerMoved(StoreError):
 
 class AnalysisError(AdvertiseXError):
     """The question has no answer on these events."""
+
+
+class ServerError(AdvertiseXError):
+    """A local server for tests cannot be had, or does not start."""
