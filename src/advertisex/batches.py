@@ -40,12 +40,17 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The offsets from `start` (inclusive) to `end` (exclusive) of one partition; gaps are allowed."""
+    """The offsets from `start` (inclusive) to `end` (exclusive) of one partition; gaps are allowed.
+
+    `epoch` is the claim under which a reader read them: when it loses the partition, or goes back, what was read
+    before no longer counts.
+    """
 
     topic: str
     partition: int
     start: int
     end: int
+    epoch: int = 0
 
     @property
     def of(self) -> Partition:

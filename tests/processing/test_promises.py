@@ -281,7 +281,7 @@ def test_following_takes_what_is_appended_meanwhile() -> None:
             else:
                 stop.set()
 
-        total = run(log, store, Processing(FEEDS, follow=True, poll_seconds=0.01), stop, on_commit)
+        total = run(log, store, Processing(FEEDS, follow=True), stop, on_commit)
 
         assert (seen, total.stored) == ([3, 2], 5)
 

@@ -1,13 +1,61 @@
 """What an event log promises. Every log passes `tests/contracts/test_logs.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from advertisex.batches import Batch, Partition
+from advertisex.batches import Batch, Partition, Span
 
 #: A read stops after this many bytes of payload, so that memory stays bounded whatever the messages weigh.
 READ_BYTES = 64 * 2**20
+
+
+#: Asks the ledger where each partition stands; one that it does not name starts at 0.
+Positions = Callable[[], Mapping[Partition, int]]
+
+
+class LogReader(Protocol):
+    """This process's share of the log, as batches that follow each other without a gap in each partition.
+
+    A share may change while batches are under way: a partition is lost to another process, or another one has moved
+    its ledger on. What was read before is then no longer current, and must not be committed. `poll` is called
+    by one thread; the other methods by any.
+    """
+
+    def poll(self) -> list[Batch]:
+        """What has come, at most one batch for each partition; none where nothing came for a moment.
+
+        Raises:
+            LogError: the log cannot be read, or ends before the position of the ledger.
+        """
+        ...
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the whole share has been read to its end."""
+        ...
+
+    def is_current(self, span: Span) -> bool:
+        """Whether the share still holds the partition under the claim with which the span was read."""
+        ...
+
+    def acknowledge(self, span: Span) -> None:
+        """Tell the log how far a partition is processed. Advisory, for lag tools: the ledger is the checkpoint."""
+        ...
+
+    def rewind(self, partition: Partition) -> None:
+        """Go back to (or on to) where the ledger stands, after another process has moved it."""
+        ...
+
+    def close(self) -> None:
+        """Give up the share; calling it twice is harmless."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class EventLog(Protocol):
@@ -44,8 +92,17 @@ class EventLog(Protocol):
         """For every partition of every topic, the offset that its next message will get."""
         ...
 
-    def acknowledge(self, partition: Partition, offset: int) -> None:
-        """Tell the log how far a partition is processed. Advisory, for lag tools: the ledger is the checkpoint."""
+    def reader(self, topics: Collection[str], positions: Positions, limit: int) -> "LogReader":
+        """Start to read this process's share of the topics, from where the ledger stands.
+
+        Args:
+            topics: whose partitions are read.
+            positions: asks the ledger; called whenever partitions are claimed.
+            limit: messages in a batch, at most.
+
+        Raises:
+            LogError: a topic or the log is not there.
+        """
         ...
 
     def close(self) -> None:

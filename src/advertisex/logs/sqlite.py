@@ -6,7 +6,7 @@ batches only. A topic has one partition, 0.
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -17,7 +17,8 @@ import msgspec
 
 from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
-from advertisex.logs.contract import READ_BYTES
+from advertisex.logs.contract import READ_BYTES, Positions
+from advertisex.logs.sqlite_reader import SqliteReader
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
@@ -102,8 +103,9 @@ class SqliteLog:
             rows = self._db.execute("SELECT topic, max(next_offset) FROM batch GROUP BY topic ORDER BY topic")
             return {Partition(topic, 0): end for topic, end in rows}
 
-    def acknowledge(self, partition: Partition, offset: int) -> None:
-        """See `EventLog.acknowledge`; there is nothing to tell here, the ledger knows."""
+    def reader(self, topics: Collection[str], positions: Positions, limit: int) -> SqliteReader:
+        """See `EventLog.reader`."""
+        return SqliteReader(self, topics, positions, limit)
 
     def close(self) -> None:
         """See `EventLog.close`."""

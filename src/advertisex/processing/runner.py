@@ -5,9 +5,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 
-from advertisex.batches import Batch, Counts, Outcome, Partition
+from advertisex.batches import Batch, Counts, Outcome
+from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed
-from advertisex.logs.contract import EventLog
+from advertisex.logs.contract import EventLog, LogReader
 from advertisex.processing.ahead import ahead
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
@@ -29,7 +30,6 @@ class Processing:
         catalogue: campaign and advertiser of each creative.
         batch_size: messages in a batch, at most.
         follow: whether to wait for more at the end of the log, until `stop` is set.
-        poll_seconds: how long to wait then.
     """
 
     feeds: Mapping[str, Feed]
@@ -37,7 +37,6 @@ class Processing:
     catalogue: Catalogue = Catalogue()
     batch_size: int = BATCH_SIZE
     follow: bool = False
-    poll_seconds: float = 0.5
 
 
 def run(
@@ -63,43 +62,42 @@ def run(
         What this run added to the ledger.
     """
     total = Counts()
-    batches = ahead(_batches(log, store.positions(), processing, stop))
-    with closing(ahead(_outcomes(batches, processing))) as outcomes:
-        for outcome in outcomes:
-            counts = store.commit(outcome)
-            log.acknowledge(outcome.span.of, outcome.span.end)
-            on_commit(outcome, counts)
-            total += counts
-            if stop.is_set():
-                break
+    feeds = {feed.topic: feed for feed in processing.feeds.values()}
+    with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
+        batches = ahead(_batches(reader, stop, follow=processing.follow))
+        with closing(ahead(_outcomes(batches, feeds, processing))) as outcomes:
+            for outcome in outcomes:
+                if reader.is_current(outcome.span):
+                    total += _commit(outcome, store, reader, on_commit)
+                if stop.is_set():
+                    break
     return total
 
 
+def _commit(
+    outcome: Outcome, store: EventStore, reader: LogReader, on_commit: Callable[[Outcome, Counts], None]
+) -> Counts:
+    try:
+        counts = store.commit(outcome)
+    except LedgerMoved:  # another process has this partition, or had it: what it did is not done again
+        reader.rewind(outcome.span.of)
+        return Counts()
+    reader.acknowledge(outcome.span)
+    on_commit(outcome, counts)
+    return counts
+
+
 def _outcomes(
-    batches: Generator[tuple[Feed, Batch], None, None], processing: Processing
+    batches: Generator[Batch, None, None], feeds: Mapping[str, Feed], processing: Processing
 ) -> Generator[Outcome, None, None]:
     with closing(batches):
-        for feed, batch in batches:
-            yield process(batch, feed, processing.policy, processing.catalogue)
+        for batch in batches:
+            yield process(batch, feeds[batch.span.topic], processing.policy, processing.catalogue)
 
 
-def _batches(
-    log: EventLog, positions: dict[Partition, int], processing: Processing, stop: Event
-) -> Generator[tuple[Feed, Batch], None, None]:
+def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[Batch, None, None]:
     """Batches of every partition in turn, from where the ledger stands on."""
     while not stop.is_set():
-        progressed = False
-        topics = {feed.topic: feed for feed in processing.feeds.values()}
-        for partition in log.end_offsets():
-            feed = topics.get(partition.topic)
-            if feed is None or stop.is_set():
-                continue
-            batch = log.read(*partition, positions.get(partition, 0), processing.batch_size)
-            if batch.span.end > batch.span.start:
-                positions[partition] = batch.span.end
-                progressed = True
-                yield feed, batch
-        if not progressed:
-            if not processing.follow:
-                return
-            stop.wait(processing.poll_seconds)
+        yield from reader.poll()
+        if reader.caught_up and not follow:
+            return
