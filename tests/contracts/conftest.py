@@ -1,7 +1,9 @@
 """Real outcomes for the stores: made by the pipeline, from messages."""
 
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from advertisex.feeds import FEEDS
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
+
+# tests are imported by path (importlib mode): this is how they find the adapters under test
+sys.path.insert(0, str(Path(__file__).parent))
 
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
 

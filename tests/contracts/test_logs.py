@@ -1,25 +1,21 @@
-"""What `logs/contract.py` promises, of every log. Another log is another line in `LOGS`."""
+"""What `logs/contract.py` promises, of every log. Another log is another line in `adapters.LOGS`."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from adapters import LOGS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from advertisex.batches import Batch, Partition, Span
 from advertisex.logs.contract import READ_BYTES, EventLog
 from advertisex.logs.open import open_log
-
-#: For each kind of log, the URL of one that lives in a folder, so that other processes can open it too.
-LOGS: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder / 'log.db'}",
-}
 
 APPENDS_BATCHES = """
 import sys

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from test_logs import LOGS
+from adapters import LOGS
 
 from advertisex.batches import Batch, Partition
 from advertisex.errors import LogError
