@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import duckdb
 import polars as pl
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
@@ -218,9 +218,11 @@ def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
 
 def _type(annotation: Any) -> str:
     names = {str: "text", int: "whole number", float: "number", bool: "true/false", Path: "path"}
-    names |= {datetime: "date and time", timedelta: "duration"}
+    names |= {datetime: "date and time", timedelta: "duration", SecretStr: "text (secret)"}
     if annotation in names:
         return names[annotation]
+    if get_origin(annotation) is Literal:
+        return " or ".join(get_args(annotation))
     inner = [_type(part) for part in get_args(annotation) if part not in (type(None), ...)]
     origin = get_origin(annotation)
     if origin is dict:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -85,6 +85,28 @@ class ApiSettings(_Section):
     attempts: int = Field(default=5, ge=1, description="tries before giving up, without --follow")
 
 
+class KafkaSettings(_Section):
+    """The event log in Kafka."""
+
+    partitions: int = Field(default=4, ge=1, description="of a topic that we make")
+    replication: int = Field(default=1, ge=1, description="replicas of a topic that we make")
+    group: str = Field(default="ad_processing_group", min_length=1, description="consumer group of processing")
+    client: dict[str, str] = Field(
+        default={}, description="further librdkafka properties, such as security.protocol, sasl.*, ssl.*", repr=False
+    )
+
+
+class ElasticsearchSettings(_Section):
+    """The event store in Elasticsearch."""
+
+    period: Literal["month", "day"] = Field(default="month", description="how much event time an index holds")
+    shards: int = Field(default=1, ge=1, description="primary shards of an index that we make")
+    replicas: int = Field(default=0, ge=0, description="replicas of an index that we make")
+    parallel: int = Field(default=2, ge=1, le=16, description="bulk requests under way at once")
+    api_key: SecretStr | None = Field(default=None, description="instead of user and password in the URL")
+    ca_file: Path | None = Field(default=None, description="PEM file of the authority that signed its certificate")
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Unknown names are an error, so that a misspelt one is noticed."""
 
@@ -102,6 +124,8 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     feeds: dict[FeedName, FeedSettings] = {}
     api: ApiSettings = ApiSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -58,14 +58,16 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
 @contextmanager
 def opened_log(settings: Settings, *, create: bool = True) -> Iterator[EventLog]:
     """The event log that the settings name."""
-    with open_log(settings.log_url, create=create) as log:
+    with open_log(settings.log_url, create=create, kafka=settings.kafka) as log:
         yield log
 
 
 @contextmanager
 def opened_store(settings: Settings, *, read_only: bool) -> Iterator[EventStore]:
     """The event store that the settings name."""
-    with open_store(settings.store_url, read_only=read_only, memory=settings.memory) as store:
+    with open_store(
+        settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
+    ) as store:
         yield store
 
 

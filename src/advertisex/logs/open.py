@@ -5,16 +5,18 @@ from pathlib import Path
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.settings import KafkaSettings
 
 _SQLITE = "sqlite:///"
 
 
-def open_log(url: str, *, create: bool = True) -> EventLog:
+def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSettings()) -> EventLog:
     """The log that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`.
 
     Args:
         url: see above.
         create: whether to make an embedded log that is absent.
+        kafka: how a log in Kafka is used.
 
     Raises:
         ConfigurationError: no log of this version has such a URL.

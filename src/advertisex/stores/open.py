@@ -3,19 +3,27 @@
 from pathlib import Path
 
 from advertisex.errors import ConfigurationError
+from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb import DuckdbStore
 
 _DUCKDB = "duckdb:///"
 
 
-def open_store(url: str, *, read_only: bool, memory: str) -> EventStore:
+def open_store(
+    url: str,
+    *,
+    read_only: bool,
+    memory: str = "512MB",
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings(),
+) -> EventStore:
     """The store that a URL names: `duckdb:///relative.duckdb`, `duckdb:////absolute.duckdb`.
 
     Args:
         url: see above.
         read_only: for questions; a store that is opened to be written is made when it is absent.
         memory: what an embedded store may use, for example "512MB".
+        elasticsearch: how a store in Elasticsearch is used.
 
     Raises:
         ConfigurationError: no store of this version has such a URL.
