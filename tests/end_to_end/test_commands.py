@@ -224,6 +224,7 @@ def test_an_empty_store_has_an_empty_ledger_that_balances(cli: Cli) -> None:
         (["process", "--log", "kafka://localhost:9092"], 2, ["kafka", "sqlite:///"]),
         (["process", "--store", "elasticsearch://localhost:9200"], 2, ["elasticsearch", "duckdb:///"]),
         (["process", "--catalogue", "absent.csv"], 2, ["absent.csv"]),
+        (["process", "--workers", "2"], 2, ["--workers", "--log kafka://"]),
         (["process", "--batch-size", "0"], 2, ["batch_size"]),
         (["process", "--config", "absent.toml"], 2, ["absent.toml"]),
         (["process", "--config", "corrupt.toml"], 2, ["corrupt.toml", "line 2"]),

@@ -11,7 +11,7 @@ import structlog
 import typer
 
 import advertisex
-from advertisex.cli import analyze, demo, ingest, ledger, process, rejects, simulate
+from advertisex.cli import analyze, demo, doctor, ingest, ledger, process, rejects, simulate
 from advertisex.cli.output import INTERRUPTED, err, out
 from advertisex.errors import AdvertiseXError
 
@@ -45,6 +45,7 @@ app.command("process")(process.process)
 app.add_typer(analyze.app, name="analyze")
 app.add_typer(rejects.app, name="rejects")
 app.command("ledger")(ledger.ledger)
+app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
 
 

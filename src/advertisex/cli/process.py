@@ -1,6 +1,7 @@
 """`advertisex process`: from the log into the store."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import INTERRUPTED, ledger_dict, print_json, print_ledger, progress
+from advertisex.cli.workers import check_shareable, run_workers
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.processing.catalogue_file import read_catalogue
@@ -42,6 +44,9 @@ def process(
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Messages in a batch.  \\[default: 122880]")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Processes that share the partitions (Kafka and Elasticsearch).")
+    ] = 1,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -52,15 +57,31 @@ def process(
     """Validate, filter and deduplicate what the log holds, store it exactly once, and print the ledger."""
     settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
     processing = processing_of(settings, follow=follow)
-    with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
-        finished = process_log(event_log, event_store, processing)
-        rows = event_store.ledger()
+    if workers > 1:
+        check_shareable(settings)
+        with stop_on_signals() as stop:
+            code = run_workers(workers, _of_one_worker(sys.argv[1:]), stop)
+            finished = follow or not stop.is_set()
+        if code:
+            raise typer.Exit(code)
+        with opened_store(settings, read_only=True) as event_store:
+            rows = event_store.ledger()
+    else:
+        with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
+            finished = process_log(event_log, event_store, processing)
+            rows = event_store.ledger()
     if as_json:
         print_json(ledger_dict(rows))
     else:
         print_ledger(rows)
     if not finished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _of_one_worker(arguments: list[str]) -> list[str]:
+    """The command line of this command without `--workers N`."""
+    kept = iter(arguments)
+    return [a for a in kept if not a.startswith("--workers=") and not (a == "--workers" and next(kept))]
 
 
 def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
@@ -94,7 +115,7 @@ def process_log(log: EventLog, store: EventStore, processing: Processing) -> boo
     done = store.positions()
     waiting = sum(end - done.get(p, 0) for p, end in log.end_offsets().items() if p.topic in topics)
     with (
-        _stop_on_signals() as stop,
+        stop_on_signals() as stop,
         progress("processing", None if processing.follow else waiting) as (bar, task),
     ):
 
@@ -106,10 +127,13 @@ def process_log(log: EventLog, store: EventStore, processing: Processing) -> boo
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[Event]:
+def stop_on_signals() -> Iterator[Event]:
+    """An event that SIGINT or SIGTERM sets; a second one does not wait for the batch that is being committed."""
     stop = Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
         stop.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from advertisex.batches import Batch, Partition, Span
+from advertisex.findings import Finding
 
 #: A read stops after this many bytes of payload, so that memory stays bounded whatever the messages weigh.
 READ_BYTES = 64 * 2**20
@@ -103,6 +104,10 @@ class EventLog(Protocol):
         Raises:
             LogError: a topic or the log is not there.
         """
+        ...
+
+    def inspect(self, topics: Collection[str]) -> list[Finding]:
+        """What an engineer wants to know of the log: whether it answers, its version, its topics, what is wrong."""
         ...
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ import msgspec
 
 from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
+from advertisex.findings import Finding
 from advertisex.logs.contract import READ_BYTES, Positions
 from advertisex.logs.sqlite_reader import SqliteReader
 
@@ -106,6 +107,22 @@ class SqliteLog:
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> SqliteReader:
         """See `EventLog.reader`."""
         return SqliteReader(self, topics, positions, limit)
+
+    def inspect(self, topics: Collection[str]) -> list[Finding]:
+        """See `EventLog.inspect`."""
+        with self._explained("cannot read the event log"):
+            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        held = {partition.topic: end for partition, end in self.end_offsets().items()}
+        counts = ", ".join(f"{topic} {held.get(topic, 0):,}" for topic in topics)
+        return [
+            Finding(
+                "log",
+                verdict == "ok",
+                f"{self._path}: SQLite {sqlite3.sqlite_version}, {verdict}",
+                "restore it from a copy",
+            ),
+            Finding("topics", True, f"messages: {counts}"),
+        ]
 
     def close(self) -> None:
         """See `EventLog.close`."""

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import polars as pl
 
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition
+from advertisex.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ class EventStore(Protocol):
             within: bounds of the event time.
             campaign: one campaign's rows, or None for all.
         """
+        ...
+
+    def inspect(self) -> list[Finding]:
+        """What an engineer wants to know of the store: whether it answers, its version, what is wrong."""
         ...
 
     def close(self) -> None:

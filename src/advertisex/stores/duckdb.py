@@ -20,6 +20,7 @@ import polars as pl
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition
 from advertisex.errors import LedgerMoved, StoreBusy, StoreError, StoreMissing
 from advertisex.feeds import FEEDS
+from advertisex.findings import Finding
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb_schema import statements
 
@@ -125,6 +126,12 @@ class DuckdbStore:
             f"FROM clicks {where} GROUP BY user_id ORDER BY user_id",
             values,
         )
+
+    def inspect(self) -> list[Finding]:
+        """See `EventStore.inspect`."""
+        with self._explained("cannot read the event store"):
+            rows = [f"{name} {self._db.table(name).shape[0]:,}" for name in (*FEEDS, "rejects")]
+        return [Finding("store", True, f"{self._path}: DuckDB {duckdb.__version__}; {', '.join(rows)}")]
 
     def close(self) -> None:
         """See `EventStore.close`."""

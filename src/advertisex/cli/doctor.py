@@ -1,0 +1,110 @@
+"""`advertisex doctor`: is everything there that the settings name, and in good order?"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import typer
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    StoreOption,
+    opened_log,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import out, print_json
+from advertisex.errors import AdvertiseXError, StoreMissing
+from advertisex.findings import Finding
+from advertisex.processing.catalogue_file import read_catalogue
+from advertisex.settings import Settings, configured_feeds
+
+_LOW_DISK = 2 * 2**30
+_OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
+_CLIENTS = ("polars", "duckdb", "confluent-kafka", "elasticsearch", "fastavro")
+
+
+def doctor(
+    data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Check settings, log, topics, store, templates, versions, clock and disk: one line each, with the mend."""
+    findings = list(_findings(lambda: settings_of(config, data=data, log=log, store=store)))
+    if as_json:
+        print_json({"findings": [asdict(f) for f in findings], "good": all(f.good for f in findings)})
+    else:
+        width = max(len(f.what) for f in findings)
+        for f in findings:
+            mark = "[green]ok [/]" if f.good else "[red bold]bad[/]"
+            out.print(
+                mark, f"{f.what:{width}}", f.says + (f"; {f.mend}" if f.mend and not f.good else ""), soft_wrap=True
+            )
+    if not all(f.good for f in findings):
+        raise typer.Exit(1)
+
+
+def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
+    yield _versions()
+    yield _clock()
+    try:
+        settings = load()
+        feeds = configured_feeds(settings)
+        if settings.catalogue:
+            read_catalogue(settings.catalogue)
+    except AdvertiseXError as error:
+        yield _bad("settings", error)
+        return
+    yield Finding("settings", True, "every setting is understood")
+    yield _disk(settings.data)
+    try:
+        with opened_log(settings, create=False) as event_log:
+            yield from event_log.inspect([feed.topic for feed in feeds.values()])
+    except AdvertiseXError as error:
+        yield _bad("log", error)
+    try:
+        with opened_store(settings, read_only=True) as event_store:
+            yield from event_store.inspect()
+            balanced = all(row.counts.balanced for row in event_store.ledger())
+            yield Finding(
+                "ledger", balanced, "it balances" if balanced else "it does not balance", "please report this"
+            )
+    except StoreMissing as error:
+        yield Finding("store", True, f"{error.what} ({error.where})")
+    except AdvertiseXError as error:
+        yield _bad("store", error)
+
+
+def _bad(what: str, error: AdvertiseXError) -> Finding:
+    place = f" ({error.where})" if error.where else ""
+    return Finding(what, False, error.what + place, error.mend)
+
+
+def _versions() -> Finding:
+    python = ".".join(map(str, sys.version_info[:3]))
+    names = ", ".join(f"{name} {version(name)}" for name in _CLIENTS)
+    return Finding("versions", True, f"advertisex {version('advertisex')}, Python {python}, {names}")
+
+
+def _clock() -> Finding:
+    """An event that comes from the future is rejected, so a clock that is behind loses events."""
+    now = datetime.now(UTC)
+    return Finding("clock", now > _OLDEST_CLOCK, f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {time.tzname[0]}", "set the clock")
+
+
+def _disk(folder: Path) -> Finding:
+    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    return Finding("disk", free > _LOW_DISK, f"{free / 2**30:.1f} GiB free at {folder}", "free some space")
