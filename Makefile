@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := requirements/dev.txt
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test check bench servers lock clean
 
 setup: .venv/ready
 
@@ -24,6 +24,7 @@ demo: setup
 	@$(BIN)/advertisex demo
 
 test: setup
+	@.ci/server-tools $(BIN)/python
 	@$(BIN)/pytest -n auto --dist worksteal
 
 check: setup
@@ -34,6 +35,11 @@ check: setup
 
 bench: setup
 	@$(BIN)/python bench/embedded.py
+
+# A local Kafka and Elasticsearch until Ctrl-C. KEEP=DIR keeps what they hold.
+servers: setup
+	@.ci/server-tools $(BIN)/python
+	@exec $(BIN)/python -m advertisex.testing.servers $(if $(KEEP),--keep $(KEEP))
 
 # The lock holds every version and hash, and no address.
 lock:

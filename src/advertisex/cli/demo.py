@@ -11,11 +11,12 @@ import typer
 from rich.text import Text
 
 from advertisex.cli.analyze import print_correlation, print_summary
-from advertisex.cli.options import DataOption, DebugOption, JsonOption, opened_log, opened_store
+from advertisex.cli.options import DataOption, DebugOption, JsonOption, LogOption, StoreOption, opened_log, opened_store
 from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, print_table
 from advertisex.cli.process import processing_of
 from advertisex.demo import Demonstration, demonstrate, simulate_files
 from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings
 from advertisex.settings import load_settings
 
@@ -26,13 +27,16 @@ def demo(
     events: Annotated[int, typer.Option(min=1_000, help="How many messages to simulate.")] = 200_000,
     seed: Annotated[int, typer.Option(help="Of the simulation: the same seed gives the same traffic.")] = 1,
     data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Simulate, ingest, process and analyze on this machine, and check the result against what was put in."""
     with _folder(data) as folder:
         began = time.monotonic()
-        shown = _demonstrate(folder, SimulationSettings(events=events, seed=seed), quiet=as_json)
+        flags = {"data": folder, "log": log, "store": store} | (_apart() if log or store else {})
+        shown = _demonstrate(folder, flags, SimulationSettings(events=events, seed=seed), quiet=as_json)
         took = time.monotonic() - began
     if as_json:
         print_json(_document(shown))
@@ -58,7 +62,7 @@ def _folder(data: Path | None) -> Iterator[Path]:
     yield data
 
 
-def _demonstrate(folder: Path, simulation: SimulationSettings, *, quiet: bool) -> Demonstration:
+def _demonstrate(folder: Path, flags: dict[str, Any], simulation: SimulationSettings, *, quiet: bool) -> Demonstration:
     def step(name: str) -> None:
         if not quiet:
             err.print(f"  {name}", markup=False, style="dim")
@@ -67,9 +71,19 @@ def _demonstrate(folder: Path, simulation: SimulationSettings, *, quiet: bool) -
     sources = folder / "sources"
     truth = simulate_files(sources, simulation)
     # the environment of the user is for the user's own data
-    settings = load_settings(sources / "advertisex.toml", {"data": folder}, environment=False)
+    settings = load_settings(sources / "advertisex.toml", flags, environment=False)
     with opened_log(settings) as log, opened_store(settings, read_only=False) as store:
         return demonstrate(sources, truth, log, store, processing_of(settings), step)
+
+
+def _apart() -> dict[str, Any]:
+    """Topics, group and indices of this run alone, so that it meets nothing else on a shared cluster."""
+    name = f"advertisex-demo-{time.time_ns() // 1_000_000}"
+    return {
+        "feeds": {feed.name: {"topic": f"{name}-{feed.topic}"} for feed in FEEDS.values()},
+        "kafka": {"group": name},
+        "elasticsearch": {"prefix": f"{name}-"},
+    }
 
 
 def _document(shown: Demonstration) -> dict[str, Any]:

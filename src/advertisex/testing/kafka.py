@@ -1,0 +1,120 @@
+"""A real Kafka on this machine: one process that is broker and controller."""
+
+import base64
+import os
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from advertisex.errors import ServerError
+from advertisex.testing.artifacts import KAFKA_JAVA, kafka_jars
+from advertisex.testing.java import find_java
+from advertisex.testing.local_server import HOST, QUICK, LocalServer, free_port
+from advertisex.testing.process import ServerProcess
+
+
+class LocalKafka(LocalServer):
+    """A Kafka broker for tests: `with LocalKafka() as kafka: ... kafka.url`.
+
+    Topics are not made by themselves, as on a well-kept cluster. Everything is as Kafka has it by default, but for
+    what would make a test wait (rebalance delays, short sessions refused) and the size of a message (64 MiB).
+    """
+
+    name = "Kafka"
+
+    @property
+    def url(self) -> str:
+        """Where it is, as `--log` takes it."""
+        return f"kafka://{HOST}:{self.port}"
+
+    @property
+    def bootstrap(self) -> str:
+        """Where it is, as `bootstrap.servers` takes it."""
+        return f"{HOST}:{self.port}"
+
+    def _prepare(self) -> None:
+        settings = self.folder / "server.properties"
+        if not settings.exists() or self._port_in(settings) != self.port:
+            settings.write_text(self._settings(free_port()))
+        if not (self.folder / "data" / "meta.properties").exists():
+            self._format(settings)
+
+    def _port_in(self, settings: Path) -> int:
+        advertised = next(
+            line for line in settings.read_text().splitlines() if line.startswith("advertised.listeners=")
+        )
+        return int(advertised.rpartition(":")[2])
+
+    def _settings(self, controller: int) -> str:
+        lines = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            "num.partitions": 1,
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "broker.heartbeat.interval.ms": 500,
+            "broker.session.timeout.ms": 3000,  # a killed broker may come back only after it
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 500,
+            "group.consumer.min.session.timeout.ms": 500,
+            "group.consumer.min.heartbeat.interval.ms": 100,
+            "message.max.bytes": 64 << 20,
+            "replica.fetch.max.bytes": 64 << 20,
+            "socket.request.max.bytes": 128 << 20,
+        }
+        return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+    def _java(self, *arguments: str) -> list[str]:
+        java = find_java(KAFKA_JAVA, "Kafka") / "bin" / "java"
+        return [str(java), "-cp", f"{kafka_jars()}/*", "-Dlog4j2.level=WARN", *arguments]
+
+    def _format(self, settings: Path) -> None:
+        identity = b"\x00" + uuid.uuid4().bytes[1:]  # so that its text never begins with a dash
+        cluster = base64.urlsafe_b64encode(identity).decode().rstrip("=")
+        formatted = subprocess.run(
+            self._java(*QUICK, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if formatted.returncode:
+            raise ServerError(
+                f"Kafka's storage could not be formatted: {formatted.stdout.strip()[-400:]}", where=str(self.folder)
+            )
+
+    def _launch(self) -> ServerProcess:
+        return ServerProcess(
+            self._java(*self.java_options, "kafka.Kafka", str(self.folder / "server.properties")),
+            environment=dict(os.environ),
+            folder=self.folder,
+            output=self._output,
+        )
+
+    def _answers(self) -> bool:
+        quiet: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "log_level": 0, "error_cb": lambda _: None}
+        admin = AdminClient(quiet)
+        try:
+            cluster = admin.list_topics(timeout=5)
+        except KafkaException:
+            return False
+        return bool(cluster.brokers) and all(
+            partition.leader >= 0 for topic in cluster.topics.values() for partition in topic.partitions.values()
+        )
