@@ -9,7 +9,7 @@ setup: .venv/ready
 
 .venv/ready: $(LOCK) pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv --quiet --clear --python '>=3.11' .venv && \
+	  uv venv --quiet --clear --python "$(if $(filter file,$(origin PYTHON)),>=3.11,$(PYTHON))" .venv && \
 	  uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK) && \
 	  uv pip install --quiet --python $(BIN)/python --no-deps -e . ; \
 	else \

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import duckdb
 import polars as pl
@@ -223,6 +223,8 @@ def _type(annotation: Any) -> str:
         return names[annotation]
     if get_origin(annotation) is Literal:
         return " or ".join(get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
     inner = [_type(part) for part in get_args(annotation) if part not in (type(None), ...)]
     origin = get_origin(annotation)
     if origin is dict:

@@ -89,6 +89,7 @@ class Outcome:
         rejects: rejected and filtered messages, `REJECT_COLUMNS`.
         repeated: events that were in the batch before, and so are dropped.
         read: messages in the batch.
+        messages: the batch itself: a store that refuses an event keeps its message whole, as a reject.
     """
 
     span: Span
@@ -97,6 +98,7 @@ class Outcome:
     rejects: pl.DataFrame
     repeated: int
     read: int
+    messages: Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The settings: a TOML file, then `ADVERTISEX_*` environment variables, then flags, in that rising order."""
 
 import os
+import re
 import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from advertisex import feeds
@@ -30,6 +32,27 @@ def _zone(name: str) -> str:
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Paris") from error
     return name
+
+
+def _time_format(text: str) -> str:
+    try:
+        moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(text)
+        datetime.strptime(moment, text)  # noqa: DTZ007 - only whether it can be read
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no strptime format: {error}") from error
+    return text
+
+
+def _earliest(moment: datetime) -> datetime:
+    if not 1900 <= moment.year <= 9000:  # what is near the ends of the calendar cannot be moved to UTC
+        raise ValueError("choose a year from 1900 to 9000")
+    return moment
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"([a-z0-9][a-z0-9._-]*)?", text):
+        raise ValueError(f"{text!r} begins no name of an index: use a-z, 0-9, dot, dash and underscore")
+    return text
 
 
 #: What pydantic says in its own terms, in ours.
@@ -49,8 +72,12 @@ class TimeSettings(_Section):
     zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="zone of timestamps without an offset"
     )
-    formats: tuple[str, ...] = Field(default=(), description="further strptime formats")
-    earliest: datetime = Field(default=datetime(2000, 1, 1, tzinfo=UTC), description="an event before this is rejected")
+    formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
+        default=(), description="further strptime formats"
+    )
+    earliest: Annotated[datetime, AfterValidator(_earliest)] = Field(
+        default=datetime(2000, 1, 1, tzinfo=UTC), description="an event before this is rejected"
+    )
     future: timedelta = Field(
         default=timedelta(days=1),
         description="an event later than its ingestion by more than this is rejected (seconds or ISO 8601)",
@@ -102,6 +129,11 @@ class ElasticsearchSettings(_Section):
     period: Literal["month", "day"] = Field(default="month", description="how much event time an index holds")
     shards: int = Field(default=1, ge=1, description="primary shards of an index that we make")
     replicas: int = Field(default=0, ge=0, description="replicas of an index that we make")
+    prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        default="",
+        max_length=100,
+        description="begins the name of every index and template, so that several stores can share a cluster",
+    )
     parallel: int = Field(default=2, ge=1, le=16, description="bulk requests under way at once")
     api_key: SecretStr | None = Field(default=None, description="instead of user and password in the URL")
     ca_file: Path | None = Field(default=None, description="PEM file of the authority that signed its certificate")
@@ -162,6 +194,8 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
         ConfigurationError: the file cannot be read, or a setting is wrong; the message names it.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    if environment:
+        _refuse_unknown_variables()
     path = file or _usual_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
     below = _read_file(path) if path else {}
 
@@ -176,14 +210,33 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
 
     try:
         return Layered(**given)
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"{error}", where="environment", mend="write lists and tables in the environment as JSON"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        what = _PLAIN.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise ConfigurationError(
-            f"setting {name}: {_PLAIN.get(first['type'], first['msg'])}",
-            where=str(path) if path else "environment or flags",
+            f"setting {name}: {what}",
+            where=f"flags, environment{f' or {path}' if path else ''}",
             mend="see docs/settings.md for every setting",
         ) from error
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would do nothing, without a word; nested ones are checked with their section."""
+    prefix = "ADVERTISEX_"
+    known = {"CONFIG", "TEST", *(name.upper() for name in Settings.model_fields)}
+    for variable in os.environ:
+        name = variable.upper().removeprefix(prefix).split("__")[0]
+        if variable.upper().startswith(prefix) and name not in known and not name.startswith("TEST_"):
+            raise ConfigurationError(
+                f"there is no setting for {variable}",
+                where="environment",
+                mend="see docs/settings.md for every setting",
+            )
 
 
 def configured_feeds(settings: Settings) -> dict[str, Feed]:
@@ -192,12 +245,10 @@ def configured_feeds(settings: Settings) -> dict[str, Feed]:
     Raises:
         ConfigurationError: an alias maps to no field, two feeds share a topic, or a schema file cannot be read.
     """
-    times = TimeReading(
-        settings.times.zone,
-        settings.times.formats,
-        settings.times.earliest.astimezone(UTC),
-        settings.times.future,
-    )
+    earliest = settings.times.earliest
+    if earliest.tzinfo is None:
+        earliest = earliest.replace(tzinfo=UTC)
+    times = TimeReading(settings.times.zone, settings.times.formats, earliest, settings.times.future)
     made = feeds.default_feeds(times)
     for name, own in settings.feeds.items():
         made[name] = _configured(made[name], own)
@@ -215,8 +266,19 @@ def _configured(feed: Feed, own: FeedSettings) -> Feed:
                 f"setting feeds.{feed.name}.aliases: {alias!r} maps to {target!r}, which is no field",
                 mend=f"use one of {', '.join(names)}",
             )
+        other = feed.field_named(alias)
+        if other is not None:
+            raise ConfigurationError(
+                f"setting feeds.{feed.name}.aliases: {alias!r} is a name of the field {other.name} already",
+                mend="use `advertisex ingest --map` to read it as another field",
+            )
     feed = feed.with_aliases(own.aliases)
     if own.id_field:
+        known = feed.field_named(own.id_field)
+        if known is not None and known.kind != "text":
+            raise ConfigurationError(
+                f"setting feeds.{feed.name}.id_field: {own.id_field!r} is no id", mend="name a text that is unique"
+            )
         feed = feed.identified_by(own.id_field)
     schemas = tuple((number, _read_schema(path)) for number, path in own.schemas.items())
     return replace(feed, topic=own.topic or feed.topic, confluent_schemas=schemas)

@@ -1,4 +1,4 @@
-"""What `stores/contract.py` promises, of every store. Another store is another line in `STORES`."""
+"""What `stores/contract.py` promises, of every store. Another store is another line in `store_places.STORES`."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,35 +11,34 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from store_places import STORES, NewPlace, Place
 
 from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
 from advertisex.errors import LedgerMoved, StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Range, RejectQuery
-from advertisex.stores.open import open_store
 
 OutcomeOf = Callable[..., Outcome]
 
-#: For each kind of store, the URL of one that lives in a folder.
-STORES: dict[str, Callable[[Path], str]] = {
-    "duckdb": lambda folder: f"duckdb:///{folder / 'store.duckdb'}",
-}
 EVERYTHING = Range()
 ALL = RejectQuery()
 
 
-@pytest.fixture(params=sorted(STORES))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return STORES[request.param](tmp_path)
-
-
-def opened(url: str, *, read_only: bool = False) -> EventStore:
-    return open_store(url, read_only=read_only, memory="256MB")
+@pytest.fixture(params=STORES)
+def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewPlace]:
+    """places(): where another store of one kind can be made."""
+    with STORES[request.param](request, tmp_path_factory) as new_place:
+        yield new_place
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[EventStore]:
-    with opened(url) as made:
+def place(places: NewPlace) -> Place:
+    return places()
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[EventStore]:
+    with place.open() as made:
         yield made
 
 
@@ -118,18 +117,18 @@ def test_the_ledger_adds_up_over_commits_and_partitions(store: EventStore, outco
     assert all(row.counts.balanced for row in store.ledger())
 
 
-def test_what_was_committed_is_there_after_the_store_is_opened_again(url: str, outcome_of: OutcomeOf) -> None:
-    with opened(url) as store:
+def test_what_was_committed_is_there_after_the_store_is_opened_again(place: Place, outcome_of: OutcomeOf) -> None:
+    with place.open() as store:
         store.commit(outcome_of("clicks", {}, b"x"))
         before = everything(store)
-    with opened(url) as store:
+    with place.open() as store:
         assert everything(store) == before
-    with opened(url, read_only=True) as store:
+    with place.open(read_only=True) as store:
         assert everything(store) == before
 
 
-def test_closing_twice_is_harmless(url: str) -> None:
-    store = opened(url)
+def test_closing_twice_is_harmless(place: Place) -> None:
+    store = place.open()
     store.close()
     store.close()
 
@@ -186,24 +185,23 @@ def test_the_same_content_in_two_partitions_is_one_event(store: EventStore, outc
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(commits=st.lists(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40)), max_size=12), max_size=6))
 def test_deduplication_equals_a_set(
-    tmp_path_factory: pytest.TempPathFactory, outcome_of: OutcomeOf, commits: list[list[tuple[str, int]]]
+    places: NewPlace, outcome_of: OutcomeOf, commits: list[list[tuple[str, int]]]
 ) -> None:
-    for url_in in STORES.values():
-        with opened(url_in(tmp_path_factory.mktemp("store"))) as store:
-            start, seen = 0, set[tuple[str, int]]()
-            for commit in commits:
-                messages = [
-                    {"user_id": user, "timestamp": (datetime(2026, 1, 1) + timedelta(days=day)).isoformat()}
-                    for user, day in commit
-                ]
-                counts = store.commit(outcome_of("impressions", *messages, start=start))
-                new = set(commit) - seen
-                assert counts == Counts(read=len(commit), stored=len(new), duplicate=len(commit) - len(new))
-                seen |= new
-                start += len(commit)
-            stored = events(store, "impressions").select("user_id", "event_time")
-            assert stored.height == len(seen)
-            assert {(user, (time - datetime(2026, 1, 1)).days) for user, time in stored.iter_rows()} == seen
+    with places().open() as store:
+        start, seen = 0, set[tuple[str, int]]()
+        for commit in commits:
+            messages = [
+                {"user_id": user, "timestamp": (datetime(2026, 1, 1) + timedelta(days=day)).isoformat()}
+                for user, day in commit
+            ]
+            counts = store.commit(outcome_of("impressions", *messages, start=start))
+            new = set(commit) - seen
+            assert counts == Counts(read=len(commit), stored=len(new), duplicate=len(commit) - len(new))
+            seen |= new
+            start += len(commit)
+        stored = events(store, "impressions").select("user_id", "event_time")
+        assert stored.height == len(seen)
+        assert {(user, (time - datetime(2026, 1, 1)).days) for user, time in stored.iter_rows()} == seen
 
 
 # -- the ledger guards -------------------------------------------------------------------------------------------
@@ -367,9 +365,9 @@ def test_totals_of_users_add_up_clicks_and_conversions(store: EventStore, outcom
     assert store.user_totals(EVERYTHING, "nobody's").is_empty()
 
 
-def test_a_store_that_is_not_there_cannot_be_asked(url: str) -> None:
+def test_a_store_that_is_not_there_cannot_be_asked(place: Place) -> None:
     with pytest.raises(StoreMissing, match="nothing has been stored yet") as caught:
-        opened(url, read_only=True)
+        place.open(read_only=True)
 
     assert "advertisex process" in caught.value.mend
 

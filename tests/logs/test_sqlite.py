@@ -107,7 +107,7 @@ def test_a_log_held_by_another_is_waited_for(tmp_path: Path) -> None:
         assert list(log.read("t", 0, 0, 9).payloads) == [b"a", b"b"]
 
 
-@pytest.mark.parametrize("url", ["kafka://localhost:9092", "sqlite:///", "log.db", ""])
+@pytest.mark.parametrize("url", ["pulsar://localhost:6650", "sqlite:///", "log.db", ""])
 def test_a_url_that_names_no_log_is_a_wrong_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError, match="no event log") as caught:
         open_log(url)

@@ -92,7 +92,8 @@ def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> No
 
 def test_a_database_of_someone_else_is_not_answered_from(tmp_path: Path) -> None:
     path = tmp_path / "store.duckdb"
-    duckdb.connect(str(path)).close()
+    with duckdb.connect(str(path)) as other:
+        other.execute("CREATE TABLE theirs (i INTEGER)")
 
     with DuckdbStore(path, read_only=True) as store, pytest.raises(StoreError, match="no store of AdvertiseX"):
         store.ledger()
@@ -147,7 +148,7 @@ def test_opening_a_store_again_changes_nothing_in_it(tmp_path: Path) -> None:
             assert store.rejects(RejectQuery()).height == 1
 
 
-@pytest.mark.parametrize("url", ["elasticsearch://localhost:9200", "duckdb:///", "store.duckdb", ""])
+@pytest.mark.parametrize("url", ["http://localhost:9200", "duckdb:///", "store.duckdb", ""])
 def test_a_url_that_names_no_store_is_a_wrong_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError, match="no event store") as caught:
         open_store(url, read_only=False, memory="256MB")

@@ -1,5 +1,6 @@
 """`advertisex demo`: the whole job on this machine, checked against known truth."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,7 +113,7 @@ def _print(shown: Demonstration, took: float, data: Path | None) -> None:
     else:
         out.print("[red bold]NOT OK[/]: the lines marked ✗ differ. Please report this, with the seed.")
     if data is not None:
-        out.print(f"Look around: advertisex rejects list --data {data}", markup=False)
+        out.print(f"Look around: advertisex rejects list --data {shlex.quote(str(data))}", markup=False)
 
 
 def _sections(shown: Demonstration) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

@@ -1,6 +1,6 @@
 """The command `advertisex`: its commands, and how their errors end."""
 
-import os
+import io
 import signal
 import sys
 from types import FrameType
@@ -53,6 +53,9 @@ def run() -> NoReturn:
     """Run the command line: one line for an error, and the exit code of its kind."""
     debug = "--debug" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character still gets the rest
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for results
     stamina.instrumentation.set_on_retry_hooks([_say_retry])
     try:
@@ -65,9 +68,6 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output is gone, which is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         if debug:
             raise

@@ -31,11 +31,16 @@ DataOption = Annotated[
 ]
 LogOption = Annotated[
     str | None,
-    typer.Option("--log", metavar="URL", help="Event log: sqlite:///path.", rich_help_panel=_SHARED),
+    typer.Option("--log", metavar="URL", help="Event log: sqlite:///path, kafka://host.", rich_help_panel=_SHARED),
 ]
 StoreOption = Annotated[
     str | None,
-    typer.Option("--store", metavar="URL", help="Event store: duckdb:///path.", rich_help_panel=_SHARED),
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Event store: duckdb:///path, elasticsearch://host.",
+        rich_help_panel=_SHARED,
+    ),
 ]
 ConfigOption = Annotated[
     Path | None,

@@ -1,11 +1,11 @@
 """How commands print: one JSON document, or a table for people; progress and notices go to stderr."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -27,7 +27,8 @@ COUNT_NAMES = ("read", "stored", "duplicate", "filtered", "rejected", "replayed"
 
 def print_json(document: Any) -> None:
     """One JSON document and a newline on stdout."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace")  # a file name may be no text
+    sys.stdout.write(text.decode() + "\n")
 
 
 def print_table(
@@ -36,7 +37,10 @@ def print_table(
     """A table for people; the columns in `numbers` stand to the right."""
     made = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        if column in numbers:
+            made.add_column(column, justify="right", no_wrap=True)
+        else:
+            made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
     out.print(Text(title, style="bold"))

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -115,7 +115,7 @@ def process_log(log: EventLog, store: EventStore, processing: Processing) -> boo
     done = store.positions()
     waiting = sum(end - done.get(p, 0) for p, end in log.end_offsets().items() if p.topic in topics)
     with (
-        stop_on_signals() as stop,
+        stop_on_signals(store.interrupt) as stop,
         progress("processing", None if processing.follow else waiting) as (bar, task),
     ):
 
@@ -127,7 +127,7 @@ def process_log(log: EventLog, store: EventStore, processing: Processing) -> boo
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Event]:
+def stop_on_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
     """An event that SIGINT or SIGTERM sets; a second one does not wait for the batch that is being committed."""
     stop = Event()
 
@@ -135,6 +135,7 @@ def stop_on_signals() -> Iterator[Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
+        on_stop()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

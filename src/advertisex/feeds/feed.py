@@ -137,13 +137,17 @@ class Feed:
         return replace(self, fields=fields)
 
     def identified_by(self, id_field: str) -> "Feed":
-        """This feed with a source's own id for identity: events are the same where it and the event time are."""
-        own = Field("source_id", "text", "the source's own id", True, (id_field,), is_id=True, stored=False)
-        column = pl.col(own.name)
-        rule = Rule("missing_field", own.name, column.is_null() | (column == ""), f"({id_field}) must be given")
+        """This feed with a source's own id for identity: events are the same where it and the event time are.
+
+        The id may be a field of the feed; else it is read beside its fields, and not stored.
+        """
+        known = self.field_named(id_field)
+        own = known or Field(id_field, "text", "the source's own id", required=True, is_id=True, stored=False)
+        column = pl.col(own.column)
+        rule = Rule("missing_field", own.name, column.is_null() | (column == ""), "must be given: it is the identity")
         return replace(
             self,
-            fields=(*self.fields, own),
+            fields=self.fields if known else (*self.fields, own),
             rules=(rule, *self.rules),
             identity=(own.name, "event_time"),
         )

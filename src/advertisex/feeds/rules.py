@@ -5,6 +5,7 @@ Columns they see: the standardised ones, and `raw.NAME` (text as it came) for fi
 """
 
 from collections.abc import Iterable
+from datetime import UTC
 
 import polars as pl
 
@@ -48,7 +49,7 @@ def bad_timestamp(field: Field) -> Rule:
 def out_of_range(field: Field, times: TimeReading) -> Rule:
     """A timestamp before the earliest believed moment, or later than its ingestion allows."""
     time = pl.col("event_time")
-    earliest = times.earliest.replace(tzinfo=None)
+    earliest = times.earliest.astimezone(UTC).replace(tzinfo=None)
     broken = (time < earliest) | (time > pl.col("ingested_at") + times.future)
     hours = times.future.total_seconds() / 3600
     says = f"must be after {earliest:%Y-%m-%d}, and at most {hours:g} hours later than its ingestion"

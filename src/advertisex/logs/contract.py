@@ -67,10 +67,13 @@ class EventLog(Protocol):
     """
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
-        """Append messages in order; they are durable when this returns, all of them or none.
+        """Append messages in order; all of them are durable when this returns.
+
+        An embedded log takes all of them or none. In Kafka, those that were acknowledged before an error stay, and the
+        error counts the others; appending everything again is harmless, since identity is the content.
 
         Raises:
-            LogError: the log cannot be written; none of the messages is in it.
+            LogError: not all of the messages are known to be in the log.
         """
         ...
 

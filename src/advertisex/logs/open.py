@@ -8,14 +8,15 @@ from advertisex.logs.sqlite import SqliteLog
 from advertisex.settings import KafkaSettings
 
 _SQLITE = "sqlite:///"
+_KAFKA = "kafka://"
 
 
 def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSettings()) -> EventLog:
-    """The log that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`.
+    """The log that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `kafka://host:9092[,host:9092...]`.
 
     Args:
         url: see above.
-        create: whether to make an embedded log that is absent.
+        create: whether to make an embedded log that is absent, and topics of Kafka that are to be read and are absent.
         kafka: how a log in Kafka is used.
 
     Raises:
@@ -24,7 +25,11 @@ def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSetti
     """
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteLog(Path(url.removeprefix(_SQLITE)), create=create)
+    if url.startswith(_KAFKA):
+        from advertisex.logs.kafka import KafkaLog  # noqa: PLC0415 - slow to import, and only this needs it
+
+        return KafkaLog(url, kafka, create=create)
     raise ConfigurationError(
         f"{url.split('://', maxsplit=1)[0]!r} is no event log of this version",
-        mend="use --log sqlite:///path/to/log.db",
+        mend="use --log sqlite:///path/to/log.db or --log kafka://host:9092",
     )

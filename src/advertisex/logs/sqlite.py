@@ -161,7 +161,7 @@ class SqliteLog:
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
             raise LogError(f"{what}: {error}", where=str(self._path), mend=_mend(error)) from error
 
 

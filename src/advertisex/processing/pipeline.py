@@ -32,6 +32,7 @@ def process(batch: Batch, feed: Feed, policy: Policy, catalogue: Catalogue) -> O
         rejects=rejects_of(batch, [undecodable, invalid, filtered]),
         repeated=repeated,
         read=len(batch),
+        messages=batch,
     )
 
 

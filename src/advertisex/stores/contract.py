@@ -93,6 +93,13 @@ class EventStore(Protocol):
         """What an engineer wants to know of the store: whether it answers, its version, what is wrong."""
         ...
 
+    def interrupt(self) -> None:
+        """Let a commit that waits for its server give up with StoreError; one that gets on goes on.
+
+        Safe from any thread and from a signal handler. Without it, a commit waits for as long as the server is away.
+        """
+        ...
+
     def close(self) -> None:
         """Release the store; calling it twice is harmless."""
         ...

@@ -26,6 +26,11 @@ from advertisex.stores.duckdb_schema import statements
 
 _SCAN_ROWS = 1_000_000
 _STRETCHES = 16
+#: Another file than ours is refused, instead of fetching an extension that can read it.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 _COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "replayed")
 
 
@@ -46,19 +51,24 @@ class DuckdbStore:
 
     def __init__(self, path: Path, *, read_only: bool = False, memory: str = "512MB") -> None:
         self._path = path
+        nothing = StoreMissing(
+            "nothing has been stored yet",
+            where=str(path),
+            mend="run `advertisex ingest` and `advertisex process` first",
+        )
         if read_only and not path.exists():
-            raise StoreMissing(
-                "nothing has been stored yet",
-                where=str(path),
-                mend="run `advertisex ingest` and `advertisex process` first",
-            )
+            raise nothing
         with self._explained("cannot open the event store"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = duckdb.connect(str(path), read_only=read_only, config={"memory_limit": memory})
+            self._db = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | {"memory_limit": memory})
             self._db.execute("SET TimeZone = 'UTC'")
             if not read_only:
-                for statement in statements():
-                    self._db.execute(statement)
+                with self._transaction():
+                    for statement in statements():
+                        self._db.execute(statement)
+            elif not self._db.execute("SELECT 1 FROM duckdb_tables()").fetchall():
+                self._db.close()  # its making was interrupted
+                raise nothing
 
     def positions(self) -> dict[Partition, int]:
         """See `EventStore.positions`."""
@@ -132,6 +142,9 @@ class DuckdbStore:
         with self._explained("cannot read the event store"):
             rows = [f"{name} {self._db.table(name).shape[0]:,}" for name in (*FEEDS, "rejects")]
         return [Finding("store", True, f"{self._path}: DuckDB {duckdb.__version__}; {', '.join(rows)}")]
+
+    def interrupt(self) -> None:
+        """See `EventStore.interrupt`: there is no server to wait for."""
 
     def close(self) -> None:
         """See `EventStore.close`."""

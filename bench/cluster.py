@@ -1,0 +1,132 @@
+"""Kafka → Elasticsearch: the pipeline against what the two servers give raw, in one run.
+
+    python bench/cluster.py                     300,000 impressions
+    python bench/cluster.py --events 1000000
+
+Two ratios, each of rates measured in this run on this machine:
+    end to end       processed and stored a second / raw bulk of the same documents a second
+    without store    processed a second, discarded / raw consume of the same messages a second
+"""
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+sys.path.insert(0, str(Path(__file__).parent))
+from advertisex.batches import Counts, LedgerRow, Outcome, Partition
+from advertisex.feeds import FEEDS
+from advertisex.logs.kafka import KafkaLog
+from advertisex.processing.runner import Processing, run
+from advertisex.settings import ElasticsearchSettings, KafkaSettings
+from advertisex.stores.open import open_store
+from advertisex.testing.elasticsearch import LocalElasticsearch
+from advertisex.testing.kafka import LocalKafka
+from embedded import impressions
+
+_TOPIC = FEEDS["impressions"].topic
+
+
+class Discard:
+    """A store that keeps nothing but the positions, so that the pipeline is measured alone."""
+
+    def __init__(self) -> None:
+        self._positions: dict[Partition, int] = {}
+
+    def positions(self) -> dict[Partition, int]:
+        return dict(self._positions)
+
+    def commit(self, outcome: Outcome) -> Counts:
+        self._positions[outcome.span.of] = outcome.span.end
+        return Counts(read=outcome.read, stored=outcome.events.height)
+
+    def ledger(self) -> list[LedgerRow]:
+        return []
+
+
+def rate(events: int, work: Any) -> float:
+    """Events a second of the work."""
+    began = time.perf_counter()
+    work()
+    return events / (time.perf_counter() - began)
+
+
+def consume_raw(log: KafkaLog, events: int) -> None:
+    """Read every message and do nothing with it."""
+    read = 0
+    with log.reader([_TOPIC], dict, 122_880) as reader:
+        while read < events:
+            read += sum(len(batch) for batch in reader.poll())
+
+
+def process_all(log: KafkaLog, store: Any, events: int, outcomes: list[Outcome] | None = None) -> None:
+    """Process every message into the store."""
+
+    def note(outcome: Outcome, counts: Counts) -> None:
+        if outcomes is not None:
+            outcomes.append(outcome)
+
+    counts = run(log, store, Processing({"impressions": FEEDS["impressions"]}), Event(), note)
+    assert counts.read == events, counts
+
+
+def measure(events: int, rounds: int) -> dict[str, Any]:
+    """The four rates, the best of some rounds each, and the two ratios."""
+    best: dict[str, float] = {}
+
+    def note(name: str, value: float) -> None:
+        best[name] = max(best.get(name, 0.0), value)
+
+    with ExitStack() as stack:
+        kafka = stack.enter_context(LocalKafka())
+        elastic = stack.enter_context(LocalElasticsearch(heap="2g"))
+
+        def opened(prefix: str) -> Any:
+            settings = ElasticsearchSettings(prefix=f"{prefix}-{uuid4().hex[:8]}-")
+            return stack.enter_context(open_store(elastic.url, read_only=False, elasticsearch=settings))
+
+        def a_log() -> KafkaLog:
+            settings = KafkaSettings(partitions=2, group=f"bench-{uuid4().hex[:8]}")
+            return stack.enter_context(KafkaLog(kafka.url, settings, create=True))
+
+        first = a_log()
+        for chunk in impressions(events):
+            first.append(_TOPIC, chunk)
+        outcomes: list[Outcome] = []
+        process_all(a_log(), Discard(), events, outcomes)  # warms up, and keeps what raw bulk writes
+        for _ in range(rounds):
+            note("raw consume", rate(events, lambda: consume_raw(a_log(), events)))
+            note("pipeline, discarded", rate(events, lambda: process_all(a_log(), Discard(), events)))
+            raw = opened("raw")
+            note("raw bulk", rate(events, lambda store=raw: [store.write_raw(outcome) for outcome in outcomes]))
+            whole = opened("whole")
+            note("end to end", rate(events, lambda store=whole: process_all(a_log(), store, events)))
+    return {
+        "events": events,
+        "per_second": {name: round(value) for name, value in best.items()},
+        "end to end / raw bulk": round(best["end to end"] / best["raw bulk"], 2),
+        "pipeline / raw consume": round(best["pipeline, discarded"] / best["raw consume"], 2),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    result = measure(asked.events, asked.rounds)
+    for name, value in result["per_second"].items():
+        print(f"{name:22} {value:>9,}/s")
+    for name in ("end to end / raw bulk", "pipeline / raw consume"):
+        print(f"{name:22} {result[name]:>9}")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

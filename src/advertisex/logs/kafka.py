@@ -1,0 +1,76 @@
+"""The event log in Kafka."""
+
+from collections.abc import Collection, Sequence
+from types import TracebackType
+from typing import Self
+
+from advertisex.batches import Batch, Partition
+from advertisex.findings import Finding
+from advertisex.logs.contract import Positions
+from advertisex.logs.kafka_append import KafkaAppender
+from advertisex.logs.kafka_client import Cluster
+from advertisex.logs.kafka_fetch import KafkaFetcher
+from advertisex.logs.kafka_reader import KafkaReader
+from advertisex.logs.kafka_topics import KafkaTopics
+from advertisex.settings import KafkaSettings
+
+
+class KafkaLog:
+    """An event log in Kafka; see `EventLog` for what it promises.
+
+    A message goes to whichever partition it is the turn of: identity is the content, so nothing depends on which.
+
+    Args:
+        url: `kafka://host:port[,host:port...]`.
+        settings: how it is used.
+        create: whether `reader` makes a topic that is absent; `append` always does.
+
+    Raises:
+        ConfigurationError: the URL names no brokers.
+        LogError: the settings of the client are wrong.
+    """
+
+    def __init__(self, url: str, settings: KafkaSettings, *, create: bool = True) -> None:
+        self._cluster = Cluster.of(url, settings)
+        self._create = create
+        self._topics = KafkaTopics(self._cluster)
+        self._appender = KafkaAppender(self._cluster, self._topics)
+        self._fetcher = KafkaFetcher(self._cluster)
+
+    def append(self, topic: str, messages: Sequence[bytes]) -> None:
+        """See `EventLog.append`."""
+        self._appender.append(topic, messages)
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
+        """See `EventLog.read`."""
+        return self._fetcher.read(topic, partition, offset, limit)
+
+    def partitions(self, topic: str) -> list[int]:
+        """See `EventLog.partitions`."""
+        return self._topics.partitions().get(topic, [])
+
+    def end_offsets(self) -> dict[Partition, int]:
+        """See `EventLog.end_offsets`."""
+        return self._topics.ends()
+
+    def reader(self, topics: Collection[str], positions: Positions, limit: int) -> KafkaReader:
+        """See `EventLog.reader`."""
+        there = self._topics.require(topics, create=self._create)
+        return KafkaReader(self._cluster, there, positions, limit)
+
+    def inspect(self, topics: Collection[str]) -> list[Finding]:
+        """See `EventLog.inspect`."""
+        return self._topics.inspect(topics)
+
+    def close(self) -> None:
+        """See `EventLog.close`."""
+        self._appender.close()
+        self._fetcher.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

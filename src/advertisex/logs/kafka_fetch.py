@@ -1,0 +1,94 @@
+"""Single reads from Kafka, of any place, without being in a consumer group."""
+
+import time
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from advertisex.batches import Batch, Span
+from advertisex.logs.contract import READ_BYTES
+from advertisex.logs.kafka_arrivals import Columns
+from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster, Trouble, kafka_error
+
+_POLL_SECONDS = 0.5
+_ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART})
+
+_USUAL = {"fetch.wait.max.ms": 10}  # the next read waits for the answer to what was asked ahead for this one
+#: What every consumer of ours depends on: the ledger is the checkpoint, and aborted transactions never happened.
+FIXED = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "isolation.level": "read_committed",
+    "enable.partition.eof": True,
+    "auto.offset.reset": "earliest",
+    "allow.auto.create.topics": False,
+}
+
+
+class KafkaFetcher:
+    """Reads batches from given offsets."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._trouble = Trouble()
+        self._consumer: Consumer | None = None
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
+        """See `EventLog.read`."""
+        where = f"{topic}/{partition}/{offset}"
+        try:
+            consumer = self._connected()
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT_SECONDS)
+            start = max(offset, low)  # what retention has deleted is a gap
+            if start >= high:
+                return Columns().batch(Span(topic, partition, offset, offset))
+            consumer.assign([TopicPartition(topic, partition, start)])
+            try:
+                messages, end = self._take(consumer, start, high, limit)
+            finally:
+                consumer.unassign()
+        except KafkaException as error:
+            reason = kafka_error(error)
+            if reason is not None and reason.code() in _ABSENT:
+                return Columns().batch(Span(topic, partition, offset, offset))
+            if self._consumer is not None:
+                self._consumer.poll(0)  # this is where the client tells its trouble
+            raise self._cluster.failure("cannot read the event log", error, self._trouble, where=where) from error
+        columns = Columns()
+        columns.add(messages)
+        return columns.batch(Span(topic, partition, offset, end))
+
+    def close(self) -> None:
+        """Release the consumer; calling it twice is harmless."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
+
+    def _connected(self) -> Consumer:
+        if self._consumer is None:
+            fixed = {**FIXED, "group.id": self._cluster.settings.group}
+            self._consumer = Consumer(self._cluster.configuration(self._trouble, _USUAL, fixed))
+        return self._consumer
+
+    def _take(self, consumer: Consumer, start: int, high: int, limit: int) -> tuple[list[Message], int]:
+        """Messages, and where the next read goes on."""
+        taken: list[Message] = []
+        room = READ_BYTES
+        deadline = time.monotonic() + WAIT_SECONDS
+        while len(taken) < limit and start < high:
+            message = consumer.poll(_POLL_SECONDS)
+            if message is None:
+                if time.monotonic() > deadline:
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+                continue
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    return taken, max(start, message.offset() or 0)
+                raise KafkaException(error)
+            room -= len(message)
+            if room < 0 and taken:
+                break
+            taken.append(message)
+            start = (message.offset() or 0) + 1
+            deadline = time.monotonic() + WAIT_SECONDS
+        return taken, start

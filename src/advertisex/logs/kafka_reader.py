@@ -1,0 +1,255 @@
+"""Reading Kafka as a member of a consumer group: the group deals out partitions, the ledger says where to start.
+
+Rebalancing is cooperative: a partition that stays here goes on, and what was read of it stays current; only one that
+moves is released and claimed anew. The group's committed offsets are never read, only written, for lag tools.
+
+All that moves the place of a partition (an assignment, a rewind) goes one way: the new place is noted in `_moves`, and
+the next `poll` seeks it before it reads. Messages of a partition that is noted there are dropped, since they may be
+from the old place. So a batch always begins where its span does.
+"""
+
+import logging
+import time
+from collections.abc import Collection
+from itertools import pairwise
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from advertisex.batches import Batch, Partition, Span
+from advertisex.errors import LogError
+from advertisex.logs.contract import Positions
+from advertisex.logs.kafka_arrivals import Arrivals, Columns, take
+from advertisex.logs.kafka_client import HOPELESS, WAIT_SECONDS, Cluster, Trouble
+from advertisex.logs.kafka_fetch import FIXED
+from advertisex.logs.share import Share
+
+_LOG = structlog.get_logger(__name__)
+_DEBUG = logging.getLogger(__name__)
+_SETTLE_SECONDS = 5.0
+_SESSION_MS = 20_000
+_USUAL = {
+    "fetch.wait.max.ms": 100,  # after this the broker says that there is no more
+    "partition.assignment.strategy": "cooperative-sticky",
+    # librdkafka's own thread sends the heartbeats: a process that is killed loses its partitions after this
+    "session.timeout.ms": _SESSION_MS,
+    # we poll only when the pipeline takes a batch, and a store may make it wait: so long, and then
+    # its partitions go to another process (and come back when it polls again)
+    "max.poll.interval.ms": 600_000,
+    "topic.metadata.refresh.interval.ms": 60_000,  # new partitions are noticed after this
+    "queued.max.messages.kbytes": 32 * 1024,
+    "queued.min.messages": 50_000,
+    "fetch.queue.backoff.ms": 20,  # a second by default, in which we would have emptied the queue long ago
+}
+
+
+class KafkaReader:
+    """See `LogReader`.
+
+    Args:
+        cluster: where.
+        topics: they exist.
+        positions: asks the ledger.
+        limit: messages that a poll returns, at most.
+    """
+
+    def __init__(self, cluster: Cluster, topics: Collection[str], positions: Positions, limit: int) -> None:
+        self._cluster = cluster
+        self._ask = positions
+        self._limit = limit
+        self._share = Share()
+        self._lock = Lock()  # over the share and `_moves` together
+        self._moves: dict[Partition, int] = {}
+        self._done: dict[Partition, int] = {}
+        self._ended: set[Partition] = set()
+        self._dealt_at: float | None = None  # when the group last dealt out partitions, be it none to us
+        self._troubled = False
+        self._closed = False
+        self._trouble = Trouble()
+        client = cluster.settings.client
+        session = int(client.get("session.timeout.ms", _SESSION_MS))
+        usual = _USUAL | {"heartbeat.interval.ms": min(3000, session // 3)}
+        fixed = FIXED | {"group.id": cluster.settings.group, "on_commit": _committed}
+        try:
+            self._consumer = Consumer(cluster.configuration(self._trouble, usual, fixed))
+            self._consumer.subscribe(
+                list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+        except KafkaException as error:
+            raise cluster.failure("cannot be a consumer of Kafka", error) from error
+
+    def poll(self) -> list[Batch]:
+        """See `LogReader.poll`."""
+        self._move()
+        self._commit()
+        try:
+            came = take(self._consumer, self._limit)
+            self._note(came)
+            batches = [batch for at, columns in came.columns.items() if (batch := self._batch(at, columns))]
+        except KafkaException as error:
+            raise self._cluster.failure("cannot read the event log", error, self._trouble) from error
+        self._look_at_trouble()
+        return batches
+
+    @property
+    def caught_up(self) -> bool:
+        """See `LogReader.caught_up`."""
+        with self._lock:
+            if self._dealt_at is None or self._moves:
+                return False
+            held = self._share.held()
+            # one that joins gets nothing at first, and then what the others were asked to give up
+            settled = held or time.monotonic() > self._dealt_at + _SETTLE_SECONDS
+            return bool(settled) and self._ended.issuperset(held)
+
+    def is_current(self, span: Span) -> bool:
+        """See `LogReader.is_current`."""
+        return self._share.is_current(span)
+
+    def acknowledge(self, span: Span) -> None:
+        """See `LogReader.acknowledge`."""
+        with self._lock:
+            if self._share.is_current(span):
+                self._done[span.of] = span.end
+
+    def rewind(self, partition: Partition) -> None:
+        """See `LogReader.rewind`."""
+        known = self._ask()
+        with self._lock:
+            if self._share.position(partition) is not None:  # it may have been revoked meanwhile
+                self._claim(partition, known.get(partition, 0))
+
+    def close(self) -> None:
+        """See `LogReader.close`."""
+        if not self._closed:
+            self._closed = True
+            self._commit()
+            self._share.release(self._share.held())
+            self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        known = self._ask() if partitions else {}
+        for dealt in partitions:
+            partition = Partition(dealt.topic, dealt.partition)
+            dealt.offset = known.get(partition, 0)
+            with self._lock:
+                self._claim(partition, dealt.offset)
+        consumer.incremental_assign(partitions)
+        self._dealt_at = time.monotonic()
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Whoever gets them next asks the ledger; batches of theirs that are under way here are no longer current."""
+        self._dealt_at = None  # until it deals again, an empty share does not mean that all is read
+        gone = [Partition(p.topic, p.partition) for p in partitions]
+        with self._lock:
+            self._share.release(gone)
+            for partition in gone:
+                self._moves.pop(partition, None)
+                self._done.pop(partition, None)
+                self._ended.discard(partition)
+
+    def _claim(self, partition: Partition, offset: int) -> None:
+        self._share.claim({partition: offset})
+        self._moves[partition] = offset
+
+    def _move(self) -> None:
+        """Go to the places that were noted."""
+        with self._lock:
+            moves = dict(self._moves)
+        for partition, offset in moves.items():
+            try:
+                self._consumer.seek(TopicPartition(*partition, offset))
+            except KafkaException as error:  # it is not being fetched yet: the next poll tries again
+                _DEBUG.debug("cannot seek %s yet: %s", partition, error)
+                continue
+            with self._lock:
+                self._ended.discard(partition)
+                if self._moves.get(partition) == offset:  # else it was moved once more meanwhile
+                    del self._moves[partition]
+
+    def _commit(self) -> None:
+        """Commit what was acknowledged; by the thread that polls, for the client lets one thread wait for the other."""
+        with self._lock:
+            done, self._done = self._done, {}
+        if done:
+            try:
+                offsets = [TopicPartition(*partition, offset) for partition, offset in done.items()]
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                _DEBUG.debug("offsets of the group not committed: %s", error)
+
+    def _note(self, came: Arrivals) -> None:
+        """Take note of errors, and of which partitions are read to their end."""
+        for error in came.errors:
+            self._trouble(error)
+        with self._lock:
+            self._ended.difference_update(came.columns)
+            self._ended.update(came.ended.keys() - self._moves.keys())
+        if came.columns or came.ended:
+            self._troubled = False
+        for partition, end in came.ended.items():
+            if partition not in came.columns:
+                self._check(partition, [end])
+
+    def _batch(self, partition: Partition, columns: Columns) -> Batch | None:
+        self._check(partition, columns.offsets)
+        with self._lock:
+            if partition in self._moves:
+                return None
+            span = self._share.next_span(partition, columns.offsets[-1] + 1)
+        return columns.batch(span) if span else None
+
+    def _check(self, partition: Partition, offsets: list[int]) -> None:
+        """See whether the log still goes on where we stand; it is read from its start on where it does not.
+
+        Args:
+            partition: of the log.
+            offsets: of messages that came, or of its end.
+        """
+        with self._lock:
+            position = None if partition in self._moves else self._share.position(partition)
+        if position is None or offsets[-1] - position == len(offsets) - 1:
+            return
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=WAIT_SECONDS)
+        except KafkaException as error:  # brokers come and go; this only says how much is gone
+            _DEBUG.debug("cannot ask how far %s reaches: %s", partition, error)
+            low, high = 0, offsets[0]
+        where = f"{partition.topic}/{partition.partition}"
+        if offsets[0] < position:
+            raise LogError(
+                f"the ledger stands at {position}, but the log ends at {high}: it is not the log that was processed",
+                where=f"{where} at {self._cluster.brokers}",
+                mend="bring the old log back, or begin a new store for this one",
+            )
+        if low > position:  # else it is a gap that transactions or compaction leave
+            missing, following = next((a, b) for a, b in pairwise([position - 1, *offsets]) if b > a + 1)
+            gone = min(low, following) - missing - 1
+            _LOG.warning("messages are gone: retention deleted them unread", partition=where, count=gone)
+
+    def _look_at_trouble(self) -> None:
+        error, self._trouble.last = self._trouble.last, None
+        if error is None:
+            return
+        failure = self._cluster.failure("cannot read the event log", error)
+        if error.fatal() or error.code() in HOPELESS:
+            raise failure
+        if not self._troubled:  # once, until messages come again
+            self._troubled = True
+            _LOG.warning("Kafka is in trouble, and is tried again", error=str(failure))
+
+
+def _committed(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+    if error is not None:
+        _DEBUG.debug("offsets of the group not committed: %s", error)

@@ -1,0 +1,245 @@
+"""The event store in Elasticsearch: made for many workers at once, and for searching by anyone.
+
+There is no transaction, so the order of writing makes the promise: events (an id is created once, whoever tries), then
+rejects (the same position is the same document), and last the ledger row, which only the worker that read it may
+replace. A crash in between leaves documents that the next run finds to be its own, by their position.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import polars as pl
+
+from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
+from advertisex.errors import StoreError, StoreMissing
+from advertisex.feeds import FEEDS
+from advertisex.findings import Finding
+from advertisex.settings import ElasticsearchSettings
+from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.elasticsearch_address import address_of
+from advertisex.stores.elasticsearch_bulk import Crew, Lines, chunks, lines_of, send
+from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_frames import frame_of, frames
+from advertisex.stores.elasticsearch_indices import Indices
+from advertisex.stores.elasticsearch_inspect import inspect
+from advertisex.stores.elasticsearch_known import Known, known_of
+from advertisex.stores.elasticsearch_ledger import Ledger
+from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
+from advertisex.stores.elasticsearch_search import all_of, buckets, in_range, search_all
+
+#: Whole numbers beyond this are not exact as floating point, in which Elasticsearch adds up.
+_EXACT = 2**53
+_PROVENANCE: dict[str, pl.DataType] = {"topic": pl.String(), "partition": pl.Int32()}
+_REJECTS: dict[str, pl.DataType] = {
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+    "offset": pl.Int64(),
+    "feed": pl.String(),
+    **{name: dtype for name, dtype in REJECT_COLUMNS.items() if name != "offset"},
+    "processed_at": pl.Datetime("us"),
+}
+_TOTALS: dict[str, pl.DataType] = {"user_id": pl.String(), "clicks": pl.Int64(), "conversions": pl.Int64()}
+_COUNTS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "reason": pl.String(), "count": pl.Int64()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of some events: how many were known, and why which others were refused, by offset."""
+
+    known: Known
+    refused: dict[int, str]
+
+
+class ElasticsearchStore:
+    """An event store in an Elasticsearch cluster; see `EventStore` for what it promises.
+
+    Args:
+        url: `elasticsearch://user:password@host:9200`, or `elasticsearch+https://…` for TLS.
+        read_only: for questions: nothing is made.
+        settings: how it is used.
+
+    Raises:
+        ConfigurationError: the URL or the settings are wrong.
+        StoreMissing: read-only, and nothing was ever stored there.
+        StoreError: it cannot be reached, or refuses us.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        read_only: bool = False,
+        settings: ElasticsearchSettings = ElasticsearchSettings(),
+    ) -> None:
+        self._connection = Connection(address_of(url), settings)
+        self._indices = Indices(self._connection, settings)
+        self._ledger = Ledger(self._connection, self._indices.ledger)
+        self._crew = Crew(settings.parallel)
+        try:
+            self._open(read_only=read_only)
+        except BaseException:
+            self.close()
+            raise
+
+    def positions(self) -> dict[Partition, int]:
+        """See `EventStore.positions`."""
+        return {Partition(row.topic, row.partition): row.next_offset for row in self.ledger()}
+
+    def commit(self, outcome: Outcome) -> Counts:
+        """See `EventStore.commit`."""
+        check_whole(outcome)
+        before = self._ledger.at_start_of(outcome.span)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        known, refused = Known(), dict[int, str]()
+        for written in self._crew.run(self._event_jobs(outcome, now)):
+            known += written.known
+            refused |= written.refused
+        rejects = pl.concat([outcome.rejects, refused_by_store(outcome, refused)]) if refused else outcome.rejects
+        self._write_rejects(outcome, rejects, now)
+        filtered = int((rejects["kind"] == "filtered").sum())
+        counts = Counts(
+            read=outcome.read,
+            stored=outcome.events.height - known.duplicates - len(refused),
+            duplicate=known.duplicates + outcome.repeated,
+            filtered=filtered,
+            rejected=rejects.height - filtered,
+            replayed=known.replays,
+        )
+        self._ledger.advance(outcome.span, before, counts)
+        return counts
+
+    def ledger(self) -> list[LedgerRow]:
+        """See `EventStore.ledger`."""
+        return self._ledger.rows()
+
+    def rejects(self, query: RejectQuery) -> pl.DataFrame:
+        """See `EventStore.rejects`."""
+        order = [{"topic": "asc"}, {"partition": "asc"}, {"offset": "asc"}]
+        pages = search_all(
+            self._connection, self._indices.rejects, order, query=_reject_query(query), limit=query.limit
+        )
+        found = [frame_of(page, _REJECTS) for page in pages]
+        return pl.concat(found) if found else pl.DataFrame(schema=_REJECTS)
+
+    def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
+        """See `EventStore.reject_counts`."""
+        groups = buckets(
+            self._connection, self._indices.rejects, ["feed", "kind", "reason"], query=_reject_query(query)
+        )
+        rows = [(*group["key"].values(), group["doc_count"]) for group in groups]
+        return pl.DataFrame(rows, schema=_COUNTS, orient="row")
+
+    def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
+        """See `EventStore.scan`."""
+        known = EVENT_COLUMNS | FEEDS[feed].columns | {"processed_at": pl.Datetime("us")} | _PROVENANCE
+        asked = {name: known[name] for name in columns}
+        yield from frames(self._connection, self._indices.alias(feed), asked, all_of(in_range(within)))
+
+    def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
+        """See `EventStore.user_totals`."""
+        conditions = in_range(within)
+        if campaign is not None:
+            conditions.append({"term": {"campaign_id": campaign}})
+        groups = buckets(
+            self._connection,
+            self._indices.alias("clicks"),
+            ["user_id"],
+            query=all_of(conditions),
+            sums=("clicks", "conversions"),
+        )
+        rows = [(group["key"]["user_id"], group["clicks"]["value"], group["conversions"]["value"]) for group in groups]
+        if any(max(clicks, conversions) >= _EXACT for _, clicks, conversions in rows):
+            return self._exact_totals(within, campaign)
+        totals = [(user, int(clicks), int(conversions)) for user, clicks, conversions in rows]
+        return pl.DataFrame(totals, schema=_TOTALS, orient="row")
+
+    def inspect(self) -> list[Finding]:
+        """See `EventStore.inspect`."""
+        return inspect(self._connection, self._indices)
+
+    def interrupt(self) -> None:
+        """See `EventStore.interrupt`."""
+        self._connection.interrupted.set()
+
+    def close(self) -> None:
+        """See `EventStore.close`."""
+        self.interrupt()
+        self._crew.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, *, read_only: bool) -> None:
+        if not read_only:
+            self._indices.prepare()
+        elif not self._indices.exists():
+            raise StoreMissing(
+                "nothing has been stored yet",
+                where=str(self._connection.address),
+                mend="run `advertisex ingest` and `advertisex process` first",
+            )
+
+    def _event_jobs(self, outcome: Outcome, now: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
+        if not outcome.events.height:
+            return
+        periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
+        for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
+            index = f"{self._indices.alias(outcome.feed)}-{period}"
+            self._indices.make(index)
+            for chunk in chunks(with_provenance(events, outcome, now)):
+                lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
+                for rows in lines.parts():
+                    yield partial(self._write_events, outcome, index, chunk, lines, rows)
+
+    def _write_events(
+        self, outcome: Outcome, index: str, events: pl.DataFrame, lines: Lines, rows: range, stop: threading.Event
+    ) -> _Written:
+        known, refused = Known(), dict[int, str]()
+        waiting: Sequence[int] = rows
+        while waiting:
+            verdicts = send(self._connection, index, lines, waiting, stop)
+            refused |= {events["offset"][row]: why for row, why in verdicts.refused}
+            found, gone = known_of(self._connection, index, events[verdicts.conflicts], outcome.span.of, stop)
+            known += found
+            waiting = [verdicts.conflicts[place] for place in gone]  # erased since: they can be written now
+        return _Written(known, refused)
+
+    def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, now: datetime) -> None:
+        documents = with_provenance(rejects, outcome, now).with_columns(feed=pl.lit(outcome.feed))
+        topic = msgspec.json.encode(outcome.span.topic)[1:-1].decode()
+        ids = pl.concat_str(pl.lit(f"{topic}-{outcome.span.partition}-"), pl.col("offset"))
+        jobs = (
+            partial(self._write_some_rejects, lines, rows)
+            for chunk in chunks(documents)
+            for lines in [lines_of(chunk, ids, "index")]
+            for rows in lines.parts()
+        )
+        for _ in self._crew.run(jobs):
+            pass
+
+    def _write_some_rejects(self, lines: Lines, rows: range, stop: threading.Event) -> None:
+        verdicts = send(self._connection, self._indices.rejects, lines, rows, stop)
+        for _, why in verdicts.refused:  # there is nowhere else to keep it
+            raise StoreError(f"cannot keep a reject: {why}", where=str(self._connection.address))
+
+    def _exact_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
+        scanned = self.scan("clicks", ["user_id", "campaign_id", "clicks", "conversions"], within)
+        kept = [f if campaign is None else f.filter(pl.col("campaign_id") == campaign) for f in scanned]
+        return pl.concat(kept).group_by("user_id").agg(pl.col("clicks", "conversions").sum()).sort("user_id")
+
+
+def _reject_query(query: RejectQuery) -> dict[str, Any] | None:
+    given = [(name, value) for name in ("reason", "feed") if (value := getattr(query, name)) is not None]
+    return all_of([{"term": {name: value}} for name, value in given])

@@ -1,0 +1,48 @@
+"""Where a cluster is, and as whom we ask: the URL of the store."""
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from advertisex.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a cluster is, and as whom we ask."""
+
+    host: str
+    port: int
+    secure: bool
+    path: str = ""
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"elasticsearch{'+https' if self.secure else ''}://{host}:{self.port}{self.path}"
+
+
+def address_of(url: str) -> Address:
+    """Read `elasticsearch://user:password@host:9200` or `elasticsearch+https://…`; a path is that of a gateway.
+
+    Raises:
+        ConfigurationError: it is no such URL. The message does not repeat it, because it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "the URL of the Elasticsearch store cannot be read",
+            mend="write it as elasticsearch://user:password@host:9200, special characters of the password as %XX",
+        ) from None
+    return Address(
+        host=host,
+        port=9200 if port is None else port,
+        secure=parts.scheme == "elasticsearch+https",
+        path=parts.path.rstrip("/"),
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )

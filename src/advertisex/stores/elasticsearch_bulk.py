@@ -1,0 +1,233 @@
+"""Bulk writing to Elasticsearch: bodies as bytes, several requests under way, and every item's answer judged.
+
+A bulk request succeeds as a whole with failed items inside. Each item ends as one of: written, in conflict (there
+already), refused for what it holds, or, for anything that is not the document's own fault, an error that stops the
+commit. What is refused for the moment is sent again, alone.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal, TypeVar
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from advertisex.errors import StoreError
+from advertisex.stores.elasticsearch_client import TRANSIENT, Connection, Problem
+
+#: Bytes of a body, about: large enough to be fast, small enough to be retried and to be many in memory.
+BODY_BYTES = 4_000_000
+#: Rows whose lines are made at once: the memory of making them.
+_ROWS = 8_192
+
+_WHAT = "write to the event store"
+_QUERY = "filter_path=errors,items.*.status,items.*.error"
+#: Failures with status 400 that say nothing about the document: to call each event of the batch bad would be wrong.
+_NOT_THE_DOCUMENT = frozenset(
+    {
+        "strict_dynamic_mapping_exception",
+        "index_closed_exception",
+        "invalid_index_name_exception",
+        "validation_exception",
+        "cluster_block_exception",
+        "action_request_validation_exception",
+    }
+)
+T = TypeVar("T")
+
+
+class _Item(msgspec.Struct):
+    status: int
+    error: Problem | None = None
+
+
+class _BulkAnswer(msgspec.Struct):
+    errors: bool
+    items: list[dict[str, _Item]] = []
+
+
+_decode = msgspec.json.Decoder(_BulkAnswer).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of some operations, an action and a document each, as one buffer; `borders` part them."""
+
+    data: memoryview
+    borders: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.borders) - 1
+
+    def body(self, rows: Sequence[int]) -> bytes:
+        """The bytes to send for some of them."""
+        if isinstance(rows, range):
+            return bytes(self.data[self.borders[rows.start] : self.borders[rows.stop]])
+        return b"".join(self.data[self.borders[row] : self.borders[row + 1]] for row in rows)
+
+    def parts(self) -> Iterator[range]:
+        """Runs of rows of `BODY_BYTES` or somewhat less, about equal, so that no thread waits long for the last."""
+        weight = int(self.borders[-1] - self.borders[0])
+        share = weight / max(1, -(-weight // BODY_BYTES))
+        start = 0
+        while start < len(self):
+            end = int(np.searchsorted(self.borders, self.borders[start] + share, side="left"))
+            end = min(max(end, start + 1), len(self))
+            yield range(start, end)
+            start = end
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What became of the rows of a request, beside those that were written."""
+
+    conflicts: list[int]
+    refused: list[tuple[int, str]]
+
+
+def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create", "index"]) -> Lines:
+    """The lines that write each row of a frame as a document.
+
+    Args:
+        documents: one column for each field; Datetime and Binary columns are put as Elasticsearch takes them.
+        ids: of the documents, as text that needs no escaping in JSON.
+        operation: `create` refuses an id that is there, `index` replaces it.
+    """
+    body = pl.struct(_as_json(name, dtype) for name, dtype in documents.schema.items() if name != "event_id")
+    action = pl.lit(f'{{"{operation}":{{"_id":"')
+    lines = documents.select(
+        pl.concat_str(action, ids, pl.lit('"}}\n'), body.struct.json_encode(), pl.lit("\n")).alias("lines")
+    )
+    # The values of an Arrow string array lie one behind the other: that is the body
+    array = lines["lines"].rechunk().to_arrow().cast(pa.large_string())
+    _, offsets, data = array.buffers()
+    borders = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    return Lines(memoryview(data), borders)
+
+
+def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """A frame in pieces whose lines do not take too much memory at once."""
+    heavy = int(frame.estimated_size()) // (4 * BODY_BYTES) + 1
+    rows = max(1, min(_ROWS, frame.height // heavy))
+    yield from frame.iter_slices(rows)
+
+
+def _as_json(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if dtype == pl.Datetime:
+        return column.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ")
+    return column.bin.encode("base64") if dtype == pl.Binary else column
+
+
+def send(connection: Connection, index: str, lines: Lines, rows: Sequence[int], stop: threading.Event) -> Verdicts:
+    """Send some lines until each has its verdict.
+
+    Raises:
+        StoreError: the index or the cluster takes none of them; some may be written.
+    """
+    verdicts = Verdicts([], [])
+    patience = connection.patience(_WHAT, None, stop)
+    waiting: deque[Sequence[int]] = deque([rows])
+    while waiting:
+        rows = waiting.popleft()
+        answer = connection.request(
+            "POST", f"/{quote(index)}/_bulk?{_QUERY}", lines.body(rows), what=_WHAT, accept={413}, patience=patience
+        )
+        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            if len(rows) == 1:
+                verdicts.refused.append((rows[0], "larger than the cluster takes (413)"))
+            else:
+                waiting.extendleft((rows[len(rows) // 2 :], rows[: len(rows) // 2]))
+            continue
+        again, why = _triage(connection, index, _items(connection, answer.data, len(rows)), rows, verdicts)
+        if again:
+            if len(again) < len(rows):
+                patience.progressed()
+            patience.pause(why)
+            waiting.appendleft(again)
+    patience.done()
+    return verdicts
+
+
+def _items(connection: Connection, data: bytes, expected: int) -> list[_Item]:
+    try:
+        answer = _decode(data)
+    except msgspec.MsgspecError as error:
+        raise _strange(connection) from error
+    items = [item for one in answer.items for item in one.values()] if answer.errors else []
+    if answer.errors and len(items) != expected:
+        raise _strange(connection)
+    return items
+
+
+def _strange(connection: Connection) -> StoreError:
+    return StoreError(
+        "what answers a bulk request there is not Elasticsearch",
+        where=str(connection.address),
+        mend="check the host and port of --store",
+    )
+
+
+def _triage(
+    connection: Connection, index: str, items: Sequence[_Item], rows: Sequence[int], verdicts: Verdicts
+) -> tuple[list[int], str]:
+    """Judge every item; returns the rows to be sent again, and why."""
+    again, why = [], ""
+    for row, item in zip(rows, items, strict=False):
+        if item.status < HTTPStatus.MULTIPLE_CHOICES:
+            continue
+        problem = item.error or Problem(reason="no reason is given")
+        if item.status == HTTPStatus.CONFLICT:
+            verdicts.conflicts.append(row)
+        elif item.status in TRANSIENT:
+            again.append(row)
+            why = f"{item.status} {problem}"
+        elif item.status == HTTPStatus.BAD_REQUEST and _is_the_documents(problem):
+            verdicts.refused.append((row, str(problem)))
+        else:
+            raise connection.failure(f"{_WHAT} (index {index})", item.status, problem)
+    return again, why
+
+
+def _is_the_documents(problem: Problem) -> bool:
+    return problem.type not in _NOT_THE_DOCUMENT and "number of documents" not in str(problem)
+
+
+class Crew:
+    """Threads that send bodies, a few at a time, so that memory is bounded.
+
+    Args:
+        parallel: requests under way at once.
+    """
+
+    def __init__(self, parallel: int) -> None:
+        self._ahead = parallel + 1
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="elasticsearch")
+
+    def run(self, jobs: Iterable[Callable[[threading.Event], T]]) -> Iterator[T]:
+        """Do every job; results come in their order. The first failure ends the others, which are told by the event."""
+        stop = threading.Event()
+        under_way: deque[Future[T]] = deque()
+        try:
+            for job in jobs:
+                if len(under_way) >= self._ahead:
+                    yield under_way.popleft().result()
+                under_way.append(self._pool.submit(job, stop))
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            stop.set()
+            for future in under_way:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

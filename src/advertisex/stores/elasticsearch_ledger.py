@@ -1,0 +1,153 @@
+"""The ledger in Elasticsearch: a document for each partition, written last, and only over the one that was read.
+
+`if_seq_no` and `if_primary_term` fence off a worker that lost its partition: between its reading and its writing of
+the document, no other may have written it.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from urllib.parse import quote
+from uuid import uuid4
+
+import msgspec
+
+from advertisex.batches import Counts, LedgerRow, Partition, Span
+from advertisex.errors import LedgerMoved
+from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_search import search_all
+
+_FIELDS = tuple(asdict(Counts()))
+_WHAT = "write to the ledger"
+
+
+class _Source(msgspec.Struct):
+    topic: str
+    partition: int
+    next_offset: int
+    read: int
+    stored: int
+    duplicate: int
+    filtered: int
+    rejected: int
+    replayed: int
+    commit: str = ""
+
+    def row(self) -> LedgerRow:
+        counts = Counts(*(getattr(self, name) for name in _FIELDS))
+        return LedgerRow(self.topic, self.partition, self.next_offset, counts)
+
+
+class _Document(msgspec.Struct):
+    found: bool = False
+    seq_no: int = msgspec.field(name="_seq_no", default=0)
+    primary_term: int = msgspec.field(name="_primary_term", default=0)
+    source: _Source | None = msgspec.field(name="_source", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a partition stands, as of one reading.
+
+    Attributes:
+        row: the ledger row, or None where the partition has none yet.
+        seq_no: with `primary_term`, which writing of the document it was.
+        primary_term: see `seq_no`.
+        commit: which commit wrote it.
+    """
+
+    row: LedgerRow | None
+    seq_no: int = 0
+    primary_term: int = 0
+    commit: str = ""
+
+
+class Ledger:
+    """The documents of one ledger index.
+
+    Args:
+        connection: to the cluster.
+        index: its name.
+    """
+
+    def __init__(self, connection: Connection, index: str) -> None:
+        self._connection, self._index = connection, index
+
+    def rows(self) -> list[LedgerRow]:
+        """Every row, ordered by topic and partition."""
+        order = [{"topic": "asc"}, {"partition": "asc"}]
+        sources = [
+            msgspec.json.decode(hit.source, type=_Source).row()
+            for page in search_all(self._connection, self._index, order)
+            for hit in page
+        ]
+        return sorted(sources, key=lambda row: (row.topic.encode(), row.partition))
+
+    def standing(self, of: Partition, *, forever: bool = True) -> Standing:
+        """Where a partition stands now; this read sees every write that has ended."""
+        patience = self._connection.patience("read the ledger", None) if forever else None
+        answer = self._connection.request(
+            "GET", self._path(of), what="read the ledger", accept={HTTPStatus.NOT_FOUND}, patience=patience
+        )
+        found = msgspec.json.decode(answer.data, type=_Document) if answer.status < 300 else _Document()
+        if found.source is None:
+            return Standing(None)
+        return Standing(found.source.row(), found.seq_no, found.primary_term, found.source.commit)
+
+    def at_start_of(self, span: Span) -> Standing:
+        """Where the span's partition stands, which must be the span's start.
+
+        A partition without a row may start anywhere: a log does not keep all that it ever held.
+
+        Raises:
+            LedgerMoved: it stands elsewhere.
+        """
+        standing = self.standing(span.of)
+        if standing.row is not None and standing.row.next_offset != span.start:
+            raise moved(span)
+        return standing
+
+    def advance(self, span: Span, before: Standing, added: Counts) -> None:
+        """Move the checkpoint from where it was read to the span's end.
+
+        Raises:
+            LedgerMoved: another commit has written it since.
+        """
+        commit = uuid4().hex
+        total = added if before.row is None else before.row.counts + added
+        document = {
+            "topic": span.topic,
+            "partition": span.partition,
+            "next_offset": span.end,
+            **asdict(total),
+            "commit": commit,
+            "committed_at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        }
+        guard = (
+            "op_type=create"
+            if before.row is None
+            else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
+        )
+        answer = self._connection.request(
+            "PUT",
+            f"{self._path(span.of)}?{guard}",
+            document,
+            what=_WHAT,
+            accept={HTTPStatus.CONFLICT},
+            patience=self._connection.patience(_WHAT, None),
+        )
+        # An answer that was lost leaves our own writing in place, and the second try in conflict with it
+        if answer.status == HTTPStatus.CONFLICT and self.standing(span.of).commit != commit:
+            raise moved(span)
+
+    def _path(self, of: Partition) -> str:
+        return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"
+
+
+def moved(span: Span) -> LedgerMoved:
+    """The error of a span that another worker has processed."""
+    return LedgerMoved(
+        "the ledger has moved on; nothing of this batch was written",
+        where=f"{span.topic}/{span.partition}/{span.start}",
+        mend="another run has processed it: run `advertisex process` again to go on from the ledger",
+    )

@@ -1,0 +1,179 @@
+"""Searching Elasticsearch exactly: all that is committed, at one point in time, page by page, whole or not at all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from advertisex.errors import StoreError
+from advertisex.stores.contract import Range
+from advertisex.stores.elasticsearch_client import Connection
+
+#: Elasticsearch gives no more hits at once.
+LARGEST_PAGE = 10_000
+#: Bytes of an answer, about: documents may be large.
+_ANSWER_BYTES = 16_000_000
+_KEEP = "10m"
+_FIRST_PAGE = 2_000
+
+#: What `date_nanos` can hold.
+_EARLIEST, _LATEST = datetime(1970, 1, 1), datetime(2262, 4, 11)  # noqa: DTZ001 - UTC without a zone, as `Range`
+
+
+class Hit(msgspec.Struct):
+    """A document that was found; `source` is its JSON."""
+
+    sort: list[Any]
+    id: str = msgspec.field(name="_id", default="")
+    source: msgspec.Raw = msgspec.field(name="_source", default=msgspec.Raw(b"{}"))
+
+
+class _Hits(msgspec.Struct):
+    hits: list[Hit] = []
+
+
+class _Page(msgspec.Struct):
+    hits: _Hits = msgspec.field(default_factory=_Hits)
+    pit_id: str = ""
+    timed_out: bool = False
+
+
+class _Buckets(msgspec.Struct):
+    after_key: dict[str, Any] | None = None
+    buckets: list[dict[str, Any]] = []
+
+
+class _Aggregations(msgspec.Struct):
+    rows: _Buckets
+
+
+class _AggregationPage(msgspec.Struct):
+    aggregations: _Aggregations
+    pit_id: str = ""
+
+
+def search_all(
+    connection: Connection,
+    index: str,
+    order: Sequence[Mapping[str, str]],
+    *,
+    query: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+) -> Iterator[list[Hit]]:
+    """Every document of an index or alias that a query finds, in pages; nothing where there is no such index.
+
+    The next page is fetched while one is used. Documents come whole: to have Elasticsearch leave fields out costs it
+    more time than to send them (125,000 and 200,000 documents a second here).
+
+    Args:
+        connection: to the cluster.
+        index: index or alias.
+        order: fields to sort by, which together are unique, so that no page misses one.
+        query: as Elasticsearch takes it; None finds all.
+        limit: at most so many.
+    """
+    body: dict[str, Any] = {"sort": list(order), "track_total_hits": False, "_source": True}
+    if query is not None:
+        body["query"] = query
+    left = limit
+    asked = _FIRST_PAGE if left is None else min(_FIRST_PAGE, left)
+    with _point_in_time(connection, index) as point, ThreadPoolExecutor(1) as fetching:
+        if not point or not asked:
+            return
+        page: Future[bytes] | None = fetching.submit(_search, connection, body | {"size": asked, "pit": dict(point)})
+        while page is not None:
+            data = page.result()
+            answer = msgspec.json.decode(data, type=_Page)
+            hits, page = answer.hits.hits, None
+            if answer.timed_out:
+                raise StoreError("the search took too long", where=str(connection.address), mend="run this again")
+            left = None if left is None else left - len(hits)
+            if len(hits) == asked and left != 0:
+                fitting = max(1, min(LARGEST_PAGE, _ANSWER_BYTES * len(hits) // len(data)))
+                asked = fitting if left is None else min(fitting, left)
+                point["id"] = answer.pit_id or point["id"]
+                body["search_after"] = hits[-1].sort
+                page = fetching.submit(_search, connection, body | {"size": asked, "pit": dict(point)})
+            if hits:
+                yield hits
+
+
+def buckets(
+    connection: Connection,
+    index: str,
+    keys: Sequence[str],
+    *,
+    query: Mapping[str, Any] | None = None,
+    sums: Sequence[str] = (),
+) -> Iterator[dict[str, Any]]:
+    """The groups of documents by some fields, in the order of their keys, each with its sums and `doc_count`.
+
+    Args:
+        connection: to the cluster.
+        index: index or alias; nothing where there is none.
+        keys: keyword fields to group by.
+        query: as Elasticsearch takes it; None finds all.
+        sums: fields to add up.
+    """
+    composite: dict[str, Any] = {"size": LARGEST_PAGE, "sources": [{key: {"terms": {"field": key}}} for key in keys]}
+    body: dict[str, Any] = {
+        "size": 0,
+        "track_total_hits": False,
+        "aggs": {"rows": {"composite": composite, "aggs": {name: {"sum": {"field": name}} for name in sums}}},
+    }
+    if query is not None:
+        body["query"] = query
+    with _point_in_time(connection, index) as point:
+        while point:
+            data = _search(connection, body | {"pit": point})
+            answer = msgspec.json.decode(data, type=_AggregationPage)
+            found = answer.aggregations.rows
+            yield from found.buckets
+            if found.after_key is None or len(found.buckets) < LARGEST_PAGE:
+                return
+            composite["after"] = found.after_key
+            point["id"] = answer.pit_id or point["id"]
+
+
+def in_range(within: Range) -> list[dict[str, Any]]:
+    """The conditions for event times within a range; bounds beyond what can be stored exclude nothing."""
+    bounds: dict[str, str] = {}
+    if within.since is not None and within.since > _EARLIEST:
+        bounds["gte"] = _iso(min(within.since, _LATEST))
+    if within.until is not None and within.until < _LATEST:
+        bounds["lt"] = _iso(max(within.until, _EARLIEST))
+    return [{"range": {"event_time": bounds}}] if bounds else []
+
+
+def all_of(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """A query for documents that meet every condition."""
+    return {"bool": {"filter": list(conditions)}} if conditions else None
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds") + "Z"
+
+
+@contextmanager
+def _point_in_time(connection: Connection, index: str) -> Iterator[dict[str, str]]:
+    """A view of an index as it is now, with everything that was committed; empty where there is no index."""
+    name = quote(index)
+    there = connection.request("POST", f"/{name}/_refresh", accept={404}).status < 300
+    opened = connection.request("POST", f"/{name}/_pit?keep_alive={_KEEP}", accept={404}) if there else None
+    if opened is None or opened.status >= 300:
+        yield {}
+        return
+    point = {"id": opened.json()["id"], "keep_alive": _KEEP}
+    try:
+        yield point
+    finally:
+        connection.request("DELETE", "/_pit", {"id": point["id"]}, accept={404})
+
+
+def _search(connection: Connection, body: Mapping[str, Any]) -> bytes:
+    # A `filter_path` would make the answer smaller, and the server slower
+    return connection.request("POST", "/_search?allow_partial_search_results=false", body).data

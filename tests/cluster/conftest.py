@@ -1,0 +1,83 @@
+"""The command line over a real Kafka and a real Elasticsearch, with topics, group and indices of each test's own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from advertisex.logs.contract import EventLog
+from advertisex.logs.open import open_log
+from advertisex.settings import Settings, configured_feeds, load_settings
+from advertisex.stores.contract import EventStore
+from advertisex.stores.open import open_store
+
+_SETTINGS = """
+log = "{kafka}"
+store = "{elasticsearch}"
+{more}
+[kafka]
+group = "{name}"
+partitions = {partitions}
+client = {{ "session.timeout.ms" = "2500", "heartbeat.interval.ms" = "500" }}
+[elasticsearch]
+prefix = "{name}-"
+[feeds.impressions]
+topic = "{name}-impressions"
+[feeds.clicks]
+topic = "{name}-clicks"
+[feeds.bids]
+topic = "{name}-bids"
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One test's own corner of the two servers, and the command line over it."""
+
+    folder: Path
+    settings: Settings
+
+    @property
+    def feeds(self) -> dict[str, Any]:
+        return configured_feeds(self.settings)
+
+    def log(self) -> EventLog:
+        return open_log(self.settings.log_url, kafka=self.settings.kafka)
+
+    def store(self, *, read_only: bool = True) -> EventStore:
+        return open_store(self.settings.store_url, read_only=read_only, elasticsearch=self.settings.elasticsearch)
+
+    def start(self, *arguments: object, **how: Any) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "advertisex", *map(str, arguments), "--config", "advertisex.toml"]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ADVERTISEX_")}
+        return subprocess.Popen(command, cwd=self.folder, env=environment, **how)
+
+    def call(self, *arguments: object) -> Any:
+        """Run a command with --json to its end, and give its document."""
+        process = self.start(*arguments, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err.decode()
+        return json.loads(out)
+
+
+@pytest.fixture
+def make_cluster(tmp_path: Path, kafka: str, elasticsearch: str) -> Any:
+    def make(
+        *, partitions: int = 4, more: Sequence[str] = (), kafka_url: str = kafka, elasticsearch_url: str = elasticsearch
+    ) -> Cluster:
+        file = tmp_path / "advertisex.toml"
+        text = _SETTINGS.format(
+            kafka=kafka_url, elasticsearch=elasticsearch_url, name=f"t{uuid4().hex[:12]}", partitions=partitions,
+            more="\n".join(more),
+        )  # fmt: skip
+        file.write_text(text, encoding="utf-8")
+        return Cluster(tmp_path, load_settings(file, {}, environment=False))
+
+    return make

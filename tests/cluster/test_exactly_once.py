@@ -1,0 +1,131 @@
+"""Exactly once on a cluster: workers are killed, paused and rebalanced, and every event is stored and counted once."""
+
+import random
+import signal
+import subprocess
+import time
+from typing import Any
+
+from advertisex.batches import Counts, Partition
+from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
+from advertisex.logs.contract import EventLog
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.stores.contract import Range, RejectQuery
+
+EVENTS = 300_000
+KILLS = 30
+PAUSES = 2
+#: A worker that says nothing for so long has lost its partitions (session.timeout.ms in the settings is 2.5 s).
+LOST_SECONDS = 4.0
+#: Without progress for so long, the next kill comes all the same.
+PATIENCE_SECONDS = 5.0
+DEADLINE_SECONDS = 300.0
+
+
+def expected_ids(log: EventLog, feeds: dict[str, Any], policy: Policy) -> dict[str, set[bytes]]:
+    """The identities of all good events, found by reading every message once in this process."""
+    found: dict[str, set[bytes]] = {}
+    for name, feed in feeds.items():
+        ids: set[bytes] = set()
+        for partition in log.partitions(feed.topic):
+            offset = 0
+            while len(batch := log.read(feed.topic, partition, offset, 50_000)):
+                ids.update(process(batch, feed, policy, Catalogue()).events["event_id"].to_list())
+                offset = batch.span.end
+        found[name] = ids
+    return found
+
+
+class Workers:
+    """Two workers of one group, which a seeded hand kills and pauses."""
+
+    def __init__(self, cluster: Any, hand: random.Random) -> None:
+        self._cluster, self._hand = cluster, hand
+        self._running = [self._start(), self._start()]
+        self.kills = 0
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return self._cluster.start("process", "--follow", "--batch-size", 1_000, stdout=subprocess.DEVNULL)
+
+    def kill_one(self) -> None:
+        victim = self._running.pop(self._hand.randrange(2))
+        victim.kill()
+        victim.wait()
+        self._running.append(self._start())
+        self.kills += 1
+
+    def pause_one(self) -> None:
+        """Long enough to lose its partitions to the other, then it goes on where it was: a zombie."""
+        victim = self._running[self._hand.randrange(2)]
+        victim.send_signal(signal.SIGSTOP)
+        time.sleep(LOST_SECONDS)
+        victim.send_signal(signal.SIGCONT)
+
+    def end(self) -> list[int]:
+        for worker in self._running:
+            worker.send_signal(signal.SIGTERM)
+        return [worker.wait(60) for worker in self._running]
+
+
+def total(cluster: Any) -> Counts:
+    with cluster.store() as store:
+        return sum((row.counts for row in store.ledger()), Counts())
+
+
+def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluster: Any) -> None:
+    policy_lines = ["[policy]", f"blocked_users = {list(BLOCKED_USERS)}", f"blocked_sites = {list(BLOCKED_SITES)}"]
+    cluster = make_cluster(more=policy_lines)
+    policy = Policy(blocked_users=frozenset(BLOCKED_USERS), blocked_sites=frozenset(BLOCKED_SITES))
+    with cluster.log() as log:
+        truth = publish_simulation(log, SimulationSettings(events=EVENTS, seed=7), feeds=cluster.feeds)
+        expected = expected_ids(log, cluster.feeds, policy)
+        ends = {p: end for p, end in log.end_offsets().items() if p.topic in {f.topic for f in cluster.feeds.values()}}
+    with cluster.store(read_only=False):
+        pass
+
+    hand = random.Random(7)
+    workers = Workers(cluster, hand)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    seen: set[int] = {0}
+    killed_at = time.monotonic()
+    try:
+        while (read := total(cluster).read) < EVENTS or workers.kills < KILLS:
+            assert time.monotonic() < deadline, f"{read} of {EVENTS} messages after {workers.kills} kills"
+            progressed = read not in seen
+            if workers.kills < KILLS and (progressed or time.monotonic() > killed_at + PATIENCE_SECONDS):
+                seen.add(read)
+                workers.kill_one()
+                if workers.kills % (KILLS // PAUSES) == 0:
+                    workers.pause_one()
+                killed_at = time.monotonic()
+            time.sleep(hand.uniform(0.1, 0.5))
+    finally:
+        codes = workers.end()
+
+    assert codes == [0, 0]
+    assert len(seen) > KILLS // 2, "most kills must land while there is work under way"
+    with cluster.store() as store:
+        ledger = store.ledger()
+        stored = {name: _ids(store, name) for name in expected}
+        reasons = {name: _reasons(store, name) for name in expected}
+    assert all(row.counts.balanced for row in ledger)
+    assert {Partition(row.topic, row.partition): row.next_offset for row in ledger} == ends
+    for name, ids in stored.items():
+        assert len(ids) == len(set(ids)) == truth.feeds[name].stored
+        assert set(ids) == expected[name]
+        of_feed = sum((row.counts for row in ledger if row.topic == cluster.feeds[name].topic), Counts())
+        assert (of_feed.read, of_feed.stored) == (truth.feeds[name].read, truth.feeds[name].stored)
+        assert of_feed.duplicate == truth.feeds[name].duplicate
+        expected_reasons = truth.feeds[name].rejected | truth.feeds[name].filtered
+        assert reasons[name] == {reason: n for reason, n in expected_reasons.items() if n}
+
+
+def _ids(store: Any, feed: str) -> list[bytes]:
+    return [i for frame in store.scan(feed, ["event_id"], Range()) for i in frame["event_id"].to_list()]
+
+
+def _reasons(store: Any, feed: str) -> dict[str, int]:
+    counts = store.reject_counts(RejectQuery(feed=feed))
+    return dict(counts.select("reason", "count").iter_rows())

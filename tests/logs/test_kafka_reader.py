@@ -1,0 +1,317 @@
+"""Readers of one consumer group: how they share, what a rebalance does to batches under way, and lost brokers."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from structlog.testing import capture_logs
+
+from advertisex.batches import Batch, Partition
+from advertisex.errors import LogError
+from advertisex.logs.contract import EventLog, LogReader
+from advertisex.logs.kafka_reader import KafkaReader
+from advertisex.logs.open import open_log
+from advertisex.settings import KafkaSettings
+from advertisex.testing.kafka import LocalKafka
+
+PARTITIONS = 4
+EACH = 3_000
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"test-{uuid4().hex}"
+
+
+@pytest.fixture
+def log(kafka: str, topic: str) -> Iterator[EventLog]:
+    """A log of four partitions, each of which holds its own offsets as messages."""
+    settings = KafkaSettings(partitions=PARTITIONS, group=topic, client={"session.timeout.ms": "3000"})
+    with open_log(kafka, kafka=settings) as opened:
+        for start in range(0, EACH, 500):
+            for _ in range(PARTITIONS):  # it is the turn of each partition once
+                opened.append(topic, [b"%d" % offset for offset in range(start, start + 500)])
+        yield opened
+    admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
+    admin.delete_topics([topic])[topic].exception()
+
+
+class Ledger:
+    """A store that keeps positions, and refuses what does not follow."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._positions: dict[Partition, int] = {}
+        self.stored: dict[Partition, list[bytes]] = {}
+        self.refused = 0
+
+    def positions(self) -> dict[Partition, int]:
+        with self._lock:
+            return dict(self._positions)
+
+    def commit(self, batch: Batch) -> bool:
+        with self._lock:
+            if self._positions.get(batch.span.of, 0) != batch.span.start:
+                self.refused += 1
+                return False
+            self._positions[batch.span.of] = batch.span.end
+            self.stored.setdefault(batch.span.of, []).extend(batch.payloads)
+            return True
+
+    @property
+    def count(self) -> int:
+        with self._lock:
+            return sum(map(len, self.stored.values()))
+
+
+class Worker(threading.Thread):
+    """Does what the runner does, slowly enough to be disturbed."""
+
+    def __init__(self, log: EventLog, topic: str, ledger: Ledger, pause: float = 0.1) -> None:
+        super().__init__(daemon=True)
+        self._work = (log, topic, ledger, pause)
+        self.stop = threading.Event()
+        self.held: set[Partition] = set()
+        self.start()
+
+    def run(self) -> None:
+        log, topic, ledger, pause = self._work
+        with log.reader([topic], ledger.positions, 200) as reader:
+            while not self.stop.is_set():
+                for batch in reader.poll():
+                    time.sleep(pause)
+                    if reader.is_current(batch.span):
+                        if ledger.commit(batch):
+                            reader.acknowledge(batch.span)
+                            self.held.add(batch.span.of)
+                        else:
+                            reader.rewind(batch.span.of)
+
+    def end(self) -> None:
+        self.stop.set()
+        self.join(PATIENCE)
+        assert not self.is_alive()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def expected(topic: str) -> dict[Partition, list[bytes]]:
+    return {Partition(topic, number): [b"%d" % offset for offset in range(EACH)] for number in range(PARTITIONS)}
+
+
+def poll_until(readers: list[LogReader], happened: Callable[[], bool]) -> list[Batch]:
+    batches: list[Batch] = []
+
+    def polled() -> bool:
+        for reader in readers:
+            batches.extend(reader.poll())
+        return happened()
+
+    until(polled)
+    return batches
+
+
+def held(reader: LogReader) -> list[Partition]:
+    assert isinstance(reader, KafkaReader)
+    return reader._share.held()
+
+
+def test_one_reader_reads_every_partition_without_a_gap(log: EventLog, topic: str) -> None:
+    with log.reader([topic], dict, 700) as reader:
+        batches = poll_until([reader], lambda: reader.caught_up)
+
+    for partition, payloads in expected(topic).items():
+        ours = [batch for batch in batches if batch.span.of == partition]
+        assert [payload for batch in ours for payload in batch.payloads] == payloads
+        assert all(a.span.end == b.span.start for a, b in pairwise(ours))
+
+
+def test_readers_that_come_and_go_store_everything_once_and_in_order(log: EventLog, topic: str) -> None:
+    ledger = Ledger()
+    first = Worker(log, topic, ledger)
+    until(lambda: ledger.count > EACH // 4)
+    second = Worker(log, topic, ledger)
+    until(lambda: bool(second.held))
+    first.end()
+    third = Worker(log, topic, ledger)
+    until(lambda: ledger.count == EACH * PARTITIONS)
+    second.end()
+    third.end()
+    assert ledger.stored == expected(topic)
+
+
+def test_a_batch_of_a_partition_that_moved_is_no_longer_current_and_one_that_stayed_is(
+    log: EventLog, topic: str
+) -> None:
+    with log.reader([topic], dict, 700) as old:
+        before = poll_until([old], lambda: old.caught_up)
+        assert all(old.is_current(batch.span) for batch in before)
+
+        with log.reader([topic], dict, 700) as new:
+            moved = poll_until([old, new], lambda: old.caught_up and new.caught_up and len(held(new)) == 2)
+            gone = {batch.span.of for batch in moved}
+            assert len(gone) == 2  # only what moved is read again: the other two went on
+            assert {batch.span.of for batch in before if old.is_current(batch.span)} == expected(topic).keys() - gone
+            assert all(new.is_current(batch.span) for batch in moved)
+
+
+def test_a_reader_to_whom_no_partition_falls_is_caught_up(kafka: str, topic: str) -> None:
+    settings = KafkaSettings(partitions=1, group=topic, client={"session.timeout.ms": "3000"})
+    with open_log(kafka, kafka=settings) as log:
+        log.append(topic, [b"0"])
+        with log.reader([topic], dict, 10) as one, log.reader([topic], dict, 10) as other:
+            assert not one.caught_up
+            poll_until([one, other], lambda: one.caught_up and other.caught_up)
+            assert len(held(one) + held(other)) == 1
+
+
+def test_rewinds_at_any_moment_never_skip_or_repeat_a_message(log: EventLog, topic: str) -> None:
+    chance = random.Random(4)
+    ledger = {Partition(topic, number): 0 for number in range(PARTITIONS)}
+    ended = threading.Event()
+
+    with log.reader([topic], lambda: dict(ledger), 150) as reader:
+
+        def rewind_again_and_again() -> None:
+            while not ended.is_set():
+                partition = Partition(topic, chance.randrange(PARTITIONS))
+                ledger[partition] = chance.randrange(EACH)
+                reader.rewind(partition)
+                time.sleep(chance.choice([0, 0.001, 0.02]))
+
+        other = threading.Thread(target=rewind_again_and_again)
+        other.start()
+        seen: dict[tuple[Partition, int], int] = {}
+        until_then = time.monotonic() + 5
+        count = 0
+        while time.monotonic() < until_then:
+            for batch in reader.poll():
+                count += 1
+                assert list(batch.payloads) == [b"%d" % offset for offset in batch.offsets]
+                assert list(batch.offsets) == list(range(batch.span.start, batch.span.end))
+                claim = (batch.span.of, batch.span.epoch)
+                assert seen.get(claim, batch.span.start) == batch.span.start
+                seen[claim] = batch.span.end
+        ended.set()
+        other.join()
+    assert count > 50
+
+
+def test_messages_that_retention_deleted_are_counted_in_a_warning(kafka: str, log: EventLog, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
+    (deleted,) = admin.delete_records([TopicPartition(topic, 0, 500)]).values()
+    deleted.result()
+    ledger = {Partition(topic, 0): 20}
+
+    with capture_logs() as said, log.reader([topic], lambda: ledger, 200) as reader:
+        batches = poll_until([reader], lambda: reader.caught_up)
+
+    ours = [batch for batch in batches if batch.span.of == Partition(topic, 0)]
+    assert ours[0].span.start == 20
+    assert ours[0].offsets[0] == 500
+    assert [line for line in said if line["log_level"] == "warning"] == [
+        {
+            "event": "messages are gone: retention deleted them unread",
+            "partition": f"{topic}/0",
+            "count": 480,
+            "log_level": "warning",
+        }
+    ]
+    assert log.read(topic, 0, 20, 5).offsets == [500, 501, 502, 503, 504]
+
+
+def test_a_partition_that_retention_emptied_is_told_of_too(kafka: str, log: EventLog, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
+    (deleted,) = admin.delete_records([TopicPartition(topic, 0, -1)]).values()
+    deleted.result()
+    with capture_logs() as said, log.reader([topic], dict, 200) as reader:
+        poll_until([reader], lambda: reader.caught_up)
+    assert {line["count"] for line in said if line["log_level"] == "warning"} == {EACH}
+
+
+def test_a_ledger_of_another_log_is_an_error_for_an_empty_partition_too(kafka: str, topic: str) -> None:
+    with open_log(kafka, kafka=KafkaSettings(partitions=1, group=topic)) as log:
+        with log.reader([topic], lambda: {Partition(topic, 0): 9}, 10) as reader, pytest.raises(LogError) as caught:
+            poll_until([reader], lambda: reader.caught_up)
+        assert "the ledger stands at 9, but the log ends at 0" in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[LocalKafka]:
+    """One that may be stopped."""
+    with LocalKafka() as started:
+        yield started
+
+
+def test_readers_and_writers_outlive_a_restart_of_the_broker(
+    broker: LocalKafka, topic: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_log(broker.url, kafka=KafkaSettings(partitions=1, group=topic)) as log:
+        log.append(topic, [b"0"])
+        with capture_logs() as said, log.reader([topic], dict, 10) as reader:
+            poll_until([reader], lambda: reader.caught_up)
+            broker.stop()
+            writer = threading.Thread(target=log.append, args=(topic, [b"1"]))  # it waits for the broker
+            writer.start()
+            began = time.monotonic()
+            polls = 0
+            while time.monotonic() < began + 3:
+                assert reader.poll() == []
+                polls += 1
+            assert polls < 60  # it does not spin
+            broker.start()
+            batches = poll_until([reader], lambda: not writer.is_alive() and reader.caught_up)
+        writer.join()
+        assert [payload for batch in batches for payload in batch.payloads] == [b"1"]
+        warnings = [line for line in said if line["log_level"] == "warning"]
+        assert len(warnings) == 1
+        assert "in trouble" in warnings[0]["event"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_reader_that_lost_its_share_is_not_caught_up_until_it_has_another(
+    broker: LocalKafka, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.logs.kafka_reader._SETTLE_SECONDS", 0.0)
+    client = {"session.timeout.ms": "1500"}
+    with open_log(broker.url, kafka=KafkaSettings(partitions=1, group=topic, client=client)) as log:
+        log.append(topic, [b"0"])
+        with log.reader([topic], dict, 10) as reader:
+            (before,) = poll_until([reader], lambda: reader.caught_up)
+            broker.pause()  # no heartbeat is answered
+            try:
+                poll_until([reader], lambda: not reader.caught_up)
+                assert not reader.is_current(before.span)
+            finally:
+                broker.resume()
+            (after,) = poll_until([reader], lambda: reader.caught_up)
+            assert after.payloads == before.payloads
+            assert reader.is_current(after.span)
+
+
+def test_a_broker_that_does_not_answer_is_an_error_after_the_time_that_is_set(broker: LocalKafka, topic: str) -> None:
+    settings = KafkaSettings(partitions=1, group=topic, client={"message.timeout.ms": "1500"})
+    with open_log(broker.url, kafka=settings) as log:
+        log.append(topic, [b"0"])
+        broker.pause()
+        try:
+            with pytest.raises(LogError, match="2 of 2 messages are not acknowledged"):
+                log.append(topic, [b"1", b"2"])
+        finally:
+            broker.resume()
+        log.append(topic, [b"3"])
+        found = log.read(topic, 0, 0, 10).payloads
+        assert found[0] == b"0"
+        assert found[-1] == b"3"  # 1 and 2 may be there or not: nobody knows until the broker answers

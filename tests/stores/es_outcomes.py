@@ -1,0 +1,29 @@
+"""Outcomes from messages, for the tests of the store in Elasticsearch."""
+
+import json
+from typing import Any
+
+from advertisex.batches import Batch, Outcome, Span
+from advertisex.feeds import FEEDS
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+
+GOOD: dict[str, dict[str, Any]] = {
+    "impressions": {"timestamp": "2026-01-05T10:00:00.123456Z", "website": "a.com", "creative_id": "c"},
+    "clicks": {"timestamp": "2026-01-05T10:00:00.123456Z", "campaign_id": "k", "conversion_type": "click"},
+    "bids": {"timestamp": "2026-01-05T10:00:00.123456Z", "amount": 0.1, "auction_id": "a"},
+}
+
+
+def message(feed: str, user: str, **fields: Any) -> bytes:
+    return json.dumps(GOOD[feed] | {"user_id": user} | fields).encode()
+
+
+def outcome(feed: str, *messages: bytes | str, start: int = 0, partition: int = 0) -> Outcome:
+    """What processing makes of these messages; text is a good message of that user."""
+    payloads = [m if isinstance(m, bytes) else message(feed, m) for m in messages]
+    span = Span(FEEDS[feed].topic, partition, start, start + len(payloads))
+    offsets = range(span.start, span.end)
+    batch = Batch(span, offsets, payloads, [1_790_000_000_000_000 + offset for offset in offsets])
+    return process(batch, FEEDS[feed], Policy(), Catalogue())

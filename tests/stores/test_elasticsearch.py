@@ -1,0 +1,385 @@
+"""What the Elasticsearch store adds to the contract: how it is laid out, and exactly once without transactions."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+from es_outcomes import message, outcome
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from store_places import NewPlace, Place, in_elasticsearch, in_folders
+
+from advertisex.batches import Counts, LedgerRow, Outcome
+from advertisex.errors import LedgerMoved, StoreError
+from advertisex.feeds import FEEDS
+from advertisex.settings import ElasticsearchSettings
+from advertisex.stores.contract import EventStore, Range, RejectQuery
+from advertisex.stores.elasticsearch import ElasticsearchStore
+from advertisex.stores.elasticsearch_address import address_of
+from advertisex.stores.elasticsearch_bulk import BODY_BYTES, chunks, lines_of
+from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.open import open_store
+from advertisex.testing.elasticsearch import LocalElasticsearch
+
+EVERYTHING, ALL = Range(), RejectQuery()
+
+
+@pytest.fixture
+def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewPlace]:
+    with in_elasticsearch(request, tmp_path_factory) as new_place:
+        yield new_place
+
+
+@pytest.fixture
+def place(places: NewPlace) -> Place:
+    return places()
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[ElasticsearchStore]:
+    with opened(place) as made:
+        yield made
+
+
+def opened(place: Place, **changes: Any) -> ElasticsearchStore:
+    return ElasticsearchStore(place.url, settings=place.elasticsearch.model_copy(update=changes))
+
+
+def ask(place: Place, method: str, path: str, body: object | None = None) -> Any:
+    """As a user of the cluster asks it; {p} is the prefix of this test's names."""
+    connection = Connection(address_of(place.url), ElasticsearchSettings())
+    try:
+        return connection.request(method, path.replace("{p}", place.elasticsearch.prefix), body).json()
+    finally:
+        connection.close()
+
+
+def everything(store: EventStore) -> dict[str, Any]:
+    """All that a store holds but when it was processed, in an order of its own."""
+    columns = {
+        feed: ["event_id", "offset", "ingested_at", *FEEDS[feed].columns, "topic", "partition"] for feed in FEEDS
+    }
+    return {
+        **{f: [frame for frame in store.scan(f, columns[f], EVERYTHING) if frame.height] for f in FEEDS},
+        "rejects": store.rejects(ALL).drop("processed_at"),
+        "reject_counts": store.reject_counts(ALL),
+        "ledger": store.ledger(),
+        "totals": store.user_totals(EVERYTHING, None),
+        "totals of k": store.user_totals(EVERYTHING, "k"),
+    }
+
+
+# -- how it is laid out ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("period", "names"), [("month", ["2026-01", "2026-02"]), ("day", ["2026-01-31", "2026-02-01"])]
+)
+def test_events_lie_in_an_index_of_their_period_and_are_searched_by_the_original_name(
+    place: Place, period: str, names: list[str]
+) -> None:
+    last, first = (message("clicks", "a", timestamp=t) for t in ("2026-01-31T23:59:59.999999Z", "2026-02-01T00:00:00Z"))
+    with opened(place, period=period) as store:
+        store.commit(outcome("clicks", first, last))
+        assert sum(frame.height for frame in store.scan("clicks", ["user_id"], EVERYTHING)) == 2
+
+    indices = ask(place, "GET", "/_alias/{p}clicks_conversions_index")
+    assert sorted(indices) == [f"{place.elasticsearch.prefix}clicks_conversions_index-{name}" for name in names]
+    found = ask(place, "GET", "/{p}clicks_conversions_index/_search?q=user_id:a")["hits"]["hits"]
+    assert sorted(hit["_source"]["event_time"] for hit in found) == [
+        "2026-01-31T23:59:59.999999Z",
+        "2026-02-01T00:00:00.000000Z",
+    ]
+
+
+def test_another_period_over_stored_events_is_refused_because_duplicates_would_not_be_found(place: Place) -> None:
+    with opened(place) as store:
+        store.commit(outcome("clicks", "a"))
+
+    with pytest.raises(StoreError, match="none of the period 'day'") as caught:
+        opened(place, period="day")
+    assert "elasticsearch.period" in caught.value.mend
+
+
+def test_mappings_are_strict_and_keep_each_field_by_its_kind(place: Place, store: ElasticsearchStore) -> None:
+    for feed in FEEDS:
+        store.commit(outcome(feed, "a"))
+
+    for alias in ("ad_impressions_index", "clicks_conversions_index", "avro_data_index"):
+        (index,) = ask(place, "GET", f"/{{p}}{alias}/_mapping").values()
+        assert index["mappings"]["dynamic"] == "strict"
+    types = {name: field["type"] for name, field in index["mappings"]["properties"].items()}
+    assert types["user_id"] == types["targeting"] == "keyword"
+    assert types["event_time"] == types["ingested_at"] == "date_nanos"
+    assert types["amount"] == "double"
+    with pytest.raises(StoreError, match="is not allowed"):
+        ask(place, "POST", "/{p}avro_data_index-2026-01/_doc", {"user_id": "a", "colour": "red"})
+
+
+def test_microseconds_are_exact_in_the_index_too(place: Place, store: ElasticsearchStore) -> None:
+    times = [f"2026-01-05T10:00:00.12345{digit}Z" for digit in range(3)]
+    store.commit(outcome("bids", *(message("bids", "a", timestamp=time) for time in times)))
+    ask(place, "POST", "/{p}avro_data_index/_refresh")
+
+    query = {"query": {"range": {"event_time": {"gt": times[0], "lt": times[2]}}}}
+    (hit,) = ask(place, "POST", "/{p}avro_data_index/_search", query)["hits"]["hits"]
+    assert hit["_source"]["event_time"] == times[1]
+
+
+def test_opening_again_changes_nothing_and_brings_mappings_up_to_date(place: Place) -> None:
+    with opened(place) as store:
+        store.commit(outcome("clicks", "a", b"x"))
+        before = everything(store)
+    mapping = ask(place, "GET", "/{p}clicks_conversions_index/_mapping")
+    with opened(place) as store:
+        assert store.ledger() == before["ledger"]
+        assert store.commit(outcome("clicks", "a", start=2)).duplicate == 1
+    assert ask(place, "GET", "/{p}clicks_conversions_index/_mapping") == mapping
+
+
+def test_indices_that_are_there_already_are_used(place: Place) -> None:
+    opened(place).close()  # makes the templates
+    ask(place, "PUT", "/{p}ad_impressions_index-2026-01")
+    with opened(place) as store:
+        assert store.commit(outcome("impressions", "a")).stored == 1
+
+
+def test_an_index_that_has_the_name_of_an_alias_is_named_with_the_mend(place: Place) -> None:
+    ask(place, "PUT", "/{p}clicks_conversions_index")
+    with pytest.raises(StoreError, match="in the way") as caught, opened(place) as store:
+        store.commit(outcome("clicks", "a"))
+    assert "prefix" in caught.value.mend
+
+
+def test_the_doctor_sees_the_cluster_and_what_is_stored(store: ElasticsearchStore) -> None:
+    store.commit(outcome("clicks", "a", b"x"))
+    findings = {finding.what: finding for finding in store.inspect()}
+
+    assert findings["store"].good
+    assert findings["store's templates"].good
+    assert "Elasticsearch 9" in findings["store's version"].says
+
+
+# -- what Elasticsearch refuses ----------------------------------------------------------------------------------
+
+
+def test_an_event_that_lucene_cannot_hold_becomes_a_reject_with_its_whole_message(store: ElasticsearchStore) -> None:
+    immense = message("clicks", "x" * 40_000)
+    before_1970 = outcome("clicks", immense, "b").events["event_time"].dt.offset_by("-80y")
+    given = outcome("clicks", "a", immense, "b")
+    times = pl.Series("event_time", [given.events["event_time"][0], given.events["event_time"][0], before_1970[1]])
+
+    counts = store.commit(replace(given, events=given.events.with_columns(times)))
+
+    assert counts == Counts(read=3, stored=1, rejected=2)
+    rejects = store.rejects(ALL)
+    assert rejects["reason"].to_list() == ["store_refused"] * 2
+    assert rejects["stage"].to_list() == ["store"] * 2
+    assert rejects["payload"].to_list() == [immense, message("clicks", "b")]
+    assert rejects["offset"].to_list() == [1, 2]
+    assert all(rejects["detail"])
+    assert store.ledger()[0].counts.balanced
+
+
+def test_long_text_that_is_no_id_is_stored_whole(store: ElasticsearchStore) -> None:
+    website = "https://a.com/" + "é" * 100_000
+    assert store.commit(outcome("impressions", message("impressions", "a", website=website))).stored == 1
+    assert [frame["website"].to_list() for frame in store.scan("impressions", ["website"], EVERYTHING)] == [[website]]
+
+
+# -- exactly once ------------------------------------------------------------------------------------------------
+
+
+class Crash(Exception):
+    pass
+
+
+def crash_before_the_ledger(store: ElasticsearchStore, given: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._ledger, "advance", crash)
+        with pytest.raises(Crash):
+            store.commit(given)
+
+
+def test_a_crash_between_events_and_ledger_is_a_replay_and_not_a_duplicate(
+    place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.commit(outcome("clicks", "old"))
+    given = outcome("clicks", "a", "old", b"x", "b", "b", start=1)
+    crash_before_the_ledger(store, given, monkeypatch)
+    assert store.ledger() == [LedgerRow("clicks_conversions", 0, 1, Counts(read=1, stored=1))]
+
+    with opened(place) as restarted:
+        counts = restarted.commit(given)
+
+        assert counts == Counts(read=5, stored=2, duplicate=2, rejected=1, replayed=2)
+        assert restarted.ledger()[0].counts == Counts(read=6, stored=3, duplicate=2, rejected=1, replayed=2)
+        assert restarted.rejects(ALL).height == 1
+        assert sum(frame.height for frame in restarted.scan("clicks", ["user_id"], EVERYTHING)) == 3
+
+
+def test_a_replay_with_other_batches_counts_the_same(
+    store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = ["a", "b", "a", "c", "b", "d"]
+    crash_before_the_ledger(store, outcome("clicks", *users), monkeypatch)
+
+    total = sum((store.commit(outcome("clicks", *users[at : at + 2], start=at)) for at in (0, 2, 4)), start=Counts())
+
+    assert total == Counts(read=6, stored=4, duplicate=2, replayed=4)
+
+
+def test_a_worker_that_lost_its_partition_is_fenced_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(place) as paused, opened(place) as other:
+        first = outcome("clicks", "a", b"x")
+        standing = paused._ledger.at_start_of(first.span)
+        assert other.commit(first) == Counts(read=2, stored=1, rejected=1)
+        before = everything(other)
+
+        # The paused one had read the ledger before, and resumes where it was
+        monkeypatch.setattr(paused._ledger, "at_start_of", lambda span: standing)
+        with pytest.raises(LedgerMoved):
+            paused.commit(first)
+
+        assert other.ledger() == before["ledger"]
+        assert other.rejects(ALL).height == 1
+        standing = paused._ledger.standing(first.span.of)
+        assert other.commit(outcome("clicks", "b", start=2)).stored == 1
+        with pytest.raises(LedgerMoved):
+            paused.commit(outcome("clicks", "b", start=2))
+        assert other.ledger()[0].counts == Counts(read=3, stored=2, rejected=1)
+
+
+def test_an_event_that_was_erased_after_its_conflict_is_written(
+    place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.commit(outcome("clicks", "a"))
+    request = store._connection.request
+
+    def erase_first(method: str, path: str, body: object = None, **how: Any) -> Any:
+        if "_mget" in path:
+            for event_id in msgspec.json.decode(msgspec.json.encode(body))["ids"]:
+                ask(place, "DELETE", f"/{{p}}clicks_conversions_index-2026-01/_doc/{event_id}")
+            monkeypatch.setattr(store._connection, "request", request)
+        return request(method, path, body, **how)
+
+    monkeypatch.setattr(store._connection, "request", erase_first)
+    assert store.commit(outcome("clicks", "a", start=1)) == Counts(read=1, stored=1)
+
+
+# -- more than a page --------------------------------------------------------------------------------------------
+
+
+def test_what_is_more_than_elasticsearch_gives_at_once_is_read_whole(store: ElasticsearchStore) -> None:
+    users = [f"u{number:05}" for number in range(24_000)]
+    store.commit(outcome("clicks", *users))
+    store.commit(outcome("impressions", *[b"x"] * 24_000))
+
+    assert store.user_totals(EVERYTHING, None).rows() == [(user, 1, 0) for user in users]
+    frames = list(store.scan("clicks", ["offset", "event_id"], EVERYTHING))
+    assert sorted(offset for frame in frames for offset in frame["offset"]) == list(range(24_000))
+    assert max(frame.height for frame in frames) <= 10_000
+    assert store.rejects(ALL)["offset"].to_list() == list(range(24_000))
+    for limit in (0, 1, 2_000, 2_001, 12_345, 24_000, 30_000):
+        assert store.rejects(RejectQuery(limit=limit))["offset"].to_list() == list(range(min(limit, 24_000)))
+    assert store.reject_counts(ALL).rows() == [("impressions", "rejected", "undecodable", 24_000)]
+
+
+def test_a_scan_that_is_left_early_leaves_nothing_open(place: Place, store: ElasticsearchStore) -> None:
+    store.commit(outcome("clicks", *(f"u{number:05}" for number in range(5_000))))
+    scan = store.scan("clicks", ["user_id"], EVERYTHING)
+    next(scan)
+    scan.close()
+
+    stats = ask(place, "GET", "/{p}clicks_conversions_index/_stats/search")
+    assert stats["_all"]["total"]["search"]["open_contexts"] == 0
+
+
+# -- who we are --------------------------------------------------------------------------------------------------
+
+
+def test_a_secured_cluster_takes_the_right_password_only() -> None:
+    with LocalElasticsearch(security=True) as secured:
+        with open_store(secured.url, read_only=False) as store:
+            assert store.commit(outcome("clicks", "a")).stored == 1
+        for url in (secured.url.replace(secured.password, "wrong"), f"elasticsearch://127.0.0.1:{secured.port}"):
+            with pytest.raises(StoreError, match="401") as caught:
+                open_store(url, read_only=True)
+            assert "password" in caught.value.mend
+            assert "wrong" not in str(caught.value)
+
+
+# -- the same as DuckDB ------------------------------------------------------------------------------------------
+
+USERS = st.sampled_from(["a", "b", "é\U0001f642", "-7", "", "null", "Z", "\U0001f642"])
+TIMES = st.datetimes(datetime(2026, 1, 28), datetime(2026, 2, 4)).map(lambda time: time.isoformat() + "Z")
+MORE = {
+    "value": st.floats(0, 1e300),
+    "amount": st.floats(0, 1e300),
+    "website": st.just('http://b.org/"\\\n'),
+    "conversions": st.integers(0, 10**9),
+    "clicks": st.integers(0, 10**9),
+}
+MESSAGES = st.one_of(
+    st.tuples(USERS, st.fixed_dictionaries({"timestamp": TIMES}, optional=MORE)), st.binary(max_size=20)
+)
+COMMITS = st.lists(st.tuples(st.sampled_from(list(FEEDS)), st.lists(MESSAGES, max_size=60)), min_size=1, max_size=6)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(commits=COMMITS)
+def test_the_same_outcomes_are_the_same_in_duckdb(
+    places: NewPlace, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commits: Any
+) -> None:
+    with (
+        in_folders(request, tmp_path_factory) as in_folder,
+        places().open() as searched,
+        in_folder().open() as embedded,
+    ):
+        starts = dict.fromkeys(FEEDS, 0)
+        for feed, messages in commits:
+            payloads = [m if isinstance(m, bytes) else message(feed, m[0], **m[1]) for m in messages]
+            given_outcome = outcome(feed, *payloads, start=starts[feed])
+            assert searched.commit(given_outcome) == embedded.commit(given_outcome)
+            starts[feed] += len(messages)
+        one, other = everything(searched), everything(embedded)
+        for feed in FEEDS:
+            frames = [pl.concat(side[feed]).sort("offset") if side[feed] else None for side in (one, other)]
+            assert (frames[0] is None) == (frames[1] is None)
+            if frames[0] is not None and frames[1] is not None:
+                assert frames[0].schema == frames[1].schema
+                assert frames[0].rows() == frames[1].rows()
+        assert one["ledger"] == other["ledger"]
+        for name in ("rejects", "reject_counts", "totals", "totals of k"):
+            assert one[name].schema == other[name].schema
+            assert one[name].rows() == other[name].rows()
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------
+
+
+def test_bodies_are_bounded_and_hold_each_row_once() -> None:
+    frame = pl.DataFrame({"event_id": [bytes([i % 256]) * 16 for i in range(900)], "text": ["é\n" * 15_000] * 900})
+
+    seen = 0
+    for chunk in chunks(frame):
+        lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
+        for rows in lines.parts():
+            body = lines.body(rows)
+            assert len(body) < BODY_BYTES + 60_000
+            assert body == lines.body(list(rows))
+            actions, documents = body.splitlines()[::2], body.splitlines()[1::2]
+            assert [json.loads(a)["create"]["_id"] for a in actions] == [
+                i.hex() for i in chunk["event_id"][rows.start : rows.stop]
+            ]
+            assert all(json.loads(d) == {"text": "é\n" * 15_000} for d in documents)
+            seen += len(rows)
+    assert seen == 900

@@ -1,0 +1,344 @@
+"""How the Elasticsearch store takes answers that a healthy cluster seldom gives, from a server that gives them."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from es_outcomes import message, outcome
+from pydantic import SecretStr
+
+from advertisex.batches import Counts
+from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
+from advertisex.settings import ElasticsearchSettings
+from advertisex.stores import elasticsearch_client, elasticsearch_patience
+from advertisex.stores.elasticsearch import ElasticsearchStore
+from advertisex.stores.elasticsearch_address import address_of
+from advertisex.stores.open import open_store
+
+SECRET = "s3cret/p@ss"
+ENCODED = "s3cret%2Fp%40ss"
+
+#: Status and body; None cuts the connection.
+Reply = tuple[int, Any] | None
+
+
+@dataclass
+class Cluster:
+    """Answers bulk requests with what it was told to, and then as if every item were written."""
+
+    port: int = 0
+    bulk: list[Callable[[list[str]], Reply]] = field(default_factory=list)
+    puts: list[Reply] = field(default_factory=list)
+    everything: Reply = (0, None)
+    seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    written: dict[str, list[str]] = field(default_factory=dict)
+    ledger: dict[str, Any] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def url(self) -> str:
+        return f"elasticsearch://127.0.0.1:{self.port}"
+
+    def answer(self, method: str, path: str, body: bytes, headers: Any) -> Reply:
+        with self.lock:
+            self.seen.append((method, path, headers))
+            if self.everything is None or self.everything[0]:
+                return self.everything
+            if "_bulk" in path:
+                ids = [next(iter(json.loads(line).values()))["_id"] for line in body.splitlines()[::2]]
+                reply = self.bulk.pop(0)(ids) if self.bulk else written(ids)
+                if reply and reply[0] == 200 and isinstance(reply[1], dict):
+                    answered = reply[1].get("items") or [{"create": {"status": 201}}] * len(ids)
+                    kept = [i for i, item in zip(ids, answered, strict=True) if item["create"]["status"] == 201]
+                    self.written.setdefault(path.split("/")[1], []).extend(kept)
+                return reply
+            if "/_doc/" in path:
+                return self.answer_ledger(method, body)
+            return 200, {}
+
+    def answer_ledger(self, method: str, body: bytes) -> Reply:
+        if method == "GET":
+            found = {"found": self.ledger is not None, "_seq_no": 1, "_primary_term": 1}
+            return (200, found | {"_source": self.ledger}) if self.ledger else (404, found)
+        reply = self.puts.pop(0) if self.puts else (201, {})
+        if reply is None or reply[0] < 300:
+            self.ledger = json.loads(body)
+        return reply
+
+
+def written(ids: list[str]) -> Reply:
+    return 200, {"errors": False}
+
+
+def items(*statuses: int, type_: str = "document_parsing_exception") -> Reply:
+    def one(status: int) -> dict[str, Any]:
+        error = {} if status < 300 else {"error": {"type": type_, "reason": "it says why"}}
+        return {"create": {"status": status} | error}
+
+    return 200, {"errors": True, "items": [one(status) for status in statuses]}
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            reply = made.answer(self.command, self.path, body, self.headers)
+            if reply is None:
+                self.close_connection = True
+                self.connection.close()
+                return
+            data = reply[1] if isinstance(reply[1], bytes) else json.dumps(reply[1]).encode()
+            self.send_response(reply[0])
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - as the library calls them
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None: ...  # connections that we cut
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        made.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield made
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elasticsearch_patience, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(elasticsearch_client, "PATIENCE", 0.3)
+
+
+@pytest.fixture
+def store(cluster: Cluster) -> Iterator[ElasticsearchStore]:
+    with ElasticsearchStore(cluster.url, settings=ElasticsearchSettings(parallel=1)) as made:
+        yield made
+
+
+BUSY: list[Reply] = [(429, {}), (502, b"<html>"), (503, {}), (504, b""), None]
+
+
+# -- again -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reply", BUSY, ids=str)
+def test_a_busy_or_lost_cluster_is_asked_again_until_it_takes_the_events(
+    cluster: Cluster, store: ElasticsearchStore, reply: Reply
+) -> None:
+    cluster.bulk = [lambda ids: reply] * 4
+
+    assert store.commit(outcome("clicks", "a", "b")) == Counts(read=2, stored=2)
+    assert cluster.ledger is not None
+    assert cluster.ledger["next_offset"] == 2
+
+
+def test_only_the_items_that_were_put_off_are_sent_again(cluster: Cluster, store: ElasticsearchStore) -> None:
+    sent: list[int] = []
+
+    def first(ids: list[str]) -> Reply:
+        sent.append(len(ids))
+        return items(201, 429, 201, 503)
+
+    def second(ids: list[str]) -> Reply:
+        sent.append(len(ids))
+        return items(429, 201)
+
+    def third(ids: list[str]) -> Reply:
+        sent.append(len(ids))
+        return written(ids)
+
+    cluster.bulk = [first, second, third]
+
+    assert store.commit(outcome("clicks", "a", "b", "c", "d")).stored == 4
+    assert sent == [4, 2, 1]
+    (ids,) = cluster.written.values()
+    assert len(ids) == len(set(ids)) == 4
+
+
+def test_a_body_that_is_too_large_is_split_down_to_the_one_event_that_cannot_be_sent(
+    cluster: Cluster, store: ElasticsearchStore
+) -> None:
+    given = outcome("clicks", *"abcdefg")
+    large = given.events["event_id"][4].hex()
+    cluster.bulk = [lambda ids: (413, b"") if large in ids else written(ids)] * 20
+
+    assert store.commit(given) == Counts(read=7, stored=6, rejected=1)
+    ids = cluster.written["clicks_conversions_index-2026-01"]
+    assert sorted(ids) == sorted(i.hex() for i in given.events["event_id"] if i.hex() != large)
+
+
+def test_a_commit_that_waits_can_be_interrupted(cluster: Cluster, store: ElasticsearchStore) -> None:
+    cluster.bulk = [lambda ids: (503, {})] * 10_000
+    timer = threading.Timer(0.2, store.interrupt)
+    timer.start()
+
+    with pytest.raises(StoreError, match="stopped while waiting"):
+        store.commit(outcome("clicks", "a"))
+    timer.join()
+    assert cluster.ledger is None
+
+
+def test_a_ledger_that_was_written_although_its_answer_was_lost_is_written_once(
+    cluster: Cluster, store: ElasticsearchStore
+) -> None:
+    cluster.puts = [None, (409, {"error": {"type": "version_conflict_engine_exception"}})]
+
+    assert store.commit(outcome("clicks", "a")) == Counts(read=1, stored=1)
+    assert cluster.ledger is not None
+    assert cluster.ledger["stored"] == 1
+
+
+def test_a_ledger_that_another_has_written_is_not_ours(cluster: Cluster, store: ElasticsearchStore) -> None:
+    cluster.puts = [(409, {"error": {"type": "version_conflict_engine_exception"}})]
+
+    with pytest.raises(LedgerMoved):
+        store.commit(outcome("clicks", "a"))
+
+
+# -- every item --------------------------------------------------------------------------------------------------
+
+
+def test_one_bad_item_in_a_thousand_is_one_reject(cluster: Cluster, store: ElasticsearchStore) -> None:
+    cluster.bulk = [lambda ids: items(*[201] * 613, 400, *[201] * 386)]
+
+    assert store.commit(outcome("clicks", *map(str, range(1, 1001)))) == Counts(read=1000, stored=999, rejected=1)
+    assert cluster.written["advertisex_rejects"] == ["clicks_conversions-0-613"]
+
+
+@pytest.mark.parametrize(
+    ("status", "type_"),
+    [
+        (400, "strict_dynamic_mapping_exception"),
+        (400, "index_closed_exception"),
+        (403, "cluster_block_exception"),
+        (404, "index_not_found_exception"),
+        (500, "illegal_state_exception"),
+    ],
+)
+def test_what_is_not_the_documents_fault_stops_and_rejects_nothing(
+    cluster: Cluster, store: ElasticsearchStore, status: int, type_: str
+) -> None:
+    cluster.bulk = [lambda ids: items(201, status, type_=type_)]
+
+    with pytest.raises(StoreError, match="it says why"):
+        store.commit(outcome("clicks", "a", "b"))
+    assert cluster.ledger is None
+    assert "advertisex_rejects" not in cluster.written
+
+
+@pytest.mark.parametrize("reply", [(200, b"<html>hello</html>"), (200, {"errors": True, "items": []}), (200, {})])
+def test_an_answer_that_is_not_elasticsearchs_is_not_believed(
+    cluster: Cluster, store: ElasticsearchStore, reply: Reply
+) -> None:
+    cluster.bulk = [lambda ids: reply]
+    with pytest.raises(StoreError, match="not Elasticsearch"):
+        store.commit(outcome("clicks", "a", "b"))
+    assert cluster.ledger is None
+
+
+# -- who we are --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_cluster_that_refuses_us_is_an_error_at_once_with_the_mend(cluster: Cluster, status: int) -> None:
+    cluster.everything = (status, {"error": {"type": "security_exception", "reason": "no"}})
+
+    with pytest.raises(StoreError, match=str(status)) as caught:
+        ElasticsearchStore(cluster.url.replace("://", f"://me:{ENCODED}@"))
+    assert caught.value.mend
+    assert len(cluster.seen) == 1
+
+
+def test_a_password_that_is_refused_during_a_commit_stops_it(cluster: Cluster, store: ElasticsearchStore) -> None:
+    cluster.bulk = [lambda ids: (401, {})]
+    with pytest.raises(StoreError, match="401"):
+        store.commit(outcome("clicks", "a"))
+    assert cluster.ledger is None
+
+
+def test_user_and_password_and_api_key_are_sent(cluster: Cluster) -> None:
+    ElasticsearchStore(cluster.url.replace("://", f"://me:{ENCODED}@")).close()
+    assert cluster.seen[-1][2]["authorization"] == "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
+
+    with_key = ElasticsearchSettings(api_key=SecretStr("a2V5"))
+    ElasticsearchStore(cluster.url.replace("://", f"://me:{ENCODED}@"), settings=with_key).close()
+    assert cluster.seen[-1][2]["authorization"] == "ApiKey a2V5"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "elasticsearch://me:{}@127.0.0.1:1",
+        "elasticsearch://me:{}@127.0.0.1:nine",
+        "elasticsearch://me:{}@",
+        "elasticsearch+https://me:{}@127.0.0.1:1/?x=1",
+        "elasticsearch+https://me:{}@no-such-host.invalid",
+    ],
+)
+@pytest.mark.parametrize("password", [ENCODED, SECRET])
+def test_no_error_tells_the_password(url: str, password: str) -> None:
+    settings = ElasticsearchSettings(api_key=SecretStr("a2V5"))
+    with pytest.raises((StoreError, ConfigurationError)) as caught:
+        open_store(url.format(password), read_only=False, elasticsearch=settings)
+
+    error: BaseException | None = caught.value
+    assert caught.value.mend
+    while error:
+        for text in (str(error), repr(error)):
+            assert "s3cret" not in text
+            assert "a2V5" not in text
+        error = None if error.__suppress_context__ else error.__cause__ or error.__context__
+
+
+def test_an_address_shows_no_password() -> None:
+    address = address_of(f"elasticsearch+https://me:{ENCODED}@es.example.com/gateway/")
+
+    assert (address.user, address.password, address.secure, address.port) == ("me", SECRET, True, 9200)
+    assert str(address) == "elasticsearch+https://es.example.com:9200/gateway"
+    assert "s3cret" not in repr(address)
+
+
+def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ca_file"):
+        ElasticsearchStore("elasticsearch+https://h", settings=ElasticsearchSettings(ca_file=tmp_path / "ca.pem"))
+
+
+def test_tls_to_a_server_without_it_is_an_error_at_once(cluster: Cluster) -> None:
+    with pytest.raises(StoreError, match="no secure connection") as caught:
+        ElasticsearchStore(cluster.url.replace("://", "+https://"))
+    assert "ca_file" in caught.value.mend
+
+
+def test_a_cluster_that_is_not_there_is_not_waited_for_when_asked() -> None:
+    with pytest.raises(StoreError, match="connection refused") as caught:
+        ElasticsearchStore("elasticsearch://127.0.0.1:1", read_only=True)
+    assert caught.value.mend
+
+
+def test_messages_stay_whole_when_the_cluster_refuses_the_only_event(
+    cluster: Cluster, store: ElasticsearchStore
+) -> None:
+    cluster.bulk = [lambda ids: items(400)]
+    assert store.commit(outcome("clicks", message("clicks", "a"))) == Counts(read=1, rejected=1)
