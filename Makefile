@@ -35,6 +35,8 @@ check: setup
 
 bench: setup
 	@$(BIN)/python bench/embedded.py
+	@.ci/server-tools $(BIN)/python
+	@$(BIN)/python bench/cluster.py
 
 # A local Kafka and Elasticsearch until Ctrl-C. KEEP=DIR keeps what they hold.
 servers: setup

@@ -12,11 +12,16 @@ import argparse
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 from uuid import uuid4
+
+import httpx
+import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition
@@ -24,6 +29,8 @@ from advertisex.feeds import FEEDS
 from advertisex.logs.kafka import KafkaLog
 from advertisex.processing.runner import Processing, run
 from advertisex.settings import ElasticsearchSettings, KafkaSettings
+from advertisex.stores.elasticsearch_bulk import chunks, lines_of
+from advertisex.stores.elasticsearch_rows import with_provenance
 from advertisex.stores.open import open_store
 from advertisex.testing.elasticsearch import LocalElasticsearch
 from advertisex.testing.kafka import LocalKafka
@@ -75,6 +82,29 @@ def process_all(log: KafkaLog, store: Any, events: int, outcomes: list[Outcome] 
     assert counts.read == events, counts
 
 
+def bodies_of(outcomes: list[Outcome]) -> list[bytes]:
+    """The very bodies that the store would send, made beforehand."""
+    made = []
+    for outcome in outcomes:
+        documents = with_provenance(outcome.events, outcome, datetime(2026, 3, 2))
+        for chunk in chunks(documents):
+            lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
+            made += [lines.body(rows) for rows in lines.parts()]
+    return made
+
+
+def send_raw(url: str, index: str, bodies: list[bytes]) -> None:
+    """Send bodies with as many requests under way as the store has, and look at nothing but the status."""
+    headers = {"content-type": "application/x-ndjson"}
+    with httpx.Client(base_url=url, timeout=60) as client, ThreadPoolExecutor(ElasticsearchSettings().parallel) as pool:
+
+        def send(body: bytes) -> None:
+            answer = client.post(f"/{index}/_bulk?filter_path=errors", content=body, headers=headers)
+            assert answer.json() == {"errors": False}, answer.text[:300]
+
+        list(pool.map(send, bodies))
+
+
 def measure(events: int, rounds: int) -> dict[str, Any]:
     """The four rates, the best of some rounds each, and the two ratios."""
     best: dict[str, float] = {}
@@ -83,11 +113,11 @@ def measure(events: int, rounds: int) -> dict[str, Any]:
         best[name] = max(best.get(name, 0.0), value)
 
     with ExitStack() as stack:
-        kafka = stack.enter_context(LocalKafka())
-        elastic = stack.enter_context(LocalElasticsearch(heap="2g"))
+        kafka = stack.enter_context(LocalKafka(quick=False))
+        elastic = stack.enter_context(LocalElasticsearch(heap="2g", quick=False))
 
         def opened(prefix: str) -> Any:
-            settings = ElasticsearchSettings(prefix=f"{prefix}-{uuid4().hex[:8]}-")
+            settings = ElasticsearchSettings(prefix=prefix)
             return stack.enter_context(open_store(elastic.url, read_only=False, elasticsearch=settings))
 
         def a_log() -> KafkaLog:
@@ -98,13 +128,18 @@ def measure(events: int, rounds: int) -> dict[str, Any]:
         for chunk in impressions(events):
             first.append(_TOPIC, chunk)
         outcomes: list[Outcome] = []
-        process_all(a_log(), Discard(), events, outcomes)  # warms up, and keeps what raw bulk writes
+        process_all(a_log(), Discard(), events, outcomes)  # keeps what raw bulk writes
+        bodies = bodies_of(outcomes)
+        outcomes.clear()
+        process_all(a_log(), opened("warm-"), events)
         for _ in range(rounds):
             note("raw consume", rate(events, lambda: consume_raw(a_log(), events)))
             note("pipeline, discarded", rate(events, lambda: process_all(a_log(), Discard(), events)))
-            raw = opened("raw")
-            note("raw bulk", rate(events, lambda store=raw: [store.write_raw(outcome) for outcome in outcomes]))
-            whole = opened("whole")
+            name = uuid4().hex[:8]
+            opened(f"raw-{name}-")  # makes the templates
+            index = f"raw-{name}-ad_impressions_index-2026-03"
+            note("raw bulk", rate(events, lambda index=index: send_raw(elastic.http_url, index, bodies)))
+            whole = opened(f"whole-{name}-")
             note("end to end", rate(events, lambda store=whole: process_all(a_log(), store, events)))
     return {
         "events": events,
