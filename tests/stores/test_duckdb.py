@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import duckdb
 import pytest
@@ -13,9 +14,12 @@ import pytest
 from advertisex.batches import Batch, Outcome, Span
 from advertisex.errors import ConfigurationError, StoreBusy, StoreError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
+from advertisex.logs.sqlite import SqliteLog
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
+from advertisex.processing.runner import Processing, run
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 from advertisex.stores.open import open_store
@@ -154,3 +158,24 @@ def test_a_url_that_names_no_store_is_a_wrong_configuration(url: str) -> None:
         open_store(url, read_only=False, memory="256MB")
 
     assert "duckdb:///" in caught.value.mend
+
+
+def test_the_ledger_can_be_asked_from_another_thread_while_a_commit_is_under_way(tmp_path: Path) -> None:
+    """As a reader of Kafka does when it is dealt a partition."""
+    log = SqliteLog(tmp_path / "log.db")
+    publish_simulation(log, SimulationSettings(events=5_000))
+    done, asked = Event(), list[int]()
+    with DuckdbStore(tmp_path / "store.duckdb") as store, log:
+
+        def ask() -> None:
+            while not done.is_set():
+                asked.append(sum(store.positions().values()))
+
+        thread = Thread(target=ask)
+        thread.start()
+        counts = run(log, store, Processing(FEEDS, batch_size=100), Event())
+        done.set()
+        thread.join()
+
+    assert counts.read == 5_000
+    assert asked == sorted(asked), "a position that was seen is never taken back"

@@ -93,8 +93,9 @@ class DuckdbStore:
 
     def ledger(self) -> list[LedgerRow]:
         """See `EventStore.ledger`."""
-        with self._explained("cannot read the ledger"):
-            rows = self._db.execute(
+        # A connection of its own: a reader of the log asks from its thread, while a commit is under way in another
+        with self._explained("cannot read the ledger"), self._db.cursor() as connection:
+            rows = connection.execute(
                 f"SELECT topic, partition, next_offset, {', '.join(_COUNTS)} FROM ledger ORDER BY topic, partition"
             ).fetchall()
         return [LedgerRow(topic, number, end, Counts(*counts)) for topic, number, end, *counts in rows]
