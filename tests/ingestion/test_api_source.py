@@ -22,7 +22,7 @@ SOON: dict[str, Any] = {"retry_wait": 0.01, "timeout": 5.0, "max_attempts": 3}
         (b'{"user_id":"u"}', {}, [b'{"user_id":"u"}']),
         (b'{"a":1}\n{"a":2}\n', {}, [b'{"a":1}', b'{"a":2}']),
         (b'{"data":[{"a":1}],"page":2}', {}, [b'{"a":1}']),
-        (b"a,b\n1,2\n", {"Content-Type": "text/csv"}, [b'{"a":"1","b":"2"}']),
+        (b"user_id,b\n1,2\n", {"Content-Type": "text/csv"}, [b'{"user_id":"1","b":"2"}']),
         (b"no json at all", {}, [b"no json at all"]),
         (b"", {}, []),
     ],
@@ -162,3 +162,36 @@ def test_a_shown_url_keeps_secrets(url: str, shown: str) -> None:
 def test_a_url_that_is_none_is_the_users_to_mend(ingested, url: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot be asked for"):
         ingested("impressions", url)
+
+
+@pytest.mark.parametrize("location", ["ftp://x/", "mailto:a", "http://xn--a/"])
+def test_a_bad_redirect_is_the_servers_fault_and_stops_no_other_source(
+    location: str, server, answer, ingested, tmp_path
+) -> None:
+    (tmp_path / "a.ndjson").write_bytes(b"1\n")
+    server.answers = [answer(status=302, headers={"Location": location})]
+    seen = ingested("impressions", server.url, tmp_path / "a.ndjson", **SOON)
+    assert seen.messages == [b"1"]
+    assert "redirects to what cannot be asked for" in str(seen.failures[0])
+
+
+HOSTILE = [
+    "99999999999", "9" * 400, "1000000", "Mon, 01 Jan 9999 00:00:00 GMT", f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wait", HOSTILE)
+def test_a_hostile_retry_after_neither_stops_nor_crashes_following(
+    wait: str, server, answer, log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("advertisex.ingestion.follow.time.sleep", slept.append)
+    server.answers = [answer(status=503, headers={"Retry-After": wait}), answer(b'[{"a":1}]')]
+
+    def stop(messages: int, size: int) -> None:
+        raise KeyboardInterrupt
+
+    options = IngestOptions(follow=True, every=0.01, retry_wait=0.01)
+    published = ingest(FEEDS["impressions"], [server.url], log, options, stop, on_failure=lambda error: None)
+    assert published.messages == 1
+    assert max(slept) <= 600

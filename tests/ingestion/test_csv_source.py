@@ -153,3 +153,61 @@ def test_a_header_in_words_names_the_fields_of_the_feed() -> None:
 def test_a_mapped_column_and_one_that_would_come_twice_keep_their_names() -> None:
     options = IngestOptions(mapping=Mapping(rename={"User Id": "creative_id"}))
     assert options.naming(FEEDS["impressions"])(["User Id", "Website", "website"]) == ["User Id", "Website", "website"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"user_id,m\xe4rke\nu1,x\nu2,y\n",
+        b'user_id,"b\nu1,x\nu2,y\n',
+        b'user_id,"b\n' + b"u1,x\n" * 300_000,
+    ],
+)
+def test_a_header_that_cannot_be_read_costs_no_row_but_is_an_error(data: bytes) -> None:
+    with pytest.raises(SourceError, match=r"the header cannot be read \(x.csv:1\); write it as UTF-8, or .* --columns"):
+        rows(data)
+
+
+def test_a_header_that_csv_itself_refuses_is_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*args: Any, **options: Any) -> Any:
+        for line in args[0]:
+            raise csv.Error(line)
+        yield
+
+    monkeypatch.setattr("advertisex.ingestion.csv_source.csv.reader", refusing)
+    with pytest.raises(SourceError, match="the header cannot be read"):
+        rows(b"a,b\n1,2\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, True),
+        ({"mapping": Mapping({"who": "user_id"}, {"website": "w"})}, True),
+        ({"columns": ("user_id", "timestamp", "website")}, False),
+        ({"mapping": Mapping({"u1": "user_id"})}, False),
+        ({"mapping": Mapping({}, {"user_id": "u", "event_timestamp": "0", "website": "w", "creative": "c"})}, False),
+    ],
+)
+def test_a_file_without_a_header_does_not_lose_its_first_row(
+    options: Any, told: bool, tmp_path: Path, ingested
+) -> None:
+    (tmp_path / "x.csv").write_bytes(b"u1,2026-01-05,https://a.example\nu2,2026-01-05,https://b.example\n")
+    seen = ingested("impressions", tmp_path / "x.csv", **options)
+    says = [str(failure) for failure in seen.failures]
+    assert ["no column of the header is a field: 'u1', '2026-01-05'" in text for text in says] == [True] * told
+    assert all("x.csv:1); name the columns with --columns, or map them with --map" in text for text in says)
+    assert bool(seen.messages) is not told
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"a,b,,\n1,2,,\n3\n", [{"a": "1", "b": "2"}, {"a": "3"}]),
+        (b",a, ,\n0,1,,\n", [{"": "0", "a": "1"}]),
+        (b"a,,\n1,x,y\n2,,z\n", [b"1,x,y", {"a": "2", "": "z"}]),
+        (b",a\n,1\n", [{"": "", "a": "1"}]),
+    ],
+)
+def test_columns_without_a_name_hide_nothing(data: bytes, expected: list[Any]) -> None:
+    assert rows(data) == expected

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion import publish
 from advertisex.ingestion.ingest import IngestOptions, ingest
-from advertisex.ingestion.publish import publish
+from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.records import PAUSE
 from advertisex.logs.sqlite import SqliteLog
 
@@ -24,7 +26,7 @@ def inputs(tmp_path: Path) -> Path:
     folder = tmp_path / "inputs"
     (folder / "deep").mkdir(parents=True)
     (folder / "b.ndjson").write_bytes(b'{"b":1}\n{"b":2}\n')
-    (folder / "a.csv").write_bytes(b"a\n1\n")
+    (folder / "a.csv").write_bytes(b"user_id\n1\n")
     (folder / "deep" / "c.json").write_bytes(b'[{"c":1}]')
     (folder / "empty.json").touch()
     (folder / ".hidden.json").touch()
@@ -34,7 +36,7 @@ def inputs(tmp_path: Path) -> Path:
 
 def test_a_folder_stands_for_its_known_files_in_order(inputs: Path, ingested) -> None:
     seen = ingested("impressions", inputs)
-    assert seen.messages == [b'{"a":"1"}', b'{"b":1}', b'{"b":2}', b'{"c":1}']
+    assert seen.messages == [b'{"user_id":"1"}', b'{"b":1}', b'{"b":2}', b'{"c":1}']
     counts = {Path(name).name: counted.messages for name, counted in seen.published.sources.items()}
     assert counts == {".hidden.json": 0, "a.csv": 1, "b.ndjson": 2, "c.json": 1, "empty.json": 0}
 
@@ -46,7 +48,7 @@ def test_a_glob(inputs: Path, ingested) -> None:
 @pytest.mark.parametrize("source", ["nothing*.csv", "nothing.csv"])
 def test_a_source_that_matches_nothing_is_told_and_the_others_go_on(source: str, inputs: Path, ingested) -> None:
     seen = ingested("impressions", inputs / source, inputs / "a.csv")
-    assert seen.messages == [b'{"a":"1"}']
+    assert seen.messages == [b'{"user_id":"1"}']
     assert "no such file" in str(seen.failures[0])
     assert source in str(seen.failures[0])
 
@@ -73,7 +75,7 @@ def test_a_folder_without_a_known_file(tmp_path: Path, ingested) -> None:
     ("text", "options", "expected"),
     [
         (b'{"a":1}\n{"a":2}\n', {}, [b'{"a":1}', b'{"a":2}']),
-        (b"a,b\n1,2\n", {"format": "csv"}, [b'{"a":"1","b":"2"}']),
+        (b"user_id,b\n1,2\n", {"format": "csv"}, [b'{"user_id":"1","b":"2"}']),
         (b"1\n2\n", {}, [b"1", b"2"]),
         (b"", {}, []),
     ],
@@ -88,7 +90,17 @@ def test_standard_input(text: bytes, options: Any, expected: Any, ingested, monk
 
 @pytest.mark.parametrize(
     "options",
-    [{"format": "xml"}, {"delimiter": ",,"}, {"every": 0}, {"timeout": -1}, {"retry_wait": 0}, {"max_attempts": 0}],
+    [
+        {"format": "xml"},
+        {"delimiter": ",,"},
+        {"every": 0},
+        {"timeout": -1},
+        {"retry_wait": 0},
+        {"max_attempts": 0},
+        {"every": 86_401},
+        {"every": float("inf")},
+        {"every": float("nan")},
+    ],
 )
 def test_options_that_make_no_sense(options: Any, ingested) -> None:
     with pytest.raises(ConfigurationError):
@@ -109,7 +121,9 @@ def test_progress_is_exact_and_batches_are_bounded(tmp_path: Path, log: SqliteLo
 @given(st.lists(st.lists(st.binary(max_size=20), max_size=30), max_size=10))
 def test_what_is_counted_is_what_the_log_holds(log: SqliteLog, chunks: list[list[bytes]]) -> None:
     before = sum(log.end_offsets().values())
-    published = publish((list(chunk) for chunk in chunks), IMPRESSIONS, log)
+    publisher = Publisher(IMPRESSIONS, log)
+    publisher.drain("records", (list(chunk) for chunk in chunks))
+    published = publisher.published()
     assert published.messages == sum(map(len, chunks))
     assert sum(log.end_offsets().values()) - before == published.messages
 
@@ -162,14 +176,14 @@ def test_a_source_that_fails_in_the_middle_is_flushed_first(log: SqliteLog) -> N
         raise SourceError("gone")
 
     with pytest.raises(SourceError, match="gone"):
-        publish(failing(), IMPRESSIONS, log)
+        Publisher(IMPRESSIONS, log).drain("records", failing())
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
 
 
 def test_a_message_that_the_log_would_not_take_is_an_error(log: SqliteLog, monkeypatch) -> None:
     monkeypatch.setattr("advertisex.ingestion.publish.MESSAGE_BYTES", 10)
     with pytest.raises(SourceError, match=r"larger than .* \(there\)"):
-        publish(iter([[b"1"], [b"x" * 11]]), IMPRESSIONS, log, name="there")
+        Publisher(IMPRESSIONS, log).drain("there", [[b"1"], [b"x" * 11]])
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1"]
 
 
@@ -188,3 +202,54 @@ def test_a_slow_pipe_is_appended_as_it_comes(log: SqliteLog, monkeypatch) -> Non
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pipe))
         ingest(IMPRESSIONS, ["-"], log, IngestOptions(), on_progress)
     assert told == [2, 3]
+
+
+@pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.parametrize(("source", "says"), [("", "the source is empty; name a file"), ("x" * 300, "check the name")])
+def test_a_source_whose_name_is_none(
+    source: str, says: str, follow: bool, inputs: Path, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(inputs)
+    failures: list[str] = []
+
+    def failed(error: SourceError) -> None:
+        failures.append(str(error))
+        if follow:
+            raise KeyboardInterrupt
+
+    ingest(IMPRESSIONS, [source], log, IngestOptions(follow=follow), on_failure=failed)
+    assert sum(log.end_offsets().values()) == 0
+    assert says in failures[0]
+
+
+def test_what_was_read_survives_an_interrupt_right_before_the_append(log: SqliteLog, monkeypatch) -> None:
+    undisturbed = publish._undisturbed
+
+    def interrupted() -> Any:
+        monkeypatch.setattr(publish, "_undisturbed", undisturbed)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publish, "_undisturbed", interrupted)
+    publisher = Publisher(IMPRESSIONS, log)
+    with pytest.raises(KeyboardInterrupt):
+        publisher.drain("records", [[b"1", b"2"], PAUSE])
+    assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
+    assert publisher.published().messages == 2
+
+
+def test_a_mapped_column_that_no_record_has_is_told(inputs: Path, ingested) -> None:
+    mapping = Mapping({"uid": "user_id", "b": "creative_id", "deep.er": "website"})
+    assert ingested("impressions", inputs / "b.ndjson", mapping=mapping).published.unmatched == ("uid", "deep.er")
+    assert ingested("impressions", inputs / "empty.json", mapping=mapping).published.unmatched == ()
+    assert ingested("impressions", inputs / "b.ndjson").published.unmatched == ()
+
+
+@pytest.mark.parametrize("name", ["x.ndjson", "x.json"])
+def test_a_named_key_splits_lines_too(name: str, tmp_path: Path, ingested) -> None:
+    path = tmp_path / name
+    path.write_bytes(b'{"rows":[{"a":1},{"a":2}]}\r\n\n{"row":[]}\n{"rows":\r\n{"rows":{"a":3}}\n')
+    seen = ingested("impressions", path, records="rows")
+    assert seen.messages == [b'{"a":1}', b'{"a":2}', b'{"rows":', b'{"a":3}']
+    (failure,) = seen.failures
+    assert "there are no records under 'rows'" in str(failure)
+    assert f"{name}:3)" in str(failure)

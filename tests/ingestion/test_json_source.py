@@ -87,7 +87,7 @@ def test_a_named_array_that_is_not_there_is_an_error_that_shows_the_keys() -> No
 
 @given(st.binary(max_size=500))
 def test_no_byte_of_a_line_is_lost(data: bytes) -> None:
-    lines = [m for chunk in read_lines(Stream(io.BytesIO(data), "x")) for m in chunk]
+    lines = [m for chunk in read_lines(Stream(io.BytesIO(data), "x"), Shape()) for m in chunk]
     expected = [line.removesuffix(b"\r") for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     assert lines == [line for line in expected if line.strip(b" \t\r\x0b\x0c")]
 
@@ -103,7 +103,7 @@ def test_array_and_lines_hold_the_same_records(records: list[dict[str, object]])
 def test_lines_cross_the_blocks_in_which_they_are_read() -> None:
     lines = [b"%d" % n * 50_000 for n in range(100)]
     stream = Stream(io.BytesIO(b"\n".join(lines)), "x")
-    assert [m for chunk in read_lines(stream) for m in chunk] == lines
+    assert [m for chunk in read_lines(stream, Shape()) for m in chunk] == lines
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
@@ -124,10 +124,10 @@ def test_a_truncated_archive_keeps_what_was_read(pack, tmp_path: Path, ingested)
 
 @pytest.mark.parametrize(("pack", "suffix"), [(gzip.compress, ".gz"), (zstd.compress, ".zst")])
 def test_archives_are_read_by_their_content(pack, suffix: str, tmp_path: Path, ingested) -> None:
-    for name, data in (("a.json", b'[{"a":1}]'), ("b.ndjson", b'{"a":1}\n'), ("c.csv", b"a\n1\n")):
+    for name, data in (("a.json", b'[{"a":1}]'), ("b.ndjson", b'{"a":1}\n'), ("c.csv", b"user_id\n1\n")):
         (tmp_path / (name + suffix)).write_bytes(pack(data))
     messages = ingested("impressions", tmp_path).messages
-    assert messages == [b'{"a":1}', b'{"a":1}', b'{"a":"1"}']
+    assert messages == [b'{"a":1}', b'{"a":1}', b'{"user_id":"1"}']
 
 
 def test_real_requests_reach_the_log_whole(shared_data, ingested) -> None:

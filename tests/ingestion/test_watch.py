@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.ingest import IngestOptions, ingest
 from advertisex.ingestion.options import IngestOptions as Options
@@ -41,13 +42,13 @@ def test_lines_are_read_once_they_are_complete(folder: Path) -> None:
 
 def test_rows_are_read_once_they_are_complete(folder: Path) -> None:
     watch = watch_of(folder / "*.csv")
-    append(folder / "a.csv", b"x;y\n1;2\n3;")
-    assert new(watch) == [{"x": "1", "y": "2"}]
+    append(folder / "a.csv", b"user_id;y\n1;2\n3;")
+    assert new(watch) == [{"user_id": "1", "y": "2"}]
     append(folder / "a.csv", b'4\n5;"six\n')
-    assert new(watch) == [{"x": "3", "y": "4"}]
+    assert new(watch) == [{"user_id": "3", "y": "4"}]
     assert new(watch) == []
     append(folder / "a.csv", b'seven"\n')
-    assert new(watch) == [{"x": "5", "y": "six\nseven"}]
+    assert new(watch) == [{"user_id": "5", "y": "six\nseven"}]
 
 
 def test_a_file_that_begins_anew_is_read_anew(folder: Path) -> None:
@@ -79,3 +80,18 @@ def test_following_files_until_interrupted(folder: Path, log) -> None:
     published = ingest(FEEDS["clicks"], [str(folder)], log, IngestOptions(follow=True, every=0.01), go_on)
     assert published.interrupted
     assert log.read("clicks_conversions", 0, 0, 9).payloads == [b"1", b"2", b"2"]
+
+
+def test_a_named_key_splits_lines_and_one_without_it_costs_no_other(folder: Path) -> None:
+    watch = Watch(str(folder), FEEDS["clicks"], Options(records="rows"))
+    append(folder / "a.ndjson", b'{"rows":[1,2]}\n{}\n{"rows":[3]}\n')
+    ((_, chunks),) = watch.poll()
+    assert [next(chunks)] == [[b"1", b"2", b"3"]]
+    with pytest.raises(SourceError, match=r"no records under 'rows' .*a.ndjson:2\)"):
+        next(chunks)
+    append(folder / "a.ndjson", b'{"rows":[4]}\n{}\n')
+    ((_, chunks),) = watch.poll()
+    assert next(chunks) == [b"4"]
+    with pytest.raises(SourceError, match=r"a.ndjson:5\)"):
+        next(chunks)
+    assert new(watch) == []

@@ -9,7 +9,7 @@ import fastavro
 import judge
 import pytest
 
-from advertisex.errors import SourceError
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.simulator import FaultRates, SimulationSettings, write_context, write_files
 from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
 
@@ -79,3 +79,38 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_where(tmp_path: P
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(SourceError, match="taken"):
         write_files(tmp_path / "taken", SimulationSettings(events=10))
+
+
+OWN = ["advertisex.toml", "catalogue.csv", "truth.json", "impressions.ndjson", "clicks.csv", "bids.avro"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_files_of_somebody_else_are_never_overwritten(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigurationError, match=f"overwrite a file that is not its own .*{name}.*; name a folder"):
+        write_files(tmp_path, SimulationSettings(events=10))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_the_context_spares_files_too_and_minds_no_others(tmp_path: Path) -> None:
+    (tmp_path / "log.db").touch()
+    (tmp_path / "clicks.csv").write_text("mine")
+    write_context(tmp_path, SimulationSettings(events=10))
+    assert (tmp_path / "clicks.csv").read_text() == "mine"
+    (tmp_path / "advertisex.toml").unlink()
+    before = (tmp_path / "catalogue.csv").read_bytes()
+    with pytest.raises(ConfigurationError, match=r"catalogue\.csv"):
+        write_context(tmp_path, SimulationSettings(events=10, seed=2))
+    assert (tmp_path / "catalogue.csv").read_bytes() == before
+
+
+def test_its_own_files_are_written_anew(tmp_path: Path) -> None:
+    write_files(tmp_path, SimulationSettings(events=10))
+    assert write_files(tmp_path, SimulationSettings(events=20)).messages == 20
+
+
+@pytest.mark.parametrize("name", ["taken", "taken/below"])
+def test_a_file_in_place_of_the_folder_is_told(name: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(SourceError, match="that is a file; name a folder with --data or --out"):
+        write_context(tmp_path / name, SimulationSettings(events=10))

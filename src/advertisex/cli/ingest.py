@@ -92,6 +92,8 @@ def ingest(
         print_json(_document(feed, published))
     else:
         _print(feed, published)
+    for column in published.unmatched:
+        err.print(f"warning: no record has {column!r}, which --map names", markup=False, soft_wrap=True)
     if published.failures:
         raise typer.Exit(1)
     if published.interrupted and not follow:
@@ -107,6 +109,7 @@ def _document(feed: str, published: Published) -> dict[str, Any]:
             {"source": name, "messages": counted.messages, "bytes": counted.bytes}
             for name, counted in published.sources.items()
         ],
+        "unmatched": published.unmatched,
         "failures": [str(error) for error in published.failures],
         "interrupted": published.interrupted,
     }

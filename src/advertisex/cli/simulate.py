@@ -65,7 +65,6 @@ def simulate(
         else:
             settings = settings_of(config, data=data, log=log)
             folder = settings.data
-            folder.mkdir(parents=True, exist_ok=True)
             write_context(folder, simulation)
             feeds = configured_feeds(settings)
             with opened_log(settings) as event_log:

@@ -92,8 +92,9 @@ def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
         SourceError: it failed otherwise.
     """
     where = redacted(url)
+    answered: list[httpx.Response] = []
     try:
-        with httpx.Client(timeout=options.timeout) as client:
+        with httpx.Client(timeout=options.timeout, event_hooks={"response": [answered.append]}) as client:
             request = client.build_request("GET", url, headers=options.headers)
             for _ in range(_REDIRECTS):
                 response = client.send(request, stream=True)
@@ -110,6 +111,10 @@ def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
         UnicodeError,
         OverflowError,
     ) as error:
+        if answered:  # so the user's own URL is one; what cannot be asked for is where the server sends us
+            raise SourceError(
+                f"it redirects to what cannot be asked for: {error}", where=where, mend="check the URL"
+            ) from error
         raise ConfigurationError(
             f"cannot be asked for: {error}", where=where, mend="check the URL and headers"
         ) from error
@@ -190,7 +195,7 @@ def _retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -29,8 +29,8 @@ class _Unclosed(Exception):
         self.at_end = at_end
 
 
-#: From the header of a file to the names of its columns, as many.
-Naming = Callable[[list[str]], list[str]]
+#: From the header of a file to the names of its columns, as many; None where it names none that is known.
+Naming = Callable[[list[str]], list[str] | None]
 
 
 class _UntilFailure(io.BufferedIOBase):
@@ -96,7 +96,8 @@ class CsvReader:
         """The records, a few thousand at a time.
 
         Raises:
-            SourceError: the stream fails; the header names a column twice; a line is larger than a message may be.
+            SourceError: the stream fails; the header cannot be read, names a column twice or none that is known; a
+                line is larger than a message may be.
         """
         # a limit of the whole process; ours is RECORD_CHARS, and a longer field is no reason to stop
         csv.field_size_limit(2**31 - 1)
@@ -121,39 +122,63 @@ class CsvReader:
                 if unclosed.at_end and self._wait:
                     self.unread = "".join(self._held)
                     return
+                self._expect_columns()
                 yield from self._resumed()
             except csv.Error:
+                self._expect_columns()
                 yield self._raw()
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[Record]:
         held, columns = self._held, self.columns
-        width = len(columns)
+        width, nameless = len(columns), columns.count("")
         for row in reader:
             text = held[0] if len(held) == 1 else "".join(held)
             if not text.isascii() and _UNDECODED.search(text):
+                self._expect_columns()
                 yield self._raw()
             elif not row:
                 held.clear()
             elif not columns:
                 self._take_header(row)
-                columns, width = self.columns, len(self.columns)
-            elif len(row) <= width or not any(row[width:]):
+                columns, width, nameless = self.columns, len(self.columns), self.columns.count("")
+            elif len(row) > width and any(row[width:]):
+                yield self._raw()
+            elif nameless > 1:  # a single one is a column like others: pandas writes its index so
+                record = _named_cells(columns, row)
+                raw = self._raw()
+                yield raw if record is None else record
+            else:
                 held.clear()
                 # shorter: the absent columns are absent, for validation to judge field by field
                 yield dict(zip(columns, row, strict=False))
-            else:
-                yield self._raw()
+
+    def _expect_columns(self) -> None:
+        """A record that cannot be read may be the header; to take the row after it for the header misreads them all."""
+        if not self.columns:
+            raise SourceError(
+                "the header cannot be read",
+                where=f"{self.name}:1",
+                mend="write it as UTF-8, or name the columns with --columns",
+            )
 
     def _take_header(self, row: list[str]) -> None:
-        twice = sorted({name for name in row if row.count(name) > 1})
+        row = [name if name.strip() else "" for name in row]
+        twice = sorted({name for name in row if name and row.count(name) > 1})
         if twice:
             raise SourceError(
                 f"the header names a column twice: {', '.join(map(repr, twice))}",
                 where=f"{self.name}:1",
                 mend="rename one of them, or name the columns with --columns and drop the header",
             )
+        named = self._known(row)
+        if named is None:
+            raise SourceError(
+                f"no column of the header is a field: {', '.join(repr(name[:40]) for name in row[:10])}",
+                where=f"{self.name}:1",
+                mend="name the columns with --columns, or map them with --map",
+            )
         self._held.clear()
-        self.columns = self._known(row)
+        self.columns = named
 
     def _lines(self) -> Iterator[str]:
         """Physical lines with their ends; those of the record being read are held until it is done."""
@@ -214,6 +239,13 @@ class CsvReader:
         return max(DELIMITERS, key=bare.count)
 
 
+def _named_cells(columns: list[str], row: list[str]) -> dict[str, str] | None:
+    """The cells by column, without empty ones that have no name; None where one would hide another without a name."""
+    cells = [(name, cell) for name, cell in zip(columns, row, strict=False) if name or cell]
+    record = dict(cells)
+    return record if len(record) == len(cells) else None
+
+
 def _bytes(text: str) -> bytes:
     return text.rstrip("\r\n").encode("utf-8", "surrogateescape")
 
@@ -225,8 +257,9 @@ def read_csv(
 
     A row with fewer cells than columns leaves the last ones out. A row with more, unless those are empty, a row that
     is not UTF-8, and a line whose quote is never closed (the lines after it are read as rows again) go on as raw bytes.
+    Where several columns have no name, their empty cells are left out; a row that fills more than one goes on raw.
 
     Raises:
-        SourceError: the stream fails; the header names a column twice; a line is larger than a message may be.
+        SourceError: see `CsvReader.chunks`.
     """
     return CsvReader(stream, columns=columns, delimiter=delimiter, known=known).chunks()

@@ -2,26 +2,28 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 from advertisex.feeds import Feed
 from advertisex.ingestion.bid_message import bid_encoder
 from advertisex.ingestion.json_message import json_message
-from advertisex.ingestion.json_shape import NOT_JSON
+from advertisex.ingestion.json_shape import NOT_JSON, json_object
 from advertisex.ingestion.mapping import Mapping
 from advertisex.ingestion.records import Chunk, Record
 
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _BYTES_ONLY = {bytes}
 
 
-def encoder(feed: Feed, mapping: Mapping) -> Callable[[Chunk], list[bytes]]:
+def encoder(feed: Feed, mapping: Mapping, unmatched: set[str] | None = None) -> Callable[[Chunk], list[bytes]]:
     """A function that encodes chunks of records for one feed.
+
+    Args:
+        feed: says how its records are encoded.
+        mapping: how columns become fields.
+        unmatched: see `Mapping.for_feed`.
 
     Raises:
         ConfigurationError: the mapping names no field of the feed.
     """
-    transform = mapping.for_feed(feed) if mapping else None
+    transform = mapping.for_feed(feed, unmatched) if mapping else None
     binary = bid_encoder(feed) if feed.avro_schema is not None else None
 
     def one(record: Record) -> bytes:
@@ -30,7 +32,7 @@ def encoder(feed: Feed, mapping: Mapping) -> Callable[[Chunk], list[bytes]]:
                 return record
             try:
                 # values stay raw, so that what is not mapped reaches the log exactly as it was sent
-                return json_message(transform(_object(record)))
+                return json_message(transform(json_object(record)))
             except NOT_JSON:
                 return record
         mapped = transform(record) if transform else record

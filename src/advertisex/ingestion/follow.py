@@ -10,7 +10,7 @@ from typing import Protocol
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api_source import LONGEST_WAIT, fetch, read_body, redacted
+from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body, redacted
 from advertisex.ingestion.open_source import STDIN, is_url, read_stdin
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
@@ -56,7 +56,7 @@ class FollowedApi:
         self._wait = min(self._wait * 2 or self._options.retry_wait, longest)
         jittered = self._wait * random.uniform(1, 1.25)  # noqa: S311 - spreads load, guards nothing
         asked_for = getattr(error, "retry_after", None)
-        self.due = time.monotonic() + (jittered if asked_for is None else asked_for)
+        self.due = time.monotonic() + (jittered if asked_for is None else min(asked_for, LONGEST_RETRY_AFTER))
         news, self._last_failure = str(error) != self._last_failure, str(error)
         return news
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from advertisex.errors import SourceError
 from advertisex.ingestion.json_shape import is_json
-from advertisex.ingestion.stream import Stream
+from advertisex.ingestion.stream import BOM, Stream
 
 Format = Literal["json", "ndjson", "csv", "avro"]
 #: What an input holds; "datum" is one message in Avro's single-object encoding, passed on as it is.
@@ -23,7 +23,6 @@ COMPRESSED = (".gz", ".zst")
 _AVRO_MAGIC = b"Obj\x01"
 _DATUM_MAGIC = b"\xc3\x01"
 _HEAD_BYTES = 2**20
-_BOM = b"\xef\xbb\xbf"
 
 
 def extension(name: str) -> Format | None:
@@ -76,7 +75,7 @@ def _text_so_far(stream: Stream, *, whole_line: bool) -> bytes:
     seen = 0
     while True:
         head = stream.peek(seen + 1)
-        text = head.removeprefix(_BOM).lstrip(b" \t\r\n")
+        text = head.removeprefix(BOM).lstrip(b" \t\r\n")
         enough = b"\n" in text if whole_line else text
         if enough or len(head) <= seen or len(head) > _HEAD_BYTES:
             return text

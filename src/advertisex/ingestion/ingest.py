@@ -8,7 +8,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import read_api, redacted
 from advertisex.ingestion.follow import follow
-from advertisex.ingestion.open_source import STDIN, is_url, matched_files, read_file, read_stdin
+from advertisex.ingestion.open_source import STDIN, failing, is_url, matched_files, read_file, read_stdin
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Counted, Progress, Published, Publisher
 from advertisex.ingestion.records import Chunk
@@ -52,12 +52,13 @@ def ingest(
     try:
         if options.follow:
             follow(feed, sources, options, publisher, report)
-        for name, chunks in _inputs(feed, [] if options.follow else sources, options):
-            try:
-                publisher.drain(name, chunks)
-            except SourceError as error:
-                report(error)
-                failures.append(error)
+        else:
+            for name, chunks in _inputs(feed, sources, options):
+                try:
+                    publisher.drain(name, chunks)
+                except SourceError as error:
+                    report(error)
+                    failures.append(error)
     except KeyboardInterrupt:
         return publisher.published(interrupted=True, failures=failures)
     return publisher.published(failures=failures)
@@ -74,16 +75,10 @@ def _inputs(feed: Feed, sources: Sequence[str], options: IngestOptions) -> Itera
             try:
                 files = matched_files(source)
             except SourceError as error:
-                yield source, _failing(error)
+                yield source, failing(error)
                 continue
             for path in files:
                 yield str(path), read_file(path, feed, options)
-
-
-def _failing(error: SourceError) -> Iterator[Chunk]:
-    """An input that is not there, so that its failure is met in the same place as all others."""
-    raise error
-    yield
 
 
 def _logged(error: SourceError) -> None:

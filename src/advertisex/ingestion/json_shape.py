@@ -19,7 +19,7 @@ from advertisex.errors import SourceError
 
 _decode = msgspec.json.decode
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+json_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 #: What msgspec raises for something that is no JSON: DecodeError and UnicodeDecodeError are ValueErrors.
 NOT_JSON = (ValueError, RecursionError)
 
@@ -58,7 +58,7 @@ def split_document(document: bytes, shape: Shape, where: str) -> list[bytes] | N
             return _slices(_array(raw))
         if document.lstrip()[:1] != b"{":
             return [bytes(raw)]
-        fields = _object(raw)
+        fields = json_object(raw)
     except NOT_JSON:
         return None
     if shape.records is not None:
@@ -99,11 +99,11 @@ def _enveloped(fields: dict[str, msgspec.Raw], own_names: frozenset[str]) -> lis
             items = _array(raw)
             if all(bytes(memoryview(item)[:1]) == b"{" for item in items):
                 arrays.append(items)
-        elif start == b"{" and not own_names.isdisjoint(_object(raw)):
+        elif start == b"{" and not own_names.isdisjoint(json_object(raw)):
             return None
     candidates = [items for items in arrays if items] or arrays
     return candidates[0] if len(candidates) == 1 else None
 
 
 def _object_or_none(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw] | None:
-    return _object(raw) if raw is not None and bytes(memoryview(raw)[:1]) == b"{" else None
+    return json_object(raw) if raw is not None and bytes(memoryview(raw)[:1]) == b"{" else None

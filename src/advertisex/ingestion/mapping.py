@@ -10,11 +10,10 @@ import msgspec
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.json_shape import NOT_JSON
+from advertisex.ingestion.json_shape import NOT_JSON, json_object
 
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _ABSENT = object()
 
 
@@ -35,8 +34,12 @@ class Mapping:
     def __bool__(self) -> bool:
         return bool(self.rename or self.constants or self.time_formats)
 
-    def for_feed(self, feed: Feed) -> Transform:
+    def for_feed(self, feed: Feed, unmatched: set[str] | None = None) -> Transform:
         """The mapping as a function of a record (which it leaves alone), with its targets resolved and checked.
+
+        Args:
+            feed: whose fields the targets are.
+            unmatched: each source of `rename` that a record has is taken out of it.
 
         Raises:
             ConfigurationError: a target is no field of the feed; a time format is none.
@@ -44,6 +47,7 @@ class Mapping:
         rename = [(source, _canonical(target, feed, "--map")) for source, target in self.rename.items()]
         constants = {_canonical(target, feed, "--set"): value for target, value in self.constants.items()}
         formats = tuple(_checked(layout) for layout in self.time_formats)
+        missing = set() if unmatched is None else unmatched
         times = next(f.names for f in feed.fields if f.kind == "time")
 
         def transform(record: dict[str, Any]) -> dict[str, Any]:
@@ -53,6 +57,7 @@ class Mapping:
             for source, _, value in found:
                 if value is not _ABSENT:
                     mapped.pop(source, None)
+                    missing.discard(source)
             mapped.update((target, value) for _, target, value in found if value is not _ABSENT)
             mapped.update(constants)
             if formats:
@@ -103,7 +108,7 @@ def _opened(value: Any) -> Any:
     if not isinstance(value, msgspec.Raw):
         return value
     try:
-        return _object(value)
+        return json_object(value)
     except NOT_JSON:
         return None
 

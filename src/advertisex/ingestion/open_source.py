@@ -15,6 +15,7 @@ from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
 from advertisex.ingestion.stream import Stream, open_file, open_stdin
 
 STDIN = "-"
+_CHECK = "check the name; a source is a file, folder, glob, URL or -"
 
 
 def is_url(source: str) -> bool:
@@ -26,7 +27,19 @@ def files_of(source: str) -> list[Path]:
     """The files that a file name, a folder or a glob stands for, in order; none where it matches nothing.
 
     A folder stands for all files in it and below that have a known extension.
+
+    Raises:
+        SourceError: the name is none.
     """
+    if not source.strip():  # to the system it is the current folder, to the user a variable that is not set
+        raise SourceError("the source is empty", mend="name a file, folder, glob, URL or -; the current folder is .")
+    try:
+        return _found(source)
+    except OSError as error:
+        raise SourceError(f"cannot be looked for: {error.strerror or error}", where=source, mend=_CHECK) from error
+
+
+def _found(source: str) -> list[Path]:
     path = Path(source)
     if path.is_dir():
         return sorted(file for file in path.rglob("*") if extension(file.name) and file.is_file())
@@ -40,7 +53,7 @@ def matched_files(source: str) -> list[Path]:
     """The files that a source stands for, at least one.
 
     Raises:
-        SourceError: it matches nothing.
+        SourceError: it matches nothing, or its name is none.
     """
     files = files_of(source)
     if files:
@@ -48,7 +61,13 @@ def matched_files(source: str) -> list[Path]:
     if Path(source).is_dir():
         known = ", ".join(EXTENSIONS)
         raise SourceError("the folder holds no file to ingest", where=source, mend=f"known extensions: {known}")
-    raise SourceError("no such file", where=source, mend="check the name; a source is a file, folder, glob, URL or -")
+    raise SourceError("no such file", where=source, mend=_CHECK)
+
+
+def failing(error: SourceError) -> Iterator[Chunk]:
+    """An input that is not there, so that its failure is met in the same place as all others."""
+    raise error
+    yield
 
 
 def read_file(path: Path, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
@@ -83,7 +102,7 @@ def read_stream(
         case "json":
             yield from read_json(stream, options.shape(feed))
         case "ndjson":
-            yield from read_lines(stream)
+            yield from read_lines(stream, options.shape(feed))
         case "csv":
             yield from read_csv(
                 stream, columns=options.columns, delimiter=options.delimiter, known=options.naming(feed)

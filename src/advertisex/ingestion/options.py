@@ -11,6 +11,9 @@ from advertisex.ingestion.formats import Format
 from advertisex.ingestion.json_shape import Shape
 from advertisex.ingestion.mapping import Mapping
 
+#: Longer waits are a slip of the pen, and the system cannot sleep without end.
+_LONGEST_SECONDS = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
@@ -62,8 +65,8 @@ class IngestOptions:
             ("timeout", self.timeout),
             ("retry_wait", self.retry_wait),
         ):
-            if not value > 0:
-                raise ConfigurationError(f"{name} must be more than 0 seconds, not {value}")
+            if not 0 < value <= _LONGEST_SECONDS:
+                raise ConfigurationError(f"{name} must be more than 0 seconds and at most a day, not {value:g} seconds")
         if self.max_attempts < 1:
             raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts}")
         return self
@@ -77,16 +80,19 @@ class IngestOptions:
     def naming(self, feed: Feed) -> Naming:
         """How the header of a CSV file names the columns: `User Id` is read as `user_id` where the feed has that name.
 
-        A column that is mapped, and one whose name would come twice, keep the name that they have.
+        A column that is mapped, and one whose name would come twice, keep the name that they have. A header that names
+        no field is none but the first row, unless the constants give all that an event must have.
         """
         names = {name for field in feed.fields for name in field.names}
+        complete = all(not self.mapping.constants.keys().isdisjoint(f.names) for f in feed.fields if f.required)
 
-        def named(header: list[str]) -> list[str]:
+        def named(header: list[str]) -> list[str] | None:
             plain = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in header]
             free = {name for name in names if plain.count(name) == 1} - set(header) - set(self.mapping.rename)
             mapped = self.mapping.rename
-            return [
+            columns = [
                 name if name in free and cell not in mapped else cell for cell, name in zip(header, plain, strict=True)
             ]
+            return columns if complete or not (names | mapped.keys()).isdisjoint(columns) else None
 
         return named

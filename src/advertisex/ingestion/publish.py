@@ -40,6 +40,7 @@ class Published:
         sources: the same for each source (file, URL, stdin), in the order in which they were first read.
         interrupted: the run was ended by SIGINT or SIGTERM; what had been read until then is appended.
         failures: of the sources that could not be read whole; empty when every one of them was.
+        unmatched: the sources of the mapping that no record had; empty when nothing was appended.
     """
 
     messages: int = 0
@@ -47,6 +48,7 @@ class Published:
     sources: dict[str, Counted] = field(default_factory=dict)
     interrupted: bool = False
     failures: tuple[SourceError, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 class Publisher:
@@ -61,7 +63,9 @@ class Publisher:
     ) -> None:
         self._topic = feed.topic
         self._log = log
-        self._encode = encoder(feed, mapping)
+        self._sought = tuple(mapping.rename)
+        self._unmatched = set(self._sought)
+        self._encode = encoder(feed, mapping, self._unmatched)
         self._on_progress = on_progress
         self._held: list[bytes] = []
         self._weight = 0
@@ -93,7 +97,8 @@ class Publisher:
 
     def published(self, *, interrupted: bool = False, failures: Sequence[SourceError] = ()) -> Published:
         """What was appended so far."""
-        return Published(self._messages, self._bytes, dict(self._sources), interrupted, tuple(failures))
+        unmatched = tuple(source for source in self._sought if self._messages and source in self._unmatched)
+        return Published(self._messages, self._bytes, dict(self._sources), interrupted, tuple(failures), unmatched)
 
     def _hold(self, name: str, messages: list[bytes]) -> None:
         for start in range(0, len(messages), _HELD_MESSAGES):
@@ -108,13 +113,13 @@ class Publisher:
                 self._flush(name)
 
     def _flush(self, name: str) -> None:
-        messages, weight = self._held, self._weight
-        # let go of them first: after an append that failed, another flush must not append them a second time
-        self._held, self._weight = [], 0
         self._flushed_at = time.monotonic()
-        if not messages:
+        if not self._held:
             return
         with _undisturbed():
+            messages, weight = self._held, self._weight
+            # let go of them first: after an append that failed, another flush must not append them a second time
+            self._held, self._weight = [], 0
             self._log.append(self._topic, messages)
             self._messages += len(messages)
             self._bytes += weight
@@ -122,35 +127,6 @@ class Publisher:
             self._sources[name] = Counted(before.messages + len(messages), before.bytes + weight)
         if self._on_progress is not None:
             self._on_progress(self._messages, self._bytes)
-
-
-def publish(
-    chunks: Iterable[Chunk],
-    feed: Feed,
-    log: EventLog,
-    mapping: Mapping = Mapping(),
-    on_progress: Progress | None = None,
-    *,
-    name: str = "records",
-) -> Published:
-    """Append all records of one source to the feed's topic.
-
-    Args:
-        chunks: the records.
-        feed: says the topic, and how records are encoded.
-        log: where they go.
-        mapping: how columns become fields.
-        on_progress: told the messages and bytes appended so far, after each append.
-        name: of the source, for the counts and in errors.
-
-    Raises:
-        SourceError: the source failed; what came before is appended.
-        LogError: the log cannot be written.
-        ConfigurationError: the mapping names no field of the feed.
-    """
-    publisher = Publisher(feed, log, mapping, on_progress)
-    publisher.drain(name, chunks)
-    return publisher.published()
 
 
 def _refuse_giants(name: str, messages: list[bytes]) -> None:

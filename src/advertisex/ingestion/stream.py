@@ -17,6 +17,8 @@ else:
     from backports import zstd
 
 BLOCK = 2**20
+#: What some writers put before UTF-8.
+BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)

@@ -13,14 +13,13 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.csv_source import CsvReader
 from advertisex.ingestion.formats import COMPRESSED, Kind, recognise
-from advertisex.ingestion.json_source import begins_with_a_line, lines_of
-from advertisex.ingestion.open_source import files_of, read_file
+from advertisex.ingestion.json_source import Lines, begins_with_a_line
+from advertisex.ingestion.open_source import failing, files_of, read_file
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
-from advertisex.ingestion.stream import Stream, open_file
+from advertisex.ingestion.stream import BOM, Stream, open_file
 
 _STEP_BYTES = 16 * 2**20
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
@@ -28,6 +27,7 @@ class _Seen:
     """What is known of one file."""
 
     inode: int
+    lines: Lines
     kind: Kind | None = None
     position: int = 0
     columns: list[str] = field(default_factory=list)
@@ -45,7 +45,12 @@ class Watch:
 
     def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
         """For each file with something new: its name, and the new records."""
-        for path in files_of(self._source):
+        try:
+            files = files_of(self._source)
+        except SourceError as error:
+            yield self._source, failing(error)
+            return
+        for path in files:
             yield str(path), self._new_in(path)
 
     def _new_in(self, path: Path) -> Iterator[Chunk]:
@@ -56,7 +61,7 @@ class Watch:
         seen = self._seen.get(path)
         if seen is None or seen.inode != status.st_ino or status.st_size < seen.position:
             # another file under the same name, or one that was begun anew
-            seen = self._seen[path] = _Seen(status.st_ino)
+            seen = self._seen[path] = _Seen(status.st_ino, Lines(self._options.shape(self._feed), str(path)))
         if seen.kind is None:
             seen.kind = self._kind_of(path)
         look = (status.st_size, status.st_mtime_ns)
@@ -83,8 +88,9 @@ class Watch:
 
     def _grown_lines(self, path: Path, seen: _Seen) -> Iterator[Chunk]:
         for text in _grown(path, seen):
-            yield lines_of(text)
+            yield seen.lines.messages(text)
             seen.position += len(text)
+        seen.lines.check()
 
     def _grown_rows(self, path: Path, seen: _Seen) -> Iterator[Chunk]:
         for text in _grown(path, seen):
@@ -120,9 +126,9 @@ def _grown(path: Path, seen: _Seen) -> Iterator[bytes]:
                 if not end:
                     return
                 head = text[:end]
-                if seen.position == 0 and head.startswith(_BOM):
-                    seen.position = len(_BOM)
-                    head = head[len(_BOM) :]
+                if seen.position == 0 and head.startswith(BOM):
+                    seen.position = len(BOM)
+                    head = head[len(BOM) :]
                 yield head
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}", where=str(path)) from error

@@ -21,6 +21,8 @@ FILE_NAMES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids
 CATALOGUE_FILE = "catalogue.csv"
 SETTINGS_FILE = "advertisex.toml"
 TRUTH_FILE = "truth.json"
+#: What goes with messages wherever they are; the truth is written once all of them are.
+_CONTEXT_FILES = (SETTINGS_FILE, CATALOGUE_FILE, TRUTH_FILE)
 _CATALOGUE_HEADER = ("creative_id", "campaign_id", "advertiser_id")
 
 
@@ -28,11 +30,13 @@ def write_files(folder: Path, settings: SimulationSettings, on_progress: Progres
     """Write the feeds' files, the context and `truth.json` into a folder, which is made when absent.
 
     Raises:
+        ConfigurationError: there are files of somebody else.
         SourceError: a file cannot be written.
     """
     simulation = Simulation(settings, "files")
     sync = hashlib.sha256(f"advertisex {settings.seed}".encode()).digest()[:16]
     try:
+        _spare_others(folder, (*_CONTEXT_FILES, *FILE_NAMES.values()))
         write_context(folder, settings)
         with (
             (folder / FILE_NAMES["impressions"]).open("wb") as impressions,
@@ -60,24 +64,19 @@ def write_context(folder: Path, settings: SimulationSettings) -> None:
     They depend on the seed alone.
 
     Raises:
-        ConfigurationError: there are settings of somebody else.
+        ConfigurationError: there are files of somebody else.
         SourceError: a file cannot be written.
     """
     rows = draw_market(settings.seed, users=1).catalogue_rows
-    own = folder / SETTINGS_FILE
     try:
-        if own.exists() and own.read_text(encoding="utf-8", errors="replace") != settings_text():
-            raise ConfigurationError(
-                "the simulation would overwrite settings that are not its own",
-                where=str(own),
-                mend="name a folder of its own with --data or --out",
-            )
+        _spare_others(folder, _CONTEXT_FILES)
         folder.mkdir(parents=True, exist_ok=True)
+        # the settings come first: by them the other files are known as ours, also when the disk is full by now
+        (folder / SETTINGS_FILE).write_text(settings_text(), encoding="utf-8")
         with (folder / CATALOGUE_FILE).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_CATALOGUE_HEADER)
             writer.writerows(rows)
-        own.write_text(settings_text(), encoding="utf-8")
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -91,13 +90,31 @@ def settings_text() -> str:
     )
 
 
+def _spare_others(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to overwrite a file, unless the settings beside it are a simulation's."""
+    own = folder / SETTINGS_FILE
+    if own.exists() and own.read_text(encoding="utf-8", errors="replace") == settings_text():
+        return
+    for name in names:
+        if (folder / name).exists():
+            raise ConfigurationError(
+                "the simulation would overwrite a file that is not its own",
+                where=str(folder / name),
+                mend="name a folder of its own with --data or --out",
+            )
+
+
 def _lines(messages: Iterable[bytes]) -> bytes:
     return b"".join(message + b"\n" for message in messages)
 
 
 def _unwritable(folder: Path, error: OSError) -> SourceError:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        mend = "that is a file; name a folder with --data or --out"
+    else:
+        mend = "check that the folder can be written and the disk has room"
     return SourceError(
         f"cannot write the simulation: {error.strerror or error}",
         where=str(error.filename or folder),
-        mend="check that the folder can be written and the disk has room",
+        mend=mend,
     )
