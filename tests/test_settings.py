@@ -32,8 +32,10 @@ def test_the_environment_can_be_left_out(monkeypatch: Any, tmp_path: Path) -> No
 
 
 def test_paths_in_the_file_are_meant_from_its_folder(tmp_path: Path) -> None:
-    found = settings(tmp_path, "catalogue = 'c.csv'\n[feeds.bids.schemas]\n7 = 'own.avsc'")
+    text = "catalogue = 'c.csv'\n[feeds.bids.schemas]\n7 = 'own.avsc'\n[elasticsearch]\nca_file = 'ca.pem'"
+    found = settings(tmp_path, text)
     assert found.catalogue == tmp_path / "c.csv"
+    assert found.elasticsearch.ca_file == tmp_path / "ca.pem"
     assert found.feeds["bids"].schemas == {7: tmp_path / "own.avsc"}
 
 

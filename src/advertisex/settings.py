@@ -315,6 +315,9 @@ def _anchor_paths(content: dict[str, Any], folder: Path) -> None:
     """A relative path in the file is meant from the file's folder."""
     if isinstance(content.get("catalogue"), str):
         content["catalogue"] = folder / content["catalogue"]
+    cluster = content.get("elasticsearch")
+    if isinstance(cluster, dict) and isinstance(cluster.get("ca_file"), str):
+        cluster["ca_file"] = folder / cluster["ca_file"]
     for feed in (content.get("feeds") or {}).values():
         schemas = feed.get("schemas") if isinstance(feed, dict) else None
         if isinstance(schemas, dict):

@@ -8,7 +8,10 @@ How a page is written for it:
 - `<!-- exit: 2 -->` before a block says that its commands end with that status; `<!-- not run: why -->` that they
   are not for here.
 - ```python blocks run as scripts, ```sql blocks against the page's store (each has to find a row), ```toml blocks are
-  loaded as settings. A ```text block right after one of Python is what it prints.
+  loaded as settings; `<!-- file: NAME -->` before one puts it into the folder under that name. A ```text block right
+  after one of Python is what it prints.
+- A page that names KAFKA or ELASTICSEARCH gets the servers of this test run in their place, and instead of the name
+  TRIAL one of its own, so that it meets nobody on them.
 - Of `make TARGET` the target has to exist; it is not run.
 """
 
@@ -16,6 +19,7 @@ import importlib.util
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -26,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 import pytest
@@ -40,9 +45,13 @@ PAGES = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
 LANGUAGES = {"console", "python", "sql", "toml", "text", "json", "csv", "mermaid"}
 #: The port that pages write; a free one takes its place here.
 PORT = "8765"
-SECONDS = 30
+#: The servers that pages write, and the fixture that gives the one to be used.
+SERVERS = {"127.0.0.1:9092": "kafka", "127.0.0.1:9200": "elasticsearch"}
+#: Begins the names of topics, group and indices on a page. Its stand-in is as long, so that columns stay aligned.
+TRIAL = "trial"
+SECONDS = 60
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
-_NOTE = re.compile(r"<!-- (exit|not run): (.+?) -->\n\Z")
+_NOTE = re.compile(r"<!-- (exit|not run|file): (.+?) -->\n\Z")
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Block:
     text: str
     exit: int = 0
     is_run: bool = True
+    file: str = ""
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -89,6 +99,7 @@ def blocks_of(page: Path) -> list[Block]:
                 "\n".join(line.removeprefix(found["indent"]) for line in found["text"].splitlines()),
                 exit=int(note[2]) if note and note[1] == "exit" else 0,
                 is_run=not (note and note[1] == "not run"),
+                file=note[2] if note and note[1] == "file" else "",
             )
         )
     return blocks
@@ -99,18 +110,18 @@ class Desk:
     """Where the samples of one page run."""
 
     folder: Path
-    port: str
+    stand_ins: dict[str, str]
     sessions: list[int] = field(default_factory=list)
 
     @classmethod
     @contextmanager
-    def at(cls, folder: Path) -> Iterator["Desk"]:
+    def at(cls, folder: Path, stand_ins: dict[str, str] | None = None) -> Iterator["Desk"]:
         shutil.copytree(GUIDE / "samples", folder, dirs_exist_ok=True)
         (folder / ".venv").symlink_to(sys.prefix)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
-        desk = cls(folder, port)
+        desk = cls(folder, {PORT: port, **(stand_ins or {})})
         try:
             yield desk
         finally:
@@ -142,11 +153,19 @@ class Desk:
             )
             self.sessions.append(process.pid)
             status = process.wait(timeout=SECONDS)
-        text = capture.read_text(encoding="utf-8").replace(self.port, PORT)
+        text = capture.read_text(encoding="utf-8")
+        for shown, here in self.stand_ins.items():
+            text = text.replace(here, shown)
         return status, [line.rstrip() for line in text.splitlines()]
 
     def run_bash(self, command: str) -> tuple[int, list[str]]:
-        return self.run("bash", "-c", command.replace(PORT, self.port))
+        return self.run("bash", "-c", self.here(command))
+
+    def here(self, text: str) -> str:
+        """A text of the page with what stands in for its port, servers and names."""
+        for shown, here in self.stand_ins.items():
+            text = text.replace(shown, here)
+        return text
 
 
 def matches(shown: list[str], printed: list[str]) -> bool:
@@ -184,7 +203,7 @@ def run_console(block: Block, desk: Desk) -> None:
 
 def run_python(block: Block, following: Block | None, desk: Desk) -> None:
     script = desk.folder / "sample.py"
-    script.write_text(block.text, encoding="utf-8")
+    script.write_text(desk.here(block.text), encoding="utf-8")
     status, printed = desk.run(sys.executable, script.name)
     output = "\n".join(printed)
     assert status == 0, f"{block}: ended with {status}:\n{output}"
@@ -200,9 +219,19 @@ def run_sql(block: Block, desk: Desk) -> None:
 
 
 def run_toml(block: Block, desk: Desk) -> None:
-    file = desk.folder / "sample.toml"
-    file.write_text(block.text, encoding="utf-8")
+    file = desk.folder / (block.file or "sample.toml")
+    file.write_text(desk.here(block.text), encoding="utf-8")
     configured_feeds(load_settings(file, {}))
+
+
+def stand_ins_for(blocks: list[Block], request: pytest.FixtureRequest) -> dict[str, str]:
+    """Servers of this test run for those that the page names; whatever listens at the usual ports is not asked."""
+    text = "\n".join(block.text for block in blocks if block.is_run)
+    strays = re.findall(r"localhost:9(?:092|200)", text)
+    assert strays == [], f"{blocks[0]}: write 127.0.0.1, which is replaced"
+    named = {shown: fixture for shown, fixture in SERVERS.items() if shown in text}
+    servers = {shown: urlsplit(request.getfixturevalue(fixture)).netloc for shown, fixture in named.items()}
+    return {TRIAL: "t" + secrets.token_hex(2), **servers} if servers else {}
 
 
 def make_targets() -> set[str]:
@@ -220,11 +249,14 @@ def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_sample_of_a_page_runs_and_prints_what_is_shown(page: Path, tmp_path: Path, monkeypatch) -> None:
+# every other one first: neighbours go to the same worker of xdist, and the longest pages are neighbours
+@pytest.mark.parametrize("page", [*PAGES[::2], *PAGES[1::2]], ids=named)
+def test_every_sample_of_a_page_runs_and_prints_what_is_shown(
+    page: Path, tmp_path: Path, monkeypatch, request: pytest.FixtureRequest
+) -> None:
     blocks = blocks_of(page)
     folder = tmp_path / "samples"
-    with Desk.at(folder) as desk:
+    with Desk.at(folder, stand_ins_for(blocks, request)) as desk:
         monkeypatch.chdir(folder)
         for block, following in pairwise([*blocks, None]):
             assert block is not None

@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -42,16 +42,15 @@ def doctor(
     debug: DebugOption = False,
 ) -> None:
     """Check settings, log, topics, store, templates, versions, clock and disk: one line each, with the mend."""
-    findings = list(_findings(lambda: settings_of(config, data=data, log=log, store=store)))
+    found = _findings(lambda: settings_of(config, data=data, log=log, store=store))
+    findings = [replace(f, mend="") if f.good else f for f in found]
     if as_json:
         print_json({"findings": [asdict(f) for f in findings], "good": all(f.good for f in findings)})
     else:
         width = max(len(f.what) for f in findings)
         for f in findings:
             mark = "[green]ok [/]" if f.good else "[red bold]bad[/]"
-            out.print(
-                mark, f"{f.what:{width}}", f.says + (f"; {f.mend}" if f.mend and not f.good else ""), soft_wrap=True
-            )
+            out.print(mark, f"{f.what:{width}}", f.says + (f"; {f.mend}" if f.mend else ""), soft_wrap=True)
     if not all(f.good for f in findings):
         raise typer.Exit(1)
 

@@ -111,19 +111,21 @@ def process_log(log: EventLog, store: EventStore, processing: Processing) -> boo
     Returns:
         Whether it came to its end: of the log, or with --follow by the interrupt that it waits for.
     """
-    topics = {feed.topic for feed in processing.feeds.values()}
-    done = store.positions()
-    waiting = sum(end - done.get(p, 0) for p, end in log.end_offsets().items() if p.topic in topics)
-    with (
-        stop_on_signals(store.interrupt) as stop,
-        progress("processing", None if processing.follow else waiting) as (bar, task),
-    ):
+    waiting = None if processing.follow else _waiting(log, store, processing)
+    with stop_on_signals(store.interrupt) as stop, progress("processing", waiting) as (bar, task):
 
         def on_commit(outcome: Outcome, counts: Counts) -> None:
             bar.advance(task, counts.read)
 
         run(log, store, processing, stop, on_commit)
         return processing.follow or not stop.is_set()
+
+
+def _waiting(log: EventLog, store: EventStore, processing: Processing) -> int:
+    """How many messages lie between the ledger and the end of the log."""
+    topics = {feed.topic for feed in processing.feeds.values()}
+    done = store.positions()
+    return sum(end - done.get(p, 0) for p, end in log.end_offsets().items() if p.topic in topics)
 
 
 @contextmanager
