@@ -18,6 +18,9 @@ from advertisex.settings import Settings, configured_feeds, load_settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
+# tests are imported by path (importlib mode): this is how they find the modules beside them
+sys.path.insert(0, str(Path(__file__).parent))
+
 _SETTINGS = """
 log = "{kafka}"
 store = "{elasticsearch}"
@@ -51,20 +54,27 @@ class Cluster:
     def log(self) -> EventLog:
         return open_log(self.settings.log_url, kafka=self.settings.kafka)
 
-    def store(self, *, read_only: bool = True) -> EventStore:
-        return open_store(self.settings.store_url, read_only=read_only, elasticsearch=self.settings.elasticsearch)
+    def store(self, *, read_only: bool = True, url: str = "") -> EventStore:
+        """The store of the settings, or the same one by another way (past a proxy)."""
+        where = url or self.settings.store_url
+        return open_store(where, read_only=read_only, elasticsearch=self.settings.elasticsearch)
 
-    def start(self, *arguments: object, **how: Any) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "advertisex", *map(str, arguments), "--config", "advertisex.toml"]
+    def start(self, *arguments: object, config: bool = True, **how: Any) -> subprocess.Popen[bytes]:
+        settings = ["--config", "advertisex.toml"] if config else []
+        command = [sys.executable, "-m", "advertisex", *map(str, arguments), *settings]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADVERTISEX_")}
         return subprocess.Popen(command, cwd=self.folder, env=environment, **how)
 
-    def call(self, *arguments: object) -> Any:
+    def call(self, *arguments: object, config: bool = True) -> Any:
         """Run a command with --json to its end, and give its document."""
-        process = self.start(*arguments, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        out, err = process.communicate(timeout=120)
+        return json.loads(self.say(*arguments, config=config))
+
+    def say(self, *arguments: object, config: bool = True) -> bytes:
+        """Run a command with --json to its end, and give what it printed."""
+        with self.start(*arguments, "--json", config=config, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err.decode()
-        return json.loads(out)
+        return out
 
 
 @pytest.fixture

@@ -1,22 +1,46 @@
 """A TCP proxy on 127.0.0.1 that can fail on command, between a client of ours and a real server."""
 
 import contextlib
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Self
 
 _CHUNK = 65_536
+_REQUEST = re.compile(rb"(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP/")
+
+
+@dataclass
+class _Fault:
+    """What goes wrong.
+
+    Attributes:
+        kind: the method of `FaultyProxy`.
+        amount: bytes or seconds.
+        times: how many answers are still to meet it; None is until `heal`.
+        request: only answers to requests whose first line this pattern finds.
+    """
+
+    kind: str
+    amount: float = 0
+    times: int | None = None
+    request: bytes = b""
 
 
 class FaultyProxy:
     """Passes bytes on, until it is told to fail.
 
-    Faults, each for the connections of now and those to come until `heal`:
-        refuse      connections are closed at once
-        cut         the answer ends after so many bytes, then the connection is closed
+    Faults, one at a time, for the connections of now and those to come:
+        refuse      connections are closed at once, until `heal`
+        cut         the answer ends after so many bytes (or so many before its end), then the connection is closed
         swallow     what the client sends reaches the server, the answer never comes back: an ambiguous write
+        delay       the answer comes so many seconds late
+
+    All but the first can be limited to so many answers, and to answers to some requests of HTTP.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -25,24 +49,26 @@ class FaultyProxy:
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._fault = ""
-        self._answer_bytes = 0
+        self._fault: _Fault | None = None
         self.faults_met = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def refuse(self) -> None:
-        self._fail("refuse")
+        self._fault = _Fault("refuse")
+        self.hang_up()
 
-    def cut(self, after: int) -> None:
-        self._answer_bytes = after
-        self._fail("cut")
+    def cut(self, after: int, *, times: int | None = None, request: bytes = b"") -> None:
+        self._fault = _Fault("cut", after, times, request)
 
-    def swallow(self) -> None:
-        self._fail("swallow", hang_up=False)
+    def swallow(self, *, times: int | None = None, request: bytes = b"") -> None:
+        self._fault = _Fault("swallow", 0, times, request)
+
+    def delay(self, seconds: float, *, times: int | None = None, request: bytes = b"") -> None:
+        self._fault = _Fault("delay", seconds, times, request)
 
     def heal(self) -> None:
         """Pass everything on again; connections that met a fault are closed, as a broken network would end."""
-        self._fault = ""
+        self._fault = None
         self.hang_up()
 
     @contextmanager
@@ -63,7 +89,9 @@ class FaultyProxy:
             connection.close()
 
     def close(self) -> None:
-        self._fault = "refuse"
+        self._fault = _Fault("refuse")
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # it may be waiting in accept
         self._listener.close()
         self.hang_up()
 
@@ -73,18 +101,13 @@ class FaultyProxy:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _fail(self, fault: str, *, hang_up: bool = True) -> None:
-        self._fault = fault
-        if hang_up and fault == "refuse":
-            self.hang_up()
-
     def _accept(self) -> None:
         while True:
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            if self._fault == "refuse":
+            if self._fault is not None and self._fault.kind == "refuse":
                 self.faults_met += 1
                 client.close()
                 continue
@@ -96,19 +119,19 @@ class FaultyProxy:
             server.settimeout(None)
             with self._lock:
                 self._open |= {client, server}
-            threading.Thread(target=self._pass_on, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(server, client, True), daemon=True).start()
+            asked = [b""]  # the first line of the last request
+            threading.Thread(target=self._pass_on, args=(client, server, asked, False), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(server, client, asked, True), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, asked: list[bytes], is_answer: bool) -> None:
         try:
             while data := source.recv(_CHUNK):
-                if is_answer and self._fault == "swallow":
-                    self.faults_met += 1
+                if is_answer:
+                    if not self._answer(sink, data, asked[0]):
+                        break
                     continue
-                if is_answer and self._fault == "cut":
-                    self.faults_met += 1
-                    sink.sendall(data[: self._answer_bytes])
-                    break
+                if _REQUEST.match(data):
+                    asked[0] = data.partition(b"\r\n")[0]
                 sink.sendall(data)
         except OSError:
             pass
@@ -118,3 +141,28 @@ class FaultyProxy:
             end.close()
             with self._lock:
                 self._open.discard(end)
+
+    def _answer(self, client: socket.socket, data: bytes, asked: bytes) -> bool:
+        """Pass an answer on, or fail; says whether the connection goes on."""
+        fault = self._next_fault(asked)
+        if fault is None:
+            client.sendall(data)
+        elif fault.kind == "cut":
+            client.sendall(data[: int(fault.amount)])
+            return False
+        elif fault.kind == "delay":
+            time.sleep(fault.amount)
+            client.sendall(data)
+        return True
+
+    def _next_fault(self, asked: bytes) -> _Fault | None:
+        with self._lock:
+            fault = self._fault
+            if fault is None or fault.kind == "refuse" or not re.search(fault.request, asked):
+                return None
+            if fault.times is not None:
+                if not fault.times:
+                    return None
+                fault.times -= 1
+            self.faults_met += 1
+            return fault

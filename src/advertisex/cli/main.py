@@ -1,6 +1,7 @@
 """The command `advertisex`: its commands, and how their errors end."""
 
 import io
+import logging
 import signal
 import sys
 from types import FrameType
@@ -53,6 +54,7 @@ def run() -> NoReturn:
     """Run the command line: one line for an error, and the exit code of its kind."""
     debug = "--debug" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _interrupt)
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # what it meets, the store says in one line
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character still gets the rest
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

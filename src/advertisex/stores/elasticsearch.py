@@ -89,7 +89,9 @@ class ElasticsearchStore:
 
     def positions(self) -> dict[Partition, int]:
         """See `EventStore.positions`."""
-        return {Partition(row.topic, row.partition): row.next_offset for row in self.ledger()}
+        # a worker asks when the group deals it a partition: if the cluster is away just then, it waits as a commit does
+        rows = self._ledger.rows(forever=True)
+        return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
     def commit(self, outcome: Outcome) -> Counts:
         """See `EventStore.commit`."""

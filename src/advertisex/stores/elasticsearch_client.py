@@ -28,6 +28,7 @@ PATIENCE = 10.0
 
 #: The cluster is busy or away, and will be back: busy, gateway errors, a node that is starting.
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
+_CUT = "the connection was cut"
 #: No retry mends these; the certificate or the scheme has to change.
 _TLS_FOR_GOOD = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "doesn't match", "UNKNOWN_CA")
 
@@ -111,6 +112,9 @@ class Connection:
             except (NotConnected, ConnectionTimeout, OSError) as error:
                 self._raise_if_for_good(what, error)
                 patience.pause(_plainly(error))
+                continue
+            if method != "HEAD" and not raw and _ended_early(meta.headers):
+                patience.pause(_CUT)
                 continue
             if meta.status < HTTPStatus.MULTIPLE_CHOICES or meta.status in accept:
                 return Answer(meta.status, raw)
@@ -196,6 +200,11 @@ def _asked_to_wait(headers: Mapping[str, str]) -> float:
         return 0.0
 
 
+def _ended_early(headers: Mapping[str, str]) -> bool:
+    """Whether an answer without a body was cut among its headers, which `http.client` takes for their end."""
+    return not headers.get("content-length") and "chunked" not in headers.get("transfer-encoding", "")
+
+
 def _plainly(error: Exception) -> str:
     """What happened to a connection, in words."""
     said = str(error)
@@ -206,5 +215,5 @@ def _plainly(error: Exception) -> str:
     if any(sign in said for sign in ("Name or service not known", "nodename", "resolve", "getaddrinfo")):
         return "its host name is not known"
     if any(sign in said for sign in ("reset", "aborted", "Broken pipe", "IncompleteRead", "RemoteDisconnected")):
-        return "the connection was cut"
+        return _CUT
     return said.splitlines()[0][:200] if said else type(error).__name__

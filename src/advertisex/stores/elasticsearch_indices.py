@@ -128,6 +128,7 @@ class Indices:
             return
         patience = self._connection.patience(_WHAT, None)
         self._send("PUT", f"/{quote(name)}", unless=_THERE, patience=patience)
+        patience.done()
         self._known.add(name)
 
     def exists(self) -> bool:

@@ -12,6 +12,8 @@ from advertisex.errors import StoreError
 from advertisex.stores.elasticsearch_client import Connection, Problem
 
 _IDS = 10_000
+#: Said of each document, in an answer with status 200, while a node that was restarted does not have its shards yet.
+_AWAY = frozenset({"no_shard_available_action_exception", "unavailable_shards_exception", "node_closed_exception"})
 _WHAT = "look up stored events"
 _QUERY = "_source_includes=topic,partition,offset&filter_path=docs._source,docs.found,docs.error"
 
@@ -59,14 +61,9 @@ def known_of(
     known, gone = Known(), list[int]()
     for start in range(0, events.height, _IDS):
         part = events[start : start + _IDS]
-        body = {"ids": [event_id.hex() for event_id in part["event_id"]]}
-        patience = connection.patience(_WHAT, None, stop)
-        answer = connection.request("POST", f"/{quote(index)}/_mget?{_QUERY}", body, what=_WHAT, patience=patience)
-        found = msgspec.json.decode(answer.data, type=_Answer).docs
+        found = _look_up(connection, index, part["event_id"].to_list(), stop)
         replays = duplicates = 0
         for row, (offset, document) in enumerate(zip(part["offset"].to_list(), found, strict=True), start):
-            if document.error is not None:
-                raise StoreError(f"cannot {_WHAT}: {document.error}", where=str(connection.address))
             position = document.source
             if position is None:
                 gone.append(row)
@@ -76,3 +73,18 @@ def known_of(
                 duplicates += 1
         known += Known(replays, duplicates)
     return known, gone
+
+
+def _look_up(connection: Connection, index: str, ids: list[bytes], stop: threading.Event) -> list[_Found]:
+    body = {"ids": [event_id.hex() for event_id in ids]}
+    patience = connection.patience(_WHAT, None, stop)
+    while True:
+        answer = connection.request("POST", f"/{quote(index)}/_mget?{_QUERY}", body, what=_WHAT, patience=patience)
+        found = msgspec.json.decode(answer.data, type=_Answer).docs
+        problem = next((document.error for document in found if document.error is not None), None)
+        if problem is None:
+            patience.done()
+            return found
+        if problem.type not in _AWAY:
+            raise StoreError(f"cannot {_WHAT}: {problem}", where=str(connection.address))
+        patience.pause(str(problem))

@@ -73,12 +73,12 @@ class Ledger:
     def __init__(self, connection: Connection, index: str) -> None:
         self._connection, self._index = connection, index
 
-    def rows(self) -> list[LedgerRow]:
-        """Every row, ordered by topic and partition."""
+    def rows(self, *, forever: bool = False) -> list[LedgerRow]:
+        """Every row, ordered by topic and partition; `forever` waits for a cluster that is away."""
         order = [{"topic": "asc"}, {"partition": "asc"}]
         sources = [
             msgspec.json.decode(hit.source, type=_Source).row()
-            for page in search_all(self._connection, self._index, order)
+            for page in search_all(self._connection, self._index, order, forever=forever)
             for hit in page
         ]
         return sorted(sources, key=lambda row: (row.topic.encode(), row.partition))
@@ -89,6 +89,8 @@ class Ledger:
         answer = self._connection.request(
             "GET", self._path(of), what="read the ledger", accept={HTTPStatus.NOT_FOUND}, patience=patience
         )
+        if patience:
+            patience.done()
         found = msgspec.json.decode(answer.data, type=_Document) if answer.status < 300 else _Document()
         if found.source is None:
             return Standing(None)
@@ -128,14 +130,16 @@ class Ledger:
             if before.row is None
             else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
         )
+        patience = self._connection.patience(_WHAT, None)
         answer = self._connection.request(
             "PUT",
             f"{self._path(span.of)}?{guard}",
             document,
             what=_WHAT,
             accept={HTTPStatus.CONFLICT},
-            patience=self._connection.patience(_WHAT, None),
+            patience=patience,
         )
+        patience.done()
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
         if answer.status == HTTPStatus.CONFLICT and self.standing(span.of).commit != commit:
             raise moved(span)

@@ -11,7 +11,8 @@ import msgspec
 
 from advertisex.errors import StoreError
 from advertisex.stores.contract import Range
-from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_client import Answer, Connection
+from advertisex.stores.elasticsearch_patience import Patience
 
 #: Elasticsearch gives no more hits at once.
 LARGEST_PAGE = 10_000
@@ -63,6 +64,7 @@ def search_all(
     *,
     query: Mapping[str, Any] | None = None,
     limit: int | None = None,
+    forever: bool = False,
 ) -> Iterator[list[Hit]]:
     """Every document of an index or alias that a query finds, in pages; nothing where there is no such index.
 
@@ -75,16 +77,19 @@ def search_all(
         order: fields to sort by, which together are unique, so that no page misses one.
         query: as Elasticsearch takes it; None finds all.
         limit: at most so many.
+        forever: whether to wait for a cluster that is away, as a commit does.
     """
     body: dict[str, Any] = {"sort": list(order), "track_total_hits": False, "_source": True}
     if query is not None:
         body["query"] = query
     left = limit
     asked = _FIRST_PAGE if left is None else min(_FIRST_PAGE, left)
-    with _point_in_time(connection, index) as point, ThreadPoolExecutor(1) as fetching:
+    with _point_in_time(connection, index, forever=forever) as point, ThreadPoolExecutor(1) as fetching:
         if not point or not asked:
             return
-        page: Future[bytes] | None = fetching.submit(_search, connection, body | {"size": asked, "pit": dict(point)})
+        page: Future[bytes] | None = fetching.submit(
+            _search, connection, body | {"size": asked, "pit": dict(point)}, forever=forever
+        )
         while page is not None:
             data = page.result()
             answer = msgspec.json.decode(data, type=_Page)
@@ -97,7 +102,7 @@ def search_all(
                 asked = fitting if left is None else min(fitting, left)
                 point["id"] = answer.pit_id or point["id"]
                 body["search_after"] = hits[-1].sort
-                page = fetching.submit(_search, connection, body | {"size": asked, "pit": dict(point)})
+                page = fetching.submit(_search, connection, body | {"size": asked, "pit": dict(point)}, forever=forever)
             if hits:
                 yield hits
 
@@ -159,11 +164,19 @@ def _iso(moment: datetime) -> str:
 
 
 @contextmanager
-def _point_in_time(connection: Connection, index: str) -> Iterator[dict[str, str]]:
+def _point_in_time(connection: Connection, index: str, *, forever: bool = False) -> Iterator[dict[str, str]]:
     """A view of an index as it is now, with everything that was committed; empty where there is no index."""
+
+    def ask(method: str, path: str, body: object | None = None) -> Answer:
+        patience = _patience(connection, forever=forever)
+        answer = connection.request(method, path, body, accept={404}, patience=patience)
+        if patience:
+            patience.done()
+        return answer
+
     name = quote(index)
-    there = connection.request("POST", f"/{name}/_refresh", accept={404}).status < 300
-    opened = connection.request("POST", f"/{name}/_pit?keep_alive={_KEEP}", accept={404}) if there else None
+    there = ask("POST", f"/{name}/_refresh").status < 300
+    opened = ask("POST", f"/{name}/_pit?keep_alive={_KEEP}") if there else None
     if opened is None or opened.status >= 300:
         yield {}
         return
@@ -171,9 +184,14 @@ def _point_in_time(connection: Connection, index: str) -> Iterator[dict[str, str
     try:
         yield point
     finally:
-        connection.request("DELETE", "/_pit", {"id": point["id"]}, accept={404})
+        ask("DELETE", "/_pit", {"id": point["id"]})
 
 
-def _search(connection: Connection, body: Mapping[str, Any]) -> bytes:
+def _search(connection: Connection, body: Mapping[str, Any], *, forever: bool = False) -> bytes:
     # A `filter_path` would make the answer smaller, and the server slower
-    return connection.request("POST", "/_search?allow_partial_search_results=false", body).data
+    path = "/_search?allow_partial_search_results=false"
+    return connection.request("POST", path, body, patience=_patience(connection, forever=forever)).data
+
+
+def _patience(connection: Connection, *, forever: bool) -> Patience | None:
+    return connection.patience("read the event store", None) if forever else None

@@ -1,0 +1,368 @@
+"""What breaks between us and the two servers costs time, and nothing else: no event is lost, none counted twice.
+
+Faults that need no real server (429, 503, 413, a bad item, 401) are in tests/stores/test_elasticsearch_answers.py.
+"""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from proxy import FaultyProxy
+from traffic import POLICY, Traffic, memory, messages_read, wait_until
+
+from advertisex.batches import Counts, Outcome, Partition
+from advertisex.cli.process import processing_of
+from advertisex.processing.runner import run
+from advertisex.stores import elasticsearch_client, elasticsearch_patience
+from advertisex.stores.contract import Range
+from advertisex.stores.elasticsearch_address import address_of
+from advertisex.stores.elasticsearch_known import Known, known_of
+from advertisex.testing.elasticsearch import LocalElasticsearch
+from advertisex.testing.kafka import LocalKafka
+
+EVENTS = 10_000
+BATCH = 600
+#: Seconds without an answer before a request counts as lost, where a test shortens it.
+TIMEOUT = 0.8
+#: Memory of `advertisex process`, whatever happens to the servers (measured: 190 to 230 MB).
+MOST_MEMORY = 450_000_000
+#: Growth while a server is away: nothing piles up.
+MOST_GROWTH = 80_000_000
+
+MakeCluster = Callable[..., Any]
+
+
+@pytest.fixture
+def proxy(elasticsearch: str) -> Iterator[FaultyProxy]:
+    host, _, port = elasticsearch.removeprefix("elasticsearch://").partition(":")
+    with FaultyProxy(host, int(port)) as made:
+        yield made
+
+
+@pytest.fixture
+def behind_proxy(make_cluster: MakeCluster, proxy: FaultyProxy) -> Any:
+    """A corner whose Elasticsearch is reached through the proxy."""
+    return make_cluster(more=POLICY, elasticsearch_url=f"elasticsearch://127.0.0.1:{proxy.port}")
+
+
+@pytest.fixture(scope="module")
+def own_elasticsearch() -> Iterator[LocalElasticsearch]:
+    """One that may be killed; it asks for a password."""
+    with LocalElasticsearch(security=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_kafka() -> Iterator[LocalKafka]:
+    """One that may be killed."""
+    with LocalKafka() as server:
+        yield server
+
+
+class Worker:
+    """`advertisex process --follow`, and what it says."""
+
+    def __init__(self, process: subprocess.Popen[bytes], said: Path) -> None:
+        self._process = process
+        self._said = said
+        self.pid = process.pid
+
+    @property
+    def said(self) -> str:
+        return self._said.read_text()
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self, within: float = 20.0) -> int:
+        """Ask it to end, as a service manager does."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(within)
+
+
+@contextmanager
+def following(cluster: Any, *more: object) -> Iterator[Worker]:
+    said = cluster.folder / "said"
+    with said.open("wb") as file:
+        process = cluster.start(
+            "process", "--follow", "--batch-size", BATCH, *more, stdout=subprocess.DEVNULL, stderr=file
+        )
+        try:
+            yield Worker(process, said)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def impatient(patch: pytest.MonkeyPatch) -> None:
+    """Take no answer for lost soon, and try again soon."""
+    patch.setattr(elasticsearch_client, "REQUEST_TIMEOUT", TIMEOUT)
+    patch.setattr(elasticsearch_patience, "_FIRST_PAUSE", 0.02)
+    patch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.5)
+
+
+def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda commit: None) -> Counts:
+    """Process in this process, impatiently; `on_commit` is given the number of the commit."""
+    commits = 0
+
+    def count(outcome: Outcome, counts: Counts) -> None:
+        nonlocal commits
+        commits += 1
+        on_commit(commits)
+
+    cluster = traffic.cluster
+    processing = processing_of(cluster.settings.model_copy(update={"batch_size": BATCH}))
+    with cluster.log() as log, cluster.store(read_only=False) as store, pytest.MonkeyPatch.context() as patch:
+        impatient(patch)
+        return run(log, store, processing, threading.Event(), count)
+
+
+# -- answers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        pytest.param(rb"_bulk", id="bulk"),
+        pytest.param(rb"_mget", id="look-up"),
+        pytest.param(rb"GET \S*/_doc/", id="read-ledger"),
+        pytest.param(rb"PUT \S*/_doc/", id="write-ledger"),
+    ],
+)
+def test_answers_that_are_cut_or_lost_or_late_change_nothing(
+    behind_proxy: Any, proxy: FaultyProxy, elasticsearch: str, request_line: bytes
+) -> None:
+    traffic = Traffic(behind_proxy, events=3_000, seed=11, copies=2)
+    traffic.publish()
+    faults = cycle(
+        [
+            lambda: proxy.cut(0, times=2, request=request_line),
+            lambda: proxy.swallow(times=1, request=request_line),
+            lambda: proxy.cut(40, times=2, request=request_line),  # among the headers
+            lambda: proxy.delay(2 * TIMEOUT, times=1, request=request_line),
+            lambda: proxy.cut(-1, times=2, request=request_line),
+        ]
+    )
+    before = memory()
+
+    counts = process_all(traffic, lambda commit: next(faults)())
+
+    assert proxy.faults_met >= 10
+    assert traffic.assert_stored_once(elasticsearch) == counts
+    if request_line == rb"_bulk":
+        assert counts.replayed > 0, "what was written without an answer must have been met again"
+    assert memory() - before < MOST_MEMORY
+
+
+def test_who_gets_partitions_while_the_cluster_is_away_waits_for_the_ledger(
+    behind_proxy: Any, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic = Traffic(behind_proxy, events=1_000, seed=12)
+    traffic.publish()
+    process_all(traffic)
+    with behind_proxy.store(read_only=False) as store:
+        known = store.positions()
+        monkeypatch.setattr(elasticsearch_client, "PATIENCE", 0.2)
+        proxy.refuse()
+        healing = threading.Timer(1.5, proxy.heal)
+        healing.start()
+        assert store.positions() == known
+        healing.join()
+    assert known
+
+
+# -- Elasticsearch away ------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_waits_for_the_cluster_ends_when_it_is_told_to_and_another_goes_on(
+    behind_proxy: Any, proxy: FaultyProxy, elasticsearch: str
+) -> None:
+    traffic = Traffic(behind_proxy, events=EVENTS, seed=13)
+    traffic.publish()
+    with following(behind_proxy) as worker, behind_proxy.store(read_only=False, url=elasticsearch) as store:
+        wait_until(lambda: messages_read(store) > 0, "the first commit")
+        proxy.refuse()
+        wait_until(lambda: "Waiting to" in worker.said, "a warning", 15)
+        asked = time.monotonic()
+        worker.end()
+        assert time.monotonic() - asked < 5
+        assert "Traceback" not in worker.said
+        assert messages_read(store) < EVENTS
+    proxy.heal()
+
+    behind_proxy.call("process")
+
+    traffic.assert_stored_once(elasticsearch)
+
+
+def test_a_cluster_that_is_frozen_in_the_middle_is_written_once(
+    make_cluster: MakeCluster, own_elasticsearch: LocalElasticsearch
+) -> None:
+    traffic = Traffic(make_cluster(more=POLICY, elasticsearch_url=own_elasticsearch.url), events=EVENTS, seed=14)
+    traffic.publish()
+    thawing = threading.Timer(5.0, own_elasticsearch.resume)
+    froze_at = 0.0
+
+    def freeze(commit: int) -> None:
+        nonlocal froze_at
+        if commit == 3:
+            froze_at = time.monotonic()
+            own_elasticsearch.pause()
+            thawing.start()
+
+    counts = process_all(traffic, freeze)
+
+    thawing.join()
+    assert time.monotonic() - froze_at > 5
+    assert traffic.assert_stored_once() == counts
+
+
+def look_up_in_a_starting_cluster(cluster: Any) -> tuple[Known, list[int]]:
+    """Ask it for an event all the while: for a moment it answers, but cannot look into its shards yet."""
+    settings = cluster.settings.elasticsearch
+    event = pl.DataFrame({"event_id": [bytes(16)], "offset": [0]})
+    with pytest.MonkeyPatch.context() as patch:
+        impatient(patch)
+        patch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.05)
+        connection = elasticsearch_client.Connection(address_of(cluster.settings.store_url), settings)
+        index = f"{settings.prefix}ad_impressions_index-2026-01"
+        try:
+            return known_of(connection, index, event, Partition("none", 0), threading.Event())
+        finally:
+            connection.close()
+
+
+def test_a_cluster_that_is_down_for_a_while_is_waited_for_with_flat_memory(
+    make_cluster: MakeCluster, own_elasticsearch: LocalElasticsearch
+) -> None:
+    cluster = make_cluster(more=POLICY, elasticsearch_url=own_elasticsearch.url)
+    traffic = Traffic(cluster, events=2 * EVENTS, seed=15)
+    traffic.publish(0.4)
+    with following(cluster) as worker:
+        with cluster.store(read_only=False) as store:
+            wait_until(lambda: messages_read(store) > BATCH, "some commits")
+        own_elasticsearch.kill()
+        wait_until(lambda: "Waiting to" in worker.said, "a warning", 15)
+        before = memory(worker.pid)
+        traffic.publish()  # much more to do, and nowhere to put it
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(look_up_in_a_starting_cluster, cluster)
+            own_elasticsearch.start()  # which takes some ten seconds
+            assert found.result(30) == (Known(), [0])
+        assert worker.lives
+        assert memory(worker.pid) - before < MOST_GROWTH
+        with cluster.store() as store:
+            wait_until(lambda: messages_read(store) == traffic.events, "all messages")
+        assert memory(worker.pid, peak=True) < MOST_MEMORY
+        assert worker.end() == 0
+        assert "again" in worker.said
+
+    traffic.assert_stored_once()
+
+
+def test_a_wrong_password_is_told_with_the_mend_and_not_repeated(
+    make_cluster: MakeCluster, own_elasticsearch: LocalElasticsearch
+) -> None:
+    wrong = own_elasticsearch.url.replace(own_elasticsearch.password, "not-the-passw0rd")
+    cluster = make_cluster(more=POLICY, elasticsearch_url=wrong)
+    Traffic(cluster, events=1_000, seed=16).publish()
+
+    for arguments in (["process"], ["process", "--follow"], ["ledger"], ["analyze", "summary"]):
+        with cluster.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, err = process.communicate(timeout=60)
+        said = (out + err).decode()
+        assert process.returncode == 1
+        assert f"elasticsearch://127.0.0.1:{own_elasticsearch.port}" in said
+        assert "401" in said
+        assert "check the user and password" in said
+        assert "passw0rd" not in said
+        assert "Traceback" not in said
+
+
+# -- Kafka away --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def frozen(kafka: LocalKafka) -> Iterator[None]:
+    kafka.pause()
+    try:
+        yield
+    finally:
+        kafka.resume()
+
+
+@contextmanager
+def killed(kafka: LocalKafka) -> Iterator[None]:
+    kafka.kill()
+    try:
+        yield
+    finally:
+        kafka.start()
+
+
+@pytest.mark.parametrize("fault", [frozen, killed])
+def test_a_broker_that_goes_and_comes_while_it_is_written_and_read_loses_nothing(
+    make_cluster: MakeCluster, own_kafka: LocalKafka, fault: Callable[[LocalKafka], AbstractContextManager[None]]
+) -> None:
+    cluster = make_cluster(more=POLICY, kafka_url=own_kafka.url)
+    traffic = Traffic(cluster, events=2 * EVENTS, seed=17)
+    traffic.publish(0.5)
+    with following(cluster) as worker, cluster.store(read_only=False) as store:
+        wait_until(lambda: messages_read(store) > BATCH, "some commits")
+        at = traffic.published
+        with traffic.publishing():
+            wait_until(lambda: traffic.published > at + 2, "some appends", every=0.001)
+            with fault(own_kafka):
+                time.sleep(5)
+                assert traffic.published < len(traffic.runs), "it must fall into the appending"
+        assert worker.lives
+        wait_until(lambda: messages_read(store) == traffic.events, "all messages")
+        assert memory(worker.pid, peak=True) < MOST_MEMORY
+        assert worker.end() == 0
+
+    traffic.assert_stored_once()
+
+
+# -- the same as embedded ----------------------------------------------------------------------------------------
+
+
+def test_the_demo_finds_the_same_on_both_pairs(make_cluster: MakeCluster, kafka: str, elasticsearch: str) -> None:
+    cluster = make_cluster()
+    demo = ["demo", "--events", EVENTS, "--seed", 18]
+    embedded = cluster.call(*demo, config=False)
+    servers = cluster.call(*demo, "--log", kafka, "--store", elasticsearch, config=False)
+
+    for part in ("truth", "found", "analysis", "ok"):
+        assert embedded[part] == servers[part]
+    assert embedded["ok"] is True
+    assert embedded["ledger"]["total"] == servers["ledger"]["total"]
+
+
+def test_the_analysis_is_the_same_to_the_last_byte(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(more=POLICY)
+    traffic = Traffic(cluster, events=2 * EVENTS, seed=19)
+    traffic.publish()
+    embedded = ["--store", "duckdb:///embedded.duckdb"]
+    cluster.call("process", *embedded)
+    cluster.call("process")
+    traffic.assert_stored_once()
+    with cluster.store() as store:
+        campaign = next(store.scan("clicks", ["campaign_id"], Range()))["campaign_id"][0]
+
+    within = ["--since", "2026-01-07T06:00:00.5Z", "--until", "2026-01-10"]
+    for question in (
+        ["summary"], ["summary", *within, "--campaign", campaign], ["correlation"], ["correlation", *within],
+    ):  # fmt: skip
+        answer = cluster.say("analyze", *question)
+        assert answer == cluster.say("analyze", *question, *embedded)
+        assert len(answer) > 100

@@ -1,0 +1,118 @@
+"""Simulated traffic in a test's own topics, and whether a store holds it: every event once, and counted once."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from advertisex.batches import Counts, Partition
+from advertisex.cli.process import processing_of
+from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, Simulation, SimulationSettings
+from advertisex.logs.contract import EventLog
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.stores.contract import EventStore, Range, RejectQuery
+
+#: Settings that the truth of a simulation goes with.
+POLICY = ["[policy]", f"blocked_users = {list(BLOCKED_USERS)}", f"blocked_sites = {list(BLOCKED_SITES)}"]
+_RUN = 250
+
+
+class Traffic:
+    """A simulation, published in small runs, so that a fault falls among them.
+
+    Args:
+        cluster: whose topics it goes to.
+        events: messages.
+        seed: of the simulation.
+        copies: how often all of it is published: what is good is then a duplicate in another batch.
+    """
+
+    def __init__(self, cluster: Any, *, events: int, seed: int, copies: int = 1) -> None:
+        simulation = Simulation(SimulationSettings(events=events, seed=seed), "log")
+        messages = [item for chunk in simulation.chunks() for item in chunk.messages.items()]
+        self.cluster = cluster
+        self.runs = [(feed, run[at : at + _RUN]) for feed, run in messages for at in range(0, len(run), _RUN)] * copies
+        self.truth = simulation.truth()
+        self.copies = copies
+        self.events = events * copies
+        self.published = 0
+
+    def publish(self, share: float = 1.0) -> None:
+        """Publish up to this share of all; what was published before stays."""
+        with self.cluster.log() as log:
+            for feed, run in self.runs[self.published : round(len(self.runs) * share)]:
+                log.append(self.cluster.feeds[feed].topic, run)
+                self.published += 1
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Publish the rest meanwhile."""
+        with ThreadPoolExecutor(1) as pool:
+            published = pool.submit(self.publish)
+            yield
+            published.result()
+
+    def assert_stored_once(self, store_url: str = "") -> Counts:
+        """Nothing is lost and nothing is counted twice: the store, the ledger and the truth agree; the total."""
+        with self.cluster.log() as log:
+            expected = self._expected(log)
+            topics = {feed.topic for feed in self.cluster.feeds.values()}
+            ends = {p: end for p, end in log.end_offsets().items() if p.topic in topics and end}
+        with self.cluster.store(url=store_url) as store:
+            ledger = store.ledger()
+            assert all(row.counts.balanced for row in ledger)
+            assert {Partition(row.topic, row.partition): row.next_offset for row in ledger if row.next_offset} == ends
+            for name, feed in self.cluster.feeds.items():
+                truth = self.truth.feeds[name]
+                stored = _ids(store, name)
+                assert len(stored) == len(set(stored)) == truth.stored
+                assert set(stored) == expected[name]
+                reasons = store.reject_counts(RejectQuery(feed=name)).select("reason", "count")
+                put_in = {reason: n * self.copies for reason, n in (truth.rejected | truth.filtered).items() if n}
+                assert dict(reasons.iter_rows()) == put_in
+                counts = sum((row.counts for row in ledger if row.topic == feed.topic), Counts())
+                assert counts.read == truth.read * self.copies
+                assert counts.stored == truth.stored
+                assert counts.duplicate == counts.read - counts.stored - sum(put_in.values())
+        return sum((row.counts for row in ledger), Counts())
+
+    def _expected(self, log: EventLog) -> dict[str, set[bytes]]:
+        """The identities of all good events, found by reading every message once in this process."""
+        policy = processing_of(self.cluster.settings).policy
+        found: dict[str, set[bytes]] = {}
+        for name, feed in self.cluster.feeds.items():
+            ids: set[bytes] = set()
+            for partition in log.partitions(feed.topic):
+                offset = 0
+                while len(batch := log.read(feed.topic, partition, offset, 50_000)):
+                    ids.update(process(batch, feed, policy, Catalogue()).events["event_id"].to_list())
+                    offset = batch.span.end
+            found[name] = ids
+        return found
+
+
+def _ids(store: EventStore, feed: str) -> list[bytes]:
+    return [i for frame in store.scan(feed, ["event_id"], Range()) for i in frame["event_id"].to_list()]
+
+
+def messages_read(store: EventStore) -> int:
+    """How many messages the ledger accounts for."""
+    return sum(row.counts.read for row in store.ledger())
+
+
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 60.0, every: float = 0.05) -> None:
+    """Wait for a condition, and fail when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(every)
+
+
+def memory(pid: int | str = "self", *, peak: bool = False) -> int:
+    """Resident memory of a process in bytes: now, or the most it ever had."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    lines: Sequence[str] = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
