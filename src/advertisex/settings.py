@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(default=None, description="CSV file: creative_id, campaign_id, advertiser_id")
     batch_size: int = Field(default=122_880, ge=1, le=1_000_000, description="messages in a batch")
     memory: str = Field(
-        default="512MB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|KiB|MiB|GiB)$", description="memory of the embedded store"
+        default="256MB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|KiB|MiB|GiB)$", description="memory of the embedded store"
     )
     times: TimeSettings = TimeSettings()
     policy: PolicySettings = PolicySettings()

@@ -49,7 +49,7 @@ class DuckdbStore:
         StoreError: the file cannot be opened, or is no store.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "512MB") -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB") -> None:
         self._path = path
         nothing = StoreMissing(
             "nothing has been stored yet",

@@ -14,7 +14,7 @@ def open_store(
     url: str,
     *,
     read_only: bool,
-    memory: str = "512MB",
+    memory: str = "256MB",
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings(),
 ) -> EventStore:
     """The store that a URL names.
