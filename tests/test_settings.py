@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import ConfigurationError
-from advertisex.settings import Settings, configured_feeds, load_settings
+from advertisex.settings import Settings, load_settings
 
 
 def settings(tmp_path: Path, text: str, **flags: Any) -> Settings:

@@ -9,6 +9,7 @@ from advertisex.analysis.correlation import Correlation, correlate
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import Summary, summarise
 from advertisex.batches import Batch, Counts, LedgerRow, Outcome, Partition, Span
+from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import AdvertiseXError
 from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
@@ -20,7 +21,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, run
-from advertisex.settings import Settings, configured_feeds, load_settings
+from advertisex.settings import Settings, load_settings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.open import open_store
 

@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import pytest
 
+from advertisex.configured_feeds import configured_feeds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
-from advertisex.settings import Settings, configured_feeds, load_settings
+from advertisex.settings import Settings, load_settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 

@@ -156,6 +156,19 @@ def test_a_late_repetition_of_an_old_event_is_found_in_history(store: EventStore
     assert events(store, "clicks").height == 29
 
 
+def test_a_few_late_repetitions_among_many_fresh_events_are_found(store: EventStore, outcome_of: OutcomeOf) -> None:
+    """So few that a store may look for them in another way than for the rest of the batch."""
+    old = [{"timestamp": f"2026-01-{day:02}T00:00:00Z"} for day in (1, 9)]
+    fresh = [{"timestamp": f"2026-03-01T00:{i // 60:02}:{i % 60:02}Z"} for i in range(300)]
+    new_but_late = {"timestamp": "2026-01-05T00:00:00Z"}
+    store.commit(outcome_of("clicks", *old, *fresh[:1]))
+
+    counts = store.commit(outcome_of("clicks", *fresh[:200], *old, new_but_late, *fresh[200:], start=3))
+
+    assert counts == Counts(read=303, stored=300, duplicate=3)
+    assert events(store, "clicks").height == 303
+
+
 def test_late_events_that_are_new_are_stored(store: EventStore, outcome_of: OutcomeOf) -> None:
     store.commit(outcome_of("clicks", {"timestamp": "2026-03-01T00:00:00Z"}))
 

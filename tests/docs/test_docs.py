@@ -36,8 +36,9 @@ import duckdb
 import pytest
 
 import advertisex
+from advertisex.configured_feeds import configured_feeds
 from advertisex.ingestion.simulator import FILTERED, REJECTED
-from advertisex.settings import configured_feeds, load_settings
+from advertisex.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"

@@ -23,10 +23,11 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, print_json
+from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import AdvertiseXError, StoreMissing
 from advertisex.findings import Finding
 from advertisex.processing.catalogue_file import read_catalogue
-from advertisex.settings import Settings, configured_feeds
+from advertisex.settings import Settings
 
 _LOW_DISK = 2 * 2**30
 _OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)

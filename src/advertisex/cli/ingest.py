@@ -15,11 +15,11 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import INTERRUPTED, err, print_json, print_table, progress
+from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.ingest import IngestOptions, Published
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.mapping import Mapping
-from advertisex.settings import configured_feeds
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

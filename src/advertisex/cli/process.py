@@ -25,6 +25,7 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import INTERRUPTED, ledger_dict, print_json, print_ledger, progress
 from advertisex.cli.workers import check_shareable, run_workers
+from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.processing.catalogue_file import read_catalogue
@@ -32,7 +33,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, run
 from advertisex.processing.websites import host_of
-from advertisex.settings import Settings, configured_feeds
+from advertisex.settings import Settings
 from advertisex.stores.contract import EventStore
 
 

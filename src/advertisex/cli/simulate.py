@@ -16,6 +16,7 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, print_json, print_table, progress
+from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.simulator import (
     SimulationSettings,
@@ -26,7 +27,6 @@ from advertisex.ingestion.simulator import (
     write_context,
     write_files,
 )
-from advertisex.settings import configured_feeds
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(/s)?")
 
