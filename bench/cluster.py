@@ -2,18 +2,25 @@
 
     python bench/cluster.py                     300,000 impressions
     python bench/cluster.py --events 1000000
+    python bench/cluster.py --shared            node, broker and pipeline on the same cores
 
 Two ratios, each of rates measured in this run on this machine:
     end to end       processed and stored a second / raw bulk of the same documents a second
     without store    processed a second, discarded / raw consume of the same messages a second
+
+The node has half of the cores for itself, since what is asked is whether the pipeline keeps a node busy, and nodes
+are machines of their own. With `--shared` all take what they get: then the raw bulk has every core for the node, and
+the ratio can be no better than the node's share of all the work, which is printed as well.
 """
 
 import argparse
 import json
+import os
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -34,6 +41,7 @@ from advertisex.stores.elasticsearch_rows import with_provenance
 from advertisex.stores.open import open_store
 from advertisex.testing.elasticsearch import LocalElasticsearch
 from advertisex.testing.kafka import LocalKafka
+from advertisex.testing.local_server import LocalServer
 from embedded import impressions
 
 _TOPIC = FEEDS["impressions"].topic
@@ -105,16 +113,39 @@ def send_raw(url: str, index: str, bodies: list[bytes]) -> None:
         list(pool.map(send, bodies))
 
 
-def measure(events: int, rounds: int) -> dict[str, Any]:
+def cpu_seconds(*servers: LocalServer) -> float:
+    """What this process and some servers, each with the processes that it started, have used of the processors."""
+    parents, ticks = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            pid = int(stat.parent.name)
+            parents[pid], ticks[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
+    ours = {server.pid for server in servers}
+    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return time.process_time() + sum(ticks.get(pid, 0) for pid in ours) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(events: int, rounds: int, *, shared: bool) -> dict[str, Any]:
     """The four rates, the best of some rounds each, and the two ratios."""
     best: dict[str, float] = {}
-
-    def note(name: str, value: float) -> None:
-        best[name] = max(best.get(name, 0.0), value)
+    work: dict[str, float] = {}
+    cores = sorted(os.sched_getaffinity(0))
+    half = len(cores) // 2
+    of_node, of_others = (cores, cores) if shared or not half else (cores[:half], cores[half:])
 
     with ExitStack() as stack:
-        kafka = stack.enter_context(LocalKafka(quick=False))
+        os.sched_setaffinity(0, of_node)  # what is started gets the cores of who starts it
         elastic = stack.enter_context(LocalElasticsearch(heap="2g", quick=False))
+        os.sched_setaffinity(0, of_others)
+        kafka = stack.enter_context(LocalKafka(quick=False))
+
+        def note(name: str, measured: Callable[[], object]) -> None:
+            before = cpu_seconds(elastic, kafka)
+            best[name] = max(best.get(name, 0.0), rate(events, measured))
+            used = (cpu_seconds(elastic, kafka) - before) / events
+            work[name] = min(work.get(name, used), used)
 
         def opened(prefix: str) -> Any:
             settings = ElasticsearchSettings(prefix=prefix)
@@ -133,18 +164,21 @@ def measure(events: int, rounds: int) -> dict[str, Any]:
         outcomes.clear()
         process_all(a_log(), opened("warm-"), events)
         for _ in range(rounds):
-            note("raw consume", rate(events, lambda: consume_raw(a_log(), events)))
-            note("pipeline, discarded", rate(events, lambda: process_all(a_log(), Discard(), events)))
+            note("raw consume", lambda: consume_raw(a_log(), events))
+            note("pipeline, discarded", lambda: process_all(a_log(), Discard(), events))
             name = uuid4().hex[:8]
             opened(f"raw-{name}-")  # makes the templates
             index = f"raw-{name}-ad_impressions_index-2026-03"
-            note("raw bulk", rate(events, lambda index=index: send_raw(elastic.http_url, index, bodies)))
+            note("raw bulk", lambda index=index: send_raw(elastic.http_url, index, bodies))
             whole = opened(f"whole-{name}-")
-            note("end to end", rate(events, lambda store=whole: process_all(a_log(), store, events)))
+            note("end to end", lambda store=whole: process_all(a_log(), store, events))
     return {
         "events": events,
+        "shared": of_node == of_others,
         "per_second": {name: round(value) for name, value in best.items()},
+        "cpu_us_an_event": {name: round(value * 1e6, 1) for name, value in work.items()},
         "end to end / raw bulk": round(best["end to end"] / best["raw bulk"], 2),
+        "raw bulk's work / all work": round(work["raw bulk"] / work["end to end"], 2),
         "pipeline / raw consume": round(best["pipeline, discarded"] / best["raw consume"], 2),
     }
 
@@ -154,12 +188,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--shared", action="store_true", help="node, broker and pipeline on the same cores")
     asked = parser.parse_args()
-    result = measure(asked.events, asked.rounds)
+    result = measure(asked.events, asked.rounds, shared=asked.shared)
     for name, value in result["per_second"].items():
-        print(f"{name:22} {value:>9,}/s")
-    for name in ("end to end / raw bulk", "pipeline / raw consume"):
-        print(f"{name:22} {result[name]:>9}")
+        print(f"{name:26} {value:>9,}/s {result['cpu_us_an_event'][name]:>6} µs of processor an event")
+    for name in ("end to end / raw bulk", "raw bulk's work / all work", "pipeline / raw consume"):
+        print(f"{name:26} {result[name]:>9}")
     print(json.dumps(result))
 
 
