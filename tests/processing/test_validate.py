@@ -24,6 +24,7 @@ BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
         ("placeholder_user_id", "user_id"): ({"user_id": "undefined"}, "'undefined'"),
         ("control_character", "user_id"): ({"user_id": "a\x00b"}, r"'a\x00b'"),
         ("control_character", "creative_id"): ({"creative_id": "c\n1"}, r"'c\n1'"),
+        ("control_character", "auction_id"): ({"auction_id": "\x1b"}, r"'\x1b'"),
     },
     "clicks": {
         ("missing_field", "user_id"): ({"user_id": None}, "None"),
@@ -45,6 +46,7 @@ BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
         ("count_too_large", "clicks"): ({"clicks": 2**62}, "'4611686018427387904'"),
         ("count_too_large", "conversions"): ({"conversions": "1000000001"}, "'1000000001'"),
         ("bad_amount", "value"): ({"value": "-0.01"}, "'-0.01'"),
+        ("amount_too_large", "value"): ({"value": "1e13"}, "'1e13'"),
     },
     "bids": {
         ("missing_field", "user_id"): ({"user_id": ""}, "''"),
@@ -59,6 +61,7 @@ BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
         ("control_character", "auction_id"): ({"auction_id": "a\nb"}, r"'a\nb'"),
         ("control_character", "currency"): ({"currency": "E\x9fR"}, r"'E\x9fR'"),
         ("bad_amount", "amount"): ({"amount": -1.5}, "'-1.5'"),
+        ("amount_too_large", "amount"): ({"amount": 1000000000000.5}, "'1000000000000.5'"),
     },
 }
 CASES = [(feed, *rule, *case) for feed, cases in BREAKING.items() for rule, case in cases.items()]

@@ -21,6 +21,7 @@ FIELDS = (
     Field("conversions", "count", "conversions that this row stands for"),
     Field("value", "amount", "what the conversion was worth"),
     Field("currency", "text", "currency of the value, as sent", is_id=True),
+    Field("user_agent", "text", "the user's browser, as it names itself", aliases=("ua",)),
 )  # fmt: skip
 
 _NOTHING_COUNTED = Rule(

@@ -13,6 +13,8 @@ FIELDS = (
         "creative_id", "text", "which creative was shown", required=True,
         aliases=("ad_creative_id", "creative"), is_id=True,
     ),
+    Field("auction_id", "text", "the auction that was won for it", is_id=True),
+    Field("user_agent", "text", "the user's browser, as it names itself", aliases=("ua",)),
 )  # fmt: skip
 
 

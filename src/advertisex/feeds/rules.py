@@ -20,6 +20,9 @@ PLACEHOLDERS = (
 #: One row stands for at most so many clicks or conversions.
 MAX_COUNT = 1_000_000_000
 
+#: One row is worth at most so much of its currency: a sum of such, in millionths, is exact.
+MAX_AMOUNT = 1_000_000_000_000
+
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 
 
@@ -94,6 +97,11 @@ def bad_amount(field: Field) -> Rule:
     return Rule("bad_amount", field.name, (amount < 0) | ~amount.is_finite(), "must be finite and not negative")
 
 
+def too_much(field: Field) -> Rule:
+    """A money amount that nobody pays; sums of such could not be exact."""
+    return Rule("amount_too_large", field.name, pl.col(field.name) > MAX_AMOUNT, f"must be at most {MAX_AMOUNT:,}")
+
+
 def usual_rules(fields: Iterable[Field], times: TimeReading) -> tuple[Rule, ...]:
     """The rules that follow from the kinds of the fields, in the order in which they are tried."""
     fields = tuple(fields)
@@ -110,4 +118,5 @@ def usual_rules(fields: Iterable[Field], times: TimeReading) -> tuple[Rule, ...]
         *(negative(f) for f in numbers if f.kind == "count"),
         *(too_large(f) for f in numbers if f.kind == "count"),
         *(bad_amount(f) for f in numbers if f.kind == "amount"),
+        *(too_much(f) for f in numbers if f.kind == "amount"),
     )
