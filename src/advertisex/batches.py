@@ -30,6 +30,17 @@ REJECT_COLUMNS: dict[str, pl.DataType] = {
     "ingested_at": pl.Datetime("us"),
 }
 
+#: Columns of the ledger's history, one row for each commit. `start` and `end` are offsets, as of a span.
+COMMIT_COLUMNS: dict[str, pl.DataType] = {
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+    "feed": pl.String(),
+    "start": pl.Int64(),
+    "end": pl.Int64(),
+    "committed_at": pl.Datetime("us"),
+    **dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "replayed"), pl.Int64()),
+}
+
 
 class Partition(NamedTuple):
     """One ordered part of the event log."""

@@ -90,5 +90,5 @@ def _found(feed: Feed, store: EventStore, truth: dict[str, Any]) -> dict[str, An
     for kind, reason, count in (
         store.reject_counts(RejectQuery(feed=feed.name)).select("kind", "reason", "count").iter_rows()
     ):
-        found[kind][reason] = count
+        found[kind][reason] = found[kind].get(reason, 0) + count
     return {"read": counts.read, "stored": counts.stored, "duplicate": counts.duplicate, **found}

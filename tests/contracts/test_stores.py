@@ -1,9 +1,10 @@
 """What `stores/contract.py` promises, of every store. Another store is another line in `store_places.STORES`."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_places import STORES, NewPlace, Place
 
-from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
+from advertisex.batches import COMMIT_COLUMNS, EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
 from advertisex.errors import LedgerMoved, StoreError, StoreMissing
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import EventStore, Range, RejectQuery
+from advertisex.stores.contract import EventStore, Extent, Range, RejectQuery
 
 OutcomeOf = Callable[..., Outcome]
 
@@ -310,9 +311,9 @@ def test_a_limit_keeps_the_oldest_positions(with_rejects: EventStore) -> None:
 def test_rejects_are_counted_by_feed_kind_and_reason_whatever_the_limit(with_rejects: EventStore) -> None:
     counts = with_rejects.reject_counts(RejectQuery(limit=1))
 
-    assert counts.columns == ["feed", "kind", "reason", "count"]
+    assert counts.columns == ["feed", "kind", "reason", "hour", "count"]
     assert counts["count"].dtype == pl.Int64
-    assert sorted(counts.rows()) == [
+    assert counts.drop("hour").rows() == [
         ("bids", "filtered", "negative_user_id", 1),
         ("bids", "rejected", "not_an_object", 1),
         ("bids", "rejected", "undecodable", 1),
@@ -324,7 +325,7 @@ def test_rejects_are_counted_by_feed_kind_and_reason_whatever_the_limit(with_rej
         ("impressions", "rejected", "not_an_object", 1),
         ("impressions", "rejected", "undecodable", 2),
     ]
-    assert with_rejects.reject_counts(RejectQuery(feed="clicks", reason="not_an_object")).rows() == [
+    assert with_rejects.reject_counts(RejectQuery(feed="clicks", reason="not_an_object")).drop("hour").rows() == [
         ("clicks", "rejected", "not_an_object", 1)
     ]
 
@@ -416,3 +417,88 @@ def test_naughty_strings_in_details_and_questions(
     for text in set(strings):
         assert store.rejects(RejectQuery(reason=text)).height == strings.count(text)
         assert store.user_totals(EVERYTHING, text).is_empty()
+
+
+# -- the history of the ledger, and the store as it was -----------------------------------------------------------
+
+
+def test_the_history_of_the_ledger_holds_every_commit_and_adds_up_to_it(place: Place, outcome_of: OutcomeOf) -> None:
+    with place.open() as store:
+        assert store.commits().is_empty()
+        assert dict(store.commits().schema) == COMMIT_COLUMNS
+        store.commit(outcome_of("impressions", {"user_id": "a"}, b"[]"))
+        store.commit(outcome_of("impressions", {"user_id": "a"}, {"user_id": "-1"}, start=2))
+        store.commit(outcome_of("bids", {}, partition=3))
+    with place.open() as store:
+        store.commit(outcome_of("impressions", {"user_id": "b"}, start=4))
+        with pytest.raises(LedgerMoved):
+            store.commit(outcome_of("impressions", {"user_id": "c"}, start=4))
+
+        history = store.commits()
+
+        names = ["topic", "partition", "feed", "start", "end", "read", "stored", "duplicate", "filtered", "rejected"]
+        assert history.select(names).rows() == [
+            ("ad_impressions", 0, "impressions", 0, 2, 2, 1, 0, 0, 1),
+            ("ad_impressions", 0, "impressions", 2, 4, 2, 0, 1, 1, 0),
+            ("ad_impressions", 0, "impressions", 4, 5, 1, 1, 0, 0, 0),
+            ("avro_data_topic", 3, "bids", 0, 1, 1, 1, 0, 0, 0),
+        ]
+        assert dict(history.schema) == COMMIT_COLUMNS
+        assert history["committed_at"].to_list()[:3] == sorted(history["committed_at"].to_list()[:3])
+        sums = history.group_by("topic", "partition").agg(pl.sum("read", "stored", "duplicate")).sort("topic")
+        assert sums.rows() == [
+            (row.topic, row.partition, row.counts.read, row.counts.stored, row.counts.duplicate)
+            for row in store.ledger()
+        ]
+
+
+def test_the_store_as_it_was_holds_only_what_was_processed_by_then(store: EventStore, outcome_of: OutcomeOf) -> None:
+    moments = []
+    for start, user in enumerate("abc"):
+        store.commit(outcome_of("clicks", {"user_id": user}, b"x", start=2 * start))
+        time.sleep(0.002)
+        moments.append(datetime.now(UTC).replace(tzinfo=None))
+        time.sleep(0.002)
+
+    for count, moment in enumerate(moments, 1):
+        then = Range(as_of=moment)
+        assert sorted(events(store, "clicks", then)["user_id"]) == list("abc")[:count]
+        assert store.user_totals(then, None)["user_id"].to_list() == list("abc")[:count]
+        assert store.extent("clicks", then).events == count
+        assert store.rejects(RejectQuery(as_of=moment)).height == count
+        assert store.reject_counts(RejectQuery(as_of=moment))["count"].sum() == count
+        processed = pl.concat(store.scan("clicks", ["processed_at"], then))["processed_at"]
+        assert events(store, "clicks", Range(as_of=processed.max())).height == count, "the bound belongs to it"
+    long_ago = datetime(1900, 1, 1)
+    assert events(store, "clicks", Range(as_of=long_ago)).is_empty()
+    assert store.extent("clicks", Range(as_of=long_ago)) == Extent()
+    assert events(store, "clicks", Range(as_of=datetime(9999, 1, 1))).height == 3
+
+
+def test_the_extent_of_a_feed(store: EventStore, outcome_of: OutcomeOf) -> None:
+    assert store.extent("bids", EVERYTHING) == Extent(0, None, None)
+    times = ("2026-03-01T00:00:00.000002Z", "2026-03-01T00:00:00.000001Z", "2025-12-31T23:59:59.999999Z")
+    store.commit(outcome_of("bids", *({"timestamp": time} for time in times)))
+
+    first, last = datetime(2025, 12, 31, 23, 59, 59, 999_999), datetime(2026, 3, 1, 0, 0, 0, 2)
+    assert store.extent("bids", EVERYTHING) == Extent(3, first, last)
+    assert store.extent("bids", Range(until=last)) == Extent(2, first, last - timedelta(microseconds=1))
+    assert store.extent("bids", Range(since=last + timedelta(seconds=1))) == Extent()
+
+
+def test_rejects_are_counted_by_the_hour_of_their_ingestion(store: EventStore, outcome_of: OutcomeOf) -> None:
+    outcome = outcome_of("clicks", b"x", b"y", {"user_id": "-4"}, b"z")
+    hours = [datetime(2026, 3, 1, 5, 59, 59, 999_999), datetime(2026, 3, 1, 6), datetime(2026, 3, 1, 6, 30)]
+    times = pl.Series([hours[0], hours[1], hours[2], hours[2]], dtype=pl.Datetime("us"))
+    store.commit(replace(outcome, rejects=outcome.rejects.with_columns(ingested_at=times)))
+
+    counts = store.reject_counts(ALL)
+    assert counts.columns == ["feed", "kind", "reason", "hour", "count"]
+    assert counts.rows() == [
+        ("clicks", "filtered", "negative_user_id", datetime(2026, 3, 1, 6), 1),
+        ("clicks", "rejected", "undecodable", datetime(2026, 3, 1, 5), 1),
+        ("clicks", "rejected", "undecodable", datetime(2026, 3, 1, 6), 2),
+    ]
+    late = RejectQuery(since=hours[1], until=hours[2])
+    assert store.reject_counts(late)["count"].to_list() == [1]
+    assert store.rejects(late)["payload"].to_list() == [b"y"]

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from typing import Annotated, Any
 
+import polars as pl
 import typer
 
 from advertisex.cli.options import (
@@ -52,7 +53,8 @@ def list_rejects(
     if as_json:
         print_json({"rejects": [_document(row) for row in rows.iter_rows(named=True)], "total": total})
         return
-    print_table("By reason", counts.columns, counts.iter_rows(), numbers=["count"])
+    by_reason = counts.group_by("feed", "kind", "reason").agg(pl.sum("count")).sort("feed", "kind", "reason")
+    print_table("By reason", by_reason.columns, by_reason.iter_rows(), numbers=["count"])
     out.print()
     columns = ("position", "reason", "detail")
     body = [

@@ -14,10 +14,26 @@ from advertisex.findings import Finding
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Event times from `since` (inclusive) to `until` (exclusive), UTC without a zone; None is unbounded."""
+    """Which events: by their times, and by when they were stored. All UTC without a zone; None is unbounded.
+
+    Attributes:
+        since: event times from then on.
+        until: event times before then.
+        as_of: processed by then (inclusive): the store as it was at that time.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many events there are, and their first and last event time (None where there is none)."""
+
+    events: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +43,17 @@ class RejectQuery:
     Attributes:
         reason: a reason code.
         feed: a feed's name.
+        since: ingested from then on, UTC without a zone.
+        until: ingested before then.
+        as_of: processed by then (inclusive).
         limit: at most so many rows; the oldest positions come first.
     """
 
     reason: str | None = None
     feed: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    as_of: datetime | None = None
     limit: int | None = None
 
 
@@ -67,7 +89,24 @@ class EventStore(Protocol):
         ...
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
-        """For each feed, kind and reason their number: feed, kind, reason, count (i64); `limit` is not applied."""
+        """Rejects counted by feed, kind, reason and the hour of their ingestion.
+
+        Returns:
+            feed, kind, reason, hour (Datetime µs, its beginning), count (i64), ordered by these; `limit` is not
+            applied.
+        """
+        ...
+
+    def commits(self) -> pl.DataFrame:
+        """The history of the ledger: what each commit added to it, in the order of topic, partition and offset.
+
+        Returns:
+            `COMMIT_COLUMNS`. The sums over a partition are its ledger row.
+        """
+        ...
+
+    def extent(self, feed: str, within: Range) -> Extent:
+        """How many events of a feed lie within, and from when to when."""
         ...
 
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
@@ -76,7 +115,7 @@ class EventStore(Protocol):
         Args:
             feed: its name.
             columns: any of the feed's columns, `EVENT_COLUMNS`, processed_at, topic, partition.
-            within: bounds of the event time.
+            within: which events.
         """
         ...
 
@@ -84,7 +123,7 @@ class EventStore(Protocol):
         """Clicks and conversions of each user: user_id, clicks (i64), conversions (i64), ordered by user_id.
 
         Args:
-            within: bounds of the event time.
+            within: which events.
             campaign: one campaign's rows, or None for all.
         """
         ...

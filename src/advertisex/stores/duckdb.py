@@ -5,7 +5,6 @@ events within the batch's own window of event time are looked through, and those
 stragglers: the cost of deduplication hardly grows with history.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,10 +17,12 @@ import numpy as np
 import polars as pl
 
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition
-from advertisex.errors import LedgerMoved, StoreBusy, StoreError, StoreMissing
+from advertisex.errors import LedgerMoved, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
-from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.contract import Extent, Range, RejectQuery
+from advertisex.stores.duckdb_conditions import event_conditions, reject_conditions
+from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_schema import statements
 
 _SCAN_ROWS = 1_000_000
@@ -102,24 +103,33 @@ class DuckdbStore:
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.rejects`."""
-        where, values = _reject_conditions(query)
+        where, values = reject_conditions(query)
         limit = "" if query.limit is None else f"LIMIT {int(query.limit)}"
         return self._frame(f'SELECT * FROM rejects {where} ORDER BY topic, partition, "offset" {limit}', values)
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.reject_counts`."""
-        where, values = _reject_conditions(query)
+        where, values = reject_conditions(query)
         return self._frame(
-            f"SELECT feed, kind, reason, count(*) AS count FROM rejects {where} GROUP BY ALL ORDER BY ALL",
+            "SELECT feed, kind, reason, date_trunc('hour', ingested_at)::TIMESTAMP AS hour, count(*) AS count "
+            f"FROM rejects {where} GROUP BY ALL ORDER BY ALL",
             values,
         )
 
+    def commits(self) -> pl.DataFrame:
+        """See `EventStore.commits`."""
+        return self._frame('SELECT * FROM commits ORDER BY topic, partition, "start"', [])
+
+    def extent(self, feed: str, within: Range) -> Extent:
+        """See `EventStore.extent`."""
+        where, values = event_conditions(within)
+        found = self._frame(f"SELECT count(*), min(event_time), max(event_time) FROM {feed} {where}", values)
+        return Extent(*found.row(0))
+
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
         """See `EventStore.scan`."""
-        where, values = _time_conditions(within)
-        names = ", ".join(
-            "unhex(replace(event_id::VARCHAR, '-', '')) AS event_id" if c == "event_id" else f'"{c}"' for c in columns
-        )
+        where, values = event_conditions(within)
+        names = ", ".join("event_id::BLOB AS event_id" if c == "event_id" else f'"{c}"' for c in columns)
         with self._explained("cannot read the event store"):
             cursor = self._db.cursor()
             reader = cursor.sql(f"SELECT {names} FROM {feed} {where}", params=values).to_arrow_reader(_SCAN_ROWS)
@@ -128,7 +138,7 @@ class DuckdbStore:
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         """See `EventStore.user_totals`."""
-        where, values = _time_conditions(within)
+        where, values = event_conditions(within)
         if campaign is not None:
             where = f"{where or 'WHERE true'} AND campaign_id = ?"
             values.append(campaign)
@@ -190,8 +200,9 @@ class DuckdbStore:
         try:
             inserted = self._db.execute(
                 f"""
-                INSERT INTO {feed.name}
-                SELECT b.event_id::UUID, {columns}, ?, ?, b."offset", b.ingested_at, ?
+                INSERT INTO {feed.name} BY NAME
+                SELECT b.event_id::UUID AS event_id, {columns}, ? AS topic, ? AS partition,
+                    b."offset", b.ingested_at, ? AS processed_at
                 FROM batch b ANTI JOIN (
                     SELECT event_id, event_time FROM {feed.name} WHERE event_time BETWEEN {low} AND {high}
                     UNION ALL
@@ -221,10 +232,16 @@ class DuckdbStore:
             self._db.unregister("refused")
 
     def _add_counts(self, outcome: Outcome, counts: Counts) -> None:
+        span = outcome.span
         added = ", ".join(f'"{name}" = "{name}" + {getattr(counts, name)}' for name in _COUNTS)
         self._db.execute(
             f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?",
-            (outcome.span.topic, outcome.span.partition),
+            (span.topic, span.partition),
+        )
+        numbers = (getattr(counts, name) for name in _COUNTS)
+        self._db.execute(
+            "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (span.topic, span.partition, outcome.feed, span.start, span.end, _now(), *numbers),
         )
 
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
@@ -248,25 +265,7 @@ class DuckdbStore:
         try:
             yield
         except (duckdb.Error, OSError) as error:
-            raise _explanation(what, error, self._path) from error
-
-
-def _explanation(what: str, error: Exception, path: Path) -> StoreError:
-    text = str(error)
-    holder = re.search(r"\(PID (\d+)\)", text)
-    if "Could not set lock" in text or "already open" in text:
-        by = f"process {holder[1]}" if holder else "another process"
-        return StoreBusy(
-            f"the event store is in use by {by}: DuckDB admits one process that writes, and no reader beside it",
-            where=str(path),
-            mend="wait until it is done or end it, then run this again",
-        )
-    mend = "check the disk, the rights on the file, and that it is a store of AdvertiseX"
-    if isinstance(error, duckdb.OutOfMemoryException):
-        mend = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
-    if "does not exist" in text:
-        mend = "the file is no store of AdvertiseX: name another with --store or --data"
-    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), mend=mend)
+            raise explanation(what, error, self._path) from error
 
 
 def _dense(times: pl.Series) -> tuple[int, int]:
@@ -280,21 +279,6 @@ def _dense(times: pl.Series) -> tuple[int, int]:
     widths = micros[len(micros) - 1 - others :] - micros[: others + 1]
     start = int(widths.argmin())
     return int(micros[start]), int(micros[len(micros) - 1 - others + start])
-
-
-def _time_conditions(within: Range) -> tuple[str, list[Any]]:
-    bounds = [("event_time >= ?", within.since), ("event_time < ?", within.until)]
-    given = [(condition, value) for condition, value in bounds if value is not None]
-    return _where([condition for condition, _ in given]), [value for _, value in given]
-
-
-def _reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
-    given = [(name, value) for name in ("reason", "feed") if (value := getattr(query, name)) is not None]
-    return _where([f"{name} = ?" for name, _ in given]), [value for _, value in given]
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _now() -> datetime:

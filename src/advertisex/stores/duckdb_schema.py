@@ -45,6 +45,15 @@ _LEDGER = (
     ("rejected", "BIGINT NOT NULL", "messages that were no valid event"),
     ("replayed", "BIGINT NOT NULL", "positions seen again after a crash, counted before"),
 )
+_COMMITS = (
+    ("topic", "VARCHAR NOT NULL", "topic of the partition"),
+    ("partition", "INTEGER NOT NULL", "partition"),
+    ("feed", "VARCHAR NOT NULL", "impressions, clicks or bids"),
+    ("start", "BIGINT NOT NULL", "first offset of the batch"),
+    ("end", "BIGINT NOT NULL", "offset after the batch"),
+    ("committed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
+    *((name, kind, f"in this batch: {says}") for name, kind, says in _LEDGER[3:]),
+)
 _TABLES = {
     "rejects": ("rejected and filtered messages, whole", _REJECTS, ""),
     "ledger": (
@@ -52,6 +61,7 @@ _TABLES = {
         _LEDGER,
         ", PRIMARY KEY (topic, partition)",
     ),
+    "commits": ("the ledger's history: what each commit added to it", _COMMITS, ""),
 }
 
 
@@ -72,6 +82,9 @@ def _feed_columns(feed: Feed) -> Iterator[tuple[str, str, str]]:
 def _table(name: str, says: str, columns: tuple[tuple[str, str, str], ...], key: str = "") -> Iterator[str]:
     body = ", ".join(f'"{column}" {kind}' for column, kind, _ in columns)
     yield f"CREATE TABLE IF NOT EXISTS {name} ({body}{key})"
+    for column, kind, _ in columns:  # those that a store of an earlier version lacks
+        if "NOT NULL" not in kind:
+            yield f'ALTER TABLE {name} ADD COLUMN IF NOT EXISTS "{column}" {kind}'
     yield f"COMMENT ON TABLE {name} IS {_quoted(says)}"
     for column, _, comment in columns:
         yield f'COMMENT ON COLUMN {name}."{column}" IS {_quoted(comment)}'

@@ -21,7 +21,7 @@ from advertisex.errors import StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
 from advertisex.settings import ElasticsearchSettings
-from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.contract import Extent, Range, RejectQuery
 from advertisex.stores.elasticsearch_address import address_of
 from advertisex.stores.elasticsearch_bulk import Crew, Lines, chunks, lines_of, send
 from advertisex.stores.elasticsearch_client import Connection
@@ -31,7 +31,15 @@ from advertisex.stores.elasticsearch_inspect import inspect
 from advertisex.stores.elasticsearch_known import Known, known_of
 from advertisex.stores.elasticsearch_ledger import Ledger
 from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
-from advertisex.stores.elasticsearch_search import all_of, buckets, in_range, search_all
+from advertisex.stores.elasticsearch_search import (
+    all_of,
+    between,
+    buckets,
+    extent_of,
+    in_range,
+    search_all,
+    stored_by,
+)
 
 #: Whole numbers beyond this are not exact as floating point, in which Elasticsearch adds up.
 _EXACT = 2**53
@@ -45,7 +53,13 @@ _REJECTS: dict[str, pl.DataType] = {
     "processed_at": pl.Datetime("us"),
 }
 _TOTALS: dict[str, pl.DataType] = {"user_id": pl.String(), "clicks": pl.Int64(), "conversions": pl.Int64()}
-_COUNTS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "reason": pl.String(), "count": pl.Int64()}
+_COUNTS: dict[str, pl.DataType] = {
+    "feed": pl.String(),
+    "kind": pl.String(),
+    "reason": pl.String(),
+    "hour": pl.Datetime("us"),
+    "count": pl.Int64(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,7 @@ class ElasticsearchStore:
     ) -> None:
         self._connection = Connection(address_of(url), settings)
         self._indices = Indices(self._connection, settings)
-        self._ledger = Ledger(self._connection, self._indices.ledger)
+        self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits)
         self._crew = Crew(settings.parallel)
         try:
             self._open(read_only=read_only)
@@ -113,7 +127,7 @@ class ElasticsearchStore:
             rejected=rejects.height - filtered,
             replayed=known.replays,
         )
-        self._ledger.advance(outcome.span, before, counts)
+        self._ledger.advance(outcome, before, counts)
         return counts
 
     def ledger(self) -> list[LedgerRow]:
@@ -131,11 +145,20 @@ class ElasticsearchStore:
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.reject_counts`."""
-        groups = buckets(
-            self._connection, self._indices.rejects, ["feed", "kind", "reason"], query=_reject_query(query)
-        )
+        keys = ["feed", "kind", "reason"]
+        groups = buckets(self._connection, self._indices.rejects, keys, hours="ingested_at", query=_reject_query(query))
         rows = [(*group["key"].values(), group["doc_count"]) for group in groups]
-        return pl.DataFrame(rows, schema=_COUNTS, orient="row")
+        return pl.DataFrame(rows, schema=_COUNTS | {"hour": pl.Int64()}, orient="row").with_columns(
+            pl.from_epoch("hour", "ms").cast(pl.Datetime("us"))
+        )
+
+    def commits(self) -> pl.DataFrame:
+        """See `EventStore.commits`."""
+        return self._ledger.commits()
+
+    def extent(self, feed: str, within: Range) -> Extent:
+        """See `EventStore.extent`."""
+        return extent_of(self._connection, self._indices.alias(feed), all_of(in_range(within)))
 
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
         """See `EventStore.scan`."""
@@ -244,4 +267,5 @@ class ElasticsearchStore:
 
 def _reject_query(query: RejectQuery) -> dict[str, Any] | None:
     given = [(name, value) for name in ("reason", "feed") if (value := getattr(query, name)) is not None]
-    return all_of([{"term": {name: value}} for name, value in given])
+    terms = [{"term": {name: value}} for name, value in given]
+    return all_of([*terms, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])

@@ -6,6 +6,7 @@
     avro_data_index                alias, likewise
     advertisex_rejects             rejected and filtered messages, whole
     advertisex_ledger              one document for each partition
+    advertisex_commits             the ledger's history, one document for each commit but the last of a partition
 
 Mappings are strict: a field that we do not know is an error, never a guess. Identifiers are plain keywords; one that
 is longer than Lucene's 32,766 bytes is refused by Elasticsearch, and so its message becomes a reject. Other text is
@@ -35,6 +36,7 @@ ALIASES = {
 }
 REJECTS = "advertisex_rejects"
 LEDGER = "advertisex_ledger"
+COMMITS = "advertisex_commits"
 
 #: How the name of an index tells its period: for Polars, and to recognise it.
 PERIODS: dict[Literal["month", "day"], tuple[str, re.Pattern[str]]] = {
@@ -72,13 +74,24 @@ _REJECT: dict[str, Any] = {
     "detail": _TEXT,
     "payload": {"type": "binary"},
 }
+_NUMBERS = dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "replayed"), _COUNT)
+_COMMIT: dict[str, Any] = {
+    "topic": _ID,
+    "partition": {"type": "integer"},
+    "feed": _ID,
+    "start": _COUNT,
+    "end": _COUNT,
+    "committed_at": _TIME,
+    **_NUMBERS,
+}
 _LEDGER: dict[str, Any] = {
     "topic": _ID,
     "partition": {"type": "integer"},
     "next_offset": _COUNT,
-    **dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "replayed"), _COUNT),
+    **_NUMBERS,
     "commit": {"type": "keyword", "index": False, "doc_values": False},
     "committed_at": _TIME,
+    "last": {"type": "object", "enabled": False},
 }
 
 
@@ -96,6 +109,7 @@ class Indices:
         self._known: set[str] = set()
         self.rejects = settings.prefix + REJECTS
         self.ledger = settings.prefix + LEDGER
+        self.commits = settings.prefix + COMMITS
 
     def alias(self, feed: str) -> str:
         """The name under which a feed's events are searched."""
@@ -117,7 +131,7 @@ class Indices:
             alias = self.alias(feed.name)
             self._put_template(alias, f"{alias}-*", event_mapping(feed), alias=alias)
             self._check_present(alias, event_mapping(feed))
-        for name, mapping in ((self.rejects, _REJECT), (self.ledger, _LEDGER)):
+        for name, mapping in ((self.rejects, _REJECT), (self.commits, _COMMIT), (self.ledger, _LEDGER)):
             self._put_template(name, name, mapping)
             self._send("PUT", f"/{quote(name)}", unless=_THERE)
             self._put_mapping(name, mapping)

@@ -2,8 +2,12 @@
 
 `if_seq_no` and `if_primary_term` fence off a worker that lost its partition: between its reading and its writing of
 the document, no other may have written it.
+
+The document also says what the last commit added. Before the next replaces it, that goes to the ledger's history: so
+the history holds what the ledger says and nothing else, whoever writes it, and however often.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,14 +15,32 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import msgspec
+import polars as pl
 
-from advertisex.batches import Counts, LedgerRow, Partition, Span
+from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.errors import LedgerMoved
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_search import search_all
 
 _FIELDS = tuple(asdict(Counts()))
 _WHAT = "write to the ledger"
+
+
+class _Commit(msgspec.Struct):
+    """What a commit added to the ledger; its fields are `COMMIT_COLUMNS`."""
+
+    topic: str
+    partition: int
+    feed: str
+    start: int
+    end: int
+    committed_at: str
+    read: int
+    stored: int
+    duplicate: int
+    filtered: int
+    rejected: int
+    replayed: int
 
 
 class _Source(msgspec.Struct):
@@ -32,6 +54,7 @@ class _Source(msgspec.Struct):
     rejected: int
     replayed: int
     commit: str = ""
+    last: _Commit | None = None
 
     def row(self) -> LedgerRow:
         counts = Counts(*(getattr(self, name) for name in _FIELDS))
@@ -54,12 +77,14 @@ class Standing:
         seq_no: with `primary_term`, which writing of the document it was.
         primary_term: see `seq_no`.
         commit: which commit wrote it.
+        last: what that commit added.
     """
 
     row: LedgerRow | None
     seq_no: int = 0
     primary_term: int = 0
     commit: str = ""
+    last: _Commit | None = None
 
 
 class Ledger:
@@ -68,20 +93,31 @@ class Ledger:
     Args:
         connection: to the cluster.
         index: its name.
+        history: the name of the index of its history.
     """
 
-    def __init__(self, connection: Connection, index: str) -> None:
-        self._connection, self._index = connection, index
+    def __init__(self, connection: Connection, index: str, history: str) -> None:
+        self._connection, self._index, self._history = connection, index, history
 
     def rows(self, *, forever: bool = False) -> list[LedgerRow]:
         """Every row, ordered by topic and partition; `forever` waits for a cluster that is away."""
-        order = [{"topic": "asc"}, {"partition": "asc"}]
-        sources = [
-            msgspec.json.decode(hit.source, type=_Source).row()
-            for page in search_all(self._connection, self._index, order, forever=forever)
-            for hit in page
-        ]
-        return sorted(sources, key=lambda row: (row.topic.encode(), row.partition))
+        rows = [source.row() for source in self._sources(forever=forever)]
+        return sorted(rows, key=lambda row: (row.topic.encode(), row.partition))
+
+    def commits(self) -> pl.DataFrame:
+        """The history: `COMMIT_COLUMNS`, in the order of topic, partition and offset."""
+        # first the last ones: one that goes to the history meanwhile is then seen twice, and not never
+        last = [source.last for source in self._sources() if source.last]
+        order = [{"topic": "asc"}, {"partition": "asc"}, {"start": "asc"}]
+        pages = search_all(self._connection, self._history, order)
+        past = [msgspec.json.decode(hit.source, type=_Commit) for page in pages for hit in page]
+        known = {(one.topic, one.partition, one.start): one for one in [*past, *last]}
+        rows = [msgspec.structs.astuple(one) for one in known.values()]
+        return (
+            pl.DataFrame(rows, schema=COMMIT_COLUMNS | {"committed_at": pl.String()}, orient="row")
+            .with_columns(pl.col("committed_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us"))
+            .sort("topic", "partition", "start")
+        )
 
     def standing(self, of: Partition, *, forever: bool = True) -> Standing:
         """Where a partition stands now; this read sees every write that has ended."""
@@ -94,7 +130,7 @@ class Ledger:
         found = msgspec.json.decode(answer.data, type=_Document) if answer.status < 300 else _Document()
         if found.source is None:
             return Standing(None)
-        return Standing(found.source.row(), found.seq_no, found.primary_term, found.source.commit)
+        return Standing(found.source.row(), found.seq_no, found.primary_term, found.source.commit, found.source.last)
 
     def at_start_of(self, span: Span) -> Standing:
         """Where the span's partition stands, which must be the span's start.
@@ -109,13 +145,17 @@ class Ledger:
             raise moved(span)
         return standing
 
-    def advance(self, span: Span, before: Standing, added: Counts) -> None:
-        """Move the checkpoint from where it was read to the span's end.
+    def advance(self, outcome: Outcome, before: Standing, added: Counts) -> None:
+        """Move the checkpoint from where it was read to the end of the outcome's span.
 
         Raises:
             LedgerMoved: another commit has written it since.
         """
-        commit = uuid4().hex
+        span, commit = outcome.span, uuid4().hex
+        self._remember(before)
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        counts = asdict(added)
+        last = _Commit(span.topic, span.partition, outcome.feed, span.start, span.end, now, **counts)
         total = added if before.row is None else before.row.counts + added
         document = {
             "topic": span.topic,
@@ -123,7 +163,8 @@ class Ledger:
             "next_offset": span.end,
             **asdict(total),
             "commit": commit,
-            "committed_at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "committed_at": now,
+            "last": msgspec.to_builtins(last),
         }
         guard = (
             "op_type=create"
@@ -143,6 +184,22 @@ class Ledger:
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
         if answer.status == HTTPStatus.CONFLICT and self.standing(span.of).commit != commit:
             raise moved(span)
+
+    def _sources(self, *, forever: bool = False) -> Iterator[_Source]:
+        order = [{"topic": "asc"}, {"partition": "asc"}]
+        for page in search_all(self._connection, self._index, order, forever=forever):
+            for hit in page:
+                yield msgspec.json.decode(hit.source, type=_Source)
+
+    def _remember(self, before: Standing) -> None:
+        """Put the last commit into the history, where it may be already."""
+        if before.last is None:
+            return
+        one = before.last
+        name = quote(f"{one.topic}/{one.partition}/{one.start}", safe="")
+        patience = self._connection.patience(_WHAT, None)
+        self._connection.request("PUT", f"/{quote(self._history)}/_doc/{name}", one, what=_WHAT, patience=patience)
+        patience.done()
 
     def _path(self, of: Partition) -> str:
         return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from advertisex.errors import StoreError
-from advertisex.stores.contract import Range
+from advertisex.stores.contract import Extent, Range
 from advertisex.stores.elasticsearch_client import Answer, Connection
 from advertisex.stores.elasticsearch_patience import Patience
 
@@ -41,6 +41,27 @@ class _Page(msgspec.Struct):
     hits: _Hits = msgspec.field(default_factory=_Hits)
     pit_id: str = ""
     timed_out: bool = False
+
+
+class _Total(msgspec.Struct):
+    value: int
+
+
+class _Time(msgspec.Struct):
+    event_time: str
+
+
+class _EdgeHit(msgspec.Struct):
+    source: _Time = msgspec.field(name="_source")
+
+
+class _EdgeHits(msgspec.Struct):
+    total: _Total
+    hits: list[_EdgeHit] = []
+
+
+class _Edge(msgspec.Struct):
+    hits: _EdgeHits
 
 
 class _Buckets(msgspec.Struct):
@@ -113,6 +134,7 @@ def buckets(
     keys: Sequence[str],
     *,
     query: Mapping[str, Any] | None = None,
+    hours: str | None = None,
     sums: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """The groups of documents by some fields, in the order of their keys, each with its sums and `doc_count`.
@@ -122,9 +144,13 @@ def buckets(
         index: index or alias; nothing where there is none.
         keys: keyword fields to group by.
         query: as Elasticsearch takes it; None finds all.
+        hours: a time to group by as well, hour by hour; its key is in milliseconds since the epoch.
         sums: fields to add up.
     """
-    composite: dict[str, Any] = {"size": LARGEST_PAGE, "sources": [{key: {"terms": {"field": key}}} for key in keys]}
+    sources: list[dict[str, Any]] = [{key: {"terms": {"field": key}}} for key in keys]
+    if hours is not None:
+        sources.append({hours: {"date_histogram": {"field": hours, "fixed_interval": "1h"}}})
+    composite: dict[str, Any] = {"size": LARGEST_PAGE, "sources": sources}
     body: dict[str, Any] = {
         "size": 0,
         "track_total_hits": False,
@@ -144,19 +170,51 @@ def buckets(
             point["id"] = answer.pit_id or point["id"]
 
 
+def extent_of(connection: Connection, index: str, query: Mapping[str, Any] | None) -> Extent:
+    """How many events of an index or alias a query finds, and their first and last event time."""
+    body: dict[str, Any] = {"size": 1, "track_total_hits": True, "_source": ["event_time"]}
+    if query is not None:
+        body["query"] = query
+    found: list[_Edge] = []
+    with _point_in_time(connection, index) as point:
+        if not point:
+            return Extent()
+        for order in ("asc", "desc"):
+            data = _search(connection, body | {"sort": [{"event_time": order}], "pit": dict(point)})
+            found.append(msgspec.json.decode(data, type=_Edge))
+    first, last = ((edge.hits.hits[0].source.event_time if edge.hits.hits else None) for edge in found)
+    return Extent(found[0].hits.total.value, _moment(first), _moment(last))
+
+
 def in_range(within: Range) -> list[dict[str, Any]]:
-    """The conditions for event times within a range; bounds beyond what can be stored exclude nothing."""
+    """The conditions for events within a range; bounds beyond what can be stored exclude nothing."""
+    return [*between("event_time", within.since, within.until), *stored_by(within.as_of)]
+
+
+def between(field: str, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+    """The conditions for a time from `since` (inclusive) to `until` (exclusive)."""
     bounds: dict[str, str] = {}
-    if within.since is not None and within.since > _EARLIEST:
-        bounds["gte"] = _iso(min(within.since, _LATEST))
-    if within.until is not None and within.until < _LATEST:
-        bounds["lt"] = _iso(max(within.until, _EARLIEST))
-    return [{"range": {"event_time": bounds}}] if bounds else []
+    if since is not None and since > _EARLIEST:
+        bounds["gte"] = _iso(min(since, _LATEST))
+    if until is not None and until < _LATEST:
+        bounds["lt"] = _iso(max(until, _EARLIEST))
+    return [{"range": {field: bounds}}] if bounds else []
+
+
+def stored_by(as_of: datetime | None) -> list[dict[str, Any]]:
+    """The conditions for what was processed by then."""
+    if as_of is None or as_of >= _LATEST:
+        return []
+    return [{"range": {"processed_at": {"lte": _iso(max(as_of, _EARLIEST))}}}]
 
 
 def all_of(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """A query for documents that meet every condition."""
     return {"bool": {"filter": list(conditions)}} if conditions else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 def _iso(moment: datetime) -> str:

@@ -1,0 +1,30 @@
+"""Which rows a question is about, as SQL: a WHERE clause and the values of its parameters."""
+
+from typing import Any
+
+from advertisex.stores.contract import Range, RejectQuery
+
+
+def event_conditions(within: Range) -> tuple[str, list[Any]]:
+    """For a table of events."""
+    return _where(
+        ("event_time >= ?", within.since), ("event_time < ?", within.until), ("processed_at <= ?", within.as_of)
+    )
+
+
+def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
+    """For the table of rejects."""
+    return _where(
+        ("reason = ?", query.reason),
+        ("feed = ?", query.feed),
+        ("ingested_at >= ?", query.since),
+        ("ingested_at < ?", query.until),
+        ("processed_at <= ?", query.as_of),
+    )
+
+
+def _where(*conditions: tuple[str, Any]) -> tuple[str, list[Any]]:
+    """A WHERE clause of the conditions that have a value, and the values."""
+    given = [(condition, value) for condition, value in conditions if value is not None]
+    clause = f"WHERE {' AND '.join(condition for condition, _ in given)}" if given else ""
+    return clause, [value for _, value in given]
