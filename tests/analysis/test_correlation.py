@@ -147,7 +147,7 @@ def test_it_is_asked_of_the_stored_clicks(stored: Stored) -> None:
 
     by_hand = of((3, 1), (1, 0), (2, 2)).to_dict()
     assert answer == by_hand
-    assert answer["range"] == {"since": None, "until": None, "campaign": None}
+    assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
     assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
 
 
@@ -159,7 +159,7 @@ def test_a_scope_narrows_it_and_is_named_in_the_answer(stored: Stored) -> None:
 
     assert (answer.users, answer.clicks.sum, answer.conversions.sum) == (2, 2, 3)
     assert answer.to_dict()["range"] == {
-        "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y",
+        "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y", "as_of": None,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a question is asked about: a range of event times, and a campaign."""
+"""What a question is asked about: a range of event times, a campaign, and the store as it was."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,16 +9,24 @@ from advertisex.stores.contract import Range
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Events from `since` (inclusive) to `until` (exclusive), UTC without a zone, of one campaign or of all."""
+    """Which events a question is about. Times are UTC without a zone; None is unbounded.
+
+    Attributes:
+        since: event times from then on.
+        until: event times before then.
+        campaign: of one campaign, or of all.
+        as_of: the answer as it was then, when only what had been processed by then was stored.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     campaign: str | None = None
+    as_of: datetime | None = None
 
     @property
     def within(self) -> Range:
         """The range, as stores take it."""
-        return Range(self.since, self.until)
+        return Range(self.since, self.until, self.as_of)
 
     def to_dict(self) -> dict[str, Any]:
         """The scope as JSON: ISO times with Z, null where unbounded."""
@@ -26,9 +34,10 @@ class Scope:
             "since": None if self.since is None else self.since.isoformat() + "Z",
             "until": None if self.until is None else self.until.isoformat() + "Z",
             "campaign": self.campaign,
+            "as_of": None if self.as_of is None else self.as_of.isoformat() + "Z",
         }
 
     def text(self) -> str:
         """The scope in words; empty for everything."""
-        bounds = [f"{name} {value}" for name, value in self.to_dict().items() if value is not None]
+        bounds = [f"{name.replace('_', ' ')} {value}" for name, value in self.to_dict().items() if value is not None]
         return ", ".join(bounds)
