@@ -4,9 +4,12 @@ import random
 import signal
 import subprocess
 import time
+from dataclasses import fields
 from typing import Any
 
-from advertisex.batches import Counts, Partition
+import polars as pl
+
+from advertisex.batches import Counts, LedgerRow, Partition
 from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
 from advertisex.logs.contract import EventLog
 from advertisex.processing.enrich import Catalogue
@@ -107,11 +110,12 @@ def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluste
     assert codes == [0, 0]
     assert len(seen) > KILLS // 2, "most kills must land while there is work under way"
     with cluster.store() as store:
-        ledger = store.ledger()
+        ledger, history = store.ledger(), store.commits()
         stored = {name: _ids(store, name) for name in expected}
         reasons = {name: _reasons(store, name) for name in expected}
     assert all(row.counts.balanced for row in ledger)
     assert {Partition(row.topic, row.partition): row.next_offset for row in ledger} == ends
+    assert [row.counts for row in ledger] == added_up(history, ledger), "the history is that of the ledger"
     for name, ids in stored.items():
         assert len(ids) == len(set(ids)) == truth.feeds[name].stored
         assert set(ids) == expected[name]
@@ -122,10 +126,21 @@ def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluste
         assert reasons[name] == {reason: n for reason, n in expected_reasons.items() if n}
 
 
+def added_up(history: pl.DataFrame, ledger: list[LedgerRow]) -> list[Counts]:
+    """What the commits of each partition add up to; they follow on one another without a gap."""
+    sums = []
+    for row in ledger:
+        own = history.filter(topic=row.topic, partition=row.partition)
+        assert own["start"].to_list()[1:] == own["end"].to_list()[:-1]
+        assert own["end"].to_list()[-1] == row.next_offset
+        sums.append(Counts(**own.select(pl.sum(f.name for f in fields(Counts))).row(0, named=True)))
+    return sums
+
+
 def _ids(store: Any, feed: str) -> list[bytes]:
     return [i for frame in store.scan(feed, ["event_id"], Range()) for i in frame["event_id"].to_list()]
 
 
 def _reasons(store: Any, feed: str) -> dict[str, int]:
     counts = store.reject_counts(RejectQuery(feed=feed))
-    return dict(counts.select("reason", "count").iter_rows())
+    return dict(counts.group_by("reason").agg(pl.sum("count")).iter_rows())

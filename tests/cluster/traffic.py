@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from advertisex.batches import Counts, Partition
 from advertisex.cli.process import processing_of
 from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, Simulation, SimulationSettings
@@ -70,7 +72,7 @@ class Traffic:
                 stored = _ids(store, name)
                 assert len(stored) == len(set(stored)) == truth.stored
                 assert set(stored) == expected[name]
-                reasons = store.reject_counts(RejectQuery(feed=name)).select("reason", "count")
+                reasons = store.reject_counts(RejectQuery(feed=name)).group_by("reason").agg(pl.sum("count"))
                 put_in = {reason: n * self.copies for reason, n in (truth.rejected | truth.filtered).items() if n}
                 assert dict(reasons.iter_rows()) == put_in
                 counts = sum((row.counts for row in ledger if row.topic == feed.topic), Counts())
