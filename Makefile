@@ -25,6 +25,7 @@ demo: setup
 
 test: setup
 	@.ci/server-tools $(BIN)/python
+	@.ci/browser
 	@$(BIN)/pytest -n auto --dist worksteal
 
 check: setup
@@ -35,6 +36,7 @@ check: setup
 
 bench: setup
 	@$(BIN)/python bench/embedded.py
+	@$(BIN)/python bench/analysis.py
 	@.ci/server-tools $(BIN)/python
 	@$(BIN)/python bench/cluster.py
 

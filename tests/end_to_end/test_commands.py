@@ -115,6 +115,22 @@ def test_rejects_are_chosen_by_reason_feed_and_limit(
     assert document["total"] == total
 
 
+def test_a_long_detail_is_one_line_for_people_and_whole_in_json(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "long.ndjson").write_bytes(
+        b'{"user_id":"a","website":"a.com","creative_id":"c","timestamp":"%s"}' % (b"9" * 500)
+    )
+    assert cli("ingest", "impressions", "long.ndjson", "--data", "data").code == 0
+    assert cli("process", "--data", "data").code == 0
+    (reject,) = cli("rejects", "list", "--data", "data", "--json").document["rejects"]
+    *_, line = cli("rejects", "list", "--data", "data").out.splitlines()
+
+    assert len(reject["detail"]) > 150
+    shown = line.split("bad_timestamp")[1].strip()
+    beginning, end = shown.split(" … ")
+    assert reject["detail"].startswith(beginning)
+    assert reject["detail"].endswith(end)
+
+
 def test_the_shape_of_the_correlation(filled: Cli) -> None:
     document = filled("analyze", "correlation", "--data", "data", "--json").document
 
@@ -142,7 +158,9 @@ def test_since_until_and_campaign(filled: Cli) -> None:
     document = filled("analyze", "summary", "--data", "data", "--json", *scope).document
 
     assert document["counts"] == {"impressions": 0, "clicks": 2, "conversions": 0, "bids": 0}
-    assert document["range"] == {"since": "2026-01-05T10:00:00Z", "until": "2026-01-05T10:00:02Z", "campaign": "k1"}
+    assert document["range"] == {
+        "since": "2026-01-05T10:00:00Z", "until": "2026-01-05T10:00:02Z", "campaign": "k1", "as_of": None,
+    }  # fmt: skip
     assert filled("analyze", "correlation", "--data", "data", "--since", "2026-01-05").code == 0
 
 

@@ -1,10 +1,10 @@
 """`advertisex ingest`: sources into the log."""
 
-import re
 from typing import Annotated, Any
 
 import typer
 
+from advertisex.cli.durations import read_duration
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -14,15 +14,12 @@ from advertisex.cli.options import (
     opened_log,
     settings_of,
 )
-from advertisex.cli.output import INTERRUPTED, err, print_json, print_table, progress
-from advertisex.configured_feeds import configured_feeds
-from advertisex.errors import ConfigurationError, SourceError
+from advertisex.cli.output import err, print_json, print_table, progress
+from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
+from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.ingest import IngestOptions, Published
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.mapping import Mapping
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def ingest(
@@ -129,10 +126,10 @@ def seconds(text: str, option: str) -> float:
     Raises:
         ConfigurationError: it is none.
     """
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or float(match[1]) <= 0:
+    found = read_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
+    if not found:
         raise ConfigurationError(f"{option}: {text!r} is no duration", mend="write it as 500ms, 5s, 1m or 2h")
-    return float(match[1]) * _SECONDS[match[2] or "s"]
+    return found.total_seconds()
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:

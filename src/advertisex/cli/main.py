@@ -1,90 +1,23 @@
-"""The command `advertisex`: its commands, and how their errors end."""
+"""The command `advertisex` from its first moment on: an interrupt ends it without a traceback."""
 
-import io
-import logging
+import os
 import signal
-import sys
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import stamina
-import structlog
-import typer
-
-import advertisex
-from advertisex.cli import analyze, demo, doctor, ingest, ledger, process, rejects, simulate
-from advertisex.cli.output import INTERRUPTED, err, out
-from advertisex.errors import AdvertiseXError
-
-app = typer.Typer(
-    name="advertisex",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        out.print(f"advertisex {advertisex.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Ad events you can trust: ingest impressions, clicks and bids, process them exactly once, ask what happened."""
-
-
-app.command("demo")(demo.demo)
-app.command("ingest")(ingest.ingest)
-app.command("process")(process.process)
-app.add_typer(analyze.app, name="analyze")
-app.add_typer(rejects.app, name="rejects")
-app.command("ledger")(ledger.ledger)
-app.command("doctor")(doctor.doctor)
-app.command("simulate")(simulate.simulate)
+from advertisex.errors import INTERRUPTED
 
 
 def run() -> NoReturn:
-    """Run the command line: one line for an error, and the exit code of its kind."""
-    debug = "--debug" in sys.argv[1:]
-    signal.signal(signal.SIGTERM, _interrupt)
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # what it meets, the store says in one line
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character still gets the rest
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for results
-    stamina.instrumentation.set_on_retry_hooks([_say_retry])
-    try:
-        app()
-    except AdvertiseXError as error:
-        if debug:
-            raise
-        err.print(f"error: {error}", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        if debug:
-            raise
-        err.print(
-            f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it shows",
-            markup=False,
-            soft_wrap=True,
-        )
-        sys.exit(1)
-    sys.exit(0)
+    """Run the command line."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and shells have it for what runs in the background
+            signal.signal(number, _leave)
+    from advertisex.cli.commands import main  # noqa: PLC0415 - it takes half a second, in which an interrupt may come
+
+    main()
 
 
-def _say_retry(details: stamina.instrumentation.RetryDetails) -> None:
-    err.print(f"trying again in {details.wait_for:.0f} s: {details.caused_by}", markup=False, soft_wrap=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once: nothing has begun, and an exception in the middle of an import may be taken for one of its own."""
+    os._exit(INTERRUPTED)

@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from advertisex.batches import Counts, LedgerRow
-
-#: Exit code of a command that was interrupted before it was done, as shells have it for SIGINT.
-INTERRUPTED = 130
+from advertisex.reporting.cells import said
 
 #: A table that is piped to a file is never folded to the width of a terminal that is not there.
 _WIDE = 200
+
+#: Control characters of the events are shown, not obeyed.
+_VISIBLE = {code: 0x2400 + code for code in range(32)} | dict.fromkeys(range(127, 160), 0xFFFD)
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
@@ -31,6 +32,11 @@ def print_json(document: Any) -> None:
     sys.stdout.write(text.decode() + "\n")
 
 
+def plain(text: str) -> Text:
+    """Text from outside: what looks like markup or moves a terminal's cursor is shown as it is."""
+    return Text(text.translate(_VISIBLE))
+
+
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()
 ) -> None:
@@ -38,25 +44,13 @@ def print_table(
     made = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         if column in numbers:
-            made.add_column(column, justify="right", no_wrap=True)
+            made.add_column(Text(column), justify="right", no_wrap=True)
         else:
-            made.add_column(column, overflow="fold")
+            made.add_column(Text(column), overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
+        made.add_row(*(cell if isinstance(cell, Text) else plain(said(cell)) for cell in row))
     out.print(Text(title, style="bold"))
     out.print(made)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.6g}"
-    return str(value)
 
 
 def counts_dict(counts: Counts) -> dict[str, int]:

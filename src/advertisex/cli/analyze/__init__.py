@@ -1,0 +1,18 @@
+"""`advertisex analyze`: questions to the stored events."""
+
+import typer
+
+from advertisex.cli.analyze import questions
+from advertisex.cli.analyze.asking import command
+from advertisex.cli.analyze.counts import correlation, print_correlation, print_summary, summary
+
+app = typer.Typer(help="Ask the stored events.", no_args_is_help=True)
+
+app.command()(command(summary, show=print_summary))
+app.command()(command(correlation, show=print_correlation))
+for _question in (
+    questions.funnel, questions.attribution, questions.reach, questions.bids, questions.quality, questions.restatement,
+):  # fmt: skip
+    app.command()(command(_question))
+
+__all__ = ["app", "print_correlation", "print_summary"]

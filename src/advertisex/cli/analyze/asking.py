@@ -1,0 +1,63 @@
+"""How a question becomes a command: its own options and the shared ones; it is asked, and the answer shown."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from advertisex.analysis.answer import Answer
+from advertisex.analysis.scope import Scope
+from advertisex.cli.analyze.shared import Shared
+from advertisex.cli.analyze.showing import print_answer, print_csv, table_named
+from advertisex.cli.options import opened_store, settings_of
+from advertisex.cli.output import err, print_json
+from advertisex.reporting.page_file import page_target, write_page
+from advertisex.stores.contract import EventStore
+
+#: A question whose own options have been read: what is left is the store, and what to ask about.
+Question = Callable[[EventStore, Scope], Answer]
+
+
+def command(question: Callable[..., Question], show: Callable[[Answer], None] = print_answer) -> Callable[..., None]:
+    """The command that asks a question.
+
+    Args:
+        question: reads its own options and gives the question; its signature and its docstring are the command's.
+        show: prints the answer for people.
+
+    Returns:
+        A function with the options of both, for typer.
+    """
+    own, shared = (inspect.signature(of, eval_str=True).parameters for of in (question, Shared))
+
+    def ask(**given: Any) -> None:
+        mine = {name: given.pop(name) for name in own}
+        _answer(question(**mine), Shared(**given), show)
+
+    ask.__name__, ask.__doc__ = question.__name__, question.__doc__
+    keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own.values(), *shared.values())]
+    ask.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined] # which is what typer reads
+    return ask
+
+
+def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) -> None:
+    shared.check()
+    scope = shared.scope()
+    page = None if shared.html is None else page_target(shared.html)
+    with opened_store(settings_of(shared.config, data=shared.data, store=shared.store), read_only=True) as store:
+        answer = question(store, scope)
+    if page is not None:
+        _write(answer, page)
+    if shared.as_json:
+        print_json(answer.to_dict())
+    elif shared.as_csv:
+        print_csv(table_named(answer, shared.table))
+    elif page is None:
+        show(answer)
+
+
+def _write(answer: Answer, target: Path) -> None:
+    from advertisex.reporting.page import page_of  # noqa: PLC0415 - slow to import, and only a page needs it
+
+    write_page(target, page_of(answer))
+    err.print(f"wrote {target}", markup=False, style="dim", soft_wrap=True)

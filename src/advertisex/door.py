@@ -1,0 +1,81 @@
+"""What stands in the public door: `import advertisex` shows it, and imports it when it is first asked for."""
+
+from importlib.metadata import version
+
+from advertisex.analysis.answer import Answer, Table
+from advertisex.analysis.attribution import attribute
+from advertisex.analysis.bids import bids
+from advertisex.analysis.correlation import Correlation, correlate, correlate_by_day
+from advertisex.analysis.funnel import funnel
+from advertisex.analysis.quality import quality
+from advertisex.analysis.reach import reach
+from advertisex.analysis.restatement import restatement
+from advertisex.analysis.scope import Scope
+from advertisex.analysis.summary import Summary, summarise, summarise_by_day
+from advertisex.batches import Batch, Counts, LedgerRow, Outcome, Partition, Span
+from advertisex.errors import AdvertiseXError
+from advertisex.feed_settings import configured_feeds
+from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
+from advertisex.ingestion.ingest import IngestOptions, Published, ingest
+from advertisex.ingestion.mapping import Mapping
+from advertisex.logs.contract import EventLog
+from advertisex.logs.open import open_log
+from advertisex.processing.catalogue_file import read_catalogue
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.processing.runner import Processing, run
+from advertisex.settings import Settings, load_settings
+from advertisex.stores.contract import EventStore, Range, RejectQuery
+from advertisex.stores.open import open_store
+
+__version__ = version("advertisex")
+
+__all__ = [
+    "FEEDS",
+    "AdvertiseXError",
+    "Answer",
+    "Batch",
+    "Catalogue",
+    "Correlation",
+    "Counts",
+    "EventLog",
+    "EventStore",
+    "Feed",
+    "Field",
+    "IngestOptions",
+    "LedgerRow",
+    "Mapping",
+    "Outcome",
+    "Partition",
+    "Policy",
+    "Processing",
+    "Published",
+    "Range",
+    "RejectQuery",
+    "Rule",
+    "Scope",
+    "Settings",
+    "Span",
+    "Summary",
+    "Table",
+    "TimeReading",
+    "attribute",
+    "bids",
+    "configured_feeds",
+    "correlate",
+    "correlate_by_day",
+    "funnel",
+    "ingest",
+    "load_settings",
+    "open_log",
+    "open_store",
+    "process",
+    "quality",
+    "reach",
+    "read_catalogue",
+    "restatement",
+    "run",
+    "summarise",
+    "summarise_by_day",
+]

@@ -1,0 +1,78 @@
+"""How a figure is laid out: its panels, axes and legend. Colours of text and lines are left to the page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from advertisex.analysis.answer import Chart
+from advertisex.reporting.cells import is_ratio
+from advertisex.reporting.drawn_values import PERCENT, text_of, title_of
+from advertisex.reporting.traces import axis
+
+#: Characters of a name beside an axis where there are many.
+_LONGEST = 22
+
+#: Heights in pixels: of a panel, of what is around them, of names that stand upright because they are more than so
+#: many, and of a line of text.
+_PANEL, _AROUND, _UPRIGHT, _CROWDED, _LINE = 190, 110, 80, 8, 14
+
+
+def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[str, Any]:
+    """The layout of a figure whose panels have these titles, from above; without one where there is a single panel."""
+    named = chart.kind != "heatmap" and len(panels) == 1 and (len(chart.y) > 1 or chart.colour is not None)
+    panels_high = max(len(panels), 2 if chart.kind == "heatmap" else 1.5)
+    if chart.kind == "heatmap":
+        panels_high = max(panels_high, rows[chart.y[0]].n_unique() * _LINE / _PANEL)
+    crowded = isinstance(rows[chart.x].dtype, pl.String) and rows[chart.x].n_unique() > _CROWDED
+    layout: dict[str, Any] = {
+        "height": int(_AROUND + _PANEL * panels_high + (_UPRIGHT if crowded else 0)),
+        "margin": {"l": 64, "r": 16, "t": 16, "b": 48},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "barmode": "stack" if chart.colour and rows[chart.x].dtype.is_temporal() else "group",
+        "hoverlabel": {"bgcolor": "#1a1f26", "bordercolor": "#1a1f26", "font": {"color": "#ffffff"}},
+        "hovermode": "closest" if chart.kind == "heatmap" else "x unified",
+        "showlegend": named or (chart.colour is not None and chart.kind != "heatmap"),
+        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
+        "xaxis": _axis_of(rows[chart.x]) | {"title": {"text": title_of(chart.x)}, "anchor": axis("y", len(panels) - 1)},
+    }
+    for panel, title in enumerate(panels):
+        name = title_of(title) if title else (title_of(chart.y[0]) if len(chart.y) == 1 else "")
+        upward = {
+            "title": {"text": name, "standoff": 8},
+            "domain": _domain(panel, len(panels)),
+            "anchor": "x",
+            "automargin": True,
+        }
+        if chart.kind == "heatmap":
+            upward |= _axis_of(rows[chart.y[0]]) | {"autorange": "reversed"}
+        else:
+            upward |= {"type": "linear", "rangemode": "tozero"}
+            if all(map(is_ratio, [title] if title else chart.y)):
+                upward["tickformat"] = PERCENT
+        layout["yaxis" if panel == 0 else f"yaxis{panel + 1}"] = upward
+    return layout
+
+
+def _domain(panel: int, panels: int) -> list[float]:
+    """The share of the height that a panel has; the first is on top."""
+    height, gap = 1 / panels, 0.06 if panels > 1 else 0.0
+    return [round(1 - (panel + 1) * height + (gap if panel + 1 < panels else 0), 4), round(1 - panel * height, 4)]
+
+
+def _axis_of(column: pl.Series) -> dict[str, Any]:
+    """An axis of the type of the column, never of what its texts look like."""
+    if column.dtype.is_temporal():  # a single time would be shown to the millisecond
+        return {"type": "date" if column.n_unique() > 1 else "category", "automargin": True}
+    if column.dtype.is_numeric():
+        return {"type": "linear", "automargin": True}
+    names = column.unique(maintain_order=True)
+    longest = _LONGEST if len(names) > _CROWDED else 2 * _LONGEST
+    return {
+        "type": "category",
+        "automargin": True,
+        "tickmode": "array",
+        "tickvals": [text_of(name) for name in names],
+        "ticktext": [text_of(name, longest) for name in names],
+    }

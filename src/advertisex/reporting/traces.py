@@ -1,0 +1,104 @@
+"""What is drawn in a figure: a series of bars or points each, or the cells of a heatmap."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from advertisex.analysis.answer import Chart
+from advertisex.reporting.cells import is_ratio
+from advertisex.reporting.drawn_values import PERCENT, along, numbers, text_of, title_of
+
+#: Series whose largest values differ by more than this get a panel each: one would lie flat on the axis.
+_APART = 10
+
+#: Okabe and Ito's colours that are seen on white and on black, and told apart by the colour-blind
+#: (Okabe & Ito, Color Universal Design, 2008), then two more.
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#888888", "#b8a400")
+
+#: Points of a line that are well apart.
+_SPARSE = 60
+
+
+def axis(letter: str, number: int) -> str:
+    """Plotly's name of the axis of a panel, counted from 0."""
+    return letter if number == 0 else f"{letter}{number + 1}"
+
+
+def series(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
+    """A trace for each series, and the titles of the panels that they stand in, from above."""
+    parts = list(_parts(chart, rows))
+    panels = list(chart.y) if _differ(rows, chart.y) else [""]
+    traces = []
+    for number, (name, part, y) in enumerate((name, part, y) for name, part in parts for y in chart.y):
+        panel = chart.y.index(y) if len(panels) > 1 else 0
+        label = " ".join(text for text in (name, title_of(y) if len(chart.y) > 1 or not name else "") if text)
+        traces.append(
+            {
+                "name": label,
+                "x": along(part[chart.x]),
+                "y": numbers(part[y]),
+                "yaxis": axis("y", panel),
+                **(_line(number, part.height) if chart.kind == "line" else _bars(number)),
+            }
+        )
+    return traces, panels
+
+
+def _bars(number: int) -> dict[str, Any]:
+    """Of the series with this number; where the colours begin again, hatched."""
+    pattern = {"pattern": {"shape": "/"}} if number >= len(_COLOURS) else {}
+    return {"type": "bar", "marker": {"color": _COLOURS[number % len(_COLOURS)], **pattern}}
+
+
+def _line(number: int, points: int) -> dict[str, Any]:
+    """Of the series with this number; where the colours begin again, dashed."""
+    colour = _COLOURS[number % len(_COLOURS)]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "marker": {"color": colour, "size": 6 if points <= _SPARSE else 3},
+        "line": {"color": colour, "dash": "solid" if number < len(_COLOURS) else "dash"},
+    }
+
+
+def _parts(chart: Chart, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of each series that `colour` makes, by its name."""
+    if chart.colour is None:
+        yield "", rows
+        return
+    for (value,), part in rows.group_by(chart.colour, maintain_order=True):
+        yield text_of(value), part
+
+
+def heatmap(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
+    """The one trace of a heatmap, and the title of its panel."""
+    assert chart.colour is not None
+    (across,) = chart.y
+    up, right = (rows[column].unique(maintain_order=True) for column in (across, chart.x))
+    if right.dtype == up.dtype:  # the same names stand in the same order on both sides
+        same = up.filter(up.is_in(right.implode(), nulls_equal=True))
+        right = pl.concat([same, right]).unique(maintain_order=True)
+    values = dict(zip(rows.select(chart.x, across).iter_rows(), numbers(rows[chart.colour]), strict=True))
+    trace = {
+        "type": "heatmap",
+        "x": along(right),
+        "y": along(up),
+        "z": [[values.get((x, y)) for x in right] for y in up],
+        "colorscale": "Viridis",
+        "colorbar": {
+            "title": {"text": title_of(chart.colour)},
+            "thickness": 12,
+            "outlinewidth": 0,
+            "tickformat": PERCENT if is_ratio(chart.colour) else "",
+        },
+        "hovertemplate": f"%{{x}} · %{{y}}<br>%{{z:{PERCENT if is_ratio(chart.colour) else ','}}}<extra></extra>",
+        "xgap": 1,
+        "ygap": 1,
+    }
+    return [trace], [across]
+
+
+def _differ(rows: pl.DataFrame, columns: Sequence[str]) -> bool:
+    peaks = [peak for column in columns if (peak := max(map(abs, filter(None, numbers(rows[column]))), default=0))]
+    return len(columns) > 1 and bool(peaks) and max(peaks) > _APART * min(peaks)

@@ -1,0 +1,197 @@
+"""Every question has one answer, to the last digit: whichever store holds the events, and however they came into it."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import polars as pl
+import pytest
+from store_places import STORES
+
+from advertisex.analysis.answer import Answer
+from advertisex.analysis.attribution import attribute
+from advertisex.analysis.bids import bids
+from advertisex.analysis.correlation import correlate, correlate_by_day
+from advertisex.analysis.funnel import funnel
+from advertisex.analysis.quality import quality
+from advertisex.analysis.reach import reach
+from advertisex.analysis.restatement import restatement
+from advertisex.analysis.scope import Scope
+from advertisex.analysis.summary import summarise, summarise_by_day
+from advertisex.batches import Batch, Partition, Span
+from advertisex.feeds import FEEDS
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.stores.contract import EventStore
+
+BEGIN = datetime(2026, 1, 5)
+CATALOGUE = Catalogue(
+    pl.DataFrame(
+        {
+            "creative_id": [f"c{n}" for n in range(6)],
+            "campaign_id": [f"k{n % 4}" for n in range(6)],
+            "advertiser_id": ["a"] * 6,
+        }
+    )
+)
+Message = tuple[str, bytes, int]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A store, and the time at which the first part of the messages had been processed, but not the second."""
+
+    store: EventStore
+    between: datetime
+
+
+def messages(seed: int, count: int) -> list[Message]:
+    """feed, payload, microseconds of the ingestion: users meet the same ads at the same times, and some is wrong."""
+    chance = random.Random(seed)
+    made = []
+    for _ in range(count):
+        feed = chance.choice(["impressions", "impressions", "clicks", "bids"])
+        when = BEGIN + timedelta(seconds=chance.randrange(0, 10 * 86_400, 1_800), microseconds=chance.choice([0, 1]))
+        fields: dict[str, Any] = {"user_id": f"u{chance.randrange(12)}", "timestamp": when.isoformat() + "Z"}
+        if chance.random() < 0.05:
+            fields["user_id"] = chance.choice(["", "-3"])
+        if feed == "clicks":
+            fields["campaign_id"] = f"k{chance.randrange(5)}"
+            fields["conversion_type"] = chance.choice(["click", "click", "signup"])
+            if chance.random() < 0.5:
+                fields |= {"value": chance.choice([0.1, 0.2, 0.7, 1e9, 3.3]), "currency": chance.choice(["EUR", "USD"])}
+            if chance.random() < 0.1:
+                fields |= {"clicks": chance.randrange(4), "conversions": chance.randrange(3)}
+        else:
+            fields["creative_id"] = f"c{chance.randrange(8)}"
+            fields["website"] = f"https://{chance.choice('abc')}.example.com/{chance.randrange(3)}"
+            fields["auction_id"] = chance.choice([None, f"x{chance.randrange(60)}"])
+        if feed == "bids":
+            fields |= {"amount": chance.choice([0.1, 0.01, 0.25]), "currency": chance.choice(["EUR", None])}
+        if feed != "bids" and chance.random() < 0.1:
+            fields["user_agent"] = chance.choice(["Googlebot/2.1", "Mozilla/5.0"])
+        ingested = when + timedelta(seconds=chance.randrange(5_000))
+        made.append((feed, json.dumps(fields).encode(), int(ingested.replace(tzinfo=UTC).timestamp() * 1_000_000)))
+    return made + chance.choices(made, k=count // 10)
+
+
+def commit(store: EventStore, batch: Sequence[Message], feed: str, partition: int) -> None:
+    topic = FEEDS[feed].topic
+    start = store.positions().get(Partition(topic, partition), 0)
+    end = start + len(batch)
+    payloads, times = [m[1] for m in batch], [m[2] for m in batch]
+    read = Batch(Span(topic, partition, start, end), range(start, end), payloads, times)
+    store.commit(process(read, FEEDS[feed], Policy(), CATALOGUE))
+
+
+def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, partitions: int, seed: int) -> Filled:
+    """Commit the parts one after the other, each in an order of its own."""
+    chance = random.Random(seed)
+    moments = []
+    for part in parts:
+        for feed in chance.sample(sorted(FEEDS), len(FEEDS)):
+            mine = [message for message in part if message[0] == feed]
+            if partitions > 1:
+                chance.shuffle(mine)
+            for number, start in enumerate(range(0, len(mine), size)):
+                commit(store, mine[start : start + size], feed, number % partitions)
+        time.sleep(0.002)
+        moments.append(datetime.now(UTC).replace(tzinfo=None))
+        time.sleep(0.002)
+    return Filled(store, moments[0])
+
+
+@pytest.fixture(scope="module")
+def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Filled]]:
+    """The same messages in every kind of store; in the embedded one, which is quick, in two ways."""
+    parts = messages(1, 500), messages(2, 120)
+    ways = dict.fromkeys(STORES, (100, 3, 7)) | {"duckdb": (1_000, 1, 0), "duckdb, in small batches": (17, 2, 8)}
+    with ExitStack() as opened:
+        filled = {}
+        for way, (size, partitions, seed) in ways.items():
+            new_place = opened.enter_context(STORES[way.split(",")[0]](request, tmp_path_factory))
+            store = opened.enter_context(new_place().open())
+            filled[way] = fill(store, parts, size, partitions, seed)
+        yield filled
+
+
+Ask = Callable[[Filled, Scope], Answer]
+PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
+    "summary": lambda store, scope: summarise(store, scope).answer(),
+    "summary by day": summarise_by_day,
+    "correlation": lambda store, scope: correlate(store, scope).answer(),
+    "correlation by day": correlate_by_day,
+    "funnel": funnel,
+    "funnel by campaign": partial(funnel, by="campaign_id"),
+    "funnel by creative": partial(funnel, by="creative_id"),
+    "funnel by website": partial(funnel, by="website"),
+    "funnel by hour": partial(funnel, by="hour"),
+    "attribution": attribute,
+    "attribution by website": partial(attribute, by="website", split_journeys=True, view_window=timedelta(days=7)),
+    "attribution by creative": partial(attribute, by="creative_id", within_campaign=True),
+    "reach": reach,
+    "bids": bids,
+    "quality": quality,
+}
+SCOPES = {
+    "everything": Scope(),
+    "a range": Scope(since=BEGIN + timedelta(days=2), until=BEGIN + timedelta(days=6, microseconds=1)),
+    "a campaign": Scope(campaign="k1"),
+}
+
+
+def plain(answer: Answer) -> dict[str, Any]:
+    """All of an answer that the way into the store does not show in: types, order and every digit."""
+    provenance = {"processed_at", "topic", "partition", "offset"}
+    return {
+        "what": (answer.question, answer.definition, replace(answer.scope, as_of=None)),
+        "of": (answer.horizon, dict(answer.computed_from)),
+        "parameters": {name: value for name, value in answer.parameters.items() if name not in {"from", "to"}},
+        "facts": dict(answer.facts),
+        "charts": list(answer.charts),
+        **{
+            table.name: (dict(table.rows.schema), table.rows.drop(provenance, strict=False).rows())
+            for table in answer.tables
+            if table.name != "ledger_hours"  # hours of the processing
+        },
+    }
+
+
+def check(stores: dict[str, Filled], ask: Ask, scope: Scope) -> None:
+    (first, expected), *others = ((name, plain(ask(filled, scope))) for name, filled in stores.items())
+    for name, found in others:
+        for part, value in expected.items():
+            assert found[part] == value, f"{part}: {name} differs from {first}"
+        assert found.keys() == expected.keys()
+    assert sum(expected["of"][1].values()) > 20
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("question", PLAIN)
+def test_a_question_has_one_answer(stores: dict[str, Filled], question: str, scope: str) -> None:
+    check(stores, lambda filled, asked: PLAIN[question](filled.store, asked), SCOPES[scope])
+
+
+@pytest.mark.parametrize("question", PLAIN)
+def test_a_question_about_the_past_has_one_answer(stores: dict[str, Filled], question: str) -> None:
+    def as_it_was(filled: Filled, scope: Scope) -> Answer:
+        return PLAIN[question](filled.store, replace(scope, as_of=filled.between))
+
+    check(stores, as_it_was, Scope())
+    some = next(iter(stores.values()))
+    assert plain(as_it_was(some, Scope())) != plain(PLAIN[question](some.store, Scope()))
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_restatement_has_one_answer(stores: dict[str, Filled], scope: str) -> None:
+    def since_then(filled: Filled, asked: Scope) -> Answer:
+        return restatement(filled.store, asked, filled.between, datetime(2100, 1, 1))
+
+    check(stores, since_then, SCOPES[scope])

@@ -1,0 +1,121 @@
+"""What people read in a cell."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+
+from advertisex.reporting.cells import facts_of, plain_decimal, said, said_amounts, said_of, said_times
+from advertisex.reporting.columns import columns_of
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (True, "yes"),
+        (False, "no"),
+        (1_234_567, "1,234,567"),
+        (-1_000, "-1,000"),
+        (0.25, "0.25"),
+        (1 / 3, "0.333333"),
+        (1234567.89, "1.23457e+06"),
+        (Decimal("1234.500000"), "1,234.50"),
+        (Decimal("-0.000001"), "-0.000001"),
+        (Decimal(17), "17.00"),
+        (datetime(2026, 1, 5, 9), "2026-01-05 09:00:00 UTC"),
+        (date(2026, 1, 5), "2026-01-05"),
+        (timedelta(days=30), "30d"),
+        (timedelta(hours=36), "36h"),
+        (timedelta(minutes=90), "90m"),
+        (timedelta(milliseconds=1_500), "1.5s"),
+        (timedelta(0), "0s"),
+        (b"\x00\xff", "00ff"),
+        (["a", 1_000], "a, 1,000"),
+        ({"a": 1}, "a 1"),
+        ("text", "text"),
+    ],
+)
+def test_a_value(value: Any, text: str) -> None:
+    assert said(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("ctr", 0.0225, "2.25 %"),
+        ("win_rate", 1.0, "100.00 %"),
+        ("share", 0.0, "0.00 %"),
+        ("rejected_share", 0.00000123, "0.00012 %"),
+        ("ctr_low", 0.5, "50.00 %"),
+        ("rate", 12.5, "1,250.00 %"),
+        ("average", 0.5, "0.5"),
+        ("operator", 0.5, "0.5"),
+        ("rate", 3, "3"),
+        ("ctr", None, "–"),
+        ("click_window_seconds", 2_592_000.0, "30d"),
+        ("delay_seconds", 0.25, "0.25s"),
+    ],
+)
+def test_a_value_that_has_a_name(name: str, value: Any, text: str) -> None:
+    assert said_of(name, value) == text
+
+
+def test_amounts_have_the_decimals_that_any_of_them_needs() -> None:
+    assert said_amounts([Decimal("1.5"), None, Decimal("1000.1234")]) == ["1.5000", "–", "1,000.1234"]
+    assert said_amounts([Decimal(1)]) == ["1.00"]
+    assert said_amounts([None]) == ["–"]
+    assert said_amounts([Decimal("0.333333333"), Decimal(3)], most=3) == ["0.333", "3.000"]
+
+
+def test_a_decimal_in_full() -> None:
+    assert plain_decimal(Decimal("1E+3")) == "1000"
+    assert plain_decimal(Decimal("0E-6")) == "0"
+    assert plain_decimal(Decimal("12345678901234567890.123456")) == "12345678901234567890.123456"
+
+
+def test_times_are_as_exact_as_any_of_them() -> None:
+    day = datetime(2026, 1, 5)
+    assert said_times([day, None]) == ["2026-01-05", "–"]
+    assert said_times([day, day + timedelta(hours=1)]) == ["2026-01-05 00:00", "2026-01-05 01:00"]
+    assert said_times([day, day + timedelta(seconds=1)]) == ["2026-01-05 00:00:00", "2026-01-05 00:00:01"]
+    assert said_times([]) == []
+
+
+def test_facts_lie_flat_and_have_their_intervals() -> None:
+    facts = {"users_once": 3, "ctr": 0.02, "ctr_low": 0.01, "ctr_high": 0.03, "value": {"EUR": Decimal(1), "": None}}
+
+    assert facts_of(facts) == [
+        ("users once", "3"),
+        ("ctr", "2.00 % (1.00 – 3.00)"),
+        ("value EUR", "1.00"),
+        ("value", "–"),
+    ]
+    assert facts_of({"x_low": 1, "cvr": None, "cvr_low": None, "cvr_high": None}) == [("x low", "1"), ("cvr", "–")]
+
+
+def test_columns_of_a_table() -> None:
+    rows = pl.DataFrame(
+        {
+            "name": ["a", None],
+            "cvr": [0.5, None],
+            "cvr_low": [0.25, None],
+            "cvr_high": [0.75, None],
+            "credit": pl.Series([Decimal("0.333333333"), Decimal(1)], dtype=pl.Decimal(38, 9)),
+            "value": pl.Series([Decimal("0.333333"), Decimal(1)], dtype=pl.Decimal(38, 6)),
+            "price_low": [1, 2],
+            "day": [datetime(2026, 1, 5), None],
+        }
+    )
+
+    columns = {column.name: column for column in columns_of(rows)}
+
+    assert list(columns) == ["name", "cvr", "credit", "value", "price_low", "day"]
+    assert columns["cvr"].cells == ["50.00 % (25.00 – 75.00)", "–"]
+    assert columns["cvr"].values == [0.5, None]
+    assert columns["credit"].cells == ["0.333", "1.000"]
+    assert columns["value"].cells == ["0.333333", "1.000000"]
+    assert columns["day"].cells == ["2026-01-05", "–"]
+    assert [column.kind for column in columns.values()] == ["", "number", "number", "number", "number", "moment"]

@@ -1,0 +1,155 @@
+"""Figures are what Plotly's own schema knows, hold every text escaped, and say what they leave out."""
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import plotly.graph_objects as go
+import polars as pl
+import pytest
+
+from advertisex.analysis.answer import Answer, Chart
+from advertisex.reporting.figures import figure
+
+
+def texts(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return [text for inner in value.values() for text in texts(inner)]
+        case list():
+            return [text for inner in value for text in texts(inner)]
+        case _:
+            return []
+
+
+def test_every_figure_is_known_to_plotly_and_is_plain_data(answer: Answer) -> None:
+    for chart in answer.charts:
+        drawn = figure(chart, answer.table(chart.table))
+
+        go.Figure({"data": drawn.data, "layout": drawn.layout})  # raises for a property that there is none of
+        assert json.loads(json.dumps(drawn.data, allow_nan=False)) == drawn.data
+
+
+def test_no_text_of_the_events_is_a_tag(answer: Answer) -> None:
+    for chart in answer.charts:
+        drawn = figure(chart, answer.table(chart.table))
+
+        found = [
+            text for trace in drawn.data for text in texts({k: v for k, v in trace.items() if k != "hovertemplate"})
+        ]
+        assert not any("<" in text for text in found + texts(drawn.layout))
+
+
+def test_numbers_and_names_stand_where_the_table_has_them() -> None:
+    rows = pl.DataFrame({"campaign_id": ["b", None, "17"], "clicks": [3, None, 1], "value": [Decimal(5), None, None]})
+
+    drawn = figure(Chart("t", "bar", "campaign_id", ("clicks", "value"), "says"), rows)
+
+    clicks, value = drawn.data
+    assert clicks["x"] == value["x"] == ["b", "–", "17"]
+    assert clicks["y"] == [3, None, 1]
+    assert value["y"] == [5.0, None, None]
+    assert drawn.layout["xaxis"]["type"] == "category"
+    assert drawn.note == ""
+
+
+def test_times_are_times_and_texts_that_look_like_them_are_not() -> None:
+    days = [datetime(2026, 1, 5), datetime(2026, 1, 6)]
+
+    of_times = figure(Chart("t", "line", "day", ("n",), ""), pl.DataFrame({"day": days, "n": [1, 2]}))
+    of_texts = figure(Chart("t", "line", "day", ("n",), ""), pl.DataFrame({"day": ["2026-01-05"], "n": [1]}))
+
+    assert of_times.layout["xaxis"]["type"] == "date"
+    assert of_times.data[0]["x"] == ["2026-01-05T00:00:00", "2026-01-06T00:00:00"]
+    assert of_texts.layout["xaxis"]["type"] == "category"
+
+
+@pytest.mark.parametrize(("small", "panels"), [(100, 1), (99, 2)])
+def test_series_of_other_magnitudes_have_panels_of_their_own(small: int, panels: int) -> None:
+    rows = pl.DataFrame({"day": ["a"], "impressions": [1_000], "clicks": [small]})
+
+    drawn = figure(Chart("t", "bar", "day", ("impressions", "clicks"), ""), rows)
+
+    assert len({trace["yaxis"] for trace in drawn.data}) == panels
+    assert drawn.layout["showlegend"] == (panels == 1)
+    domains = [drawn.layout[name]["domain"] for name in ("yaxis", "yaxis2")[:panels]]
+    assert all(low < high for low, high in domains)
+    assert domains == sorted(domains, reverse=True)
+
+
+def test_a_column_of_colours_parts_the_rows() -> None:
+    rows = pl.DataFrame({"hour": [1, 1, 2], "feed": ["a", "b", "a"], "share": [0.1, 0.2, 0.3]})
+
+    drawn = figure(Chart("t", "line", "hour", ("share",), "", colour="feed"), rows)
+
+    assert [(trace["name"], trace["x"], trace["y"]) for trace in drawn.data] == [
+        ("a", [1, 2], [0.1, 0.3]),
+        ("b", [1], [0.2]),
+    ]
+    assert drawn.layout["yaxis"]["tickformat"].endswith("%")
+
+
+def test_numbers_of_one_place_are_added_up() -> None:
+    rows = pl.DataFrame({"day": ["b", "a", "b"], "change": [1, 2, -4]})
+
+    (trace,) = figure(Chart("t", "bar", "day", ("change",), ""), rows).data
+
+    assert (trace["x"], trace["y"]) == (["b", "a"], [-3, 2])
+
+
+def test_a_heatmap_has_a_cell_for_each_pair() -> None:
+    rows = pl.DataFrame({"one": ["b", "a", "a"], "other": ["a", "b", "c"], "users": [1, 2, 3]})
+
+    (trace,) = figure(Chart("t", "heatmap", "one", ("other",), "", colour="users"), rows).data
+
+    assert trace["y"] == ["a", "b", "c"]
+    assert trace["x"] == ["a", "b"]
+    assert trace["z"] == [[None, 1], [2, None], [3, None]]
+
+
+def test_of_too_many_names_the_largest_are_drawn_and_the_others_counted() -> None:
+    rows = pl.DataFrame({"campaign_id": [f"c{n:03}" for n in range(100)], "clicks": range(100)})
+
+    drawn = figure(Chart("t", "bar", "campaign_id", ("clicks",), ""), rows)
+
+    assert drawn.data[0]["y"] == list(range(60, 100))
+    assert drawn.note == "the largest; 60 more in the table"
+
+
+def test_every_time_is_drawn() -> None:
+    hours = [datetime(2026, 1, 1) + timedelta(hours=n) for n in range(1_000)]
+
+    drawn = figure(Chart("t", "line", "hour", ("n",), ""), pl.DataFrame({"hour": hours, "n": range(1_000)}))
+
+    assert len(drawn.data[0]["x"]) == 1_000
+    assert drawn.note == ""
+
+
+def test_a_long_tail_does_not_squeeze_the_rest() -> None:
+    rows = pl.DataFrame({"frequency": range(1, 1_001), "users": [10_000] * 10 + [1] * 990})
+
+    drawn = figure(Chart("t", "bar", "frequency", ("users",), ""), rows)
+
+    assert drawn.layout["xaxis"]["range"] == [0, 10.5]
+    assert len(drawn.data[0]["x"]) == 1_000
+    assert drawn.note.startswith("up to 10, which is 99%")
+
+
+def test_long_names_are_cut_beside_the_axis_only() -> None:
+    names = [f"{'long' * 20}-{n}" for n in range(9)]
+
+    drawn = figure(Chart("t", "bar", "name", ("n",), ""), pl.DataFrame({"name": names, "n": range(9)}))
+
+    assert drawn.data[0]["x"] == drawn.layout["xaxis"]["tickvals"] == names
+    assert all(len(text) == 22 and text.endswith("…") for text in drawn.layout["xaxis"]["ticktext"])
+
+
+@pytest.mark.parametrize("kind", ["bar", "line", "heatmap"])
+def test_no_rows_make_an_empty_figure(kind: str) -> None:
+    rows = pl.DataFrame(schema={"x": pl.String, "y": pl.Int64, "c": pl.Int64})
+
+    drawn = figure(Chart("t", kind, "x", ("y",), "", colour="c" if kind == "heatmap" else None), rows)  # type: ignore[arg-type]
+
+    go.Figure({"data": drawn.data, "layout": drawn.layout})

@@ -1,0 +1,125 @@
+"""The page in a real browser: figures are drawn, nothing is asked of a network, and no text of the events is run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize
+
+from advertisex.analysis.answer import Answer
+from advertisex.reporting.page import page_of
+from browser import opened_browser
+
+
+@dataclass
+class Opened:
+    page: Page
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with opened_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(browser: Browser, answer: Answer, tmp_path: Path) -> Iterator[Opened]:
+    file = tmp_path / "page.html"
+    file.write_text(page_of(answer), encoding="utf-8")
+    page = browser.new_page(viewport=ViewportSize(width=1_300, height=900))
+    opened = Opened(page)
+    page.on("console", lambda message: opened.said.append(message.text))
+    page.on("pageerror", lambda error: opened.said.append(str(error)))
+    page.on("dialog", lambda dialog: (opened.said.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda asked: opened.asked.append(asked.url))
+    page.goto(file.as_uri())
+    until(page, "[...document.querySelectorAll('.drawn')].every((one) => one.querySelector('.main-svg'))")
+    yield opened
+    page.close()
+
+
+def test_the_page(opened: Opened) -> None:
+    page = opened.page
+    figures_are_drawn(page)
+    texts_of_events_stand_at_the_axes_as_they_are(page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert least_contrast(page) >= 4.5  # as WCAG 2.2 wants it of text
+    a_heading_sorts_when_it_is_pressed(page)
+    it_fits_on_paper_and_on_a_narrow_screen(page)
+    page.locator(".drawn").first.hover()
+
+    assert page.evaluate("window.ran") is None
+    assert opened.said == []
+    assert [url for url in opened.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert len([url for url in opened.asked if url.startswith("file:")]) == 1
+
+
+def figures_are_drawn(page: Page) -> None:
+    assert page.locator(".drawn").count() == 5
+    assert page.locator(".drawn .bars .point path").count() > 12
+    assert page.locator(".drawn .scatterlayer .point").count() == 14
+    assert page.locator(".drawn .heatmaplayer image").count() == 1
+
+
+def texts_of_events_stand_at_the_axes_as_they_are(page: Page) -> None:
+    ticks = set(page.locator(".drawn").first.locator(".xtick text").all_text_contents())
+    assert {'=HYPERLINK("http://ev…', "2026-01-01", "17", "<script>window.ran = …", "–"} <= ticks
+    assert page.locator(".drawn a[href], .drawn b").count() == 0
+
+
+def a_heading_sorts_when_it_is_pressed(page: Page) -> None:
+    """Numbers from the largest, texts from A, and what there is none of comes last."""
+    table = page.locator("table").first
+    for heading, row, column, cell in (
+        ("clicks", "first", 2, "11"),
+        ("clicks", "first", 2, "0"),
+        ("ctr", "last", 3, "–"),
+        ("campaign id", "last", 0, "–"),
+    ):
+        table.get_by_role("button", name=heading).click()
+        assert getattr(table.locator("tbody tr"), row).locator("td").nth(column).text_content() == cell
+    assert page.locator("th[aria-sort]").count() == 1
+
+
+def it_fits_on_paper_and_on_a_narrow_screen(page: Page) -> None:
+    width = "document.querySelector('.drawn .main-svg').getAttribute('width')"
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    until(page, f"{width} === '450'")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    until(page, f"{width} !== '450'")
+    page.set_viewport_size(ViewportSize(width=400, height=800))
+    until(page, "document.documentElement.scrollWidth <= 400")
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for it; Playwright's own way needs `eval`, which the policy of the page forbids."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"it never came: {condition}")
+
+
+def least_contrast(page: Page) -> float:
+    """Of all texts, in HTML and in figures, against the background of the page."""
+    found = page.evaluate("""() => {
+        const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        const light = (colour) => {
+            const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => linear(part / 255));
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+        };
+        const paper = light(getComputedStyle(document.body).backgroundColor);
+        const of = (colour) => Math.max(light(colour), paper) / Math.min(light(colour), paper);
+        const texts = document.querySelectorAll("h1, h2, dt, dd, td, th button, figcaption, small, footer");
+        const drawn = document.querySelectorAll(".drawn .main-svg g:not(.hoverlayer) > text");
+        return Math.min(
+            ...[...texts].map((text) => of(getComputedStyle(text).color)),
+            ...[...drawn].map((text) => of(getComputedStyle(text).fill)),
+        );
+    }""")
+    assert isinstance(found, float | int)
+    return found

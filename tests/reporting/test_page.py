@@ -1,0 +1,123 @@
+"""The page holds all that it shows, says what its numbers are of, and no text of the events means anything in it."""
+
+import json
+import re
+from base64 import b64encode
+from dataclasses import replace
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from advertisex.analysis.answer import Answer, Table
+from advertisex.reporting.page import MOST_ROWS, page_of
+
+#: What fetches something, wherever a page points to.
+FETCHING = {"src", "href", "action", "data", "poster", "srcset", "background", "formaction"}
+
+
+class Read(HTMLParser):
+    """The elements, their attributes and texts, as a browser parses them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.scripts: list[str] = []
+        self.texts: list[str] = []
+        self._in = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        self._in = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._in == "script":
+            self.scripts[-1] += data
+        elif data.strip():
+            self.texts.append(data.strip())
+
+
+@pytest.fixture
+def read(answer: Answer) -> Read:
+    return Read(page_of(answer))
+
+
+def test_nothing_is_fetched(read: Read) -> None:
+    assert [found for found in read.attributes if found[1] in FETCHING] == []
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(read.tags)
+
+
+def test_the_three_scripts_are_ours_and_the_policy_names_those_that_run(read: Read) -> None:
+    policy = next(
+        value for tag, name, value in read.attributes if name == "content" and value and "default-src" in value
+    )
+
+    data, plotly, ours = read.scripts
+    hashes = {f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in (plotly, ours)}
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert set(rules["script-src"].split()) == hashes
+    assert len(json.loads(data)) == 5
+    assert "plotly.js v" in plotly
+    assert "<" not in data
+
+
+def test_no_element_or_handler_comes_of_a_text(read: Read) -> None:
+    assert not {"a", "b"} & set(read.tags)
+    assert [name for _, name, _ in read.attributes if name.startswith("on")] == []
+
+
+def test_what_the_numbers_are_of_is_on_top(answer: Answer, read: Read) -> None:
+    shown = " ".join(read.texts)
+
+    for text in (
+        "definition example/1", "since 2026-01-01 00:00:00 UTC", "until the last event",
+        f"campaign {answer.scope.campaign}",
+        "as of now", "complete up to 2026-01-08 00:00:00 UTC", "computed from 12,345 impressions, 25 clicks",
+        "click window 30d", "by campaign_id", "ctr 1.00 % (0.50 – 2.00)", "value EUR 1,234.50",
+    ):  # fmt: skip
+        assert text in shown
+    assert "unset" not in shown
+
+
+def test_every_row_is_in_the_table_with_what_it_is_sorted_by(answer: Answer, read: Read) -> None:
+    for name in answer.table("campaigns")["campaign_id"].drop_nulls():
+        assert " ".join(name.split()) in {" ".join(text.split()) for text in read.texts}
+    keys = [value for tag, name, value in read.attributes if (tag, name) == ("td", "data-key")]
+    assert {"1000", "1011", "1234.500000", "2026-01-01 00:00:00"} <= set(keys)
+
+
+def test_a_long_table_is_cut_and_says_so(answer: Answer) -> None:
+    rows = pl.DataFrame({"n": range(MOST_ROWS + 5)})
+
+    page = page_of(replace(answer, tables=[Table("numbers", "Numbers", rows)], charts=[]))
+
+    assert page.count("<tr>") == 1 + MOST_ROWS
+    assert "The first 1,000 of 1,005 rows" in page
+    assert "<code>--csv --table numbers</code>" in page
+
+
+def test_a_page_without_figures_is_light(answer: Answer) -> None:
+    page = page_of(replace(answer, tables=[], charts=[], facts={"n": 1}))
+
+    assert len(page) < 20_000
+    assert re.findall(r"<dd>(.*?)</dd></div>\n</dl>\n</section>", page) == ["1"]
+
+
+def test_an_empty_table_says_none(answer: Answer) -> None:
+    page = page_of(replace(answer, tables=[Table("t", "T", pl.DataFrame(schema={"a": pl.String}))], charts=[]))
+
+    assert '<td colspan="1">none</td>' in page
+
+
+def test_the_same_answer_makes_the_same_page(answer: Answer) -> None:
+    assert page_of(answer) == page_of(answer)
