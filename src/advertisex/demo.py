@@ -1,12 +1,16 @@
 """The demonstration: simulate known traffic, run the whole pipeline on it, and compare what it found with the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from advertisex.analysis.answer import Answer
+from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import Correlation, correlate
+from advertisex.analysis.funnel import funnel
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import Summary, summarise
 from advertisex.batches import Counts, LedgerRow
@@ -18,6 +22,14 @@ from advertisex.processing.runner import Processing, run
 from advertisex.stores.contract import EventStore, RejectQuery
 
 SOURCES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
+
+#: The steps of the funnel, and its fact for the users of each.
+_USERS = {
+    "impressions": "impression_users",
+    "clicks": "click_users",
+    "conversions": "conversion_users",
+    "bids": "bid_users",
+}
 
 OnStep = Callable[[str], None]
 
@@ -63,6 +75,7 @@ def demonstrate(
     run(log, store, processing, Event())
     on_step("analyze")
     summary, correlation = summarise(store, Scope()), correlate(store, Scope())
+    stepped, auctioned = funnel(store, Scope(), by="campaign_id"), bids(store, Scope())
     put_in = truth.to_dict()
     return Demonstration(
         truth={"feeds": put_in["feeds"], "analysis": put_in["analysis"]},
@@ -75,12 +88,31 @@ def demonstrate(
                 "last_event": summary.to_dict()["last_event"],
                 "clicks_feed_users": correlation.users,
                 "clicks_per_conversion": correlation.clicks_per_conversion,
+                **_stepped(stepped),
+                "auctions_won": auctioned.facts["won"],
+                "spend": _amounts(auctioned.facts["spend"]),
             },
         },
         ledger=store.ledger(),
         summary=summary,
         correlation=correlation,
     )
+
+
+def _stepped(answer: Answer) -> dict[str, Any]:
+    """What the funnel says, in the truth's shape."""
+    return {
+        "users_of": {step: answer.facts[users] for step, users in _USERS.items()},
+        "value": _amounts(answer.facts["value"]),
+        "by_campaign": {
+            str(row["campaign_id"]): {step: row[step] for step in _USERS}
+            for row in answer.table("rows").iter_rows(named=True)
+        },
+    }
+
+
+def _amounts(by_currency: Mapping[str, Decimal]) -> dict[str, float]:
+    return {currency: float(amount) for currency, amount in by_currency.items() if amount}
 
 
 def _found(feed: Feed, store: EventStore, truth: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import advertisex.cli.demo
 from advertisex.demo import Demonstration, demonstrate
+from advertisex.processing.enrich import Catalogue
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing
 
@@ -32,7 +34,12 @@ def test_what_was_found_is_what_was_put_in_kind_by_kind(cli: Cli) -> None:
     assert document["ledger"]["balanced"] is True
     assert document["ledger"]["total"]["read"] == 20_000
     assert document["analysis"]["summary"]["counts"] == document["truth"]["analysis"]["counts"]
-    assert document["analysis"]["correlation"]["users"] == document["truth"]["analysis"]["clicks_feed_users"]
+    known = document["truth"]["analysis"]
+    assert document["analysis"]["correlation"]["users"] == known["clicks_feed_users"]
+    for step, count in known["counts"].items():
+        assert sum(campaign[step] for campaign in known["by_campaign"].values()) == count > 0
+    assert 0 < known["auctions_won"] < known["counts"]["impressions"]
+    assert set(known["value"]) <= set(known["spend"])
 
 
 def test_it_is_told_to_people_and_leaves_its_data_where_asked(cli: Cli, tmp_path: Path) -> None:
@@ -73,6 +80,30 @@ def test_a_pipeline_that_does_not_block_the_blocked_sites_is_found_out(
         wrong = [line for line in ended.out.splitlines() if line.rstrip().endswith("✗")]
         assert any("blocked_site" in line for line in wrong)
         assert "NOT OK" in ended.out
+
+
+def test_a_catalogue_that_lacks_creatives_is_found_out_campaign_by_campaign(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_a_campaign(
+        folder: Path, truth: Any, log: Any, store: Any, processing: Processing, on_step: Any
+    ) -> Demonstration:
+        creatives = processing.catalogue.creatives
+        known = Catalogue(creatives.filter(pl.col("campaign_id") != "cmp003"))
+        return demonstrate(folder, truth, log, store, replace(processing, catalogue=known), on_step)
+
+    monkeypatch.setattr(advertisex.cli.demo, "demonstrate", without_a_campaign)
+
+    ended = cli("demo", "--events", 20_000)
+
+    assert ended.code == 1
+    first, *others = [line.split() for line in ended.out.splitlines() if line.startswith("by_campaign")]
+    assert first == ["by_campaign", "40", "campaigns", "39", "equal", "✗"]
+    assert {tuple(line[:3]) for line in others if line[-1] == "✗"} == {
+        ("by_campaign:", "cmp003:", "impressions"),
+        ("by_campaign:", "cmp003:", "bids"),
+        ("by_campaign:", "None", "–"),
+    }
 
 
 def test_it_wants_a_folder_of_its_own(cli: Cli, tmp_path: Path) -> None:

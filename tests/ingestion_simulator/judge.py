@@ -4,9 +4,10 @@ import io
 import json
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import fastavro
@@ -153,3 +154,46 @@ class Account:
             "rejected": {reason: self.reasons[reason] for reason in (*truth["rejected"], *sorted(unnamed))},
             "filtered": {reason: self.reasons[reason] for reason in truth["filtered"]},
         }
+
+
+def analysis(found: dict[str, Account], campaign_of: dict[str, str]) -> dict[str, Any]:
+    """What the stored events say, in the shape of the simulator's truth."""
+    steps: dict[str, list[dict[str, Any]]] = {
+        name: list(found[name].stored.values()) for name in ("impressions", "clicks", "bids")
+    }
+    steps["conversions"] = [fields for fields in steps["clicks"] if fields["conversion"] != "click"]
+    clicks_feed_users = {fields["user_id"] for fields in steps["clicks"]}
+    steps["clicks"] = [fields for fields in steps["clicks"] if fields["conversion"] == "click"]
+    stored = [fields for events in steps.values() for fields in events]
+    times = sorted(read for fields in stored if (read := moment(fields["timestamp"])))
+    by_campaign: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(steps, 0))
+    for name, events in steps.items():
+        for fields in events:
+            by_campaign[fields.get("campaign") or campaign_of[fields["creative_id"]]][name] += 1
+    shown = {fields["auction_id"] for fields in steps["impressions"]}
+    won = [fields for fields in steps["bids"] if fields["auction_id"] in shown]
+    counts = {name: len(events) for name, events in steps.items()}
+    return {
+        "counts": counts,
+        "users": len({fields["user_id"] for fields in stored}),
+        "first_event": time_text(times[0]) if times else None,
+        "last_event": time_text(times[-1]) if times else None,
+        "clicks_feed_users": len(clicks_feed_users),
+        "clicks_per_conversion": counts["clicks"] / counts["conversions"] if counts["conversions"] else None,
+        "users_of": {name: len({fields["user_id"] for fields in events}) for name, events in steps.items()},
+        "value": by_currency((fields["currency"], fields["value"]) for fields in steps["conversions"]),
+        "auctions_won": len(won),
+        "spend": by_currency((fields["currency"], fields["amount"]) for fields in won),
+        "by_campaign": dict(by_campaign),
+    }
+
+
+def by_currency(amounts: Iterable[tuple[str, Any]]) -> dict[str, float]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for currency, amount in amounts:
+        sums[currency] += Decimal(str(amount))
+    return {currency: float(amount) for currency, amount in sums.items()}
+
+
+def time_text(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

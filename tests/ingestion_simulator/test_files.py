@@ -42,6 +42,9 @@ def test_the_files_hold_what_the_truth_says(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "truth.json").read_text())
     assert written == truth.to_dict()
     assert {name: account.as_truth(written["feeds"][name]) for name, account in found.items()} == written["feeds"]
+    with (tmp_path / "catalogue.csv").open(encoding="utf-8", newline="") as file:
+        campaign_of = {row["creative_id"]: row["campaign_id"] for row in csv.DictReader(file)}
+    assert judge.analysis(found, campaign_of) == written["analysis"]
     assert progress[-1] == truth.messages == 60_000
     for feed in written["feeds"].values():
         assert all(feed["filtered"].values())

@@ -18,6 +18,7 @@ from advertisex.ingestion.simulator import (
     play,
     publish_simulation,
 )
+from advertisex.ingestion.simulator.market import draw_market
 from advertisex.logs.sqlite import SqliteLog
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
@@ -87,8 +88,10 @@ def test_playing_keeps_the_rate_and_the_truth_until_interrupted(tmp_path: Path) 
         for feed in FEEDS.values():
             found[feed.name] = judge.Account(feed.name, POLICY)
             found[feed.name].add(judge.decoded(feed.name, m) for m in everything(log, feed.topic))
-    known = truth.to_dict()["feeds"]
-    assert {name: account.as_truth(known[name]) for name, account in found.items()} == known
+    known = truth.to_dict()
+    assert {name: account.as_truth(known["feeds"][name]) for name, account in found.items()} == known["feeds"]
+    campaign_of = {creative: campaign for creative, campaign, _ in draw_market(3, users=1).catalogue_rows}
+    assert judge.analysis(found, campaign_of) == known["analysis"]
     assert truth.messages == progress[-1] == pytest.approx(500 * 60, rel=0.05)
     for account in found.values():
         for fields in account.stored.values():

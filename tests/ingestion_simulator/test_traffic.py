@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from advertisex.ingestion.simulator import FaultRates, Simulation, SimulationSettings
+from advertisex.ingestion.simulator.auctions import Auctions
 from advertisex.ingestion.simulator.market import SITES, draw_market, user_id, user_number
-from advertisex.ingestion.simulator.rows import Waiting, no_rows
+from advertisex.ingestion.simulator.rows import ROW, Rows, Waiting, no_rows
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,48 @@ def events() -> dict[str, list[dict[str, Any]]]:
 def test_every_bid_is_an_auction_of_its_own(events: dict[str, list[dict[str, Any]]]) -> None:
     auctions = Counter(bid["auction_id"] for bid in events["bids"])
     assert max(auctions.values()) == 1
+
+
+def test_an_impression_names_the_auction_of_the_bid_that_it_won(events: dict[str, list[dict[str, Any]]]) -> None:
+    bids = {bid["auction_id"]: bid for bid in events["bids"]}
+    assert max(Counter(shown["auction_id"] for shown in events["impressions"]).values()) == 1
+    joined = [(bids[shown["auction_id"]], shown) for shown in events["impressions"] if shown["auction_id"] in bids]
+    # the bid of one in a hundred is still on its way when the simulation ends
+    assert len(joined) > 0.99 * len(events["impressions"])
+    for bid, shown in joined:
+        assert all(bid[name] == shown[name] for name in ("user_id", "creative_id", "website"))
+        assert bid["time"] < shown["time"]
+
+
+def test_auctions_are_remembered_for_as_long_as_something_of_them_is_under_way() -> None:
+    def rows(*serials: int) -> Rows:
+        made = np.zeros(len(serials), ROW)
+        made["serial"] = serials
+        return made
+
+    auctions = Auctions()
+    assert auctions.bids(rows()).size == 0
+    assert auctions.bids(rows(0, 1, 5)).size == 0
+    assert auctions.impressions(rows(1, 9))["serial"].tolist() == [1]
+    auctions.forget(5)
+    auctions.forget(4)
+    assert auctions.impressions(rows(6, 5))["serial"].tolist() == [5]
+    assert auctions.bids(rows(9, 6, 12))["serial"].tolist() == [9, 6]
+    auctions.forget(100)
+    assert auctions.bids(rows(101)).size == 0
+    assert auctions.impressions(rows(102, 101))["serial"].tolist() == [101]
+
+
+def test_traffic_without_end_remembers_no_auction_for_ever() -> None:
+    asked = SimulationSettings(faults=FaultRates.none(), users=50)
+    simulation = Simulation(asked, "log", messages_per_second=100)
+    target, remembered = 0, list[int]()
+    for second in range(1_750_000_000, 1_750_000_600, 10):
+        target += 1_000
+        simulation.until(second * 1_000_000, (second + 10) * 1_000_000, target)
+        remembered.append(len(simulation._tally._auctions))
+    assert max(remembered) < 2_000
+    assert simulation.truth().analysis.counts["bids"] > 20_000
 
 
 def test_bids_win_impressions_are_clicked_and_clicks_convert_at_believable_rates(

@@ -21,6 +21,8 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings
 from advertisex.settings import load_settings
 
+#: Numbers of the truth that are too many to be told one by one, and what they are by.
+_MANY = {"value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}
 _RIGHT, _WRONG = Text("✓", style="green"), Text("✗", style="red bold")
 
 
@@ -104,9 +106,9 @@ def _print(shown: Demonstration, took: float, data: Path | None) -> None:
         out.print()
     print_ledger(shown.ledger)
     out.print()
-    print_summary(shown.summary)
+    print_summary(shown.summary.answer())
     out.print()
-    print_correlation(shown.correlation)
+    print_correlation(shown.correlation.answer())
     out.print()
     if shown.ok:
         out.print(f"[green bold]OK[/]: every kind was found exactly, in {took:.1f} s.")
@@ -127,7 +129,18 @@ def _lines(truth: dict[str, Any], found: dict[str, Any], prefix: str = "") -> It
     """One line for each number, marked where both differ."""
     for name in truth | found:
         put_in, got = truth.get(name), found.get(name)
-        if isinstance(put_in, dict) and isinstance(got, dict):
-            yield from _lines(put_in, got, f"{name}: ")
+        if name in _MANY:
+            yield from _many(name, put_in or {}, got or {})
+        elif isinstance(put_in, dict) and isinstance(got, dict):
+            yield from _lines(put_in, got, f"{prefix}{name}: ")
         else:
             yield prefix + name, put_in, got, _RIGHT if put_in == got else _WRONG
+
+
+def _many(name: str, truth: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """One line for all that are equal, and then those that differ."""
+    differ = [key for key in truth | found if truth.get(key) != found.get(key)]
+    equal = len(truth | found) - len(differ)
+    yield name, f"{len(truth)} {_MANY[name]}", f"{equal} equal", _WRONG if differ else _RIGHT
+    for key in differ:
+        yield from _lines({key: truth.get(key)}, {key: found.get(key)}, f"{name}: ")

@@ -7,18 +7,11 @@ from typing import Any
 
 import fastavro
 from fastavro import _read_py as fastavro_in_python
-from fastavro.schema import SchemaParseException
 
 from advertisex.errors import SourceError
+from advertisex.feeds.avro_schema import is_recursive, unusable, weightless, without_logical_types
 from advertisex.ingestion.avro_blocks import MAGIC, Block, Container, write_long
 from advertisex.ingestion.avro_codecs import CODECS, UNREADABLE
-from advertisex.ingestion.avro_schema import (
-    is_endless,
-    is_recursive,
-    too_deep,
-    weightless,
-    without_logical_types,
-)
 from advertisex.ingestion.json_message import json_value
 from advertisex.ingestion.records import Chunk, Record
 from advertisex.ingestion.stream import Stream
@@ -28,8 +21,6 @@ _CHUNK_RECORDS = 5_000
 _PIECE_BYTES = 2**20
 #: Records that take no bytes can be claimed without end; so many of them are believed.
 _WEIGHTLESS_RECORDS = 1_000_000
-#: What fastavro raises for a schema that is none; not all of it is its own.
-_INVALID = (SchemaParseException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 #: What reading a datum raises when the bytes are not what the schema says.
 _UNREADABLE = (*UNREADABLE, IndexError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
@@ -108,14 +99,7 @@ class _BlockReader:
         if codec not in CODECS:
             known = ", ".join(CODECS)
             raise SourceError(f"unknown Avro codec {codec!r}", where=name, mend=f"write it with one of {known}")
-        try:
-            fault = "it is nested too deep" if too_deep(schema) else ""
-            if not fault:
-                fastavro.parse_schema(schema, _force=True)
-                fault = "a few bytes of it could claim data without end" if is_endless(schema) else ""
-        except _INVALID as error:
-            fault = f"it is not valid: {error or type(error).__name__}"
-        if fault:
+        if fault := unusable(schema):
             raise SourceError(f"the schema cannot be used: {fault}", where=name, mend="write the file with another")
 
 

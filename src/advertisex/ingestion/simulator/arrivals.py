@@ -61,6 +61,10 @@ class Arrivals:
         """The messages that arrive before `until` (None: all that are under way), in the order of arrival."""
         return self._under_way.take(until)
 
+    def oldest_auction(self, otherwise: int) -> int:
+        """The lowest serial of an auction that something is under way of; see `Waiting.lowest`."""
+        return self._under_way.lowest("serial", otherwise)
+
     def _kinds(self, count: int) -> NDArray[np.int8]:
         """The kind of each of the next messages.
 

@@ -11,6 +11,7 @@ from advertisex.ingestion.simulator.market import (
     ACTIONS,
     CURRENCIES,
     Market,
+    auction_id,
     campaign_id,
     creative_id,
     user_id,
@@ -53,7 +54,10 @@ def broken_json(message: bytes, noise: int) -> bytes:
 class ImpressionsJson:
     """Impressions as the ad server's HTTP API sends them."""
 
-    shape = Shape(required=("user_id", "timestamp", "ad_creative_id", "website"), ids=("user_id", "ad_creative_id"))
+    shape = Shape(
+        required=("user_id", "timestamp", "ad_creative_id", "website"),
+        ids=("user_id", "ad_creative_id", "auction_id"),
+    )
 
     def __init__(self, market: Market) -> None:
         self._websites = market.websites
@@ -66,6 +70,7 @@ class ImpressionsJson:
                 b'{"user_id":"u', decimal(user_number(rows["user"]), 8),
                 b'","timestamp":"', rfc3339(rows["time"]),
                 b'","ad_creative_id":"cr', decimal(rows["creative"], 6)[:, 1:],
+                b'","auction_id":"a', decimal(rows["serial"], 12),
                 b'",',
             ],
             len(rows),
@@ -79,6 +84,7 @@ class ImpressionsJson:
             "user_id": user_id(event.user),
             "timestamp": time_text(event.time),
             "ad_creative_id": creative_id(event.creative),
+            "auction_id": auction_id(event.serial),
             "website": self._websites[event.website],
         }
 

@@ -154,6 +154,11 @@ def campaign_id(campaign: int) -> str:
     return f"cmp{campaign:03d}"
 
 
+def auction_id(serial: int) -> str:
+    """The id of an auction, by which a bid and the impression that it won are known to belong together."""
+    return f"a{serial:012d}"
+
+
 def targeting(campaign: int) -> dict[str, str]:
     """Whom a campaign is aimed at."""
     audience = _AUDIENCES[campaign % len(_AUDIENCES)]

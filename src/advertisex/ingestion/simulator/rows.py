@@ -14,7 +14,7 @@ ROW = np.dtype(
         ("time", "i8"),
         ("arrival", "i8"),
         ("serial", "i8"),  # of the auction, by which it is known
-        ("amount", "f8"),  # what was bid, or what the conversion was worth
+        ("amount", "f8"),  # what was bid, also for what came of it; of a conversion, what it was worth
         ("user", "i4"),
         ("website", "i4"),
         ("creative", "i4"),
@@ -42,6 +42,10 @@ class Waiting:
     def add(self, rows: Rows) -> None:
         """Let more rows wait."""
         self._rows = np.concatenate([self._rows, rows]) if len(self._rows) else rows
+
+    def lowest(self, name: str, otherwise: int) -> int:
+        """The lowest value of a field among those that wait; `otherwise` where that is lower, or nothing waits."""
+        return min(otherwise, int(self._rows[name].min())) if len(self._rows) else otherwise
 
     def take(self, until: int | None) -> Rows:
         """Those whose moment lies before `until` (None: all), in its order; equal moments as they came."""

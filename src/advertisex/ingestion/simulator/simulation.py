@@ -65,7 +65,7 @@ class Simulation:
             "clicks": ClicksJson(self._market) if in_log else ClicksCsv(self._market),
             "bids": BidMessages(self._market) if in_log else BidsAvro(self._market),
         }
-        self._tally = Tally(settings.seed, plans, self._market.users)
+        self._tally = Tally(settings.seed, plans, self._market)
 
     @property
     def catalogue_rows(self) -> list[tuple[str, str, str]]:
@@ -118,6 +118,10 @@ class Simulation:
             arrived = _first_of_all(arrived, self._settings.events - self.messages)
         for name, rows in arrived.items():
             self._tally.add(name, rows)
+        oldest = self._traffic.oldest_auction
+        for name in ("bids", "impressions"):
+            oldest = self._arrivals[name].oldest_auction(oldest)
+        self._tally.forget_auctions(oldest)
         return Chunk({name: written(rows, self._formats[name]) for name, rows in arrived.items()})
 
 

@@ -64,6 +64,11 @@ class Traffic:
         both = both[np.argsort(both["time"], kind="stable")]
         return {"impressions": impressions, "clicks": both, "bids": bids}
 
+    @property
+    def oldest_auction(self) -> int:
+        """The lowest serial of an auction that a bid or an impression may still come of."""
+        return self._won.lowest("serial", self._serial)
+
     def _bid(self, times: Integers) -> Rows:
         count = len(times)
         rows = np.zeros(count, ROW)
@@ -105,7 +110,6 @@ class Traffic:
         """The impressions that bids lead to, when the page has loaded."""
         won: Rows = bids[self._random.random(len(bids)) < self._market.win_rate[self._campaign(bids)]]
         won["time"] += self._random.integers(_SECOND // 20, _SECOND, len(won))
-        won["amount"] = 0
         return won
 
     def _click(self, impressions: Rows) -> Rows:

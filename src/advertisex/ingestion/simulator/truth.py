@@ -1,14 +1,19 @@
 """What a simulation put in, exactly: the answer that the pipeline must find."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from advertisex.ingestion.simulator.auctions import Auctions
 from advertisex.ingestion.simulator.kinds import DUPLICATE, FEED_NAMES, GOOD, KINDS, FaultPlan, FeedName
+from advertisex.ingestion.simulator.market import CAMPAIGNS, COUNTRIES, CURRENCIES, Market, campaign_id
 from advertisex.ingestion.simulator.rows import Rows
+
+_STEPS = ("impressions", "clicks", "conversions", "bids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,11 @@ class AnalysisTruth:
         last_event: the latest.
         clicks_feed_users: distinct users of the clicks feed.
         clicks_per_conversion: of the sums; None without conversions.
+        users_of: distinct users of impressions, clicks, conversions and bids.
+        value: what conversions were worth, by currency; only those of which there is any.
+        auctions_won: auctions whose bid and whose impression are both stored.
+        spend: the amounts of these bids, by currency.
+        by_campaign: the counts of each campaign of which anything was stored.
     """
 
     counts: dict[str, int]
@@ -41,6 +51,11 @@ class AnalysisTruth:
     last_event: str | None
     clicks_feed_users: int
     clicks_per_conversion: float | None
+    users_of: dict[str, int]
+    value: dict[str, float]
+    auctions_won: int
+    spend: dict[str, float]
+    by_campaign: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +86,18 @@ class Tally:
     Args:
         seed: of the simulation.
         plans: for each feed, what can go wrong.
-        users: how many users the market has.
+        market: the world of the simulation.
     """
 
-    def __init__(self, seed: int, plans: dict[FeedName, FaultPlan], users: int) -> None:
+    def __init__(self, seed: int, plans: dict[FeedName, FaultPlan], market: Market) -> None:
         self._seed = seed
         self._plans = plans
         self._kinds = {name: np.zeros(len(KINDS), np.int64) for name in FEED_NAMES}
-        self._seen = np.zeros(users, bool)
-        self._seen_in_clicks = np.zeros(users, bool)
-        self._clicks = 0
+        self._steps = {name: _Step(market) for name in _STEPS}
+        self._value = _Money(market, places=2)
+        self._auctions = Auctions()
+        self._auctions_won = 0
+        self._spend = _Money(market, places=4)
         self._first: int | None = None
         self._last: int | None = None
 
@@ -95,32 +112,45 @@ class Tally:
         good = rows[rows["kind"] == GOOD]
         if not len(good):
             return
-        self._seen[good["user"]] = True
         if feed == "clicks":
-            self._seen_in_clicks[good["user"]] = True
-            self._clicks += int((good["action"] == 0).sum())
+            converted = good["action"] > 0
+            self._steps["clicks"].add(good[~converted])
+            self._steps["conversions"].add(good[converted])
+            self._value.add(good[converted])
+        else:
+            self._steps[feed].add(good)
+            won = self._auctions.bids(good) if feed == "bids" else self._auctions.impressions(good)
+            self._auctions_won += len(won)
+            self._spend.add(won)
         first, last = int(good["time"].min()), int(good["time"].max())
         self._first = first if self._first is None else min(first, self._first)
         self._last = last if self._last is None else max(last, self._last)
 
+    def forget_auctions(self, before: int) -> None:
+        """See `Auctions.forget`."""
+        self._auctions.forget(before)
+
     def truth(self) -> Truth:
         """What is known so far."""
-        feeds: dict[str, FeedTruth] = {name: self._feed(name) for name in FEED_NAMES}
-        conversions = feeds["clicks"].stored - self._clicks
+        steps = self._steps
+        clicks, conversions = steps["clicks"], steps["conversions"]
         analysis = AnalysisTruth(
-            counts={
-                "impressions": feeds["impressions"].stored,
-                "clicks": self._clicks,
-                "conversions": conversions,
-                "bids": feeds["bids"].stored,
-            },
-            users=int(self._seen.sum()),
+            counts={name: step.count for name, step in steps.items()},
+            users=int(np.any([step.users for step in steps.values()], axis=0).sum()),
             first_event=_text(self._first),
             last_event=_text(self._last),
-            clicks_feed_users=int(self._seen_in_clicks.sum()),
-            clicks_per_conversion=self._clicks / conversions if conversions else None,
+            clicks_feed_users=int((clicks.users | conversions.users).sum()),
+            clicks_per_conversion=clicks.count / conversions.count if conversions.count else None,
+            users_of={name: int(step.users.sum()) for name, step in steps.items()},
+            value=self._value.by_currency(),
+            auctions_won=self._auctions_won,
+            spend=self._spend.by_currency(),
+            by_campaign={
+                campaign_id(campaign): {name: int(step.campaigns[campaign]) for name, step in steps.items()}
+                for campaign in np.flatnonzero(sum(step.campaigns for step in steps.values())).tolist()
+            },
         )
-        return Truth(self._seed, feeds, analysis)
+        return Truth(self._seed, {name: self._feed(name) for name in FEED_NAMES}, analysis)
 
     def _feed(self, name: FeedName) -> FeedTruth:
         counts = dict(zip(KINDS, self._kinds[name].tolist(), strict=True))
@@ -132,6 +162,42 @@ class Tally:
             rejected={reason: counts[reason] for reason in plan.rejected},
             filtered={reason: counts[reason] for reason in plan.filtered},
         )
+
+
+class _Step:
+    """What is stored of one step of the funnel: by campaign, and whose it is."""
+
+    def __init__(self, market: Market) -> None:
+        self._campaign = market.creative_campaign
+        self.users = np.zeros(market.users, bool)
+        self.campaigns = np.zeros(CAMPAIGNS, np.int64)
+
+    @property
+    def count(self) -> int:
+        return int(self.campaigns.sum())
+
+    def add(self, rows: Rows) -> None:
+        self.users[rows["user"]] = True
+        self.campaigns += np.bincount(self._campaign[rows["creative"]], minlength=CAMPAIGNS)
+
+
+class _Money:
+    """Amounts added up as whole numbers, in the currencies of their users' countries."""
+
+    def __init__(self, market: Market, places: int) -> None:
+        self._country = market.country
+        self._unit = 10**places
+        self._sums = np.zeros(len(COUNTRIES), np.int64)
+
+    def add(self, rows: Rows) -> None:
+        units = np.rint(rows["amount"] * self._unit).astype(np.int64)
+        np.add.at(self._sums, self._country[rows["user"]], units)
+
+    def by_currency(self) -> dict[str, float]:
+        sums: Counter[str] = Counter()
+        for currency, units in zip(CURRENCIES, self._sums.tolist(), strict=True):
+            sums[currency] += units
+        return {currency: sums[currency] / self._unit for currency in sorted(sums) if sums[currency]}
 
 
 def _text(micros: int | None) -> str | None:

@@ -1,0 +1,187 @@
+"""The world that bench/analysis.py asks about: a month of traffic in an embedded store, the same at every making.
+
+Skewed as traffic is: of a million users the most active hundredth has a fifth of the events (and the first of them,
+as a robot would, 36,000 of 5 million impressions); campaigns, sites and browsers by powers of their rank. Nearly all
+clicks follow an impression, nearly all conversions a click; a fifth of the bids won an impression, and no bid is known
+of the other impressions. One event in a hundred is days late, and the catalogue lacks a few creatives.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from advertisex.batches import REJECT_COLUMNS, Batch, Outcome, Span
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.simulator.rhythm import times_between
+from advertisex.processing.identify import first_of_each, identify
+from advertisex.stores.duckdb import DuckdbStore
+
+START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e6)
+DAYS = 30
+CAMPAIGNS, CREATIVES = 50, 500
+#: Changes whenever the world does: a store of another version is made anew.
+VERSION = 2
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_USERS, _USER_TAIL = 1_000_000, 2.8
+_SITES, _PAGES = 200, 7
+_UNKNOWN_CREATIVES = 3
+_LATE_SHARE, _STRAY_SHARE = 0.01, 0.05
+#: Of each commit.
+_REJECTS = 300
+_AGENTS = 300
+_ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+_AGENT = (
+    pl.when(pl.col("agent") == _AGENTS // 2)
+    .then(pl.lit(_ROBOT))
+    .otherwise(
+        pl.format("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{}.0) Gecko/20100101 Firefox/{}.0", "agent", "agent")
+    )
+)
+
+
+def make(path: Path, impressions: int) -> None:
+    """Fill a new store: a tenth as many clicks, a hundredth as many conversions, a fifth as many bids.
+
+    Each day's arrivals are a commit of each feed, so that the store has a history.
+    """
+    random = np.random.default_rng(1)
+    shown = _impressions(random, impressions)
+    bids = _bids(random, shown, impressions // 5)
+    clicked = _after(random, shown, impressions // 10, seconds=20)
+    converted = _after(random, clicked, impressions // 100, seconds=3_600)
+    clicks = pl.concat([_clicks_feed(random, clicked, "click"), _clicks_feed(random, converted, "purchase")])
+    feeds = {"impressions": shown, "clicks": clicks, "bids": bids}
+    starts = dict.fromkeys(feeds, 0)
+    with DuckdbStore(path) as store:
+        for day in zip(*(_by_day_of_arrival(random, events) for events in feeds.values()), strict=True):
+            for name, arrived in zip(feeds, day, strict=True):
+                outcome = _outcome(name, arrived, starts[name])
+                store.commit(outcome)
+                starts[name] = outcome.span.end
+
+
+def _impressions(random: np.random.Generator, count: int) -> pl.DataFrame:
+    campaign = _power(random, CAMPAIGNS, 1.1, count)
+    creative = campaign + CAMPAIGNS * random.integers(0, CREATIVES // CAMPAIGNS, count)
+    known = pl.col("creative") >= _UNKNOWN_CREATIVES
+    drawn = pl.DataFrame(
+        {
+            "event_time": times_between(START, START + DAYS * _DAY, np.sort(random.random(count))),
+            "user": (random.random(count) ** _USER_TAIL * _USERS).astype(np.int64),
+            "creative": creative,
+            "campaign": campaign,
+            "site": _power(random, _SITES, 1.05, count),
+            "page": np.minimum(random.geometric(0.4, count), _PAGES),
+            "agent": _power(random, _AGENTS, 1.0, count),
+        }
+    )
+    return drawn.select(
+        pl.col("event_time").cast(pl.Datetime("us")),
+        user_id=pl.format("u{}", "user"),
+        website=pl.format("https://www.site{}.example/page/{}", "site", "page"),
+        creative_id=pl.format("cr{}", "creative"),
+        auction_id=pl.format("a{}", pl.int_range(pl.len())),
+        user_agent=_AGENT,
+        domain=pl.format("site{}.example", "site"),
+        campaign_id=pl.when(known).then(pl.format("cmp{}", "campaign")),
+        advertiser_id=pl.when(known).then(pl.format("adv{}", pl.col("campaign") // 5)),
+    )
+
+
+def _bids(random: np.random.Generator, shown: pl.DataFrame, count: int) -> pl.DataFrame:
+    """A fifth of them won an impression; the others lost an auction of their own."""
+    won = _sample(random, shown, count // 5).with_columns(pl.col("event_time") - pl.duration(milliseconds=300))
+    lost = _impressions(random, count - len(won)).with_columns(auction_id=pl.format("lost-{}", "auction_id"))
+    return (
+        pl.concat([won, lost])
+        .drop("user_agent")
+        .with_columns(
+            _currency(random, count),
+            amount=np.round(random.lognormal(0.2, 0.7, count), 4),
+            country=pl.lit("DE"),
+            device=pl.lit("mobile"),
+            targeting=pl.lit(None, pl.String),
+        )
+    )
+
+
+def _after(random: np.random.Generator, causes: pl.DataFrame, count: int, seconds: float) -> pl.DataFrame:
+    """What some causes lead to, later; a few are of another user, who has no such cause."""
+    led = _sample(random, causes.filter(pl.col("campaign_id").is_not_null()), count)
+    delay = (random.exponential(seconds, count) * _SECOND).astype(np.int64)
+    stray = pl.Series(random.random(count) < _STRAY_SHARE)
+    return led.with_columns(
+        event_time=pl.col("event_time") + pl.Series(delay).cast(pl.Duration("us")),
+        user_id=pl.when(stray).then(pl.format("stray-{}", "user_id")).otherwise("user_id"),
+    )
+
+
+def _clicks_feed(random: np.random.Generator, rows: pl.DataFrame, kind: str) -> pl.DataFrame:
+    converted = kind != "click"
+    money = {"value": np.round(random.lognormal(3, 1, len(rows)), 2), "currency": _currency(random, len(rows))}
+    return rows.select(
+        *("user_id", "event_time", "campaign_id", "user_agent"),
+        conversion_type=pl.lit(kind),
+        clicks=pl.lit(0 if converted else 1, pl.Int64),
+        conversions=pl.lit(1 if converted else 0, pl.Int64),
+        **{name: pl.when(pl.lit(converted)).then(pl.Series(drawn)) for name, drawn in money.items()},
+    )
+
+
+def _by_day_of_arrival(random: np.random.Generator, events: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The events in the order in which they arrive, some of them days late."""
+    count = len(events)
+    delay = random.exponential(_SECOND, count)
+    late = random.random(count) < _LATE_SHARE
+    delay[late] += random.exponential(2 * _DAY, int(late.sum()))
+    sent = events.with_columns(
+        ingested_at=pl.col("event_time") + pl.Series(delay.astype(np.int64)).cast(pl.Duration("us"))
+    ).sort("ingested_at")
+    day = (sent["ingested_at"].dt.timestamp("us") - START) // _DAY
+    edges = [0, *day.search_sorted(pl.Series(range(1, DAYS + 1))), count]
+    for first, last in pairwise(edges):
+        yield sent[first:last]
+
+
+def _outcome(name: str, arrived: pl.DataFrame, start: int) -> Outcome:
+    """Events as processing gives them, and a few messages that were none."""
+    feed = FEEDS[name]
+    offset = pl.int_range(start, start + len(arrived), dtype=pl.Int64, eager=True).alias("offset")
+    events, repeated = first_of_each(identify(arrived.with_columns(offset), feed))
+    read = len(arrived) + _REJECTS
+    rejects = pl.DataFrame(
+        {
+            "offset": range(start + len(arrived), start + read),
+            "kind": "rejected",
+            "stage": "decode",
+            "reason": "undecodable",
+            "detail": "not JSON",
+            "payload": b"{",
+            "ingested_at": arrived["ingested_at"].max(),
+        },
+        schema=REJECT_COLUMNS,
+    )
+    span = Span(feed.topic, 0, start, start + read)
+    return Outcome(span, name, events, rejects, repeated, read, Batch(span, (), (), ()))
+
+
+def _power(random: np.random.Generator, count: int, exponent: float, size: int) -> NDArray[np.int64]:
+    """Numbers from 0 up, each as often as its power says."""
+    weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
+    places = np.searchsorted(np.cumsum(weights / weights.sum()), random.random(size))
+    return np.minimum(places, count - 1)
+
+
+def _sample(random: np.random.Generator, rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    return rows[np.sort(random.choice(len(rows), count, replace=False))]
+
+
+def _currency(random: np.random.Generator, count: int) -> pl.Series:
+    names = pl.Series("currency", ["EUR", "USD", "GBP"])
+    return names.gather(_power(random, len(names), 1.0, count))
