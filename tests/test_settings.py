@@ -1,12 +1,13 @@
 """The settings: which wins, and what a mistake in them says."""
 
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import ConfigurationError
+from advertisex.feed_settings import configured_feeds
 from advertisex.settings import Settings, load_settings
 
 
@@ -57,6 +58,14 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: Any, variable: str, 
         load_settings(None, {})
 
 
+@pytest.mark.parametrize("key", ["SECRET€", "SECRET\nX", "SECRET X", "SECRET\x7f", "SECRET\u2028"])
+def test_an_api_key_that_fits_into_no_header_is_refused_and_not_told(monkeypatch: Any, key: str) -> None:
+    monkeypatch.setenv("ADVERTISEX_ELASTICSEARCH__API_KEY", key)
+    with pytest.raises(ConfigurationError, match=r"setting elasticsearch\.api_key: .* in one line") as caught:
+        load_settings(None, {})
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -70,6 +79,20 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: Any, variable: str, 
 def test_feeds_that_cannot_be_are_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         configured_feeds(settings(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [('{"type": "array", "items": "null"}', "could claim data without end"), ('"nonsense"', "it is not valid")],
+)
+def test_a_schema_with_which_one_message_could_stop_everything_is_refused(
+    tmp_path: Path, field: str, says: str
+) -> None:
+    text = f'{{"type": "record", "name": "Bid", "fields": [{{"name": "user_id", "type": {field}}}]}}'
+    (tmp_path / "own.avsc").write_text(text)
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        configured_feeds(settings(tmp_path, "[feeds.bids.schemas]\n7 = 'own.avsc'"))
+    assert str(tmp_path / "own.avsc") in str(caught.value)
 
 
 def test_a_field_of_the_feed_or_another_can_be_the_identity(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from advertisex import feeds
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed, TimeReading
+from advertisex.feeds.avro_schema import unusable
 from advertisex.settings import FeedSettings, Settings
 
 
@@ -60,10 +61,13 @@ def _configured(feed: Feed, own: FeedSettings) -> Feed:
 
 def _read_schema(path: Path) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        schema = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigurationError(
             f"cannot read an Avro schema: {error}",
             where=str(path),
             mend="name a record schema in JSON (.avsc)",
         ) from error
+    if fault := unusable(schema):
+        raise ConfigurationError(f"an Avro schema cannot be used: {fault}", where=str(path), mend="name another")
+    return schema

@@ -12,33 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from advertisex.analysis.correlation import Correlation, Distribution, correlate
+from advertisex.analysis.correlation import Correlation, Distribution, correlate, correlate_by_day, relate
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
-from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.contract import EventStore
 
 Stored = Callable[..., EventStore]
 
 
-class Totals:
-    """As much of a store as the question asks for."""
-
-    def __init__(self, *users: tuple[int, int]) -> None:
-        self._users = users
-
-    def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
-        return pl.DataFrame(
-            {
-                "user_id": [f"u{i}" for i in range(len(self._users))],
-                "clicks": [clicks for clicks, _ in self._users],
-                "conversions": [conversions for _, conversions in self._users],
-            },
-            schema={"user_id": pl.String, "clicks": pl.Int64, "conversions": pl.Int64},
-        )
-
-
 def of(*users: tuple[int, int]) -> Correlation:
-    return correlate(Totals(*users), Scope())  # type: ignore[arg-type] # it is asked for the totals only
+    totals = pl.DataFrame(users, schema={"clicks": pl.Int64, "conversions": pl.Int64}, orient="row")
+    return Correlation(scope=Scope(), **relate(totals))
 
 
 COUNTS = st.integers(0, 5) | st.integers(0, 10_000)
@@ -146,7 +130,7 @@ def test_it_is_asked_of_the_stored_clicks(stored: Stored) -> None:
     answer = correlate(stored(clicks=WORLD), Scope()).to_dict()
 
     by_hand = of((3, 1), (1, 0), (2, 2)).to_dict()
-    assert answer == by_hand
+    assert answer == by_hand | {"horizon": "2026-01-07T00:00:00Z", "computed_from": {"clicks": 5}}
     assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
     assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
 
@@ -161,6 +145,46 @@ def test_a_scope_narrows_it_and_is_named_in_the_answer(stored: Stored) -> None:
     assert answer.to_dict()["range"] == {
         "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y", "as_of": None,
     }  # fmt: skip
+
+
+def test_a_campaigns_rows_are_told(stored: Stored) -> None:
+    assert correlate(stored(clicks=WORLD), Scope(campaign="y")).computed_from == {"clicks": 3}
+
+
+def test_each_day_is_related_by_itself(stored: Stored) -> None:
+    late = [
+        {"user_id": user, "clicks": clicks, "conversions": conversions, "timestamp": f"2026-01-09T{hour:02}:00:00Z"}
+        for user, clicks, conversions, hour in (("a", 2, 1, 0), ("a", 1, 0, 23), ("b", 1, 0, 9), ("c", 2, 2, 9))
+    ]
+    store = stored(clicks=[*WORLD, *late])
+
+    answer = correlate_by_day(store, Scope())
+
+    days = answer.table("days")
+    assert days["day"].to_list() == [datetime(2026, 1, day) for day in (5, 6, 7, 9)]
+    assert days["users"].to_list() == [3, 1, 1, 3]
+    assert days["clicks"].to_list() == [5, 0, 1, 6]
+    assert days["conversions"].to_list() == [2, 1, 0, 3]
+    assert days["clicks_per_conversion"].to_list() == [2.5, 0.0, None, 2.0]
+    by_hand = of((3, 1), (1, 0), (2, 2))  # as in the small world, which is the last day here
+    last = days.row(3, named=True)
+    assert (last["r"], last["r_p"], last["rho"], last["rho_p"]) == (by_hand.r, by_hand.r_p, by_hand.rho, by_hand.rho_p)
+    assert days["r"].to_list()[1:3] == [None, None]
+    assert days["r"].dtype == days["rho_p"].dtype == pl.Float64
+    assert answer.to_dict()["pearson"] == correlate(store, Scope()).to_dict()["pearson"]
+    assert answer.parameters == {"by": "day"}
+
+
+def test_days_where_nothing_is_defined_keep_their_columns(stored: Stored) -> None:
+    days = correlate_by_day(stored(clicks=[{}]), Scope()).table("days")
+
+    assert days.schema["r"] == days.schema["clicks_per_conversion"] == pl.Float64
+    assert days.row(0)[1:] == (1, 1, 0, None, None, None, None, None)
+
+
+def test_without_a_click_there_is_no_day(stored: Stored) -> None:
+    with pytest.raises(AnalysisError, match="no click or conversion"):
+        correlate_by_day(stored(impressions=[{}]), Scope())
 
 
 def test_impressions_and_bids_make_no_user_of_it(stored: Stored) -> None:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pytest
 
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise
+from advertisex.analysis.summary import summarise, summarise_by_day
 from advertisex.errors import AnalysisError
 from advertisex.processing.enrich import Catalogue
 from advertisex.stores.contract import EventStore
@@ -40,7 +41,7 @@ def test_a_small_world_by_hand(stored: Stored) -> None:
     assert (answer["users"], answer["campaigns"], answer["events"]) == (5, 2, 9)
     assert answer["first_event"] == "2026-01-01T00:00:00.000001Z"
     assert answer["last_event"] == "2026-02-03T04:05:06.789000Z"
-    assert answer["value"] == {"": 7.0, "EUR": pytest.approx(0.3)}
+    assert answer["value"] == {"": 7, "EUR": 0.3}
     assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
 
 
@@ -85,3 +86,63 @@ def test_an_empty_range_names_the_range(stored: Stored) -> None:
         summarise(stored(clicks=[{}]), Scope(until=datetime(2020, 1, 1), campaign="k1"))
 
     assert caught.value.where == "until 2020-01-01T00:00:00Z, campaign k1"
+
+
+def test_values_are_added_up_exactly(stored: Stored) -> None:
+    rows = [
+        {"user_id": f"u{place}", "conversion_type": "buy", "value": value, "currency": "EUR"}
+        for place, value in enumerate([0.1] * 10 + [1_000_000_000_000, 0.000001, 0.0000004])
+    ]
+
+    answer = summarise(stored(clicks=rows), Scope())
+
+    assert answer.value == {"EUR": Decimal("1000000000001.000001")}
+    assert answer.answer().facts["value"] == answer.value
+
+
+def test_only_conversions_have_a_value(stored: Stored) -> None:
+    store = stored(
+        clicks=[{"clicks": 1, "conversions": 0, "value": 5}, {"user_id": "b", "conversion_type": "buy", "value": 2}]
+    )
+
+    assert summarise(store, Scope()).value == {"": Decimal(2)}
+
+
+def test_days_are_those_of_the_events(stored: Stored) -> None:
+    world = {
+        "impressions": [
+            {"user_id": "a", "timestamp": "2026-01-01T00:00:00Z"},
+            {"user_id": "a", "timestamp": "2026-01-01T23:59:59.999999Z"},
+            {"user_id": "a", "timestamp": "2026-01-02T00:00:00Z"},
+        ],
+        "clicks": [
+            {"user_id": "b", "timestamp": "2026-01-01T12:00:00Z", "clicks": 3, "conversions": 2,
+             "value": 0.1, "currency": "EUR"},
+            {"user_id": "a", "timestamp": "2026-01-04T12:00:00Z", "campaign_id": "k2", "conversion_type": "buy",
+             "value": 1},
+        ],
+        "bids": [{"user_id": "a", "timestamp": "2026-01-04T12:00:00Z"}],
+    }  # fmt: skip
+    store = stored(CATALOGUE, **world)
+
+    answer = summarise_by_day(store, Scope())
+
+    assert answer.table("days").rows(named=True) == [
+        {"day": datetime(2026, 1, 1), "impressions": 2, "clicks": 3, "conversions": 2, "bids": 0,
+         "users": 2, "campaigns": 1, "value": None, "value_EUR": Decimal("0.1")},
+        {"day": datetime(2026, 1, 2), "impressions": 1, "clicks": 0, "conversions": 0, "bids": 0,
+         "users": 1, "campaigns": 1, "value": None, "value_EUR": None},
+        {"day": datetime(2026, 1, 4), "impressions": 0, "clicks": 0, "conversions": 1, "bids": 1,
+         "users": 1, "campaigns": 1, "value": Decimal(1), "value_EUR": None},
+    ]  # fmt: skip
+    assert answer.facts == summarise(store, Scope()).answer().facts
+    assert (answer.facts["users"], answer.facts["campaigns"]) == (2, 2)
+    assert answer.computed_from == {"impressions": 3, "clicks": 2, "bids": 1}
+    assert answer.to_dict()["days"][0]["day"] == "2026-01-01T00:00:00Z"
+
+
+def test_days_without_any_campaign_or_value_count_none(stored: Stored) -> None:
+    days = summarise_by_day(stored(impressions=[{}]), Scope()).table("days")
+
+    assert days.row(0, named=True)["campaigns"] == 0
+    assert [name for name in days.columns if name.startswith("value")] == []

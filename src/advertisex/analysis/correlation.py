@@ -13,16 +13,22 @@ All sums are exact integers, so the result depends neither on the order of the e
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from advertisex.analysis.answer import Answer, Chart, Table, horizon
+from advertisex.analysis.buckets import DAY
+from advertisex.analysis.lean import coded, lean
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "correlation/1"
+
+_RATIOS = ("clicks_per_conversion", "r", "r_p", "rho", "rho_p")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class Correlation:
         r_p: its two-sided p-value.
         rho: Spearman's, null where it is not defined.
         rho_p: its two-sided p-value.
+        horizon: the event time up to which it is complete, see `answer.horizon`.
+        computed_from: rows by feed.
     """
 
     scope: Scope
@@ -61,19 +69,30 @@ class Correlation:
     r_p: float | None
     rho: float | None
     rho_p: float | None
+    horizon: datetime | None = None
+    computed_from: dict[str, int] = field(default_factory=dict)
+
+    def answer(self) -> Answer:
+        """The same as every question answers."""
+        return Answer(
+            question="correlation",
+            definition=DEFINITION,
+            scope=self.scope,
+            horizon=self.horizon,
+            computed_from=self.computed_from,
+            facts={
+                "users": self.users,
+                "clicks": asdict(self.clicks),
+                "conversions": asdict(self.conversions),
+                "clicks_per_conversion": self.clicks_per_conversion,
+                "pearson": {"r": self.r, "p": self.r_p, "n": self.users},
+                "spearman": {"rho": self.rho, "p": self.rho_p, "n": self.users},
+            },
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as one JSON document."""
-        return {
-            "definition": DEFINITION,
-            "range": self.scope.to_dict(),
-            "users": self.users,
-            "clicks": asdict(self.clicks),
-            "conversions": asdict(self.conversions),
-            "clicks_per_conversion": self.clicks_per_conversion,
-            "pearson": {"r": self.r, "p": self.r_p, "n": self.users},
-            "spearman": {"rho": self.rho, "p": self.rho_p, "n": self.users},
-        }
+        return self.answer().to_dict()
 
 
 def correlate(store: EventStore, scope: Scope) -> Correlation:
@@ -89,22 +108,71 @@ def correlate(store: EventStore, scope: Scope) -> Correlation:
             where=scope.text(),
             mend="widen the range, or process some first",
         )
+    read = {"clicks": _rows(store, scope)}
+    return Correlation(scope=scope, horizon=horizon(store, scope, ["clicks"]), computed_from=read, **relate(totals))
+
+
+def correlate_by_day(store: EventStore, scope: Scope) -> Answer:
+    """Relate the clicks and conversions of users within the scope, day by day.
+
+    Returns:
+        The facts of `correlate`, which are of all days together, and the table `days`: day (Datetime, its beginning in
+        UTC), users, clicks, conversions (i64), clicks_per_conversion, r, r_p, rho, rho_p (f64 or null), of the users
+        who have a row on that day. Days without one are left out.
+
+    Raises:
+        AnalysisError: no click and no conversion is stored there.
+    """
+    whole = correlate(store, scope).answer()
+    user = coded("user_id", pl.Categories.random())
+    totals = (
+        lean(store, "clicks", scope, user, DAY, pl.col("clicks"), pl.col("conversions"))
+        .group_by("day", "user_id")
+        .agg(pl.col("clicks", "conversions").sum())
+        .sort("day")
+    )
+    days = totals.partition_by("day", maintain_order=True, as_dict=True)
+    rows = [{"day": day, **_flat(relate(group))} for (day,), group in days.items()]
+    table = pl.DataFrame(rows, schema_overrides=dict.fromkeys(_RATIOS, pl.Float64))
+    return replace(
+        whole,
+        parameters={"by": "day"},
+        tables=[Table("days", "Correlation by day", table)],
+        charts=[
+            Chart("days", "line", "day", ("r", "rho"), "How clicks and conversions relate, by day"),
+            Chart("days", "line", "day", ("clicks_per_conversion",), "Clicks per conversion by day"),
+        ],
+    )
+
+
+def relate(totals: pl.DataFrame) -> dict[str, Any]:
+    """The numbers of a `Correlation`, by name, from the clicks and conversions (i64) of each user."""
     clicks, conversions = totals["clicks"], totals["conversions"]
     r, r_p = _pearson(clicks, conversions)
     # Twice the mean rank is a whole number, so ranks are summed as exactly as counts
     rho, rho_p = _pearson(*((s.rank("average") * 2).cast(pl.Int64) for s in (clicks, conversions)))
     total = int(conversions.sum())
-    return Correlation(
-        scope=scope,
-        users=totals.height,
-        clicks=_distribution(clicks),
-        conversions=_distribution(conversions),
-        clicks_per_conversion=int(clicks.sum()) / total if total else None,
-        r=r,
-        r_p=r_p,
-        rho=rho,
-        rho_p=rho_p,
-    )
+    return {
+        "users": totals.height,
+        "clicks": _distribution(clicks),
+        "conversions": _distribution(conversions),
+        "clicks_per_conversion": int(clicks.sum()) / total if total else None,
+        "r": r,
+        "r_p": r_p,
+        "rho": rho,
+        "rho_p": rho_p,
+    }
+
+
+def _flat(numbers: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a day: of the distributions the sums alone."""
+    return numbers | {name: numbers[name].sum for name in ("clicks", "conversions")}
+
+
+def _rows(store: EventStore, scope: Scope) -> int:
+    if scope.campaign is None:
+        return store.extent("clicks", scope.within).events
+    return lean(store, "clicks", scope, pl.col("campaign_id")).height
 
 
 def _distribution(x: pl.Series) -> Distribution:

@@ -53,3 +53,9 @@ def by_currency(rows: pl.DataFrame, keys: Sequence[str], amount: str = "value") 
         else:
             made = made.with_columns(found[name])
     return made
+
+
+def totals_by_currency(rows: pl.DataFrame, amount: str = "value") -> dict[str, Decimal]:
+    """Money added up, by currency ("" where none was sent), sorted; of rows as `by_currency` takes them."""
+    sums = rows.drop_nulls(amount).group_by(pl.col("currency").fill_null("")).agg(total(amount)).sort("currency")
+    return {currency: Decimal(number).scaleb(-MONEY) for currency, number in sums.iter_rows()}

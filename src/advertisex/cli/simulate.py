@@ -16,8 +16,8 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, print_json, print_table, progress
-from advertisex.configured_feeds import configured_feeds
 from advertisex.errors import ConfigurationError
+from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.simulator import (
     SimulationSettings,
     SystemClock,

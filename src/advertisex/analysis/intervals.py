@@ -1,0 +1,41 @@
+"""Ratios of counts, and how far chance may have moved them."""
+
+import polars as pl
+
+#: The share of such intervals that hold the true ratio, and the standard normal quantile that belongs to it.
+CONFIDENCE = 0.95
+Z = 1.959963984540054
+
+
+def ratio(count: str, of: str, name: str) -> pl.Expr:
+    """One column of counts by another (Float64); null where the other is 0."""
+    return pl.when(pl.col(of) != 0).then(pl.col(count) / pl.col(of)).alias(name)
+
+
+def rate(count: str, of: str, name: str) -> list[pl.Expr]:
+    """A ratio with its 95 % Wilson score interval, as columns `name`, `name_low`, `name_high` (Float64).
+
+    With n tries of which k succeeded, p = k / n: (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927) 209-212.
+
+    Args:
+        count: the column of successes, whole numbers.
+        of: the column of tries.
+        name: of the ratio.
+
+    Returns:
+        The three; all null without a try. Where there are more successes than tries, the ratio is given all the same,
+        and the interval is null.
+    """
+    k, n = pl.col(count), pl.col(of)
+    p, spread = k / n, Z**2 / n
+    middle = p + spread / 2
+    half = Z * (p * (1 - p) / n + spread / (4 * n)).sqrt()
+    low = pl.when(k == 0).then(0.0).otherwise((middle - half) / (1 + spread))  # without the last digit's noise
+    high = pl.when(k == n).then(1.0).otherwise((middle + half) / (1 + spread))
+    is_known = (n > 0) & (k <= n)
+    return [
+        ratio(count, of, name),
+        pl.when(is_known).then(low).alias(f"{name}_low"),
+        pl.when(is_known).then(high).alias(f"{name}_high"),
+    ]

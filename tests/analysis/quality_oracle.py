@@ -1,0 +1,111 @@
+"""The questions of quality in plain Python: loops over lists. It follows docs/metrics.md alone."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+Row = dict[str, Any]
+
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+
+
+def percentile(values: Sequence[int], percent: int) -> int:
+    """The smallest value that at least so many in a hundred do not exceed."""
+    return next(
+        v for v in sorted(values) if Fraction(sum(x <= v for x in values), len(values)) >= Fraction(percent, 100)
+    )
+
+
+def place(row: Row) -> tuple[datetime, bytes]:
+    return row["event_time"], row["event_id"]
+
+
+def answers(click: Row, impressions: Sequence[Row]) -> Row | None:
+    """The impression that a click answers."""
+    own = [
+        i
+        for i in impressions
+        if i["user_id"] == click["user_id"]
+        and i["campaign_id"] == click["campaign_id"]
+        and timedelta(0) <= click["event_time"] - i["event_time"] <= 30 * DAY
+    ]
+    return max(own, key=place, default=None)
+
+
+def clicks_without_impression(clicks: Sequence[Row], impressions: Sequence[Row]) -> list[Row]:
+    return [c for c in clicks if c["clicks"] > 0 and answers(c, impressions) is None]
+
+
+def conversions_without_touch(rows: Sequence[Row], clicks: Sequence[Row], impressions: Sequence[Row]) -> list[Row]:
+    def is_touched(conversion: Row) -> bool:
+        def near(touch: Row, window: timedelta) -> bool:
+            age = conversion["event_time"] - touch["event_time"]
+            return touch["user_id"] == conversion["user_id"] and timedelta(0) <= age <= window
+
+        return any(c["clicks"] > 0 and near(c, 30 * DAY) for c in clicks) or any(near(i, DAY) for i in impressions)
+
+    return [r for r in rows if r["conversions"] > 0 and not is_touched(r)]
+
+
+def impressions_without_bid(rows: Sequence[Row], bids: Sequence[Row]) -> list[Row]:
+    return [
+        i
+        for i in rows
+        if i["auction_id"] is not None
+        and not any(b["auction_id"] == i["auction_id"] and abs(b["event_time"] - i["event_time"]) <= DAY for b in bids)
+    ]
+
+
+def creatives_without_campaign(impressions: Sequence[Row], bids: Sequence[Row]) -> dict[str, tuple[int, int]]:
+    counts = [
+        Counter(r["creative_id"] for r in rows if r["creative_id"] is not None and r["campaign_id"] is None)
+        for rows in (impressions, bids)
+    ]
+    return {creative: (counts[0][creative], counts[1][creative]) for creative in counts[0] | counts[1]}
+
+
+def instant_clicks(rows: Sequence[Row], impressions: Sequence[Row]) -> set[bytes]:
+    found = set()
+    for click in rows:
+        seen = answers(click, impressions) if click["clicks"] > 0 else None
+        if seen is not None and click["event_time"] - seen["event_time"] < timedelta(milliseconds=300):
+            found.add(click["event_id"])
+    return found
+
+
+def runs(rows: Sequence[Row], *, on_domains: bool) -> set[bytes]:
+    """Five of a user in a row within less than a second; of impressions on five domains."""
+    found: set[bytes] = set()
+    of_users = defaultdict(list)
+    for row in sorted(rows, key=place):
+        if row["domain"] is not None if on_domains else row["clicks"] > 0:
+            of_users[row["user_id"]].append(row)
+    for own in of_users.values():
+        for start in range(len(own) - 4):
+            run = own[start : start + 5]
+            if run[-1]["event_time"] - run[0]["event_time"] < SECOND and (
+                not on_domains or len({r["domain"] for r in run}) == 5
+            ):
+                found |= {r["event_id"] for r in run}
+    return found
+
+
+def outliers(rows: Sequence[Row], number: str | None, least: int, deviations: float = 3.5) -> tuple[set[bytes], int]:
+    """The events of a user's day with far more than usual; and from what number that is so."""
+    days: dict[Any, int] = defaultdict(int)
+    rows = [r for r in rows if number is None or r[number] > 0]
+    for row in rows:
+        days[row["user_id"], row["event_time"].date()] += 1 if number is None else row[number]
+    logarithms = [math.log(n) for n in days.values()]
+    middle = median(logarithms)
+    spread = max(1.4826 * median([abs(x - middle) for x in logarithms]), math.log(2))
+    first = max(least, int(math.exp(middle + deviations * spread)) + 1)
+    return {r["event_id"] for r in rows if days[r["user_id"], r["event_time"].date()] >= first}, first
+
+
+def median(values: Sequence[float]) -> float:
+    rising, half = sorted(values), len(values) // 2
+    return rising[half] if len(rising) % 2 else (rising[half - 1] + rising[half]) / 2

@@ -1,0 +1,98 @@
+"""Small random worlds for the oracles: few users, campaigns and times, so that ties and gaps are common."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from hypothesis import strategies as st
+
+from advertisex.batches import Batch, Span
+from advertisex.feeds import FEEDS
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.duckdb import DuckdbStore
+
+START = datetime(2026, 1, 1)
+INGESTED = 1_790_000_000_000_000  # 2026-09-21
+
+#: c4 belongs to no campaign.
+CATALOGUE = Catalogue(
+    pl.DataFrame({"creative_id": ["c1", "c2", "c3"], "campaign_id": ["k1", "k1", "k2"], "advertiser_id": ["a"] * 3})
+)
+
+_user = st.sampled_from(["u1", "u2", "u3"])
+_creative = st.sampled_from(["c1", "c2", "c3", "c4"])
+_website = st.sampled_from(["https://www.one.example.com/a", "https://one.example.com/b", "two.example.org"])
+_auction = st.sampled_from([None, "x1", "x2", "x3", "x4"])
+_currency = st.sampled_from([None, "EUR", "USD"])
+_amount = st.sampled_from([None, 0, 0.1, 0.2, 1.5, 2.000001, 1e12])
+#: Hours, and moments at the borders of the windows of 1 and 30 days.
+_time = st.one_of(
+    st.integers(0, 40).map(lambda hours: START + timedelta(hours=6 * hours)),
+    st.sampled_from([0, 1, 29, 30]).flatmap(
+        lambda days: st.integers(-1, 1).map(lambda micros: START + timedelta(days=days + 3, microseconds=micros))
+    ),
+).map(lambda time: time.replace(tzinfo=UTC).isoformat())
+
+IMPRESSIONS = st.fixed_dictionaries(
+    {"user_id": _user, "timestamp": _time, "website": _website, "creative_id": _creative, "auction_id": _auction}
+)
+CLICKS = st.fixed_dictionaries(
+    {
+        "user_id": _user,
+        "timestamp": _time,
+        "campaign_id": st.sampled_from(["k1", "k2", "k3"]),
+        "clicks": st.sampled_from([0, 1, 1, 3, 10**9]),
+        "conversions": st.sampled_from([0, 0, 1, 2]),
+        "value": _amount,
+        "currency": _currency,
+    }
+)
+BIDS = st.fixed_dictionaries(
+    {
+        "user_id": _user,
+        "timestamp": _time,
+        "creative_id": st.none() | _creative,
+        "auction_id": _auction,
+        "amount": _amount,
+        "currency": _currency,
+        "website": st.none() | _website,
+    }
+)
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class World:
+    """What a store holds, as plain rows."""
+
+    store: EventStore
+    impressions: Rows
+    clicks: Rows
+    bids: Rows
+
+
+@contextmanager
+def world(**feeds: Rows) -> Iterator[World]:
+    """A store in memory with these events; what it holds is read back, without its duplicates."""
+    with DuckdbStore(Path(":memory:")) as store:
+        for name, events in feeds.items():
+            payloads = [json.dumps(event).encode() for event in events]
+            end = len(payloads)
+            batch = Batch(Span(FEEDS[name].topic, 0, 0, end), range(end), payloads, [INGESTED] * end)
+            outcome = process(batch, FEEDS[name], Policy(), CATALOGUE)
+            assert not outcome.rejects.height, outcome.rejects.rows()
+            store.commit(outcome)
+        yield World(store, **{name: _stored(store, name) for name in FEEDS})
+
+
+def _stored(store: EventStore, feed: str) -> Rows:
+    columns = ["event_id", *FEEDS[feed].columns]
+    return [row for frame in store.scan(feed, columns, Range()) for row in frame.iter_rows(named=True)]

@@ -1,0 +1,111 @@
+"""The impression that a click or a conversion answers, against a loop over all pairs."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advertisex.analysis.answered import ANSWER_WINDOW, answerable, answered
+from advertisex.analysis.scope import Scope
+from analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, world
+
+NOON = datetime(2026, 2, 1, 12)
+TAKEN = ("creative_id", "website", "domain")
+
+
+def answer_of(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | None:
+    """The oracle: by looking at every impression."""
+    best = None
+    for seen in impressions:
+        if (seen["user_id"], seen["campaign_id"]) != (row["user_id"], row["campaign_id"]):
+            continue
+        if not timedelta(0) <= row["event_time"] - seen["event_time"] <= timedelta(days=30):
+            continue
+        if best is None or (seen["event_time"], seen["event_id"]) > (best["event_time"], best["event_id"]):
+            best = seen
+    return best
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(IMPRESSIONS, max_size=14), st.lists(CLICKS, min_size=1, max_size=8))
+def test_it_is_the_one_that_a_loop_finds(impressions: Rows, clicks: Rows) -> None:
+    with world(impressions=impressions, clicks=clicks) as known:
+        rows = pl.DataFrame(known.clicks)
+        found = answered(rows, answerable(known.store, Scope(), rows))
+
+    assert found.select(rows.columns).rows() == rows.rows()  # in their order, each once
+    for row in found.iter_rows(named=True):
+        expected = answer_of(row, known.impressions) or {}
+        assert {name: row[name] for name in TAKEN} == {name: expected.get(name) for name in TAKEN}
+        assert (row["answered_at"], row["answered_id"]) == (expected.get("event_time"), expected.get("event_id"))
+
+
+def seen(at: datetime = NOON, event_id: bytes = b"1", **changed: Any) -> dict[str, Any]:
+    good = {"user_id": "u", "campaign_id": "k", "event_time": at, "event_id": event_id, "creative_id": "c"}
+    return good | changed
+
+
+def click(**changed: Any) -> dict[str, Any]:
+    return {"user_id": "u", "campaign_id": "k", "event_time": NOON} | changed
+
+
+def find(rows: Rows, impressions: Rows) -> list[bytes | None]:
+    schema = {"user_id": pl.String, "campaign_id": pl.String, "event_time": pl.Datetime("us")}
+    more = schema | {"event_id": pl.Binary, "creative_id": pl.String}
+    return answered(pl.DataFrame(rows, schema), pl.DataFrame(impressions, more))["answered_id"].to_list()
+
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (NOON, b"1"),
+        (NOON + MICROSECOND, None),
+        (NOON - ANSWER_WINDOW, b"1"),
+        (NOON - ANSWER_WINDOW - MICROSECOND, None),
+    ],
+)
+def test_both_ends_of_the_window_belong_to_it(at: datetime, expected: bytes | None) -> None:
+    assert find([click()], [seen(at)]) == [expected]
+
+
+def test_of_the_same_time_the_largest_id_wins_whatever_the_order() -> None:
+    ids = [b"\x00", b"\xff", b"\x80", b"\x7f"]
+    for turned in range(4):
+        impressions = [seen(event_id=number) for number in ids[turned:] + ids[:turned]]
+        assert find([click()], impressions) == [b"\xff"]
+
+
+@pytest.mark.parametrize("other", [{"user_id": "v"}, {"campaign_id": "l"}, {"campaign_id": None}])
+def test_another_users_or_campaigns_impression_is_not_answered(other: dict[str, Any]) -> None:
+    assert find([click()], [seen(**other)]) == [None]
+
+
+def test_of_nothing_comes_nothing() -> None:
+    assert find([], [seen()]) == []
+    assert find([click()], []) == [None]
+    assert find([click(campaign_id=None)], [seen(campaign_id=None)]) == [None]
+
+
+def test_impressions_are_looked_for_from_before_the_scope_and_as_of_its_time() -> None:
+    impression = {"user_id": "u1", "timestamp": "2026-01-01T00:00:00Z", "website": "a.example", "creative_id": "c1"}
+    rows = pl.DataFrame({"user_id": ["u1"], "campaign_id": ["k1"], "event_time": [datetime(2026, 1, 31)]})
+    since = datetime(2026, 1, 31)
+    with world(impressions=[impression]) as known:
+        heights = [
+            answerable(known.store, scope, rows).height
+            for scope in (
+                Scope(since),
+                Scope(since + MICROSECOND),
+                Scope(since, campaign="k1"),
+                Scope(since, campaign="k2"),
+                Scope(as_of=datetime(2020, 1, 1)),
+                Scope(datetime(1, 1, 1)),
+            )
+        ]
+    assert heights == [1, 0, 1, 0, 0, 1]

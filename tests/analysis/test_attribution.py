@@ -1,0 +1,464 @@
+"""Who is credited for the conversions: against plain Python over small random worlds, and by hand."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advertisex.analysis import journeys as journeys_module
+from advertisex.analysis.answer import Answer
+from advertisex.analysis.attribution import MODELS, attribute
+from advertisex.analysis.credit import weights
+from advertisex.analysis.scope import Scope
+from advertisex.batches import Batch, Span
+from advertisex.errors import AnalysisError, ConfigurationError
+from advertisex.feeds import FEEDS
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.duckdb import DuckdbStore
+from analysis.attribution_oracle import CREDIT, MONEY, Asked, Expected, attributed, largest_remainder, removal_effects
+
+Stored = Callable[..., EventStore]
+Messages = dict[str, list[dict[str, Any]]]
+
+INGESTED = 1_790_000_000_000_000  # 2026-09-21
+START = datetime(2026, 3, 1)
+CATALOGUE = Catalogue(
+    pl.DataFrame(
+        {
+            "creative_id": ["c1", "c2", "c3"],
+            "campaign_id": ["k1", "k2", "k1"],
+            "advertiser_id": ["a1", "a1", "a1"],
+        }
+    )
+)
+RULE_BASED = [model for model in MODELS if model != "markov"]
+
+
+def at(hours: int) -> str:
+    return (START + timedelta(hours=hours)).isoformat() + "Z"
+
+
+# -- small random worlds -----------------------------------------------------------------------------------------
+
+USERS, HOURS = st.sampled_from(["u1", "u1", "u2"]), st.integers(0, 40).map(at)
+IMPRESSION = st.fixed_dictionaries(
+    {
+        "user_id": USERS,
+        "timestamp": HOURS,
+        "website": st.sampled_from(["a.example", "b.example"]),
+        "creative_id": st.sampled_from(["c1", "c2", "c3", "of no campaign"]),
+    }
+)
+CLICK = st.fixed_dictionaries(
+    {
+        "user_id": USERS,
+        "timestamp": HOURS,
+        "campaign_id": st.sampled_from(["k1", "k2"]),
+        "clicks": st.integers(0, 2),
+        "conversions": st.sampled_from([0, 1, 1, 3]),
+    },
+    optional={"value": st.sampled_from([0, 0.1, 10, 33.333333]), "currency": st.sampled_from(["EUR", "USD"])},
+)
+WORLD: st.SearchStrategy[Messages] = st.fixed_dictionaries(
+    {
+        "impressions": st.lists(IMPRESSION, min_size=5, max_size=14),
+        "clicks": st.lists(CLICK, min_size=4, max_size=10),
+    }
+)
+ASKED = st.builds(
+    Asked,
+    by=st.sampled_from(["campaign_id", "creative_id", "website"]),
+    within_campaign=st.booleans(),
+    split_journeys=st.booleans(),
+    click_window=st.sampled_from([timedelta(hours=h) for h in (0, 12, 40)]),
+    view_window=st.sampled_from([timedelta(hours=h) for h in (0, 8, 30)]),
+    half_life=st.sampled_from([timedelta(hours=h) for h in (1, 10)]),
+    since=st.sampled_from([None, None, START + timedelta(hours=15)]),
+    until=st.sampled_from([None, None, START + timedelta(hours=30)]),
+    campaign=st.sampled_from([None, "k1"]),
+)
+
+
+@dataclass
+class Small:
+    """A store in memory, with what it is asked."""
+
+    store: DuckdbStore
+    offset: int = 0
+
+    def commit(self, feed: str, messages: Sequence[dict[str, Any]]) -> None:
+        payloads = [json.dumps(message).encode() for message in messages]
+        span = Span(FEEDS[feed].topic, self.offset, 0, len(payloads))
+        self.offset += 1  # each a partition of its own
+        batch = Batch(span, range(len(payloads)), payloads, [INGESTED] * len(payloads))
+        self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
+
+    def rows(self, feed: str) -> list[dict[str, Any]]:
+        columns = ["event_id", *FEEDS[feed].columns]
+        return [row for frame in self.store.scan(feed, columns, Range()) for row in frame.iter_rows(named=True)]
+
+    def expected(self, asked: Asked) -> Expected:
+        return attributed(self.rows("impressions"), self.rows("clicks"), asked)
+
+
+@contextmanager
+def small(messages: Messages) -> Any:
+    with DuckdbStore(Path(":memory:")) as store:
+        made = Small(store)
+        for feed, rows in messages.items():
+            made.commit(feed, rows)
+        yield made
+
+
+def ask(store: EventStore, asked: Asked, as_of: datetime | None = None, **options: Any) -> Answer:
+    bounds = ("since", "until", "campaign")
+    own = {f.name: getattr(asked, f.name) for f in fields(asked) if f.name not in bounds}
+    scope = Scope(asked.since, asked.until, asked.campaign, as_of)
+    return attribute(store, scope, **own, **options)
+
+
+def found(answer: Answer, table: str, model: str, units: int) -> dict[Any, int]:
+    """What a model gives to whom, in whole units, without those that it gives nothing."""
+    rows = answer.table(table)
+    keys = rows.columns[: rows.columns.index("first")]
+    return {
+        (row[:-1] if len(keys) > 1 else row[0]): int(row[-1] * units)
+        for row in rows.select(*keys, model).iter_rows()
+        if row[-1]
+    }
+
+
+def units_of(money: dict[str, Decimal]) -> dict[str, int]:
+    return {currency: int(amount * MONEY) for currency, amount in money.items()}
+
+
+def given_to(units: dict[Any, int]) -> dict[Any, int]:
+    return {key: amount for key, amount in units.items() if amount}
+
+
+@settings(max_examples=30, deadline=None)
+@given(WORLD, ASKED)
+def test_every_number_equals_the_one_of_plain_loops(messages: Messages, asked: Asked) -> None:
+    with small(messages) as world:
+        expected = world.expected(asked)
+        if not expected.conversions:
+            with pytest.raises(AnalysisError, match="no conversion"):
+                ask(world.store, asked)
+            return
+
+        answer = ask(world.store, asked)
+
+    facts = answer.facts
+    assert (facts["conversions"], facts["attributed"]) == (expected.conversions, expected.attributed)
+    assert units_of(facts["value_total"]) == expected.value_total
+    assert given_to(units_of(facts["value_attributed"])) == given_to(expected.value_attributed)
+    assert sum(facts["touches"].values()) == len(expected.touched)
+    for model in RULE_BASED:
+        assert found(answer, "credits", model, CREDIT) == given_to(expected.credits[model]), model
+        assert found(answer, "value", model, MONEY) == given_to(expected.value[model]), model
+    assert_markov(answer, expected)
+    assert_nothing_is_lost(answer)
+
+
+def assert_markov(answer: Answer, expected: Expected) -> None:
+    if not expected.attributed:
+        assert answer.table("credits").is_empty()
+        return
+    effects = removal_effects(expected.walks)
+    keys = sorted(effects, key=lambda key: (key is None, key))
+    shares = largest_remainder(expected.attributed * CREDIT, [effects[key] for key in keys])
+    credited = found(answer, "credits", "markov", CREDIT)
+    for key, share in zip(keys, shares, strict=True):
+        assert credited.get(key, 0) == pytest.approx(share, abs=2)  # the solution is rounded, at 10⁻¹²
+
+
+def assert_nothing_is_lost(answer: Answer) -> None:
+    facts = answer.facts
+    assert facts["attributed"] + facts["unattributed"] == facts["conversions"]
+    for currency, total in facts["value_total"].items():
+        assert facts["value_attributed"][currency] + facts["value_unattributed"][currency] == total
+    value = answer.table("value").with_columns(pl.col("currency").fill_null(""))
+    for model in answer.parameters["models"]:
+        assert sum(answer.table("credits")[model]) == facts["attributed"], model
+        by_currency = dict(value.group_by("currency").agg(pl.col(model).sum()).iter_rows())
+        assert {c: v for c, v in facts["value_attributed"].items() if v} == {c: v for c, v in by_currency.items() if v}
+
+
+@settings(max_examples=10, deadline=None)
+@given(WORLD, ASKED, st.randoms(use_true_random=False))
+def test_neither_the_order_of_events_nor_their_lateness_changes_anything(
+    messages: Messages, asked: Asked, random: Any
+) -> None:
+    shuffled = {feed: random.sample(rows, len(rows)) for feed, rows in messages.items()}
+    early = {feed: rows[: len(rows) // 2] for feed, rows in shuffled.items()}
+    with small(messages) as world, small(early) as late:
+        before = answer_or_none(late.store, asked)
+        then = max(late.store.commits()["committed_at"])
+        for feed in ("clicks", "impressions"):
+            late.commit(feed, shuffled[feed])  # the early ones again, too: they are duplicates
+
+        assert answer_or_none(late.store, asked) == answer_or_none(world.store, asked)
+        assert answer_or_none(late.store, asked, then) == before
+
+
+def answer_or_none(store: EventStore, asked: Asked, as_of: datetime | None = None) -> dict[str, Any] | None:
+    try:
+        return ask(store, asked, as_of).to_dict() | {"range": None}
+    except AnalysisError:
+        return None
+
+
+@settings(max_examples=6, deadline=None)
+@given(WORLD, ASKED)
+def test_pairs_made_in_small_parts_give_the_same(messages: Messages, asked: Asked) -> None:
+    with small(messages) as world, pytest.MonkeyPatch.context() as patch:
+        whole = answer_or_none(world.store, asked)
+        patch.setattr(journeys_module, "_PAIRS", 2)
+        assert answer_or_none(world.store, asked) == whole
+
+
+@settings(max_examples=6, deadline=None)
+@given(WORLD, ASKED, st.sets(st.sampled_from(MODELS), min_size=1))
+def test_a_model_gives_the_same_whichever_others_are_asked_for(
+    messages: Messages, asked: Asked, models: set[Any]
+) -> None:
+    with small(messages) as world:
+        if not world.expected(asked).conversions:
+            return
+        some, all_ = ask(world.store, asked, models=sorted(models)), ask(world.store, asked)
+    for model in models:
+        assert [*some.table("credits").columns[1:]] == sorted(models)
+        found_here = {row[0]: row[1] for row in some.table("credits").select(asked.column, model).iter_rows() if row[1]}
+        assert found_here == {
+            row[0]: row[1] for row in all_.table("credits").select(asked.column, model).iter_rows() if row[1]
+        }
+
+
+# -- by hand -----------------------------------------------------------------------------------------------------
+
+#: u1 sees c1, c2, c3's ads at 0 h, 2 h and 4 h, clicks k1's at 5 h, and converts at 10 h.
+JOURNEY: Messages = {
+    "impressions": [
+        {"timestamp": at(0), "creative_id": "c1", "website": "a.example"},
+        {"timestamp": at(2), "creative_id": "c2", "website": "b.example"},
+        {"timestamp": at(4), "creative_id": "of no campaign", "website": "b.example"},
+    ],
+    "clicks": [
+        {"timestamp": at(5), "campaign_id": "k1"},
+        {
+            "timestamp": at(10), "campaign_id": "k2", "conversion_type": "purchase", "value": 10, "currency": "EUR",
+        },
+    ],
+}  # fmt: skip
+
+
+def credits_of(answer: Answer, model: str) -> dict[Any, float]:
+    keys = answer.table("credits").columns[0]
+    return {key: float(credit) for key, credit in answer.table("credits").select(keys, model).iter_rows()}
+
+
+def test_each_model_by_hand(stored: Stored) -> None:
+    answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(), half_life=timedelta(hours=1))
+
+    assert answer.table("credits").columns == ["campaign_id", *MODELS]
+    assert credits_of(answer, "first") == {"k1": 1, "k2": 0, None: 0}
+    assert credits_of(answer, "last") == {"k1": 1, "k2": 0, None: 0}
+    assert credits_of(answer, "last_click") == {"k1": 1, "k2": 0, None: 0}
+    assert credits_of(answer, "linear") == {"k1": 0.5, "k2": 0.25, None: 0.25}
+    assert credits_of(answer, "position") == {"k1": 0.8, "k2": 0.1, None: 0.1}
+    # ages relative to the click: 5, 3, 1 and 0 hours: weights 1/32, 1/8, 1/2 and 1, which sum to 53/32
+    assert credits_of(answer, "time_decay") == pytest.approx({"k1": 33 / 53, "k2": 4 / 53, None: 16 / 53}, abs=1e-9)
+    # all walks go START → k1 and convert; from there half of them by k2 and null. Effects: 1, 1/2, 1/2
+    assert credits_of(answer, "markov") == {"k1": 0.5, "k2": 0.25, None: 0.25}
+    assert credits_of(answer, "shapley") == pytest.approx({"k1": 1 / 3, "k2": 1 / 3, None: 1 / 3}, abs=1e-9)
+    assert answer.facts == {
+        "conversions": 1,
+        "attributed": 1,
+        "unattributed": 0,
+        "value_total": {"EUR": 10},
+        "value_attributed": {"EUR": 10},
+        "value_unattributed": {"EUR": 0},
+        "touches": {"clicks": 1, "views": 3},
+    }
+    assert answer.computed_from == {"impressions": 3, "clicks": 2}
+    assert answer.horizon == START + timedelta(hours=4)
+
+
+def test_what_does_not_divide_goes_to_the_earlier_touch(stored: Stored) -> None:
+    answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(), models=["shapley"])
+
+    assert dict(answer.table("credits").iter_rows()) == {
+        "k1": Decimal("0.333333334"), "k2": Decimal("0.333333333"), None: Decimal("0.333333333"),
+    }  # fmt: skip
+    assert answer.table("value").rows() == [
+        ("k1", "EUR", Decimal("3.333334")), ("k2", "EUR", Decimal("3.333333")), (None, "EUR", Decimal("3.333333")),
+    ]  # fmt: skip
+
+
+def test_a_click_is_credited_to_the_impression_that_it_answers(stored: Stored) -> None:
+    store = stored(CATALOGUE, **JOURNEY)
+
+    by_creative, by_website = (
+        attribute(store, Scope(), by=by, models=["last", "linear"]) for by in ("creative_id", "website")
+    )
+
+    assert credits_of(by_creative, "last")["c1"] == 1
+    assert credits_of(by_creative, "linear") == {"c1": 0.5, "c2": 0.25, "of no campaign": 0.25}
+    assert credits_of(by_website, "linear") == {"a.example": 0.5, "b.example": 0.5}
+
+
+def test_only_the_conversions_own_campaign(stored: Stored) -> None:
+    answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(), within_campaign=True)
+
+    assert all(credits_of(answer, model) == {"k2": 1} for model in MODELS)
+    assert answer.parameters["scope"] == "campaign"
+
+
+def test_the_ends_of_both_windows_belong_to_them(stored: Stored) -> None:
+    store = stored(CATALOGUE, **JOURNEY)
+
+    def touches(click: timedelta, view: timedelta) -> Any:
+        return attribute(store, Scope(), click_window=click, view_window=view).facts["touches"]
+
+    moment = timedelta(microseconds=1)
+    assert touches(timedelta(hours=5), timedelta(hours=10)) == {"clicks": 1, "views": 3}
+    assert touches(timedelta(hours=5) - moment, timedelta(hours=10) - moment) == {"clicks": 0, "views": 2}
+    assert touches(timedelta(days=999_999), timedelta(0)) == {"clicks": 1, "views": 0}
+
+
+def test_touches_from_before_the_scope_count_and_conversions_do_not(stored: Stored) -> None:
+    store = stored(CATALOGUE, **JOURNEY)
+
+    answer = attribute(store, Scope(since=START + timedelta(hours=10)))
+
+    assert answer.facts["touches"] == {"clicks": 1, "views": 3}
+    with pytest.raises(AnalysisError, match="no conversion"):
+        attribute(store, Scope(since=START + timedelta(hours=11)))
+    with pytest.raises(AnalysisError, match="no conversion"):
+        attribute(store, Scope(until=START + timedelta(hours=10)))
+    assert attribute(store, Scope(since=datetime(1, 1, 2))).facts["attributed"] == 1
+
+
+def test_without_a_click_the_last_click_is_the_last_view(stored: Stored) -> None:
+    purchase = JOURNEY["clicks"][1]
+
+    answer = attribute(stored(CATALOGUE, impressions=JOURNEY["impressions"], clicks=[purchase]), Scope())
+
+    assert credits_of(answer, "last_click") == {"k1": 0, "k2": 0, None: 1}
+
+
+def test_a_click_that_converts_is_a_touch_of_its_own_and_of_later_conversions(stored: Stored) -> None:
+    both = [
+        {"timestamp": at(0), "campaign_id": "k1", "clicks": 1, "conversions": 1},
+        {"timestamp": at(0), "campaign_id": "k2", "clicks": 1, "conversions": 1},
+        {"timestamp": at(1), "campaign_id": "k2", "conversion_type": "signup"},
+    ]
+    store = stored(CATALOGUE, clicks=both)
+
+    assert credits_of(attribute(store, Scope()), "linear") == {"k1": 1.5, "k2": 1.5}
+    split = attribute(store, Scope(), split_journeys=True)
+    assert credits_of(split, "linear") == {"k1": 1, "k2": 1}  # the first two end what led to the third
+    assert split.facts["unattributed"] == 1
+
+
+def test_a_conversion_of_another_campaign_ends_the_journey_too(stored: Stored) -> None:
+    clicks = [
+        {"timestamp": at(0), "campaign_id": "k1"},
+        {"timestamp": at(1), "campaign_id": "k2", "conversion_type": "signup"},
+        {"timestamp": at(2), "campaign_id": "k1", "conversion_type": "signup"},
+    ]
+    store = stored(CATALOGUE, clicks=clicks)
+    scope = Scope(since=START + timedelta(hours=2), campaign="k1")
+
+    assert attribute(store, scope).facts["attributed"] == 1
+    assert attribute(store, scope, split_journeys=True).facts["attributed"] == 0
+    assert attribute(store, scope, split_journeys=True, within_campaign=True).facts["attributed"] == 1
+
+
+def test_a_campaign_chooses_conversions_and_not_touches(stored: Stored) -> None:
+    signup = {"timestamp": at(11), "campaign_id": "k1", "conversion_type": "signup"}
+    store = stored(CATALOGUE, impressions=JOURNEY["impressions"], clicks=[*JOURNEY["clicks"], signup])
+
+    answer = attribute(store, Scope(campaign="k1"))
+
+    assert (answer.facts["conversions"], answer.facts["value_total"]) == (1, {})
+    assert credits_of(answer, "linear") == {"k1": 0.5, "k2": 0.25, None: 0.25}
+    assert credits_of(attribute(store, Scope(campaign="k1"), within_campaign=True), "linear") == {"k1": 1}
+
+
+def test_weights_of_time_decay_are_rounded_at_the_twelfth_place() -> None:
+    touches = pl.DataFrame({"conversion": [0, 0, 0], "age": [8_000_000, 7_000_000, 6_000_000]})
+
+    decay = weights(timedelta(seconds=2))["time_decay"]
+
+    # relative to the last touch: 1/2, 1/√2 = 0.7071067811865475… and 1
+    assert touches.select(decay).to_series().to_list() == [500_000_000_000, 707_106_781_187, 10**12]
+
+
+def test_conversions_without_a_touch_stay_unattributed(stored: Stored) -> None:
+    purchase = {"conversion_type": "purchase", "value": 0.1, "currency": "EUR"}
+
+    answer = attribute(stored(CATALOGUE, clicks=[purchase, {**purchase, "value": 0.2}]), Scope())
+
+    assert answer.facts["unattributed"] == answer.facts["conversions"] == 2
+    assert answer.facts["value_unattributed"] == {"EUR": Decimal("0.3")}
+    assert answer.table("credits").is_empty()
+    assert answer.table("credits").schema["markov"] == pl.Decimal(38, 9)
+    assert answer.table("value").columns == ["campaign_id", "currency", *MODELS]
+
+
+def test_the_largest_counts_and_amounts_are_exact(stored: Stored) -> None:
+    most = {"conversion_type": "purchase", "conversions": 10**9, "value": 10**12, "currency": "EUR"}
+    purchases = [most | {"timestamp": at(10), "campaign_id": name} for name in ("k1", "k2", "k3")]
+    views = [{"timestamp": at(hour), "creative_id": creative} for hour in range(3) for creative in ("c1", "c2", "x")]
+
+    answer = attribute(stored(CATALOGUE, impressions=views, clicks=purchases), Scope())
+
+    assert answer.facts["attributed"] == 3 * 10**9
+    assert answer.facts["value_attributed"] == {"EUR": 3 * 10**12}
+    assert_nothing_is_lost(answer)
+
+
+def test_the_answer_as_json(stored: Stored) -> None:
+    document = attribute(stored(CATALOGUE, **JOURNEY), Scope(), models=["linear"]).to_dict()
+
+    assert json.loads(json.dumps(document)) == document
+    assert document["parameters"] == {
+        "by": "campaign_id",
+        "scope": "any",
+        "split_journeys": False,
+        "models": ["linear"],
+        "click_window_seconds": 30 * 86_400,
+        "view_window_seconds": 86_400,
+        "half_life_seconds": 7 * 86_400,
+    }
+    assert document["credits"][0] == {"campaign_id": "k1", "linear": 0.5}
+    assert document["value"][0] == {"campaign_id": "k1", "currency": "EUR", "linear": 5}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"by": "user_id"},
+        {"models": []},
+        {"models": ["best"]},
+        {"click_window": timedelta(-1)},
+        {"view_window": timedelta(-1)},
+        {"half_life": timedelta(0)},
+    ],
+)
+def test_what_cannot_be_asked_is_said(stored: Stored, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        attribute(stored(CATALOGUE, **JOURNEY), Scope(), **options)

@@ -1,0 +1,185 @@
+"""Bids, against plain loops, and by hand."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advertisex.analysis.bids import bids
+from advertisex.analysis.scope import Scope
+from advertisex.errors import AnalysisError
+from advertisex.stores.contract import EventStore
+from analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, Rows, world
+
+Stored = Callable[..., EventStore]
+EVERYTHING = Scope()
+
+
+def winners(made: Rows, shown: Rows) -> set[bytes]:
+    """The oracle: auction by auction."""
+    won = set()
+    for auction in {row["auction_id"] for row in shown} - {None}:
+        ours = [row for row in made if row["auction_id"] == auction]
+        creatives = {row["creative_id"] for row in shown if row["auction_id"] == auction}
+        if ours:
+            best = max(ours, key=lambda row: (row["creative_id"] in creatives, row["event_time"], row["event_id"]))
+            won.add(best["event_id"])
+    return won
+
+
+def money(rows: Rows) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        if row["amount"] is not None:
+            name = row["currency"] or ""
+            sums[name] = sums.get(name, Decimal(0)) + Decimal(str(row["amount"]))
+    return dict(sorted(sums.items()))
+
+
+def check(found: dict[str, Any], rows: Rows, won: set[bytes]) -> None:
+    joinable = [row for row in rows if row["auction_id"] is not None]
+    our = [row for row in rows if row["event_id"] in won]
+    assert (found["requests"], found["users"]) == (len(rows), len({row["user_id"] for row in rows}))
+    assert (found["with_auction"], found["won"]) == (len(joinable), len(our))
+    assert found["win_rate"] == (len(our) / len(joinable) if joinable else None)
+    assert (found["win_rate_low"] is None) == (not joinable)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(BIDS, min_size=1, max_size=14), st.lists(IMPRESSIONS, max_size=10), st.none() | st.just("k1"))
+def test_every_number_is_the_one_of_a_loop(made: Rows, impressions: Rows, campaign: str | None) -> None:
+    with world(bids=made, impressions=impressions) as known:
+        won = winners(known.bids, known.impressions)
+        rows = [row for row in known.bids if campaign in (None, row["campaign_id"])]
+        if not rows:
+            with pytest.raises(AnalysisError):
+                bids(known.store, Scope(campaign=campaign))
+            return
+        answer = bids(known.store, Scope(campaign=campaign))
+
+    check(answer.facts, rows, won)
+    assert answer.facts["spend"] == money([row for row in rows if row["event_id"] in won])
+    own = [row for row in known.impressions if campaign in (None, row["campaign_id"])]
+    assert answer.facts["impressions"] == len(own)
+    assert answer.facts["impressions_without_auction"] == sum(row["auction_id"] is None for row in own)
+    for table, key in (("creatives", "creative_id"), ("hours", "hour")):
+        parts: dict[Any, Rows] = {}
+        for row in rows:
+            hour = row["event_time"].replace(minute=0, second=0, microsecond=0)
+            parts.setdefault(row["creative_id"] if key == "creative_id" else hour, []).append(row)
+        found = answer.table(table)
+        assert found[key].to_list() == sorted(parts, key=lambda value: (value is None, value))
+        for row in found.iter_rows(named=True):
+            part = parts[row[key]]
+            check(row, part, won)
+            for name, kept in (("amount", part), ("spend", [each for each in part if each["event_id"] in won])):
+                sums = {column: value for column, value in row.items() if column.split("_")[0] == name}
+                expected = {
+                    f"{name}_{currency}" if currency else name: value for currency, value in money(kept).items()
+                }
+                assert {column: value for column, value in sums.items() if value is not None} == expected
+    amounts = answer.table("amounts")
+    assert amounts["currency"].to_list() == [name or None for name in money(rows)]
+    for row in amounts.iter_rows(named=True):
+        check_amounts(row, [each for each in rows if each["currency"] == row["currency"]], won)
+
+
+def check_amounts(found: dict[str, Any], rows: Rows, won: set[bytes]) -> None:
+    priced = [row for row in rows if row["amount"] is not None]
+    amounts = sorted(Fraction(str(row["amount"])) for row in priced)
+    n = len(amounts)
+    assert found["bids"] == n
+    quantiles = {"min": 0, "p25": 25, "median": 50, "p75": 75, "p95": 95, "max": 100}
+    for name, percent in quantiles.items():
+        place = max(1, ceil(Fraction(percent * n, 100)))
+        assert Fraction(found[name]) == amounts[place - 1], name
+    assert Fraction(found["sum"]) == sum(amounts)
+    assert found["mean"] == float(Fraction(sum(amounts)) / n)
+    spent = [Fraction(str(row["amount"])) for row in priced if row["event_id"] in won]
+    assert (found["won"], Fraction(found["spend"])) == (len(spent), sum(spent))
+    assert found["ecpm"] == (pytest.approx(float(1000 * sum(spent) / len(spent))) if spent else None)
+
+
+def bid(auction: str | None, amount: float | None, **more: Any) -> dict[str, Any]:
+    return {"auction_id": auction, "amount": amount, "currency": "EUR", "creative_id": "c1"} | more
+
+
+def spend(store: EventStore, scope: Scope = EVERYTHING) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = bids(store, scope).facts["spend"]
+    return found
+
+
+def test_an_auction_is_won_once_whatever_the_number_of_its_impressions(stored: Stored) -> None:
+    shown = [{"auction_id": "x", "timestamp": f"2026-01-05T10:00:0{i}Z"} for i in range(3)]
+    store = stored(bids=[bid("x", 2), bid("y", 3), bid(None, 4)], impressions=shown)
+
+    facts = bids(store, Scope()).facts
+
+    assert (facts["won"], facts["with_auction"], facts["win_rate"]) == (1, 2, 0.5)
+    assert facts["spend"] == {"EUR": Decimal(2)}
+
+
+def test_of_several_bids_the_one_that_was_shown_wins_else_the_latest(stored: Stored) -> None:
+    early, late = "2026-01-05T10:00:00Z", "2026-01-05T10:00:01Z"
+    store = stored(
+        bids=[
+            bid("x", 1, creative_id="c1", timestamp=early),
+            bid("x", 2, creative_id="c2", timestamp=late),
+            bid("y", 10, creative_id="c1", timestamp=early),
+            bid("y", 20, creative_id=None, timestamp=late),
+        ],
+        impressions=[{"auction_id": "x", "creative_id": "c1"}, {"auction_id": "y", "creative_id": "c9"}],
+    )
+
+    assert spend(store) == {"EUR": Decimal(21)}
+
+
+def test_a_campaign_does_not_win_what_another_one_won(stored: Stored) -> None:
+    store = stored(
+        CATALOGUE,
+        bids=[bid("x", 1, creative_id="c1"), bid("x", 2, creative_id="c3")],
+        impressions=[{"auction_id": "x", "creative_id": "c3"}],
+    )
+
+    assert spend(store, Scope(campaign="k1")) == {}
+    assert spend(store, Scope(campaign="k2")) == {"EUR": Decimal(2)}
+
+
+@pytest.mark.parametrize(
+    ("shown_at", "won"), [("2026-01-06T11:59:59.999999Z", 1), ("2026-01-06T12:00:00Z", 0), ("2026-01-05T09:59:59Z", 0)]
+)
+def test_an_impression_may_come_until_a_day_after_the_range(stored: Stored, shown_at: str, won: int) -> None:
+    store = stored(bids=[bid("x", 1)], impressions=[{"auction_id": "x", "timestamp": shown_at}])
+
+    answer = bids(store, Scope(datetime(2026, 1, 5, 10), datetime(2026, 1, 5, 12)))
+
+    assert (answer.facts["won"], answer.facts["impressions"]) == (won, 0)
+
+
+def test_where_no_auction_is_named_nothing_is_won_or_lost(stored: Stored) -> None:
+    facts = bids(stored(bids=[{}, bid(None, 1)], impressions=[{}]), Scope()).facts
+
+    assert (facts["with_auction"], facts["won"], facts["win_rate"], facts["spend"]) == (0, 0, None, {})
+    assert (facts["impressions"], facts["impressions_without_auction"]) == (1, 1)
+
+
+def test_bids_without_an_amount_have_no_distribution(stored: Stored) -> None:
+    answer = bids(stored(bids=[{}]), Scope())
+
+    assert answer.table("amounts").height == 0
+    assert [name for name in answer.table("creatives").columns if name.startswith(("amount", "spend"))] == []
+    for chart in answer.charts:
+        assert {chart.x, *chart.y} <= set(answer.table(chart.table).columns)
+
+
+def test_without_a_bid_there_is_a_message(stored: Stored) -> None:
+    with pytest.raises(AnalysisError, match="no bid is stored") as caught:
+        bids(stored(impressions=[{}]), Scope())
+
+    assert caught.value.mend

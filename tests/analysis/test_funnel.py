@@ -1,0 +1,189 @@
+"""The funnel, against plain loops, and by hand."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from math import sqrt
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from advertisex.analysis.funnel import COLUMNS, By, funnel
+from advertisex.analysis.intervals import rate
+from advertisex.analysis.scope import Scope
+from advertisex.errors import AnalysisError
+from advertisex.stores.contract import EventStore
+from analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, Rows, World, world
+from analysis.test_answered import answer_of
+
+Stored = Callable[..., EventStore]
+STEPS = ("bids", "impressions", "clicks", "conversions")
+USERS = ("bid_users", "impression_users", "click_users", "conversion_users")
+
+
+def key_of(feed: str, row: dict[str, Any], by: By, impressions: Rows) -> Any:
+    time = row["event_time"]
+    if by == "hour":
+        return time.replace(minute=0, second=0, microsecond=0)
+    if by == "day":
+        return datetime(time.year, time.month, time.day)
+    if by != "campaign_id" and feed == "clicks":
+        row = answer_of(row, impressions) or {}
+    return row.get(COLUMNS[by])
+
+
+def oracle(known: World, by: By | None, campaign: str | None) -> dict[Any, dict[str, Any]]:
+    counts: dict[Any, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(STEPS, 0) | {"value": defaultdict(Fraction)})
+    users: dict[Any, set[str]] = defaultdict(set)
+    for feed, rows in (("bids", known.bids), ("impressions", known.impressions), ("clicks", known.clicks)):
+        for row in rows:
+            if campaign not in (None, row["campaign_id"]):
+                continue
+            key = None if by is None else key_of(feed, row, by, known.impressions)
+            steps = {feed: 1} if feed != "clicks" else {name: row[name] for name in ("clicks", "conversions")}
+            if by is not None and not any(steps.values()):
+                continue  # a row that counts nothing makes no key
+            found = counts[key]
+            for step, number in steps.items():
+                found[step] += number
+                if number:
+                    users[key, step].add(row["user_id"])
+            if steps.get("conversions") and row["value"] is not None:
+                found["value"][row["currency"]] += Fraction(str(row["value"]))
+    for key, found in counts.items():
+        found |= {name: len(users[key, step]) for step, name in zip(STEPS, USERS, strict=True)}
+    return counts
+
+
+def decimal(exact: Fraction) -> Decimal:
+    return Decimal(exact.numerator) / Decimal(exact.denominator)
+
+
+def check(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert {name: found[name] for name in (*STEPS, *USERS)} == {name: expected[name] for name in (*STEPS, *USERS)}
+    for name, count, of in (("ctr", "clicks", "impressions"), ("cvr", "conversions", "clicks")):
+        k, n = expected[count], expected[of]
+        assert found[name] == (pytest.approx(k / n) if n else None)
+        low, high = found[f"{name}_low"], found[f"{name}_high"]
+        if not 0 <= k <= n or n == 0:
+            assert (low, high) == (None, None)
+        else:
+            assert (low, high) == pytest.approx(wilson(k, n), abs=1e-12)
+            assert 0 <= low <= found[name] <= high <= 1
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """As the roots of (p̂ − p)² = z² p (1 − p) / n, which is how Wilson defines it."""
+    z, p = 1.959963984540054, k / n
+    a, b, c = 1 + z * z / n, -(2 * p + z * z / n), p * p
+    root = sqrt(max(0.0, b * b - 4 * a * c))
+    return (-b - root) / (2 * a), (-b + root) / (2 * a)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(BIDS, max_size=8),
+    st.lists(IMPRESSIONS, max_size=10),
+    st.lists(CLICKS, min_size=1, max_size=8),
+    st.none() | st.just("k1"),
+)
+def test_every_number_is_the_one_of_a_loop(bids: Rows, impressions: Rows, clicks: Rows, campaign: str | None) -> None:
+    with world(bids=bids, impressions=impressions, clicks=clicks) as known:
+        whole = oracle(known, None, campaign).get(None)
+        if whole is None:
+            with pytest.raises(AnalysisError):
+                funnel(known.store, Scope(campaign=campaign))
+            return
+        for by in (None, *COLUMNS):
+            answer = funnel(known.store, Scope(campaign=campaign), by=by)
+            check(answer.facts, whole)
+            value = {currency or "": decimal(amount) for currency, amount in whole["value"].items()}
+            assert answer.facts["value"] == value
+            if by is None:
+                continue
+            expected = oracle(known, by, campaign)
+            rows = answer.table("rows")
+            keys = rows[COLUMNS[by]].to_list()
+            assert keys == sorted(expected, key=lambda key: (key is None, key or 0))
+            for row in rows.iter_rows(named=True):
+                check(row, expected[row[COLUMNS[by]]])
+                for currency in value:
+                    own = expected[row[COLUMNS[by]]]["value"].get(currency or None)
+                    name = f"value_{currency}" if currency else "value"
+                    assert row[name] == (None if own is None else decimal(own))
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 10), (1, 10), (5, 10), (10, 10), (81, 263), (3, 10**12)])
+def test_wilsons_interval_is_the_one_of_scipy(k: int, n: int) -> None:
+    found = pl.DataFrame({"k": [k], "n": [n]}).select(rate("k", "n", "r")).row(0)
+
+    assert found[0] == k / n
+    if n < 10**6:
+        expected = binomtest(k, n).proportion_ci(0.95, "wilson")
+        assert found[1:] == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert found[1:] == pytest.approx(wilson(k, n), rel=1e-3)
+
+
+def test_the_published_example_of_wilsons_interval() -> None:
+    """R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, table I, method 3: 81 of 263, and 0 of 20."""
+    cases = pl.DataFrame({"k": [81, 15, 0, 1], "n": [263, 148, 20, 29]}).select(rate("k", "n", "r"))
+
+    assert [round(low, 4) for low in cases["r_low"]] == [0.2553, 0.0624, 0.0, 0.0061]
+    assert [round(high, 4) for high in cases["r_high"]] == [0.3662, 0.1605, 0.1611, 0.1718]
+
+
+def test_more_clicks_than_impressions_have_a_ratio_and_no_interval(stored: Stored) -> None:
+    facts = funnel(stored(impressions=[{}], clicks=[{"clicks": 3}]), Scope()).facts
+
+    assert (facts["ctr"], facts["ctr_low"], facts["ctr_high"]) == (3.0, None, None)
+    assert (facts["cvr"], facts["cvr_low"]) == (0.0, 0.0)
+
+
+def test_without_a_try_there_is_no_rate(stored: Stored) -> None:
+    facts = funnel(stored(bids=[{}]), Scope()).facts
+
+    assert [facts[name] for name in ("ctr", "ctr_low", "ctr_high", "cvr", "cvr_low", "cvr_high")] == [None] * 6
+    assert facts["value"] == {}
+
+
+def test_large_counts_are_added_up_exactly(stored: Stored) -> None:
+    rows = [{"user_id": f"u{i}", "clicks": 10**9, "conversions": 10**9, "value": 1e12} for i in range(30)]
+
+    facts = funnel(stored(clicks=rows), Scope(), by="day").facts
+
+    assert (facts["clicks"], facts["conversions"]) == (30 * 10**9, 30 * 10**9)
+    assert facts["value"] == {"": Decimal(30 * 10**12)}
+    assert facts["ctr"] is None
+
+
+def test_the_answer_says_what_it_is(stored: Stored) -> None:
+    store = stored(bids=[{}], impressions=[{}, {"user_id": "v"}], clicks=[{}])
+
+    answer = funnel(store, Scope(since=datetime(2026, 1, 1)), by="website")
+
+    document = answer.to_dict()
+    assert document["definition"] == "funnel/1"
+    assert document["computed_from"] == {"bids": 1, "impressions": 2, "clicks": 1}
+    assert document["parameters"] == {"by": "website", "answer_window_days": 30, "confidence": 0.95}
+    assert document["horizon"] == "2026-01-05T10:00:00Z"
+    assert [row["domain"] for row in document["rows"]] == ["example.com", None]  # the click has no campaign to answer
+    assert [row["step"] for row in document["steps"]] == list(STEPS)
+    for chart in answer.charts:
+        assert {chart.x, *chart.y} <= set(answer.table(chart.table).columns)
+
+
+@pytest.mark.parametrize("by", [None, *COLUMNS])
+def test_an_empty_scope_is_a_message(stored: Stored, by: By | None) -> None:
+    scope = Scope(until=datetime(2020, 1, 1))
+
+    with pytest.raises(AnalysisError, match="no event is stored") as caught:
+        funnel(stored(bids=[{}], impressions=[{}], clicks=[{}]), scope, by=by)
+
+    assert caught.value.mend
+    assert caught.value.where == scope.text()

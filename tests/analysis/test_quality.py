@@ -1,0 +1,483 @@
+"""Lateness, refusals, discrepancies and suspects: against plain Python over small random worlds, and by hand."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA, is_crawler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advertisex.analysis import invalid_traffic
+from advertisex.analysis.answer import Answer
+from advertisex.analysis.attribution import attribute
+from advertisex.analysis.crawlers import crawlers
+from advertisex.analysis.discrepancies import EXAMPLES
+from advertisex.analysis.quality import SUSPECTED_USERS, quality
+from advertisex.analysis.scope import Scope
+from advertisex.batches import EVENT_COLUMNS, Batch, Span
+from advertisex.errors import AnalysisError
+from advertisex.feeds import FEEDS
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.duckdb import DuckdbStore
+from analysis import quality_oracle as oracle
+
+Stored = Callable[..., EventStore]
+Row = dict[str, Any]
+
+EVERYTHING = Scope()
+START = datetime(2026, 3, 1, 12)
+#: When every message came that says nothing else.
+INGESTED = datetime(2026, 5, 1)
+CATALOGUE = Catalogue(
+    pl.DataFrame({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"], "advertiser_id": ["a", "a"]})
+)
+ROBOT, BROWSER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Mozilla/5.0 Firefox/140.0"
+LEAST = {  # of each feed's messages
+    "impressions": {"user_id": "u", "website": "one.example", "creative_id": "c1"},
+    "clicks": {"user_id": "u", "campaign_id": "k1", "conversion_type": "click"},
+    "bids": {"user_id": "u"},
+}
+
+
+def after(**passed: float) -> str:
+    return (START + timedelta(**passed)).isoformat() + "Z"
+
+
+class Filled:
+    """A store in memory."""
+
+    def __init__(self, store: DuckdbStore) -> None:
+        self.store = store
+
+    def commit(self, feed: str, *messages: Row | bytes) -> None:
+        """Each message as what differs from the least one; `ingested` is when it came."""
+        start = sum(row.next_offset for row in self.store.ledger() if row.topic == FEEDS[feed].topic)
+        made = [m if isinstance(m, bytes) else json.dumps(LEAST[feed] | m, default=str).encode() for m in messages]
+        came = [INGESTED if isinstance(m, bytes) else m.get("ingested", INGESTED) for m in messages]
+        micros = [(time - datetime(1970, 1, 1)) // timedelta(microseconds=1) for time in came]
+        end = start + len(made)
+        batch = Batch(Span(FEEDS[feed].topic, 0, start, end), range(start, end), made, micros)
+        self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
+
+    def rows(self, feed: str, scope: Scope = EVERYTHING) -> list[Row]:
+        names = [*EVENT_COLUMNS, *FEEDS[feed].columns]
+        rows = [row for frame in self.store.scan(feed, names, scope.within) for row in frame.iter_rows(named=True)]
+        return [row for row in rows if scope.campaign in (None, row["campaign_id"])]
+
+
+@contextmanager
+def filled(**feeds: Sequence[Row]) -> Iterator[Filled]:
+    with DuckdbStore(Path(":memory:")) as store:
+        made = Filled(store)
+        for feed, messages in feeds.items():
+            made.commit(feed, *messages)
+        yield made
+
+
+# -- against plain loops -----------------------------------------------------------------------------------------
+
+DAYS_30 = 30 * 86_400_000_000
+#: µs after the start: around every window's ends, and close together.
+PASSED = st.sampled_from([0, 1, 150_000, 299_999, 300_000, 450_000, 999_999, 1_000_000, 1_000_001]).flatmap(
+    lambda near: st.sampled_from([0, 0, 0, 86_400_000_000, DAYS_30, -DAYS_30]).map(lambda far: near + far)
+)
+TIMES = PASSED.map(lambda passed: after(microseconds=passed))
+USERS = st.sampled_from(["u1", "u1", "u1", "u2"])
+AUCTIONS = st.sampled_from([None, "a1", "a2", "a3"])
+AGENTS = st.sampled_from([None, BROWSER, ROBOT])
+LATE = st.integers(-5_000_000, 90_000_000).map(lambda late: START + timedelta(days=2, microseconds=late))
+WORLD = st.fixed_dictionaries(
+    {
+        "impressions": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "user_id": USERS,
+                    "timestamp": TIMES,
+                    "website": st.sampled_from([f"{name}.example" for name in "abcdefg"] + ["127.0.0.1"]),
+                    "creative_id": st.sampled_from(["c1", "c1", "c2", "stray1", "stray2"]),
+                    "auction_id": AUCTIONS,
+                    "user_agent": AGENTS,
+                    "ingested": LATE,
+                }
+            ),
+            max_size=25,
+        ),
+        "clicks": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "user_id": USERS,
+                    "timestamp": TIMES,
+                    "campaign_id": st.sampled_from(["k1", "k2"]),
+                    "clicks": st.integers(0, 2),
+                    "conversions": st.integers(0, 1),
+                    "user_agent": AGENTS,
+                    "ingested": LATE,
+                }
+            ),
+            min_size=1,
+            max_size=20,
+        ),
+        "bids": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "timestamp": TIMES,
+                    "creative_id": st.sampled_from([None, "c1", "stray1", "stray3"]),
+                    "auction_id": AUCTIONS,
+                    "ingested": LATE,
+                }
+            ),
+            max_size=10,
+        ),
+    }
+)
+BOUND = st.none() | PASSED.map(lambda passed: START + timedelta(microseconds=passed))
+SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
+
+
+def mended(world: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Events of the later days come later, too: nobody accepts what lies far in the future."""
+    for rows in world.values():
+        for row in rows:
+            row["ingested"] += max(timedelta(0), datetime.fromisoformat(row["timestamp"][:-1]) - START)
+    return world
+
+
+@settings(max_examples=30, deadline=None)
+@given(WORLD.map(mended), SCOPES)
+def test_every_number_equals_the_one_of_plain_loops(world: dict[str, list[Row]], scope: Scope) -> None:
+    with filled(**world) as made:
+        every = {feed: made.rows(feed) for feed in FEEDS}
+        before_end = {
+            feed: [r for r in rows if scope.until is None or r["event_time"] < scope.until]
+            for feed, rows in every.items()
+        }
+        own = {feed: made.rows(feed, scope) for feed in FEEDS}
+        if not any(own.values()) and scope != EVERYTHING:  # by then nothing was processed, either
+            with pytest.raises(AnalysisError, match="no event"):
+                quality(made.store, scope)
+            return
+        answer = quality(made.store, scope)
+
+    assert answer.computed_from == {feed: len(rows) for feed, rows in own.items()}
+    assert_delays(answer, own)
+    assert_discrepancies(answer, own, before_end, every["bids"])
+    assert_suspects(answer, own, before_end["impressions"])
+
+
+def assert_delays(answer: Answer, own: dict[str, list[Row]]) -> None:
+    expected = []
+    for feed, rows in own.items():
+        late = [(r["ingested_at"] - r["event_time"]) // timedelta(microseconds=1) for r in rows]
+        if late:
+            quantiles = [min(late), *(oracle.percentile(late, percent) for percent in (50, 90, 95, 99)), max(late)]
+            seconds = [Decimal(q).scaleb(-6) for q in quantiles]
+            expected.append((feed, len(late), sum(x < 0 for x in late), *seconds))
+    assert answer.table("delays").rows() == expected
+
+
+def assert_discrepancies(
+    answer: Answer, own: dict[str, list[Row]], before_end: dict[str, list[Row]], bids: list[Row]
+) -> None:
+    clicks = [r for r in own["clicks"] if r["clicks"] > 0]
+    conversions = [r for r in own["clicks"] if r["conversions"] > 0]
+    named = [r for r in own["impressions"] if r["auction_id"] is not None]
+    found = {
+        "clicks_without_impression": oracle.clicks_without_impression(own["clicks"], before_end["impressions"]),
+        "conversions_without_touch": oracle.conversions_without_touch(
+            own["clicks"], before_end["clicks"], before_end["impressions"]
+        ),
+        "impressions_without_bid": oracle.impressions_without_bid(own["impressions"], bids),
+    }
+    homeless = oracle.creatives_without_campaign(own["impressions"], own["bids"])
+    creatives = {r["creative_id"] for feed in ("impressions", "bids") for r in own[feed]} - {None}
+    rows = {row[0]: row[1:] for row in answer.table("discrepancies").iter_rows()}
+    shown = len(own["impressions"])
+    assert {name: (count, of) for name, (count, of, _) in rows.items()} == {
+        "clicks_without_impression": (len(found["clicks_without_impression"]), len(clicks)),
+        "conversions_without_touch": (len(found["conversions_without_touch"]), len(conversions)),
+        "creatives_without_campaign": (len(homeless), len(creatives)),
+        "impressions_without_bid": (len(found["impressions_without_bid"]), len(named)),
+        "impressions_without_auction": (shown - len(named), shown),
+    }
+    assert all(share == (count / of if of else None) for count, of, share in rows.values())
+    examples = [
+        (name, r["event_time"], r["event_id"].hex(), r["user_id"], r["campaign_id"])
+        for name, those in found.items()
+        for r in sorted(those, key=oracle.place)[:EXAMPLES]
+    ]
+    assert answer.table("discrepancy_examples").drop("feed").rows() == examples
+    most = sorted(homeless.items(), key=lambda one: (-sum(one[1]), one[0]))
+    table = [(creative, *counts) for creative, counts in most[:EXAMPLES]]
+    assert answer.table("creatives_without_campaign").rows() == table
+
+
+def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list[Row]) -> None:
+    found = {
+        ("impossible_speed", "impressions"): oracle.runs(own["impressions"], on_domains=True),
+        ("impossible_speed", "clicks"): oracle.runs(own["clicks"], on_domains=False),
+        ("instant_click", "clicks"): oracle.instant_clicks(own["clicks"], impressions),
+        ("rate_outlier", "impressions"): set(),
+        ("rate_outlier", "clicks"): set(),
+        **{
+            ("crawler", feed): {r["event_id"] for r in own[feed] if r["user_agent"] == ROBOT}
+            for feed in ("impressions", "clicks")
+        },
+    }
+    of = {r["event_id"]: r for feed in ("impressions", "clicks") for r in own[feed]}
+    table = answer.table("suspected").rows()
+    assert table == [
+        (reason, feed, len(ids), len({of[i]["user_id"] for i in ids}), len(own[feed]),
+         len(ids) / len(own[feed]) if own[feed] else None)
+        for (reason, feed), ids in found.items()
+    ]  # fmt: skip
+    examples = []
+    for reason in invalid_traffic.REASONS:
+        rows = [(feed, of[i]) for (why, feed), ids in found.items() if why == reason for i in ids]
+        for feed, row in sorted(rows, key=lambda one: oracle.place(one[1]))[:EXAMPLES]:
+            examples.append((reason, feed, row["event_time"], row["event_id"].hex(), row["user_id"]))
+    assert answer.table("suspected_examples").rows() == examples
+    distinct = {
+        feed: set().union(*(ids for (_, f), ids in found.items() if f == feed)) for feed in invalid_traffic.LEAST
+    }
+    assert answer.facts["suspected_events"] == {feed: len(ids) for feed, ids in distinct.items()}
+    users = []
+    for user in {of[i]["user_id"] for ids in found.values() for i in ids}:
+        counts = [
+            sum(of[i]["user_id"] == user for (why, _), ids in found.items() if why == reason for i in ids)
+            for reason in invalid_traffic.REASONS
+        ]
+        users.append((user, sum(of[i]["user_id"] == user for ids in distinct.values() for i in ids), *counts))
+    assert answer.table("suspected_users").rows() == sorted(users, key=lambda u: (-u[1], u[0]))[:SUSPECTED_USERS]
+
+
+# -- by hand -----------------------------------------------------------------------------------------------------
+
+
+def suspected(answer: Answer) -> dict[tuple[str, str], int]:
+    return {(reason, feed): events for reason, feed, events, *_ in answer.table("suspected").iter_rows() if events}
+
+
+def counted(answer: Answer) -> dict[str, int]:
+    return dict(answer.table("discrepancies").select("discrepancy", "count").iter_rows())
+
+
+@pytest.mark.parametrize(("millis", "is_run"), [(200, True), (249, True), (250, False), (251, False)])
+def test_five_clicks_in_less_than_a_second_are_no_persons(millis: int, is_run: bool) -> None:
+    clicks = [{"timestamp": after(seconds=0.7, milliseconds=n * millis)} for n in range(5)]
+    slow = {"timestamp": after(seconds=9)}
+    of_others = [{"user_id": f"u{n}", "timestamp": after()} for n in range(9)]
+    with filled(clicks=[*clicks, slow, *of_others]) as made:
+        answer = quality(made.store, Scope())
+
+    assert suspected(answer) == ({("impossible_speed", "clicks"): 5} if is_run else {})
+
+
+def test_many_ads_on_one_page_are_no_run_and_five_sites_at_once_are() -> None:
+    page = [{"user_id": "a", "timestamp": after(milliseconds=n), "creative_id": f"c{n}"} for n in range(30)]
+    sites = [{"user_id": "b", "timestamp": after(milliseconds=n), "website": f"s{n}.example"} for n in range(5)]
+    tabs = [{"user_id": "c", "timestamp": after(milliseconds=n), "website": f"s{n % 4}.example"} for n in range(30)]
+    with filled(impressions=[*page, *sites, *tabs]) as made:
+        answer = quality(made.store, Scope())
+
+    assert suspected(answer) == {("impossible_speed", "impressions"): 5}
+    assert answer.table("suspected_users")["user_id"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize(("micros", "is_instant"), [(0, True), (299_999, True), (300_000, False)])
+def test_a_click_that_comes_too_soon(micros: int, is_instant: bool) -> None:
+    with filled(impressions=[{"timestamp": after()}], clicks=[{"timestamp": after(microseconds=micros)}]) as made:
+        assert suspected(quality(made.store, Scope())) == ({("instant_click", "clicks"): 1} if is_instant else {})
+
+
+def population(users: int, heavy: int) -> list[Row]:
+    """Users with one to three clicks a day, and one with many, none too fast."""
+    rows = [
+        {"user_id": f"u{user}", "timestamp": after(minutes=n)} for user in range(users - 1) for n in range(1 + user % 3)
+    ]
+    return rows + [{"user_id": "heavy", "timestamp": after(minutes=n)} for n in range(heavy)]
+
+
+@pytest.mark.parametrize(
+    ("users", "heavy", "flagged"), [(100, 23, 23), (100, 22, 0), (99, 500, 0), (150, 60, 60), (100, 3, 0)]
+)
+def test_a_rate_far_beyond_the_population(users: int, heavy: int, flagged: int) -> None:
+    """The median is 2 clicks a day: the limit 2 · exp(3.5 · ln 2) = 22.6, since less than half differ by more."""
+    with filled(clicks=population(users, heavy)) as made:
+        answer = quality(made.store, Scope())
+        rows = made.rows("clicks")
+
+    assert suspected(answer) == ({("rate_outlier", "clicks"): flagged} if flagged else {})
+    assert answer.parameters["rate_outlier"]["from"] == {"clicks": 23 if users >= 100 else None, "impressions": None}
+    if users >= 100:
+        found, first = oracle.outliers(rows, "clicks", 20)
+        assert (len(found), first) == (flagged, 23)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 300), min_size=100, max_size=130), st.integers(1, 5))
+def test_rates_equal_those_of_plain_loops(numbers: list[int], spread: int) -> None:
+    rows = [
+        {"user_id": f"u{user}", "timestamp": after(days=user % spread), "clicks": number}
+        for user, number in enumerate(numbers)
+    ]
+    few = [{"user_id": f"v{n}", "timestamp": after(days=n % 2), "clicks": 1 + n % 2} for n in range(150)]
+    with filled(clicks=[*rows[: len(rows) // 3], *few]) as made:
+        answer = quality(made.store, Scope())
+        found, first = oracle.outliers(made.rows("clicks"), "clicks", 20)
+
+    assert answer.parameters["rate_outlier"]["from"]["clicks"] == first
+    assert suspected(answer).get(("rate_outlier", "clicks"), 0) == len(found)
+
+
+def test_impressions_have_a_rate_of_their_own() -> None:
+    ordinary = [{"user_id": f"u{n}", "timestamp": after()} for n in range(120)]
+    heavy = [{"user_id": "heavy", "timestamp": after(seconds=5 * n)} for n in range(100)]
+    with filled(impressions=[*ordinary, *heavy]) as made:
+        answer = quality(made.store, Scope())
+        found, first = oracle.outliers(made.rows("impressions"), None, 100)
+
+    assert (len(found), first) == (100, 100)
+    assert suspected(answer) == {("rate_outlier", "impressions"): 100}
+
+
+def test_a_discrepancy_ends_where_its_window_does() -> None:
+    shown = [{"user_id": "a", "timestamp": after()}, {"user_id": "b", "timestamp": after(microseconds=-1)}]
+    clicks = [{"user_id": user, "timestamp": after(days=30)} for user in "ab"]
+    buys = [
+        {"user_id": user, "timestamp": after(days=1), "conversion_type": "buy", "campaign_id": "k2"} for user in "ab"
+    ]
+    late = {"ingested": START + timedelta(days=40)}
+    with filled(impressions=shown, clicks=[row | late for row in (*clicks, *buys)]) as made:
+        answer = quality(made.store, Scope())
+
+    counts = counted(answer)
+    assert (counts["clicks_without_impression"], counts["conversions_without_touch"]) == (1, 1)
+    users = answer.table("discrepancy_examples").select("discrepancy", "user_id").rows()
+    assert users == [("clicks_without_impression", "b"), ("conversions_without_touch", "b")]
+
+
+def test_what_lies_before_the_scope_still_counts() -> None:
+    with filled(impressions=[{"timestamp": after(), "auction_id": "a"}]) as made:
+        made.commit("bids", {"timestamp": after(seconds=-1), "auction_id": "a", "creative_id": "c1"})
+        made.commit("clicks", {"timestamp": after(days=2)}, {"timestamp": after(days=2), "conversion_type": "buy"})
+        inside = quality(made.store, Scope(since=START + timedelta(days=1)))
+        edge = quality(made.store, Scope(since=START))
+
+    assert counted(inside)["clicks_without_impression"] == 0
+    assert counted(edge)["impressions_without_bid"] == 0
+
+
+def test_untouched_conversions_are_those_that_attribution_leaves(stored: Stored) -> None:
+    store = stored(
+        CATALOGUE,
+        impressions=[{"user_id": "a", "timestamp": "2026-01-05T09:00:00Z"}],
+        clicks=[
+            {"user_id": "a", "conversion_type": "buy"},
+            {"user_id": "b", "conversion_type": "buy"},
+            {"user_id": "c", "clicks": 1, "conversions": 1},
+        ],
+    )
+
+    facts = attribute(store, Scope()).facts
+
+    assert counted(quality(store, Scope()))["conversions_without_touch"] == 1
+    assert facts["conversions"] - facts["attributed"] == 1
+
+
+def test_what_became_of_the_messages() -> None:
+    with filled() as made:
+        made.commit(
+            "clicks",
+            {"timestamp": after()},
+            {"timestamp": after()},
+            b"nonsense",
+            {"user_id": "-5", "timestamp": after()},
+        )
+        made.commit("clicks", {"timestamp": after()}, {"timestamp": after(), "user_id": "null"})
+        answer = quality(made.store, Scope())
+        hours = made.store.commits()["committed_at"].dt.truncate("1h").unique().to_list()
+        earlier = made.store.commits()["committed_at"][0]
+        first = quality(made.store, Scope(as_of=earlier))
+        nothing = Scope(since=datetime(2020, 1, 1), until=datetime(2020, 1, 2))
+        with pytest.raises(AnalysisError, match="no event") as caught:
+            quality(made.store, nothing)
+
+    assert caught.value.where == nothing.text()
+    assert answer.table("ledger").rows() == [("clicks", 6, 1, 2, 1, 2, 2 / 6, 1 / 6, 2 / 6)]
+    assert answer.table("ledger_hours")["hour"].to_list() == hours
+    assert answer.table("ledger_hours")["read"].sum() == 6
+    assert first.table("ledger").select("read", "stored", "duplicate", "filtered", "rejected").rows() == [
+        (4, 1, 1, 1, 1)
+    ]
+    assert answer.table("rejects").rows() == [
+        ("clicks", "filtered", "negative_user_id", 1, 1 / 3),
+        ("clicks", "rejected", "placeholder_user_id", 1, 1 / 3),
+        ("clicks", "rejected", "undecodable", 1, 1 / 3),
+    ]
+    assert answer.table("reject_hours")["hour"].unique().to_list() == [INGESTED]
+
+
+def test_a_store_of_rejects_alone_is_judged_too() -> None:
+    with filled() as made:
+        made.commit("bids", b"nonsense")
+        answer = quality(made.store, Scope())
+
+    assert answer.table("delays").is_empty()
+    assert answer.table("ledger")["rejected_share"].to_list() == [1.0]
+    assert answer.horizon is None
+    assert sum(answer.table("suspected")["events"]) == 0
+
+
+def test_an_empty_store_is_a_message() -> None:
+    with filled() as made, pytest.raises(AnalysisError, match="no event is stored") as caught:
+        quality(made.store, Scope())
+
+    assert caught.value.mend
+
+
+def test_a_user_agent_is_told_as_the_list_does() -> None:
+    agents = [agent for crawler in CRAWLER_USER_AGENTS_DATA for agent in crawler.get("instances", [])[:1]]
+    agents += [
+        BROWSER,
+        "",
+        "robotic arm",
+        "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/142.0 Safari/537.36",
+    ]
+
+    found = crawlers(pl.Series([*agents, None]))
+
+    assert found.to_list() == [*map(is_crawler, agents), False]
+    assert found.sum() > 1000
+    assert crawlers(pl.Series([], dtype=pl.String)).to_list() == []
+
+
+def test_nothing_that_is_suspected_is_dropped() -> None:
+    with filled(impressions=[{"timestamp": after(), "user_agent": ROBOT}]) as made:
+        quality(made.store, Scope())
+
+        assert made.store.extent("impressions", Range()).events == 1
+
+
+def test_the_answer_as_json() -> None:
+    with filled(impressions=[{"timestamp": after(), "ingested": START + timedelta(seconds=2.5)}]) as made:
+        document = json.loads(json.dumps(quality(made.store, Scope()).to_dict()))
+
+    assert document["question"] == "quality"
+    assert document["definition"] == "quality/1"
+    assert document["delays"] == [
+        {"feed": "impressions", "events": 1, "ahead": 0}
+        | dict.fromkeys(("min", "p50", "p90", "p95", "p99", "max"), 2.5)
+    ]
+    assert document["discrepancies"][-1] == {
+        "discrepancy": "impressions_without_auction", "count": 1, "of": 1, "share": 1.0,
+    }  # fmt: skip
