@@ -10,12 +10,11 @@
 A click, an impression or a bid from before the scope counts as one within it does.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import polars as pl
 
-from advertisex.analysis.answered import ANSWER_WINDOW, answered
 from advertisex.analysis.events import events
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.lean import EVENT_ID, coded, lean, widened
@@ -60,7 +59,7 @@ def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, impress
     Args:
         store: where the events are.
         scope: of the events that are doubted.
-        clicks: of the scope, as `answered_clicks` gives them.
+        clicks: of the scope, as of `Evidence`.
         impressions: how many there are in the scope.
     """
     unseen = clicks.filter(pl.col("answered_id").is_null())
@@ -85,20 +84,6 @@ def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, impress
         examples=pl.concat(examples),
         creatives=homeless.head(EXAMPLES),
     )
-
-
-def answered_clicks(store: EventStore, scope: Scope) -> pl.DataFrame:
-    """The clicks of a scope with the impression that each answers.
-
-    Returns:
-        One row for each click, in no particular order: user_id and campaign_id (Categorical), event_time, event_id
-        (UInt128, see `lean`), answered_at and answered_id as of `answered`.
-    """
-    users, campaigns = pl.Categories.random(), pl.Categories.random()
-    columns = [coded("user_id", users), coded("campaign_id", campaigns), pl.col("event_time"), EVENT_ID]
-    rows = lean(store, "clicks", scope, *columns, keep=pl.col("clicks") > 0)
-    before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
-    return answered(rows, lean(store, "impressions", before, *columns, keep=pl.col("campaign_id").is_not_null()))
 
 
 def _untouched(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:

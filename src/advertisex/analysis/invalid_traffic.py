@@ -16,16 +16,13 @@
 An event may have several reasons. A row of the clicks feed counts as one event; its rate is its number of clicks.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
 from advertisex.analysis.crawlers import crawlers
-from advertisex.analysis.lean import EVENT_ID, coded, lean
-from advertisex.analysis.scope import Scope
-from advertisex.stores.contract import EventStore
+from advertisex.analysis.evidence import Evidence
 
 REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler")
 
@@ -44,28 +41,32 @@ _NORMAL = 1.4826
 
 _SUSPECT = ["user_id", "event_time", "event_id"]
 
+_SECOND = pl.col("event_time").dt.epoch("s").alias("second")
 
-def suspects(store: EventStore, scope: Scope, clicks: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int | None]]:
+
+def suspects(evidence: Evidence) -> tuple[pl.DataFrame, dict[str, int | None]]:
     """Flag the events of a scope.
 
     Args:
-        store: where they are.
-        scope: which events are judged, and compared.
-        clicks: of the scope, as `discrepancies.answered_clicks` gives them.
+        evidence: the events that are judged, and compared.
 
     Returns:
         One row for each event and reason, in no particular order: reason, feed, user_id, event_time, event_id (UInt128,
         see `lean`); and for each feed the number in a day from which a rate is an outlier, None with too few users.
     """
-    found = [_flagged("instant_click", "clicks", clicks.filter(_IS_INSTANT))]
+    found = [_flagged("instant_click", "clicks", evidence.clicks.filter(_IS_INSTANT))]
     rates: dict[str, int | None] = {}
-    for feed in ("clicks", "impressions"):
-        of_users = _of_users(store, scope, feed)
+    for feed, events, all_of_feed in (
+        ("clicks", evidence.clicks, evidence.rows),
+        ("impressions", evidence.impressions, evidence.impressions),
+    ):
+        of_users = events.with_columns(_SECOND, user=pl.col("user_id").to_physical().cast(pl.Int64))
         busy, rates[feed] = _outliers(of_users, LEAST[feed])
-        found.append(_flagged("rate_outlier", feed, busy))
-        found.append(_flagged("impossible_speed", feed, _runs(of_users)))
-        del of_users  # it is large
-        found += [_flagged("crawler", feed, rows) for rows in _of_crawlers(store, scope, feed)]
+        found += [
+            _flagged("rate_outlier", feed, busy),
+            _flagged("impossible_speed", feed, _runs(of_users)),
+            _flagged("crawler", feed, _of_crawlers(all_of_feed)),
+        ]
     return pl.concat(found), rates
 
 
@@ -79,29 +80,6 @@ def _flagged(reason: str, feed: str, rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("user_id").cast(pl.String),
         *_SUSPECT[1:],
     )
-
-
-def _of_users(store: EventStore, scope: Scope, feed: str) -> pl.DataFrame:
-    """The events with what speed and rate depend on, in no particular order.
-
-    Returns:
-        `_SUSPECT`; user (Int64) and second (Int64, since the epoch) as numbers; of clicks number (Int64), of
-        impressions domain.
-    """
-    is_impression = feed == "impressions"
-    own = coded("domain", pl.Categories.random()) if is_impression else pl.col("clicks").alias("number")
-    rows = lean(
-        store,
-        feed,
-        scope,
-        coded("user_id", pl.Categories.random()),
-        pl.col("event_time"),
-        EVENT_ID,
-        own,
-        keep=None if is_impression else pl.col("clicks") > 0,
-    )
-    second = pl.col("event_time").dt.epoch("s").alias("second")
-    return rows.with_columns(second, user=pl.col("user_id").to_physical().cast(pl.Int64))
 
 
 def _outliers(of_users: pl.DataFrame, least: int) -> tuple[pl.DataFrame, int | None]:
@@ -164,12 +142,8 @@ def _in_runs(ordered: pl.DataFrame, begins: pl.Expr) -> pl.DataFrame:
     return ordered.filter(within)
 
 
-def _of_crawlers(store: EventStore, scope: Scope, feed: str) -> Iterator[pl.DataFrame]:
+def _of_crawlers(events: pl.DataFrame) -> pl.DataFrame:
     """The events of known crawlers; each distinct user agent is looked up once."""
-    agent = pl.col("user_agent")
-    codes = pl.Categories.random()
-    agents = lean(store, feed, scope, coded("user_agent", codes))["user_agent"].unique().cast(pl.String).drop_nulls()
-    known = agents.filter(crawlers(agents))
-    if len(known):
-        columns = pl.col("user_id"), pl.col("event_time"), EVENT_ID
-        yield lean(store, feed, scope, *columns, keep=agent.is_in(known.implode()))
+    agents = events["user_agent"].unique().drop_nulls()
+    known = agents.filter(crawlers(agents.cast(pl.String)))
+    return events.filter(pl.col("user_agent").is_in(known.implode()))

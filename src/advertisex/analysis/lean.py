@@ -32,7 +32,15 @@ def lean(store: EventStore, feed: str, scope: Scope, *columns: pl.Expr, keep: pl
     read = sorted({name for expression in (*columns, *kept) for name in expression.meta.root_names()})
     empty = pl.DataFrame(schema={name: known[name] for name in read}).select(columns)
     frames = store.scan(feed, read, scope.within)
-    return pl.concat([empty, *(frame.filter(*kept).select(columns) for frame in frames)])
+    return pl.concat([empty, *(owned(frame.filter(*kept).select(columns)) for frame in frames)])
+
+
+def owned(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows in memory of their own.
+
+    A column that is as it was read holds on to all that was read with it, also to the columns that are not wanted.
+    """
+    return pl.concat([frame[:1], frame[1:]], rechunk=True)
 
 
 def coded(column: str, codes: pl.Categories) -> pl.Expr:

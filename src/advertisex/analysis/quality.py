@@ -17,9 +17,9 @@ from advertisex.analysis.discrepancies import (
     CLICK_WINDOW,
     EXAMPLES,
     VIEW_WINDOW,
-    answered_clicks,
     discrepancies,
 )
+from advertisex.analysis.evidence import gather
 from advertisex.analysis.intake import ledger_hours, ledger_totals, reject_hours, reject_totals
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.invalid_traffic import (
@@ -74,9 +74,11 @@ def quality(store: EventStore, scope: Scope) -> Answer:
             "no event is stored there", where=scope.text(), mend="widen the range, or process some first"
         )
     events = dict.fromkeys(FEEDS, 0) | dict(late.select("feed", "events").iter_rows())
-    clicks = answered_clicks(store, scope)
+    evidence = gather(store, scope)
+    flagged, rates = suspects(evidence)
+    clicks = evidence.clicks
+    del evidence  # the impressions are many
     doubts = discrepancies(store, scope, clicks, events["impressions"])
-    flagged, rates = suspects(store, scope, clicks)
     return Answer(
         question="quality",
         definition=DEFINITION,

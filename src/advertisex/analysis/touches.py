@@ -14,6 +14,7 @@ import polars as pl
 from advertisex.analysis.answered import ANSWER_WINDOW, answered
 from advertisex.analysis.events import events
 from advertisex.analysis.exact import micros
+from advertisex.analysis.lean import owned
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore, Range
@@ -105,7 +106,10 @@ def read(store: EventStore, scope: Scope, rules: Rules, everyone: bool) -> World
     shown = pl.concat(
         [
             codes.nothing,
-            *(codes.of(frame.filter(near), rules.column) for frame in store.scan("impressions", columns, within)),
+            *(
+                owned(codes.of(frame.filter(near), rules.column))
+                for frame in store.scan("impressions", columns, within)
+            ),
         ]
     )
     if is_link_needed:
