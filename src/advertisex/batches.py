@@ -53,8 +53,14 @@ class Partition(NamedTuple):
 class Span:
     """The offsets from `start` (inclusive) to `end` (exclusive) of one partition; gaps are allowed.
 
-    `epoch` is the claim under which a reader read them: when it loses the partition, or goes back, what was read
-    before no longer counts.
+    Attributes:
+        topic: of the partition.
+        partition: its number.
+        start: see above.
+        end: see above.
+        epoch: the claim under which a reader read them: when it loses the partition, or goes back, what was read
+            before no longer counts.
+        log: the identity of the log that they are in; empty where the log has none.
     """
 
     topic: str
@@ -62,6 +68,7 @@ class Span:
     start: int
     end: int
     epoch: int = 0
+    log: str = ""
 
     @property
     def of(self) -> Partition:
@@ -134,9 +141,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """Where a partition stands: the checkpoint and the counts behind it."""
+    """Where a partition stands: the checkpoint, the counts behind it, and the identity of the log that it is of."""
 
     topic: str
     partition: int
     next_offset: int
     counts: Counts
+    log: str = ""

@@ -8,12 +8,16 @@
     ├── StoreError                the event store cannot be read or written                    exit 1
     │   ├── StoreBusy             another process holds the store
     │   ├── StoreMissing          nothing has been stored there yet
+    │   ├── StoreInterrupted      an interrupt ended the wait for the store; nothing advanced exit 130
     │   └── LedgerMoved           another worker advanced this partition; nothing was written
     ├── AnalysisError             the question has no answer on these events                   exit 1
     └── ServerError               a local server for tests cannot be had or does not start     exit 1
 
 A bad *message* is never an exception: it becomes a reject, which is data.
 """
+
+#: Exit code of a command that was interrupted before it was done, as shells have it for SIGINT.
+INTERRUPTED = 130
 
 
 class AdvertiseXError(Exception):
@@ -78,6 +82,12 @@ class StoreBusy(StoreError):
 
 class StoreMissing(StoreError):
     """Nothing has been stored there yet."""
+
+
+class StoreInterrupted(StoreError):
+    """An interrupt ended the wait for the store; what was under way is done again by the next run."""
+
+    exit_code = INTERRUPTED
 
 
 class LedgerMoved(StoreError):

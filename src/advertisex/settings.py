@@ -51,6 +51,14 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _api_key(key: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # else it fits into no header; and it is not told
+        raise ValueError(
+            "it holds what no encoded API key does: give the `encoded` that Elasticsearch told, in one line"
+        )
+    return key
+
+
 #: What pydantic says in its own terms, in ours.
 _PLAIN = {
     "extra_forbidden": "there is no such setting",
@@ -111,8 +119,8 @@ class ApiSettings(_Section):
 class KafkaSettings(_Section):
     """The event log in Kafka."""
 
-    partitions: int = Field(default=4, ge=1, description="of a topic that we make")
-    replication: int = Field(default=1, ge=1, description="replicas of a topic that we make")
+    partitions: int = Field(default=4, ge=1, le=2**31 - 1, description="of a topic that we make")
+    replication: int = Field(default=1, ge=1, le=2**15 - 1, description="replicas of a topic that we make")
     group: str = Field(default="ad_processing_group", min_length=1, description="consumer group of processing")
     client: dict[str, str] = Field(
         default={}, description="further librdkafka properties, such as security.protocol, sasl.*, ssl.*", repr=False
@@ -131,14 +139,18 @@ class ElasticsearchSettings(_Section):
         description="begins the name of every index and template, so that several stores can share a cluster",
     )
     parallel: int = Field(default=2, ge=1, le=16, description="bulk requests under way at once")
-    api_key: SecretStr | None = Field(default=None, description="instead of user and password in the URL")
+    api_key: Annotated[SecretStr, AfterValidator(_api_key)] | None = Field(
+        default=None, description="instead of user and password in the URL"
+    )
     ca_file: Path | None = Field(default=None, description="PEM file of the authority that signed its certificate")
 
 
 class Settings(BaseSettings):
     """Everything that can be set. Unknown names are an error, so that a misspelt one is noticed."""
 
-    model_config = SettingsConfigDict(env_prefix="ADVERTISEX_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ADVERTISEX_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
     log: str | None = Field(default=None, description="URL of the event log; default: sqlite in the data folder")

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from advertisex.configured_feeds import configured_feeds
+from advertisex.feed_settings import configured_feeds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.settings import Settings, load_settings

@@ -8,6 +8,8 @@ from dataclasses import fields
 from typing import Any
 
 import polars as pl
+from confluent_kafka.admin import AdminClient
+from traffic import wait_until
 
 from advertisex.batches import Counts, LedgerRow, Partition
 from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
@@ -20,8 +22,6 @@ from advertisex.stores.contract import Range, RejectQuery
 EVENTS = 300_000
 KILLS = 30
 PAUSES = 2
-#: A worker that says nothing for so long has lost its partitions (session.timeout.ms in the settings is 2.5 s).
-LOST_SECONDS = 4.0
 #: Without progress for so long, the next kill comes all the same.
 PATIENCE_SECONDS = 5.0
 DEADLINE_SECONDS = 300.0
@@ -41,11 +41,27 @@ def expected_ids(log: EventLog, feeds: dict[str, Any], policy: Policy) -> dict[s
     return found
 
 
+class Group:
+    """The consumer group of a cluster's workers, as Kafka sees it."""
+
+    def __init__(self, cluster: Any) -> None:
+        settings = cluster.settings
+        self._name = settings.kafka.group
+        self._admin = AdminClient({"bootstrap.servers": settings.log_url.removeprefix("kafka://")})
+        self.partitions = len(cluster.feeds) * settings.kafka.partitions
+
+    def shares(self) -> list[int]:
+        """How many partitions each member has."""
+        found = self._admin.describe_consumer_groups([self._name])[self._name].result()
+        return [len(member.assignment.topic_partitions) for member in found.members]
+
+
 class Workers:
     """Two workers of one group, which a seeded hand kills and pauses."""
 
     def __init__(self, cluster: Any, hand: random.Random) -> None:
         self._cluster, self._hand = cluster, hand
+        self._group = Group(cluster)
         self._running = [self._start(), self._start()]
         self.kills = 0
 
@@ -60,11 +76,13 @@ class Workers:
         self.kills += 1
 
     def pause_one(self) -> None:
-        """Long enough to lose its partitions to the other, then it goes on where it was: a zombie."""
+        """Until it has lost all its partitions to the other; then it goes on where it was: a zombie."""
         victim = self._running[self._hand.randrange(2)]
         victim.send_signal(signal.SIGSTOP)
-        time.sleep(LOST_SECONDS)
-        victim.send_signal(signal.SIGCONT)
+        try:
+            wait_until(lambda: self._group.shares() == [self._group.partitions], "the other has every partition")
+        finally:
+            victim.send_signal(signal.SIGCONT)
 
     def end(self) -> list[int]:
         for worker in self._running:

@@ -42,18 +42,20 @@ class Traffic:
         self.events = events * copies
         self.published = 0
 
-    def publish(self, share: float = 1.0) -> None:
-        """Publish up to this share of all; what was published before stays."""
+    def publish(self, share: float = 1.0, *, over: float = 0.0) -> None:
+        """Publish up to this share of all, over so many seconds; what was published before stays."""
+        runs = self.runs[self.published : round(len(self.runs) * share)]
         with self.cluster.log() as log:
-            for feed, run in self.runs[self.published : round(len(self.runs) * share)]:
+            for feed, run in runs:
                 log.append(self.cluster.feeds[feed].topic, run)
                 self.published += 1
+                time.sleep(over / len(runs))
 
     @contextmanager
-    def publishing(self) -> Iterator[None]:
+    def publishing(self, *, over: float = 0.0) -> Iterator[None]:
         """Publish the rest meanwhile."""
         with ThreadPoolExecutor(1) as pool:
-            published = pool.submit(self.publish)
+            published = pool.submit(self.publish, over=over)
             yield
             published.result()
 

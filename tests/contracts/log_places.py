@@ -1,5 +1,6 @@
 """Where the logs under test live: another log is another line in `LOGS`."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Place:
         kafka: one partition, as the suites expect, and a group of its own.
         whole: whether an append lies in the log as a whole, with nothing of another between.
         admit: makes a topic take messages of so many bytes.
+        remove: deletes a topic, or the whole log; nobody has it open.
     """
 
     url: str
@@ -31,6 +33,7 @@ class Place:
     kafka: KafkaSettings = KafkaSettings()
     whole: bool = True
     admit: Callable[[str, int], None] = lambda topic, size: None
+    remove: Callable[[str], None] = lambda topic: None
 
     def open(self) -> EventLog:
         return open_log(self.url, kafka=self.kafka)
@@ -42,7 +45,11 @@ class Place:
 
 @contextmanager
 def in_folder(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
-    yield Place(f"sqlite:///{folder / 'log.db'}", "topic-")
+    def remove(topic: str) -> None:
+        for file in folder.glob("log.db*"):
+            file.unlink()
+
+    yield Place(f"sqlite:///{folder / 'log.db'}", "topic-", remove=remove)
 
 
 @contextmanager
@@ -55,7 +62,13 @@ def in_kafka(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
         wanted = NewTopic(topic, num_partitions=1, config={"max.message.bytes": str(size)})
         admin.create_topics([wanted])[topic].result()
 
-    yield Place(url, ours, KafkaSettings(partitions=1, group=f"{ours}group"), whole=False, admit=admit)
+    def remove(topic: str) -> None:
+        admin.delete_topics([topic])[topic].result()
+        while topic in admin.list_topics(timeout=10).topics:
+            time.sleep(0.02)
+
+    settings = KafkaSettings(partitions=1, group=f"{ours}group")
+    yield Place(url, ours, settings, whole=False, admit=admit, remove=remove)
     if left := [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(ours)]:
         for removed in admin.delete_topics(left).values():
             removed.result()

@@ -210,6 +210,23 @@ def test_what_was_appended_is_there_after_the_log_is_opened_again(place: Place, 
     assert list(batch.payloads) == [b"a", b"", b"b"]
 
 
+def test_a_log_that_was_made_anew_is_another_one(place: Place, topic: str) -> None:
+    with place.open() as log:
+        log.append(topic, [b"a"])
+        before = log.identities([topic, "topic-that-is-not-there"])
+        assert set(before) == {topic}
+        assert before[topic]
+        log.append(topic, [b"b"])
+        assert log.identities([topic]) == before
+    with place.open() as log:
+        assert log.identities([topic]) == before
+    place.remove(topic)
+    with place.open() as log:
+        log.append(topic, [b"c"])
+        assert set(log.identities([topic])) == {topic}
+        assert log.identities([topic]) != before
+
+
 def test_closing_twice_is_harmless(place: Place, topic: str) -> None:
     log = place.open()
     log.append(topic, [b"a", b"b"])

@@ -63,6 +63,16 @@ def test_it_starts_where_the_ledger_stands(log: EventLog, a: str) -> None:
         assert payloads(until_caught_up(reader)) == [b"2"]
 
 
+def test_what_it_reads_says_which_log_it_is_of(log: EventLog, a: str) -> None:
+    log.append(a, [b"0", b"1"])
+    with log.reader([a], dict, 1) as reader:
+        assert {batch.span.log for batch in until_caught_up(reader)} == {log.identities([a])[a]}
+        reader.rewind(Partition(a, 0))
+        again = until_caught_up(reader)
+        assert again
+        assert {batch.span.log for batch in again} == {log.identities([a])[a]}
+
+
 def test_it_takes_what_is_appended_later(log: EventLog, a: str) -> None:
     log.append(a, [b"0"])
     with log.reader([a], dict, 10) as reader:

@@ -237,6 +237,37 @@ def test_a_span_that_does_not_start_at_the_ledger_writes_nothing(
     assert store.commit(outcome_of("impressions", {"user_id": "b"}, b"y", start=2)).stored == 1
 
 
+def of_log(outcome: Outcome, log: str) -> Outcome:
+    return replace(outcome, span=replace(outcome.span, log=log))
+
+
+def test_a_span_of_another_log_writes_nothing(place: Place, outcome_of: OutcomeOf) -> None:
+    with place.open() as store:
+        store.commit(of_log(outcome_of("clicks", {"user_id": "a"}, b"x"), "old"))
+        store.commit(of_log(outcome_of("clicks", {"user_id": "a"}, partition=1), "other topic's"))
+    with place.open() as store:
+        before = everything(store)
+        assert [row.log for row in store.ledger()] == ["old", "other topic's"]
+
+        with pytest.raises(StoreError, match="the ledger is that of another log") as caught:
+            store.commit(of_log(outcome_of("clicks", {"user_id": "b"}, b"y", start=2), "new"))
+
+        assert not isinstance(caught.value, LedgerMoved)
+        assert caught.value.where == "clicks_conversions/0: log new, and not old"
+        assert "bring the old log back" in caught.value.mend
+        assert everything(store) == before
+        assert store.commit(of_log(outcome_of("clicks", {"user_id": "b"}, start=2), "old")).stored == 1
+
+
+def test_a_ledger_that_names_no_log_takes_the_first_that_comes(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("clicks", {"user_id": "a"}))
+    store.commit(of_log(outcome_of("clicks", {"user_id": "b"}, start=1), "first"))
+    store.commit(outcome_of("clicks", {"user_id": "c"}, start=2))
+    assert [row.log for row in store.ledger()] == ["first"]
+    with pytest.raises(StoreError, match="another log"):
+        store.commit(of_log(outcome_of("clicks", {"user_id": "d"}, start=3), "second"))
+
+
 def test_a_commit_that_fails_part_way_leaves_nothing_and_can_be_repeated(
     store: EventStore, outcome_of: OutcomeOf
 ) -> None:

@@ -1,7 +1,13 @@
 """`advertisex doctor`: one line for each thing that was looked at, with the mend where it is bad."""
 
+import shutil
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import duckdb
+import pytest
 
 Cli = Callable[..., Any]
 
@@ -12,7 +18,9 @@ def test_a_healthy_folder_is_told_line_by_line(cli: Cli) -> None:
     result = cli("doctor", "--data", "data", "--json")
     assert result.code == 0
     found = {finding["what"]: finding for finding in result.document["findings"]}
-    assert list(found) == ["versions", "clock", "settings", "disk", "log", "topics", "store", "ledger"]
+    assert list(found) == [
+        "versions", "clock", "settings", "disk", "log", "topics", "store", "store's counts", "ledger", "log and ledger",
+    ]  # fmt: skip
     assert all(finding["good"] for finding in found.values())
     assert result.document["good"] is True
 
@@ -30,3 +38,62 @@ def test_a_wrong_setting_ends_the_look(cli: Cli) -> None:
     assert result.code == 1
     assert "bad settings" in result.out
     assert "absent.toml" in result.out
+
+
+def bad(cli: Cli) -> dict[str, str]:
+    """What the doctor calls bad in the folder `data`: what it says, and the mend."""
+    result = cli("doctor", "--data", "data", "--json")
+    found = {f["what"]: f"{f['says']}; {f['mend']}" for f in result.document["findings"] if not f["good"]}
+    assert all(not says.endswith("; ") for says in found.values())
+    assert result.code == (1 if found else 0)
+    return found
+
+
+def test_a_log_that_is_shorter_than_the_ledger_or_another_one_is_found(cli: Cli) -> None:
+    cli("simulate", "--events", 1000, "--data", "data")
+    cli("process", "--data", "data")
+    assert bad(cli) == {}
+    with sqlite3.connect("data/log.db") as log:
+        log.execute("DELETE FROM batch WHERE topic = 'ad_impressions'")
+    assert list(bad(cli)) == ["log and ledger"]
+    assert "but the log ends at 0 (ad_impressions/0); bring the old log back" in bad(cli)["log and ledger"]
+
+    for file in Path("data").glob("log.db*"):
+        file.unlink()
+    cli("simulate", "--events", 2000, "--seed", 2, "--data", "data")
+    assert list(bad(cli)) == ["log and ledger"]
+    assert "the ledger is that of another log" in bad(cli)["log and ledger"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("DELETE FROM impressions", "ad_impressions/0 holds 0 events, the ledger counts"),
+        ('DELETE FROM clicks WHERE "offset" = (SELECT min("offset") FROM clicks)', "clicks_conversions/0 holds"),
+        ("INSERT INTO bids FROM bids LIMIT 1", "avro_data_topic/0 holds"),
+        ("DELETE FROM rejects", "rejects, the ledger counts"),
+    ],
+)
+def test_a_store_that_does_not_hold_what_its_ledger_counts_is_found(cli: Cli, change: str, says: str) -> None:
+    cli("simulate", "--events", 1000, "--data", "data")
+    cli("process", "--data", "data")
+    with duckdb.connect("data/store.duckdb") as store:
+        store.execute(change)
+    assert list(bad(cli)) == ["store's counts"]
+    assert says in bad(cli)["store's counts"]
+    assert "restore it from a copy" in bad(cli)["store's counts"]
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVERTISEX_CATALOGUE", "/nowhere/[/x]\x1b[2J.csv")
+    result = cli("doctor")
+    assert result.code == 1
+    assert "/nowhere/[/x]␛[2J.csv" in result.out
+
+
+def test_a_folder_that_looks_like_markup_is_shown_as_it_is(cli: Cli) -> None:
+    cli("simulate", "--events", 100, "--data", "data")
+    shutil.move("data", "[bold]")
+    result = cli("doctor", "--data", "[bold]")
+    assert result.code == 0
+    assert "[bold]/log.db" in result.out

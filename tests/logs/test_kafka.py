@@ -2,14 +2,17 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from itertools import chain, pairwise
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import ConfigurationError, LogError, StoreError
@@ -159,13 +162,34 @@ def test_brokers_that_cannot_be_reached_are_named_soon_and_quietly(
     assert capfd.readouterr() == ("", "")
 
 
+class Web(BaseRequestHandler):
+    """Answers as a web server does that does not understand the question."""
+
+    def handle(self) -> None:
+        self.request.recv(1024)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+
+
+def test_what_answers_and_is_not_kafka_is_named_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
+    with ThreadingTCPServer(("127.0.0.1", 0), Web) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        with open_log(f"kafka://127.0.0.1:{port}") as log, pytest.raises(LogError, match="does not speak as") as caught:
+            log.end_offsets()
+        server.shutdown()
+    assert "receive.message.max.bytes" not in str(caught.value)
+    assert caught.value.mend.startswith("check the host and port of --log")
+
+
 def test_a_host_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
     with open_log("kafka://nobody.invalid:9092") as log, pytest.raises(LogError, match=r"resolve 'nobody\.invalid"):
         log.append("t", [b"a"])
 
 
-@pytest.mark.parametrize("url", ["kafka://", "kafka://:9092", "kafka://a:b", "kafka://a:1,", "kafka://a:9092/topic"])
+@pytest.mark.parametrize("url", ["kafka://", "kafka://:9092", "kafka://a:b", "kafka://a:1,", "kafka://a:9092/topic", "kafka://a:99999",
+                                 "kafka://a:65536", "kafka://a:0"])  # fmt: skip
 def test_a_url_without_brokers_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="names no Kafka brokers"):
         open_log(url)
@@ -186,10 +210,10 @@ def test_no_secret_is_printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
             log.append("t", [b"a"])
         said += str(caught.value)
     for wrong in ({"security.protocol": SECRET}, {"ssl.key.pem": SECRET}, {"sasl.password": SECRET, "no.such": "1"}):
-        with pytest.raises(LogError) as caught:
+        with pytest.raises(ConfigurationError, match=r"kafka\.client") as wrongly:
             open_log(NOBODY, kafka=KafkaSettings(client=wrong | {"security.protocol": "SASL_SSL"} | wrong))
-        assert caught.value.mend or "ssl.key.pem" in str(caught.value)
-        said += str(caught.value)
+        assert wrongly.value.mend
+        said += str(wrongly.value)
     with pytest.raises(ConfigurationError) as refused:
         open_log(f"kafka://ads:{SECRET}@broker:9092")
     said += str(refused.value) + "".join(capfd.readouterr())
@@ -256,7 +280,7 @@ def test_what_the_group_has_committed_does_not_say_where_to_start(opened: Opened
         with log.reader([topic], dict, 100) as reader:
             while not (batches := reader.poll()):
                 pass
-            assert batches[0].span == Span(topic, 0, 0, 2, batches[0].span.epoch)
+            assert batches[0].span == Span(topic, 0, 0, 2, batches[0].span.epoch, log.identities([topic])[topic])
             reader.acknowledge(batches[0].span)
 
 
@@ -268,6 +292,43 @@ def test_a_ledger_that_cannot_be_asked_is_the_error_of_the_poll(opened: Opened, 
     log.append(topic, [b"0"])
     with log.reader([topic], broken, 10) as reader, pytest.raises(StoreError, match="no store"):
         read_to_the_end(reader)
+
+
+def test_where_the_topics_end_can_be_asked_while_topics_are_made(kafka: str, opened: Opened, topic: str) -> None:
+    """A broker hears of a topic a little later than who made it, and answers that it is not its leader."""
+    log = opened()
+    log.append(topic, [b"a"])
+    client = admin(kafka)
+    names = [f"test-{uuid4().hex}" for _ in range(12)]
+    for name in names:
+        client.create_topics([NewTopic(name, 8, 1)])[name].result()
+        assert log.end_offsets()[Partition(topic, 0)] == 1
+    for gone in client.delete_topics(names).values():
+        gone.result()
+
+
+@pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.TOPIC_AUTHORIZATION_FAILED])
+def test_where_the_topics_end_is_not_asked_for_ever(
+    opened: Opened, topic: str, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """No broker of ours stays without a leader, so this one's answers are made up."""
+    asked = 0
+
+    def list_offsets(self: AdminClient, partitions: Iterable[TopicPartition], **_: object) -> dict[object, object]:
+        nonlocal asked
+        asked += 1
+        answer: Future[object] = Future()
+        answer.set_exception(KafkaException(KafkaError(code)))
+        return dict.fromkeys(partitions, answer)
+
+    log = opened()
+    log.append(topic, [b"a"])
+    monkeypatch.setattr(AdminClient, "list_offsets", list_offsets)
+    monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 0.5)
+
+    with pytest.raises(LogError, match="cannot read where the topics end"):
+        log.end_offsets()
+    assert (asked > 1) is (code == KafkaError.NOT_LEADER_FOR_PARTITION)
 
 
 def test_an_inspection_says_what_there_is(opened: Opened, topic: str) -> None:
@@ -285,3 +346,46 @@ def test_a_log_that_is_not_used_is_not_connected(tmp_path: Path) -> None:
     with open_log(NOBODY):
         pass
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("name", ["bad name", "a/b", "é", "x" * 250, ".", "..", ""])
+def test_a_topic_that_kafka_cannot_have_is_a_wrong_configuration(opened: Opened, name: str) -> None:
+    for log in (opened(), opened(create=False)):
+        with pytest.raises(ConfigurationError, match="Kafka has no topics of the name") as caught:
+            log.reader([name], dict, 1)
+        assert "in the settings" in caught.value.mend
+
+
+def test_partitions_and_replicas_that_kafka_does_not_make_are_a_wrong_configuration(kafka: str, topic: str) -> None:
+    for settings, setting in (
+        (KafkaSettings(partitions=100_000), "kafka.partitions"),
+        (KafkaSettings(replication=9), "kafka.replication"),
+    ):
+        with open_log(kafka, kafka=settings) as log, pytest.raises(ConfigurationError, match="cannot make") as caught:
+            log.append(topic, [b"a"])
+        assert f"lower {setting}" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mend"),
+    [
+        ("partition.assignment.strategy", "range", "leave it out"),
+        ("enable.auto.commit", "true", "leave it out"),
+        ("isolation.level", "read_uncommitted", "leave it out"),
+        ("group.id", "mine", "set kafka.group"),
+        ("bootstrap.servers", "elsewhere:9092", "name the brokers with --log"),
+    ],
+)
+def test_a_property_that_the_promises_depend_on_cannot_be_changed(
+    kafka: str, topic: str, name: str, value: str, mend: str
+) -> None:
+    good = KafkaSettings(partitions=1, group=topic, client={"enable.auto.commit": "False"})
+    with open_log(kafka, kafka=good) as log:
+        log.append(topic, [b"a"])
+        assert list(log.read(topic, 0, 0, 1).payloads) == [b"a"]
+    with (
+        pytest.raises(ConfigurationError, match=f"setting kafka.client: {name} cannot be changed") as caught,
+        open_log(kafka, kafka=KafkaSettings(group=topic, client={name: value})) as log,
+    ):
+        log.reader([topic], dict, 1)
+    assert caught.value.mend == mend

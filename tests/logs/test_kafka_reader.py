@@ -248,6 +248,22 @@ def test_a_ledger_of_another_log_is_an_error_for_an_empty_partition_too(kafka: s
         assert "the ledger stands at 9, but the log ends at 0" in str(caught.value)
 
 
+def test_a_topic_that_is_made_anew_while_it_is_read_is_an_error(kafka: str, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
+    with open_log(kafka, kafka=KafkaSettings(partitions=1, group=topic)) as log:
+        log.append(topic, [b"old"] * 10)
+        with log.reader([topic], dict, 1_000) as reader:
+            poll_until([reader], lambda: reader.caught_up)
+            admin.delete_topics([topic])[topic].result()
+            until(lambda: topic not in admin.list_topics(timeout=10).topics)
+            # as long as the consumer has not noticed, it goes on at offset 10 of the new one
+            with open_log(kafka, kafka=KafkaSettings(partitions=1, group=topic)) as writer:
+                writer.append(topic, [b"new"] * 30)
+            with pytest.raises(LogError, match=r"made anew while it was read|it is not the log that was processed"):
+                poll_until([reader], lambda: False)
+    admin.delete_topics([topic])[topic].exception()
+
+
 @pytest.fixture(scope="module")
 def broker() -> Iterator[LocalKafka]:
     """One that may be stopped."""

@@ -94,6 +94,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert caught.value.mend
 
 
+def test_a_log_of_an_earlier_version_gets_an_identity_and_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with SqliteLog(path) as log:
+        log.append("t", [b"a"])
+    plain = sqlite3.connect(path)
+    plain.execute("DROP TABLE identity")
+    plain.close()
+
+    with SqliteLog(path) as log, SqliteLog(path) as same:
+        assert len(log.identities(["t"])["t"]) == 32
+        assert same.identities(["t"]) == log.identities(["t"])
+        assert list(log.read("t", 0, 0, 9).payloads) == [b"a"]
+
+
 def test_a_log_held_by_another_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     with SqliteLog(path) as log:

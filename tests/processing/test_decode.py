@@ -22,6 +22,7 @@ from messages import (
     message,
     outcome_of,
     reject_of,
+    written,
 )
 
 from advertisex.feeds import FEEDS
@@ -126,6 +127,14 @@ def test_deep_nesting_costs_one_message_at_most(feed: str, depth: int) -> None:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
+def test_a_value_as_deep_as_a_decoder_admits_costs_one_message(feed: str) -> None:
+    """Somewhere near the limit, a value can be decoded, and not be shown."""
+    deep = [written(feed, user_id="[" * depth + "]" * depth) for depth in range(900, 1000)]
+
+    assert outcome_of(feed, message(feed), *deep).rejects["offset"].to_list() == list(range(1, 101))
+
+
+@pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("payload", [b"[]", b"1", b'"text"', b"null", b"true", b'[{"user_id": "u"}]'])
 def test_a_document_that_is_no_object_is_named_as_such(feed: str, payload: bytes) -> None:
     reject = reject_of(feed, payload)
@@ -179,9 +188,33 @@ def test_the_canonical_name_wins_over_an_alias_and_null_over_none() -> None:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("number", [7, 0xFFFFFFFFFFFFFFFF, 2**70])
+@pytest.mark.parametrize("number", [7, 0xFFFFFFFFFFFFFFFF, 2**70, 2**127, 10**40, 10**300])
 def test_a_whole_number_is_an_id_as_its_text_is(feed: str, number: int) -> None:
     assert event_of(feed, message(feed, user_id=number)) == event_of(feed, message(feed, user_id=str(number)))
+
+
+NO_INTEGER_OF_64_BITS = ["1" + "0" * 40, "-2" + "0" * 38, "9" * 300]
+
+
+@pytest.mark.parametrize("token", NO_INTEGER_OF_64_BITS)
+@pytest.mark.parametrize(
+    ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.kind != "text"]
+)
+def test_a_number_beyond_all_bounds_costs_its_message_and_no_other(feed: str, field: str, token: str) -> None:
+    outcome = outcome_of(feed, message(feed, user_id="a"), written(feed, **{field: token}), message(feed, user_id="b"))
+
+    assert outcome.events["user_id"].to_list() == ["a", "b"]
+    (reject,) = outcome.rejects.iter_rows(named=True)
+    assert reject["offset"] == 1
+    assert field in reject["detail"]
+
+
+@pytest.mark.parametrize("token", NO_INTEGER_OF_64_BITS)
+@pytest.mark.parametrize(
+    ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.kind == "text"]
+)
+def test_text_may_be_a_number_beyond_all_bounds(feed: str, field: str, token: str) -> None:
+    assert decode(batch_of(FEEDS[feed], [written(feed, **{field: token})]), FEEDS[feed])[0][field].to_list() == [token]
 
 
 def test_of_a_repeated_key_one_value_is_read_and_no_message_is_two() -> None:
@@ -304,6 +337,62 @@ def test_a_truncated_datum_of_another_writer_is_undecodable() -> None:
 
     assert set(outcome.rejects["reason"]) == {"undecodable"}
     assert outcome.rejects.height == len(whole) - 1
+
+
+#: What a writer's schema can say a field is.
+TYPES: dict[str, Any] = {
+    "decimal": {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2},
+    "long decimal": {"type": "bytes", "logicalType": "decimal", "precision": 400, "scale": 300},
+    "fixed decimal": {"type": "fixed", "name": "F", "size": 8, "logicalType": "decimal", "precision": 10},
+    "date": {"type": "int", "logicalType": "date"},
+    "milliseconds": {"type": "long", "logicalType": "timestamp-millis"},
+    "microseconds": {"type": "long", "logicalType": "timestamp-micros"},
+    "local": {"type": "long", "logicalType": "local-timestamp-micros"},
+    "time": {"type": "long", "logicalType": "time-micros"},
+    "uuid": {"type": "string", "logicalType": "uuid"},
+    "enum": {"type": "enum", "name": "E", "symbols": ["A", "B"]},
+    "map": {"type": "map", "values": ["null", "bytes", "double", "long"]},
+    "array": {"type": "array", "items": "double"},
+    "recursive": {"type": "record", "name": "R", "fields": [{"name": "next", "type": ["null", "R"]}]},
+    **{name: name for name in ("bytes", "double", "float", "long", "int", "string", "boolean", "null")},
+}
+LONGS = st.sampled_from([0, 1, -1, 2**31, 253_402_300_800_000, -(2**63), 2**63 - 1]) | st.integers(-(2**63), 2**63 - 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    field=st.sampled_from(["user_id", "amount", "timestamp", "targeting", "website", "other"]),
+    kind=st.sampled_from(sorted(TYPES)),
+    body=st.binary(max_size=40)
+    | st.binary(max_size=40).map(lambda text: avro_value("bytes", text))
+    | LONGS.map(lambda number: avro_value("long", number))
+    | st.floats().map(lambda number: avro_value("double", number)),
+)
+def test_no_datum_of_another_writer_stops_the_batch(field: str, kind: str, body: bytes) -> None:
+    schema = {"type": "record", "name": "Bid", "fields": [{"name": field, "type": TYPES[kind]}]}
+    feed = replace(FEEDS["bids"], confluent_schemas=((SCHEMA_ID, schema),))
+    header = CONFLUENT_MARKER + SCHEMA_ID.to_bytes(4, "big")
+
+    outcome = outcome_of(feed, header + body, message("bids"))
+
+    assert (outcome.events.height, outcome.rejects["offset"].to_list()) == (1, [0])
+
+
+def avro_value(kind: str, value: Any) -> bytes:
+    body = BytesIO()
+    fastavro.schemaless_writer(body, kind, value)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize("depth", [100, 400, 1000, 100_000])
+def test_a_datum_of_a_recursive_schema_is_refused_at_a_depth_that_would_overflow_the_stack(depth: int) -> None:
+    schema = {"type": "record", "name": "Bid", "fields": [{"name": "other", "type": TYPES["recursive"]}]}
+    feed = replace(FEEDS["bids"], confluent_schemas=((SCHEMA_ID, schema),))
+    header = CONFLUENT_MARKER + SCHEMA_ID.to_bytes(4, "big")
+
+    outcome = outcome_of(feed, header + b"\x02" * depth + b"\x00", message("bids"))
+
+    assert (outcome.events.height, outcome.rejects["offset"].to_list()) == (1, [0])
 
 
 def test_openrtb_fields_are_found_where_the_standard_has_them() -> None:

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import GOOD, avro_message
+from messages import GOOD, avro_message, written
 
 from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome
-from advertisex.errors import LogError
+from advertisex.errors import LogError, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.feeds.avro_framing import HEADER
 from advertisex.logs.contract import EventLog
@@ -45,22 +45,38 @@ VALUES: dict[str, list[Any]] = {
     "targeting": [{"k": "v"}, None, "t"],
 }  # fmt: skip
 
+#: Numbers of any size, and what only looks like one; text that is none.
+HUGE = st.integers() | st.sampled_from([2**63, 2**64, 2**127, -(2**127) - 1, 10**40, -(10**300)])
+FLOATS = st.floats() | st.sampled_from([1e300, -1e308, 5e-324, -0.0])
+WILD = (HUGE | FLOATS).map(json.dumps) | st.sampled_from(
+    ["1e400", "-1e400", "1e-400", "-0", "1e99999999999999999999", "9" * 5000, "-" + "9" * 5000, '"' + "9" * 5000 + '"',
+     '"1e400"', '"\\ud800"', '"\\u0000"', "[" * 992 + "]" * 992, "[" * 100_000 + "]" * 100_000]
+)  # fmt: skip
+
 
 def objects(feed: str) -> st.SearchStrategy[bytes]:
     """Messages that are nearly good: a few fields of a good one are replaced."""
-    names = [f.name for f in FEEDS[feed].fields if f.name in VALUES]
-    changes = st.dictionaries(st.sampled_from(names), st.none(), max_size=2).flatmap(
-        lambda chosen: st.fixed_dictionaries({name: st.sampled_from(VALUES[name]) for name in chosen})
+    chosen = st.sets(st.sampled_from([f.name for f in FEEDS[feed].fields]), max_size=2)
+    changes = chosen.flatmap(
+        lambda names: st.fixed_dictionaries(
+            {name: st.sampled_from(VALUES.get(name, [None])).map(json.dumps) | WILD for name in sorted(names)}
+        )
     )
-    return changes.map(lambda changed: json.dumps(GOOD[feed] | changed).encode())
+    return changes.map(lambda changed: written(feed, **changed))
 
 
 def messages(feed: str) -> st.SearchStrategy[bytes]:
     binary = st.binary(max_size=30) | st.sampled_from([b"", b"[]", b"{}", b"null", b'{"user_id":"\\ud800"}'])
     if feed != "bids":
         return st.one_of(objects(feed), objects(feed), binary)
-    avro = st.tuples(st.sampled_from("ab"), st.sampled_from(["2026-01-05T10:00:00Z", "x"])).map(
-        lambda fields: avro_message(*fields)
+    times = st.sampled_from(["2026-01-05T10:00:00Z", "x", "1e400"]) | st.integers(-(2**63), 2**63 - 1)
+    avro = st.builds(
+        avro_message,
+        st.sampled_from("ab") | HUGE.map(str),
+        times,
+        st.dictionaries(st.text(max_size=2), HUGE.map(str), max_size=1),
+        amount=FLOATS | st.sampled_from([1.5, None]),
+        creative_id=st.sampled_from(["c1", "\x00", "9" * 5000]),
     )
     return st.one_of(objects(feed), avro, avro.map(lambda whole: whole[:-3]), binary.map(lambda b: HEADER + b), binary)
 
@@ -216,7 +232,9 @@ def test_deduplication_equals_a_set_over_the_identity(rows: list[tuple[Any, ...]
     with pipeline() as (log, store):
         append(log, [("clicks", payload) for payload in payloads])
         total = process_all(log, store, batch_size)
-        found = stored(store, "clicks", without=("event_id", "ingested_at", "topic", "partition", "currency"))
+        found = stored(
+            store, "clicks", without=("event_id", "ingested_at", "topic", "partition", "currency", "user_agent")
+        )
 
     first_of_each = {row: place for place, row in reversed(list(enumerate(rows)))}
     assert total == Counts(read=len(rows), stored=len(set(rows)), duplicate=len(rows) - len(set(rows)))
@@ -253,7 +271,8 @@ def test_a_stop_ends_the_run_after_the_commit_that_is_under_way_and_the_next_goe
                 stop.set()
 
         assert run(log, store, Processing(FEEDS, batch_size=10), stop, on_commit).stored == 20
-        assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20))]
+        (log_id,) = log.identities(["clicks_conversions"]).values()
+        assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20), log_id)]
         assert process_all(log, store).stored == 30
 
 
@@ -299,3 +318,18 @@ def test_an_error_of_the_log_is_raised_after_what_came_before_is_committed() -> 
             with pytest.raises(LogError, match="the disk is gone"):
                 process_all(log, store, batch_size=4)
         assert [row.next_offset for row in store.ledger()] == [4]
+
+
+def test_a_log_that_was_swapped_for_a_longer_one_is_not_read_from_the_middle() -> None:
+    with TemporaryDirectory() as folder, DuckdbStore(Path(folder, "store.duckdb")) as store:
+        with SqliteLog(Path(folder, "log.db")) as log:
+            append(log, good("clicks", 10))
+            process_all(log, store)
+        with SqliteLog(Path(folder, "other.db")) as other:
+            append(other, good("clicks", 30))
+            with pytest.raises(StoreError, match="the ledger is that of another log") as caught:
+                process_all(other, store)
+        assert "begin a new store" in caught.value.mend
+        with SqliteLog(Path(folder, "log.db")) as log:
+            append(log, good("clicks", 15))
+            assert process_all(log, store) == Counts(read=15, stored=5, duplicate=10)

@@ -152,6 +152,17 @@ def test_opening_a_store_again_changes_nothing_in_it(tmp_path: Path) -> None:
             assert store.rejects(RejectQuery()).height == 1
 
 
+def test_a_store_that_kept_no_log_in_its_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    with DuckdbStore(path) as store:
+        store.commit(outcome("a", ""))
+    with duckdb.connect(str(path)) as plain:
+        plain.execute("ALTER TABLE ledger DROP COLUMN log")
+    with DuckdbStore(path) as store:
+        (row,) = store.ledger()
+        assert (row.next_offset, row.log, row.counts.read) == (2, "", 2)
+
+
 @pytest.mark.parametrize("url", ["http://localhost:9200", "duckdb:///", "store.duckdb", ""])
 def test_a_url_that_names_no_store_is_a_wrong_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError, match="no event store") as caught:

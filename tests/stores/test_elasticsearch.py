@@ -1,6 +1,7 @@
 """What the Elasticsearch store adds to the contract: how it is laid out, and exactly once without transactions."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -14,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_places import NewPlace, Place, in_elasticsearch, in_folders
 
-from advertisex.batches import Counts, LedgerRow, Outcome
-from advertisex.errors import LedgerMoved, StoreError
+from advertisex.batches import Counts, LedgerRow, Outcome, Partition
+from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
@@ -101,7 +102,7 @@ def test_another_period_over_stored_events_is_refused_because_duplicates_would_n
     with opened(place) as store:
         store.commit(outcome("clicks", "a"))
 
-    with pytest.raises(StoreError, match="none of the period 'day'") as caught:
+    with pytest.raises(ConfigurationError, match="none of the period 'day'") as caught:
         opened(place, period="day")
     assert "elasticsearch.period" in caught.value.mend
 
@@ -163,6 +164,50 @@ def test_the_doctor_sees_the_cluster_and_what_is_stored(store: ElasticsearchStor
     assert findings["store"].good
     assert findings["store's templates"].good
     assert "Elasticsearch 9" in findings["store's version"].says
+
+
+def bad(store: ElasticsearchStore) -> dict[str, str]:
+    return {finding.what: f"{finding.says}; {finding.mend}" for finding in store.inspect() if not finding.good}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "says"),
+    [
+        ("DELETE", "/{p}clicks_conversions_index-2026-01", None, "holds 0 events, the ledger counts 2"),
+        ("DELETE", "/{p}advertisex_rejects", None, "holds 0 rejects, the ledger counts 1"),
+        ("POST", "/{p}avro_data_index-2026-01/_doc", {"topic": "clicks_conversions", "partition": 0, "offset": 0},
+            "holds 3 events, the ledger counts 2"),
+    ],
+)  # fmt: skip
+def test_the_doctor_finds_a_store_that_does_not_hold_what_its_ledger_counts(
+    place: Place, store: ElasticsearchStore, method: str, path: str, body: object, says: str
+) -> None:
+    store.commit(outcome("clicks", "a", b"x", "b"))
+    store.commit(outcome("bids", "a", "a"))
+    assert bad(store) == {}
+    ask(place, method, path, body)
+    assert list(bad(store)) == ["store's counts"]
+    assert bad(store)["store's counts"].startswith(f"clicks_conversions/0 {says}; ")
+    assert "restore it from a copy" in bad(store)["store's counts"]
+
+
+def test_the_doctor_does_not_count_what_lies_beyond_the_ledger(
+    store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.commit(outcome("clicks", "a"))
+    crash_before_the_ledger(store, outcome("clicks", "b", b"x", start=1), monkeypatch)
+    assert bad(store) == {}
+
+
+@pytest.mark.parametrize("seconds", [-90, 90])
+def test_the_doctor_finds_a_clock_that_is_not_the_clusters(
+    store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    now = time.time
+    monkeypatch.setattr("advertisex.stores.elasticsearch_inspect.time.time", lambda: now() + seconds)
+    assert list(bad(store)) == ["store's clock"]
+    assert bad(store)["store's clock"].startswith("-9" if seconds > 0 else "+")
+    assert "by NTP" in bad(store)["store's clock"]
 
 
 # -- what Elasticsearch refuses ----------------------------------------------------------------------------------
@@ -256,6 +301,55 @@ def test_a_worker_that_lost_its_partition_is_fenced_off(place: Place, monkeypatc
         with pytest.raises(LedgerMoved):
             paused.commit(outcome("clicks", "b", start=2))
         assert other.ledger()[0].counts == Counts(read=3, stored=2, rejected=1)
+
+
+@pytest.mark.parametrize("lost", ["/{p}advertisex_ledger", "/{p}advertisex_ledger/_doc/clicks_conversions%2F0"])
+@pytest.mark.parametrize("seen", ["written", "read at the start"])
+def test_a_ledger_row_that_is_lost_during_a_run_ends_it_and_nothing_is_counted_over_it(
+    place: Place, lost: str, seen: str
+) -> None:
+    with opened(place) as store:
+        store.commit(outcome("clicks", "a", "b"))
+        if seen == "written":
+            ask(place, "DELETE", lost)
+            assert_nothing_is_written(store)
+    if seen == "read at the start":
+        with opened(place) as store:
+            assert store.positions() == {Partition("clicks_conversions", 0): 2}
+            ask(place, "DELETE", lost)
+            assert_nothing_is_written(store)
+
+    with opened(place) as anew:  # all is read again, from where the log begins
+        assert anew.commit(outcome("clicks", "a", "b")) == Counts(read=2, stored=2, replayed=2)
+
+
+def assert_nothing_is_written(store: ElasticsearchStore) -> None:
+    for start in (2, 0):  # what is under way, and what a reader brings that asks the ledger again
+        with pytest.raises(StoreError, match="the ledger's row is gone") as caught:
+            store.commit(outcome("clicks", "c", start=start))
+        assert not isinstance(caught.value, LedgerMoved)
+        assert "restore that index" in caught.value.mend
+    assert store.ledger() == []
+    assert store.extent("clicks", EVERYTHING).events == 2
+
+
+def test_a_ledger_row_that_is_lost_during_a_commit_is_not_written_anew(
+    place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.commit(outcome("clicks", "a"))
+    advance = store._ledger.advance
+
+    def lose_first(*given: Any) -> None:
+        ask(place, "DELETE", "/{p}advertisex_ledger")
+        advance(*given)
+
+    monkeypatch.setattr(store._ledger, "advance", lose_first)
+    with pytest.raises(LedgerMoved):
+        store.commit(outcome("clicks", "b", start=1))
+    monkeypatch.setattr(store._ledger, "advance", advance)
+    with pytest.raises(StoreError, match="the ledger's row is gone"):
+        store.commit(outcome("clicks", "a"))
+    assert store.ledger() == []
 
 
 def test_an_event_that_was_erased_after_its_conflict_is_written(

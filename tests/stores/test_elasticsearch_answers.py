@@ -14,7 +14,7 @@ from es_outcomes import message, outcome
 from pydantic import SecretStr
 
 from advertisex.batches import Counts
-from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
+from advertisex.errors import ConfigurationError, LedgerMoved, StoreError, StoreInterrupted
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores import elasticsearch_client, elasticsearch_patience
 from advertisex.stores.elasticsearch import ElasticsearchStore
@@ -38,6 +38,8 @@ class Cluster:
     everything: Reply = (0, None)
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
     written: dict[str, list[str]] = field(default_factory=dict)
+    rejects: list[bytes] = field(default_factory=list)
+    found: dict[str, Any] = field(default_factory=dict)
     ledger: dict[str, Any] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,12 +54,16 @@ class Cluster:
                 return self.everything
             if "_bulk" in path:
                 ids = [next(iter(json.loads(line).values()))["_id"] for line in body.splitlines()[::2]]
+                if "rejects" in path:
+                    self.rejects += body.splitlines()[1::2]
                 reply = self.bulk.pop(0)(ids) if self.bulk else written(ids)
                 if reply and reply[0] == 200 and isinstance(reply[1], dict):
                     answered = reply[1].get("items") or [{"create": {"status": 201}}] * len(ids)
                     kept = [i for i, item in zip(ids, answered, strict=True) if item["create"]["status"] == 201]
                     self.written.setdefault(path.split("/")[1], []).extend(kept)
                 return reply
+            if "_mget" in path:
+                return 200, self.found
             if "/_doc/" in path:
                 return self.answer_ledger(method, body)
             return 200, {}
@@ -194,10 +200,60 @@ def test_a_commit_that_waits_can_be_interrupted(cluster: Cluster, store: Elastic
     timer = threading.Timer(0.2, store.interrupt)
     timer.start()
 
-    with pytest.raises(StoreError, match="stopped while waiting"):
+    with pytest.raises(StoreInterrupted, match="stopped while waiting"):
         store.commit(outcome("clicks", "a"))
     timer.join()
     assert cluster.ledger is None
+
+
+def test_a_request_that_is_never_answered_is_given_up_after_an_interrupt(
+    cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.stores.interruptible.GRACE", 0.2)
+    end = threading.Event()
+
+    def hang(ids: list[str]) -> Reply:
+        store.interrupt()
+        end.wait()
+        return None
+
+    cluster.bulk = [hang]
+
+    with pytest.raises(StoreInterrupted, match="stopped while waiting to write to the event store"):
+        store.commit(outcome("clicks", "a"))
+    assert cluster.ledger is None
+    end.set()
+
+
+def test_a_commit_that_gets_on_is_not_ended_by_an_interrupt(cluster: Cluster, store: ElasticsearchStore) -> None:
+    def interrupted(ids: list[str]) -> Reply:
+        store.interrupt()
+        return written(ids)
+
+    cluster.bulk = [interrupted]
+
+    assert store.commit(outcome("clicks", "a")) == Counts(read=1, stored=1)
+    assert cluster.ledger is not None
+
+
+def test_a_cluster_that_is_away_for_long_is_still_tried_often(
+    cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.02)
+    cluster.bulk = [lambda ids: None, lambda ids: (503, {}), lambda ids: items(503)] * 20  # doubled: years
+
+    assert store.commit(outcome("clicks", "a")).stored == 1
+
+
+@pytest.mark.parametrize("busy", [(429, {}), items(429)])
+def test_a_cluster_that_is_busy_is_given_more_time_than_one_that_is_away(
+    cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, busy: Reply
+) -> None:
+    monkeypatch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 600.0)
+    monkeypatch.setattr(elasticsearch_patience, "LONGEST_BUSY_PAUSE", 0.02)
+    cluster.bulk = [lambda ids: busy] * 60
+
+    assert store.commit(outcome("clicks", "a")).stored == 1
 
 
 def test_a_ledger_that_was_written_although_its_answer_was_lost_is_written_once(
@@ -225,6 +281,25 @@ def test_one_bad_item_in_a_thousand_is_one_reject(cluster: Cluster, store: Elast
 
     assert store.commit(outcome("clicks", *map(str, range(1, 1001)))) == Counts(read=1000, stored=999, rejected=1)
     assert cluster.written["advertisex_rejects"] == ["clicks_conversions-0-613"]
+
+
+def test_a_reject_says_why_although_elasticsearch_quotes_a_long_value_first(
+    cluster: Cluster, store: ElasticsearchStore
+) -> None:
+    cause = {"type": "illegal_argument_exception", "reason": "longer than the max length 32766"}
+    error = {"type": "document_parsing_exception", "reason": "failed to parse field [k]: " + "c" * 40_000}
+    cluster.bulk = [
+        lambda ids: (
+            200,
+            {"errors": True, "items": [{"create": {"status": 400, "error": error | {"caused_by": cause}}}]},
+        )
+    ]
+    given = outcome("clicks", "a")
+    assert store.commit(given).rejected == 1
+    reject = json.loads(cluster.rejects[-1])
+    assert reject["detail"].startswith("failed to parse field [k]: cccc")
+    assert reject["detail"].endswith("longer than the max length 32766")
+    assert len(reject["detail"]) < 250
 
 
 @pytest.mark.parametrize(
@@ -312,6 +387,12 @@ def test_no_error_tells_the_password(url: str, password: str) -> None:
         error = None if error.__suppress_context__ else error.__cause__ or error.__context__
 
 
+@pytest.mark.parametrize("port", ["99999", "65536", "0", "-1", "x"])
+def test_a_port_that_cannot_be_is_a_wrong_configuration(port: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        address_of(f"elasticsearch://127.0.0.1:{port}")
+
+
 def test_an_address_shows_no_password() -> None:
     address = address_of(f"elasticsearch+https://me:{ENCODED}@es.example.com/gateway/")
 
@@ -328,7 +409,7 @@ def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_tls_to_a_server_without_it_is_an_error_at_once(cluster: Cluster) -> None:
     with pytest.raises(StoreError, match="no secure connection") as caught:
         ElasticsearchStore(cluster.url.replace("://", "+https://"))
-    assert "ca_file" in caught.value.mend
+    assert "write elasticsearch://" in caught.value.mend
 
 
 def test_a_cluster_that_is_not_there_is_not_waited_for_when_asked() -> None:
@@ -342,3 +423,24 @@ def test_messages_stay_whole_when_the_cluster_refuses_the_only_event(
 ) -> None:
     cluster.bulk = [lambda ids: items(400)]
     assert store.commit(outcome("clicks", message("clicks", "a"))) == Counts(read=1, rejected=1)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_path_that_leads_nowhere_is_named_with_the_mend(cluster: Cluster, read_only: bool) -> None:
+    cluster.everything = (400, {"error": "no handler found for uri"})
+    with pytest.raises(StoreError, match="400") as caught:
+        ElasticsearchStore(f"{cluster.url}/foo", read_only=read_only)
+    assert "leave it out of the URL" in caught.value.mend
+    assert len(cluster.seen) == 1  # nothing goes on as if it were done
+
+
+def test_an_index_that_was_deleted_under_a_commit_is_named_with_the_mend(
+    cluster: Cluster, store: ElasticsearchStore
+) -> None:
+    gone = {"type": "index_not_found_exception", "reason": "no such index [clicks_conversions_index-2026-01]"}
+    cluster.bulk = [lambda ids: items(409)]
+    cluster.found = {"docs": [{"error": gone}]}
+    with pytest.raises(StoreError, match=r"cannot look up stored events: .*no such index") as caught:
+        store.commit(outcome("clicks", "a"))
+    assert "restore it from a snapshot" in caught.value.mend
+    assert cluster.ledger is None

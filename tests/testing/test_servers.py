@@ -204,3 +204,38 @@ def test_two_processes_may_fetch_at_the_same_time(tmp_path: Path):
     jars = {process.communicate()[0].strip() for process in both}
     assert jars == {f"{tmp_path}/advertisex/servers/kafka-{artifacts.version_of('kafka')}/kafka.jar"}
     assert (tmp_path / "runs").read_text().split() == ["ran"]
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The processes below this one, with their command lines."""
+    listed = subprocess.run(["ps", "-eww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [
+        (int(child), int(parent), line) for child, parent, line in (row.split(None, 2) for row in listed.splitlines())
+    ]
+    found: dict[int, str] = {}
+    level = {pid}
+    while level:
+        below = {child: line for child, parent, line in rows if parent in level}
+        found |= below
+        level = set(below)
+    return found
+
+
+def test_when_one_of_the_two_ends_by_itself_both_do_and_it_is_said_in_one_line():
+    command = [sys.executable, "-m", "advertisex.testing.servers"]
+    servers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert servers.stdout is not None
+        while "Both answer" not in servers.stdout.readline():
+            assert servers.poll() is None
+        below = descendants(servers.pid)
+        (kafka,) = [pid for pid, line in below.items() if " kafka.Kafka " in line and "java" in line]
+        os.kill(next(pid for pid, line in below.items() if "org.elasticsearch.bootstrap.Elasticsearch" in line), 9)
+        _, said = servers.communicate(timeout=120)
+    finally:
+        servers.kill()
+    assert servers.returncode == 1
+    assert said.count("\n") == 1
+    assert said.startswith("Elasticsearch (pid ")
+    assert said.endswith("has ended by itself, so Kafka is ended too.\n")
+    assert group_of(kafka) == []

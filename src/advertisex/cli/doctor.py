@@ -3,14 +3,16 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import typer
+from rich.text import Text
 
+from advertisex.batches import LedgerRow, Partition
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -22,12 +24,13 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import out, print_json
-from advertisex.configured_feeds import configured_feeds
-from advertisex.errors import AdvertiseXError, StoreMissing
+from advertisex.cli.output import out, plain, print_json
+from advertisex.errors import AdvertiseXError, StoreError, StoreMissing
+from advertisex.feed_settings import configured_feeds
 from advertisex.findings import Finding
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.settings import Settings
+from advertisex.stores.same_log import check_same_logs
 
 _LOW_DISK = 2 * 2**30
 _OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,8 +53,9 @@ def doctor(
     else:
         width = max(len(f.what) for f in findings)
         for f in findings:
-            mark = "[green]ok [/]" if f.good else "[red bold]bad[/]"
-            out.print(mark, f"{f.what:{width}}", f.says + (f"; {f.mend}" if f.mend else ""), soft_wrap=True)
+            mark = Text("ok ", "green") if f.good else Text("bad", "red bold")
+            says = f.says + (f"; {f.mend}" if f.mend else "")
+            out.print(mark, plain(f.what.ljust(width)), plain(says), soft_wrap=True)
     if not all(f.good for f in findings):
         raise typer.Exit(1)
 
@@ -69,22 +73,44 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
         return
     yield Finding("settings", True, "every setting is understood")
     yield _disk(settings.data)
+    topics = [feed.topic for feed in feeds.values()]
+    ends: dict[Partition, int] | None = None
+    logs: dict[str, str] = {}
     try:
         with opened_log(settings, create=False) as event_log:
-            yield from event_log.inspect([feed.topic for feed in feeds.values()])
+            yield from event_log.inspect(topics)
+            ends, logs = event_log.end_offsets(), event_log.identities(topics)
     except AdvertiseXError as error:
         yield _bad("log", error)
     try:
         with opened_store(settings, read_only=True) as event_store:
             yield from event_store.inspect()
-            balanced = all(row.counts.balanced for row in event_store.ledger())
+            ledger = event_store.ledger()
+            balanced = all(row.counts.balanced for row in ledger)
             yield Finding(
                 "ledger", balanced, "it balances" if balanced else "it does not balance", "please report this"
             )
+            if ends is not None:
+                yield _together(ledger, ends, logs)
     except StoreMissing as error:
         yield Finding("store", True, f"{error.what} ({error.where})")
     except AdvertiseXError as error:
         yield _bad("store", error)
+
+
+def _together(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:
+    """A log that was lost or made anew beside a ledger that goes on: new messages would never be read."""
+    what, mend = "log and ledger", "bring the old log back, or begin a new store for this one"
+    try:
+        check_same_logs(ledger, logs)
+    except StoreError as error:
+        return _bad(what, error)
+    for row in ledger:
+        end = ends.get(Partition(row.topic, row.partition), 0)
+        if end < row.next_offset:
+            says = f"the ledger stands at {row.next_offset:,}, but the log ends at {end:,}"
+            return Finding(what, False, f"{says} ({row.topic}/{row.partition})", mend)
+    return Finding(what, True, "the log reaches as far as the ledger, or farther")
 
 
 def _bad(what: str, error: AdvertiseXError) -> Finding:

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from advertisex.batches import Counts, Outcome
+from advertisex.batches import Counts, LedgerRow, Outcome
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -23,10 +24,10 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import INTERRUPTED, ledger_dict, print_json, print_ledger, progress
+from advertisex.cli.output import ledger_dict, print_json, print_ledger, progress
 from advertisex.cli.workers import check_shareable, run_workers
-from advertisex.configured_feeds import configured_feeds
-from advertisex.errors import ConfigurationError
+from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
+from advertisex.feed_settings import configured_feeds
 from advertisex.logs.contract import EventLog
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.processing.enrich import Catalogue
@@ -35,6 +36,7 @@ from advertisex.processing.runner import Processing, run
 from advertisex.processing.websites import host_of
 from advertisex.settings import Settings
 from advertisex.stores.contract import EventStore
+from advertisex.stores.interruptible import GivenUp, interruptible
 
 
 def process(
@@ -61,12 +63,16 @@ def process(
     if workers > 1:
         check_shareable(settings)
         with stop_on_signals() as stop:
-            code = run_workers(workers, _of_one_worker(sys.argv[1:]), stop)
-            finished = follow or not stop.is_set()
-        if code:
+            code = run_workers(workers, _of_one_worker(sys.argv[1:]), stop, partial(_ledger_of, settings))
+        if code not in {0, INTERRUPTED}:
             raise typer.Exit(code)
-        with opened_store(settings, read_only=True) as event_store:
-            rows = event_store.ledger()
+        finished = not code
+        try:
+            rows = interruptible(partial(_ledger_of, settings), stop)
+        except (StoreError, GivenUp):
+            if finished and not stop.is_set():
+                raise
+            raise typer.Exit(INTERRUPTED) from None  # the workers have said that they waited for it
     else:
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
             finished = process_log(event_log, event_store, processing)
@@ -77,6 +83,11 @@ def process(
         print_ledger(rows)
     if not finished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _ledger_of(settings: Settings) -> list[LedgerRow]:
+    with opened_store(settings, read_only=True) as store:
+        return store.ledger()
 
 
 def _of_one_worker(arguments: list[str]) -> list[str]:

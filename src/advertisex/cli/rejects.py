@@ -20,6 +20,9 @@ from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import RejectQuery
 
+#: With the other columns, a line of a table that is not for a terminal.
+_LONGEST_DETAIL = 140
+
 app = typer.Typer(help="What was rejected or filtered, and why.", no_args_is_help=True)
 
 _SHOWN = ("topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail")
@@ -58,10 +61,17 @@ def list_rejects(
     out.print()
     columns = ("position", "reason", "detail")
     body = [
-        (f"{row['topic']}/{row['partition']}/{row['offset']}", row["reason"], row["detail"])
+        (f"{row['topic']}/{row['partition']}/{row['offset']}", row["reason"], _one_line(row["detail"]))
         for row in rows.iter_rows(named=True)
     ]
     print_table(f"The first {len(body):,} of {total:,}", columns, body)
+
+
+def _one_line(detail: str) -> str:
+    """A detail without its middle, should it be long: where comes first, and why comes last."""
+    line = " ".join(detail.split())
+    half = _LONGEST_DETAIL // 2
+    return line if len(line) <= _LONGEST_DETAIL else f"{line[:half].rstrip()} … {line[-half:].lstrip()}"
 
 
 def _document(row: dict[str, Any]) -> dict[str, Any]:

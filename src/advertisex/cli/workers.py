@@ -1,18 +1,19 @@
 """Several processes that share the work: they are one consumer group, as the same number on other machines would be."""
 
 import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event
 
 from advertisex.cli.output import err
-from advertisex.errors import ConfigurationError
+from advertisex.cli.worker_process import Errors, WorkerProcess
+from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreError
 from advertisex.settings import Settings
 
 _POLL_SECONDS = 0.2
 _RESTART_SECONDS = 1.0
-_END_SECONDS = 60.0
+#: Times that each worker may be killed while the ledger stands still.
+_KILLS = 5
 
 
 def check_shareable(settings: Settings) -> None:
@@ -32,47 +33,75 @@ def check_shareable(settings: Settings) -> None:
             )
 
 
-def run_workers(count: int, arguments: Sequence[str], stop: Event) -> int:
+def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Callable[[], object]) -> int:
     """Run `advertisex ARGUMENTS` in `count` processes until all have ended, or `stop` is set.
 
     A worker that is killed is started again: the others take over its partitions meanwhile. One that ends with an
     error ends them all, since the others would meet the same.
 
+    Args:
+        count: of processes.
+        arguments: of each.
+        stop: when set, they are asked to end.
+        standing: tells where the ledger stands; asked when workers were killed.
+
     Returns:
-        0 when every worker ended well, else the exit code of the one that did not.
+        0 when every worker ended well, the exit code of one that ended with an error, or `INTERRUPTED`.
+
+    Raises:
+        AdvertiseXError: workers are killed again and again, and the ledger does not get on.
     """
-    workers = [_start(arguments) for _ in range(count)]
-    code = 0
+    errors = Errors()
+    kills = _Kills(_KILLS * count, standing)
+    workers = [WorkerProcess(arguments, errors) for _ in range(count)]
     try:
-        while any(worker.poll() is None for worker in workers) and not stop.is_set() and not code:
-            for index, worker in enumerate(workers):
-                ended = worker.poll()
-                if ended is not None and ended < 0:
-                    name = signal.Signals(-ended).name
-                    err.print(f"worker {worker.pid} was ended by {name}: starting another", markup=False)
-                    stop.wait(_RESTART_SECONDS)
-                    workers[index] = _start(arguments)
-                elif ended:
-                    code = ended
-            stop.wait(_POLL_SECONDS)
+        while not stop.is_set():
+            codes = [worker.code for worker in workers]
+            if all(code == 0 for code in codes) or any(code and code > 0 for code in codes):
+                break
+            killed = [index for index, code in enumerate(codes) if code and code < 0]
+            kills.add([workers[index] for index in killed])
+            if not stop.wait(_RESTART_SECONDS if killed else _POLL_SECONDS):
+                for index in killed:
+                    workers[index].close()
+                    workers[index] = WorkerProcess(arguments, errors)
     finally:
-        _end(workers)
-    return code or max((worker.returncode for worker in workers if worker.returncode > 0), default=0)
+        for worker in workers:
+            worker.ask_to_end()
+        for worker in workers:
+            worker.close()
+    return _code_of([worker.code for worker in workers])
 
 
-def _start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "advertisex", *arguments]
-    # a session of their own: an interrupt at the terminal reaches them through us, once
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+def _code_of(codes: Sequence[int | None]) -> int:
+    """The exit code for all; work that a kill broke off is interrupted, whatever it was."""
+    failed = [code for code in codes if code and code > 0 and code != INTERRUPTED]
+    if failed:
+        return failed[0]
+    return INTERRUPTED if any(codes) else 0
 
 
-def _end(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    for worker in workers:
-        if worker.poll() is None:
-            worker.terminate()
-    for worker in workers:
-        try:
-            worker.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+class _Kills:
+    """How often workers were killed since the ledger last got on."""
+
+    def __init__(self, limit: int, standing: Callable[[], object]) -> None:
+        self._limit, self._standing = limit, standing
+        self._count = 0
+        self._stood: object = None
+
+    def add(self, killed: Sequence[WorkerProcess]) -> None:
+        if not killed:
+            return
+        with suppress(StoreError):  # as long as it cannot be asked, nothing gets on
+            stands = self._standing()
+            if stands != self._stood:
+                self._stood, self._count = stands, 0
+        self._count += len(killed)
+        by = [signal.Signals(-worker.code).name for worker in killed if worker.code]
+        if self._count >= self._limit:
+            raise AdvertiseXError(
+                f"workers were ended by {by[-1]} {self._count} times in a row, and the ledger stood still meanwhile",
+                mend="see what ends them (too little memory? then set a smaller --batch-size), and run this again",
+            )
+        for worker, name in zip(killed, by, strict=True):
+            err.print(f"worker {worker.pid} was ended by {name}: starting another", markup=False)

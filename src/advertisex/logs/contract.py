@@ -18,6 +18,8 @@ Positions = Callable[[], Mapping[Partition, int]]
 class LogReader(Protocol):
     """This process's share of the log, as batches that follow each other without a gap in each partition.
 
+    The span of a batch carries the identity of the log that its topic is.
+
     A share may change while batches are under way: a partition is lost to another process, or another one has moved
     its ledger on. What was read before is then no longer current, and must not be committed. `poll` is called
     by one thread; the other methods by any.
@@ -94,6 +96,17 @@ class EventLog(Protocol):
 
     def end_offsets(self) -> dict[Partition, int]:
         """For every partition of every topic, the offset that its next message will get."""
+        ...
+
+    def identities(self, topics: Collection[str]) -> dict[str, str]:
+        """Which log each topic is: another one once the topic, or the whole log, was deleted and made anew.
+
+        Offsets mean something in their own log only. A topic that is not there, or a log that has no identity, is
+        left out.
+
+        Raises:
+            LogError: the log cannot be asked.
+        """
         ...
 
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> "LogReader":

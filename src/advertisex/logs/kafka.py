@@ -26,8 +26,7 @@ class KafkaLog:
         create: whether `reader` makes a topic that is absent; `append` always does.
 
     Raises:
-        ConfigurationError: the URL names no brokers.
-        LogError: the settings of the client are wrong.
+        ConfigurationError: the URL names no brokers, or the settings of the client are wrong.
     """
 
     def __init__(self, url: str, settings: KafkaSettings, *, create: bool = True) -> None:
@@ -53,10 +52,14 @@ class KafkaLog:
         """See `EventLog.end_offsets`."""
         return self._topics.ends()
 
+    def identities(self, topics: Collection[str]) -> dict[str, str]:
+        """See `EventLog.identities`: Kafka gives every topic that is made an id."""
+        return self._topics.identities(topics)
+
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> KafkaReader:
         """See `EventLog.reader`."""
         there = self._topics.require(topics, create=self._create)
-        return KafkaReader(self._cluster, there, positions, limit)
+        return KafkaReader(self._cluster, self._topics, there, positions, limit)
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """See `EventLog.inspect`."""

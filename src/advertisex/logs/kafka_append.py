@@ -83,10 +83,7 @@ class KafkaAppender:
     def _connected(self) -> Producer:
         if self._producer is None:
             self._trouble = Trouble()
-            try:
-                self._producer = Producer(self._cluster.configuration(self._trouble, _USUAL, _FIXED))
-            except KafkaException as error:
-                raise self._cluster.failure("cannot be a producer of Kafka", error) from error
+            self._producer = self._cluster.client(Producer, self._trouble, _USUAL, _FIXED)
         return self._producer
 
     def _partitions_of(self, topic: str) -> list[int]:

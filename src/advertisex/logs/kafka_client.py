@@ -2,9 +2,10 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -15,16 +16,27 @@ from advertisex.settings import KafkaSettings
 WAIT_SECONDS = 10.0
 
 _SCHEME = "kafka://"
-_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]\s]+)(:\d{1,5})?")
+_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]\s]+)(?::(\d{1,5}))?")
+_LAST_PORT = 65_535
 _SHORTEST_SECRET = 4
+#: Values of properties that are no secret, and that an error has to be able to tell.
+_WORDS = frozenset({
+    "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI",
+    "OAUTHBEARER",
+})  # fmt: skip
 _DEBUG = logging.getLogger(__name__)
+_Client = TypeVar("_Client")
 
 _UNREACHABLE = "check that Kafka runs there and can be reached, or name another with --log"
 _CREDENTIALS = "check sasl.* and security.protocol in kafka.client of the settings"
 _RIGHTS = "grant this to the user in kafka.client of the settings (kafka-acls --add)"
+_BAD_CERTIFICATE = "certificate verify failed"
+#: The first bytes of an answer of HTTP or TLS, taken for a length.
+_NO_KAFKA = "Invalid response size"
 _MENDS = {
     KafkaError._TRANSPORT: _UNREACHABLE,
-    KafkaError._ALL_BROKERS_DOWN: _UNREACHABLE,
+    KafkaError._ALL_BROKERS_DOWN: "see that Kafka runs there, and check security.protocol and sasl.* in kafka.client "
+    "of the settings: brokers that want TLS or a login hang up without a word",
     KafkaError._RESOLVE: _UNREACHABLE,
     KafkaError._TIMED_OUT: _UNREACHABLE,
     KafkaError._MSG_TIMED_OUT: "see whether each partition has a leader (kafka-topics --describe), then run this again",
@@ -36,13 +48,10 @@ _MENDS = {
     KafkaError.GROUP_AUTHORIZATION_FAILED: _RIGHTS,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: _RIGHTS,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: _RIGHTS,
-    KafkaError.INVALID_REPLICATION_FACTOR: "lower kafka.replication in the settings to the number of brokers",
     KafkaError.NOT_ENOUGH_REPLICAS: "bring the missing brokers back: too few replicas are in sync",
-    KafkaError.TOPIC_EXCEPTION: "name topics with letters, digits, dots, dashes and underscores",
     KafkaError.INCONSISTENT_GROUP_PROTOCOL: "another program is in this group: set kafka.group to a name of your own",
     KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the topic (message.max.bytes of the broker), "
     "or split it at the source",
-    KafkaError._INVALID_ARG: "check kafka.client in the settings: its names are librdkafka's",
 }
 
 #: What waiting does not mend.
@@ -58,6 +67,11 @@ HOPELESS = frozenset({
     KafkaError.INVALID_GROUP_ID,
     KafkaError.INVALID_SESSION_TIMEOUT,
 })  # fmt: skip
+
+
+def is_hopeless(error: KafkaError) -> bool:
+    """Whether waiting does not mend it."""
+    return error.fatal() or error.code() in HOPELESS or _BAD_CERTIFICATE in error.str()
 
 
 @dataclass(slots=True)
@@ -105,19 +119,31 @@ class Cluster:
                 mend="set sasl.username and sasl.password in kafka.client of the settings",
             )
         brokers = url.removeprefix(_SCHEME).rstrip("/")
-        if not all(_BROKER.fullmatch(broker) for broker in brokers.split(",")):
+        if not all(_is_broker(broker) for broker in brokers.split(",")):
             raise ConfigurationError(f"{url!r} names no Kafka brokers", mend="write kafka://host:9092[,host:9092...]")
         return cls(brokers, settings)
 
-    def configuration(self, trouble: Trouble, usual: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-        """What a client is made with.
+    def client(
+        self,
+        make: Callable[[dict[str, Any]], _Client],
+        trouble: Trouble,
+        usual: Mapping[str, Any],
+        fixed: Mapping[str, Any],
+    ) -> _Client:
+        """A client of librdkafka.
 
         Args:
+            make: its class.
             trouble: told of errors.
             usual: properties that `kafka.client` of the settings may change.
             fixed: properties that what we promise depends on.
+
+        Raises:
+            ConfigurationError: librdkafka does not take `kafka.client` of the settings, or we do not.
         """
-        return {
+        self._check_files()
+        self._check_changes({"bootstrap.servers": self.brokers, **fixed})
+        properties = {
             "client.id": "advertisex",
             **usual,
             **self.settings.client,
@@ -126,6 +152,31 @@ class Cluster:
             "error_cb": trouble,
             "logger": _Quiet(),
         }
+        try:
+            return make(properties)
+        except KafkaException as error:
+            reason = kafka_error(error)
+            said = self._without_secrets(reason.str() if reason else str(error))
+            raise ConfigurationError(
+                f"setting kafka.client: {said}", mend="its names and values are librdkafka's"
+            ) from None  # which would tell the value
+
+    def _check_files(self) -> None:
+        """What librdkafka says of a file that is not there names no file."""
+        for name, value in self.settings.client.items():
+            if name.endswith(".location") and value != "probe" and not Path(value).exists():
+                raise ConfigurationError(
+                    f"setting kafka.client: {name}: there is no such file", where=value, mend="name one that is there"
+                )
+
+    def _check_changes(self, fixed: Mapping[str, Any]) -> None:
+        """A property that would be ignored without a word is refused."""
+        for name, value in self.settings.client.items():
+            if name in fixed and value.lower() != str(fixed[name]).lower():
+                raise ConfigurationError(
+                    f"setting kafka.client: {name} cannot be changed: what we promise depends on it",
+                    mend=_INSTEAD.get(name, "leave it out"),
+                )
 
     def failure(
         self, what: str, error: KafkaError | Exception, trouble: Trouble | None = None, *, where: str = ""
@@ -142,20 +193,46 @@ class Cluster:
         if trouble and trouble.last and (reason is None or reason.code() in _VAGUE):
             reason = trouble.last
         said = self._without_secrets(reason.str() if reason else str(error))
+        if reason and reason.code() == KafkaError._ALL_BROKERS_DOWN:
+            said = "it hangs up"  # nothing was said of a single broker: each could be connected to
+        if reason and _NO_KAFKA in reason.str():
+            said = "what answers there does not speak as Kafka does"
         place = f"{where} at {self.brokers}" if where else self.brokers
-        return LogError(f"{what}: {said}", where=place, mend=_MENDS.get(reason.code(), "") if reason else "")
+        return LogError(f"{what}: {said}", where=place, mend=_mend(reason) if reason else "")
 
     def _without_secrets(self, text: str) -> str:
         for secret in sorted(self.settings.client.values(), key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
+            if len(secret) >= _SHORTEST_SECRET and secret not in _WORDS:
                 text = text.replace(secret, "***")
         return text
 
+
+_INSTEAD = {"bootstrap.servers": "name the brokers with --log", "group.id": "set kafka.group"}
 
 _VAGUE = frozenset({
     KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
 })  # fmt: skip
+
+
+def _is_broker(text: str) -> bool:
+    found = _BROKER.fullmatch(text)
+    return found is not None and 0 < int(found[2] or 9092) <= _LAST_PORT
+
+
+def _mend(error: KafkaError) -> str:
+    if _NO_KAFKA in error.str():
+        return (
+            "check the host and port of --log; if it is Kafka, check security.protocol in kafka.client of the settings"
+        )
+    if _BAD_CERTIFICATE in error.str():
+        return (
+            "name the PEM file of the authority in ssl.ca.location in kafka.client of the settings, "
+            "and each broker by a name that its certificate has"
+        )
+    if error.code() == KafkaError._TRANSPORT and "SSL" in error.str():  # it went while TLS was being agreed on
+        return "check that Kafka runs there, and security.protocol in kafka.client of the settings"
+    return _MENDS.get(error.code(), "")
 
 
 def kafka_error(error: KafkaError | Exception) -> KafkaError | None:

@@ -66,7 +66,7 @@ class KafkaFetcher:
     def _connected(self) -> Consumer:
         if self._consumer is None:
             fixed = {**FIXED, "group.id": self._cluster.settings.group}
-            self._consumer = Consumer(self._cluster.configuration(self._trouble, _USUAL, fixed))
+            self._consumer = self._cluster.client(Consumer, self._trouble, _USUAL, fixed)
         return self._consumer
 
     def _take(self, consumer: Consumer, start: int, high: int, limit: int) -> tuple[list[Message], int]:

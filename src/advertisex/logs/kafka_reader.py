@@ -11,39 +11,28 @@ from the old place. So a batch always begins where its span does.
 import logging
 import time
 from collections.abc import Collection
-from itertools import pairwise
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
 from advertisex.logs.contract import Positions
 from advertisex.logs.kafka_arrivals import Arrivals, Columns, take
-from advertisex.logs.kafka_client import HOPELESS, WAIT_SECONDS, Cluster, Trouble
-from advertisex.logs.kafka_fetch import FIXED
+from advertisex.logs.kafka_client import Cluster, Trouble, is_hopeless
+from advertisex.logs.kafka_consumer import group_consumer
+from advertisex.logs.kafka_continuity import check_continuity, made_anew
+from advertisex.logs.kafka_topics import KafkaTopics
 from advertisex.logs.share import Share
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)
 _SETTLE_SECONDS = 5.0
-_SESSION_MS = 20_000
-_USUAL = {
-    "fetch.wait.max.ms": 100,  # after this the broker says that there is no more
-    "partition.assignment.strategy": "cooperative-sticky",
-    # librdkafka's own thread sends the heartbeats: a process that is killed loses its partitions after this
-    "session.timeout.ms": _SESSION_MS,
-    # we poll only when the pipeline takes a batch, and a store may make it wait: so long, and then
-    # its partitions go to another process (and come back when it polls again)
-    "max.poll.interval.ms": 600_000,
-    "topic.metadata.refresh.interval.ms": 60_000,  # new partitions are noticed after this
-    "queued.max.messages.kbytes": 32 * 1024,
-    "queued.min.messages": 50_000,
-    "fetch.queue.backoff.ms": 20,  # a second by default, in which we would have emptied the queue long ago
-}
+#: A topic that is made anew while it is read is noticed after this: its consumer goes on in it without a word.
+_LOOK_SECONDS = 1.0
 
 
 class KafkaReader:
@@ -51,13 +40,17 @@ class KafkaReader:
 
     Args:
         cluster: where.
+        known: tells which log each topic is.
         topics: they exist.
         positions: asks the ledger.
         limit: messages that a poll returns, at most.
     """
 
-    def __init__(self, cluster: Cluster, topics: Collection[str], positions: Positions, limit: int) -> None:
+    def __init__(
+        self, cluster: Cluster, known: KafkaTopics, topics: Collection[str], positions: Positions, limit: int
+    ) -> None:
         self._cluster = cluster
+        self._known = known
         self._ask = positions
         self._limit = limit
         self._share = Share()
@@ -66,15 +59,12 @@ class KafkaReader:
         self._done: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
         self._dealt_at: float | None = None  # when the group last dealt out partitions, be it none to us
+        self._looked_at = 0.0
         self._troubled = False
         self._closed = False
         self._trouble = Trouble()
-        client = cluster.settings.client
-        session = int(client.get("session.timeout.ms", _SESSION_MS))
-        usual = _USUAL | {"heartbeat.interval.ms": min(3000, session // 3)}
-        fixed = FIXED | {"group.id": cluster.settings.group, "on_commit": _committed}
+        self._consumer = group_consumer(cluster, self._trouble)
         try:
-            self._consumer = Consumer(cluster.configuration(self._trouble, usual, fixed))
             self._consumer.subscribe(
                 list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
@@ -87,6 +77,8 @@ class KafkaReader:
         self._commit()
         try:
             came = take(self._consumer, self._limit)
+            if came.columns:
+                self._look_at_topics()
             self._note(came)
             batches = [batch for at, columns in came.columns.items() if (batch := self._batch(at, columns))]
         except KafkaException as error:
@@ -139,13 +131,17 @@ class KafkaReader:
         self.close()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Claim partitions. An exception of librdkafka, unlike ours, would come out of the poll as what is none."""
         known = self._ask() if partitions else {}
         for dealt in partitions:
             partition = Partition(dealt.topic, dealt.partition)
             dealt.offset = known.get(partition, 0)
             with self._lock:
                 self._claim(partition, dealt.offset)
-        consumer.incremental_assign(partitions)
+        try:
+            consumer.incremental_assign(partitions)
+        except KafkaException as error:
+            raise self._cluster.failure("cannot take a share of the event log", error) from error
         self._dealt_at = time.monotonic()
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -167,6 +163,10 @@ class KafkaReader:
         """Go to the places that were noted."""
         with self._lock:
             moves = dict(self._moves)
+        known = self._identities(moves)
+        if known is None:
+            return  # the next poll asks again
+        self._share.identify(known)
         for partition, offset in moves.items():
             try:
                 self._consumer.seek(TopicPartition(*partition, offset))
@@ -177,6 +177,24 @@ class KafkaReader:
                 self._ended.discard(partition)
                 if self._moves.get(partition) == offset:  # else it was moved once more meanwhile
                     del self._moves[partition]
+
+    def _look_at_topics(self) -> None:
+        """See whether they are still the logs of which the ledger was asked."""
+        now = time.monotonic()
+        if now < self._looked_at + _LOOK_SECONDS:
+            return
+        self._looked_at = now
+        now_there = self._identities(self._share.held())
+        if now_there is not None and (changed := self._share.changed(now_there)):
+            raise made_anew(changed[0], self._cluster)
+
+    def _identities(self, partitions: Collection[Partition]) -> dict[str, str] | None:
+        """Which log the topic of each partition is; None while that cannot be asked."""
+        try:
+            return self._known.identities({partition.topic for partition in partitions})
+        except LogError as error:
+            self._warn(error)
+            return None
 
     def _commit(self) -> None:
         """Commit what was acknowledged; by the thread that polls, for the client lets one thread wait for the other."""
@@ -221,35 +239,18 @@ class KafkaReader:
             position = None if partition in self._moves else self._share.position(partition)
         if position is None or offsets[-1] - position == len(offsets) - 1:
             return
-        try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=WAIT_SECONDS)
-        except KafkaException as error:  # brokers come and go; this only says how much is gone
-            _DEBUG.debug("cannot ask how far %s reaches: %s", partition, error)
-            low, high = 0, offsets[0]
-        where = f"{partition.topic}/{partition.partition}"
-        if offsets[0] < position:
-            raise LogError(
-                f"the ledger stands at {position}, but the log ends at {high}: it is not the log that was processed",
-                where=f"{where} at {self._cluster.brokers}",
-                mend="bring the old log back, or begin a new store for this one",
-            )
-        if low > position:  # else it is a gap that transactions or compaction leave
-            missing, following = next((a, b) for a, b in pairwise([position - 1, *offsets]) if b > a + 1)
-            gone = min(low, following) - missing - 1
-            _LOG.warning("messages are gone: retention deleted them unread", partition=where, count=gone)
+        check_continuity(self._consumer, self._cluster, partition, position, offsets)
 
     def _look_at_trouble(self) -> None:
         error, self._trouble.last = self._trouble.last, None
         if error is None:
             return
         failure = self._cluster.failure("cannot read the event log", error)
-        if error.fatal() or error.code() in HOPELESS:
+        if is_hopeless(error):
             raise failure
+        self._warn(failure)
+
+    def _warn(self, failure: LogError) -> None:
         if not self._troubled:  # once, until messages come again
             self._troubled = True
             _LOG.warning("Kafka is in trouble, and is tried again", error=str(failure))
-
-
-def _committed(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-    if error is not None:
-        _DEBUG.debug("offsets of the group not committed: %s", error)

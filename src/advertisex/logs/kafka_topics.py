@@ -1,10 +1,11 @@
 """The topics of a Kafka cluster: which there are, how far they reach, and how one is made."""
 
+import re
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not export what it documents
     AdminClient,
     ClusterMetadata,
@@ -13,11 +14,33 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 )
 
 from advertisex.batches import Partition
-from advertisex.errors import LogError
+from advertisex.errors import ConfigurationError, LogError
 from advertisex.findings import Finding
-from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster, Trouble, kafka_error
+from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster, Trouble, is_hopeless, kafka_error
 
 _LOOK_SECONDS = 0.05
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+#: What Kafka says of partitions or replicas that it does not make, and the setting that asks for them.
+_REFUSED = {
+    KafkaError.INVALID_PARTITIONS: "lower kafka.partitions",
+    KafkaError.POLICY_VIOLATION: "lower kafka.partitions or kafka.replication",
+    KafkaError.INVALID_REPLICATION_FACTOR: "lower kafka.replication to the number of brokers",
+}
+#: The id of a topic, where the brokers give none (before Kafka 2.8).
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+#: By then a broker has refused a login or a certificate.
+_SOON_SECONDS = 1.0
+#: What brokers answer of a topic that was made, deleted, or given another leader a moment ago.
+_SETTLING = frozenset({
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.KAFKA_STORAGE_ERROR,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+})  # fmt: skip
 
 
 class KafkaTopics:
@@ -30,8 +53,7 @@ class KafkaTopics:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._trouble = Trouble()
-        with self._explained("cannot be a client of Kafka"):
-            self._admin = AdminClient(cluster.configuration(self._trouble, {}, {}))
+        self._admin = cluster.client(AdminClient, self._trouble, {}, {})
 
     def partitions(self) -> dict[str, list[int]]:
         """The partitions of every topic; those of Kafka's own topics are left out."""
@@ -39,18 +61,36 @@ class KafkaTopics:
         return {topic: sorted(found.partitions) for topic, found in sorted(metadata.topics.items()) if _is_ours(topic)}
 
     def ends(self) -> dict[Partition, int]:
-        """For every partition of every topic, the offset that its next message will get."""
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {
-            TopicPartition(topic, partition): latest
-            for topic, partitions in self.partitions().items()
-            for partition in partitions
-        }
-        if not asked:
-            return {}
-        with self._explained("cannot read where the topics end"):
-            answers = self._admin.list_offsets(asked, request_timeout=WAIT_SECONDS)
-            return {Partition(p.topic, p.partition): answer.result().offset for p, answer in answers.items()}
+        """For every partition of every topic, the offset that its next message will get.
+
+        Raises:
+            LogError: it cannot be known, also not after waiting a while for brokers that are still being told.
+        """
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                return self._ends_now()
+            except KafkaException as error:
+                reason = kafka_error(error)
+                if reason is None or reason.code() not in _SETTLING or time.monotonic() > deadline:
+                    raise self._failure("cannot read where the topics end", error) from error
+            time.sleep(_LOOK_SECONDS)
+
+    def identities(self, topics: Collection[str]) -> dict[str, str]:
+        """See `EventLog.identities`."""
+        found: dict[str, str] = {}
+        if not topics:
+            return found
+        with self._explained("cannot ask which topics there are"):
+            answers = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=WAIT_SECONDS)
+            for topic, answer in answers.items():
+                try:
+                    found[topic] = str(answer.result().topic_id)
+                except KafkaException as error:
+                    reason = kafka_error(error)
+                    if reason is None or reason.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                        raise
+        return {topic: known for topic, known in found.items() if known != _NO_ID}
 
     def require(self, topics: Collection[str], *, create: bool) -> list[str]:
         """Make sure that topics are there.
@@ -63,8 +103,12 @@ class KafkaTopics:
             Those that are there; without `create`, a feed that nobody has sent yet is no mistake.
 
         Raises:
+            ConfigurationError: one has a name that Kafka does not take, or the partitions or replicas of the settings
+                cannot be made.
             LogError: none is there, or one cannot be made.
         """
+        for topic in topics:
+            _check_name(topic)
         there = self.partitions().keys()
         missing = sorted(set(topics) - there)
         if create:
@@ -99,6 +143,18 @@ class KafkaTopics:
             findings.append(Finding(what, not lacking, says, "bring the missing brokers back"))
         return findings
 
+    def _ends_now(self) -> dict[Partition, int]:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {
+            TopicPartition(topic, partition): latest
+            for topic, partitions in self.partitions().items()
+            for partition in partitions
+        }
+        if not asked:
+            return {}
+        answers = self._admin.list_offsets(asked, request_timeout=WAIT_SECONDS)
+        return {Partition(p.topic, p.partition): answer.result().offset for p, answer in answers.items()}
+
     def _make(self, topic: str) -> None:
         settings = self._cluster.settings
         wanted = NewTopic(topic, num_partitions=settings.partitions, replication_factor=settings.replication)
@@ -106,6 +162,13 @@ class KafkaTopics:
             self._admin.create_topics([wanted], request_timeout=WAIT_SECONDS)[topic].result()
         except (KafkaException, ValueError) as error:
             reason = kafka_error(error)
+            if reason is not None and reason.code() in _REFUSED:
+                raise ConfigurationError(
+                    f"cannot make a topic of {settings.partitions:,} partitions, each with {settings.replication:,} "
+                    f"replicas: {reason.str()}",
+                    where=f"{topic} at {self._cluster.brokers}",
+                    mend=f"{_REFUSED[reason.code()]} in the settings",
+                ) from error
             if reason is None or reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was quicker
                 raise self._cluster.failure("cannot make the topic", error, self._trouble, where=topic) from error
         deadline = time.monotonic() + WAIT_SECONDS
@@ -125,7 +188,15 @@ class KafkaTopics:
 
     def _metadata(self) -> ClusterMetadata:
         # of all topics: where one is named, a broker may make it on the spot, with partitions of its own choice
+        self._admin.poll(0)  # this is where the client tells its trouble: what it had until now is over
+        self._trouble.last = None
         with self._explained("cannot reach Kafka"):
+            try:
+                return self._admin.list_topics(timeout=_SOON_SECONDS)
+            except KafkaException:
+                self._admin.poll(0)
+                if self._trouble.last is not None and is_hopeless(self._trouble.last):
+                    raise
             return self._admin.list_topics(timeout=WAIT_SECONDS)
 
     @contextmanager
@@ -133,10 +204,19 @@ class KafkaTopics:
         try:
             yield
         except KafkaException as error:
-            admin = getattr(self, "_admin", None)
-            if admin is not None:
-                admin.poll(0)  # this is where the client tells its trouble
-            raise self._cluster.failure(what, error, self._trouble) from error
+            raise self._failure(what, error) from error
+
+    def _failure(self, what: str, error: KafkaException) -> LogError:
+        self._admin.poll(0)  # this is where the client tells its trouble
+        return self._cluster.failure(what, error, self._trouble)
+
+
+def _check_name(topic: str) -> None:
+    if not _NAME.fullmatch(topic):
+        raise ConfigurationError(
+            f"Kafka has no topics of the name {topic!r}",
+            mend="name topics in the settings with at most 249 letters (a-z), digits, dots, dashes and underscores",
+        )
 
 
 def _is_ours(topic: str) -> bool:

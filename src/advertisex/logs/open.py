@@ -29,7 +29,9 @@ def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSetti
         from advertisex.logs.kafka import KafkaLog  # noqa: PLC0415 - slow to import, and only this needs it
 
         return KafkaLog(url, kafka, create=create)
+    scheme, named, _ = url.partition("://")
+    shown = repr(scheme) if named else "a URL without ://"  # never the rest: it may hold a password
     raise ConfigurationError(
-        f"{url.split('://', maxsplit=1)[0]!r} is no event log of this version",
+        f"{shown} is no event log of this version",
         mend="use --log sqlite:///path/to/log.db or --log kafka://host:9092",
     )

@@ -13,6 +13,17 @@ class Share:
         self._lock = Lock()
         self._positions: dict[Partition, int] = {}
         self._epochs: dict[Partition, int] = {}
+        self._logs: dict[str, str] = {}
+
+    def identify(self, logs: Mapping[str, str]) -> None:
+        """Take note which log each of these topics is."""
+        with self._lock:
+            self._logs.update(logs)
+
+    def changed(self, logs: Mapping[str, str]) -> list[str]:
+        """The topics among these that are another log than they were."""
+        with self._lock:
+            return [topic for topic, log in logs.items() if self._logs.get(topic, log) != log]
 
     def claim(self, positions: Mapping[Partition, int]) -> None:
         """Hold these partitions, from these offsets on; whatever was read of them before is no longer current."""
@@ -34,7 +45,7 @@ class Share:
             if start is None:
                 return None
             self._positions[partition] = end
-            return Span(*partition, start, end, self._epochs[partition])
+            return Span(*partition, start, end, self._epochs[partition], self._logs.get(partition.topic, ""))
 
     def position(self, partition: Partition) -> int | None:
         """Where a partition stands; None if it is not held."""

@@ -22,6 +22,7 @@ from advertisex.logs.contract import READ_BYTES, Positions
 from advertisex.logs.sqlite_reader import SqliteReader
 
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), log TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batch (
     topic        TEXT NOT NULL,
     first_offset INTEGER NOT NULL,
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS batch (
     appended_at  INTEGER NOT NULL,  -- microseconds since the epoch, UTC
     messages     BLOB NOT NULL,     -- MessagePack array of binaries
     PRIMARY KEY (topic, first_offset)
-)
+);
 """
 _ROW_BYTES = 8 * 2**20
 _ROW_MESSAGES = 50_000
@@ -61,7 +62,8 @@ class SqliteLog:
             self._db.execute("PRAGMA page_size = 16384")  # a batch is megabytes: fewer pages to follow
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(_SCHEMA)
+            self._db.executescript(_SCHEMA)
+            self._identity = self._identified()
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
         """See `EventLog.append`."""
@@ -104,6 +106,10 @@ class SqliteLog:
             rows = self._db.execute("SELECT topic, max(next_offset) FROM batch GROUP BY topic ORDER BY topic")
             return {Partition(topic, 0): end for topic, end in rows}
 
+    def identities(self, topics: Collection[str]) -> dict[str, str]:
+        """See `EventLog.identities`: all that is in the file is one log."""
+        return {partition.topic: self._identity for partition in self.end_offsets() if partition.topic in topics}
+
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> SqliteReader:
         """See `EventLog.reader`."""
         return SqliteReader(self, topics, positions, limit)
@@ -135,6 +141,12 @@ class SqliteLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _identified(self) -> str:
+        """The identity of the file: drawn when it is made, or when one of an earlier version is first opened."""
+        while not (found := self._db.execute("SELECT log FROM identity").fetchone()):
+            self._db.execute("INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))))")
+        return str(found[0])
 
     def _rows_from(self, topic: str, offset: int) -> Iterator[tuple[int, int, bytes]]:
         """The rows that hold `offset` and later ones, in order."""

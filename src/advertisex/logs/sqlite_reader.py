@@ -65,6 +65,7 @@ class SqliteReader:
 
     def _claim(self, partitions: Collection[Partition]) -> None:
         known = self._ask()
+        self._share.identify(self._log.identities({partition.topic for partition in partitions}))
         self._share.claim({partition: known.get(partition, 0) for partition in partitions})
 
     def _next(self, partition: Partition, end: int) -> Batch | None:

@@ -1,5 +1,6 @@
 """Run an iterator one step ahead, in a thread of its own."""
 
+import sys
 from collections.abc import Generator
 from contextlib import closing
 from queue import Queue
@@ -19,7 +20,7 @@ def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     closed = Event()
 
     def make() -> None:
-        last: tuple[bool, BaseException | None] = (False, None)
+        end: BaseException | None = None
         try:
             with closing(items):
                 for item in items:
@@ -27,8 +28,11 @@ def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
                     if closed.is_set():
                         return
         except BaseException as error:  # noqa: BLE001 - it is raised again where the items are used
-            last = (False, error)
-        waiting.put(last)
+            end = error
+        except:  # noqa: E722 - Kafka's client can raise what is no exception at all
+            end = RuntimeError(f"work was broken off: {sys.exc_info()[1]}")
+        finally:  # nobody may wait for ever
+            waiting.put((False, end))
 
     thread = Thread(target=make, name="ahead", daemon=True)
     thread.start()

@@ -88,7 +88,7 @@ def _texts(decoded: list[Any], get: Callable[[Any], Any]) -> pl.Series:
 def _series(values: list[Any]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.String, strict=True)
-    except TypeError:  # some are numbers or flags
+    except (TypeError, OverflowError):  # some are numbers or flags; Polars has no integer beyond 128 bits
         texts = [v if v is None or v.__class__ is str else _text(v) for v in values]
         return pl.Series(texts, dtype=pl.String)
 

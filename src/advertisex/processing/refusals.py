@@ -26,7 +26,10 @@ class Refusal(NamedTuple):
 
 def shown(value: object) -> str:
     """A value as a detail shows it: quoted, escaped, and cut after 200 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # there is a depth that a decoder admits, and Python does not show
+        return "a value that is nested too deeply"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 

@@ -5,6 +5,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 
+import structlog
+
 from advertisex.batches import Batch, Counts, Outcome
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed
@@ -14,6 +16,9 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
+from advertisex.stores.same_log import check_same_logs
+
+_LOG = structlog.get_logger(__name__)
 
 #: Messages in a batch: as many rows as DuckDB stores in one group, so that a commit writes whole groups;
 #: small enough for a bounded memory.
@@ -60,9 +65,14 @@ def run(
 
     Returns:
         What this run added to the ledger.
+
+    Raises:
+        StoreError: the ledger is that of another log, or the store cannot be written.
+        LogError: the log cannot be read.
     """
     total = Counts()
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
+    check_same_logs(store.ledger(), log.identities(list(feeds)))
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         batches = ahead(_batches(reader, stop, follow=processing.follow))
         with closing(ahead(_outcomes(batches, feeds, processing))) as outcomes:
@@ -79,7 +89,8 @@ def _commit(
 ) -> Counts:
     try:
         counts = store.commit(outcome)
-    except LedgerMoved:  # another process has this partition, or had it: what it did is not done again
+    except LedgerMoved as moved:  # another process has this partition, or had it: what it did is not done again
+        _LOG.warning("another process was quicker: going on from the ledger", where=moved.where)
         reader.rewind(outcome.span.of)
         return Counts()
     reader.acknowledge(outcome.span)

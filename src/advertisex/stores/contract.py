@@ -76,12 +76,17 @@ class EventStore(Protocol):
 
         Raises:
             LedgerMoved: the ledger does not stand at the span's start; nothing was written.
+            StoreError: the span is of another log than the ledger; nothing was written.
+            StoreError: the partition's ledger row is gone, which this store has read or written; nothing was written.
             StoreError: the store cannot be written; nothing was written, or the same commit can be repeated.
         """
         ...
 
     def ledger(self) -> list[LedgerRow]:
-        """One row for each partition, ordered by topic and partition."""
+        """One row for each partition, ordered by topic and partition.
+
+        A row names the log of the spans that were committed; if they named none, the first that does is taken.
+        """
         ...
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:

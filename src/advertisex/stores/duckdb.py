@@ -23,7 +23,9 @@ from advertisex.findings import Finding
 from advertisex.stores.contract import Extent, Range, RejectQuery
 from advertisex.stores.duckdb_conditions import event_conditions, reject_conditions
 from advertisex.stores.duckdb_errors import explanation
+from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
+from advertisex.stores.same_log import check_same_log
 
 _SCAN_ROWS = 1_000_000
 _DENSE_SHARE = 0.98
@@ -97,9 +99,9 @@ class DuckdbStore:
         # A connection of its own: a reader of the log asks from its thread, while a commit is under way in another
         with self._explained("cannot read the ledger"), self._db.cursor() as connection:
             rows = connection.execute(
-                f"SELECT topic, partition, next_offset, {', '.join(_COUNTS)} FROM ledger ORDER BY topic, partition"
+                f"SELECT topic, partition, next_offset, log, {', '.join(_COUNTS)} FROM ledger ORDER BY topic, partition"
             ).fetchall()
-        return [LedgerRow(topic, number, end, Counts(*counts)) for topic, number, end, *counts in rows]
+        return [LedgerRow(topic, number, end, Counts(*counts), log or "") for topic, number, end, log, *counts in rows]
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.rejects`."""
@@ -151,8 +153,7 @@ class DuckdbStore:
     def inspect(self) -> list[Finding]:
         """See `EventStore.inspect`."""
         with self._explained("cannot read the event store"):
-            rows = [f"{name} {self._db.table(name).shape[0]:,}" for name in (*FEEDS, "rejects")]
-        return [Finding("store", True, f"{self._path}: DuckDB {duckdb.__version__}; {', '.join(rows)}")]
+            return inspect(self._db, self._path, self.ledger())
 
     def interrupt(self) -> None:
         """See `EventStore.interrupt`: there is no server to wait for."""
@@ -172,14 +173,17 @@ class DuckdbStore:
     def _advance(self, outcome: Outcome) -> None:
         """Move the checkpoint from the span's start to its end, or refuse."""
         span = outcome.span
-        self._db.execute(
-            "INSERT INTO ledger SELECT ?, ?, ?, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS "
-            "(FROM ledger WHERE topic = ? AND partition = ?)",
-            (span.topic, span.partition, span.start, span.topic, span.partition),
-        )
+        row = self._db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
+        if row is None:
+            self._db.execute(
+                "INSERT INTO ledger SELECT ?, ?, ?, 0, 0, 0, 0, 0, 0, NULL", (span.topic, span.partition, span.start)
+            )
+        else:
+            check_same_log(span.of, row[0] or "", span.log)
         moved = self._db.execute(
-            "UPDATE ledger SET next_offset = ? WHERE topic = ? AND partition = ? AND next_offset = ? RETURNING 1",
-            (span.end, span.topic, span.partition, span.start),
+            "UPDATE ledger SET next_offset = ?, log = coalesce(log, ?) "
+            "WHERE topic = ? AND partition = ? AND next_offset = ? RETURNING 1",
+            (span.end, span.log or None, span.topic, span.partition, span.start),
         ).fetchall()
         if not moved:
             raise LedgerMoved(

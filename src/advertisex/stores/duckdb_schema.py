@@ -44,6 +44,7 @@ _LEDGER = (
     ("filtered", "BIGINT NOT NULL", "valid events that the policy refused"),
     ("rejected", "BIGINT NOT NULL", "messages that were no valid event"),
     ("replayed", "BIGINT NOT NULL", "positions seen again after a crash, counted before"),
+    ("log", "VARCHAR", "identity of the log that the offsets are of"),
 )
 _COMMITS = (
     ("topic", "VARCHAR NOT NULL", "topic of the partition"),
@@ -52,7 +53,7 @@ _COMMITS = (
     ("start", "BIGINT NOT NULL", "first offset of the batch"),
     ("end", "BIGINT NOT NULL", "offset after the batch"),
     ("committed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
-    *((name, kind, f"in this batch: {says}") for name, kind, says in _LEDGER[3:]),
+    *((name, kind, f"in this batch: {says}") for name, kind, says in _LEDGER[3:-1]),
 )
 _TABLES = {
     "rejects": ("rejected and filtered messages, whole", _REJECTS, ""),

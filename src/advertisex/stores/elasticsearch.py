@@ -186,7 +186,7 @@ class ElasticsearchStore:
 
     def inspect(self) -> list[Finding]:
         """See `EventStore.inspect`."""
-        return inspect(self._connection, self._indices)
+        return inspect(self._connection, self._indices, self.ledger())
 
     def interrupt(self) -> None:
         """See `EventStore.interrupt`."""

@@ -33,7 +33,7 @@ def address_of(url: str) -> Address:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or parts.query or parts.fragment:
+    if not host or port == 0 or parts.query or parts.fragment or "@" in parts.path:  # its password has a / in it
         raise ConfigurationError(
             "the URL of the Elasticsearch store cannot be read",
             mend="write it as elasticsearch://user:password@host:9200, special characters of the password as %XX",

@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from advertisex.errors import StoreError
-from advertisex.stores.elasticsearch_client import TRANSIENT, Connection, Problem
+from advertisex.stores.elasticsearch_client import BUSY, TRANSIENT, Connection, Problem
 
 #: Bytes of a body, about: large enough to be fast, small enough to be retried and to be many in memory.
 BODY_BYTES = 4_000_000
@@ -147,11 +147,11 @@ def send(connection: Connection, index: str, lines: Lines, rows: Sequence[int], 
             else:
                 waiting.extendleft((rows[len(rows) // 2 :], rows[: len(rows) // 2]))
             continue
-        again, why = _triage(connection, index, _items(connection, answer.data, len(rows)), rows, verdicts)
+        again, why, busy = _triage(connection, index, _items(connection, answer.data, len(rows)), rows, verdicts)
         if again:
             if len(again) < len(rows):
                 patience.progressed()
-            patience.pause(why)
+            patience.pause(why, busy=busy)
             waiting.appendleft(again)
     patience.done()
     return verdicts
@@ -178,9 +178,9 @@ def _strange(connection: Connection) -> StoreError:
 
 def _triage(
     connection: Connection, index: str, items: Sequence[_Item], rows: Sequence[int], verdicts: Verdicts
-) -> tuple[list[int], str]:
-    """Judge every item; returns the rows to be sent again, and why."""
-    again, why = [], ""
+) -> tuple[list[int], str, bool]:
+    """Judge every item; returns the rows to be sent again, why, and whether the cluster asks for fewer requests."""
+    again, why, busy = [], "", False
     for row, item in zip(rows, items, strict=False):
         if item.status < HTTPStatus.MULTIPLE_CHOICES:
             continue
@@ -190,11 +190,12 @@ def _triage(
         elif item.status in TRANSIENT:
             again.append(row)
             why = f"{item.status} {problem}"
+            busy |= item.status == BUSY
         elif item.status == HTTPStatus.BAD_REQUEST and _is_the_documents(problem):
             verdicts.refused.append((row, str(problem)))
         else:
             raise connection.failure(f"{_WHAT} (index {index})", item.status, problem)
-    return again, why
+    return again, why, busy
 
 
 def _is_the_documents(problem: Problem) -> bool:

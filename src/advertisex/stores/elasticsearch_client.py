@@ -4,22 +4,24 @@ The official client's transport is used without the client on top: it hands over
 of the server that a cluster behind a gateway may not answer (`GET /`).
 """
 
-import ssl
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from elastic_transport import ConnectionError as NotConnected
-from elastic_transport import ConnectionTimeout, HttpHeaders, NodeConfig, TlsError, Urllib3HttpNode
+from elastic_transport import ConnectionTimeout, HttpHeaders, NodeConfig, Urllib3HttpNode
 from elastic_transport.client_utils import basic_auth_to_header
 
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.elasticsearch_address import Address
-from advertisex.stores.elasticsearch_patience import LONGEST_PAUSE, Patience
+from advertisex.stores.elasticsearch_patience import LONGEST_BUSY_PAUSE, Patience
+from advertisex.stores.elasticsearch_tls import check_authority, mend_of_tls, plain_reason
+from advertisex.stores.interruptible import GivenUp, interruptible
 
 #: Seconds without an answer before a request counts as lost. Retrying is safe, but loads a busy cluster once more.
 REQUEST_TIMEOUT = 60.0
@@ -28,9 +30,12 @@ PATIENCE = 10.0
 
 #: The cluster is busy or away, and will be back: busy, gateway errors, a node that is starting.
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
+#: Of these, the one that asks for fewer requests.
+BUSY = HTTPStatus.TOO_MANY_REQUESTS
+#: How a path that leads nowhere is answered, by Elasticsearch or by a gateway before it.
+_NO_SUCH_PATH = frozenset({400, 404, 405})
 _CUT = "the connection was cut"
-#: No retry mends these; the certificate or the scheme has to change.
-_TLS_FOR_GOOD = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "doesn't match", "UNKNOWN_CA")
+_LONGEST_CAUSE, _LONGEST_PROBLEM = 160, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,9 @@ class Problem(msgspec.Struct):
         while at:
             causes.append(at.reason or at.type)
             at = at.caused_by
-        return ": ".join(dict.fromkeys(causes))[:500]
+        if len(causes) > 1:  # the first may quote a long value, and another says what is wrong with it
+            causes = [cause[:_LONGEST_CAUSE] for cause in causes]
+        return ": ".join(dict.fromkeys(causes))[:_LONGEST_PROBLEM]
 
 
 class Connection:
@@ -72,6 +79,7 @@ class Connection:
     def __init__(self, address: Address, settings: ElasticsearchSettings) -> None:
         self.address = address
         self.interrupted = threading.Event()
+        self._answered = False
         self._node = Urllib3HttpNode(_node_config(address, settings))
 
     def patience(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Patience:
@@ -100,19 +108,24 @@ class Connection:
 
         Raises:
             StoreError: it failed for good.
+            StoreInterrupted: an interrupt ended it.
         """
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         kind = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
         patience = patience or self.patience(what, PATIENCE)
+        send = partial(
+            self._node.perform_request, method, path, data, headers=_headers(kind), request_timeout=REQUEST_TIMEOUT
+        )
         while True:
             try:
-                meta, raw = self._node.perform_request(
-                    method, path, data, headers=_headers(kind), request_timeout=REQUEST_TIMEOUT
-                )
+                meta, raw = interruptible(send, self.interrupted)
+            except GivenUp:
+                raise patience.given_up() from None
             except (NotConnected, ConnectionTimeout, OSError) as error:
                 self._raise_if_for_good(what, error)
-                patience.pause(_plainly(error))
+                patience.pause(self._why(error))
                 continue
+            self._answered = True
             if method != "HEAD" and not raw and _ended_early(meta.headers):
                 patience.pause(_CUT)
                 continue
@@ -120,7 +133,8 @@ class Connection:
                 return Answer(meta.status, raw)
             if meta.status not in TRANSIENT:
                 raise self.failure(what, meta.status, problem_in(raw, meta.status))
-            patience.pause(f"{meta.status} {problem_in(raw, meta.status)}", at_least=_asked_to_wait(meta.headers))
+            why = f"{meta.status} {problem_in(raw, meta.status)}"
+            patience.pause(why, busy=meta.status == BUSY, at_least=_asked_to_wait(meta.headers))
 
     def failure(self, what: str, status: int, problem: Problem) -> StoreError:
         """The error for an answer that no retry mends."""
@@ -130,9 +144,13 @@ class Connection:
         elif status == HTTPStatus.UNAUTHORIZED:
             mend = "check the user and password in the URL, or the setting elasticsearch.api_key"
         elif status == HTTPStatus.FORBIDDEN:
-            mend = "give this user the rights to manage index templates, and to create, read and write these indices"
+            mend = "give this user the role that docs/cluster.md has for it under Rights"
         elif "maximum" in str(problem) and "shards" in str(problem):
             mend = "set elasticsearch.period to month, delete indices, or raise cluster.max_shards_per_node"
+        elif problem.type == "index_not_found_exception":
+            mend = "it was deleted: restore it from a snapshot, or set elasticsearch.prefix to begin a new store"
+        elif self.address.path and status in _NO_SUCH_PATH:
+            mend = f"is {self.address.path} the path of a gateway? if not, leave it out of the URL in --store"
         return StoreError(
             f"cannot {what}: Elasticsearch answers {status}: {problem}", where=str(self.address), mend=mend
         )
@@ -142,13 +160,15 @@ class Connection:
         self._node.close()
 
     def _raise_if_for_good(self, what: str, error: Exception) -> None:
-        said = str(error)
-        if isinstance(error, TlsError | ssl.SSLError) and any(sign in said for sign in _TLS_FOR_GOOD):
-            raise StoreError(
-                f"cannot {what}: no secure connection: {_plainly(error)}",
-                where=str(self.address),
-                mend="name the authority's PEM file in elasticsearch.ca_file; elasticsearch+https:// is for TLS",
-            ) from error
+        if mend := mend_of_tls(error):
+            why = f"no secure connection: {_plainly(error)}"
+            raise StoreError(f"cannot {what}: {why}", where=str(self.address), mend=mend) from error
+
+    def _why(self, error: Exception) -> str:
+        plainly = _plainly(error)
+        if plainly == _CUT and not self._answered and not self.address.secure:
+            return f"{_CUT} (does it speak TLS? then write elasticsearch+https://)"
+        return plainly
 
 
 def problem_in(raw: bytes, status: int) -> Problem:
@@ -169,12 +189,8 @@ def _node_config(address: Address, settings: ElasticsearchSettings) -> NodeConfi
         login["authorization"] = f"ApiKey {settings.api_key.get_secret_value()}"
     elif address.user:
         login["authorization"] = basic_auth_to_header((address.user, address.password))
-    if settings.ca_file is not None and not settings.ca_file.is_file():
-        raise ConfigurationError(
-            "setting elasticsearch.ca_file: there is no such file",
-            where=str(settings.ca_file),
-            mend="name the PEM file of the authority that signed the cluster's certificate",
-        )
+    if settings.ca_file is not None:
+        check_authority(settings.ca_file)
     try:
         return NodeConfig(
             scheme="https" if address.secure else "http",
@@ -195,7 +211,7 @@ def _headers(kind: str) -> HttpHeaders:
 
 def _asked_to_wait(headers: Mapping[str, str]) -> float:
     try:
-        return min(max(float(headers.get("retry-after", 0)), 0.0), LONGEST_PAUSE)
+        return min(max(float(headers.get("retry-after", 0)), 0.0), LONGEST_BUSY_PAUSE)
     except ValueError:
         return 0.0
 
@@ -216,4 +232,4 @@ def _plainly(error: Exception) -> str:
         return "its host name is not known"
     if any(sign in said for sign in ("reset", "aborted", "Broken pipe", "IncompleteRead", "RemoteDisconnected")):
         return _CUT
-    return said.splitlines()[0][:200] if said else type(error).__name__
+    return plain_reason(said).splitlines()[0][:200] if said else type(error).__name__

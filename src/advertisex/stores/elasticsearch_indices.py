@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from advertisex.errors import StoreError
+from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.elasticsearch_client import Connection, problem_in
@@ -89,6 +89,7 @@ _LEDGER: dict[str, Any] = {
     "partition": {"type": "integer"},
     "next_offset": _COUNT,
     **_NUMBERS,
+    "log": _ID,
     "commit": {"type": "keyword", "index": False, "doc_values": False},
     "committed_at": _TIME,
     "last": {"type": "object", "enabled": False},
@@ -125,7 +126,8 @@ class Indices:
         Doing it again changes nothing, and several workers may do it at once.
 
         Raises:
-            StoreError: the cluster refuses, or holds indices of another period or mapping.
+            ConfigurationError: the cluster holds indices of another period.
+            StoreError: the cluster refuses, or holds indices of another mapping.
         """
         for feed in FEEDS.values():
             alias = self.alias(feed.name)
@@ -155,7 +157,7 @@ class Indices:
         names = list(answer.json()) if answer.status < 300 else []
         for name in names:
             if not self._name.fullmatch(name.removeprefix(f"{alias}-")):
-                raise StoreError(
+                raise ConfigurationError(
                     f"the index {name} is none of the period {self._settings.period!r}, and duplicates would not be "
                     "found across periods",
                     where=str(self._connection.address),
@@ -195,7 +197,7 @@ class Indices:
         if answer.status < HTTPStatus.BAD_REQUEST:
             return
         problem = problem_in(answer.data, answer.status)
-        if problem.type == unless:
+        if unless and problem.type == unless:
             return
         if "invalid alias name" in str(problem).lower():
             raise StoreError(

@@ -2,13 +2,13 @@
 
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import quote
 
 import msgspec
 import polars as pl
 
 from advertisex.batches import Partition
-from advertisex.errors import StoreError
 from advertisex.stores.elasticsearch_client import Connection, Problem
 
 _IDS = 10_000
@@ -86,5 +86,5 @@ def _look_up(connection: Connection, index: str, ids: list[bytes], stop: threadi
             patience.done()
             return found
         if problem.type not in _AWAY:
-            raise StoreError(f"cannot {_WHAT}: {problem}", where=str(connection.address))
+            raise connection.failure(_WHAT, HTTPStatus.NOT_FOUND, problem)
         patience.pause(str(problem))

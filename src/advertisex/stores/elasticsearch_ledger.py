@@ -18,9 +18,10 @@ import msgspec
 import polars as pl
 
 from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
-from advertisex.errors import LedgerMoved
+from advertisex.errors import LedgerMoved, StoreError
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_search import search_all
+from advertisex.stores.same_log import check_same_log
 
 _FIELDS = tuple(asdict(Counts()))
 _WHAT = "write to the ledger"
@@ -53,12 +54,13 @@ class _Source(msgspec.Struct):
     filtered: int
     rejected: int
     replayed: int
+    log: str = ""
     commit: str = ""
     last: _Commit | None = None
 
     def row(self) -> LedgerRow:
         counts = Counts(*(getattr(self, name) for name in _FIELDS))
-        return LedgerRow(self.topic, self.partition, self.next_offset, counts)
+        return LedgerRow(self.topic, self.partition, self.next_offset, counts, self.log)
 
 
 class _Document(msgspec.Struct):
@@ -98,10 +100,12 @@ class Ledger:
 
     def __init__(self, connection: Connection, index: str, history: str) -> None:
         self._connection, self._index, self._history = connection, index, history
+        self._seen: set[Partition] = set()
 
     def rows(self, *, forever: bool = False) -> list[LedgerRow]:
         """Every row, ordered by topic and partition; `forever` waits for a cluster that is away."""
         rows = [source.row() for source in self._sources(forever=forever)]
+        self._seen.update(Partition(row.topic, row.partition) for row in rows)
         return sorted(rows, key=lambda row: (row.topic.encode(), row.partition))
 
     def commits(self) -> pl.DataFrame:
@@ -130,6 +134,7 @@ class Ledger:
         found = msgspec.json.decode(answer.data, type=_Document) if answer.status < 300 else _Document()
         if found.source is None:
             return Standing(None)
+        self._seen.add(of)
         return Standing(found.source.row(), found.seq_no, found.primary_term, found.source.commit, found.source.last)
 
     def at_start_of(self, span: Span) -> Standing:
@@ -138,11 +143,21 @@ class Ledger:
         A partition without a row may start anywhere: a log does not keep all that it ever held.
 
         Raises:
+            StoreError: the span is of another log.
             LedgerMoved: it stands elsewhere.
+            StoreError: it had a row, which is gone: a new one would leave out all that was counted before.
         """
         standing = self.standing(span.of)
-        if standing.row is not None and standing.row.next_offset != span.start:
-            raise moved(span)
+        if standing.row is None and span.of in self._seen:
+            raise StoreError(
+                "the ledger's row is gone, so that nothing more can be counted; nothing of this batch was written",
+                where=f"{span.topic}/{span.partition} in {self._index} at {self._connection.address}",
+                mend="restore that index from a snapshot; or run this again: it counts anew, from where the log begins",
+            )
+        if standing.row is not None:
+            check_same_log(span.of, standing.row.log, span.log)
+            if standing.row.next_offset != span.start:
+                raise moved(span)
         return standing
 
     def advance(self, outcome: Outcome, before: Standing, added: Counts) -> None:
@@ -162,6 +177,7 @@ class Ledger:
             "partition": span.partition,
             "next_offset": span.end,
             **asdict(total),
+            "log": (before.row.log if before.row else "") or span.log,
             "commit": commit,
             "committed_at": now,
             "last": msgspec.to_builtins(last),
@@ -184,6 +200,7 @@ class Ledger:
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
         if answer.status == HTTPStatus.CONFLICT and self.standing(span.of).commit != commit:
             raise moved(span)
+        self._seen.add(span.of)
 
     def _sources(self, *, forever: bool = False) -> Iterator[_Source]:
         order = [{"topic": "asc"}, {"partition": "asc"}]

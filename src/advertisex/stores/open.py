@@ -39,7 +39,9 @@ def open_store(
         from advertisex.stores.elasticsearch import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(url, read_only=read_only, settings=elasticsearch)
+    scheme, named, _ = url.partition("://")
+    shown = repr(scheme) if named else "a URL without ://"  # never the rest: it may hold a password
     raise ConfigurationError(
-        f"{url.split('://', maxsplit=1)[0]!r} is no event store of this version",
+        f"{shown} is no event store of this version",
         mend="use --store duckdb:///path/to/store.duckdb or --store elasticsearch://user:password@host:9200",
     )

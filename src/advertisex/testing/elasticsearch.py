@@ -4,8 +4,10 @@ import base64
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from advertisex.testing.artifacts import ELASTICSEARCH_JAVA, elasticsearch_home
 from advertisex.testing.java import find_java, unprivileged
 from advertisex.testing.local_server import HOST, LocalServer, free_port
 from advertisex.testing.process import ServerProcess
+from advertisex.testing.tls import Tls
 
 USER = "advertisex"
+_ROLE = re.compile(r"^(\w+):", re.MULTILINE)
 
 
 class LocalElasticsearch(LocalServer):
@@ -29,6 +33,9 @@ class LocalElasticsearch(LocalServer):
         heap: Java's heap, such as `512m`.
         quick: as for every local server.
         security: ask for a user and a password; `.url`, `.user` and `.password` have them.
+        tls: speak TLS only; goes with `security`.
+        roles: the text of a `roles.yml`: each role has a user of its name, with the same password; goes with
+            `security`.
     """
 
     name = "Elasticsearch"
@@ -41,8 +48,12 @@ class LocalElasticsearch(LocalServer):
         heap: str = "512m",
         quick: bool = True,
         security: bool = False,
+        tls: Tls | None = None,
+        roles: str = "",
     ) -> None:
         super().__init__(folder=folder, port=port, heap=heap, quick=quick)
+        self._tls = tls
+        self._roles = roles
         self.user = USER if security else ""
         self.password = ""
         if security:
@@ -51,13 +62,17 @@ class LocalElasticsearch(LocalServer):
     @property
     def url(self) -> str:
         """Where it is, as `--store` takes it: with the user and the password when there are any."""
-        who = f"{self.user}:{self.password}@" if self.user else ""
-        return f"elasticsearch://{who}{HOST}:{self.port}"
+        return self.url_of(self.user)
+
+    def url_of(self, user: str) -> str:
+        """The same for another user, one of `roles`."""
+        who = f"{user}:{self.password}@" if user else ""
+        return f"elasticsearch{'+https' if self._tls else ''}://{who}{HOST}:{self.port}"
 
     @property
     def http_url(self) -> str:
         """Where it is, for a browser or curl; without the password."""
-        return f"http://{HOST}:{self.port}"
+        return f"http{'s' if self._tls else ''}://{HOST}:{self.port}"
 
     def _prepare(self) -> None:
         config = self.folder / "config"
@@ -67,7 +82,8 @@ class LocalElasticsearch(LocalServer):
         (self.folder / "tmp").mkdir(exist_ok=True)
         self._make_over()
         if self.user:
-            self._add_user()
+            for user, role in [(self.user, "superuser"), *((name, name) for name in _ROLE.findall(self._roles))]:
+                self._add_user(user, role)
 
     def _write_settings(self, config: Path) -> None:
         settings = {
@@ -82,10 +98,12 @@ class LocalElasticsearch(LocalServer):
             "cluster.routing.allocation.disk.threshold_enabled": False,
             "xpack.security.enabled": bool(self.user),
             "xpack.security.autoconfiguration.enabled": False,
+            **(_secured(config, self._tls) if self._tls else {}),
         }
         (config / "elasticsearch.yml").write_text(
             "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items())
         )
+        (config / "roles.yml").write_text(self._roles)
         shutil.copy(elasticsearch_home() / "config" / "jvm.options", config)
         options = config / "jvm.options"  # no log of every collection, no dump of the heap
         unwanted = ("-Xlog:gc", "-XX:+HeapDump", *(["-XX:+UseG1GC"] if self.quick else []))
@@ -133,11 +151,11 @@ class LocalElasticsearch(LocalServer):
             "HOME": str(self.folder),
         }
 
-    def _add_user(self) -> None:
+    def _add_user(self, name: str, role: str) -> None:
         user = unprivileged()
         command = ["bash", str(elasticsearch_home() / "bin" / "elasticsearch-users")]
-        for arguments in (["userdel", self.user], ["useradd", self.user, "-p", self.password, "-r", "superuser"]):
-            if arguments[0] == "userdel" and self.user not in (self.folder / "config" / "users").read_text():
+        for arguments in (["userdel", name], ["useradd", name, "-p", self.password, "-r", role]):
+            if arguments[0] == "userdel" and name not in (self.folder / "config" / "users").read_text():
                 continue
             ran = subprocess.run(
                 [*command, *arguments],
@@ -167,7 +185,7 @@ class LocalElasticsearch(LocalServer):
         )
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        connection = self._connection()
         basic = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         try:
             connection.request(
@@ -182,3 +200,20 @@ class LocalElasticsearch(LocalServer):
         finally:
             connection.close()
         return answer.status == http.HTTPStatus.OK and health["status"] != "red"
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection(HOST, self.port, timeout=5)
+        trusting = ssl.create_default_context(cafile=self._tls.authority)
+        return http.client.HTTPSConnection(HOST, self.port, timeout=5, context=trusting)
+
+
+def _secured(config: Path, tls: Tls) -> dict[str, object]:
+    """What it needs to speak TLS; the files have to stand among its configuration."""
+    shutil.copy(tls.key, config / "http.key")
+    shutil.copy(tls.certificate, config / "http.crt")
+    return {
+        "xpack.security.http.ssl.enabled": True,
+        "xpack.security.http.ssl.key": "http.key",
+        "xpack.security.http.ssl.certificate": "http.crt",
+    }

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import secrets
 import subprocess
 import uuid
 from pathlib import Path
@@ -15,6 +16,11 @@ from advertisex.testing.artifacts import KAFKA_JAVA, kafka_jars
 from advertisex.testing.java import find_java
 from advertisex.testing.local_server import HOST, QUICK, LocalServer, free_port
 from advertisex.testing.process import ServerProcess
+from advertisex.testing.tls import Tls
+
+USER = "advertisex"
+_MECHANISM = "SCRAM-SHA-512"
+_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
 class LocalKafka(LocalServer):
@@ -22,9 +28,42 @@ class LocalKafka(LocalServer):
 
     Topics are not made by themselves, as on a well-kept cluster. Everything is as Kafka has it by default, but for
     what would make a test wait (rebalance delays, short sessions refused) and the size of a message (64 MiB).
+
+    Args:
+        folder: where its data stays between runs; by default a temporary folder that goes when the server is closed.
+        port: where it listens, on 127.0.0.1; by default a free one.
+        heap: Java's heap, such as `512m`.
+        quick: as for every local server.
+        tls: speak TLS only (SASL_SSL), and ask for a user and a password; `.client` has what a client needs.
     """
 
     name = "Kafka"
+
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        port: int | None = None,
+        heap: str = "512m",
+        quick: bool = True,
+        tls: Tls | None = None,
+    ) -> None:
+        super().__init__(folder=folder, port=port, heap=heap, quick=quick)
+        self._tls = tls
+        self.password = secrets.token_urlsafe(18) if tls else ""
+
+    @property
+    def client(self) -> dict[str, str]:
+        """The properties of librdkafka that a client needs, as the setting `kafka.client` takes them."""
+        if self._tls is None:
+            return {}
+        return {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": _MECHANISM,
+            "sasl.username": USER,
+            "sasl.password": self.password,
+            "ssl.ca.location": str(self._tls.authority),
+        }
 
     @property
     def url(self) -> str:
@@ -50,14 +89,17 @@ class LocalKafka(LocalServer):
         return int(advertised.rpartition(":")[2])
 
     def _settings(self, controller: int) -> str:
+        protocol = "SASL_SSL" if self._tls else "PLAINTEXT"
         lines = {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@{HOST}:{controller}",
-            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "listeners": f"{protocol}://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": f"{protocol}://{HOST}:{self.port}",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": f"{protocol}:{protocol},CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": protocol,
+            **(self._secured(self._tls) if self._tls else {}),
             "log.dirs": self.folder / "data",
             "auto.create.topics.enable": "false",
             "num.partitions": 1,
@@ -80,6 +122,23 @@ class LocalKafka(LocalServer):
         }
         return "".join(f"{name}={value}\n" for name, value in lines.items())
 
+    def _secured(self, tls: Tls) -> dict[str, object]:
+        """What the broker needs to speak TLS and to know its user, as whom it also asks itself."""
+        both = self.folder / "broker.pem"
+        both.touch(mode=0o600)
+        both.write_text(tls.key.read_text() + tls.certificate.read_text())
+        return {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": both,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": tls.authority,
+            "sasl.enabled.mechanisms": _MECHANISM,
+            "sasl.mechanism.inter.broker.protocol": _MECHANISM,
+            f"listener.name.sasl_ssl.{_MECHANISM.lower()}.sasl.jaas.config": (
+                f'{_LOGIN} required username="{USER}" password="{self.password}";'
+            ),
+        }
+
     def _java(self, *arguments: str) -> list[str]:
         java = find_java(KAFKA_JAVA, "Kafka") / "bin" / "java"
         return [str(java), "-cp", f"{kafka_jars()}/*", "-Dlog4j2.level=WARN", *arguments]
@@ -87,8 +146,10 @@ class LocalKafka(LocalServer):
     def _format(self, settings: Path) -> None:
         identity = b"\x00" + uuid.uuid4().bytes[1:]  # so that its text never begins with a dash
         cluster = base64.urlsafe_b64encode(identity).decode().rstrip("=")
+        known = f"{_MECHANISM}=[name={USER},password={self.password}]"
+        user = ["--add-scram", known] if self._tls else []
         formatted = subprocess.run(
-            self._java(*QUICK, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)),
+            self._java(*QUICK, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings), *user),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -110,7 +171,7 @@ class LocalKafka(LocalServer):
 
     def _answers(self) -> bool:
         quiet: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "log_level": 0, "error_cb": lambda _: None}
-        admin = AdminClient(quiet)
+        admin = AdminClient(quiet | self.client)
         try:
             cluster = admin.list_topics(timeout=5)
         except KafkaException:

@@ -48,8 +48,8 @@ def main() -> int:
             _say("\nCtrl-C ends them." + ("" if keep else " What they hold goes with them."))
             while kafka.running and elasticsearch.running:
                 time.sleep(0.5)
-            ended = elasticsearch if kafka.running else kafka
-            _say(f"{ended.name} has ended by itself (pid {ended.pid}); so do I", file=sys.stderr)
+            ended, other = (elasticsearch, kafka) if kafka.running else (kafka, elasticsearch)
+            _say(f"{ended.name} (pid {ended.pid}) has ended by itself, so {other.name} is ended too.", file=sys.stderr)
             return 1
     except SystemExit:
         _say("Both have ended.")

@@ -1,0 +1,26 @@
+"""What `advertisex doctor` says of a store in DuckDB."""
+
+from pathlib import Path
+
+import duckdb
+
+from advertisex.batches import LedgerRow, Partition
+from advertisex.feeds import FEEDS
+from advertisex.findings import Finding
+from advertisex.stores.counted import Held, counted
+
+_TABLES = (*FEEDS, "rejects")
+
+
+def inspect(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]) -> list[Finding]:
+    """Look at what is stored, and whether it is what the ledger counts."""
+    rows = ", ".join(f"{name} {db.table(name).shape[0]:,}" for name in _TABLES)
+    store = Finding("store", True, f"{path}: DuckDB {duckdb.__version__}; {rows}")
+    all_rows = " UNION ALL ".join(
+        f"SELECT topic, partition, {name == 'rejects'} AS refused FROM {name}" for name in _TABLES
+    )
+    held = db.execute(
+        "SELECT topic, partition, count(*) FILTER (NOT refused), count(*) FILTER (refused) "
+        f"FROM ({all_rows}) GROUP BY topic, partition"
+    ).fetchall()
+    return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]

@@ -1,0 +1,94 @@
+"""A zombie is fenced: what a worker had under way when another advanced its partition is dropped, and counted once."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from advertisex.batches import Counts, Partition, Span
+from advertisex.cli.process import processing_of
+from advertisex.errors import LedgerMoved
+from advertisex.logs.contract import EventLog
+from advertisex.logs.open import open_log
+from advertisex.processing.runner import Processing, run
+from advertisex.stores.contract import Range
+
+EVENTS, BATCH, TAKEN = 1_000, 100, 300
+
+
+def clicks(count: int) -> list[bytes]:
+    one = {"timestamp": "2026-01-05T10:00:00Z", "campaign_id": "k", "conversion_type": "click"}
+    return [json.dumps(one | {"user_id": f"u{i}"}).encode() for i in range(count)]
+
+
+@pytest.fixture
+def cluster(make_cluster: Any) -> Any:
+    return make_cluster(partitions=1)
+
+
+@pytest.fixture
+def processing(cluster: Any) -> Processing:
+    whole = processing_of(cluster.settings)
+    return replace(whole, feeds={"clicks": whole.feeds["clicks"]}, batch_size=BATCH)
+
+
+@pytest.fixture
+def other_group(cluster: Any) -> Iterator[EventLog]:
+    """The same log for a group that is dealt the same partition, as if the first had lost it and did not know."""
+    settings = cluster.settings.kafka.model_copy(update={"group": f"{cluster.settings.kafka.group}-other"})
+    with open_log(cluster.settings.log_url, kafka=settings) as log:
+        yield log
+
+
+@pytest.mark.parametrize("at", ["before the commit", "after the events, before the ledger"])
+def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_from_the_ledger(
+    cluster: Any, processing: Processing, other_group: EventLog, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    topic = processing.feeds["clicks"].topic
+    asleep, awake, refused = Event(), Event(), list[Span]()
+    with cluster.log() as log, cluster.store(read_only=False) as zombie, cluster.store(read_only=False) as store:
+        log.append(topic, clicks(EVENTS))
+        where, name = (zombie, "commit") if at == "before the commit" else (zombie._ledger, "advance")
+        write = getattr(where, name)
+
+        def sleep_once(outcome: Any, *more: Any) -> Any:
+            if not asleep.is_set():
+                asleep.set()
+                assert awake.wait(60)
+            try:
+                return write(outcome, *more)
+            except LedgerMoved:
+                refused.append(outcome.span)
+                raise
+
+        monkeypatch.setattr(where, name, sleep_once)
+        stop, taken = Event(), list[Counts]()
+
+        def stop_after_some(outcome: Any, counts: Counts) -> None:
+            taken.append(counts)
+            if sum(c.read for c in taken) == TAKEN:
+                stop.set()
+
+        with ThreadPoolExecutor(1) as pool, capture_logs() as said:
+            slept = pool.submit(run, log, zombie, processing, Event())
+            assert asleep.wait(60)
+            run(other_group, store, processing, stop, stop_after_some)
+            (row,) = store.ledger()
+            assert (row.next_offset, row.counts.read, row.counts.stored) == (TAKEN, TAKEN, TAKEN)
+            awake.set()
+            done = slept.result(60)
+
+        assert [(span.start, span.end) for span in refused] == [(0, BATCH)]
+        assert [line["where"] for line in said if "another process was quicker" in line["event"]] == [f"{topic}/0/0"]
+        assert done == Counts(read=EVENTS - TAKEN, stored=EVENTS - TAKEN)
+        (row,) = store.ledger()
+        replayed = 0 if at == "before the commit" else BATCH  # its documents were there already: written, not counted
+        assert row.counts == Counts(read=EVENTS, stored=EVENTS, replayed=replayed)
+        assert store.positions() == {Partition(topic, 0): EVENTS}
+        offsets = [o for frame in store.scan("clicks", ["offset"], Range()) for o in frame["offset"].to_list()]
+        assert sorted(offsets) == list(range(EVENTS))

@@ -1,0 +1,102 @@
+"""`process --workers 2` over real servers, while the workers, or the process that started them, are killed."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traffic import POLICY, Traffic, messages_read, wait_until
+
+EVENTS = 20_000
+
+
+@pytest.fixture
+def traffic(make_cluster: Any) -> Traffic:
+    made = Traffic(make_cluster(more=POLICY), events=EVENTS, seed=11)
+    made.publish()
+    with made.cluster.store(read_only=False):
+        pass
+    return made
+
+
+@contextmanager
+def started(traffic: Traffic, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Workers that are in the middle of their work."""
+    command = ("process", "--workers", 2, "--batch-size", 500, "--json", *more)
+    with (
+        traffic.cluster.store() as store,
+        traffic.cluster.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent,
+    ):
+        try:
+            wait_until(lambda: messages_read(store) > 0, "the first batch is stored")
+            yield parent
+        finally:
+            parent.terminate()
+
+
+def workers_of(parent: subprocess.Popen[bytes]) -> list[int]:
+    threads = Path(f"/proc/{parent.pid}/task").iterdir()
+    return [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("victims", [1, 2])
+def test_workers_that_are_killed_are_replaced_and_everything_is_stored_once(traffic: Traffic, victims: int) -> None:
+    with started(traffic) as parent:
+        found = workers_of(parent)
+        assert len(found) == 2
+        for pid in found[:victims]:
+            os.kill(pid, signal.SIGKILL)
+        out, err = parent.communicate(timeout=120)
+    assert parent.returncode == 0, err.decode()
+    assert err.count(b"was ended by SIGKILL: starting another") == victims
+    assert json.loads(out)["balanced"] is True
+    assert traffic.assert_stored_once().read == json.loads(out)["total"]["read"] == EVENTS
+
+
+def test_workers_end_in_good_order_when_the_process_that_started_them_is_killed(traffic: Traffic) -> None:
+    with started(traffic, "--follow") as parent:
+        left = workers_of(parent)
+        parent.kill()
+        parent.wait()
+        wait_until(lambda: all(map(has_ended, left)), "the workers have ended")
+    assert traffic.cluster.call("process")["total"]["read"] == EVENTS
+    assert traffic.assert_stored_once().replayed == 0, "they ended between two commits"
+
+
+@pytest.mark.parametrize(("more", "code"), [([], 130), (["--follow"], 0)])
+def test_workers_that_are_interrupted_end_with_the_ledger_as_one_does(
+    traffic: Traffic, more: list[str], code: int
+) -> None:
+    with started(traffic, *more) as parent:
+        parent.send_signal(signal.SIGTERM)
+        out, err = parent.communicate(timeout=120)
+    assert (parent.returncode, err) == (code, b"")
+    ledger = json.loads(out)
+    assert ledger["balanced"] is True
+    assert 0 < ledger["total"]["read"] <= EVENTS
+    assert traffic.cluster.call("process", "--workers", 2)["total"]["read"] == EVENTS
+    assert traffic.assert_stored_once().replayed == 0
+
+
+def test_an_error_that_all_workers_meet_is_said_once(make_cluster: Any) -> None:
+    cluster = make_cluster()
+    with cluster.store(read_only=False):
+        pass
+    command = ("process", "--workers", 3)
+    with cluster.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
+        out, err = parent.communicate(timeout=120)
+    assert (parent.returncode, out) == (1, b"")
+    assert err.startswith(b"error: there is no topic ")
+    assert err.count(b"\n") == 1

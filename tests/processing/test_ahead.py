@@ -1,0 +1,59 @@
+"""Whatever happens in the thread that works ahead, the one that waits for it hears of it."""
+
+import ctypes
+import sys
+import threading
+from collections.abc import Generator
+
+import pytest
+from confluent_kafka import KafkaError
+
+from advertisex.processing.ahead import ahead
+
+
+def test_items_come_in_order_and_an_error_after_those_before_it() -> None:
+    def items() -> Generator[int, None, None]:
+        yield 1
+        yield 2
+        raise LookupError("none is left")
+
+    made = ahead(items())
+    assert [next(made), next(made)] == [1, 2]
+    with pytest.raises(LookupError, match="none is left"):
+        next(made)
+
+
+def test_closing_it_closes_the_items_and_ends_the_thread() -> None:
+    closed = threading.Event()
+
+    def items() -> Generator[int, None, None]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    made = ahead(items())
+    next(made)
+    made.close()
+    assert closed.is_set()
+    assert "ahead" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python itself refuses to raise it")
+def test_what_is_raised_and_is_no_exception_ends_it_too() -> None:
+    raise_it = ctypes.pythonapi.PyErr_Restore  # as Kafka's client does after a callback that failed
+    raise_it.argtypes = [ctypes.py_object, ctypes.py_object, ctypes.c_void_p]
+    raise_it.restype = None
+
+    def items() -> Generator[int, None, None]:
+        yield 1
+        error = KafkaError(KafkaError._STATE)
+        for taken_over in (KafkaError, error):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(taken_over))
+        raise_it(KafkaError, error, None)
+
+    made = ahead(items())
+    assert next(made) == 1
+    with pytest.raises(RuntimeError, match=r"work was broken off: .*_STATE"):
+        next(made)
