@@ -75,7 +75,7 @@ def ask(name: str, path: Path) -> dict[str, Any]:
     began = time.perf_counter()
     with DuckdbStore(path, read_only=True) as store:
         answer = QUESTIONS[name](store, Scope())
-    text = json.dumps(answer.to_dict())
+    text = json.dumps(answer.to_dict(), default=str)  # amounts are Decimal
     return {
         "question": name,
         "seconds": round(time.perf_counter() - began, 2),

@@ -34,12 +34,13 @@ _auction = st.sampled_from([None, "x1", "x2", "x3", "x4"])
 _currency = st.sampled_from([None, "EUR", "USD"])
 _amount = st.sampled_from([None, 0, 0.1, 0.2, 1.5, 2.000001, 1e12])
 #: Hours, and moments at the borders of the windows of 1 and 30 days.
-_time = st.one_of(
+TIMES = st.one_of(
     st.integers(0, 40).map(lambda hours: START + timedelta(hours=6 * hours)),
     st.sampled_from([0, 1, 29, 30]).flatmap(
         lambda days: st.integers(-1, 1).map(lambda micros: START + timedelta(days=days + 3, microseconds=micros))
     ),
-).map(lambda time: time.replace(tzinfo=UTC).isoformat())
+)
+_time = TIMES.map(lambda time: time.replace(tzinfo=UTC).isoformat())
 
 IMPRESSIONS = st.fixed_dictionaries(
     {"user_id": _user, "timestamp": _time, "website": _website, "creative_id": _creative, "auction_id": _auction}

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from advertisex.analysis import journeys as journeys_module
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution import MODELS, attribute
-from advertisex.analysis.credit import weights
+from advertisex.analysis.credit import check_sums, credited, weights
 from advertisex.analysis.scope import Scope
+from advertisex.analysis.touches import LONGEST
 from advertisex.batches import Batch, Span
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
@@ -335,7 +336,7 @@ def test_the_ends_of_both_windows_belong_to_them(stored: Stored) -> None:
     moment = timedelta(microseconds=1)
     assert touches(timedelta(hours=5), timedelta(hours=10)) == {"clicks": 1, "views": 3}
     assert touches(timedelta(hours=5) - moment, timedelta(hours=10) - moment) == {"clicks": 0, "views": 2}
-    assert touches(timedelta(days=999_999), timedelta(0)) == {"clicks": 1, "views": 0}
+    assert touches(LONGEST, timedelta(0)) == {"clicks": 1, "views": 0}
 
 
 def test_touches_from_before_the_scope_count_and_conversions_do_not(stored: Stored) -> None:
@@ -434,7 +435,7 @@ def test_the_largest_counts_and_amounts_are_exact(stored: Stored) -> None:
 def test_the_answer_as_json(stored: Stored) -> None:
     document = attribute(stored(CATALOGUE, **JOURNEY), Scope(), models=["linear"]).to_dict()
 
-    assert json.loads(json.dumps(document)) == document
+    assert json.loads(json.dumps(document, default=float)) == document
     assert document["parameters"] == {
         "by": "campaign_id",
         "scope": "any",
@@ -457,8 +458,52 @@ def test_the_answer_as_json(stored: Stored) -> None:
         {"click_window": timedelta(-1)},
         {"view_window": timedelta(-1)},
         {"half_life": timedelta(0)},
+        {"half_life": timedelta(days=300_000_000)},
+        {"click_window": timedelta(days=36_526)},
+        {"view_window": timedelta.max, "by": "website"},
     ],
 )
 def test_what_cannot_be_asked_is_said(stored: Stored, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         attribute(stored(CATALOGUE, **JOURNEY), Scope(), **options)
+
+
+@pytest.mark.parametrize("by", ["campaign_id", "website"])
+def test_the_longest_windows_and_half_lives(stored: Stored, by: Any) -> None:
+    long = {"click_window": LONGEST, "view_window": LONGEST, "half_life": LONGEST}
+
+    answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(since=START), by=by, **long)
+
+    assert {sum(answer.table("credits")[model]) for model in MODELS} == {answer.facts["attributed"]}
+    assert sum(credits_of(answer, "time_decay").values()) == pytest.approx(1)
+
+
+def test_credits_that_do_not_add_up_are_no_answer() -> None:
+    conversions = pl.DataFrame({"conversions": [1, 2], "value": [5, 5], "currency": ["EUR", "USD"]})
+    touches = conversions.with_columns(conversion=pl.Series([0, 1]), key=pl.Series([0, 0], dtype=pl.UInt32))
+    whole = credited(touches, pl.lit(1))
+
+    check_sums(whole, conversions, "linear")
+    lacking = (
+        credited(touches, pl.lit(None, pl.Int64)),
+        whole.with_columns(credit=pl.col("credit") - 1),
+        whole.with_columns(currency=pl.lit("EUR")),
+        whole.with_columns(value=pl.col("value") + 1),
+    )
+    for shares in lacking:
+        with pytest.raises(AnalysisError, match="linear"):
+            check_sums(shares, conversions, "linear")
+
+
+def test_amounts_in_a_document_are_exact(stored: Stored) -> None:
+    bought = {"timestamp": at(10), "campaign_id": "k2", "conversion_type": "purchase", "currency": "EUR"}
+    lost = bought | {"user_id": "alone", "value": 0.000001}
+    clicks = [*JOURNEY["clicks"][:1], bought | {"value": 10**12}, bought | {"value": 10**12, "timestamp": at(11)}, lost]
+
+    document = attribute(stored(CATALOGUE, impressions=JOURNEY["impressions"], clicks=clicks), Scope()).to_dict()
+
+    assert document["value_total"] == {"EUR": Decimal("2000000000000.000001")}
+    assert document["value_attributed"] == {"EUR": 2 * 10**12}
+    for model in MODELS:
+        assert sum(row[model] for row in document["credits"]) == document["attributed"]
+        assert sum(row[model] for row in document["value"]) == document["value_attributed"]["EUR"]

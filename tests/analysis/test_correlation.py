@@ -130,7 +130,8 @@ def test_it_is_asked_of_the_stored_clicks(stored: Stored) -> None:
     answer = correlate(stored(clicks=WORLD), Scope()).to_dict()
 
     by_hand = of((3, 1), (1, 0), (2, 2)).to_dict()
-    assert answer == by_hand | {"horizon": "2026-01-07T00:00:00Z", "computed_from": {"clicks": 5}}
+    end = "2026-01-07T00:00:00Z"
+    assert answer == by_hand | {"horizon": end, "horizons": {"clicks": end}, "computed_from": {"clicks": 5}}
     assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
     assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
 

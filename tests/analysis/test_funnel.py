@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import sqrt
@@ -19,7 +19,7 @@ from advertisex.analysis.intervals import rate
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, Rows, World, world
+from analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Rows, World, world
 from analysis.test_answered import answer_of
 
 Stored = Callable[..., EventStore]
@@ -38,12 +38,14 @@ def key_of(feed: str, row: dict[str, Any], by: By, impressions: Rows) -> Any:
     return row.get(COLUMNS[by])
 
 
-def oracle(known: World, by: By | None, campaign: str | None) -> dict[Any, dict[str, Any]]:
+def oracle(known: World, by: By | None, scope: Scope) -> dict[Any, dict[str, Any]]:
     counts: dict[Any, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(STEPS, 0) | {"value": defaultdict(Fraction)})
     users: dict[Any, set[str]] = defaultdict(set)
     for feed, rows in (("bids", known.bids), ("impressions", known.impressions), ("clicks", known.clicks)):
         for row in rows:
-            if campaign not in (None, row["campaign_id"]):
+            if scope.campaign not in (None, row["campaign_id"]):
+                continue
+            if (scope.since and row["event_time"] < scope.since) or (scope.until and row["event_time"] >= scope.until):
                 continue
             key = None if by is None else key_of(feed, row, by, known.impressions)
             steps = {feed: 1} if feed != "clicks" else {name: row[name] for name in ("clicks", "conversions")}
@@ -86,28 +88,37 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     return (-b - root) / (2 * a), (-b + root) / (2 * a)
 
 
+#: Around the times of the worlds, and the ends of the window of 30 days; an empty range is no mistake here.
+BOUND = st.none() | st.builds(
+    lambda days, micros: START + timedelta(days=days, microseconds=micros),
+    st.sampled_from([0, 2, 3, 4, 6, 32, 33]),
+    st.integers(-1, 1),
+)
+SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     st.lists(BIDS, max_size=8),
     st.lists(IMPRESSIONS, max_size=10),
     st.lists(CLICKS, min_size=1, max_size=8),
-    st.none() | st.just("k1"),
+    SCOPES,
 )
-def test_every_number_is_the_one_of_a_loop(bids: Rows, impressions: Rows, clicks: Rows, campaign: str | None) -> None:
+def test_every_number_is_the_one_of_a_loop(bids: Rows, impressions: Rows, clicks: Rows, scope: Scope) -> None:
     with world(bids=bids, impressions=impressions, clicks=clicks) as known:
-        whole = oracle(known, None, campaign).get(None)
+        whole = oracle(known, None, scope).get(None)
         if whole is None:
             with pytest.raises(AnalysisError):
-                funnel(known.store, Scope(campaign=campaign))
+                funnel(known.store, scope)
             return
         for by in (None, *COLUMNS):
-            answer = funnel(known.store, Scope(campaign=campaign), by=by)
+            answer = funnel(known.store, scope, by=by)
             check(answer.facts, whole)
             value = {currency or "": decimal(amount) for currency, amount in whole["value"].items()}
             assert answer.facts["value"] == value
             if by is None:
                 continue
-            expected = oracle(known, by, campaign)
+            expected = oracle(known, by, scope)
             rows = answer.table("rows")
             keys = rows[COLUMNS[by]].to_list()
             assert keys == sorted(expected, key=lambda key: (key is None, key or 0))
@@ -170,8 +181,9 @@ def test_the_answer_says_what_it_is(stored: Stored) -> None:
     document = answer.to_dict()
     assert document["definition"] == "funnel/1"
     assert document["computed_from"] == {"bids": 1, "impressions": 2, "clicks": 1}
-    assert document["parameters"] == {"by": "website", "answer_window_days": 30, "confidence": 0.95}
+    assert document["parameters"] == {"by": "website", "answer_window_seconds": 30 * 86_400, "confidence": 0.95}
     assert document["horizon"] == "2026-01-05T10:00:00Z"
+    assert document["horizons"].keys() == {"bids", "impressions", "clicks"}
     assert [row["domain"] for row in document["rows"]] == ["example.com", None]  # the click has no campaign to answer
     assert [row["step"] for row in document["steps"]] == list(STEPS)
     for chart in answer.charts:
@@ -187,3 +199,10 @@ def test_an_empty_scope_is_a_message(stored: Stored, by: By | None) -> None:
 
     assert caught.value.mend
     assert caught.value.where == scope.text()
+
+
+def test_a_feed_that_is_missing_is_told_by_its_horizon(stored: Stored) -> None:
+    document = funnel(stored(clicks=[{}]), Scope()).to_dict()
+
+    assert document["horizon"] == "2026-01-05T10:00:00Z"
+    assert document["horizons"] == {"bids": None, "impressions": None, "clicks": "2026-01-05T10:00:00Z"}

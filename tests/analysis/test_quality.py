@@ -18,11 +18,10 @@ from advertisex.analysis import invalid_traffic
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution import attribute
 from advertisex.analysis.crawlers import crawlers
-from advertisex.analysis.discrepancies import EXAMPLES
 from advertisex.analysis.quality import SUSPECTED_USERS, quality
 from advertisex.analysis.scope import Scope
 from advertisex.batches import EVENT_COLUMNS, Batch, Span
-from advertisex.errors import AnalysisError
+from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
@@ -70,7 +69,7 @@ class Filled:
         self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
 
     def rows(self, feed: str, scope: Scope = EVERYTHING) -> list[Row]:
-        names = [*EVENT_COLUMNS, *FEEDS[feed].columns]
+        names = [*EVENT_COLUMNS, *FEEDS[feed].columns, "topic", "partition"]
         rows = [row for frame in self.store.scan(feed, names, scope.within) for row in frame.iter_rows(named=True)]
         return [row for row in rows if scope.campaign in (None, row["campaign_id"])]
 
@@ -153,8 +152,8 @@ def mended(world: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(WORLD.map(mended), SCOPES)
-def test_every_number_equals_the_one_of_plain_loops(world: dict[str, list[Row]], scope: Scope) -> None:
+@given(WORLD.map(mended), SCOPES, st.sampled_from([0, 3, 100]))
+def test_every_number_equals_the_one_of_plain_loops(world: dict[str, list[Row]], scope: Scope, limit: int) -> None:
     with filled(**world) as made:
         every = {feed: made.rows(feed) for feed in FEEDS}
         before_end = {
@@ -162,16 +161,23 @@ def test_every_number_equals_the_one_of_plain_loops(world: dict[str, list[Row]],
             for feed, rows in every.items()
         }
         own = {feed: made.rows(feed, scope) for feed in FEEDS}
-        if not any(own.values()) and scope.until is not None:  # by then nothing was processed, either
+        if not any(own.values()):
             with pytest.raises(AnalysisError, match="no event"):
                 quality(made.store, scope)
             return
-        answer = quality(made.store, scope)
+        answer = quality(made.store, scope, limit=limit)
 
+    assert answer.parameters["limit"] == limit
     assert answer.computed_from == {feed: len(rows) for feed, rows in own.items()}
     assert_delays(answer, own)
-    assert_discrepancies(answer, own, before_end, every["bids"])
-    assert_suspects(answer, own, before_end["impressions"])
+    assert_discrepancies(answer, own, before_end, every["bids"], limit)
+    assert_suspects(answer, own, before_end["impressions"], limit)
+
+
+def shown(feed: str, row: Row) -> tuple[Any, ...]:
+    """What is listed of an event."""
+    place = (row[name] for name in ("user_id", "campaign_id", "topic", "partition", "offset"))
+    return feed, row["event_time"], row["event_id"].hex(), *place
 
 
 def assert_delays(answer: Answer, own: dict[str, list[Row]]) -> None:
@@ -186,7 +192,7 @@ def assert_delays(answer: Answer, own: dict[str, list[Row]]) -> None:
 
 
 def assert_discrepancies(
-    answer: Answer, own: dict[str, list[Row]], before_end: dict[str, list[Row]], bids: list[Row]
+    answer: Answer, own: dict[str, list[Row]], before_end: dict[str, list[Row]], bids: list[Row], limit: int
 ) -> None:
     clicks = [r for r in own["clicks"] if r["clicks"] > 0]
     conversions = [r for r in own["clicks"] if r["conversions"] > 0]
@@ -197,31 +203,32 @@ def assert_discrepancies(
             own["clicks"], before_end["clicks"], before_end["impressions"]
         ),
         "impressions_without_bid": oracle.impressions_without_bid(own["impressions"], bids),
+        "impressions_without_auction": [r for r in own["impressions"] if r["auction_id"] is None],
     }
     homeless = oracle.creatives_without_campaign(own["impressions"], own["bids"])
     creatives = {r["creative_id"] for feed in ("impressions", "bids") for r in own[feed]} - {None}
     rows = {row[0]: row[1:] for row in answer.table("discrepancies").iter_rows()}
-    shown = len(own["impressions"])
+    impressions = len(own["impressions"])
     assert {name: (count, of) for name, (count, of, _) in rows.items()} == {
         "clicks_without_impression": (len(found["clicks_without_impression"]), len(clicks)),
         "conversions_without_touch": (len(found["conversions_without_touch"]), len(conversions)),
         "creatives_without_campaign": (len(homeless), len(creatives)),
         "impressions_without_bid": (len(found["impressions_without_bid"]), len(named)),
-        "impressions_without_auction": (shown - len(named), shown),
+        "impressions_without_auction": (impressions - len(named), impressions),
     }
     assert all(share == (count / of if of else None) for count, of, share in rows.values())
-    examples = [
-        (name, r["event_time"], r["event_id"].hex(), r["user_id"], r["campaign_id"])
+    doubted = [
+        (name, *shown("impressions" if name.startswith("impressions") else "clicks", row))
         for name, those in found.items()
-        for r in sorted(those, key=oracle.place)[:EXAMPLES]
+        for row in sorted(those, key=oracle.place)[:limit]
     ]
-    assert answer.table("discrepancy_examples").drop("feed").rows() == examples
+    assert answer.table("doubted").rows() == doubted
     most = sorted(homeless.items(), key=lambda one: (-sum(one[1]), one[0]))
-    table = [(creative, *counts) for creative, counts in most[:EXAMPLES]]
+    table = [(creative, *counts) for creative, counts in most[:limit]]
     assert answer.table("creatives_without_campaign").rows() == table
 
 
-def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list[Row]) -> None:
+def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list[Row], limit: int) -> None:
     found = {
         ("impossible_speed", "impressions"): oracle.runs(own["impressions"], on_domains=True),
         ("impossible_speed", "clicks"): oracle.runs(own["clicks"], on_domains=False),
@@ -240,12 +247,12 @@ def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list
          len(ids) / len(own[feed]) if own[feed] else None)
         for (reason, feed), ids in found.items()
     ]  # fmt: skip
-    examples = []
+    flagged = []
     for reason in invalid_traffic.REASONS:
         rows = [(feed, of[i]) for (why, feed), ids in found.items() if why == reason for i in ids]
-        for feed, row in sorted(rows, key=lambda one: oracle.place(one[1]))[:EXAMPLES]:
-            examples.append((reason, feed, row["event_time"], row["event_id"].hex(), row["user_id"]))
-    assert answer.table("suspected_examples").rows() == examples
+        first = sorted(rows, key=lambda one: oracle.place(one[1]))[:limit]
+        flagged += [(reason, *shown(feed, row)) for feed, row in first]
+    assert answer.table("flagged").rows() == flagged
     distinct = {
         feed: set().union(*(ids for (_, f), ids in found.items() if f == feed)) for feed in invalid_traffic.LEAST
     }
@@ -362,7 +369,7 @@ def test_a_discrepancy_ends_where_its_window_does() -> None:
 
     counts = counted(answer)
     assert (counts["clicks_without_impression"], counts["conversions_without_touch"]) == (1, 1)
-    users = answer.table("discrepancy_examples").select("discrepancy", "user_id").rows()
+    users = answer.table("doubted").select("discrepancy", "user_id").rows()[:2]
     assert users == [("clicks_without_impression", "b"), ("conversions_without_touch", "b")]
 
 
@@ -427,6 +434,58 @@ def test_what_became_of_the_messages() -> None:
     assert answer.table("reject_hours")["hour"].unique().to_list() == [INGESTED]
 
 
+def test_the_intake_is_the_whole_stores_whatever_is_asked_for() -> None:
+    with filled() as made:
+        made.commit("clicks", {"timestamp": after()}, {"timestamp": after()}, b"nonsense")
+        made.commit("bids", {"timestamp": after(days=9), "ingested": START + timedelta(days=9)})
+        whole = quality(made.store, Scope())
+        of_a_day = quality(made.store, Scope(since=START, until=START + timedelta(days=1)))
+        of_a_campaign = quality(made.store, Scope(campaign="k1"))
+
+    assert of_a_day.computed_from["bids"] == of_a_campaign.computed_from["bids"] == 0
+    for name, clock in [("ledger", ""), ("ledger_hours", "processing"), ("rejects", ""), ("reject_hours", "ingestion")]:
+        assert not whole.table(name).is_empty()
+        for answer in (of_a_day, of_a_campaign):
+            assert answer.table(name).equals(whole.table(name))
+            titles = [table.says for table in answer.tables if table.name == name]
+            titles += [chart.says for chart in answer.charts if chart.table == name]
+            for title in titles:
+                assert clock in title
+                assert "whole store (no --since, --until, --campaign)" in title
+
+
+def test_what_was_refused_makes_no_range_known() -> None:
+    with filled() as made:
+        made.commit("bids", b"nonsense")
+        for scope in (Scope(since=START), Scope(until=INGESTED), Scope(campaign="k1")):
+            with pytest.raises(AnalysisError, match="no event is stored"):
+                quality(made.store, scope)
+
+
+def test_all_that_is_suspected_and_doubted_can_be_listed() -> None:
+    clicks = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n, microseconds=1)} for n in range(120)]
+    seen = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n)} for n in range(120)]
+    with filled(impressions=seen, clicks=clicks) as made:
+        some, every = quality(made.store, Scope()), quality(made.store, Scope(), limit=1_000)
+
+    for answer, listed in ((some, 100), (every, 120)):
+        assert suspected(answer) == {("instant_click", "clicks"): 120}
+        flagged = answer.table("flagged")
+        assert flagged["user_id"].to_list() == [f"u{n:03}" for n in range(listed)]
+        assert flagged["topic"].unique().to_list() == [FEEDS["clicks"].topic]
+        assert flagged["offset"].to_list() == list(range(listed))
+        assert counted(answer)["impressions_without_auction"] == 120
+        assert answer.table("doubted")["offset"].to_list() == list(range(listed))
+        assert answer.to_dict()["rows_in_all"] == {"doubted": 120, "creatives_without_campaign": 0, "flagged": 120}
+
+
+def test_a_negative_limit_is_refused() -> None:
+    with filled(clicks=[{"timestamp": after()}]) as made, pytest.raises(ConfigurationError, match="-1") as caught:
+        quality(made.store, Scope(), limit=-1)
+
+    assert caught.value.mend
+
+
 def test_a_store_of_rejects_alone_is_judged_too() -> None:
     with filled() as made:
         made.commit("bids", b"nonsense")
@@ -436,6 +495,15 @@ def test_a_store_of_rejects_alone_is_judged_too() -> None:
     assert answer.table("ledger")["rejected_share"].to_list() == [1.0]
     assert answer.horizon is None
     assert sum(answer.table("suspected")["events"]) == 0
+
+
+def test_a_mistyped_campaign_is_a_message() -> None:
+    with filled() as made:
+        made.commit("bids", b"nonsense")
+        with pytest.raises(AnalysisError, match="no event is stored") as caught:
+            quality(made.store, Scope(campaign="nope"))
+
+    assert caught.value.where == "campaign nope"
 
 
 def test_an_empty_store_is_a_message() -> None:
@@ -470,7 +538,7 @@ def test_nothing_that_is_suspected_is_dropped() -> None:
 
 def test_the_answer_as_json() -> None:
     with filled(impressions=[{"timestamp": after(), "ingested": START + timedelta(seconds=2.5)}]) as made:
-        document = json.loads(json.dumps(quality(made.store, Scope()).to_dict()))
+        document = json.loads(json.dumps(quality(made.store, Scope()).to_dict(), default=float))
 
     assert document["question"] == "quality"
     assert document["definition"] == "quality/1"

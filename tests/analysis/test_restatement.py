@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -14,17 +15,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.analysis.answer import Answer
-from advertisex.analysis.funnel import funnel
+from advertisex.analysis.attribution import attribute
+from advertisex.analysis.bids import bids
+from advertisex.analysis.correlation import correlate, correlate_by_day
+from advertisex.analysis.funnel import By, funnel
+from advertisex.analysis.quality import quality
+from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise
+from advertisex.analysis.summary import summarise, summarise_by_day
+from advertisex.analysis.touches import Key
 from advertisex.batches import EVENT_COLUMNS, Batch, Span
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
+from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb import DuckdbStore
+from analysis.auctions_oracle import winners
 
 Row = dict[str, Any]
 Step = dict[str, list[Row]]
@@ -67,7 +76,32 @@ def rows_of(store: DuckdbStore, scope: Scope) -> list[Row]:
 # -- in plain loops ----------------------------------------------------------------------------------------------
 
 
-def numbers(rows: Sequence[Row]) -> dict[Any, Counter[str]]:
+def won_by(store: DuckdbStore, scope: Scope) -> list[Row]:
+    """The bids of the scope that won, whoever's impressions and rivals decided it."""
+    everything = rows_of(store, Scope(as_of=scope.as_of))
+    bids, impressions = ([row for row in everything if row["feed"] == feed] for feed in ("bids", "impressions"))
+    won = winners(bids, impressions)
+    return [row for row in rows_of(store, scope) if row["feed"] == "bids" and row["event_id"] in won]
+
+
+def outside(store: DuckdbStore, scope: Scope, start: datetime, changed: list[Row]) -> list[Row]:
+    """The late events that are not in the scope, of the auctions whose bids in it won or lost."""
+    own = {(row["feed"], row["event_id"]) for row in rows_of(store, scope)}
+    reach = {"impressions": timedelta(days=1), "bids": timedelta(days=2)}
+    return [
+        row
+        for row in rows_of(store, Scope(as_of=scope.as_of))
+        if row["feed"] in reach
+        and row["processed_at"] > start
+        and (row["feed"], row["event_id"]) not in own
+        and any(
+            bid["auction_id"] == row["auction_id"] and abs(bid["event_time"] - row["event_time"]) <= reach[row["feed"]]
+            for bid in changed
+        )
+    ]
+
+
+def numbers(rows: Sequence[Row], won: Sequence[Row]) -> dict[Any, Counter[str]]:
     """For each campaign and day what its rows add up to; money in millionths, under its currency."""
     found: dict[Any, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -80,6 +114,11 @@ def numbers(rows: Sequence[Row]) -> dict[Any, Counter[str]]:
         if row["conversions"] and row["value"] is not None:
             name = "value" if row["currency"] is None else f"value_{row['currency']}"
             added[name] += int(Decimal(str(row["value"])).scaleb(6))
+    for row in won:
+        added = found[row["campaign_id"], row["event_time"].replace(hour=0, minute=0, second=0, microsecond=0)]
+        added["won"] += 1
+        if row["amount"] is not None:
+            added["spend_EUR"] += int(Decimal(str(row["amount"])).scaleb(6))
     return found
 
 
@@ -107,11 +146,14 @@ def key(row: Row) -> tuple[Any, ...]:
 
 TIMES = st.builds(lambda day, hour: f"2026-03-{day:02}T{hour:02}:00:00Z", st.integers(1, 3), st.integers(0, 23))
 AMOUNTS = st.none() | st.integers(0, 3_000_000).map(lambda micros: micros / 1_000_000)
+AUCTIONS = st.sampled_from([None, "x", "x", "y"])
 STEPS = st.lists(
     st.fixed_dictionaries(
         {
             "impressions": st.lists(
-                st.fixed_dictionaries({"timestamp": TIMES, "creative_id": st.sampled_from(["c1", "c2", "stray"])}),
+                st.fixed_dictionaries(
+                    {"timestamp": TIMES, "creative_id": st.sampled_from(["c1", "c2", "stray"]), "auction_id": AUCTIONS}
+                ),
                 max_size=4,
             ),
             "clicks": st.lists(
@@ -128,7 +170,16 @@ STEPS = st.lists(
                 max_size=4,
             ),
             "bids": st.lists(
-                st.fixed_dictionaries({"timestamp": TIMES, "creative_id": st.sampled_from(["c1", None])}), max_size=2
+                st.fixed_dictionaries(
+                    {
+                        "timestamp": TIMES,
+                        "creative_id": st.sampled_from(["c1", "c2", None]),
+                        "auction_id": AUCTIONS,
+                        "amount": AMOUNTS,
+                        "currency": st.just("EUR"),
+                    }
+                ),
+                max_size=3,
             ),
         }
     ),
@@ -150,14 +201,22 @@ def test_what_is_listed_is_the_difference(steps: list[Step], scope: Scope, data:
         before, after = (
             rows_of(store, Scope(scope.since, scope.until, scope.campaign, as_of)) for as_of in (start, end)
         )
-        if not rows_of(store, Scope(scope.since, scope.until, None, end)):
+        if not after:
             with pytest.raises(AnalysisError, match="no event"):
                 restatement(store, scope, start, end)
             return
         answer = restatement(store, scope, start, end, limit=5)
+        known_won, won = (
+            won_by(store, Scope(scope.since, scope.until, scope.campaign, as_of)) for as_of in (start, end)
+        )
+        lost_or_won = [row for row in known_won if row not in won] + [row for row in won if row not in known_won]
+        elsewhere = outside(store, Scope(scope.since, scope.until, scope.campaign, end), start, lost_or_won)
 
     late = sorted((row for row in after if row["processed_at"] > start), key=key)
-    old, new, added = numbers(before), numbers(after), numbers(late)
+    old, new = numbers(before, known_won), numbers(after, won)
+    added = {where: Counter(new[where]) for where in new}
+    for where, counts in added.items():
+        counts.subtract(old.get(where, Counter()))
     changed = {where for where in new if nonzero(new[where]) != nonzero(old.get(where, Counter()))}
     assert listed(answer) == {
         where: {
@@ -177,11 +236,18 @@ def test_what_is_listed_is_the_difference(steps: list[Step], scope: Scope, data:
     assert answer.facts["new_days"] + answer.facts["restated_days"] == len(changed)
     assert answer.facts["new_days"] == answer.table("restated")["new"].sum()
     events = answer.table("late_events")
-    assert [bytes.fromhex(i) for i in events["event_id"]] == [row["event_id"] for row in late[:5]]
+    assert answer.facts["late_elsewhere"] == len(elsewhere)
+    told = sorted([*late, *elsewhere], key=key)[:5]
+    assert [bytes.fromhex(i) for i in events["event_id"]] == [row["event_id"] for row in told]
+    assert events["in_scope"].to_list() == [row not in elsewhere for row in told]
     for name in ("feed", "event_time", "processed_at", "ingested_at", "topic", "partition", "offset", "campaign_id"):
-        assert events[name].to_list() == [row[name] for row in late[:5]], name
-    total: Counter[str] = sum(added.values(), Counter())
+        assert events[name].to_list() == [row[name] for row in told], name
+    total: Counter[str] = Counter()
+    for counts in added.values():
+        total.update(counts)
     assert {name: answer.facts["change"][name] for name in MEASURES} == {name: total[name] for name in MEASURES}
+    spend = answer.facts["change"]["spend"].get("EUR", Decimal(0))
+    assert (answer.facts["change"]["won"], int(spend.scaleb(6))) == (total["won"], total["spend_EUR"])
     money = {
         ("value_" + currency).rstrip("_"): int(sum_.scaleb(6))
         for currency, sum_ in answer.facts["change"]["value"].items()
@@ -191,15 +257,34 @@ def test_what_is_listed_is_the_difference(steps: list[Step], scope: Scope, data:
     }
 
 
-@settings(max_examples=10, deadline=None)
+QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
+    "summary": lambda store, scope: summarise(store, scope).answer(),
+    "summary by day": summarise_by_day,
+    "correlation": lambda store, scope: correlate(store, scope).answer(),
+    "correlation by day": correlate_by_day,
+    "funnel": funnel,
+    **{f"funnel by {by}": partial(funnel, by=by) for by in get_args(By)},
+    **{f"attribution by {by}": partial(attribute, by=by) for by in get_args(Key)},
+    "attribution, split journeys": partial(attribute, split_journeys=True),
+    "reach": reach,
+    "bids": bids,
+    "quality": quality,
+}
+
+
+@settings(max_examples=3, deadline=None)
 @given(STEPS)
 def test_an_invoice_can_be_explained_a_month_later(steps: list[Step]) -> None:
-    def answers(as_of: datetime | None) -> list[dict[str, Any]]:
-        scope = Scope(as_of=as_of)
-        documents = [summarise(store, scope).to_dict(), funnel(store, scope, by="campaign_id").to_dict()]
-        for document in documents:
-            document.pop("range")
-        return documents
+    def answers(as_of: datetime | None) -> dict[str, dict[str, Any] | str]:
+        return {name: answer(question, Scope(as_of=as_of)) for name, question in QUESTIONS.items()}
+
+    def answer(question: Callable[[EventStore, Scope], Answer], scope: Scope) -> dict[str, Any] | str:
+        try:
+            document = question(store, scope).to_dict()
+        except AnalysisError as none_yet:
+            return none_yet.what
+        document.pop("range")
+        return document
 
     with DuckdbStore(Path(":memory:")) as store:
         given_then = []
@@ -208,8 +293,10 @@ def test_an_invoice_can_be_explained_a_month_later(steps: list[Step]) -> None:
             if store.ledger():
                 given_then.append((time, answers(None)))
 
-        for time, answer in given_then:
-            assert answers(time) == answer
+        for time, remembered in given_then:
+            again = answers(time)
+            for name in QUESTIONS:
+                assert again[name] == remembered[name], name
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------
@@ -255,6 +342,37 @@ def test_a_late_conversion_and_a_new_day_by_hand() -> None:
     }
 
 
+def late_impression_after_midnight(store: DuckdbStore) -> tuple[datetime, datetime]:
+    """A bid of the 6th is known; then comes an impression of its auction, of the 7th."""
+    bid = {"timestamp": "2026-03-06T23:59:00Z", "creative_id": "c1", "auction_id": "x", "amount": 7, "currency": "EUR"}
+    start = commit(store, {"bids": [bid]})
+    return start, commit(store, {"impressions": [{"timestamp": "2026-03-07T00:10:00Z", "auction_id": "x"}]})
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(until=datetime(2026, 3, 7)), Scope(campaign="k1")])
+def test_a_late_impression_changes_the_spend_of_the_day_of_its_bid(scope: Scope) -> None:
+    with DuckdbStore(Path(":memory:")) as store:
+        answer = restatement(store, scope, *late_impression_after_midnight(store))
+
+    day = answer.table("restated").row(0, named=True)
+    assert (day["campaign_id"], day["day"], day["new"]) == ("k1", datetime(2026, 3, 6), False)
+    assert [day[f"won_{side}"] for side in ("before", "after", "change")] == [0, 1, 1]
+    assert [day[f"spend_EUR_{side}"] for side in ("before", "after", "change")] == [None, Decimal(7), Decimal(7)]
+    event = answer.table("late_events").row(0, named=True)
+    is_inside = scope.until is None
+    assert (event["feed"], event["auction_id"], event["in_scope"]) == ("impressions", "x", is_inside)
+    assert answer.facts["late_elsewhere"] == (not is_inside)
+
+
+def test_a_mistyped_campaign_is_not_answered() -> None:
+    with DuckdbStore(Path(":memory:")) as store:
+        times = late_impression_after_midnight(store)
+        with pytest.raises(AnalysisError, match="no event was stored") as caught:
+            restatement(store, Scope(campaign="nope"), *times)
+
+    assert "campaign nope" in (caught.value.where or "")
+
+
 def test_where_nothing_came_late_nothing_is_listed() -> None:
     with DuckdbStore(Path(":memory:")) as store:
         time = commit(store, {"bids": [{"timestamp": "2026-03-01T00:00:00Z"}]})
@@ -262,12 +380,12 @@ def test_where_nothing_came_late_nothing_is_listed() -> None:
 
     assert answer.table("restated").is_empty()
     assert answer.table("late_events").is_empty()
-    assert answer.facts["change"] == dict.fromkeys(MEASURES, 0) | {"value": {}}
+    assert answer.facts["change"] == dict.fromkeys(MEASURES, 0) | {"won": 0, "value": {}, "spend": {}}
 
 
 @pytest.mark.parametrize(
     ("start", "end", "limit"),
-    [(BEGINNING, BEGINNING, 1), (BEGINNING + timedelta(1), BEGINNING, 1), (BEGINNING, BEGINNING + timedelta(1), -1)],
+    [(BEGINNING + timedelta(1), BEGINNING, 1), (BEGINNING, BEGINNING + timedelta(1), -1)],
 )
 def test_what_cannot_be_asked_is_said(start: datetime, end: datetime, limit: int) -> None:
     with DuckdbStore(Path(":memory:")) as store, pytest.raises(ConfigurationError) as caught:

@@ -1,4 +1,4 @@
-"""The Shapley value: against its definitions over all sets and all orders, and a published example."""
+"""The Shapley value: against its definitions over all sets and all orders, and published examples."""
 
 import math
 from collections import defaultdict
@@ -74,6 +74,39 @@ def test_sharing_alike_is_the_definition(journeys: list[Journey]) -> None:
     assert answer.keys() == expected.keys()
     for key, value in expected.items():
         assert abs(answer[key] - value) < Fraction(len(journeys), 10**9)  # each conversion is shared in whole units
+
+
+def test_the_published_example_of_three_channels() -> None:
+    """Of 100 conversions Facebook, Organic and LinkedIn get 45.5, 20.5 and 34.
+
+    The worked example of the notebook "Data Driven Attribution.ipynb" in github.com/tomgorb/misc (which follows an
+    article, towardsdatascience.com/data-driven-marketing-attribution-1a28d2e613a0): the shares of the sets are F 0.2,
+    O 0.1, L 0.17, FO 0.17, FL 0.3, LO 0, FLO 0.06; it prints the values F 0.455, O 0.205, L 0.34.
+    """
+    journeys: list[Journey] = [
+        (20, ("F",)), (10, ("O",)), (17, ("L",)), (17, ("O", "F")), (30, ("L", "F")), (6, ("F", "O", "L")),
+    ]  # fmt: skip
+
+    assert found(journeys) == {"F": Fraction("45.5"), "O": Fraction("20.5"), "L": 34}
+
+
+def test_the_airport_game() -> None:
+    """Runways for four aircraft cost 8, 11, 13 and 18; they pay 2, 3, 4 and 9.
+
+    The rule of S. C. Littlechild, G. Owen, "A simple expression for the Shapley value in a special case", Management
+    Science 20 (1973) 370-372, with the numbers of Wikipedia's "Airport problem". A set costs what its largest aircraft
+    does. Its dual, N less what the others cost, has the same value, and is a sum of journeys: each further piece of
+    runway is one, of all aircraft that need it.
+    """
+    journeys: list[Journey] = [(8, ("A", "B", "C", "D")), (3, ("B", "C", "D")), (2, ("C", "D")), (5, ("D",))]
+    cost = {"A": 8, "B": 11, "C": 13, "D": 18}
+    everyone = frozenset(cost)
+    for size in range(5):
+        for some in map(frozenset, combinations(cost, size)):
+            others = everyone - some
+            assert worth(journeys, some) == 18 - max((cost[aircraft] for aircraft in others), default=0)
+
+    assert found(journeys) == {"A": 2, "B": 3, "C": 4, "D": 9}
 
 
 def test_an_example_by_hand() -> None:

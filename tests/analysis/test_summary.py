@@ -41,7 +41,7 @@ def test_a_small_world_by_hand(stored: Stored) -> None:
     assert (answer["users"], answer["campaigns"], answer["events"]) == (5, 2, 9)
     assert answer["first_event"] == "2026-01-01T00:00:00.000001Z"
     assert answer["last_event"] == "2026-02-03T04:05:06.789000Z"
-    assert answer["value"] == {"": 7, "EUR": 0.3}
+    assert answer["value"] == {"": 7, "EUR": Decimal("0.3")}
     assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
 
 

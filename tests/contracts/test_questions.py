@@ -133,6 +133,7 @@ PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "funnel by creative": partial(funnel, by="creative_id"),
     "funnel by website": partial(funnel, by="website"),
     "funnel by hour": partial(funnel, by="hour"),
+    "funnel by day": partial(funnel, by="day"),
     "attribution": attribute,
     "attribution by website": partial(attribute, by="website", split_journeys=True, view_window=timedelta(days=7)),
     "attribution by creative": partial(attribute, by="creative_id", within_campaign=True),
@@ -152,7 +153,7 @@ def plain(answer: Answer) -> dict[str, Any]:
     provenance = {"processed_at", "topic", "partition", "offset"}
     return {
         "what": (answer.question, answer.definition, replace(answer.scope, as_of=None)),
-        "of": (answer.horizon, dict(answer.computed_from)),
+        "of": (dict(answer.horizons), dict(answer.computed_from)),
         "parameters": {name: value for name, value in answer.parameters.items() if name not in {"from", "to"}},
         "facts": dict(answer.facts),
         "charts": list(answer.charts),

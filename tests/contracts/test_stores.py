@@ -506,6 +506,45 @@ def test_the_store_as_it_was_holds_only_what_was_processed_by_then(store: EventS
     assert events(store, "clicks", Range(as_of=datetime(9999, 1, 1))).height == 3
 
 
+def test_a_batch_is_stored_under_one_time_and_the_last_is_when_the_store_is_settled(
+    store: EventStore, outcome_of: OutcomeOf
+) -> None:
+    assert store.settled() is None
+    settled = []
+    for start, user in enumerate("abc"):
+        store.commit(outcome_of("clicks", {"user_id": user}, b"x", start=2 * start))
+        settled.append(store.settled())
+
+        times = [
+            pl.concat(store.scan("clicks", ["processed_at"], EVERYTHING))["processed_at"].max(),
+            store.rejects(ALL)["processed_at"].max(),
+            store.commits()["committed_at"].max(),
+        ]
+        assert times == [settled[-1]] * 3
+    assert settled == sorted(set(settled))
+    for count, moment in enumerate(settled, 1):
+        assert store.extent("clicks", Range(as_of=moment)).events == count
+
+
+def test_times_of_commits_rise_even_where_the_clock_is_set_back(
+    store: EventStore, outcome_of: OutcomeOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.commit(outcome_of("clicks", {"user_id": "a"}))
+    before = store.settled()
+    assert before is not None
+
+    class SetBack(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2020, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("advertisex.stores.stamp.datetime", SetBack)
+    store.commit(outcome_of("clicks", {"user_id": "b"}, start=1))
+
+    assert store.settled() == before + timedelta(microseconds=1)
+    assert store.extent("clicks", Range(as_of=before)).events == 1
+
+
 def test_the_extent_of_a_feed(store: EventStore, outcome_of: OutcomeOf) -> None:
     assert store.extent("bids", EVERYTHING) == Extent(0, None, None)
     times = ("2026-03-01T00:00:00.000002Z", "2026-03-01T00:00:00.000001Z", "2025-12-31T23:59:59.999999Z")

@@ -51,7 +51,7 @@ def answer() -> Answer:
         question="example",
         definition="example/1",
         scope=Scope(campaign=EVIL[0], since=datetime(2026, 1, 1)),
-        horizon=datetime(2026, 1, 8),
+        horizons={"impressions": datetime(2026, 1, 8)},
         computed_from={"impressions": 12_345, "clicks": 25},
         parameters={"by": "campaign_id", "click_window_seconds": 2_592_000.0, "note": EVIL[1], "unset": None},
         facts={

@@ -7,8 +7,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from advertisex.reporting.cells import facts_of, plain_decimal, said, said_amounts, said_of, said_times
+from advertisex.analysis.answer import Table
+from advertisex.reporting.cells import (
+    facts_of,
+    plain_decimal,
+    said,
+    said_amounts,
+    said_delay,
+    said_of,
+    said_read,
+    said_times,
+)
 from advertisex.reporting.columns import columns_of
+from advertisex.reporting.shorten import shortened
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,8 @@ def test_facts_lie_flat_and_have_their_intervals() -> None:
 def test_columns_of_a_table() -> None:
     rows = pl.DataFrame(
         {
-            "name": ["a", None],
+            "name": ["–", None],
+            "waited": pl.Series([Decimal("27439027.493825"), None], dtype=pl.Decimal(38, 6)),
             "cvr": [0.5, None],
             "cvr_low": [0.25, None],
             "cvr_high": [0.75, None],
@@ -110,12 +122,97 @@ def test_columns_of_a_table() -> None:
         }
     )
 
-    columns = {column.name: column for column in columns_of(rows)}
+    columns = {column.name: column for column in columns_of(Table("t", "T", rows, seconds=("waited",)), 10)}
 
-    assert list(columns) == ["name", "cvr", "credit", "value", "price_low", "day"]
+    assert list(columns) == ["name", "waited", "cvr", "credit", "value", "price_low", "day"]
+    assert columns["name"].cells == ["–", "(none)"]
+    assert columns["waited"].cells == ["317 d 14 h", "–"]
     assert columns["cvr"].cells == ["50.00 % (25.00 – 75.00)", "–"]
     assert columns["cvr"].values == [0.5, None]
     assert columns["credit"].cells == ["0.333", "1.000"]
     assert columns["value"].cells == ["0.333333", "1.000000"]
     assert columns["day"].cells == ["2026-01-05", "–"]
-    assert [column.kind for column in columns.values()] == ["", "number", "number", "number", "number", "moment"]
+    assert [column.kind for column in columns.values()] == [
+        "",
+        "number",
+        "number",
+        "number",
+        "number",
+        "number",
+        "moment",
+    ]
+
+
+def test_currencies_that_are_called_like_bounds_are_columns_of_their_own() -> None:
+    for ratio in ("value", "value_share"):
+        names = [ratio, f"{ratio}_low", f"{ratio}_high"]
+        rows = pl.DataFrame({name: pl.Series([Decimal(1)], dtype=pl.Decimal(38, 6)) for name in names})
+
+        assert [column.name for column in columns_of(Table("t", "T", rows), 10)] == names
+        assert [name for name, _ in facts_of({name: Decimal(1) for name in names})] == [
+            name.replace("_", " ") for name in names
+        ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (Decimal("27439027.493825"), "317 d 14 h"),
+        (Decimal(86_400), "1 d"),
+        (Decimal(7_265), "2 h 1 m"),
+        (Decimal("-125.4"), "-2 m 5 s"),
+        (Decimal("59.9996"), "60 s"),
+        (Decimal("1.25"), "1.25 s"),
+        (Decimal("0.000123"), "0.000123 s"),
+        (Decimal(0), "0 s"),
+        (90.0, "1 m 30 s"),
+    ],
+)
+def test_a_measured_duration(seconds: Decimal | float | None, text: str) -> None:
+    assert said_delay(seconds) == text
+
+
+def test_what_turns_the_direction_of_text_is_shown() -> None:
+    turning = [0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+
+    assert said("".join(map(chr, turning))) == "".join(f"\\u{code:04x}" for code in turning)
+    assert said("a\x1b[2Jb\x7f") == "a␛[2Jb\ufffd"
+    assert facts_of({"value": {"\u202eEUR": 1}}) == [("value \\u202eEUR", "1")]
+
+
+def test_rows_of_the_clicks_feed_are_no_clicks() -> None:
+    assert said_read({"clicks": 1_675, "bids": 2}) == "1,675 rows of the clicks feed, 2 bids"
+
+
+def test_what_names_a_row() -> None:
+    rows = pl.DataFrame({"campaign_id": ["a"], "day": [datetime(2026, 1, 5)], "new": [True], "feed": ["x"], "n": [1]})
+
+    assert Table("t", "T", rows).named_by == ("campaign_id", "day")
+    assert Table("t", "T", rows, keys=("feed",)).named_by == ("feed",)
+    assert Table("t", "T", rows.select("n", "feed")).named_by == ("n",)
+
+
+def test_long_names_are_cut_in_the_middle_and_stay_apart() -> None:
+    names = ["x" * 30 + "1", "x" * 30 + "2", "x" * 15 + "1" + "x" * 15, "x" * 15 + "2" + "x" * 15, "short"]
+
+    short = shortened([*names, names[0]], 12)
+
+    assert short == ["xxxxxx…xxxx1", "xxxxxx…xxxx2", "xxxx…1xxxxx…", "xxxx…2xxxxx…", "short", "xxxxxx…xxxx1"]
+    assert set(shortened(names[::-1], 12)) == set(short), "the same text is the same elsewhere"
+
+
+def test_names_that_differ_in_many_places_have_a_checksum() -> None:
+    names = [f"{one}{'x' * 20}{two}{'x' * 20}".rjust(60, "x") for one in "ab" for two in "ab"]
+
+    short = shortened(names, 16)
+
+    assert len(set(short)) == 4
+    assert all(len(text) == 16 for text in short)
+
+
+def test_names_are_cut_to_the_width_that_they_have() -> None:
+    def width(text: str) -> int:
+        return sum(1 if character < "\u2e80" else 2 for character in text)
+
+    assert shortened(["日本語日本語", "ab"], 7, width) == ["日…語", "ab"]

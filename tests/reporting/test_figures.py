@@ -39,7 +39,7 @@ def test_no_text_of_the_events_is_a_tag(answer: Answer) -> None:
         found = [
             text for trace in drawn.data for text in texts({k: v for k, v in trace.items() if k != "hovertemplate"})
         ]
-        assert not any("<" in text for text in found + texts(drawn.layout))
+        assert {text for text in found + texts(drawn.layout) if "<" in text} <= {"<i>(none)</i>"}
 
 
 def test_numbers_and_names_stand_where_the_table_has_them() -> None:
@@ -48,7 +48,7 @@ def test_numbers_and_names_stand_where_the_table_has_them() -> None:
     drawn = figure(Chart("t", "bar", "campaign_id", ("clicks", "value"), "says"), rows)
 
     clicks, value = drawn.data
-    assert clicks["x"] == value["x"] == ["b", "–", "17"]
+    assert clicks["x"] == value["x"] == ["b", "<i>(none)</i>", "17"]
     assert clicks["y"] == [3, None, 1]
     assert value["y"] == [5.0, None, None]
     assert drawn.layout["xaxis"]["type"] == "category"
@@ -143,7 +143,43 @@ def test_long_names_are_cut_beside_the_axis_only() -> None:
     drawn = figure(Chart("t", "bar", "name", ("n",), ""), pl.DataFrame({"name": names, "n": range(9)}))
 
     assert drawn.data[0]["x"] == drawn.layout["xaxis"]["tickvals"] == names
-    assert all(len(text) == 22 and text.endswith("…") for text in drawn.layout["xaxis"]["ticktext"])
+    short = drawn.layout["xaxis"]["ticktext"]
+    assert all(len(text) == 22 and text.endswith(f"-{n}") for n, text in enumerate(short))
+
+
+def test_a_missing_name_and_one_that_says_so_are_two() -> None:
+    rows = pl.DataFrame({"name": ["(none)", None, "–"], "n": [1, 2, 3]})
+
+    drawn = figure(Chart("t", "bar", "name", ("n",), ""), rows)
+
+    assert len(set(drawn.data[0]["x"])) == len(set(drawn.layout["xaxis"]["ticktext"])) == 3
+
+
+@pytest.mark.parametrize("kind", ["line", "bar"])
+def test_days_that_are_left_out_are_gaps(kind: str) -> None:
+    days = [datetime(2026, 1, day) for day in (20, 12, 13)]
+    rows = pl.DataFrame({"day": days, "n": [3, 1, 2]})
+
+    (trace,) = figure(Chart("t", kind, "day", ("n",), ""), rows).data  # type: ignore[arg-type]
+
+    assert [time[:10] for time in trace["x"]] == ["2026-01-12", "2026-01-13", "2026-01-14", "2026-01-20"]
+    assert trace["y"] == [1, 2, None, 3]
+
+
+def test_ratios_have_whiskers() -> None:
+    rows = pl.DataFrame({"name": ["a", "b"], "ctr": [0.5, None], "ctr_low": [0.25, None], "ctr_high": [0.625, None]})
+
+    (trace,) = figure(Chart("t", "bar", "name", ("ctr",), ""), rows).data
+
+    assert (trace["error_y"]["array"], trace["error_y"]["arrayminus"]) == ([0.125, None], [0.25, None])
+
+
+@pytest.mark.parametrize(("numbers", "step"), [([1, -3], 1), ([1, 9], None), ([0.5, 1.0], None)])
+def test_few_whole_numbers_have_a_tick_each(numbers: list[float], step: int | None) -> None:
+    drawn = figure(Chart("t", "bar", "name", ("n",), ""), pl.DataFrame({"name": ["a", "b"], "n": numbers}))
+
+    assert drawn.layout["yaxis"].get("dtick") == step
+    assert drawn.layout["xaxis"]["title"]["standoff"] > 0
 
 
 @pytest.mark.parametrize("kind", ["bar", "line", "heatmap"])

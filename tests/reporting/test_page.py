@@ -82,7 +82,8 @@ def test_what_the_numbers_are_of_is_on_top(answer: Answer, read: Read) -> None:
     for text in (
         "definition example/1", "since 2026-01-01 00:00:00 UTC", "until the last event",
         f"campaign {answer.scope.campaign}",
-        "as of now", "complete up to 2026-01-08 00:00:00 UTC", "computed from 12,345 impressions, 25 clicks",
+        "as of now", "complete up to 2026-01-08 00:00:00 UTC",
+        "computed from 12,345 impressions, 25 rows of the clicks feed",
         "click window 30d", "by campaign_id", "ctr 1.00 % (0.50 – 2.00)", "value EUR 1,234.50",
     ):  # fmt: skip
         assert text in shown
@@ -104,6 +105,34 @@ def test_a_long_table_is_cut_and_says_so(answer: Answer) -> None:
     assert page.count("<tr>") == 1 + MOST_ROWS
     assert "The first 1,000 of 1,005 rows" in page
     assert "<code>--csv --table numbers</code>" in page
+
+
+def test_a_table_of_the_first_rows_says_how_many_there_are(answer: Answer) -> None:
+    table = Table("numbers", "Numbers", pl.DataFrame({"n": [1, 2]}), of=5_172, option="--limit N")
+
+    cut, whole = (page_of(replace(answer, tables=[t], charts=[])) for t in (table, replace(table, of=2)))
+
+    assert "2 of 5,172 are listed; <code>--limit N</code> lists more." in cut
+    assert "are listed" not in whole
+    assert replace(answer, tables=[table]).to_dict()["rows_in_all"] == {"numbers": 5_172}
+
+
+def test_a_missing_text_is_told_from_one_that_says_so(answer: Answer) -> None:
+    rows = pl.DataFrame({"campaign_id": ["–", "(none)", None]})
+
+    page = page_of(replace(answer, tables=[Table("t", "T", rows)], charts=[]))
+
+    assert "<td>–</td>" in page
+    assert "<td>(none)</td>" in page
+    assert "<td data-none=text>(none)</td>" in page
+    assert "<i>(none)</i>: the events name none" in page
+
+
+@pytest.mark.parametrize(("length", "layout"), [(20, "beside"), (75, "wide")])
+def test_long_names_have_the_width_of_the_page(answer: Answer, length: int, layout: str) -> None:
+    rows = pl.DataFrame({"one": ["x" * length], "other": ["y" * length]})
+
+    assert f'<section class="{layout}"' in page_of(replace(answer, tables=[Table("t", "T", rows)], charts=[]))
 
 
 def test_a_page_without_figures_is_light(answer: Answer) -> None:

@@ -19,12 +19,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from advertisex.analysis import markov
-from advertisex.analysis.answer import Answer, Chart, Table, horizon
-from advertisex.analysis.credit import credited, weights
+from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.credit import check_sums, credited, weights
 from advertisex.analysis.exact import CREDIT, MONEY, decimals, total
 from advertisex.analysis.journeys import is_free, journeys, next_conversion
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.touches import COLUMNS, Key, Rules, World, read
+from advertisex.analysis.touches import COLUMNS, LONGEST, Key, Rules, World, read
 from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore
 
@@ -68,7 +68,8 @@ def attribute(
 
     Raises:
         AnalysisError: no conversion is stored there, or there are too many keys for the model markov.
-        ConfigurationError: a window is negative, the half-life is not above 0, or a model or key is unknown.
+        ConfigurationError: a window is negative, the half-life is not above 0, one of them is longer than a hundred
+            years, or a model or key is unknown.
     """
     rules = Rules(by, within_campaign, split_journeys, click_window, view_window)
     models = list(dict.fromkeys(models))
@@ -78,13 +79,16 @@ def attribute(
         markov.check(len(world.keys), scope.text())
     shares, seen = _shares(world, rules, scope, models, half_life)
     attributed = world.conversions.filter(pl.Series(seen.conversions))
-    ranked = _table(world, shares, ["key"], models).sort(models[0], descending=True, maintain_order=True)
-    value = _table(world, shares, ["key", "currency"], models)
+    given = _given(shares)
+    for model in models:
+        check_sums(given.filter(pl.col("model") == model), attributed, model)
+    ranked = _table(world, given, ["key"], models).sort(models[0], descending=True, maintain_order=True)
+    value = _table(world, given, ["key", "currency"], models)
     return Answer(
         question="attribution",
         definition=DEFINITION,
         scope=scope,
-        horizon=horizon(store, scope, ["impressions", "clicks"]),
+        horizons=horizons(store, scope, ["impressions", "clicks"]),
         computed_from=world.rows,
         parameters={
             "by": by,
@@ -100,7 +104,13 @@ def attribute(
             Table("credits", "Conversions credited", ranked.rename({"key": COLUMNS[by]})),
             Table("value", "Value credited", value.rename({"key": COLUMNS[by]})),
         ],
-        charts=[Chart("credits", "bar", COLUMNS[by], tuple(models), "Conversions credited by each model")],
+        charts=[
+            Chart("credits", "bar", COLUMNS[by], tuple(models), "Conversions credited by each model"),
+            *(
+                Chart("value", "bar", COLUMNS[by], (model,), f"Value credited by the model {model}", colour="currency")
+                for model in models
+            ),
+        ],
     )
 
 
@@ -115,6 +125,8 @@ def _check(rules: Rules, models: Sequence[str], half_life: timedelta) -> None:
         )
     if min(rules.click_window, rules.view_window) < timedelta(0) or half_life <= timedelta(0):
         raise ConfigurationError("windows must not be negative, and the half-life must be above 0")
+    if max(rules.click_window, rules.view_window, half_life) > LONGEST:
+        raise ConfigurationError(f"windows and the half-life must not be longer than {LONGEST.days} days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +198,18 @@ def _named(model: str, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(model=pl.lit(model))
 
 
-def _table(world: World, shares: Sequence[pl.DataFrame], keys: Sequence[str], models: Sequence[str]) -> pl.DataFrame:
+def _given(shares: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """All parts of what the models give."""
+    columns = {"key": pl.UInt32, "currency": pl.String, "credit": pl.Int128, "value": pl.Int128, "model": pl.String}
+    return pl.concat([pl.DataFrame(schema=columns), *(share.select(*columns) for share in shares)])
+
+
+def _table(world: World, given: pl.DataFrame, keys: Sequence[str], models: Sequence[str]) -> pl.DataFrame:
     """What each model gives, a column each: conversions by key, or value by key and currency; ordered by these."""
     units, places = ("value", MONEY) if "currency" in keys else ("credit", CREDIT)
-    columns = {"key": pl.UInt32, "currency": pl.String, units: pl.Int128, "model": pl.String}
-    given = pl.concat([pl.DataFrame(schema=columns), *(share.select(*columns) for share in shares)]).drop_nulls(units)
     sums = (
-        given.group_by(keys)
+        given.drop_nulls(units)
+        .group_by(keys)
         .agg(pl.col(units).filter(pl.col("model") == model).sum().alias(model) for model in models)
         .sort(keys)
     )

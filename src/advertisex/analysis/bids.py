@@ -1,8 +1,7 @@
 """Bids: what was bid, how much of it was won, and what that cost, where auctions can be joined to impressions.
 
-An auction is won when an impression with its auction_id is stored. An auction is won once, whatever the number of its
-impressions; where several bids have its auction_id, the winner is the one whose creative was shown, else the latest
-one (by time, then by event_id). A bid without an auction_id can be neither won nor lost, and is in no rate.
+Which bid won an auction is told by its impressions, see `auctions`. A bid without an auction_id can be neither won nor
+lost, and is in no rate.
 
     win rate  won bids / bids with an auction_id, with its 95 % Wilson score interval
     spend     sum of the amounts of the bids that won: what was bid is what is paid, as in first-price auctions
@@ -13,25 +12,20 @@ and Y. Fan, "Sample quantiles in statistical packages", The American Statisticia
 amount that was bid, and exact.
 """
 
-from datetime import timedelta
-
-import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from advertisex.analysis.answer import Answer, Chart, Table, horizon
+from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.auctions import AUCTION_WINDOW, HAS_AUCTION, judged
 from advertisex.analysis.buckets import HOUR
 from advertisex.analysis.exact import MONEY, by_currency, decimals, micros, total, totals_by_currency
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.lean import EVENT_ID, coded, lean, widened
+from advertisex.analysis.lean import coded, lean
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
-DEFINITION = "bids/1"
-
-#: How long after the end of the range an impression may come of an auction in it.
-IMPRESSION_WINDOW = timedelta(days=1)
+DEFINITION = "bids/2"
 
 _QUANTILES = {"min": 0, "p25": 25, "median": 50, "p75": 75, "p95": 95, "max": 100}
 _COUNTS = [
@@ -57,26 +51,28 @@ def bids(store: EventStore, scope: Scope) -> Answer:
     Raises:
         AnalysisError: no bid is stored there.
     """
-    creative = coded("creative_id", pl.Categories.random())
-    shown = _shown(store, scope, creative)
-    made = _made(store, scope, creative, shown)
+    made = _made(store, scope)
     if not made.height:
         raise AnalysisError(
             "no bid is stored there", where=scope.text(), mend="widen the range, or ingest and process bids first"
         )
-    joinable = lean(store, "impressions", scope, pl.col("auction_id").is_not_null())["auction_id"]
+    names_auction = lean(store, "impressions", scope, HAS_AUCTION)["auction_id"]
     return Answer(
         question="bids",
         definition=DEFINITION,
         scope=scope,
-        horizon=horizon(store, scope, ["bids", "impressions"]),
-        computed_from={"bids": made.height, "impressions": shown.height},
-        parameters={"price": "first", "impression_window_hours": 24, "confidence": CONFIDENCE},
+        horizons=horizons(store, scope, ["bids", "impressions"]),
+        computed_from={"bids": made.height, "impressions": len(names_auction)},
+        parameters={
+            "price": "first",
+            "auction_window_seconds": AUCTION_WINDOW.total_seconds(),
+            "confidence": CONFIDENCE,
+        },
         facts=made.select(_COUNTS).with_columns(_WIN_RATE).row(0, named=True)
         | {
             "spend": totals_by_currency(_money(made, "spend"), "spend"),
-            "impressions": len(joinable),
-            "impressions_without_auction": int((~joinable).sum()),
+            "impressions": len(names_auction),
+            "impressions_without_auction": int((~names_auction).sum()),
         },
         tables=[
             Table("creatives", "Bids by creative", _parted(made, "creative_id")),
@@ -92,45 +88,12 @@ def bids(store: EventStore, scope: Scope) -> Answer:
     )
 
 
-def _shown(store: EventStore, scope: Scope, creative: pl.Expr) -> pl.DataFrame:
-    """The auctions and creatives of the impressions that may come of the scope's bids, whatever their campaign."""
-    after = widened(scope, after=IMPRESSION_WINDOW)
-    return lean(store, "impressions", after, pl.col("auction_id"), creative, keep=pl.col("auction_id").is_not_null())
-
-
-def _made(store: EventStore, scope: Scope, creative: pl.Expr, shown: pl.DataFrame) -> pl.DataFrame:
-    """The bids of the scope: user_id, event_time, creative_id, currency, `amount` and `spend` in millionths, `won`.
-
-    Who won is judged among the bids of all campaigns: another campaign's bid may have won an auction of this one.
-    """
-    is_asked = pl.lit(True) if scope.campaign is None else pl.col("campaign_id").eq_missing(pl.lit(scope.campaign))
-    made = lean(
-        store,
-        "bids",
-        widened(scope),
-        *(coded(column, pl.Categories.random()) for column in ("user_id", "currency")),
-        *(creative, EVENT_ID, pl.col("event_time"), pl.col("auction_id"), micros("amount")),
-        is_asked.alias("is_asked"),
-    ).with_row_index("bid")
-    won = np.zeros(made.height, bool)
-    won[_winners(made, shown)] = True
-    judged = made.with_columns(won=won, with_auction=pl.col("auction_id").is_not_null())
-    kept = judged.drop("bid", "event_id", "auction_id").filter("is_asked")
-    return kept.with_columns(spend=pl.when("won").then("amount"))
-
-
-def _winners(made: pl.DataFrame, shown: pl.DataFrame) -> pl.Series:
-    """The bid that won each auction of which an impression is stored."""
-    won = made.select("bid", "auction_id").join(shown, on="auction_id", how="semi")
-    is_contested = won["auction_id"].is_duplicated()
-    rivals = made.join(won.filter(is_contested).select("bid"), on="bid", how="semi")
-    seen = shown.join(rivals, on="auction_id", how="semi").unique().with_columns(is_shown=True)
-    best = (
-        rivals.join(seen, on=["auction_id", "creative_id"], how="left")
-        .sort(pl.col("is_shown").fill_null(value=False), "event_time", "event_id")
-        .unique("auction_id", keep="last", maintain_order=True)
-    )
-    return pl.concat([won.filter(~is_contested)["bid"], best["bid"]])
+def _made(store: EventStore, scope: Scope) -> pl.DataFrame:
+    """The bids: user_id, event_time, creative_id, currency, amount and spend in millionths, with_auction, won."""
+    texts = (coded(column, pl.Categories.random()) for column in ("user_id", "currency"))
+    made = judged(store, scope, *texts, micros("amount"))
+    spend, with_auction = pl.when("won").then("amount"), pl.col("auction").is_not_null()
+    return made.with_columns(spend=spend, with_auction=with_auction).drop("event_id", "auction")
 
 
 def _parted(made: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.analysis.answer import Answer, Chart, Table, horizon
+from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.buckets import DAY
 from advertisex.analysis.lean import coded, lean
 from advertisex.analysis.scope import Scope
@@ -56,7 +56,7 @@ class Correlation:
         r_p: its two-sided p-value.
         rho: Spearman's, null where it is not defined.
         rho_p: its two-sided p-value.
-        horizon: the event time up to which it is complete, see `answer.horizon`.
+        horizons: the event time up to which the feed is complete, see `answer.horizons`.
         computed_from: rows by feed.
     """
 
@@ -69,7 +69,7 @@ class Correlation:
     r_p: float | None
     rho: float | None
     rho_p: float | None
-    horizon: datetime | None = None
+    horizons: dict[str, datetime | None] = field(default_factory=dict)
     computed_from: dict[str, int] = field(default_factory=dict)
 
     def answer(self) -> Answer:
@@ -78,7 +78,7 @@ class Correlation:
             question="correlation",
             definition=DEFINITION,
             scope=self.scope,
-            horizon=self.horizon,
+            horizons=self.horizons,
             computed_from=self.computed_from,
             facts={
                 "users": self.users,
@@ -88,7 +88,28 @@ class Correlation:
                 "pearson": {"r": self.r, "p": self.r_p, "n": self.users},
                 "spearman": {"rho": self.rho, "p": self.rho_p, "n": self.users},
             },
+            tables=[
+                Table("per_user", "Clicks and conversions of a user", self._per_user()),
+                Table("measures", "How they relate", self._measures()),
+            ],
+            charts=[
+                Chart(
+                    "per_user", "bar", "kind", ("mean", "median", "std_deviation"), "Clicks and conversions of a user"
+                ),
+            ],
         )
+
+    def _per_user(self) -> pl.DataFrame:
+        rows = [{"kind": kind, **asdict(getattr(self, kind))} for kind in ("clicks", "conversions")]
+        return pl.DataFrame(rows, schema_overrides={"std_deviation_sampling": pl.Float64})
+
+    def _measures(self) -> pl.DataFrame:
+        rows = [
+            ("clicks_per_conversion", self.clicks_per_conversion, None),
+            ("pearson_r", self.r, self.r_p),
+            ("spearman_rho", self.rho, self.rho_p),
+        ]
+        return pl.DataFrame(rows, {"measure": pl.String, "value": pl.Float64, "p": pl.Float64}, orient="row")
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as one JSON document."""
@@ -109,7 +130,7 @@ def correlate(store: EventStore, scope: Scope) -> Correlation:
             mend="widen the range, or process some first",
         )
     read = {"clicks": _rows(store, scope)}
-    return Correlation(scope=scope, horizon=horizon(store, scope, ["clicks"]), computed_from=read, **relate(totals))
+    return Correlation(scope=scope, horizons=horizons(store, scope, ["clicks"]), computed_from=read, **relate(totals))
 
 
 def correlate_by_day(store: EventStore, scope: Scope) -> Answer:

@@ -11,8 +11,9 @@ from datetime import timedelta
 
 import polars as pl
 
-from advertisex.analysis.exact import CREDIT
+from advertisex.analysis.exact import CREDIT, total
 from advertisex.analysis.shapley import weight as shapley
+from advertisex.errors import AnalysisError
 
 #: Weights of time decay are taken to so many decimal places, relative to the touch that is nearest to the conversion.
 _DECAY_PLACES = 12
@@ -61,6 +62,32 @@ def credited(journeys: pl.DataFrame, weight: pl.Expr) -> pl.DataFrame:
         shared(rows.select("conversion", "weight", units=pl.col(name))).alias(name) for name in ("credit", "value")
     ]
     return rows.with_columns(shares).group_by("key", "currency").agg(pl.col("credit", "value").sum())
+
+
+def check_sums(shares: pl.DataFrame, conversions: pl.DataFrame, model: str) -> None:
+    """Refuse shares that do not add up to what was shared: no bill is better than a wrong one.
+
+    Args:
+        shares: what the model gives, with the columns of `credited`.
+        conversions: conversions, value and currency of what was shared.
+        model: its name.
+
+    Raises:
+        AnalysisError: they do not.
+    """
+    due = conversions.select(
+        "currency", credit=pl.col("conversions").cast(pl.Int128) * 10**CREDIT, value=pl.col("value").cast(pl.Int128)
+    )
+    if _sums(shares) != _sums(due):
+        raise AnalysisError(
+            f"the credits of the model {model} do not add up to the conversions", mend="please report this"
+        )
+
+
+def _sums(rows: pl.DataFrame) -> tuple[int, dict[str | None, int]]:
+    """Credit, and value by currency where there is any."""
+    value = rows.group_by("currency").agg(total("value")).filter(pl.col("value") != 0)
+    return int(rows.select(total("credit")).item()), dict(value.iter_rows())
 
 
 def shared(rows: pl.DataFrame) -> pl.Series:

@@ -15,27 +15,15 @@ from datetime import timedelta
 
 import polars as pl
 
-from advertisex.analysis.events import events
+from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, HAS_AUCTION
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.lean import EVENT_ID, coded, lean, widened
+from advertisex.analysis.listing import earliest
 from advertisex.analysis.scope import Scope
-from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.contract import EventStore
 
 #: How long before a conversion a click, and an impression, still count as its touch.
 CLICK_WINDOW, VIEW_WINDOW = timedelta(days=30), timedelta(days=1)
-
-#: How far the times of an impression and of its bid may lie apart: clocks differ, and an ad may be shown late.
-AUCTION_WINDOW = timedelta(days=1)
-
-#: So many examples are given of each discrepancy, the earliest.
-EXAMPLES = 5
-
-_EXAMPLE: dict[str, pl.DataType] = {
-    "discrepancy": pl.String(),
-    "feed": pl.String(),
-    "event_time": pl.Datetime("us"),
-    **dict.fromkeys(("event_id", "user_id", "campaign_id"), pl.String()),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +32,54 @@ class Discrepancies:
 
     Attributes:
         counts: discrepancy, count, of (i64: how many there are at all), share (f64), in the order above.
-        examples: discrepancy, feed, event_time, event_id (as text), user_id, campaign_id; of each the earliest.
+        doubted: discrepancy, feed, event_time, event_id (UInt128, see `lean`); of each discrepancy the earliest, so
+            ordered. A creative is no event.
         creatives: those without a campaign: creative_id, impressions, bids (i64: those without one), most first.
     """
 
     counts: pl.DataFrame
-    examples: pl.DataFrame
+    doubted: pl.DataFrame
     creatives: pl.DataFrame
 
 
-def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, impressions: int) -> Discrepancies:
+def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, limit: int) -> Discrepancies:
     """Look for all of them.
 
     Args:
         store: where the events are.
         scope: of the events that are doubted.
         clicks: of the scope, as of `Evidence`.
-        impressions: how many there are in the scope.
+        limit: at most so many events of each, and so many creatives.
     """
     unseen = clicks.filter(pl.col("answered_id").is_null())
     conversions, untouched = _untouched(store, scope)
     creatives, homeless = _creatives(store, scope)
-    auctions, without_bid = _without_bid(store, scope)
+    named, unnamed = _shown(store, scope)
+    without_bid = _without_bid(store, scope, named)
     counts = [
         ("clicks_without_impression", unseen.height, clicks.height),
         ("conversions_without_touch", untouched.height, conversions),
         ("creatives_without_campaign", homeless.height, creatives),
-        ("impressions_without_bid", without_bid.height, auctions),
-        ("impressions_without_auction", impressions - auctions, impressions),
+        ("impressions_without_bid", without_bid.height, named.height),
+        ("impressions_without_auction", unnamed.height, named.height + unnamed.height),
+    ]
+    doubted = [
+        ("clicks_without_impression", "clicks", unseen),
+        ("conversions_without_touch", "clicks", untouched),
+        ("impressions_without_bid", "impressions", without_bid),
+        ("impressions_without_auction", "impressions", unnamed),
     ]
     schema = {"discrepancy": pl.String, "count": pl.Int64, "of": pl.Int64}
-    examples = [
-        _examples(store, scope, "clicks_without_impression", "clicks", unseen),
-        _examples(store, scope, "conversions_without_touch", "clicks", untouched),
-        _examples(store, scope, "impressions_without_bid", "impressions", without_bid),
-    ]
     return Discrepancies(
         counts=pl.DataFrame(counts, schema, orient="row").with_columns(ratio("count", "of", "share")),
-        examples=pl.concat(examples),
-        creatives=homeless.head(EXAMPLES),
+        doubted=pl.concat([_earliest(*found, limit) for found in doubted]),
+        creatives=homeless.head(limit),
     )
+
+
+def _earliest(discrepancy: str, feed: str, found: pl.DataFrame, limit: int) -> pl.DataFrame:
+    why = pl.lit(discrepancy).alias("discrepancy"), pl.lit(feed).alias("feed")
+    return earliest(found.select("event_time", "event_id"), limit).select(*why, "event_time", "event_id")
 
 
 def _untouched(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
@@ -131,13 +127,19 @@ def _creatives(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
     return both.height, without.sort(order, descending=[True, False])
 
 
-def _without_bid(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
-    """How many impressions name an auction, and those of them that have no bid near."""
-    columns, is_named = [_AUCTION, pl.col("event_time")], pl.col("auction_id").is_not_null()
+def _shown(store: EventStore, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The impressions that name an auction, and those that name none."""
+    shown = lean(store, "impressions", scope, AUCTION, pl.col("event_time"), EVENT_ID)
+    is_named = pl.col("auction").is_not_null()
+    return shown.filter(is_named), shown.filter(~is_named)
+
+
+def _without_bid(store: EventStore, scope: Scope, named: pl.DataFrame) -> pl.DataFrame:
+    """The impressions, of those that name an auction, that have no bid near."""
     around = widened(scope, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    held = lean(store, "bids", around, *columns, keep=is_named).sort("event_time")
-    shown = lean(store, "impressions", scope, *columns, EVENT_ID, keep=is_named).sort("event_time")
-    nearest = shown.join_asof(
+    held = lean(store, "bids", around, AUCTION, pl.col("event_time"), keep=HAS_AUCTION).sort("event_time")
+    rising = named.sort("event_time")
+    nearest = rising.join_asof(
         held.with_columns(bid_at="event_time"),
         on="event_time",
         by="auction",
@@ -145,34 +147,4 @@ def _without_bid(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
         tolerance=AUCTION_WINDOW,
         check_sortedness=False,
     )
-    return shown.height, shown.filter(nearest["bid_at"].is_null())
-
-
-def _auction() -> pl.Expr:
-    """An auction's id as 128 bits of hash, as an event's id is: a join of numbers takes a tenth of one of texts."""
-    high, low = (pl.col("auction_id").hash(seed) for seed in (0, 1))
-    both = high.cast(pl.Int64, wrap_numerical=True).cast(pl.Int128) * 2**32 * 2**32 + low.cast(pl.Int128)
-    return both.alias("auction")
-
-
-_AUCTION = _auction()
-
-
-def _examples(store: EventStore, scope: Scope, discrepancy: str, feed: str, found: pl.DataFrame) -> pl.DataFrame:
-    """The earliest of what was found, in the order of time and event id, each read again with all that is shown."""
-    rows = [pl.DataFrame(schema=_EXAMPLE)]
-    earliest = found.bottom_k(EXAMPLES, by=["event_time", "event_id"]).sort("event_time", "event_id")
-    for time, number in earliest.select("event_time", "event_id").iter_rows():
-        at = Range(time, time + timedelta(microseconds=1), scope.as_of)
-        row = events(store, feed, ["event_id", "user_id", "campaign_id"], at, pl.col("event_id") == number.to_bytes(16))
-        rows.append(
-            row.select(
-                pl.lit(discrepancy).alias("discrepancy"),
-                pl.lit(feed).alias("feed"),
-                pl.lit(time, pl.Datetime("us")).alias("event_time"),
-                pl.col("event_id").bin.encode("hex"),
-                "user_id",
-                "campaign_id",
-            )
-        )
-    return pl.concat(rows)
+    return rising.filter(nearest["bid_at"].is_null())

@@ -17,7 +17,7 @@ from typing import Literal
 import polars as pl
 import polars.selectors as cs
 
-from advertisex.analysis.answer import Answer, Chart, Table, horizon
+from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.answered import ANSWER_WINDOW, answered
 from advertisex.analysis.buckets import DAY, HOUR
 from advertisex.analysis.exact import by_currency, micros, totals_by_currency
@@ -84,9 +84,9 @@ def funnel(store: EventStore, scope: Scope, *, by: By | None = None) -> Answer:
         question="funnel",
         definition=DEFINITION,
         scope=scope,
-        horizon=horizon(store, scope, list(read)),
+        horizons=horizons(store, scope, list(read)),
         computed_from=read,
-        parameters={"by": by, "answer_window_days": ANSWER_WINDOW.days, "confidence": CONFIDENCE},
+        parameters={"by": by, "answer_window_seconds": ANSWER_WINDOW.total_seconds(), "confidence": CONFIDENCE},
         facts=whole.row(0, named=True) | {"value": totals_by_currency(clicked)},
         tables=[steps]
         if by is None

@@ -1,20 +1,23 @@
 """Intake: what became of the messages that were read, hour by hour, by the ledger's history and the kept rejects.
 
-A message that was rejected may have no readable time. So the hours of the ledger are hours of processing, and those of
-the rejects hours of ingestion; a scope's range bounds these times, and its campaign does not matter.
+A message that was rejected may have no readable time, nor a campaign. So the hours of the ledger are hours of
+processing, and those of the rejects hours of ingestion, and a range of event times or a campaign narrows neither: a day
+of events is processed and ingested on other days, and "nothing was refused" would be said of what was not looked at.
+All is of the whole store, as of a time.
 """
+
+from datetime import datetime
 
 import polars as pl
 
 from advertisex.analysis.intervals import ratio
-from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore, RejectQuery
 
 _COUNTS = ("read", "stored", "duplicate", "filtered", "rejected")
 _SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filtered", "rejected")]
 
 
-def ledger_hours(store: EventStore, scope: Scope) -> pl.DataFrame:
+def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
     """The ledger by feed and hour of processing.
 
     Returns:
@@ -23,12 +26,8 @@ def ledger_hours(store: EventStore, scope: Scope) -> pl.DataFrame:
     """
     at = pl.col("committed_at")
     commits = store.commits()
-    if scope.since is not None:
-        commits = commits.filter(at >= scope.since)
-    if scope.until is not None:
-        commits = commits.filter(at < scope.until)
-    if scope.as_of is not None:
-        commits = commits.filter(at <= scope.as_of)
+    if as_of is not None:
+        commits = commits.filter(at <= as_of)
     return _summed(commits.with_columns(hour=at.dt.truncate("1h")), ["feed", "hour"])
 
 
@@ -37,9 +36,9 @@ def ledger_totals(hours: pl.DataFrame) -> pl.DataFrame:
     return _summed(hours, ["feed"])
 
 
-def reject_hours(store: EventStore, scope: Scope) -> pl.DataFrame:
+def reject_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
     """Rejected and filtered messages: feed, kind, reason, hour of ingestion (Datetime µs), count (i64), so ordered."""
-    return store.reject_counts(RejectQuery(since=scope.since, until=scope.until, as_of=scope.as_of))
+    return store.reject_counts(RejectQuery(as_of=as_of))
 
 
 def reject_totals(hours: pl.DataFrame) -> pl.DataFrame:

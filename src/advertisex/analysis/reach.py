@@ -8,7 +8,7 @@ each user, a column for each campaign, 1 where reached) the overlaps are the ent
 import numpy as np
 import polars as pl
 
-from advertisex.analysis.answer import Answer, Chart, Table, horizon
+from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.lean import coded, lean
 from advertisex.analysis.scope import Scope
@@ -55,7 +55,7 @@ def reach(store: EventStore, scope: Scope) -> Answer:
         question="reach",
         definition=DEFINITION,
         scope=scope,
-        horizon=horizon(store, scope, ["impressions"]),
+        horizons=horizons(store, scope, ["impressions"]),
         computed_from={"impressions": seen.height},
         facts=users.select(_REACHED).with_columns(_AVERAGE).row(0, named=True),
         tables=[

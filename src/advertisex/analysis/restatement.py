@@ -5,9 +5,11 @@ first time and by the second: nothing stored ever changes, so these events are a
 
     before   the number of a campaign and a day (UTC, by event time) as of the first time
     after    the same as of the second
-    change   after − before, which is what the late events of that campaign and day add up to
+    change   after − before
 
-Impressions and bids are rows; clicks, conversions and the value of conversions sums over rows, money exactly.
+Impressions and bids are rows; clicks, conversions and the value of conversions sums over rows, money exactly. Won and
+spend are those of `bids`: a late impression or bid of another day or campaign may change them, so it is told as well.
+Credits are not among the numbers: they are restated by asking for the attribution as of both times.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,20 +21,24 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.analysis.answer import Answer, Chart, Table, horizon
+from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope, won_between
 from advertisex.analysis.buckets import DAY
 from advertisex.analysis.exact import MONEY, by_currency, decimals, micros, total, totals_by_currency
+from advertisex.analysis.lean import widened
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Range
 
-DEFINITION = "restatement/1"
+DEFINITION = "restatement/2"
 
 #: So many late events are listed unless told otherwise; all are counted.
 LATE_EVENTS = 100
 
 _MEASURES = ("impressions", "bids", "clicks", "conversions")
+_COUNTS = (*_MEASURES, "won")
+_SIDES = ("before", "after", "change")
 _KEY = ["campaign_id", "day"]
 _ROW: dict[str, pl.DataType] = {
     "feed": pl.String(),
@@ -41,6 +47,8 @@ _ROW: dict[str, pl.DataType] = {
     "event_time": pl.Datetime("us"),
     **dict.fromkeys((*_MEASURES, "value"), pl.Int64()),
     "currency": pl.String(),
+    "auction_id": pl.String(),
+    "in_scope": pl.Boolean(),
     "event_id": pl.Binary(),
     "processed_at": pl.Datetime("us"),
     "ingested_at": pl.Datetime("us"),
@@ -65,44 +73,67 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
     Returns:
         Table `restated`, of campaigns and days with a changed number, so ordered: campaign_id, day (Datetime µs), new
         (Boolean: nothing was known of them before), late_events (i64), then for each of impressions, bids, clicks,
-        conversions (i64) and value by currency (Decimal) `_before`, `_after` and `_change`. Table `late_events`,
-        ordered by campaign, day, feed, time and id: campaign_id, day, feed, event_time, event_id (as text), clicks,
-        conversions (i64), value (Decimal), currency, processed_at, ingested_at, topic, partition, offset. Facts: late
-        (i64, by feed), restated_days and new_days (i64, pairs of campaign and day), change (of each measure, and of
-        value by currency).
+        conversions, won (i64), value and spend by currency (Decimal) `_before`, `_after` and `_change`. Table
+        `late_events`, ordered by campaign, day, feed, time and id: campaign_id, day, feed, event_time, event_id (as
+        text), clicks, conversions (i64), value (Decimal), currency, auction_id, in_scope (Boolean: false for those of
+        another range or campaign that changed which bids of this one won), processed_at, ingested_at, topic, partition,
+        offset. Facts: late (i64, by feed) and late_elsewhere (i64: those not in scope), restated_days and new_days
+        (i64, pairs of campaign and day), change (of each measure, and of value and spend by currency).
 
     Raises:
-        ConfigurationError: start does not lie before end, or the limit is negative.
-        AnalysisError: nothing was stored there by the later time.
+        ConfigurationError: start lies after end, or the limit is negative.
+        AnalysisError: nothing was stored there, of that campaign, by the later time.
     """
     _check(start, end, limit)
     scope = replace(scope, as_of=end)
     _check_stored(store, scope)
     late, first = _late(store, scope, start, limit)
-    known = _known(store, replace(scope, as_of=start), late)
-    changes = _changes(known, late)
+    wins = won_between(store, scope, start)
+    elsewhere = _elsewhere(store, scope, start, wins)
+    listed = pl.concat([first, elsewhere]).bottom_k(limit, by=_ORDER).sort(_ORDER, nulls_last=True)
+    known = _known(store, replace(scope, as_of=start), pl.concat([late.select(_KEY), wins.changed.select(_KEY)]))
+    changes = _changes(known, late, wins)
     return Answer(
         question="restatement",
         definition=DEFINITION,
         scope=scope,
-        horizon=horizon(store, scope, list(FEEDS)),
+        horizons=horizons(store, scope, list(FEEDS)),
         computed_from=_by_feed(pl.concat([known, late])),
         parameters={"from": start, "to": end, "limit": limit},
-        facts=_facts(changes, late),
+        facts=_facts(changes, late, elsewhere.height, wins),
         tables=[
             Table("restated", "Campaigns and days whose numbers changed", changes),
-            Table("late_events", "The events that changed them", _listed(first)),
+            Table(
+                "late_events",
+                "The events that changed them",
+                _listed(listed),
+                keys=("event_time", "event_id"),
+                of=sum(_by_feed(late).values()) + elsewhere.height,
+                option="--limit N",
+            ),
         ],
-        charts=[
-            Chart("restated", "bar", "day", ("impressions_change", "clicks_change"), "What late events added, by day")
-        ],
+        charts=list(_charts(changes)),
     )
 
 
+def _charts(changes: pl.DataFrame) -> Iterator[Chart]:
+    """What changed by day: counts, then the money of each currency."""
+    for columns in (("impressions", "bids"), ("clicks", "conversions"), ("won",)):
+        changed = tuple(f"{column}_change" for column in columns)
+        yield Chart("restated", "bar", "day", changed, f"{' and '.join(columns).capitalize()} changed, by day")
+    for column in filter(_is_money, changes.columns):
+        kind, *currency = column.removesuffix("_change").split("_", 1)
+        yield Chart("restated", "bar", "day", (column,), f"{' '.join([kind.capitalize(), *currency])} changed, by day")
+
+
+def _is_money(column: str) -> bool:
+    return column.startswith(("value", "spend")) and column.endswith("_change")
+
+
 def _check(start: datetime, end: datetime, limit: int) -> None:
-    if start >= end:
+    if start > end:
         raise ConfigurationError(
-            f"the earlier time {start.isoformat()}Z does not lie before the later one {end.isoformat()}Z",
+            f"the earlier time {start.isoformat()}Z lies after the later one {end.isoformat()}Z",
             mend="let --from lie before --to",
         )
     if limit < 0:
@@ -110,10 +141,19 @@ def _check(start: datetime, end: datetime, limit: int) -> None:
 
 
 def _check_stored(store: EventStore, scope: Scope) -> None:
-    if not any(store.extent(feed, scope.within).events for feed in FEEDS):
+    if not any(_holds(store, feed, scope) for feed in FEEDS):
         raise AnalysisError(
-            "no event was stored there by then", where=scope.text(), mend="widen the range, or give a later --to"
+            "no event was stored there by then",
+            where=scope.text(),
+            mend="widen the range, give a later --to, or check the campaign's spelling",
         )
+
+
+def _holds(store: EventStore, feed: str, scope: Scope) -> bool:
+    if scope.campaign is None:
+        return store.extent(feed, scope.within).events > 0
+    frames = store.scan(feed, ["campaign_id"], scope.within)
+    return any((frame["campaign_id"] == scope.campaign).any() for frame in frames)
 
 
 def _late(store: EventStore, scope: Scope, start: datetime, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -130,21 +170,37 @@ def _late(store: EventStore, scope: Scope, start: datetime, limit: int) -> tuple
                 yield frame
 
     sums = _summed(rows())
-    return sums, first[0].sort(_ORDER, nulls_last=True)
+    return sums, first[0]
 
 
-def _known(store: EventStore, scope: Scope, late: pl.DataFrame) -> pl.DataFrame:
-    """What was known before of the late events' campaigns and days, as `_summed`; no other day is read."""
-    days = late["day"].unique().sort()
+def _elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins) -> pl.DataFrame:
+    """The late impressions and bids outside the scope that changed which of its bids won, as `_ROW`."""
+    won = wins.changed.select("auction", bid_at="event_time")
+    reach = {"impressions": AUCTION_WINDOW, "bids": 2 * AUCTION_WINDOW}  # a rival of the same impression
+    is_late = pl.col("processed_at") > start
+    parts = [pl.DataFrame(schema=_ROW)]
+    for feed, window in reach.items():
+        near = widened(scope, before=window, after=window)
+        keep = is_late & ~in_scope(scope) & AUCTION.is_in(won["auction"].unique().implode())
+        for frame in _counted(store, feed, near.within, keep, _PROVENANCE) if won.height else ():
+            pairs = frame.with_columns(AUCTION).join(won, on="auction")
+            close = pairs.filter((pl.col("event_time") - pl.col("bid_at")).abs() <= window).select("event_id")
+            parts.append(frame.join(close, on="event_id", how="semi").with_columns(in_scope=pl.lit(value=False)))
+    return pl.concat(parts)
+
+
+def _known(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.DataFrame:
+    """What was known before of some campaigns and days, as `_summed`; no other day is read."""
+    days = keys["day"].unique().sort()
     if not len(days):
-        return late
+        return _summed([])
     begin, end = days[0], days[-1] + timedelta(days=1)
     since = begin if scope.since is None else max(begin, scope.since)
     until = end if scope.until is None else min(end, scope.until)
     is_touched = pl.col("event_time").dt.truncate("1d").is_in(days.implode())
     within = Range(since, until, scope.as_of)
     rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, is_touched))
-    return _summed(rows).join(late.select(_KEY).unique(), on=_KEY, how="semi", nulls_equal=True)
+    return _summed(rows).join(keys.unique(), on=_KEY, how="semi", nulls_equal=True)
 
 
 def _counted(
@@ -152,11 +208,13 @@ def _counted(
 ) -> Iterator[pl.DataFrame]:
     """Events of a feed as what they count for, frame by frame: the columns of `_ROW`, of the provenance as asked."""
     own = ["clicks", "conversions", "value", "currency"] if feed == "clicks" else []
+    own += ["auction_id"] if provenance and feed != "clicks" else []
     read = dict.fromkeys([*keep.meta.root_names(), "campaign_id", "event_time", *own, *provenance])
     none = {name: pl.lit(None, dtype).alias(name) for name, dtype in _ROW.items()}
     counts = {name: pl.lit(int(name == feed), pl.Int64).alias(name) for name in _MEASURES}
     made = none | counts | {name: pl.col(name) for name in (*own, *provenance)} | {"feed": pl.lit(feed).alias("feed")}
-    if own:
+    made["in_scope"] = pl.lit(value=True).alias("in_scope")
+    if feed == "clicks":
         made["value"] = pl.when(pl.col("conversions") > 0).then(micros("value")).alias("value")
     made |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
     for frame in store.scan(feed, list(read), within):
@@ -175,49 +233,59 @@ def _summed(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(parts).group_by("feed", *_KEY, "currency").agg(*sums, value)
 
 
-def _changes(known: pl.DataFrame, late: pl.DataFrame) -> pl.DataFrame:
+def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFrame:
     """The table `restated`."""
-    sides = [_side(known, "before"), _side(pl.concat([known, late]), "after"), _side(late, "change")]
-    table = late.group_by(_KEY).agg(late_events=pl.col("events").sum())
-    for side in sides:
-        table = table.join(side, on=_KEY, how="left", nulls_equal=True)
+    before, after = _numbers(known, wins.before), _numbers(pl.concat([known, late]), wins.after)
+    keys = pl.concat([late.select(_KEY), wins.changed.select(_KEY)]).unique()
+    table = keys.join(
+        late.group_by(_KEY).agg(late_events=pl.col("events").sum()), on=_KEY, how="left", nulls_equal=True
+    )
+    for side, numbers in (("before", before), ("after", after)):
+        named = numbers.rename({name: f"{name}_{side}" for name in numbers.columns if name not in _KEY})
+        table = table.join(named, on=_KEY, how="left", nulls_equal=True)
+    money = [name for name in after.columns if name not in (*_KEY, *_COUNTS)]
     new = pl.col("impressions_before").is_null().alias("new")
-    counts = [f"{name}_{side}" for name in _MEASURES for side in ("before", "after", "change")]
-    values = dict.fromkeys(name.removesuffix("_after") for name in table.columns if _is_value(name, "after"))
-    amounts = [f"{name}_{side}" for name in values for side in ("before", "after", "change")]
-    absent = [pl.lit(None, pl.Decimal(38, MONEY)).alias(name) for name in amounts if name not in table.columns]
-    changed = pl.any_horizontal(
-        pl.col(name).fill_null(0) != 0 for name in [*counts, *amounts] if name.endswith("_change")
+    absent = [pl.lit(None, pl.Decimal(38, MONEY)).alias(f"{name}_before") for name in money if name not in before]
+    table = table.with_columns(new, *absent).with_columns(
+        pl.col("late_events", *(f"{name}_{side}" for name in _COUNTS for side in _SIDES[:2])).fill_null(0)
     )
-    return (
-        table.with_columns(new, *absent)
-        .filter(changed)
-        .with_columns(pl.col(counts).fill_null(0))
-        .select(*_KEY, "new", "late_events", *counts, *amounts)
-        .sort(_KEY, nulls_last=True)
-    )
+    table = table.with_columns(_change(name) for name in (*_COUNTS, *money))
+    names = [f"{name}_{side}" for name in (*_COUNTS, *money) for side in _SIDES]
+    is_changed = pl.any_horizontal(pl.col(name).fill_null(0) != 0 for name in names if name.endswith("_change"))
+    return table.filter(is_changed).select(*_KEY, "new", "late_events", *names).sort(_KEY, nulls_last=True)
 
 
-def _is_value(name: str, side: str) -> bool:
-    return name.startswith("value") and name.endswith(f"_{side}")
+def _change(name: str) -> pl.Expr:
+    """After − before; null where there is neither."""
+    before, after = pl.col(f"{name}_before"), pl.col(f"{name}_after")
+    difference = after.fill_null(0) - before.fill_null(0)
+    return pl.when(before.is_not_null() | after.is_not_null()).then(difference).alias(f"{name}_change")
 
 
-def _side(rows: pl.DataFrame, side: str) -> pl.DataFrame:
-    """The numbers of each campaign and day, each named by the side."""
-    counts = rows.group_by(_KEY).agg(total(name).cast(pl.Int64) for name in _MEASURES)
-    money = by_currency(rows, _KEY)
-    numbers = counts.join(money, on=_KEY, how="left", nulls_equal=True)
-    return numbers.rename({name: f"{name}_{side}" for name in numbers.columns if name not in _KEY})
+def _numbers(rows: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
+    """The numbers of each campaign and day: `_COUNTS`, `value` and `spend` by currency."""
+    parts = [
+        rows.group_by(_KEY).agg(total(name).cast(pl.Int64) for name in _MEASURES),
+        won.group_by(_KEY).agg(won=pl.len().cast(pl.Int64)),
+        by_currency(rows, _KEY),
+        by_currency(won, _KEY, "spend"),
+    ]
+    numbers = parts[0]
+    for part in parts[1:]:
+        numbers = numbers.join(part, on=_KEY, how="left", nulls_equal=True)
+    return numbers
 
 
-def _facts(changes: pl.DataFrame, late: pl.DataFrame) -> dict[str, Any]:
+def _facts(changes: pl.DataFrame, late: pl.DataFrame, elsewhere: int, wins: Wins) -> dict[str, Any]:
     new = int(changes["new"].sum())
     change: dict[str, int | dict[str, Decimal]] = {name: int(late[name].sum()) for name in _MEASURES}
+    change |= {"won": wins.after.height - wins.before.height, "value": totals_by_currency(late)}
     return {
         "late": _by_feed(late),
+        "late_elsewhere": elsewhere,
         "restated_days": changes.height - new,
         "new_days": new,
-        "change": change | {"value": totals_by_currency(late)},
+        "change": change | {"spend": totals_by_currency(wins.change, "spend")},
     }
 
 
@@ -230,5 +298,5 @@ def _listed(first: pl.DataFrame) -> pl.DataFrame:
     return first.select(
         *_KEY, "feed", "event_time", pl.col("event_id").bin.encode("hex"), "clicks", "conversions",
         decimals(first["value"], MONEY),
-        "currency", "processed_at", "ingested_at", "topic", "partition", "offset",
+        "currency", "auction_id", "in_scope", "processed_at", "ingested_at", "topic", "partition", "offset",
     )  # fmt: skip

@@ -1,10 +1,10 @@
 """What a question is asked about: a range of event times, a campaign, and the store as it was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from advertisex.stores.contract import Range
+from advertisex.stores.contract import EventStore, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,11 @@ class Scope:
     until: datetime | None = None
     campaign: str | None = None
     as_of: datetime | None = None
+
+    def settled(self, store: EventStore) -> "Scope":
+        """The same, as of the store's last commit where that is earlier: asked again, it is answered the same."""
+        last = store.settled()
+        return self if last is None else replace(self, as_of=min(last, self.as_of or last))
 
     @property
     def within(self) -> Range:

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.analysis.answer import Answer, Chart, Table, horizon
+from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.buckets import DAY
-from advertisex.analysis.exact import by_currency, micros, totals_by_currency
+from advertisex.analysis.exact import MONEY, by_currency, micros, totals_by_currency
 from advertisex.analysis.lean import coded, lean
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
@@ -42,7 +42,7 @@ class Summary:
         events: rows that this was computed from.
         first_event: earliest event time, UTC.
         last_event: latest event time, UTC.
-        horizon: the event time up to which it is complete, see `answer.horizon`.
+        horizons: the event time up to which each feed is complete, see `answer.horizons`.
         computed_from: rows by feed.
     """
 
@@ -54,7 +54,7 @@ class Summary:
     events: int
     first_event: datetime
     last_event: datetime
-    horizon: datetime | None
+    horizons: dict[str, datetime | None]
     computed_from: dict[str, int]
 
     def answer(self) -> Answer:
@@ -63,7 +63,7 @@ class Summary:
             question="summary",
             definition=DEFINITION,
             scope=self.scope,
-            horizon=self.horizon,
+            horizons=self.horizons,
             computed_from=self.computed_from,
             facts={
                 "counts": self.counts,
@@ -74,7 +74,16 @@ class Summary:
                 "first_event": self.first_event,
                 "last_event": self.last_event,
             },
+            tables=[
+                Table("measures", "What is stored", self._measures()),
+                Table("values", "Value of the conversions", _values(self.value)),
+            ],
+            charts=[Chart("measures", "bar", "measure", ("count",), "What is stored")],
         )
+
+    def _measures(self) -> pl.DataFrame:
+        counts = self.counts | {"users": self.users, "campaigns": self.campaigns, "events": self.events}
+        return pl.DataFrame(list(counts.items()), {"measure": pl.String, "count": pl.Int64}, orient="row")
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as one JSON document."""
@@ -177,9 +186,14 @@ def _summary(store: EventStore, scope: Scope, read: _Read) -> Summary:
         events=sum(rows.values()),
         first_event=first,
         last_event=last,
-        horizon=horizon(store, scope, list(FEEDS)),
+        horizons=horizons(store, scope, list(FEEDS)),
         computed_from={feed: rows.get(feed, 0) for feed in FEEDS},
     )
+
+
+def _values(value: dict[str, Decimal]) -> pl.DataFrame:
+    rows = [(currency or None, amount) for currency, amount in value.items()]
+    return pl.DataFrame(rows, {"currency": pl.String, "value": pl.Decimal(38, MONEY)}, orient="row")
 
 
 def _pairs(rows: pl.DataFrame, name: str) -> pl.Series:

@@ -24,6 +24,9 @@ Key = Literal["campaign_id", "creative_id", "website"]
 #: The column of each key: a website is its registered domain, for it has many pages.
 COLUMNS: dict[Key, str] = {"campaign_id": "campaign_id", "creative_id": "creative_id", "website": "domain"}
 
+#: Windows and half-lives are at most a hundred years: times are counted in 64 bits of microseconds.
+LONGEST = timedelta(days=36_525)
+
 _CLICKS = ["user_id", "campaign_id", "event_time", "event_id", "clicks", "conversions", "value", "currency"]
 
 

@@ -1,12 +1,14 @@
 """What `advertisex` can do, and how errors end."""
 
+import errno
 import io
 import logging
+import os
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import stamina
 import structlog
@@ -15,7 +17,13 @@ import typer
 import advertisex
 from advertisex.cli import analyze, demo, doctor, ingest, ledger, process, rejects, simulate
 from advertisex.cli.output import err, out
-from advertisex.errors import INTERRUPTED, AdvertiseXError, StoreInterrupted
+from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
+
+#: What typer raises for a command line that it cannot read; it has no public name.
+_UsageError: Any = typer.BadParameter.__base__
+
+#: A full disk, a quota, a reader that has left: no fault of the program.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 
 app = typer.Typer(
     name="advertisex",
@@ -64,7 +72,8 @@ def main() -> NoReturn:
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for results
     stamina.instrumentation.set_on_retry_hooks([_say_retry])
     try:
-        app()
+        code = _run()
+        sys.stdout.flush()
     except AdvertiseXError as error:
         if debug:
             traceback.print_exc()
@@ -75,6 +84,8 @@ def main() -> NoReturn:
         err.print("interrupted")
         sys.exit(INTERRUPTED)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            _give_up(error)
         if debug:
             raise
         err.print(
@@ -83,7 +94,36 @@ def main() -> NoReturn:
             soft_wrap=True,
         )
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run what the arguments say: its exit code.
+
+    Raises:
+        ConfigurationError: the command line cannot be read as one.
+    """
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except _UsageError as error:
+        what = " ".join(error.format_message().split()).rstrip(".")
+        if not what:  # it was asked for nothing, and has printed its help
+            return ConfigurationError.exit_code
+        command = error.ctx.command_path if error.ctx else app.info.name
+        raise ConfigurationError(what[0].lower() + what[1:], mend=f"see {command} --help") from error
+
+
+def _give_up(reason: OSError) -> NoReturn:
+    """Say why, unless the reader has simply left, as `head` does; what stdout still holds goes nowhere."""
+    if not isinstance(reason, BrokenPipeError):
+        place = f" ({reason.filename})" if reason.filename else ""
+        err.print(
+            f"error: the output cannot be written{place}: {reason.strerror}; make room, and run it again",
+            markup=False,
+            soft_wrap=True,
+        )
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 def _say_retry(details: stamina.instrumentation.RetryDetails) -> None:

@@ -1,5 +1,6 @@
 """The options that commands share, and what they open."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +20,12 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
 _SHARED = "Shared by every command"
+
+#: A list has at most so many rows: stores count them in 32 bits.
+MOST_LISTED = 1_000_000_000
+
+#: How a time begins on the command line. Of the notations of events, numbers are left out: 2026 is a year, to people.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 
 DataOption = Annotated[
     Path | None,
@@ -77,17 +84,18 @@ def opened_store(settings: Settings, *, read_only: bool) -> Iterator[EventStore]
 
 
 def moment(text: str | None, option: str) -> datetime | None:
-    """A time given on the command line, in any notation that events may have, or a date alone.
+    """A time given on the command line: a date, or a date and a time as RFC 3339 or with a space; UTC without offset.
 
     Raises:
         ConfigurationError: it is no time.
     """
     if text is None:
         return None
-    value = read_timestamps(pl.Series([text]), TimeReading(formats=("%Y-%m-%d",)))[0]
+    value = read_timestamps(pl.Series([text]), TimeReading(formats=("%Y-%m-%d",)))[0] if _DAY.match(text) else None
     if value is None:
         raise ConfigurationError(
-            f"{option}: {text!r} is no time", mend="write it as 2026-11-24 or 2026-11-24T12:00:00Z"
+            f"{option}: {text!r} is neither a date nor a date with a time",
+            mend="write it as 2026-11-24 or 2026-11-24T12:00:00Z",
         )
     assert isinstance(value, datetime)
     return value

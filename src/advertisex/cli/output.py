@@ -1,24 +1,22 @@
 """How commands print: one JSON document, or a table for people; progress and notices go to stderr."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from advertisex.batches import Counts, LedgerRow
-from advertisex.reporting.cells import said
+from advertisex.reporting.cells import said, visible
 
 #: A table that is piped to a file is never folded to the width of a terminal that is not there.
 _WIDE = 200
-
-#: Control characters of the events are shown, not obeyed.
-_VISIBLE = {code: 0x2400 + code for code in range(32)} | dict.fromkeys(range(127, 160), 0xFFFD)
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
@@ -27,14 +25,28 @@ COUNT_NAMES = ("read", "stored", "duplicate", "filtered", "rejected", "replayed"
 
 
 def print_json(document: Any) -> None:
-    """One JSON document and a newline on stdout."""
-    text = json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace")  # a file name may be no text
-    sys.stdout.write(text.decode() + "\n")
+    """One JSON document and a newline on stdout; a Decimal is a number with all its digits."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(_exact(document)), indent=2).decode() + "\n")
+
+
+def _exact(value: Any) -> Any:
+    """The same, as msgspec can write it."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()  # a file name may be no text
+        case Decimal():
+            return msgspec.Raw(f"{value:f}".encode())
+        case dict():
+            return {_exact(key): _exact(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_exact(inner) for inner in value]
+        case _:
+            return value
 
 
 def plain(text: str) -> Text:
     """Text from outside: what looks like markup or moves a terminal's cursor is shown as it is."""
-    return Text(text.translate(_VISIBLE))
+    return Text(visible(text))
 
 
 def print_table(
@@ -49,7 +61,7 @@ def print_table(
             made.add_column(Text(column), overflow="fold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else plain(said(cell)) for cell in row))
-    out.print(Text(title, style="bold"))
+    out.print(Text(visible(title), style="bold"))
     out.print(made)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import typer
 
 from advertisex.cli.options import (
+    MOST_LISTED,
     ConfigOption,
     DataOption,
     DebugOption,
@@ -37,7 +38,7 @@ def rejects() -> None:
 def list_rejects(
     reason: Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason.")] = None,
     feed: Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many rows.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, max=MOST_LISTED, help="At most so many rows.")] = 20,
     data: DataOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,

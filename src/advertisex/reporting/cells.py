@@ -4,11 +4,22 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 _PERCENT = re.compile(r"(.*[ _])?(ctr|cvr|rate|share)([ _](low|high))?")
 _SECONDS = "_seconds"
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
+
+#: What people read where a text is missing; an event may have "–" for a text.
+NO_TEXT = "(none)"
+
+#: Characters that move a cursor, or turn the direction of what follows, are shown, not obeyed.
+_VISIBLE = (
+    {code: 0x2400 + code for code in range(32)}
+    | dict.fromkeys(range(127, 160), 0xFFFD)
+    | {code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+)
 
 
 def said(value: Any) -> str:  # noqa: PLR0911 - a line for each type
@@ -35,7 +46,29 @@ def said(value: Any) -> str:  # noqa: PLR0911 - a line for each type
         case list() | tuple():
             return ", ".join(said(inner) for inner in value)
         case _:
-            return str(value)
+            return visible(str(value))
+
+
+def visible(text: str) -> str:
+    """A text from outside, with its control characters and those of bidirectional text shown."""
+    return text.translate(_VISIBLE)
+
+
+def said_delay(seconds: float | Decimal | None) -> str:
+    """A measured duration, to its two largest units: 317 d 14 h, 2 m 5 s, 1.25 s."""
+    if seconds is None:
+        return said(None)
+    sign, size = "-" if seconds < 0 else "", abs(Decimal(seconds))
+    if size < 60:
+        return f"{sign}{float(f'{size:.3g}'):g} s"
+    (unit, large), (then, small) = next(pair for pair in pairwise((*_UNITS, ("s", 1))) if size >= pair[0][1])
+    whole, rest = divmod(round(size / small), large // small)
+    return f"{sign}{whole:,} {unit}" + (f" {rest} {then}" if rest else "")
+
+
+def said_read(counts: Mapping[str, int]) -> str:
+    """The rows that were read; those of the clicks feed are no clicks, since one may stand for many or for none."""
+    return ", ".join(f"{n:,} {'rows of the clicks feed' if feed == 'clicks' else feed}" for feed, n in counts.items())
 
 
 def said_of(name: str, value: Any) -> str:
@@ -50,6 +83,12 @@ def said_of(name: str, value: Any) -> str:
 def is_ratio(name: str) -> bool:
     """Whether a column or fact of this name is read in percent."""
     return _PERCENT.fullmatch(name) is not None
+
+
+def interval_of(name: str) -> str | None:
+    """The ratio whose interval has a bound of this name."""
+    of, _, end = name.rpartition("_")
+    return of if end in ("low", "high") and is_ratio(of) else None
 
 
 def percent(ratio: float) -> str:
@@ -82,8 +121,9 @@ def facts_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, value in facts.items():
         if isinstance(value, Mapping):
             told += [(f"{_words(name)} {inner}".strip(), text) for inner, text in facts_of(value)]
-        elif not (ends := re.fullmatch(r"(.+)_(?:low|high)", name)) or ends[1] not in facts:
-            bounds = facts.get(f"{name}_low"), facts.get(f"{name}_high")
+        elif interval_of(name) not in facts or isinstance(value, Decimal):
+            has_bounds = is_ratio(name) and isinstance(value, float)
+            bounds = (facts.get(f"{name}_{end}") if has_bounds else None for end in ("low", "high"))
             told.append((_words(name.removesuffix(_SECONDS)), said_of(name, value) + said_interval(name, *bounds)))
     return told
 
@@ -115,4 +155,4 @@ def said_amounts(amounts: Sequence[Decimal | None], most: int = 9) -> list[str]:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return visible(name.replace("_", " "))

@@ -1,12 +1,17 @@
 """Columns as Plotly takes them: numbers, times as text, and texts of the events without any meaning of their own."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 from typing import Any
 
 import polars as pl
 
-from advertisex.reporting.cells import said
+from advertisex.reporting.cells import NO_TEXT, said, visible
+from advertisex.reporting.shorten import shortened
+
+#: Where there is no text. The one tag that Plotly is given: no text of the events can be the same.
+_NONE = f"<i>{NO_TEXT}</i>"
 
 #: How Plotly writes a ratio.
 PERCENT = ".3~%"
@@ -24,14 +29,20 @@ def numbers(column: pl.Series) -> list[float | int | None]:
     return [value if value is None or isinstance(value, int) else float(value) for value in column]
 
 
-def text_of(value: Any, longest: int | None = None) -> str:
+def text_of(value: Any) -> str:
     """A text of the events. Plotly reads tags in texts, so there are none."""
-    text = value.isoformat() if isinstance(value, datetime) else said(value)
-    if longest is not None and len(text) > longest:
-        text = text[: longest - 1] + "…"
-    return escape(text, quote=False)
+    if value is None:
+        return _NONE
+    return escape(value.isoformat() if isinstance(value, datetime) else said(value), quote=False)
+
+
+def labels_of(values: Iterable[Any], longest: int) -> list[str]:
+    """The same of several values, each short enough to stand beside an axis, and no two alike."""
+    texts = [None if value is None else said(value) for value in values]
+    short = iter(shortened([text for text in texts if text is not None], longest))
+    return [_NONE if text is None else escape(next(short), quote=False) for text in texts]
 
 
 def title_of(column: str) -> str:
     """The name of a column for people."""
-    return escape(column.replace("_", " "), quote=False)
+    return escape(visible(column.replace("_", " ")), quote=False)

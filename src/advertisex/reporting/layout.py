@@ -7,15 +7,18 @@ import polars as pl
 
 from advertisex.analysis.answer import Chart
 from advertisex.reporting.cells import is_ratio
-from advertisex.reporting.drawn_values import PERCENT, text_of, title_of
+from advertisex.reporting.drawn_values import PERCENT, labels_of, numbers, text_of, title_of
 from advertisex.reporting.traces import axis
 
-#: Characters of a name beside an axis where there are many.
-_LONGEST = 22
+#: Characters of a name below a figure, and of one beside it.
+_BELOW, _BESIDE = 22, 44
 
-#: Heights in pixels: of a panel, of what is around them, of names that stand upright because they are more than so
-#: many, and of a line of text.
-_PANEL, _AROUND, _UPRIGHT, _CROWDED, _LINE = 190, 110, 80, 8, 14
+#: Heights in pixels: of a panel, of what is around them, of names that stand upright because they have more than so
+#: many characters, and of a line of text.
+_PANEL, _AROUND, _UPRIGHT, _CROWDED, _LINE = 190, 110, 100, 60, 14
+
+#: Whole numbers up to this have a tick each: Plotly would set ticks between them.
+_COUNTABLE = 8
 
 
 def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[str, Any]:
@@ -24,7 +27,8 @@ def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[s
     panels_high = max(len(panels), 2 if chart.kind == "heatmap" else 1.5)
     if chart.kind == "heatmap":
         panels_high = max(panels_high, rows[chart.y[0]].n_unique() * _LINE / _PANEL)
-    crowded = isinstance(rows[chart.x].dtype, pl.String) and rows[chart.x].n_unique() > _CROWDED
+    along = _axis_of(rows[chart.x], _BELOW)
+    crowded = sum(map(len, along.get("ticktext", ()))) > _CROWDED
     layout: dict[str, Any] = {
         "height": int(_AROUND + _PANEL * panels_high + (_UPRIGHT if crowded else 0)),
         "margin": {"l": 64, "r": 16, "t": 16, "b": 48},
@@ -35,7 +39,7 @@ def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[s
         "hovermode": "closest" if chart.kind == "heatmap" else "x unified",
         "showlegend": named or (chart.colour is not None and chart.kind != "heatmap"),
         "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
-        "xaxis": _axis_of(rows[chart.x]) | {"title": {"text": title_of(chart.x)}, "anchor": axis("y", len(panels) - 1)},
+        "xaxis": along | {"title": {"text": title_of(chart.x), "standoff": 8}, "anchor": axis("y", len(panels) - 1)},
     }
     for panel, title in enumerate(panels):
         name = title_of(title) if title else (title_of(chart.y[0]) if len(chart.y) == 1 else "")
@@ -46,11 +50,14 @@ def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[s
             "automargin": True,
         }
         if chart.kind == "heatmap":
-            upward |= _axis_of(rows[chart.y[0]]) | {"autorange": "reversed"}
+            upward |= _axis_of(rows[chart.y[0]], _BESIDE) | {"autorange": "reversed"}
         else:
             upward |= {"type": "linear", "rangemode": "tozero"}
-            if all(map(is_ratio, [title] if title else chart.y)):
+            names = [title] if title else chart.y
+            if all(map(is_ratio, names)):
                 upward["tickformat"] = PERCENT
+            stacked = rows.group_by(chart.x).agg(pl.col(names).sum()) if layout["barmode"] == "stack" else rows
+            upward |= _ticks([stacked[name] for name in names])
         layout["yaxis" if panel == 0 else f"yaxis{panel + 1}"] = upward
     return layout
 
@@ -61,18 +68,24 @@ def _domain(panel: int, panels: int) -> list[float]:
     return [round(1 - (panel + 1) * height + (gap if panel + 1 < panels else 0), 4), round(1 - panel * height, 4)]
 
 
-def _axis_of(column: pl.Series) -> dict[str, Any]:
+def _axis_of(column: pl.Series, longest: int) -> dict[str, Any]:
     """An axis of the type of the column, never of what its texts look like."""
     if column.dtype.is_temporal():  # a single time would be shown to the millisecond
         return {"type": "date" if column.n_unique() > 1 else "category", "automargin": True}
     if column.dtype.is_numeric():
-        return {"type": "linear", "automargin": True}
+        return {"type": "linear", "automargin": True} | _ticks([column])
     names = column.unique(maintain_order=True)
-    longest = _LONGEST if len(names) > _CROWDED else 2 * _LONGEST
     return {
         "type": "category",
         "automargin": True,
         "tickmode": "array",
         "tickvals": [text_of(name) for name in names],
-        "ticktext": [text_of(name, longest) for name in names],
+        "ticktext": labels_of(names, longest),
     }
+
+
+def _ticks(columns: Sequence[pl.Series]) -> dict[str, Any]:
+    """A tick for each number where they are whole and few."""
+    found = [abs(number) for column in columns for number in numbers(column) if number is not None]
+    is_countable = all(column.dtype.is_integer() for column in columns) and max(found, default=0) <= _COUNTABLE
+    return {"tick0": 0, "dtick": 1} if is_countable else {}

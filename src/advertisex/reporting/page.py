@@ -16,15 +16,15 @@ from plotly.offline import get_plotlyjs
 
 import advertisex
 from advertisex.analysis.answer import Answer, Table
-from advertisex.reporting.cells import facts_of, said
+from advertisex.reporting.cells import NO_TEXT, facts_of, said, said_read
 from advertisex.reporting.columns import Column, columns_of
 from advertisex.reporting.figures import Figure, figure
 
 #: A page shows so many rows of a table; CSV has all.
 MOST_ROWS = 1_000
 
-#: A table with more columns than these stands below its figures.
-_NARROW = 5
+#: A table with more columns than these, or with more characters beside each other, stands below its figures.
+_NARROW, _SHORT = 5, 60
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -41,7 +41,8 @@ class Section:
     @property
     def is_wide(self) -> bool:
         """Whether the table takes the page's width."""
-        return len(self.columns) > _NARROW
+        widths = (max(map(len, (column.name, *column.cells))) for column in self.columns)
+        return len(self.columns) > _NARROW or sum(widths) > _SHORT
 
     @property
     def rows(self) -> Iterator[Iterator[tuple[str, Any, str]]]:
@@ -75,6 +76,7 @@ def page_of(answer: Answer) -> str:
         figures=[{"data": drawn.data, "layout": drawn.layout} for section in sections for drawn in section.figures],
         most=MOST_ROWS,
         said=said,
+        no_text=NO_TEXT,
         version=advertisex.__version__,
         style=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
         plotly=plotly,
@@ -86,11 +88,10 @@ def page_of(answer: Answer) -> str:
 def about(answer: Answer) -> list[tuple[str, str]]:
     """What the numbers depend on, in words: definition, range, horizon, parameters, and what was read."""
     scope = answer.scope
-    read = ", ".join(f"{count:,} {feed}" for feed, count in answer.computed_from.items())
     told = [("definition", answer.definition), ("since", _bound(scope.since, "the first event"))]
-    told += [("until", _bound(scope.until, "the last event")), ("campaign", scope.campaign or "all")]
+    told += [("until", _bound(scope.until, "the last event")), ("campaign", said(scope.campaign or "all"))]
     told += [("as of", _bound(scope.as_of, "now")), ("complete up to", said(answer.horizon))]
-    told += [("computed from", read)]
+    told += [("computed from", said_read(answer.computed_from))]
     return told + facts_of({name: value for name, value in answer.parameters.items() if value is not None})
 
 
@@ -106,7 +107,7 @@ def _sections(answer: Answer) -> list[Section]:
         height = max((drawn.layout["height"] for drawn in figures), default=0)
         for drawn in figures:  # those beside each other are of one height
             drawn.layout["height"] = height
-        sections.append(Section(table, figures, first, list(columns_of(table.rows.head(MOST_ROWS)))))
+        sections.append(Section(table, figures, first, list(columns_of(table, MOST_ROWS))))
         first += len(figures)
     return sections
 

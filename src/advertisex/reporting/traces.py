@@ -1,6 +1,7 @@
 """What is drawn in a figure: a series of bars or points each, or the cells of a heatmap."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -19,6 +20,9 @@ _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#
 #: Points of a line that are well apart.
 _SPARSE = 60
 
+#: Columns of times that follow each other by so much: where one is left out, nothing happened.
+_STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
 
 def axis(letter: str, number: int) -> str:
     """Plotly's name of the axis of a panel, counted from 0."""
@@ -27,7 +31,7 @@ def axis(letter: str, number: int) -> str:
 
 def series(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
     """A trace for each series, and the titles of the panels that they stand in, from above."""
-    parts = list(_parts(chart, rows))
+    parts = [(name, _with_gaps(part, chart.x)) for name, part in _parts(chart, rows)]
     panels = list(chart.y) if _differ(rows, chart.y) else [""]
     traces = []
     for number, (name, part, y) in enumerate((name, part, y) for name, part in parts for y in chart.y):
@@ -39,10 +43,34 @@ def series(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list
                 "x": along(part[chart.x]),
                 "y": numbers(part[y]),
                 "yaxis": axis("y", panel),
+                **_interval(part, y),
                 **(_line(number, part.height) if chart.kind == "line" else _bars(number)),
             }
         )
     return traces, panels
+
+
+def _with_gaps(rows: pl.DataFrame, x: str) -> pl.DataFrame:
+    """The rows in the order of time, with a row of nothing where some are left out.
+
+    A line would join what lies on both sides of them, and a bar be as broad as the least distance.
+    """
+    step = _STEPS.get(x)
+    if step is None or not rows[x].dtype.is_temporal():
+        return rows
+    rows = rows.sort(x, maintain_order=True)
+    empty = rows.filter(pl.col(x).diff().shift(-1) > step).select(pl.col(x) + step)
+    return pl.concat([rows, empty], how="diagonal").sort(x, maintain_order=True)
+
+
+def _interval(rows: pl.DataFrame, y: str) -> dict[str, Any]:
+    """The interval of a ratio, as whiskers; none where the points are too many to tell them apart."""
+    bounds = f"{y}_low", f"{y}_high"
+    if not is_ratio(y) or not set(bounds) <= set(rows.columns) or rows.height > _SPARSE:
+        return {}
+    low, high = (rows[bound] for bound in bounds)
+    sizes = {"array": numbers(high - rows[y]), "arrayminus": numbers(rows[y] - low)}
+    return {"error_y": {"type": "data", "symmetric": False, "thickness": 1, "width": 3, **sizes}}
 
 
 def _bars(number: int) -> dict[str, Any]:

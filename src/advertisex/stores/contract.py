@@ -110,6 +110,14 @@ class EventStore(Protocol):
         """
         ...
 
+    def settled(self) -> datetime | None:
+        """When the last commit was made; None before the first.
+
+        Asked as of then (`Range.as_of`), the store gives the same for ever: what comes later bears a later time. Only
+        where several processes are storing just now, a batch of another one that was begun before may still come.
+        """
+        ...
+
     def extent(self, feed: str, within: Range) -> Extent:
         """How many events of a feed lie within, and from when to when."""
         ...

@@ -7,7 +7,7 @@ stragglers: the cost of deduplication hardly grows with history.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +26,7 @@ from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
 from advertisex.stores.same_log import check_same_log
+from advertisex.stores.stamp import stamp_after
 
 _SCAN_ROWS = 1_000_000
 _DENSE_SHARE = 0.98
@@ -81,8 +82,9 @@ class DuckdbStore:
         """See `EventStore.commit`."""
         with self._explained("cannot write to the event store"), self._transaction():
             self._advance(outcome)
-            stored = self._insert_events(outcome)
-            self._insert_rejects(outcome)
+            stamp = stamp_after(self.settled())
+            stored = self._insert_events(outcome, stamp)
+            self._insert_rejects(outcome, stamp)
             filtered = int((outcome.rejects["kind"] == "filtered").sum())
             counts = Counts(
                 read=outcome.read,
@@ -91,7 +93,7 @@ class DuckdbStore:
                 filtered=filtered,
                 rejected=outcome.rejects.height - filtered,
             )
-            self._add_counts(outcome, counts)
+            self._add_counts(outcome, counts, stamp)
         return counts
 
     def ledger(self) -> list[LedgerRow]:
@@ -121,6 +123,13 @@ class DuckdbStore:
     def commits(self) -> pl.DataFrame:
         """See `EventStore.commits`."""
         return self._frame('SELECT * FROM commits ORDER BY topic, partition, "start"', [])
+
+    def settled(self) -> datetime | None:
+        """See `EventStore.settled`."""
+        with self._explained("cannot read the event store"):
+            ((last,),) = self._db.execute("SELECT max(committed_at) FROM commits").fetchall()
+        found: datetime | None = last
+        return found
 
     def extent(self, feed: str, within: Range) -> Extent:
         """See `EventStore.extent`."""
@@ -192,7 +201,7 @@ class DuckdbStore:
                 mend="another run has processed it: run `advertisex process` again to go on from the ledger",
             )
 
-    def _insert_events(self, outcome: Outcome) -> int:
+    def _insert_events(self, outcome: Outcome, stamp: datetime) -> int:
         events, span = outcome.events, outcome.span
         if not events.height:
             return 0
@@ -215,13 +224,13 @@ class DuckdbStore:
                 ) known
                 ON b.event_id::UUID = known.event_id AND b.event_time = known.event_time
                 """,
-                (span.topic, span.partition, _now()),
+                (span.topic, span.partition, stamp),
             ).fetchone()
         finally:
             self._db.unregister("batch")
         return int(inserted[0]) if inserted else 0
 
-    def _insert_rejects(self, outcome: Outcome) -> None:
+    def _insert_rejects(self, outcome: Outcome, stamp: datetime) -> None:
         if not outcome.rejects.height:
             return
         span = outcome.span
@@ -230,12 +239,12 @@ class DuckdbStore:
             self._db.execute(
                 'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ? '
                 "FROM refused",
-                (span.topic, span.partition, outcome.feed, _now()),
+                (span.topic, span.partition, outcome.feed, stamp),
             )
         finally:
             self._db.unregister("refused")
 
-    def _add_counts(self, outcome: Outcome, counts: Counts) -> None:
+    def _add_counts(self, outcome: Outcome, counts: Counts, stamp: datetime) -> None:
         span = outcome.span
         added = ", ".join(f'"{name}" = "{name}" + {getattr(counts, name)}' for name in _COUNTS)
         self._db.execute(
@@ -245,7 +254,7 @@ class DuckdbStore:
         numbers = (getattr(counts, name) for name in _COUNTS)
         self._db.execute(
             "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (span.topic, span.partition, outcome.feed, span.start, span.end, _now(), *numbers),
+            (span.topic, span.partition, outcome.feed, span.start, span.end, stamp, *numbers),
         )
 
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
@@ -283,7 +292,3 @@ def _dense(times: pl.Series) -> tuple[int, int]:
     widths = micros[len(micros) - 1 - others :] - micros[: others + 1]
     start = int(widths.argmin())
     return int(micros[start]), int(micros[len(micros) - 1 - others + start])
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

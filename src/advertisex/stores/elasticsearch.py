@@ -8,7 +8,7 @@ replace. A crash in between leaves documents that the next run finds to be its o
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -40,6 +40,7 @@ from advertisex.stores.elasticsearch_search import (
     search_all,
     stored_by,
 )
+from advertisex.stores.stamp import stamp_after
 
 #: Whole numbers beyond this are not exact as floating point, in which Elasticsearch adds up.
 _EXACT = 2**53
@@ -111,13 +112,13 @@ class ElasticsearchStore:
         """See `EventStore.commit`."""
         check_whole(outcome)
         before = self._ledger.at_start_of(outcome.span)
-        now = datetime.now(UTC).replace(tzinfo=None)
+        stamp = stamp_after(before.committed_at)
         known, refused = Known(), dict[int, str]()
-        for written in self._crew.run(self._event_jobs(outcome, now)):
+        for written in self._crew.run(self._event_jobs(outcome, stamp)):
             known += written.known
             refused |= written.refused
         rejects = pl.concat([outcome.rejects, refused_by_store(outcome, refused)]) if refused else outcome.rejects
-        self._write_rejects(outcome, rejects, now)
+        self._write_rejects(outcome, rejects, stamp)
         filtered = int((rejects["kind"] == "filtered").sum())
         counts = Counts(
             read=outcome.read,
@@ -127,7 +128,7 @@ class ElasticsearchStore:
             rejected=rejects.height - filtered,
             replayed=known.replays,
         )
-        self._ledger.advance(outcome, before, counts)
+        self._ledger.advance(outcome, before, counts, stamp)
         return counts
 
     def ledger(self) -> list[LedgerRow]:
@@ -155,6 +156,10 @@ class ElasticsearchStore:
     def commits(self) -> pl.DataFrame:
         """See `EventStore.commits`."""
         return self._ledger.commits()
+
+    def settled(self) -> datetime | None:
+        """See `EventStore.settled`."""
+        return self._ledger.settled()
 
     def extent(self, feed: str, within: Range) -> Extent:
         """See `EventStore.extent`."""
@@ -216,14 +221,14 @@ class ElasticsearchStore:
                 mend="run `advertisex ingest` and `advertisex process` first",
             )
 
-    def _event_jobs(self, outcome: Outcome, now: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
+    def _event_jobs(self, outcome: Outcome, stamp: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
         if not outcome.events.height:
             return
         periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
         for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
             index = f"{self._indices.alias(outcome.feed)}-{period}"
             self._indices.make(index)
-            for chunk in chunks(with_provenance(events, outcome, now)):
+            for chunk in chunks(with_provenance(events, outcome, stamp)):
                 lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
                 for rows in lines.parts():
                     yield partial(self._write_events, outcome, index, chunk, lines, rows)
@@ -241,8 +246,8 @@ class ElasticsearchStore:
             waiting = [verdicts.conflicts[place] for place in gone]  # erased since: they can be written now
         return _Written(known, refused)
 
-    def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, now: datetime) -> None:
-        documents = with_provenance(rejects, outcome, now).with_columns(feed=pl.lit(outcome.feed))
+    def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, stamp: datetime) -> None:
+        documents = with_provenance(rejects, outcome, stamp).with_columns(feed=pl.lit(outcome.feed))
         topic = msgspec.json.encode(outcome.span.topic)[1:-1].decode()
         ids = pl.concat_str(pl.lit(f"{topic}-{outcome.span.partition}-"), pl.col("offset"))
         jobs = (

@@ -9,7 +9,7 @@ the history holds what the ledger says and nothing else, whoever writes it, and 
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
 from uuid import uuid4
@@ -88,6 +88,11 @@ class Standing:
     commit: str = ""
     last: _Commit | None = None
 
+    @property
+    def committed_at(self) -> datetime | None:
+        """When that commit was made (UTC, without a zone)."""
+        return None if self.last is None else _moment(self.last.committed_at)
+
 
 class Ledger:
     """The documents of one ledger index.
@@ -122,6 +127,11 @@ class Ledger:
             .with_columns(pl.col("committed_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us"))
             .sort("topic", "partition", "start")
         )
+
+    def settled(self) -> datetime | None:
+        """When the last commit was made, of any partition."""
+        made = (_moment(source.last.committed_at) for source in self._sources() if source.last)
+        return max(made, default=None)
 
     def standing(self, of: Partition, *, forever: bool = True) -> Standing:
         """Where a partition stands now; this read sees every write that has ended."""
@@ -160,15 +170,15 @@ class Ledger:
                 raise moved(span)
         return standing
 
-    def advance(self, outcome: Outcome, before: Standing, added: Counts) -> None:
-        """Move the checkpoint from where it was read to the end of the outcome's span.
+    def advance(self, outcome: Outcome, before: Standing, added: Counts, stamp: datetime) -> None:
+        """Move the checkpoint from where it was read to the end of the outcome's span, as of a time.
 
         Raises:
             LedgerMoved: another commit has written it since.
         """
         span, commit = outcome.span, uuid4().hex
         self._remember(before)
-        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        now = stamp.isoformat(timespec="microseconds") + "Z"
         counts = asdict(added)
         last = _Commit(span.topic, span.partition, outcome.feed, span.start, span.end, now, **counts)
         total = added if before.row is None else before.row.counts + added
@@ -229,3 +239,7 @@ def moved(span: Span) -> LedgerMoved:
         where=f"{span.topic}/{span.partition}/{span.start}",
         mend="another run has processed it: run `advertisex process` again to go on from the ledger",
     )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)

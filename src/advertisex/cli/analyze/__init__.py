@@ -4,12 +4,19 @@ import typer
 
 from advertisex.cli.analyze import questions
 from advertisex.cli.analyze.asking import command
-from advertisex.cli.analyze.counts import correlation, print_correlation, print_summary, summary
+from advertisex.cli.analyze.counts import (
+    correlation,
+    print_correlation,
+    print_summary,
+    show_correlation,
+    show_summary,
+    summary,
+)
 
 app = typer.Typer(help="Ask the stored events.", no_args_is_help=True)
 
-app.command()(command(summary, show=print_summary))
-app.command()(command(correlation, show=print_correlation))
+app.command()(command(summary, show=show_summary))
+app.command()(command(correlation, show=show_correlation))
 for _question in (
     questions.funnel, questions.attribution, questions.reach, questions.bids, questions.quality, questions.restatement,
 ):  # fmt: skip

@@ -45,7 +45,7 @@ def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) 
     scope = shared.scope()
     page = None if shared.html is None else page_target(shared.html)
     with opened_store(settings_of(shared.config, data=shared.data, store=shared.store), read_only=True) as store:
-        answer = question(store, scope)
+        answer = question(store, scope.settled(store))
     if page is not None:
         _write(answer, page)
     if shared.as_json:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
 
+from advertisex.analysis.touches import LONGEST
 from advertisex.cli.durations import read_duration
 from advertisex.errors import ConfigurationError
 
@@ -36,11 +37,15 @@ def duration(text: str, option: str, *, least: timedelta = timedelta(0)) -> time
         least: it may not be shorter.
 
     Raises:
-        ConfigurationError: it is none, or too short.
+        ConfigurationError: it is none, too short, or longer than a hundred years.
     """
     found = read_duration(text)
     if found is None or found < least:
         raise ConfigurationError(
             f"{option}: {text!r} is no duration{' above 0' if least else ''}", mend="write it as 30d, 12h, 90m or P30D"
+        )
+    if found > LONGEST:
+        raise ConfigurationError(
+            f"{option}: {text!r} is longer than a hundred years", mend=f"give {LONGEST.days}d or less"
         )
     return found

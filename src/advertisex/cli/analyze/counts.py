@@ -10,11 +10,11 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise, summarise_by_day
 from advertisex.cli.analyze.asking import Question
 from advertisex.cli.analyze.choices import optional
-from advertisex.cli.analyze.showing import print_rows, within
+from advertisex.cli.analyze.showing import print_about, print_rows, within
 from advertisex.cli.output import out, print_table
 from advertisex.stores.contract import EventStore
 
-ByDay = Annotated[str | None, typer.Option("--by", metavar="KEY", help="A row for each day.")]
+ByDay = Annotated[str | None, typer.Option("--by", metavar="KEY", help="A row for each: day.")]
 
 
 def summary(by: ByDay = None) -> Question:
@@ -35,6 +35,20 @@ def _correlation(store: EventStore, scope: Scope) -> Answer:
     return correlate(store, scope).answer()
 
 
+def show_summary(answer: Answer) -> None:
+    """The summary for people, below what it was computed of."""
+    print_about(answer)
+    out.print()
+    print_summary(answer)
+
+
+def show_correlation(answer: Answer) -> None:
+    """The correlation for people, below what it was computed of."""
+    print_about(answer)
+    out.print()
+    print_correlation(answer)
+
+
 def print_summary(answer: Answer) -> None:
     """The summary for people."""
     facts = answer.facts
@@ -42,7 +56,7 @@ def print_summary(answer: Answer) -> None:
     rows += [(f"value {currency}".strip(), value) for currency, value in facts["value"].items()]
     rows += [("first event", facts["first_event"]), ("last event", facts["last_event"])]
     print_table("Summary" + within(answer.scope), ("what", "count"), rows, numbers=["count"])
-    _print_tables(answer)
+    _print_days(answer)
 
 
 def print_correlation(answer: Answer) -> None:
@@ -60,10 +74,12 @@ def print_correlation(answer: Answer) -> None:
         ("Spearman rho", spearman["rho"], spearman["p"]),
     ]
     print_table("How they relate", ("measure", "value", "p"), related, numbers=["value", "p"])
-    _print_tables(answer)
+    _print_days(answer)
 
 
-def _print_tables(answer: Answer) -> None:
+def _print_days(answer: Answer) -> None:
+    """What is there by day; the other tables say what has been printed."""
     for table in answer.tables:
-        out.print()
-        print_rows(table)
+        if table.name == "days":
+            out.print()
+            print_rows(table)

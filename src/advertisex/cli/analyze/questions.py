@@ -1,7 +1,7 @@
 """The questions: each reads its own options, and is asked by a function of `analysis`."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, get_args
 
@@ -14,12 +14,12 @@ from advertisex.analysis import quality as qualities
 from advertisex.analysis import reach as reached
 from advertisex.analysis import restatement as restatements
 from advertisex.analysis.answer import Answer
+from advertisex.analysis.listing import LISTED
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.touches import Key
 from advertisex.cli.analyze.asking import Question
 from advertisex.cli.analyze.choices import duration, one_of, optional
-from advertisex.cli.options import moment
-from advertisex.errors import ConfigurationError
+from advertisex.cli.options import MOST_LISTED, moment
 from advertisex.stores.contract import EventStore
 
 
@@ -75,16 +75,22 @@ def bids() -> Question:
     return bid_requests.bids
 
 
-def quality() -> Question:
+def quality(
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=0, help="List at most so many events of each reason and discrepancy.")
+    ] = LISTED,
+) -> Question:
     """How late events came, what was refused, what contradicts what, and which traffic hardly a person made."""
-    return qualities.quality
+    return partial(qualities.quality, limit=limit)
 
 
 def restatement(
     begin: Annotated[str, typer.Option("--from", metavar="TIME", help="What was known then (UTC).")],
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="And what then.  \\[default: now]")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="And what then.  \\[default: the last commit]")
+    ] = None,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=0, help="List at most so many late events.")
+        int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="List at most so many late events.")
     ] = restatements.LATE_EVENTS,
 ) -> Question:
     """Which campaigns' and days' numbers changed between two times, and by which late events."""
@@ -92,10 +98,8 @@ def restatement(
     assert start is not None
 
     def ask(store: EventStore, scope: Scope) -> Answer:
-        if scope.as_of is not None:
-            raise ConfigurationError("--as-of and --to would say the same twice", mend="give --to alone")
-        return restatements.restatement(
-            store, scope, start, stop or datetime.now(UTC).replace(tzinfo=None), limit=limit
-        )
+        last = scope.as_of or start
+        end = stop if stop and stop < last else max(start, last)  # since the last commit nothing has changed
+        return restatements.restatement(store, scope, start, end, limit=limit)
 
     return ask

@@ -10,9 +10,11 @@ for (const place of places) {
   Plotly.newPlot(place, data, layout, options);
 }
 
-// Two figures stand beside each other on a sheet of paper.
-const PAPER = 450;
-window.addEventListener("beforeprint", () => places.forEach((place) => Plotly.relayout(place, { width: PAPER })));
+// Two figures stand beside each other on a sheet of paper; one that is alone has all of the width.
+const PAPER = 450, WHOLE_PAPER = 930;
+const isAlone = (place) => place.closest("figure").matches(":last-child:nth-child(odd)");
+const onPaper = (place) => ({ width: isAlone(place) ? WHOLE_PAPER : PAPER });
+window.addEventListener("beforeprint", () => places.forEach((place) => Plotly.relayout(place, onPaper(place))));
 window.addEventListener("afterprint", () => places.forEach((place) => Plotly.relayout(place, { width: null, autosize: true })));
 
 const keyOf = (cell) => cell.dataset.key ?? cell.textContent;
