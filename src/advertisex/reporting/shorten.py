@@ -22,7 +22,7 @@ def shortened(texts: Sequence[str], longest: int, width: Width = len) -> list[st
     """
     short = {text: text if width(text) <= longest else _cut(text, longest, width) for text in texts}
     for alike in _alike(short):
-        shared = len(commonprefix(alike))
+        shared = len(commonprefix(alike))  # noqa: RUF071 - which is meant to compare characters
         short |= {text: _cut_before(shared, text, longest, width) for text in alike if width(text) > longest}
     for alike in _alike(short):
         short |= {text: _cut(text, longest - 7, width) + _checksum(text) for text in alike if width(text) > longest}
