@@ -39,7 +39,9 @@ def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[s
         "hovermode": "closest" if chart.kind == "heatmap" else "x unified",
         "showlegend": named or (chart.colour is not None and chart.kind != "heatmap"),
         "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
-        "xaxis": along | ({"tickangle": 90} if crowded else {}) | {"title": {"text": title_of(chart.x), "standoff": 8}, "anchor": axis("y", len(panels) - 1)},
+        "xaxis": along
+        | ({"tickangle": 90} if crowded else {})
+        | {"title": {"text": title_of(chart.x), "standoff": 8}, "anchor": axis("y", len(panels) - 1)},
     }
     for panel, title in enumerate(panels):
         name = title_of(title) if title else (title_of(chart.y[0]) if len(chart.y) == 1 else "")
