@@ -381,7 +381,7 @@ def test_the_analysis_is_the_same_to_the_last_byte(make_cluster: MakeCluster) ->
         ["summary"], ["summary", *within, "--campaign", campaign], ["correlation"], ["correlation", *within],
     ):  # fmt: skip
         answer, other = (
-            re.sub(r"as.of\W+[\d\-:.TZ ]+", "", cluster.say("analyze", *question, *more)) for more in ([], embedded)
+            re.sub(rb"as.of\W+[\d\-:.TZ ]+", b"", cluster.say("analyze", *question, *more)) for more in ([], embedded)
         )
         assert answer == other
         assert len(answer) > 100
