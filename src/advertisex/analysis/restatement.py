@@ -12,52 +12,30 @@ spend are those of `bids`: a late impression or bid of another day or campaign m
 Credits are not among the numbers: they are restated by asking for the attribution as of both times.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope, won_between
-from advertisex.analysis.buckets import DAY
-from advertisex.analysis.exact import MONEY, by_currency, decimals, micros, total, totals_by_currency
-from advertisex.analysis.lean import widened
+from advertisex.analysis.auctions import Wins, won_between
+from advertisex.analysis.exact import MONEY, by_currency, decimals, total, totals_by_currency
+from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.contract import EventStore
 
 DEFINITION = "restatement/2"
 
 #: So many late events are listed unless told otherwise; all are counted.
 LATE_EVENTS = 100
 
-_MEASURES = ("impressions", "bids", "clicks", "conversions")
-_COUNTS = (*_MEASURES, "won")
+_COUNTS = (*MEASURES, "won")
 _SIDES = ("before", "after", "change")
-_KEY = ["campaign_id", "day"]
-_ROW: dict[str, pl.DataType] = {
-    "feed": pl.String(),
-    "campaign_id": pl.String(),
-    "day": pl.Datetime("us"),
-    "event_time": pl.Datetime("us"),
-    **dict.fromkeys((*_MEASURES, "value"), pl.Int64()),
-    "currency": pl.String(),
-    "auction_id": pl.String(),
-    "in_scope": pl.Boolean(),
-    "event_id": pl.Binary(),
-    "processed_at": pl.Datetime("us"),
-    "ingested_at": pl.Datetime("us"),
-    "topic": pl.String(),
-    "partition": pl.Int32(),
-    "offset": pl.Int64(),
-}
-_PROVENANCE = ["event_id", "processed_at", "ingested_at", "topic", "partition", "offset"]
-_ORDER = [*_KEY, "feed", "event_time", "event_id"]
 
 
 def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime, *, limit: int = LATE_EVENTS) -> Answer:
@@ -87,11 +65,11 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
     _check(start, end, limit)
     scope = replace(scope, as_of=end)
     _check_stored(store, scope)
-    late, first = _late(store, scope, start, limit)
+    late, first = late_events(store, scope, start, limit)
     wins = won_between(store, scope, start)
-    elsewhere = _elsewhere(store, scope, start, wins)
-    listed = pl.concat([first, elsewhere]).bottom_k(limit, by=_ORDER).sort(_ORDER, nulls_last=True)
-    known = _known(store, replace(scope, as_of=start), pl.concat([late.select(_KEY), wins.changed.select(_KEY)]))
+    outside = late_elsewhere(store, scope, start, wins)
+    listed = pl.concat([first, outside]).bottom_k(limit, by=ORDER).sort(ORDER, nulls_last=True)
+    known = known_before(store, replace(scope, as_of=start), pl.concat([late.select(KEY), wins.changed.select(KEY)]))
     changes = _changes(known, late, wins)
     return Answer(
         question="restatement",
@@ -100,7 +78,7 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
         horizons=horizons(store, scope, list(FEEDS)),
         computed_from=_by_feed(pl.concat([known, late])),
         parameters={"from": start, "to": end, "limit": limit},
-        facts=_facts(changes, late, elsewhere.height, wins),
+        facts=_facts(changes, late, outside.height, wins),
         tables=[
             Table("restated", "Campaigns and days whose numbers changed", changes),
             Table(
@@ -108,7 +86,7 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
                 "The events that changed them",
                 _listed(listed),
                 keys=("event_time", "event_id"),
-                of=sum(_by_feed(late).values()) + elsewhere.height,
+                of=sum(_by_feed(late).values()) + outside.height,
                 option="--limit N",
             ),
         ],
@@ -156,94 +134,15 @@ def _holds(store: EventStore, feed: str, scope: Scope) -> bool:
     return any((frame["campaign_id"] == scope.campaign).any() for frame in frames)
 
 
-def _late(store: EventStore, scope: Scope, start: datetime, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What the late events add up to, as `_summed`, and the first of them whole."""
-    keep = pl.col("processed_at") > start
-    if scope.campaign is not None:
-        keep &= pl.col("campaign_id") == scope.campaign
-    first = [pl.DataFrame(schema=_ROW)]
-
-    def rows() -> Iterator[pl.DataFrame]:
-        for feed in FEEDS:
-            for frame in _counted(store, feed, scope.within, keep, _PROVENANCE):
-                first[:] = [pl.concat([*first, frame]).bottom_k(limit, by=_ORDER)]
-                yield frame
-
-    sums = _summed(rows())
-    return sums, first[0]
-
-
-def _elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins) -> pl.DataFrame:
-    """The late impressions and bids outside the scope that changed which of its bids won, as `_ROW`."""
-    won = wins.changed.select("auction", bid_at="event_time")
-    reach = {"impressions": AUCTION_WINDOW, "bids": 2 * AUCTION_WINDOW}  # a rival of the same impression
-    is_late = pl.col("processed_at") > start
-    parts = [pl.DataFrame(schema=_ROW)]
-    for feed, window in reach.items():
-        near = widened(scope, before=window, after=window)
-        keep = is_late & ~in_scope(scope) & AUCTION.is_in(won["auction"].unique().implode())
-        for frame in _counted(store, feed, near.within, keep, _PROVENANCE) if won.height else ():
-            pairs = frame.with_columns(AUCTION).join(won, on="auction")
-            close = pairs.filter((pl.col("event_time") - pl.col("bid_at")).abs() <= window).select("event_id")
-            parts.append(frame.join(close, on="event_id", how="semi").with_columns(in_scope=pl.lit(value=False)))
-    return pl.concat(parts)
-
-
-def _known(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.DataFrame:
-    """What was known before of some campaigns and days, as `_summed`; no other day is read."""
-    days = keys["day"].unique().sort()
-    if not len(days):
-        return _summed([])
-    begin, end = days[0], days[-1] + timedelta(days=1)
-    since = begin if scope.since is None else max(begin, scope.since)
-    until = end if scope.until is None else min(end, scope.until)
-    is_touched = pl.col("event_time").dt.truncate("1d").is_in(days.implode())
-    within = Range(since, until, scope.as_of)
-    rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, is_touched))
-    return _summed(rows).join(keys.unique(), on=_KEY, how="semi", nulls_equal=True)
-
-
-def _counted(
-    store: EventStore, feed: str, within: Range, keep: pl.Expr, provenance: Sequence[str] = ()
-) -> Iterator[pl.DataFrame]:
-    """Events of a feed as what they count for, frame by frame: the columns of `_ROW`, of the provenance as asked."""
-    own = ["clicks", "conversions", "value", "currency"] if feed == "clicks" else []
-    own += ["auction_id"] if provenance and feed != "clicks" else []
-    read = dict.fromkeys([*keep.meta.root_names(), "campaign_id", "event_time", *own, *provenance])
-    none = {name: pl.lit(None, dtype).alias(name) for name, dtype in _ROW.items()}
-    counts = {name: pl.lit(int(name == feed), pl.Int64).alias(name) for name in _MEASURES}
-    made = none | counts | {name: pl.col(name) for name in (*own, *provenance)} | {"feed": pl.lit(feed).alias("feed")}
-    made["in_scope"] = pl.lit(value=True).alias("in_scope")
-    if feed == "clicks":
-        made["value"] = pl.when(pl.col("conversions") > 0).then(micros("value")).alias("value")
-    made |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
-    for frame in store.scan(feed, list(read), within):
-        yield frame.filter(keep).select(made[name] for name in _ROW)
-
-
-def _summed(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Added up by feed, campaign, day and currency: these, events, `_MEASURES`, and value (Int128, null for none)."""
-    value = pl.when(pl.col("value").count() > 0).then(total("value")).alias("value")
-    sums = [pl.col(name).sum() for name in ("events", *_MEASURES)]
-    empty = pl.DataFrame(schema=_ROW).with_columns(events=pl.lit(1, pl.Int64))
-    parts = [
-        frame.with_columns(events=pl.lit(1, pl.Int64)).group_by("feed", *_KEY, "currency").agg(*sums, value)
-        for frame in chain([empty], rows)
-    ]
-    return pl.concat(parts).group_by("feed", *_KEY, "currency").agg(*sums, value)
-
-
 def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFrame:
     """The table `restated`."""
     before, after = _numbers(known, wins.before), _numbers(pl.concat([known, late]), wins.after)
-    keys = pl.concat([late.select(_KEY), wins.changed.select(_KEY)]).unique()
-    table = keys.join(
-        late.group_by(_KEY).agg(late_events=pl.col("events").sum()), on=_KEY, how="left", nulls_equal=True
-    )
+    keys = pl.concat([late.select(KEY), wins.changed.select(KEY)]).unique()
+    table = keys.join(late.group_by(KEY).agg(late_events=pl.col("events").sum()), on=KEY, how="left", nulls_equal=True)
     for side, numbers in (("before", before), ("after", after)):
-        named = numbers.rename({name: f"{name}_{side}" for name in numbers.columns if name not in _KEY})
-        table = table.join(named, on=_KEY, how="left", nulls_equal=True)
-    money = [name for name in after.columns if name not in (*_KEY, *_COUNTS)]
+        named = numbers.rename({name: f"{name}_{side}" for name in numbers.columns if name not in KEY})
+        table = table.join(named, on=KEY, how="left", nulls_equal=True)
+    money = [name for name in after.columns if name not in (*KEY, *_COUNTS)]
     new = pl.col("impressions_before").is_null().alias("new")
     absent = [pl.lit(None, pl.Decimal(38, MONEY)).alias(f"{name}_before") for name in money if name not in before]
     table = table.with_columns(new, *absent).with_columns(
@@ -252,7 +151,7 @@ def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFram
     table = table.with_columns(_change(name) for name in (*_COUNTS, *money))
     names = [f"{name}_{side}" for name in (*_COUNTS, *money) for side in _SIDES]
     is_changed = pl.any_horizontal(pl.col(name).fill_null(0) != 0 for name in names if name.endswith("_change"))
-    return table.filter(is_changed).select(*_KEY, "new", "late_events", *names).sort(_KEY, nulls_last=True)
+    return table.filter(is_changed).select(*KEY, "new", "late_events", *names).sort(KEY, nulls_last=True)
 
 
 def _change(name: str) -> pl.Expr:
@@ -265,20 +164,20 @@ def _change(name: str) -> pl.Expr:
 def _numbers(rows: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
     """The numbers of each campaign and day: `_COUNTS`, `value` and `spend` by currency."""
     parts = [
-        rows.group_by(_KEY).agg(total(name).cast(pl.Int64) for name in _MEASURES),
-        won.group_by(_KEY).agg(won=pl.len().cast(pl.Int64)),
-        by_currency(rows, _KEY),
-        by_currency(won, _KEY, "spend"),
+        rows.group_by(KEY).agg(total(name).cast(pl.Int64) for name in MEASURES),
+        won.group_by(KEY).agg(won=pl.len().cast(pl.Int64)),
+        by_currency(rows, KEY),
+        by_currency(won, KEY, "spend"),
     ]
     numbers = parts[0]
     for part in parts[1:]:
-        numbers = numbers.join(part, on=_KEY, how="left", nulls_equal=True)
+        numbers = numbers.join(part, on=KEY, how="left", nulls_equal=True)
     return numbers
 
 
 def _facts(changes: pl.DataFrame, late: pl.DataFrame, elsewhere: int, wins: Wins) -> dict[str, Any]:
     new = int(changes["new"].sum())
-    change: dict[str, int | dict[str, Decimal]] = {name: int(late[name].sum()) for name in _MEASURES}
+    change: dict[str, int | dict[str, Decimal]] = {name: int(late[name].sum()) for name in MEASURES}
     change |= {"won": wins.after.height - wins.before.height, "value": totals_by_currency(late)}
     return {
         "late": _by_feed(late),
@@ -296,7 +195,7 @@ def _by_feed(rows: pl.DataFrame) -> dict[str, int]:
 def _listed(first: pl.DataFrame) -> pl.DataFrame:
     """The table `late_events`."""
     return first.select(
-        *_KEY, "feed", "event_time", pl.col("event_id").bin.encode("hex"), "clicks", "conversions",
+        *KEY, "feed", "event_time", pl.col("event_id").bin.encode("hex"), "clicks", "conversions",
         decimals(first["value"], MONEY),
         "currency", "auction_id", "in_scope", "processed_at", "ingested_at", "topic", "partition", "offset",
     )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Late events: what was stored between two times, and what had been known of the same campaigns and days before.
+
+Events are read as rows of what they count for (`ROW`), and added up by campaign and day (`summed`).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+
+import polars as pl
+
+from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope
+from advertisex.analysis.buckets import DAY
+from advertisex.analysis.exact import micros, total
+from advertisex.analysis.lean import widened
+from advertisex.analysis.scope import Scope
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import EventStore, Range
+
+MEASURES = ("impressions", "bids", "clicks", "conversions")
+KEY = ["campaign_id", "day"]
+ROW: dict[str, pl.DataType] = {
+    "feed": pl.String(),
+    "campaign_id": pl.String(),
+    "day": pl.Datetime("us"),
+    "event_time": pl.Datetime("us"),
+    **dict.fromkeys((*MEASURES, "value"), pl.Int64()),
+    "currency": pl.String(),
+    "auction_id": pl.String(),
+    "in_scope": pl.Boolean(),
+    "event_id": pl.Binary(),
+    "processed_at": pl.Datetime("us"),
+    "ingested_at": pl.Datetime("us"),
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+    "offset": pl.Int64(),
+}
+_PROVENANCE = ["event_id", "processed_at", "ingested_at", "topic", "partition", "offset"]
+ORDER = [*KEY, "feed", "event_time", "event_id"]
+
+
+def late_events(store: EventStore, scope: Scope, start: datetime, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What the late events add up to, as `summed`, and the first of them whole."""
+    keep = pl.col("processed_at") > start
+    if scope.campaign is not None:
+        keep &= pl.col("campaign_id") == scope.campaign
+    first = [pl.DataFrame(schema=ROW)]
+
+    def rows() -> Iterator[pl.DataFrame]:
+        for feed in FEEDS:
+            for frame in _counted(store, feed, scope.within, keep, _PROVENANCE):
+                first[:] = [pl.concat([*first, frame]).bottom_k(limit, by=ORDER)]
+                yield frame
+
+    sums = summed(rows())
+    return sums, first[0]
+
+
+def late_elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins) -> pl.DataFrame:
+    """The late impressions and bids outside the scope that changed which of its bids won, as `ROW`."""
+    won = wins.changed.select("auction", bid_at="event_time")
+    reach = {"impressions": AUCTION_WINDOW, "bids": 2 * AUCTION_WINDOW}  # a rival of the same impression
+    is_late = pl.col("processed_at") > start
+    parts = [pl.DataFrame(schema=ROW)]
+    for feed, window in reach.items():
+        near = widened(scope, before=window, after=window)
+        keep = is_late & ~in_scope(scope) & AUCTION.is_in(won["auction"].unique().implode())
+        for frame in _counted(store, feed, near.within, keep, _PROVENANCE) if won.height else ():
+            pairs = frame.with_columns(AUCTION).join(won, on="auction")
+            close = pairs.filter((pl.col("event_time") - pl.col("bid_at")).abs() <= window).select("event_id")
+            parts.append(frame.join(close, on="event_id", how="semi").with_columns(in_scope=pl.lit(value=False)))
+    return pl.concat(parts)
+
+
+def known_before(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.DataFrame:
+    """What was known before of some campaigns and days, as `summed`; no other day is read."""
+    days = keys["day"].unique().sort()
+    if not len(days):
+        return summed([])
+    begin, end = days[0], days[-1] + timedelta(days=1)
+    since = begin if scope.since is None else max(begin, scope.since)
+    until = end if scope.until is None else min(end, scope.until)
+    is_touched = pl.col("event_time").dt.truncate("1d").is_in(days.implode())
+    within = Range(since, until, scope.as_of)
+    rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, is_touched))
+    return summed(rows).join(keys.unique(), on=KEY, how="semi", nulls_equal=True)
+
+
+def _counted(
+    store: EventStore, feed: str, within: Range, keep: pl.Expr, provenance: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
+    """Events of a feed as what they count for, frame by frame: the columns of `ROW`, of the provenance as asked."""
+    own = ["clicks", "conversions", "value", "currency"] if feed == "clicks" else []
+    own += ["auction_id"] if provenance and feed != "clicks" else []
+    read = dict.fromkeys([*keep.meta.root_names(), "campaign_id", "event_time", *own, *provenance])
+    none = {name: pl.lit(None, dtype).alias(name) for name, dtype in ROW.items()}
+    counts = {name: pl.lit(int(name == feed), pl.Int64).alias(name) for name in MEASURES}
+    made = none | counts | {name: pl.col(name) for name in (*own, *provenance)} | {"feed": pl.lit(feed).alias("feed")}
+    made["in_scope"] = pl.lit(value=True).alias("in_scope")
+    if feed == "clicks":
+        made["value"] = pl.when(pl.col("conversions") > 0).then(micros("value")).alias("value")
+    made |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
+    for frame in store.scan(feed, list(read), within):
+        yield frame.filter(keep).select(made[name] for name in ROW)
+
+
+def summed(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Added up by feed, campaign, day and currency: these, events, `MEASURES`, and value (Int128, null for none)."""
+    value = pl.when(pl.col("value").count() > 0).then(total("value")).alias("value")
+    sums = [pl.col(name).sum() for name in ("events", *MEASURES)]
+    empty = pl.DataFrame(schema=ROW).with_columns(events=pl.lit(1, pl.Int64))
+    parts = [
+        frame.with_columns(events=pl.lit(1, pl.Int64)).group_by("feed", *KEY, "currency").agg(*sums, value)
+        for frame in chain([empty], rows)
+    ]
+    return pl.concat(parts).group_by("feed", *KEY, "currency").agg(*sums, value)
