@@ -9,15 +9,12 @@ from typing import Any
 
 import polars as pl
 from confluent_kafka.admin import AdminClient
-from traffic import wait_until
+from traffic import expected_ids, stored_ids, wait_until
 
 from advertisex.batches import Counts, LedgerRow, Partition
 from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
-from advertisex.logs.contract import EventLog
-from advertisex.processing.enrich import Catalogue
-from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.contract import RejectQuery
 
 EVENTS = 300_000
 KILLS = 30
@@ -25,20 +22,6 @@ PAUSES = 2
 #: Without progress for so long, the next kill comes all the same.
 PATIENCE_SECONDS = 5.0
 DEADLINE_SECONDS = 300.0
-
-
-def expected_ids(log: EventLog, feeds: dict[str, Any], policy: Policy) -> dict[str, set[bytes]]:
-    """The identities of all good events, found by reading every message once in this process."""
-    found: dict[str, set[bytes]] = {}
-    for name, feed in feeds.items():
-        ids: set[bytes] = set()
-        for partition in log.partitions(feed.topic):
-            offset = 0
-            while len(batch := log.read(feed.topic, partition, offset, 50_000)):
-                ids.update(process(batch, feed, policy, Catalogue()).events["event_id"].to_list())
-                offset = batch.span.end
-        found[name] = ids
-    return found
 
 
 class Group:
@@ -129,7 +112,7 @@ def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluste
     assert len(seen) > KILLS // 2, "most kills must land while there is work under way"
     with cluster.store() as store:
         ledger, history = store.ledger(), store.commits()
-        stored = {name: _ids(store, name) for name in expected}
+        stored = {name: stored_ids(store, name) for name in expected}
         reasons = {name: _reasons(store, name) for name in expected}
     assert all(row.counts.balanced for row in ledger)
     assert {Partition(row.topic, row.partition): row.next_offset for row in ledger} == ends
@@ -153,10 +136,6 @@ def added_up(history: pl.DataFrame, ledger: list[LedgerRow]) -> list[Counts]:
         assert own["end"].to_list()[-1] == row.next_offset
         sums.append(Counts(**own.select(pl.sum(f.name for f in fields(Counts))).row(0, named=True)))
     return sums
-
-
-def _ids(store: Any, feed: str) -> list[bytes]:
-    return [i for frame in store.scan(feed, ["event_id"], Range()) for i in frame["event_id"].to_list()]
 
 
 def _reasons(store: Any, feed: str) -> dict[str, int]:

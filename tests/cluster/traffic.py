@@ -15,6 +15,7 @@ from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, Simulat
 from advertisex.logs.contract import EventLog
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 
 #: Settings that the truth of a simulation goes with.
@@ -62,7 +63,7 @@ class Traffic:
     def assert_stored_once(self, store_url: str = "") -> Counts:
         """Nothing is lost and nothing is counted twice: the store, the ledger and the truth agree; the total."""
         with self.cluster.log() as log:
-            expected = self._expected(log)
+            expected = expected_ids(log, self.cluster.feeds, processing_of(self.cluster.settings).policy)
             topics = {feed.topic for feed in self.cluster.feeds.values()}
             ends = {p: end for p, end in log.end_offsets().items() if p.topic in topics and end}
         with self.cluster.store(url=store_url) as store:
@@ -71,7 +72,7 @@ class Traffic:
             assert {Partition(row.topic, row.partition): row.next_offset for row in ledger if row.next_offset} == ends
             for name, feed in self.cluster.feeds.items():
                 truth = self.truth.feeds[name]
-                stored = _ids(store, name)
+                stored = stored_ids(store, name)
                 assert len(stored) == len(set(stored)) == truth.stored
                 assert set(stored) == expected[name]
                 reasons = store.reject_counts(RejectQuery(feed=name)).group_by("reason").agg(pl.sum("count"))
@@ -83,22 +84,22 @@ class Traffic:
                 assert counts.duplicate == counts.read - counts.stored - sum(put_in.values())
         return sum((row.counts for row in ledger), Counts())
 
-    def _expected(self, log: EventLog) -> dict[str, set[bytes]]:
-        """The identities of all good events, found by reading every message once in this process."""
-        policy = processing_of(self.cluster.settings).policy
-        found: dict[str, set[bytes]] = {}
-        for name, feed in self.cluster.feeds.items():
-            ids: set[bytes] = set()
-            for partition in log.partitions(feed.topic):
-                offset = 0
-                while len(batch := log.read(feed.topic, partition, offset, 50_000)):
-                    ids.update(process(batch, feed, policy, Catalogue()).events["event_id"].to_list())
-                    offset = batch.span.end
-            found[name] = ids
-        return found
+
+def expected_ids(log: EventLog, feeds: dict[str, Any], policy: Policy) -> dict[str, set[bytes]]:
+    """The identities of all good events, found by reading every message once in this process."""
+    found: dict[str, set[bytes]] = {}
+    for name, feed in feeds.items():
+        ids: set[bytes] = set()
+        for partition in log.partitions(feed.topic):
+            offset = 0
+            while len(batch := log.read(feed.topic, partition, offset, 50_000)):
+                ids.update(process(batch, feed, policy, Catalogue()).events["event_id"].to_list())
+                offset = batch.span.end
+        found[name] = ids
+    return found
 
 
-def _ids(store: EventStore, feed: str) -> list[bytes]:
+def stored_ids(store: EventStore, feed: str) -> list[bytes]:
     return [i for frame in store.scan(feed, ["event_id"], Range()) for i in frame["event_id"].to_list()]
 
 

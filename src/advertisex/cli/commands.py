@@ -104,7 +104,7 @@ def _run() -> int:
         ConfigurationError: the command line cannot be read as one.
     """
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(prog_name=app.info.name, standalone_mode=False) or 0)
     except _UsageError as error:
         what = " ".join(error.format_message().split()).rstrip(".")
         if not what:  # it was asked for nothing, and has printed its help
