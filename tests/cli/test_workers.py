@@ -60,7 +60,7 @@ def left(folder: Path) -> list[str]:
 
 
 def run(count: int, standing: Callable[[], object] = object, stop: Event | None = None) -> int:
-    return workers.run_workers(count, ["process"], stop or Event(), standing)
+    return workers.run_workers(count, ["process"], stop or Event(), standing).code
 
 
 @pytest.mark.parametrize(

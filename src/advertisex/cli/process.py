@@ -63,16 +63,16 @@ def process(
     if workers > 1:
         check_shareable(settings)
         with stop_on_signals() as stop:
-            code = run_workers(workers, _of_one_worker(sys.argv[1:]), stop, partial(_ledger_of, settings))
-        if code not in {0, INTERRUPTED}:
-            raise typer.Exit(code)
-        finished = not code
+            ended = run_workers(workers, _of_one_worker(sys.argv[1:]), stop, partial(_ledger_of, settings))
+        if ended.said_why or ended.code not in {0, INTERRUPTED}:
+            raise typer.Exit(ended.code)  # one that waited for the store has said so: it need not be asked again
+        finished = not ended.code
         try:
             rows = interruptible(partial(_ledger_of, settings), stop)
         except (StoreError, GivenUp):
             if finished and not stop.is_set():
                 raise
-            raise typer.Exit(INTERRUPTED) from None  # the workers have said that they waited for it
+            raise typer.Exit(INTERRUPTED) from None
     else:
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
             finished = process_log(event_log, event_store, processing)

@@ -18,6 +18,11 @@ class Errors:
         self._lock = Lock()
         self._said: set[str] = set()
 
+    @property
+    def said_why(self) -> bool:
+        """Whether any has said why it ended."""
+        return bool(self._said)
+
     def pass_on(self, line: str) -> None:
         """Say a line of a worker."""
         with self._lock:

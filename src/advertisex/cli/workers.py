@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Event
 
 from advertisex.cli.output import err
@@ -14,6 +15,19 @@ _POLL_SECONDS = 0.2
 _RESTART_SECONDS = 1.0
 #: Times that each worker may be killed while the ledger stands still.
 _KILLS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How workers ended.
+
+    Attributes:
+        code: 0 when all ended well, the exit code of one that ended with an error, or `INTERRUPTED`.
+        said_why: whether one has said why it did not come to its end; it is on stderr.
+    """
+
+    code: int
+    said_why: bool
 
 
 def check_shareable(settings: Settings) -> None:
@@ -33,7 +47,7 @@ def check_shareable(settings: Settings) -> None:
             )
 
 
-def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Callable[[], object]) -> int:
+def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Callable[[], object]) -> Ended:
     """Run `advertisex ARGUMENTS` in `count` processes until all have ended, or `stop` is set.
 
     A worker that is killed is started again: the others take over its partitions meanwhile. One that ends with an
@@ -44,9 +58,6 @@ def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Cal
         arguments: of each.
         stop: when set, they are asked to end.
         standing: tells where the ledger stands; asked when workers were killed.
-
-    Returns:
-        0 when every worker ended well, the exit code of one that ended with an error, or `INTERRUPTED`.
 
     Raises:
         AdvertiseXError: workers are killed again and again, and the ledger does not get on.
@@ -70,7 +81,7 @@ def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Cal
             worker.ask_to_end()
         for worker in workers:
             worker.close()
-    return _code_of([worker.code for worker in workers])
+    return Ended(_code_of([worker.code for worker in workers]), errors.said_why)
 
 
 def _code_of(codes: Sequence[int | None]) -> int:
