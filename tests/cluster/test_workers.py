@@ -27,7 +27,7 @@ def traffic(make_cluster: Any) -> Traffic:
 @contextmanager
 def started(traffic: Traffic, *more: str) -> Iterator[subprocess.Popen[bytes]]:
     """Workers that are in the middle of their work."""
-    command = ("process", "--workers", 2, "--batch-size", 500, "--json", *more)
+    command = ("process", "--workers", 2, "--batch-size", 250, "--json", *more)
     with (
         traffic.cluster.store() as store,
         traffic.cluster.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent,
