@@ -47,7 +47,8 @@ def opened(kafka: str, topic: str) -> Iterator[Opened]:
     yield make
     for log in logs:
         log.close()
-    admin(kafka).delete_topics([topic])[topic].exception()
+    client = admin(kafka)  # must live until the answer: without it the future may never end
+    client.delete_topics([topic])[topic].exception()
 
 
 def admin(url: str) -> AdminClient:

@@ -5,7 +5,7 @@ the tests end, however they end, and then it kills the server. Run by its path, 
 it starts at once.
 
 Commands, one a line on standard input: stop (SIGTERM), kill, pause (SIGSTOP), resume (SIGCONT). Each is answered by the
-same word.
+same word; pause when the server stands still.
 """
 
 import contextlib
@@ -61,6 +61,12 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
+def await_pause(pid: int) -> None:
+    """Wait until every thread of the server has stopped, or until it has ended: a signal takes effect a bit later."""
+    if hasattr(os, "waitid"):  # macOS has it since Python 3.13 only
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 def outlast(group: int, number: int, within: float) -> None:
     """Signal what is left of the group until none is, for so many seconds at most."""
     deadline = time.monotonic() + within
@@ -92,6 +98,8 @@ def obey(server: subprocess.Popen[bytes], parent: int) -> bool:
                 word = line.decode()
                 stopping = word == "stop"
                 signal_group(server.pid, SIGNALS[word])
+                if word == "pause":
+                    await_pause(server.pid)
                 say(word)
         if os.getppid() != parent:
             return False
