@@ -153,8 +153,9 @@ def test_readers_that_come_and_go_store_everything_once_and_in_order(log: EventL
 
 
 def test_a_batch_of_a_partition_that_moved_is_no_longer_current_and_one_that_stayed_is(
-    log: EventLog, topic: str
+    log: EventLog, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("advertisex.logs.kafka_rest._STANDSTILL_SECONDS", 0.0)  # the ledger of this test never moves
     with log.reader([topic], dict, 700) as old:
         before = poll_until([old], lambda: old.caught_up)
         assert all(old.is_current(batch.span) for batch in before)
@@ -167,14 +168,31 @@ def test_a_batch_of_a_partition_that_moved_is_no_longer_current_and_one_that_sta
             assert all(new.is_current(batch.span) for batch in moved)
 
 
-def test_a_reader_to_whom_no_partition_falls_is_caught_up(kafka: str, topic: str) -> None:
+def test_a_reader_is_caught_up_when_the_ledger_says_that_the_others_are_too(kafka: str, topic: str) -> None:
     settings = KafkaSettings(partitions=1, group=topic, client={"session.timeout.ms": "3000"})
+    ledger = Ledger()
     with open_log(kafka, kafka=settings) as log:
         log.append(topic, [b"0"])
-        with log.reader([topic], dict, 10) as one, log.reader([topic], dict, 10) as other:
+        with log.reader([topic], ledger.positions, 10) as one, log.reader([topic], ledger.positions, 10) as other:
             assert not one.caught_up
+            (batch,) = poll_until([one, other], lambda: one.caught_up or other.caught_up)
+            with_it, without = (one, other) if held(one) else (other, one)
+            assert (with_it.caught_up, without.caught_up) == (True, False)
+            ledger.commit(batch)
             poll_until([one, other], lambda: one.caught_up and other.caught_up)
             assert len(held(one) + held(other)) == 1
+
+
+def test_a_reader_takes_over_what_another_left_unread_before_it_is_caught_up(log: EventLog, topic: str) -> None:
+    ledger = Ledger()
+    with log.reader([topic], ledger.positions, 700) as stays:
+        with log.reader([topic], ledger.positions, 700) as leaves:
+            poll_until([stays, leaves], lambda: len(held(stays)) == len(held(leaves)) == PARTITIONS // 2)
+            ended = time.monotonic() + 1.0
+            read = poll_until([stays], lambda: time.monotonic() > ended)  # long enough to read its own share
+            assert not stays.caught_up
+        read += poll_until([stays], lambda: stays.caught_up)
+    assert {batch.span.of for batch in read if batch.span.end == EACH} == expected(topic).keys()
 
 
 def test_rewinds_at_any_moment_never_skip_or_repeat_a_message(log: EventLog, topic: str) -> None:
@@ -300,10 +318,7 @@ def test_readers_and_writers_outlive_a_restart_of_the_broker(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_reader_that_lost_its_share_is_not_caught_up_until_it_has_another(
-    broker: LocalKafka, topic: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("advertisex.logs.kafka_reader._SETTLE_SECONDS", 0.0)
+def test_a_reader_that_lost_its_share_is_not_caught_up_until_it_has_another(broker: LocalKafka, topic: str) -> None:
     client = {"session.timeout.ms": "1500"}
     with open_log(broker.url, kafka=KafkaSettings(partitions=1, group=topic, client=client)) as log:
         log.append(topic, [b"0"])

@@ -35,7 +35,10 @@ class LogReader(Protocol):
 
     @property
     def caught_up(self) -> bool:
-        """Whether the whole share has been read to its end."""
+        """Whether the whole share has been read to its end, and the ledger stands at the end of all other partitions.
+
+        Where the ledger stands still, another process may have ended without a word: then the share alone counts.
+        """
         ...
 
     def is_current(self, span: Span) -> bool:

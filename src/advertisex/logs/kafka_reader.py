@@ -25,12 +25,12 @@ from advertisex.logs.kafka_arrivals import Arrivals, Columns, take
 from advertisex.logs.kafka_client import Cluster, Trouble, is_hopeless
 from advertisex.logs.kafka_consumer import group_consumer
 from advertisex.logs.kafka_continuity import check_continuity, made_anew
+from advertisex.logs.kafka_rest import Rest
 from advertisex.logs.kafka_topics import KafkaTopics
 from advertisex.logs.share import Share
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)
-_SETTLE_SECONDS = 5.0
 #: A topic that is made anew while it is read is noticed after this: its consumer goes on in it without a word.
 _LOOK_SECONDS = 1.0
 
@@ -54,11 +54,12 @@ class KafkaReader:
         self._ask = positions
         self._limit = limit
         self._share = Share()
+        self._rest = Rest(topics, known.ends, positions)
         self._lock = Lock()  # over the share and `_moves` together
         self._moves: dict[Partition, int] = {}
         self._done: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
-        self._dealt_at: float | None = None  # when the group last dealt out partitions, be it none to us
+        self._dealt = False  # whether the group has dealt out partitions, be it none to us
         self._looked_at = 0.0
         self._troubled = False
         self._closed = False
@@ -90,12 +91,10 @@ class KafkaReader:
     def caught_up(self) -> bool:
         """See `LogReader.caught_up`."""
         with self._lock:
-            if self._dealt_at is None or self._moves:
+            held = set(self._share.held())
+            if not self._dealt or self._moves or not self._ended.issuperset(held):
                 return False
-            held = self._share.held()
-            # one that joins gets nothing at first, and then what the others were asked to give up
-            settled = held or time.monotonic() > self._dealt_at + _SETTLE_SECONDS
-            return bool(settled) and self._ended.issuperset(held)
+        return self._rest.is_read(held)
 
     def is_current(self, span: Span) -> bool:
         """See `LogReader.is_current`."""
@@ -142,11 +141,11 @@ class KafkaReader:
             consumer.incremental_assign(partitions)
         except KafkaException as error:
             raise self._cluster.failure("cannot take a share of the event log", error) from error
-        self._dealt_at = time.monotonic()
+        self._dealt = True
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Whoever gets them next asks the ledger; batches of theirs that are under way here are no longer current."""
-        self._dealt_at = None  # until it deals again, an empty share does not mean that all is read
+        self._dealt = False  # until it deals again, an empty share does not mean that all is read
         gone = [Partition(p.topic, p.partition) for p in partitions]
         with self._lock:
             self._share.release(gone)

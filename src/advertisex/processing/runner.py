@@ -110,5 +110,5 @@ def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[Batch
     """Batches of every partition in turn, from where the ledger stands on."""
     while not stop.is_set():
         yield from reader.poll()
-        if reader.caught_up and not follow:
+        if not follow and reader.caught_up:
             return
