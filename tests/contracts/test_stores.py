@@ -1,6 +1,7 @@
 """What `stores/contract.py` promises, of every store. Another store is another line in `store_places.STORES`."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -572,3 +573,43 @@ def test_rejects_are_counted_by_the_hour_of_their_ingestion(store: EventStore, o
     late = RejectQuery(since=hours[1], until=hours[2])
     assert store.reject_counts(late)["count"].to_list() == [1]
     assert store.rejects(late)["payload"].to_list() == [b"y"]
+
+
+# -- notes -------------------------------------------------------------------------------------------------------
+
+
+def test_notes_are_kept_by_kind_and_key_and_written_over(place: Place) -> None:
+    with place.open() as store:
+        store.take_note("alerts", {"a/b ü": b"1", "c": b"\x00\xff"})
+        store.take_note("other", {"a/b ü": b"2"})
+        store.take_note("alerts", {"a/b ü": b"3", "d": None})
+    with place.open(read_only=True) as store:
+        assert store.notes("alerts") == {"a/b ü": b"3", "c": b"\x00\xff"}
+        assert store.notes("other") == {"a/b ü": b"2"}
+        assert store.notes("none") == {}
+    with place.open() as store:
+        store.take_note("alerts", {"a/b ü": None})
+        assert store.notes("alerts") == {"c": b"\x00\xff"}
+
+
+def test_a_store_can_be_read_while_another_thread_commits(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("impressions", {}))
+    ended = threading.Event()
+    wrong: list[object] = []
+
+    def read() -> None:
+        while not ended.is_set():
+            held = store.extent("impressions", EVERYTHING).events
+            counted = store.ledger()[0].counts.stored
+            if not 1 <= held <= 9 or not 1 <= counted <= 9 or store.settled() is None or store.notes("none"):
+                wrong.append((held, counted))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for start in range(1, 9):
+        store.commit(outcome_of("impressions", {"user_id": f"v{start}"}, start=start))
+        store.take_note("some", {f"{start}": b"{}"})
+    ended.set()
+    reader.join()
+    assert wrong == []
+    assert store.extent("impressions", EVERYTHING).events == 9

@@ -1,6 +1,6 @@
 """What an event store promises. Every store passes `tests/contracts/test_stores.py`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -62,6 +62,8 @@ class EventStore(Protocol):
 
     The ledger row is the checkpoint: `commit` writes it last (or together with the rest), so a crash at any moment
     leaves a store from which `positions` resumes, with nothing lost and nothing counted twice.
+
+    Reading is safe from any thread, also while another commits: what it sees is committed.
     """
 
     def positions(self) -> dict[Partition, int]:
@@ -138,6 +140,18 @@ class EventStore(Protocol):
         Args:
             within: which events.
             campaign: one campaign's rows, or None for all.
+        """
+        ...
+
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """The notes of a kind, by key: small documents about the events, such as how alerts stand."""
+        ...
+
+    def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
+        """Write notes of a kind over those of the same keys; None removes one. They are durable when this returns.
+
+        Raises:
+            StoreError: the store cannot be written; some of the notes may be.
         """
         ...
 

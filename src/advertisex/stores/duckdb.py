@@ -5,7 +5,7 @@ events within the batch's own window of event time are looked through, and those
 stragglers: the cost of deduplication hardly grows with history.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ class DuckdbStore:
         with self._explained("cannot open the event store"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | {"memory_limit": memory})
-            self._db.execute("SET TimeZone = 'UTC'")
+            self._db.execute("SET GLOBAL TimeZone = 'UTC'")
             if not read_only:
                 with self._transaction():
                     for statement in statements():
@@ -98,11 +98,9 @@ class DuckdbStore:
 
     def ledger(self) -> list[LedgerRow]:
         """See `EventStore.ledger`."""
-        # A connection of its own: a reader of the log asks from its thread, while a commit is under way in another
-        with self._explained("cannot read the ledger"), self._db.cursor() as connection:
-            rows = connection.execute(
-                f"SELECT topic, partition, next_offset, log, {', '.join(_COUNTS)} FROM ledger ORDER BY topic, partition"
-            ).fetchall()
+        rows = self._frame(
+            f"SELECT topic, partition, next_offset, log, {', '.join(_COUNTS)} FROM ledger ORDER BY topic, partition", []
+        ).iter_rows()
         return [LedgerRow(topic, number, end, Counts(*counts), log or "") for topic, number, end, log, *counts in rows]
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
@@ -126,9 +124,7 @@ class DuckdbStore:
 
     def settled(self) -> datetime | None:
         """See `EventStore.settled`."""
-        with self._explained("cannot read the event store"):
-            ((last,),) = self._db.execute("SELECT max(committed_at) FROM commits").fetchall()
-        found: datetime | None = last
+        found: datetime | None = self._frame("SELECT max(committed_at) FROM commits", []).item()
         return found
 
     def extent(self, feed: str, within: Range) -> Extent:
@@ -158,6 +154,23 @@ class DuckdbStore:
             f"FROM clicks {where} GROUP BY user_id ORDER BY user_id",
             values,
         )
+
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """See `EventStore.notes`."""
+        return dict(self._frame("SELECT key, document FROM notes WHERE kind = ? ORDER BY key", [kind]).iter_rows())
+
+    def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
+        """See `EventStore.take_note`."""
+        with (
+            self._explained("cannot write to the event store"),
+            self._db.cursor() as connection,
+            self._transaction(connection),
+        ):
+            for key, document in notes.items():
+                if document is None:
+                    connection.execute("DELETE FROM notes WHERE kind = ? AND key = ?", (kind, key))
+                else:
+                    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (kind, key, document))
 
     def inspect(self) -> list[Finding]:
         """See `EventStore.inspect`."""
@@ -259,18 +272,21 @@ class DuckdbStore:
 
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
         with self._explained("cannot read the event store"):
-            frame: pl.DataFrame = self._db.sql(query, params=values).pl()
+            # A connection of its own: others may read while a commit is under way in a thread
+            with self._db.cursor() as connection:
+                frame: pl.DataFrame = connection.sql(query, params=values).pl()
             return frame
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.begin()
+    def _transaction(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
+        db = connection or self._db
+        db.begin()
         try:
             yield
-            self._db.commit()
+            db.commit()
         except BaseException:
             with suppress(duckdb.Error):  # a failed commit has rolled back by itself
-                self._db.rollback()
+                db.rollback()
             raise
 
     @contextmanager

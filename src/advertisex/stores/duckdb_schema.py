@@ -55,6 +55,11 @@ _COMMITS = (
     ("committed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
     *((name, kind, f"in this batch: {says}") for name, kind, says in _LEDGER[3:-1]),
 )
+_NOTES = (
+    ("kind", "VARCHAR NOT NULL", "what it is about"),
+    ("key", "VARCHAR NOT NULL", "which one of the kind"),
+    ("document", "BLOB NOT NULL", "JSON"),
+)
 _TABLES = {
     "rejects": ("rejected and filtered messages, whole", _REJECTS, ""),
     "ledger": (
@@ -63,6 +68,7 @@ _TABLES = {
         ", PRIMARY KEY (topic, partition)",
     ),
     "commits": ("the ledger's history: what each commit added to it", _COMMITS, ""),
+    "notes": ("small documents about the events, such as how alerts stand", _NOTES, ", PRIMARY KEY (kind, key)"),
 }
 
 

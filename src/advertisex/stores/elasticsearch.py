@@ -6,7 +6,7 @@ replace. A crash in between leaves documents that the next run finds to be its o
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -30,6 +30,7 @@ from advertisex.stores.elasticsearch_indices import Indices
 from advertisex.stores.elasticsearch_inspect import inspect
 from advertisex.stores.elasticsearch_known import Known, known_of
 from advertisex.stores.elasticsearch_ledger import Ledger
+from advertisex.stores.elasticsearch_notes import Notes
 from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
 from advertisex.stores.elasticsearch_search import (
     all_of,
@@ -95,6 +96,7 @@ class ElasticsearchStore:
         self._connection = Connection(address_of(url), settings)
         self._indices = Indices(self._connection, settings)
         self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits)
+        self._notes = Notes(self._connection, self._indices.notes)
         self._crew = Crew(settings.parallel)
         try:
             self._open(read_only=read_only)
@@ -188,6 +190,14 @@ class ElasticsearchStore:
             return self._exact_totals(within, campaign)
         totals = [(user, int(clicks), int(conversions)) for user, clicks, conversions in rows]
         return pl.DataFrame(totals, schema=_TOTALS, orient="row")
+
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """See `EventStore.notes`."""
+        return self._notes.read(kind)
+
+    def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
+        """See `EventStore.take_note`."""
+        self._notes.write(kind, notes)
 
     def inspect(self) -> list[Finding]:
         """See `EventStore.inspect`."""

@@ -7,6 +7,7 @@
     advertisex_rejects             rejected and filtered messages, whole
     advertisex_ledger              one document for each partition
     advertisex_commits             the ledger's history, one document for each commit but the last of a partition
+    advertisex_notes               small documents about the events, such as how alerts stand
 
 Mappings are strict: a field that we do not know is an error, never a guess. Identifiers are plain keywords; one that
 is longer than Lucene's 32,766 bytes is refused by Elasticsearch, and so its message becomes a reject. Other text is
@@ -37,6 +38,7 @@ ALIASES = {
 REJECTS = "advertisex_rejects"
 LEDGER = "advertisex_ledger"
 COMMITS = "advertisex_commits"
+NOTES = "advertisex_notes"
 
 #: How the name of an index tells its period: for Polars, and to recognise it.
 PERIODS: dict[Literal["month", "day"], tuple[str, re.Pattern[str]]] = {
@@ -96,6 +98,9 @@ _LEDGER: dict[str, Any] = {
 }
 
 
+_NOTE: dict[str, Any] = {"kind": _ID, "key": _ID, "document": {"type": "binary"}}
+
+
 class Indices:
     """Names and makes the indices of one store.
 
@@ -111,6 +116,7 @@ class Indices:
         self.rejects = settings.prefix + REJECTS
         self.ledger = settings.prefix + LEDGER
         self.commits = settings.prefix + COMMITS
+        self.notes = settings.prefix + NOTES
 
     def alias(self, feed: str) -> str:
         """The name under which a feed's events are searched."""
@@ -133,7 +139,12 @@ class Indices:
             alias = self.alias(feed.name)
             self._put_template(alias, f"{alias}-*", event_mapping(feed), alias=alias)
             self._check_present(alias, event_mapping(feed))
-        for name, mapping in ((self.rejects, _REJECT), (self.commits, _COMMIT), (self.ledger, _LEDGER)):
+        for name, mapping in (
+            (self.rejects, _REJECT),
+            (self.commits, _COMMIT),
+            (self.notes, _NOTE),
+            (self.ledger, _LEDGER),
+        ):
             self._put_template(name, name, mapping)
             self._send("PUT", f"/{quote(name)}", unless=_THERE)
             self._put_mapping(name, mapping)

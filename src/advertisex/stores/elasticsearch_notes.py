@@ -1,0 +1,46 @@
+"""Notes in Elasticsearch: a document for each, in an index of their own."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import quote
+
+import msgspec
+
+from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_search import search_all
+
+
+class _Note(msgspec.Struct):
+    kind: str
+    key: str
+    document: str
+
+
+class Notes:
+    """The documents of one index of notes.
+
+    Args:
+        connection: to the cluster.
+        index: its name.
+    """
+
+    def __init__(self, connection: Connection, index: str) -> None:
+        self._connection, self._index = connection, index
+
+    def read(self, kind: str) -> dict[str, bytes]:
+        """See `EventStore.notes`."""
+        pages = search_all(self._connection, self._index, [{"key": "asc"}], query={"term": {"kind": kind}})
+        notes = (msgspec.json.decode(hit.source, type=_Note) for page in pages for hit in page)
+        return {note.key: b64decode(note.document) for note in notes}
+
+    def write(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
+        """See `EventStore.take_note`."""
+        for key, document in notes.items():
+            path = f"/{quote(self._index)}/_doc/{quote(f'{kind}/{key}', safe='')}"
+            what = "write to the event store"
+            if document is None:
+                self._connection.request("DELETE", path, what=what, accept={HTTPStatus.NOT_FOUND})
+            else:
+                note = _Note(kind, key, b64encode(document).decode())
+                self._connection.request("PUT", path, note, what=what)
