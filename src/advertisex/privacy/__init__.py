@@ -1,0 +1,1 @@
+"""A user's right to be forgotten: erasure from store and log."""
