@@ -205,11 +205,14 @@ def settings() -> str:
 
 
 def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting with its dotted name; FEED stands for the name of a feed."""
+    """Every setting with its dotted name; FEED stands for the name of a feed, `[]` for each table of a list."""
     for name, info in model.model_fields.items():
         inner = info.annotation
+        each = get_args(inner)[0] if get_origin(inner) is tuple else None
         if name == "feeds":
             yield from all_settings(FeedSettings, f"{prefix}feeds.FEED.")
+        elif isinstance(each, type) and issubclass(each, BaseModel):
+            yield from all_settings(each, f"{prefix}{name}[].")
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from all_settings(inner, f"{prefix}{name}.")
         else:
@@ -233,6 +236,8 @@ def _type(annotation: Any) -> str:
 
 
 def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "must be given"
     value = info.default
     match value:
         case None | {} | () | frozenset():
@@ -248,14 +253,14 @@ def _default(info: FieldInfo) -> str:
 
 
 def _variable(name: str) -> str:
-    return code("ADVERTISEX_" + name.upper().replace(".", "__"))
+    return code("ADVERTISEX_" + name.partition("[]")[0].upper().replace(".", "__"))
 
 
 def flags() -> str:
     """The settings that are flags too."""
     names = Settings.model_fields
     given = {
-        command: [name for name in inspect.signature(function).parameters if name in names]
+        command: [name for name in inspect.signature(function).parameters if name in names and name != "sources"]
         for command, function in (("ingest", ingest.ingest), ("process", process.process))
     }
     flagged = [name for name in names if any(name in parameters for parameters in given.values())]

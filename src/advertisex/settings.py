@@ -45,6 +45,12 @@ def _earliest(moment: datetime) -> datetime:
     return moment
 
 
+def _followable(source: str) -> str:
+    if source.strip() in {"", "-"}:
+        raise ValueError("name a file, folder, glob or URL")
+    return source
+
+
 def _prefix(text: str) -> str:
     if not re.fullmatch(r"([a-z0-9][a-z0-9._-]*)?", text):
         raise ValueError(f"{text!r} begins no name of an index: use a-z, 0-9, dot, dash and underscore")
@@ -116,6 +122,32 @@ class ApiSettings(_Section):
     attempts: int = Field(default=5, ge=1, description="tries before giving up, without --follow")
 
 
+class SourceSettings(_Section):
+    """A source that `advertisex run` follows; the names are those of the options of `advertisex ingest`."""
+
+    feed: FeedName = Field(description="impressions, clicks or bids")
+    source: Annotated[str, AfterValidator(_followable)] = Field(
+        description="file, folder, glob or http(s) URL", repr=False
+    )
+    every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between two looks at it")
+    map: dict[str, str] = Field(default={}, description="read a column as a field: column = field")
+    set: dict[str, str] = Field(default={}, description="give every record this value: field = value")
+    time_formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
+        default=(), description="strptime formats of its timestamps"
+    )
+    format: str | None = Field(default=None, description="json, ndjson, csv or avro, where it cannot be told")
+    records: str | None = Field(default=None, description="where in a JSON document the records are")
+    columns: tuple[str, ...] = Field(default=(), description="names of the CSV columns, where there is no header")
+    delimiter: str | None = Field(default=None, description="CSV delimiter, where it cannot be told")
+
+
+class MetricsSettings(_Section):
+    """Where metrics are served."""
+
+    port: int | None = Field(default=None, ge=0, le=65_535, description="serve /metrics on this port; 0 is a free one")
+    host: str = Field(default="127.0.0.1", min_length=1, description="the address to listen on")
+
+
 class KafkaSettings(_Section):
     """The event log in Kafka."""
 
@@ -164,6 +196,8 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     feeds: dict[FeedName, FeedSettings] = {}
     api: ApiSettings = ApiSettings()
+    sources: tuple[SourceSettings, ...] = Field(default=(), description="what `advertisex run` ingests")
+    metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
 
@@ -270,6 +304,10 @@ def _anchor_paths(content: dict[str, Any], folder: Path) -> None:
     cluster = content.get("elasticsearch")
     if isinstance(cluster, dict) and isinstance(cluster.get("ca_file"), str):
         cluster["ca_file"] = folder / cluster["ca_file"]
+    for source in content.get("sources") or ():
+        place = source.get("source") if isinstance(source, dict) else None
+        if isinstance(place, str) and place.strip() not in {"", "-"} and "://" not in place:
+            source["source"] = str(folder / place)
     for feed in (content.get("feeds") or {}).values():
         schemas = feed.get("schemas") if isinstance(feed, dict) else None
         if isinstance(schemas, dict):

@@ -60,7 +60,7 @@ def left(folder: Path) -> list[str]:
 
 
 def run(count: int, standing: Callable[[], object] = object, stop: Event | None = None) -> int:
-    return workers.run_workers(count, ["process"], stop or Event(), standing).code
+    return workers.run_workers([["process"]] * count, stop or Event(), standing).code
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_worker_that_is_left_is_asked_to_end_and_its_work_is_interrupted(fates
 PARENT = """
 from threading import Event
 from advertisex.cli.workers import run_workers
-run_workers(1, ["process"], Event(), object)
+run_workers([["process"]], Event(), object)
 """
 
 
@@ -150,3 +150,18 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "second"),
+    [
+        (["process", "--workers", "3", "--follow"], ["process", "--follow"]),
+        (["process", "--workers=3", "--metrics-port=9000"], ["process", "--metrics-port=9001"]),
+        (["process", "--metrics-port", "0", "--workers", "3"], ["process", "--metrics-port=0"]),
+        (["process", "--metrics-port", "9000", "--json"], ["process", "--metrics-port=9001", "--json"]),
+    ],
+)
+def test_each_worker_has_the_command_without_the_workers_and_a_port_of_its_own(
+    arguments: list[str], second: list[str]
+) -> None:
+    assert workers.command_of_worker(arguments, 1) == second

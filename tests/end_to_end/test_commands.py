@@ -354,8 +354,10 @@ def test_following_ends_cleanly_when_interrupted(cli: Cli, tmp_path: Path, numbe
         out, err = worker.communicate(timeout=60)
 
     assert worker.returncode == 0
-    assert err == ""
+    lines = [json.loads(line) for line in err.splitlines()]
     ledger = json.loads(out)
+    assert {line["event"] for line in lines} == {"batch stored"}
+    assert sum(line["read"] for line in lines) == ledger["total"]["read"]
     assert ledger["balanced"] is True
     assert 0 < ledger["total"]["read"] <= events
     with DuckdbStore(tmp_path / "data" / "store.duckdb", read_only=True) as store:

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import GOOD, avro_message, written
 
-from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome
+from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow
 from advertisex.errors import LogError, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.feeds.avro_framing import HEADER
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.processing.policy import Policy
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Committed, Processing, run
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 
@@ -263,24 +263,26 @@ def test_topics_of_no_feed_are_left_alone() -> None:
 def test_a_stop_ends_the_run_after_the_commit_that_is_under_way_and_the_next_goes_on_there() -> None:
     with pipeline() as (log, store):
         append(log, good("clicks", 50))
-        stop, committed = Event(), list[Outcome]()
+        stop, seen = Event(), list[Committed]()
 
-        def on_commit(outcome: Outcome, counts: Counts) -> None:
-            committed.append(outcome)
-            if len(committed) == 2:
+        def on_commit(committed: Committed) -> None:
+            seen.append(committed)
+            if len(seen) == 2:
                 stop.set()
 
         assert run(log, store, Processing(FEEDS, batch_size=10), stop, on_commit).stored == 20
         (log_id,) = log.identities(["clicks_conversions"]).values()
         assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20), log_id)]
         assert process_all(log, store).stored == 30
+        assert [(one.outcome.span.start, one.counts.stored) for one in seen] == [(0, 10), (10, 10)]
+        assert all(min(one.seconds.read, one.seconds.process, one.seconds.commit) > 0 for one in seen)
 
 
 def test_an_interrupt_between_commits_leaves_a_store_that_goes_on() -> None:
     with pipeline() as (log, store):
         append(log, good("clicks", 50))
 
-        def interrupt(outcome: Outcome, counts: Counts) -> None:
+        def interrupt(committed: Committed) -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -293,8 +295,8 @@ def test_following_takes_what_is_appended_meanwhile() -> None:
         append(log, good("clicks", 3))
         stop, seen = Event(), list[int]()
 
-        def on_commit(outcome: Outcome, counts: Counts) -> None:
-            seen.append(counts.stored)
+        def on_commit(committed: Committed) -> None:
+            seen.append(committed.counts.stored)
             if len(seen) == 1:
                 append(log, good("bids", 2))
             else:

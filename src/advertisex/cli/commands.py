@@ -15,7 +15,8 @@ import structlog
 import typer
 
 import advertisex
-from advertisex.cli import analyze, demo, doctor, ingest, ledger, process, rejects, simulate
+from advertisex.cli import analyze, demo, doctor, ingest, ledger, process, rejects, run, simulate
+from advertisex.cli.log_lines import configure_log
 from advertisex.cli.output import err, out
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
 
@@ -52,6 +53,7 @@ def options(
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
 app.command("process")(process.process)
+app.command("run")(run.run)
 app.add_typer(analyze.app, name="analyze")
 app.add_typer(rejects.app, name="rejects")
 app.command("ledger")(ledger.ledger)
@@ -69,7 +71,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character still gets the rest
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for results
+    configure_log(err.is_terminal)
     stamina.instrumentation.set_on_retry_hooks([_say_retry])
     try:
         code = _run()
@@ -127,7 +129,9 @@ def _give_up(reason: OSError) -> NoReturn:
 
 
 def _say_retry(details: stamina.instrumentation.RetryDetails) -> None:
-    err.print(f"trying again in {details.wait_for:.0f} s: {details.caused_by}", markup=False, soft_wrap=True)
+    structlog.get_logger(__name__).warning(
+        "trying again", wait_seconds=round(details.wait_for, 1), why=str(details.caused_by)
+    )
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from advertisex.batches import Counts, LedgerRow, Outcome
+from advertisex.batches import LedgerRow
+from advertisex.cli.metrics_option import MetricsPortOption, with_port
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -24,15 +25,18 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import ledger_dict, print_json, print_ledger, progress
-from advertisex.cli.workers import check_shareable, run_workers
+from advertisex.cli.output import err, ledger_dict, print_json, print_ledger, progress
+from advertisex.cli.workers import check_shareable, command_of_worker, run_workers
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
 from advertisex.feed_settings import configured_feeds
 from advertisex.logs.contract import EventLog
+from advertisex.logs.open import open_log
+from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.processing.enrich import Catalogue
+from advertisex.processing.lag import lags
 from advertisex.processing.policy import Policy
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Committed, Processing, run
 from advertisex.processing.websites import host_of
 from advertisex.settings import Settings
 from advertisex.stores.contract import EventStore
@@ -50,6 +54,7 @@ def process(
     workers: Annotated[
         int, typer.Option(metavar="N", min=1, help="Processes that share the partitions (Kafka and Elasticsearch).")
     ] = 1,
+    metrics_port: MetricsPortOption = None,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -59,11 +64,15 @@ def process(
 ) -> None:
     """Validate, filter and deduplicate what the log holds, store it exactly once, and print the ledger."""
     settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
+    if metrics_port is not None and not follow:
+        raise ConfigurationError("--metrics-port needs a process that goes on", mend="give --follow too")
+    settings = with_port(settings, metrics_port)
     processing = processing_of(settings, follow=follow)
     if workers > 1:
         check_shareable(settings)
         with stop_on_signals() as stop:
-            ended = run_workers(workers, _of_one_worker(sys.argv[1:]), stop, partial(_ledger_of, settings))
+            commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
+            ended = run_workers(commands, stop, partial(_ledger_of, settings))
         if ended.said_why or ended.code not in {0, INTERRUPTED}:
             raise typer.Exit(ended.code)  # one that waited for the store has said so: it need not be asked again
         finished = not ended.code
@@ -75,7 +84,7 @@ def process(
             raise typer.Exit(INTERRUPTED) from None
     else:
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
-            finished = process_log(event_log, event_store, processing)
+            finished = process_log(event_log, event_store, processing, settings)
             rows = event_store.ledger()
     if as_json:
         print_json(ledger_dict(rows))
@@ -88,12 +97,6 @@ def process(
 def _ledger_of(settings: Settings) -> list[LedgerRow]:
     with opened_store(settings, read_only=True) as store:
         return store.ledger()
-
-
-def _of_one_worker(arguments: list[str]) -> list[str]:
-    """The command line of this command without `--workers N`."""
-    kept = iter(arguments)
-    return [a for a in kept if not a.startswith("--workers=") and not (a == "--workers" and next(kept))]
 
 
 def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
@@ -117,27 +120,33 @@ def _host(site: str) -> str:
     return host.rstrip(".")
 
 
-def process_log(log: EventLog, store: EventStore, processing: Processing) -> bool:
+def process_log(log: EventLog, store: EventStore, processing: Processing, settings: Settings) -> bool:
     """Process with a progress bar; an interrupt ends it after the batch that is being committed.
+
+    With --follow, it is observed: a line in the log for each batch, and metrics where the settings want them.
 
     Returns:
         Whether it came to its end: of the log, or with --follow by the interrupt that it waits for.
     """
-    waiting = None if processing.follow else _waiting(log, store, processing)
-    with stop_on_signals(store.interrupt) as stop, progress("processing", waiting) as (bar, task):
+    topics = {feed.topic for feed in processing.feeds.values()}
+    waiting = None if processing.follow else sum(lags(log, store, topics).values())
+    with ExitStack() as around:
+        stop = around.enter_context(stop_on_signals(store.interrupt))
+        bar, task = around.enter_context(progress("processing", waiting))
+        observer = around.enter_context(_observed(store, processing, settings)) if processing.follow else None
 
-        def on_commit(outcome: Outcome, counts: Counts) -> None:
-            bar.advance(task, counts.read)
+        def on_commit(committed: Committed) -> None:
+            bar.advance(task, committed.counts.read)
+            if observer is not None:
+                observer.committed(committed)
 
         run(log, store, processing, stop, on_commit)
         return processing.follow or not stop.is_set()
 
 
-def _waiting(log: EventLog, store: EventStore, processing: Processing) -> int:
-    """How many messages lie between the ledger and the end of the log."""
-    topics = {feed.topic for feed in processing.feeds.values()}
-    done = store.positions()
-    return sum(end - done.get(p, 0) for p, end in log.end_offsets().items() if p.topic in topics)
+def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:
+    log_once_more = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
+    return observing(settings.metrics, store, log_once_more, processing, lines=not err.is_terminal)
 
 
 @contextmanager

@@ -47,15 +47,34 @@ def check_shareable(settings: Settings) -> None:
             )
 
 
-def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Callable[[], object]) -> Ended:
-    """Run `advertisex ARGUMENTS` in `count` processes until all have ended, or `stop` is set.
+def command_of_worker(arguments: Sequence[str], index: int) -> list[str]:
+    """The arguments of one worker: those of the command without `--workers N`, and with a port for its own metrics.
+
+    Args:
+        arguments: of the command.
+        index: of the worker, from 0 on; its port is that many after the one that was given.
+    """
+    kept: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in {"--workers", "--metrics-port"}:
+            kept.append(word)
+            continue
+        number = int(value or next(words))
+        if name == "--metrics-port":
+            kept.append(f"{name}={number + index if number else 0}")
+    return kept
+
+
+def run_workers(commands: Sequence[Sequence[str]], stop: Event, standing: Callable[[], object]) -> Ended:
+    """Run `advertisex COMMAND` for each command in a process until all have ended, or `stop` is set.
 
     A worker that is killed is started again: the others take over its partitions meanwhile. One that ends with an
     error ends them all, since the others would meet the same.
 
     Args:
-        count: of processes.
-        arguments: of each.
+        commands: the arguments of each process.
         stop: when set, they are asked to end.
         standing: tells where the ledger stands; asked when workers were killed.
 
@@ -63,8 +82,8 @@ def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Cal
         AdvertiseXError: workers are killed again and again, and the ledger does not get on.
     """
     errors = Errors()
-    kills = _Kills(_KILLS * count, standing)
-    workers = [WorkerProcess(arguments, errors) for _ in range(count)]
+    kills = _Kills(_KILLS * len(commands), standing)
+    workers = [WorkerProcess(command, errors) for command in commands]
     try:
         while not stop.is_set():
             codes = [worker.code for worker in workers]
@@ -75,7 +94,7 @@ def run_workers(count: int, arguments: Sequence[str], stop: Event, standing: Cal
             if not stop.wait(_RESTART_SECONDS if killed else _POLL_SECONDS):
                 for index in killed:
                     workers[index].close()
-                    workers[index] = WorkerProcess(arguments, errors)
+                    workers[index] = WorkerProcess(commands[index], errors)
     finally:
         for worker in workers:
             worker.ask_to_end()

@@ -6,6 +6,8 @@ One thread asks each source in its turn. So a poll never sleeps; it says when it
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
+from threading import Event
 from typing import Protocol
 
 from advertisex.errors import SourceError
@@ -104,8 +106,10 @@ class FollowedStdin:
         return True
 
 
-def follow(feed: Feed, sources: Sequence[str], options: IngestOptions, publisher: Publisher, report: Report) -> None:
-    """Publish what the sources yield until the process is interrupted, or nothing more can come.
+def follow(
+    feed: Feed, sources: Sequence[str], options: IngestOptions, publisher: Publisher, report: Report, stop: Event
+) -> None:
+    """Publish what the sources yield until `stop` is set, the process is interrupted, or nothing more can come.
 
     Whatever fails is reported, once as long as it fails in the same way, and asked again.
 
@@ -116,10 +120,11 @@ def follow(feed: Feed, sources: Sequence[str], options: IngestOptions, publisher
     followed = [_followed(source, feed, options) for source in sources]
     while waiting := [(source.due, source) for source in followed if source.due is not None]:
         due, source = min(waiting, key=lambda pair: pair[0])
-        time.sleep(max(0.0, due - time.monotonic()))
+        if stop.wait(max(0.0, due - time.monotonic())):
+            return
         for name, chunks in source.poll():
             try:
-                publisher.drain(name, chunks)
+                publisher.drain(name, takewhile(lambda _: not stop.is_set(), chunks))
             except SourceError as error:
                 if source.failed(error):
                     report(error)

@@ -1,6 +1,7 @@
 """Ingest: sources in, messages in the event log, an exact count out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 
 import structlog
 
@@ -26,6 +27,7 @@ def ingest(
     options: IngestOptions,
     on_progress: Progress | None = None,
     on_failure: Failure | None = None,
+    stop: Event | None = None,
 ) -> Published:
     """Append every record of every source to the feed's topic.
 
@@ -40,6 +42,7 @@ def ingest(
         options: how sources are read.
         on_progress: told the messages and bytes appended so far, after each append; so its last call is the whole.
         on_failure: told each failure as it happens; by default it is logged as a warning.
+        stop: when set, sources that are followed are left; what was appended until then is counted.
 
     Raises:
         LogError: the log cannot be written.
@@ -51,7 +54,7 @@ def ingest(
     failures: list[SourceError] = []
     try:
         if options.follow:
-            follow(feed, sources, options, publisher, report)
+            follow(feed, sources, options, publisher, report, stop or Event())
         else:
             for name, chunks in _inputs(feed, sources, options):
                 try:

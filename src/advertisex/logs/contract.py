@@ -125,6 +125,10 @@ class EventLog(Protocol):
         """
         ...
 
+    def size(self) -> int | None:
+        """Bytes that it takes on this machine's disk; None where it is not here."""
+        ...
+
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """What an engineer wants to know of the log: whether it answers, its version, its topics, what is wrong."""
         ...

@@ -61,6 +61,9 @@ class KafkaLog:
         there = self._topics.require(topics, create=self._create)
         return KafkaReader(self._cluster, self._topics, there, positions, limit)
 
+    def size(self) -> None:
+        """See `EventLog.size`: it is on the brokers' disks, and they export their own metrics."""
+
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """See `EventLog.inspect`."""
         return self._topics.inspect(topics)

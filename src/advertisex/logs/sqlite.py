@@ -114,6 +114,11 @@ class SqliteLog:
         """See `EventLog.reader`."""
         return SqliteReader(self, topics, positions, limit)
 
+    def size(self) -> int:
+        """See `EventLog.size`: the file, and what SQLite keeps beside it."""
+        files = (self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """See `EventLog.inspect`."""
         with self._explained("cannot read the event log"):

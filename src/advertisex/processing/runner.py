@@ -1,5 +1,6 @@
 """The loop of processing: read from the log, process, commit to the store, and go on from the ledger."""
 
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,12 +45,52 @@ class Processing:
     follow: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """How long each part of the work on a batch took. Reading includes the wait for a message to come."""
+
+    read: float
+    process: float
+    commit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A batch that is stored.
+
+    Attributes:
+        outcome: what became of it.
+        counts: what it added to the ledger.
+        seconds: how long it took.
+    """
+
+    outcome: Outcome
+    counts: Counts
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    batch: Batch
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Processed:
+    outcome: Outcome
+    read_seconds: float
+    seconds: float
+
+
+OnCommit = Callable[[Committed], None]
+
+
 def run(
     log: EventLog,
     store: EventStore,
     processing: Processing,
     stop: Event,
-    on_commit: Callable[[Outcome, Counts], None] = lambda outcome, counts: None,
+    on_commit: OnCommit = lambda committed: None,
 ) -> Counts:
     """Process what the log holds beyond the ledger, and commit it batch by batch.
 
@@ -76,39 +117,46 @@ def run(
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         batches = ahead(_batches(reader, stop, follow=processing.follow))
         with closing(ahead(_outcomes(batches, feeds, processing))) as outcomes:
-            for outcome in outcomes:
-                if reader.is_current(outcome.span):
-                    total += _commit(outcome, store, reader, on_commit)
+            for processed in outcomes:
+                if reader.is_current(processed.outcome.span):
+                    total += _commit(processed, store, reader, on_commit)
                 if stop.is_set():
                     break
     return total
 
 
-def _commit(
-    outcome: Outcome, store: EventStore, reader: LogReader, on_commit: Callable[[Outcome, Counts], None]
-) -> Counts:
+def _commit(processed: _Processed, store: EventStore, reader: LogReader, on_commit: OnCommit) -> Counts:
+    outcome, began = processed.outcome, time.perf_counter()
     try:
         counts = store.commit(outcome)
     except LedgerMoved as moved:  # another process has this partition, or had it: what it did is not done again
         _LOG.warning("another process was quicker: going on from the ledger", where=moved.where)
         reader.rewind(outcome.span.of)
         return Counts()
+    seconds = Seconds(processed.read_seconds, processed.seconds, time.perf_counter() - began)
     reader.acknowledge(outcome.span)
-    on_commit(outcome, counts)
+    on_commit(Committed(outcome, counts, seconds))
     return counts
 
 
 def _outcomes(
-    batches: Generator[Batch, None, None], feeds: Mapping[str, Feed], processing: Processing
-) -> Generator[Outcome, None, None]:
+    batches: Generator[_Read, None, None], feeds: Mapping[str, Feed], processing: Processing
+) -> Generator[_Processed, None, None]:
     with closing(batches):
-        for batch in batches:
-            yield process(batch, feeds[batch.span.topic], processing.policy, processing.catalogue)
+        for read in batches:
+            began = time.perf_counter()
+            feed = feeds[read.batch.span.topic]
+            outcome = process(read.batch, feed, processing.policy, processing.catalogue)
+            yield _Processed(outcome, read.seconds, time.perf_counter() - began)
 
 
-def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[Batch, None, None]:
+def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[_Read, None, None]:
     """Batches of every partition in turn, from where the ledger stands on."""
     while not stop.is_set():
-        yield from reader.poll()
+        began = time.perf_counter()
+        polled = reader.poll()
+        each = (time.perf_counter() - began) / max(1, len(polled))
+        for batch in polled:
+            yield _Read(batch, each)
         if not follow and reader.caught_up:
             return

@@ -155,6 +155,11 @@ class EventStore(Protocol):
         """
         ...
 
+    @property
+    def retries(self) -> int:
+        """How often a request to its server was tried again since it was opened."""
+        ...
+
     def inspect(self) -> list[Finding]:
         """What an engineer wants to know of the store: whether it answers, its version, what is wrong."""
         ...

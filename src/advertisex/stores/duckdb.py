@@ -172,6 +172,11 @@ class DuckdbStore:
                 else:
                     connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (kind, key, document))
 
+    @property
+    def retries(self) -> int:
+        """See `EventStore.retries`: there is no server."""
+        return 0
+
     def inspect(self) -> list[Finding]:
         """See `EventStore.inspect`."""
         with self._explained("cannot read the event store"):

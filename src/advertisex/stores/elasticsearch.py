@@ -199,6 +199,11 @@ class ElasticsearchStore:
         """See `EventStore.take_note`."""
         self._notes.write(kind, notes)
 
+    @property
+    def retries(self) -> int:
+        """See `EventStore.retries`."""
+        return self._connection.retries
+
     def inspect(self) -> list[Finding]:
         """See `EventStore.inspect`."""
         return inspect(self._connection, self._indices, self.ledger())

@@ -79,12 +79,14 @@ class Connection:
     def __init__(self, address: Address, settings: ElasticsearchSettings) -> None:
         self.address = address
         self.interrupted = threading.Event()
+        self.retries = 0
+        self._counting = threading.Lock()
         self._answered = False
         self._node = Urllib3HttpNode(_node_config(address, settings))
 
     def patience(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Patience:
         """For trying `what` again; see `Patience`."""
-        return Patience(what, self.address, seconds, [self.interrupted, *([stop] if stop else [])])
+        return Patience(what, self.address, seconds, [self.interrupted, *([stop] if stop else [])], self._count_retry)
 
     def request(
         self,
@@ -158,6 +160,10 @@ class Connection:
     def close(self) -> None:
         """Close its connections."""
         self._node.close()
+
+    def _count_retry(self) -> None:
+        with self._counting:
+            self.retries += 1
 
     def _raise_if_for_good(self, what: str, error: Exception) -> None:
         if mend := mend_of_tls(error):

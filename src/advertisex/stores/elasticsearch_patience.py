@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -31,10 +31,18 @@ class Patience:
         where: the cluster.
         seconds: until the end; None never ends.
         stops: any of these ends it at once.
+        on_retry: called before each further try.
     """
 
-    def __init__(self, what: str, where: Address, seconds: float | None, stops: Collection[threading.Event]) -> None:
-        self._what, self._where, self._stops = what, where, stops
+    def __init__(
+        self,
+        what: str,
+        where: Address,
+        seconds: float | None,
+        stops: Collection[threading.Event],
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._what, self._where, self._stops, self._on_retry = what, where, stops, on_retry
         self._since = time.monotonic()
         self._until = None if seconds is None else self._since + seconds
         self._warned: float | None = None
@@ -67,6 +75,7 @@ class Patience:
         pause = max(min(self._next, longest) * random.uniform(0.5, 1.0), at_least)  # noqa: S311 - jitter
         self._next = min(self._next * 2, longest)
         self._sleep(pause if self._until is None else min(pause, max(self._until - now, 0.0)))
+        self._on_retry()
 
     def progressed(self) -> None:
         """Something got through: begin with short pauses again."""

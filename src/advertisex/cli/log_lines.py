@@ -1,0 +1,33 @@
+"""How the log of the program itself is written: to stderr, for stdout is for results."""
+
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_FIRST = ("timestamp", "level", "event")
+
+
+def configure_log(terminal: bool) -> None:
+    """Write lines for people on a terminal, and one JSON object a line anywhere else.
+
+    Each has `timestamp` (UTC, RFC 3339), `level`, `event`, and what belongs to it. None holds data of users.
+    """
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _ordered,
+            renderer,
+        ],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
+def _ordered(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What every line has comes first: people read them too."""
+    return {name: line[name] for name in _FIRST} | {name: v for name, v in line.items() if name not in _FIRST}

@@ -1,0 +1,85 @@
+"""`advertisex run`: what the settings name, continuously."""
+
+from functools import partial
+
+import structlog
+
+from advertisex.cli.metrics_option import MetricsPortOption, with_port
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    StoreOption,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
+from advertisex.cli.process import processing_of, stop_on_signals
+from advertisex.continuous import Source, run_continuously
+from advertisex.feed_settings import configured_feeds
+from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.options import IngestOptions
+from advertisex.logs.open import open_log
+from advertisex.monitoring.observing import observing
+from advertisex.settings import Settings, SourceSettings
+
+_LOG = structlog.get_logger(__name__)
+
+
+def run(
+    metrics_port: MetricsPortOption = None,
+    data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Ingest the sources that the settings name, process what comes, and watch it, until interrupted."""
+    settings = with_port(settings_of(config, data=data, log=log, store=store), metrics_port)
+    processing = processing_of(settings, follow=True)
+    sources = sources_of(settings)
+    log_once_more = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
+    with (
+        opened_store(settings, read_only=False) as event_store,
+        stop_on_signals(event_store.interrupt) as stop,
+        observing(settings.metrics, event_store, log_once_more, processing, lines=not err.is_terminal) as observer,
+    ):
+        for source in sources:
+            _LOG.info("source is followed", feed=source.feed.name, source=source.shown, every=source.options.every)
+        run_continuously(sources, log_once_more, event_store, processing, observer, stop)
+        rows = event_store.ledger()
+    if as_json:
+        print_json(ledger_dict(rows))
+    else:
+        print_ledger(rows)
+
+
+def sources_of(settings: Settings) -> list[Source]:
+    """What the settings say is ingested.
+
+    Raises:
+        ConfigurationError: a source is described wrongly.
+    """
+    feeds = configured_feeds(settings)
+    return [Source(feeds[one.feed], one.source, _options(one, settings)) for one in settings.sources]
+
+
+def _options(source: SourceSettings, settings: Settings) -> IngestOptions:
+    options = IngestOptions(
+        format=source.format,
+        records=source.records,
+        columns=source.columns,
+        delimiter=source.delimiter,
+        mapping=Mapping(source.map, source.set, source.time_formats),
+        headers=settings.api.headers,
+        follow=True,
+        every=source.every,
+        timeout=settings.api.timeout,
+        retry_wait=settings.api.retry_wait,
+        max_attempts=settings.api.attempts,
+    )
+    options.mapping.for_feed(configured_feeds(settings)[source.feed])
+    return options.checked()

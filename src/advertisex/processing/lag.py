@@ -1,0 +1,18 @@
+"""How far processing is behind the log."""
+
+from collections.abc import Collection
+
+from advertisex.batches import Partition
+from advertisex.logs.contract import EventLog
+from advertisex.stores.contract import EventStore
+
+
+def lags(log: EventLog, store: EventStore, topics: Collection[str]) -> dict[Partition, int]:
+    """For every partition of the topics, how many offsets lie between the ledger and the end of the log.
+
+    Raises:
+        LogError: the log cannot be asked.
+        StoreError: the store cannot.
+    """
+    done = store.positions()
+    return {p: max(0, end - done.get(p, 0)) for p, end in log.end_offsets().items() if p.topic in topics}

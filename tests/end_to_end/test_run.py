@@ -1,0 +1,232 @@
+"""`advertisex run` and `process --follow` as they are meant to be run: as processes that go on until they are ended."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from advertisex.continuous import Source, run_continuously
+from advertisex.errors import LogError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.options import IngestOptions
+from advertisex.logs.sqlite import SqliteLog
+from advertisex.monitoring.metrics import Metrics
+from advertisex.monitoring.observing import Observer
+from advertisex.processing.runner import Processing
+from advertisex.stores.duckdb import DuckdbStore
+
+PATIENCE = 60.0
+USER = "user-that-nobody-logs"
+
+Cli = Callable[..., Any]
+
+
+def impressions(numbers: range) -> str:
+    moment = "2026-01-05T10:00:00Z"
+    rows = (
+        {"user_id": f"{USER}-{n}", "timestamp": moment, "website": "a.example", "creative_id": "c"} for n in numbers
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[str]:
+    """A real HTTP server over the folder `served`."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Running:
+    """A command that goes on."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._said = folder / "stderr.txt"
+        with self._said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "advertisex", *arguments],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it said so far; every line is one JSON object."""
+        said = self._said.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in said if line.endswith("\n")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line["event"] == name]
+
+    def until(self, happened: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + PATIENCE
+        while not (found := happened()):
+            assert self.process.poll() is None, self._said.read_text()
+            assert time.monotonic() < deadline, self._said.read_text()
+            time.sleep(0.05)
+        return found
+
+    def counted(self) -> int:
+        """Messages that the metrics say were read."""
+        url = self.until(lambda: self.events("metrics are served"))[0]["url"]
+        families = text_string_to_metric_families(httpx.get(url).text)
+        return int(sum(s.value for f in families for s in f.samples if s.name == "advertisex_messages_total"))
+
+    def end(self) -> dict[str, Any]:
+        """Interrupt it: the ledger that it prints."""
+        self.process.send_signal(signal.SIGTERM)
+        out, _ = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode == 0, self._said.read_text()
+        document: dict[str, Any] = json.loads(out)
+        return document
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[Running]:
+    started = Running(folder, *arguments, "--json")
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.process.communicate()
+
+
+def settings(folder: Path, *sources: tuple[str, str]) -> None:
+    tables = [f'[[sources]]\nfeed = "{feed}"\nsource = "{source}"\nevery = 0.1\n' for feed, source in sources]
+    (folder / "advertisex.toml").write_text("\n".join([*tables, "[metrics]\nport = 0\n"]))
+
+
+def test_run_ingests_and_processes_all_sources_until_it_is_ended(tmp_path: Path, api: str) -> None:
+    (tmp_path / "served" / "impressions.json").write_text(json.dumps([json.loads(impressions(range(1)))]))
+    (tmp_path / "a.ndjson").write_text(impressions(range(1, 40)) + "{broken\n")
+    (tmp_path / "clicks.csv").write_text(
+        "timestamp,user_id,campaign_id,conversion_type\n" + f"2026-01-05T10:00:00Z,{USER}-1,k,click\n"
+    )
+    settings(
+        tmp_path,
+        ("impressions", f"{api}/impressions.json"),
+        ("impressions", "http://someone:geheim@127.0.0.1:1/away?token=geheim"),
+        ("impressions", "a.ndjson"),
+        ("clicks", "*.csv"),
+    )
+    with running(tmp_path, "run") as started:
+        started.until(lambda: started.counted() >= 42)  # the API gives the same again and again
+        with (tmp_path / "a.ndjson").open("a") as file:
+            file.write(impressions(range(40, 60)))
+        started.until(lambda: started.counted() >= 62)
+        (failed,) = started.until(lambda: started.events("source failed"))
+        total = started.end()["total"]
+        said = (tmp_path / "stderr.txt").read_text()
+        batches = started.events("batch stored")
+
+    assert (total["stored"], total["rejected"]) == (61, 1)
+    assert total["read"] == total["stored"] + total["duplicate"] + total["rejected"]
+    assert sum(batch["read"] for batch in batches) == total["read"]
+    assert failed["level"] == "warning"
+    assert "connection refused" in failed["error"].lower()
+    assert "geheim" not in said
+    assert USER not in said
+    assert all(list(line)[:3] == ["timestamp", "level", "event"] for line in started.lines())
+
+    with running(tmp_path, "run") as again:  # files are read anew: nothing is stored twice
+        again.until(lambda: again.counted() >= 62)
+        after = again.end()["total"]
+    assert after["stored"] == total["stored"]
+
+
+def test_run_that_is_killed_goes_on_from_the_ledger(tmp_path: Path) -> None:
+    settings(tmp_path, ("impressions", "a.ndjson"))
+    file = (tmp_path / "a.ndjson").open("a")
+    for start in range(0, 3_000, 1_000):
+        file.write(impressions(range(start, start + 1_000)))
+        file.flush()
+        with running(tmp_path, "run") as started:
+            started.until(lambda: started.events("batch stored"))
+            started.process.kill()
+    file.close()
+    with running(tmp_path, "run") as started:
+        started.until(lambda: started.counted() >= 3_000)
+        total = started.end()["total"]
+    assert total["stored"] == 3_000
+    assert total["read"] == total["stored"] + total["duplicate"]
+
+
+def test_following_is_observed_as_well(tmp_path: Path) -> None:
+    with SqliteLog(tmp_path / "d" / "log.db") as log:
+        log.append("ad_impressions", impressions(range(30)).encode().splitlines())
+    with running(tmp_path, "process", "--follow", "--data", "d", "--metrics-port", "0") as started:
+        started.until(lambda: started.counted() == 30)
+        with SqliteLog(tmp_path / "d" / "log.db") as log:
+            log.append("ad_impressions", [b"{"])
+        started.until(lambda: started.counted() == 31)
+        total = started.end()["total"]
+        first, second = started.events("batch stored")
+    assert (first["stored"], second["rejected"], total["read"]) == (30, 1, 31)
+    assert (first["start"], first["end"], second["start"], second["end"]) == (0, 30, 30, 31)
+    assert USER not in json.dumps(started.lines())
+
+
+def test_metrics_of_a_process_that_ends_by_itself_are_refused(cli: Cli) -> None:
+    ended = cli("process", "--metrics-port", "0")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "error: --metrics-port needs a process that goes on; give --follow too\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[sources]]\nfeed = "impressions"\nsource = "-"', "name a file, folder, glob or URL"),
+        ('[[sources]]\nfeed = "views"\nsource = "a"', "sources.0.feed"),
+        ('[[sources]]\nfeed = "clicks"\nsource = "a"\nmap = { a = "nothing" }', "clicks has no field 'nothing'"),
+        ('[[sources]]\nfeed = "clicks"\nsource = "a"\nformat = "xml"', "unknown format 'xml'"),
+        ("[metrics]\nport = 70000", "metrics.port"),
+    ],
+)
+def test_a_source_that_is_described_wrongly_is_told_before_anything_begins(
+    cli: Cli, tmp_path: Path, text: str, told: str
+) -> None:
+    (tmp_path / "advertisex.toml").write_text(text)
+    ended = cli("run")
+    assert (ended.code, ended.out) == (2, "")
+    assert told in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_log_that_cannot_be_written_any_more_ends_it_all_with_that_error(tmp_path: Path) -> None:
+    class Full(SqliteLog):
+        def append(self, topic: str, messages: Any) -> None:
+            raise LogError("the disk is full")
+
+    (tmp_path / "a.ndjson").write_text(impressions(range(3)))
+    source = Source(FEEDS["impressions"], str(tmp_path / "a.ndjson"), IngestOptions(follow=True, every=0.1))
+    with DuckdbStore(tmp_path / "store.duckdb") as store:
+        observer = Observer(Metrics(store), lines=False)
+        stop = Event()
+        with pytest.raises(LogError, match="the disk is full"):
+            run_continuously(
+                [source], partial(Full, tmp_path / "log.db"), store, Processing(FEEDS, follow=True), observer, stop
+            )
+    assert stop.is_set()

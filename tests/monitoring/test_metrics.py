@@ -1,0 +1,173 @@
+"""What Prometheus is told, scraped over HTTP and read by its own parser, of real batches in a real store."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
+
+from advertisex.batches import Counts
+from advertisex.errors import ConfigurationError, LogError
+from advertisex.feeds import FEEDS
+from advertisex.logs.sqlite import SqliteLog
+from advertisex.monitoring.metrics import Metrics
+from advertisex.monitoring.metrics_server import serving
+from advertisex.monitoring.observing import Observer, observing
+from advertisex.monitoring.ticking import ticking
+from advertisex.processing.runner import Processing, run
+from advertisex.settings import MetricsSettings
+from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.duckdb import DuckdbStore
+
+Samples = dict[tuple[str, ...], float]
+
+
+def impression(number: int, **more: Any) -> bytes:
+    moment = datetime.now(UTC) - timedelta(seconds=90)
+    good = {"user_id": f"u{number}", "timestamp": moment.isoformat(), "website": "a.example.com", "creative_id": "c"}
+    return json.dumps(good | more).encode()
+
+
+def scraped(url: str) -> tuple[Samples, dict[str, str]]:
+    """Every sample by its name and the values of its labels in the order of their names, and each family's type."""
+    answer = httpx.get(url)
+    assert answer.headers["content-type"].startswith("text/plain")
+    families = list(text_string_to_metric_families(answer.text))
+    samples = {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    assert all(family.documentation for family in families)
+    return samples, {family.name: family.type for family in families}
+
+
+@contextmanager
+def observed(folder: Path) -> Iterator[tuple[SqliteLog, DuckdbStore, Observer, Callable[[], Samples]]]:
+    """A log, a store, and what is scraped of them."""
+    with SqliteLog(folder / "log.db") as log, DuckdbStore(folder / "store.duckdb") as store:
+        again = partial(SqliteLog, folder / "log.db")
+        with (
+            capture_logs() as said,
+            observing(MetricsSettings(port=0), store, again, Processing(FEEDS), lines=True) as observer,
+        ):
+            (url,) = (line["url"] for line in said if line["event"] == "metrics are served")
+            yield log, store, observer, lambda: scraped(url)[0]
+
+
+def test_messages_add_up_to_the_ledger_and_refusals_to_the_rejects(tmp_path: Path) -> None:
+    with observed(tmp_path) as (log, store, observer, scrape):
+        good = [impression(i) for i in range(20)]
+        log.append("ad_impressions", [*good, b"{", impression(99, user_id="-5"), impression(98, user_id=""), good[3]])
+        run(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
+        log.append("ad_impressions", good)
+        run(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
+        found = scrape()
+
+        (row,) = store.ledger()
+        assert row.counts == Counts(read=44, stored=20, duplicate=21, filtered=1, rejected=2)
+        for outcome in ("stored", "duplicate", "filtered", "rejected"):
+            sample = found["advertisex_messages_total", "impressions", outcome]
+            assert sample == getattr(row.counts, outcome), outcome
+        refused = {key[1:]: value for key, value in found.items() if key[0] == "advertisex_refused_messages_total"}
+        by_reason = store.rejects(RejectQuery()).group_by("feed", "kind", "reason").len()
+        assert refused == {tuple(key): count for *key, count in by_reason.iter_rows()}
+        assert found["advertisex_batch_messages_sum",] == 44
+        assert found["advertisex_batch_messages_count",] == 7
+        for stage in ("read", "process", "commit"):
+            assert found["advertisex_batch_duration_seconds_count", stage] == 7
+            assert found["advertisex_batch_duration_seconds_sum", stage] > 0
+
+
+def test_delays_are_counted_as_they_are(tmp_path: Path) -> None:
+    ago = [-30.0, 0.05, 0.5, 20.0, 20.0, 4000.0]
+    now = datetime.now(UTC)
+    with observed(tmp_path) as (log, store, observer, scrape):
+        times = [(now - timedelta(seconds=seconds)).isoformat() for seconds in ago]
+        log.append("ad_impressions", [impression(i, timestamp=time) for i, time in enumerate(times)])
+        run(log, store, Processing(FEEDS), Event(), observer.committed)
+        found = scrape()
+        stored = pl.concat(store.scan("impressions", ["ingested_at", "event_time"], Range()))
+        delays = (stored["ingested_at"] - stored["event_time"]).dt.total_microseconds() / 1e6
+
+        buckets = {key[2]: v for key, v in found.items() if key[0] == "advertisex_event_delay_seconds_bucket"}
+        assert len(buckets) == 13
+        assert buckets == {bound: float((delays <= float(bound)).sum()) for bound in buckets}
+        assert found["advertisex_event_delay_seconds_count", "impressions"] == len(ago)
+        total = found["advertisex_event_delay_seconds_sum", "impressions"]
+        assert total == pytest.approx(delays.clip(0, None).sum())
+
+
+def test_lag_and_size_of_the_log_are_told_before_anything_is_processed(tmp_path: Path) -> None:
+    with SqliteLog(tmp_path / "log.db") as log:
+        log.append("ad_impressions", [impression(i) for i in range(30)])
+    with observed(tmp_path) as (log, store, observer, scrape):
+        until = time.monotonic() + 20
+        while ("advertisex_lag_messages", "0", "ad_impressions") not in (found := scrape()):
+            assert time.monotonic() < until
+        assert found["advertisex_lag_messages", "0", "ad_impressions"] == 30
+        assert found["advertisex_log_size_bytes",] == log.size() > 0
+        run(log, store, Processing(FEEDS), Event(), observer.committed)
+        assert scrape()["advertisex_last_commit_timestamp_seconds", "0", "ad_impressions"] > 1.7e9
+
+
+def test_names_and_types_are_as_prometheus_recommends(tmp_path: Path) -> None:
+    with DuckdbStore(tmp_path / "s") as store, serving(Metrics(store).registry, "127.0.0.1", 0) as url:
+        _, types = scraped(url)
+        text = httpx.get(url).text
+    ours = {name: kind for name, kind in types.items() if name.startswith("advertisex")}
+    assert len(ours) == 14
+    for name, kind in ours.items():
+        assert (f"{name}_total" in text) == (kind == "counter"), name
+        assert not name.endswith(("_ms", "_milliseconds", "_minutes", "_kb")), name
+
+
+def test_every_metric_is_in_the_guide_and_none_else(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "run.md").read_text()
+    with DuckdbStore(tmp_path / "s") as store:
+        families = [f for f in Metrics(store).registry.collect() if f.name.startswith("advertisex")]
+    told = {line.split("`")[1] for line in guide.splitlines() if line.startswith("| `advertisex_")}
+    ends = {"counter": "_total", "info": "_info"}
+    assert told == {family.name + ends.get(family.type, "") for family in families}
+
+
+def test_a_port_that_is_taken_and_an_address_that_is_not_ours_are_told(tmp_path: Path) -> None:
+    with DuckdbStore(tmp_path / "s") as store, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        registry = Metrics(store).registry
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=r"in use .*name another port") as caught:
+            serving(registry, "127.0.0.1", port).__enter__()
+        assert caught.value.where == f"127.0.0.1:{port}"
+        with pytest.raises(ConfigurationError, match=r"check the setting metrics\.host"):
+            serving(registry, "192.0.2.1", 0).__enter__()
+
+
+def test_what_is_done_every_so_often_outlives_its_failures_and_tells_each_once() -> None:
+    failures = iter(["a", "a", "b", "", "b"])
+    done, failed = Event(), list[None]()
+
+    def tick() -> None:
+        if why := next(failures, "end"):
+            if why == "end":
+                done.set()
+                return
+            raise LogError(why)
+
+    with capture_logs() as said, ticking("look", 0.01, tick, lambda: failed.append(None)):
+        assert done.wait(10)
+    assert [line["error"] for line in said] == ["a", "b", "b"]
+    assert {line["event"] for line in said} == {"cannot look, and try again"}
+    assert len(failed) == 4
