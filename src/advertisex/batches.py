@@ -14,7 +14,7 @@ from typing import NamedTuple
 import polars as pl
 
 #: A position as text; neither number is larger than a store keeps.
-_POSITION = re.compile(r"([^/]+)/([0-9]{1,9})/([0-9]{1,18})", re.ASCII)
+_POSITION = re.compile(r"(.+)/([0-9]{1,9})/([0-9]{1,18})", re.ASCII | re.DOTALL)
 
 #: Columns that every stored event has beside those of its feed: identity, provenance, times (UTC, µs).
 EVENT_COLUMNS: dict[str, pl.DataType] = {

@@ -28,6 +28,12 @@ SinceOption = Annotated[
 UntilOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="Only those ingested before then (UTC).", rich_help_panel=_WHICH)
 ]
+ReplayedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--replayed/--not-replayed", help="Only those that were, or were not, replayed.", rich_help_panel=_WHICH
+    ),
+]
 
 
 def query_of(
@@ -38,6 +44,8 @@ def query_of(
     kind: str | None = None,
     since: str | None = None,
     until: str | None = None,
+    replayed: bool | None = None,
+    limit: int | None = None,
 ) -> RejectQuery:
     """The rejects that the options choose.
 
@@ -51,7 +59,7 @@ def query_of(
     start, end = moment(since, "--since"), moment(until, "--until")
     if start and end and start >= end:
         raise ConfigurationError(f"the range is empty: {since} to {until}", mend="let --since lie before --until")
-    query = RejectQuery(reason=reason, feed=feed, since=start, until=end, kind=kind)
+    query = RejectQuery(reason, feed, start, end, kind=kind, replayed=replayed, limit=limit)
     if not ids:
         return query
     if query != RejectQuery():

@@ -1,7 +1,6 @@
-"""`advertisex rejects`: what was refused, and why."""
+"""`advertisex rejects list`: what was refused, counted, then row by row."""
 
-from base64 import b64encode
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 import typer
@@ -17,27 +16,30 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, print_json, print_table
-from advertisex.errors import ConfigurationError
-from advertisex.feeds import FEEDS
-from advertisex.stores.contract import RejectQuery
+from advertisex.cli.rejects.choosing import (
+    FeedOption,
+    KindOption,
+    ReasonOption,
+    ReplayedOption,
+    SinceOption,
+    UntilOption,
+    query_of,
+)
+from advertisex.rejects.export import document_of
 
 #: With the other columns, a line of a table that is not for a terminal.
-_LONGEST_DETAIL = 140
-
-app = typer.Typer(help="What was rejected or filtered, and why.", no_args_is_help=True)
-
-_SHOWN = ("topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail")
+_LONGEST_DETAIL = 120
+#: So many lines of hours are read; more are for --json.
+_MOST_HOURS = 40
 
 
-@app.callback()
-def rejects() -> None:
-    """What was rejected or filtered, and why."""
-
-
-@app.command("list")
 def list_rejects(
-    reason: Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason.")] = None,
-    feed: Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.")] = None,
+    reason: ReasonOption = None,
+    feed: FeedOption = None,
+    kind: KindOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    replayed: ReplayedOption = None,
     limit: Annotated[int, typer.Option(min=0, max=MOST_LISTED, help="At most so many rows.")] = 20,
     data: DataOption = None,
     store: StoreOption = None,
@@ -45,27 +47,57 @@ def list_rejects(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List rejected and filtered messages, counted by reason, then row by row."""
-    if feed is not None and feed not in FEEDS:
-        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(FEEDS)}")
-    settings = settings_of(config, data=data, store=store)
-    query = RejectQuery(reason=reason, feed=feed, limit=limit)
-    with opened_store(settings, read_only=True) as event_store:
+    """List rejected and filtered messages: counted by feed, reason and hour, then row by row."""
+    query = query_of(reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, limit=limit)
+    with opened_store(settings_of(config, data=data, store=store), read_only=True) as event_store:
         counts = event_store.reject_counts(query)
         rows = event_store.rejects(query)
-    total = int(counts["count"].sum())
     if as_json:
-        print_json({"rejects": [_document(row) for row in rows.iter_rows(named=True)], "total": total})
+        print_json(
+            {
+                "counts": [row | {"hour": row["hour"].isoformat() + "Z"} for row in counts.iter_rows(named=True)],
+                "rejects": [document_of(row) for row in rows.iter_rows(named=True)],
+                "total": int(counts["count"].sum()),
+            }
+        )
+    else:
+        _print_counts(counts)
+        out.print()
+        _print_rows(rows, int(counts["count"].sum()))
+
+
+def _print_counts(counts: pl.DataFrame) -> None:
+    """By reason and hour in one table, where each reason has one hour; else in two, the last hours first."""
+    keys = ["feed", "kind", "reason"]
+    by_reason = counts.group_by(keys).agg(pl.sum("count")).sort(keys)
+    if by_reason.height == counts.height:
+        _print_table("By feed, reason and hour of ingestion", counts)
         return
-    by_reason = counts.group_by("feed", "kind", "reason").agg(pl.sum("count")).sort("feed", "kind", "reason")
-    print_table("By reason", by_reason.columns, by_reason.iter_rows(), numbers=["count"])
+    _print_table("By feed and reason", by_reason)
     out.print()
-    columns = ("position", "reason", "detail")
+    hours = counts.sort("hour", *keys, descending=[True, False, False, False]).select("hour", *keys, "count")
+    _print_table("By hour of ingestion, feed and reason", hours.head(_MOST_HOURS))
+    if (more := hours.height - _MOST_HOURS) > 0:
+        out.print(f"… {more:,} more rows: --since and --until choose, --json prints all", style="dim", soft_wrap=True)
+
+
+def _print_table(title: str, counts: pl.DataFrame) -> None:
+    rows = counts
+    if "hour" in counts.columns:
+        rows = counts.with_columns(pl.col("hour").dt.to_string("%Y-%m-%d %H:%M UTC"))
+    print_table(title, rows.columns, rows.iter_rows(), numbers=["count"])
+
+
+def _print_rows(rows: pl.DataFrame, total: int) -> None:
     body = [
-        (f"{row['topic']}/{row['partition']}/{row['offset']}", row["reason"], _one_line(row["detail"]))
-        for row in rows.iter_rows(named=True)
+        (f"{topic}/{partition}/{offset}", reason, _one_line(detail), replayed_to or "")
+        for topic, partition, offset, reason, detail, replayed_to in rows.select(
+            "topic", "partition", "offset", "reason", "detail", "replayed_to"
+        ).iter_rows()
     ]
-    print_table(f"The first {len(body):,} of {total:,}", columns, body)
+    columns = ("id", "reason", "detail", "replayed to")
+    many = len(columns) if any(replayed_to for *_, replayed_to in body) else -1
+    print_table(f"The first {len(body):,} of {total:,}", columns[:many], [row[:many] for row in body])
 
 
 def _one_line(detail: str) -> str:
@@ -73,12 +105,3 @@ def _one_line(detail: str) -> str:
     line = " ".join(detail.split())
     half = _LONGEST_DETAIL // 2
     return line if len(line) <= _LONGEST_DETAIL else f"{line[:half].rstrip()} … {line[-half:].lstrip()}"
-
-
-def _document(row: dict[str, Any]) -> dict[str, Any]:
-    document = {name: row[name] for name in _SHOWN}
-    payload: bytes = row["payload"]
-    try:
-        return document | {"payload": payload.decode()}
-    except UnicodeDecodeError:
-        return document | {"payload": b64encode(payload).decode(), "encoding": "base64"}

@@ -27,10 +27,10 @@ from advertisex.cli.rejects.choosing import (
     UntilOption,
     query_of,
 )
-from advertisex.cli.rejects.messages import payload_fields, readable
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.mapping import Mapping
+from advertisex.rejects.export import payload_fields
 from advertisex.rejects.preview import Preview, Verdict, preview
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
@@ -171,7 +171,7 @@ def _print_replay(done: Replayed) -> None:
 def _print_preview(seen: Preview) -> None:
     for example in seen.examples:
         out.print(plain(str(example.position)), style="bold")
-        out.print(plain(readable(example.message)), soft_wrap=True)
+        out.print(plain(example.message.decode(errors="backslashreplace")), soft_wrap=True)
     if seen.examples:
         out.print()
     rows = [(verdict.feed, verdict.kind, verdict.reason, many) for verdict, many in _sorted(seen)]
