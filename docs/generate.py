@@ -18,9 +18,9 @@ from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
 from advertisex.feeds import FEEDS, Feed, TimeReading
-from advertisex.feeds.flatten import _OPENRTB, _OPENRTB_TARGETING
+from advertisex.feeds.flatten import OPENRTB, OPENRTB_TARGETING
 from advertisex.feeds.rules import PLACEHOLDERS
-from advertisex.processing.decode import MAX_BYTES
+from advertisex.processing import decode, policy
 from advertisex.processing.standardise import standardise
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import host_of, registered_domain
@@ -30,19 +30,6 @@ from advertisex.stores.duckdb_schema import statements
 PAGES = Path(__file__).parent
 _BLOCK = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-#: What the stages before and after the rules refuse. `tests/docs` holds these to the codes of the simulator.
-_DECODE = (
-    ("empty_message", "The message has no bytes."),
-    ("oversized", f"The message has more than {MAX_BYTES:,} bytes (1 MiB)."),
-    ("undecodable", "It is neither JSON in UTF-8 nor, in the bids feed, an Avro datum of a known schema."),
-    ("not_an_object", "It is JSON, but no object: a list, a text, a number."),
-    ("wrong_type", "A field holds a list, an object, or a true/false or decimal where text is due."),
-)
-_FILTERS = (
-    ("negative_user_id", "user_id", "A minus sign and a digit begin the user id.", "`policy.negative_users`"),
-    ("blocked_user", "user_id", "The user id is on the list.", "`policy.blocked_users`"),
-    ("blocked_site", "website", "The host, or a domain above it, is on the list.", "`policy.blocked_sites`"),
-)
 _KINDS = {"text": "text", "time": "time", "count": "whole number", "amount": "decimal number"}
 
 _TIMESTAMPS = (
@@ -132,12 +119,12 @@ def _rules(feed: Feed) -> Iterator[tuple[str, str, str]]:
 
 def decode_reasons() -> str:
     """What decoding refuses."""
-    return table(("reason", "when"), ((code(reason), says) for reason, says in _DECODE))
+    return table(("reason", "when"), ((code(reason), says) for reason, says in decode.REASONS.items()))
 
 
 def filters() -> str:
     """What the policy refuses."""
-    rows = ((code(reason), code(field), says, setting) for reason, field, says, setting in _FILTERS)
+    rows = ((code(reason), code(f.field), f.says, code(f.setting)) for reason, f in policy.REASONS.items())
     return table(("reason", "field", "when", "setting"), rows)
 
 
@@ -186,8 +173,8 @@ def _cell(value: object) -> str:
 
 def openrtb() -> str:
     """Where the fields of a bid are in an OpenRTB request."""
-    rows = [(code(name), ", else ".join(code(_path(path)) for path in paths)) for name, paths in _OPENRTB.items()]
-    targeting = ", ".join(code(_path(path)) for path in _OPENRTB_TARGETING.values())
+    rows = [(code(name), ", else ".join(code(_path(path)) for path in paths)) for name, paths in OPENRTB.items()]
+    targeting = ", ".join(code(_path(path)) for path in OPENRTB_TARGETING.values())
     return table(("field", "is read from"), [*rows, (code("targeting"), f"{targeting}, as one object")])
 
 

@@ -6,11 +6,15 @@ Frames and their columns:
     rejects    `REJECT_COLUMNS`
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import polars as pl
+
+#: A position as text; neither number is larger than a store keeps.
+_POSITION = re.compile(r"(.+)/([0-9]{1,9})/([0-9]{1,18})", re.ASCII | re.DOTALL)
 
 #: Columns that every stored event has beside those of its feed: identity, provenance, times (UTC, µs).
 EVENT_COLUMNS: dict[str, pl.DataType] = {
@@ -30,6 +34,17 @@ REJECT_COLUMNS: dict[str, pl.DataType] = {
     "ingested_at": pl.Datetime("us"),
 }
 
+#: Columns of a reject in a store; `replayed_to` is the position of its replay as text, null where there was none.
+STORED_REJECT_COLUMNS: dict[str, pl.DataType] = {
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+    "offset": pl.Int64(),
+    "feed": pl.String(),
+    **{name: dtype for name, dtype in REJECT_COLUMNS.items() if name != "offset"},
+    "processed_at": pl.Datetime("us"),
+    "replayed_to": pl.String(),
+}
+
 #: Columns of the ledger's history, one row for each commit. `start` and `end` are offsets, as of a span.
 COMMIT_COLUMNS: dict[str, pl.DataType] = {
     "topic": pl.String(),
@@ -47,6 +62,29 @@ class Partition(NamedTuple):
 
     topic: str
     partition: int
+
+
+class Position(NamedTuple):
+    """Where one message is in the event log. As text `topic/partition/offset`, the id of a reject."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def read(cls, text: str) -> "Position":
+        """The position that a text names.
+
+        Raises:
+            ValueError: it names none.
+        """
+        match = _POSITION.fullmatch(text)
+        if not match:
+            raise ValueError(f"{text!r} is no position")
+        return cls(match[1], int(match[2]), int(match[3]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_places import LOGS, Place
 
-from advertisex.batches import Batch, Partition, Span
+from advertisex.batches import Batch, Partition, Position, Span
 from advertisex.logs.contract import READ_BYTES, EventLog
 
 APPENDS_BATCHES = """
@@ -105,6 +106,36 @@ def test_reading_may_start_in_the_middle_of_an_append(log: EventLog, topic: str)
     assert_well_formed(batch)
     assert batch.span.start == second
     assert list(batch.payloads) == [b"b", b"c", b"d"]
+
+
+def test_an_append_can_tell_where_each_message_went(log: EventLog, topic: str) -> None:
+    log.append(topic, [b"before"])
+    messages = [b"%d" % i for i in range(2_500)]
+
+    positions = log.append_each(topic, messages)
+    log.append(topic, [b"after"])
+
+    batch = log.read(topic, 0, 0, 10_000)
+    held = dict(zip(batch.offsets, batch.payloads, strict=True))
+    assert [held[position.offset] for position in positions] == messages
+    assert {(position.topic, position.partition) for position in positions} == {(topic, 0)}
+    assert log.append_each(topic, []) == []
+
+
+def test_positions_are_those_of_the_own_messages_also_while_others_append(place: Place, topic: str) -> None:
+    """Two at once: in a partition their messages may lie between each other."""
+
+    def append(name: bytes) -> dict[Position, bytes]:
+        with place.open() as log:
+            runs = [[b"%s/%d/%d" % (name, run, i) for i in range(50)] for run in range(20)]
+            return {p: m for run in runs for p, m in zip(log.append_each(topic, run), run, strict=True)}
+
+    with ThreadPoolExecutor(2) as pool:
+        told = {position: message for one in pool.map(append, (b"a", b"b")) for position, message in one.items()}
+
+    with place.open() as log:
+        batch = log.read(topic, 0, 0, 10_000)
+    assert {Position(topic, 0, o): m for o, m in zip(batch.offsets, batch.payloads, strict=True)} == told
 
 
 @pytest.mark.parametrize("beyond", [0, 1, 1000])

@@ -15,7 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_places import STORES, NewPlace, Place
 
-from advertisex.batches import COMMIT_COLUMNS, EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
+from advertisex.batches import (
+    COMMIT_COLUMNS,
+    EVENT_COLUMNS,
+    REJECT_COLUMNS,
+    STORED_REJECT_COLUMNS,
+    Counts,
+    LedgerRow,
+    Outcome,
+    Partition,
+    Position,
+)
 from advertisex.errors import LedgerMoved, StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Extent, Range, RejectQuery
@@ -326,14 +336,65 @@ def test_payloads_are_kept_whole_whatever_bytes_they_hold(with_rejects: EventSto
         (RejectQuery(limit=0), 0),
         (RejectQuery(limit=100), 11),
         (RejectQuery(reason="negative_user_id", limit=2), 2),
+        (RejectQuery(kind="filtered"), 3),
+        (RejectQuery(kind="rejected", feed="clicks"), 1),
+        (RejectQuery(positions=[Position("avro_data_topic", 0, 1), Position("ad_impressions", 0, 6)]), 2),
+        (RejectQuery(positions=[Position("avro_data_topic", 0, 99), Position("ad_impressions", 1, 6)]), 0),
+        (RejectQuery(positions=[Position("avro_data_topic", 0, 1)], feed="clicks"), 0),
+        (RejectQuery(positions=[]), 0),
+        (RejectQuery(replayed=False), 11),
+        (RejectQuery(replayed=True), 0),
     ],
 )
-def test_rejects_are_found_by_reason_and_feed(with_rejects: EventStore, query: RejectQuery, count: int) -> None:
+def test_rejects_are_found_by_what_they_are(with_rejects: EventStore, query: RejectQuery, count: int) -> None:
     found = with_rejects.rejects(query)
 
     assert found.height == count
     assert query.reason is None or set(found["reason"]) <= {query.reason}
     assert query.feed is None or set(found["feed"]) <= {query.feed}
+
+
+@pytest.mark.parametrize("query", [ALL, RejectQuery(feed="bids"), RejectQuery(limit=4), RejectQuery(reason="none")])
+def test_rejects_can_be_read_in_parts(with_rejects: EventStore, query: RejectQuery) -> None:
+    whole = with_rejects.rejects(query)
+    parts = list(with_rejects.scan_rejects(query))
+
+    assert dict(whole.schema) == STORED_REJECT_COLUMNS
+    assert all(dict(part.schema) == STORED_REJECT_COLUMNS and part.height for part in parts)
+    assert [row for part in parts for row in part.rows()] == whole.rows()
+
+
+def test_rejects_are_marked_with_the_position_of_their_replay(with_rejects: EventStore, place: Place) -> None:
+    before = with_rejects.rejects(ALL)
+    first, second = (Position("ad_impressions", 0, offset) for offset in (0, 4))
+
+    with_rejects.mark_replayed({first: Position("ad_impressions", 0, 50), second: Position("ad_impressions", 3, 51)})
+    with_rejects.mark_replayed({second: Position("ad_impressions", 2, 60), Position("nowhere", 0, 0): second})
+    with_rejects.mark_replayed({})
+
+    after = with_rejects.rejects(ALL)
+    assert after.drop("replayed_to").equals(before.drop("replayed_to"))
+    marks = {0: "ad_impressions/0/50", 4: "ad_impressions/2/60"}
+    expected = [marks.get(offset) if topic == "ad_impressions" else None for topic, _, offset in positions(after)]
+    assert after["replayed_to"].to_list() == expected
+    assert positions(with_rejects.rejects(RejectQuery(replayed=True))) == [first, second]
+    assert with_rejects.rejects(RejectQuery(replayed=False)).height == 9
+    assert with_rejects.reject_counts(RejectQuery(replayed=True, positions=[first, second]))["count"].sum() == 2
+    with_rejects.close()
+    with place.open(read_only=True) as again:
+        assert again.rejects(ALL).equals(after)
+
+
+def test_rejects_are_read_as_they_were_while_they_are_marked(store: EventStore, outcome_of: OutcomeOf) -> None:
+    store.commit(outcome_of("clicks", *[b"x%d" % i for i in range(5_000)]))
+    topic, read = "clicks_conversions", 0
+
+    for part in store.scan_rejects(RejectQuery(replayed=False)):
+        read += part.height
+        store.mark_replayed({Position(topic, 0, o): Position(topic, 0, o + 5_000) for o in part["offset"]})
+
+    assert read == 5_000
+    assert store.rejects(ALL)["replayed_to"].to_list() == [f"{topic}/0/{offset + 5_000}" for offset in range(5_000)]
 
 
 def test_a_limit_keeps_the_oldest_positions(with_rejects: EventStore) -> None:

@@ -68,7 +68,7 @@ def ingest(
         records=records,
         columns=tuple(columns.split(",")) if columns else (),
         delimiter=delimiter,
-        mapping=Mapping(_pairs(rename, "--map"), _pairs(constant, "--set"), tuple(time_format or ())),
+        mapping=Mapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ())),
         headers=settings.api.headers,
         follow=follow,
         every=seconds(every, "--every"),
@@ -132,11 +132,16 @@ def seconds(text: str, option: str) -> float:
     return found.total_seconds()
 
 
-def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
+def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    """What `--map` or `--set` gave, as pairs.
+
+    Raises:
+        ConfigurationError: one of them is none.
+    """
+    found: dict[str, str] = {}
     for text in texts or ():
         left, equals, right = text.rpartition("=") if option == "--map" else text.partition("=")
         if not equals:
             raise ConfigurationError(f"{option}: {text!r} has no '='", mend=f"write it as {option} left=right")
-        pairs[left] = right
-    return pairs
+        found[left] = right
+    return found

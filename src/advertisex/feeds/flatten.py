@@ -19,7 +19,7 @@ _DEPTH = 8
 
 #: OpenRTB 2.x (IAB Tech Lab, section 3.2): for each field of ours, the places where it may be, first found wins.
 #: OpenRTB has no timestamp of its own; a top-level one (`--set`, `--map`) is taken.
-_OPENRTB: dict[str, tuple[tuple[str | int, ...], ...]] = {
+OPENRTB: dict[str, tuple[tuple[str | int, ...], ...]] = {
     "user_id": (("user", "id"), ("user", "buyeruid"), ("device", "ifa")),
     "auction_id": (("id",),),
     "amount": (("imp", 0, "bidfloor"),),
@@ -28,7 +28,7 @@ _OPENRTB: dict[str, tuple[tuple[str | int, ...], ...]] = {
     "country": (("device", "geo", "country"), ("user", "geo", "country")),
     "device": (("device", "os"), ("device", "ua")),
 }
-_OPENRTB_TARGETING: dict[str, tuple[str | int, ...]] = {
+OPENRTB_TARGETING: dict[str, tuple[str | int, ...]] = {
     "keywords": ("user", "keywords"),
     "gender": ("user", "gender"),
     "categories": ("site", "cat"),
@@ -74,8 +74,8 @@ def targeting_text(value: Any) -> str:
 
 
 def _openrtb(request: Record) -> dict[str, Any]:
-    found = {name: _first(request, places) for name, places in _OPENRTB.items()}
-    targeting = {name: _at(request, path) for name, path in _OPENRTB_TARGETING.items()}
+    found = {name: _first(request, places) for name, places in OPENRTB.items()}
+    targeting = {name: _at(request, path) for name, path in OPENRTB_TARGETING.items()}
     given = {name: value for name, value in targeting.items() if value is not None}
     return {name: value for name, value in (found | {"targeting": given or None}).items() if value is not None}
 

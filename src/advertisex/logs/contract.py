@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from advertisex.batches import Batch, Partition, Span
+from advertisex.batches import Batch, Partition, Position, Span
 from advertisex.findings import Finding
 
 #: A read stops after this many bytes of payload, so that memory stays bounded whatever the messages weigh.
@@ -76,6 +76,19 @@ class EventLog(Protocol):
 
         An embedded log takes all of them or none. In Kafka, those that were acknowledged before an error stay, and the
         error counts the others; appending everything again is harmless, since identity is the content.
+
+        Raises:
+            LogError: not all of the messages are known to be in the log.
+        """
+        ...
+
+    def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
+        """Append messages as `append` does, and tell where each of them went.
+
+        For a few messages that have to be found again: a log may have to ask its server about every single one.
+
+        Returns:
+            The position of each message, in their order.
 
         Raises:
             LogError: not all of the messages are known to be in the log.

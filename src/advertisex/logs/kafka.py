@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
-from advertisex.batches import Batch, Partition
+from advertisex.batches import Batch, Partition, Position
 from advertisex.findings import Finding
 from advertisex.logs.contract import Positions
 from advertisex.logs.kafka_append import KafkaAppender
@@ -34,11 +34,16 @@ class KafkaLog:
         self._create = create
         self._topics = KafkaTopics(self._cluster)
         self._appender = KafkaAppender(self._cluster, self._topics)
+        self._locator = KafkaAppender(self._cluster, self._topics, locate=True)
         self._fetcher = KafkaFetcher(self._cluster)
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
         """See `EventLog.append`."""
         self._appender.append(topic, messages)
+
+    def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
+        """See `EventLog.append_each`."""
+        return self._locator.append(topic, messages)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         """See `EventLog.read`."""
@@ -71,6 +76,7 @@ class KafkaLog:
     def close(self) -> None:
         """See `EventLog.close`."""
         self._appender.close()
+        self._locator.close()
         self._fetcher.close()
 
     def __enter__(self) -> Self:

@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 
-from advertisex.batches import Batch, Partition, Span
+from advertisex.batches import Batch, Partition, Position, Span
 from advertisex.errors import LogError
 from advertisex.findings import Finding
 from advertisex.logs.contract import READ_BYTES, Positions
@@ -67,17 +67,11 @@ class SqliteLog:
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
         """See `EventLog.append`."""
-        if not messages:
-            return
-        with self._explained("cannot append to the event log"), self._transaction():
-            (first,) = self._db.execute(
-                "SELECT coalesce(max(next_offset), 0) FROM batch WHERE topic = ?", (topic,)
-            ).fetchone()
-            now = time.time_ns() // 1000
-            for part in _rows(messages):
-                row = (topic, first, first + len(part), now, msgspec.msgpack.encode(part))
-                self._db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", row)
-                first += len(part)
+        self._append(topic, messages)
+
+    def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
+        """See `EventLog.append_each`."""
+        return [Position(topic, 0, offset) for offset in self._append(topic, messages)]
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         """See `EventLog.read`."""
@@ -146,6 +140,22 @@ class SqliteLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _append(self, topic: str, messages: Sequence[bytes]) -> range:
+        """Append messages: their offsets."""
+        if not messages:
+            return range(0)
+        with self._explained("cannot append to the event log"), self._transaction():
+            (first,) = self._db.execute(
+                "SELECT coalesce(max(next_offset), 0) FROM batch WHERE topic = ?", (topic,)
+            ).fetchone()
+            now = time.time_ns() // 1000
+            end = first
+            for part in _rows(messages):
+                row = (topic, end, end + len(part), now, msgspec.msgpack.encode(part))
+                self._db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", row)
+                end += len(part)
+        return range(first, end)
 
     def _identified(self) -> str:
         """The identity of the file: drawn when it is made, or when one of an earlier version is first opened."""

@@ -19,6 +19,15 @@ from advertisex.processing.refusals import Refusal, refused_frame
 #: A message above this weighs too much to be an event.
 MAX_BYTES = 2**20
 
+#: Why a message is refused here, for people.
+REASONS: dict[str, str] = {
+    "empty_message": "The message has no bytes.",
+    "oversized": f"The message has more than {MAX_BYTES:,} bytes (1 MiB).",
+    "undecodable": "It is neither JSON in UTF-8 nor, in the bids feed, an Avro datum of a known schema.",
+    "not_an_object": "It is JSON, but no object: a list, a text, a number.",
+    "wrong_type": "A field holds a list, an object, or a true/false or decimal where text is due.",
+}
+
 Texts = dict[str, list[Any]]
 
 

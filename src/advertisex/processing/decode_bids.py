@@ -1,6 +1,8 @@
 """Decode bid messages: Avro single-object encoding, Confluent framing, or JSON (flat, nested, OpenRTB)."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -18,6 +20,7 @@ from advertisex.processing.refusals import Refusal, shown
 
 _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Reads one datum.
 _Reader = Callable[[BytesIO], Any]
@@ -37,10 +40,7 @@ def bid_decoder(feed: Feed) -> Decoder:
     struct, flatten = _struct(names), flattener(feed)
     own_header = MARKER + fingerprint(feed.avro_schema)
     read_own = _reader(without_logical_types(feed.avro_schema))  # our timestamps need no datetime on their way
-    readers: dict[bytes, _Reader] = {}
-    for number, schema in feed.confluent_schemas:
-        read = _reader(schema)
-        readers |= {MARKER + fingerprint(schema): read, CONFLUENT_MARKER + number.to_bytes(4, "big"): read}
+    readers = _foreign_readers(feed)
 
     def decode(payload: bytes) -> Any:
         if payload.startswith(own_header):
@@ -57,6 +57,39 @@ def bid_decoder(feed: Feed) -> Decoder:
         return explain_json(payload, error, feed)
 
     return Decoder(decode, explain, tuple((name,) for name in names), struct())
+
+
+def is_avro(payload: bytes) -> bool:
+    """Whether a message begins as one that is framed as Avro does, and so is no JSON."""
+    return payload.startswith((MARKER, CONFLUENT_MARKER))
+
+
+def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
+    """A function that reads Avro messages of a feed as the nested records that they are, with times as datetimes.
+
+    It raises one of `DECODE_ERRORS` for what processing cannot decode either.
+    """
+    own_header = MARKER + fingerprint(feed.avro_schema)
+    readers = _foreign_readers(feed) | {own_header: _reader(without_logical_types(feed.avro_schema))}
+
+    def read(payload: bytes) -> dict[str, Any]:
+        record = _record(payload, readers)
+        if payload.startswith(own_header):
+            # a time that Python does not know stays the number that it is
+            with suppress(OverflowError, TypeError):
+                record["auction"]["timestamp"] = _EPOCH + timedelta(microseconds=record["auction"]["timestamp"])
+        return record
+
+    return read
+
+
+def _foreign_readers(feed: Feed) -> dict[bytes, _Reader]:
+    """By the beginning of a message, the reader of each schema that the settings name."""
+    readers: dict[bytes, _Reader] = {}
+    for number, schema in feed.confluent_schemas:
+        read = _reader(schema)
+        readers |= {MARKER + fingerprint(schema): read, CONFLUENT_MARKER + number.to_bytes(4, "big"): read}
+    return readers
 
 
 @lru_cache(maxsize=8)

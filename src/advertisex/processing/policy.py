@@ -7,11 +7,27 @@ import polars as pl
 from advertisex.processing.refusals import Refusal, refused_frame, shown
 
 _NEGATIVE = r"^-[0-9]"
-_FIELD_OF = {"negative_user_id": "user_id", "blocked_user": "user_id", "blocked_site": "website"}
 _SAYS = {
     "negative_user_id": "is a negative id",
     "blocked_user": "is on the list of blocked users",
     "blocked_site": "is on a blocked site",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One reason for which a valid event is filtered out: the field that it is about, when, and the setting for it."""
+
+    field: str
+    says: str
+    setting: str
+
+
+#: Why an event is filtered out, for people.
+REASONS: dict[str, Filter] = {
+    "negative_user_id": Filter("user_id", "A minus sign and a digit begin the user id.", "policy.negative_users"),
+    "blocked_user": Filter("user_id", "The user id is on the list.", "policy.blocked_users"),
+    "blocked_site": Filter("website", "The host, or a domain above it, is on the list.", "policy.blocked_sites"),
 }
 
 
@@ -61,5 +77,5 @@ def _is_below(host: str, sites: frozenset[str]) -> bool:
 
 def _refusal(row: dict[str, object]) -> Refusal:
     reason = str(row["reason"])
-    field = _FIELD_OF[reason]
+    field = REASONS[reason].field
     return Refusal(reason, f"{field}: {shown(row[field])} {_SAYS[reason]}")

@@ -1,6 +1,6 @@
 """What an event store promises. Every store passes `tests/contracts/test_stores.py`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from advertisex.batches import Counts, LedgerRow, Outcome, Partition
+from advertisex.batches import Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.findings import Finding
 
 
@@ -47,6 +47,9 @@ class RejectQuery:
         until: ingested before then.
         as_of: processed by then (inclusive).
         limit: at most so many rows; the oldest positions come first.
+        kind: `rejected` or `filtered`.
+        positions: only those of these messages.
+        replayed: only those that were, or were not, replayed.
     """
 
     reason: str | None = None
@@ -55,6 +58,9 @@ class RejectQuery:
     until: datetime | None = None
     as_of: datetime | None = None
     limit: int | None = None
+    kind: str | None = None
+    positions: Collection[Position] | None = None
+    replayed: bool | None = None
 
 
 class EventStore(Protocol):
@@ -92,7 +98,24 @@ class EventStore(Protocol):
         ...
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
-        """Rejects with topic, partition, feed and `REJECT_COLUMNS`, ordered by topic, partition, offset."""
+        """Rejects with `STORED_REJECT_COLUMNS`, ordered by topic, partition, offset: all of `scan_rejects` as one."""
+        ...
+
+    def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
+        """Rejects as frames of bounded size, in the order and with the columns of `rejects`.
+
+        They are as they were when the first was asked for, whatever is committed or marked meanwhile.
+        """
+        ...
+
+    def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
+        """Note on rejects where their replays are in the log, over what was noted before; durable when this returns.
+
+        A position that is no reject is passed over.
+
+        Raises:
+            StoreError: the store cannot be written; some of the rejects may be marked.
+        """
         ...
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:

@@ -16,12 +16,12 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from advertisex.batches import Counts, LedgerRow, Outcome, Partition
+from advertisex.batches import Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.errors import LedgerMoved, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
 from advertisex.stores.contract import Extent, Range, RejectQuery
-from advertisex.stores.duckdb_conditions import event_conditions, reject_conditions
+from advertisex.stores.duckdb_conditions import event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
@@ -29,6 +29,8 @@ from advertisex.stores.same_log import check_same_log
 from advertisex.stores.stamp import stamp_after
 
 _SCAN_ROWS = 1_000_000
+#: Rejects are read a few at a time: their messages may be large.
+_SCAN_REJECTS = 2_048
 _DENSE_SHARE = 0.98
 #: Another file than ours is refused, instead of fetching an extension that can read it.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -105,9 +107,32 @@ class DuckdbStore:
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.rejects`."""
-        where, values = reject_conditions(query)
-        limit = "" if query.limit is None else f"LIMIT {int(query.limit)}"
-        return self._frame(f'SELECT * FROM rejects {where} ORDER BY topic, partition, "offset" {limit}', values)
+        return self._frame(*reject_statement(query))
+
+    def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
+        """See `EventStore.scan_rejects`."""
+        statement, values = reject_statement(query)
+        with self._explained("cannot read the event store"), self._db.cursor() as cursor:
+            for chunk in cursor.sql(statement, params=values).to_arrow_reader(_SCAN_REJECTS):
+                yield pl.DataFrame(pl.from_arrow(chunk))
+
+    def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
+        """See `EventStore.mark_replayed`."""
+        marks = pl.DataFrame(
+            [(*position, str(replay)) for position, replay in replays.items()],
+            schema=["topic", "partition", "offset", "replay"],
+            orient="row",
+        )
+        with (
+            self._explained("cannot write to the event store"),
+            self._db.cursor() as connection,
+            self._transaction(connection),
+        ):
+            connection.register("marks", marks.to_arrow())
+            connection.execute(
+                "UPDATE rejects r SET replayed_to = m.replay FROM marks m "
+                'WHERE r.topic = m.topic AND r.partition = m.partition AND r."offset" = m."offset"'
+            )
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.reject_counts`."""
@@ -255,8 +280,8 @@ class DuckdbStore:
         self._db.register("refused", outcome.rejects.to_arrow())
         try:
             self._db.execute(
-                'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ? '
-                "FROM refused",
+                'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
+                "NULL FROM refused",
                 (span.topic, span.partition, outcome.feed, stamp),
             )
         finally:

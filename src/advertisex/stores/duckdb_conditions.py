@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from advertisex.batches import STORED_REJECT_COLUMNS
 from advertisex.stores.contract import Range, RejectQuery
 
 
@@ -14,13 +15,30 @@ def event_conditions(within: Range) -> tuple[str, list[Any]]:
 
 def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
     """For the table of rejects."""
-    return _where(
+    where, values = _where(
+        ("kind = ?", query.kind),
         ("reason = ?", query.reason),
         ("feed = ?", query.feed),
         ("ingested_at >= ?", query.since),
         ("ingested_at < ?", query.until),
         ("processed_at <= ?", query.as_of),
     )
+    more = []
+    if query.replayed is not None:
+        more.append(f"replayed_to IS {'NOT ' if query.replayed else ''}NULL")
+    if query.positions is not None:
+        rows = ", ".join(["(?, ?, ?)"] * len(query.positions))
+        more.append(f'(topic, partition, "offset") IN ({rows})' if rows else "false")
+        values += [part for position in query.positions for part in position]
+    return f"{where or 'WHERE true'} AND {' AND '.join(more)}" if more else where, values
+
+
+def reject_statement(query: RejectQuery) -> tuple[str, list[Any]]:
+    """The statement that reads rejects in order, and the values of its parameters."""
+    where, values = reject_conditions(query)
+    columns = ", ".join(f'"{name}"' for name in STORED_REJECT_COLUMNS)
+    limit = "" if query.limit is None else f"LIMIT {int(query.limit)}"
+    return f'SELECT {columns} FROM rejects {where} ORDER BY topic, partition, "offset" {limit}', values
 
 
 def _where(*conditions: tuple[str, Any]) -> tuple[str, list[Any]]:

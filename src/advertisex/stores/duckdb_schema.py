@@ -33,6 +33,7 @@ _REJECTS = (
     ("payload", "BLOB NOT NULL", "the whole message, as it came"),
     ("ingested_at", "TIMESTAMP NOT NULL", "when the message was appended to the log (UTC)"),
     ("processed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
+    ("replayed_to", "VARCHAR", "position of its replay in the log, topic/partition/offset; null where there was none"),
 )
 _LEDGER = (
     ("topic", "VARCHAR NOT NULL", "topic of the partition"),

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import msgspec
 import polars as pl
 
-from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
+from advertisex.batches import EVENT_COLUMNS, STORED_REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.errors import StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
@@ -31,29 +30,20 @@ from advertisex.stores.elasticsearch_inspect import inspect
 from advertisex.stores.elasticsearch_known import Known, known_of
 from advertisex.stores.elasticsearch_ledger import Ledger
 from advertisex.stores.elasticsearch_notes import Notes
+from advertisex.stores.elasticsearch_rejects import document_ids, marking, reject_query
 from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
 from advertisex.stores.elasticsearch_search import (
     all_of,
-    between,
     buckets,
     extent_of,
     in_range,
     search_all,
-    stored_by,
 )
 from advertisex.stores.stamp import stamp_after
 
 #: Whole numbers beyond this are not exact as floating point, in which Elasticsearch adds up.
 _EXACT = 2**53
 _PROVENANCE: dict[str, pl.DataType] = {"topic": pl.String(), "partition": pl.Int32()}
-_REJECTS: dict[str, pl.DataType] = {
-    "topic": pl.String(),
-    "partition": pl.Int32(),
-    "offset": pl.Int64(),
-    "feed": pl.String(),
-    **{name: dtype for name, dtype in REJECT_COLUMNS.items() if name != "offset"},
-    "processed_at": pl.Datetime("us"),
-}
 _TOTALS: dict[str, pl.DataType] = {"user_id": pl.String(), "clicks": pl.Int64(), "conversions": pl.Int64()}
 _COUNTS: dict[str, pl.DataType] = {
     "feed": pl.String(),
@@ -139,17 +129,25 @@ class ElasticsearchStore:
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.rejects`."""
+        found = list(self.scan_rejects(query))
+        return pl.concat(found) if found else pl.DataFrame(schema=STORED_REJECT_COLUMNS)
+
+    def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
+        """See `EventStore.scan_rejects`."""
         order = [{"topic": "asc"}, {"partition": "asc"}, {"offset": "asc"}]
-        pages = search_all(
-            self._connection, self._indices.rejects, order, query=_reject_query(query), limit=query.limit
-        )
-        found = [frame_of(page, _REJECTS) for page in pages]
-        return pl.concat(found) if found else pl.DataFrame(schema=_REJECTS)
+        pages = search_all(self._connection, self._indices.rejects, order, query=reject_query(query), limit=query.limit)
+        for page in pages:
+            yield frame_of(page, STORED_REJECT_COLUMNS)
+
+    def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
+        """See `EventStore.mark_replayed`."""
+        for _ in self._crew.run(marking(self._connection, self._indices.rejects, replays)):
+            pass
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
         """See `EventStore.reject_counts`."""
         keys = ["feed", "kind", "reason"]
-        groups = buckets(self._connection, self._indices.rejects, keys, hours="ingested_at", query=_reject_query(query))
+        groups = buckets(self._connection, self._indices.rejects, keys, hours="ingested_at", query=reject_query(query))
         rows = [(*group["key"].values(), group["doc_count"]) for group in groups]
         return pl.DataFrame(rows, schema=_COUNTS | {"hour": pl.Int64()}, orient="row").with_columns(
             pl.from_epoch("hour", "ms").cast(pl.Datetime("us"))
@@ -263,12 +261,10 @@ class ElasticsearchStore:
 
     def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, stamp: datetime) -> None:
         documents = with_provenance(rejects, outcome, stamp).with_columns(feed=pl.lit(outcome.feed))
-        topic = msgspec.json.encode(outcome.span.topic)[1:-1].decode()
-        ids = pl.concat_str(pl.lit(f"{topic}-{outcome.span.partition}-"), pl.col("offset"))
         jobs = (
             partial(self._write_some_rejects, lines, rows)
             for chunk in chunks(documents)
-            for lines in [lines_of(chunk, ids, "index")]
+            for lines in [lines_of(chunk, document_ids(), "index")]
             for rows in lines.parts()
         )
         for _ in self._crew.run(jobs):
@@ -283,9 +279,3 @@ class ElasticsearchStore:
         scanned = self.scan("clicks", ["user_id", "campaign_id", "clicks", "conversions"], within)
         kept = [f if campaign is None else f.filter(pl.col("campaign_id") == campaign) for f in scanned]
         return pl.concat(kept).group_by("user_id").agg(pl.col("clicks", "conversions").sum()).sort("user_id")
-
-
-def _reject_query(query: RejectQuery) -> dict[str, Any] | None:
-    given = [(name, value) for name in ("reason", "feed") if (value := getattr(query, name)) is not None]
-    terms = [{"term": {name: value}} for name, value in given]
-    return all_of([*terms, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])

@@ -41,6 +41,8 @@ _NOT_THE_DOCUMENT = frozenset(
         "action_request_validation_exception",
     }
 )
+#: What was to be updated is not there: nothing is left to do.
+_GONE = "document_missing_exception"
 T = TypeVar("T")
 
 
@@ -87,19 +89,20 @@ class Lines:
 
 @dataclass(slots=True)
 class Verdicts:
-    """What became of the rows of a request, beside those that were written."""
+    """What became of the rows of a request, beside those that were written, and those to update that are gone."""
 
     conflicts: list[int]
     refused: list[tuple[int, str]]
 
 
-def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create", "index"]) -> Lines:
+def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create", "index", "update"]) -> Lines:
     """The lines that write each row of a frame as a document.
 
     Args:
         documents: one column for each field; Datetime and Binary columns are put as Elasticsearch takes them.
         ids: of the documents, as text that needs no escaping in JSON.
-        operation: `create` refuses an id that is there, `index` replaces it.
+        operation: `create` refuses an id that is there, `index` replaces it, `update` changes the fields that are in
+            the column `doc`.
     """
     body = pl.struct(_as_json(name, dtype) for name, dtype in documents.schema.items() if name != "event_id")
     action = pl.lit(f'{{"{operation}":{{"_id":"')
@@ -185,6 +188,8 @@ def _triage(
         if item.status < HTTPStatus.MULTIPLE_CHOICES:
             continue
         problem = item.error or Problem(reason="no reason is given")
+        if problem.type == _GONE:
+            continue
         if item.status == HTTPStatus.CONFLICT:
             verdicts.conflicts.append(row)
         elif item.status in TRANSIENT:

@@ -75,6 +75,7 @@ _REJECT: dict[str, Any] = {
     "reason": _ID,
     "detail": _TEXT,
     "payload": {"type": "binary"},
+    "replayed_to": _ID,
 }
 _NUMBERS = dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "replayed"), _COUNT)
 _COMMIT: dict[str, Any] = {

@@ -1,0 +1,77 @@
+"""The options that choose rejects."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from advertisex.batches import Position
+from advertisex.cli.options import moment
+from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import RejectQuery
+
+_WHICH = "Which rejects"
+_KINDS = ("rejected", "filtered")
+
+IdsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Positions, topic/partition/offset, as `list` shows them.")
+]
+ReasonOption = Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason.", rich_help_panel=_WHICH)]
+FeedOption = Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.", rich_help_panel=_WHICH)]
+KindOption = Annotated[
+    str | None, typer.Option(metavar="KIND", help="Only rejected, or only filtered ones.", rich_help_panel=_WHICH)
+]
+SinceOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only those ingested from then on (UTC).", rich_help_panel=_WHICH)
+]
+UntilOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only those ingested before then (UTC).", rich_help_panel=_WHICH)
+]
+ReplayedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--replayed/--not-replayed", help="Only those that were, or were not, replayed.", rich_help_panel=_WHICH
+    ),
+]
+
+
+def query_of(
+    *,
+    ids: Sequence[str] | None = None,
+    reason: str | None = None,
+    feed: str | None = None,
+    kind: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    replayed: bool | None = None,
+    limit: int | None = None,
+) -> RejectQuery:
+    """The rejects that the options choose.
+
+    Raises:
+        ConfigurationError: one of them is wrong, or they contradict each other.
+    """
+    if feed is not None and feed not in FEEDS:
+        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(FEEDS)}")
+    if kind is not None and kind not in _KINDS:
+        raise ConfigurationError(f"there is no kind {kind!r}", mend=f"use one of {', '.join(_KINDS)}")
+    start, end = moment(since, "--since"), moment(until, "--until")
+    if start and end and start >= end:
+        raise ConfigurationError(f"the range is empty: {since} to {until}", mend="let --since lie before --until")
+    query = RejectQuery(reason, feed, start, end, kind=kind, replayed=replayed, limit=limit)
+    if not ids:
+        return query
+    if query != RejectQuery():
+        raise ConfigurationError("IDs and options both choose rejects", mend="give either of them")
+    return RejectQuery(positions=frozenset(map(_position, ids)))
+
+
+def _position(text: str) -> Position:
+    try:
+        return Position.read(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is no id of a reject",
+            mend="write it as topic/partition/offset, as `advertisex rejects list` shows it",
+        ) from None

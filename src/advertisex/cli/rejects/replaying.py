@@ -1,0 +1,196 @@
+"""`advertisex rejects replay`: rejects into the log again, mended or as they are."""
+
+from typing import Annotated, Any
+
+import typer
+
+from advertisex.cli.ingest import pairs
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    StoreOption,
+    opened_log,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import err, out, plain, print_json, print_table, progress
+from advertisex.cli.process import processing_of, stop_on_signals
+from advertisex.cli.rejects.choosing import (
+    FeedOption,
+    IdsArgument,
+    KindOption,
+    ReasonOption,
+    SinceOption,
+    UntilOption,
+    query_of,
+)
+from advertisex.errors import INTERRUPTED, ConfigurationError
+from advertisex.feed_settings import configured_feeds
+from advertisex.ingestion.mapping import Mapping
+from advertisex.rejects.export import payload_fields
+from advertisex.rejects.preview import Preview, Verdict, preview
+from advertisex.rejects.replay import Replayed, replay
+from advertisex.rejects.selection import Selection
+from advertisex.settings import Settings
+from advertisex.stores.contract import RejectQuery
+
+_MENDING = "How they are mended"
+#: So many messages are shown before they are sent.
+_EXAMPLES = 5
+
+
+def replay_rejects(
+    ids: IdsArgument = None,
+    reason: ReasonOption = None,
+    feed: FeedOption = None,
+    kind: KindOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    all_: Annotated[bool, typer.Option("--all", help="All that were not replayed yet.")] = False,
+    constant: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Give each message this value.", rich_help_panel=_MENDING),
+    ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="COLUMN=FIELD", help="Read a column as a field.", rich_help_panel=_MENDING),
+    ] = None,
+    time_format: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FORMAT", help="strptime format of the timestamps.", rich_help_panel=_MENDING),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also those that were replayed before.")] = False,
+    data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Send rejected and filtered messages to the log again, as they are or mended; `process` then judges them anew."""
+    query = query_of(ids=ids, reason=reason, feed=feed, kind=kind, since=since, until=until)
+    if (query == RejectQuery()) != all_:
+        raise ConfigurationError(
+            "--all and a choice of rejects contradict each other" if all_ else "nothing says which rejects to replay",
+            mend="give IDs, or some of --reason, --feed, --kind, --since and --until, or --all",
+        )
+    settings = settings_of(config, data=data, log=log, store=store)
+    mapping = Mapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ()))
+    selection = Selection(query, configured_feeds(settings), mapping, force)
+    if dry_run:
+        _preview(settings, selection, as_json=as_json)
+    else:
+        _replay(settings, selection, as_json=as_json)
+
+
+def _replay(settings: Settings, selection: Selection, *, as_json: bool) -> None:
+    with (
+        opened_log(settings, create=False) as event_log,
+        opened_store(settings, read_only=False) as event_store,
+        stop_on_signals(event_store.interrupt) as stop,
+        progress("replaying", None) as (bar, task),
+    ):
+        done = replay(event_store, event_log, selection, stop, lambda messages: bar.update(task, completed=messages))
+    if as_json:
+        print_json(_replay_document(done))
+    else:
+        _print_replay(done)
+    _warn(done.unmatched)
+    if done.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _preview(settings: Settings, selection: Selection, *, as_json: bool) -> None:
+    with opened_store(settings, read_only=True) as event_store:
+        seen = preview(event_store, selection, processing_of(settings).policy, _EXAMPLES)
+    if as_json:
+        print_json(_preview_document(seen))
+    else:
+        _print_preview(seen)
+    _warn(seen.unmatched)
+
+
+def _replay_document(done: Replayed) -> dict[str, Any]:
+    return {
+        "messages": done.messages,
+        "feeds": done.feeds,
+        "sent": [
+            {
+                "topic": topic,
+                "partition": partition,
+                "messages": sent.messages,
+                "first_offset": sent.first,
+                "last_offset": sent.last,
+            }
+            for (topic, partition), sent in sorted(done.sent.items())
+        ],
+        "not_mended": done.unmendable,
+        "replayed_before": done.left,
+        "unmatched": done.unmatched,
+        "interrupted": done.interrupted,
+    }
+
+
+def _preview_document(seen: Preview) -> dict[str, Any]:
+    return {
+        "messages": seen.messages,
+        "verdicts": [
+            {"feed": verdict.feed, "kind": verdict.kind, "reason": verdict.reason or None, "count": many}
+            for verdict, many in _sorted(seen)
+        ],
+        "examples": [
+            {"id": str(example.position), "feed": example.feed, **payload_fields(example.message)}
+            for example in seen.examples
+        ],
+        "not_mended": seen.unmendable,
+        "replayed_before": seen.left,
+        "unmatched": seen.unmatched,
+    }
+
+
+def _print_replay(done: Replayed) -> None:
+    if done.messages:
+        rows = [
+            (topic, partition, sent.messages, str(sent.first), str(sent.last))
+            for (topic, partition), sent in sorted(done.sent.items())
+        ]
+        columns = ("topic", "partition", "messages", "first offset", "last offset")
+        title = "Sent to the log again" + (" until interrupted" if done.interrupted else "")
+        print_table(title, columns, rows, numbers=columns[1:])
+    else:
+        out.print("Nothing was sent.")
+    _print_left(done)
+    if done.messages:
+        out.print("Run `advertisex process` to have them judged anew.", soft_wrap=True)
+
+
+def _print_preview(seen: Preview) -> None:
+    for example in seen.examples:
+        out.print(plain(str(example.position)), style="bold")
+        out.print(plain(example.message.decode(errors="backslashreplace")), soft_wrap=True)
+    if seen.examples:
+        out.print()
+    rows = [(verdict.feed, verdict.kind, verdict.reason, many) for verdict, many in _sorted(seen)]
+    print_table(f"{seen.messages:,} would be sent", ("feed", "would be", "reason", "count"), rows, numbers=["count"])
+    _print_left(seen)
+
+
+def _sorted(seen: Preview) -> list[tuple[Verdict, int]]:
+    return sorted(seen.verdicts.items(), key=lambda one: (one[0].feed, one[0].kind, one[0].reason))
+
+
+def _print_left(of: Replayed | Preview) -> None:
+    if of.unmendable:
+        out.print(f"{of.unmendable:,} cannot be mended: not decodable. They are as they were.", soft_wrap=True)
+    if of.left:
+        more = " more" if of.messages else ""
+        out.print(f"{of.left:,}{more} were replayed before; --force sends them again.", soft_wrap=True)
+
+
+def _warn(unmatched: tuple[str, ...]) -> None:
+    for column in unmatched:
+        err.print(f"warning: no message has {column!r}, which --map names", markup=False, soft_wrap=True)

@@ -1,0 +1,129 @@
+"""`advertisex rejects show`: one message, and why it was refused."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.text import Text
+
+from advertisex.batches import Position
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import out, plain, print_json
+from advertisex.cli.rejects.choosing import query_of
+from advertisex.errors import ConfigurationError
+from advertisex.feed_settings import configured_feeds
+from advertisex.rejects.explained import Explained, explain
+from advertisex.rejects.export import document_of
+from advertisex.rejects.fate import Fate, fates
+from advertisex.rejects.selection import positions_of
+from advertisex.stores.contract import EventStore, RejectQuery
+
+#: So much of a message is shown without --full.
+_LINES, _WIDTH = 60, 500
+_FORMATS = {"json": "JSON", "avro": "Avro, shown as JSON", "text": "text", "bytes": "bytes"}
+
+
+def show_rejects(
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Positions, topic/partition/offset, as `list` shows them.")
+    ],
+    full: Annotated[bool, typer.Option("--full", help="The whole message, however long it is.")] = False,
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show rejected and filtered messages: the field that fails, the rule, and what became of a replay."""
+    query = query_of(ids=ids)
+    settings = settings_of(config, data=data, store=store)
+    feeds = configured_feeds(settings)
+    with opened_store(settings, read_only=True) as event_store:
+        rows = _found(event_store, query)
+        fate_of = fates(event_store, {row["replayed_to"] for row in rows} - {None})
+    shown = [(row, explain(row, feeds[row["feed"]]), fate_of.get(row["replayed_to"])) for row in rows]
+    if as_json:
+        print_json({"rejects": [_document(*one) for one in shown]})
+        return
+    for number, one in enumerate(shown):
+        if number:
+            out.print()
+        _print(*one, full=full)
+
+
+def _found(store: EventStore, query: RejectQuery) -> list[dict[str, Any]]:
+    rejects = store.rejects(query)
+    if unknown := sorted(set(query.positions or ()) - set(positions_of(rejects))):
+        raise ConfigurationError(
+            f"there is no reject at {unknown[0]}", mend="`advertisex rejects list` shows where they are"
+        )
+    return list(rejects.iter_rows(named=True))
+
+
+def _document(row: dict[str, Any], explained: Explained, fate: Fate | None) -> dict[str, Any]:
+    message = explained.message
+    path = None if explained.failing is None else list(message.paths[explained.failing])
+    return document_of(row) | {
+        "rule": explained.rule,
+        "field": explained.field,
+        "path": path,
+        "format": message.format,
+        "message": None if message.document is None else msgspec.Raw(message.document),
+        "replay": None if fate is None else fate.kind,
+        "replay_reason": fate.reason or None if fate else None,
+    }
+
+
+def _print(row: dict[str, Any], explained: Explained, fate: Fate | None, *, full: bool) -> None:
+    position = Position(row["topic"], row["partition"], row["offset"])
+    out.print(plain(str(position)), style="bold", soft_wrap=True)
+    facts = [
+        ("feed", row["feed"]),
+        (row["kind"], f"{row['reason']}, by {row['stage']}"),
+        ("detail", row["detail"]),
+        ("rule", explained.rule),
+        ("ingested", f"{row['ingested_at']} UTC"),
+        ("processed", f"{row['processed_at']} UTC"),
+    ]
+    if fate is not None:
+        facts.append(("replayed", f"to {row['replayed_to']}: {_FATES[fate.kind]}{fate.reason}"))
+    for name, value in facts:
+        out.print(Text.assemble((f"  {name:<10}", "dim"), plain(value)), soft_wrap=True)
+    absent = f", which has no {explained.field}" if explained.field and explained.failing is None else ""
+    out.print(f"  message ({_FORMATS[explained.message.format]}, {len(row['payload']):,} bytes){absent}:", style="dim")
+    for line in _lines(explained, full=full):
+        out.print(line, soft_wrap=True)
+
+
+_FATES = {
+    "waiting": "not processed yet",
+    "accepted": "accepted: stored, or a duplicate of what is stored",
+    "rejected": "rejected again, ",
+    "filtered": "filtered again, ",
+}
+
+
+def _lines(explained: Explained, *, full: bool) -> Iterator[Text]:
+    """The lines of the message, that of the failing field marked; around it, where they are too many."""
+    lines, failing = explained.message.lines, explained.failing
+    start, end = 0, len(lines)
+    if not full and end > _LINES:
+        start = max(0, min((failing or 0) - _LINES // 2, end - _LINES))
+        end = start + _LINES
+    if start:
+        yield Text(f"    … {start:,} lines", "dim")
+    for number in range(start, end):
+        text = lines[number] if full or len(lines[number]) <= _WIDTH else f"{lines[number][:_WIDTH]}…"
+        marked = number == failing
+        yield Text.assemble("  > " if marked else "    ", plain(text), style="bold red" if marked else "")
+    if left := len(lines) - end:
+        yield Text(f"    … {left:,} more lines: --full shows them", "dim")

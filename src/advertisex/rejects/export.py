@@ -1,0 +1,56 @@
+"""Rejects for other programs: as documents, and as flat rows."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from advertisex.batches import Position
+from advertisex.rejects.selection import positions_of
+
+#: Columns of a flat row.
+_FLAT = (
+    "id", "topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail", "payload", "encoding",
+    "ingested_at", "processed_at", "replayed_to",
+)  # fmt: skip
+_TIMES = ("ingested_at", "processed_at")
+
+
+def document_of(reject: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of `EventStore.rejects` as JSON has it."""
+    fields = {name: value for name, value in reject.items() if name != "payload"}
+    times = {name: fields[name].isoformat() + "Z" for name in _TIMES}
+    position = Position(reject["topic"], reject["partition"], reject["offset"])
+    return {"id": str(position)} | fields | times | payload_fields(reject["payload"])
+
+
+def payload_fields(payload: bytes) -> dict[str, str]:
+    """A message as `payload`: text where it is text, else base64, with `encoding`."""
+    text, encoding = _text(payload)
+    return {"payload": text, "encoding": encoding} if encoding else {"payload": text}
+
+
+def ndjson(parts: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """Rejects as lines of JSON, some at a time."""
+    encoder = msgspec.json.Encoder()
+    for part in parts:
+        yield encoder.encode_lines([document_of(row) for row in part.iter_rows(named=True)])
+
+
+def flat(rejects: pl.DataFrame) -> pl.DataFrame:
+    """Rejects with the message as text, or as base64 where `encoding` says so."""
+    texts = [_text(payload) for payload in rejects["payload"]]
+    return rejects.with_columns(
+        pl.Series("id", [str(position) for position in positions_of(rejects)], dtype=pl.String),
+        pl.Series("payload", [text for text, _ in texts], dtype=pl.String),
+        pl.Series("encoding", [encoding for _, encoding in texts], dtype=pl.String),
+    ).select(_FLAT)
+
+
+def _text(payload: bytes) -> tuple[str, str | None]:
+    try:
+        return payload.decode(), None
+    except UnicodeDecodeError:
+        return b64encode(payload).decode(), "base64"

@@ -1,0 +1,90 @@
+"""What a replay would send, and what processing would make of it; nothing is written."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from advertisex.batches import Batch, Position, Span
+from advertisex.feeds import Feed
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.rejects.selection import Selection, choose
+from advertisex.stores.contract import EventStore
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What processing would say of a message; one that is accepted may still be a duplicate, and has no reason."""
+
+    feed: str
+    kind: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One message that would be sent."""
+
+    position: Position
+    feed: str
+    message: bytes
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a replay would do.
+
+    Attributes:
+        examples: the first messages, as they would be sent.
+        verdicts: how many would be accepted, filtered or rejected.
+        unmendable: rejects that are no record that a field could be set in.
+        left: rejects that were selected, but had been replayed before.
+        unmatched: the columns of the mapping that no message has.
+    """
+
+    examples: list[Example] = field(default_factory=list)
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    unmendable: int = 0
+    left: int = 0
+    unmatched: tuple[str, ...] = ()
+
+    @property
+    def messages(self) -> int:
+        """How many would be sent."""
+        return self.verdicts.total()
+
+
+def preview(store: EventStore, selection: Selection, policy: Policy, most: int) -> Preview:
+    """Find out what a replay would do.
+
+    Args:
+        store: where the rejects are.
+        selection: which, and how.
+        policy: as processing has it.
+        most: so many examples are given.
+
+    Raises:
+        ConfigurationError: see `choose`.
+    """
+    chosen = choose(store, selection)
+    seen = Preview(left=chosen.left)
+    for part in chosen.parts(store):
+        seen.unmendable += part.unmendable
+        some = islice(part.messages.items(), most - len(seen.examples))
+        seen.examples += [Example(position, part.feed, message) for position, message in some]
+        seen.verdicts += _judged(selection.feeds[part.feed], list(part.messages.values()), policy)
+    seen.unmatched = chosen.unmatched() if seen.messages else ()
+    return seen
+
+
+def _judged(feed: Feed, messages: Sequence[bytes], policy: Policy) -> Counter[Verdict]:
+    many, now = len(messages), time.time_ns() // 1000
+    batch = Batch(Span(feed.topic, 0, 0, many), range(many), messages, [now] * many)
+    outcome = process(batch, feed, policy, Catalogue())
+    verdicts = Counter({Verdict(feed.name, "accepted"): outcome.events.height + outcome.repeated})
+    for kind, reason in outcome.rejects.select("kind", "reason").iter_rows():
+        verdicts[Verdict(feed.name, kind, reason)] += 1
+    return +verdicts

@@ -1,0 +1,58 @@
+"""Rejects in Elasticsearch: which document each is, how they are found, and how they are marked."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from advertisex.batches import Position
+from advertisex.errors import StoreError
+from advertisex.stores.contract import RejectQuery
+from advertisex.stores.elasticsearch_bulk import Lines, chunks, lines_of, send
+from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_search import all_of, between, stored_by
+
+
+def document_ids() -> pl.Expr:
+    """The id of each reject of a frame with topic, partition and offset, escaped as within a text of JSON."""
+    topic = pl.struct("topic").struct.json_encode().str.strip_prefix('{"topic":"').str.strip_suffix('"}')
+    return pl.concat_str(topic, pl.lit("-"), "partition", pl.lit("-"), "offset")
+
+
+def reject_query(query: RejectQuery) -> dict[str, Any] | None:
+    """Which rejects are asked for, as Elasticsearch takes it."""
+    given = [(name, value) for name in ("reason", "feed", "kind") if (value := getattr(query, name)) is not None]
+    conditions: list[dict[str, Any]] = [{"term": {name: value}} for name, value in given]
+    if query.positions is not None:
+        conditions.append({"ids": {"values": ["-".join(map(str, position)) for position in query.positions]}})
+    if query.replayed is not None:
+        marked = {"exists": {"field": "replayed_to"}}
+        conditions.append(marked if query.replayed else {"bool": {"must_not": marked}})
+    return all_of([*conditions, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])
+
+
+def marking(
+    connection: Connection, index: str, replays: Mapping[Position, Position]
+) -> Iterator[Callable[[threading.Event], None]]:
+    """The jobs that note on rejects where their replays are; see `EventStore.mark_replayed`."""
+    marks = pl.DataFrame(
+        [(*position, str(replay)) for position, replay in replays.items()],
+        schema={"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64, "replayed_to": pl.String},
+        orient="row",
+    )
+    for chunk in chunks(marks):
+        ids = chunk.select(document_ids()).to_series()
+        lines = lines_of(chunk.select(pl.struct("replayed_to").alias("doc")), pl.lit(ids), "update")
+        for rows in lines.parts():
+            yield partial(_mark, connection, index, lines, rows)
+
+
+def _mark(connection: Connection, index: str, lines: Lines, rows: range, stop: threading.Event) -> None:
+    waiting: Sequence[int] = rows
+    while waiting:
+        verdicts = send(connection, index, lines, waiting, stop)
+        for _, why in verdicts.refused:
+            raise StoreError(f"cannot mark a reject: {why}", where=str(connection.address))
+        waiting = verdicts.conflicts  # someone else has changed them meanwhile
