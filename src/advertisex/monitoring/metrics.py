@@ -24,7 +24,7 @@ from advertisex.batches import Partition
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 
-disable_created_metrics()  # Prometheus does not use them, and each would double a series
+disable_created_metrics()  # type: ignore[no-untyped-call]  # Prometheus does not use them, and each would double a series
 
 #: Seconds of a batch's work.
 _WORK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
