@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 import structlog
@@ -15,7 +15,8 @@ from advertisex.processing.ahead import ahead
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.stores.contract import EventStore
+from advertisex.processing.suppression import Suppression, suppression_in
+from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.same_log import check_same_logs
 
 _LOG = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ class Processing:
         catalogue: campaign and advertiser of each creative.
         batch_size: messages in a batch, at most.
         follow: whether to wait for more at the end of the log, until `stop` is set.
+        pseudonym_key: the secret under which pseudonyms are stored in the place of user ids; empty stores the ids.
     """
 
     feeds: Mapping[str, Feed]
@@ -42,6 +44,7 @@ class Processing:
     catalogue: Catalogue = Catalogue()
     batch_size: int = BATCH_SIZE
     follow: bool = False
+    pseudonym_key: bytes = field(default=b"", repr=False)
 
 
 def run(
@@ -71,26 +74,44 @@ def run(
         LogError: the log cannot be read.
     """
     total = Counts()
+    erased = _Erased(store)
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         batches = ahead(_batches(reader, stop, follow=processing.follow))
-        with closing(ahead(_outcomes(batches, feeds, processing))) as outcomes:
+        with closing(ahead(_outcomes(batches, feeds, processing, erased))) as outcomes:
             for outcome in outcomes:
                 if reader.is_current(outcome.span):
-                    total += _commit(outcome, store, reader, on_commit)
+                    total += _commit(outcome, store, reader, erased, on_commit)
                 if stop.is_set():
                     break
     return total
 
 
+class _Erased:
+    """Whose messages are withheld, as of the last look at the store."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self.suppression = Suppression()
+        self.look_again()
+
+    def look_again(self) -> None:
+        self.suppression = suppression_in(self._store.notes(ERASURES))
+
+
 def _commit(
-    outcome: Outcome, store: EventStore, reader: LogReader, on_commit: Callable[[Outcome, Counts], None]
+    outcome: Outcome,
+    store: EventStore,
+    reader: LogReader,
+    erased: _Erased,
+    on_commit: Callable[[Outcome, Counts], None],
 ) -> Counts:
     try:
         counts = store.commit(outcome)
     except LedgerMoved as moved:  # another process has this partition, or had it: what it did is not done again
         _LOG.warning("another process was quicker: going on from the ledger", where=moved.where)
+        erased.look_again()  # or it has erased a user
         reader.rewind(outcome.span.of)
         return Counts()
     reader.acknowledge(outcome.span)
@@ -99,11 +120,12 @@ def _commit(
 
 
 def _outcomes(
-    batches: Generator[Batch, None, None], feeds: Mapping[str, Feed], processing: Processing
+    batches: Generator[Batch, None, None], feeds: Mapping[str, Feed], how: Processing, erased: _Erased
 ) -> Generator[Outcome, None, None]:
     with closing(batches):
         for batch in batches:
-            yield process(batch, feeds[batch.span.topic], processing.policy, processing.catalogue)
+            feed = feeds[batch.span.topic]
+            yield process(batch, feed, how.policy, how.catalogue, erased.suppression, how.pseudonym_key)
 
 
 def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[Batch, None, None]:
