@@ -11,7 +11,7 @@ from advertisex.processing.policy import Policy, apply_policy
 from advertisex.processing.pseudonymise import pseudonymise
 from advertisex.processing.refusals import rejects_of
 from advertisex.processing.standardise import standardise
-from advertisex.processing.suppression import Suppression
+from advertisex.processing.suppression import NOBODY, Suppression
 from advertisex.processing.validate import validate
 from advertisex.processing.withhold import rows_of_erased, withhold
 
@@ -21,7 +21,7 @@ def process(
     feed: Feed,
     policy: Policy,
     catalogue: Catalogue,
-    suppression: Suppression = Suppression(),
+    suppression: Suppression = NOBODY,
     pseudonym_key: bytes = b"",
 ) -> Outcome:
     """Make a batch trustworthy. Pure: the same batch always has the same outcome.

@@ -15,7 +15,7 @@ from advertisex.processing.ahead import ahead
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.processing.suppression import Suppression, suppression_in
+from advertisex.processing.suppression import NOBODY, suppression_in
 from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.same_log import check_same_logs
 
@@ -93,7 +93,7 @@ class _Erased:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
-        self.suppression = Suppression()
+        self.suppression = NOBODY
         self.look_again()
 
     def look_again(self) -> None:

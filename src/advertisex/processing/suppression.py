@@ -39,6 +39,10 @@ class Suppression:
         return any(hash_of(word, key) in hashes for key, hashes in self.words.items())
 
 
+#: Where no user was erased.
+NOBODY = Suppression()
+
+
 def suppression_in(notes: Mapping[str, bytes]) -> Suppression:
     """The users that the notes of erasures are about."""
     return suppression_of([msgspec.json.decode(document, type=Erased) for document in notes.values()])

@@ -1,7 +1,7 @@
 """Withhold: of the messages of erased users nothing is kept. They are counted, and that is all.
 
 A message is a user's when its user id, as it is decoded, is theirs. One that cannot be decoded, or has no user id, is
-theirs when it holds the id as a whole word: a run of bytes without whitespace, control characters, quotes and
+theirs when it holds the id as a whole word: a run of characters without whitespace, control characters, quotes and
 `, ; : { } [ ] ( ) = & < >`, or a text of an Avro datum.
 """
 
@@ -16,7 +16,8 @@ from advertisex.feeds.avro_framing import CONFLUENT_MARKER, MARKER
 from advertisex.processing.decode import MAX_BYTES, decode
 from advertisex.processing.suppression import Suppression
 
-_WORD = re.compile(rb"[^\x00-\x20\x7f\"',;:{}\[\]()=&<>]+")
+#: What stands for bytes that are no UTF-8 parts words, too.
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"',;:{}\[\]()=&<>\ufffd]+")
 #: The length of a text of up to 63 bytes, which stands before it in Avro, twice, in one byte.
 _LONGEST_AVRO_WORD = 63
 
@@ -69,7 +70,7 @@ def withhold(identified: pl.DataFrame, erased: Collection[int], batch: Batch) ->
 
 def _words(payload: bytes) -> Iterator[bytes]:
     """The words of a message that was not decoded, each once."""
-    found = set(_WORD.findall(payload))
+    found = {word.encode() for word in _WORD.findall(payload.decode(errors="replace"))}
     if payload.startswith((MARKER, CONFLUENT_MARKER)) and len(payload) <= MAX_BYTES:
         found.update(_avro_words(payload))
     yield from found

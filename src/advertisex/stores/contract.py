@@ -182,7 +182,11 @@ class EventStore(Protocol):
         ...
 
     def scan_rejects(self) -> Iterator[pl.DataFrame]:
-        """All rejects as frames of bounded size, in no particular order: topic, partition, offset, feed, kind, payload."""
+        """All rejects as frames of bounded size, in no particular order.
+
+        Returns:
+            topic, partition, offset, feed, kind, payload, with the types that `rejects` gives.
+        """
         ...
 
     def suppress(self, key: str, document: bytes) -> dict[Partition, int]:

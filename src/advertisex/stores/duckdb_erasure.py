@@ -44,8 +44,8 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Cou
     db.register("gone", rejects.select("topic", "partition", "offset").to_arrow())
     try:
         deleted = db.execute(
-            'DELETE FROM rejects USING gone WHERE rejects.topic = gone.topic AND rejects."partition" = gone."partition" '
-            'AND rejects."offset" = gone."offset" RETURNING rejects.topic, rejects."partition", feed, kind'
+            'DELETE FROM rejects r USING gone g WHERE r.topic = g.topic AND r."partition" = g."partition" '
+            'AND r."offset" = g."offset" RETURNING r.topic, r."partition", feed, kind'
         ).fetchall()
     finally:
         db.unregister("gone")
