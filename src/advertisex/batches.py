@@ -8,7 +8,7 @@ Frames and their columns:
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import polars as pl
@@ -53,8 +53,18 @@ COMMIT_COLUMNS: dict[str, pl.DataType] = {
     "start": pl.Int64(),
     "end": pl.Int64(),
     "committed_at": pl.Datetime("us"),
-    **dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "replayed"), pl.Int64()),
+    **dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed"), pl.Int64()),
 }
+
+#: Columns of what is withheld of messages of erased users: where each was, and which event it would have been.
+WITHHELD_COLUMNS: dict[str, pl.DataType] = {
+    "offset": pl.Int64(),
+    "event_id": pl.Binary(),
+    "event_time": pl.Datetime("us"),
+}
+
+#: What stands in the log in the place of a message of an erased user.
+TOMBSTONE = b"\x00erased"
 
 
 class Partition(NamedTuple):
@@ -136,7 +146,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch: `read = events + repeated + rejects`, always.
+    """What became of a batch: `read = events + repeated + rejects + withheld`, always.
 
     Attributes:
         span: of the batch.
@@ -146,6 +156,9 @@ class Outcome:
         repeated: events that were in the batch before, and so are dropped.
         read: messages in the batch.
         messages: the batch itself: a store that refuses an event keeps its message whole, as a reject.
+        withheld: of the messages of erased users, `WITHHELD_COLUMNS`, null where there is no event: nothing of them is
+            stored, and what a broken-off commit has stored of them is removed.
+        erasures: how many erasures were known when it was made.
     """
 
     span: Span
@@ -155,6 +168,8 @@ class Outcome:
     repeated: int
     read: int
     messages: Batch
+    withheld: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WITHHELD_COLUMNS))
+    erasures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +181,7 @@ class Counts:
     duplicate: int = 0
     filtered: int = 0
     rejected: int = 0
+    erased: int = 0
     replayed: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -174,7 +190,7 @@ class Counts:
     @property
     def balanced(self) -> bool:
         """Whether every message that was read is accounted for."""
-        return self.read == self.stored + self.duplicate + self.filtered + self.rejected
+        return self.read == self.stored + self.duplicate + self.filtered + self.rejected + self.erased
 
 
 @dataclass(frozen=True, slots=True)

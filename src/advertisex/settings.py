@@ -65,6 +65,12 @@ def _api_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _pseudonym_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < 16:
+        raise ValueError("a key of fewer than 16 characters can be guessed: draw a long one at random")
+    return key
+
+
 #: What pydantic says in its own terms, in ours.
 _PLAIN = {
     "extra_forbidden": "there is no such setting",
@@ -177,6 +183,15 @@ class ElasticsearchSettings(_Section):
     ca_file: Path | None = Field(default=None, description="PEM file of the authority that signed its certificate")
 
 
+class PrivacySettings(_Section):
+    """What of users is stored."""
+
+    pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = Field(
+        default=None,
+        description="a secret of at least 16 characters: with it, user ids are stored as their hash under this key",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Unknown names are an error, so that a misspelt one is noticed."""
 
@@ -200,6 +215,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     @classmethod
     def settings_customise_sources(

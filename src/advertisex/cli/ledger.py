@@ -19,7 +19,7 @@ def ledger(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show where every partition stands: read = stored + duplicate + filtered + rejected."""
+    """Show where every partition stands: read = stored + duplicate + filtered + rejected + erased."""
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
         rows = event_store.ledger()

@@ -21,7 +21,7 @@ _WIDE = 200
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
 
-COUNT_NAMES = ("read", "stored", "duplicate", "filtered", "rejected", "replayed")
+COUNT_NAMES = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed")
 
 
 def print_json(document: Any) -> None:
@@ -96,7 +96,7 @@ def print_ledger(rows: Sequence[LedgerRow]) -> None:
     columns = ("topic", "partition", *COUNT_NAMES)
     print_table("Ledger", columns, body, numbers=columns[1:])
     if document["balanced"]:
-        out.print("It balances: read = stored + duplicate + filtered + rejected.")
+        out.print("It balances: read = stored + duplicate + filtered + rejected + erased.")
     else:
         out.print("[red bold]It does not balance.[/] Please report this, with the table above.")
 

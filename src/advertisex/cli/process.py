@@ -110,7 +110,14 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
         catalogue=read_catalogue(settings.catalogue) if settings.catalogue else Catalogue(),
         batch_size=settings.batch_size,
         follow=follow,
+        pseudonym_key=pseudonym_key_of(settings),
     )
+
+
+def pseudonym_key_of(settings: Settings) -> bytes:
+    """The secret of the settings under which pseudonyms are made; empty where there is none."""
+    key = settings.privacy.pseudonym_key
+    return b"" if key is None else key.get_secret_value().encode()
 
 
 def _host(site: str) -> str:

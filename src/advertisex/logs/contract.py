@@ -69,7 +69,12 @@ class EventLog(Protocol):
 
     Order holds within a partition. Offsets rise, and gaps are allowed. Any number of processes may append and
     read at the same time.
+
+    Attributes:
+        erasable: whether messages can be overwritten.
     """
+
+    erasable: bool
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
         """Append messages in order; all of them are durable when this returns.
@@ -103,6 +108,15 @@ class EventLog(Protocol):
 
         Raises:
             LogError: the log cannot be read.
+        """
+        ...
+
+    def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
+        """Put `TOMBSTONE` in the place of messages; nothing of them remains in an embedded log when this returns.
+
+        Raises:
+            LogError: the log is not `erasable`, cannot be written, or what was there remains in it for now; the same
+                can be repeated.
         """
         ...
 

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from advertisex.batches import Batch, Partition, Position
+from advertisex.errors import LogError
 from advertisex.findings import Finding
 from advertisex.logs.contract import Positions
 from advertisex.logs.kafka_append import KafkaAppender
@@ -29,6 +30,8 @@ class KafkaLog:
         ConfigurationError: the URL names no brokers, or the settings of the client are wrong.
     """
 
+    erasable = False
+
     def __init__(self, url: str, settings: KafkaSettings, *, create: bool = True) -> None:
         self._cluster = Cluster.of(url, settings)
         self._create = create
@@ -48,6 +51,14 @@ class KafkaLog:
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         """See `EventLog.read`."""
         return self._fetcher.read(topic, partition, offset, limit)
+
+    def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
+        """See `EventLog.erase`: a topic of Kafka keeps what it holds for as long as it is set to."""
+        raise LogError(
+            "nothing can be erased from a topic of Kafka",
+            where=f"{topic}/{partition}",
+            mend="set its retention.ms to how long messages may be kept",
+        )
 
     def partitions(self, topic: str) -> list[int]:
         """See `EventLog.partitions`."""

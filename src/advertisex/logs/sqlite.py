@@ -6,6 +6,7 @@ batches only. A topic has one partition, 0.
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -15,7 +16,7 @@ from typing import Self
 
 import msgspec
 
-from advertisex.batches import Batch, Partition, Position, Span
+from advertisex.batches import TOMBSTONE, Batch, Partition, Position, Span
 from advertisex.errors import LogError
 from advertisex.findings import Finding
 from advertisex.logs.contract import READ_BYTES, Positions
@@ -48,6 +49,8 @@ class SqliteLog:
     Raises:
         LogError: the file cannot be opened, is no log, or is absent and not to be made.
     """
+
+    erasable = True
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self._path = path
@@ -89,6 +92,34 @@ class SqliteLog:
                     break
         end = offset + len(payloads)
         return Batch(Span(topic, partition, offset, end), range(offset, end), payloads, times)
+
+    def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
+        """See `EventLog.erase`."""
+        with self._explained("cannot erase from the event log"):
+            self._db.execute("PRAGMA secure_delete = ON")  # what is overwritten is filled with zeros
+            left = deque(sorted(offsets) if partition == 0 else [])
+            while left:
+                row = next(self._rows_from(topic, left[0]), None)
+                if row is None or left[0] < row[0]:
+                    left.popleft()  # there is no such message
+                    continue
+                first, _, blob = row
+                messages = _decode(blob)
+                while left and left[0] < first + len(messages):
+                    messages[left.popleft() - first] = TOMBSTONE
+                with self._transaction():
+                    self._db.execute(
+                        "UPDATE batch SET messages = ? WHERE topic = ? AND first_offset = ?",
+                        (msgspec.msgpack.encode(messages), topic, first),
+                    )
+            # what was overwritten stands in the write-ahead log, too
+            busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise LogError(
+                "what was erased still stands in the event log's write-ahead log, which another process reads",
+                where=str(self._path),
+                mend="end that process, then run this again",
+            )
 
     def partitions(self, topic: str) -> list[int]:
         """See `EventLog.partitions`."""

@@ -30,7 +30,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # Prometheus does no
 _WORK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 #: Seconds between an event and its ingestion; less than 0 is a clock that is ahead.
 _DELAY_BUCKETS: Final = (0.0, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0)
-_OUTCOMES = ("stored", "duplicate", "filtered", "rejected")
+_OUTCOMES = ("stored", "duplicate", "filtered", "rejected", "erased")
 
 
 class Metrics:

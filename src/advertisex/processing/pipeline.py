@@ -8,31 +8,45 @@ from advertisex.processing.decode import decode
 from advertisex.processing.enrich import Catalogue, enrich
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.policy import Policy, apply_policy
+from advertisex.processing.pseudonymise import pseudonymise
 from advertisex.processing.refusals import rejects_of
 from advertisex.processing.standardise import standardise
+from advertisex.processing.suppression import NOBODY, Suppression
 from advertisex.processing.validate import validate
+from advertisex.processing.withhold import rows_of_erased, withhold
 
 
-def process(batch: Batch, feed: Feed, policy: Policy, catalogue: Catalogue) -> Outcome:
+def process(
+    batch: Batch,
+    feed: Feed,
+    policy: Policy,
+    catalogue: Catalogue,
+    suppression: Suppression = NOBODY,
+    pseudonym_key: bytes = b"",
+) -> Outcome:
     """Make a batch trustworthy. Pure: the same batch always has the same outcome.
 
     Returns:
-        Unique events with the columns of the feed and `EVENT_COLUMNS`; rejected and filtered messages, whole; and
-        the number of repeated events. Together they are as many as the messages.
+        Unique events with the columns of the feed and `EVENT_COLUMNS`; rejected and filtered messages, whole; the
+        number of repeated events; and what is withheld. Together they are as many as the messages.
     """
     decoded, undecodable = decode(batch, feed)
+    erased = rows_of_erased(batch, decoded, undecodable, suppression)
     valid, invalid = validate(standardise(decoded, feed), feed)
     kept, filtered = apply_policy(valid, policy)
-    identified = identify(enrich(kept, catalogue), feed)
-    unique, repeated = first_of_each(identified)
+    identified = identify(enrich(pseudonymise(kept, pseudonym_key), catalogue), feed)
+    known, withheld = withhold(identified, erased, batch)
+    unique, repeated = first_of_each(known)
     return Outcome(
         span=batch.span,
         feed=feed.name,
         events=stored_columns(unique, feed),
-        rejects=rejects_of(batch, [undecodable, invalid, filtered]),
+        rejects=rejects_of(batch, [undecodable, invalid, filtered], without=erased),
         repeated=repeated,
         read=len(batch),
         messages=batch,
+        withheld=withheld,
+        erasures=suppression.erasures,
     )
 
 

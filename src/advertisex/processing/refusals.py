@@ -1,6 +1,6 @@
 """How stages hand over what they refuse, and how it becomes the rejects of an outcome."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -47,9 +47,17 @@ def refused_frame(stage: str, refusals: Mapping[int, Refusal], kind: str = "reje
     )
 
 
-def rejects_of(batch: Batch, refused: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The refused of all stages in the order of their offsets, each with its whole payload (`REJECT_COLUMNS`)."""
+def rejects_of(batch: Batch, refused: Iterable[pl.DataFrame], without: Sequence[int] = ()) -> pl.DataFrame:
+    """The refused of all stages in the order of their offsets, each with its whole payload (`REJECT_COLUMNS`).
+
+    Args:
+        batch: of all messages.
+        refused: of each stage.
+        without: rows of the batch of which nothing is kept.
+    """
     frame = pl.concat(refused).sort("row")
+    if without:
+        frame = frame.filter(~pl.col("row").is_in(without))
     rows = frame["row"].to_list()
     return frame.with_columns(
         pl.Series("offset", [batch.offsets[row] for row in rows], dtype=pl.Int64),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 import structlog
@@ -16,7 +16,8 @@ from advertisex.processing.ahead import ahead
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.stores.contract import EventStore
+from advertisex.processing.suppression import NOBODY, suppression_in
+from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.same_log import check_same_logs
 
 _LOG = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Processing:
         catalogue: campaign and advertiser of each creative.
         batch_size: messages in a batch, at most.
         follow: whether to wait for more at the end of the log, until `stop` is set.
+        pseudonym_key: the secret under which pseudonyms are stored in the place of user ids; empty stores the ids.
     """
 
     feeds: Mapping[str, Feed]
@@ -43,6 +45,7 @@ class Processing:
     catalogue: Catalogue = Catalogue()
     batch_size: int = BATCH_SIZE
     follow: bool = False
+    pseudonym_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +115,41 @@ def run(
         LogError: the log cannot be read.
     """
     total = Counts()
+    erased = _Erased(store)
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         batches = ahead(_batches(reader, stop, follow=processing.follow))
-        with closing(ahead(_outcomes(batches, feeds, processing))) as outcomes:
+        with closing(ahead(_outcomes(batches, feeds, processing, erased))) as outcomes:
             for processed in outcomes:
                 if reader.is_current(processed.outcome.span):
-                    total += _commit(processed, store, reader, on_commit)
+                    total += _commit(processed, store, reader, erased, on_commit)
                 if stop.is_set():
                     break
     return total
 
 
-def _commit(processed: _Processed, store: EventStore, reader: LogReader, on_commit: OnCommit) -> Counts:
+class _Erased:
+    """Whose messages are withheld, as of the last look at the store."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self.suppression = NOBODY
+        self.look_again()
+
+    def look_again(self) -> None:
+        self.suppression = suppression_in(self._store.notes(ERASURES))
+
+
+def _commit(
+    processed: _Processed, store: EventStore, reader: LogReader, erased: _Erased, on_commit: OnCommit
+) -> Counts:
     outcome, began = processed.outcome, time.perf_counter()
     try:
         counts = store.commit(outcome)
     except LedgerMoved as moved:  # another process has this partition, or had it: what it did is not done again
         _LOG.warning("another process was quicker: going on from the ledger", where=moved.where)
+        erased.look_again()  # or it has erased a user
         reader.rewind(outcome.span.of)
         return Counts()
     seconds = Seconds(processed.read_seconds, processed.seconds, time.perf_counter() - began)
@@ -140,13 +159,13 @@ def _commit(processed: _Processed, store: EventStore, reader: LogReader, on_comm
 
 
 def _outcomes(
-    batches: Generator[_Read, None, None], feeds: Mapping[str, Feed], processing: Processing
+    batches: Generator[_Read, None, None], feeds: Mapping[str, Feed], how: Processing, erased: _Erased
 ) -> Generator[_Processed, None, None]:
     with closing(batches):
         for read in batches:
             began = time.perf_counter()
             feed = feeds[read.batch.span.topic]
-            outcome = process(read.batch, feed, processing.policy, processing.catalogue)
+            outcome = process(read.batch, feed, how.policy, how.catalogue, erased.suppression, how.pseudonym_key)
             yield _Processed(outcome, read.seconds, time.perf_counter() - began)
 
 

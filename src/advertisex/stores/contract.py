@@ -11,6 +11,9 @@ import polars as pl
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.findings import Finding
 
+#: The kind of the notes that say which users were erased; they are never removed.
+ERASURES = "erasures"
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -63,6 +66,28 @@ class RejectQuery:
     replayed: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What an erasure takes away.
+
+    Attributes:
+        erasure: its id: what it has counted, it does not count again.
+        users: the ids, as they are stored, whose events go.
+        rejects: topic, partition, offset, feed and kind of the rejects that go.
+        bounds: where each partition stood when the erasure began: what is stored from there on was never counted, but
+            left by a commit that was broken off.
+    """
+
+    erasure: str
+    users: Collection[str]
+    rejects: pl.DataFrame
+    bounds: Mapping[Partition, int]
+
+
+#: How many rows of a feed and kind an erasure has removed; the kind is `event`, `filtered` or `rejected`.
+REMOVED_COLUMNS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "count": pl.Int64()}
+
+
 class EventStore(Protocol):
     """Stored events, rejects and the ledger.
 
@@ -83,7 +108,8 @@ class EventStore(Protocol):
             What this outcome added to the ledger.
 
         Raises:
-            LedgerMoved: the ledger does not stand at the span's start; nothing was written.
+            LedgerMoved: the ledger does not stand at the span's start, or a user was erased since the outcome was made;
+                nothing was written.
             StoreError: the span is of another log than the ledger; nothing was written.
             StoreError: the partition's ledger row is gone, which this store has read or written; nothing was written.
             StoreError: the store cannot be written; nothing was written, or the same commit can be repeated.
@@ -175,6 +201,30 @@ class EventStore(Protocol):
 
         Raises:
             StoreError: the store cannot be written; some of the notes may be.
+        """
+        ...
+
+    def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
+        """Write a note of the kind `ERASURES`. From then on, no outcome is committed that was made without it.
+
+        Returns:
+            Where each partition then stands.
+
+        Raises:
+            StoreError: the store cannot be written; the same can be repeated.
+        """
+        ...
+
+    def remove(self, removal: Removal) -> pl.DataFrame:
+        """Remove events and rejects, and count them as erased; repeating it after a crash completes it.
+
+        Nobody else may use a store in a file meanwhile: it is written anew, so that the bytes are gone from it.
+
+        Returns:
+            `REMOVED_COLUMNS`: what was there and is removed, ordered by feed and kind.
+
+        Raises:
+            StoreError: the store cannot be written; the same can be repeated.
         """
         ...
 

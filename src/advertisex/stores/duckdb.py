@@ -16,12 +16,13 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from advertisex.batches import Counts, LedgerRow, Outcome, Partition, Position
+from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Position, Span
 from advertisex.errors import LedgerMoved, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
-from advertisex.stores.contract import Extent, Range, RejectQuery
+from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.duckdb_conditions import event_conditions, reject_conditions, reject_statement
+from advertisex.stores.duckdb_erasure import copy_without_what_was_deleted, delete, replace
 from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
@@ -37,7 +38,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "replayed")
+_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed")
+#: Rows of rejects at once: their messages may be large.
 
 
 class DuckdbStore:
@@ -66,8 +68,8 @@ class DuckdbStore:
             raise nothing
         with self._explained("cannot open the event store"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | {"memory_limit": memory})
-            self._db.execute("SET GLOBAL TimeZone = 'UTC'")
+            self._config = _CONFIG | {"memory_limit": memory}
+            self._db = self._connected(read_only=read_only)
             if not read_only:
                 with self._transaction():
                     for statement in statements():
@@ -94,6 +96,7 @@ class DuckdbStore:
                 duplicate=outcome.events.height - stored + outcome.repeated,
                 filtered=filtered,
                 rejected=outcome.rejects.height - filtered,
+                erased=outcome.withheld.height,
             )
             self._add_counts(outcome, counts, stamp)
         return counts
@@ -111,10 +114,7 @@ class DuckdbStore:
 
     def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
         """See `EventStore.scan_rejects`."""
-        statement, values = reject_statement(query)
-        with self._explained("cannot read the event store"), self._db.cursor() as cursor:
-            for chunk in cursor.sql(statement, params=values).to_arrow_reader(_SCAN_REJECTS):
-                yield pl.DataFrame(pl.from_arrow(chunk))
+        yield from self._frames(*reject_statement(query), _SCAN_REJECTS)
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
         """See `EventStore.mark_replayed`."""
@@ -145,7 +145,9 @@ class DuckdbStore:
 
     def commits(self) -> pl.DataFrame:
         """See `EventStore.commits`."""
-        return self._frame('SELECT * FROM commits ORDER BY topic, partition, "start"', [])
+        columns = ", ".join(f'"{name}"' for name in COMMIT_COLUMNS)
+        order = 'topic, partition, "start", "end", committed_at'
+        return self._frame(f"SELECT {columns} FROM commits ORDER BY {order}", [])
 
     def settled(self) -> datetime | None:
         """See `EventStore.settled`."""
@@ -162,11 +164,7 @@ class DuckdbStore:
         """See `EventStore.scan`."""
         where, values = event_conditions(within)
         names = ", ".join("event_id::BLOB AS event_id" if c == "event_id" else f'"{c}"' for c in columns)
-        with self._explained("cannot read the event store"):
-            cursor = self._db.cursor()
-            reader = cursor.sql(f"SELECT {names} FROM {feed} {where}", params=values).to_arrow_reader(_SCAN_ROWS)
-            for chunk in reader:
-                yield pl.DataFrame(pl.from_arrow(chunk))
+        yield from self._frames(f"SELECT {names} FROM {feed} {where}", values, _SCAN_ROWS)
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         """See `EventStore.user_totals`."""
@@ -197,6 +195,22 @@ class DuckdbStore:
                 else:
                     connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (kind, key, document))
 
+    def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
+        """See `EventStore.suppress`."""
+        self.take_note(ERASURES, {key: document})
+        return self.positions()
+
+    def remove(self, removal: Removal) -> pl.DataFrame:
+        """See `EventStore.remove`."""
+        with self._explained("cannot write to the event store"):
+            with self._transaction():
+                removed = delete(self._db, removal, stamp_after(self.settled()))
+            fresh = copy_without_what_was_deleted(self._db, self._path)
+            self._db.close()
+            replace(self._path, fresh)
+            self._db = self._connected(read_only=False)
+        return removed
+
     @property
     def retries(self) -> int:
         """See `EventStore.retries`: there is no server."""
@@ -222,13 +236,23 @@ class DuckdbStore:
     ) -> None:
         self.close()
 
+    def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        db = duckdb.connect(str(self._path), read_only=read_only, config=self._config)
+        db.execute("SET GLOBAL TimeZone = 'UTC'")
+        return db
+
     def _advance(self, outcome: Outcome) -> None:
         """Move the checkpoint from the span's start to its end, or refuse."""
         span = outcome.span
+        known = self._db.execute("SELECT count(*) FROM notes WHERE kind = ?", (ERASURES,)).fetchone()
+        if known and known[0] > outcome.erasures:
+            raise _moved(span, "a user was erased since")
         row = self._db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
         if row is None:
             self._db.execute(
-                "INSERT INTO ledger SELECT ?, ?, ?, 0, 0, 0, 0, 0, 0, NULL", (span.topic, span.partition, span.start)
+                f"INSERT INTO ledger (topic, partition, next_offset, {', '.join(_COUNTS)}) "
+                f"VALUES (?, ?, ?{', 0' * len(_COUNTS)})",
+                (span.topic, span.partition, span.start),
             )
         else:
             check_same_log(span.of, row[0] or "", span.log)
@@ -238,11 +262,7 @@ class DuckdbStore:
             (span.end, span.log or None, span.topic, span.partition, span.start),
         ).fetchall()
         if not moved:
-            raise LedgerMoved(
-                "the ledger has moved on; nothing of this batch was written",
-                where=f"{span.topic}/{span.partition}/{span.start}",
-                mend="another run has processed it: run `advertisex process` again to go on from the ledger",
-            )
+            raise _moved(span, "the ledger has moved on")
 
     def _insert_events(self, outcome: Outcome, stamp: datetime) -> int:
         events, span = outcome.events, outcome.span
@@ -296,7 +316,8 @@ class DuckdbStore:
         )
         numbers = (getattr(counts, name) for name in _COUNTS)
         self._db.execute(
-            "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {", ".join(_COUNTS)}) '
+            f"VALUES ({', '.join('?' * (6 + len(_COUNTS)))})",
             (span.topic, span.partition, outcome.feed, span.start, span.end, stamp, *numbers),
         )
 
@@ -306,6 +327,11 @@ class DuckdbStore:
             with self._db.cursor() as connection:
                 frame: pl.DataFrame = connection.sql(query, params=values).pl()
             return frame
+
+    def _frames(self, query: str, values: Sequence[Any], rows: int) -> Iterator[pl.DataFrame]:
+        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+            for chunk in connection.sql(query, params=values).to_arrow_reader(rows):
+                yield pl.DataFrame(pl.from_arrow(chunk))
 
     @contextmanager
     def _transaction(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
@@ -325,6 +351,14 @@ class DuckdbStore:
             yield
         except (duckdb.Error, OSError) as error:
             raise explanation(what, error, self._path) from error
+
+
+def _moved(span: Span, why: str) -> LedgerMoved:
+    return LedgerMoved(
+        f"{why}; nothing of this batch was written",
+        where=f"{span.topic}/{span.partition}/{span.start}",
+        mend="another run has processed it: run `advertisex process` again to go on from the ledger",
+    )
 
 
 def _dense(times: pl.Series) -> tuple[int, int]:

@@ -39,11 +39,12 @@ _LEDGER = (
     ("topic", "VARCHAR NOT NULL", "topic of the partition"),
     ("partition", "INTEGER NOT NULL", "partition"),
     ("next_offset", "BIGINT NOT NULL", "where processing goes on: the checkpoint"),
-    ("read", "BIGINT NOT NULL", "messages read = stored + duplicate + filtered + rejected"),
+    ("read", "BIGINT NOT NULL", "messages read = stored + duplicate + filtered + rejected + erased"),
     ("stored", "BIGINT NOT NULL", "events stored"),
     ("duplicate", "BIGINT NOT NULL", "events whose identity was stored before"),
     ("filtered", "BIGINT NOT NULL", "valid events that the policy refused"),
     ("rejected", "BIGINT NOT NULL", "messages that were no valid event"),
+    ("erased", "BIGINT DEFAULT 0", "messages of erased users, of which nothing is kept"),
     ("replayed", "BIGINT NOT NULL", "positions seen again after a crash, counted before"),
     ("log", "VARCHAR", "identity of the log that the offsets are of"),
 )

@@ -20,15 +20,16 @@ from advertisex.errors import StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
 from advertisex.settings import ElasticsearchSettings
-from advertisex.stores.contract import Extent, Range, RejectQuery
+from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch_address import address_of
 from advertisex.stores.elasticsearch_bulk import Crew, Lines, chunks, lines_of, send
 from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_erasure import Eraser
 from advertisex.stores.elasticsearch_frames import frame_of, frames
 from advertisex.stores.elasticsearch_indices import Indices
 from advertisex.stores.elasticsearch_inspect import inspect
 from advertisex.stores.elasticsearch_known import Known, known_of
-from advertisex.stores.elasticsearch_ledger import Ledger
+from advertisex.stores.elasticsearch_ledger import Ledger, Standing, moved
 from advertisex.stores.elasticsearch_notes import Notes
 from advertisex.stores.elasticsearch_rejects import document_ids, marking, reject_query
 from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
@@ -87,6 +88,7 @@ class ElasticsearchStore:
         self._indices = Indices(self._connection, settings)
         self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits)
         self._notes = Notes(self._connection, self._indices.notes)
+        self._eraser = Eraser(self._connection, self._indices, self._ledger)
         self._crew = Crew(settings.parallel)
         try:
             self._open(read_only=read_only)
@@ -104,6 +106,7 @@ class ElasticsearchStore:
         """See `EventStore.commit`."""
         check_whole(outcome)
         before = self._ledger.at_start_of(outcome.span)
+        self._check_erasures(outcome, before)
         stamp = stamp_after(before.committed_at)
         known, refused = Known(), dict[int, str]()
         for written in self._crew.run(self._event_jobs(outcome, stamp)):
@@ -111,6 +114,7 @@ class ElasticsearchStore:
             refused |= written.refused
         rejects = pl.concat([outcome.rejects, refused_by_store(outcome, refused)]) if refused else outcome.rejects
         self._write_rejects(outcome, rejects, stamp)
+        self._eraser.remove_withheld(outcome)
         filtered = int((rejects["kind"] == "filtered").sum())
         counts = Counts(
             read=outcome.read,
@@ -118,6 +122,7 @@ class ElasticsearchStore:
             duplicate=known.duplicates + outcome.repeated,
             filtered=filtered,
             rejected=rejects.height - filtered,
+            erased=outcome.withheld.height,
             replayed=known.replays,
         )
         self._ledger.advance(outcome, before, counts, stamp)
@@ -197,6 +202,15 @@ class ElasticsearchStore:
         """See `EventStore.take_note`."""
         self._notes.write(kind, notes)
 
+    def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
+        """See `EventStore.suppress`."""
+        self._notes.write(ERASURES, {key: document})
+        return self._ledger.fence(self._notes.count(ERASURES))
+
+    def remove(self, removal: Removal) -> pl.DataFrame:
+        """See `EventStore.remove`."""
+        return self._eraser.remove(removal)
+
     @property
     def retries(self) -> int:
         """See `EventStore.retries`."""
@@ -233,6 +247,24 @@ class ElasticsearchStore:
                 where=str(self._connection.address),
                 mend="run `advertisex ingest` and `advertisex process` first",
             )
+
+    def _check_erasures(self, outcome: Outcome, before: Standing) -> None:
+        """Refuse an outcome that was made without an erasure.
+
+        An erasure tells every partition that has a document by then: where there is no row yet, it may have come just
+        before that.
+        """
+        if before.row is not None and before.erasures <= outcome.erasures:
+            return
+        noted = self._notes.count(ERASURES)
+        if noted < before.erasures:
+            raise StoreError(
+                f"{before.erasures} users were erased, but there are notes of only {noted}: others would come back",
+                where=f"{self._indices.notes} at {self._connection.address}",
+                mend="restore that index from a snapshot",
+            )
+        if noted > outcome.erasures:
+            raise moved(outcome.span)
 
     def _event_jobs(self, outcome: Outcome, stamp: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
         if not outcome.events.height:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Literal, TypeVar
 from urllib.parse import quote
 
@@ -30,6 +31,8 @@ _ROWS = 8_192
 
 _WHAT = "write to the event store"
 _QUERY = "filter_path=errors,items.*.status,items.*.error"
+_DELETE_QUERY = "filter_path=items.*.status,items.*.error"
+_DELETED_AT_ONCE = 10_000
 #: Failures with status 400 that say nothing about the document: to call each event of the batch bad would be wrong.
 _NOT_THE_DOCUMENT = frozenset(
     {
@@ -56,6 +59,15 @@ class _BulkAnswer(msgspec.Struct):
     items: list[dict[str, _Item]] = []
 
 
+class _Deleted(msgspec.Struct):
+    delete: _Item
+
+
+class _DeleteAnswer(msgspec.Struct):
+    items: list[_Deleted]
+
+
+_decode_deleted = msgspec.json.Decoder(_DeleteAnswer).decode
 _decode = msgspec.json.Decoder(_BulkAnswer).decode
 
 
@@ -205,6 +217,32 @@ def _triage(
 
 def _is_the_documents(problem: Problem) -> bool:
     return problem.type not in _NOT_THE_DOCUMENT and "number of documents" not in str(problem)
+
+
+def delete_documents(connection: Connection, names: Iterable[tuple[str, str]]) -> None:
+    """Delete documents, given as index and id, until none of them is there.
+
+    Raises:
+        StoreError: the cluster does not let them go; some may be deleted.
+    """
+    left = iter(names)
+    while waiting := list(islice(left, _DELETED_AT_ONCE)):
+        patience = connection.patience(_WHAT, None)
+        while waiting:
+            actions = (msgspec.json.encode({"delete": {"_index": index, "_id": name}}) for index, name in waiting)
+            body = b"\n".join(actions) + b"\n"
+            data = connection.request("POST", f"/_bulk?{_DELETE_QUERY}", body, what=_WHAT, patience=patience).data
+            again = []
+            for what, item in zip(waiting, _decode_deleted(data).items, strict=True):
+                problem = item.delete.error or Problem(reason="no reason is given")
+                if item.delete.status in TRANSIENT:
+                    again.append((what, problem))
+                elif item.delete.status >= HTTPStatus.MULTIPLE_CHOICES and item.delete.status != HTTPStatus.NOT_FOUND:
+                    raise connection.failure(f"{_WHAT} (index {what[0]})", item.delete.status, problem)
+            waiting = [what for what, _ in again]
+            if again:
+                patience.pause(str(again[0][1]))
+        patience.done()
 
 
 class Crew:

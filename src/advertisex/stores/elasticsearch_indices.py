@@ -77,7 +77,7 @@ _REJECT: dict[str, Any] = {
     "payload": {"type": "binary"},
     "replayed_to": _ID,
 }
-_NUMBERS = dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "replayed"), _COUNT)
+_NUMBERS = dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed"), _COUNT)
 _COMMIT: dict[str, Any] = {
     "topic": _ID,
     "partition": {"type": "integer"},
@@ -86,6 +86,7 @@ _COMMIT: dict[str, Any] = {
     "end": _COUNT,
     "committed_at": _TIME,
     **_NUMBERS,
+    "erasure": {"type": "keyword", "index": False, "doc_values": False},
 }
 _LEDGER: dict[str, Any] = {
     "topic": _ID,
@@ -96,6 +97,7 @@ _LEDGER: dict[str, Any] = {
     "commit": {"type": "keyword", "index": False, "doc_values": False},
     "committed_at": _TIME,
     "last": {"type": "object", "enabled": False},
+    "erasures": _COUNT,
 }
 
 

@@ -1,6 +1,7 @@
 """Whether a stored event came from this very position, or the event is a duplicate of another message's."""
 
 import threading
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
@@ -75,13 +76,34 @@ def known_of(
     return known, gone
 
 
+def left_at(
+    connection: Connection, names: Sequence[tuple[str, str]], of: Partition, offsets: Iterable[int]
+) -> list[tuple[str, str]]:
+    """Those of some documents, given as index and id, that are there and came from these positions of a partition."""
+    places, left = list(offsets), list[tuple[str, str]]()
+    for start in range(0, len(names), _IDS):
+        some = names[start : start + _IDS]
+        body = {"docs": [{"_index": index, "_id": name} for index, name in some]}
+        found = _ask(connection, "/_mget", body, threading.Event(), absent=frozenset({"index_not_found_exception"}))
+        for name, offset, document in zip(some, places[start:], found, strict=False):
+            if document.source == _Position(*of, offset):
+                left.append(name)
+    return left
+
+
 def _look_up(connection: Connection, index: str, ids: list[bytes], stop: threading.Event) -> list[_Found]:
-    body = {"ids": [event_id.hex() for event_id in ids]}
+    return _ask(connection, f"/{quote(index)}/_mget", {"ids": [event_id.hex() for event_id in ids]}, stop)
+
+
+def _ask(
+    connection: Connection, path: str, body: object, stop: threading.Event, absent: Collection[str] = ()
+) -> list[_Found]:
+    """What is there, in order; an error whose type is in `absent` means that a document is not."""
     patience = connection.patience(_WHAT, None, stop)
     while True:
-        answer = connection.request("POST", f"/{quote(index)}/_mget?{_QUERY}", body, what=_WHAT, patience=patience)
+        answer = connection.request("POST", f"{path}?{_QUERY}", body, what=_WHAT, patience=patience)
         found = msgspec.json.decode(answer.data, type=_Answer).docs
-        problem = next((document.error for document in found if document.error is not None), None)
+        problem = next((one.error for one in found if one.error is not None and one.error.type not in absent), None)
         if problem is None:
             patience.done()
             return found

@@ -22,6 +22,7 @@ from advertisex.errors import LedgerMoved, StoreError
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_search import search_all
 from advertisex.stores.same_log import check_same_log
+from advertisex.stores.stamp import stamp_after
 
 _FIELDS = tuple(asdict(Counts()))
 _WHAT = "write to the ledger"
@@ -42,23 +43,35 @@ class _Commit(msgspec.Struct):
     filtered: int
     rejected: int
     replayed: int
+    erased: int = 0
+    erasure: str = ""
 
 
-class _Source(msgspec.Struct):
+class _Source(msgspec.Struct, kw_only=True):
+    """A document of the ledger; before the first commit of its partition, one without `next_offset`.
+
+    `erasures` says how many users were erased: who commits must know of as many.
+    """
+
     topic: str
     partition: int
-    next_offset: int
-    read: int
-    stored: int
-    duplicate: int
-    filtered: int
-    rejected: int
-    replayed: int
+    next_offset: int | None = None
+    read: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    filtered: int = 0
+    rejected: int = 0
+    erased: int = 0
+    replayed: int = 0
     log: str = ""
     commit: str = ""
+    committed_at: str | None = None
     last: _Commit | None = None
+    erasures: int = 0
 
-    def row(self) -> LedgerRow:
+    def row(self) -> LedgerRow | None:
+        if self.next_offset is None:
+            return None
         counts = Counts(*(getattr(self, name) for name in _FIELDS))
         return LedgerRow(self.topic, self.partition, self.next_offset, counts, self.log)
 
@@ -70,6 +83,11 @@ class _Document(msgspec.Struct):
     source: _Source | None = msgspec.field(name="_source", default=None)
 
 
+class _Wrote(msgspec.Struct):
+    seq_no: int = msgspec.field(name="_seq_no", default=0)
+    primary_term: int = msgspec.field(name="_primary_term", default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a partition stands, as of one reading.
@@ -78,15 +96,28 @@ class Standing:
         row: the ledger row, or None where the partition has none yet.
         seq_no: with `primary_term`, which writing of the document it was.
         primary_term: see `seq_no`.
-        commit: which commit wrote it.
-        last: what that commit added.
+        source: the document.
     """
 
     row: LedgerRow | None
     seq_no: int = 0
     primary_term: int = 0
-    commit: str = ""
-    last: _Commit | None = None
+    source: _Source | None = None
+
+    @property
+    def commit(self) -> str:
+        """Which commit wrote it."""
+        return "" if self.source is None else self.source.commit
+
+    @property
+    def last(self) -> _Commit | None:
+        """What the last commit added, or the last erasure moved."""
+        return None if self.source is None else self.source.last
+
+    @property
+    def erasures(self) -> int:
+        """How many users had been erased."""
+        return 0 if self.source is None else self.source.erasures
 
     @property
     def committed_at(self) -> datetime | None:
@@ -109,7 +140,7 @@ class Ledger:
 
     def rows(self, *, forever: bool = False) -> list[LedgerRow]:
         """Every row, ordered by topic and partition; `forever` waits for a cluster that is away."""
-        rows = [source.row() for source in self._sources(forever=forever)]
+        rows = [row for source in self._sources(forever=forever) if (row := source.row())]
         self._seen.update(Partition(row.topic, row.partition) for row in rows)
         return sorted(rows, key=lambda row: (row.topic.encode(), row.partition))
 
@@ -117,15 +148,14 @@ class Ledger:
         """The history: `COMMIT_COLUMNS`, in the order of topic, partition and offset."""
         # first the last ones: one that goes to the history meanwhile is then seen twice, and not never
         last = [source.last for source in self._sources() if source.last]
-        order = [{"topic": "asc"}, {"partition": "asc"}, {"start": "asc"}]
-        pages = search_all(self._connection, self._history, order)
+        pages = search_all(self._connection, self._history, [{"_shard_doc": "asc"}])
         past = [msgspec.json.decode(hit.source, type=_Commit) for page in pages for hit in page]
-        known = {(one.topic, one.partition, one.start): one for one in [*past, *last]}
-        rows = [msgspec.structs.astuple(one) for one in known.values()]
+        known = {_name(one): one for one in [*past, *last]}
+        rows = [[getattr(one, name) for name in COMMIT_COLUMNS] for one in known.values()]
         return (
             pl.DataFrame(rows, schema=COMMIT_COLUMNS | {"committed_at": pl.String()}, orient="row")
             .with_columns(pl.col("committed_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us"))
-            .sort("topic", "partition", "start")
+            .sort("topic", "partition", "start", "end", "committed_at")
         )
 
     def settled(self) -> datetime | None:
@@ -144,13 +174,16 @@ class Ledger:
         found = msgspec.json.decode(answer.data, type=_Document) if answer.status < 300 else _Document()
         if found.source is None:
             return Standing(None)
-        self._seen.add(of)
-        return Standing(found.source.row(), found.seq_no, found.primary_term, found.source.commit, found.source.last)
+        row = found.source.row()
+        if row is not None:
+            self._seen.add(of)
+        return Standing(row, found.seq_no, found.primary_term, found.source)
 
     def at_start_of(self, span: Span) -> Standing:
         """Where the span's partition stands, which must be the span's start.
 
-        A partition without a row may start anywhere: a log does not keep all that it ever held.
+        A partition without a row may start anywhere: a log does not keep all that it ever held. It gets a document
+        all the same, so that an erasure can fence off its first commit, too.
 
         Raises:
             StoreError: the span is of another log.
@@ -168,7 +201,7 @@ class Ledger:
             check_same_log(span.of, standing.row.log, span.log)
             if standing.row.next_offset != span.start:
                 raise moved(span)
-        return standing
+        return self._begin(span.of) if standing.source is None else standing
 
     def advance(self, outcome: Outcome, before: Standing, added: Counts, stamp: datetime) -> None:
         """Move the checkpoint from where it was read to the end of the outcome's span, as of a time.
@@ -178,39 +211,84 @@ class Ledger:
         """
         span, commit = outcome.span, uuid4().hex
         self._remember(before)
-        now = stamp.isoformat(timespec="microseconds") + "Z"
+        now = _iso(stamp)
         counts = asdict(added)
         last = _Commit(span.topic, span.partition, outcome.feed, span.start, span.end, now, **counts)
         total = added if before.row is None else before.row.counts + added
-        document = {
-            "topic": span.topic,
-            "partition": span.partition,
-            "next_offset": span.end,
+        document = _Source(
+            topic=span.topic,
+            partition=span.partition,
+            next_offset=span.end,
             **asdict(total),
-            "log": (before.row.log if before.row else "") or span.log,
-            "commit": commit,
-            "committed_at": now,
-            "last": msgspec.to_builtins(last),
-        }
-        guard = (
-            "op_type=create"
-            if before.row is None
-            else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
+            log=(before.row.log if before.row else "") or span.log,
+            commit=commit,
+            committed_at=now,
+            last=last,
+            erasures=before.erasures,
         )
-        patience = self._connection.patience(_WHAT, None)
-        answer = self._connection.request(
-            "PUT",
-            f"{self._path(span.of)}?{guard}",
-            document,
-            what=_WHAT,
-            accept={HTTPStatus.CONFLICT},
-            patience=patience,
-        )
-        patience.done()
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
-        if answer.status == HTTPStatus.CONFLICT and self.standing(span.of).commit != commit:
+        if self._replace(before, document) is None and self.standing(span.of).commit != commit:
             raise moved(span)
         self._seen.add(span.of)
+
+    def fence(self, erasures: int) -> dict[Partition, int]:
+        """Let no commit through that knows of fewer erasures.
+
+        Returns:
+            Where each partition then stands; one that has no row yet is left out.
+        """
+        stood = {}
+        for source in list(self._sources(forever=True)):
+            of = Partition(source.topic, source.partition)
+            while (now := self.standing(of)).source is not None:
+                document = msgspec.structs.replace(now.source, erasures=max(erasures, now.erasures))
+                if self._replace(now, document) is not None:
+                    break
+            if now.row is not None:
+                stood[of] = now.row.next_offset
+        return stood
+
+    def move_counts(self, of: Partition, feed: str, added: Counts, erasure: str) -> None:
+        """Add counts that an erasure has moved, unless it has done so before."""
+        while True:
+            before = self.standing(of)
+            if before.row is None or before.source is None or self._has_counted(before, of, erasure):
+                return
+            end, now = before.row.next_offset, _iso(stamp_after(before.committed_at))
+            last = _Commit(*of, feed, end, end, now, **asdict(added), erasure=erasure)
+            counts = asdict(before.row.counts + added)
+            self._remember(before)
+            document = msgspec.structs.replace(before.source, **counts, committed_at=now, last=last)
+            if self._replace(before, document) is not None:
+                return
+
+    def _has_counted(self, before: Standing, of: Partition, erasure: str) -> bool:
+        if before.last and before.last.erasure == erasure:
+            return True
+        name = quote(_name_of_erasure(*of, erasure), safe="")
+        path = f"/{quote(self._history)}/_doc/{name}"
+        answer = self._connection.request("GET", path, what="read the ledger", accept={HTTPStatus.NOT_FOUND})
+        return answer.status < HTTPStatus.MULTIPLE_CHOICES
+
+    def _begin(self, of: Partition) -> Standing:
+        """Make the document of a partition that has none."""
+        made = self._replace(Standing(None), _Source(topic=of.topic, partition=of.partition))
+        return self.standing(of) if made is None else made
+
+    def _replace(self, before: Standing, document: _Source) -> Standing | None:
+        """Write a document over the one that was read, or where there was none; None if another has written it."""
+        fresh = before.source is None
+        guard = "op_type=create" if fresh else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
+        patience = self._connection.patience(_WHAT, None)
+        path = f"{self._path(Partition(document.topic, document.partition))}?{guard}"
+        answer = self._connection.request(
+            "PUT", path, document, what=_WHAT, accept={HTTPStatus.CONFLICT}, patience=patience
+        )
+        patience.done()
+        if answer.status == HTTPStatus.CONFLICT:
+            return None
+        wrote = msgspec.json.decode(answer.data, type=_Wrote)
+        return Standing(document.row(), wrote.seq_no, wrote.primary_term, document)
 
     def _sources(self, *, forever: bool = False) -> Iterator[_Source]:
         order = [{"topic": "asc"}, {"partition": "asc"}]
@@ -223,7 +301,7 @@ class Ledger:
         if before.last is None:
             return
         one = before.last
-        name = quote(f"{one.topic}/{one.partition}/{one.start}", safe="")
+        name = quote(_name(one), safe="")
         patience = self._connection.patience(_WHAT, None)
         self._connection.request("PUT", f"/{quote(self._history)}/_doc/{name}", one, what=_WHAT, patience=patience)
         patience.done()
@@ -239,6 +317,21 @@ def moved(span: Span) -> LedgerMoved:
         where=f"{span.topic}/{span.partition}/{span.start}",
         mend="another run has processed it: run `advertisex process` again to go on from the ledger",
     )
+
+
+def _name(one: _Commit) -> str:
+    """What a commit is called in the history."""
+    if one.erasure:
+        return _name_of_erasure(one.topic, one.partition, one.erasure)
+    return f"{one.topic}/{one.partition}/{one.start}"
+
+
+def _name_of_erasure(topic: str, partition: int, erasure: str) -> str:
+    return f"{topic}/{partition}/erasure/{erasure}"
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds") + "Z"
 
 
 def _moment(text: str) -> datetime:

@@ -17,6 +17,10 @@ class _Note(msgspec.Struct):
     document: str
 
 
+class _Count(msgspec.Struct):
+    count: int = 0
+
+
 class Notes:
     """The documents of one index of notes.
 
@@ -33,6 +37,15 @@ class Notes:
         pages = search_all(self._connection, self._index, [{"key": "asc"}], query={"term": {"kind": kind}})
         notes = (msgspec.json.decode(hit.source, type=_Note) for page in pages for hit in page)
         return {note.key: b64decode(note.document) for note in notes}
+
+    def count(self, kind: str) -> int:
+        """How many notes of a kind there are now; this waits for a cluster that is away."""
+        patience = self._connection.patience("read the event store", None)
+        path, query = f"/{quote(self._index)}", {"query": {"term": {"kind": kind}}}
+        self._connection.request("POST", f"{path}/_refresh", patience=patience)
+        answer = self._connection.request("POST", f"{path}/_count", query, patience=patience)
+        patience.done()
+        return msgspec.json.decode(answer.data, type=_Count).count
 
     def write(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
         """See `EventStore.take_note`."""

@@ -30,6 +30,7 @@ class Hit(msgspec.Struct):
 
     sort: list[Any]
     id: str = msgspec.field(name="_id", default="")
+    index: str = msgspec.field(name="_index", default="")
     source: msgspec.Raw = msgspec.field(name="_source", default=msgspec.Raw(b"{}"))
 
 

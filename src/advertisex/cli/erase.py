@@ -1,0 +1,105 @@
+"""`advertisex erase` and `advertisex erasures`: remove a user, and what was removed so far."""
+
+import sys
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    StoreOption,
+    opened_log,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import err, out, print_json, print_table
+from advertisex.cli.process import pseudonym_key_of
+from advertisex.errors import ConfigurationError
+from advertisex.feed_settings import configured_feeds
+from advertisex.privacy.erasure import erase as erase_user
+from advertisex.privacy.record import Removed, Run, runs_in
+from advertisex.stores.contract import ERASURES
+
+_COLUMNS = ("feed", "events", "filtered", "rejected", "messages")
+
+
+def erase(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as messages have it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Remove a user from events, rejects and the embedded log, and withhold what comes of them later. For good."""
+    settings = settings_of(config, data=data, log=log, store=store)
+    if not user:
+        raise ConfigurationError("the user's id is empty", mend="give the id as messages have it")
+    if not yes:
+        _ask()
+    with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
+        run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key_of(settings))
+    if as_json:
+        print_json(_document(run))
+        return
+    if any(removed.anything for removed in run.removed):
+        print_table("Removed", _COLUMNS, map(msgspec.structs.astuple, run.removed), numbers=_COLUMNS[1:])
+    else:
+        out.print("Nothing of this user was found.")
+    if not run.log:
+        out.print("Kafka keeps the messages until their retention ends; they are withheld from the store.")
+    out.print("What comes of this user from now on is withheld and counted as erased.")
+
+
+def erasures(
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show which erasures were made, when, and what they removed; it is not kept of whom."""
+    settings = settings_of(config, data=data, store=store)
+    with opened_store(settings, read_only=True) as event_store:
+        runs = runs_in(event_store.notes(ERASURES))
+    if as_json:
+        print_json({"erasures": [_document(run) for run in runs]})
+        return
+    columns = ("asked", "done", *_COLUMNS[1:])
+    ends = [run.done_at.replace(tzinfo=None) if run.done_at else "broken off, or under way" for run in runs]
+    rows = [
+        (run.asked_at.replace(tzinfo=None), end, *_totals(run.removed)) for run, end in zip(runs, ends, strict=True)
+    ]
+    print_table("Erasures", columns, rows, numbers=_COLUMNS[1:])
+
+
+def _ask() -> None:
+    """Have it confirmed.
+
+    Raises:
+        ConfigurationError: there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigurationError("an erasure has to be confirmed, and stdin is no terminal", mend="add --yes")
+    err.print("This removes all events and messages of the user. It cannot be undone.")
+    typer.confirm("Erase the user?", abort=True, err=True)
+
+
+def _totals(removed: list[Removed]) -> list[int]:
+    return [sum(getattr(one, name) for one in removed) for name in _COLUMNS[1:]]
+
+
+def _document(run: Run) -> dict[str, Any]:
+    return {
+        "asked_at": run.asked_at.isoformat(),
+        "done_at": run.done_at and run.done_at.isoformat(),
+        "log_overwritten": run.log,
+        "removed": [msgspec.structs.asdict(one) for one in run.removed],
+    }

@@ -1,0 +1,101 @@
+"""Erasing users in the embedded store: in one transaction; then the file is written anew, without their bytes.
+
+DuckDB does not overwrite the rows that it deletes: they stay in the file until their place is used again.
+"""
+
+import os
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from advertisex.batches import Counts, Partition
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import REMOVED_COLUMNS, Removal
+
+_KINDS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
+
+
+def delete(db: duckdb.DuckDBPyConnection, removal: Removal, stamp: datetime) -> pl.DataFrame:
+    """Delete what is to go, and move its counts; within a transaction of the caller. See `EventStore.remove`."""
+    removed: Counter[tuple[Partition, str, str]] = Counter()
+    for feed in FEEDS:
+        gone = db.execute(
+            f"DELETE FROM {feed} WHERE user_id IN (SELECT unnest(?)) RETURNING topic, partition", (list(removal.users),)
+        )
+        removed.update((Partition(*row), feed, "event") for row in gone.fetchall())
+    removed.update(_delete_rejects(db, removal.rejects))
+    by_partition: dict[tuple[Partition, str], Counter[str]] = {}
+    for (partition, feed, kind), count in removed.items():
+        by_partition.setdefault((partition, feed), Counter())[_KINDS[kind]] += count
+    for (partition, feed), counts in by_partition.items():
+        moved = {name: -count for name, count in counts.items()}
+        _count(db, partition, feed, Counts(**moved, erased=counts.total()), stamp)
+    rows = [(feed, kind, count) for (_, feed, kind), count in removed.items()]
+    frame = pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
+    return frame.group_by("feed", "kind").agg(pl.col("count").sum()).sort("feed", "kind")
+
+
+def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Counter[tuple[Partition, str, str]]:
+    if rejects.is_empty():
+        return Counter()
+    db.register("gone", rejects.select("topic", "partition", "offset").to_arrow())
+    try:
+        deleted = db.execute(
+            'DELETE FROM rejects r USING gone g WHERE r.topic = g.topic AND r."partition" = g."partition" '
+            'AND r."offset" = g."offset" RETURNING r.topic, r."partition", feed, kind'
+        ).fetchall()
+    finally:
+        db.unregister("gone")
+    return Counter((Partition(topic, number), feed, kind) for topic, number, feed, kind in deleted)
+
+
+def _count(db: duckdb.DuckDBPyConnection, of: Partition, feed: str, counts: Counts, stamp: datetime) -> None:
+    db.execute(
+        "UPDATE ledger SET stored = stored + ?, filtered = filtered + ?, rejected = rejected + ?, erased = erased + ? "
+        "WHERE topic = ? AND partition = ?",
+        (counts.stored, counts.filtered, counts.rejected, counts.erased, *of),
+    )
+    db.execute(
+        'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, read, stored, duplicate, filtered, '
+        "rejected, erased, replayed) SELECT topic, partition, ?, next_offset, next_offset, ?, 0, ?, 0, ?, ?, ?, 0 "
+        "FROM ledger WHERE topic = ? AND partition = ?",
+        (feed, stamp, counts.stored, counts.filtered, counts.rejected, counts.erased, *of),
+    )
+
+
+def copy_without_what_was_deleted(db: duckdb.DuckDBPyConnection, path: Path) -> Path:
+    """Write all that a store holds into a new file beside it, and return that. `db` can be closed then."""
+    fresh = path.with_name(path.name + ".erasing")
+    fresh.unlink(missing_ok=True)
+    db.execute("CHECKPOINT")
+    (name,) = db.execute("SELECT current_database()").fetchone() or ("",)
+    db.execute(f"ATTACH '{_quoted(str(fresh))}' AS fresh")
+    try:
+        db.execute(f'COPY FROM DATABASE "{_doubled(name)}" TO fresh')
+        db.execute("CHECKPOINT fresh")
+    finally:
+        db.execute("DETACH fresh")
+    return fresh
+
+
+def replace(path: Path, fresh: Path) -> None:
+    """Put a new file, durably, in the place of a store that nobody has open."""
+    for file in (fresh, fresh.parent):
+        handle = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if file == fresh:
+            fresh.replace(path)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _doubled(text: str) -> str:
+    return text.replace('"', '""')

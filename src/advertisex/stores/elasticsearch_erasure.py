@@ -1,0 +1,109 @@
+"""Erasing users in Elasticsearch, while workers on other machines go on.
+
+There is no transaction, so again the order makes the promise. First the note of the erasure is written, and then every
+ledger row is written over with the number of notes there are: a commit that was begun before is fenced off by that, and
+a later one of an outcome that was made without the note is refused. So no more of the user is counted, and what is
+there is found, counted, and deleted last. The row in the ledger's history says that a partition was counted, so that
+doing it again after a crash counts nothing twice.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+import polars as pl
+
+from advertisex.batches import Counts, Outcome, Partition
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import REMOVED_COLUMNS, Removal
+from advertisex.stores.elasticsearch_bulk import delete_documents
+from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_indices import Indices
+from advertisex.stores.elasticsearch_known import left_at
+from advertisex.stores.elasticsearch_ledger import Ledger
+from advertisex.stores.elasticsearch_search import search_all
+
+_WHAT = "erase from the event store"
+_COUNTED_AS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
+
+
+class _Place(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+
+
+class _Found(NamedTuple):
+    """A document that is to go."""
+
+    held_in: str
+    id: str
+    feed: str
+    kind: str
+    partition: Partition
+    offset: int
+
+
+class Eraser:
+    """Removes documents from the indices of one store."""
+
+    def __init__(self, connection: Connection, indices: Indices, ledger: Ledger) -> None:
+        self._connection, self._indices, self._ledger = connection, indices, ledger
+
+    def remove(self, removal: Removal) -> pl.DataFrame:
+        """See `EventStore.remove`."""
+        found = [*self._events(removal), *self._rejects(removal)]
+        counts: dict[Partition, Counter[str]] = {}
+        feeds: dict[Partition, str] = {}
+        for one in found:
+            if one.offset < removal.bounds.get(one.partition, 0):
+                counts.setdefault(one.partition, Counter())[_COUNTED_AS[one.kind]] += 1
+                feeds[one.partition] = one.feed
+        for partition, moved in counts.items():
+            added = Counts(**{name: -count for name, count in moved.items()}, erased=moved.total())
+            self._ledger.move_counts(partition, feeds[partition], added, removal.erasure)
+        delete_documents(self._connection, ((one.held_in, one.id) for one in found))
+        self._let_go({one.held_in for one in found})
+        gone = Counter((one.feed, one.kind) for one in found)
+        rows = [(*what, count) for what, count in sorted(gone.items())]
+        return pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
+
+    def remove_withheld(self, outcome: Outcome) -> None:
+        """Delete what a commit that was broken off, or fenced off, has left of messages that are withheld now."""
+        if outcome.withheld.is_empty():
+            return
+        of, alias = outcome.span.of, self._indices.alias(outcome.feed)
+        events = outcome.withheld.drop_nulls()
+        periods = events.select(self._indices.period_of(pl.col("event_time"))).to_series()
+        names = [(f"{alias}-{period}", event.hex()) for period, event in zip(periods, events["event_id"], strict=True)]
+        # the same event of another message was counted, so that it is for the erasure to take away
+        own = left_at(self._connection, names, of, events["offset"])
+        places = ((self._indices.rejects, f"{of.topic}-{of.partition}-{at}") for at in outcome.withheld["offset"])
+        delete_documents(self._connection, [*own, *places])
+
+    def _events(self, removal: Removal) -> Iterator[_Found]:
+        query = {"terms": {"user_id": list(removal.users)}}
+        for feed in FEEDS:
+            for page in search_all(self._connection, self._indices.alias(feed), [{"_shard_doc": "asc"}], query=query):
+                for hit in page:
+                    at = msgspec.json.decode(hit.source, type=_Place)
+                    yield _Found(hit.index, hit.id, feed, "event", Partition(at.topic, at.partition), at.offset)
+
+    def _rejects(self, removal: Removal) -> Iterator[_Found]:
+        columns = ("topic", "partition", "offset", "feed", "kind")
+        for topic, number, offset, feed, kind in removal.rejects.select(columns).iter_rows():
+            name = f"{topic}-{number}-{offset}"
+            yield _Found(self._indices.rejects, name, feed, kind, Partition(topic, number), offset)
+
+    def _let_go(self, indices: Iterable[str]) -> None:
+        """Have the deleted documents dropped from the files: a deletion alone only marks them."""
+        for index in sorted(indices):
+            for path in ("_flush", "_forcemerge?only_expunge_deletes=true"):
+                patience = self._connection.patience(_WHAT, None)
+                self._connection.request(
+                    "POST", f"/{quote(index)}/{path}", what=_WHAT, accept={HTTPStatus.NOT_FOUND}, patience=patience
+                )
+                patience.done()
