@@ -21,12 +21,12 @@ from advertisex.errors import LedgerMoved, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
 from advertisex.stores.contract import Extent, Range, RejectQuery
-from advertisex.stores.duckdb_conditions import event_conditions, reject_conditions
+from advertisex.stores.duckdb_conditions import commit_conditions, event_conditions, reject_conditions
 from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
 from advertisex.stores.same_log import check_same_log
-from advertisex.stores.stamp import stamp_after
+from advertisex.stores.stamp import Clock, stamp_after, utc_now
 
 _SCAN_ROWS = 1_000_000
 _DENSE_SHARE = 0.98
@@ -46,6 +46,7 @@ class DuckdbStore:
         read_only: several readers may open a store at once, but none beside a writer. A store that is
             opened for writing is made when it is absent.
         memory: what DuckDB may use, for example "512MB"; beyond it, it spills to disk beside the file.
+        clock: tells the time that a commit is stored under.
 
     Raises:
         StoreMissing: read-only, and there is no such file.
@@ -53,8 +54,8 @@ class DuckdbStore:
         StoreError: the file cannot be opened, or is no store.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB") -> None:
-        self._path = path
+    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB", clock: Clock = utc_now) -> None:
+        self._path, self._clock = path, clock
         nothing = StoreMissing(
             "nothing has been stored yet",
             where=str(path),
@@ -82,7 +83,7 @@ class DuckdbStore:
         """See `EventStore.commit`."""
         with self._explained("cannot write to the event store"), self._transaction():
             self._advance(outcome)
-            stamp = stamp_after(self.settled())
+            stamp = stamp_after(self.settled(), self._clock)
             stored = self._insert_events(outcome, stamp)
             self._insert_rejects(outcome, stamp)
             filtered = int((outcome.rejects["kind"] == "filtered").sum())
@@ -118,9 +119,10 @@ class DuckdbStore:
             values,
         )
 
-    def commits(self) -> pl.DataFrame:
+    def commits(self, since: datetime | None = None) -> pl.DataFrame:
         """See `EventStore.commits`."""
-        return self._frame('SELECT * FROM commits ORDER BY topic, partition, "start"', [])
+        where, values = commit_conditions(since)
+        return self._frame(f'SELECT * FROM commits {where} ORDER BY topic, partition, "start"', values)
 
     def settled(self) -> datetime | None:
         """See `EventStore.settled`."""
