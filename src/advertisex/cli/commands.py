@@ -15,7 +15,7 @@ import structlog
 import typer
 
 import advertisex
-from advertisex.cli import analyze, demo, doctor, ingest, ledger, process, rejects, simulate
+from advertisex.cli import alerts, analyze, anomalies, demo, doctor, ingest, ledger, process, rejects, simulate
 from advertisex.cli.output import err, out
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
 
@@ -54,6 +54,8 @@ app.command("ingest")(ingest.ingest)
 app.command("process")(process.process)
 app.add_typer(analyze.app, name="analyze")
 app.add_typer(rejects.app, name="rejects")
+app.command("anomalies")(anomalies.anomalies)
+app.add_typer(alerts.app, name="alerts")
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
