@@ -57,6 +57,18 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _part_of_a_day(length: timedelta) -> timedelta:
+    if length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
+        raise ValueError("choose whole minutes that divide a day, such as PT15M or PT1H")
+    return length
+
+
+def _whole_days(length: timedelta) -> timedelta:
+    if length % timedelta(days=1) or not timedelta(days=2) <= length <= timedelta(days=365):
+        raise ValueError("choose whole days, from P2D to P365D")
+    return length
+
+
 def _api_key(key: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # else it fits into no header; and it is not told
         raise ValueError(
@@ -192,6 +204,44 @@ class PrivacySettings(_Section):
     )
 
 
+class RuleSettings(_Section):
+    """One rule of alerts. One of a default rule's name changes what it names of it."""
+
+    metric: Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay"] | None = Field(
+        default=None, description="what is watched; see docs/monitoring.md"
+    )
+    feed: FeedName | None = Field(default=None, description="only this feed")
+    campaign: str | None = Field(
+        default=None, min_length=1, description='this campaign, or each one: "*"; default: the feed as a whole'
+    )
+    above: float | None = Field(default=None, description="a value above this is bad")
+    below: float | None = Field(default=None, description="a value below this is bad")
+    deviations: float | None = Field(
+        default=None, gt=0, description="an anomaly of so many deviations is bad; the default where no bound is given"
+    )
+    severity: Literal["warning", "critical"] | None = Field(default=None, description="how grave it is")
+    off: bool = Field(default=False, description="whether the rule is left out")
+
+
+class AlertSettings(_Section):
+    """Which alerts there are, and who is told."""
+
+    channels: tuple[SecretStr, ...] = Field(default=(), description="where notices go, as URLs of apprise")
+    bucket: Annotated[timedelta, AfterValidator(_part_of_a_day)] = Field(
+        default=timedelta(minutes=15), description="how much time is judged as one; it divides a day"
+    )
+    history: Annotated[timedelta, AfterValidator(_whole_days)] = Field(
+        default=timedelta(days=28), description="what is expected is learned from so many days"
+    )
+    pending: int = Field(default=2, ge=1, description="bad buckets in a row before an alert fires, good ones to end it")
+    cooldown: timedelta = Field(
+        default=timedelta(hours=4),
+        ge=timedelta(0),
+        description="what fires again so soon after it was told is not told again before",
+    )
+    rules: dict[str, RuleSettings] = Field(default={}, description="further rules, and changes of the default ones")
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Unknown names are an error, so that a misspelt one is noticed."""
 
@@ -216,6 +266,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     privacy: PrivacySettings = PrivacySettings()
+    alerts: AlertSettings = AlertSettings()
 
     @classmethod
     def settings_customise_sources(

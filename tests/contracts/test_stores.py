@@ -568,6 +568,39 @@ def test_the_store_as_it_was_holds_only_what_was_processed_by_then(store: EventS
     assert events(store, "clicks", Range(as_of=datetime(9999, 1, 1))).height == 3
 
 
+def test_events_are_found_by_the_time_of_their_ingestion(store: EventStore, outcome_of: OutcomeOf) -> None:
+    outcome = outcome_of("bids", *({"user_id": user} for user in "abcd"))
+    first = datetime(2026, 3, 1)
+    times = [first, first + timedelta(microseconds=1), first + timedelta(hours=1), first + timedelta(days=40)]
+    stamped = outcome.events.with_columns(ingested_at=pl.Series(times, dtype=pl.Datetime("us")))
+    store.commit(replace(outcome, events=stamped))
+
+    def found(since: datetime | None, until: datetime | None) -> str:
+        within = Range(ingested_since=since, ingested_until=until)
+        users = "".join(sorted(events(store, "bids", within)["user_id"]))
+        assert store.extent("bids", within).events == len(users)
+        return users
+
+    assert found(times[1], times[2]) == "b"
+    assert found(None, times[1]) == "a"
+    assert found(times[2], None) == "cd"
+    assert found(times[3] + timedelta(microseconds=1), None) == ""
+
+
+def test_the_history_of_the_ledger_can_be_read_from_a_time_on(store: EventStore, outcome_of: OutcomeOf) -> None:
+    made = []
+    for start, user in enumerate("abc"):
+        store.commit(outcome_of("clicks", {"user_id": user}, start=start))
+        made.append(store.settled())
+    store.commit(outcome_of("bids", {}))
+    assert made[1] is not None
+
+    assert store.commits(made[1])[["feed", "start"]].rows() == [("bids", 0), ("clicks", 1), ("clicks", 2)]
+    assert store.commits(made[1] + timedelta(microseconds=1))["start"].to_list() == [0, 2]
+    assert store.commits(datetime(9000, 1, 1)).is_empty()
+    assert dict(store.commits(datetime(9000, 1, 1)).schema) == COMMIT_COLUMNS
+
+
 def test_a_batch_is_stored_under_one_time_and_the_last_is_when_the_store_is_settled(
     store: EventStore, outcome_of: OutcomeOf
 ) -> None:

@@ -15,7 +15,20 @@ import structlog
 import typer
 
 import advertisex
-from advertisex.cli import analyze, demo, doctor, erase, ingest, ledger, process, rejects, run, simulate
+from advertisex.cli import (
+    alerts,
+    analyze,
+    anomalies,
+    demo,
+    doctor,
+    erase,
+    ingest,
+    ledger,
+    process,
+    rejects,
+    run,
+    simulate,
+)
 from advertisex.cli.log_lines import configure_log
 from advertisex.cli.output import err, out
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
@@ -56,6 +69,8 @@ app.command("process")(process.process)
 app.command("run")(run.run)
 app.add_typer(analyze.app, name="analyze")
 app.add_typer(rejects.app, name="rejects")
+app.command("anomalies")(anomalies.anomalies)
+app.add_typer(alerts.app, name="alerts")
 app.command("ledger")(ledger.ledger)
 app.command("erase")(erase.erase)
 app.command("erasures")(erase.erasures)

@@ -23,11 +23,15 @@ class Range:
         since: event times from then on.
         until: event times before then.
         as_of: processed by then (inclusive): the store as it was at that time.
+        ingested_since: appended to the log from then on.
+        ingested_until: appended before then.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     as_of: datetime | None = None
+    ingested_since: datetime | None = None
+    ingested_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +157,14 @@ class EventStore(Protocol):
         """
         ...
 
-    def commits(self) -> pl.DataFrame:
+    def commits(self, since: datetime | None = None) -> pl.DataFrame:
         """The history of the ledger: what each commit added to it, in the order of topic, partition and offset.
 
+        Args:
+            since: only commits that were made from then on.
+
         Returns:
-            `COMMIT_COLUMNS`. The sums over a partition are its ledger row.
+            `COMMIT_COLUMNS`. The sums over a partition's whole history are its ledger row.
         """
         ...
 

@@ -21,13 +21,13 @@ from advertisex.errors import LedgerMoved, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
-from advertisex.stores.duckdb_conditions import event_conditions, reject_conditions, reject_statement
+from advertisex.stores.duckdb_conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb_erasure import copy_without_what_was_deleted, delete, replace
 from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
 from advertisex.stores.same_log import check_same_log
-from advertisex.stores.stamp import stamp_after
+from advertisex.stores.stamp import Clock, stamp_after, utc_now
 
 _SCAN_ROWS = 1_000_000
 #: Rejects are read a few at a time: their messages may be large.
@@ -50,6 +50,7 @@ class DuckdbStore:
         read_only: several readers may open a store at once, but none beside a writer. A store that is
             opened for writing is made when it is absent.
         memory: what DuckDB may use, for example "512MB"; beyond it, it spills to disk beside the file.
+        clock: tells the time that a commit is stored under.
 
     Raises:
         StoreMissing: read-only, and there is no such file.
@@ -57,8 +58,8 @@ class DuckdbStore:
         StoreError: the file cannot be opened, or is no store.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB") -> None:
-        self._path = path
+    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB", clock: Clock = utc_now) -> None:
+        self._path, self._clock = path, clock
         nothing = StoreMissing(
             "nothing has been stored yet",
             where=str(path),
@@ -86,7 +87,7 @@ class DuckdbStore:
         """See `EventStore.commit`."""
         with self._explained("cannot write to the event store"), self._transaction():
             self._advance(outcome)
-            stamp = stamp_after(self.settled())
+            stamp = stamp_after(self.settled(), self._clock)
             stored = self._insert_events(outcome, stamp)
             self._insert_rejects(outcome, stamp)
             filtered = int((outcome.rejects["kind"] == "filtered").sum())
@@ -143,11 +144,12 @@ class DuckdbStore:
             values,
         )
 
-    def commits(self) -> pl.DataFrame:
+    def commits(self, since: datetime | None = None) -> pl.DataFrame:
         """See `EventStore.commits`."""
         columns = ", ".join(f'"{name}"' for name in COMMIT_COLUMNS)
         order = 'topic, partition, "start", "end", committed_at'
-        return self._frame(f"SELECT {columns} FROM commits ORDER BY {order}", [])
+        where, values = commit_conditions(since)
+        return self._frame(f"SELECT {columns} FROM commits {where} ORDER BY {order}", values)
 
     def settled(self) -> datetime | None:
         """See `EventStore.settled`."""
@@ -204,7 +206,7 @@ class DuckdbStore:
         """See `EventStore.remove`."""
         with self._explained("cannot write to the event store"):
             with self._transaction():
-                removed = delete(self._db, removal, stamp_after(self.settled()))
+                removed = delete(self._db, removal, stamp_after(self.settled(), self._clock))
             fresh = copy_without_what_was_deleted(self._db, self._path)
             self._db.close()
             replace(self._path, fresh)

@@ -1,5 +1,6 @@
 """Which rows a question is about, as SQL: a WHERE clause and the values of its parameters."""
 
+from datetime import datetime
 from typing import Any
 
 from advertisex.batches import STORED_REJECT_COLUMNS
@@ -9,8 +10,17 @@ from advertisex.stores.contract import Range, RejectQuery
 def event_conditions(within: Range) -> tuple[str, list[Any]]:
     """For a table of events."""
     return _where(
-        ("event_time >= ?", within.since), ("event_time < ?", within.until), ("processed_at <= ?", within.as_of)
+        ("event_time >= ?", within.since),
+        ("event_time < ?", within.until),
+        ("processed_at <= ?", within.as_of),
+        ("ingested_at >= ?", within.ingested_since),
+        ("ingested_at < ?", within.ingested_until),
     )
+
+
+def commit_conditions(since: datetime | None) -> tuple[str, list[Any]]:
+    """For the history of the ledger."""
+    return _where(("committed_at >= ?", since))
 
 
 def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:

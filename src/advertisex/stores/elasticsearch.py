@@ -40,7 +40,7 @@ from advertisex.stores.elasticsearch_search import (
     in_range,
     search_all,
 )
-from advertisex.stores.stamp import stamp_after
+from advertisex.stores.stamp import Clock, stamp_after, utc_now
 
 #: Whole numbers beyond this are not exact as floating point, in which Elasticsearch adds up.
 _EXACT = 2**53
@@ -70,6 +70,7 @@ class ElasticsearchStore:
         url: `elasticsearch://user:password@host:9200`, or `elasticsearch+https://…` for TLS.
         read_only: for questions: nothing is made.
         settings: how it is used.
+        clock: tells the time that a commit is stored under.
 
     Raises:
         ConfigurationError: the URL or the settings are wrong.
@@ -83,7 +84,9 @@ class ElasticsearchStore:
         *,
         read_only: bool = False,
         settings: ElasticsearchSettings = ElasticsearchSettings(),
+        clock: Clock = utc_now,
     ) -> None:
+        self._clock = clock
         self._connection = Connection(address_of(url), settings)
         self._indices = Indices(self._connection, settings)
         self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits)
@@ -107,7 +110,7 @@ class ElasticsearchStore:
         check_whole(outcome)
         before = self._ledger.at_start_of(outcome.span)
         self._check_erasures(outcome, before)
-        stamp = stamp_after(before.committed_at)
+        stamp = stamp_after(before.committed_at, self._clock)
         known, refused = Known(), dict[int, str]()
         for written in self._crew.run(self._event_jobs(outcome, stamp)):
             known += written.known
@@ -158,9 +161,9 @@ class ElasticsearchStore:
             pl.from_epoch("hour", "ms").cast(pl.Datetime("us"))
         )
 
-    def commits(self) -> pl.DataFrame:
+    def commits(self, since: datetime | None = None) -> pl.DataFrame:
         """See `EventStore.commits`."""
-        return self._ledger.commits()
+        return self._ledger.commits(since)
 
     def settled(self) -> datetime | None:
         """See `EventStore.settled`."""

@@ -20,7 +20,7 @@ import polars as pl
 from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.stores.elasticsearch_client import Connection
-from advertisex.stores.elasticsearch_search import search_all
+from advertisex.stores.elasticsearch_search import all_of, between, search_all
 from advertisex.stores.same_log import check_same_log
 from advertisex.stores.stamp import stamp_after
 
@@ -144,17 +144,19 @@ class Ledger:
         self._seen.update(Partition(row.topic, row.partition) for row in rows)
         return sorted(rows, key=lambda row: (row.topic.encode(), row.partition))
 
-    def commits(self) -> pl.DataFrame:
-        """The history: `COMMIT_COLUMNS`, in the order of topic, partition and offset."""
+    def commits(self, since: datetime | None = None) -> pl.DataFrame:
+        """The history from a time on: `COMMIT_COLUMNS`, in the order of topic, partition and offset."""
         # first the last ones: one that goes to the history meanwhile is then seen twice, and not never
         last = [source.last for source in self._sources() if source.last]
-        pages = search_all(self._connection, self._history, [{"_shard_doc": "asc"}])
+        query = all_of(between("committed_at", since, None))
+        pages = search_all(self._connection, self._history, [{"_shard_doc": "asc"}], query=query)
         past = [msgspec.json.decode(hit.source, type=_Commit) for page in pages for hit in page]
         known = {_name(one): one for one in [*past, *last]}
         rows = [[getattr(one, name) for name in COMMIT_COLUMNS] for one in known.values()]
         return (
             pl.DataFrame(rows, schema=COMMIT_COLUMNS | {"committed_at": pl.String()}, orient="row")
             .with_columns(pl.col("committed_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us"))
+            .filter(pl.lit(value=True) if since is None else pl.col("committed_at") >= since)
             .sort("topic", "partition", "start", "end", "committed_at")
         )
 

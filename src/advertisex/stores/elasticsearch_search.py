@@ -189,7 +189,11 @@ def extent_of(connection: Connection, index: str, query: Mapping[str, Any] | Non
 
 def in_range(within: Range) -> list[dict[str, Any]]:
     """The conditions for events within a range; bounds beyond what can be stored exclude nothing."""
-    return [*between("event_time", within.since, within.until), *stored_by(within.as_of)]
+    return [
+        *between("event_time", within.since, within.until),
+        *between("ingested_at", within.ingested_since, within.ingested_until),
+        *stored_by(within.as_of),
+    ]
 
 
 def between(field: str, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:

@@ -1,0 +1,151 @@
+"""`advertisex alerts`: how alerts stand, and whether their channels work."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import err, out, plain, print_json, print_table
+from advertisex.errors import ConfigurationError
+from advertisex.monitoring.channels import Channel, NotSent, channels_of
+from advertisex.monitoring.memory import judged_until, remembered
+from advertisex.monitoring.messages import Notice, shown, wanted, where
+from advertisex.monitoring.rules import rules_of
+from advertisex.monitoring.states import State
+
+app = typer.Typer(help="How alerts stand, and whether their channels work.", no_args_is_help=True)
+
+_TEST = Notice("AdvertiseX: a test", "This is a test of `advertisex alerts test`: this channel works.")
+
+
+@app.callback()
+def alerts() -> None:
+    """How alerts stand, and whether their channels work."""
+
+
+@app.command("list")
+def list_alerts(
+    with_resolved: Annotated[
+        bool, typer.Option("--all", help="Also those that were resolved in the last week.")
+    ] = False,
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the alerts that fire or are about to, what was expected, and who was told."""
+    settings = settings_of(config, data=data, store=store)
+    metrics = {rule.name: rule.metric for rule in rules_of(settings.alerts)}
+    channels = [channel.name for channel in channels_of(settings.alerts.channels)]
+    with opened_store(settings, read_only=True) as event_store:
+        states = remembered(event_store).values()
+        judged = judged_until(event_store)
+    order = ("firing", "pending", "resolved")
+    listed = sorted(
+        (s for s in states if s.key.rule in metrics and (with_resolved or s.status != "resolved")),
+        key=lambda s: (order.index(s.status), s.severity != "critical", s.since, s.key.rule),
+    )
+    if as_json:
+        documents = [_document(state, metrics[state.key.rule]) for state in listed]
+        print_json({"alerts": documents, "judged_until": _moment(judged), "channels": channels})
+        return
+    rows = []
+    for state in listed:
+        metric = metrics[state.key.rule]
+        value = shown(metric, state.value)
+        expected = wanted(state, metric, settings.alerts.bucket)
+        told = ", ".join(state.told) or "nobody"
+        undelivered = "".join(f"; {name} failed: {why}" for name, why in state.undelivered.items())
+        rows.append(
+            (
+                _marked(state.status),
+                state.severity,
+                state.key.rule,
+                where(state),
+                value,
+                expected,
+                state.since,
+                told + undelivered,
+            )
+        )
+    print_table("Alerts", ("status", "severity", "rule", "where", "value", "wanted", "since", "told"), rows)
+    out.print()
+    if judged is None:
+        out.print("Nothing was judged yet: `advertisex run` does it.")
+    else:
+        out.print(f"Judged up to {judged:%Y-%m-%d %H:%M} UTC.")
+    out.print(
+        plain(f"Channels: {', '.join(channels) or 'none; name some in alerts.channels of the settings'}"),
+        soft_wrap=True,
+    )
+
+
+@app.command("test")
+def try_channels(
+    data: DataOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Send a test notice through each channel, once, and say whether it was taken."""
+    settings = settings_of(config, data=data)
+    channels = channels_of(settings.alerts.channels)
+    if not channels:
+        raise ConfigurationError("there is no channel", mend="name some in alerts.channels of the settings")
+    results = [(channel.name, _failure(channel)) for channel in channels]
+    if as_json:
+        documents = [{"channel": name, "sent": not why, "failure": why or None} for name, why in results]
+        print_json({"channels": documents, "good": not any(why for _, why in results)})
+    else:
+        for name, why in results:
+            mark = Text("bad", "red bold") if why else Text("ok ", "green")
+            out.print(mark, plain(name), plain(why or "the notice was taken"), soft_wrap=True)
+    if any(why for _, why in results):
+        raise typer.Exit(1)
+
+
+def _failure(channel: Channel[Any]) -> str:
+    with err.status(plain(f"sending to {channel.name}")):
+        try:
+            channel.send_once(_TEST)
+        except NotSent as error:
+            return error.what
+    return ""
+
+
+def _marked(status: str) -> Text:
+    return Text(status, {"firing": "red bold", "pending": "yellow"}.get(status, ""))
+
+
+def _document(state: State, metric: str) -> dict[str, Any]:
+    return {
+        "rule": state.key.rule,
+        "metric": metric,
+        "feed": state.key.feed,
+        "campaign": state.key.campaign,
+        "severity": state.severity,
+        "status": state.status,
+        "since": _moment(state.since),
+        "ended": _moment(state.ended) if state.status == "resolved" else None,
+        "value": state.value,
+        "expected": state.expected,
+        "low": state.low,
+        "high": state.high,
+        "told": [{"channel": name, "of": said} for name, said in state.told.items()],
+        "undelivered": [{"channel": name, "failure": why} for name, why in state.undelivered.items()],
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment.isoformat()}Z"

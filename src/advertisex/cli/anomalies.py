@@ -1,0 +1,135 @@
+"""`advertisex anomalies`: what was out of the ordinary, and what was expected."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+
+from advertisex.cli.durations import read_duration
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    moment,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import out, print_json, print_table
+from advertisex.errors import AnalysisError, ConfigurationError
+from advertisex.feeds import FEEDS
+from advertisex.monitoring.anomalies import DEVIATIONS
+from advertisex.monitoring.messages import shown
+from advertisex.monitoring.monitor import judged_buckets
+from advertisex.monitoring.rules import with_bad
+from advertisex.monitoring.series import begin_of, midnight, tally
+from advertisex.settings import AlertSettings
+from advertisex.stores.contract import EventStore
+
+_SHOWN = ("bucket", "feed", "campaign", "metric", "value", "expected", "low", "high", "score", "of")
+
+
+def anomalies(
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Ingested from then on.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Ingested before then.")] = None,
+    bucket: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How much time is judged as one: 15m, 1h.")
+    ] = None,
+    feed: Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.")] = None,
+    campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many rows, the latest.")] = 50,
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Look through history for what was out of the ordinary: each bucket with what was expected of it."""
+    if feed is not None and feed not in FEEDS:
+        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(FEEDS)}")
+    settings = settings_of(config, data=data, store=store)
+    alerts = settings.alerts if bucket is None else _with_bucket(settings.alerts, bucket)
+    with opened_store(settings, read_only=True) as event_store:
+        first, last = _range(event_store, moment(since, "--since"), moment(until, "--until"), alerts)
+        tallies = tally(event_store, first - alerts.history, last, alerts.bucket)
+    judged = with_bad(judged_buckets(tallies, first, last, alerts), DEVIATIONS)
+    for name, wanted in (("feed", feed), ("campaign", campaign)):
+        if wanted is not None:
+            judged = judged.filter(pl.col(name) == wanted)
+    known = judged.filter(pl.col("expected").is_not_null())
+    found = known.filter("bad").sort("bucket", "feed", "campaign", "metric").tail(limit).select(_SHOWN)
+    counts = {
+        "since": first,
+        "until": last,
+        "bucket_seconds": alerts.bucket.total_seconds(),
+        "values": judged.height,
+        "judged": known.height,
+        "found": int(known["bad"].sum()),
+    }
+    if as_json:
+        print_json(_document(found, counts))
+    else:
+        _print(found, counts, alerts)
+
+
+def _with_bucket(alerts: AlertSettings, text: str) -> AlertSettings:
+    length = read_duration(text)
+    if length is None or length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
+        raise ConfigurationError(
+            f"--bucket: {text!r} is no bucket", mend="choose whole minutes that divide a day, such as 15m or 1h"
+        )
+    return alerts.model_copy(update={"bucket": length})
+
+
+def _range(
+    store: EventStore, since: datetime | None, until: datetime | None, alerts: AlertSettings
+) -> tuple[datetime, datetime]:
+    """Whole buckets of what is stored, as far back as history goes."""
+    settled = store.settled()
+    if settled is None:
+        raise AnalysisError("nothing is stored there", mend="run `advertisex ingest` and `advertisex process` first")
+    last = begin_of(settled if until is None else min(until, settled), alerts.bucket)
+    first = midnight(last - alerts.history) if since is None else begin_of(since, alerts.bucket)
+    if first >= last:
+        raise ConfigurationError("no bucket is over within this range", mend="widen it, or choose a smaller --bucket")
+    return first, last
+
+
+def _document(found: pl.DataFrame, counts: dict[str, Any]) -> dict[str, Any]:
+    rows = [row | {"bucket": f"{row['bucket'].isoformat()}Z"} for row in found.iter_rows(named=True)]
+    times = {name: f"{counts[name].isoformat()}Z" for name in ("since", "until")}
+    return {"anomalies": rows, **counts, **times}
+
+
+def _print(found: pl.DataFrame, counts: dict[str, Any], alerts: AlertSettings) -> None:
+    rows = [
+        (
+            row["bucket"],
+            row["feed"],
+            row["campaign"],
+            row["metric"],
+            *(
+                None if row[name] is None else shown(row["metric"], row[name])
+                for name in ("value", "expected", "low", "high")
+            ),
+            f"{row['score']:.1f}",
+        )
+        for row in found.iter_rows(named=True)
+    ]
+    columns = ("bucket", "feed", "campaign", "metric", "value", "expected", "low", "high", "score")
+    print_table(
+        f"Anomalies, {len(rows):,} of {counts['found']:,}",
+        columns,
+        rows,
+        numbers=("value", "expected", "low", "high", "score"),
+    )
+    out.print()
+    minutes = alerts.bucket // timedelta(minutes=1)
+    out.print(
+        f"{counts['judged']:,} of {counts['values']:,} values could be judged, in buckets of {minutes} min "
+        f"from {counts['since']} to {counts['until']} UTC."
+    )
+    if not counts["judged"]:
+        out.print("A feed is judged from its second day on, and its volume from its fourth.")

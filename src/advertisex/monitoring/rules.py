@@ -1,0 +1,197 @@
+"""The rules of alerts: which values are bad. The default ones, and what the settings make of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from advertisex.errors import ConfigurationError
+from advertisex.monitoring.anomalies import DEVIATIONS
+from advertisex.monitoring.grid import Metric
+from advertisex.settings import AlertSettings, RuleSettings
+
+#: As the campaign of a rule: each one by itself.
+EACH = "*"
+#: A share of fewer messages than these is no share.
+_SAMPLE = 20
+
+Severity = Literal["warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which values of which series are bad.
+
+    Attributes:
+        name: unique.
+        metric: what is watched.
+        severity: how grave it is.
+        feed: only this one; None for all.
+        campaign: this one, `EACH`, or None for feeds as a whole.
+        above: a value above it is bad.
+        below: a value below it is bad.
+        deviations: an anomaly of so many deviations is bad; None: it watches the bounds alone.
+    """
+
+    name: str
+    metric: Metric
+    severity: Severity = "warning"
+    feed: str | None = None
+    campaign: str | None = None
+    above: float | None = None
+    below: float | None = None
+    deviations: float | None = None
+
+
+class Key(NamedTuple):
+    """What an alert is about."""
+
+    rule: str
+    feed: str
+    campaign: str | None
+
+
+class Verdict(NamedTuple):
+    """What a rule says of one bucket: a value is good from low to high; None is no such bound."""
+
+    key: Key
+    bucket: datetime
+    bad: bool
+    value: float
+    expected: float | None
+    low: float | None
+    high: float | None
+
+
+def _default(name: str, metric: Metric, severity: Severity = "warning", campaign: str | None = None) -> Rule:
+    return Rule(name, metric, severity, campaign=campaign, deviations=DEVIATIONS)
+
+
+DEFAULTS = (
+    _default("silence", "silence", "critical"),
+    _default("volume", "volume"),
+    _default("ctr", "ctr"),
+    _default("cvr", "cvr"),
+    _default("rejects", "reject_share"),
+    _default("duplicates", "duplicate_share"),
+    _default("delay", "delay"),
+    _default("campaign-volume", "volume", campaign=EACH),
+    _default("campaign-ctr", "ctr", campaign=EACH),
+    _default("campaign-cvr", "cvr", campaign=EACH),
+    # these need no history
+    Rule("mostly-rejected", "reject_share", "critical", above=0.5),
+    Rule("clock-ahead", "delay", "warning", below=-60.0),
+)
+
+
+def rules_of(settings: AlertSettings) -> list[Rule]:
+    """The rules that hold: the default ones as the settings change them, then those that the settings add.
+
+    Raises:
+        ConfigurationError: a rule says too little, or what cannot be.
+    """
+    known = {rule.name: rule for rule in DEFAULTS}
+    added = [name for name in settings.rules if name not in known]
+    changed = [_rule(name, settings.rules.get(name), known.get(name)) for name in [*known, *added]]
+    return [rule for rule in changed if rule is not None]
+
+
+def _rule(name: str, given: RuleSettings | None, default: Rule | None) -> Rule | None:
+    if given is None:
+        return default
+    if given.off:
+        return None
+    metric = given.metric or (default.metric if default else None)
+    if metric is None:
+        raise _wrong(name, "it does not say what it watches", f"set alerts.rules.{name}.metric")
+    has_bounds = (given.above, given.below, given.deviations) != (None, None, None)
+    bounds = given if has_bounds else default
+    above, below, deviations = (bounds.above, bounds.below, bounds.deviations) if bounds else (None, None, DEVIATIONS)
+    if above is not None and below is not None and above < below:
+        raise _wrong(name, "every value is above the one bound or below the other", "let `above` be the larger one")
+    if metric == "silence" and deviations is None:
+        raise _wrong(name, "a silence has no bounds", "watch the volume with `below`")
+    campaign = given.campaign or (default.campaign if default else None)
+    if campaign and metric not in ("volume", "ctr", "cvr"):
+        raise _wrong(name, f"{metric} is of whole feeds", "leave the campaign out, or watch volume, ctr or cvr")
+    return Rule(
+        name,
+        metric,
+        given.severity or (default.severity if default else "warning"),
+        given.feed or (default.feed if default else None),
+        campaign,
+        above,
+        below,
+        deviations,
+    )
+
+
+def _wrong(name: str, what: str, mend: str) -> ConfigurationError:
+    return ConfigurationError(f"setting alerts.rules.{name}: {what}", mend=mend)
+
+
+def verdicts(rule: Rule, judged: pl.DataFrame) -> Iterator[Verdict]:
+    """What a rule says of each bucket that it can judge, bucket by bucket.
+
+    Args:
+        rule: the rule.
+        judged: `anomalies.JUDGED`, of all metrics.
+    """
+    campaign = pl.col("campaign")
+    of = campaign.eq_missing(rule.campaign) if rule.campaign != EACH else campaign.is_not_null()
+    mine = judged.filter((pl.col("metric") == rule.metric) & of)
+    if rule.feed:
+        mine = mine.filter(pl.col("feed") == rule.feed)
+    if rule.deviations is not None:
+        said = with_bad(mine, rule.deviations).filter(pl.col("expected").is_not_null())
+        if rule.metric != "silence":
+            said = _unexplained(said, judged, rule.deviations)
+    else:
+        said = _against_bounds(mine, rule)
+    columns = ("feed", "campaign", "bucket", "bad", "value", "expected", "low", "high")
+    for feed, campaign_id, *rest in said.sort("bucket", "feed", "campaign").select(columns).iter_rows():
+        yield Verdict(Key(rule.name, feed, campaign_id), *rest)
+
+
+def with_bad(judged: pl.DataFrame, deviations: float) -> pl.DataFrame:
+    """Add `low` and `high`, between which a value is as expected (null: there is no such bound), and `bad`."""
+    by = deviations * pl.col("scale")
+    silent = pl.col("metric") == "silence"
+    low = pl.min_horizontal(pl.col("expected") - by, "least_low")
+    high = pl.max_horizontal(pl.col("expected") + by, "least_high")
+    known = pl.col("scale").is_not_null()
+    counted = pl.col("metric") != "delay"  # of a count or a ratio, nothing is below 0
+    bounded = judged.with_columns(
+        low=pl.when(known & low.is_finite() & ~(counted & (low < 0))).then(low),
+        high=pl.when(known & high.is_finite()).then(high),
+    )
+    out = (pl.col("value") < pl.col("low")).fill_null(value=False) | (pl.col("value") > pl.col("high")).fill_null(
+        value=False
+    )
+    return bounded.with_columns(bad=pl.when(silent).then(pl.col("score") >= deviations).otherwise(out))
+
+
+def _against_bounds(mine: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    no = pl.lit(None, pl.Float64)
+    below = pl.lit(rule.below, pl.Float64)
+    above = pl.lit(rule.above, pl.Float64)
+    bad = (pl.col("value") < below).fill_null(value=False) | (pl.col("value") > above).fill_null(value=False)
+    sampled = pl.col("of") >= (1 if rule.metric == "volume" else _SAMPLE)
+    return mine.filter(sampled).with_columns(bad=bad, expected=no, low=below, high=above)
+
+
+def _unexplained(said: pl.DataFrame, judged: pl.DataFrame, deviations: float) -> pl.DataFrame:
+    """Without what something larger explains: anything by the silence of its feed, a campaign by its feed."""
+    keys = ["bucket", "feed"]
+    silent = with_bad(judged.filter(pl.col("metric") == "silence"), deviations).filter("bad").select(keys)
+    whole = judged.filter(pl.col("campaign").is_null())
+    worse = with_bad(whole, deviations).filter("bad").select(*keys, "metric", campaign=pl.lit(EACH))
+    of_campaigns = pl.when(pl.col("campaign").is_not_null()).then(pl.lit(EACH)).alias("of")
+    kept = said.join(silent, on=keys, how="anti")
+    return (
+        kept.with_columns(of_campaigns)
+        .join(worse, left_on=[*keys, "metric", "of"], right_on=[*keys, "metric", "campaign"], how="anti")
+        .drop("of")
+    )

@@ -1,0 +1,141 @@
+"""What came in, bucket by bucket: the store's events and commits, counted, and kept in memory for a while.
+
+Events are counted in the bucket in which they were appended to the log (`ingested_at`), so that a bucket that is over
+and processed never changes; what became of the messages that were read, in the bucket in which they were committed.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import EventStore, Range
+
+DAY = timedelta(days=1)
+
+#: A row for each feed, or campaign of a feed, and bucket in which something came; `bucket` is its beginning, UTC.
+TALLY: dict[str, pl.DataType] = {
+    "bucket": pl.Datetime("us"),
+    "feed": pl.String(),
+    "campaign": pl.String(),  # null: the feed as a whole
+    "events": pl.Int64(),  # stored, by the time of their ingestion
+    "clicks": pl.Int64(),
+    "conversions": pl.Int64(),
+    "delay": pl.Float64(),  # median seconds from event to log; null for a campaign
+    "read": pl.Int64(),  # by the time of their commit, as those below; 0 for a campaign
+    "duplicate": pl.Int64(),
+    "rejected": pl.Int64(),
+}
+_COUNTS = ("events", "clicks", "conversions", "read", "duplicate", "rejected")
+_COLUMNS = {
+    "impressions": ["ingested_at", "event_time", "campaign_id"],
+    "clicks": ["ingested_at", "event_time", "campaign_id", "clicks", "conversions"],
+    "bids": ["ingested_at", "event_time"],
+}
+
+
+class History:
+    """The tallies of the last days, brought up to date by reading only what is new.
+
+    Args:
+        bucket: its length, which divides a day.
+        length: what is older than this is forgotten.
+    """
+
+    def __init__(self, bucket: timedelta, length: timedelta) -> None:
+        self._bucket, self._length = bucket, length
+        self._until: datetime | None = None
+        self.tallies = pl.DataFrame(schema=TALLY)
+
+    def extend(self, store: EventStore, until: datetime) -> None:
+        """Read what came in since the last time, up to a time at which a bucket begins.
+
+        Raises:
+            StoreError: the store cannot be read; then nothing has changed.
+        """
+        oldest = midnight(until - self._length)
+        since = oldest if self._until is None else max(oldest, self._until)
+        if since >= until:
+            return
+        new = tally(store, since, until, self._bucket)
+        self.tallies = pl.concat([self.tallies.filter(pl.col("bucket") >= oldest), new])
+        self._until = until
+
+
+def midnight(moment: datetime) -> datetime:
+    """The beginning of its day."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def begin_of(moment: datetime, bucket: timedelta) -> datetime:
+    """When the bucket that it lies in begins."""
+    return moment - (moment - midnight(moment)) % bucket
+
+
+def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta) -> pl.DataFrame:
+    """Count what came in.
+
+    Args:
+        store: where it is.
+        since: a time at which a bucket begins.
+        until: the same; what was ingested, or committed, from then on is left out.
+        bucket: its length.
+
+    Returns:
+        `TALLY`, in no particular order.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    parts = [_commits(store, since, until, bucket)]
+    for feed in FEEDS:
+        parts += [_events(store, feed, *span, bucket) for span in _days(since, until)]
+    found = pl.concat(parts, how="diagonal").with_columns(pl.col(_COUNTS).fill_null(0))
+    # events and commits of one bucket come from two places
+    return (
+        found.group_by("bucket", "feed", "campaign")
+        .agg(pl.col(_COUNTS).sum(), pl.col("delay").max())
+        .select(pl.col(name).cast(dtype) for name, dtype in TALLY.items())
+    )
+
+
+def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Stretches of a day, so that memory holds the events of no more."""
+    while since < until:
+        end = min(midnight(since) + DAY, until)
+        yield since, end
+        since = end
+
+
+def _commits(store: EventStore, since: datetime, until: datetime, bucket: timedelta) -> pl.DataFrame:
+    at = pl.col("committed_at")
+    return (
+        store.commits(since)
+        .filter(at < until)
+        .group_by(at.dt.truncate(bucket).alias("bucket"), "feed")
+        .agg(pl.col("read", "duplicate", "rejected").sum())
+        .with_columns(campaign=pl.lit(None, pl.String), delay=pl.lit(None, pl.Float64))
+    )
+
+
+def _events(store: EventStore, feed: str, since: datetime, until: datetime, bucket: timedelta) -> pl.DataFrame:
+    at = pl.col("ingested_at")
+    frames = [
+        frame.select(
+            at.dt.truncate(bucket).alias("bucket"),
+            ((at - pl.col("event_time")).dt.total_microseconds() / 1e6).alias("delay"),
+            *(pl.col(name) for name in frame.columns if name not in ("ingested_at", "event_time")),
+        )
+        for frame in store.scan(feed, _COLUMNS[feed], Range(ingested_since=since, ingested_until=until))
+    ]
+    if not frames:
+        return pl.DataFrame(schema=TALLY)
+    events = pl.concat(frames)
+    counts = [pl.len().cast(pl.Int64).alias("events")]
+    counts += [pl.col(name).sum() for name in ("clicks", "conversions") if name in events.columns]
+    parts = [events.group_by("bucket").agg(*counts, pl.col("delay").median())]
+    if "campaign_id" in events.columns:
+        of_campaigns = events.filter(pl.col("campaign_id").is_not_null())
+        parts.append(of_campaigns.group_by("bucket", pl.col("campaign_id").alias("campaign")).agg(*counts))
+    return pl.concat(parts, how="diagonal").with_columns(feed=pl.lit(feed))

@@ -1,0 +1,213 @@
+"""How alerts stand, and who has yet to be told: a state machine, as pure functions.
+
+    bad       pending ── bad, so many in a row ──▶ firing ── good, so many in a row ──▶ resolved ── bad ──▶ pending
+              └─ good: forgotten
+
+A bucket that a rule cannot judge changes nothing. Each channel is told once that an alert fires and once that it is
+resolved; what it was told is part of the state, so that whoever reads it back goes on where the last one was.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from advertisex.monitoring.rules import Key, Severity, Verdict
+
+Status = Literal["pending", "firing", "resolved"]
+#: What a channel is told: it fires, it is resolved, or it fired and is over before anyone could be told.
+Said = Literal["firing", "resolved", "over"]
+
+#: An alert that nothing has been said of for so long is over; a resolved one is remembered as long again and more.
+UNJUDGED = timedelta(days=1)
+REMEMBERED = timedelta(days=7)
+#: A channel that could not be told while it fired is told of it afterwards, not later than this.
+WORTH_TELLING = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How one alert stands. Times are UTC without a zone.
+
+    Attributes:
+        key: what it is about.
+        severity: of its rule.
+        status: see above.
+        since: the beginning of the first bad bucket; with the key, it names this incident.
+        seen: the beginning of the last bucket that was judged.
+        run: buckets in a row that spoke for the next status.
+        value: that of the last bad bucket, as those below.
+        expected: None where a rule has bounds of its own.
+        low: the value should not be below; None for no such bound.
+        high: the value should not be above.
+        fired: the beginning of the bucket in which it fired; None before.
+        ended: the beginning of the first good bucket after the last bad one; None before it is resolved.
+        told: what each channel was told last of this incident.
+        told_at: when the first channel was told that it fires.
+        quiet_until: before then nobody is told: the last incident of this alert was told not long ago.
+        undelivered: why the channels that could not be told could not.
+    """
+
+    key: Key
+    severity: Severity
+    status: Status
+    since: datetime
+    seen: datetime
+    run: int
+    value: float
+    expected: float | None
+    low: float | None
+    high: float | None
+    fired: datetime | None = None
+    ended: datetime | None = None
+    told: Mapping[str, Said] = field(default_factory=dict)
+    told_at: datetime | None = None
+    quiet_until: datetime | None = None
+    undelivered: Mapping[str, str] = field(default_factory=dict)
+
+
+States = Mapping[Key, State]
+
+
+class Due(NamedTuple):
+    """What a channel is to be told of an incident."""
+
+    key: Key
+    since: datetime
+    said: Said
+
+
+def step(
+    states: States, verdicts: Iterable[Verdict], severities: Mapping[str, Severity], pending: int, cooldown: timedelta
+) -> dict[Key, State]:
+    """The states after some buckets were judged.
+
+    Args:
+        states: before.
+        verdicts: in the order of their buckets; those that a state has seen before are passed over.
+        severities: by the name of the rule.
+        pending: bad buckets in a row before it fires, and good ones before it is resolved.
+        cooldown: an incident that fires within it after the last one was told is not told before it ends.
+    """
+    after = dict(states)
+    for verdict in verdicts:
+        state = after.get(verdict.key)
+        if state and verdict.bucket <= state.seen:
+            continue
+        new = (
+            _bad(state, verdict, severities[verdict.key.rule], pending, cooldown)
+            if verdict.bad
+            else _good(state, verdict, pending)
+        )
+        if new:
+            after[verdict.key] = new
+        else:
+            after.pop(verdict.key, None)
+    return after
+
+
+def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int, cooldown: timedelta) -> State:
+    bucket = verdict.bucket
+    if state is None or state.status == "resolved":
+        quiet = state and (state.told_at + cooldown if state.told_at else state.quiet_until)
+        state = State(
+            verdict.key,
+            severity,
+            "pending",
+            bucket,
+            bucket,
+            0,
+            verdict.value,
+            None,
+            None,
+            None,
+            quiet_until=quiet or None,
+        )
+    last = replace(
+        state,
+        seen=bucket,
+        value=verdict.value,
+        expected=verdict.expected,
+        low=verdict.low,
+        high=verdict.high,
+        ended=None,
+        run=0 if state.status == "firing" else state.run + 1,
+    )
+    return replace(last, status="firing", fired=bucket, run=0) if last.run >= pending else last
+
+
+def _good(state: State | None, verdict: Verdict, pending: int) -> State | None:
+    if state is None or state.status == "pending":
+        return None
+    if state.status == "resolved":
+        return replace(state, seen=verdict.bucket)
+    last = replace(state, seen=verdict.bucket, run=state.run + 1, ended=state.ended or verdict.bucket)
+    return replace(last, status="resolved", run=0) if last.run >= pending else last
+
+
+def cleared(states: States, rules: Iterable[str], judged: datetime) -> dict[Key, State]:
+    """Without what no rule is about any more and what is long over; what is no longer judged is resolved.
+
+    Args:
+        states: before.
+        rules: the names of those that hold.
+        judged: up to when there were buckets to judge.
+    """
+    names = set(rules)
+    kept = {}
+    for key, state in states.items():
+        unjudged = judged - state.seen
+        if key.rule not in names or (state.status == "pending" and unjudged > UNJUDGED):
+            continue
+        if state.status == "firing" and unjudged > UNJUDGED:
+            kept[key] = replace(state, status="resolved", run=0, ended=state.ended or state.seen)
+        elif state.status != "resolved" or judged - (state.ended or state.seen) <= REMEMBERED:
+            kept[key] = state
+    return kept
+
+
+def due(states: States, channel: str, now: datetime) -> list[Due]:
+    """What a channel has yet to be told, the gravest first."""
+    found = [(state, said) for state in states.values() if (said := _said(state, channel, now))]
+    found.sort(key=lambda one: (one[1] != "firing", one[0].severity != "critical", one[0].key.rule, one[0].since))
+    return [Due(state.key, state.since, said) for state, said in found]
+
+
+def _said(state: State, channel: str, now: datetime) -> Said | None:
+    told = state.told.get(channel)
+    if state.fired is None or (state.quiet_until and now < state.quiet_until and not state.told):
+        return None
+    if state.status == "firing":
+        return "firing" if told is None else None
+    if state.status != "resolved" or told in {"resolved", "over"}:
+        return None
+    if told == "firing":
+        return "resolved"
+    was_quiet = state.quiet_until and state.seen < state.quiet_until and not state.told
+    late = now - (state.ended or state.seen) > WORTH_TELLING
+    return None if was_quiet or late else "over"
+
+
+def delivered(states: States, channel: str, told: Sequence[Due], now: datetime) -> dict[Key, State]:
+    """The states after a channel was told; an incident that is no longer there is passed over."""
+    after = dict(states)
+    for one in told:
+        state = after.get(one.key)
+        if state and state.since == one.since:
+            after[one.key] = replace(
+                state,
+                told={**state.told, channel: one.said},
+                told_at=state.told_at or now,
+                undelivered={name: why for name, why in state.undelivered.items() if name != channel},
+            )
+    return after
+
+
+def failed(states: States, channel: str, meant: Sequence[Due], why: str) -> dict[Key, State]:
+    """The states after a channel could not be told; it remains due."""
+    after = dict(states)
+    for one in meant:
+        state = after.get(one.key)
+        if state and state.since == one.since:
+            after[one.key] = replace(state, undelivered={**state.undelivered, channel: why})
+    return after
