@@ -26,9 +26,11 @@ from advertisex.monitoring.metrics_server import serving
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.monitoring.ticking import ticking
 from advertisex.processing.runner import Processing, run
-from advertisex.settings import MetricsSettings
+from advertisex.settings import MetricsSettings, Settings
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
+
+SETTINGS = Settings(metrics=MetricsSettings(port=0))
 
 Samples = dict[tuple[str, ...], float]
 
@@ -60,7 +62,7 @@ def observed(folder: Path) -> Iterator[tuple[SqliteLog, DuckdbStore, Observer, C
         again = partial(SqliteLog, folder / "log.db")
         with (
             capture_logs() as said,
-            observing(MetricsSettings(port=0), store, again, Processing(FEEDS), lines=True) as observer,
+            observing(SETTINGS, store, again, Processing(FEEDS), lines=True, alerts=False) as observer,
         ):
             (url,) = (line["url"] for line in said if line["event"] == "metrics are served")
             yield log, store, observer, lambda: scraped(url)[0]

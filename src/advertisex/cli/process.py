@@ -153,7 +153,7 @@ def process_log(log: EventLog, store: EventStore, processing: Processing, settin
 
 def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:
     log_once_more = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
-    return observing(settings.metrics, store, log_once_more, processing, lines=not err.is_terminal)
+    return observing(settings, store, log_once_more, processing, lines=not err.is_terminal, alerts=False)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def run(
     with (
         opened_store(settings, read_only=False) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
-        observing(settings.metrics, event_store, log_once_more, processing, lines=not err.is_terminal) as observer,
+        observing(settings, event_store, log_once_more, processing, lines=not err.is_terminal, alerts=True) as observer,
     ):
         for source in sources:
             _LOG.info("source is followed", feed=source.feed.name, source=source.shown, every=source.options.every)

@@ -39,6 +39,9 @@ def ticking(what: str, seconds: float, tick: Callable[[], None], on_failure: Cal
                 if str(error) != last and not ended.is_set():
                     _LOG.warning(f"cannot {what}, and try again", error=str(error))
                 last = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the pipeline goes on, and so does the watching
+                on_failure()
+                _LOG.error(f"cannot {what}: report this", error=type(error).__name__)
             if ended.wait(max(0.0, began + seconds - time.monotonic())):
                 return
 
