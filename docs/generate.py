@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import duckdb
 import polars as pl
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
@@ -24,7 +24,7 @@ from advertisex.processing import decode, policy
 from advertisex.processing.standardise import standardise
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import host_of, registered_domain
-from advertisex.settings import FeedSettings, Settings
+from advertisex.settings import FeedSettings, RuleSettings, Settings
 from advertisex.stores.duckdb_schema import statements
 
 PAGES = Path(__file__).parent
@@ -192,7 +192,7 @@ def settings() -> str:
 
 
 def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting with its dotted name; FEED stands for the name of a feed, `[]` for each table of a list."""
+    """Every setting with its dotted name: FEED is the name of a feed, NAME of a rule, `[]` each table of a list."""
     for name, info in model.model_fields.items():
         inner = info.annotation
         each = get_args(inner)[0] if get_origin(inner) is tuple else None
@@ -200,6 +200,8 @@ def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
             yield from all_settings(FeedSettings, f"{prefix}feeds.FEED.")
         elif isinstance(each, type) and issubclass(each, BaseModel):
             yield from all_settings(each, f"{prefix}{name}[].")
+        elif name == "rules":
+            yield from all_settings(RuleSettings, f"{prefix}rules.NAME.")
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from all_settings(inner, f"{prefix}{name}.")
         else:
@@ -234,7 +236,7 @@ def _default(info: FieldInfo) -> str:
         case datetime():
             return code(value.isoformat().replace("+00:00", "Z"))
         case timedelta():
-            return code(f"P{value.days}D")
+            return code(TypeAdapter(timedelta).dump_python(value, mode="json"))
         case _:
             return code(value)
 

@@ -1,5 +1,6 @@
 """Simulated days at the level of tallies: many of them in no time, with a daily season and a weekly one."""
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -8,7 +9,10 @@ import polars as pl
 
 from advertisex.monitoring.anomalies import judge
 from advertisex.monitoring.grid import grids
+from advertisex.monitoring.rules import Key, Verdict, rules_of, verdicts
 from advertisex.monitoring.series import TALLY
+from advertisex.monitoring.states import State, step
+from advertisex.settings import AlertSettings
 
 START = datetime(2026, 3, 2)  # a Monday
 FEEDS = ("impressions", "clicks", "bids")
@@ -61,7 +65,7 @@ def tallies(days: Days, seed: int, campaigns: int = 0) -> pl.DataFrame:
     frames = []
     for number, feed in enumerate(FEEDS):
         bad = rng.binomial(counts[number], days.rejects[number])
-        twice = rng.binomial(counts[number], days.duplicates[number])
+        twice = rng.binomial(counts[number] - bad, days.duplicates[number])
         events = counts[number] - bad - twice
         noise = rng.gamma(8, 1 / 8, buckets) * np.exp(_slow(rng, buckets, 0.1))
         delay = days.delay[number] * noise
@@ -114,3 +118,21 @@ def judged(tallied: pl.DataFrame, days: Days, since: int = 0) -> pl.DataFrame:
 
 def changed(days: Days, **arrays: np.ndarray) -> Days:
     return replace(days, **arrays)
+
+
+def fired(judged_buckets: pl.DataFrame, settings: AlertSettings = AlertSettings()) -> list[tuple[Key, datetime]]:
+    """What the default rules make of judged buckets: each alert that fires, and the bucket in which it does."""
+    rules = rules_of(settings)
+    by_bucket: dict[datetime, list[Verdict]] = defaultdict(list)
+    for rule in rules:
+        for verdict in verdicts(rule, judged_buckets):
+            by_bucket[verdict.bucket].append(verdict)
+    severities = {rule.name: rule.severity for rule in rules}
+    states: dict[Key, State] = {}
+    found = []
+    for bucket in sorted(by_bucket):
+        before, states = states, step(states, by_bucket[bucket], severities, settings.pending, settings.cooldown)
+        for key, state in states.items():
+            if state.fired == bucket and (key not in before or before[key].fired != bucket):
+                found.append((key, bucket))
+    return found

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from advertisex.monitoring.baseline import Baseline, baseline
-from advertisex.monitoring.grid import Floats, Grid, Metric
+from advertisex.monitoring.grid import Floats, Grid, Metric, divided
 from advertisex.monitoring.series import DAY, midnight
 
 #: By default, a score from which on a value is an anomaly.
@@ -63,8 +63,8 @@ class _Least:
 
 _LEAST: dict[Metric, _Least] = {
     "volume": _Least(2.0, floor=1.0),
-    "ctr": _Least(2.0),
-    "cvr": _Least(2.0),
+    "ctr": _Least(2.0, floor_ratio=0.08),
+    "cvr": _Least(2.0, floor_ratio=0.08),
     "reject_share": _Least(2.0, apart=0.05, both_ways=False, floor=0.005),
     "duplicate_share": _Least(2.0, apart=0.05, both_ways=False, floor=0.005),
     "delay": _Least(1.5, apart=60.0, floor=1.0),
@@ -72,6 +72,11 @@ _LEAST: dict[Metric, _Least] = {
 
 #: A difference of fewer events than these is no incident, however seldom it is.
 FEWEST = 10.0
+
+#: What is rare is judged over the last buckets in which so many clicks, conversions or messages are expected,
+ENOUGH: dict[Metric, float] = {"ctr": 60.0, "cvr": 60.0, "reject_share": 200.0, "duplicate_share": 200.0}
+#: or all of these.
+GATHERED_OVER = timedelta(hours=6)
 
 #: A silence is one when so many events should have come meanwhile: by chance alone, fewer than one in a million is as
 #: long (e⁻¹⁴, Poisson).
@@ -114,7 +119,10 @@ def _judge_day(grid: Grid, day: int, length: int) -> pl.DataFrame:
     if grid.metric == "silence":
         expected, score = _silence(grid, day, expected_of_day)
         return _frame(grid, day, values, n, expected, nothing, score, nothing, nothing)
-    expected, scale = expected_of_day.expected, _scale(grid.metric, expected_of_day, n)
+    expected, over = expected_of_day.expected, np.ones(values.shape)
+    if grid.metric in ENOUGH:
+        values, n, expected, over = _gathered(grid, day, expected)
+    scale = _scale(grid.metric, expected_of_day, expected, n, over)
     score = (values - expected) / scale
     least = _LEAST[grid.metric]
     few = 0 * n if grid.metric == "delay" else FEWEST / np.maximum(n, 1.0)
@@ -128,16 +136,41 @@ def _judge_day(grid: Grid, day: int, length: int) -> pl.DataFrame:
     return _frame(grid, day, values, n, expected, scale, score, low, high)
 
 
-def _scale(metric: Metric, known: Baseline, n: Floats) -> Floats:
-    least, expected = _LEAST[metric], known.expected
-    rows = np.maximum(n, 1.0)
+def _gathered(grid: Grid, day: int, expected: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Values, n and expected over so many of the last buckets that `ENOUGH` is in them, and how many these are.
+
+    What was expected the day before is taken to be what is expected today.
+    """
+    most = GATHERED_OVER // grid.bucket
+    start = day * grid.a_day
+    first = max(0, start - most)
+    cut = slice(first, start + grid.a_day)
+    x, n = grid.x[:, cut], grid.n[:, cut]
+    wanted = n * np.take(expected, np.arange(first, start + grid.a_day) % grid.a_day, axis=1)
+    enough, is_share = ENOUGH[grid.metric], grid.metric not in {"ctr", "cvr"}
+    sums = [np.cumsum(np.pad(np.nan_to_num(part), ((0, 0), (most, 0))), axis=1) for part in (x, n, wanted)]
+    end = np.arange(start - first, start - first + grid.a_day) + most
+    found = [np.full(expected.shape, np.nan) for _ in range(4)]
+    for over in range(1, most + 1):
+        x_sum, n_sum, wanted_sum = (part[:, end] - part[:, end - over] for part in sums)
+        columns = (divided(x_sum, n_sum), n_sum, divided(wanted_sum, n_sum), np.full(n_sum.shape, float(over)))
+        now = np.isnan(found[3]) & (((n_sum if is_share else wanted_sum) >= enough) | (over == most))
+        for kept, column in zip(found, columns, strict=True):
+            kept[now] = column[now]
+    here = grid.n[:, start : start + grid.a_day] > 0
+    values, n_sum, wanted_share, buckets = found
+    return values, np.where(here, n_sum, 0), np.where(np.isnan(expected), np.nan, wanted_share), buckets
+
+
+def _scale(metric: Metric, known: Baseline, expected: Floats, n: Floats, over: Floats) -> Floats:
+    least, rows = _LEAST[metric], np.maximum(n, 1.0)
     if metric == "volume":
         parts = [known.spread * expected, np.sqrt(expected)]
-    elif metric == "delay":
-        parts = [known.spread + 0 * expected, known.spread_one / np.sqrt(rows)]
     else:
-        chance = np.sqrt(np.maximum(expected, 0.5 / rows) / rows)
-        parts = [known.spread + 0 * expected, known.spread_one / np.sqrt(rows), chance]
+        # what was gathered from several buckets is spread as its n has it
+        parts = [np.where(over > 1, 0, known.spread), known.spread_one / np.sqrt(rows)]
+        if metric != "delay":
+            parts.append(np.sqrt(np.maximum(expected, 0.5 / rows) / rows))
     parts.append(np.maximum(least.floor, least.floor_ratio * np.abs(expected)))
     largest = np.fmax.reduce(parts)
     return np.asarray(largest * np.sqrt(1 + np.pi / 2 / known.days) + 0 * expected)

@@ -3,8 +3,8 @@
 No bucket of the day itself is looked at, so that what goes wrong today cannot become what is expected today; and by the
 median, no less than half of the days before it would have to be wrong as well.
 
-Expected is the median, over the days before, of what there was within half an hour of the same time of day. Of a metric
-that hardly follows the hours, the median over all of these days will do until there are enough of them. The spread is
+Expected is the median, over the days before, of what there was around the same time of day. Of a metric that hardly
+follows the hours, the median over all of these days will do until there are enough of them. The spread is
 the median absolute deviation, times 1.4826, by which it estimates the standard deviation where that is normal
 (Rousseeuw and Croux, "Alternatives to the Median Absolute Deviation", JASA 88, 1993).
 """
@@ -21,12 +21,15 @@ MAD_TO_SIGMA = 1.4826
 
 #: From so many days on, what is expected is that of the same time of day.
 SEASON_DAYS = 3
-#: On each side of a time of day.
+#: On each side of a time of day, of what follows the hours closely,
 AROUND = timedelta(minutes=30)
+#: and of shares, of which half an hour holds too few events.
+AROUND_SHARES = timedelta(hours=3)
 #: Of the buckets of one day, so many make a history that judges, where no season is known yet.
 WARM = 0.9
 #: Their level follows the hours so much that nothing is expected of them without the season.
 FOLLOWS_HOURS: frozenset[Metric] = frozenset({"volume"})
+CLOSELY: frozenset[Metric] = frozenset({"volume", "silence", "delay"})
 #: The hours with least in a day: until a season is known, silence is judged as if it were always they.
 LOW_HOURS = 0.05
 
@@ -107,8 +110,8 @@ def mean(values: Floats) -> Floats:
 
 
 def _around(x: Floats, n: Floats, grid: Grid) -> Floats:
-    """The ratio x / n over the buckets within half an hour of each; NaN where the bucket itself has no value."""
-    reach = AROUND // grid.bucket
+    """The ratio x / n over the buckets around each; NaN where the bucket itself has no value."""
+    reach = (AROUND if grid.metric in CLOSELY else AROUND_SHARES) // grid.bucket
     total = divided(_moving_sum(x, reach), _moving_sum(n, reach))
     return np.where(n > 0, total, np.nan)
 

@@ -160,9 +160,10 @@ def with_bad(judged: pl.DataFrame, deviations: float) -> pl.DataFrame:
     by = deviations * pl.col("scale")
     silent = pl.col("metric") == "silence"
     low = pl.min_horizontal(pl.col("expected") - by, "least_low")
-    high = pl.max_horizontal(pl.col("expected") + by, "least_high")
     known = pl.col("scale").is_not_null()
-    counted = pl.col("metric") != "delay"  # of a count or a ratio, nothing is below 0
+    counted = pl.col("metric") != "delay"  # a count, or a ratio of counts: never below 0, and further up than down
+    up = pl.when(counted).then(deviations**2 / 4 / pl.col("of")).otherwise(0.0)
+    high = pl.max_horizontal(pl.col("expected") + by + up, "least_high")
     bounded = judged.with_columns(
         low=pl.when(known & low.is_finite() & ~(counted & (low < 0))).then(low),
         high=pl.when(known & high.is_finite()).then(high),
