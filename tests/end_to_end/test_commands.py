@@ -78,10 +78,12 @@ def test_the_shape_of_the_ledger(filled: Cli, command: str) -> None:
 def test_the_shape_of_rejects(filled: Cli) -> None:
     document = filled("rejects", "list", "--data", "data", "--json").document
 
-    assert list(document) == ["rejects", "total"]
+    assert list(document) == ["counts", "rejects", "total"]
+    assert [list(count) for count in document["counts"]] == [["feed", "kind", "reason", "hour", "count"]] * 3
     assert document["total"] == 3
     binary, filtered, rejected = document["rejects"]
-    names = ["topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail", "payload"]
+    names = ["id", "topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail"]
+    names += ["ingested_at", "processed_at", "replayed_to", "payload"]
     assert list(rejected) == list(filtered) == names
     assert list(binary) == [*names, "encoding"]
     assert binary["encoding"] == "base64"
@@ -224,7 +226,7 @@ def test_an_empty_store_has_an_empty_ledger_that_balances(cli: Cli) -> None:
 
     total = dict.fromkeys(COUNTS, 0)
     assert cli("ledger", "--data", "data", "--json").document == {"rows": [], "total": total, "balanced": True}
-    assert cli("rejects", "list", "--data", "data", "--json").document == {"rejects": [], "total": 0}
+    assert cli("rejects", "list", "--data", "data", "--json").document == {"counts": [], "rejects": [], "total": 0}
 
 
 @pytest.mark.usefixtures("empty_log")
@@ -251,6 +253,14 @@ def test_an_empty_store_has_an_empty_ledger_that_balances(cli: Cli) -> None:
         (["process", "--config", "sites.toml"], 2, ["policy.blocked_sites", "'http://'"]),
         (["analyze", "summary", "--since", "2026-02-01", "--until", "2026-01-01"], 2, ["the range is empty"]),
         (["rejects", "list", "--feed", "clickz"], 2, ["clickz", "impressions, clicks, bids"]),
+        (["rejects", "list", "--kind", "bad"], 2, ["'bad'", "rejected, filtered"]),
+        (["rejects", "list", "--since", "2026-02-01", "--until", "2026-01-01"], 2, ["the range is empty"]),
+        (["rejects", "show", "17"], 2, ["'17'", "topic/partition/offset"]),
+        (["rejects", "export", "--format", "xml"], 2, ["'xml'", "ndjson, csv"]),
+        (["rejects", "replay"], 2, ["which rejects", "--all"]),
+        (["rejects", "replay", "--all", "--feed", "bids"], 2, ["--all"]),
+        (["rejects", "replay", "a/0/1", "--feed", "bids"], 2, ["IDs and options"]),
+        (["rejects", "replay", "--all", "--set", "nothing"], 2, ["--set", "="]),
         (["analyze", "summary", "--since", "nonsense"], 2, ["--since", "'nonsense'"]),
         (["analyze", "correlation", "--until", "2026-13-01"], 2, ["--until", "'2026-13-01'"]),
         (["process", "--log", "sqlite:///clicks.csv"], 1, ["clicks.csv", "no event log"]),

@@ -1,0 +1,167 @@
+"""Mending: what is named becomes what it should be, and nothing else changes."""
+
+import json
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from messages import avro_message, event_of, message, outcome_of, written
+
+from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
+from advertisex.feeds.avro_framing import CONFLUENT_MARKER, HEADER
+from advertisex.ingestion.mapping import Mapping
+from advertisex.processing.decode_bids import bid_decoder
+from advertisex.rejects.mending import mender
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.text()
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+def mended(feed: str, payload: bytes, **mapping: Any) -> bytes | None:
+    return mender(FEEDS[feed], Mapping(**mapping))(payload)
+
+
+@pytest.mark.parametrize("payload", [b"", b"no json", b"\xff\x00", b"[1]", message("clicks")])
+def test_without_mending_a_message_stays_byte_for_byte(payload: bytes) -> None:
+    assert mended("clicks", payload) == payload
+
+
+@given(extra=st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), SCALARS, max_size=5))
+def test_all_other_values_of_a_json_message_stay_as_they_are(extra: dict[str, Any]) -> None:
+    given_ = extra | {"user_id": "null", "website": "a.com"}
+    result = mended("impressions", msgspec.json.encode(given_), constants={"user_id": "u1"})
+
+    assert result is not None
+    overruled = set(FEEDS["impressions"].field_named("user_id").aliases)  # type: ignore[union-attr]
+    expected = {k: v for k, v in given_.items() if k not in overruled} | {"user_id": "u1"}
+    assert msgspec.json.decode(result) == msgspec.json.decode(msgspec.json.encode(expected))
+
+
+def test_the_notation_of_other_values_stays() -> None:
+    payload = written("clicks", user_id='"null"', value="1.10", note='"\\u00e9"', big="1e400", nested='{"a": [1.0]}')
+
+    result = mended("clicks", payload, constants={"user_id": "u1"})
+
+    assert result is not None
+    assert all(part in result for part in (b"1.10", b'"\\u00e9"', b"1e400", b'{"a": [1.0]}'))
+    assert json.loads(result, parse_float=str)["user_id"] == "u1"
+
+
+@pytest.mark.parametrize("bad", [["x"], {"id": 1}, True, 1.5])
+def test_a_value_that_is_set_counts_whatever_another_name_of_its_field_holds(bad: Any) -> None:
+    payload = message("impressions", creative_id=..., creative=bad)
+    assert outcome_of("impressions", payload).rejects["reason"].to_list() == ["wrong_type"]
+
+    result = mended("impressions", payload, constants={"ad_creative_id": "cr-1"})
+
+    assert result is not None
+    assert event_of("impressions", result)["creative_id"] == "cr-1"
+
+
+def test_a_column_is_read_as_a_field() -> None:
+    payload = message("impressions", user_id=..., visitor="u7")
+    result = mended("impressions", payload, rename={"visitor": "user_id"})
+
+    assert result is not None
+    assert event_of("impressions", result)["user_id"] == "u7"
+
+
+def test_timestamps_of_another_format_are_read() -> None:
+    payload = message("clicks", timestamp="05/01/2026 09:30")
+    result = mended("clicks", payload, time_formats=("%d/%m/%Y %H:%M",))
+
+    assert result is not None
+    assert event_of("clicks", result)["event_time"].isoformat() == "2026-01-05T09:30:00"
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": "\xff"}', b"\xc3\x01"])
+@pytest.mark.parametrize("feed", FEEDS)
+def test_what_is_no_record_cannot_be_mended(feed: str, payload: bytes) -> None:
+    assert mended(feed, payload, constants={"user_id": "u1"}) is None
+
+
+def test_bytes_that_are_no_text_are_mended_with_the_value_that_holds_them() -> None:
+    payload = message("impressions").replace(b"/x", b"/\xff")
+    assert outcome_of("impressions", payload).rejects.height == 1
+
+    result = mended("impressions", payload, constants={"website": "a.com"})
+
+    assert result is not None
+    assert event_of("impressions", result)["website"] == "a.com"
+
+
+@given(user=TEXTS, country=TEXTS, micros=st.integers(-(2**63), 2**63 - 1), amount=st.floats(), website=TEXTS)
+def test_all_other_values_of_an_avro_bid_stay_as_they_are(
+    user: str, country: str, micros: int, amount: float, website: str
+) -> None:
+    payload = avro_message(user, micros, {"k": country}, amount=amount, website=website, creative_id=country)
+
+    result = mended("bids", payload, constants={"auction_id": "a9", "user_id": "u9"})
+
+    assert result is not None
+    before, after = (outcome_events(p, auction_id="a9", user_id="u9") for p in (payload, result))
+    assert msgspec.json.encode(after) == msgspec.json.encode(before)
+    if -62_135_596_800_000_000 <= micros < 253_402_300_800_000_000:  # the years 1 to 9999
+        assert result.startswith(HEADER)
+        assert avro_message("u9", micros, {"k": country}, amount=amount, website=website, creative_id=country,
+                            auction_id="a9") == result  # fmt: skip
+
+
+def outcome_events(payload: bytes, **changes: str) -> list[Any]:
+    """What processing reads in a bid, with changes."""
+    decoder = bid_decoder(FEEDS["bids"])
+    found = msgspec.structs.asdict(decoder.decode(payload)) | changes
+    return [str(found[name]) for name in sorted(found)]
+
+
+def test_an_avro_bid_that_lacks_what_our_schema_needs_is_mended_as_json_and_read_the_same() -> None:
+    payload = avro_message("", "2026-01-05T10:00:00Z")
+    result = mended("bids", payload, constants={"creative_id": "c7"})
+
+    assert result is not None
+    assert result.startswith(b"{")
+    assert outcome_of("bids", result).rejects["reason"].to_list() == ["missing_field"]
+    assert event_of("bids", mended("bids", result, constants={"user_id": "u1"}) or b"")["creative_id"] == "c7"
+
+
+def test_a_nested_value_is_read_as_a_field_in_json_and_in_avro() -> None:
+    nested = message("bids", user_id=..., who={"visitor": "u7"})
+    assert event_of("bids", mended("bids", nested, rename={"who.visitor": "user_id"}) or b"")["user_id"] == "u7"
+    avro = avro_message("null")
+    assert event_of("bids", mended("bids", avro, rename={"user_info.country": "user_id"}) or b"")["user_id"] == "DE"
+
+
+def test_messages_of_another_schema_are_mended() -> None:
+    schema = {
+        "type": "record", "name": "Other", "fields": [
+            {"name": "user", "type": {"name": "U", "type": "record", "fields": [
+                {"name": "user_id", "type": "string"},
+            ]}},
+            {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+            {"name": "auction_id", "type": "string"},
+        ],
+    }  # fmt: skip
+    feed = replace(FEEDS["bids"], confluent_schemas=((7, schema),))
+    body = BytesIO()
+    record = {"user": {"user_id": "null"}, "timestamp": 1_767_603_600_000, "auction_id": "a1"}
+    fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
+
+    result = mender(feed, Mapping(constants={"user_id": "u1"}))(CONFLUENT_MARKER + b"\0\0\0\7" + body.getvalue())
+
+    assert result is not None
+    event = event_of(feed, result)
+    assert (event["user_id"], event["auction_id"]) == ("u1", "a1")
+    assert event["event_time"].isoformat() == "2026-01-05T09:00:00"
+
+
+def test_a_field_that_the_feed_does_not_have_is_said() -> None:
+    with pytest.raises(ConfigurationError, match="clicks has no field 'creative_id'"):
+        mender(FEEDS["clicks"], Mapping(constants={"creative_id": "c1"}))
