@@ -33,7 +33,7 @@ with DuckdbStore(Path(sys.argv[1]), read_only=sys.argv[2] == "read"):
     print("ready", flush=True)
     sys.stdin.read()
 """
-TABLES = {*FEEDS, "rejects", "ledger", "commits"}
+TABLES = {*FEEDS, "rejects", "ledger", "commits", "notes"}
 
 
 def outcome(*users: str) -> Outcome:
