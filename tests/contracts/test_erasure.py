@@ -1,0 +1,223 @@
+"""What an erasure promises, of every store, with the embedded log: the user is gone, and nobody else is touched."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from store_places import STORES, NewPlace
+
+from advertisex.batches import EVENT_COLUMNS, TOMBSTONE, Batch, Counts, Outcome, Span
+from advertisex.errors import LedgerMoved, StoreError
+from advertisex.feeds import FEEDS
+from advertisex.logs.sqlite import SqliteLog
+from advertisex.privacy.erasure import erase
+from advertisex.privacy.record import Run, runs_in
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.processing.pseudonymise import pseudonym
+from advertisex.processing.runner import Processing, run
+from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery
+
+OutcomeOf = Callable[..., Outcome]
+
+#: The second has the first in it; the third comes as a number, and the fourth escaped.
+USERS = ("user4711", "user4711b", "8150493", "émile-4711")
+POLICY = Policy(blocked_sites=frozenset({"blocked.example.com"}))
+KEY = b"a secret of the settings"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message: whose, in which feed and form, and which of the like."""
+
+    feed: str
+    user: str
+    form: str
+    number: int = 0
+
+    def payload(self) -> bytes:
+        fields_: dict[str, Any] = {"timestamp": f"2026-01-05T10:00:0{self.number}Z"}
+        fields_ |= {"impressions": {"website": "a.example.com", "creative_id": "c1"}}.get(self.feed, {})
+        fields_ |= {"clicks": {"campaign_id": "k1", "conversion_type": "click"}}.get(self.feed, {})
+        fields_ |= {"bids": {"amount": 1.25, "auction_id": "a1", "website": "a.example.com"}}.get(self.feed, {})
+        if self.form == "invalid":
+            fields_["timestamp"] = "yesterday"
+        if self.form == "filtered" and "website" in fields_:
+            fields_["website"] = "https://blocked.example.com/x"
+        user: Any = int(self.user) if self.user.isdigit() else self.user
+        text = json.dumps({"user_id": user} | fields_).encode()
+        match self.form:
+            case "truncated":
+                return text[: text.index(b"timestamp")]
+            case "not UTF-8":
+                return text.replace(b'"user_id": "', b'"user_id": "\xff')
+            case "no user":
+                return text.replace(b"user_id", b"uzer_id")
+        return text
+
+
+def says(users: Sequence[str] = USERS) -> st.SearchStrategy[list[Said]]:
+    forms = st.sampled_from(["good", "good", "good", "filtered", "invalid", "truncated", "not UTF-8", "no user"])
+    return st.lists(
+        st.builds(Said, st.sampled_from(list(FEEDS)), st.sampled_from(users), forms, st.integers(0, 3)), max_size=12
+    )
+
+
+@pytest.fixture(params=STORES)
+def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewPlace]:
+    with STORES[request.param](request, tmp_path_factory) as new_place:
+        yield new_place
+
+
+class World:
+    """A log and a store, and what is done with them."""
+
+    def __init__(self, log: SqliteLog, store: EventStore, folder: Path, key: bytes = b"") -> None:
+        self.log, self.store, self.folder, self.key = log, store, folder, key
+
+    def append(self, said: Sequence[Said]) -> None:
+        for feed in FEEDS.values():
+            self.log.append(feed.topic, [one.payload() for one in said if one.feed == feed.name])
+
+    def process(self) -> None:
+        run(self.log, self.store, Processing(FEEDS, POLICY, batch_size=4, pseudonym_key=self.key), Event())
+
+    def erase(self, user: str) -> Run:
+        return erase(user, self.log, self.store, FEEDS, self.key)
+
+    def holds(self) -> Counter[Any]:
+        """Events and rejects, wherever they were in the log."""
+        held: Counter[Any] = Counter()
+        for feed in FEEDS.values():
+            for frame in self.store.scan(feed.name, ["event_id", *feed.columns], Range()):
+                held.update((feed.name, *row) for row in frame.iter_rows())
+        columns = ["feed", "kind", "stage", "reason", "detail", "payload"]
+        held.update(self.store.rejects(RejectQuery()).select(columns).iter_rows())
+        return held
+
+    def check(self) -> None:
+        """The ledger balances, its history adds up to it, and the store holds what it counts."""
+        ledger, commits = self.store.ledger(), self.store.commits()
+        for row in ledger:
+            assert row.counts.balanced
+            own = commits.filter((pl.col("topic") == row.topic) & (pl.col("partition") == row.partition))
+            sums = own.select(pl.sum(f.name for f in fields(Counts))).row(0, named=True)
+            assert Counts(**sums) == row.counts
+        assert [f for f in self.store.inspect() if not f.good] == []
+
+    def total(self) -> Counts:
+        return sum((row.counts for row in self.store.ledger()), Counts())
+
+
+@pytest.fixture
+def worlds(places: NewPlace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., World]]:
+    """worlds(key=b""): another log and store."""
+    opened: list[Any] = []
+
+    def make(key: bytes = b"") -> World:
+        folder, place = tmp_path_factory.mktemp("world"), places()
+        log, store = SqliteLog(folder / "log.db"), place.open()
+        opened.extend((log, store))
+        at = Path(place.url.removeprefix("duckdb:///")) if place.url.startswith("duckdb") else folder / "log.db"
+        return World(log, store, at.parent, key)
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def bytes_of(world: World) -> bytes:
+    """All that is in the files of a world."""
+    files = [*world.folder.iterdir(), *world.log._path.parent.iterdir()]
+    return b"".join(file.read_bytes() for file in files if file.is_file())
+
+
+def without(said: Sequence[Said], user: str) -> list[Said]:
+    return [one for one in said if one.user != user]
+
+
+@pytest.fixture
+def few(request: pytest.FixtureRequest) -> int:
+    return 5
+
+
+class Crash(Exception):
+    """Where the process ends."""
+
+
+class Crashing:
+    """A log or a store that crashes before the nth call of a method that writes."""
+
+    def __init__(self, behind: Any, calls: Iterator[int], at: int) -> None:
+        self._behind, self._calls, self._at = behind, calls, at
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"suppress", "take_note", "remove", "erase"} and next(self._calls) == self._at:
+            raise Crash
+        return getattr(self._behind, name)
+
+
+# -- the whole promise --------------------------------------------------------------------------------------------
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a world takes a second: to look for a smaller one, minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(says(), says(), st.sampled_from(USERS), st.booleans(), st.none() | st.integers(0, 6), st.booleans())
+def test_a_user_is_gone_for_ever_and_nobody_else_is_touched(
+    worlds: Callable[..., World],
+    before: list[Said],
+    after: list[Said],
+    user: str,
+    processed: bool,  # noqa: FBT001 - drawn
+    crash: int | None,
+    pseudonyms: bool,  # noqa: FBT001 - drawn
+) -> None:
+    key = KEY if pseudonyms else b""
+    world, other = worlds(key), worlds(key)
+    world.append(before)
+    if processed:
+        world.process()
+    world.append(after)
+
+    if crash is not None:
+        calls = iter(range(1000))
+        try:
+            erase(user, Crashing(world.log, calls, crash), Crashing(world.store, calls, crash), FEEDS, key)
+        except Crash:
+            world.process()
+    world.erase(user)
+    world.check()
+    gone = world.log.read(FEEDS["clicks"].topic, 0, 0, 1000).payloads
+    assert gone.count(TOMBSTONE) == sum(one.feed == "clicks" and one.user == user for one in (*before, *after))
+    written = {user.encode(), json.dumps(user)[1:-1].encode(), pseudonym(user, KEY).encode()}
+    held = bytes_of(world).replace(b"user4711b", b"") if user == "user4711" else bytes_of(world)
+    assert [word for word in written if word in held] == []
+
+    world.process()
+    world.append(before)  # all of it comes again
+    world.process()
+    other.append(without([*before, *after, *before], user))
+    other.process()
+
+    assert world.holds() == other.holds()
+    world.check()
+    others, ours = other.total(), world.total()
+    assert ours.read == 2 * len(before) + len(after)
+    assert (ours.stored, ours.filtered, ours.rejected) == (others.stored, others.filtered, others.rejected)
+    assert user not in str(runs_in(world.store.notes(ERASURES)))
+    assert [word for word in written if any(word in note for note in world.store.notes(ERASURES).values())] == []
