@@ -59,8 +59,12 @@ def test_each_role_suffices_for_what_it_is_for_and_no_more(run: Run) -> None:
     assert run("advertisex_read", "rejects", "list")[1]["total"] == (
         ledger["total"]["rejected"] + ledger["total"]["filtered"]
     )
-    for user, command in (("advertisex_read", "process"), ("stranger", "ledger")):
-        code, _, said = run(user, command)
+    filtered = run("advertisex_read", "rejects", "replay", "--kind", "filtered", "--dry-run")[1]["messages"]
+    assert run("advertisex_process", "rejects", "replay", "--kind", "filtered")[1]["messages"] == filtered > 0
+    for user, *command in (
+        ("advertisex_read", "process"), ("advertisex_read", "rejects", "replay", "--all"), ("stranger", "ledger"),
+    ):  # fmt: skip
+        code, _, said = run(user, *command)
         assert code == 1
         assert "403" in said
         assert "docs/cluster.md has for it under Rights" in said

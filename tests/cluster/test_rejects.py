@@ -1,0 +1,42 @@
+"""Rejects on Kafka and Elasticsearch, by the command line: mended, sent to several partitions, found and stored."""
+
+from collections.abc import Callable
+from typing import Any
+
+from traffic import Traffic, stored_ids
+
+from advertisex.batches import Position
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.mapping import Mapping
+from advertisex.rejects.mending import mender
+from advertisex.stores.contract import RejectQuery
+
+
+def test_rejects_are_mended_sent_again_and_stored_once(make_cluster: Callable[..., Any]) -> None:
+    cluster = make_cluster()
+    Traffic(cluster, events=6_000, seed=5).publish()
+    before = cluster.call("process")["total"]
+    options = ["--reason", "placeholder_user_id", "--set", "user_id=mended"]
+
+    preview = cluster.call("rejects", "replay", *options, "--dry-run")
+    done = cluster.call("rejects", "replay", *options)
+
+    assert preview["messages"] == done["messages"] > 10
+    assert sum(sent["messages"] for sent in done["sent"]) == done["messages"]
+    mends = {name: mender(FEEDS[name], Mapping(constants={"user_id": "mended"})) for name in FEEDS}
+    with cluster.log() as log, cluster.store() as store:
+        marked = store.rejects(RejectQuery(replayed=True))
+        assert marked.height == done["messages"]
+        for reject in marked.iter_rows(named=True):
+            place = Position.read(reject["replayed_to"])
+            assert log.read(*place, 1).payloads == [mends[reject["feed"]](reject["payload"])]
+    assert cluster.call("rejects", "replay", *options)["replayed_before"] == done["messages"]
+
+    after = cluster.call("process")
+    accepted = sum(verdict["count"] for verdict in preview["verdicts"] if verdict["kind"] == "accepted")
+    assert after["balanced"]
+    assert after["total"]["read"] == before["read"] + done["messages"]
+    assert after["total"]["stored"] + after["total"]["duplicate"] == before["stored"] + before["duplicate"] + accepted
+    with cluster.store() as store:
+        ids = [found for feed in FEEDS for found in stored_ids(store, feed)]
+        assert len(ids) == len(set(ids)) == after["total"]["stored"]
