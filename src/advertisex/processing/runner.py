@@ -78,13 +78,18 @@ def run(
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
-        batches = ahead(_batches(reader, stop, follow=processing.follow))
-        with closing(ahead(_outcomes(batches, feeds, processing, erased))) as outcomes:
-            for outcome in outcomes:
-                if reader.is_current(outcome.span):
-                    total += _commit(outcome, store, reader, erased, on_commit)
-                if stop.is_set():
-                    break
+        again = True
+        while again and not stop.is_set():
+            again = False
+            batches = ahead(_batches(reader, stop, follow=processing.follow))
+            with closing(ahead(_outcomes(batches, feeds, processing, erased))) as outcomes:
+                for outcome in outcomes:
+                    if reader.is_current(outcome.span):
+                        counts = _commit(outcome, store, reader, erased, on_commit)
+                        total += counts or Counts()
+                        again |= counts is None  # the end of the log may have been read before it was gone back from
+                    if stop.is_set():
+                        break
     return total
 
 
@@ -106,14 +111,15 @@ def _commit(
     reader: LogReader,
     erased: _Erased,
     on_commit: Callable[[Outcome, Counts], None],
-) -> Counts:
+) -> Counts | None:
+    """Commit an outcome, or go back to where the ledger stands: then there is nothing to count."""
     try:
         counts = store.commit(outcome)
     except LedgerMoved as moved:  # another process has this partition, or had it: what it did is not done again
         _LOG.warning("another process was quicker: going on from the ledger", where=moved.where)
         erased.look_again()  # or it has erased a user
         reader.rewind(outcome.span.of)
-        return Counts()
+        return None
     reader.acknowledge(outcome.span)
     on_commit(outcome, counts)
     return counts
