@@ -1,14 +1,12 @@
 """What an erasure promises, of every store, with the embedded log: the user is gone, and nobody else is touched."""
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Event
 from typing import Any
-from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -16,8 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from store_places import STORES, NewPlace
 
-from advertisex.batches import EVENT_COLUMNS, TOMBSTONE, Batch, Counts, Outcome, Span
-from advertisex.errors import LedgerMoved, StoreError
+from advertisex.batches import TOMBSTONE, Batch, Counts, Outcome, Span
+from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.privacy.erasure import erase
@@ -147,11 +145,6 @@ def without(said: Sequence[Said], user: str) -> list[Said]:
     return [one for one in said if one.user != user]
 
 
-@pytest.fixture
-def few(request: pytest.FixtureRequest) -> int:
-    return 5
-
-
 class Crash(Exception):
     """Where the process ends."""
 
@@ -183,9 +176,9 @@ def test_a_user_is_gone_for_ever_and_nobody_else_is_touched(
     before: list[Said],
     after: list[Said],
     user: str,
-    processed: bool,  # noqa: FBT001 - drawn
+    processed: bool,
     crash: int | None,
-    pseudonyms: bool,  # noqa: FBT001 - drawn
+    pseudonyms: bool,
 ) -> None:
     key = KEY if pseudonyms else b""
     world, other = worlds(key), worlds(key)
@@ -221,3 +214,117 @@ def test_a_user_is_gone_for_ever_and_nobody_else_is_touched(
     assert (ours.stored, ours.filtered, ours.rejected) == (others.stored, others.filtered, others.rejected)
     assert user not in str(runs_in(world.store.notes(ERASURES)))
     assert [word for word in written if any(word in note for note in world.store.notes(ERASURES).values())] == []
+
+
+# -- who goes on meanwhile ----------------------------------------------------------------------------------------
+
+
+def good(user: str, *numbers: int) -> list[Said]:
+    return [Said("clicks", user, "good", number) for number in numbers]
+
+
+def outcome_of(said: Sequence[Said], start: int = 0, log: str = "") -> Outcome:
+    """What became of clicks for someone who has heard of no erasure."""
+    payloads = [one.payload() for one in said]
+    end = start + len(payloads)
+    batch = Batch(
+        Span("clicks_conversions", 0, start, end, log=log),
+        range(start, end),
+        payloads,
+        [1_790_000_000_000_000] * len(payloads),
+    )
+    return process(batch, FEEDS["clicks"], POLICY, Catalogue())
+
+
+@pytest.mark.parametrize("committed", [0, 1])
+def test_what_was_made_before_an_erasure_is_not_committed_after_it(
+    worlds: Callable[..., World], committed: int
+) -> None:
+    world = worlds()
+    for number in range(committed):
+        world.store.commit(outcome_of(good("user8", number), number))
+    late = outcome_of([*good("user8", 3), *good(USERS[0], 3)], committed)
+    world.erase(USERS[0])
+
+    with pytest.raises(LedgerMoved):
+        world.store.commit(late)
+
+    assert world.total() == Counts(read=committed, stored=committed)
+    world.check()
+
+
+def test_a_run_hears_of_an_erasure_between_two_of_its_batches(worlds: Callable[..., World]) -> None:
+    world = worlds()
+    world.append([*good("user8", 0, 1, 2), *good(USERS[0], 0), *good(USERS[0], 1), *good("user8", 3)])
+    erased: list[Run] = []
+
+    def on_commit(outcome: Outcome, counts: Counts) -> None:
+        if not erased:
+            erased.append(world.erase(USERS[0]))
+
+    total = run(world.log, world.store, Processing(FEEDS, batch_size=2), Event(), on_commit)
+
+    assert total == Counts(read=6, stored=4, erased=2)
+    assert erased[0].removed[1].messages == 2
+    world.check()
+
+
+def test_an_erasure_is_recorded_with_what_it_removed(worlds: Callable[..., World]) -> None:
+    world = worlds()
+    other = [Said("impressions", USERS[0], "filtered"), Said("impressions", USERS[0], "invalid")]
+    world.append([*good(USERS[0], 0, 0, 1), *good("user8", 0), *other])
+    world.process()
+
+    done = world.erase(USERS[0])
+
+    impressions, clicks, bids = done.removed
+    assert (clicks.events, clicks.filtered, clicks.rejected, clicks.messages) == (2, 0, 0, 3)
+    assert (impressions.events, impressions.filtered, impressions.rejected, impressions.messages) == (0, 1, 1, 2)
+    assert not bids.anything
+    assert world.total() == Counts(read=6, stored=1, duplicate=1, erased=4)
+    again = world.erase(USERS[0])
+    assert not any(removed.anything for removed in again.removed)
+    runs = runs_in(world.store.notes(ERASURES))
+    assert [one.id for one in runs] == [done.id, again.id]
+    assert all(one.done_at for one in runs)
+
+
+def test_the_history_says_what_an_erasure_took_and_when(worlds: Callable[..., World]) -> None:
+    world = worlds()
+    world.append([*good(USERS[0], 0, 1), *good("user8", 0)])
+    world.process()
+    before = world.store.settled()
+    world.erase(USERS[0])
+    world.append(good("user8", 1))
+    world.process()
+
+    commits = world.store.commits()
+
+    assert commits.select("feed", "start", "end", "read", "stored", "erased").rows() == [
+        ("clicks", 0, 3, 3, 3, 0),
+        ("clicks", 3, 3, 0, -2, 2),
+        ("clicks", 3, 4, 1, 1, 0),
+    ]
+    times = commits["committed_at"].to_list()
+    assert before == times[0] < times[1] < times[2] == world.store.settled()
+
+
+def test_nothing_is_refused_where_nobody_was_erased_since(worlds: Callable[..., World]) -> None:
+    world = worlds()
+    world.erase("user9")
+    world.append(good("user8", 0))
+    world.process()
+    world.append(good("user8", 1))
+    world.process()
+
+    assert world.total() == Counts(read=2, stored=2)
+
+
+def test_a_lost_log_that_holds_what_was_erased_is_read_as_erased_by_a_new_store(worlds: Callable[..., World]) -> None:
+    world, anew = worlds(), worlds()
+    world.append([*good(USERS[0], 0), *good("user8", 0)])
+    world.erase(USERS[0])
+
+    run(world.log, anew.store, Processing(FEEDS), Event())
+
+    assert anew.total() == Counts(read=2, stored=1, erased=1)

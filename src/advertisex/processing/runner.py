@@ -119,13 +119,18 @@ def run(
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
-        batches = ahead(_batches(reader, stop, follow=processing.follow))
-        with closing(ahead(_outcomes(batches, feeds, processing, erased))) as outcomes:
-            for processed in outcomes:
-                if reader.is_current(processed.outcome.span):
-                    total += _commit(processed, store, reader, erased, on_commit)
-                if stop.is_set():
-                    break
+        again = True
+        while again and not stop.is_set():
+            again = False
+            batches = ahead(_batches(reader, stop, follow=processing.follow))
+            with closing(ahead(_outcomes(batches, feeds, processing, erased))) as outcomes:
+                for processed in outcomes:
+                    if reader.is_current(processed.outcome.span):
+                        counts = _commit(processed, store, reader, erased, on_commit)
+                        total += counts or Counts()
+                        again |= counts is None  # the end of the log may have been read before it was gone back from
+                    if stop.is_set():
+                        break
     return total
 
 
@@ -143,7 +148,8 @@ class _Erased:
 
 def _commit(
     processed: _Processed, store: EventStore, reader: LogReader, erased: _Erased, on_commit: OnCommit
-) -> Counts:
+) -> Counts | None:
+    """Commit an outcome, or go back to where the ledger stands: then there is nothing to count."""
     outcome, began = processed.outcome, time.perf_counter()
     try:
         counts = store.commit(outcome)
@@ -151,7 +157,7 @@ def _commit(
         _LOG.warning("another process was quicker: going on from the ledger", where=moved.where)
         erased.look_again()  # or it has erased a user
         reader.rewind(outcome.span.of)
-        return Counts()
+        return None
     seconds = Seconds(processed.read_seconds, processed.seconds, time.perf_counter() - began)
     reader.acknowledge(outcome.span)
     on_commit(Committed(outcome, counts, seconds))
