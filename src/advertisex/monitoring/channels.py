@@ -4,6 +4,7 @@ A channel has one notice under way at most. What else it is to be told meanwhile
 """
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
@@ -158,13 +159,11 @@ def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
     """
     if not urls:
         return []
-    import apprise  # noqa: PLC0415 - slow, and often not needed
-
     logging.getLogger("apprise").propagate = False  # its warnings are in our reports
     found: list[Channel[Any]] = []
     for number, url in enumerate(urls, 1):
         text = url.get_secret_value()
-        server: Any = apprise.Apprise.instantiate(text, suppress_exceptions=True)
+        server = _server(text)
         if server is None:
             raise _no_channel(number, text)
         shown = urlsplit(server.url(privacy=True))
@@ -172,6 +171,15 @@ def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
         same = sum(one.name.partition(" #")[0] == name for one in found)
         found.append(Channel(f"{name} #{same + 1}" if same else name, server))
     return found
+
+
+def _server(url: str) -> Any:
+    """Apprise's server of a URL, or None where it has none."""
+    import apprise  # noqa: PLC0415 - slow, and often not needed
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports all of its services, some of which warn
+        return apprise.Apprise.instantiate(url, suppress_exceptions=True)
 
 
 def _no_channel(number: int, url: str) -> ConfigurationError:
