@@ -101,13 +101,11 @@ class Channel(Generic[T]):
         Raises:
             NotSent: it was not taken.
         """
-        import apprise  # noqa: PLC0415 - slow, and often not needed
+        from apprise import NotifyType  # noqa: PLC0415 - slow, and often not needed
 
         with _Complaints() as complaints:
             try:
-                taken = self._server.notify(
-                    title=notice.title, body=notice.body, notify_type=apprise.NotifyType.WARNING
-                )
+                taken = self._server.notify(title=notice.title, body=notice.body, notify_type=NotifyType.WARNING)
             except TypeError as error:  # apprise's way to say that a service of this machine is not there
                 raise NotSent(f"the notice was not sent: {error}", where=self.name) from error
         if not taken:
@@ -179,7 +177,10 @@ def _server(url: str) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it imports all of its services, some of which warn
-        return apprise.Apprise.instantiate(url, suppress_exceptions=True)
+        server: Any = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if server is not None:
+        server.notify_format = apprise.NotifyFormat.TEXT  # mail as HTML would take < for the begin of a tag
+    return server
 
 
 def _no_channel(number: int, url: str) -> ConfigurationError:
