@@ -35,7 +35,7 @@ class Webhook:
 
 
 @contextmanager
-def webhook(status: int | None = 200) -> Iterator[Webhook]:
+def webhook(status: int | None = 200, port: int = 0) -> Iterator[Webhook]:
     hook = Webhook(status=status)
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,7 +53,7 @@ def webhook(status: int | None = 200) -> Iterator[Webhook]:
         def log_message(self, *args: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     hook.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
