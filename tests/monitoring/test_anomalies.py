@@ -53,7 +53,7 @@ RULES = {
     "duplicates jump": "duplicates",
     "CTR collapses": "ctr",
     "a clock is an hour late": "delay",
-    "a clock is an hour ahead": "clock-ahead",
+    "a clock is an hour ahead": "clock_ahead",
     "a delay grows": "delay",
 }
 

@@ -65,7 +65,7 @@ INCIDENTS = {
     "CTR collapses": (QUIET.with_rate("clicks", 0.2), "ctr", "clicks"),
     "CVR collapses": (replace(QUIET, converting=0.01), "cvr", "clicks"),
     "a clock is an hour late": (replace(QUIET, delay=3600.0, only="bids"), "delay", "bids"),
-    "a clock is an hour ahead": (replace(QUIET, delay=-3600.0, only="bids"), "clock-ahead", "bids"),
+    "a clock is an hour ahead": (replace(QUIET, delay=-3600.0, only="bids"), "clock_ahead", "bids"),
     "half of a feed is missing": (QUIET.with_rate("impressions", 0.3), "volume", "impressions"),
 }
 

@@ -24,8 +24,8 @@ from advertisex.stores.duckdb import DuckdbStore
 
 #: These rules need no history, so that a test is done in no time.
 RULES = {
-    "too-few-clicks": RuleSettings(metric="volume", feed="clicks", below=20),
-    "too-few-bids": RuleSettings(metric="volume", feed="bids", below=20, severity="critical"),
+    "too_few_clicks": RuleSettings(metric="volume", feed="clicks", below=20),
+    "too_few_bids": RuleSettings(metric="volume", feed="bids", below=20, severity="critical"),
 }
 QUIET = Traffic()
 BOTH_GONE = QUIET.with_rate("clicks", 0.02).with_rate("bids", 0.02)

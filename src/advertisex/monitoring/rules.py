@@ -78,12 +78,12 @@ DEFAULTS = (
     _default("rejects", "reject_share"),
     _default("duplicates", "duplicate_share"),
     _default("delay", "delay"),
-    _default("campaign-volume", "volume", campaign=EACH),
-    _default("campaign-ctr", "ctr", campaign=EACH),
-    _default("campaign-cvr", "cvr", campaign=EACH),
+    _default("campaign_volume", "volume", campaign=EACH),
+    _default("campaign_ctr", "ctr", campaign=EACH),
+    _default("campaign_cvr", "cvr", campaign=EACH),
     # these need no history
-    Rule("mostly-rejected", "reject_share", "critical", above=0.5),
-    Rule("clock-ahead", "delay", "warning", below=-60.0),
+    Rule("mostly_rejected", "reject_share", "critical", above=0.5),
+    Rule("clock_ahead", "delay", "warning", below=-60.0),
 )
 
 
