@@ -69,6 +69,12 @@ def _whole_days(length: timedelta) -> timedelta:
     return length
 
 
+def _rule_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):  # it is part of the name of an environment variable
+        raise ValueError("name a rule with a-z, 0-9 and underscore")
+    return name
+
+
 def _api_key(key: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # else it fits into no header; and it is not told
         raise ValueError(
@@ -239,7 +245,9 @@ class AlertSettings(_Section):
         ge=timedelta(0),
         description="what fires again so soon after it was told is not told again before",
     )
-    rules: dict[str, RuleSettings] = Field(default={}, description="further rules, and changes of the default ones")
+    rules: dict[Annotated[str, AfterValidator(_rule_name)], RuleSettings] = Field(
+        default={}, description="further rules, and changes of the default ones"
+    )
 
 
 class Settings(BaseSettings):

@@ -54,11 +54,11 @@ def anomalies(
     with opened_store(settings, read_only=True) as event_store:
         first, last = _range(event_store, moment(since, "--since"), moment(until, "--until"), alerts)
         tallies = tally(event_store, first - alerts.history, last, alerts.bucket)
-    judged = with_bad(judged_buckets(tallies, first, last, alerts), DEVIATIONS)
+    judged = judged_buckets(tallies, first, last, alerts)
     for name, wanted in (("feed", feed), ("campaign", campaign)):
         if wanted is not None:
             judged = judged.filter(pl.col(name) == wanted)
-    known = judged.filter(pl.col("expected").is_not_null())
+    known = with_bad(judged, DEVIATIONS)
     found = known.filter("bad").sort("bucket", "feed", "campaign", "metric").tail(limit).select(_SHOWN)
     counts = {
         "since": first,

@@ -4,6 +4,7 @@ A channel has one notice under way at most. What else it is to be told meanwhile
 """
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
@@ -100,13 +101,11 @@ class Channel(Generic[T]):
         Raises:
             NotSent: it was not taken.
         """
-        import apprise  # noqa: PLC0415 - slow, and often not needed
+        from apprise import NotifyType  # noqa: PLC0415 - slow, and often not needed
 
         with _Complaints() as complaints:
             try:
-                taken = self._server.notify(
-                    title=notice.title, body=notice.body, notify_type=apprise.NotifyType.WARNING
-                )
+                taken = self._server.notify(title=notice.title, body=notice.body, notify_type=NotifyType.WARNING)
             except TypeError as error:  # apprise's way to say that a service of this machine is not there
                 raise NotSent(f"the notice was not sent: {error}", where=self.name) from error
         if not taken:
@@ -158,13 +157,11 @@ def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
     """
     if not urls:
         return []
-    import apprise  # noqa: PLC0415 - slow, and often not needed
-
     logging.getLogger("apprise").propagate = False  # its warnings are in our reports
     found: list[Channel[Any]] = []
     for number, url in enumerate(urls, 1):
         text = url.get_secret_value()
-        server: Any = apprise.Apprise.instantiate(text, suppress_exceptions=True)
+        server = _server(text)
         if server is None:
             raise _no_channel(number, text)
         shown = urlsplit(server.url(privacy=True))
@@ -172,6 +169,18 @@ def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
         same = sum(one.name.partition(" #")[0] == name for one in found)
         found.append(Channel(f"{name} #{same + 1}" if same else name, server))
     return found
+
+
+def _server(url: str) -> Any:
+    """Apprise's server of a URL, or None where it has none."""
+    import apprise  # noqa: PLC0415 - slow, and often not needed
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports all of its services, some of which warn
+        server: Any = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if server is not None:
+        server.notify_format = apprise.NotifyFormat.TEXT  # mail as HTML would take < for the begin of a tag
+    return server
 
 
 def _no_channel(number: int, url: str) -> ConfigurationError:

@@ -15,6 +15,10 @@ Metric = Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_s
 Floats = npt.NDArray[np.float64]
 
 
+#: So many campaigns are watched, those with most events: of smaller ones, chance is all that could be seen.
+CAMPAIGNS = 500
+
+
 class Of(NamedTuple):
     """Whose series it is: a feed's, or that of one campaign in it."""
 
@@ -95,14 +99,20 @@ class _Board:
         self._start, self._bucket = midnight(first), bucket
         self._length = -(-(until - self._start) // DAY) * (DAY // bucket)
         self._until = (until - self._start) // bucket
-        ordered = tallies.filter(pl.col("bucket") < until).sort("feed", "campaign")
+        known = tallies.filter(pl.col("bucket") < until)
         place = (pl.col("bucket") - self._start).dt.total_microseconds() // (bucket // timedelta(microseconds=1))
-        self._tallies = ordered.with_columns(place=place)
-        self._keys = ordered.select("feed", "campaign").unique(maintain_order=True)
+        self._tallies = known.with_columns(place=place)
+        self._keys = known.group_by("feed", "campaign").agg(pl.col("events").sum()).sort("feed", "campaign")
 
     def rows(self, *, of_campaigns: bool) -> list[Of]:
-        """Feeds as a whole, or campaigns of feeds."""
-        return [Of(*key) for key in self._keys.rows() if (key[1] is not None) == of_campaigns]
+        """Feeds as a whole, or the larger campaigns of feeds."""
+        if not of_campaigns:
+            keys = self._keys.filter(pl.col("campaign").is_null())
+        else:
+            named = self._keys.filter(pl.col("campaign").is_not_null())
+            largest = named.group_by("campaign").agg(pl.col("events").sum()).sort("events", "campaign").tail(CAMPAIGNS)
+            keys = named.join(largest, on="campaign", how="semi", maintain_order="left")
+        return [Of(feed, campaign) for feed, campaign, _ in keys.rows()]
 
     def column(self, name: str, of: Sequence[Of]) -> Floats:
         """One column of the tallies by row and bucket; 0 where nothing came."""

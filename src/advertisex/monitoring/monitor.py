@@ -118,9 +118,7 @@ class Monitor:
 
     def _verdicts(self, since: datetime, until: datetime) -> list[Verdict]:
         self._history.extend(self._store, until)
-        judged = judged_buckets(self._history.tallies, since, until, self._settings)
-        found = [verdict for rule in self._rules for verdict in verdicts(rule, judged)]
-        return sorted(found, key=lambda verdict: verdict.bucket)
+        return verdicts(self._rules, judged_buckets(self._history.tallies, since, until, self._settings))
 
     def _say_changes(self, before: dict[Key, State], after: dict[Key, State]) -> None:
         for key, state in after.items():

@@ -1,8 +1,9 @@
 """The rules of alerts: which values are bad. The default ones, and what the settings make of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -77,12 +78,12 @@ DEFAULTS = (
     _default("rejects", "reject_share"),
     _default("duplicates", "duplicate_share"),
     _default("delay", "delay"),
-    _default("campaign-volume", "volume", campaign=EACH),
-    _default("campaign-ctr", "ctr", campaign=EACH),
-    _default("campaign-cvr", "cvr", campaign=EACH),
+    _default("campaign_volume", "volume", campaign=EACH),
+    _default("campaign_ctr", "ctr", campaign=EACH),
+    _default("campaign_cvr", "cvr", campaign=EACH),
     # these need no history
-    Rule("mostly-rejected", "reject_share", "critical", above=0.5),
-    Rule("clock-ahead", "delay", "warning", below=-60.0),
+    Rule("mostly_rejected", "reject_share", "critical", above=0.5),
+    Rule("clock_ahead", "delay", "warning", below=-60.0),
 )
 
 
@@ -132,67 +133,82 @@ def _wrong(name: str, what: str, mend: str) -> ConfigurationError:
     return ConfigurationError(f"setting alerts.rules.{name}: {what}", mend=mend)
 
 
-def verdicts(rule: Rule, judged: pl.DataFrame) -> Iterator[Verdict]:
-    """What a rule says of each bucket that it can judge, bucket by bucket.
+def verdicts(rules: Sequence[Rule], judged: pl.DataFrame) -> list[Verdict]:
+    """What the rules say of each bucket that they can judge, in the order of the buckets.
 
     Args:
-        rule: the rule.
+        rules: the rules.
         judged: `anomalies.JUDGED`, of all metrics.
     """
+    found: list[Verdict] = []
+    for deviations, alike in groupby(sorted(rules, key=_deviations), _deviations):
+        said = _unexplained(with_bad(judged, deviations)) if deviations else judged
+        for rule in alike:
+            found += _verdicts(rule, _of(rule, said))
+    return sorted(found, key=lambda verdict: verdict.bucket)
+
+
+def _deviations(rule: Rule) -> float:
+    return rule.deviations or 0.0
+
+
+def _of(rule: Rule, judged: pl.DataFrame) -> pl.DataFrame:
+    """What a rule is about."""
     campaign = pl.col("campaign")
     of = campaign.eq_missing(rule.campaign) if rule.campaign != EACH else campaign.is_not_null()
-    mine = judged.filter((pl.col("metric") == rule.metric) & of)
     if rule.feed:
-        mine = mine.filter(pl.col("feed") == rule.feed)
-    if rule.deviations is not None:
-        said = with_bad(mine, rule.deviations).filter(pl.col("expected").is_not_null())
-        if rule.metric != "silence":
-            said = _unexplained(said, judged, rule.deviations)
-    else:
-        said = _against_bounds(mine, rule)
+        of &= pl.col("feed") == rule.feed
+    return judged.filter((pl.col("metric") == rule.metric) & of)
+
+
+def _verdicts(rule: Rule, mine: pl.DataFrame) -> Iterator[Verdict]:
+    said = mine if rule.deviations else _against_bounds(mine, rule)
     columns = ("feed", "campaign", "bucket", "bad", "value", "expected", "low", "high")
-    for feed, campaign_id, *rest in said.sort("bucket", "feed", "campaign").select(columns).iter_rows():
-        yield Verdict(Key(rule.name, feed, campaign_id), *rest)
+    for feed, campaign, *rest in said.select(columns).iter_rows():
+        yield Verdict(Key(rule.name, feed, campaign), *rest)
 
 
 def with_bad(judged: pl.DataFrame, deviations: float) -> pl.DataFrame:
-    """Add `low` and `high`, between which a value is as expected (null: there is no such bound), and `bad`."""
+    """Only what can be judged, with `low` and `high`, between which a value is as expected, and `bad`.
+
+    A bound is null where there is none. Whether a count is too high is told by its square root, the spread of which is
+    1/2 where events come independently, whatever is expected (Bartlett, "The Square Root Transformation in Analysis of
+    Variance", JRSS Supplement 3, 1936): from (√expected + deviations / 2)² on. Downward that would warn too soon.
+    """
+    counted = pl.col("metric") != "delay"
     by = deviations * pl.col("scale")
-    silent = pl.col("metric") == "silence"
-    low = pl.min_horizontal(pl.col("expected") - by, "least_low")
-    known = pl.col("scale").is_not_null()
-    counted = pl.col("metric") != "delay"  # a count, or a ratio of counts: never below 0, and further up than down
     up = pl.when(counted).then(deviations**2 / 4 / pl.col("of")).otherwise(0.0)
+    low = pl.min_horizontal(pl.col("expected") - by, "least_low")
     high = pl.max_horizontal(pl.col("expected") + by + up, "least_high")
-    bounded = judged.with_columns(
-        low=pl.when(known & low.is_finite() & ~(counted & (low < 0))).then(low),
-        high=pl.when(known & high.is_finite()).then(high),
+    known = pl.col("scale").is_not_null()
+    bounded = judged.filter(pl.col("expected").is_not_null()).with_columns(
+        low=pl.when(known & low.is_finite() & ~(counted & (low < 0))).then(low), high=pl.when(known).then(high)
     )
-    out = (pl.col("value") < pl.col("low")).fill_null(value=False) | (pl.col("value") > pl.col("high")).fill_null(
-        value=False
-    )
-    return bounded.with_columns(bad=pl.when(silent).then(pl.col("score") >= deviations).otherwise(out))
+    silent = pl.col("metric") == "silence"
+    return bounded.with_columns(bad=pl.when(silent).then(pl.col("score") >= deviations).otherwise(_is_outside()))
+
+
+def _is_outside() -> pl.Expr:
+    """Whether a value is below `low` or above `high`."""
+    value = pl.col("value")
+    return (value < pl.col("low")).fill_null(value=False) | (value > pl.col("high")).fill_null(value=False)
 
 
 def _against_bounds(mine: pl.DataFrame, rule: Rule) -> pl.DataFrame:
-    no = pl.lit(None, pl.Float64)
-    below = pl.lit(rule.below, pl.Float64)
-    above = pl.lit(rule.above, pl.Float64)
-    bad = (pl.col("value") < below).fill_null(value=False) | (pl.col("value") > above).fill_null(value=False)
     sampled = pl.col("of") >= (1 if rule.metric == "volume" else _SAMPLE)
-    return mine.filter(sampled).with_columns(bad=bad, expected=no, low=below, high=above)
+    bounds = {
+        name: pl.lit(bound, pl.Float64)
+        for name, bound in (("expected", None), ("low", rule.below), ("high", rule.above))
+    }
+    return mine.filter(sampled).with_columns(**bounds).with_columns(bad=_is_outside())
 
 
-def _unexplained(said: pl.DataFrame, judged: pl.DataFrame, deviations: float) -> pl.DataFrame:
+def _unexplained(said: pl.DataFrame) -> pl.DataFrame:
     """Without what something larger explains: anything by the silence of its feed, a campaign by its feed."""
+    bad, metric = said.filter("bad"), pl.col("metric")
     keys = ["bucket", "feed"]
-    silent = with_bad(judged.filter(pl.col("metric") == "silence"), deviations).filter("bad").select(keys)
-    whole = judged.filter(pl.col("campaign").is_null())
-    worse = with_bad(whole, deviations).filter("bad").select(*keys, "metric", campaign=pl.lit(EACH))
-    of_campaigns = pl.when(pl.col("campaign").is_not_null()).then(pl.lit(EACH)).alias("of")
-    kept = said.join(silent, on=keys, how="anti")
-    return (
-        kept.with_columns(of_campaigns)
-        .join(worse, left_on=[*keys, "metric", "of"], right_on=[*keys, "metric", "campaign"], how="anti")
-        .drop("of")
-    )
+    silent = bad.filter(metric == "silence").select(keys)
+    of_feeds = bad.filter(pl.col("campaign").is_null()).select(*keys, "metric")
+    feeds, campaigns = said.filter(pl.col("campaign").is_null()), said.filter(pl.col("campaign").is_not_null())
+    kept = pl.concat([feeds.filter(metric != "silence"), campaigns.join(of_feeds, on=[*keys, "metric"], how="anti")])
+    return pl.concat([feeds.filter(metric == "silence"), kept.join(silent, on=keys, how="anti")])

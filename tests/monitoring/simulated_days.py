@@ -86,8 +86,8 @@ def _slow(rng: np.random.Generator, buckets: int, spread: float) -> np.ndarray:
     """Noise that goes on from bucket to bucket."""
     keep, value, out = 0.9, 0.0, np.empty(buckets)
     steps = rng.normal(0, spread * np.sqrt(1 - keep**2), buckets)
-    for place, step in enumerate(steps):
-        value = keep * value + step
+    for place, change in enumerate(steps):
+        value = keep * value + change
         out[place] = value
     return out
 
@@ -120,13 +120,13 @@ def changed(days: Days, **arrays: np.ndarray) -> Days:
     return replace(days, **arrays)
 
 
-def fired(judged_buckets: pl.DataFrame, settings: AlertSettings = AlertSettings()) -> list[tuple[Key, datetime]]:
+def fired(judged_buckets: pl.DataFrame) -> list[tuple[Key, datetime]]:
     """What the default rules make of judged buckets: each alert that fires, and the bucket in which it does."""
+    settings = AlertSettings()
     rules = rules_of(settings)
     by_bucket: dict[datetime, list[Verdict]] = defaultdict(list)
-    for rule in rules:
-        for verdict in verdicts(rule, judged_buckets):
-            by_bucket[verdict.bucket].append(verdict)
+    for verdict in verdicts(rules, judged_buckets):
+        by_bucket[verdict.bucket].append(verdict)
     severities = {rule.name: rule.severity for rule in rules}
     states: dict[Key, State] = {}
     found = []

@@ -1,0 +1,102 @@
+"""Real receivers of notices: a webhook that answers as it is told, and a mail server."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+
+@dataclass
+class Webhook:
+    """What came to a webhook, and how it answers: a status, or None, which leaves the caller without an answer."""
+
+    port: int = 0
+    status: int | None = 200
+    got: list[dict[str, Any]] = field(default_factory=list)
+    tried: int = 0
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self.port}/hooks/secret-path?cto=2&rto=0.5"
+
+    @property
+    def name(self) -> str:
+        return f"json://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def webhook(status: int | None = 200, port: int = 0) -> Iterator[Webhook]:
+    hook = Webhook(status=status)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            hook.tried += 1
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if hook.status is None:
+                hook.let_go.wait(20)
+                return
+            if hook.status == 200:
+                hook.got.append(json.loads(body))
+            self.send_response(hook.status)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    hook.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield hook
+    finally:
+        hook.let_go.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def free_port() -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+class Mailbox:
+    """What came to a mail server."""
+
+    def __init__(self) -> None:
+        self.got: list[Message] = []
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"mailto://127.0.0.1:{self.port}/?from=ads@example.com&to=ops@example.com&mode=insecure"
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
+        self.got.append(message_from_bytes(envelope.content, policy=default))
+        return "250 taken"
+
+
+@contextmanager
+def mail_server() -> Iterator[Mailbox]:
+    box = Mailbox()
+    box.port = free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+    controller.start()
+    try:
+        yield box
+    finally:
+        controller.stop()

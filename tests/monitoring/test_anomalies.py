@@ -1,0 +1,178 @@
+"""Anomalies, at the level of counts: many quiet months, every incident at several hours, and the formula by hand."""
+
+import statistics
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from simulated_days import START, Days, changed, fired, judged, quiet, tallies
+
+from advertisex.monitoring.anomalies import judge
+from advertisex.monitoring.grid import Grid, Of
+from advertisex.monitoring.rules import with_bad
+
+QUARTER = timedelta(minutes=15)
+MONTHS = 21  # of simulated quiet days
+DAYS = 30
+
+
+@pytest.mark.parametrize(
+    ("bucket", "impressions_a_day", "campaigns"),
+    [(QUARTER, 200_000, 0), (QUARTER, 20_000, 3), (timedelta(hours=1), 5_000, 5)],
+)
+def test_quiet_months_raise_fewer_than_one_false_alert_a_week(
+    bucket: timedelta, impressions_a_day: float, campaigns: int
+) -> None:
+    days = quiet(DAYS, bucket, impressions_a_day)
+    by_month = [fired(judged(tallies(days, seed, campaigns), days)) for seed in range(MONTHS // 3)]
+    assert max(map(len, by_month)) < DAYS / 7, by_month
+    assert sum(map(len, by_month)) <= 1, by_month  # as measured; see docs/monitoring.md
+
+
+def incident(name: str, days: Days, at: int) -> Days:
+    """The same days with an incident from a bucket on."""
+    on = (np.arange(len(days.rate)) >= at) * 1.0
+    only = np.array([[0.0], [1.0], [0.0]]) * on  # the feed of clicks
+    since = np.arange(len(on)) - at + 1
+    what = {
+        "a feed stops": {"present": days.present - only},
+        "rejects jump": {"rejects": days.rejects + 0.3 * only},
+        "duplicates jump": {"duplicates": days.duplicates + 0.4 * only},
+        "CTR collapses": {"ctr": days.ctr * (1 - 0.8 * on)},
+        "a clock is an hour late": {"delay": days.delay + 3600 * only},
+        "a clock is an hour ahead": {"delay": days.delay - 3600 * only},
+        "a delay grows": {"delay": days.delay + 60 * only * since},
+    }
+    return changed(days, **what[name])
+
+
+RULES = {
+    "a feed stops": "silence",
+    "rejects jump": "rejects",
+    "duplicates jump": "duplicates",
+    "CTR collapses": "ctr",
+    "a clock is an hour late": "delay",
+    "a clock is an hour ahead": "clock_ahead",
+    "a delay grows": "delay",
+}
+
+
+@pytest.mark.parametrize("hour", [3, 9, 15, 21])
+@pytest.mark.parametrize("name", RULES)
+def test_an_incident_is_found_within_five_buckets_at_any_hour(name: str, hour: int) -> None:
+    day, a_day = 8, timedelta(days=1) // QUARTER
+    at = day * a_day + hour * a_day // 24
+    days = incident(name, quiet(day + 1, QUARTER, 200_000), at)
+    for seed in range(3):
+        found = [
+            (key.rule, (bucket - START) // QUARTER - at + 1)
+            for key, bucket in fired(judged(tallies(days, 100 + seed), days, since=day * a_day))
+        ]
+        told = [after for rule, after in found if rule == RULES[name]]
+        assert told, f"seed {seed}: not found"
+        assert 0 < min(told) <= 5, f"seed {seed}: found after {min(told)} buckets"
+
+
+def test_nothing_is_judged_while_too_little_is_known() -> None:
+    days = quiet(5, QUARTER, 50_000)
+    known = judged(tallies(days, 1), days).filter(pl.col("expected").is_not_null())
+    first = dict(known.group_by("metric").agg(pl.col("bucket").min()).iter_rows())
+    assert first.pop("volume") == START + timedelta(days=3), "the level follows the hours: three days show how"
+    assert set(first.values()) == {START + timedelta(days=1)}
+    assert len(first) == 6
+
+
+def test_what_goes_on_does_not_become_what_is_expected() -> None:
+    day, a_day = 8, timedelta(days=1) // QUARTER
+    at = day * a_day + 1
+    for name in ("CTR collapses", "rejects jump", "a clock is an hour late", "a feed stops"):
+        days = incident(name, quiet(day + 2, QUARTER, 200_000), at)
+        found = with_bad(judged(tallies(days, 5), days, since=at + 8), 5.0)
+        metric = {"rejects": "reject_share"}.get(RULES[name], RULES[name])
+        mine = found.filter((pl.col("feed") == "clicks") & (pl.col("metric") == metric))
+        assert mine["bad"].mean() > 0.9, f"{name}: forgotten on the second day"
+
+
+def test_one_bad_day_does_not_make_the_next_one_strange() -> None:
+    days = quiet(10, QUARTER, 100_000)
+    was = np.ones(len(days.rate))
+    was[8 * 96 : 9 * 96] = 0.05
+    days = changed(days, rate=days.rate * was)
+    assert fired(judged(tallies(days, 2), days, since=9 * 96 + 4)) == []
+
+
+def test_a_campaign_that_begins_is_not_judged_by_the_time_when_it_was_not_there() -> None:
+    days = quiet(9, QUARTER, 100_000)
+    late = tallies(days, 1, campaigns=2).filter(
+        (pl.col("campaign") != "k1") | pl.col("campaign").is_null() | (pl.col("bucket") >= START + timedelta(days=4))
+    )
+    found = judged(late, days).filter(pl.col("campaign") == "k1")
+    volume = found.filter(pl.col("metric") == "volume")
+    assert volume["bucket"].min() == START + timedelta(days=4)
+    assert volume.filter(pl.col("expected").is_not_null())["bucket"].min() == START + timedelta(days=7)
+    assert with_bad(found, 5.0).filter("bad").is_empty()
+
+
+# -- by hand -----------------------------------------------------------------------------------------------------
+
+
+def grid(metric: str, x: np.ndarray, n: np.ndarray, bucket: timedelta = timedelta(hours=1)) -> Grid:
+    return Grid(metric, [Of("clicks", None)], START, bucket, x[None, :], n[None, :])  # type: ignore[arg-type]
+
+
+def test_the_score_of_a_count_is_as_defined() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.poisson(100, 24 * 6).astype(float)
+    x[-1] = 400
+    (row,) = judge(
+        grid("volume", x, np.ones(len(x))), START + timedelta(hours=143), START + timedelta(days=6), timedelta(days=5)
+    ).iter_rows(named=True)
+
+    days = x.reshape(6, 24)
+    expected = statistics.median(days[:5, 23])
+    between = [
+        abs(days[d, h] - days[d - 1, h]) / ((days[d, h] + days[d - 1, h]) / 2) for d in range(1, 5) for h in range(24)
+    ]
+    spread = 1.4826 * statistics.median(between) / 2**0.5
+    scale = max(spread * expected, expected**0.5, 0.05 * expected) * (1 + np.pi / 2 / 5) ** 0.5
+    assert (row["value"], row["expected"]) == (400, expected)
+    assert row["scale"] == pytest.approx(scale)
+    assert row["score"] == pytest.approx((400 - expected) / scale)
+    (bounds,) = with_bad(pl.DataFrame([row], schema_overrides={"campaign": pl.String}), 5.0).iter_rows(named=True)
+    assert bounds["high"] == pytest.approx(max(expected + 5 * scale + 6.25, 2 * expected))
+    assert bounds["low"] == pytest.approx(min(expected - 5 * scale, expected / 2))
+    assert bounds["bad"]
+
+
+def test_what_is_rare_is_judged_over_so_many_buckets_that_enough_is_expected() -> None:
+    hours = 24 * 5
+    n = np.full(hours, 200.0)
+    x = np.full(hours, 20.0)  # 10 %, 20 an hour: three hours hold the 60 that are wanted
+    x[-3:] = 5
+    (row,) = judge(
+        grid("ctr", x, n), START + timedelta(hours=hours - 1), START + timedelta(hours=hours), timedelta(days=4)
+    ).iter_rows(named=True)
+    assert (row["value"], row["of"], row["expected"]) == (pytest.approx(15 / 600), 600, pytest.approx(0.1))
+
+
+def test_a_silence_is_told_when_enough_should_have_come() -> None:
+    x = np.full(24 * 5, 5.0)
+    x[-6:] = 0
+    found = judge(
+        grid("silence", x, np.ones(len(x))), START + timedelta(hours=113), START + timedelta(days=5), timedelta(days=4)
+    )
+    assert found["score"].to_list() == pytest.approx([0, *(5 * 5 * hours / 14 for hours in range(1, 7))])
+    assert with_bad(found, 5.0)["bad"].to_list() == [False, False, False, True, True, True, True]
+
+
+def test_a_feed_that_comes_in_every_fourth_bucket_is_never_silent() -> None:
+    x = np.tile([40.0, 0, 0, 0], 24 * 5)
+    x[-96:] = 0
+    found = judge(
+        grid("silence", x, np.ones(len(x)), QUARTER),
+        START + timedelta(days=4),
+        START + timedelta(days=5),
+        timedelta(days=4),
+    )
+    assert found["expected"].null_count() == found.height

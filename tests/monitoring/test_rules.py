@@ -1,0 +1,146 @@
+"""The rules: the default ones, what the settings make of them, and what explains what."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from advertisex.errors import ConfigurationError
+from advertisex.monitoring.anomalies import JUDGED
+from advertisex.monitoring.rules import DEFAULTS, Key, Rule, Verdict, rules_of, verdicts
+from advertisex.settings import AlertSettings, load_settings
+
+AT = datetime(2026, 3, 2)
+
+
+def rules(tmp_path: Path, text: str) -> dict[str, Rule]:
+    file = tmp_path / "advertisex.toml"
+    file.write_text(text, encoding="utf-8")
+    return {rule.name: rule for rule in rules_of(load_settings(file, {}).alerts)}
+
+
+def test_the_default_rules_hold_unless_the_settings_change_or_drop_them(tmp_path: Path) -> None:
+    assert rules_of(AlertSettings()) == list(DEFAULTS)
+    found = rules(
+        tmp_path,
+        """
+        [alerts.rules.cvr]
+        off = true
+        [alerts.rules.volume]
+        severity = "critical"
+        feed = "clicks"
+        [alerts.rules.delay]
+        above = 300
+        [alerts.rules.spring]
+        metric = "volume"
+        campaign = "spring"
+        below = 100
+        [alerts.rules.ctr]
+        deviations = 8
+        """,
+    )
+    assert "cvr" not in found
+    assert found["volume"] == Rule("volume", "volume", "critical", "clicks", deviations=5.0)
+    assert found["delay"] == Rule("delay", "delay", above=300)
+    assert found["spring"] == Rule("spring", "volume", "warning", campaign="spring", below=100)
+    assert found["ctr"] == Rule("ctr", "ctr", deviations=8)
+    assert len(found) == len(DEFAULTS)
+
+
+def test_a_rule_can_be_dropped_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVERTISEX_ALERTS__RULES__CAMPAIGN_VOLUME__OFF", "true")
+    assert "campaign_volume" not in [rule.name for rule in rules_of(load_settings(None, {}).alerts)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[alerts.rules.own]\nabove = 1", "own: it does not say what it watches"),
+        ("[alerts.rules.own]\nmetric = 'silence'\nabove = 1", "own: a silence has no bounds"),
+        ("[alerts.rules.own]\nmetric = 'delay'\nabove = 1\nbelow = 2", "own: every value"),
+        ("[alerts.rules.own]\nmetric = 'delay'\ncampaign = 'k'", "own: delay is of whole feeds"),
+        ("[alerts.rules.own]\nmetric = 'nosuch'", "alerts.rules.own.metric"),
+        ("[alerts.rules.'Own!']\nmetric = 'ctr'", "name a rule with"),
+        ("[alerts]\nbucket = 'PT7M'", "alerts.bucket: choose whole minutes that divide a day"),
+        ("[alerts]\nhistory = 'PT7H'", "alerts.history: choose whole days"),
+        ("[alerts]\npending = 0", "alerts.pending"),
+    ],
+)
+def test_a_mistake_in_a_rule_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        rules(tmp_path, text)
+
+
+def row(metric: str, value: float, campaign: str | None = None, feed: str = "clicks", **more: Any) -> dict[str, Any]:
+    expected = {"expected": 100.0, "scale": 5.0, "score": (value - 100) / 5, "least_low": 50.0, "least_high": 200.0}
+    given = {"bucket": AT, "feed": feed, "campaign": campaign, "metric": metric, "value": value, "of": 1.0}
+    return given | expected | more
+
+
+def said(wanted: list[Rule], *rows: dict[str, Any]) -> dict[Key, bool]:
+    return {verdict.key: verdict.bad for verdict in verdicts(wanted, pl.DataFrame(rows, schema=JUDGED))}
+
+
+def test_a_campaign_is_explained_by_its_feed_and_a_feed_by_its_silence() -> None:
+    wanted = [rule for rule in DEFAULTS if rule.metric in {"volume", "silence"}]
+    silence = {"scale": None, "least_low": None, "least_high": None}
+    fine = row("silence", 9.0, score=0.0, **silence)
+    silent = row("silence", 0.0, score=6.0, **silence)
+    of_feed, of_campaign = Key("volume", "clicks", None), Key("campaign_volume", "clicks", "k")
+
+    found = said(wanted, row("volume", 100.0), row("volume", 10.0, "k"), fine)
+    assert found == {of_feed: False, of_campaign: True, Key("silence", "clicks", None): False}
+    found = said(wanted, row("volume", 10.0), row("volume", 10.0, "k"), fine)
+    assert found == {of_feed: True, Key("silence", "clicks", None): False}
+    found = said(wanted, row("volume", 0.0), row("volume", 0.0, "k"), silent)
+    assert found == {Key("silence", "clicks", None): True}
+    found = said(wanted, row("volume", 10.0, "k"), row("volume", 10.0, feed="bids"))
+    assert found == {of_campaign: True, Key("volume", "bids", None): True}
+
+
+def test_a_difference_has_to_be_rare_and_to_matter() -> None:
+    wanted = [rule for rule in DEFAULTS if rule.name == "volume"]
+    for value, more, bad in (
+        (49.0, {}, True),
+        (51.0, {}, False),  # rare, but not half
+        (49.0, {"scale": 20.0}, False),  # half, but not rare
+        (201.0, {}, True),
+        (199.0, {}, False),
+        (201.0, {"scale": 20.0}, False),
+        (10.0, {"expected": None}, None),
+    ):
+        assert said(wanted, row("volume", value, **more)).get(Key("volume", "clicks", None)) is bad, value
+
+
+def test_bounds_need_no_history_but_enough_messages() -> None:
+    wanted = [
+        Rule("r", "reject_share", above=0.5),
+        Rule("v", "volume", below=10),
+        Rule("s", "ctr", campaign="k", above=1),
+    ]
+    unknown = {"expected": None, "scale": None, "score": None, "least_low": None, "least_high": None}
+    found = said(
+        wanted,
+        row("reject_share", 0.6, of=20.0, **unknown),
+        row("reject_share", 0.6, feed="bids", of=19.0, **unknown),
+        row("volume", 10.0, **unknown),
+        row("volume", 9.0, feed="bids", **unknown),
+        row("ctr", 2.0, "k", of=50.0, **unknown),
+        row("ctr", 2.0, "other", of=50.0, **unknown),
+    )
+    assert found == {
+        Key("r", "clicks", None): True,
+        Key("v", "clicks", None): False,
+        Key("v", "bids", None): True,
+        Key("s", "clicks", "k"): True,
+    }
+
+
+def test_verdicts_come_in_the_order_of_their_buckets() -> None:
+    rows = [row("volume", 1.0, bucket=AT + timedelta(hours=hour)) for hour in (2, 0, 1)]
+    found = verdicts(DEFAULTS, pl.DataFrame(rows, schema=JUDGED))
+    assert [verdict.bucket.hour for verdict in found] == [0, 1, 2]
+    assert isinstance(found[0], Verdict)
+    assert (found[0].low, found[0].high) == (50.0, 200.0)

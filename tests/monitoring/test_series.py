@@ -1,0 +1,75 @@
+"""Counts by bucket: as counted one by one, and the same whether read at once or bit by bit."""
+
+import statistics
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from simulated_store import BUCKET, START, Traffic, World
+
+from advertisex.feeds import FEEDS
+from advertisex.monitoring.series import TALLY, History, begin_of, tally
+from advertisex.stores.contract import Range
+from advertisex.stores.duckdb import DuckdbStore
+
+KEYS = ["bucket", "feed", "campaign"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    made = World(tmp_path_factory.mktemp("series") / "store.duckdb", seed=1)
+    made.play(12, Traffic(rejects=0.2, duplicates=0.2))
+    return made
+
+
+def test_every_count_is_as_counted_one_by_one(world: World) -> None:
+    found = tally(world.store, START, world.now, BUCKET)
+    assert dict(found.schema) == TALLY
+    events, clicks, conversions = Counter(), Counter(), Counter()
+    delays = defaultdict(list)
+    for feed in FEEDS:
+        names = ["ingested_at", "event_time", *(["campaign_id"] if feed != "bids" else [])]
+        names += ["clicks", "conversions"] if feed == "clicks" else []
+        for row in pl.concat(world.store.scan(feed, names, Range())).iter_rows(named=True):
+            bucket = begin_of(row["ingested_at"], BUCKET)
+            delays[bucket, feed].append((row["ingested_at"] - row["event_time"]).total_seconds())
+            for campaign in {None, row.get("campaign_id")}:
+                events[bucket, feed, campaign] += 1
+                clicks[bucket, feed, campaign] += row.get("clicks", 0)
+                conversions[bucket, feed, campaign] += row.get("conversions", 0)
+    for row in found.iter_rows(named=True):
+        key = (row["bucket"], row["feed"], row["campaign"])
+        assert (row["events"], row["clicks"], row["conversions"]) == (events[key], clicks[key], conversions[key])
+        expected = statistics.median(delays[key[:2]]) if row["campaign"] is None else None
+        assert row["delay"] == (expected if expected is None else pytest.approx(expected))
+    assert found["events"].sum() == sum(events.values())
+
+    counts = sum((row.counts for row in world.store.ledger()), start=world.store.ledger()[0].counts.__class__())
+    whole = found.filter(pl.col("campaign").is_null())
+    assert whole["read"].sum() == counts.read
+    assert whole["duplicate"].sum() == counts.duplicate
+    assert whole["rejected"].sum() == counts.rejected
+    assert found.select(KEYS).is_duplicated().sum() == 0
+
+
+def test_reading_bit_by_bit_is_reading_at_once_and_the_old_is_forgotten(world: World) -> None:
+    at_once = tally(world.store, START, world.now, BUCKET).sort(KEYS)
+    history = History(BUCKET, timedelta(days=5))
+    for bucket in (1, 2, 2, 5, 12):
+        history.extend(world.store, START + bucket * BUCKET)
+    assert history.tallies.sort(KEYS).equals(at_once)
+
+    history.extend(world.store, START + timedelta(days=6))
+    assert history.tallies["bucket"].min() == START + timedelta(days=1)
+
+
+def test_an_empty_store_has_no_counts(tmp_path: Path) -> None:
+    with DuckdbStore(tmp_path / "store.duckdb") as store:
+        assert tally(store, START, START + timedelta(days=2), BUCKET).is_empty()
+
+
+def test_the_beginning_of_a_bucket() -> None:
+    assert begin_of(datetime(2026, 3, 2, 10, 29, 59), timedelta(minutes=15)) == datetime(2026, 3, 2, 10, 15)
+    assert begin_of(datetime(2026, 3, 2), timedelta(hours=3)) == datetime(2026, 3, 2)

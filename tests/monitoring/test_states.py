@@ -1,0 +1,194 @@
+"""How alerts stand: by hand, and that for any course of things nothing is told twice and nothing is forgotten."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advertisex.monitoring.rules import Key, Verdict
+from advertisex.monitoring.states import (
+    REMEMBERED,
+    UNJUDGED,
+    Due,
+    State,
+    States,
+    cleared,
+    delivered,
+    due,
+    failed,
+    step,
+)
+
+START = datetime(2026, 3, 2)
+BUCKET = timedelta(minutes=15)
+KEY = Key("volume", "clicks", None)
+OTHER = Key("silence", "bids", None)
+NEVER = timedelta(0)
+
+
+def verdict(place: int, bad: bool, key: Key = KEY) -> Verdict:
+    return Verdict(key, START + place * BUCKET, bad, 3.0 if bad else 10.0, 10.0, 5.0, 20.0)
+
+
+def after(course: str, states: States | None = None, start: int = 0, cooldown: timedelta = NEVER) -> dict[Key, State]:
+    """The states after a course of buckets: b is bad, g is good, - is one that cannot be judged."""
+    found = [verdict(start + place, one == "b") for place, one in enumerate(course) if one != "-"]
+    return step(states or {}, found, {"volume": "warning", "silence": "critical"}, 2, cooldown)
+
+
+@pytest.mark.parametrize(
+    ("course", "status", "since", "ended"),
+    [
+        ("g", None, None, None),
+        ("b", "pending", 0, None),
+        ("bg", None, None, None),
+        ("gbb", "firing", 1, None),
+        ("b-b", "firing", 0, None),
+        ("bbg", "firing", 0, 2),
+        ("bbgb", "firing", 0, None),
+        ("bbgg", "resolved", 0, 2),
+        ("bb-g-g", "resolved", 0, 3),
+        ("bbgbgg", "resolved", 0, 4),
+        ("bbggb", "pending", 4, None),
+        ("bbggbb", "firing", 4, None),
+        ("bbggbg", None, None, None),
+    ],
+)
+def test_the_course_of_an_alert(course: str, status: str | None, since: int | None, ended: int | None) -> None:
+    state = after(course).get(KEY)
+    if status is None:
+        assert state is None
+        return
+    assert state is not None
+    assert (state.status, state.since) == (status, START + (since or 0) * BUCKET)
+    assert state.ended == (None if ended is None else START + ended * BUCKET)
+
+
+def test_a_bucket_that_was_seen_before_changes_nothing() -> None:
+    states = after("bb")
+    assert after("bb", states) == states
+    assert after("gg", states) == states
+
+
+def test_a_channel_is_told_once_that_it_fires_and_once_that_it_is_resolved() -> None:
+    now = START + 3 * BUCKET
+    states = after("bb")
+    assert due(states, "a", now) == [Due(KEY, START, "firing")]
+    states = delivered(states, "a", due(states, "a", now), now)
+    assert due(states, "a", now) == []
+    assert due(states, "b", now) == [Due(KEY, START, "firing")], "another channel does not know it yet"
+
+    states = after("gg", states, start=2)
+    assert due(states, "a", now) == [Due(KEY, START, "resolved")]
+    assert due(states, "b", now) == [Due(KEY, START, "over")]
+    states = delivered(delivered(states, "a", due(states, "a", now), now), "b", due(states, "b", now), now)
+    assert due(states, "a", now) == due(states, "b", now) == []
+
+
+def test_what_fires_again_within_the_cooldown_is_told_when_it_has_passed_and_only_if_it_still_fires() -> None:
+    cooldown, told_at = timedelta(hours=4), START + 2 * BUCKET
+    states = after("bb", cooldown=cooldown)
+    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = after("gg", states, 2, cooldown)
+    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = after("bb", states, 4, cooldown)
+
+    assert due(states, "a", told_at + cooldown - timedelta(seconds=1)) == []
+    assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 4 * BUCKET, "firing")]
+    over = after("gg", states, 6, cooldown)
+    assert due(over, "a", told_at + cooldown) == [], "it came and went without a word"
+
+
+def test_a_failure_is_kept_until_the_channel_is_told() -> None:
+    states = after("bb")
+    told = due(states, "a", START)
+    states = failed(states, "a", told, "refused")
+    assert states[KEY].undelivered == {"a": "refused"}
+    assert due(states, "a", START) == told
+    assert delivered(states, "a", told, START)[KEY].undelivered == {}
+
+
+def test_the_gravest_comes_first() -> None:
+    states = step(after("bb"), [verdict(p, True, OTHER) for p in range(2)], {"silence": "critical"}, 2, NEVER)
+    assert [one.key for one in due(states, "a", START)] == [OTHER, KEY]
+
+
+def test_what_no_rule_is_about_is_dropped_and_what_is_no_longer_judged_is_resolved() -> None:
+    states = after("bb")
+    assert cleared(states, [], START) == {}
+    assert cleared(states, ["volume"], START + UNJUDGED) == states
+    late = cleared(states, ["volume"], START + UNJUDGED + 2 * BUCKET)
+    assert late[KEY].status == "resolved"
+    assert cleared(late, ["volume"], START + REMEMBERED + 3 * BUCKET) == {}
+    assert cleared(after("b"), ["volume"], START + UNJUDGED + 2 * BUCKET) == {}
+
+
+def test_a_state_is_read_back_as_it_was_written() -> None:
+    now = START + timedelta(microseconds=5)
+    state = delivered(after("bb", cooldown=timedelta(hours=1)), "json://é", [Due(KEY, START, "firing")], now)[KEY]
+    state = replace(state, key=Key("volume", "clicks", "k/1 ü"), undelivered={"b": "why"}, quiet_until=now)
+    assert msgspec.json.decode(msgspec.json.encode(state), type=State) == state
+
+
+# -- any course --------------------------------------------------------------------------------------------------
+
+_steps = st.lists(
+    st.one_of(
+        st.sampled_from(["bad", "good", "unjudged", "look", "restart", "works", "fails"]),
+        st.tuples(st.just("wait"), st.integers(1, 20)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(course=_steps, cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]))
+def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(course: list, cooldown: timedelta) -> None:
+    """One channel, which works or fails; a restart reads the states back."""
+    now, place, works = START, 0, True
+    states: dict[Key, State] = {}
+    told: list[tuple[datetime, str]] = []
+    fired: set[datetime] = set()
+
+    def look() -> None:
+        nonlocal states
+        wanted = due(states, "a", now)
+        if works:
+            states = delivered(states, "a", wanted, now)
+            told.extend((one.since, one.said) for one in wanted)
+        else:
+            states = failed(states, "a", wanted, "no")
+
+    for one in [*course, "works", ("wait", 20), "look"]:
+        match one:
+            case "bad" | "good":
+                states = step(states, [verdict(place, one == "bad")], {"volume": "warning"}, 2, cooldown)
+            case "look":
+                look()
+            case "restart":
+                states = {k: msgspec.json.decode(msgspec.json.encode(s), type=State) for k, s in states.items()}
+            case "works" | "fails":
+                works = one == "works"
+            case ("wait", buckets):
+                now, place = now + buckets * BUCKET, place + buckets
+        if one in ("bad", "good", "unjudged"):
+            now, place = now + BUCKET, place + 1
+        fired |= {state.since for state in states.values() if state.fired}
+
+    assert len(told) == len(set(told)), "nothing is told twice"
+    for since in {since for since, _ in told}:
+        of_it = [said for at, said in told if at == since]
+        assert since in fired
+        assert of_it in (["firing"], ["firing", "resolved"], ["over"])
+    state = states.get(KEY)
+    if state and state.fired and (state.quiet_until is None or state.quiet_until <= now):
+        last = [said for at, said in told if at == state.since][-1:]
+        if state.status == "firing":
+            assert last == ["firing"], "it fires, the channel works, and nobody was told"
+        elif state.status == "resolved" and state.told:
+            assert last in (["resolved"], ["over"])
+    firings = [at for at, said in told if said == "firing"]
+    assert firings == sorted(firings)
