@@ -1,6 +1,7 @@
 """`advertisex run` and `process --follow` as they are meant to be run: as processes that go on until they are ended."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -23,10 +25,12 @@ from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.monitoring import observing as observing_module
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer
 from advertisex.processing.runner import Processing
 from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.stamp import utc_now
 
 PATIENCE = 60.0
 USER = "user-that-nobody-logs"
@@ -230,3 +234,85 @@ def test_a_log_that_cannot_be_written_any_more_ends_it_all_with_that_error(tmp_p
                 [source], partial(Full, tmp_path / "log.db"), store, Processing(FEEDS, follow=True), observer, stop
             )
     assert stop.is_set()
+
+
+class Receiver:
+    """A real webhook."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        ours = self.received
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                ours.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def test_alerts_are_sent_while_it_runs_and_the_next_run_does_not_repeat_them(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.monitoring.monitor._SETTLING", timedelta())
+    monkeypatch.setattr("advertisex.monitoring.observing._LOOK_SECONDS", 0.1)
+    ahead = [timedelta()]
+    monkeypatch.setattr("advertisex.monitoring.observing.utc_now", lambda: utc_now() + ahead[0])
+    receiver = Receiver()
+    rule = '[alerts.rules.refusals]\nmetric = "reject_share"\nabove = 0.2\nseverity = "critical"\n'
+    alerts = f'[alerts]\nchannels = ["{receiver.url}"]\nbucket = 60\nhistory = "P2D"\npending = 1\n{rule}'
+    (tmp_path / "bad.ndjson").write_text("{broken\n" * 50)
+    source = '[[sources]]\nfeed = "impressions"\nsource = "bad.ndjson"\nevery = 0.1\n'
+    (tmp_path / "advertisex.toml").write_text(source + alerts)
+
+    stored = Event()
+    log_batch = observing_module.log_batch
+    monkeypatch.setattr(observing_module, "log_batch", lambda batch: (log_batch(batch), stored.set()))
+
+    def run_until(happened: Callable[[], Any]) -> None:
+        def wait_and_end() -> None:
+            deadline = time.monotonic() + PATIENCE
+            while not happened() and time.monotonic() < deadline and not over.is_set():
+                time.sleep(0.05)
+            if not over.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)  # unlike one raised here, it wakes the main thread
+
+        over = Event()
+        waiting = threading.Thread(target=wait_and_end)
+        waiting.start()
+        ended = cli("run", "--json")
+        over.set()
+        waiting.join()
+        assert ended.code == 0, ended.err
+
+    try:
+
+        def a_notice_when_the_minute_is_over() -> bool:
+            if stored.is_set():
+                ahead[0] = timedelta(minutes=2)
+            return bool(receiver.received)
+
+        run_until(a_notice_when_the_minute_is_over)
+        (notice,) = receiver.received
+        assert "share of rejected messages of impressions: 100.00%, allowed up to 20.00%" in notice["message"]
+        again = time.monotonic() + 5
+        run_until(lambda: time.monotonic() > again)
+        assert not [one for one in receiver.received[1:] if "firing" in json.dumps(one).lower()]
+        states = cli("alerts", "list", "--all", "--json").document
+        assert ("refusals", "impressions") in [(one["rule"], one["feed"]) for one in states["alerts"]]
+    finally:
+        receiver.close()
