@@ -12,7 +12,7 @@ from messages import avro_message, message, outcome_of, reject_of
 from advertisex.feeds import FEEDS
 from advertisex.processing.policy import Policy
 from advertisex.rejects.explained import Explained, explain
-from advertisex.rejects.pretty import pretty
+from advertisex.rejects.pretty import one_line, pretty
 
 POLICY = Policy(blocked_sites=frozenset({"bad.example"}))
 DOCUMENTS = st.recursive(
@@ -123,6 +123,12 @@ def test_whatever_a_message_holds_it_is_shown(payload: bytes) -> None:
             assert "\n".join(shown.lines).encode() == payload
         if shown.format == "bytes":
             assert b"".join(bytes.fromhex(line[10:58]) for line in shown.lines) == payload
+
+
+def test_a_message_is_one_line_that_people_can_read() -> None:
+    assert one_line(message("bids"), FEEDS["bids"]) == message("bids").decode()
+    assert json.loads(one_line(avro_message("u7"), FEEDS["bids"]))["user_info"]["user_id"] == "u7"
+    assert one_line(b"a\xff", FEEDS["bids"]) == "a\\xff"
 
 
 def test_a_document_that_is_nested_too_deeply_is_shown_as_it_is() -> None:

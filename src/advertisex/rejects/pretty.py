@@ -50,6 +50,13 @@ def pretty(payload: bytes, feed: Feed) -> Pretty:
     return Pretty("avro" if avro else "json", lines, list(_paths(lines)), document)
 
 
+def one_line(payload: bytes, feed: Feed) -> str:
+    """A message of a feed as one line: a document as JSON; bytes that are no text are escaped."""
+    avro = feed.avro_schema is not None and is_avro(payload)
+    document = pretty(payload, feed).document if avro else None
+    return (document or payload).decode(errors="backslashreplace")
+
+
 def _raw(payload: bytes) -> Pretty:
     try:
         lines = payload.decode().split("\n")

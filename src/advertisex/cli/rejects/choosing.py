@@ -15,7 +15,7 @@ _WHICH = "Which rejects"
 _KINDS = ("rejected", "filtered")
 
 IdsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Positions, topic/partition/offset, as `list` shows them.")
+    list[str] | None, typer.Argument(metavar="ID", help="Positions, topic/partition/offset, as `list` shows them.")
 ]
 ReasonOption = Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason.", rich_help_panel=_WHICH)]
 FeedOption = Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.", rich_help_panel=_WHICH)]

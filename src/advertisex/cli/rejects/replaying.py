@@ -31,6 +31,7 @@ from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.mapping import Mapping
 from advertisex.rejects.export import payload_fields
+from advertisex.rejects.pretty import one_line
 from advertisex.rejects.preview import Preview, Verdict, preview
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
@@ -40,6 +41,8 @@ from advertisex.stores.contract import RejectQuery
 _MENDING = "How they are mended"
 #: So many messages are shown before they are sent.
 _EXAMPLES = 5
+#: So many characters of each.
+_WIDTH = 2_000
 
 
 def replay_rejects(
@@ -110,7 +113,7 @@ def _preview(settings: Settings, selection: Selection, *, as_json: bool) -> None
     if as_json:
         print_json(_preview_document(seen))
     else:
-        _print_preview(seen)
+        _print_preview(seen, selection)
     _warn(seen.unmatched)
 
 
@@ -168,10 +171,11 @@ def _print_replay(done: Replayed) -> None:
         out.print("Run `advertisex process` to have them judged anew.", soft_wrap=True)
 
 
-def _print_preview(seen: Preview) -> None:
+def _print_preview(seen: Preview, selection: Selection) -> None:
     for example in seen.examples:
         out.print(plain(str(example.position)), style="bold")
-        out.print(plain(example.message.decode(errors="backslashreplace")), soft_wrap=True)
+        text = one_line(example.message, selection.feeds[example.feed])
+        out.print(plain(text[:_WIDTH] + "…" if len(text) > _WIDTH else text), soft_wrap=True)
     if seen.examples:
         out.print()
     rows = [(verdict.feed, verdict.kind, verdict.reason, many) for verdict, many in _sorted(seen)]

@@ -34,7 +34,7 @@ _FORMATS = {"json": "JSON", "avro": "Avro, shown as JSON", "text": "text", "byte
 
 def show_rejects(
     ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Positions, topic/partition/offset, as `list` shows them.")
+        list[str], typer.Argument(metavar="ID", help="Positions, topic/partition/offset, as `list` shows them.")
     ],
     full: Annotated[bool, typer.Option("--full", help="The whole message, however long it is.")] = False,
     data: DataOption = None,
