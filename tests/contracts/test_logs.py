@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_places import LOGS, Place
 
-from advertisex.batches import Batch, Partition, Position, Span
+from advertisex.batches import TOMBSTONE, Batch, Partition, Position, Span
+from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog
 
 APPENDS_BATCHES = """
@@ -318,3 +319,28 @@ def test_whatever_is_appended_is_read_back_with_any_limit(
     assert_well_formed(whole)
     for index, offset in enumerate(whole.offsets):
         assert list(log.read(topic, 0, offset, limit).payloads) == expected[index : index + limit]
+
+
+# -- erasing ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_erased_is_overwritten_in_its_place_where_the_log_can(log: EventLog, topic: str) -> None:
+    for start in (0, 4):
+        log.append(topic, [b"message %d" % number for number in range(start, start + 4)])
+    before = log.read(topic, 0, 0, 10)
+    if not log.erasable:
+        with pytest.raises(LogError, match=r"nothing can be erased.*retention"):
+            log.erase(topic, 0, [1])
+        assert log.read(topic, 0, 0, 10).payloads == before.payloads
+        return
+
+    log.erase(topic, 0, [5, 1, 7, 7, 99])
+    log.erase("another", 0, [0])
+    log.erase(topic, 1, [0])
+    log.erase(topic, 0, [])
+
+    kept = {0: b"message 0", 2: b"message 2", 3: b"message 3", 4: b"message 4", 6: b"message 6"}
+    after = log.read(topic, 0, 0, 10)
+    assert list(after.payloads) == [kept.get(offset, TOMBSTONE) for offset in range(8)]
+    assert (list(after.offsets), after.ingested_at) == (list(before.offsets), before.ingested_at)
+    assert log.end_offsets()[Partition(topic, 0)] == 8

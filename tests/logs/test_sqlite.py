@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from advertisex.batches import TOMBSTONE
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.logs.open import open_log
 from advertisex.logs.sqlite import SqliteLog
@@ -127,3 +128,38 @@ def test_a_url_that_names_no_log_is_a_wrong_configuration(url: str) -> None:
         open_log(url)
 
     assert "sqlite:///" in caught.value.mend
+
+
+@pytest.mark.parametrize("weight", [0, 100_000], ids=["small", "large"])
+def test_the_bytes_of_what_is_erased_are_in_none_of_its_files(tmp_path: Path, weight: int) -> None:
+    secret = b"user4711"
+    with SqliteLog(tmp_path / "log.db") as log, SqliteLog(tmp_path / "log.db") as other:
+        for batch in range(5):
+            log.append(
+                "t", [b"%d/%d %s" % (batch, i, secret if i % 2 else b"other") + bytes(weight) for i in range(10)]
+            )
+        assert other.read("t", 0, 0, 100).span.end == 50
+
+        log.erase("t", 0, range(1, 50, 2))
+
+        found = [file.name for file in tmp_path.iterdir() if secret in file.read_bytes()]
+        assert found == []
+        assert [payload.rstrip(b"\0") for payload in other.read("t", 0, 20, 2).payloads] == [b"2/0 other", TOMBSTONE]
+
+
+def test_an_erasure_says_if_a_reader_keeps_what_was_erased_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.logs.sqlite._WAIT_SECONDS", 0.1)
+    with SqliteLog(tmp_path / "log.db") as log:
+        log.append("t", [b"user4711", b"other"])
+        reader = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM batch").fetchall()
+
+        with pytest.raises(LogError, match=r"another process reads.*then run this again"):
+            log.erase("t", 0, [0])
+        reader.close()
+        log.erase("t", 0, [0])
+
+        assert not any(b"user4711" in file.read_bytes() for file in tmp_path.iterdir())

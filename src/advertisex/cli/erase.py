@@ -86,10 +86,12 @@ def _ask() -> None:
     Raises:
         ConfigurationError: there is nobody to ask.
     """
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("an erasure has to be confirmed, and stdin is no terminal", mend="add --yes")
     err.print("This removes all events and messages of the user. It cannot be undone.")
-    typer.confirm("Erase the user?", abort=True, err=True)
+    if not typer.confirm("Erase the user?", err=True):
+        err.print("nothing was erased")
+        raise typer.Exit(1)
 
 
 def _totals(removed: list[Removed]) -> list[int]:

@@ -1,0 +1,148 @@
+"""`advertisex erase` and `erasures`, as a user meets them."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+
+CLICKS = """\
+timestamp,user_id,campaign_id,conversion_type
+2026-01-05T10:00:00Z,user4711,k1,click
+2026-01-05T10:00:01Z,user4711,k1,signup
+2026-01-05T10:00:01Z,user4711,k1,signup
+yesterday,user4711,k1,click
+2026-01-05T10:00:03Z,user8,k2,click
+"""
+SECRET = "a secret of sixteen and more"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def filled(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    (tmp_path / "clicks.csv").write_text(CLICKS, encoding="utf-8")
+    monkeypatch.delenv("ADVERTISEX_PRIVACY__PSEUDONYM_KEY", raising=False)
+    assert cli("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
+    assert cli("process", "--data", "data").code == 0
+    return cli
+
+
+def held(folder: Path, word: bytes) -> list[str]:
+    return sorted(file.name for file in (folder / "data").iterdir() if word in file.read_bytes())
+
+
+def test_a_user_is_removed_and_stays_out_of_the_next_run(filled: Cli, tmp_path: Path) -> None:
+    assert held(tmp_path, b"user4711") == ["log.db", "store.duckdb"]
+
+    ended = filled("erase", "user4711", "--yes", "--data", "data", "--json")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.document["log_overwritten"] is True
+    assert ended.document["removed"][1] == {"feed": "clicks", "events": 2, "filtered": 0, "rejected": 1, "messages": 4}
+    assert held(tmp_path, b"user4711") == []
+    assert filled("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
+    total = filled("process", "--data", "data", "--json").document["total"]
+    assert total == {
+        "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "replayed": 0,
+    }  # fmt: skip
+    assert held(tmp_path, b"user4711") == ["log.db"], "it came again"
+    assert filled("doctor", "--data", "data").code == 0
+
+
+def test_the_record_and_the_output_do_not_say_who(filled: Cli) -> None:
+    said = filled("erase", "user4711", "--yes", "--data", "data")
+    listed = filled("erasures", "--data", "data")
+    document = filled("erasures", "--data", "data", "--json").document
+
+    assert "user4711" not in said.out + said.err + listed.out + listed.err + json.dumps(document)
+    (one,) = document["erasures"]
+    assert one["asked_at"] < one["done_at"]
+    assert one["removed"][1]["events"] == 2
+
+
+def test_an_unknown_user_is_withheld_from_then_on(filled: Cli, tmp_path: Path) -> None:
+    ended = filled("erase", "user9", "--yes", "--data", "data")
+
+    assert ended.out.splitlines()[0] == "Nothing of this user was found."
+    (tmp_path / "clicks.csv").write_text(CLICKS.replace("user4711", "user9"), encoding="utf-8")
+    filled("ingest", "clicks", "clicks.csv", "--data", "data")
+    assert filled("process", "--data", "data", "--json").document["total"]["erased"] == 4
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
+def test_a_terminal_is_asked_first(
+    filled: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+
+    ended = filled("erase", "user4711", "--data", "data")
+
+    assert ended.code == code
+    assert held(tmp_path, b"user4711") == ([] if code == 0 else ["log.db", "store.duckdb"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["user4711"], "stdin is no terminal; add --yes"),
+        (["", "--yes"], "the user's id is empty"),
+        (["--yes"], "missing argument 'USER'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    filled: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    ended = filled("erase", *arguments, "--data", "data")
+
+    assert ended.code == 2
+    assert said in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert filled("erasures", "--data", "data", "--json").document == {"erasures": []}
+
+
+def test_an_erasure_that_breaks_off_is_shown_and_completed(
+    filled: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("advertisex.logs.sqlite.SqliteLog.partitions", lambda *_: 1 / 0)
+        assert filled("erase", "user4711", "--yes", "--data", "data").code == 1
+    assert "broken off, or under way" in filled("erasures", "--data", "data").out
+
+    assert filled("erase", "user4711", "--yes", "--data", "data").code == 0
+    document = filled("erasures", "--data", "data", "--json").document
+    assert [one["done_at"] is not None for one in document["erasures"]] == [True]
+    assert held(tmp_path, b"user4711") == []
+
+
+def test_pseudonyms_are_stored_in_the_place_of_ids_and_erased_by_the_id(
+    filled: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVERTISEX_PRIVACY__PSEUDONYM_KEY", SECRET)
+    other = ["--store", "duckdb:///data/other.duckdb", "--data", "data"]
+    assert filled("process", *other).code == 0
+    summary = filled("analyze", "summary", *other, "--json").document
+    assert summary["users"] == 2
+
+    removed = filled("erase", "user4711", "--yes", *other, "--json").document["removed"]
+
+    assert removed[1]["events"] == 2
+    assert filled("analyze", "summary", *other, "--json").document["users"] == 1
+
+
+def test_a_key_that_can_be_guessed_is_refused_and_no_key_is_shown(filled: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVERTISEX_PRIVACY__PSEUDONYM_KEY", "swordfish")
+    ended = filled("process", "--data", "data")
+
+    assert ended.code == 2
+    assert "setting privacy.pseudonym_key: a key of fewer than 16 characters" in ended.err
+    assert "swordfish" not in ended.err

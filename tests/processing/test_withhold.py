@@ -1,0 +1,139 @@
+"""Whose a message is, and that nothing is kept of an erased user's."""
+
+import json
+from base64 import b64encode
+
+import polars as pl
+import pytest
+from messages import avro_message, batch_of, message
+
+from advertisex.batches import TOMBSTONE, WITHHELD_COLUMNS, Outcome
+from advertisex.feeds import FEEDS
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.pipeline import process
+from advertisex.processing.policy import Policy
+from advertisex.processing.suppression import (
+    NOBODY,
+    Erased,
+    Suppression,
+    erased_user,
+    hash_of,
+    suppression_in,
+    suppression_of,
+)
+
+KEY = bytes(range(32))
+LONG = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+
+
+def erased(*users: str) -> Suppression:
+    return suppression_of([erased_user(user, KEY) for user in users])
+
+
+def processed(feed: str, *payloads: bytes, users: Suppression) -> Outcome:
+    return process(batch_of(FEEDS[feed], payloads), FEEDS[feed], Policy(), Catalogue(), users)
+
+
+def is_withheld(payload: bytes, user: str, feed: str = "impressions") -> bool:
+    outcome = processed(feed, payload, users=erased(user))
+    kept = outcome.events.height + outcome.rejects.height
+    assert kept + outcome.withheld.height == 1
+    return not kept
+
+
+@pytest.mark.parametrize("changes", [{}, {"timestamp": "yesterday"}, {"website": ...}, {"creative_id": 7}])
+def test_a_decoded_message_is_the_users_whatever_else_is_wrong(changes: dict[str, object]) -> None:
+    assert is_withheld(message("impressions", user_id="u1", **changes), "u1")
+    assert not is_withheld(message("impressions", user_id="u1", **changes), "u")
+
+
+@pytest.mark.parametrize(("given", "user"), [(7, "7"), ("7", "7"), ("-5", "-5"), ("é", "é"), ("a b", "a b")])
+def test_an_id_is_compared_as_the_text_that_it_is_read_as(given: object, user: str) -> None:
+    assert is_withheld(message("clicks", user_id=given), user, "clicks")
+
+
+def test_an_id_in_another_field_of_a_good_message_is_not_looked_for() -> None:
+    assert not is_withheld(message("impressions", website="https://u1.example.com/u1", user_id="u2"), "u1")
+    assert not is_withheld(message("impressions", creative_id="u1", user_id="u2", timestamp="yesterday"), "u1")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"user_id": "u1", "timest',
+        b'{"user_id": "u1',
+        b'{"user_id":u1}',
+        b"u1",
+        b"2026-01-05;u1;click",
+        b"user=u1&site=a",
+        b'{"user_id": "\xe9u1"}',
+        b"[\"u1\"]",
+        b'{"uzer_id": "u1", "website": "a.com"}',
+        b'{"user_id": null, "id": "u1"}',
+        b'{"user_id": ["u1"]}',
+        b"\x00u1\x00",
+        b"x" * 2**20 + b" u1",
+    ],
+)  # fmt: skip
+def test_a_broken_message_is_the_users_if_it_holds_the_id_as_a_word(payload: bytes) -> None:
+    assert is_withheld(payload, "u1")
+    assert not is_withheld(payload, "u")
+    assert not is_withheld(payload, "1")
+
+
+def test_a_word_of_a_broken_message_may_be_escaped_as_json_escapes() -> None:
+    assert is_withheld(json.dumps({"user_id": "émile", "timestamp": 1}).encode()[:-3], "émile")
+    assert is_withheld('{"user_id": "émile", "ti'.encode(), "émile")
+
+
+@pytest.mark.parametrize("user", ["u1", LONG], ids=["short", "long"])
+def test_a_broken_avro_message_is_the_users_if_it_holds_the_id_as_a_text(user: str) -> None:
+    whole = avro_message(user)
+    assert is_withheld(whole, user, "bids")
+    for end in (-1, -5, 11 + len(user)):
+        assert is_withheld(whole[:end], user, "bids")
+        assert not is_withheld(whole[:end], user[:-1], "bids")
+
+
+def test_nothing_of_a_withheld_message_is_kept_but_where_it_was_and_which_event() -> None:
+    good, bad = message("clicks", user_id="u1"), message("clicks", user_id="u1", timestamp="yesterday")
+    known = processed("clicks", good, users=NOBODY).events
+
+    outcome = processed("clicks", message("clicks", user_id="u2"), bad, b"u1", good, good, users=erased("u1"))
+
+    assert outcome.withheld.schema == WITHHELD_COLUMNS
+    assert outcome.withheld["offset"].to_list() == [1, 2, 3, 4]
+    event = (known["event_id"][0], known["event_time"][0])
+    assert outcome.withheld.select("event_id", "event_time").rows() == [(None, None), (None, None), event, event]
+    assert outcome.events["user_id"].to_list() == ["u2"]
+    assert outcome.rejects.is_empty()
+    assert (outcome.read, outcome.repeated, outcome.erasures) == (5, 0, 1)
+
+
+def test_what_stands_in_the_place_of_an_erased_message_is_erased_without_any_list() -> None:
+    outcome = processed("bids", TOMBSTONE, message("bids"), users=NOBODY)
+
+    assert outcome.withheld["offset"].to_list() == [0]
+    assert outcome.rejects.is_empty()
+    assert outcome.events.height == 1
+
+
+def test_notes_under_two_keys_count_alike() -> None:
+    two = suppression_of([erased_user("a", KEY), erased_user("b", KEY[::-1])])
+
+    assert [two.names(word) for word in (b"a", b"b", b"c")] == [True, True, False]
+    assert two.erasures == 2
+    assert hash_of(b"a", KEY) != hash_of(b"a", KEY[::-1])
+
+
+def test_the_notes_of_a_store_say_who_was_erased() -> None:
+    note = b'{"key": "%s", "words": ["%s"], "runs": []}'
+    suppression = suppression_in({"x": note % (b64encode(KEY), b64encode(hash_of(b"a", KEY)))})
+
+    assert suppression == suppression_of([Erased(KEY, (hash_of(b"a", KEY),))])
+    assert suppression.names(b"a")
+
+
+def test_an_empty_batch_has_nobody() -> None:
+    outcome = processed("clicks", users=erased("u1"))
+    assert outcome.withheld.equals(pl.DataFrame(schema=WITHHELD_COLUMNS))
