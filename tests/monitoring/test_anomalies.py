@@ -114,6 +114,17 @@ def test_a_campaign_that_begins_is_not_judged_by_the_time_when_it_was_not_there(
     assert with_bad(found, 5.0).filter("bad").is_empty()
 
 
+@pytest.mark.parametrize("bucket", [timedelta(minutes=1), timedelta(hours=12), timedelta(days=1)])
+def test_any_bucket_that_divides_a_day_will_do(bucket: timedelta) -> None:
+    day = 6
+    days = incident("rejects jump", quiet(day + 1, bucket, 200_000), day * (timedelta(days=1) // bucket))
+    found = with_bad(judged(tallies(days, 1, campaigns=1), days, since=day * (timedelta(days=1) // bucket)), 5.0)
+    assert set(found["metric"]) == {"volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay"}
+    bad = found.filter("bad")
+    assert set(bad["metric"]) == {"reject_share"}
+    assert set(bad["feed"]) == {"clicks"}
+
+
 # -- by hand -----------------------------------------------------------------------------------------------------
 
 

@@ -76,7 +76,8 @@ def test_a_mistake_in_a_rule_is_named(tmp_path: Path, text: str, says: str) -> N
 def row(metric: str, value: float, campaign: str | None = None, feed: str = "clicks", **more: Any) -> dict[str, Any]:
     expected = {"expected": 100.0, "scale": 5.0, "score": (value - 100) / 5, "least_low": 50.0, "least_high": 200.0}
     given = {"bucket": AT, "feed": feed, "campaign": campaign, "metric": metric, "value": value, "of": 1.0}
-    return given | expected | more
+    made = given | expected | more
+    return {"own": made["value"], "own_of": made["of"]} | made
 
 
 def said(wanted: list[Rule], *rows: dict[str, Any]) -> dict[Key, bool]:

@@ -111,6 +111,13 @@ def test_a_failure_is_kept_until_the_channel_is_told() -> None:
     assert delivered(states, "a", told, START)[KEY].undelivered == {}
 
 
+def test_what_was_told_of_an_earlier_incident_says_nothing_of_this_one() -> None:
+    earlier = due(after("bb"), "a", START)
+    states = after("bbggbb")
+    assert delivered(states, "a", earlier, START) == states
+    assert failed(states, "a", earlier, "refused") == states
+
+
 def test_the_gravest_comes_first() -> None:
     states = step(after("bb"), [verdict(p, True, OTHER) for p in range(2)], {"silence": "critical"}, 2, NEVER)
     assert [one.key for one in due(states, "a", START)] == [OTHER, KEY]

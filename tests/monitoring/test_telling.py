@@ -118,6 +118,16 @@ def test_what_came_and_went_while_a_channel_was_away_is_told_as_over(path: Path)
     assert told["message"].count("over: events of") == 2
 
 
+def test_what_came_and_went_while_nobody_looked_is_told_after_the_restart(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    desk.play(1)
+    desk.world.play(2, BOTH_GONE)
+    desk.world.play(4)
+    desk.look()
+    (told,) = hook.got
+    assert "over: events of bids, from 2026-03-02 06:00 UTC to 2026-03-02 12:00 UTC" in told["message"]
+
+
 def test_a_look_waits_for_no_channel(path: Path, hook: Webhook) -> None:
     hook.status = None
     desk = Desk(path, hook.url)

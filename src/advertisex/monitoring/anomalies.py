@@ -34,6 +34,8 @@ JUDGED: dict[str, pl.DataType] = {
     "metric": pl.String(),
     "value": pl.Float64(),
     "of": pl.Float64(),  # n: what the value is relative to
+    "own": pl.Float64(),  # the value of this bucket alone, where it was gathered from several
+    "own_of": pl.Float64(),
     "expected": pl.Float64(),  # null while too little is known, as are those below
     "scale": pl.Float64(),
     "score": pl.Float64(),
@@ -98,7 +100,7 @@ def judge(grid: Grid, since: datetime, until: datetime, history: timedelta) -> p
         `JUDGED`, ordered by bucket. Without `score` and `least_*` for silence, which is judged as it is: a score of
         `DEVIATIONS` or more is a silence.
     """
-    parts = [part for day in _days(grid, since, until) for part in [_judge_day(grid, day, history // DAY)]]
+    parts = [_judge_day(grid, day, history // DAY) for day in _days(grid, since, until)]
     judged = pl.concat(parts) if parts else pl.DataFrame(schema=JUDGED)
     return judged.filter((pl.col("bucket") >= since) & (pl.col("bucket") < until)).sort("bucket", maintain_order=True)
 
@@ -141,7 +143,7 @@ def _gathered(grid: Grid, day: int, expected: Floats) -> tuple[Floats, Floats, F
 
     What was expected the day before is taken to be what is expected today.
     """
-    most = GATHERED_OVER // grid.bucket
+    most = max(1, GATHERED_OVER // grid.bucket)
     start = day * grid.a_day
     first = max(0, start - most)
     cut = slice(first, start + grid.a_day)
@@ -157,9 +159,8 @@ def _gathered(grid: Grid, day: int, expected: Floats) -> tuple[Floats, Floats, F
         now = np.isnan(found[3]) & (((n_sum if is_share else wanted_sum) >= enough) | (over == most))
         for kept, column in zip(found, columns, strict=True):
             kept[now] = column[now]
-    here = grid.n[:, start : start + grid.a_day] > 0
     values, n_sum, wanted_share, buckets = found
-    return values, np.where(here, n_sum, 0), np.where(np.isnan(expected), np.nan, wanted_share), buckets
+    return values, n_sum, np.where(np.isnan(expected), np.nan, wanted_share), buckets
 
 
 def _scale(metric: Metric, known: Baseline, expected: Floats, n: Floats, over: Floats) -> Floats:
@@ -198,7 +199,9 @@ def _silence(grid: Grid, day: int, known: Baseline) -> tuple[Floats, Floats]:
 
 
 def _frame(grid: Grid, day: int, values: Floats, n: Floats, *columns: Floats) -> pl.DataFrame:
-    rows, places = np.nonzero(n > 0)
+    cut = slice(day * grid.a_day, (day + 1) * grid.a_day)
+    own, own_of = grid.values()[:, cut], grid.n[:, cut]
+    rows, places = np.nonzero(own_of > 0)
     minutes = pl.Series(places * (grid.bucket // timedelta(minutes=1)), dtype=pl.Int64)
     frame = pl.DataFrame(
         {
@@ -207,7 +210,9 @@ def _frame(grid: Grid, day: int, values: Floats, n: Floats, *columns: Floats) ->
             "campaign": pl.Series([grid.of[int(row)].campaign for row in rows], dtype=pl.String),
             "value": values[rows, places],
             "of": n[rows, places],
-            **{name: column[rows, places] for name, column in zip(list(JUDGED)[6:], columns, strict=True)},
+            "own": own[rows, places],
+            "own_of": own_of[rows, places],
+            **{name: column[rows, places] for name, column in zip(list(JUDGED)[8:], columns, strict=True)},
         }
     )
     begin = pl.lit(grid.start + day * DAY) + pl.duration(minutes="minutes")

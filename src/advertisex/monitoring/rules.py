@@ -195,12 +195,10 @@ def _is_outside() -> pl.Expr:
 
 
 def _against_bounds(mine: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    own = mine.with_columns(value=pl.col("own"), of=pl.col("own_of"))
     sampled = pl.col("of") >= (1 if rule.metric == "volume" else _SAMPLE)
-    bounds = {
-        name: pl.lit(bound, pl.Float64)
-        for name, bound in (("expected", None), ("low", rule.below), ("high", rule.above))
-    }
-    return mine.filter(sampled).with_columns(**bounds).with_columns(bad=_is_outside())
+    expected, low, high = (pl.lit(bound, pl.Float64) for bound in (None, rule.below, rule.above))
+    return own.filter(sampled).with_columns(expected=expected, low=low, high=high).with_columns(bad=_is_outside())
 
 
 def _unexplained(said: pl.DataFrame) -> pl.DataFrame:
