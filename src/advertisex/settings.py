@@ -213,8 +213,8 @@ class PrivacySettings(_Section):
 class RuleSettings(_Section):
     """One rule of alerts. One of a default rule's name changes what it names of it."""
 
-    metric: Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay"] | None = Field(
-        default=None, description="what is watched; see docs/monitoring.md"
+    metric: Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"] | None = (
+        Field(default=None, description="what is watched; see docs/monitoring.md")
     )
     feed: FeedName | None = Field(default=None, description="only this feed")
     campaign: str | None = Field(

@@ -59,6 +59,7 @@ def test_a_rule_can_be_dropped_by_the_environment(monkeypatch: pytest.MonkeyPatc
     [
         ("[alerts.rules.own]\nabove = 1", "own: it does not say what it watches"),
         ("[alerts.rules.own]\nmetric = 'silence'\nabove = 1", "own: a silence has no bounds"),
+        ("[alerts.rules.own]\nmetric = 'lag'", "own: nothing is expected of the lag"),
         ("[alerts.rules.own]\nmetric = 'delay'\nabove = 1\nbelow = 2", "own: every value"),
         ("[alerts.rules.own]\nmetric = 'delay'\ncampaign = 'k'", "own: delay is of whole feeds"),
         ("[alerts.rules.own]\nmetric = 'nosuch'", "alerts.rules.own.metric"),

@@ -160,8 +160,31 @@ def test_nothing_is_judged_beyond_what_is_processed(path: Path) -> None:
     processed = desk.world.now
     later = processed + 4 * BUCKET
     monitor = Monitor(desk.world.store, desk.settings)
-    assert monitor.look(later, processed) == {}, "messages wait: that nothing is stored says nothing"
-    assert {s.status for s in monitor.look(later, later).values()} == {"firing"}, "nothing waits: nothing came"
+    behind = monitor.look(later, processed)
+    assert [key.rule for key in behind] == ["behind"], "messages wait: that nothing is stored says nothing"
+    found = monitor.look(later + BUCKET, later + BUCKET)
+    assert {key.rule for key in found} == set(RULES), "nothing waits: nothing came"
+    assert {state.status for state in found.values()} == {"firing"}
+
+
+def test_it_is_told_that_processing_is_behind_and_that_it_has_caught_up(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    monitor = Monitor(desk.world.store, desk.settings)
+    processed = desk.world.now
+    for after in range(1, 4):  # looks more often than a bucket is long say no more
+        for second in (50, 55):
+            at = processed + after * BUCKET + timedelta(seconds=second)
+            monitor.look(at, processed)
+            monitor.close(at, wait=10)
+            monitor = Monitor(desk.world.store, desk.settings)
+    (told,) = hook.got
+    assert told["message"].startswith(
+        "critical: processing is behind the log: 360.8 min, allowed up to 15.0 min, since"
+    )
+
+    desk.play(5)  # what waited is processed
+    desk.look()
+    assert "resolved: processing is behind the log" in hook.got[-1]["message"]
 
 
 def test_reached_is_now_unless_messages_wait(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 
 from advertisex.monitoring.series import DAY, midnight
 
-Metric = Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay"]
+Metric = Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"]
 Floats = npt.NDArray[np.float64]
 
 

@@ -19,6 +19,7 @@ _WHAT: dict[Metric, str] = {
     "reject_share": "share of rejected messages of {where}",
     "duplicate_share": "share of duplicates of {where}",
     "delay": "delay from event to log of {where}",
+    "lag": "processing is behind the log",
 }
 _MENDS: dict[Metric, str] = {
     "volume": "see whether its sources deliver all of it: `advertisex ledger`",
@@ -28,6 +29,7 @@ _MENDS: dict[Metric, str] = {
     "reject_share": "see the reasons: `advertisex rejects list --feed {feed}`",
     "duplicate_share": "see whether a source sends again what it has sent: `advertisex analyze quality`",
     "delay": "see whether the source's clock is right, and what holds it up: `advertisex analyze quality`",
+    "lag": "see whether it gets on, and nothing else is judged meanwhile: `advertisex ledger`",
 }
 
 
@@ -87,7 +89,7 @@ def shown(metric: Metric, value: float) -> str:
     """A value of a metric, for people."""
     if metric in {"volume", "silence"}:
         return f"{value:,.0f}"
-    if metric != "delay":
+    if metric not in {"delay", "lag"}:
         return f"{value:.2%}"
     return f"{value:,.1f} s" if abs(value) < 120 else f"{value / 60:,.1f} min"
 

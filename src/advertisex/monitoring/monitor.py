@@ -12,7 +12,7 @@ from advertisex.monitoring.channels import Channel, channels_of
 from advertisex.monitoring.grid import grids
 from advertisex.monitoring.memory import judge_until, judged_until, remember, remembered
 from advertisex.monitoring.messages import notice
-from advertisex.monitoring.rules import Key, Verdict, rules_of, verdicts
+from advertisex.monitoring.rules import Key, Verdict, of_lag, rules_of, verdicts
 from advertisex.monitoring.series import History, begin_of
 from advertisex.monitoring.states import Due, State, cleared, delivered, due, failed, step
 from advertisex.settings import AlertSettings
@@ -64,14 +64,10 @@ class Monitor:
         after = self._reported(before, now)
         until = begin_of(min(now - _SETTLING, reached), self._settings.bucket)
         judged = self._judged_from(until)
-        if judged < until:
-            after = step(
-                after,
-                self._verdicts(judged, until),
-                {rule.name: rule.severity for rule in self._rules},
-                self._settings.pending,
-                self._settings.cooldown,
-            )
+        found = self._verdicts(judged, until) if judged < until else []
+        found += of_lag(self._rules, begin_of(now, self._settings.bucket), (now - reached).total_seconds())
+        severities = {rule.name: rule.severity for rule in self._rules}
+        after = step(after, found, severities, self._settings.pending, self._settings.cooldown)
         after = cleared(after, [rule.name for rule in self._rules], max(judged, until))
         self._say_changes(before, after)
         remember(self._store, before, after)

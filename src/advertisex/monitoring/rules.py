@@ -15,6 +15,8 @@ from advertisex.settings import AlertSettings, RuleSettings
 
 #: As the campaign of a rule: each one by itself.
 EACH = "*"
+#: As the feed of an alert: not of one of them.
+ALL_FEEDS = "all"
 #: A share of fewer messages than these is no share.
 _SAMPLE = 20
 
@@ -84,6 +86,7 @@ DEFAULTS = (
     # these need no history
     Rule("mostly_rejected", "reject_share", "critical", above=0.5),
     Rule("clock_ahead", "delay", "warning", below=-60.0),
+    Rule("behind", "lag", "critical", above=900.0),
 )
 
 
@@ -112,6 +115,8 @@ def _rule(name: str, given: RuleSettings | None, default: Rule | None) -> Rule |
     above, below, deviations = (bounds.above, bounds.below, bounds.deviations) if bounds else (None, None, DEVIATIONS)
     if above is not None and below is not None and above < below:
         raise _wrong(name, "every value is above the one bound or below the other", "let `above` be the larger one")
+    if metric == "lag" and deviations is not None:
+        raise _wrong(name, "nothing is expected of the lag", "give it a bound with `above`")
     if metric == "silence" and deviations is None:
         raise _wrong(name, "a silence has no bounds", "watch the volume with `below`")
     campaign = given.campaign or (default.campaign if default else None)
@@ -146,6 +151,23 @@ def verdicts(rules: Sequence[Rule], judged: pl.DataFrame) -> list[Verdict]:
         for rule in alike:
             found += _verdicts(rule, _of(rule, said))
     return sorted(found, key=lambda verdict: verdict.bucket)
+
+
+def of_lag(rules: Sequence[Rule], bucket: datetime, seconds: float) -> list[Verdict]:
+    """What the rules say of how far processing is behind the log, which no judged bucket tells."""
+    return [
+        Verdict(
+            Key(rule.name, ALL_FEEDS, None),
+            bucket,
+            (rule.above is not None and seconds > rule.above) or (rule.below is not None and seconds < rule.below),
+            seconds,
+            None,
+            rule.below,
+            rule.above,
+        )
+        for rule in rules
+        if rule.metric == "lag"
+    ]
 
 
 def _deviations(rule: Rule) -> float:
