@@ -77,7 +77,7 @@ def test_an_unknown_user_is_withheld_from_then_on(filled: Cli, tmp_path: Path) -
     assert filled("process", "--data", "data", "--json").document["total"]["erased"] == 4
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 130)])
 def test_a_terminal_is_asked_first(
     filled: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
 ) -> None:

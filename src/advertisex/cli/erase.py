@@ -89,7 +89,11 @@ def _ask() -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("an erasure has to be confirmed, and stdin is no terminal", mend="add --yes")
     err.print("This removes all events and messages of the user. It cannot be undone.")
-    if not typer.confirm("Erase the user?", err=True):
+    try:
+        sure = typer.confirm("Erase the user?", err=True)
+    except typer.Abort:  # an interrupt, or the end of the input
+        raise KeyboardInterrupt from None
+    if not sure:
         err.print("nothing was erased")
         raise typer.Exit(1)
 
