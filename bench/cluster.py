@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition
 from advertisex.feeds import FEEDS
 from advertisex.logs.kafka import KafkaLog
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Committed, Processing, run
 from advertisex.settings import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.elasticsearch_bulk import chunks, lines_of
 from advertisex.stores.elasticsearch_rows import with_provenance
@@ -82,9 +82,9 @@ def consume_raw(log: KafkaLog, events: int) -> None:
 def process_all(log: KafkaLog, store: Any, events: int, outcomes: list[Outcome] | None = None) -> None:
     """Process every message into the store."""
 
-    def note(outcome: Outcome, counts: Counts) -> None:
+    def note(committed: Committed) -> None:
         if outcomes is not None:
-            outcomes.append(outcome)
+            outcomes.append(committed.outcome)
 
     counts = run(log, store, Processing({"impressions": FEEDS["impressions"]}), Event(), note)
     assert counts.read == events, counts

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from advertisex.batches import Batch, Counts, Outcome
+from advertisex.batches import Batch
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
 from advertisex.logs.sqlite import SqliteLog
@@ -32,7 +32,7 @@ from advertisex.processing.enrich import Catalogue, enrich
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy, apply_policy
-from advertisex.processing.runner import BATCH_SIZE, Processing, run
+from advertisex.processing.runner import BATCH_SIZE, Committed, Processing, run
 from advertisex.processing.standardise import standardise
 from advertisex.processing.validate import validate
 from advertisex.stores.duckdb import DuckdbStore
@@ -87,9 +87,9 @@ def whole(load: str, events: int) -> dict[str, Any]:
             marks: list[tuple[int, float, int]] = []
             read = 0
 
-            def note(outcome: Outcome, counts: Counts) -> None:
+            def note(committed: Committed) -> None:
                 nonlocal read
-                read += counts.read
+                read += committed.counts.read
                 marks.append((read, time.perf_counter(), _peak()))
 
             began = time.perf_counter()

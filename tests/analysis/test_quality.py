@@ -420,7 +420,7 @@ def test_what_became_of_the_messages() -> None:
             quality(made.store, nothing)
 
     assert caught.value.where == nothing.text()
-    assert answer.table("ledger").rows() == [("clicks", 6, 1, 2, 1, 2, 2 / 6, 1 / 6, 2 / 6)]
+    assert answer.table("ledger").rows() == [("clicks", 6, 1, 2, 1, 2, 0, 2 / 6, 1 / 6, 2 / 6)]
     assert answer.table("ledger_hours")["hour"].to_list() == hours
     assert answer.table("ledger_hours")["read"].sum() == 6
     assert first.table("ledger").select("read", "stored", "duplicate", "filtered", "rejected").rows() == [

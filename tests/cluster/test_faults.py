@@ -20,10 +20,10 @@ import pytest
 from proxy import FaultyProxy
 from traffic import POLICY, Traffic, memory, messages_read, wait_until
 
-from advertisex.batches import Counts, Outcome, Partition
+from advertisex.batches import Counts, Partition
 from advertisex.cli.process import processing_of
 from advertisex.errors import INTERRUPTED
-from advertisex.processing.runner import run
+from advertisex.processing.runner import Committed, run
 from advertisex.stores import elasticsearch_client, elasticsearch_patience
 from advertisex.stores.contract import Range
 from advertisex.stores.elasticsearch_address import address_of
@@ -119,7 +119,7 @@ def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda comm
     """Process in this process, impatiently; `on_commit` is given the number of the commit."""
     commits = 0
 
-    def count(outcome: Outcome, counts: Counts) -> None:
+    def count(committed: Committed) -> None:
         nonlocal commits
         commits += 1
         on_commit(commits)

@@ -13,7 +13,7 @@ import polars as pl
 from advertisex.analysis.intervals import ratio
 from advertisex.stores.contract import EventStore, RejectQuery
 
-_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected")
+_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased")
 _SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filtered", "rejected")]
 
 
@@ -21,8 +21,9 @@ def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
     """The ledger by feed and hour of processing.
 
     Returns:
-        feed, hour (Datetime µs, its beginning), read, stored, duplicate, filtered, rejected (i64), duplicate_share,
-        filtered_share, rejected_share (f64, of those read; null where none were), ordered by feed and hour.
+        feed, hour (Datetime µs, its beginning), read, stored, duplicate, filtered, rejected, erased (i64; an erasure
+        takes from the others), duplicate_share, filtered_share, rejected_share (f64, of those read; null where none were),
+        ordered by feed and hour.
     """
     at = pl.col("committed_at")
     commits = store.commits()

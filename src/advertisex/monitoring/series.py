@@ -112,7 +112,7 @@ def _commits(store: EventStore, since: datetime, until: datetime, bucket: timede
     at = pl.col("committed_at")
     return (
         store.commits(since)
-        .filter(at < until)
+        .filter(at < until, pl.col("read") > 0)  # an erasure takes counts away, and reads nothing
         .group_by(at.dt.truncate(bucket).alias("bucket"), "feed")
         .agg(pl.col("read", "duplicate", "rejected").sum())
         .with_columns(campaign=pl.lit(None, pl.String), delay=pl.lit(None, pl.Float64))

@@ -11,13 +11,17 @@ from advertisex.feeds import Feed
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
+from advertisex.processing.suppression import Suppression, suppression_in
 from advertisex.rejects.selection import Selection, choose
-from advertisex.stores.contract import EventStore
+from advertisex.stores.contract import ERASURES, EventStore
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What processing would say of a message; one that is accepted may still be a duplicate, and has no reason."""
+    """What processing would say of a message; one that is accepted may still be a duplicate, and has no reason.
+
+    One of an erased user is withheld: its kind is `erased`.
+    """
 
     feed: str
     kind: str
@@ -70,21 +74,22 @@ def preview(store: EventStore, selection: Selection, policy: Policy, most: int) 
         ConfigurationError: see `choose`.
     """
     chosen = choose(store, selection)
-    seen = Preview(left=chosen.left)
+    seen, erased = Preview(left=chosen.left), suppression_in(store.notes(ERASURES))
     for part in chosen.parts(store):
         seen.unmendable += part.unmendable
         some = islice(part.messages.items(), most - len(seen.examples))
         seen.examples += [Example(position, part.feed, message) for position, message in some]
-        seen.verdicts += _judged(selection.feeds[part.feed], list(part.messages.values()), policy)
+        seen.verdicts += _judged(selection.feeds[part.feed], list(part.messages.values()), policy, erased)
     seen.unmatched = chosen.unmatched() if seen.messages else ()
     return seen
 
 
-def _judged(feed: Feed, messages: Sequence[bytes], policy: Policy) -> Counter[Verdict]:
+def _judged(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> Counter[Verdict]:
     many, now = len(messages), time.time_ns() // 1000
     batch = Batch(Span(feed.topic, 0, 0, many), range(many), messages, [now] * many)
-    outcome = process(batch, feed, policy, Catalogue())
+    outcome = process(batch, feed, policy, Catalogue(), erased)
     verdicts = Counter({Verdict(feed.name, "accepted"): outcome.events.height + outcome.repeated})
+    verdicts[Verdict(feed.name, "erased")] = outcome.withheld.height
     for kind, reason in outcome.rejects.select("kind", "reason").iter_rows():
         verdicts[Verdict(feed.name, kind, reason)] += 1
     return +verdicts
