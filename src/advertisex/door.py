@@ -18,6 +18,7 @@ from advertisex.feed_settings import configured_feeds
 from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
 from advertisex.ingestion.mapping import Mapping
+from advertisex.load_settings import load_settings
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.catalogue_file import read_catalogue
@@ -25,7 +26,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, run
-from advertisex.settings import Settings, load_settings
+from advertisex.settings import Settings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.open import open_store
 

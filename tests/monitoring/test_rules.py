@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from advertisex.errors import ConfigurationError
+from advertisex.load_settings import load_settings
 from advertisex.monitoring.anomalies import JUDGED
 from advertisex.monitoring.rules import DEFAULTS, Key, Rule, Verdict, rules_of, verdicts
-from advertisex.settings import AlertSettings, load_settings
+from advertisex.settings import AlertSettings
 
 AT = datetime(2026, 3, 2)
 

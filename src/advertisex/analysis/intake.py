@@ -22,8 +22,8 @@ def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
 
     Returns:
         feed, hour (Datetime µs, its beginning), read, stored, duplicate, filtered, rejected, erased (i64; an erasure
-        takes from the others), duplicate_share, filtered_share, rejected_share (f64, of those read; null where none were),
-        ordered by feed and hour.
+        takes from the others), duplicate_share, filtered_share, rejected_share (f64, of those read; null where none
+        were), ordered by feed and hour.
     """
     at = pl.col("committed_at")
     commits = store.commits()

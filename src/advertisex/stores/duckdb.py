@@ -1,9 +1,4 @@
-"""The embedded event store: one DuckDB file, one transaction for each commit.
-
-A duplicate can only sit at the same event time, since the time is part of the identity. So only the stored
-events within the batch's own window of event time are looked through, and those at the very times of its
-stragglers: the cost of deduplication hardly grows with history.
-"""
+"""The embedded event store: one DuckDB file, one transaction for each commit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,33 +8,28 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
-import numpy as np
 import polars as pl
 
-from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Position, Span
-from advertisex.errors import LedgerMoved, StoreMissing
-from advertisex.feeds import FEEDS
+from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Position
+from advertisex.errors import StoreMissing
 from advertisex.findings import Finding
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
+from advertisex.stores.duckdb_commit import COUNTS, write
 from advertisex.stores.duckdb_conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb_erasure import copy_without_what_was_deleted, delete, replace
 from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
-from advertisex.stores.same_log import check_same_log
 from advertisex.stores.stamp import Clock, stamp_after, utc_now
 
 _SCAN_ROWS = 1_000_000
 #: Rejects are read a few at a time: their messages may be large.
 _SCAN_REJECTS = 2_048
-_DENSE_SHARE = 0.98
 #: Another file than ours is refused, instead of fetching an extension that can read it.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed")
-#: Rows of rejects at once: their messages may be large.
 
 
 class DuckdbStore:
@@ -86,26 +76,12 @@ class DuckdbStore:
     def commit(self, outcome: Outcome) -> Counts:
         """See `EventStore.commit`."""
         with self._explained("cannot write to the event store"), self._transaction():
-            self._advance(outcome)
-            stamp = stamp_after(self.settled(), self._clock)
-            stored = self._insert_events(outcome, stamp)
-            self._insert_rejects(outcome, stamp)
-            filtered = int((outcome.rejects["kind"] == "filtered").sum())
-            counts = Counts(
-                read=outcome.read,
-                stored=stored,
-                duplicate=outcome.events.height - stored + outcome.repeated,
-                filtered=filtered,
-                rejected=outcome.rejects.height - filtered,
-                erased=outcome.withheld.height,
-            )
-            self._add_counts(outcome, counts, stamp)
-        return counts
+            return write(self._db, outcome, stamp_after(self.settled(), self._clock))
 
     def ledger(self) -> list[LedgerRow]:
         """See `EventStore.ledger`."""
         rows = self._frame(
-            f"SELECT topic, partition, next_offset, log, {', '.join(_COUNTS)} FROM ledger ORDER BY topic, partition", []
+            f"SELECT topic, partition, next_offset, log, {', '.join(COUNTS)} FROM ledger ORDER BY topic, partition", []
         ).iter_rows()
         return [LedgerRow(topic, number, end, Counts(*counts), log or "") for topic, number, end, log, *counts in rows]
 
@@ -243,86 +219,6 @@ class DuckdbStore:
         db.execute("SET GLOBAL TimeZone = 'UTC'")
         return db
 
-    def _advance(self, outcome: Outcome) -> None:
-        """Move the checkpoint from the span's start to its end, or refuse."""
-        span = outcome.span
-        known = self._db.execute("SELECT count(*) FROM notes WHERE kind = ?", (ERASURES,)).fetchone()
-        if known and known[0] > outcome.erasures:
-            raise _moved(span, "a user was erased since")
-        row = self._db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
-        if row is None:
-            self._db.execute(
-                f"INSERT INTO ledger (topic, partition, next_offset, {', '.join(_COUNTS)}) "
-                f"VALUES (?, ?, ?{', 0' * len(_COUNTS)})",
-                (span.topic, span.partition, span.start),
-            )
-        else:
-            check_same_log(span.of, row[0] or "", span.log)
-        moved = self._db.execute(
-            "UPDATE ledger SET next_offset = ?, log = coalesce(log, ?) "
-            "WHERE topic = ? AND partition = ? AND next_offset = ? RETURNING 1",
-            (span.end, span.log or None, span.topic, span.partition, span.start),
-        ).fetchall()
-        if not moved:
-            raise _moved(span, "the ledger has moved on")
-
-    def _insert_events(self, outcome: Outcome, stamp: datetime) -> int:
-        events, span = outcome.events, outcome.span
-        if not events.height:
-            return 0
-        feed = FEEDS[outcome.feed]
-        columns = ", ".join(f'b."{name}"' for name in feed.columns)
-        low, high = (f"make_timestamp({micros})" for micros in _dense(events["event_time"]))
-        # A UUID is compared as one number; the batch holds its 16 bytes
-        self._db.register("batch", events.to_arrow())
-        try:
-            inserted = self._db.execute(
-                f"""
-                INSERT INTO {feed.name} BY NAME
-                SELECT b.event_id::UUID AS event_id, {columns}, ? AS topic, ? AS partition,
-                    b."offset", b.ingested_at, ? AS processed_at
-                FROM batch b ANTI JOIN (
-                    SELECT event_id, event_time FROM {feed.name} WHERE event_time BETWEEN {low} AND {high}
-                    UNION ALL
-                    SELECT event_id, event_time FROM {feed.name} WHERE event_time IN
-                        (SELECT event_time FROM batch WHERE event_time NOT BETWEEN {low} AND {high})
-                ) known
-                ON b.event_id::UUID = known.event_id AND b.event_time = known.event_time
-                """,
-                (span.topic, span.partition, stamp),
-            ).fetchone()
-        finally:
-            self._db.unregister("batch")
-        return int(inserted[0]) if inserted else 0
-
-    def _insert_rejects(self, outcome: Outcome, stamp: datetime) -> None:
-        if not outcome.rejects.height:
-            return
-        span = outcome.span
-        self._db.register("refused", outcome.rejects.to_arrow())
-        try:
-            self._db.execute(
-                'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
-                "NULL FROM refused",
-                (span.topic, span.partition, outcome.feed, stamp),
-            )
-        finally:
-            self._db.unregister("refused")
-
-    def _add_counts(self, outcome: Outcome, counts: Counts, stamp: datetime) -> None:
-        span = outcome.span
-        added = ", ".join(f'"{name}" = "{name}" + {getattr(counts, name)}' for name in _COUNTS)
-        self._db.execute(
-            f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?",
-            (span.topic, span.partition),
-        )
-        numbers = (getattr(counts, name) for name in _COUNTS)
-        self._db.execute(
-            f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {", ".join(_COUNTS)}) '
-            f"VALUES ({', '.join('?' * (6 + len(_COUNTS)))})",
-            (span.topic, span.partition, outcome.feed, span.start, span.end, stamp, *numbers),
-        )
-
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
         with self._explained("cannot read the event store"):
             # A connection of its own: others may read while a commit is under way in a thread
@@ -353,24 +249,3 @@ class DuckdbStore:
             yield
         except (duckdb.Error, OSError) as error:
             raise explanation(what, error, self._path) from error
-
-
-def _moved(span: Span, why: str) -> LedgerMoved:
-    return LedgerMoved(
-        f"{why}; nothing of this batch was written",
-        where=f"{span.topic}/{span.partition}/{span.start}",
-        mend="another run has processed it: run `advertisex process` again to go on from the ledger",
-    )
-
-
-def _dense(times: pl.Series) -> tuple[int, int]:
-    """The shortest window of event time (µs) that holds 98 % of the events.
-
-    The others are stragglers: a window over them too would span all the history in between, so they are looked up
-    by their very times.
-    """
-    micros = np.sort(times.dt.timestamp("us").to_numpy())
-    others = int(len(micros) * (1 - _DENSE_SHARE))
-    widths = micros[len(micros) - 1 - others :] - micros[: others + 1]
-    start = int(widths.argmin())
-    return int(micros[start]), int(micros[len(micros) - 1 - others + start])

@@ -29,7 +29,8 @@ from advertisex.stores.elasticsearch_frames import frame_of, frames
 from advertisex.stores.elasticsearch_indices import Indices
 from advertisex.stores.elasticsearch_inspect import inspect
 from advertisex.stores.elasticsearch_known import Known, known_of
-from advertisex.stores.elasticsearch_ledger import Ledger, Standing, moved
+from advertisex.stores.elasticsearch_ledger import Ledger, moved
+from advertisex.stores.elasticsearch_ledger_documents import Standing
 from advertisex.stores.elasticsearch_notes import Notes
 from advertisex.stores.elasticsearch_rejects import document_ids, marking, reject_query
 from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance

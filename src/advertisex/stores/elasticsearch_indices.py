@@ -186,6 +186,8 @@ class Indices:
             "settings": {
                 "number_of_shards": self._settings.shards if alias else 1,
                 "number_of_replicas": self._settings.replicas,
+                # an erasure has what it deletes merged away, however little of a segment that is
+                "merge.policy.expunge_deletes_allowed": 0,
             },
             "mappings": {"dynamic": "strict", "properties": mapping},
             "aliases": {alias: {}} if alias else {},

@@ -8,7 +8,7 @@ the history holds what the ledger says and nothing else, whoever writes it, and 
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
@@ -20,109 +20,22 @@ import polars as pl
 from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch_ledger_documents import (
+    CommitDocument,
+    LedgerDocument,
+    Read,
+    Standing,
+    Wrote,
+    iso,
+    moment,
+    name_of,
+    name_of_erasure,
+)
 from advertisex.stores.elasticsearch_search import all_of, between, search_all
 from advertisex.stores.same_log import check_same_log
 from advertisex.stores.stamp import stamp_after
 
-_FIELDS = tuple(asdict(Counts()))
 _WHAT = "write to the ledger"
-
-
-class _Commit(msgspec.Struct):
-    """What a commit added to the ledger; its fields are `COMMIT_COLUMNS`."""
-
-    topic: str
-    partition: int
-    feed: str
-    start: int
-    end: int
-    committed_at: str
-    read: int
-    stored: int
-    duplicate: int
-    filtered: int
-    rejected: int
-    replayed: int
-    erased: int = 0
-    erasure: str = ""
-
-
-class _Source(msgspec.Struct, kw_only=True):
-    """A document of the ledger; before the first commit of its partition, one without `next_offset`.
-
-    `erasures` says how many users were erased: who commits must know of as many.
-    """
-
-    topic: str
-    partition: int
-    next_offset: int | None = None
-    read: int = 0
-    stored: int = 0
-    duplicate: int = 0
-    filtered: int = 0
-    rejected: int = 0
-    erased: int = 0
-    replayed: int = 0
-    log: str = ""
-    commit: str = ""
-    committed_at: str | None = None
-    last: _Commit | None = None
-    erasures: int = 0
-
-    def row(self) -> LedgerRow | None:
-        if self.next_offset is None:
-            return None
-        counts = Counts(*(getattr(self, name) for name in _FIELDS))
-        return LedgerRow(self.topic, self.partition, self.next_offset, counts, self.log)
-
-
-class _Document(msgspec.Struct):
-    found: bool = False
-    seq_no: int = msgspec.field(name="_seq_no", default=0)
-    primary_term: int = msgspec.field(name="_primary_term", default=0)
-    source: _Source | None = msgspec.field(name="_source", default=None)
-
-
-class _Wrote(msgspec.Struct):
-    seq_no: int = msgspec.field(name="_seq_no", default=0)
-    primary_term: int = msgspec.field(name="_primary_term", default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a partition stands, as of one reading.
-
-    Attributes:
-        row: the ledger row, or None where the partition has none yet.
-        seq_no: with `primary_term`, which writing of the document it was.
-        primary_term: see `seq_no`.
-        source: the document.
-    """
-
-    row: LedgerRow | None
-    seq_no: int = 0
-    primary_term: int = 0
-    source: _Source | None = None
-
-    @property
-    def commit(self) -> str:
-        """Which commit wrote it."""
-        return "" if self.source is None else self.source.commit
-
-    @property
-    def last(self) -> _Commit | None:
-        """What the last commit added, or the last erasure moved."""
-        return None if self.source is None else self.source.last
-
-    @property
-    def erasures(self) -> int:
-        """How many users had been erased."""
-        return 0 if self.source is None else self.source.erasures
-
-    @property
-    def committed_at(self) -> datetime | None:
-        """When that commit was made (UTC, without a zone)."""
-        return None if self.last is None else _moment(self.last.committed_at)
 
 
 class Ledger:
@@ -150,8 +63,8 @@ class Ledger:
         last = [source.last for source in self._sources() if source.last]
         query = all_of(between("committed_at", since, None))
         pages = search_all(self._connection, self._history, [{"_shard_doc": "asc"}], query=query)
-        past = [msgspec.json.decode(hit.source, type=_Commit) for page in pages for hit in page]
-        known = {_name(one): one for one in [*past, *last]}
+        past = [msgspec.json.decode(hit.source, type=CommitDocument) for page in pages for hit in page]
+        known = {name_of(one): one for one in [*past, *last]}
         rows = [[getattr(one, name) for name in COMMIT_COLUMNS] for one in known.values()]
         return (
             pl.DataFrame(rows, schema=COMMIT_COLUMNS | {"committed_at": pl.String()}, orient="row")
@@ -162,7 +75,7 @@ class Ledger:
 
     def settled(self) -> datetime | None:
         """When the last commit was made, of any partition."""
-        made = (_moment(source.last.committed_at) for source in self._sources() if source.last)
+        made = (moment(source.last.committed_at) for source in self._sources() if source.last)
         return max(made, default=None)
 
     def standing(self, of: Partition, *, forever: bool = True) -> Standing:
@@ -173,7 +86,7 @@ class Ledger:
         )
         if patience:
             patience.done()
-        found = msgspec.json.decode(answer.data, type=_Document) if answer.status < 300 else _Document()
+        found = msgspec.json.decode(answer.data, type=Read) if answer.status < 300 else Read()
         if found.source is None:
             return Standing(None)
         row = found.source.row()
@@ -213,11 +126,11 @@ class Ledger:
         """
         span, commit = outcome.span, uuid4().hex
         self._remember(before)
-        now = _iso(stamp)
+        now = iso(stamp)
         counts = asdict(added)
-        last = _Commit(span.topic, span.partition, outcome.feed, span.start, span.end, now, **counts)
+        last = CommitDocument(span.topic, span.partition, outcome.feed, span.start, span.end, now, **counts)
         total = added if before.row is None else before.row.counts + added
-        document = _Source(
+        document = LedgerDocument(
             topic=span.topic,
             partition=span.partition,
             next_offset=span.end,
@@ -256,8 +169,8 @@ class Ledger:
             before = self.standing(of)
             if before.row is None or before.source is None or self._has_counted(before, of, erasure):
                 return
-            end, now = before.row.next_offset, _iso(stamp_after(before.committed_at))
-            last = _Commit(*of, feed, end, end, now, **asdict(added), erasure=erasure)
+            end, now = before.row.next_offset, iso(stamp_after(before.committed_at))
+            last = CommitDocument(*of, feed, end, end, now, **asdict(added), erasure=erasure)
             counts = asdict(before.row.counts + added)
             self._remember(before)
             document = msgspec.structs.replace(before.source, **counts, committed_at=now, last=last)
@@ -267,17 +180,17 @@ class Ledger:
     def _has_counted(self, before: Standing, of: Partition, erasure: str) -> bool:
         if before.last and before.last.erasure == erasure:
             return True
-        name = quote(_name_of_erasure(*of, erasure), safe="")
+        name = quote(name_of_erasure(*of, erasure), safe="")
         path = f"/{quote(self._history)}/_doc/{name}"
         answer = self._connection.request("GET", path, what="read the ledger", accept={HTTPStatus.NOT_FOUND})
         return answer.status < HTTPStatus.MULTIPLE_CHOICES
 
     def _begin(self, of: Partition) -> Standing:
         """Make the document of a partition that has none."""
-        made = self._replace(Standing(None), _Source(topic=of.topic, partition=of.partition))
+        made = self._replace(Standing(None), LedgerDocument(topic=of.topic, partition=of.partition))
         return self.standing(of) if made is None else made
 
-    def _replace(self, before: Standing, document: _Source) -> Standing | None:
+    def _replace(self, before: Standing, document: LedgerDocument) -> Standing | None:
         """Write a document over the one that was read, or where there was none; None if another has written it."""
         fresh = before.source is None
         guard = "op_type=create" if fresh else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
@@ -289,21 +202,21 @@ class Ledger:
         patience.done()
         if answer.status == HTTPStatus.CONFLICT:
             return None
-        wrote = msgspec.json.decode(answer.data, type=_Wrote)
+        wrote = msgspec.json.decode(answer.data, type=Wrote)
         return Standing(document.row(), wrote.seq_no, wrote.primary_term, document)
 
-    def _sources(self, *, forever: bool = False) -> Iterator[_Source]:
+    def _sources(self, *, forever: bool = False) -> Iterator[LedgerDocument]:
         order = [{"topic": "asc"}, {"partition": "asc"}]
         for page in search_all(self._connection, self._index, order, forever=forever):
             for hit in page:
-                yield msgspec.json.decode(hit.source, type=_Source)
+                yield msgspec.json.decode(hit.source, type=LedgerDocument)
 
     def _remember(self, before: Standing) -> None:
         """Put the last commit into the history, where it may be already."""
         if before.last is None:
             return
         one = before.last
-        name = quote(_name(one), safe="")
+        name = quote(name_of(one), safe="")
         patience = self._connection.patience(_WHAT, None)
         self._connection.request("PUT", f"/{quote(self._history)}/_doc/{name}", one, what=_WHAT, patience=patience)
         patience.done()
@@ -319,22 +232,3 @@ def moved(span: Span) -> LedgerMoved:
         where=f"{span.topic}/{span.partition}/{span.start}",
         mend="another run has processed it: run `advertisex process` again to go on from the ledger",
     )
-
-
-def _name(one: _Commit) -> str:
-    """What a commit is called in the history."""
-    if one.erasure:
-        return _name_of_erasure(one.topic, one.partition, one.erasure)
-    return f"{one.topic}/{one.partition}/{one.start}"
-
-
-def _name_of_erasure(topic: str, partition: int, erasure: str) -> str:
-    return f"{topic}/{partition}/erasure/{erasure}"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds") + "Z"
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=None)

@@ -1,0 +1,150 @@
+"""A commit to the embedded store: what is written for an outcome, within one transaction of the caller.
+
+A duplicate can only sit at the same event time, since the time is part of the identity. So only the stored
+events within the batch's own window of event time are looked through, and those at the very times of its
+stragglers: the cost of deduplication hardly grows with history.
+"""
+
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from advertisex.batches import Counts, Outcome, Span
+from advertisex.errors import LedgerMoved
+from advertisex.feeds import FEEDS
+from advertisex.stores.contract import ERASURES
+from advertisex.stores.same_log import check_same_log
+
+#: The columns of the ledger that count.
+COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed")
+_DENSE_SHARE = 0.98
+
+
+def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> Counts:
+    """Write an outcome under a time: events that are not stored yet, rejects, and the ledger. See `EventStore.commit`.
+
+    Raises:
+        LedgerMoved: the ledger does not stand at the span's start, or a user was erased since.
+        StoreError: the span is of another log than the ledger.
+    """
+    _advance(db, outcome)
+    stored = _insert_events(db, outcome, stamp)
+    _insert_rejects(db, outcome, stamp)
+    filtered = int((outcome.rejects["kind"] == "filtered").sum())
+    counts = Counts(
+        read=outcome.read,
+        stored=stored,
+        duplicate=outcome.events.height - stored + outcome.repeated,
+        filtered=filtered,
+        rejected=outcome.rejects.height - filtered,
+        erased=outcome.withheld.height,
+    )
+    _add_counts(db, outcome, counts, stamp)
+    return counts
+
+
+def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
+    """Move the checkpoint from the span's start to its end, or refuse."""
+    span = outcome.span
+    known = db.execute("SELECT count(*) FROM notes WHERE kind = ?", (ERASURES,)).fetchone()
+    if known and known[0] > outcome.erasures:
+        raise _moved(span, "a user was erased since")
+    row = db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
+    if row is None:
+        db.execute(
+            f"INSERT INTO ledger (topic, partition, next_offset, {', '.join(COUNTS)}) "
+            f"VALUES (?, ?, ?{', 0' * len(COUNTS)})",
+            (span.topic, span.partition, span.start),
+        )
+    else:
+        check_same_log(span.of, row[0] or "", span.log)
+    moved = db.execute(
+        "UPDATE ledger SET next_offset = ?, log = coalesce(log, ?) "
+        "WHERE topic = ? AND partition = ? AND next_offset = ? RETURNING 1",
+        (span.end, span.log or None, span.topic, span.partition, span.start),
+    ).fetchall()
+    if not moved:
+        raise _moved(span, "the ledger has moved on")
+
+
+def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> int:
+    events, span = outcome.events, outcome.span
+    if not events.height:
+        return 0
+    feed = FEEDS[outcome.feed]
+    columns = ", ".join(f'b."{name}"' for name in feed.columns)
+    low, high = (f"make_timestamp({micros})" for micros in _dense(events["event_time"]))
+    # A UUID is compared as one number; the batch holds its 16 bytes
+    db.register("batch", events.to_arrow())
+    try:
+        inserted = db.execute(
+            f"""
+            INSERT INTO {feed.name} BY NAME
+            SELECT b.event_id::UUID AS event_id, {columns}, ? AS topic, ? AS partition,
+                b."offset", b.ingested_at, ? AS processed_at
+            FROM batch b ANTI JOIN (
+                SELECT event_id, event_time FROM {feed.name} WHERE event_time BETWEEN {low} AND {high}
+                UNION ALL
+                SELECT event_id, event_time FROM {feed.name} WHERE event_time IN
+                    (SELECT event_time FROM batch WHERE event_time NOT BETWEEN {low} AND {high})
+            ) known
+            ON b.event_id::UUID = known.event_id AND b.event_time = known.event_time
+            """,
+            (span.topic, span.partition, stamp),
+        ).fetchone()
+    finally:
+        db.unregister("batch")
+    return int(inserted[0]) if inserted else 0
+
+
+def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> None:
+    if not outcome.rejects.height:
+        return
+    span = outcome.span
+    db.register("refused", outcome.rejects.to_arrow())
+    try:
+        db.execute(
+            'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
+            "NULL FROM refused",
+            (span.topic, span.partition, outcome.feed, stamp),
+        )
+    finally:
+        db.unregister("refused")
+
+
+def _add_counts(db: duckdb.DuckDBPyConnection, outcome: Outcome, counts: Counts, stamp: datetime) -> None:
+    span = outcome.span
+    added = ", ".join(f'"{name}" = "{name}" + {getattr(counts, name)}' for name in COUNTS)
+    db.execute(
+        f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?",
+        (span.topic, span.partition),
+    )
+    numbers = (getattr(counts, name) for name in COUNTS)
+    db.execute(
+        f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {", ".join(COUNTS)}) '
+        f"VALUES ({', '.join('?' * (6 + len(COUNTS)))})",
+        (span.topic, span.partition, outcome.feed, span.start, span.end, stamp, *numbers),
+    )
+
+
+def _moved(span: Span, why: str) -> LedgerMoved:
+    return LedgerMoved(
+        f"{why}; nothing of this batch was written",
+        where=f"{span.topic}/{span.partition}/{span.start}",
+        mend="another run has processed it: run `advertisex process` again to go on from the ledger",
+    )
+
+
+def _dense(times: pl.Series) -> tuple[int, int]:
+    """The shortest window of event time (µs) that holds 98 % of the events.
+
+    The others are stragglers: a window over them too would span all the history in between, so they are looked up
+    by their very times.
+    """
+    micros = np.sort(times.dt.timestamp("us").to_numpy())
+    others = int(len(micros) * (1 - _DENSE_SHARE))
+    widths = micros[len(micros) - 1 - others :] - micros[: others + 1]
+    start = int(widths.argmin())
+    return int(micros[start]), int(micros[len(micros) - 1 - others + start])
