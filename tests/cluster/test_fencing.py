@@ -15,7 +15,7 @@ from advertisex.cli.process import processing_of
 from advertisex.errors import LedgerMoved
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Committed, Processing, run
 from advertisex.stores.contract import Range
 
 EVENTS, BATCH, TAKEN = 1_000, 100, 300
@@ -69,8 +69,8 @@ def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_f
         monkeypatch.setattr(where, name, sleep_once)
         stop, taken = Event(), list[Counts]()
 
-        def stop_after_some(outcome: Any, counts: Counts) -> None:
-            taken.append(counts)
+        def stop_after_some(committed: Committed) -> None:
+            taken.append(committed.counts)
             if sum(c.read for c in taken) == TAKEN:
                 stop.set()
 

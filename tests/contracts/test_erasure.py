@@ -24,7 +24,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Committed, Processing, run
 from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery
 
 OutcomeOf = Callable[..., Outcome]
@@ -258,7 +258,7 @@ def test_a_run_hears_of_an_erasure_between_two_of_its_batches(worlds: Callable[.
     world.append([*good("user8", 0, 1, 2), *good(USERS[0], 0), *good(USERS[0], 1), *good("user8", 3)])
     erased: list[Run] = []
 
-    def on_commit(outcome: Outcome, counts: Counts) -> None:
+    def on_commit(committed: Committed) -> None:
         if not erased:
             erased.append(world.erase(USERS[0]))
 

@@ -76,4 +76,4 @@ def test_a_pipe_whose_reader_has_seen_enough_ends_it_quietly(tmp_path: Path) -> 
     listing = f"{ADVERTISEX} rejects list --limit 1000 --data data | head -1"
     ended = subprocess.run(["/bin/sh", "-c", listing], cwd=tmp_path, capture_output=True, text=True, check=True)
 
-    assert (ended.stdout, ended.stderr) == ("By reason\n", "")
+    assert (ended.stdout, ended.stderr) == ("By feed, reason and hour of ingestion\n", "")
