@@ -3,6 +3,7 @@ import re
 import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from threading import Event
 from typing import Any
 
 import pytest
@@ -181,17 +182,20 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("wait", HOSTILE)
-def test_a_hostile_retry_after_neither_stops_nor_crashes_following(
-    wait: str, server, answer, log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hostile_retry_after_neither_stops_nor_crashes_following(wait: str, server, answer, log) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("advertisex.ingestion.follow.time.sleep", slept.append)
+
+    class Sleepless(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            slept.append(timeout or 0.0)
+            return False
+
     server.answers = [answer(status=503, headers={"Retry-After": wait}), answer(b'[{"a":1}]')]
 
     def stop(messages: int, size: int) -> None:
         raise KeyboardInterrupt
 
     options = IngestOptions(follow=True, every=0.01, retry_wait=0.01)
-    published = ingest(FEEDS["impressions"], [server.url], log, options, stop, on_failure=lambda error: None)
+    published = ingest(FEEDS["impressions"], [server.url], log, options, stop, lambda error: None, Sleepless())
     assert published.messages == 1
     assert max(slept) <= 600
