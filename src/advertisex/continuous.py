@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import structlog
 
-from advertisex.errors import AdvertiseXError, SourceError
+from advertisex.errors import SourceError, StoreInterrupted
 from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import redacted
 from advertisex.ingestion.ingest import IngestOptions, ingest
@@ -68,14 +68,14 @@ def run_continuously(
 def _following(
     sources: Sequence[Source], open_log: OpenLog, observer: Observer, stop: Event, on_failure: Callable[[], None]
 ) -> Iterator[None]:
-    """Follow the sources as long as the block runs; a failure of the log ends the block, and is raised after it."""
-    failures: list[AdvertiseXError] = []
+    """Follow the sources as long as the block runs; a failure of a thread ends the block, and is raised after it."""
+    failures: list[BaseException] = []
 
     def follow(source: Source) -> None:
         try:
             with open_log() as log:
                 _follow(source, log, observer, stop)
-        except AdvertiseXError as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it is heard
             failures.append(error)
             stop.set()
             on_failure()
@@ -85,6 +85,10 @@ def _following(
         thread.start()
     try:
         yield
+    except StoreInterrupted as interrupted:
+        if failures:  # that is why it was interrupted
+            raise failures[0] from interrupted
+        raise
     finally:
         stop.set()
         for thread in threads:  # one may be waiting for its source: what it appended is in the log

@@ -219,17 +219,18 @@ def test_a_source_that_is_described_wrongly_is_told_before_anything_begins(
     assert ended.err.count("\n") == 1
 
 
-def test_a_log_that_cannot_be_written_any_more_ends_it_all_with_that_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [LogError("the disk is full"), ValueError("the disk is full")])
+def test_a_source_that_cannot_go_on_ends_it_all_with_its_error(tmp_path: Path, error: Exception) -> None:
     class Full(SqliteLog):
         def append(self, topic: str, messages: Any) -> None:
-            raise LogError("the disk is full")
+            raise error
 
     (tmp_path / "a.ndjson").write_text(impressions(range(3)))
     source = Source(FEEDS["impressions"], str(tmp_path / "a.ndjson"), IngestOptions(follow=True, every=0.1))
     with DuckdbStore(tmp_path / "store.duckdb") as store:
         observer = Observer(Metrics(store), lines=False)
         stop = Event()
-        with pytest.raises(LogError, match="the disk is full"):
+        with pytest.raises(type(error), match="the disk is full"):
             run_continuously(
                 [source], partial(Full, tmp_path / "log.db"), store, Processing(FEEDS, follow=True), observer, stop
             )

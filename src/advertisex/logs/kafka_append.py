@@ -52,8 +52,12 @@ class _Reports:
         """Take the report of one message."""
         if error is not None:
             self.failures.append((error, len(message.value() or b"")))
+            return
+        partition, offset = message.partition(), message.offset()
+        if partition is None or offset is None or offset < 0:  # it is in the log, but nobody can say where
+            self.failures.append((KafkaError(KafkaError._NO_OFFSET), len(message.value() or b"")))
         else:
-            self.offsets[message.partition() or 0].append(message.offset() or 0)
+            self.offsets[partition].append(offset)
 
 
 class KafkaAppender:

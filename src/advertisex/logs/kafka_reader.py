@@ -94,7 +94,11 @@ class KafkaReader:
             held = set(self._share.held())
             if not self._dealt or self._moves or not self._ended.issuperset(held):
                 return False
-        return self._rest.is_read(held)
+        try:
+            return self._rest.is_read(held)
+        except LogError as error:  # it is asked again
+            self._warn(error)
+            return False
 
     def is_current(self, span: Span) -> bool:
         """See `LogReader.is_current`."""

@@ -7,9 +7,12 @@ A member that ended then would leave them unread. The ledger tells of them.
 import time
 from collections.abc import Callable, Collection, Mapping
 
+import structlog
+
 from advertisex.batches import Partition
 from advertisex.logs.contract import Positions
 
+_LOG = structlog.get_logger(__name__)
 _ASK_SECONDS = 0.5
 #: A ledger that stands still for so long gets no further: behind its last message a log may hold what is none.
 _STANDSTILL_SECONDS = 60.0
@@ -53,4 +56,9 @@ class Rest:
             if unread != self._unread:
                 self._unread, self._moved_at = unread, now
             self._asked_at = now
-        return not self._unread or now > self._moved_at + _STANDSTILL_SECONDS
+        if self._unread and now > self._moved_at + _STANDSTILL_SECONDS:
+            _LOG.warning(
+                "the ledger stands still: what others hold of the log may be unread", partitions=len(self._unread)
+            )
+            return True
+        return not self._unread

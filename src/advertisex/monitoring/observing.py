@@ -102,10 +102,11 @@ def _alerting(
         now = utc_now()
         monitor.look(now, reached(log, store, topics, now))
 
-    with open_log() as log:
-        with ticking("judge what came in", _LOOK_SECONDS, look, metrics.look_failed):
-            yield
+    def end() -> None:
         try:
             monitor.close(utc_now())
         except StoreError as error:
             _LOG.warning("cannot note which alerts were sent: they may be sent again", error=str(error))
+
+    with open_log() as log, ticking("judge what came in", _LOOK_SECONDS, look, metrics.look_failed, end):
+        yield

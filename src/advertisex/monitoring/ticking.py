@@ -10,11 +10,17 @@ import structlog
 from advertisex.errors import AdvertiseXError
 
 _LOG = structlog.get_logger(__name__)
-_END_SECONDS = 5.0
+_END_SECONDS = 60.0
 
 
 @contextmanager
-def ticking(what: str, seconds: float, tick: Callable[[], None], on_failure: Callable[[], None]) -> Iterator[None]:
+def ticking(
+    what: str,
+    seconds: float,
+    tick: Callable[[], None],
+    on_failure: Callable[[], None],
+    at_end: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Do something at once, and then every so many seconds, in a thread, as long as the block runs.
 
     A failure is a warning in the log, once as long as it stays the same, and it is tried again.
@@ -24,26 +30,31 @@ def ticking(what: str, seconds: float, tick: Callable[[], None], on_failure: Cal
         seconds: from the beginning of one to that of the next.
         tick: does it.
         on_failure: called after each failure.
+        at_end: done last, in the same thread.
     """
     ended = Event()
 
+    def attempt(do: Callable[[], None], told: str) -> str:
+        """Do it; what it failed of, if it did."""
+        try:
+            do()
+        except AdvertiseXError as error:
+            on_failure()
+            if str(error) != told and not ended.is_set():
+                _LOG.warning(f"cannot {what}, and try again", error=str(error))
+            return str(error)
+        except BaseException as error:  # noqa: BLE001 - the flow goes on, and so does the watching: Polars may panic
+            on_failure()
+            _LOG.error(f"cannot {what}: report this", error=type(error).__name__)
+        return ""
+
     def run() -> None:
-        last = ""
-        while True:
+        told = ""
+        while not ended.is_set():
             began = time.monotonic()
-            try:
-                tick()
-                last = ""
-            except AdvertiseXError as error:
-                on_failure()
-                if str(error) != last and not ended.is_set():
-                    _LOG.warning(f"cannot {what}, and try again", error=str(error))
-                last = str(error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the pipeline goes on, and so does the watching
-                on_failure()
-                _LOG.error(f"cannot {what}: report this", error=type(error).__name__)
-            if ended.wait(max(0.0, began + seconds - time.monotonic())):
-                return
+            told = attempt(tick, told)
+            ended.wait(max(0.0, began + seconds - time.monotonic()))
+        attempt(at_end, told)
 
     thread = Thread(target=run, name=what, daemon=True)
     thread.start()
@@ -51,4 +62,4 @@ def ticking(what: str, seconds: float, tick: Callable[[], None], on_failure: Cal
         yield
     finally:
         ended.set()
-        thread.join(_END_SECONDS)  # it may be waiting for a server that is away
+        thread.join(_END_SECONDS)  # what it uses is closed after it

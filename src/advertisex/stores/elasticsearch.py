@@ -32,7 +32,7 @@ from advertisex.stores.elasticsearch_known import Known, known_of
 from advertisex.stores.elasticsearch_ledger import Ledger, moved
 from advertisex.stores.elasticsearch_ledger_documents import Standing
 from advertisex.stores.elasticsearch_notes import Notes
-from advertisex.stores.elasticsearch_rejects import document_ids, marking, reject_query
+from advertisex.stores.elasticsearch_rejects import document_ids, marking, reject_query, without_value
 from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
 from advertisex.stores.elasticsearch_search import (
     all_of,
@@ -309,7 +309,7 @@ class ElasticsearchStore:
     def _write_some_rejects(self, lines: Lines, rows: range, stop: threading.Event) -> None:
         verdicts = send(self._connection, self._indices.rejects, lines, rows, stop)
         for _, why in verdicts.refused:  # there is nowhere else to keep it
-            raise StoreError(f"cannot keep a reject: {why}", where=str(self._connection.address))
+            raise StoreError(f"cannot keep a reject: {without_value(why)}", where=str(self._connection.address))
 
     def _exact_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         scanned = self.scan("clicks", ["user_id", "campaign_id", "clicks", "conversions"], within)

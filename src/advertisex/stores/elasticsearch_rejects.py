@@ -21,6 +21,11 @@ def document_ids() -> pl.Expr:
     return pl.concat_str(topic, pl.lit("-"), "partition", pl.lit("-"), "offset")
 
 
+def without_value(why: str) -> str:
+    """What Elasticsearch says of a document, without the value that it may quote."""
+    return why.partition(" Preview of field")[0]
+
+
 def reject_query(query: RejectQuery) -> dict[str, Any] | None:
     """Which rejects are asked for, as Elasticsearch takes it."""
     given = [(name, value) for name in ("reason", "feed", "kind") if (value := getattr(query, name)) is not None]
@@ -54,5 +59,5 @@ def _mark(connection: Connection, index: str, lines: Lines, rows: range, stop: t
     while waiting:
         verdicts = send(connection, index, lines, waiting, stop)
         for _, why in verdicts.refused:
-            raise StoreError(f"cannot mark a reject: {why}", where=str(connection.address))
+            raise StoreError(f"cannot mark a reject: {without_value(why)}", where=str(connection.address))
         waiting = verdicts.conflicts  # someone else has changed them meanwhile
