@@ -21,8 +21,8 @@ from proxy import FaultyProxy
 from traffic import POLICY, Traffic, memory, messages_read, wait_until
 
 from advertisex.batches import Counts, Partition
-from advertisex.cli.process import processing_of
 from advertisex.errors import INTERRUPTED
+from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, run
 from advertisex.stores import elasticsearch_client, elasticsearch_patience
 from advertisex.stores.contract import Range

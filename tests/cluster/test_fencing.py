@@ -11,10 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from advertisex.batches import Counts, Partition, Span
-from advertisex.cli.process import processing_of
 from advertisex.errors import LedgerMoved
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
+from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, Processing, run
 from advertisex.stores.contract import Range
 

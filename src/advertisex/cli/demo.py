@@ -14,12 +14,12 @@ from rich.text import Text
 from advertisex.cli.analyze import print_correlation, print_summary
 from advertisex.cli.options import DataOption, DebugOption, JsonOption, LogOption, StoreOption, opened_log, opened_store
 from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, print_table
-from advertisex.cli.process import processing_of
 from advertisex.demo import Demonstration, demonstrate, simulate_files
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings
 from advertisex.load_settings import load_settings
+from advertisex.processing.configured import processing_of
 
 #: Numbers of the truth that are too many to be told one by one, and what they are by.
 _MANY = {"value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}

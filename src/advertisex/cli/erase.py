@@ -18,11 +18,11 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import err, out, print_json, print_table
-from advertisex.cli.process import pseudonym_key_of
 from advertisex.errors import ConfigurationError
 from advertisex.feed_settings import configured_feeds
 from advertisex.privacy.erasure import erase as erase_user
 from advertisex.privacy.record import Removed, Run, runs_in
+from advertisex.processing.configured import pseudonym_key_of
 from advertisex.stores.contract import ERASURES
 
 _COLUMNS = ("feed", "events", "filtered", "rejected", "messages")

@@ -1,13 +1,9 @@
 """`advertisex process`: from the log into the store."""
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
-from threading import Event
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -26,18 +22,15 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import err, ledger_dict, print_json, print_ledger, progress
+from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.workers import check_shareable, command_of_worker, run_workers
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
-from advertisex.feed_settings import configured_feeds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import Observer, observing
-from advertisex.processing.catalogue_file import read_catalogue
-from advertisex.processing.enrich import Catalogue
+from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
-from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, run
-from advertisex.processing.websites import host_of
 from advertisex.settings import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.interruptible import GivenUp, interruptible
@@ -99,34 +92,6 @@ def _ledger_of(settings: Settings) -> list[LedgerRow]:
         return store.ledger()
 
 
-def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
-    """How the settings say that events are processed."""
-    policy = settings.policy
-    return Processing(
-        feeds=configured_feeds(settings),
-        policy=Policy(
-            policy.negative_users, policy.blocked_users, frozenset(_host(site) for site in policy.blocked_sites)
-        ),
-        catalogue=read_catalogue(settings.catalogue) if settings.catalogue else Catalogue(),
-        batch_size=settings.batch_size,
-        follow=follow,
-        pseudonym_key=pseudonym_key_of(settings),
-    )
-
-
-def pseudonym_key_of(settings: Settings) -> bytes:
-    """The secret of the settings under which pseudonyms are made; empty where there is none."""
-    key = settings.privacy.pseudonym_key
-    return b"" if key is None else key.get_secret_value().encode()
-
-
-def _host(site: str) -> str:
-    host = host_of(site)
-    if host is None:
-        raise ConfigurationError(f"setting policy.blocked_sites: {site!r} is no host", mend="write it as example.com")
-    return host.rstrip(".")
-
-
 def process_log(log: EventLog, store: EventStore, processing: Processing, settings: Settings) -> bool:
     """Process with a progress bar; an interrupt ends it after the batch that is being committed.
 
@@ -154,22 +119,3 @@ def process_log(log: EventLog, store: EventStore, processing: Processing, settin
 def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:
     log_once_more = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
     return observing(settings, store, log_once_more, processing, lines=not err.is_terminal, alerts=False)
-
-
-@contextmanager
-def stop_on_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
-    """An event that SIGINT or SIGTERM sets; a second one does not wait for the batch that is being committed."""
-    stop = Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        on_stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

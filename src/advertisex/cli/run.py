@@ -16,13 +16,14 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
-from advertisex.cli.process import processing_of, stop_on_signals
+from advertisex.cli.signals import stop_on_signals
 from advertisex.continuous import Source, run_continuously
 from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.mapping import Mapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import observing
+from advertisex.processing.configured import processing_of
 from advertisex.settings import Settings, SourceSettings
 
 _LOG = structlog.get_logger(__name__)

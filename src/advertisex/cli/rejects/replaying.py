@@ -17,7 +17,6 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import err, out, plain, print_json, print_table, progress
-from advertisex.cli.process import processing_of, stop_on_signals
 from advertisex.cli.rejects.choosing import (
     FeedOption,
     IdsArgument,
@@ -27,9 +26,11 @@ from advertisex.cli.rejects.choosing import (
     UntilOption,
     query_of,
 )
+from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.mapping import Mapping
+from advertisex.processing.configured import processing_of
 from advertisex.rejects.export import payload_fields
 from advertisex.rejects.pretty import one_line
 from advertisex.rejects.preview import Preview, Verdict, preview

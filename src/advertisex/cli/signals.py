@@ -1,0 +1,26 @@
+"""How a command that goes on is asked to end."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
+
+
+@contextmanager
+def stop_on_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
+    """An event that SIGINT or SIGTERM sets; a second one does not wait for the batch that is being committed."""
+    stop = Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        on_stop()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,38 @@
+"""How the settings say that events are processed."""
+
+from advertisex.errors import ConfigurationError
+from advertisex.feed_settings import configured_feeds
+from advertisex.processing.catalogue_file import read_catalogue
+from advertisex.processing.enrich import Catalogue
+from advertisex.processing.policy import Policy
+from advertisex.processing.runner import Processing
+from advertisex.processing.websites import host_of
+from advertisex.settings import Settings
+
+
+def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
+    """How the settings say that events are processed."""
+    policy = settings.policy
+    return Processing(
+        feeds=configured_feeds(settings),
+        policy=Policy(
+            policy.negative_users, policy.blocked_users, frozenset(_host(site) for site in policy.blocked_sites)
+        ),
+        catalogue=read_catalogue(settings.catalogue) if settings.catalogue else Catalogue(),
+        batch_size=settings.batch_size,
+        follow=follow,
+        pseudonym_key=pseudonym_key_of(settings),
+    )
+
+
+def pseudonym_key_of(settings: Settings) -> bytes:
+    """The secret of the settings under which pseudonyms are made; empty where there is none."""
+    key = settings.privacy.pseudonym_key
+    return b"" if key is None else key.get_secret_value().encode()
+
+
+def _host(site: str) -> str:
+    host = host_of(site)
+    if host is None:
+        raise ConfigurationError(f"setting policy.blocked_sites: {site!r} is no host", mend="write it as example.com")
+    return host.rstrip(".")
