@@ -46,8 +46,8 @@ def test_paths_in_the_file_are_meant_from_its_folder(tmp_path: Path) -> None:
     ("variable", "value", "says"),
     [
         ("ADVERTISEX_BATCHSIZE", "3", "ADVERTISEX_BATCHSIZE"),
-        ("ADVERTISEX_POLICY__BLOCKED_SITES", "x", "blocked_sites|policy"),
-        ("ADVERTISEX_POLICY", "", "policy"),
+        ("ADVERTISEX_POLICY__BLOCKED_SITES", "x", "ADVERTISEX_POLICY"),
+        ("ADVERTISEX_POLICY", "", "ADVERTISEX_POLICY"),
         ("ADVERTISEX_TIMES__EARLIEST", "0001-01-01T00:00:00+10:00", "times.earliest"),
         ("ADVERTISEX_TIMES__FORMATS", '["%Q"]', "times.formats"),
         ("ADVERTISEX_MEMORY", "much", "512MB"),

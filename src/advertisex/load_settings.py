@@ -1,6 +1,7 @@
 """Reading the settings: a TOML file, then `ADVERTISEX_*` environment variables, then flags, in that rising order."""
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from advertisex.settings import Settings
 _PLAIN = {
     "extra_forbidden": "there is no such setting",
     "string_pattern_mismatch": "write a number and a unit, such as 512MB",
+    "time_delta_parsing": "write a number of seconds, or ISO 8601 such as PT15M",
+    "float_parsing": "write a number",
+    "int_parsing": "write a whole number",
 }
 
 
@@ -47,8 +51,12 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
     try:
         return Layered(**given)
     except SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        variable = f"ADVERTISEX_{field[1].upper()}" if field else "a variable"
         raise ConfigurationError(
-            f"{error}", where="environment", mend="write lists and tables in the environment as JSON"
+            f"what {variable}, or one that begins so, says is no JSON",
+            where="environment",
+            mend="write lists and tables in the environment as JSON",
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -42,6 +42,8 @@ def _earliest(moment: datetime) -> datetime:
 def _followable(source: str) -> str:
     if source.strip() in {"", "-"}:
         raise ValueError("name a file, folder, glob or URL")
+    if "://" in source and not source.lower().startswith(("http://", "https://")):
+        raise ValueError("a URL begins with http:// or https://")
     return source
 
 

@@ -93,7 +93,7 @@ def test_a_terminal_is_asked_first(
     ("arguments", "said"),
     [
         (["user4711"], "stdin is no terminal; add --yes"),
-        (["", "--yes"], "the user's id is empty"),
+        (["", "--yes"], "that is no id of a user"),
         (["--yes"], "missing argument 'USER'"),
     ],
 )

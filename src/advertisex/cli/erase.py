@@ -23,6 +23,7 @@ from advertisex.feed_settings import configured_feeds
 from advertisex.privacy.erasure import erase as erase_user
 from advertisex.privacy.record import Removed, Run, runs_in
 from advertisex.processing.configured import pseudonym_key_of
+from advertisex.processing.pseudonym_key import check_pseudonym_key
 from advertisex.stores.contract import ERASURES
 
 _COLUMNS = ("feed", "events", "filtered", "rejected", "messages")
@@ -38,13 +39,17 @@ def erase(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Remove a user from events, rejects and the embedded log, and withhold what comes of them later. For good."""
+    """Remove a user from events, rejects and the embedded log, and withhold what comes of them later. For good.
+
+    An id that begins with a dash comes last, after `--`.
+    """
     settings = settings_of(config, data=data, log=log, store=store)
-    if not user:
-        raise ConfigurationError("the user's id is empty", mend="give the id as messages have it")
+    if not user.strip() or not user.isprintable():
+        raise ConfigurationError("that is no id of a user", mend="give the id as messages have it")
     if not yes:
         _ask()
     with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
+        check_pseudonym_key(event_store, pseudonym_key_of(settings))
         run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key_of(settings))
     if as_json:
         print_json(_document(run))
@@ -104,8 +109,8 @@ def _totals(removed: list[Removed]) -> list[int]:
 
 def _document(run: Run) -> dict[str, Any]:
     return {
-        "asked_at": run.asked_at.isoformat(),
-        "done_at": run.done_at and run.done_at.isoformat(),
+        "asked_at": run.asked_at.isoformat().replace("+00:00", "Z"),
+        "done_at": run.done_at and run.done_at.isoformat().replace("+00:00", "Z"),
         "log_overwritten": run.log,
         "removed": [msgspec.structs.asdict(one) for one in run.removed],
     }

@@ -18,6 +18,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
 from advertisex.cli.signals import stop_on_signals
 from advertisex.continuous import Source, run_continuously
+from advertisex.errors import ConfigurationError
 from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.mapping import Mapping
 from advertisex.ingestion.options import IngestOptions
@@ -64,12 +65,21 @@ def sources_of(settings: Settings) -> list[Source]:
     Raises:
         ConfigurationError: a source is described wrongly.
     """
-    feeds = configured_feeds(settings)
-    return [Source(feeds[one.feed], one.source, _options(one, settings)) for one in settings.sources]
+    feeds, found = configured_feeds(settings), list[Source]()
+    for number, one in enumerate(settings.sources):
+        try:
+            options = _options(one, settings)
+            options.mapping.for_feed(feeds[one.feed])
+            found.append(Source(feeds[one.feed], one.source, options.checked()))
+        except ConfigurationError as error:  # it speaks of the options of `ingest`, which are named alike
+            raise ConfigurationError(
+                f"setting sources.{number}: {error.what}", mend=error.mend or "see docs/settings.md for every setting"
+            ) from error
+    return found
 
 
 def _options(source: SourceSettings, settings: Settings) -> IngestOptions:
-    options = IngestOptions(
+    return IngestOptions(
         format=source.format,
         records=source.records,
         columns=source.columns,
@@ -82,5 +92,3 @@ def _options(source: SourceSettings, settings: Settings) -> IngestOptions:
         retry_wait=settings.api.retry_wait,
         max_attempts=settings.api.attempts,
     )
-    options.mapping.for_feed(configured_feeds(settings)[source.feed])
-    return options.checked()

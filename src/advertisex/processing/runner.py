@@ -16,6 +16,7 @@ from advertisex.processing.ahead import ahead
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
+from advertisex.processing.pseudonym_key import note_pseudonym_key
 from advertisex.processing.suppression import NOBODY, suppression_in
 from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.same_log import check_same_logs
@@ -113,11 +114,13 @@ def run(
     Raises:
         StoreError: the ledger is that of another log, or the store cannot be written.
         LogError: the log cannot be read.
+        ConfigurationError: users are stored under pseudonyms of another key.
     """
     total = Counts()
     erased = _Erased(store)
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
+    note_pseudonym_key(store, processing.pseudonym_key)
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         again = True
         while again and not stop.is_set():

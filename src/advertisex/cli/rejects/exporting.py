@@ -40,7 +40,10 @@ _FORMATS = ("ndjson", "csv")
 
 
 def export_rejects(
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="ndjson or csv.")] = "ndjson",
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="ndjson or csv.  \\[default: csv into a .csv file, else ndjson]"),
+    ] = None,
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it is written.  \\[default: stdout]")] = None,
     reason: ReasonOption = None,
     feed: FeedOption = None,
@@ -57,6 +60,7 @@ def export_rejects(
     debug: DebugOption = False,
 ) -> None:
     """Write rejected and filtered messages, whole, for other programs: as NDJSON, or as CSV for spreadsheets."""
+    format_ = format_ or ("csv" if to and to.suffix.lower() == ".csv" else "ndjson")
     if format_ not in _FORMATS:
         raise ConfigurationError(f"--format: there is no {format_!r}", mend=f"use one of {', '.join(_FORMATS)}")
     query = query_of(reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, limit=limit)

@@ -106,7 +106,7 @@ def _print(row: dict[str, Any], explained: Explained, fate: Fate | None, *, full
 
 _FATES = {
     "waiting": "not processed yet",
-    "accepted": "accepted: stored, or a duplicate of what is stored",
+    "accepted": "accepted: stored, or a duplicate of what is stored (unless it was erased since)",
     "rejected": "rejected again, ",
     "filtered": "filtered again, ",
 }
