@@ -54,7 +54,7 @@ def after(course: str, states: States | None = None, start: int = 0, cooldown: t
         ("bbgbgg", "resolved", 0, 4),
         ("bbggb", "pending", 4, None),
         ("bbggbb", "firing", 4, None),
-        ("bbggbg", None, None, None),
+        ("bbggbg", "resolved", 0, 2),
     ],
 )
 def test_the_course_of_an_alert(course: str, status: str | None, since: int | None, ended: int | None) -> None:
@@ -100,6 +100,27 @@ def test_what_fires_again_within_the_cooldown_is_told_when_it_has_passed_and_onl
     assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 4 * BUCKET, "firing")]
     over = after("gg", states, 6, cooldown)
     assert due(over, "a", told_at + cooldown) == [], "it came and went without a word"
+    much_later = after("g" * 20, over, 8, cooldown)
+    assert due(much_later, "a", told_at + 2 * cooldown) == [], "nor is anything said later"
+
+
+def test_a_blip_changes_nothing_about_the_cooldown() -> None:
+    cooldown, told_at = timedelta(hours=4), START + 2 * BUCKET
+    states = after("bb", cooldown=cooldown)
+    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = after("gg", states, 2, cooldown)
+    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = after("bb", after("bg", states, 4, cooldown), 6, cooldown)
+
+    assert states[KEY].status == "firing"
+    assert due(states, "a", told_at + cooldown - timedelta(seconds=1)) == []
+    assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 6 * BUCKET, "firing")]
+
+
+def test_what_is_pending_and_no_longer_judged_is_resolved_as_before() -> None:
+    states = after("bbgg")
+    later = cleared(after("b", states, 4), ["volume"], START + UNJUDGED + 5 * BUCKET)
+    assert later == states
 
 
 def test_a_failure_is_kept_until_the_channel_is_told() -> None:

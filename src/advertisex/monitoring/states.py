@@ -1,7 +1,7 @@
 """How alerts stand, and who has yet to be told: a state machine, as pure functions.
 
     bad       pending ── bad, so many in a row ──▶ firing ── good, so many in a row ──▶ resolved ── bad ──▶ pending
-              └─ good: forgotten
+              └─ good: forgotten, or resolved as before
 
 A bucket that a rule cannot judge changes nothing. Each channel is told once that an alert fires and once that it is
 resolved; what it was told is part of the state, so that whoever reads it back goes on where the last one was.
@@ -46,6 +46,7 @@ class State:
         told_at: when the first channel was told that it fires.
         quiet_until: before then nobody is told: the last incident of this alert was told not long ago.
         undelivered: why the channels that could not be told could not.
+        last: while it is pending, the resolved incident that it may replace.
     """
 
     key: Key
@@ -64,6 +65,7 @@ class State:
     told_at: datetime | None = None
     quiet_until: datetime | None = None
     undelivered: Mapping[str, str] = field(default_factory=dict)
+    last: "State | None" = None
 
 
 States = Mapping[Key, State]
@@ -109,7 +111,6 @@ def step(
 def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int, cooldown: timedelta) -> State:
     bucket = verdict.bucket
     if state is None or state.status == "resolved":
-        quiet = state and (state.told_at + cooldown if state.told_at else state.quiet_until)
         state = State(
             verdict.key,
             severity,
@@ -121,9 +122,9 @@ def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int
             None,
             None,
             None,
-            quiet_until=quiet or None,
+            last=state,
         )
-    last = replace(
+    bad = replace(
         state,
         seen=bucket,
         value=verdict.value,
@@ -133,11 +134,19 @@ def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int
         ended=None,
         run=0 if state.status == "firing" else state.run + 1,
     )
-    return replace(last, status="firing", fired=bucket, run=0) if last.run >= pending else last
+    return _fired(bad, cooldown) if bad.run >= pending else bad
+
+
+def _fired(state: State, cooldown: timedelta) -> State:
+    last = state.last
+    quiet = last and (last.told_at + cooldown if last.told_at else last.quiet_until)
+    return replace(state, status="firing", fired=state.seen, run=0, quiet_until=quiet or None, last=None)
 
 
 def _good(state: State | None, verdict: Verdict, pending: int) -> State | None:
-    if state is None or state.status == "pending":
+    if state is not None and state.status == "pending":
+        state = state.last
+    if state is None:
         return None
     if state.status == "resolved":
         return replace(state, seen=verdict.bucket)
@@ -157,8 +166,12 @@ def cleared(states: States, rules: Iterable[str], judged: datetime) -> dict[Key,
     kept = {}
     for key, state in states.items():
         unjudged = judged - state.seen
-        if key.rule not in names or (state.status == "pending" and unjudged > UNJUDGED):
+        if key.rule not in names:
             continue
+        if state.status == "pending" and unjudged > UNJUDGED:
+            if state.last is None:
+                continue
+            state = state.last  # noqa: PLW2901 - as if it had been good
         if state.status == "firing" and unjudged > UNJUDGED:
             kept[key] = replace(state, status="resolved", run=0, ended=state.ended or state.seen)
         elif state.status != "resolved" or judged - (state.ended or state.seen) <= REMEMBERED:
@@ -183,7 +196,7 @@ def _said(state: State, channel: str, now: datetime) -> Said | None:
         return None
     if told == "firing":
         return "resolved"
-    was_quiet = state.quiet_until and state.seen < state.quiet_until and not state.told
+    was_quiet = state.quiet_until and (state.ended or state.seen) < state.quiet_until and not state.told
     late = now - (state.ended or state.seen) > WORTH_TELLING
     return None if was_quiet or late else "over"
 
