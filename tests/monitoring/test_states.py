@@ -117,6 +117,54 @@ def test_a_blip_changes_nothing_about_the_cooldown() -> None:
     assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 6 * BUCKET, "firing")]
 
 
+def told_that_it_fires(*channels: str) -> dict[Key, State]:
+    states = after("bb")
+    for channel in channels:
+        states = delivered(states, channel, due(states, channel, START), START)
+    return states
+
+
+@pytest.mark.parametrize("course", ["gggb", "gggbg", "gggbb", "gggbbb", "ggbbggbb", "ggbbggbggbbgg"])
+def test_the_end_is_told_whatever_follows_it(course: str) -> None:
+    now = START + 20 * BUCKET
+    states = after(course, told_that_it_fires("a"), 2)
+    assert due(states, "a", now) == [Due(KEY, START, "resolved")], "before anything else"
+    states = delivered(states, "a", due(states, "a", now), now)
+    assert all(one.since > START for one in due(states, "a", now))
+    if states[KEY].status == "firing":
+        assert due(states, "a", now) == [Due(KEY, states[KEY].since, "firing")]
+
+
+def test_an_incident_is_kept_until_each_channel_that_knows_of_it_is_told_its_end() -> None:
+    now = START + 4 * BUCKET
+    states = after("gg", told_that_it_fires("a", "b"), 2)
+    states = delivered(states, "a", due(states, "a", now), now)
+    states = failed(after("bb", states, 4), "b", due(states, "b", now), "no")
+    first = states[KEY].last
+    assert first is not None
+    assert first.undelivered == {"b": "no"}
+    assert due(states, "a", now) == [Due(KEY, START + 4 * BUCKET, "firing")]
+    assert due(states, "b", now) == [Due(KEY, START, "resolved")]
+    states = delivered(states, "b", due(states, "b", now), now)
+    assert due(states, "b", now) == [Due(KEY, START + 4 * BUCKET, "firing")]
+    assert after("ggbb", states, 6)[KEY].last is None, "nothing is owed"
+
+
+@pytest.mark.parametrize("course", ["", "g", "gg", "ggb", "ggbb"])
+def test_the_end_of_a_rule_is_the_end_of_its_alerts(course: str) -> None:
+    now = START + 10 * BUCKET
+    states = cleared(after(course, told_that_it_fires("a"), 2), [], now)
+    assert due(states, "a", now) == [Due(KEY, START, "resolved")]
+    states = delivered(states, "a", due(states, "a", now), now)
+    assert cleared(states, [], now) == {}
+
+
+def test_a_channel_that_is_gone_for_good_keeps_nothing_for_ever() -> None:
+    states = after("ggbb", told_that_it_fires("a"), 2)
+    later = after("b" * (REMEMBERED // BUCKET), states, 6)
+    assert cleared(later, ["volume"], later[KEY].seen)[KEY].last is None
+
+
 def test_what_is_pending_and_no_longer_judged_is_resolved_as_before() -> None:
     states = after("bbgg")
     later = cleared(after("b", states, 4), ["volume"], START + UNJUDGED + 5 * BUCKET)

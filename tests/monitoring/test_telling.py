@@ -128,6 +128,32 @@ def test_what_came_and_went_while_nobody_looked_is_told_after_the_restart(path: 
     assert "over: events of bids, from 2026-03-02 06:00 UTC to 2026-03-02 12:00 UTC" in told["message"]
 
 
+def test_what_ended_and_began_again_while_nobody_looked_is_told_in_its_order(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    desk.play(2, BOTH_GONE)
+    desk.world.play(2)
+    desk.world.play(2, BOTH_GONE)
+    desk.look()
+    desk.look()
+    assert [one["title"] for one in hook.got] == [
+        "AdvertiseX: 2 firing",
+        "AdvertiseX: 2 resolved",
+        "AdvertiseX: 2 firing",
+    ]
+    assert "resolved: events of bids, from 2026-03-02 03:00 UTC to 2026-03-02 09:00 UTC" in hook.got[1]["message"]
+    assert "since 2026-03-02 15:00 UTC" in hook.got[2]["message"]
+
+
+def test_an_alert_whose_rule_is_gone_from_the_settings_is_told_as_resolved(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    desk.play(2, BOTH_GONE)
+    desk.settings = AlertSettings(bucket=BUCKET, channels=desk.settings.channels)
+    desk.look()
+    desk.look()
+    assert [one["title"] for one in hook.got] == ["AdvertiseX: 2 firing", "AdvertiseX: 2 resolved"]
+    assert remembered(desk.world.store) == {}
+
+
 def test_a_look_waits_for_no_channel(path: Path, hook: Webhook) -> None:
     hook.status = None
     desk = Desk(path, hook.url)

@@ -1,6 +1,7 @@
 """The monitor: looks at the store every so often, and tells who is to know."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -14,7 +15,7 @@ from advertisex.monitoring.memory import judge_until, judged_until, remember, re
 from advertisex.monitoring.messages import notice
 from advertisex.monitoring.rules import Key, Verdict, of_lag, rules_of, verdicts
 from advertisex.monitoring.series import History, begin_of
-from advertisex.monitoring.states import Due, State, cleared, delivered, due, failed, step
+from advertisex.monitoring.states import Due, State, cleared, delivered, due, failed, incidents, step
 from advertisex.settings import AlertSettings
 from advertisex.stores.contract import EventStore
 
@@ -69,6 +70,8 @@ class Monitor:
         severities = {rule.name: rule.severity for rule in self._rules}
         after = step(after, found, severities, self._settings.pending, self._settings.cooldown)
         after = cleared(after, [rule.name for rule in self._rules], max(judged, until))
+        metrics = {rule.name: rule.metric for rule in self._rules}
+        after = {key: replace(state, metric=metrics.get(key.rule, state.metric)) for key, state in after.items()}
         self._say_changes(before, after)
         remember(self._store, before, after)
         self._states = after
@@ -118,8 +121,8 @@ class Monitor:
 
     def _say_changes(self, before: dict[Key, State], after: dict[Key, State]) -> None:
         for key, state in after.items():
-            old = before.get(key)
-            if state.status != "pending" and (old is None or (old.status, old.since) != (state.status, state.since)):
+            known = {(old.status, old.since) for old in incidents(before.get(key))}
+            if state.status != "pending" and (state.status, state.since) not in known:
                 say = _LOG.warning if state.status == "firing" else _LOG.info
                 say(
                     f"alert {state.status}",
@@ -134,10 +137,16 @@ class Monitor:
     def _send(self, now: datetime) -> None:
         states = self._known()
         metrics = {rule.name: rule.metric for rule in self._rules}
+        metrics |= {key.rule: state.metric for key, state in states.items() if state.metric}  # of rules that are gone
         for channel in self._channels:
-            told = [] if channel.busy else due(states, channel.name, now)
+            told = [] if channel.busy else [one for one in due(states, channel.name, now) if one.key.rule in metrics]
             if told:
-                channel.send(notice(states, told, metrics, self._settings.bucket), told)
+                meant = {one.key: _incident(states[one.key], one) for one in told}
+                channel.send(notice(meant, told, metrics, self._settings.bucket), told)
+
+
+def _incident(state: State, one: Due) -> State:
+    return next(found for found in incidents(state) if found.since == one.since)
 
 
 def judged_buckets(tallies: pl.DataFrame, since: datetime, until: datetime, settings: AlertSettings) -> pl.DataFrame:
