@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import monotonic
 
 import polars as pl
 import structlog
@@ -44,6 +45,9 @@ class Monitor:
         self._channels: Sequence[Channel[list[Due]]] = channels_of(settings.channels)
         self._history = History(settings.bucket, settings.history)
         self._states: dict[Key, State] | None = None
+        self._noted: dict[
+            Key, State
+        ] = {}  # what was written last; it lacks what was reported since where writing failed
         self._judged: datetime | None = None
 
     def look(self, now: datetime, reached: datetime) -> dict[Key, State]:
@@ -62,7 +66,7 @@ class Monitor:
             StoreError: the store cannot be read or written; the next look makes up for it.
         """
         before = self._known()
-        after = self._reported(before, now)
+        after = self._states = self._reported(before, now, monotonic())
         until = begin_of(min(now - _SETTLING, reached), self._settings.bucket)
         judged = self._judged_from(until)
         found = self._verdicts(judged, until) if judged < until else []
@@ -72,9 +76,8 @@ class Monitor:
         after = cleared(after, [rule.name for rule in self._rules], max(judged, until))
         metrics = {rule.name: rule.metric for rule in self._rules}
         after = {key: replace(state, metric=metrics.get(key.rule, state.metric)) for key, state in after.items()}
+        self._remember(after)
         self._say_changes(before, after)
-        remember(self._store, before, after)
-        self._states = after
         if judged < until:
             judge_until(self._store, until)
             self._judged = until
@@ -82,27 +85,31 @@ class Monitor:
         return dict(after)
 
     def close(self, now: datetime, wait: float = 5.0) -> None:
-        """End: wait so many seconds at most for what is being sent, and remember what was.
+        """End: wait so many seconds at most, for all channels together, for what is being sent, and remember what was.
 
         Raises:
             StoreError: the store cannot be written; then what was sent last may be sent again.
         """
-        before = self._known()
-        after = self._reported(before, now, wait)
-        remember(self._store, before, after)
-        self._states = after
-        for channel in self._channels:
-            channel.close()
+        try:
+            self._states = self._reported(self._known(), now, monotonic() + wait)
+            self._remember(self._states)
+        finally:
+            for channel in self._channels:
+                channel.close()
 
     def _known(self) -> dict[Key, State]:
         if self._states is None:
-            self._states = remembered(self._store)
+            self._states = self._noted = remembered(self._store)
         return self._states
 
-    def _reported(self, states: dict[Key, State], now: datetime, wait: float = 0.0) -> dict[Key, State]:
-        """The states after what the channels report."""
+    def _remember(self, states: dict[Key, State]) -> None:
+        remember(self._store, self._noted, states)
+        self._states = self._noted = states
+
+    def _reported(self, states: dict[Key, State], now: datetime, deadline: float) -> dict[Key, State]:
+        """The states after what the channels report, all of them up to one moment of the monotonic clock."""
         for channel in self._channels:
-            for report in channel.reports(wait):
+            for report in channel.reports(max(0.0, deadline - monotonic())):
                 if report.failure:
                     states = failed(states, channel.name, report.about, report.failure)
                 else:
