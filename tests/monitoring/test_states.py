@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -211,60 +212,107 @@ def test_a_state_is_read_back_as_it_was_written() -> None:
 
 # -- any course --------------------------------------------------------------------------------------------------
 
-_steps = st.lists(
+CHANNELS = ("a", "b")
+#: No course lasts as long as an incident is remembered.
+_courses = st.lists(
     st.one_of(
-        st.sampled_from(["bad", "good", "unjudged", "look", "restart", "works", "fails"]),
-        st.tuples(st.just("wait"), st.integers(1, 20)),
+        st.tuples(st.just("judge"), st.text("bg-", min_size=1, max_size=8)),  # so many buckets in one step
+        st.tuples(st.just("look"), st.just("")),
+        st.tuples(st.just("restart"), st.just("")),
+        st.tuples(st.sampled_from(["works", "fails"]), st.sampled_from(CHANNELS)),
+        st.tuples(st.just("wait"), st.integers(1, 8)),
     ),
-    max_size=60,
+    max_size=40,
 )
 
 
+class Desk:
+    """What a monitor does with the states, and what its channels, which work or fail, are told."""
+
+    def __init__(self, cooldown: timedelta) -> None:
+        self.cooldown, self.place, self.rules = cooldown, 0, ["volume"]
+        self.states: dict[Key, State] = {}
+        self.works = dict.fromkeys(CHANNELS, True)
+        self.told: list[tuple[datetime, str, Due]] = []
+        self.fired: set[datetime] = set()
+
+    @property
+    def now(self) -> datetime:
+        return START + self.place * BUCKET
+
+    def judge(self, course: str) -> None:
+        one_by_one = self.states
+        for place, one in enumerate(course, self.place):
+            one_by_one = after(one, one_by_one, place, self.cooldown)
+            self.fired |= {state.since for state in one_by_one.values() if state.fired}
+        self.states = after(course, self.states, self.place, self.cooldown)
+        assert self.states == one_by_one, "how many are judged at once makes no difference"
+        self.place += len(course)
+
+    def look(self) -> None:
+        self.states = cleared(self.states, self.rules, self.now)
+        for channel, works in self.works.items():
+            wanted = due(self.states, channel, self.now)
+            if works:
+                self.states = delivered(self.states, channel, wanted, self.now)
+                self.told += [(self.now, channel, one) for one in wanted]
+            else:
+                self.states = failed(self.states, channel, wanted, "no")
+
+    def play(self, what: str, how: str | int) -> None:
+        match what, how:
+            case "judge", str():
+                self.judge(how)
+            case "look", _:
+                self.look()
+            case "restart", _:
+                read = (msgspec.json.decode(msgspec.json.encode(one), type=State) for one in self.states.values())
+                self.states = {state.key: state for state in read}
+            case (("works" | "fails"), str()):
+                self.works[how] = what == "works"
+            case "wait", int():
+                self.place += how
+
+    def settle(self) -> None:
+        """Every channel works, and the cooldown passes."""
+        self.works = dict.fromkeys(CHANNELS, True)
+        self.place += 20
+        for _ in range(5):  # of several incidents of one alert, each look tells one
+            self.look()
+
+
 @settings(max_examples=400, deadline=None)
-@given(course=_steps, cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]))
-def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(course: list, cooldown: timedelta) -> None:
-    """One channel, which works or fails; a restart reads the states back."""
-    now, place, works = START, 0, True
-    states: dict[Key, State] = {}
-    told: list[tuple[datetime, str]] = []
-    fired: set[datetime] = set()
+@given(
+    course=_courses,
+    cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]),
+    rule_goes=st.booleans(),
+)
+def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(
+    course: list[tuple[str, str | int]], cooldown: timedelta, rule_goes: bool
+) -> None:
+    """Two channels, each of which works or fails; a restart reads the states back."""
+    desk = Desk(cooldown)
+    for what, how in course:
+        desk.play(what, how)
+    if rule_goes:
+        desk.rules = []
+    desk.settle()
 
-    def look() -> None:
-        nonlocal states
-        wanted = due(states, "a", now)
-        if works:
-            states = delivered(states, "a", wanted, now)
-            told.extend((one.since, one.said) for one in wanted)
-        else:
-            states = failed(states, "a", wanted, "no")
-
-    for one in [*course, "works", ("wait", 20), "look"]:
-        match one:
-            case "bad" | "good":
-                states = step(states, [verdict(place, one == "bad")], {"volume": "warning"}, 2, cooldown)
-            case "look":
-                look()
-            case "restart":
-                states = {k: msgspec.json.decode(msgspec.json.encode(s), type=State) for k, s in states.items()}
-            case "works" | "fails":
-                works = one == "works"
-            case ("wait", buckets):
-                now, place = now + buckets * BUCKET, place + buckets
-        if one in ("bad", "good", "unjudged"):
-            now, place = now + BUCKET, place + 1
-        fired |= {state.since for state in states.values() if state.fired}
-
-    assert len(told) == len(set(told)), "nothing is told twice"
-    for since in {since for since, _ in told}:
-        of_it = [said for at, said in told if at == since]
-        assert since in fired
-        assert of_it in (["firing"], ["firing", "resolved"], ["over"])
-    state = states.get(KEY)
-    if state and state.fired and (state.quiet_until is None or state.quiet_until <= now):
-        last = [said for at, said in told if at == state.since][-1:]
-        if state.status == "firing":
-            assert last == ["firing"], "it fires, the channel works, and nobody was told"
-        elif state.status == "resolved" and state.told:
-            assert last in (["resolved"], ["over"])
-    firings = [at for at, said in told if said == "firing"]
-    assert firings == sorted(firings)
+    state = desk.states.get(KEY)
+    firing = state if state and state.status == "firing" else None
+    for channel in CHANNELS:
+        told = [(one.since, one.said) for _, name, one in desk.told if name == channel]
+        assert len(told) == len(set(told)), "nothing is told twice"
+        assert [since for since, _ in told] == sorted(since for since, _ in told), "one incident after the other"
+        for since in {since for since, _ in told}:
+            assert since in desk.fired
+            of_it = [said for at, said in told if at == since]
+            still = firing is not None and firing.since == since
+            assert of_it in ([["firing"]] if still else [["firing", "resolved"], ["over"]]), "its end is told"
+        if firing:
+            assert (firing.since, "firing") in told, "it fires, the channel works, and nobody was told"
+    first: dict[datetime, datetime] = {}
+    for at, _, one in desk.told:
+        first.setdefault(one.since, at)
+    moments = [first[since] for since in sorted(first)]
+    assert all(later - earlier >= cooldown for earlier, later in pairwise(moments)), "told within the cooldown"
