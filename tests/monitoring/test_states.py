@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from advertisex.monitoring.rules import Key, Verdict
@@ -217,6 +217,7 @@ CHANNELS = ("a", "b")
 _courses = st.lists(
     st.one_of(
         st.tuples(st.just("judge"), st.text("bg-", min_size=1, max_size=8)),  # so many buckets in one step
+        st.tuples(st.just("judge and look"), st.sampled_from(["bb", "gg", "bg", "bbgg", "ggbb", "gggbg"])),
         st.tuples(st.just("look"), st.just("")),
         st.tuples(st.just("restart"), st.just("")),
         st.tuples(st.sampled_from(["works", "fails"]), st.sampled_from(CHANNELS)),
@@ -263,6 +264,9 @@ class Desk:
         match what, how:
             case "judge", str():
                 self.judge(how)
+            case "judge and look", str():
+                self.judge(how)
+                self.look()
             case "look", _:
                 self.look()
             case "restart", _:
@@ -287,6 +291,11 @@ class Desk:
     cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]),
     rule_goes=st.booleans(),
 )
+@example(
+    course=[("judge and look", one) for one in ("bb", "gg", "bg", "bb")], cooldown=timedelta(hours=4), rule_goes=False
+)
+@example(course=[("judge and look", one) for one in ("bb", "gggbg")], cooldown=NEVER, rule_goes=False)
+@example(course=[("judge and look", one) for one in ("bb", "ggbb")], cooldown=NEVER, rule_goes=False)
 def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(
     course: list[tuple[str, str | int]], cooldown: timedelta, rule_goes: bool
 ) -> None:
