@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from advertisex.monitoring.rules import Key, Verdict
@@ -54,7 +55,7 @@ def after(course: str, states: States | None = None, start: int = 0, cooldown: t
         ("bbgbgg", "resolved", 0, 4),
         ("bbggb", "pending", 4, None),
         ("bbggbb", "firing", 4, None),
-        ("bbggbg", None, None, None),
+        ("bbggbg", "resolved", 0, 2),
     ],
 )
 def test_the_course_of_an_alert(course: str, status: str | None, since: int | None, ended: int | None) -> None:
@@ -100,6 +101,75 @@ def test_what_fires_again_within_the_cooldown_is_told_when_it_has_passed_and_onl
     assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 4 * BUCKET, "firing")]
     over = after("gg", states, 6, cooldown)
     assert due(over, "a", told_at + cooldown) == [], "it came and went without a word"
+    much_later = after("g" * 20, over, 8, cooldown)
+    assert due(much_later, "a", told_at + 2 * cooldown) == [], "nor is anything said later"
+
+
+def test_a_blip_changes_nothing_about_the_cooldown() -> None:
+    cooldown, told_at = timedelta(hours=4), START + 2 * BUCKET
+    states = after("bb", cooldown=cooldown)
+    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = after("gg", states, 2, cooldown)
+    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = after("bb", after("bg", states, 4, cooldown), 6, cooldown)
+
+    assert states[KEY].status == "firing"
+    assert due(states, "a", told_at + cooldown - timedelta(seconds=1)) == []
+    assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 6 * BUCKET, "firing")]
+
+
+def told_that_it_fires(*channels: str) -> dict[Key, State]:
+    states = after("bb")
+    for channel in channels:
+        states = delivered(states, channel, due(states, channel, START), START)
+    return states
+
+
+@pytest.mark.parametrize("course", ["gggb", "gggbg", "gggbb", "gggbbb", "ggbbggbb", "ggbbggbggbbgg"])
+def test_the_end_is_told_whatever_follows_it(course: str) -> None:
+    now = START + 20 * BUCKET
+    states = after(course, told_that_it_fires("a"), 2)
+    assert due(states, "a", now) == [Due(KEY, START, "resolved")], "before anything else"
+    states = delivered(states, "a", due(states, "a", now), now)
+    assert all(one.since > START for one in due(states, "a", now))
+    if states[KEY].status == "firing":
+        assert due(states, "a", now) == [Due(KEY, states[KEY].since, "firing")]
+
+
+def test_an_incident_is_kept_until_each_channel_that_knows_of_it_is_told_its_end() -> None:
+    now = START + 4 * BUCKET
+    states = after("gg", told_that_it_fires("a", "b"), 2)
+    states = delivered(states, "a", due(states, "a", now), now)
+    states = failed(after("bb", states, 4), "b", due(states, "b", now), "no")
+    first = states[KEY].last
+    assert first is not None
+    assert first.undelivered == {"b": "no"}
+    assert due(states, "a", now) == [Due(KEY, START + 4 * BUCKET, "firing")]
+    assert due(states, "b", now) == [Due(KEY, START, "resolved")]
+    states = delivered(states, "b", due(states, "b", now), now)
+    assert due(states, "b", now) == [Due(KEY, START + 4 * BUCKET, "firing")]
+    assert after("ggbb", states, 6)[KEY].last is None, "nothing is owed"
+
+
+@pytest.mark.parametrize("course", ["", "g", "gg", "ggb", "ggbb"])
+def test_the_end_of_a_rule_is_the_end_of_its_alerts(course: str) -> None:
+    now = START + 10 * BUCKET
+    states = cleared(after(course, told_that_it_fires("a"), 2), [], now)
+    assert due(states, "a", now) == [Due(KEY, START, "resolved")]
+    states = delivered(states, "a", due(states, "a", now), now)
+    assert cleared(states, [], now) == {}
+
+
+def test_a_channel_that_is_gone_for_good_keeps_nothing_for_ever() -> None:
+    states = after("ggbb", told_that_it_fires("a"), 2)
+    later = after("b" * (REMEMBERED // BUCKET), states, 6)
+    assert cleared(later, ["volume"], later[KEY].seen)[KEY].last is None
+
+
+def test_what_is_pending_and_no_longer_judged_is_resolved_as_before() -> None:
+    states = after("bbgg")
+    later = cleared(after("b", states, 4), ["volume"], START + UNJUDGED + 5 * BUCKET)
+    assert later == states
 
 
 def test_a_failure_is_kept_until_the_channel_is_told() -> None:
@@ -142,60 +212,116 @@ def test_a_state_is_read_back_as_it_was_written() -> None:
 
 # -- any course --------------------------------------------------------------------------------------------------
 
-_steps = st.lists(
+CHANNELS = ("a", "b")
+#: No course lasts as long as an incident is remembered.
+_courses = st.lists(
     st.one_of(
-        st.sampled_from(["bad", "good", "unjudged", "look", "restart", "works", "fails"]),
-        st.tuples(st.just("wait"), st.integers(1, 20)),
+        st.tuples(st.just("judge"), st.text("bg-", min_size=1, max_size=8)),  # so many buckets in one step
+        st.tuples(st.just("judge and look"), st.sampled_from(["bb", "gg", "bg", "bbgg", "ggbb", "gggbg"])),
+        st.tuples(st.just("look"), st.just("")),
+        st.tuples(st.just("restart"), st.just("")),
+        st.tuples(st.sampled_from(["works", "fails"]), st.sampled_from(CHANNELS)),
+        st.tuples(st.just("wait"), st.integers(1, 8)),
     ),
-    max_size=60,
+    max_size=40,
 )
 
 
+class Desk:
+    """What a monitor does with the states, and what its channels, which work or fail, are told."""
+
+    def __init__(self, cooldown: timedelta) -> None:
+        self.cooldown, self.place, self.rules = cooldown, 0, ["volume"]
+        self.states: dict[Key, State] = {}
+        self.works = dict.fromkeys(CHANNELS, True)
+        self.told: list[tuple[datetime, str, Due]] = []
+        self.fired: set[datetime] = set()
+
+    @property
+    def now(self) -> datetime:
+        return START + self.place * BUCKET
+
+    def judge(self, course: str) -> None:
+        one_by_one = self.states
+        for place, one in enumerate(course, self.place):
+            one_by_one = after(one, one_by_one, place, self.cooldown)
+            self.fired |= {state.since for state in one_by_one.values() if state.fired}
+        self.states = after(course, self.states, self.place, self.cooldown)
+        assert self.states == one_by_one, "how many are judged at once makes no difference"
+        self.place += len(course)
+
+    def look(self) -> None:
+        self.states = cleared(self.states, self.rules, self.now)
+        for channel, works in self.works.items():
+            wanted = due(self.states, channel, self.now)
+            if works:
+                self.states = delivered(self.states, channel, wanted, self.now)
+                self.told += [(self.now, channel, one) for one in wanted]
+            else:
+                self.states = failed(self.states, channel, wanted, "no")
+
+    def play(self, what: str, how: str | int) -> None:
+        match what, how:
+            case "judge", str():
+                self.judge(how)
+            case "judge and look", str():
+                self.judge(how)
+                self.look()
+            case "look", _:
+                self.look()
+            case "restart", _:
+                read = (msgspec.json.decode(msgspec.json.encode(one), type=State) for one in self.states.values())
+                self.states = {state.key: state for state in read}
+            case (("works" | "fails"), str()):
+                self.works[how] = what == "works"
+            case "wait", int():
+                self.place += how
+
+    def settle(self) -> None:
+        """Every channel works, and the cooldown passes."""
+        self.works = dict.fromkeys(CHANNELS, True)
+        self.place += 20
+        for _ in range(5):  # of several incidents of one alert, each look tells one
+            self.look()
+
+
 @settings(max_examples=400, deadline=None)
-@given(course=_steps, cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]))
-def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(course: list, cooldown: timedelta) -> None:
-    """One channel, which works or fails; a restart reads the states back."""
-    now, place, works = START, 0, True
-    states: dict[Key, State] = {}
-    told: list[tuple[datetime, str]] = []
-    fired: set[datetime] = set()
+@given(
+    course=_courses,
+    cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]),
+    rule_goes=st.booleans(),
+)
+@example(
+    course=[("judge and look", one) for one in ("bb", "gg", "bg", "bb")], cooldown=timedelta(hours=4), rule_goes=False
+)
+@example(course=[("judge and look", one) for one in ("bb", "gggbg")], cooldown=NEVER, rule_goes=False)
+@example(course=[("judge and look", one) for one in ("bb", "ggbb")], cooldown=NEVER, rule_goes=False)
+def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(
+    course: list[tuple[str, str | int]], cooldown: timedelta, rule_goes: bool
+) -> None:
+    """Two channels, each of which works or fails; a restart reads the states back."""
+    desk = Desk(cooldown)
+    for what, how in course:
+        desk.play(what, how)
+    if rule_goes:
+        desk.rules = []
+    desk.settle()
 
-    def look() -> None:
-        nonlocal states
-        wanted = due(states, "a", now)
-        if works:
-            states = delivered(states, "a", wanted, now)
-            told.extend((one.since, one.said) for one in wanted)
-        else:
-            states = failed(states, "a", wanted, "no")
-
-    for one in [*course, "works", ("wait", 20), "look"]:
-        match one:
-            case "bad" | "good":
-                states = step(states, [verdict(place, one == "bad")], {"volume": "warning"}, 2, cooldown)
-            case "look":
-                look()
-            case "restart":
-                states = {k: msgspec.json.decode(msgspec.json.encode(s), type=State) for k, s in states.items()}
-            case "works" | "fails":
-                works = one == "works"
-            case ("wait", buckets):
-                now, place = now + buckets * BUCKET, place + buckets
-        if one in ("bad", "good", "unjudged"):
-            now, place = now + BUCKET, place + 1
-        fired |= {state.since for state in states.values() if state.fired}
-
-    assert len(told) == len(set(told)), "nothing is told twice"
-    for since in {since for since, _ in told}:
-        of_it = [said for at, said in told if at == since]
-        assert since in fired
-        assert of_it in (["firing"], ["firing", "resolved"], ["over"])
-    state = states.get(KEY)
-    if state and state.fired and (state.quiet_until is None or state.quiet_until <= now):
-        last = [said for at, said in told if at == state.since][-1:]
-        if state.status == "firing":
-            assert last == ["firing"], "it fires, the channel works, and nobody was told"
-        elif state.status == "resolved" and state.told:
-            assert last in (["resolved"], ["over"])
-    firings = [at for at, said in told if said == "firing"]
-    assert firings == sorted(firings)
+    state = desk.states.get(KEY)
+    firing = state if state and state.status == "firing" else None
+    for channel in CHANNELS:
+        told = [(one.since, one.said) for _, name, one in desk.told if name == channel]
+        assert len(told) == len(set(told)), "nothing is told twice"
+        assert [since for since, _ in told] == sorted(since for since, _ in told), "one incident after the other"
+        for since in {since for since, _ in told}:
+            assert since in desk.fired
+            of_it = [said for at, said in told if at == since]
+            still = firing is not None and firing.since == since
+            assert of_it in ([["firing"]] if still else [["firing", "resolved"], ["over"]]), "its end is told"
+        if firing:
+            assert (firing.since, "firing") in told, "it fires, the channel works, and nobody was told"
+    first: dict[datetime, datetime] = {}
+    for at, _, one in desk.told:
+        first.setdefault(one.since, at)
+    moments = [first[since] for since in sorted(first)]
+    assert all(later - earlier >= cooldown for earlier, later in pairwise(moments)), "told within the cooldown"

@@ -1,7 +1,8 @@
 """The monitor and its channels over restarts: what is wrong is told once, together, and whatever a channel does."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from receivers import Webhook, free_port, webhook
 from simulated_store import BUCKET, Traffic, World
 
 from advertisex.batches import Batch, Span
+from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.monitoring.memory import remembered
@@ -128,6 +130,32 @@ def test_what_came_and_went_while_nobody_looked_is_told_after_the_restart(path: 
     assert "over: events of bids, from 2026-03-02 06:00 UTC to 2026-03-02 12:00 UTC" in told["message"]
 
 
+def test_what_ended_and_began_again_while_nobody_looked_is_told_in_its_order(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    desk.play(2, BOTH_GONE)
+    desk.world.play(2)
+    desk.world.play(2, BOTH_GONE)
+    desk.look()
+    desk.look()
+    assert [one["title"] for one in hook.got] == [
+        "AdvertiseX: 2 firing",
+        "AdvertiseX: 2 resolved",
+        "AdvertiseX: 2 firing",
+    ]
+    assert "resolved: events of bids, from 2026-03-02 03:00 UTC to 2026-03-02 09:00 UTC" in hook.got[1]["message"]
+    assert "since 2026-03-02 15:00 UTC" in hook.got[2]["message"]
+
+
+def test_an_alert_whose_rule_is_gone_from_the_settings_is_told_as_resolved(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    desk.play(2, BOTH_GONE)
+    desk.settings = AlertSettings(bucket=BUCKET, channels=desk.settings.channels)
+    desk.look()
+    desk.look()
+    assert [one["title"] for one in hook.got] == ["AdvertiseX: 2 firing", "AdvertiseX: 2 resolved"]
+    assert remembered(desk.world.store) == {}
+
+
 def test_a_look_waits_for_no_channel(path: Path, hook: Webhook) -> None:
     hook.status = None
     desk = Desk(path, hook.url)
@@ -142,6 +170,90 @@ def test_a_look_waits_for_no_channel(path: Path, hook: Webhook) -> None:
     hook.let_go.set()
     monitor.close(at, wait=10)
     assert hook.got == []
+
+
+def sent(hook: Webhook, count: int) -> None:
+    """Wait until so many notices came and the channel has reported on the last one."""
+    end = time.monotonic() + 10
+    while len(hook.got) < count and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert len(hook.got) == count
+
+
+class Unwritable(DuckdbStore):
+    """A store in which no note can be taken while it is told so."""
+
+    broken = False
+
+    def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
+        if self.broken:
+            raise StoreError("the disk is full")
+        super().take_note(kind, notes)
+
+
+def test_a_store_that_cannot_be_written_for_a_while_has_nothing_told_again(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    desk.world.store.close()
+    desk.world.store = store = Unwritable(path, clock=lambda: desk.world.now)
+    desk.world.play(2, BOTH_GONE)
+    monitor = Monitor(store, desk.settings)
+    at = desk.world.now + timedelta(seconds=40)
+    monitor.look(at, at)
+    sent(hook, 1)
+    store.broken = True
+    with pytest.raises(StoreError):
+        monitor.look(at, at)
+    store.broken = False
+    states = monitor.look(at, at)
+    assert {said for state in states.values() for said in state.told.values()} == {"firing"}
+    assert remembered(store) == states
+    sent(hook, 1)
+
+    store.broken = True
+    with pytest.raises(StoreError):
+        monitor.look(at + BUCKET, at + BUCKET)  # what is new is judged again
+    with pytest.raises(StoreError):
+        Monitor(store, desk.settings).look(at + BUCKET, at + BUCKET)
+    store.broken = False
+    monitor.close(at, wait=10)
+    desk.look()
+    assert len(hook.got) == 1
+
+
+def test_an_end_lets_go_of_its_channels_even_where_the_store_cannot_be_written(path: Path, hook: Webhook) -> None:
+    desk = Desk(path, hook.url)
+    desk.world.store.close()
+    desk.world.store = store = Unwritable(path, clock=lambda: desk.world.now)
+    desk.world.play(2, BOTH_GONE)
+    monitor = Monitor(store, desk.settings)
+    at = desk.world.now + timedelta(seconds=40)
+    before = set(threading.enumerate())
+    monitor.look(at, at)
+    (thread,) = (one for one in threading.enumerate() if one.name == "alerts" and one not in before)
+    store.broken = True
+    with pytest.raises(StoreError):
+        monitor.close(at, wait=10)
+    thread.join(5)
+    assert not thread.is_alive()
+    store.broken = False
+    monitor.close(at)
+    assert all(state.told for state in remembered(store).values()), "an end that is tried again writes it"
+
+
+def test_an_end_waits_once_for_all_channels(path: Path, hook: Webhook) -> None:
+    hook.status = None
+    with webhook(status=None) as second, webhook(status=None) as third:
+        desk = Desk(path, *(one.url.replace("rto=0.5", "rto=9") for one in (hook, second, third)))
+        desk.world.play(2, BOTH_GONE)
+        monitor = Monitor(desk.world.store, desk.settings)
+        at = desk.world.now + timedelta(seconds=40)
+        monitor.look(at, at)
+        begun = time.monotonic()
+        monitor.close(at, wait=0.6)
+        assert 0.5 < time.monotonic() - begun < 1.5
+        for one in (hook, second, third):
+            one.let_go.set()
 
 
 def test_what_fires_again_within_the_cooldown_is_not_told_again(path: Path, hook: Webhook) -> None:

@@ -1,7 +1,9 @@
 """The monitor: looks at the store every so often, and tells who is to know."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from time import monotonic
 
 import polars as pl
 import structlog
@@ -14,7 +16,7 @@ from advertisex.monitoring.memory import judge_until, judged_until, remember, re
 from advertisex.monitoring.messages import notice
 from advertisex.monitoring.rules import Key, Verdict, of_lag, rules_of, verdicts
 from advertisex.monitoring.series import History, begin_of
-from advertisex.monitoring.states import Due, State, cleared, delivered, due, failed, step
+from advertisex.monitoring.states import Due, State, cleared, delivered, due, failed, incidents, step
 from advertisex.settings import AlertSettings
 from advertisex.stores.contract import EventStore
 
@@ -43,6 +45,9 @@ class Monitor:
         self._channels: Sequence[Channel[list[Due]]] = channels_of(settings.channels)
         self._history = History(settings.bucket, settings.history)
         self._states: dict[Key, State] | None = None
+        self._noted: dict[
+            Key, State
+        ] = {}  # what was written last; it lacks what was reported since where writing failed
         self._judged: datetime | None = None
 
     def look(self, now: datetime, reached: datetime) -> dict[Key, State]:
@@ -61,7 +66,7 @@ class Monitor:
             StoreError: the store cannot be read or written; the next look makes up for it.
         """
         before = self._known()
-        after = self._reported(before, now)
+        after = self._states = self._reported(before, now, monotonic())
         until = begin_of(min(now - _SETTLING, reached), self._settings.bucket)
         judged = self._judged_from(until)
         found = self._verdicts(judged, until) if judged < until else []
@@ -69,9 +74,10 @@ class Monitor:
         severities = {rule.name: rule.severity for rule in self._rules}
         after = step(after, found, severities, self._settings.pending, self._settings.cooldown)
         after = cleared(after, [rule.name for rule in self._rules], max(judged, until))
+        metrics = {rule.name: rule.metric for rule in self._rules}
+        after = {key: replace(state, metric=metrics.get(key.rule, state.metric)) for key, state in after.items()}
+        self._remember(after)
         self._say_changes(before, after)
-        remember(self._store, before, after)
-        self._states = after
         if judged < until:
             judge_until(self._store, until)
             self._judged = until
@@ -79,27 +85,31 @@ class Monitor:
         return dict(after)
 
     def close(self, now: datetime, wait: float = 5.0) -> None:
-        """End: wait so many seconds at most for what is being sent, and remember what was.
+        """End: wait so many seconds at most, for all channels together, for what is being sent, and remember what was.
 
         Raises:
             StoreError: the store cannot be written; then what was sent last may be sent again.
         """
-        before = self._known()
-        after = self._reported(before, now, wait)
-        remember(self._store, before, after)
-        self._states = after
-        for channel in self._channels:
-            channel.close()
+        try:
+            self._states = self._reported(self._known(), now, monotonic() + wait)
+            self._remember(self._states)
+        finally:
+            for channel in self._channels:
+                channel.close()
 
     def _known(self) -> dict[Key, State]:
         if self._states is None:
-            self._states = remembered(self._store)
+            self._states = self._noted = remembered(self._store)
         return self._states
 
-    def _reported(self, states: dict[Key, State], now: datetime, wait: float = 0.0) -> dict[Key, State]:
-        """The states after what the channels report."""
+    def _remember(self, states: dict[Key, State]) -> None:
+        remember(self._store, self._noted, states)
+        self._states = self._noted = states
+
+    def _reported(self, states: dict[Key, State], now: datetime, deadline: float) -> dict[Key, State]:
+        """The states after what the channels report, all of them up to one moment of the monotonic clock."""
         for channel in self._channels:
-            for report in channel.reports(wait):
+            for report in channel.reports(max(0.0, deadline - monotonic())):
                 if report.failure:
                     states = failed(states, channel.name, report.about, report.failure)
                 else:
@@ -118,8 +128,8 @@ class Monitor:
 
     def _say_changes(self, before: dict[Key, State], after: dict[Key, State]) -> None:
         for key, state in after.items():
-            old = before.get(key)
-            if state.status != "pending" and (old is None or (old.status, old.since) != (state.status, state.since)):
+            known = {(old.status, old.since) for old in incidents(before.get(key))}
+            if state.status != "pending" and (state.status, state.since) not in known:
                 say = _LOG.warning if state.status == "firing" else _LOG.info
                 say(
                     f"alert {state.status}",
@@ -134,10 +144,16 @@ class Monitor:
     def _send(self, now: datetime) -> None:
         states = self._known()
         metrics = {rule.name: rule.metric for rule in self._rules}
+        metrics |= {key.rule: state.metric for key, state in states.items() if state.metric}  # of rules that are gone
         for channel in self._channels:
-            told = [] if channel.busy else due(states, channel.name, now)
+            told = [] if channel.busy else [one for one in due(states, channel.name, now) if one.key.rule in metrics]
             if told:
-                channel.send(notice(states, told, metrics, self._settings.bucket), told)
+                meant = {one.key: _incident(states[one.key], one) for one in told}
+                channel.send(notice(meant, told, metrics, self._settings.bucket), told)
+
+
+def _incident(state: State, one: Due) -> State:
+    return next(found for found in incidents(state) if found.since == one.since)
 
 
 def judged_buckets(tallies: pl.DataFrame, since: datetime, until: datetime, settings: AlertSettings) -> pl.DataFrame:

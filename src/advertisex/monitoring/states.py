@@ -1,17 +1,19 @@
 """How alerts stand, and who has yet to be told: a state machine, as pure functions.
 
     bad       pending ── bad, so many in a row ──▶ firing ── good, so many in a row ──▶ resolved ── bad ──▶ pending
-              └─ good: forgotten
+              └─ good: forgotten, or resolved as before
 
 A bucket that a rule cannot judge changes nothing. Each channel is told once that an alert fires and once that it is
 resolved; what it was told is part of the state, so that whoever reads it back goes on where the last one was.
+An incident is kept behind those that follow it until every channel that was told that it fires is told its end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from advertisex.monitoring.grid import Metric
 from advertisex.monitoring.rules import Key, Severity, Verdict
 
 Status = Literal["pending", "firing", "resolved"]
@@ -46,6 +48,9 @@ class State:
         told_at: when the first channel was told that it fires.
         quiet_until: before then nobody is told: the last incident of this alert was told not long ago.
         undelivered: why the channels that could not be told could not.
+        metric: of its rule, for when that is gone from the settings; None where it was not noted.
+        last: the resolved incident before: of a pending one, which may come to nothing, any; of others, one that some
+            channel has yet to be told the end of.
     """
 
     key: Key
@@ -64,6 +69,8 @@ class State:
     told_at: datetime | None = None
     quiet_until: datetime | None = None
     undelivered: Mapping[str, str] = field(default_factory=dict)
+    metric: Metric | None = None
+    last: "State | None" = None
 
 
 States = Mapping[Key, State]
@@ -109,7 +116,6 @@ def step(
 def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int, cooldown: timedelta) -> State:
     bucket = verdict.bucket
     if state is None or state.status == "resolved":
-        quiet = state and (state.told_at + cooldown if state.told_at else state.quiet_until)
         state = State(
             verdict.key,
             severity,
@@ -121,9 +127,9 @@ def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int
             None,
             None,
             None,
-            quiet_until=quiet or None,
+            last=state,
         )
-    last = replace(
+    bad = replace(
         state,
         seen=bucket,
         value=verdict.value,
@@ -133,11 +139,27 @@ def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int
         ended=None,
         run=0 if state.status == "firing" else state.run + 1,
     )
-    return replace(last, status="firing", fired=bucket, run=0) if last.run >= pending else last
+    return _fired(bad, cooldown) if bad.run >= pending else bad
+
+
+def _fired(state: State, cooldown: timedelta) -> State:
+    last = state.last
+    quiet = last and (last.told_at + cooldown if last.told_at else last.quiet_until)
+    return replace(state, status="firing", fired=state.seen, run=0, quiet_until=quiet or None, last=_owed(last))
+
+
+def _owed(state: State | None) -> State | None:
+    """The latest incident of those from this one back of which a channel knows the begin only; it is over."""
+    if state is None:
+        return None
+    before = _owed(state.last)
+    return replace(state, last=before) if "firing" in state.told.values() else before
 
 
 def _good(state: State | None, verdict: Verdict, pending: int) -> State | None:
-    if state is None or state.status == "pending":
+    if state is not None and state.status == "pending":
+        state = state.last
+    if state is None:
         return None
     if state.status == "resolved":
         return replace(state, seen=verdict.bucket)
@@ -156,21 +178,51 @@ def cleared(states: States, rules: Iterable[str], judged: datetime) -> dict[Key,
     names = set(rules)
     kept = {}
     for key, state in states.items():
-        unjudged = judged - state.seen
-        if key.rule not in names or (state.status == "pending" and unjudged > UNJUDGED):
-            continue
-        if state.status == "firing" and unjudged > UNJUDGED:
-            kept[key] = replace(state, status="resolved", run=0, ended=state.ended or state.seen)
-        elif state.status != "resolved" or judged - (state.ended or state.seen) <= REMEMBERED:
-            kept[key] = state
+        new = _cleared(state, judged) if key.rule in names else _without_rule(state, judged)
+        if new:
+            kept[key] = new
     return kept
 
 
+def _cleared(state: State | None, judged: datetime) -> State | None:
+    if state is None:
+        return None
+    unjudged = judged - state.seen > UNJUDGED
+    if state.status == "pending" and unjudged:
+        return _cleared(state.last, judged)
+    if state.status == "firing" and unjudged:
+        state = _ended(state)
+    elif state.status == "resolved" and judged - (state.ended or state.seen) > REMEMBERED:
+        return None  # those before it ended earlier still
+    last = _cleared(state.last, judged)
+    return state if last == state.last else replace(state, last=last)
+
+
+def _without_rule(state: State, judged: datetime) -> State | None:
+    """Nothing, once every channel that was told that it fires is told that it is over."""
+    over = state.last if state.status == "pending" else _ended(state)
+    return _cleared(_owed(over), judged)
+
+
+def _ended(state: State) -> State:
+    return replace(state, status="resolved", run=0, ended=state.ended or state.seen)
+
+
 def due(states: States, channel: str, now: datetime) -> list[Due]:
-    """What a channel has yet to be told, the gravest first."""
-    found = [(state, said) for state in states.values() if (said := _said(state, channel, now))]
+    """What a channel has yet to be told, the gravest first; of several incidents of one alert, the earliest."""
+    found = []
+    for state in states.values():
+        said = [(one, said) for one in incidents(state) if (said := _said(one, channel, now))]
+        found += said[-1:]
     found.sort(key=lambda one: (one[1] != "firing", one[0].severity != "critical", one[0].key.rule, one[0].since))
     return [Due(state.key, state.since, said) for state, said in found]
+
+
+def incidents(state: State | None) -> Iterator[State]:
+    """An incident and those kept behind it, the latest first."""
+    while state is not None:
+        yield state
+        state = state.last
 
 
 def _said(state: State, channel: str, now: datetime) -> Said | None:
@@ -183,7 +235,7 @@ def _said(state: State, channel: str, now: datetime) -> Said | None:
         return None
     if told == "firing":
         return "resolved"
-    was_quiet = state.quiet_until and state.seen < state.quiet_until and not state.told
+    was_quiet = state.quiet_until and (state.ended or state.seen) < state.quiet_until and not state.told
     late = now - (state.ended or state.seen) > WORTH_TELLING
     return None if was_quiet or late else "over"
 
@@ -192,22 +244,31 @@ def delivered(states: States, channel: str, told: Sequence[Due], now: datetime) 
     """The states after a channel was told; an incident that is no longer there is passed over."""
     after = dict(states)
     for one in told:
-        state = after.get(one.key)
-        if state and state.since == one.since:
-            after[one.key] = replace(
-                state,
-                told={**state.told, channel: one.said},
-                told_at=state.told_at or now,
-                undelivered={name: why for name, why in state.undelivered.items() if name != channel},
-            )
+        _change(after, one, lambda state, said: _told(state, channel, said, now))
     return after
+
+
+def _told(state: State, channel: str, said: Said, now: datetime) -> State:
+    undelivered = {name: why for name, why in state.undelivered.items() if name != channel}
+    told = {**state.told, channel: said}
+    return replace(state, told=told, told_at=state.told_at or now, undelivered=undelivered)
 
 
 def failed(states: States, channel: str, meant: Sequence[Due], why: str) -> dict[Key, State]:
     """The states after a channel could not be told; it remains due."""
     after = dict(states)
     for one in meant:
-        state = after.get(one.key)
-        if state and state.since == one.since:
-            after[one.key] = replace(state, undelivered={**state.undelivered, channel: why})
+        _change(after, one, lambda state, _: replace(state, undelivered={**state.undelivered, channel: why}))
     return after
+
+
+def _change(states: dict[Key, State], one: Due, change: Callable[[State, Said], State]) -> None:
+    """Change the incident that is meant, if it is still there."""
+    found = list(incidents(states.get(one.key)))
+    if all(state.since != one.since for state in found):
+        return
+    new: State | None = None
+    for state in reversed(found):
+        new = replace(change(state, one.said) if state.since == one.since else state, last=new)
+    if new:
+        states[one.key] = new
