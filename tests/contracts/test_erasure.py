@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -250,6 +250,21 @@ def test_what_was_made_before_an_erasure_is_not_committed_after_it(
         world.store.commit(late)
 
     assert world.total() == Counts(read=committed, stored=committed)
+    world.check()
+
+
+def test_a_partition_that_begins_after_an_erasure_takes_nothing_that_was_made_before_it(
+    worlds: Callable[..., World],
+) -> None:
+    world = worlds()
+    late = outcome_of(good(USERS[0], 3), 1)
+    world.erase(USERS[0])
+    world.store.commit(replace(outcome_of(good("user8", 0)), erasures=1))
+
+    with pytest.raises(LedgerMoved):
+        world.store.commit(late)
+
+    assert world.total() == Counts(read=1, stored=1)
     world.check()
 
 

@@ -139,7 +139,8 @@ class Ledger:
             commit=commit,
             committed_at=now,
             last=last,
-            erasures=before.erasures,
+            # a partition that had no document at the time of an erasure was not told of it, but the outcome knows
+            erasures=max(before.erasures, outcome.erasures),
         )
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
         if self._replace(before, document) is None and self.standing(span.of).commit != commit:
