@@ -84,6 +84,7 @@ def _erase_from_log(users: Suppression, log: EventLog, feeds: Mapping[str, Feed]
                 if offsets:
                     log.erase(feed.topic, partition, offsets)
                 erased[feed.name] += len(offsets)
+            log.erase(feed.topic, partition, [])  # bytes that stay of what a run that was broken off has overwritten
     return erased
 
 
