@@ -13,9 +13,7 @@ import polars as pl
 
 from advertisex.batches import Counts, Partition
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import REMOVED_COLUMNS, Removal
-
-_KINDS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
+from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 
 
 def delete(db: duckdb.DuckDBPyConnection, removal: Removal, stamp: datetime) -> pl.DataFrame:
@@ -29,7 +27,7 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, stamp: datetime) -> 
     removed.update(_delete_rejects(db, removal.rejects))
     by_partition: dict[tuple[Partition, str], Counter[str]] = {}
     for (partition, feed, kind), count in removed.items():
-        by_partition.setdefault((partition, feed), Counter())[_KINDS[kind]] += count
+        by_partition.setdefault((partition, feed), Counter())[COUNTED_AS[kind]] += count
     for (partition, feed), counts in by_partition.items():
         moved = {name: -count for name, count in counts.items()}
         _count(db, partition, feed, Counts(**moved, erased=counts.total()), stamp)

@@ -18,7 +18,7 @@ import polars as pl
 
 from advertisex.batches import Counts, Outcome, Partition
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import REMOVED_COLUMNS, Removal
+from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 from advertisex.stores.elasticsearch_bulk import delete_documents
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_indices import Indices
@@ -27,7 +27,6 @@ from advertisex.stores.elasticsearch_ledger import Ledger
 from advertisex.stores.elasticsearch_search import search_all
 
 _WHAT = "erase from the event store"
-_COUNTED_AS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
 
 
 class _Place(msgspec.Struct):
@@ -60,7 +59,7 @@ class Eraser:
         feeds: dict[Partition, str] = {}
         for one in found:
             if one.offset < removal.bounds.get(one.partition, 0):
-                counts.setdefault(one.partition, Counter())[_COUNTED_AS[one.kind]] += 1
+                counts.setdefault(one.partition, Counter())[COUNTED_AS[one.kind]] += 1
                 feeds[one.partition] = one.feed
         for partition, moved in counts.items():
             added = Counts(**{name: -count for name, count in moved.items()}, erased=moved.total())
