@@ -37,6 +37,8 @@ from advertisex.stores.same_log import check_same_log
 from advertisex.stores.stamp import stamp_after
 
 _WHAT = "write to the ledger"
+_MOVED_ON = "the ledger has moved on"
+_USER_ERASED = "a user was erased since"
 
 
 class Ledger:
@@ -144,8 +146,8 @@ class Ledger:
             erasures=max(before.erasures, outcome.erasures),
         )
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
-        if self._replace(before, document) is None and self.standing(span.of).commit != commit:
-            raise moved(span)
+        if self._replace(before, document) is None and (now_at := self.standing(span.of)).commit != commit:
+            raise moved(span, _USER_ERASED if now_at.erasures > before.erasures else _MOVED_ON)
         self._seen.add(span.of)
 
     def fence(self, erasures: int) -> dict[Partition, int]:
@@ -239,10 +241,10 @@ class Ledger:
         return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"
 
 
-def moved(span: Span) -> LedgerMoved:
-    """The error of a span that another worker has processed."""
+def moved(span: Span, why: str = _MOVED_ON) -> LedgerMoved:
+    """The error of a span that another worker has processed, or that was made before an erasure."""
     return LedgerMoved(
-        "the ledger has moved on; nothing of this batch was written",
+        f"{why}; nothing of this batch was written",
         where=f"{span.topic}/{span.partition}/{span.start}",
         mend="another run has processed it: run `advertisex process` again to go on from the ledger",
     )
