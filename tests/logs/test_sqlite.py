@@ -5,13 +5,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from advertisex.batches import TOMBSTONE
 from advertisex.errors import ConfigurationError, LogError
+from advertisex.logs import sqlite as sqlite_log
 from advertisex.logs.open import open_log
 from advertisex.logs.sqlite import SqliteLog
 
@@ -163,3 +166,27 @@ def test_an_erasure_says_if_a_reader_keeps_what_was_erased_in_the_log(
         log.erase("t", 0, [0])
 
         assert not any(b"user4711" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_two_erasures_at_once_do_not_undo_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SqliteLog(tmp_path / "log.db") as log, SqliteLog(tmp_path / "log.db") as other:
+        log.append("t", [b"user4711", b"user8150", b"other"])
+
+        def erase(of: SqliteLog, offset: int) -> None:
+            with suppress(LogError):  # the other one empties the write-ahead log just now
+                of.erase("t", 0, [offset])
+
+        meanwhile = Thread(target=erase, args=(other, 1))
+        decode = sqlite_log._decode
+
+        def decode_and_wait(blob: bytes) -> list[bytes]:
+            monkeypatch.undo()
+            meanwhile.start()  # between the reading of a row and the writing of it
+            meanwhile.join(0.5)
+            return decode(blob)
+
+        monkeypatch.setattr(sqlite_log, "_decode", decode_and_wait)
+        erase(log, 0)
+        meanwhile.join()
+
+        assert log.read("t", 0, 0, 9).payloads == [TOMBSTONE, TOMBSTONE, b"other"]

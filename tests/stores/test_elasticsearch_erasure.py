@@ -12,7 +12,7 @@ from es_outcomes import message, outcome
 from store_places import Place, in_elasticsearch
 
 from advertisex.batches import Counts, Outcome
-from advertisex.errors import StoreError
+from advertisex.errors import LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.privacy.erasure import erase
@@ -79,6 +79,19 @@ def test_a_commit_that_is_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothi
         assert total == Counts(read=4, stored=2, erased=2, replayed=2)
         assert users(worker) == [*(f"u{number}" for number in range(committed)), "u8", "u9"]
         check(worker)
+
+
+def test_a_commit_that_an_erasure_overtakes_is_told_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(place) as worker, opened(place) as other:
+        write = ElasticsearchStore._write_rejects
+
+        def write_and_wait(store: ElasticsearchStore, *rest: Any) -> None:
+            write(store, *rest)
+            other.suppress("a", b"{}")
+
+        monkeypatch.setattr(ElasticsearchStore, "_write_rejects", write_and_wait)
+        with pytest.raises(LedgerMoved, match="a user was erased since"):
+            worker.commit(outcome("clicks", "u8"))
 
 
 def test_an_erasure_that_breaks_off_at_any_request_is_completed_by_the_next(

@@ -99,19 +99,8 @@ class SqliteLog:
             self._db.execute("PRAGMA secure_delete = ON")  # what is overwritten is filled with zeros
             left = deque(sorted(offsets) if partition == 0 else [])
             while left:
-                row = next(self._rows_from(topic, left[0]), None)
-                if row is None or left[0] < row[0]:
-                    left.popleft()  # there is no such message
-                    continue
-                first, _, blob = row
-                messages = _decode(blob)
-                while left and left[0] < first + len(messages):
-                    messages[left.popleft() - first] = TOMBSTONE
-                with self._transaction():
-                    self._db.execute(
-                        "UPDATE batch SET messages = ? WHERE topic = ? AND first_offset = ?",
-                        (msgspec.msgpack.encode(messages), topic, first),
-                    )
+                with self._transaction():  # a row is read in it, too: what another erases in that row is not undone
+                    self._erase_from_row(topic, left)
             # what was overwritten stands in the write-ahead log, too
             busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
@@ -171,6 +160,21 @@ class SqliteLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _erase_from_row(self, topic: str, left: deque[int]) -> None:
+        """Overwrite the messages of the row that holds the first of the offsets, and take these from the offsets."""
+        row = next(self._rows_from(topic, left[0]), None)
+        if row is None or left[0] < row[0]:
+            left.popleft()  # there is no such message
+            return
+        first, _, blob = row
+        messages = _decode(blob)
+        while left and left[0] < first + len(messages):
+            messages[left.popleft() - first] = TOMBSTONE
+        self._db.execute(
+            "UPDATE batch SET messages = ? WHERE topic = ? AND first_offset = ?",
+            (msgspec.msgpack.encode(messages), topic, first),
+        )
 
     def _append(self, topic: str, messages: Sequence[bytes]) -> range:
         """Append messages: their offsets."""

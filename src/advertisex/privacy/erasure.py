@@ -5,8 +5,7 @@ while the old is removed; last the record says that it is done. After a crash an
 it.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import polars as pl
@@ -14,7 +13,7 @@ import polars as pl
 from advertisex.batches import Batch, Span
 from advertisex.feeds import Feed
 from advertisex.logs.contract import EventLog
-from advertisex.privacy.record import Removed, Run, now, record_for
+from advertisex.privacy.record import Overwritten, Removed, Run, now, record_for
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.suppression import Erased, Suppression, suppression_of
 from advertisex.processing.withhold import rows_of_users
@@ -56,7 +55,10 @@ def erase(user: str, log: EventLog, store: EventStore, feeds: Mapping[str, Feed]
     ids = [user, pseudonym(user, pseudonym_key)] if pseudonym_key else [user]
     removed = store.remove(Removal(run.id, ids, _rejects_of(theirs, store, feeds), record.stood))
     run.log = log.erasable
-    run.removed = _by_feed(feeds, removed, _erase_from_log(theirs, log, feeds) if run.log else Counter())
+    if run.log:
+        for _ in _erase_from_log(theirs, log, feeds, run):
+            store.take_note(ERASURES, {name: msgspec.json.encode(record)})
+    run.removed = _by_feed(feeds, removed, run)
     run.done_at = now()
     store.take_note(ERASURES, {name: msgspec.json.encode(record)})
     return run
@@ -74,17 +76,36 @@ def _rejects_of(users: Suppression, store: EventStore, feeds: Mapping[str, Feed]
     return pl.concat(found)
 
 
-def _erase_from_log(users: Suppression, log: EventLog, feeds: Mapping[str, Feed]) -> Counter[str]:
-    """Overwrite the users' messages; how many they were, by feed."""
-    erased: Counter[str] = Counter()
+def _erase_from_log(users: Suppression, log: EventLog, feeds: Mapping[str, Feed], run: Run) -> Iterator[None]:
+    """Overwrite the users' messages; yields when the run has to be noted, before those that it counts are overwritten.
+
+    After a crash in between, those that are left of them are overwritten, and not counted again.
+    """
     for feed in feeds.values():
         for partition in log.partitions(feed.topic):
-            for batch in _batches(log, feed.topic, partition):
-                offsets = [batch.offsets[row] for row in rows_of_users(batch, feed, users)]
-                if offsets:
-                    log.erase(feed.topic, partition, offsets)
-                erased[feed.name] += len(offsets)
-    return erased
+            offsets = [
+                batch.offsets[row]
+                for batch in _batches(log, feed.topic, partition)
+                for row in rows_of_users(batch, feed, users)
+            ]
+            if _counts_more(run, feed.name, partition, offsets):
+                yield
+            # also without any: bytes may stay of what a run that was broken off has overwritten
+            log.erase(feed.topic, partition, offsets)
+
+
+def _counts_more(run: Run, feed: str, partition: int, offsets: Sequence[int]) -> bool:
+    """Count messages of a partition, at these offsets in their order, unless that was done; whether there were any."""
+    counted = next((one for one in run.overwritten if (one.feed, one.partition) == (feed, partition)), None)
+    more = [offset for offset in offsets if counted is None or offset >= counted.end]
+    if not more:
+        return False
+    if counted is None:
+        counted = Overwritten(feed, partition)
+        run.overwritten.append(counted)
+    counted.messages += len(more)
+    counted.end = more[-1] + 1
+    return True
 
 
 def _batches(log: EventLog, topic: str, partition: int) -> Iterator[Batch]:
@@ -94,7 +115,7 @@ def _batches(log: EventLog, topic: str, partition: int) -> Iterator[Batch]:
         offset = batch.span.end
 
 
-def _by_feed(feeds: Mapping[str, Feed], removed: pl.DataFrame, messages: Counter[str]) -> list[Removed]:
+def _by_feed(feeds: Mapping[str, Feed], removed: pl.DataFrame, run: Run) -> list[Removed]:
     counts = {(feed, kind): count for feed, kind, count in removed.iter_rows()}
     return [
         Removed(
@@ -102,7 +123,7 @@ def _by_feed(feeds: Mapping[str, Feed], removed: pl.DataFrame, messages: Counter
             events=counts.get((feed, "event"), 0),
             filtered=counts.get((feed, "filtered"), 0),
             rejected=counts.get((feed, "rejected"), 0),
-            messages=messages[feed],
+            messages=sum(one.messages for one in run.overwritten if one.feed == feed),
         )
         for feed in feeds
     ]

@@ -31,6 +31,15 @@ class Removed(msgspec.Struct, frozen=True):
         return bool(self.events or self.filtered or self.rejected or self.messages)
 
 
+class Overwritten(msgspec.Struct):
+    """How many messages of a partition a run has overwritten, or is about to: all before `end` are counted."""
+
+    feed: str
+    partition: int
+    messages: int = 0
+    end: int = 0
+
+
 class Run(msgspec.Struct):
     """One time that a user's erasure was asked for.
 
@@ -40,6 +49,7 @@ class Run(msgspec.Struct):
         done_at: when it was done; None while it is under way, and where it was broken off.
         log: whether the log's messages were overwritten; Kafka's cannot be.
         removed: what was removed, by feed.
+        overwritten: the log's part of it, by partition, as the run goes.
     """
 
     id: str
@@ -47,6 +57,7 @@ class Run(msgspec.Struct):
     done_at: datetime | None = None
     log: bool = False
     removed: list[Removed] = []
+    overwritten: list[Overwritten] = []
 
 
 class Record(msgspec.Struct):

@@ -90,6 +90,8 @@ class Removal:
 
 #: How many rows of a feed and kind an erasure has removed; the kind is `event`, `filtered` or `rejected`.
 REMOVED_COLUMNS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "count": pl.Int64()}
+#: What the ledger counts each kind as, until it is erased.
+COUNTED_AS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
 
 
 class EventStore(Protocol):

@@ -185,8 +185,10 @@ class DuckdbStore:
                 removed = delete(self._db, removal, stamp_after(self.settled(), self._clock))
             fresh = copy_without_what_was_deleted(self._db, self._path)
             self._db.close()
-            replace(self._path, fresh)
-            self._db = self._connected(read_only=False)
+            try:
+                replace(self._path, fresh)
+            finally:
+                self._db = self._connected(read_only=False)
         return removed
 
     @property

@@ -13,9 +13,7 @@ import polars as pl
 
 from advertisex.batches import Counts, Partition
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import REMOVED_COLUMNS, Removal
-
-_KINDS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
+from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 
 
 def delete(db: duckdb.DuckDBPyConnection, removal: Removal, stamp: datetime) -> pl.DataFrame:
@@ -29,13 +27,20 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, stamp: datetime) -> 
     removed.update(_delete_rejects(db, removal.rejects))
     by_partition: dict[tuple[Partition, str], Counter[str]] = {}
     for (partition, feed, kind), count in removed.items():
-        by_partition.setdefault((partition, feed), Counter())[_KINDS[kind]] += count
+        by_partition.setdefault((partition, feed), Counter())[COUNTED_AS[kind]] += count
     for (partition, feed), counts in by_partition.items():
         moved = {name: -count for name, count in counts.items()}
-        _count(db, partition, feed, Counts(**moved, erased=counts.total()), stamp)
-    rows = [(feed, kind, count) for (_, feed, kind), count in removed.items()]
-    frame = pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
-    return frame.group_by("feed", "kind").agg(pl.col("count").sum()).sort("feed", "kind")
+        _count(db, partition, feed, Counts(**moved, erased=counts.total()), stamp, removal.erasure)
+    return _removed_by(db, removal.erasure)
+
+
+def _removed_by(db: duckdb.DuckDBPyConnection, erasure: str) -> pl.DataFrame:
+    """All that an erasure has removed, also before a crash, as the ledger's history tells: `REMOVED_COLUMNS`."""
+    sums = ", ".join(f"sum(-{column}) AS {kind}" for kind, column in COUNTED_AS.items())
+    history = db.sql(f"SELECT feed, {sums} FROM commits WHERE erasure = ? GROUP BY feed", params=[erasure]).pl()
+    counts = history.unpivot(list(COUNTED_AS), index="feed", variable_name="kind", value_name="count")
+    removed: pl.DataFrame = counts.cast(dict(REMOVED_COLUMNS)).filter(pl.col("count") > 0)
+    return removed.sort("feed", "kind")
 
 
 def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Counter[tuple[Partition, str, str]]:
@@ -52,7 +57,9 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Cou
     return Counter((Partition(topic, number), feed, kind) for topic, number, feed, kind in deleted)
 
 
-def _count(db: duckdb.DuckDBPyConnection, of: Partition, feed: str, counts: Counts, stamp: datetime) -> None:
+def _count(
+    db: duckdb.DuckDBPyConnection, of: Partition, feed: str, counts: Counts, stamp: datetime, erasure: str
+) -> None:
     db.execute(
         "UPDATE ledger SET stored = stored + ?, filtered = filtered + ?, rejected = rejected + ?, erased = erased + ? "
         "WHERE topic = ? AND partition = ?",
@@ -60,9 +67,10 @@ def _count(db: duckdb.DuckDBPyConnection, of: Partition, feed: str, counts: Coun
     )
     db.execute(
         'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, read, stored, duplicate, filtered, '
-        "rejected, erased, replayed) SELECT topic, partition, ?, next_offset, next_offset, ?, 0, ?, 0, ?, ?, ?, 0 "
+        "rejected, erased, replayed, erasure) "
+        "SELECT topic, partition, ?, next_offset, next_offset, ?, 0, ?, 0, ?, ?, ?, 0, ? "
         "FROM ledger WHERE topic = ? AND partition = ?",
-        (feed, stamp, counts.stored, counts.filtered, counts.rejected, counts.erased, *of),
+        (feed, stamp, counts.stored, counts.filtered, counts.rejected, counts.erased, erasure, *of),
     )
 
 

@@ -56,6 +56,7 @@ _COMMITS = (
     ("end", "BIGINT NOT NULL", "offset after the batch"),
     ("committed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
     *((name, kind, f"in this batch: {says}") for name, kind, says in _LEDGER[3:-1]),
+    ("erasure", "VARCHAR", "id of the erasure that moved these counts; null where it was a batch"),
 )
 _NOTES = (
     ("kind", "VARCHAR NOT NULL", "what it is about"),

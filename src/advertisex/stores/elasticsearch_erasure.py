@@ -18,7 +18,7 @@ import polars as pl
 
 from advertisex.batches import Counts, Outcome, Partition
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import REMOVED_COLUMNS, Removal
+from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 from advertisex.stores.elasticsearch_bulk import delete_documents
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_indices import Indices
@@ -27,7 +27,6 @@ from advertisex.stores.elasticsearch_ledger import Ledger
 from advertisex.stores.elasticsearch_search import search_all
 
 _WHAT = "erase from the event store"
-_COUNTED_AS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
 
 
 class _Place(msgspec.Struct):
@@ -56,20 +55,31 @@ class Eraser:
     def remove(self, removal: Removal) -> pl.DataFrame:
         """See `EventStore.remove`."""
         found = [*self._events(removal), *self._rejects(removal)]
+        counted = [one for one in found if one.offset < removal.bounds.get(one.partition, 0)]
+        gone = Counter((one.feed, one.kind) for one in found) - Counter((one.feed, one.kind) for one in counted)
+        gone += self._move_counts(removal, counted)
+        delete_documents(self._connection, ((one.held_in, one.id) for one in found))
+        self._let_go({one.held_in for one in found})
+        rows = [(*what, count) for what, count in sorted(gone.items())]
+        return pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
+
+    def _move_counts(self, removal: Removal, found: Iterable[_Found]) -> Counter[tuple[str, str]]:
+        """Count what was found as erased; how much this erasure has counted so, also before a crash."""
         counts: dict[Partition, Counter[str]] = {}
         feeds: dict[Partition, str] = {}
         for one in found:
-            if one.offset < removal.bounds.get(one.partition, 0):
-                counts.setdefault(one.partition, Counter())[_COUNTED_AS[one.kind]] += 1
-                feeds[one.partition] = one.feed
-        for partition, moved in counts.items():
-            added = Counts(**{name: -count for name, count in moved.items()}, erased=moved.total())
-            self._ledger.move_counts(partition, feeds[partition], added, removal.erasure)
-        delete_documents(self._connection, ((one.held_in, one.id) for one in found))
-        self._let_go({one.held_in for one in found})
-        gone = Counter((one.feed, one.kind) for one in found)
-        rows = [(*what, count) for what, count in sorted(gone.items())]
-        return pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
+            counts.setdefault(one.partition, Counter())[COUNTED_AS[one.kind]] += 1
+            feeds[one.partition] = one.feed
+        gone: Counter[tuple[str, str]] = Counter()
+        for partition in removal.bounds:
+            if moved := counts.get(partition):
+                added = Counts(**{name: -count for name, count in moved.items()}, erased=moved.total())
+                row = self._ledger.move_counts(partition, feeds[partition], added, removal.erasure)
+            else:  # its documents are deleted, if there were any
+                row = self._ledger.moved_by(removal.erasure, partition)
+            if row is not None:
+                gone.update({(row.feed, kind): -getattr(row, name) for kind, name in COUNTED_AS.items()})
+        return +gone
 
     def remove_withheld(self, outcome: Outcome) -> None:
         """Delete what a commit that was broken off, or fenced off, has left of messages that are withheld now."""

@@ -24,6 +24,7 @@ from advertisex.stores.elasticsearch_ledger_documents import (
     CommitDocument,
     LedgerDocument,
     Read,
+    ReadCommit,
     Standing,
     Wrote,
     iso,
@@ -36,6 +37,8 @@ from advertisex.stores.same_log import check_same_log
 from advertisex.stores.stamp import stamp_after
 
 _WHAT = "write to the ledger"
+_MOVED_ON = "the ledger has moved on"
+_USER_ERASED = "a user was erased since"
 
 
 class Ledger:
@@ -139,11 +142,12 @@ class Ledger:
             commit=commit,
             committed_at=now,
             last=last,
-            erasures=before.erasures,
+            # a partition that had no document at the time of an erasure was not told of it, but the outcome knows
+            erasures=max(before.erasures, outcome.erasures),
         )
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
-        if self._replace(before, document) is None and self.standing(span.of).commit != commit:
-            raise moved(span)
+        if self._replace(before, document) is None and (now_at := self.standing(span.of)).commit != commit:
+            raise moved(span, _USER_ERASED if now_at.erasures > before.erasures else _MOVED_ON)
         self._seen.add(span.of)
 
     def fence(self, erasures: int) -> dict[Partition, int]:
@@ -163,27 +167,39 @@ class Ledger:
                 stood[of] = now.row.next_offset
         return stood
 
-    def move_counts(self, of: Partition, feed: str, added: Counts, erasure: str) -> None:
-        """Add counts that an erasure has moved, unless it has done so before."""
+    def move_counts(self, of: Partition, feed: str, added: Counts, erasure: str) -> CommitDocument | None:
+        """Add counts that an erasure has moved, unless it has done so before.
+
+        Returns:
+            What the history says of it; None where the partition has no row.
+        """
         while True:
             before = self.standing(of)
-            if before.row is None or before.source is None or self._has_counted(before, of, erasure):
-                return
+            if before.row is None or before.source is None:
+                return None
+            if (moved_before := self._moved_by(erasure, of, before)) is not None:
+                return moved_before
             end, now = before.row.next_offset, iso(stamp_after(before.committed_at))
             last = CommitDocument(*of, feed, end, end, now, **asdict(added), erasure=erasure)
             counts = asdict(before.row.counts + added)
             self._remember(before)
             document = msgspec.structs.replace(before.source, **counts, committed_at=now, last=last)
             if self._replace(before, document) is not None:
-                return
+                return last
 
-    def _has_counted(self, before: Standing, of: Partition, erasure: str) -> bool:
-        if before.last and before.last.erasure == erasure:
-            return True
+    def moved_by(self, erasure: str, of: Partition) -> CommitDocument | None:
+        """What the history says that an erasure has moved in a partition."""
+        return self._moved_by(erasure, of, self.standing(of))
+
+    def _moved_by(self, erasure: str, of: Partition, standing: Standing) -> CommitDocument | None:
+        if standing.last and standing.last.erasure == erasure:
+            return standing.last
         name = quote(name_of_erasure(*of, erasure), safe="")
         path = f"/{quote(self._history)}/_doc/{name}"
         answer = self._connection.request("GET", path, what="read the ledger", accept={HTTPStatus.NOT_FOUND})
-        return answer.status < HTTPStatus.MULTIPLE_CHOICES
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return None
+        return msgspec.json.decode(answer.data, type=ReadCommit).source
 
     def _begin(self, of: Partition) -> Standing:
         """Make the document of a partition that has none."""
@@ -225,10 +241,10 @@ class Ledger:
         return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"
 
 
-def moved(span: Span) -> LedgerMoved:
-    """The error of a span that another worker has processed."""
+def moved(span: Span, why: str = _MOVED_ON) -> LedgerMoved:
+    """The error of a span that another worker has processed, or that was made before an erasure."""
     return LedgerMoved(
-        "the ledger has moved on; nothing of this batch was written",
+        f"{why}; nothing of this batch was written",
         where=f"{span.topic}/{span.partition}/{span.start}",
         mend="another run has processed it: run `advertisex process` again to go on from the ledger",
     )

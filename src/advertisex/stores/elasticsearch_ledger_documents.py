@@ -68,6 +68,12 @@ class Read(msgspec.Struct):
     source: LedgerDocument | None = msgspec.field(name="_source", default=None)
 
 
+class ReadCommit(msgspec.Struct):
+    """The answer to a reading of a document of its history."""
+
+    source: CommitDocument | None = msgspec.field(name="_source", default=None)
+
+
 class Wrote(msgspec.Struct):
     """The answer to a writing of one."""
 
