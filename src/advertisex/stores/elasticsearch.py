@@ -268,7 +268,7 @@ class ElasticsearchStore:
                 mend="restore that index from a snapshot",
             )
         if noted > outcome.erasures:
-            raise moved(outcome.span)
+            raise moved(outcome.span, "a user was erased since")
 
     def _event_jobs(self, outcome: Outcome, stamp: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
         if not outcome.events.height:
