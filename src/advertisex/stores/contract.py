@@ -230,7 +230,7 @@ class EventStore(Protocol):
         Nobody else may use a store in a file meanwhile: it is written anew, so that the bytes are gone from it.
 
         Returns:
-            `REMOVED_COLUMNS`: what was there and is removed, also before a crash of this erasure, ordered by feed and kind.
+            `REMOVED_COLUMNS`: what was there and is removed, also before it broke off once, by feed and kind.
 
         Raises:
             StoreError: the store cannot be written; the same can be repeated.
