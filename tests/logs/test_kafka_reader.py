@@ -185,11 +185,17 @@ def test_a_reader_is_caught_up_when_the_ledger_says_that_the_others_are_too(kafk
 
 def test_a_reader_takes_over_what_another_left_unread_before_it_is_caught_up(log: EventLog, topic: str) -> None:
     ledger = Ledger()
+    read: list[Batch] = []
+
+    def dealt() -> bool:
+        leaves.poll()
+        return len(held(stays)) == len(held(leaves)) == PARTITIONS // 2
+
     with log.reader([topic], ledger.positions, 700) as stays:
         with log.reader([topic], ledger.positions, 700) as leaves:
-            poll_until([stays, leaves], lambda: len(held(stays)) == len(held(leaves)) == PARTITIONS // 2)
-            ended = time.monotonic() + 1.0
-            read = poll_until([stays], lambda: time.monotonic() > ended)  # long enough to read its own share
+            read += poll_until([stays], dealt)
+            ours = set(held(stays))
+            read += poll_until([stays], lambda: ours <= stays._ended)  # type: ignore[attr-defined]
             assert not stays.caught_up
         read += poll_until([stays], lambda: stays.caught_up)
     assert {batch.span.of for batch in read if batch.span.end == EACH} == expected(topic).keys()
