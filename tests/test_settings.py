@@ -8,8 +8,8 @@ import pytest
 
 from advertisex.errors import ConfigurationError
 from advertisex.feed_settings import configured_feeds
-from advertisex.load_settings import load_settings
 from advertisex.settings import Settings
+from advertisex.settings_file import load_settings
 
 
 def settings(tmp_path: Path, text: str, **flags: Any) -> Settings:

@@ -18,7 +18,6 @@ from advertisex.feed_settings import configured_feeds
 from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
 from advertisex.ingestion.mapping import Mapping
-from advertisex.load_settings import load_settings
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.catalogue_file import read_catalogue
@@ -27,6 +26,7 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, run
 from advertisex.settings import Settings
+from advertisex.settings_file import load_settings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.open import open_store
 

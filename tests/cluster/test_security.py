@@ -21,9 +21,9 @@ from certificates import certificate_for
 from traffic import POLICY
 
 from advertisex.errors import ConfigurationError
-from advertisex.load_settings import load_settings
 from advertisex.logs.open import open_log
 from advertisex.settings import KafkaSettings
+from advertisex.settings_file import load_settings
 from advertisex.stores.open import open_store
 from advertisex.testing.elasticsearch import LocalElasticsearch
 from advertisex.testing.kafka import LocalKafka

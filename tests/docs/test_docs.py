@@ -38,7 +38,7 @@ import pytest
 import advertisex
 from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.simulator import FILTERED, REJECTED
-from advertisex.load_settings import load_settings
+from advertisex.settings_file import load_settings
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"

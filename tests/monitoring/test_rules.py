@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from advertisex.errors import ConfigurationError
-from advertisex.load_settings import load_settings
 from advertisex.monitoring.anomalies import JUDGED
 from advertisex.monitoring.rules import DEFAULTS, Key, Rule, Verdict, rules_of, verdicts
 from advertisex.settings import AlertSettings
+from advertisex.settings_file import load_settings
 
 AT = datetime(2026, 3, 2)
 

@@ -18,8 +18,8 @@ from advertisex.demo import Demonstration, demonstrate, simulate_files
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings
-from advertisex.load_settings import load_settings
 from advertisex.processing.configured import processing_of
+from advertisex.settings_file import load_settings
 
 #: Numbers of the truth that are too many to be told one by one, and what they are by.
 _MANY = {"value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}

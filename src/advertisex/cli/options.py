@@ -12,11 +12,11 @@ import typer
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import TimeReading
-from advertisex.load_settings import load_settings
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.settings import Settings
+from advertisex.settings_file import load_settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
