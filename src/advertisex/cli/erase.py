@@ -18,12 +18,13 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import err, out, print_json, print_table
-from advertisex.errors import ConfigurationError
+from advertisex.errors import ConfigurationError, StoreMissing
 from advertisex.feed_settings import configured_feeds
 from advertisex.privacy.erasure import erase as erase_user
 from advertisex.privacy.record import Removed, Run, runs_in
 from advertisex.processing.configured import pseudonym_key_of
 from advertisex.processing.pseudonym_key import check_pseudonym_key
+from advertisex.settings import Settings
 from advertisex.stores.contract import ERASURES
 
 _COLUMNS = ("feed", "events", "filtered", "rejected", "messages")
@@ -48,6 +49,7 @@ def erase(
         raise ConfigurationError("that is no id of a user", mend="give the id as messages have it")
     if not yes:
         _ask()
+    _check_there(settings)
     with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
         check_pseudonym_key(event_store, pseudonym_key_of(settings))
         run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key_of(settings))
@@ -83,6 +85,20 @@ def erasures(
         (run.asked_at.replace(tzinfo=None), end, *_totals(run.removed)) for run, end in zip(runs, ends, strict=True)
     ]
     print_table("Erasures", columns, rows, numbers=_COLUMNS[1:])
+
+
+def _check_there(settings: Settings) -> None:
+    """Make sure that there is something to erase from, before a mistyped place is made.
+
+    Raises:
+        LogError: there is neither a store nor a log.
+    """
+    try:
+        with opened_store(settings, read_only=True):
+            return
+    except StoreMissing:
+        with opened_log(settings, create=False):
+            return
 
 
 def _ask() -> None:
