@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition
 from advertisex.feeds import FEEDS
 from advertisex.logs.kafka import KafkaLog
-from advertisex.processing.runner import Committed, Processing, run
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.settings import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.elasticsearch_bulk import chunks, lines_of
 from advertisex.stores.elasticsearch_rows import with_provenance
@@ -86,7 +86,7 @@ def process_all(log: KafkaLog, store: Any, events: int, outcomes: list[Outcome] 
         if outcomes is not None:
             outcomes.append(committed.outcome)
 
-    counts = run(log, store, Processing({"impressions": FEEDS["impressions"]}), Event(), note)
+    counts = process_log(log, store, Processing({"impressions": FEEDS["impressions"]}), Event(), note)
     assert counts.read == events, counts
 
 

@@ -32,7 +32,7 @@ from advertisex.processing.enrich import Catalogue, enrich
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy, apply_policy
-from advertisex.processing.runner import BATCH_SIZE, Committed, Processing, run
+from advertisex.processing.runner import BATCH_SIZE, Committed, Processing, process_log
 from advertisex.processing.standardise import standardise
 from advertisex.processing.validate import validate
 from advertisex.stores.duckdb import DuckdbStore
@@ -93,7 +93,7 @@ def whole(load: str, events: int) -> dict[str, Any]:
                 marks.append((read, time.perf_counter(), _peak()))
 
             began = time.perf_counter()
-            counts = run(log, store, Processing(FEEDS), Event(), note)
+            counts = process_log(log, store, Processing(FEEDS), Event(), note)
             took = time.perf_counter() - began
             assert all(row.counts.balanced for row in store.ledger())
             assert counts.read == events

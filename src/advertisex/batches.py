@@ -45,19 +45,8 @@ STORED_REJECT_COLUMNS: dict[str, pl.DataType] = {
     "replayed_to": pl.String(),
 }
 
-#: Columns of the ledger's history, one row for each commit. `start` and `end` are offsets, as of a span.
-COMMIT_COLUMNS: dict[str, pl.DataType] = {
-    "topic": pl.String(),
-    "partition": pl.Int32(),
-    "feed": pl.String(),
-    "start": pl.Int64(),
-    "end": pl.Int64(),
-    "committed_at": pl.Datetime("us"),
-    **dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed"), pl.Int64()),
-}
-
 #: Columns of what is withheld of messages of erased users: where each was, and which event it would have been.
-WITHHELD_COLUMNS: dict[str, pl.DataType] = {
+SUPPRESSED_COLUMNS: dict[str, pl.DataType] = {
     "offset": pl.Int64(),
     "event_id": pl.Binary(),
     "event_time": pl.Datetime("us"),
@@ -168,13 +157,13 @@ class Outcome:
     repeated: int
     read: int
     messages: Batch
-    withheld: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WITHHELD_COLUMNS))
+    suppressed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUPPRESSED_COLUMNS))
     erasures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The ledger's counts. `replayed` lies outside the balance: those positions were counted when first stored."""
+    """The ledger's counts. `redelivered` lies outside the balance: those positions were counted when first stored."""
 
     read: int = 0
     stored: int = 0
@@ -182,7 +171,7 @@ class Counts:
     filtered: int = 0
     rejected: int = 0
     erased: int = 0
-    replayed: int = 0
+    redelivered: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -191,6 +180,21 @@ class Counts:
     def balanced(self) -> bool:
         """Whether every message that was read is accounted for."""
         return self.read == self.stored + self.duplicate + self.filtered + self.rejected + self.erased
+
+
+#: The names of the ledger's counts, in the order in which every table shows them.
+COUNT_NAMES = tuple(count.name for count in fields(Counts))
+
+#: Columns of the ledger's history, one row for each commit. `start` and `end` are offsets, as of a span.
+COMMIT_COLUMNS: dict[str, pl.DataType] = {
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+    "feed": pl.String(),
+    "start": pl.Int64(),
+    "end": pl.Int64(),
+    "committed_at": pl.Datetime("us"),
+    **dict.fromkeys(COUNT_NAMES, pl.Int64()),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from advertisex.ingestion.ingest import IngestOptions, ingest
 from advertisex.ingestion.open_source import is_url
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class Source:
         return redacted(self.place) if is_url(self.place) else self.place
 
 
-def run_continuously(
+def run_service(
     sources: Sequence[Source],
     open_log: OpenLog,
     store: EventStore,
@@ -61,7 +61,7 @@ def run_continuously(
         StoreError: the store cannot be written.
     """
     with open_log() as log, _following(sources, open_log, observer, stop, store.interrupt):
-        run(log, store, processing, stop, observer.committed)
+        process_log(log, store, processing, stop, observer.committed)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import IngestOptions, ingest
 from advertisex.ingestion.simulator import SimulationSettings, Truth, write_files
 from advertisex.logs.contract import EventLog
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import EventStore, RejectQuery
 
 SOURCES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
@@ -72,7 +72,7 @@ def demonstrate(
         on_step(f"ingest {name} from {file}")
         ingest(processing.feeds[name], [str(folder / file)], log, IngestOptions())
     on_step("process: validate, filter, deduplicate, store")
-    run(log, store, processing, Event())
+    process_log(log, store, processing, Event())
     on_step("analyze")
     summary, correlation = summarise(store, Scope()), correlate(store, Scope())
     stepped, auctioned = funnel(store, Scope(), by="campaign_id"), bids(store, Scope())

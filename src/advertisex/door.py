@@ -17,14 +17,14 @@ from advertisex.errors import AdvertiseXError
 from advertisex.feed_settings import configured_feeds
 from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Processing, process_log
 from advertisex.settings import Settings
 from advertisex.settings_file import load_settings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
@@ -44,9 +44,9 @@ __all__ = [
     "EventStore",
     "Feed",
     "Field",
+    "FieldMapping",
     "IngestOptions",
     "LedgerRow",
-    "Mapping",
     "Outcome",
     "Partition",
     "Policy",
@@ -72,11 +72,11 @@ __all__ = [
     "open_log",
     "open_store",
     "process",
+    "process_log",
     "quality",
     "reach",
     "read_catalogue",
     "restatement",
-    "run",
     "summarise",
     "summarise_by_day",
 ]

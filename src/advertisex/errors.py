@@ -31,16 +31,16 @@ class AdvertiseXError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.where = where
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""
-        mend = f"; {self.mend}" if self.mend else ""
-        return f"{self.what}{place}{mend}"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.what}{place}{hint}"
 
 
 class ConfigurationError(AdvertiseXError):
@@ -63,8 +63,8 @@ class SourceUnavailable(SourceError):
         retry_after: seconds that the other side asked us to wait, if it did.
     """
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "", retry_after: float | None = None) -> None:
-        super().__init__(what, where=where, mend=mend)
+    def __init__(self, what: str, *, where: str = "", hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where, hint=hint)
         self.retry_after = retry_after
 
 

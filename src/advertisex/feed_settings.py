@@ -29,7 +29,7 @@ def configured_feeds(settings: Settings) -> dict[str, Feed]:
         made[name] = _configured(made[name], own)
     topics = [feed.topic for feed in made.values()]
     if len(set(topics)) < len(topics):
-        raise ConfigurationError(f"two feeds share a topic: {', '.join(topics)}", mend="give each feed its own")
+        raise ConfigurationError(f"two feeds share a topic: {', '.join(topics)}", hint="give each feed its own")
     return made
 
 
@@ -39,20 +39,20 @@ def _configured(feed: Feed, own: FeedSettings) -> Feed:
         if target not in names:
             raise ConfigurationError(
                 f"setting feeds.{feed.name}.aliases: {alias!r} maps to {target!r}, which is no field",
-                mend=f"use one of {', '.join(names)}",
+                hint=f"use one of {', '.join(names)}",
             )
         other = feed.field_named(alias)
         if other is not None:
             raise ConfigurationError(
                 f"setting feeds.{feed.name}.aliases: {alias!r} is a name of the field {other.name} already",
-                mend="use `advertisex ingest --map` to read it as another field",
+                hint="use `advertisex ingest --map` to read it as another field",
             )
     feed = feed.with_aliases(own.aliases)
     if own.id_field:
         known = feed.field_named(own.id_field)
         if known is not None and known.kind != "text":
             raise ConfigurationError(
-                f"setting feeds.{feed.name}.id_field: {own.id_field!r} is no id", mend="name a text that is unique"
+                f"setting feeds.{feed.name}.id_field: {own.id_field!r} is no id", hint="name a text that is unique"
             )
         feed = feed.identified_by(own.id_field)
     schemas = tuple((number, _read_schema(path)) for number, path in own.schemas.items())
@@ -66,8 +66,8 @@ def _read_schema(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"cannot read an Avro schema: {error}",
             where=str(path),
-            mend="name a record schema in JSON (.avsc)",
+            hint="name a record schema in JSON (.avsc)",
         ) from error
     if fault := unusable(schema):
-        raise ConfigurationError(f"an Avro schema cannot be used: {fault}", where=str(path), mend="name another")
+        raise ConfigurationError(f"an Avro schema cannot be used: {fault}", where=str(path), hint="name another")
     return schema

@@ -17,4 +17,4 @@ class Finding:
     what: str
     good: bool
     says: str
-    mend: str = ""
+    hint: str = ""

@@ -56,7 +56,7 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
         raise ConfigurationError(
             f"what {variable}, or one that begins so, says is no JSON",
             where="environment",
-            mend="write lists and tables in the environment as JSON",
+            hint="write lists and tables in the environment as JSON",
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -65,7 +65,7 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
         raise ConfigurationError(
             f"setting {name}: {what}",
             where=f"flags, environment{f' or {path}' if path else ''}",
-            mend="see docs/settings.md for every setting",
+            hint="see docs/settings.md for every setting",
         ) from error
 
 
@@ -79,7 +79,7 @@ def _refuse_unknown_variables() -> None:
             raise ConfigurationError(
                 f"there is no setting for {variable}",
                 where="environment",
-                mend="see docs/settings.md for every setting",
+                hint="see docs/settings.md for every setting",
             )
 
 
@@ -93,7 +93,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(
-            f"cannot read the settings: {error}", where=str(path), mend="name a TOML file with --config"
+            f"cannot read the settings: {error}", where=str(path), hint="name a TOML file with --config"
         ) from error
     _anchor_paths(content, path.parent)
     return content

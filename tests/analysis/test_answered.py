@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis.answered import ANSWER_WINDOW, answerable, answered
+from advertisex.analysis.answered import ANSWER_WINDOW, answerable, match_impressions
 from advertisex.analysis.scope import Scope
 from analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, world
 
@@ -34,7 +34,7 @@ def answer_of(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | None:
 def test_it_is_the_one_that_a_loop_finds(impressions: Rows, clicks: Rows) -> None:
     with world(impressions=impressions, clicks=clicks) as known:
         rows = pl.DataFrame(known.clicks)
-        found = answered(rows, answerable(known.store, Scope(), rows))
+        found = match_impressions(rows, answerable(known.store, Scope(), rows))
 
     assert found.select(rows.columns).rows() == rows.rows()  # in their order, each once
     for row in found.iter_rows(named=True):
@@ -55,7 +55,7 @@ def click(**changed: Any) -> dict[str, Any]:
 def find(rows: Rows, impressions: Rows) -> list[bytes | None]:
     schema = {"user_id": pl.String, "campaign_id": pl.String, "event_time": pl.Datetime("us")}
     more = schema | {"event_id": pl.Binary, "creative_id": pl.String}
-    return answered(pl.DataFrame(rows, schema), pl.DataFrame(impressions, more))["answered_id"].to_list()
+    return match_impressions(pl.DataFrame(rows, schema), pl.DataFrame(impressions, more))["answered_id"].to_list()
 
 
 MICROSECOND = timedelta(microseconds=1)

@@ -248,4 +248,4 @@ def test_without_a_bid_there_is_a_message(stored: Stored) -> None:
     with pytest.raises(AnalysisError, match="no bid is stored") as caught:
         bids(stored(impressions=[{}]), Scope())
 
-    assert caught.value.mend
+    assert caught.value.hint

@@ -201,5 +201,5 @@ def test_without_a_click_there_is_a_message_and_no_number(stored: Stored, scope:
     with pytest.raises(AnalysisError, match="no click or conversion") as caught:
         correlate(store, scope)
 
-    assert caught.value.mend
+    assert caught.value.hint
     assert caught.value.where == scope.text()

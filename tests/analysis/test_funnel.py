@@ -197,7 +197,7 @@ def test_an_empty_scope_is_a_message(stored: Stored, by: By | None) -> None:
     with pytest.raises(AnalysisError, match="no event is stored") as caught:
         funnel(stored(bids=[{}], impressions=[{}], clicks=[{}]), scope, by=by)
 
-    assert caught.value.mend
+    assert caught.value.hint
     assert caught.value.where == scope.text()
 
 

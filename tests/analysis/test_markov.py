@@ -110,4 +110,4 @@ def test_too_many_keys_are_refused_with_the_mend() -> None:
         markov.check(markov.MOST_KEYS + 1, "campaign k1")
 
     assert caught.value.where == "campaign k1"
-    assert "the other models" in caught.value.mend
+    assert "the other models" in caught.value.hint

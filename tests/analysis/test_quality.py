@@ -143,7 +143,7 @@ BOUND = st.none() | PASSED.map(lambda passed: START + timedelta(microseconds=pas
 SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
 
 
-def mended(world: dict[str, list[Row]]) -> dict[str, list[Row]]:
+def repaired(world: dict[str, list[Row]]) -> dict[str, list[Row]]:
     """Events of the later days come later, too: nobody accepts what lies far in the future."""
     for rows in world.values():
         for row in rows:
@@ -152,7 +152,7 @@ def mended(world: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(WORLD.map(mended), SCOPES, st.sampled_from([0, 3, 100]))
+@given(WORLD.map(repaired), SCOPES, st.sampled_from([0, 3, 100]))
 def test_every_number_equals_the_one_of_plain_loops(world: dict[str, list[Row]], scope: Scope, limit: int) -> None:
     with filled(**world) as made:
         every = {feed: made.rows(feed) for feed in FEEDS}
@@ -217,12 +217,12 @@ def assert_discrepancies(
         "impressions_without_auction": (impressions - len(named), impressions),
     }
     assert all(share == (count / of if of else None) for count, of, share in rows.values())
-    doubted = [
+    suspect = [
         (name, *shown("impressions" if name.startswith("impressions") else "clicks", row))
         for name, those in found.items()
         for row in sorted(those, key=oracle.place)[:limit]
     ]
-    assert answer.table("doubted").rows() == doubted
+    assert answer.table("suspect").rows() == suspect
     most = sorted(homeless.items(), key=lambda one: (-sum(one[1]), one[0]))
     table = [(creative, *counts) for creative, counts in most[:limit]]
     assert answer.table("creatives_without_campaign").rows() == table
@@ -369,7 +369,7 @@ def test_a_discrepancy_ends_where_its_window_does() -> None:
 
     counts = counted(answer)
     assert (counts["clicks_without_impression"], counts["conversions_without_touch"]) == (1, 1)
-    users = answer.table("doubted").select("discrepancy", "user_id").rows()[:2]
+    users = answer.table("suspect").select("discrepancy", "user_id").rows()[:2]
     assert users == [("clicks_without_impression", "b"), ("conversions_without_touch", "b")]
 
 
@@ -475,15 +475,15 @@ def test_all_that_is_suspected_and_doubted_can_be_listed() -> None:
         assert flagged["topic"].unique().to_list() == [FEEDS["clicks"].topic]
         assert flagged["offset"].to_list() == list(range(listed))
         assert counted(answer)["impressions_without_auction"] == 120
-        assert answer.table("doubted")["offset"].to_list() == list(range(listed))
-        assert answer.to_dict()["rows_in_all"] == {"doubted": 120, "creatives_without_campaign": 0, "flagged": 120}
+        assert answer.table("suspect")["offset"].to_list() == list(range(listed))
+        assert answer.to_dict()["rows_in_all"] == {"suspect": 120, "creatives_without_campaign": 0, "flagged": 120}
 
 
 def test_a_negative_limit_is_refused() -> None:
     with filled(clicks=[{"timestamp": after()}]) as made, pytest.raises(ConfigurationError, match="-1") as caught:
         quality(made.store, Scope(), limit=-1)
 
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_store_of_rejects_alone_is_judged_too() -> None:
@@ -510,7 +510,7 @@ def test_an_empty_store_is_a_message() -> None:
     with filled() as made, pytest.raises(AnalysisError, match="no event is stored") as caught:
         quality(made.store, Scope())
 
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_user_agent_is_told_as_the_list_does() -> None:

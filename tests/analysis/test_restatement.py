@@ -237,11 +237,11 @@ def test_what_is_listed_is_the_difference(steps: list[Step], scope: Scope, data:
     assert answer.facts["new_days"] == answer.table("restated")["new"].sum()
     events = answer.table("late_events")
     assert answer.facts["late_elsewhere"] == len(elsewhere)
-    told = sorted([*late, *elsewhere], key=key)[:5]
-    assert [bytes.fromhex(i) for i in events["event_id"]] == [row["event_id"] for row in told]
-    assert events["in_scope"].to_list() == [row not in elsewhere for row in told]
+    notified = sorted([*late, *elsewhere], key=key)[:5]
+    assert [bytes.fromhex(i) for i in events["event_id"]] == [row["event_id"] for row in notified]
+    assert events["in_scope"].to_list() == [row not in elsewhere for row in notified]
     for name in ("feed", "event_time", "processed_at", "ingested_at", "topic", "partition", "offset", "campaign_id"):
-        assert events[name].to_list() == [row[name] for row in told], name
+        assert events[name].to_list() == [row[name] for row in notified], name
     total: Counter[str] = Counter()
     for counts in added.values():
         total.update(counts)
@@ -391,7 +391,7 @@ def test_what_cannot_be_asked_is_said(start: datetime, end: datetime, limit: int
     with DuckdbStore(Path(":memory:")) as store, pytest.raises(ConfigurationError) as caught:
         restatement(store, Scope(), start, end, limit=limit)
 
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_before_anything_was_stored_is_a_message() -> None:
@@ -400,5 +400,5 @@ def test_before_anything_was_stored_is_a_message() -> None:
         with pytest.raises(AnalysisError, match="no event was stored") as caught:
             restatement(store, Scope(), BEGINNING, BEGINNING + timedelta(days=1))
 
-    assert caught.value.mend
+    assert caught.value.hint
     assert caught.value.where == "as of 2020-01-02T00:00:00Z"

@@ -78,7 +78,7 @@ def test_an_empty_store_is_a_message(stored: Stored) -> None:
     with pytest.raises(AnalysisError, match="no event is stored") as caught:
         summarise(stored(), Scope())
 
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_an_empty_range_names_the_range(stored: Stored) -> None:

@@ -85,7 +85,7 @@ def test_workers_that_are_killed_again_and_again_are_given_up(fates: Fate, tmp_p
     fates(*["KILL"] * 20)
     with pytest.raises(AdvertiseXError, match=r"SIGKILL 1[01] times in a row, and the ledger stood still") as caught:
         run(2, standing=lambda: "where it stood")
-    assert "--batch-size" in caught.value.mend
+    assert "--batch-size" in caught.value.hint
     assert len(left(tmp_path)) in (9, 10), "the other may have been started just then"
 
 

@@ -23,7 +23,7 @@ from traffic import POLICY, Traffic, memory, messages_read, wait_until
 from advertisex.batches import Counts, Partition
 from advertisex.errors import INTERRUPTED
 from advertisex.processing.configured import processing_of
-from advertisex.processing.runner import Committed, run
+from advertisex.processing.runner import Committed, process_log
 from advertisex.stores import elasticsearch_client, elasticsearch_patience
 from advertisex.stores.contract import Range
 from advertisex.stores.elasticsearch_address import address_of
@@ -128,7 +128,7 @@ def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda comm
     processing = processing_of(cluster.settings.model_copy(update={"batch_size": BATCH}))
     with cluster.log() as log, cluster.store(read_only=False) as store, pytest.MonkeyPatch.context() as patch:
         impatient(patch)
-        return run(log, store, processing, threading.Event(), count)
+        return process_log(log, store, processing, threading.Event(), count)
 
 
 # -- answers -----------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_answers_that_are_cut_or_lost_or_late_change_nothing(
     assert proxy.faults_met >= 10
     assert traffic.assert_stored_once(elasticsearch) == counts
     if request_line == rb"_bulk":
-        assert counts.replayed > 0, "what was written without an answer must have been met again"
+        assert counts.redelivered > 0, "what was written without an answer must have been met again"
     assert memory() - before < MOST_MEMORY
 
 

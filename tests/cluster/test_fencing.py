@@ -15,7 +15,7 @@ from advertisex.errors import LedgerMoved
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.configured import processing_of
-from advertisex.processing.runner import Committed, Processing, run
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import Range
 
 EVENTS, BATCH, TAKEN = 1_000, 100, 300
@@ -75,9 +75,9 @@ def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_f
                 stop.set()
 
         with ThreadPoolExecutor(1) as pool, capture_logs() as said:
-            slept = pool.submit(run, log, zombie, processing, Event())
+            slept = pool.submit(process_log, log, zombie, processing, Event())
             assert asleep.wait(60)
-            run(other_group, store, processing, stop, stop_after_some)
+            process_log(other_group, store, processing, stop, stop_after_some)
             (row,) = store.ledger()
             assert (row.next_offset, row.counts.read, row.counts.stored) == (TAKEN, TAKEN, TAKEN)
             awake.set()
@@ -87,8 +87,10 @@ def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_f
         assert [line["where"] for line in said if "another process was quicker" in line["event"]] == [f"{topic}/0/0"]
         assert done == Counts(read=EVENTS - TAKEN, stored=EVENTS - TAKEN)
         (row,) = store.ledger()
-        replayed = 0 if at == "before the commit" else BATCH  # its documents were there already: written, not counted
-        assert row.counts == Counts(read=EVENTS, stored=EVENTS, replayed=replayed)
+        redelivered = (
+            0 if at == "before the commit" else BATCH
+        )  # its documents were there already: written, not counted
+        assert row.counts == Counts(read=EVENTS, stored=EVENTS, redelivered=redelivered)
         assert store.positions() == {Partition(topic, 0): EVENTS}
         offsets = [o for frame in store.scan("clicks", ["offset"], Range()) for o in frame["offset"].to_list()]
         assert sorted(offsets) == list(range(EVENTS))

@@ -7,8 +7,8 @@ from traffic import Traffic, stored_ids
 
 from advertisex.batches import Position
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.mapping import Mapping
-from advertisex.rejects.mending import mender
+from advertisex.ingestion.mapping import FieldMapping
+from advertisex.rejects.mending import repairer
 from advertisex.stores.contract import RejectQuery
 
 
@@ -23,17 +23,17 @@ def test_rejects_are_mended_sent_again_and_stored_once(make_cluster: Callable[..
 
     assert preview["messages"] == done["messages"] > 10
     assert sum(sent["messages"] for sent in done["sent"]) == done["messages"]
-    mends = {name: mender(FEEDS[name], Mapping(constants={"user_id": "mended"})) for name in FEEDS}
+    hints = {name: repairer(FEEDS[name], FieldMapping(constants={"user_id": "mended"})) for name in FEEDS}
     with cluster.log() as log, cluster.store() as store:
         marked = store.rejects(RejectQuery(replayed=True))
         assert marked.height == done["messages"]
         for reject in marked.iter_rows(named=True):
             place = Position.read(reject["replayed_to"])
-            assert log.read(*place, 1).payloads == [mends[reject["feed"]](reject["payload"])]
+            assert log.read(*place, 1).payloads == [hints[reject["feed"]](reject["payload"])]
     assert cluster.call("rejects", "replay", *options)["replayed_before"] == done["messages"]
 
     after = cluster.call("process")
-    accepted = sum(verdict["count"] for verdict in preview["verdicts"] if verdict["kind"] == "accepted")
+    accepted = sum(result["count"] for result in preview["results"] if result["kind"] == "accepted")
     assert after["balanced"]
     assert after["total"]["read"] == before["read"] + done["messages"]
     assert after["total"]["stored"] + after["total"]["duplicate"] == before["stored"] + before["duplicate"] + accepted

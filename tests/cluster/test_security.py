@@ -217,7 +217,7 @@ def test_doctor_finds_both_logins_wrong_and_names_the_mends(secured: Secured) ->
     ended = secured.run(secured.settings(client={"sasl.password": WRONG}, store=store), "doctor", "--json", "--debug")
 
     assert ended.code == 1
-    bad = {finding["what"]: finding["mend"] for finding in json.loads(ended.out)["findings"] if not finding["good"]}
+    bad = {finding["what"]: finding["hint"] for finding in json.loads(ended.out)["findings"] if not finding["good"]}
     assert sorted(bad) == ["log", "store"]
     assert "check sasl.*" in bad["log"]
     assert "check the user and password" in bad["store"]
@@ -309,5 +309,5 @@ def test_a_secret_in_the_wrong_place_is_not_told_even_in_a_traceback(
     with pytest.raises(ConfigurationError) as caught:
         misplace(tmp_path, monkeypatch)
 
-    assert caught.value.mend
+    assert caught.value.hint
     assert WRONG not in "".join(traceback.format_exception(caught.value))

@@ -72,7 +72,7 @@ def test_workers_end_in_good_order_when_the_process_that_started_them_is_killed(
         parent.wait()
         wait_until(lambda: all(map(has_ended, left)), "the workers have ended")
     assert traffic.cluster.call("process")["total"]["read"] == EVENTS
-    assert traffic.assert_stored_once().replayed == 0, "they ended between two commits"
+    assert traffic.assert_stored_once().redelivered == 0, "they ended between two commits"
 
 
 @pytest.mark.parametrize(("more", "code"), [([], 130), (["--follow"], 0)])
@@ -88,7 +88,7 @@ def test_workers_that_are_interrupted_end_with_the_ledger_as_one_does(
     assert ledger["balanced"] is True
     assert 0 < ledger["total"]["read"] <= EVENTS
     assert traffic.cluster.call("process", "--workers", 2)["total"]["read"] == EVENTS
-    assert traffic.assert_stored_once().replayed == 0
+    assert traffic.assert_stored_once().redelivered == 0
 
 
 def test_an_error_that_all_workers_meet_is_said_once(make_cluster: Any) -> None:

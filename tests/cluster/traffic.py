@@ -43,9 +43,9 @@ class Traffic:
         self.events = events * copies
         self.published = 0
 
-    def publish(self, share: float = 1.0, *, over: float = 0.0) -> None:
+    def publish(self, assignment: float = 1.0, *, over: float = 0.0) -> None:
         """Publish up to this share of all, over so many seconds; what was published before stays."""
-        runs = self.runs[self.published : round(len(self.runs) * share)]
+        runs = self.runs[self.published : round(len(self.runs) * assignment)]
         with self.cluster.log() as log:
             for feed, run in runs:
                 log.append(self.cluster.feeds[feed].topic, run)

@@ -26,7 +26,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
-from advertisex.processing.runner import Committed, Processing, run
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery, Removal
 
 OutcomeOf = Callable[..., Outcome]
@@ -91,7 +91,7 @@ class World:
             self.log.append(feed.topic, [one.payload() for one in said if one.feed == feed.name])
 
     def process(self) -> None:
-        run(self.log, self.store, Processing(FEEDS, POLICY, batch_size=4, pseudonym_key=self.key), Event())
+        process_log(self.log, self.store, Processing(FEEDS, POLICY, batch_size=4, pseudonym_key=self.key), Event())
 
     def erase(self, user: str) -> Run:
         return erase(user, self.log, self.store, FEEDS, self.key)
@@ -343,7 +343,7 @@ def test_a_run_hears_of_an_erasure_between_two_of_its_batches(worlds: Callable[.
         if not erased:
             erased.append(world.erase(USERS[0]))
 
-    total = run(world.log, world.store, Processing(FEEDS, batch_size=2), Event(), on_commit)
+    total = process_log(world.log, world.store, Processing(FEEDS, batch_size=2), Event(), on_commit)
 
     assert total == Counts(read=6, stored=4, erased=2)
     assert erased[0].removed[1].messages == 2
@@ -375,7 +375,7 @@ def test_what_was_removed_is_recorded_wherever_the_erasure_broke_off(worlds: Cal
     for user in whose:
         other = [Said("impressions", user, "filtered"), Said("impressions", user, "invalid")]
         world.append([*good(user, 0, 0, 1), *other])
-    run(world.log, world.store, Processing(FEEDS, POLICY), Event())
+    process_log(world.log, world.store, Processing(FEEDS, POLICY), Event())
     for at, user in enumerate(whose):
         calls, crashed = count(), False
         try:
@@ -428,6 +428,6 @@ def test_a_lost_log_that_holds_what_was_erased_is_read_as_erased_by_a_new_store(
     world.append([*good(USERS[0], 0), *good("user8", 0)])
     world.erase(USERS[0])
 
-    run(world.log, anew.store, Processing(FEEDS), Event())
+    process_log(world.log, anew.store, Processing(FEEDS), Event())
 
     assert anew.total() == Counts(read=2, stored=1, erased=1)

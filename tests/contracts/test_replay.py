@@ -18,14 +18,14 @@ from store_places import STORES, NewPlace
 from advertisex.batches import Batch, Position, Span
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.mapping import Mapping as FieldMapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process as process_batch
 from advertisex.processing.policy import Policy
-from advertisex.processing.runner import Processing, run
-from advertisex.rejects.mending import mender
+from advertisex.processing.runner import Processing, process_log
+from advertisex.rejects.mending import repairer
 from advertisex.rejects.preview import preview
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
@@ -34,7 +34,7 @@ from advertisex.stores.contract import EventStore, Range, RejectQuery
 ALL = RejectQuery()
 #: An example needs a store of its own, and indices take their time.
 EXAMPLES = {"duckdb": 20, "elasticsearch": 3}
-MENDS = FieldMapping(constants={"user_id": "mended"})
+REPAIRS = FieldMapping(constants={"user_id": "mended"})
 PROCESSING = Processing(FEEDS, Policy(blocked_users=frozenset({"blocked"})))
 
 TIMES = st.integers(0, 5).map(lambda second: f"2026-01-05T10:00:0{second}Z")
@@ -75,7 +75,7 @@ def fill(log: EventLog, store: EventStore, traffic: Mapping[str, list[bytes]]) -
 
 
 def process(log: EventLog, store: EventStore) -> None:
-    run(log, store, PROCESSING, Event())
+    process_log(log, store, PROCESSING, Event())
 
 
 def replayed(log: EventLog, store: EventStore, query: RejectQuery = ALL, **how: Any) -> Replayed:
@@ -111,7 +111,7 @@ def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
     @settings(max_examples=examples, deadline=None)
     @given(
         traffic=TRAFFIC,
-        mapping=st.sampled_from([MENDS, FieldMapping(), FieldMapping(time_formats=("yesterday",))]),
+        mapping=st.sampled_from([REPAIRS, FieldMapping(), FieldMapping(time_formats=("yesterday",))]),
         crash_after=st.none() | st.integers(0, 2),
         force=st.booleans(),
     )
@@ -119,8 +119,8 @@ def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
         with SqliteLog(tmp_path_factory.mktemp("log") / "log.db") as log, places().open() as store:
             fill(log, store, traffic)
             before = rejects_of(store)
-            mends = {feed: mender(FEEDS[feed], mapping) for feed in FEEDS}
-            mended = {at: mends[row["feed"]](row["payload"]) for at, row in before.items()}
+            hints = {feed: repairer(FEEDS[feed], mapping) for feed in FEEDS}
+            repaired = {at: hints[row["feed"]](row["payload"]) for at, row in before.items()}
 
             if crash_after is not None:
                 with crashing(store, crash_after):
@@ -128,14 +128,14 @@ def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
             marked = rejects_of(store, RejectQuery(replayed=True))
             done = replayed(log, store, mapping=mapping, force=force)
 
-            sent = [at for at, message in mended.items() if message is not None and (force or at not in marked)]
+            sent = [at for at, message in repaired.items() if message is not None and (force or at not in marked)]
             assert done.messages == len(sent)
-            assert done.unmendable == sum(message is None for message in mended.values())
-            assert_marked(log, before, rejects_of(store), mended)
+            assert done.unrepairable == sum(message is None for message in repaired.values())
+            assert_marked(log, before, rejects_of(store), repaired)
             process(log, store)
             assert all(row.counts.balanced for row in store.ledger())
             assert {(row.topic, row.partition): row.next_offset for row in store.ledger()} == log.end_offsets()
-            good = [(before[at]["feed"], message) for at, message in mended.items() if message is not None]
+            good = [(before[at]["feed"], message) for at, message in repaired.items() if message is not None]
             came = [(feed, message) for feed, messages in traffic.items() for message in messages]
             assert ids_of(store) == dict.fromkeys(expected_ids([*good, *came]), 1)
 
@@ -161,10 +161,10 @@ def assert_marked(
     log: EventLog,
     before: Mapping[Position, dict[str, Any]],
     after: Mapping[Position, dict[str, Any]],
-    mended: Mapping[Position, bytes | None],
+    repaired: Mapping[Position, bytes | None],
 ) -> None:
     """Every reject is as it was, but for the mark; and there the log holds its mended message, and only its own."""
-    for at, message in mended.items():
+    for at, message in repaired.items():
         assert after[at] | {"replayed_to": None} == before[at]
         to = after[at]["replayed_to"]
         assert to is None if message is None else message_at(log, Position.read(to)) == message
@@ -191,15 +191,15 @@ def test_a_reject_is_replayed_once_unless_it_is_forced(pair: tuple[EventLog, Eve
     log, store = pair
     fill(log, store, {"clicks": BAD})
     chosen = RejectQuery(positions=CLICKS[:2])
-    assert replayed(log, store, chosen, mapping=MENDS).messages == 2
+    assert replayed(log, store, chosen, mapping=REPAIRS).messages == 2
 
     with pytest.raises(ConfigurationError, match=r"2 of 3 were replayed before, and nothing was sent.*--force"):
-        replayed(log, store, RejectQuery(positions=CLICKS[:3]), mapping=MENDS)
+        replayed(log, store, RejectQuery(positions=CLICKS[:3]), mapping=REPAIRS)
     assert log.end_offsets()[CLICKS[0][:2]] == 6
 
-    by_feed = replayed(log, store, RejectQuery(feed="clicks"), mapping=MENDS)
+    by_feed = replayed(log, store, RejectQuery(feed="clicks"), mapping=REPAIRS)
     assert (by_feed.messages, by_feed.left) == (2, 2)
-    forced = replayed(log, store, RejectQuery(positions=CLICKS), mapping=MENDS, force=True)
+    forced = replayed(log, store, RejectQuery(positions=CLICKS), mapping=REPAIRS, force=True)
     assert (forced.messages, forced.left) == (4, 0)
     assert [row["replayed_to"] for row in rejects_of(store).values()] == [
         f"clicks_conversions/0/{offset}" for offset in range(8, 12)
@@ -264,13 +264,13 @@ def test_a_preview_tells_what_a_replay_would_do_and_writes_nothing(pair: tuple[E
     fill(log, store, {"clicks": [*BAD, b"["]})
     before, ends = rejects_of(store), log.end_offsets()
 
-    seen = preview(store, Selection(ALL, FEEDS, MENDS), Policy(), most=2)
+    seen = preview(store, Selection(ALL, FEEDS, REPAIRS), Policy(), most=2)
 
     assert [example.position for example in seen.examples] == CLICKS[:2]
-    assert {(v.kind, v.reason): many for v, many in seen.verdicts.items()} == {("accepted", ""): 4}
-    assert (seen.messages, seen.unmendable, seen.left) == (4, 1, 0)
+    assert {(v.kind, v.reason): many for v, many in seen.results.items()} == {("accepted", ""): 4}
+    assert (seen.messages, seen.unrepairable, seen.left) == (4, 1, 0)
     as_they_are = preview(store, Selection(ALL, FEEDS), Policy(negative_users=False), most=0)
-    assert {(v.kind, v.reason): many for v, many in as_they_are.verdicts.items()} == {
+    assert {(v.kind, v.reason): many for v, many in as_they_are.results.items()} == {
         ("accepted", ""): 1, ("rejected", "placeholder_user_id"): 2, ("rejected", "missing_field"): 1,
         ("rejected", "undecodable"): 1,
     }  # fmt: skip

@@ -243,7 +243,7 @@ def test_a_span_that_does_not_start_at_the_ledger_writes_nothing(
         store.commit(outcome_of("impressions", {"user_id": "b"}, b"y", start=start))
 
     assert caught.value.where == f"ad_impressions/0/{start}"
-    assert caught.value.mend
+    assert caught.value.hint
     assert everything(store) == before
     assert store.commit(outcome_of("impressions", {"user_id": "b"}, b"y", start=2)).stored == 1
 
@@ -265,7 +265,7 @@ def test_a_span_of_another_log_writes_nothing(place: Place, outcome_of: OutcomeO
 
         assert not isinstance(caught.value, LedgerMoved)
         assert caught.value.where == "clicks_conversions/0: log new, and not old"
-        assert "bring the old log back" in caught.value.mend
+        assert "bring the old log back" in caught.value.hint
         assert everything(store) == before
         assert store.commit(of_log(outcome_of("clicks", {"user_id": "b"}, start=2), "old")).stored == 1
 
@@ -476,7 +476,7 @@ def test_a_store_that_is_not_there_cannot_be_asked(place: Place) -> None:
     with pytest.raises(StoreMissing, match="nothing has been stored yet") as caught:
         place.open(read_only=True)
 
-    assert "advertisex process" in caught.value.mend
+    assert "advertisex process" in caught.value.hint
 
 
 # -- text --------------------------------------------------------------------------------------------------------

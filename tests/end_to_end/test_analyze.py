@@ -253,7 +253,7 @@ def test_quality_lists_at_most_so_many_events_of_each(ask: Ask) -> None:
     some, every = (ask("quality", "--limit", limit, "--json").document for limit in ("3", "100000"))
 
     for why, counted, count, listed in (
-        ("discrepancy", "discrepancies", "count", "doubted"),
+        ("discrepancy", "discrepancies", "count", "suspect"),
         ("reason", "suspected", "events", "flagged"),
     ):
         totals = Counter({row[why]: 0 for row in every[counted]})
@@ -264,7 +264,7 @@ def test_quality_lists_at_most_so_many_events_of_each(ask: Ask) -> None:
         assert Counter(row[why] for row in some[listed]) == +Counter({name: min(3, n) for name, n in totals.items()})
         assert every["rows_in_all"][listed] == some["rows_in_all"][listed] == len(every[listed])
     assert some["suspected"] == every["suspected"]
-    assert len(every["doubted"]) > len(some["doubted"]) > 0
+    assert len(every["suspect"]) > len(some["suspect"]) > 0
 
 
 def test_nothing_is_restated_since_the_last_commit(ask: Ask, cli: Cli, world: Path) -> None:

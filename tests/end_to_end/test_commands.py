@@ -20,7 +20,7 @@ from advertisex.stores.duckdb import DuckdbStore
 Cli = Callable[..., Any]
 
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
-COUNTS = ["read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed"]
+COUNTS = ["read", "stored", "duplicate", "filtered", "rejected", "erased", "redelivered"]
 
 CLICKS = """\
 timestamp,user_id,campaign_id,conversion_type
@@ -62,14 +62,14 @@ def test_the_shape_of_the_ledger(filled: Cli, command: str) -> None:
         "rows": [
             {
                 "topic": "ad_impressions", "partition": 0, "next_offset": 3,
-                "read": 3, "stored": 2, "duplicate": 0, "filtered": 0, "rejected": 1, "erased": 0, "replayed": 0,
+                "read": 3, "stored": 2, "duplicate": 0, "filtered": 0, "rejected": 1, "erased": 0, "redelivered": 0,
             },
             {
                 "topic": "clicks_conversions", "partition": 0, "next_offset": 7,
-                "read": 7, "stored": 4, "duplicate": 1, "filtered": 1, "rejected": 1, "erased": 0, "replayed": 0,
+                "read": 7, "stored": 4, "duplicate": 1, "filtered": 1, "rejected": 1, "erased": 0, "redelivered": 0,
             },
         ],
-        "total": {"read": 10, "stored": 6, "duplicate": 1, "filtered": 1, "rejected": 2, "erased": 0, "replayed": 0},
+        "total": {"read": 10, "stored": 6, "duplicate": 1, "filtered": 1, "rejected": 2, "erased": 0, "redelivered": 0},
         "balanced": True,
     }  # fmt: skip
     assert list(ended.document["rows"][0]) == ["topic", "partition", "next_offset", *COUNTS]

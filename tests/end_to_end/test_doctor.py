@@ -43,7 +43,7 @@ def test_a_wrong_setting_ends_the_look(cli: Cli) -> None:
 def bad(cli: Cli) -> dict[str, str]:
     """What the doctor calls bad in the folder `data`: what it says, and the mend."""
     result = cli("doctor", "--data", "data", "--json")
-    found = {f["what"]: f"{f['says']}; {f['mend']}" for f in result.document["findings"] if not f["good"]}
+    found = {f["what"]: f"{f['says']}; {f['hint']}" for f in result.document["findings"] if not f["good"]}
     assert all(not says.endswith("; ") for says in found.values())
     assert result.code == (1 if found else 0)
     return found

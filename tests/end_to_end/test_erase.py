@@ -51,7 +51,7 @@ def test_a_user_is_removed_and_stays_out_of_the_next_run(filled: Cli, tmp_path: 
     assert filled("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
     total = filled("process", "--data", "data", "--json").document["total"]
     assert total == {
-        "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "replayed": 0,
+        "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "redelivered": 0,
     }  # fmt: skip
     assert held(tmp_path, b"user4711") == ["log.db"], "it came again"
     assert filled("doctor", "--data", "data").code == 0

@@ -128,7 +128,7 @@ def test_an_export_that_cannot_be_written_is_one_line(filled: Cli, target: str) 
 def test_a_reject_is_mended_and_gone(filled: Cli, cli: Cli) -> None:
     dry = filled("replay", "--reason", "placeholder_user_id", "--set", "user_id=u9", "--dry-run", "--json").document
     assert dry["messages"] == 2
-    assert dry["verdicts"] == [{"feed": "impressions", "kind": "accepted", "reason": None, "count": 2}]
+    assert dry["results"] == [{"feed": "impressions", "kind": "accepted", "reason": None, "count": 2}]
     assert dry["examples"][0] == {
         "id": id_of(1), "feed": "impressions", "payload": f'{{"user_id":"u9",{GOOD},"n":1.10}}',
     }  # fmt: skip

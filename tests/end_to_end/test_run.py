@@ -20,7 +20,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from advertisex.continuous import Source, run_continuously
+from advertisex.continuous import Source, run_service
 from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.options import IngestOptions
@@ -231,7 +231,7 @@ def test_a_source_that_cannot_go_on_ends_it_all_with_its_error(tmp_path: Path, e
         observer = Observer(Metrics(store), lines=False)
         stop = Event()
         with pytest.raises(type(error), match="the disk is full"):
-            run_continuously(
+            run_service(
                 [source], partial(Full, tmp_path / "log.db"), store, Processing(FEEDS, follow=True), observer, stop
             )
     assert stop.is_set()

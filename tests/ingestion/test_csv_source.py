@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.csv_source import read_csv
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.stream import Stream
 
@@ -133,7 +133,7 @@ def test_naughty_strings_survive(shared_data, tmp_path: Path, ingested) -> None:
 
 def test_open_bandit_impressions_by_mapping(shared_data, ingested) -> None:
     (path,) = shared_data("zozo_obd").rglob("bts_men.csv")
-    mapping = Mapping({"item_id": "creative", "": "user_id"}, {"website": "https://zozo.jp"})
+    mapping = FieldMapping({"item_id": "creative", "": "user_id"}, {"website": "https://zozo.jp"})
     messages = [json.loads(m) for m in ingested("impressions", path, mapping=mapping).messages]
     assert len(messages) == 10_000
     with path.open(newline="", encoding="utf-8") as file:
@@ -151,7 +151,7 @@ def test_a_header_in_words_names_the_fields_of_the_feed() -> None:
 
 
 def test_a_mapped_column_and_one_that_would_come_twice_keep_their_names() -> None:
-    options = IngestOptions(mapping=Mapping(rename={"User Id": "creative_id"}))
+    options = IngestOptions(mapping=FieldMapping(rename={"User Id": "creative_id"}))
     assert options.naming(FEEDS["impressions"])(["User Id", "Website", "website"]) == ["User Id", "Website", "website"]
 
 
@@ -183,10 +183,13 @@ def test_a_header_that_csv_itself_refuses_is_an_error_too(monkeypatch: pytest.Mo
     ("options", "told"),
     [
         ({}, True),
-        ({"mapping": Mapping({"who": "user_id"}, {"website": "w"})}, True),
+        ({"mapping": FieldMapping({"who": "user_id"}, {"website": "w"})}, True),
         ({"columns": ("user_id", "timestamp", "website")}, False),
-        ({"mapping": Mapping({"u1": "user_id"})}, False),
-        ({"mapping": Mapping({}, {"user_id": "u", "event_timestamp": "0", "website": "w", "creative": "c"})}, False),
+        ({"mapping": FieldMapping({"u1": "user_id"})}, False),
+        (
+            {"mapping": FieldMapping({}, {"user_id": "u", "event_timestamp": "0", "website": "w", "creative": "c"})},
+            False,
+        ),
     ],
 )
 def test_a_file_without_a_header_does_not_lose_its_first_row(

@@ -15,7 +15,7 @@ from advertisex.feeds import FEEDS
 from advertisex.feeds.avro_framing import FINGERPRINT, HEADER, frame
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.ingestion.encode import to_message
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 
 BIDS = FEEDS["bids"]
 SCHEMA = fastavro.parse_schema(AVRO_SCHEMA)
@@ -26,7 +26,7 @@ def unframed(message: bytes) -> bytes | None:
     return message[len(HEADER) :] if message.startswith(HEADER) else None
 
 
-def datum(record: dict[str, Any], mapping: Mapping = Mapping()) -> dict[str, Any]:
+def datum(record: dict[str, Any], mapping: FieldMapping = FieldMapping()) -> dict[str, Any]:
     message = to_message(record, BIDS, mapping)
     body = unframed(message)
     assert body is not None, message
@@ -150,7 +150,7 @@ def test_what_does_not_fit_goes_on_as_json(broken: dict[str, Any]) -> None:
 
 def test_a_mapping_reaches_into_records() -> None:
     record = {"who": {"id": 5}, "at": "2024-01-01", "timestamp": AT}
-    seen = datum(record, Mapping({"who.id": "user_id"}, {"currency": "EUR"}))
+    seen = datum(record, FieldMapping({"who.id": "user_id"}, {"currency": "EUR"}))
     assert (seen["user_id"], seen["currency"]) == ("5", "EUR")
 
 

@@ -13,7 +13,7 @@ from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion import publish
 from advertisex.ingestion.ingest import IngestOptions, ingest
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.records import PAUSE
 from advertisex.logs.sqlite import SqliteLog
@@ -238,7 +238,7 @@ def test_what_was_read_survives_an_interrupt_right_before_the_append(log: Sqlite
 
 
 def test_a_mapped_column_that_no_record_has_is_told(inputs: Path, ingested) -> None:
-    mapping = Mapping({"uid": "user_id", "b": "creative_id", "deep.er": "website"})
+    mapping = FieldMapping({"uid": "user_id", "b": "creative_id", "deep.er": "website"})
     assert ingested("impressions", inputs / "b.ndjson", mapping=mapping).published.unmatched == ("uid", "deep.er")
     assert ingested("impressions", inputs / "empty.json", mapping=mapping).published.unmatched == ()
     assert ingested("impressions", inputs / "b.ndjson").published.unmatched == ()

@@ -6,7 +6,7 @@ import pytest
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.encode import to_message
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 
 IMPRESSIONS, CLICKS = FEEDS["impressions"], FEEDS["clicks"]
 
@@ -14,52 +14,58 @@ IMPRESSIONS, CLICKS = FEEDS["impressions"], FEEDS["clicks"]
 @pytest.mark.parametrize(
     ("mapping", "record", "expected"),
     [
-        (Mapping({"uid": "user_id"}), {"uid": "u", "x": "1"}, {"x": "1", "user_id": "u"}),
-        (Mapping({"item": "creative"}), {"item": "c", "creative_id": "old"}, {"creative_id": "c"}),
-        (Mapping({"user.id": "user_id"}), {"user": {"id": "u"}}, {"user": {"id": "u"}, "user_id": "u"}),
-        (Mapping({"user.id": "user_id"}), {"user.id": "u", "user": {"id": "v"}}, {"user": {"id": "v"}, "user_id": "u"}),
-        (Mapping({"gone": "user_id", "a.b.c": "website"}), {"a": {"b": 1}}, {"a": {"b": 1}}),
+        (FieldMapping({"uid": "user_id"}), {"uid": "u", "x": "1"}, {"x": "1", "user_id": "u"}),
+        (FieldMapping({"item": "creative"}), {"item": "c", "creative_id": "old"}, {"creative_id": "c"}),
+        (FieldMapping({"user.id": "user_id"}), {"user": {"id": "u"}}, {"user": {"id": "u"}, "user_id": "u"}),
         (
-            Mapping({"user_id": "website", "website": "user_id"}),
+            FieldMapping({"user.id": "user_id"}),
+            {"user.id": "u", "user": {"id": "v"}},
+            {"user": {"id": "v"}, "user_id": "u"},
+        ),
+        (FieldMapping({"gone": "user_id", "a.b.c": "website"}), {"a": {"b": 1}}, {"a": {"b": 1}}),
+        (
+            FieldMapping({"user_id": "website", "website": "user_id"}),
             {"user_id": "w", "website": "u"},
             {"user_id": "u", "website": "w"},
         ),
-        (Mapping({}, {"website": "w"}), {"website": "old"}, {"website": "w"}),
-        (Mapping(time_formats=("%d/%m/%Y",)), {"timestamp": "31/12/2024"}, {"timestamp": "2024-12-31T00:00:00"}),
+        (FieldMapping({}, {"website": "w"}), {"website": "old"}, {"website": "w"}),
+        (FieldMapping(time_formats=("%d/%m/%Y",)), {"timestamp": "31/12/2024"}, {"timestamp": "2024-12-31T00:00:00"}),
         (
-            Mapping({"t": "event_timestamp"}, {}, ("%Y", "%d.%m.%y %H:%M %z")),
+            FieldMapping({"t": "event_timestamp"}, {}, ("%Y", "%d.%m.%y %H:%M %z")),
             {"t": "31.12.24 10:00 +0200"},
             {"timestamp": "2024-12-31T10:00:00+02:00"},
         ),
-        (Mapping(time_formats=("%Y%m%d",)), {"timestamp": 20241231}, {"timestamp": "2024-12-31T00:00:00"}),
-        (Mapping(time_formats=("%Y",)), {"timestamp": "soon"}, {"timestamp": "soon"}),
+        (FieldMapping(time_formats=("%Y%m%d",)), {"timestamp": 20241231}, {"timestamp": "2024-12-31T00:00:00"}),
+        (FieldMapping(time_formats=("%Y",)), {"timestamp": "soon"}, {"timestamp": "soon"}),
     ],
 )
-def test_columns_become_fields_in_rows_and_in_json(mapping: Mapping, record: dict[str, Any], expected: Any) -> None:
+def test_columns_become_fields_in_rows_and_in_json(
+    mapping: FieldMapping, record: dict[str, Any], expected: Any
+) -> None:
     assert json.loads(to_message(record, IMPRESSIONS, mapping)) == expected
     assert json.loads(to_message(json.dumps(record).encode(), IMPRESSIONS, mapping)) == expected
 
 
 def test_what_is_not_mapped_stays_as_it_was_sent() -> None:
     message = to_message(b'{"uid": "u", "n": 1.10, "big": 123456789012345678901234567890}', IMPRESSIONS,
-                         Mapping({"uid": "user_id"}))  # fmt: skip
+                         FieldMapping({"uid": "user_id"}))  # fmt: skip
     assert message == b'{"n":1.10,"big":123456789012345678901234567890,"user_id":"u"}'
 
 
 @pytest.mark.parametrize("message", [b"{", b"[1]", b"\xff", b'"x"', b"", b"[" * 100_000])
 def test_what_is_no_object_passes(message: bytes) -> None:
-    assert to_message(message, IMPRESSIONS, Mapping({"a": "user_id"})) == message
+    assert to_message(message, IMPRESSIONS, FieldMapping({"a": "user_id"})) == message
     assert to_message(message, IMPRESSIONS) == message
 
 
 @pytest.mark.parametrize(
     ("mapping", "says"),
     [
-        (Mapping({"a": "user"}), r"impressions has no field 'user' \(--map\); did you mean 'user_id'"),
-        (Mapping({}, {"zzz": "1"}), r"no field 'zzz' \(--set\); its fields are user_id"),
-        (Mapping(time_formats=("%Q",)), r"'%Q' is no time format"),
+        (FieldMapping({"a": "user"}), r"impressions has no field 'user' \(--map\); did you mean 'user_id'"),
+        (FieldMapping({}, {"zzz": "1"}), r"no field 'zzz' \(--set\); its fields are user_id"),
+        (FieldMapping(time_formats=("%Q",)), r"'%Q' is no time format"),
     ],
 )
-def test_a_mapping_that_makes_no_sense_is_refused(mapping: Mapping, says: str) -> None:
+def test_a_mapping_that_makes_no_sense_is_refused(mapping: FieldMapping, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         to_message({}, IMPRESSIONS, mapping)

@@ -108,7 +108,7 @@ def test_a_message_that_the_broker_does_not_take_is_an_error_with_its_size(opene
     with pytest.raises(LogError) as caught:
         log.append(topic, [GIANT])
     assert "1 of 1 messages are not acknowledged, one of 68,157,440 bytes is larger" in str(caught.value)
-    assert "raise max.message.bytes of the topic" in caught.value.mend
+    assert "raise max.message.bytes of the topic" in caught.value.hint
     assert topic in caught.value.where
 
     log.append(topic, [b"after"])
@@ -159,7 +159,7 @@ def test_brokers_that_cannot_be_reached_are_named_soon_and_quietly(
         ask(log)
     assert time.monotonic() - began < 5
     assert "127.0.0.1:1" in caught.value.where
-    assert caught.value.mend == "check that Kafka runs there and can be reached, or name another with --log"
+    assert caught.value.hint == "check that Kafka runs there and can be reached, or name another with --log"
     assert capfd.readouterr() == ("", "")
 
 
@@ -180,7 +180,7 @@ def test_what_answers_and_is_not_kafka_is_named_with_the_mend(monkeypatch: pytes
             log.end_offsets()
         server.shutdown()
     assert "receive.message.max.bytes" not in str(caught.value)
-    assert caught.value.mend.startswith("check the host and port of --log")
+    assert caught.value.hint.startswith("check the host and port of --log")
 
 
 def test_a_host_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def test_no_secret_is_printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
     for wrong in ({"security.protocol": SECRET}, {"ssl.key.pem": SECRET}, {"sasl.password": SECRET, "no.such": "1"}):
         with pytest.raises(ConfigurationError, match=r"kafka\.client") as wrongly:
             open_log(NOBODY, kafka=KafkaSettings(client=wrong | {"security.protocol": "SASL_SSL"} | wrong))
-        assert wrongly.value.mend
+        assert wrongly.value.hint
         said += str(wrongly.value)
     with pytest.raises(ConfigurationError) as refused:
         open_log(f"kafka://ads:{SECRET}@broker:9092")
@@ -354,7 +354,7 @@ def test_a_topic_that_kafka_cannot_have_is_a_wrong_configuration(opened: Opened,
     for log in (opened(), opened(create=False)):
         with pytest.raises(ConfigurationError, match="Kafka has no topics of the name") as caught:
             log.reader([name], dict, 1)
-        assert "in the settings" in caught.value.mend
+        assert "in the settings" in caught.value.hint
 
 
 def test_partitions_and_replicas_that_kafka_does_not_make_are_a_wrong_configuration(kafka: str, topic: str) -> None:
@@ -364,11 +364,11 @@ def test_partitions_and_replicas_that_kafka_does_not_make_are_a_wrong_configurat
     ):
         with open_log(kafka, kafka=settings) as log, pytest.raises(ConfigurationError, match="cannot make") as caught:
             log.append(topic, [b"a"])
-        assert f"lower {setting}" in caught.value.mend
+        assert f"lower {setting}" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "mend"),
+    ("name", "value", "hint"),
     [
         ("partition.assignment.strategy", "range", "leave it out"),
         ("enable.auto.commit", "true", "leave it out"),
@@ -378,7 +378,7 @@ def test_partitions_and_replicas_that_kafka_does_not_make_are_a_wrong_configurat
     ],
 )
 def test_a_property_that_the_promises_depend_on_cannot_be_changed(
-    kafka: str, topic: str, name: str, value: str, mend: str
+    kafka: str, topic: str, name: str, value: str, hint: str
 ) -> None:
     good = KafkaSettings(partitions=1, group=topic, client={"enable.auto.commit": "False"})
     with open_log(kafka, kafka=good) as log:
@@ -389,4 +389,4 @@ def test_a_property_that_the_promises_depend_on_cannot_be_changed(
         open_log(kafka, kafka=KafkaSettings(group=topic, client={name: value})) as log,
     ):
         log.reader([topic], dict, 1)
-    assert caught.value.mend == mend
+    assert caught.value.hint == hint

@@ -125,7 +125,7 @@ def poll_until(readers: list[LogReader], happened: Callable[[], bool]) -> list[B
 
 def held(reader: LogReader) -> list[Partition]:
     assert isinstance(reader, KafkaReader)
-    return reader._share.held()
+    return reader._assignment.held()
 
 
 def test_one_reader_reads_every_partition_without_a_gap(log: EventLog, topic: str) -> None:
@@ -187,13 +187,13 @@ def test_a_reader_takes_over_what_another_left_unread_before_it_is_caught_up(log
     ledger = Ledger()
     read: list[Batch] = []
 
-    def dealt() -> bool:
+    def assigned() -> bool:
         leaves.poll()
         return len(held(stays)) == len(held(leaves)) == PARTITIONS // 2
 
     with log.reader([topic], ledger.positions, 700) as stays:
         with log.reader([topic], ledger.positions, 700) as leaves:
-            read += poll_until([stays], dealt)
+            read += poll_until([stays], assigned)
             ours = set(held(stays))
             read += poll_until([stays], lambda: ours <= stays._ended)  # type: ignore[attr-defined]
             assert not stays.caught_up
@@ -225,9 +225,9 @@ def test_rewinds_at_any_moment_never_skip_or_repeat_a_message(log: EventLog, top
                 count += 1
                 assert list(batch.payloads) == [b"%d" % offset for offset in batch.offsets]
                 assert list(batch.offsets) == list(range(batch.span.start, batch.span.end))
-                claim = (batch.span.of, batch.span.epoch)
-                assert seen.get(claim, batch.span.start) == batch.span.start
-                seen[claim] = batch.span.end
+                assign = (batch.span.of, batch.span.epoch)
+                assert seen.get(assign, batch.span.start) == batch.span.start
+                seen[assign] = batch.span.end
         ended.set()
         other.join()
     assert count > 50

@@ -84,7 +84,7 @@ def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> No
         SqliteLog(path)
 
     assert caught.value.where == str(path)
-    assert "--log" in caught.value.mend
+    assert "--log" in caught.value.hint
     assert path.read_bytes().startswith(b"timestamp")
 
 
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "file" / "log.db")
 
     assert str(tmp_path / "file") in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_log_of_an_earlier_version_gets_an_identity_and_keeps_it(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_url_that_names_no_log_is_a_wrong_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError, match="no event log") as caught:
         open_log(url)
 
-    assert "sqlite:///" in caught.value.mend
+    assert "sqlite:///" in caught.value.hint
 
 
 @pytest.mark.parametrize("weight", [0, 100_000], ids=["small", "large"])

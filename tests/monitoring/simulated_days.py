@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from advertisex.monitoring.anomalies import judge
+from advertisex.monitoring.anomalies import evaluate
 from advertisex.monitoring.grid import grids
-from advertisex.monitoring.rules import Key, Verdict, rules_of, verdicts
+from advertisex.monitoring.rules import Evaluation, Key, evaluations, rules_of
 from advertisex.monitoring.series import TALLY
 from advertisex.monitoring.states import State, step
 from advertisex.settings import AlertSettings
@@ -106,11 +106,11 @@ def _frame(times, feed, campaign, read, events, twice, bad, delay, rng, days) ->
     )  # fmt: skip
 
 
-def judged(tallied: pl.DataFrame, days: Days, since: int = 0) -> pl.DataFrame:
+def evaluated(tallied: pl.DataFrame, days: Days, since: int = 0) -> pl.DataFrame:
     """Every bucket from one on, judged with what was before it."""
     until = START + len(days.rate) * days.bucket
     found = [
-        judge(grid, START + since * days.bucket, until, timedelta(days=28))
+        evaluate(grid, START + since * days.bucket, until, timedelta(days=28))
         for grid in grids(tallied, until, days.bucket)
     ]
     return pl.concat(found)
@@ -120,13 +120,13 @@ def changed(days: Days, **arrays: np.ndarray) -> Days:
     return replace(days, **arrays)
 
 
-def fired(judged_buckets: pl.DataFrame) -> list[tuple[Key, datetime]]:
+def fired(evaluated_buckets: pl.DataFrame) -> list[tuple[Key, datetime]]:
     """What the default rules make of judged buckets: each alert that fires, and the bucket in which it does."""
     settings = AlertSettings()
     rules = rules_of(settings)
-    by_bucket: dict[datetime, list[Verdict]] = defaultdict(list)
-    for verdict in verdicts(rules, judged_buckets):
-        by_bucket[verdict.bucket].append(verdict)
+    by_bucket: dict[datetime, list[Evaluation]] = defaultdict(list)
+    for evaluation in evaluations(rules, evaluated_buckets):
+        by_bucket[evaluation.bucket].append(evaluation)
     severities = {rule.name: rule.severity for rule in rules}
     states: dict[Key, State] = {}
     found = []

@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from simulated_days import START, Days, changed, fired, judged, quiet, tallies
+from simulated_days import START, Days, changed, evaluated, fired, quiet, tallies
 
-from advertisex.monitoring.anomalies import judge
+from advertisex.monitoring.anomalies import evaluate
 from advertisex.monitoring.grid import Grid, Of
 from advertisex.monitoring.rules import with_bad
 
@@ -25,7 +25,7 @@ def test_quiet_months_raise_fewer_than_one_false_alert_a_week(
     bucket: timedelta, impressions_a_day: float, campaigns: int
 ) -> None:
     days = quiet(DAYS, bucket, impressions_a_day)
-    by_month = [fired(judged(tallies(days, seed, campaigns), days)) for seed in range(MONTHS // 3)]
+    by_month = [fired(evaluated(tallies(days, seed, campaigns), days)) for seed in range(MONTHS // 3)]
     assert max(map(len, by_month)) < DAYS / 7, by_month
     assert sum(map(len, by_month)) <= 1, by_month  # as measured; see docs/monitoring.md
 
@@ -67,16 +67,16 @@ def test_an_incident_is_found_within_five_buckets_at_any_hour(name: str, hour: i
     for seed in range(3):
         found = [
             (key.rule, (bucket - START) // QUARTER - at + 1)
-            for key, bucket in fired(judged(tallies(days, 100 + seed), days, since=day * a_day))
+            for key, bucket in fired(evaluated(tallies(days, 100 + seed), days, since=day * a_day))
         ]
-        told = [after for rule, after in found if rule == RULES[name]]
-        assert told, f"seed {seed}: not found"
-        assert 0 < min(told) <= 5, f"seed {seed}: found after {min(told)} buckets"
+        notified = [after for rule, after in found if rule == RULES[name]]
+        assert notified, f"seed {seed}: not found"
+        assert 0 < min(notified) <= 5, f"seed {seed}: found after {min(notified)} buckets"
 
 
 def test_nothing_is_judged_while_too_little_is_known() -> None:
     days = quiet(5, QUARTER, 50_000)
-    known = judged(tallies(days, 1), days).filter(pl.col("expected").is_not_null())
+    known = evaluated(tallies(days, 1), days).filter(pl.col("expected").is_not_null())
     first = dict(known.group_by("metric").agg(pl.col("bucket").min()).iter_rows())
     assert first.pop("volume") == START + timedelta(days=3), "the level follows the hours: three days show how"
     assert set(first.values()) == {START + timedelta(days=1)}
@@ -88,7 +88,7 @@ def test_what_goes_on_does_not_become_what_is_expected() -> None:
     at = day * a_day + 1
     for name in ("CTR collapses", "rejects jump", "a clock is an hour late", "a feed stops"):
         days = incident(name, quiet(day + 2, QUARTER, 200_000), at)
-        found = with_bad(judged(tallies(days, 5), days, since=at + 8), 5.0)
+        found = with_bad(evaluated(tallies(days, 5), days, since=at + 8), 5.0)
         metric = {"rejects": "reject_share"}.get(RULES[name], RULES[name])
         mine = found.filter((pl.col("feed") == "clicks") & (pl.col("metric") == metric))
         assert mine["bad"].mean() > 0.9, f"{name}: forgotten on the second day"
@@ -99,7 +99,7 @@ def test_one_bad_day_does_not_make_the_next_one_strange() -> None:
     was = np.ones(len(days.rate))
     was[8 * 96 : 9 * 96] = 0.05
     days = changed(days, rate=days.rate * was)
-    assert fired(judged(tallies(days, 2), days, since=9 * 96 + 4)) == []
+    assert fired(evaluated(tallies(days, 2), days, since=9 * 96 + 4)) == []
 
 
 def test_a_campaign_that_begins_is_not_judged_by_the_time_when_it_was_not_there() -> None:
@@ -107,7 +107,7 @@ def test_a_campaign_that_begins_is_not_judged_by_the_time_when_it_was_not_there(
     late = tallies(days, 1, campaigns=2).filter(
         (pl.col("campaign") != "k1") | pl.col("campaign").is_null() | (pl.col("bucket") >= START + timedelta(days=4))
     )
-    found = judged(late, days).filter(pl.col("campaign") == "k1")
+    found = evaluated(late, days).filter(pl.col("campaign") == "k1")
     volume = found.filter(pl.col("metric") == "volume")
     assert volume["bucket"].min() == START + timedelta(days=4)
     assert volume.filter(pl.col("expected").is_not_null())["bucket"].min() == START + timedelta(days=7)
@@ -118,7 +118,7 @@ def test_a_campaign_that_begins_is_not_judged_by_the_time_when_it_was_not_there(
 def test_any_bucket_that_divides_a_day_will_do(bucket: timedelta) -> None:
     day = 6
     days = incident("rejects jump", quiet(day + 1, bucket, 200_000), day * (timedelta(days=1) // bucket))
-    found = with_bad(judged(tallies(days, 1, campaigns=1), days, since=day * (timedelta(days=1) // bucket)), 5.0)
+    found = with_bad(evaluated(tallies(days, 1, campaigns=1), days, since=day * (timedelta(days=1) // bucket)), 5.0)
     assert set(found["metric"]) == {"volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay"}
     bad = found.filter("bad")
     assert set(bad["metric"]) == {"reject_share"}
@@ -136,7 +136,7 @@ def test_the_score_of_a_count_is_as_defined() -> None:
     rng = np.random.default_rng(4)
     x = rng.poisson(100, 24 * 6).astype(float)
     x[-1] = 400
-    (row,) = judge(
+    (row,) = evaluate(
         grid("volume", x, np.ones(len(x))), START + timedelta(hours=143), START + timedelta(days=6), timedelta(days=5)
     ).iter_rows(named=True)
 
@@ -161,7 +161,7 @@ def test_what_is_rare_is_judged_over_so_many_buckets_that_enough_is_expected() -
     n = np.full(hours, 200.0)
     x = np.full(hours, 20.0)  # 10 %, 20 an hour: three hours hold the 60 that are wanted
     x[-3:] = 5
-    (row,) = judge(
+    (row,) = evaluate(
         grid("ctr", x, n), START + timedelta(hours=hours - 1), START + timedelta(hours=hours), timedelta(days=4)
     ).iter_rows(named=True)
     assert (row["value"], row["of"], row["expected"]) == (pytest.approx(15 / 600), 600, pytest.approx(0.1))
@@ -170,7 +170,7 @@ def test_what_is_rare_is_judged_over_so_many_buckets_that_enough_is_expected() -
 def test_a_silence_is_told_when_enough_should_have_come() -> None:
     x = np.full(24 * 5, 5.0)
     x[-6:] = 0
-    found = judge(
+    found = evaluate(
         grid("silence", x, np.ones(len(x))), START + timedelta(hours=113), START + timedelta(days=5), timedelta(days=4)
     )
     assert found["score"].to_list() == pytest.approx([0, *(5 * 5 * hours / 14 for hours in range(1, 7))])
@@ -180,7 +180,7 @@ def test_a_silence_is_told_when_enough_should_have_come() -> None:
 def test_a_feed_that_comes_in_every_fourth_bucket_is_never_silent() -> None:
     x = np.tile([40.0, 0, 0, 0], 24 * 5)
     x[-96:] = 0
-    found = judge(
+    found = evaluate(
         grid("silence", x, np.ones(len(x)), QUARTER),
         START + timedelta(days=4),
         START + timedelta(days=5),

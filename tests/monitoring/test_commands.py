@@ -69,7 +69,7 @@ def test_anomalies_are_shown_with_what_was_expected(data: Path) -> None:
     assert by["silence", "bids"]["value"] == 0
     assert by["silence", "bids"]["expected"] > 50
     assert found["found"] == len(found["anomalies"])
-    assert found["judged"] < found["values"]
+    assert found["evaluated"] < found["values"]
     assert {a["bucket"] for a in found["anomalies"]} <= {f"2026-03-06T{hour:02}:00:00Z" for hour in range(0, 15, 3)}, (
         "only what was changed"
     )
@@ -110,7 +110,7 @@ def test_alerts_are_listed_with_who_was_told_and_no_secret(data: Path) -> None:
     (silence,) = [a for a in found["alerts"] if a["rule"] == "silence"]
     assert (silence["status"], silence["severity"], silence["feed"]) == ("firing", "critical", "bids")
     assert silence["since"] == "2026-03-06T06:00:00Z"
-    assert found["judged_until"] == "2026-03-06T15:00:00Z"
+    assert found["evaluated_until"] == "2026-03-06T15:00:00Z"
     assert found["channels"] == ["json://ops:****@127.0.0.1:1"]
     assert {a["status"] for a in found["alerts"]} <= {"firing", "pending"}
 

@@ -24,8 +24,8 @@ from advertisex.logs.sqlite import SqliteLog
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.metrics_server import serving
 from advertisex.monitoring.observing import Observer, observing
-from advertisex.monitoring.ticking import ticking
-from advertisex.processing.runner import Processing, run
+from advertisex.monitoring.ticking import periodic
+from advertisex.processing.runner import Processing, process_log
 from advertisex.settings import MetricsSettings, Settings
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
@@ -72,9 +72,9 @@ def test_messages_add_up_to_the_ledger_and_refusals_to_the_rejects(tmp_path: Pat
     with observed(tmp_path) as (log, store, observer, scrape):
         good = [impression(i) for i in range(20)]
         log.append("ad_impressions", [*good, b"{", impression(99, user_id="-5"), impression(98, user_id=""), good[3]])
-        run(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
         log.append("ad_impressions", good)
-        run(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
         found = scrape()
 
         (row,) = store.ledger()
@@ -98,7 +98,7 @@ def test_delays_are_counted_as_they_are(tmp_path: Path) -> None:
     with observed(tmp_path) as (log, store, observer, scrape):
         times = [(now - timedelta(seconds=seconds)).isoformat() for seconds in ago]
         log.append("ad_impressions", [impression(i, timestamp=time) for i, time in enumerate(times)])
-        run(log, store, Processing(FEEDS), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS), Event(), observer.committed)
         found = scrape()
         stored = pl.concat(store.scan("impressions", ["ingested_at", "event_time"], Range()))
         delays = (stored["ingested_at"] - stored["event_time"]).dt.total_microseconds() / 1e6
@@ -120,7 +120,7 @@ def test_lag_and_size_of_the_log_are_told_before_anything_is_processed(tmp_path:
             assert time.monotonic() < until
         assert found["advertisex_lag_messages", "0", "ad_impressions"] == 30
         assert found["advertisex_log_size_bytes",] == log.size() > 0
-        run(log, store, Processing(FEEDS), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS), Event(), observer.committed)
         assert scrape()["advertisex_last_commit_timestamp_seconds", "0", "ad_impressions"] > 1.7e9
 
 
@@ -139,9 +139,9 @@ def test_every_metric_is_in_the_guide_and_none_else(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "run.md").read_text()
     with DuckdbStore(tmp_path / "s") as store:
         families = [f for f in Metrics(store).registry.collect() if f.name.startswith("advertisex")]
-    told = {line.split("`")[1] for line in guide.splitlines() if line.startswith("| `advertisex_")}
+    notified = {line.split("`")[1] for line in guide.splitlines() if line.startswith("| `advertisex_")}
     ends = {"counter": "_total", "info": "_info"}
-    assert told == {family.name + ends.get(family.type, "") for family in families}
+    assert notified == {family.name + ends.get(family.type, "") for family in families}
 
 
 def test_a_port_that_is_taken_and_an_address_that_is_not_ours_are_told(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_what_is_done_every_so_often_outlives_its_failures_and_tells_each_once()
                 return
             raise LogError(why)
 
-    with capture_logs() as said, ticking("look", 0.01, tick, lambda: failed.append(None)):
+    with capture_logs() as said, periodic("look", 0.01, tick, lambda: failed.append(None)):
         assert done.wait(10)
     assert [line["error"] for line in said] == ["a", "b", "b"]
     assert {line["event"] for line in said} == {"cannot look, and try again"}

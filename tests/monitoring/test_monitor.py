@@ -11,7 +11,7 @@ import pytest
 from simulated_store import BUCKET, Traffic, World
 
 from advertisex.monitoring.monitor import Monitor
-from advertisex.monitoring.rules import Key, Verdict
+from advertisex.monitoring.rules import Evaluation, Key
 from advertisex.monitoring.states import State, States, step
 from advertisex.settings import AlertSettings
 
@@ -31,12 +31,12 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
     monitor = Monitor(world.store, SETTINGS)
     fired: dict[tuple[Key, datetime], State] = {}
 
-    def counted(states: States, verdicts: Iterable[Verdict], *args: Any) -> dict[Key, State]:
+    def counted(states: States, evaluations: Iterable[Evaluation], *args: Any) -> dict[Key, State]:
         """One verdict after the other, so that none is missed that fires and is over, and over again, in a day."""
         found = dict(states)
-        for verdict in verdicts:
-            found = step(found, [verdict], *args)
-            state = found.get(verdict.key)
+        for evaluation in evaluations:
+            found = step(found, [evaluation], *args)
+            state = found.get(evaluation.key)
             if state and state.fired:
                 fired.setdefault((state.key, state.since), state)
         return found

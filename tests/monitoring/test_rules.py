@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 
 from advertisex.errors import ConfigurationError
-from advertisex.monitoring.anomalies import JUDGED
-from advertisex.monitoring.rules import DEFAULTS, Key, Rule, Verdict, rules_of, verdicts
+from advertisex.monitoring.anomalies import EVALUATED
+from advertisex.monitoring.rules import DEFAULTS, AlertRule, Evaluation, Key, evaluations, rules_of
 from advertisex.settings import AlertSettings
 from advertisex.settings_file import load_settings
 
 AT = datetime(2026, 3, 2)
 
 
-def rules(tmp_path: Path, text: str) -> dict[str, Rule]:
+def rules(tmp_path: Path, text: str) -> dict[str, AlertRule]:
     file = tmp_path / "advertisex.toml"
     file.write_text(text, encoding="utf-8")
     return {rule.name: rule for rule in rules_of(load_settings(file, {}).alerts)}
@@ -43,10 +43,10 @@ def test_the_default_rules_hold_unless_the_settings_change_or_drop_them(tmp_path
         """,
     )
     assert "cvr" not in found
-    assert found["volume"] == Rule("volume", "volume", "critical", "clicks", deviations=5.0)
-    assert found["delay"] == Rule("delay", "delay", above=300)
-    assert found["spring"] == Rule("spring", "volume", "warning", campaign="spring", below=100)
-    assert found["ctr"] == Rule("ctr", "ctr", deviations=8)
+    assert found["volume"] == AlertRule("volume", "volume", "critical", "clicks", deviations=5.0)
+    assert found["delay"] == AlertRule("delay", "delay", above=300)
+    assert found["spring"] == AlertRule("spring", "volume", "warning", campaign="spring", below=100)
+    assert found["ctr"] == AlertRule("ctr", "ctr", deviations=8)
     assert len(found) == len(DEFAULTS)
 
 
@@ -82,8 +82,8 @@ def row(metric: str, value: float, campaign: str | None = None, feed: str = "cli
     return {"own": made["value"], "own_of": made["of"]} | made
 
 
-def said(wanted: list[Rule], *rows: dict[str, Any]) -> dict[Key, bool]:
-    return {verdict.key: verdict.bad for verdict in verdicts(wanted, pl.DataFrame(rows, schema=JUDGED))}
+def said(wanted: list[AlertRule], *rows: dict[str, Any]) -> dict[Key, bool]:
+    return {evaluation.key: evaluation.bad for evaluation in evaluations(wanted, pl.DataFrame(rows, schema=EVALUATED))}
 
 
 def test_a_campaign_is_explained_by_its_feed_and_a_feed_by_its_silence() -> None:
@@ -119,9 +119,9 @@ def test_a_difference_has_to_be_rare_and_to_matter() -> None:
 
 def test_bounds_need_no_history_but_enough_messages() -> None:
     wanted = [
-        Rule("r", "reject_share", above=0.5),
-        Rule("v", "volume", below=10),
-        Rule("s", "ctr", campaign="k", above=1),
+        AlertRule("r", "reject_share", above=0.5),
+        AlertRule("v", "volume", below=10),
+        AlertRule("s", "ctr", campaign="k", above=1),
     ]
     unknown = {"expected": None, "scale": None, "score": None, "least_low": None, "least_high": None}
     found = said(
@@ -143,7 +143,7 @@ def test_bounds_need_no_history_but_enough_messages() -> None:
 
 def test_verdicts_come_in_the_order_of_their_buckets() -> None:
     rows = [row("volume", 1.0, bucket=AT + timedelta(hours=hour)) for hour in (2, 0, 1)]
-    found = verdicts(DEFAULTS, pl.DataFrame(rows, schema=JUDGED))
-    assert [verdict.bucket.hour for verdict in found] == [0, 1, 2]
-    assert isinstance(found[0], Verdict)
+    found = evaluations(DEFAULTS, pl.DataFrame(rows, schema=EVALUATED))
+    assert [evaluation.bucket.hour for evaluation in found] == [0, 1, 2]
+    assert isinstance(found[0], Evaluation)
     assert (found[0].low, found[0].high) == (50.0, 200.0)

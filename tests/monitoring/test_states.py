@@ -1,6 +1,5 @@
 """How alerts stand: by hand, and that for any course of things nothing is told twice and nothing is forgotten."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -8,11 +7,12 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from advertisex.monitoring.rules import Key, Verdict
+from advertisex.monitoring.rules import Evaluation, Key
 from advertisex.monitoring.states import (
     REMEMBERED,
-    UNJUDGED,
+    UNEVALUATED,
     Due,
     State,
     States,
@@ -30,13 +30,13 @@ OTHER = Key("silence", "bids", None)
 NEVER = timedelta(0)
 
 
-def verdict(place: int, bad: bool, key: Key = KEY) -> Verdict:
-    return Verdict(key, START + place * BUCKET, bad, 3.0 if bad else 10.0, 10.0, 5.0, 20.0)
+def evaluation(place: int, bad: bool, key: Key = KEY) -> Evaluation:
+    return Evaluation(key, START + place * BUCKET, bad, 3.0 if bad else 10.0, 10.0, 5.0, 20.0)
 
 
 def after(course: str, states: States | None = None, start: int = 0, cooldown: timedelta = NEVER) -> dict[Key, State]:
     """The states after a course of buckets: b is bad, g is good, - is one that cannot be judged."""
-    found = [verdict(start + place, one == "b") for place, one in enumerate(course) if one != "-"]
+    found = [evaluation(start + place, one == "b") for place, one in enumerate(course) if one != "-"]
     return step(states or {}, found, {"volume": "warning", "silence": "critical"}, 2, cooldown)
 
 
@@ -90,32 +90,32 @@ def test_a_channel_is_told_once_that_it_fires_and_once_that_it_is_resolved() -> 
 
 
 def test_what_fires_again_within_the_cooldown_is_told_when_it_has_passed_and_only_if_it_still_fires() -> None:
-    cooldown, told_at = timedelta(hours=4), START + 2 * BUCKET
+    cooldown, notified_at = timedelta(hours=4), START + 2 * BUCKET
     states = after("bb", cooldown=cooldown)
-    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = delivered(states, "a", due(states, "a", notified_at), notified_at)
     states = after("gg", states, 2, cooldown)
-    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = delivered(states, "a", due(states, "a", notified_at), notified_at)
     states = after("bb", states, 4, cooldown)
 
-    assert due(states, "a", told_at + cooldown - timedelta(seconds=1)) == []
-    assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 4 * BUCKET, "firing")]
+    assert due(states, "a", notified_at + cooldown - timedelta(seconds=1)) == []
+    assert due(states, "a", notified_at + cooldown) == [Due(KEY, START + 4 * BUCKET, "firing")]
     over = after("gg", states, 6, cooldown)
-    assert due(over, "a", told_at + cooldown) == [], "it came and went without a word"
+    assert due(over, "a", notified_at + cooldown) == [], "it came and went without a word"
     much_later = after("g" * 20, over, 8, cooldown)
-    assert due(much_later, "a", told_at + 2 * cooldown) == [], "nor is anything said later"
+    assert due(much_later, "a", notified_at + 2 * cooldown) == [], "nor is anything said later"
 
 
 def test_a_blip_changes_nothing_about_the_cooldown() -> None:
-    cooldown, told_at = timedelta(hours=4), START + 2 * BUCKET
+    cooldown, notified_at = timedelta(hours=4), START + 2 * BUCKET
     states = after("bb", cooldown=cooldown)
-    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = delivered(states, "a", due(states, "a", notified_at), notified_at)
     states = after("gg", states, 2, cooldown)
-    states = delivered(states, "a", due(states, "a", told_at), told_at)
+    states = delivered(states, "a", due(states, "a", notified_at), notified_at)
     states = after("bb", after("bg", states, 4, cooldown), 6, cooldown)
 
     assert states[KEY].status == "firing"
-    assert due(states, "a", told_at + cooldown - timedelta(seconds=1)) == []
-    assert due(states, "a", told_at + cooldown) == [Due(KEY, START + 6 * BUCKET, "firing")]
+    assert due(states, "a", notified_at + cooldown - timedelta(seconds=1)) == []
+    assert due(states, "a", notified_at + cooldown) == [Due(KEY, START + 6 * BUCKET, "firing")]
 
 
 def told_that_it_fires(*channels: str) -> dict[Key, State]:
@@ -168,17 +168,17 @@ def test_a_channel_that_is_gone_for_good_keeps_nothing_for_ever() -> None:
 
 def test_what_is_pending_and_no_longer_judged_is_resolved_as_before() -> None:
     states = after("bbgg")
-    later = cleared(after("b", states, 4), ["volume"], START + UNJUDGED + 5 * BUCKET)
+    later = cleared(after("b", states, 4), ["volume"], START + UNEVALUATED + 5 * BUCKET)
     assert later == states
 
 
 def test_a_failure_is_kept_until_the_channel_is_told() -> None:
     states = after("bb")
-    told = due(states, "a", START)
-    states = failed(states, "a", told, "refused")
+    notified = due(states, "a", START)
+    states = failed(states, "a", notified, "refused")
     assert states[KEY].undelivered == {"a": "refused"}
-    assert due(states, "a", START) == told
-    assert delivered(states, "a", told, START)[KEY].undelivered == {}
+    assert due(states, "a", START) == notified
+    assert delivered(states, "a", notified, START)[KEY].undelivered == {}
 
 
 def test_what_was_told_of_an_earlier_incident_says_nothing_of_this_one() -> None:
@@ -189,18 +189,18 @@ def test_what_was_told_of_an_earlier_incident_says_nothing_of_this_one() -> None
 
 
 def test_the_gravest_comes_first() -> None:
-    states = step(after("bb"), [verdict(p, True, OTHER) for p in range(2)], {"silence": "critical"}, 2, NEVER)
+    states = step(after("bb"), [evaluation(p, True, OTHER) for p in range(2)], {"silence": "critical"}, 2, NEVER)
     assert [one.key for one in due(states, "a", START)] == [OTHER, KEY]
 
 
 def test_what_no_rule_is_about_is_dropped_and_what_is_no_longer_judged_is_resolved() -> None:
     states = after("bb")
     assert cleared(states, [], START) == {}
-    assert cleared(states, ["volume"], START + UNJUDGED) == states
-    late = cleared(states, ["volume"], START + UNJUDGED + 2 * BUCKET)
+    assert cleared(states, ["volume"], START + UNEVALUATED) == states
+    late = cleared(states, ["volume"], START + UNEVALUATED + 2 * BUCKET)
     assert late[KEY].status == "resolved"
     assert cleared(late, ["volume"], START + REMEMBERED + 3 * BUCKET) == {}
-    assert cleared(after("b"), ["volume"], START + UNJUDGED + 2 * BUCKET) == {}
+    assert cleared(after("b"), ["volume"], START + UNEVALUATED + 2 * BUCKET) == {}
 
 
 def test_a_state_is_read_back_as_it_was_written() -> None:
@@ -234,14 +234,14 @@ class Desk:
         self.cooldown, self.place, self.rules = cooldown, 0, ["volume"]
         self.states: dict[Key, State] = {}
         self.works = dict.fromkeys(CHANNELS, True)
-        self.told: list[tuple[datetime, str, Due]] = []
+        self.notified: list[tuple[datetime, str, Due]] = []
         self.fired: set[datetime] = set()
 
     @property
     def now(self) -> datetime:
         return START + self.place * BUCKET
 
-    def judge(self, course: str) -> None:
+    def evaluate(self, course: str) -> None:
         one_by_one = self.states
         for place, one in enumerate(course, self.place):
             one_by_one = after(one, one_by_one, place, self.cooldown)
@@ -256,16 +256,16 @@ class Desk:
             wanted = due(self.states, channel, self.now)
             if works:
                 self.states = delivered(self.states, channel, wanted, self.now)
-                self.told += [(self.now, channel, one) for one in wanted]
+                self.notified += [(self.now, channel, one) for one in wanted]
             else:
                 self.states = failed(self.states, channel, wanted, "no")
 
     def play(self, what: str, how: str | int) -> None:
         match what, how:
             case "judge", str():
-                self.judge(how)
+                self.evaluate(how)
             case "judge and look", str():
-                self.judge(how)
+                self.evaluate(how)
                 self.look()
             case "look", _:
                 self.look()
@@ -310,18 +310,20 @@ def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(
     state = desk.states.get(KEY)
     firing = state if state and state.status == "firing" else None
     for channel in CHANNELS:
-        told = [(one.since, one.said) for _, name, one in desk.told if name == channel]
-        assert len(told) == len(set(told)), "nothing is told twice"
-        assert [since for since, _ in told] == sorted(since for since, _ in told), "one incident after the other"
-        for since in {since for since, _ in told}:
+        notified = [(one.since, one.said) for _, name, one in desk.notified if name == channel]
+        assert len(notified) == len(set(notified)), "nothing is told twice"
+        assert [since for since, _ in notified] == sorted(since for since, _ in notified), (
+            "one incident after the other"
+        )
+        for since in {since for since, _ in notified}:
             assert since in desk.fired
-            of_it = [said for at, said in told if at == since]
+            of_it = [said for at, said in notified if at == since]
             still = firing is not None and firing.since == since
             assert of_it in ([["firing"]] if still else [["firing", "resolved"], ["over"]]), "its end is told"
         if firing:
-            assert (firing.since, "firing") in told, "it fires, the channel works, and nobody was told"
+            assert (firing.since, "firing") in notified, "it fires, the channel works, and nobody was told"
     first: dict[datetime, datetime] = {}
-    for at, _, one in desk.told:
+    for at, _, one in desk.notified:
         first.setdefault(one.since, at)
     moments = [first[since] for since in sorted(first)]
     assert all(later - earlier >= cooldown for earlier, later in pairwise(moments)), "told within the cooldown"

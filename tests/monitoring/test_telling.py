@@ -76,9 +76,9 @@ def test_what_fires_together_is_told_together_and_once_over_any_number_of_restar
     desk.play(3, BOTH_GONE)
     desk.look()
 
-    (told,) = hook.got
-    assert told["title"] == "AdvertiseX: 2 firing"
-    first, second = told["message"].splitlines()
+    (notified,) = hook.got
+    assert notified["title"] == "AdvertiseX: 2 firing"
+    first, second = notified["message"].splitlines()
     assert first.startswith("critical: events of bids: ")
     assert "allowed from 20 in 180 min, since 2026-03-02 12:00 UTC; see whether its sources deliver" in first
     assert second.startswith("warning: events of clicks: ")
@@ -97,7 +97,7 @@ def test_a_channel_that_fails_is_told_later_and_the_other_is_not_told_again(path
         assert len(other.got) == 1
         assert hook.tried == 2, "it is tried again at once"
         (state, _) = remembered(desk.world.store).values()
-        assert state.told == {other.name: "firing"}
+        assert state.notified == {other.name: "firing"}
         assert "503" in state.undelivered[hook.name]
 
         desk.look()
@@ -105,7 +105,7 @@ def test_a_channel_that_fails_is_told_later_and_the_other_is_not_told_again(path
         desk.look()
         assert len(hook.got) == 1
         assert len(other.got) == 1
-        assert all(not s.undelivered and len(s.told) == 2 for s in remembered(desk.world.store).values())
+        assert all(not s.undelivered and len(s.notified) == 2 for s in remembered(desk.world.store).values())
 
 
 def test_what_came_and_went_while_a_channel_was_away_is_told_as_over(path: Path) -> None:
@@ -116,8 +116,8 @@ def test_what_came_and_went_while_a_channel_was_away_is_told_as_over(path: Path)
     with webhook(port=port) as hook:
         desk.look()
         desk.look()
-        (told,) = hook.got
-    assert told["message"].count("over: events of") == 2
+        (notified,) = hook.got
+    assert notified["message"].count("over: events of") == 2
 
 
 def test_what_came_and_went_while_nobody_looked_is_told_after_the_restart(path: Path, hook: Webhook) -> None:
@@ -126,8 +126,8 @@ def test_what_came_and_went_while_nobody_looked_is_told_after_the_restart(path: 
     desk.world.play(2, BOTH_GONE)
     desk.world.play(4)
     desk.look()
-    (told,) = hook.got
-    assert "over: events of bids, from 2026-03-02 06:00 UTC to 2026-03-02 12:00 UTC" in told["message"]
+    (notified,) = hook.got
+    assert "over: events of bids, from 2026-03-02 06:00 UTC to 2026-03-02 12:00 UTC" in notified["message"]
 
 
 def test_what_ended_and_began_again_while_nobody_looked_is_told_in_its_order(path: Path, hook: Webhook) -> None:
@@ -206,7 +206,7 @@ def test_a_store_that_cannot_be_written_for_a_while_has_nothing_told_again(path:
         monitor.look(at, at)
     store.broken = False
     states = monitor.look(at, at)
-    assert {said for state in states.values() for said in state.told.values()} == {"firing"}
+    assert {said for state in states.values() for said in state.notified.values()} == {"firing"}
     assert remembered(store) == states
     sent(hook, monitor, 1)
 
@@ -238,7 +238,7 @@ def test_an_end_lets_go_of_its_channels_even_where_the_store_cannot_be_written(p
     assert not thread.is_alive()
     store.broken = False
     monitor.close(at)
-    assert all(state.told for state in remembered(store).values()), "an end that is tried again writes it"
+    assert all(state.notified for state in remembered(store).values()), "an end that is tried again writes it"
 
 
 def test_an_end_waits_once_for_all_channels(path: Path, hook: Webhook) -> None:
@@ -289,8 +289,8 @@ def test_it_is_told_that_processing_is_behind_and_that_it_has_caught_up(path: Pa
             monitor.look(at, processed)
             monitor.close(at, wait=10)
             monitor = Monitor(desk.world.store, desk.settings)
-    (told,) = hook.got
-    assert told["message"].startswith(
+    (notified,) = hook.got
+    assert notified["message"].startswith(
         "critical: processing is behind the log: 360.8 min, allowed up to 15.0 min, since"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 from confluent_kafka import KafkaError
 
-from advertisex.processing.ahead import ahead
+from advertisex.processing.ahead import prefetch
 
 
 def test_items_come_in_order_and_an_error_after_those_before_it() -> None:
@@ -17,7 +17,7 @@ def test_items_come_in_order_and_an_error_after_those_before_it() -> None:
         yield 2
         raise LookupError("none is left")
 
-    made = ahead(items())
+    made = prefetch(items())
     assert [next(made), next(made)] == [1, 2]
     with pytest.raises(LookupError, match="none is left"):
         next(made)
@@ -33,7 +33,7 @@ def test_closing_it_closes_the_items_and_ends_the_thread() -> None:
         finally:
             closed.set()
 
-    made = ahead(items())
+    made = prefetch(items())
     next(made)
     made.close()
     assert closed.is_set()
@@ -53,7 +53,7 @@ def test_what_is_raised_and_is_no_exception_ends_it_too() -> None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(taken_over))
         raise_it(KafkaError, error, None)
 
-    made = ahead(items())
+    made = prefetch(items())
     assert next(made) == 1
     with pytest.raises(RuntimeError, match=r"work was broken off: .*_STATE"):
         next(made)

@@ -52,7 +52,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, content: bytes, what: str, line: 
         read_catalogue(path)
 
     assert caught.value.where == f"{path}:{line}"
-    assert caught.value.mend
+    assert caught.value.hint
     assert caught.value.exit_code == 2
 
 

@@ -22,7 +22,7 @@ from advertisex.feeds.avro_framing import HEADER
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.processing.policy import Policy
-from advertisex.processing.runner import Committed, Processing, run
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 
@@ -107,7 +107,7 @@ def append(log: EventLog, traffic: Traffic, parts: int = 3) -> None:
 
 
 def process_all(log: EventLog, store: EventStore, batch_size: int = 7) -> Counts:
-    return run(log, store, Processing(FEEDS, POLICY, batch_size=batch_size), Event())
+    return process_log(log, store, Processing(FEEDS, POLICY, batch_size=batch_size), Event())
 
 
 def stored(store: EventStore, feed: str, *, without: Sequence[str] = ()) -> list[tuple[Any, ...]]:
@@ -270,7 +270,7 @@ def test_a_stop_ends_the_run_after_the_commit_that_is_under_way_and_the_next_goe
             if len(seen) == 2:
                 stop.set()
 
-        assert run(log, store, Processing(FEEDS, batch_size=10), stop, on_commit).stored == 20
+        assert process_log(log, store, Processing(FEEDS, batch_size=10), stop, on_commit).stored == 20
         (log_id,) = log.identities(["clicks_conversions"]).values()
         assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20), log_id)]
         assert process_all(log, store).stored == 30
@@ -286,7 +286,7 @@ def test_an_interrupt_between_commits_leaves_a_store_that_goes_on() -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            run(log, store, Processing(FEEDS, batch_size=10), Event(), interrupt)
+            process_log(log, store, Processing(FEEDS, batch_size=10), Event(), interrupt)
         assert process_all(log, store) == Counts(read=40, stored=40)
 
 
@@ -302,7 +302,7 @@ def test_following_takes_what_is_appended_meanwhile() -> None:
             else:
                 stop.set()
 
-        total = run(log, store, Processing(FEEDS, follow=True), stop, on_commit)
+        total = process_log(log, store, Processing(FEEDS, follow=True), stop, on_commit)
 
         assert (seen, total.stored) == ([3, 2], 5)
 
@@ -331,7 +331,7 @@ def test_a_log_that_was_swapped_for_a_longer_one_is_not_read_from_the_middle() -
             append(other, good("clicks", 30))
             with pytest.raises(StoreError, match="the ledger is that of another log") as caught:
                 process_all(other, store)
-        assert "begin a new store" in caught.value.mend
+        assert "begin a new store" in caught.value.hint
         with SqliteLog(Path(folder, "log.db")) as log:
             append(log, good("clicks", 15))
             assert process_all(log, store) == Counts(read=15, stored=5, duplicate=10)

@@ -10,7 +10,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.processing.pseudonymise import pseudonym
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import Range
 from advertisex.stores.duckdb import DuckdbStore
 
@@ -21,14 +21,14 @@ def test_another_key_or_none_is_refused_before_anything_is_stored(tmp_path: Path
     good = {"user_id": "u", "timestamp": "2026-01-05T10:00:00Z", "website": "a.example", "creative_id": "c"}
     with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "store.duckdb") as store:
         log.append("ad_impressions", [json.dumps(good).encode()])
-        run(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
+        process_log(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
         log.append("ad_impressions", [json.dumps(good | {"creative_id": "d"}).encode()])
         for wrong in (OTHER, b""):
             with pytest.raises(ConfigurationError, match="under pseudonyms") as caught:
-                run(log, store, Processing(FEEDS, pseudonym_key=wrong), Event())
+                process_log(log, store, Processing(FEEDS, pseudonym_key=wrong), Event())
             assert caught.value.where == "setting privacy.pseudonym_key"
             assert store.ledger()[0].counts.read == 1
-        run(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
+        process_log(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
         stored = [user for frame in store.scan("impressions", ["user_id"], Range()) for user in frame["user_id"]]
         assert stored == [pseudonym("u", KEY)] * 2
         assert not any(KEY in document for document in store.notes("pseudonyms").values())
@@ -37,7 +37,7 @@ def test_another_key_or_none_is_refused_before_anything_is_stored(tmp_path: Path
 def test_a_key_may_come_to_a_store_that_has_none(tmp_path: Path) -> None:
     with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "store.duckdb") as store:
         log.append("ad_impressions", [b"{"])
-        run(log, store, Processing(FEEDS), Event())
-        run(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
+        process_log(log, store, Processing(FEEDS), Event())
+        process_log(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
         with pytest.raises(ConfigurationError, match="under pseudonyms"):
-            run(log, store, Processing(FEEDS), Event())
+            process_log(log, store, Processing(FEEDS), Event())

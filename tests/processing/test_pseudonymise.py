@@ -52,7 +52,7 @@ def test_policy_and_erasure_see_the_id_itself() -> None:
     outcome = processed("-5", "blocked", "a", "b", erased="a")
 
     assert outcome.rejects["reason"].to_list() == ["negative_user_id", "blocked_user"]
-    assert outcome.withheld["offset"].to_list() == [2]
+    assert outcome.suppressed["offset"].to_list() == [2]
     assert outcome.events["user_id"].to_list() == [pseudonym("b", KEY)]
 
 

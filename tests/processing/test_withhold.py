@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from messages import avro_message, batch_of, message
 
-from advertisex.batches import TOMBSTONE, WITHHELD_COLUMNS, Outcome
+from advertisex.batches import SUPPRESSED_COLUMNS, TOMBSTONE, Outcome
 from advertisex.feeds import FEEDS
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
@@ -34,27 +34,27 @@ def processed(feed: str, *payloads: bytes, users: Suppression) -> Outcome:
     return process(batch_of(FEEDS[feed], payloads), FEEDS[feed], Policy(), Catalogue(), users)
 
 
-def is_withheld(payload: bytes, user: str, feed: str = "impressions") -> bool:
+def is_suppressed(payload: bytes, user: str, feed: str = "impressions") -> bool:
     outcome = processed(feed, payload, users=erased(user))
     kept = outcome.events.height + outcome.rejects.height
-    assert kept + outcome.withheld.height == 1
+    assert kept + outcome.suppressed.height == 1
     return not kept
 
 
 @pytest.mark.parametrize("changes", [{}, {"timestamp": "yesterday"}, {"website": ...}, {"creative_id": 7}])
 def test_a_decoded_message_is_the_users_whatever_else_is_wrong(changes: dict[str, object]) -> None:
-    assert is_withheld(message("impressions", user_id="u1", **changes), "u1")
-    assert not is_withheld(message("impressions", user_id="u1", **changes), "u")
+    assert is_suppressed(message("impressions", user_id="u1", **changes), "u1")
+    assert not is_suppressed(message("impressions", user_id="u1", **changes), "u")
 
 
 @pytest.mark.parametrize(("given", "user"), [(7, "7"), ("7", "7"), ("-5", "-5"), ("é", "é"), ("a b", "a b")])
 def test_an_id_is_compared_as_the_text_that_it_is_read_as(given: object, user: str) -> None:
-    assert is_withheld(message("clicks", user_id=given), user, "clicks")
+    assert is_suppressed(message("clicks", user_id=given), user, "clicks")
 
 
 def test_an_id_in_another_field_of_a_good_message_is_not_looked_for() -> None:
-    assert not is_withheld(message("impressions", website="https://u1.example.com/u1", user_id="u2"), "u1")
-    assert not is_withheld(message("impressions", creative_id="u1", user_id="u2", timestamp="yesterday"), "u1")
+    assert not is_suppressed(message("impressions", website="https://u1.example.com/u1", user_id="u2"), "u1")
+    assert not is_suppressed(message("impressions", creative_id="u1", user_id="u2", timestamp="yesterday"), "u1")
 
 
 @pytest.mark.parametrize(
@@ -76,23 +76,23 @@ def test_an_id_in_another_field_of_a_good_message_is_not_looked_for() -> None:
     ],
 )  # fmt: skip
 def test_a_broken_message_is_the_users_if_it_holds_the_id_as_a_word(payload: bytes) -> None:
-    assert is_withheld(payload, "u1")
-    assert not is_withheld(payload, "u")
-    assert not is_withheld(payload, "1")
+    assert is_suppressed(payload, "u1")
+    assert not is_suppressed(payload, "u")
+    assert not is_suppressed(payload, "1")
 
 
 def test_a_word_of_a_broken_message_may_be_escaped_as_json_escapes() -> None:
-    assert is_withheld(json.dumps({"user_id": "émile", "timestamp": 1}).encode()[:-3], "émile")
-    assert is_withheld('{"user_id": "émile", "ti'.encode(), "émile")
+    assert is_suppressed(json.dumps({"user_id": "émile", "timestamp": 1}).encode()[:-3], "émile")
+    assert is_suppressed('{"user_id": "émile", "ti'.encode(), "émile")
 
 
 @pytest.mark.parametrize("user", ["u1", LONG], ids=["short", "long"])
 def test_a_broken_avro_message_is_the_users_if_it_holds_the_id_as_a_text(user: str) -> None:
     whole = avro_message(user)
-    assert is_withheld(whole, user, "bids")
+    assert is_suppressed(whole, user, "bids")
     for end in (-1, -5, 11 + len(user)):
-        assert is_withheld(whole[:end], user, "bids")
-        assert not is_withheld(whole[:end], user[:-1], "bids")
+        assert is_suppressed(whole[:end], user, "bids")
+        assert not is_suppressed(whole[:end], user[:-1], "bids")
 
 
 def test_nothing_of_a_withheld_message_is_kept_but_where_it_was_and_which_event() -> None:
@@ -101,10 +101,10 @@ def test_nothing_of_a_withheld_message_is_kept_but_where_it_was_and_which_event(
 
     outcome = processed("clicks", message("clicks", user_id="u2"), bad, b"u1", good, good, users=erased("u1"))
 
-    assert outcome.withheld.schema == WITHHELD_COLUMNS
-    assert outcome.withheld["offset"].to_list() == [1, 2, 3, 4]
+    assert outcome.suppressed.schema == SUPPRESSED_COLUMNS
+    assert outcome.suppressed["offset"].to_list() == [1, 2, 3, 4]
     event = (known["event_id"][0], known["event_time"][0])
-    assert outcome.withheld.select("event_id", "event_time").rows() == [(None, None), (None, None), event, event]
+    assert outcome.suppressed.select("event_id", "event_time").rows() == [(None, None), (None, None), event, event]
     assert outcome.events["user_id"].to_list() == ["u2"]
     assert outcome.rejects.is_empty()
     assert (outcome.read, outcome.repeated, outcome.erasures) == (5, 0, 1)
@@ -113,7 +113,7 @@ def test_nothing_of_a_withheld_message_is_kept_but_where_it_was_and_which_event(
 def test_what_stands_in_the_place_of_an_erased_message_is_erased_without_any_list() -> None:
     outcome = processed("bids", TOMBSTONE, message("bids"), users=NOBODY)
 
-    assert outcome.withheld["offset"].to_list() == [0]
+    assert outcome.suppressed["offset"].to_list() == [0]
     assert outcome.rejects.is_empty()
     assert outcome.events.height == 1
 
@@ -136,4 +136,4 @@ def test_the_notes_of_a_store_say_who_was_erased() -> None:
 
 def test_an_empty_batch_has_nobody() -> None:
     outcome = processed("clicks", users=erased("u1"))
-    assert outcome.withheld.equals(pl.DataFrame(schema=WITHHELD_COLUMNS))
+    assert outcome.suppressed.equals(pl.DataFrame(schema=SUPPRESSED_COLUMNS))

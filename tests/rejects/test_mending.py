@@ -15,9 +15,9 @@ from messages import avro_message, event_of, message, outcome_of, written
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.feeds.avro_framing import CONFLUENT_MARKER, HEADER
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.processing.decode_bids import bid_decoder
-from advertisex.rejects.mending import mender
+from advertisex.rejects.mending import repairer
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.text()
@@ -25,19 +25,19 @@ SCALARS = st.one_of(
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
-def mended(feed: str, payload: bytes, **mapping: Any) -> bytes | None:
-    return mender(FEEDS[feed], Mapping(**mapping))(payload)
+def repaired(feed: str, payload: bytes, **mapping: Any) -> bytes | None:
+    return repairer(FEEDS[feed], FieldMapping(**mapping))(payload)
 
 
 @pytest.mark.parametrize("payload", [b"", b"no json", b"\xff\x00", b"[1]", message("clicks")])
 def test_without_mending_a_message_stays_byte_for_byte(payload: bytes) -> None:
-    assert mended("clicks", payload) == payload
+    assert repaired("clicks", payload) == payload
 
 
 @given(extra=st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), SCALARS, max_size=5))
 def test_all_other_values_of_a_json_message_stay_as_they_are(extra: dict[str, Any]) -> None:
     given_ = extra | {"user_id": "null", "website": "a.com"}
-    result = mended("impressions", msgspec.json.encode(given_), constants={"user_id": "u1"})
+    result = repaired("impressions", msgspec.json.encode(given_), constants={"user_id": "u1"})
 
     assert result is not None
     overruled = set(FEEDS["impressions"].field_named("user_id").aliases)  # type: ignore[union-attr]
@@ -48,7 +48,7 @@ def test_all_other_values_of_a_json_message_stay_as_they_are(extra: dict[str, An
 def test_the_notation_of_other_values_stays() -> None:
     payload = written("clicks", user_id='"null"', value="1.10", note='"\\u00e9"', big="1e400", nested='{"a": [1.0]}')
 
-    result = mended("clicks", payload, constants={"user_id": "u1"})
+    result = repaired("clicks", payload, constants={"user_id": "u1"})
 
     assert result is not None
     assert all(part in result for part in (b"1.10", b'"\\u00e9"', b"1e400", b'{"a": [1.0]}'))
@@ -60,7 +60,7 @@ def test_a_value_that_is_set_counts_whatever_another_name_of_its_field_holds(bad
     payload = message("impressions", creative_id=..., creative=bad)
     assert outcome_of("impressions", payload).rejects["reason"].to_list() == ["wrong_type"]
 
-    result = mended("impressions", payload, constants={"ad_creative_id": "cr-1"})
+    result = repaired("impressions", payload, constants={"ad_creative_id": "cr-1"})
 
     assert result is not None
     assert event_of("impressions", result)["creative_id"] == "cr-1"
@@ -68,7 +68,7 @@ def test_a_value_that_is_set_counts_whatever_another_name_of_its_field_holds(bad
 
 def test_a_column_is_read_as_a_field() -> None:
     payload = message("impressions", user_id=..., visitor="u7")
-    result = mended("impressions", payload, rename={"visitor": "user_id"})
+    result = repaired("impressions", payload, rename={"visitor": "user_id"})
 
     assert result is not None
     assert event_of("impressions", result)["user_id"] == "u7"
@@ -76,7 +76,7 @@ def test_a_column_is_read_as_a_field() -> None:
 
 def test_timestamps_of_another_format_are_read() -> None:
     payload = message("clicks", timestamp="05/01/2026 09:30")
-    result = mended("clicks", payload, time_formats=("%d/%m/%Y %H:%M",))
+    result = repaired("clicks", payload, time_formats=("%d/%m/%Y %H:%M",))
 
     assert result is not None
     assert event_of("clicks", result)["event_time"].isoformat() == "2026-01-05T09:30:00"
@@ -85,14 +85,14 @@ def test_timestamps_of_another_format_are_read() -> None:
 @pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": "\xff"}', b"\xc3\x01"])
 @pytest.mark.parametrize("feed", FEEDS)
 def test_what_is_no_record_cannot_be_mended(feed: str, payload: bytes) -> None:
-    assert mended(feed, payload, constants={"user_id": "u1"}) is None
+    assert repaired(feed, payload, constants={"user_id": "u1"}) is None
 
 
 def test_bytes_that_are_no_text_are_mended_with_the_value_that_holds_them() -> None:
     payload = message("impressions").replace(b"/x", b"/\xff")
     assert outcome_of("impressions", payload).rejects.height == 1
 
-    result = mended("impressions", payload, constants={"website": "a.com"})
+    result = repaired("impressions", payload, constants={"website": "a.com"})
 
     assert result is not None
     assert event_of("impressions", result)["website"] == "a.com"
@@ -104,7 +104,7 @@ def test_all_other_values_of_an_avro_bid_stay_as_they_are(
 ) -> None:
     payload = avro_message(user, micros, {"k": country}, amount=amount, website=website, creative_id=country)
 
-    result = mended("bids", payload, constants={"auction_id": "a9", "user_id": "u9"})
+    result = repaired("bids", payload, constants={"auction_id": "a9", "user_id": "u9"})
 
     assert result is not None
     before, after = (outcome_events(p, auction_id="a9", user_id="u9") for p in (payload, result))
@@ -124,19 +124,19 @@ def outcome_events(payload: bytes, **changes: str) -> list[Any]:
 
 def test_an_avro_bid_that_lacks_what_our_schema_needs_is_mended_as_json_and_read_the_same() -> None:
     payload = avro_message("", "2026-01-05T10:00:00Z")
-    result = mended("bids", payload, constants={"creative_id": "c7"})
+    result = repaired("bids", payload, constants={"creative_id": "c7"})
 
     assert result is not None
     assert result.startswith(b"{")
     assert outcome_of("bids", result).rejects["reason"].to_list() == ["missing_field"]
-    assert event_of("bids", mended("bids", result, constants={"user_id": "u1"}) or b"")["creative_id"] == "c7"
+    assert event_of("bids", repaired("bids", result, constants={"user_id": "u1"}) or b"")["creative_id"] == "c7"
 
 
 def test_a_nested_value_is_read_as_a_field_in_json_and_in_avro() -> None:
     nested = message("bids", user_id=..., who={"visitor": "u7"})
-    assert event_of("bids", mended("bids", nested, rename={"who.visitor": "user_id"}) or b"")["user_id"] == "u7"
+    assert event_of("bids", repaired("bids", nested, rename={"who.visitor": "user_id"}) or b"")["user_id"] == "u7"
     avro = avro_message("null")
-    assert event_of("bids", mended("bids", avro, rename={"user_info.country": "user_id"}) or b"")["user_id"] == "DE"
+    assert event_of("bids", repaired("bids", avro, rename={"user_info.country": "user_id"}) or b"")["user_id"] == "DE"
 
 
 def test_messages_of_another_schema_are_mended() -> None:
@@ -154,7 +154,7 @@ def test_messages_of_another_schema_are_mended() -> None:
     record = {"user": {"user_id": "null"}, "timestamp": 1_767_603_600_000, "auction_id": "a1"}
     fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 
-    result = mender(feed, Mapping(constants={"user_id": "u1"}))(CONFLUENT_MARKER + b"\0\0\0\7" + body.getvalue())
+    result = repairer(feed, FieldMapping(constants={"user_id": "u1"}))(CONFLUENT_MARKER + b"\0\0\0\7" + body.getvalue())
 
     assert result is not None
     event = event_of(feed, result)
@@ -164,4 +164,4 @@ def test_messages_of_another_schema_are_mended() -> None:
 
 def test_a_field_that_the_feed_does_not_have_is_said() -> None:
     with pytest.raises(ConfigurationError, match="clicks has no field 'creative_id'"):
-        mender(FEEDS["clicks"], Mapping(constants={"creative_id": "c1"}))
+        repairer(FEEDS["clicks"], FieldMapping(constants={"creative_id": "c1"}))

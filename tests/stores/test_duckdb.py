@@ -19,7 +19,7 @@ from advertisex.logs.sqlite import SqliteLog
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 from advertisex.stores.open import open_store
@@ -68,7 +68,7 @@ def test_a_store_that_another_process_writes_is_busy_and_the_process_is_named(tm
 
     assert f"process {pid}" in str(caught.value)
     assert str(path) in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
     DuckdbStore(path).close()  # it is free again
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> No
         with pytest.raises(StoreError) as caught:
             DuckdbStore(path, read_only=read_only)
         assert str(path) in str(caught.value)
-        assert caught.value.mend
+        assert caught.value.hint
         assert "\n" not in str(caught.value)
 
 
@@ -168,7 +168,7 @@ def test_a_url_that_names_no_store_is_a_wrong_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError, match="no event store") as caught:
         open_store(url, read_only=False, memory="256MB")
 
-    assert "duckdb:///" in caught.value.mend
+    assert "duckdb:///" in caught.value.hint
 
 
 def test_the_ledger_can_be_asked_from_another_thread_while_a_commit_is_under_way(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_the_ledger_can_be_asked_from_another_thread_while_a_commit_is_under_way
 
         thread = Thread(target=ask)
         thread.start()
-        counts = run(log, store, Processing(FEEDS, batch_size=100), Event())
+        counts = process_log(log, store, Processing(FEEDS, batch_size=100), Event())
         done.set()
         thread.join()
 

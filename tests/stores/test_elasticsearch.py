@@ -104,7 +104,7 @@ def test_another_period_over_stored_events_is_refused_because_duplicates_would_n
 
     with pytest.raises(ConfigurationError, match="none of the period 'day'") as caught:
         opened(place, period="day")
-    assert "elasticsearch.period" in caught.value.mend
+    assert "elasticsearch.period" in caught.value.hint
 
 
 def test_mappings_are_strict_and_keep_each_field_by_its_kind(place: Place, store: ElasticsearchStore) -> None:
@@ -154,7 +154,7 @@ def test_an_index_that_has_the_name_of_an_alias_is_named_with_the_mend(place: Pl
     ask(place, "PUT", "/{p}clicks_conversions_index")
     with pytest.raises(StoreError, match="in the way") as caught, opened(place) as store:
         store.commit(outcome("clicks", "a"))
-    assert "prefix" in caught.value.mend
+    assert "prefix" in caught.value.hint
 
 
 def test_the_doctor_sees_the_cluster_and_what_is_stored(store: ElasticsearchStore) -> None:
@@ -167,7 +167,7 @@ def test_the_doctor_sees_the_cluster_and_what_is_stored(store: ElasticsearchStor
 
 
 def bad(store: ElasticsearchStore) -> dict[str, str]:
-    return {finding.what: f"{finding.says}; {finding.mend}" for finding in store.inspect() if not finding.good}
+    return {finding.what: f"{finding.says}; {finding.hint}" for finding in store.inspect() if not finding.good}
 
 
 @pytest.mark.parametrize(
@@ -265,8 +265,8 @@ def test_a_crash_between_events_and_ledger_is_a_replay_and_not_a_duplicate(
     with opened(place) as restarted:
         counts = restarted.commit(given)
 
-        assert counts == Counts(read=5, stored=2, duplicate=2, rejected=1, replayed=2)
-        assert restarted.ledger()[0].counts == Counts(read=6, stored=3, duplicate=2, rejected=1, replayed=2)
+        assert counts == Counts(read=5, stored=2, duplicate=2, rejected=1, redelivered=2)
+        assert restarted.ledger()[0].counts == Counts(read=6, stored=3, duplicate=2, rejected=1, redelivered=2)
         assert restarted.rejects(ALL).height == 1
         assert sum(frame.height for frame in restarted.scan("clicks", ["user_id"], EVERYTHING)) == 3
 
@@ -279,24 +279,24 @@ def test_a_replay_with_other_batches_counts_the_same(
 
     total = sum((store.commit(outcome("clicks", *users[at : at + 2], start=at)) for at in (0, 2, 4)), start=Counts())
 
-    assert total == Counts(read=6, stored=4, duplicate=2, replayed=4)
+    assert total == Counts(read=6, stored=4, duplicate=2, redelivered=4)
 
 
 def test_a_worker_that_lost_its_partition_is_fenced_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(place) as paused, opened(place) as other:
         first = outcome("clicks", "a", b"x")
-        standing = paused._ledger.at_start_of(first.span)
+        state = paused._ledger.at_start_of(first.span)
         assert other.commit(first) == Counts(read=2, stored=1, rejected=1)
         before = everything(other)
 
         # The paused one had read the ledger before, and resumes where it was
-        monkeypatch.setattr(paused._ledger, "at_start_of", lambda span: standing)
+        monkeypatch.setattr(paused._ledger, "at_start_of", lambda span: state)
         with pytest.raises(LedgerMoved):
             paused.commit(first)
 
         assert other.ledger() == before["ledger"]
         assert other.rejects(ALL).height == 1
-        standing = paused._ledger.standing(first.span.of)
+        state = paused._ledger.state(first.span.of)
         assert other.commit(outcome("clicks", "b", start=2)).stored == 1
         with pytest.raises(LedgerMoved):
             paused.commit(outcome("clicks", "b", start=2))
@@ -320,7 +320,7 @@ def test_a_ledger_row_that_is_lost_during_a_run_ends_it_and_nothing_is_counted_o
             assert_nothing_is_written(store)
 
     with opened(place) as anew:  # all is read again, from where the log begins
-        assert anew.commit(outcome("clicks", "a", "b")) == Counts(read=2, stored=2, replayed=2)
+        assert anew.commit(outcome("clicks", "a", "b")) == Counts(read=2, stored=2, redelivered=2)
 
 
 def assert_nothing_is_written(store: ElasticsearchStore) -> None:
@@ -328,7 +328,7 @@ def assert_nothing_is_written(store: ElasticsearchStore) -> None:
         with pytest.raises(StoreError, match="the ledger's row is gone") as caught:
             store.commit(outcome("clicks", "c", start=start))
         assert not isinstance(caught.value, LedgerMoved)
-        assert "restore that index" in caught.value.mend
+        assert "restore that index" in caught.value.hint
     assert store.ledger() == []
     assert store.extent("clicks", EVERYTHING).events == 2
 
@@ -407,7 +407,7 @@ def test_a_secured_cluster_takes_the_right_password_only() -> None:
         for url in (secured.url.replace(secured.password, "wrong"), f"elasticsearch://127.0.0.1:{secured.port}"):
             with pytest.raises(StoreError, match="401") as caught:
                 open_store(url, read_only=True)
-            assert "password" in caught.value.mend
+            assert "password" in caught.value.hint
             assert "wrong" not in str(caught.value)
 
 

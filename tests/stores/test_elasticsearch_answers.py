@@ -344,7 +344,7 @@ def test_a_cluster_that_refuses_us_is_an_error_at_once_with_the_mend(cluster: Cl
 
     with pytest.raises(StoreError, match=str(status)) as caught:
         ElasticsearchStore(cluster.url.replace("://", f"://me:{ENCODED}@"))
-    assert caught.value.mend
+    assert caught.value.hint
     assert len(cluster.seen) == 1
 
 
@@ -381,7 +381,7 @@ def test_no_error_tells_the_password(url: str, password: str) -> None:
         open_store(url.format(password), read_only=False, elasticsearch=settings)
 
     error: BaseException | None = caught.value
-    assert caught.value.mend
+    assert caught.value.hint
     while error:
         for text in (str(error), repr(error)):
             assert "s3cret" not in text
@@ -411,13 +411,13 @@ def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_tls_to_a_server_without_it_is_an_error_at_once(cluster: Cluster) -> None:
     with pytest.raises(StoreError, match="no secure connection") as caught:
         ElasticsearchStore(cluster.url.replace("://", "+https://"))
-    assert "write elasticsearch://" in caught.value.mend
+    assert "write elasticsearch://" in caught.value.hint
 
 
 def test_a_cluster_that_is_not_there_is_not_waited_for_when_asked() -> None:
     with pytest.raises(StoreError, match="connection refused") as caught:
         ElasticsearchStore("elasticsearch://127.0.0.1:1", read_only=True)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_messages_stay_whole_when_the_cluster_refuses_the_only_event(
@@ -432,7 +432,7 @@ def test_a_path_that_leads_nowhere_is_named_with_the_mend(cluster: Cluster, read
     cluster.everything = (400, {"error": "no handler found for uri"})
     with pytest.raises(StoreError, match="400") as caught:
         ElasticsearchStore(f"{cluster.url}/foo", read_only=read_only)
-    assert "leave it out of the URL" in caught.value.mend
+    assert "leave it out of the URL" in caught.value.hint
     assert len(cluster.seen) == 1  # nothing goes on as if it were done
 
 
@@ -444,5 +444,5 @@ def test_an_index_that_was_deleted_under_a_commit_is_named_with_the_mend(
     cluster.found = {"docs": [{"error": gone}]}
     with pytest.raises(StoreError, match=r"cannot look up stored events: .*no such index") as caught:
         store.commit(outcome("clicks", "a"))
-    assert "restore it from a snapshot" in caught.value.mend
+    assert "restore it from a snapshot" in caught.value.hint
     assert cluster.ledger is None

@@ -16,7 +16,7 @@ from advertisex.errors import LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.privacy.erasure import erase
-from advertisex.processing.runner import Processing, run
+from advertisex.processing.runner import Processing, process_log
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.contract import ERASURES, Range, RejectQuery
 from advertisex.stores.elasticsearch import ElasticsearchStore
@@ -60,7 +60,7 @@ def test_a_commit_that_is_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothi
     with opened(place) as worker, opened(place) as other, SqliteLog(tmp_path / "other.db") as elsewhere:
         for number in range(committed):
             log.append("clicks_conversions", [message("clicks", f"u{number}")])
-        run(log, worker, Processing(FEEDS), Event())
+        process_log(log, worker, Processing(FEEDS), Event())
         log.append("clicks_conversions", [message("clicks", "u8"), message("clicks", USER)])
         log.append("clicks_conversions", [message("clicks", USER, timestamp="never"), message("clicks", "u9")])
         # its documents are written, and then, before it comes to the ledger, the user is erased, and they come anew
@@ -71,12 +71,12 @@ def test_a_commit_that_is_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothi
             write(store, outcome, *rest)
             if next(waiting, False):
                 erase(USER, elsewhere, other, FEEDS)  # of the store alone, as where the log is Kafka
-                list(worker._crew.run(worker._event_jobs(outcome, datetime(2026, 1, 1))))  # one that was still going
+                list(worker._pool.run(worker._event_jobs(outcome, datetime(2026, 1, 1))))  # one that was still going
 
         monkeypatch.setattr(ElasticsearchStore, "_write_rejects", write_and_wait)
-        total = run(log, worker, Processing(FEEDS), Event())
+        total = process_log(log, worker, Processing(FEEDS), Event())
 
-        assert total == Counts(read=4, stored=2, erased=2, replayed=2)
+        assert total == Counts(read=4, stored=2, erased=2, redelivered=2)
         assert users(worker) == [*(f"u{number}" for number in range(committed)), "u8", "u9"]
         check(worker)
 
@@ -116,7 +116,7 @@ def test_an_erasure_that_breaks_off_at_any_request_is_completed_by_the_next(
             user = f"{USER}-{broken}"
             log.append("clicks_conversions", [message("clicks", "u8", value=start), message("clicks", user)])
             log.append("clicks_conversions", [message("clicks", user, timestamp="never"), b"[]"])
-            run(log, store, Processing(FEEDS), Event())
+            process_log(log, store, Processing(FEEDS), Event())
             left = requests
             try:
                 erase(user, log, store, FEEDS)

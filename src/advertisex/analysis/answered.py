@@ -24,7 +24,7 @@ _EARLIEST = datetime.min + ANSWER_WINDOW  # noqa: DTZ901 - UTC without a zone, a
 _KEY = ["user_id", "campaign_id"]
 
 
-def answered(rows: pl.DataFrame, impressions: pl.DataFrame) -> pl.DataFrame:
+def match_impressions(rows: pl.DataFrame, impressions: pl.DataFrame) -> pl.DataFrame:
     """Find the impression that each row answers.
 
     Args:

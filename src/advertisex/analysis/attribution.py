@@ -116,12 +116,12 @@ def attribute(
 
 def _check(rules: Rules, models: Sequence[str], half_life: timedelta) -> None:
     if rules.by not in get_args(Key):
-        raise ConfigurationError(f"nothing is credited by {rules.by!r}", mend=f"take one of {', '.join(get_args(Key))}")
+        raise ConfigurationError(f"nothing is credited by {rules.by!r}", hint=f"take one of {', '.join(get_args(Key))}")
     unknown = [model for model in models if model not in MODELS]
     if unknown or not models:
         raise ConfigurationError(
             f"there is no model {unknown[0]!r}" if unknown else "no model is asked for",
-            mend=f"take some of {', '.join(MODELS)}",
+            hint=f"take some of {', '.join(MODELS)}",
         )
     if min(rules.click_window, rules.view_window) < timedelta(0) or half_life <= timedelta(0):
         raise ConfigurationError("windows must not be negative, and the half-life must be above 0")

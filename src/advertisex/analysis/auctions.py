@@ -15,7 +15,7 @@ import polars as pl
 
 from advertisex.analysis.buckets import DAY
 from advertisex.analysis.exact import micros
-from advertisex.analysis.lean import EVENT_ID, coded, lean, widened
+from advertisex.analysis.lean import EVENT_ID, coded, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
@@ -35,7 +35,7 @@ def _auction() -> pl.Expr:
 AUCTION = _auction()
 
 
-def judged(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
+def evaluated(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
     """The bids of a scope, and which of them won.
 
     Rivals and impressions are looked for as far around the scope as they reach, whatever their campaign: another
@@ -52,10 +52,10 @@ def judged(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
     """
     creative = coded("creative_id", pl.Categories.random())
     near = widened(scope, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    shown = lean(store, "impressions", near, AUCTION, creative, pl.col("event_time"), keep=HAS_AUCTION)
+    shown = scan_events(store, "impressions", near, AUCTION, creative, pl.col("event_time"), keep=HAS_AUCTION)
     common = [EVENT_ID, pl.col("event_time"), creative, AUCTION]
     rivals_of_near = widened(near, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    made = lean(store, "bids", rivals_of_near, *common, in_scope(scope).alias("is_asked"), *columns)
+    made = scan_events(store, "bids", rivals_of_near, *common, in_scope(scope).alias("is_asked"), *columns)
     won = np.zeros(made.height, bool)
     won[_picked(made.select("event_id", "event_time", "creative_id", "auction"), shown)] = True
     return made.with_columns(won=won).filter("is_asked").drop("is_asked")
@@ -125,5 +125,5 @@ def won_between(store: EventStore, scope: Scope, start: datetime) -> Wins:
 
 def _won(store: EventStore, scope: Scope) -> pl.DataFrame:
     columns = pl.col("campaign_id"), pl.col("currency"), micros("amount").alias("spend"), DAY
-    made = judged(store, scope, *columns)
+    made = evaluated(store, scope, *columns)
     return made.filter("won").drop("creative_id", "won")

@@ -16,11 +16,11 @@ import polars as pl
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.auctions import AUCTION_WINDOW, HAS_AUCTION, judged
+from advertisex.analysis.auctions import AUCTION_WINDOW, HAS_AUCTION, evaluated
 from advertisex.analysis.buckets import HOUR
 from advertisex.analysis.exact import MONEY, by_currency, decimals, micros, total, totals_by_currency
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.lean import coded, lean
+from advertisex.analysis.lean import coded, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -54,9 +54,9 @@ def bids(store: EventStore, scope: Scope) -> Answer:
     made = _made(store, scope)
     if not made.height:
         raise AnalysisError(
-            "no bid is stored there", where=scope.text(), mend="widen the range, or ingest and process bids first"
+            "no bid is stored there", where=scope.text(), hint="widen the range, or ingest and process bids first"
         )
-    names_auction = lean(store, "impressions", scope, HAS_AUCTION)["auction_id"]
+    names_auction = scan_events(store, "impressions", scope, HAS_AUCTION)["auction_id"]
     return Answer(
         question="bids",
         definition=DEFINITION,
@@ -91,7 +91,7 @@ def bids(store: EventStore, scope: Scope) -> Answer:
 def _made(store: EventStore, scope: Scope) -> pl.DataFrame:
     """The bids: user_id, event_time, creative_id, currency, amount and spend in millionths, with_auction, won."""
     texts = (coded(column, pl.Categories.random()) for column in ("user_id", "currency"))
-    made = judged(store, scope, *texts, micros("amount"))
+    made = evaluated(store, scope, *texts, micros("amount"))
     spend, with_auction = pl.when("won").then("amount"), pl.col("auction").is_not_null()
     return made.with_columns(spend=spend, with_auction=with_auction).drop("event_id", "auction")
 

@@ -21,7 +21,7 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.buckets import DAY
-from advertisex.analysis.lean import coded, lean
+from advertisex.analysis.lean import coded, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -127,7 +127,7 @@ def correlate(store: EventStore, scope: Scope) -> Correlation:
         raise AnalysisError(
             "no click or conversion is stored there",
             where=scope.text(),
-            mend="widen the range, or process some first",
+            hint="widen the range, or process some first",
         )
     read = {"clicks": _rows(store, scope)}
     return Correlation(scope=scope, horizons=horizons(store, scope, ["clicks"]), computed_from=read, **relate(totals))
@@ -147,7 +147,7 @@ def correlate_by_day(store: EventStore, scope: Scope) -> Answer:
     whole = correlate(store, scope).answer()
     user = coded("user_id", pl.Categories.random())
     totals = (
-        lean(store, "clicks", scope, user, DAY, pl.col("clicks"), pl.col("conversions"))
+        scan_events(store, "clicks", scope, user, DAY, pl.col("clicks"), pl.col("conversions"))
         .group_by("day", "user_id")
         .agg(pl.col("clicks", "conversions").sum())
         .sort("day")
@@ -193,7 +193,7 @@ def _flat(numbers: dict[str, Any]) -> dict[str, Any]:
 def _rows(store: EventStore, scope: Scope) -> int:
     if scope.campaign is None:
         return store.extent("clicks", scope.within).events
-    return lean(store, "clicks", scope, pl.col("campaign_id")).height
+    return scan_events(store, "clicks", scope, pl.col("campaign_id")).height
 
 
 def _distribution(x: pl.Series) -> Distribution:

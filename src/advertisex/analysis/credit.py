@@ -80,7 +80,7 @@ def check_sums(shares: pl.DataFrame, conversions: pl.DataFrame, model: str) -> N
     )
     if _sums(shares) != _sums(due):
         raise AnalysisError(
-            f"the credits of the model {model} do not add up to the conversions", mend="please report this"
+            f"the credits of the model {model} do not add up to the conversions", hint="please report this"
         )
 
 

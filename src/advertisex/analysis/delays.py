@@ -8,7 +8,7 @@ American Statistician 50 (1996) 361-365). So each is the delay of some event, ex
 import polars as pl
 
 from advertisex.analysis.exact import decimals
-from advertisex.analysis.lean import lean
+from advertisex.analysis.lean import scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
@@ -30,7 +30,7 @@ def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
     schema = {"feed": pl.String, "events": pl.Int64, "ahead": pl.Int64, **dict.fromkeys(names, pl.Int64)}
     rows = []
     for feed in FEEDS:
-        rising = lean(store, feed, scope, _DELAY)["delay"].sort()
+        rising = scan_events(store, feed, scope, _DELAY)["delay"].sort()
         if count := len(rising):
             places = [0, *((percent * count + 99) // 100 - 1 for percent in PERCENTILES), count - 1]
             rows.append((feed, count, int((rising < 0).sum()), *rising.gather(places)))

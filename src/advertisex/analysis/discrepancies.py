@@ -17,7 +17,7 @@ import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, HAS_AUCTION
 from advertisex.analysis.intervals import ratio
-from advertisex.analysis.lean import EVENT_ID, coded, lean, widened
+from advertisex.analysis.lean import EVENT_ID, coded, scan_events, widened
 from advertisex.analysis.listing import earliest
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
@@ -38,7 +38,7 @@ class Discrepancies:
     """
 
     counts: pl.DataFrame
-    doubted: pl.DataFrame
+    suspect: pl.DataFrame
     creatives: pl.DataFrame
 
 
@@ -63,7 +63,7 @@ def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, limit: 
         ("impressions_without_bid", without_bid.height, named.height),
         ("impressions_without_auction", unnamed.height, named.height + unnamed.height),
     ]
-    doubted = [
+    suspect = [
         ("clicks_without_impression", "clicks", unseen),
         ("conversions_without_touch", "clicks", untouched),
         ("impressions_without_bid", "impressions", without_bid),
@@ -72,7 +72,7 @@ def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, limit: 
     schema = {"discrepancy": pl.String, "count": pl.Int64, "of": pl.Int64}
     return Discrepancies(
         counts=pl.DataFrame(counts, schema, orient="row").with_columns(ratio("count", "of", "share")),
-        doubted=pl.concat([_earliest(*found, limit) for found in doubted]),
+        suspect=pl.concat([_earliest(*found, limit) for found in suspect]),
         creatives=homeless.head(limit),
     )
 
@@ -85,11 +85,11 @@ def _earliest(discrepancy: str, feed: str, found: pl.DataFrame, limit: int) -> p
 def _untouched(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
     """How many conversions there are, and those without a touch."""
     columns = pl.col("user_id"), pl.col("event_time")
-    rows = lean(store, "clicks", scope, *columns, EVENT_ID, keep=pl.col("conversions") > 0)
+    rows = scan_events(store, "clicks", scope, *columns, EVENT_ID, keep=pl.col("conversions") > 0)
     theirs = pl.col("user_id").is_in(rows["user_id"].unique().implode())
     is_click = pl.col("clicks") > 0
-    clicks = lean(store, "clicks", widened(scope, before=CLICK_WINDOW), *columns, keep=theirs & is_click)
-    views = lean(store, "impressions", widened(scope, before=VIEW_WINDOW), *columns, keep=theirs)
+    clicks = scan_events(store, "clicks", widened(scope, before=CLICK_WINDOW), *columns, keep=theirs & is_click)
+    views = scan_events(store, "impressions", widened(scope, before=VIEW_WINDOW), *columns, keep=theirs)
     return rows.height, _without(_without(rows, clicks, CLICK_WINDOW), views, VIEW_WINDOW)
 
 
@@ -114,7 +114,7 @@ def _creatives(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
     """How many creatives there are, and those without a campaign."""
     columns = coded("creative_id", pl.Categories.random()), pl.col("campaign_id").is_null().alias("without")
     counted = [
-        lean(store, feed, scope, *columns, keep=pl.col("creative_id").is_not_null())
+        scan_events(store, feed, scope, *columns, keep=pl.col("creative_id").is_not_null())
         .group_by("creative_id")
         .agg(pl.col("without").sum().cast(pl.Int64).alias(feed))
         for feed in ("impressions", "bids")
@@ -129,7 +129,7 @@ def _creatives(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
 
 def _shown(store: EventStore, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The impressions that name an auction, and those that name none."""
-    shown = lean(store, "impressions", scope, AUCTION, pl.col("event_time"), EVENT_ID)
+    shown = scan_events(store, "impressions", scope, AUCTION, pl.col("event_time"), EVENT_ID)
     is_named = pl.col("auction").is_not_null()
     return shown.filter(is_named), shown.filter(~is_named)
 
@@ -137,7 +137,7 @@ def _shown(store: EventStore, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]
 def _without_bid(store: EventStore, scope: Scope, named: pl.DataFrame) -> pl.DataFrame:
     """The impressions, of those that name an auction, that have no bid near."""
     around = widened(scope, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    held = lean(store, "bids", around, AUCTION, pl.col("event_time"), keep=HAS_AUCTION).sort("event_time")
+    held = scan_events(store, "bids", around, AUCTION, pl.col("event_time"), keep=HAS_AUCTION).sort("event_time")
     rising = named.sort("event_time")
     nearest = rising.join_asof(
         held.with_columns(bid_at="event_time"),

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from advertisex.analysis.answered import ANSWER_WINDOW, answered
-from advertisex.analysis.lean import EVENT_ID, coded, lean, widened
+from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
+from advertisex.analysis.lean import EVENT_ID, coded, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Traffic:
     """Events of a scope, in no particular order.
 
     All have user_id, campaign_id, user_agent (Categorical), event_time (Datetime µs), event_id (UInt128, see `lean`).
@@ -27,16 +27,16 @@ class Evidence:
     impressions: pl.DataFrame
 
 
-def gather(store: EventStore, scope: Scope) -> Evidence:
+def gather(store: EventStore, scope: Scope) -> Traffic:
     """Read the clicks and impressions of a scope."""
     names = ("user_id", "campaign_id", "user_agent")
     columns = [*(coded(name, pl.Categories.random()) for name in names), pl.col("event_time"), EVENT_ID]
-    rows = lean(store, "clicks", scope, *columns, pl.col("clicks").alias("number"))
+    rows = scan_events(store, "clicks", scope, *columns, pl.col("clicks").alias("number"))
     clicks = rows.filter(pl.col("number") > 0)
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
-    shown = lean(store, "impressions", before, *columns, coded("domain", pl.Categories.random()))
+    shown = scan_events(store, "impressions", before, *columns, coded("domain", pl.Categories.random()))
     of_clickers = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(clicks["user_id"].unique().implode())
     may_be_answered = shown.lazy().filter(of_clickers).select("user_id", "campaign_id", "event_time", "event_id")
-    clicks = answered(clicks, may_be_answered.collect())
+    clicks = match_impressions(clicks, may_be_answered.collect())
     in_scope = True if scope.since is None else pl.col("event_time") >= scope.since
-    return Evidence(rows, clicks, shown.filter(in_scope))
+    return Traffic(rows, clicks, shown.filter(in_scope))

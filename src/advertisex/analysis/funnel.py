@@ -18,11 +18,11 @@ import polars as pl
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.answered import ANSWER_WINDOW, answered
+from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.buckets import DAY, HOUR
 from advertisex.analysis.exact import by_currency, micros, totals_by_currency
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.lean import EVENT_ID, coded, lean, widened
+from advertisex.analysis.lean import EVENT_ID, coded, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -76,7 +76,7 @@ def funnel(store: EventStore, scope: Scope, *, by: By | None = None) -> Answer:
     read = {"bids": totals["bids"], "impressions": totals["impressions"], "clicks": clicked.height}
     if not any(read.values()):
         raise AnalysisError(
-            "no event is stored there", where=scope.text(), mend="widen the range, or process some first"
+            "no event is stored there", where=scope.text(), hint="widen the range, or process some first"
         )
     whole = _with_rates(pl.DataFrame(totals))
     steps = Table("steps", "The funnel, step by step", _step_by_step(whole))
@@ -99,12 +99,14 @@ def _clicked(store: EventStore, scope: Scope, by: By | None) -> pl.DataFrame:
     """The rows of the clicks feed, with the key; only a conversion's value counts."""
     users, campaigns = pl.Categories.random(), pl.Categories.random()
     who = [coded("user_id", users), coded("campaign_id", campaigns), pl.col("event_time")]
-    rows = lean(store, "clicks", scope, *who, *map(pl.col, ("clicks", "conversions", "value", "currency")))
+    rows = scan_events(store, "clicks", scope, *who, *map(pl.col, ("clicks", "conversions", "value", "currency")))
     if by in ("creative_id", "website"):
         before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
         taken = coded(COLUMNS[by], pl.Categories.random())
         has_campaign = pl.col("campaign_id").is_not_null()
-        rows = answered(rows, lean(store, "impressions", before, *who, EVENT_ID, taken, keep=has_campaign))
+        rows = match_impressions(
+            rows, scan_events(store, "impressions", before, *who, EVENT_ID, taken, keep=has_campaign)
+        )
     return rows.with_columns(key=_key(by), value=pl.when(pl.col("conversions") > 0).then(micros("value")))
 
 
@@ -113,7 +115,7 @@ def _steps(store: EventStore, scope: Scope, by: By | None, clicked: pl.DataFrame
     one = pl.lit(1, pl.Int64).alias("weight")
     for feed in ("bids", "impressions"):
         users, keys = (pl.Categories.random() for _ in range(2))
-        yield feed, lean(store, feed, scope, coded("user_id", users), _key(by, keys).alias("key"), one)
+        yield feed, scan_events(store, feed, scope, coded("user_id", users), _key(by, keys).alias("key"), one)
     for step in ("clicks", "conversions"):
         yield step, clicked.filter(pl.col(step) > 0).select("user_id", "key", weight=step)
 

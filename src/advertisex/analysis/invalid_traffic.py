@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from advertisex.analysis.crawlers import crawlers
-from advertisex.analysis.evidence import Evidence
+from advertisex.analysis.evidence import Traffic
 
 REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler")
 
@@ -44,21 +44,21 @@ _SUSPECT = ["user_id", "event_time", "event_id"]
 _SECOND = pl.col("event_time").dt.epoch("s").alias("second")
 
 
-def suspects(evidence: Evidence) -> tuple[pl.DataFrame, dict[str, int | None]]:
+def suspects(traffic: Traffic) -> tuple[pl.DataFrame, dict[str, int | None]]:
     """Flag the events of a scope.
 
     Args:
-        evidence: the events that are judged, and compared.
+        traffic: the events that are judged, and compared.
 
     Returns:
         One row for each event and reason, in no particular order: reason, feed, user_id, event_time, event_id (UInt128,
         see `lean`); and for each feed the number in a day from which a rate is an outlier, None with too few users.
     """
-    found = [_flagged("instant_click", "clicks", evidence.clicks.filter(_IS_INSTANT))]
+    found = [_flagged("instant_click", "clicks", traffic.clicks.filter(_IS_INSTANT))]
     rates: dict[str, int | None] = {}
     for feed, events, all_of_feed in (
-        ("clicks", evidence.clicks, evidence.rows),
-        ("impressions", evidence.impressions, evidence.impressions),
+        ("clicks", traffic.clicks, traffic.rows),
+        ("impressions", traffic.impressions, traffic.impressions),
     ):
         of_users = events.with_columns(_SECOND, user=pl.col("user_id").to_physical().cast(pl.Int64))
         busy, rates[feed] = _outliers(of_users, LEAST[feed])

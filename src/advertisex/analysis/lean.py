@@ -15,7 +15,9 @@ EVENT_ID = pl.col("event_id").bin.reinterpret(dtype=pl.UInt128, endianness="big"
 _FIRST, _LAST = datetime.min, datetime.max  # noqa: DTZ901 - UTC without a zone, as `Scope`
 
 
-def lean(store: EventStore, feed: str, scope: Scope, *columns: pl.Expr, keep: pl.Expr | None = None) -> pl.DataFrame:
+def scan_events(
+    store: EventStore, feed: str, scope: Scope, *columns: pl.Expr, keep: pl.Expr | None = None
+) -> pl.DataFrame:
     """The events of a feed within a scope, in no particular order.
 
     Args:

@@ -75,7 +75,7 @@ def check(size: int, where: str) -> None:
         raise AnalysisError(
             f"the model markov takes at most {MOST_KEYS:,} keys, and here are {size:,}",
             where=where,
-            mend="ask for the other models by name, narrow the range, or credit what there is less of",
+            hint="ask for the other models by name, narrow the range, or credit what there is less of",
         )
 
 

@@ -43,7 +43,7 @@ _WHOLE = "whole store (no --since, --until, --campaign)"
 _PROCESSED = f"by hour of processing, share of those read, {_WHOLE}"
 
 #: Which reason is looked for in which feed.
-_JUDGED = [
+_EVALUATED = [
     (reason, feed)
     for reason in REASONS
     for feed in ("impressions", "clicks")
@@ -75,23 +75,23 @@ def quality(store: EventStore, scope: Scope, *, limit: int = LISTED) -> Answer:
         AnalysisError: nothing is stored there, nor, where all of the store is asked about, was anything refused.
     """
     if limit < 0:
-        raise ConfigurationError(f"the limit is negative: {limit}", mend="give 0 or more")
+        raise ConfigurationError(f"the limit is negative: {limit}", hint="give 0 or more")
     late = delays(store, scope)
     intake, refused = ledger_hours(store, scope.as_of), reject_hours(store, scope.as_of)
     # what was refused has neither a time nor a campaign: it makes no range and no mistyped campaign known
     is_narrowed = (scope.since, scope.until, scope.campaign) != (None, None, None)
     if late.is_empty() and (is_narrowed or (intake.is_empty() and refused.is_empty())):
         raise AnalysisError(
-            "no event is stored there", where=scope.text(), mend="widen the range, or process some first"
+            "no event is stored there", where=scope.text(), hint="widen the range, or process some first"
         )
     events = dict.fromkeys(FEEDS, 0) | dict(late.select("feed", "events").iter_rows())
-    evidence = gather(store, scope)
-    flagged, rates = suspects(evidence)
-    clicks = evidence.clicks
-    del evidence  # the impressions are many
-    doubts = discrepancies(store, scope, clicks, limit)
-    in_all = _in_all(doubts.counts)
-    first, doubted = _listed(store, _earliest(flagged, limit), doubts.doubted)
+    traffic = gather(store, scope)
+    flagged, rates = suspects(traffic)
+    clicks = traffic.clicks
+    del traffic  # the impressions are many
+    suspicions = discrepancies(store, scope, clicks, limit)
+    in_all = _in_all(suspicions.counts)
+    first, suspect = _listed(store, _earliest(flagged, limit), suspicions.suspect)
     return Answer(
         question="quality",
         definition=DEFINITION,
@@ -106,12 +106,12 @@ def quality(store: EventStore, scope: Scope, *, limit: int = LISTED) -> Answer:
             Table("ledger_hours", f"The same, by hour of processing (UTC), {_WHOLE}", intake),
             Table("rejects", f"Refused messages by reason, {_WHOLE}", reject_totals(refused)),
             Table("reject_hours", f"The same, by hour of ingestion (UTC), {_WHOLE}", refused),
-            Table("discrepancies", "Discrepancies between the feeds", doubts.counts),
-            _first("doubted", f"Doubted events, of each discrepancy at most {limit}", doubted, in_all["events"]),
+            Table("discrepancies", "Discrepancies between the feeds", suspicions.counts),
+            _first("suspect", f"Doubted events, of each discrepancy at most {limit}", suspect, in_all["events"]),
             _first(
                 "creatives_without_campaign",
                 f"Creatives without a campaign, at most {limit}",
-                doubts.creatives,
+                suspicions.creatives,
                 in_all["creatives"],
             ),
             Table("suspected", "Suspected invalid traffic", _suspected(flagged, events)),
@@ -138,7 +138,11 @@ def _parameters(rates: dict[str, int | None], limit: int) -> dict[str, Any]:
         "view_window_seconds": VIEW_WINDOW.total_seconds(),
         "auction_window_seconds": AUCTION_WINDOW.total_seconds(),
         "limit": limit,
-        "intake": {"of": "whole store", "ledger_hours": "hour of processing", "reject_hours": "hour of ingestion"},
+        "ledger_history": {
+            "of": "whole store",
+            "ledger_hours": "hour of processing",
+            "reject_hours": "hour of ingestion",
+        },
         "impossible_speed": {"events": RUN, "within_seconds": RUN_WITHIN.total_seconds()},
         "instant_click": {"sooner_than_seconds": INSTANT.total_seconds()},
         "rate_outlier": {"deviations": DEVIATIONS, "least": LEAST, "least_users": POPULATION, "from": rates},
@@ -157,9 +161,9 @@ def _suspected(flagged: pl.DataFrame, events: dict[str, int]) -> pl.DataFrame:
         events=pl.len().cast(pl.Int64), users=pl.col("user_id").n_unique().cast(pl.Int64)
     )
     schema = {"reason": pl.String, "feed": pl.String, "of": pl.Int64}
-    judged = pl.DataFrame([(reason, feed, events[feed]) for reason, feed in _JUDGED], schema, orient="row")
+    evaluated = pl.DataFrame([(reason, feed, events[feed]) for reason, feed in _EVALUATED], schema, orient="row")
     return (
-        judged.join(counted, on=["reason", "feed"], how="left", maintain_order="left")
+        evaluated.join(counted, on=["reason", "feed"], how="left", maintain_order="left")
         .select("reason", "feed", pl.col("events", "users").fill_null(0), "of")
         .with_columns(ratio("events", "of", "share"))
     )
@@ -189,8 +193,8 @@ def _first(name: str, says: str, rows: pl.DataFrame, of: int) -> Table:
     return Table(name, says, rows, keys=keys, of=of, option="--limit N")
 
 
-def _listed(store: EventStore, flagged: pl.DataFrame, doubted: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _listed(store: EventStore, flagged: pl.DataFrame, suspect: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both read again, in one pass over the store."""
-    rows = listed(store, pl.concat([flagged, doubted], how="diagonal"))
-    first, last = rows.head(flagged.height), rows.tail(doubted.height)
+    rows = listed(store, pl.concat([flagged, suspect], how="diagonal"))
+    first, last = rows.head(flagged.height), rows.tail(suspect.height)
     return first.drop("discrepancy"), last.drop("reason")

@@ -10,7 +10,7 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.intervals import ratio
-from advertisex.analysis.lean import coded, lean
+from advertisex.analysis.lean import coded, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -42,10 +42,10 @@ def reach(store: EventStore, scope: Scope) -> Answer:
         AnalysisError: no impression is stored there.
     """
     codes = [coded(column, pl.Categories.random()) for column in ("user_id", "campaign_id")]
-    seen = lean(store, "impressions", scope, *codes)
+    seen = scan_events(store, "impressions", scope, *codes)
     if not seen.height:
         raise AnalysisError(
-            "no impression is stored there", where=scope.text(), mend="widen the range, or process some first"
+            "no impression is stored there", where=scope.text(), hint="widen the range, or process some first"
         )
     names = seen["campaign_id"].unique().cast(pl.String).sort(nulls_last=True)
     pairs = _pairs(seen, names)

@@ -112,10 +112,10 @@ def _check(start: datetime, end: datetime, limit: int) -> None:
     if start > end:
         raise ConfigurationError(
             f"the earlier time {start.isoformat()}Z lies after the later one {end.isoformat()}Z",
-            mend="let --from lie before --to",
+            hint="let --from lie before --to",
         )
     if limit < 0:
-        raise ConfigurationError(f"the limit is negative: {limit}", mend="give 0 or more")
+        raise ConfigurationError(f"the limit is negative: {limit}", hint="give 0 or more")
 
 
 def _check_stored(store: EventStore, scope: Scope) -> None:
@@ -123,7 +123,7 @@ def _check_stored(store: EventStore, scope: Scope) -> None:
         raise AnalysisError(
             "no event was stored there by then",
             where=scope.text(),
-            mend="widen the range, give a later --to, or check the campaign's spelling",
+            hint="widen the range, give a later --to, or check the campaign's spelling",
         )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.buckets import DAY
 from advertisex.analysis.exact import MONEY, by_currency, micros, totals_by_currency
-from advertisex.analysis.lean import coded, lean
+from advertisex.analysis.lean import coded, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
@@ -153,7 +153,7 @@ def _read(store: EventStore, scope: Scope) -> _Read:
     for feed in FEEDS:
         own = [*map(pl.col, ("clicks", "conversions", "value", "currency"))] if feed == "clicks" else []
         names = (coded(name, categories) for name, categories in codes.items())
-        rows = lean(store, feed, scope, *names, pl.col("event_time"), DAY, *own)
+        rows = scan_events(store, feed, scope, *names, pl.col("event_time"), DAY, *own)
         counts = pl.col("clicks", "conversions").sum() if feed == "clicks" else pl.len().cast(pl.Int64).alias(feed)
         feeds.append(rows.group_by("day").agg(counts, *_ROWS).with_columns(feed=pl.lit(feed)))
         users.append(_pairs(rows, "user_id"))
@@ -171,7 +171,7 @@ def _read(store: EventStore, scope: Scope) -> _Read:
 def _summary(store: EventStore, scope: Scope, read: _Read) -> Summary:
     if not read.feeds.height:
         raise AnalysisError(
-            "no event is stored there", where=scope.text(), mend="widen the range, or process some first"
+            "no event is stored there", where=scope.text(), hint="widen the range, or process some first"
         )
     rows = dict(read.feeds.group_by("feed").agg(pl.col("rows").sum()).iter_rows())
     counts, first, last = read.feeds.select(pl.col(COUNTS).sum()), read.feeds["first"].min(), read.feeds["last"].max()

@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from advertisex.analysis.answered import ANSWER_WINDOW, answered
+from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.events import events
 from advertisex.analysis.exact import micros
 from advertisex.analysis.lean import owned
@@ -97,7 +97,7 @@ def read(store: EventStore, scope: Scope, rules: Rules, everyone: bool) -> World
     users = clicks.filter("asked")["user_id"].unique()
     if not len(users):
         raise AnalysisError(
-            "no conversion is stored there", where=scope.text(), mend="widen the range, or process some first"
+            "no conversion is stored there", where=scope.text(), hint="widen the range, or process some first"
         )
     if not everyone:
         near &= pl.col("user_id").is_in(users.implode())
@@ -116,7 +116,7 @@ def read(store: EventStore, scope: Scope, rules: Rules, everyone: bool) -> World
         ]
     )
     if is_link_needed:
-        clicks = answered(clicks.drop("key"), shown.drop("group"))
+        clicks = match_impressions(clicks.drop("key"), shown.drop("group"))
     return _world(clicks, shown, codes)
 
 

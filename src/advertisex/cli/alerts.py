@@ -18,7 +18,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import err, out, plain, print_json, print_table
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.channels import Channel, NotSent, channels_of
-from advertisex.monitoring.memory import judged_until, remembered
+from advertisex.monitoring.memory import evaluated_until, remembered
 from advertisex.monitoring.messages import Notice, shown, wanted, where
 from advertisex.monitoring.rules import rules_of
 from advertisex.monitoring.states import State
@@ -50,7 +50,7 @@ def list_alerts(
     channels = [channel.name for channel in channels_of(settings.alerts.channels)]
     with opened_store(settings, read_only=True) as event_store:
         states = remembered(event_store).values()
-        judged = judged_until(event_store)
+        evaluated = evaluated_until(event_store)
     order = ("firing", "pending", "resolved")
     listed = sorted(
         (s for s in states if s.key.rule in metrics and (with_resolved or s.status != "resolved")),
@@ -58,14 +58,14 @@ def list_alerts(
     )
     if as_json:
         documents = [_document(state, metrics[state.key.rule]) for state in listed]
-        print_json({"alerts": documents, "judged_until": _moment(judged), "channels": channels})
+        print_json({"alerts": documents, "evaluated_until": _moment(evaluated), "channels": channels})
         return
     rows = []
     for state in listed:
         metric = metrics[state.key.rule]
         value = shown(metric, state.value)
         expected = wanted(state, metric, settings.alerts.bucket)
-        told = ", ".join(state.told) or "nobody"
+        notified = ", ".join(state.notified) or "nobody"
         undelivered = "".join(f"; {name} failed: {why}" for name, why in state.undelivered.items())
         rows.append(
             (
@@ -76,15 +76,15 @@ def list_alerts(
                 value,
                 expected,
                 state.since,
-                told + undelivered,
+                notified + undelivered,
             )
         )
-    print_table("Alerts", ("status", "severity", "rule", "where", "value", "wanted", "since", "told"), rows)
+    print_table("Alerts", ("status", "severity", "rule", "where", "value", "wanted", "since", "notified"), rows)
     out.print()
-    if judged is None:
+    if evaluated is None:
         out.print("Nothing was judged yet: `advertisex run` does it.")
     else:
-        out.print(f"Judged up to {judged:%Y-%m-%d %H:%M} UTC.")
+        out.print(f"Judged up to {evaluated:%Y-%m-%d %H:%M} UTC.")
     out.print(
         plain(f"Channels: {', '.join(channels) or 'none; name some in alerts.channels of the settings'}"),
         soft_wrap=True,
@@ -102,7 +102,7 @@ def try_channels(
     settings = settings_of(config, data=data)
     channels = channels_of(settings.alerts.channels)
     if not channels:
-        raise ConfigurationError("there is no channel", mend="name some in alerts.channels of the settings")
+        raise ConfigurationError("there is no channel", hint="name some in alerts.channels of the settings")
     results = [(channel.name, _failure(channel)) for channel in channels]
     if as_json:
         documents = [{"channel": name, "sent": not why, "failure": why or None} for name, why in results]
@@ -142,7 +142,7 @@ def _document(state: State, metric: str) -> dict[str, Any]:
         "expected": state.expected,
         "low": state.low,
         "high": state.high,
-        "told": [{"channel": name, "of": said} for name, said in state.told.items()],
+        "notified": [{"channel": name, "of": said} for name, said in state.notified.items()],
         "undelivered": [{"channel": name, "failure": why} for name, why in state.undelivered.items()],
     }
 

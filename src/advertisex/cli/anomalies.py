@@ -22,7 +22,7 @@ from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.monitoring.anomalies import DEVIATIONS
 from advertisex.monitoring.messages import shown
-from advertisex.monitoring.monitor import judged_buckets
+from advertisex.monitoring.monitor import evaluated_buckets
 from advertisex.monitoring.rules import with_bad
 from advertisex.monitoring.series import begin_of, midnight, tally
 from advertisex.settings import AlertSettings
@@ -48,24 +48,24 @@ def anomalies(
 ) -> None:
     """Look through history for what was out of the ordinary: each bucket with what was expected of it."""
     if feed is not None and feed not in FEEDS:
-        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(FEEDS)}")
+        raise ConfigurationError(f"there is no feed {feed!r}", hint=f"use one of {', '.join(FEEDS)}")
     settings = settings_of(config, data=data, store=store)
     alerts = settings.alerts if bucket is None else _with_bucket(settings.alerts, bucket)
     with opened_store(settings, read_only=True) as event_store:
         first, last = _range(event_store, moment(since, "--since"), moment(until, "--until"), alerts)
         tallies = tally(event_store, first - alerts.history, last, alerts.bucket)
-    judged = judged_buckets(tallies, first, last, alerts)
+    evaluated = evaluated_buckets(tallies, first, last, alerts)
     for name, wanted in (("feed", feed), ("campaign", campaign)):
         if wanted is not None:
-            judged = judged.filter(pl.col(name) == wanted)
-    known = with_bad(judged, DEVIATIONS)
+            evaluated = evaluated.filter(pl.col(name) == wanted)
+    known = with_bad(evaluated, DEVIATIONS)
     found = known.filter("bad").sort("bucket", "feed", "campaign", "metric").tail(limit).select(_SHOWN)
     counts = {
         "since": first,
         "until": last,
         "bucket_seconds": alerts.bucket.total_seconds(),
-        "values": judged.height,
-        "judged": known.height,
+        "values": evaluated.height,
+        "evaluated": known.height,
         "found": int(known["bad"].sum()),
     }
     if as_json:
@@ -78,7 +78,7 @@ def _with_bucket(alerts: AlertSettings, text: str) -> AlertSettings:
     length = read_duration(text)
     if length is None or length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
         raise ConfigurationError(
-            f"--bucket: {text!r} is no bucket", mend="choose whole minutes that divide a day, such as 15m or 1h"
+            f"--bucket: {text!r} is no bucket", hint="choose whole minutes that divide a day, such as 15m or 1h"
         )
     return alerts.model_copy(update={"bucket": length})
 
@@ -89,11 +89,11 @@ def _range(
     """Whole buckets of what is stored, as far back as history goes."""
     settled = store.settled()
     if settled is None:
-        raise AnalysisError("nothing is stored there", mend="run `advertisex ingest` and `advertisex process` first")
+        raise AnalysisError("nothing is stored there", hint="run `advertisex ingest` and `advertisex process` first")
     last = begin_of(settled if until is None else min(until, settled), alerts.bucket)
     first = midnight(last - alerts.history) if since is None else begin_of(since, alerts.bucket)
     if first >= last:
-        raise ConfigurationError("no bucket is over within this range", mend="widen it, or choose a smaller --bucket")
+        raise ConfigurationError("no bucket is over within this range", hint="widen it, or choose a smaller --bucket")
     return first, last
 
 
@@ -128,8 +128,8 @@ def _print(found: pl.DataFrame, counts: dict[str, Any], alerts: AlertSettings) -
     out.print()
     minutes = alerts.bucket // timedelta(minutes=1)
     out.print(
-        f"{counts['judged']:,} of {counts['values']:,} values could be judged, in buckets of {minutes} min "
+        f"{counts['evaluated']:,} of {counts['values']:,} values could be judged, in buckets of {minutes} min "
         f"from {counts['since']} to {counts['until']} UTC."
     )
-    if not counts["judged"]:
+    if not counts["evaluated"]:
         out.print("A feed is judged from its second day on, and its volume from its fourth.")

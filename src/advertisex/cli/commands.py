@@ -129,7 +129,7 @@ def _run() -> int:
         if not what:  # it was asked for nothing, and has printed its help
             return ConfigurationError.exit_code
         command = error.ctx.command_path if error.ctx else app.info.name
-        raise ConfigurationError(what[0].lower() + what[1:], mend=f"see {command} --help") from error
+        raise ConfigurationError(what[0].lower() + what[1:], hint=f"see {command} --help") from error
 
 
 def _give_up(reason: OSError) -> NoReturn:

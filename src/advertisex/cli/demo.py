@@ -59,7 +59,7 @@ def _folder(data: Path | None) -> Iterator[Path]:
         raise ConfigurationError(
             "the demo needs a folder of its own",
             where=str(data),
-            mend="name a new or empty folder with --data",
+            hint="name a new or empty folder with --data",
         )
     data.mkdir(parents=True, exist_ok=True)
     yield data

@@ -47,14 +47,14 @@ def doctor(
 ) -> None:
     """Check settings, log, topics, store, templates, versions, clock and disk: one line each, with the mend."""
     found = _findings(lambda: settings_of(config, data=data, log=log, store=store))
-    findings = [replace(f, mend="") if f.good else f for f in found]
+    findings = [replace(f, hint="") if f.good else f for f in found]
     if as_json:
         print_json({"findings": [asdict(f) for f in findings], "good": all(f.good for f in findings)})
     else:
         width = max(len(f.what) for f in findings)
         for f in findings:
             mark = Text("ok ", "green") if f.good else Text("bad", "red bold")
-            says = f.says + (f"; {f.mend}" if f.mend else "")
+            says = f.says + (f"; {f.hint}" if f.hint else "")
             out.print(mark, plain(f.what.ljust(width)), plain(says), soft_wrap=True)
     if not all(f.good for f in findings):
         raise typer.Exit(1)
@@ -100,7 +100,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
 
 def _together(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:
     """A log that was lost or made anew beside a ledger that goes on: new messages would never be read."""
-    what, mend = "log and ledger", "bring the old log back, or begin a new store for this one"
+    what, hint = "log and ledger", "bring the old log back, or begin a new store for this one"
     try:
         check_same_logs(ledger, logs)
     except StoreError as error:
@@ -109,13 +109,13 @@ def _together(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: 
         end = ends.get(Partition(row.topic, row.partition), 0)
         if end < row.next_offset:
             says = f"the ledger stands at {row.next_offset:,}, but the log ends at {end:,}"
-            return Finding(what, False, f"{says} ({row.topic}/{row.partition})", mend)
+            return Finding(what, False, f"{says} ({row.topic}/{row.partition})", hint)
     return Finding(what, True, "the log reaches as far as the ledger, or farther")
 
 
 def _bad(what: str, error: AdvertiseXError) -> Finding:
     place = f" ({error.where})" if error.where else ""
-    return Finding(what, False, error.what + place, error.mend)
+    return Finding(what, False, error.what + place, error.hint)
 
 
 def _versions() -> Finding:

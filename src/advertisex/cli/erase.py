@@ -46,7 +46,7 @@ def erase(
     """
     settings = settings_of(config, data=data, log=log, store=store)
     if not user.strip() or not user.isprintable():
-        raise ConfigurationError("that is no id of a user", mend="give the id as messages have it")
+        raise ConfigurationError("that is no id of a user", hint="give the id as messages have it")
     if not yes:
         _ask()
     _check_there(settings)
@@ -108,7 +108,7 @@ def _ask() -> None:
         ConfigurationError: there is nobody to ask.
     """
     if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigurationError("an erasure has to be confirmed, and stdin is no terminal", mend="add --yes")
+        raise ConfigurationError("an erasure has to be confirmed, and stdin is no terminal", hint="add --yes")
     err.print("This removes all events and messages of the user. It cannot be undone.")
     try:
         sure = typer.confirm("Erase the user?", err=True)

@@ -19,7 +19,7 @@ from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
 from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.ingest import IngestOptions, Published
 from advertisex.ingestion.ingest import ingest as ingest_sources
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 
 
 def ingest(
@@ -62,13 +62,13 @@ def ingest(
     settings = settings_of(config, data=data, log=log)
     feeds = configured_feeds(settings)
     if feed not in feeds:
-        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(feeds)}")
+        raise ConfigurationError(f"there is no feed {feed!r}", hint=f"use one of {', '.join(feeds)}")
     options = IngestOptions(
         format=format_,
         records=records,
         columns=tuple(columns.split(",")) if columns else (),
         delimiter=delimiter,
-        mapping=Mapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ())),
+        mapping=FieldMapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ())),
         headers=settings.api.headers,
         follow=follow,
         every=seconds(every, "--every"),
@@ -128,7 +128,7 @@ def seconds(text: str, option: str) -> float:
     """
     found = read_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
     if not found:
-        raise ConfigurationError(f"{option}: {text!r} is no duration", mend="write it as 500ms, 5s, 1m or 2h")
+        raise ConfigurationError(f"{option}: {text!r} is no duration", hint="write it as 500ms, 5s, 1m or 2h")
     return found.total_seconds()
 
 
@@ -142,6 +142,6 @@ def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     for text in texts or ():
         left, equals, right = text.rpartition("=") if option == "--map" else text.partition("=")
         if not equals:
-            raise ConfigurationError(f"{option}: {text!r} has no '='", mend=f"write it as {option} left=right")
+            raise ConfigurationError(f"{option}: {text!r} has no '='", hint=f"write it as {option} left=right")
         found[left] = right
     return found

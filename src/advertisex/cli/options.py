@@ -96,7 +96,7 @@ def moment(text: str | None, option: str) -> datetime | None:
     if value is None:
         raise ConfigurationError(
             f"{option}: {text!r} is neither a date nor a date with a time",
-            mend="write it as 2026-11-24 or 2026-11-24T12:00:00Z",
+            hint="write it as 2026-11-24 or 2026-11-24T12:00:00Z",
         )
     assert isinstance(value, datetime)
     return value

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from advertisex.batches import Counts, LedgerRow
+from advertisex.batches import COUNT_NAMES, Counts, LedgerRow
 from advertisex.reporting.cells import said, visible
 
 #: A table that is piped to a file is never folded to the width of a terminal that is not there.
@@ -20,8 +20,6 @@ _WIDE = 200
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
-
-COUNT_NAMES = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed")
 
 
 def print_json(document: Any) -> None:

@@ -30,7 +30,7 @@ from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
-from advertisex.processing.runner import Committed, Processing, run
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.settings import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.interruptible import GivenUp, interruptible
@@ -58,7 +58,7 @@ def process(
     """Validate, filter and deduplicate what the log holds, store it exactly once, and print the ledger."""
     settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
     if metrics_port is not None and not follow:
-        raise ConfigurationError("--metrics-port needs a process that goes on", mend="give --follow too")
+        raise ConfigurationError("--metrics-port needs a process that goes on", hint="give --follow too")
     settings = with_port(settings, metrics_port)
     processing = processing_of(settings, follow=follow)
     if workers > 1:
@@ -77,7 +77,7 @@ def process(
             raise typer.Exit(INTERRUPTED) from None
     else:
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
-            finished = process_log(event_log, event_store, processing, settings)
+            finished = _run(event_log, event_store, processing, settings)
             rows = event_store.ledger()
     if as_json:
         print_json(ledger_dict(rows))
@@ -92,7 +92,7 @@ def _ledger_of(settings: Settings) -> list[LedgerRow]:
         return store.ledger()
 
 
-def process_log(log: EventLog, store: EventStore, processing: Processing, settings: Settings) -> bool:
+def _run(log: EventLog, store: EventStore, processing: Processing, settings: Settings) -> bool:
     """Process with a progress bar; an interrupt ends it after the batch that is being committed.
 
     With --follow, it is observed: a line in the log for each batch, and metrics where the settings want them.
@@ -112,7 +112,7 @@ def process_log(log: EventLog, store: EventStore, processing: Processing, settin
             if observer is not None:
                 observer.committed(committed)
 
-        run(log, store, processing, stop, on_commit)
+        process_log(log, store, processing, stop, on_commit)
         return processing.follow or not stop.is_set()
 
 

@@ -17,10 +17,10 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
 from advertisex.cli.signals import stop_on_signals
-from advertisex.continuous import Source, run_continuously
+from advertisex.continuous import Source, run_service
 from advertisex.errors import ConfigurationError
 from advertisex.feed_settings import configured_feeds
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import observing
@@ -51,7 +51,7 @@ def run(
     ):
         for source in sources:
             _LOG.info("source is followed", feed=source.feed.name, source=source.shown, every=source.options.every)
-        run_continuously(sources, log_once_more, event_store, processing, observer, stop)
+        run_service(sources, log_once_more, event_store, processing, observer, stop)
         rows = event_store.ledger()
     if as_json:
         print_json(ledger_dict(rows))
@@ -73,7 +73,7 @@ def sources_of(settings: Settings) -> list[Source]:
             found.append(Source(feeds[one.feed], one.source, options.checked()))
         except ConfigurationError as error:  # it speaks of the options of `ingest`, which are named alike
             raise ConfigurationError(
-                f"setting sources.{number}: {error.what}", mend=error.mend or "see docs/settings.md for every setting"
+                f"setting sources.{number}: {error.what}", hint=error.hint or "see docs/settings.md for every setting"
             ) from error
     return found
 
@@ -84,7 +84,7 @@ def _options(source: SourceSettings, settings: Settings) -> IngestOptions:
         records=source.records,
         columns=source.columns,
         delimiter=source.delimiter,
-        mapping=Mapping(source.map, source.set, source.time_formats),
+        mapping=FieldMapping(source.map, source.set, source.time_formats),
         headers=settings.api.headers,
         follow=True,
         every=source.every,

@@ -51,9 +51,9 @@ def simulate(
     """
     match = _RATE.fullmatch(rate)
     if match is None or float(match[1]) <= 0:
-        raise ConfigurationError(f"--rate: {rate!r} is no rate", mend="write it as 500/s")
+        raise ConfigurationError(f"--rate: {rate!r} is no rate", hint="write it as 500/s")
     if follow and out_folder:
-        raise ConfigurationError("--follow plays into the log, not into files", mend="leave out --out or --follow")
+        raise ConfigurationError("--follow plays into the log, not into files", hint="leave out --out or --follow")
     simulation = SimulationSettings(events=events, seed=seed)
     with progress("simulating", None if follow else events) as (bar, task):
 

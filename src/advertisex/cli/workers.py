@@ -43,7 +43,7 @@ def check_shareable(settings: Settings) -> None:
         if url.startswith(("sqlite:", "duckdb:")):
             raise ConfigurationError(
                 "--workers needs a log and a store that several processes can share",
-                mend=f"name one with {option} {remote}",
+                hint=f"name one with {option} {remote}",
             )
 
 
@@ -131,7 +131,7 @@ class _Kills:
         if self._count >= self._limit:
             raise AdvertiseXError(
                 f"workers were ended by {by[-1]} {self._count} times in a row, and the ledger stood still meanwhile",
-                mend="see what ends them (too little memory? then set a smaller --batch-size), and run this again",
+                hint="see what ends them (too little memory? then set a smaller --batch-size), and run this again",
             )
         for worker, name in zip(killed, by, strict=True):
             err.print(f"worker {worker.pid} was ended by {name}: starting another", markup=False)

@@ -113,14 +113,14 @@ def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
     ) as error:
         if answered:  # so the user's own URL is one; what cannot be asked for is where the server sends us
             raise SourceError(
-                f"it redirects to what cannot be asked for: {error}", where=where, mend="check the URL"
+                f"it redirects to what cannot be asked for: {error}", where=where, hint="check the URL"
             ) from error
         raise ConfigurationError(
-            f"cannot be asked for: {error}", where=where, mend="check the URL and headers"
+            f"cannot be asked for: {error}", where=where, hint="check the URL and headers"
         ) from error
     except httpx.HTTPError as error:
         raise _unavailable(error, where) from error
-    raise SourceError(f"it redirects more than {_REDIRECTS} times", where=where, mend="check the URL")
+    raise SourceError(f"it redirects more than {_REDIRECTS} times", where=where, hint="check the URL")
 
 
 def _answer(response: httpx.Response, where: str, timeout: float) -> tuple[bytes, Format]:
@@ -139,13 +139,13 @@ def _answer(response: httpx.Response, where: str, timeout: float) -> tuple[bytes
             raise SourceError(
                 f"the body is larger than {BODY_BYTES >> 20} MiB (status 200)",
                 where=where,
-                mend="ask for less at a time",
+                hint="ask for less at a time",
             )
         if time.monotonic() > give_up:
             raise SourceUnavailable(
                 f"the body did not end within {_PATIENCE * timeout:g} s (status 200)",
                 where=where,
-                mend="ask for less at a time, or give it longer with the setting api.timeout",
+                hint="ask for less at a time, or give it longer with the setting api.timeout",
             )
     body = b"".join(parts)
     content = response.headers.get("content-type", "").lower()
@@ -153,7 +153,7 @@ def _answer(response: httpx.Response, where: str, timeout: float) -> tuple[bytes
         raise SourceUnavailable(
             "it answered with a web page instead of records (status 200)",
             where=where,
-            mend="check the URL, and whether it wants a login: headers are the setting api.headers",
+            hint="check the URL, and whether it wants a login: headers are the setting api.headers",
         )
     return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else "json"
 
@@ -167,7 +167,7 @@ def _redirected(request: httpx.Request, response: httpx.Response, options: Inges
             f"it redirects from https to {redacted(following.url)}, which is not encrypted "
             f"(status {response.status_code})",
             where=where,
-            mend="give the address that it redirects to, if that is what you want",
+            hint="give the address that it redirects to, if that is what you want",
         )
     if following.url.netloc != request.url.netloc:
         for name in options.headers:
@@ -180,11 +180,11 @@ def _refused(response: httpx.Response, where: str) -> SourceError:
     what = f"it answered with status {status} {response.reason_phrase}".rstrip()
     if status in _PASSING or status >= 500:
         wait = _retry_after(response.headers.get("retry-after"))
-        mend = "try again later" if wait is None else f"it asks to be left alone for {wait:.0f} s"
-        return SourceUnavailable(what, where=where, mend=mend, retry_after=wait)
+        hint = "try again later" if wait is None else f"it asks to be left alone for {wait:.0f} s"
+        return SourceUnavailable(what, where=where, hint=hint, retry_after=wait)
     if status in (401, 403):
-        return SourceError(what, where=where, mend="check the credentials: headers are the setting api.headers")
-    return SourceError(what, where=where, mend="check the URL")
+        return SourceError(what, where=where, hint="check the credentials: headers are the setting api.headers")
+    return SourceError(what, where=where, hint="check the URL")
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -205,11 +205,11 @@ def _retry_after(value: str | None) -> float | None:
 def _unavailable(error: httpx.HTTPError, where: str) -> SourceUnavailable:
     match error:
         case httpx.TimeoutException():
-            what, mend = "it did not answer in time", "try again later, or give it longer with the setting api.timeout"
+            what, hint = "it did not answer in time", "try again later, or give it longer with the setting api.timeout"
         case httpx.ConnectError():
-            what, mend = f"cannot be reached: {error}", "check the address, and that the server is up"
+            what, hint = f"cannot be reached: {error}", "check the address, and that the server is up"
         case httpx.RemoteProtocolError():
-            what, mend = f"the answer was cut short: {error}", "try again later"
+            what, hint = f"the answer was cut short: {error}", "try again later"
         case _:
-            what, mend = f"the answer cannot be read: {error or type(error).__name__}", "try again later"
-    return SourceUnavailable(what, where=where, mend=mend)
+            what, hint = f"the answer cannot be read: {error or type(error).__name__}", "try again later"
+    return SourceUnavailable(what, where=where, hint=hint)

@@ -66,7 +66,7 @@ class Container:
             raise SourceError(
                 f"this is no Avro container: {error}",
                 where=stream.name,
-                mend="write the file anew, or name its format with --format",
+                hint="write the file anew, or name its format with --format",
             ) from error
 
     def blocks(self) -> Iterator[Block]:

@@ -52,7 +52,7 @@ def read_avro(stream: Stream) -> Iterator[Chunk]:
         raise SourceError(
             f"{len(numbers)} block(s) cannot be read, the first: {fault}",
             where=f"{stream.name}, block {first.number} at byte {first.position}",
-            mend="their raw bytes are appended, to be rejected; write the file anew, then ingest it again",
+            hint="their raw bytes are appended, to be rejected; write the file anew, then ingest it again",
         )
 
 
@@ -98,9 +98,9 @@ class _BlockReader:
     def _check(self, schema: Any, codec: str, name: str) -> None:
         if codec not in CODECS:
             known = ", ".join(CODECS)
-            raise SourceError(f"unknown Avro codec {codec!r}", where=name, mend=f"write it with one of {known}")
+            raise SourceError(f"unknown Avro codec {codec!r}", where=name, hint=f"write it with one of {known}")
         if fault := unusable(schema):
-            raise SourceError(f"the schema cannot be used: {fault}", where=name, mend="write the file with another")
+            raise SourceError(f"the schema cannot be used: {fault}", where=name, hint="write the file with another")
 
 
 def _record(datum: Any) -> Record:

@@ -158,7 +158,7 @@ class CsvReader:
             raise SourceError(
                 "the header cannot be read",
                 where=f"{self.name}:1",
-                mend="write it as UTF-8, or name the columns with --columns",
+                hint="write it as UTF-8, or name the columns with --columns",
             )
 
     def _take_header(self, row: list[str]) -> None:
@@ -168,14 +168,14 @@ class CsvReader:
             raise SourceError(
                 f"the header names a column twice: {', '.join(map(repr, twice))}",
                 where=f"{self.name}:1",
-                mend="rename one of them, or name the columns with --columns and drop the header",
+                hint="rename one of them, or name the columns with --columns and drop the header",
             )
         named = self._known(row)
         if named is None:
             raise SourceError(
                 f"none of the {len(row)} columns of the header is a field",  # their names may be a user's data
                 where=f"{self.name}:1",
-                mend="name the columns with --columns, or map them with --map",
+                hint="name the columns with --columns, or map them with --map",
             )
         self._held.clear()
         self.columns = named
@@ -211,7 +211,7 @@ class CsvReader:
                 raise SourceError(
                     f"a line is longer than {MESSAGE_BYTES >> 20} MiB",
                     where=self.name,
-                    mend="if this is no CSV, name its format with --format",
+                    hint="if this is no CSV, name its format with --format",
                 )
         return "".join(parts)
 

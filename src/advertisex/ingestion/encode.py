@@ -6,13 +6,13 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.bid_message import bid_encoder
 from advertisex.ingestion.json_message import json_message
 from advertisex.ingestion.json_shape import NOT_JSON, json_object
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Chunk, Record
 
 _BYTES_ONLY = {bytes}
 
 
-def encoder(feed: Feed, mapping: Mapping, unmatched: set[str] | None = None) -> Callable[[Chunk], list[bytes]]:
+def encoder(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None) -> Callable[[Chunk], list[bytes]]:
     """A function that encodes chunks of records for one feed.
 
     Args:
@@ -47,6 +47,6 @@ def encoder(feed: Feed, mapping: Mapping, unmatched: set[str] | None = None) -> 
     return encode
 
 
-def to_message(record: Record, feed: Feed, mapping: Mapping = Mapping()) -> bytes:
+def to_message(record: Record, feed: Feed, mapping: FieldMapping = FieldMapping()) -> bytes:
     """One record as a message of the feed; see `encoder` for many."""
     return encoder(feed, mapping)([record])[0]

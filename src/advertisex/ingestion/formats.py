@@ -65,7 +65,7 @@ def recognise(stream: Stream, given: str | None, *, otherwise: Format | None = N
         raise SourceError(
             "cannot tell the format",
             where=stream.name,
-            mend="name it with --format json, ndjson, csv or avro",
+            hint="name it with --format json, ndjson, csv or avro",
         )
     return found
 

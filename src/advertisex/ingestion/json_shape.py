@@ -83,7 +83,7 @@ def _named(fields: dict[str, msgspec.Raw], path: str, where: str) -> list[msgspe
     if raw is None or start not in (b"[", b"{"):
         keys = ", ".join(list(fields)[:10]) or "none"
         raise SourceError(
-            f"there are no records under {path!r}", where=where, mend=f"give --records another key; seen: {keys}"
+            f"there are no records under {path!r}", where=where, hint=f"give --records another key; seen: {keys}"
         )
     return _array(raw) if start == b"[" else [raw]
 

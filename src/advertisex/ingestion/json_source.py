@@ -110,7 +110,7 @@ def _whole_lines(stream: Stream) -> Iterator[bytes]:
             raise SourceError(
                 f"a line is longer than {MESSAGE_BYTES >> 20} MiB",
                 where=stream.name,
-                mend="if this is no NDJSON, name its format with --format",
+                hint="if this is no NDJSON, name its format with --format",
             )
     yield b"".join(open_line)
     if failure is not None:
@@ -159,5 +159,5 @@ def _whole(stream: Stream) -> tuple[bytes, SourceError | None]:
     raise SourceError(
         f"a JSON document of more than {_DOCUMENT_BYTES >> 30} GiB is too large to be split",
         where=stream.name,
-        mend="make it NDJSON first, for instance with: jq -c '.[]'",
+        hint="make it NDJSON first, for instance with: jq -c '.[]'",
     )

@@ -18,7 +18,7 @@ _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class FieldMapping:
     """How a source's records become those of a feed; applied in this order.
 
     Attributes:
@@ -74,8 +74,8 @@ def _canonical(target: str, feed: Feed, flag: str) -> str:
     names = [name for f in feed.fields for name in f.names]
     close = get_close_matches(target, names, n=1)
     fields = ", ".join(f.name for f in feed.fields)
-    mend = f"did you mean {close[0]!r}?" if close else f"its fields are {fields}"
-    raise ConfigurationError(f"{feed.name} has no field {target!r}", where=flag, mend=mend)
+    hint = f"did you mean {close[0]!r}?" if close else f"its fields are {fields}"
+    raise ConfigurationError(f"{feed.name} has no field {target!r}", where=flag, hint=hint)
 
 
 def _checked(layout: str) -> str:
@@ -86,7 +86,7 @@ def _checked(layout: str) -> str:
         raise ConfigurationError(
             f"{layout!r} is no time format: {error}",
             where="--time-format",
-            mend="for instance '%d/%m/%Y %H:%M:%S'",
+            hint="for instance '%d/%m/%Y %H:%M:%S'",
         ) from error
     return layout
 

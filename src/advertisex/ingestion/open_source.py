@@ -32,11 +32,11 @@ def files_of(source: str) -> list[Path]:
         SourceError: the name is none.
     """
     if not source.strip():  # to the system it is the current folder, to the user a variable that is not set
-        raise SourceError("the source is empty", mend="name a file, folder, glob, URL or -; the current folder is .")
+        raise SourceError("the source is empty", hint="name a file, folder, glob, URL or -; the current folder is .")
     try:
         return _found(source)
     except OSError as error:
-        raise SourceError(f"cannot be looked for: {error.strerror or error}", where=source, mend=_CHECK) from error
+        raise SourceError(f"cannot be looked for: {error.strerror or error}", where=source, hint=_CHECK) from error
 
 
 def _found(source: str) -> list[Path]:
@@ -60,8 +60,8 @@ def matched_files(source: str) -> list[Path]:
         return files
     if Path(source).is_dir():
         known = ", ".join(EXTENSIONS)
-        raise SourceError("the folder holds no file to ingest", where=source, mend=f"known extensions: {known}")
-    raise SourceError("no such file", where=source, mend=_CHECK)
+        raise SourceError("the folder holds no file to ingest", where=source, hint=f"known extensions: {known}")
+    raise SourceError("no such file", where=source, hint=_CHECK)
 
 
 def failing(error: SourceError) -> Iterator[Chunk]:

@@ -9,7 +9,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.csv_source import Naming
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.json_shape import Shape
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 
 #: Longer waits are a slip of the pen, and the system cannot sleep without end.
 _LONGEST_SECONDS = 86_400.0
@@ -37,7 +37,7 @@ class IngestOptions:
     records: str | None = None
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
-    mapping: Mapping = Mapping()
+    mapping: FieldMapping = FieldMapping()
     headers: dict[str, str] = field(default_factory=dict)
     follow: bool = False
     every: float = 5.0
@@ -53,12 +53,12 @@ class IngestOptions:
         """
         if self.format is not None and self.format not in get_args(Format):
             raise ConfigurationError(
-                f"unknown format {self.format!r}", mend=f"use one of {', '.join(get_args(Format))}"
+                f"unknown format {self.format!r}", hint=f"use one of {', '.join(get_args(Format))}"
             )
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ConfigurationError(
                 f"a delimiter is one character, not {self.delimiter!r}",
-                mend="for a tab give --delimiter $'\\t'",
+                hint="for a tab give --delimiter $'\\t'",
             )
         for name, value in (
             ("every", self.every),

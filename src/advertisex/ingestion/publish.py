@@ -11,7 +11,7 @@ from types import FrameType
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import encoder
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
 from advertisex.logs.contract import EventLog
 
@@ -59,7 +59,7 @@ class Publisher:
     """
 
     def __init__(
-        self, feed: Feed, log: EventLog, mapping: Mapping = Mapping(), on_progress: Progress | None = None
+        self, feed: Feed, log: EventLog, mapping: FieldMapping = FieldMapping(), on_progress: Progress | None = None
     ) -> None:
         self._topic = feed.topic
         self._log = log
@@ -135,7 +135,7 @@ def _refuse_giants(name: str, messages: list[bytes]) -> None:
         raise SourceError(
             f"a message of {giant >> 20} MiB is larger than the {MESSAGE_BYTES >> 20} MiB that the log accepts",
             where=name,
-            mend="split it at the source; --records KEY names the array in a document",
+            hint="split it at the source; --records KEY names the array in a document",
         )
 
 

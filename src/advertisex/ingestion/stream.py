@@ -106,7 +106,7 @@ class Stream(io.BufferedIOBase):
             raise SourceError(
                 f"the archive is cut short or damaged: {error}",
                 where=self._name,
-                mend="what could be read is kept; fetch the file anew, then ingest it again (nothing counts twice)",
+                hint="what could be read is kept; fetch the file anew, then ingest it again (nothing counts twice)",
             ) from error
         except OSError as error:
             raise SourceError(f"cannot be read: {error.strerror or error}", where=self._name) from error
@@ -147,7 +147,7 @@ def open_file(path: Path) -> Stream:
         raise SourceError(
             f"cannot be opened: {error.strerror or error}",
             where=str(path),
-            mend="check the name and the rights",
+            hint="check the name and the rights",
         ) from error
 
 

@@ -57,7 +57,7 @@ class KafkaLog:
         raise LogError(
             "nothing can be erased from a topic of Kafka",
             where=f"{topic}/{partition}",
-            mend="set its retention.ms to how long messages may be kept",
+            hint="set its retention.ms to how long messages may be kept",
         )
 
     def partitions(self, topic: str) -> list[int]:

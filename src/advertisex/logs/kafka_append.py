@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from advertisex.batches import Position
 from advertisex.errors import LogError
-from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster, Trouble
+from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster
 from advertisex.logs.kafka_topics import KafkaTopics
 
 #: Messages that go to one partition together, before it is the next one's turn: as many as a request of the
@@ -74,7 +74,7 @@ class KafkaAppender:
         self._topics = topics
         # without reports of success, what is not reported by the end of a flush is acknowledged
         self._fixed = _FIXED | {"delivery.report.only.error": not locate}
-        self._trouble = Trouble()
+        self._client_errors = ClientErrors()
         self._producer: Producer | None = None
         self._partitions: dict[str, tuple[list[int], float]] = {}
         self._turns = count(random.SystemRandom().randrange(1_000_000))  # processes begin at different partitions
@@ -101,7 +101,9 @@ class KafkaAppender:
                 pass
         except KafkaException as error:
             self._give_up(topic)
-            raise self._cluster.failure("cannot append to the event log", error, self._trouble, where=topic) from error
+            raise self._cluster.failure(
+                "cannot append to the event log", error, self._client_errors, where=topic
+            ) from error
         if reports.failures:
             self._give_up(topic)
             raise self._not_appended(topic, reports.failures, len(messages), sent)
@@ -121,8 +123,8 @@ class KafkaAppender:
 
     def _connected(self) -> Producer:
         if self._producer is None:
-            self._trouble = Trouble()
-            self._producer = self._cluster.client(Producer, self._trouble, _USUAL, self._fixed)
+            self._client_errors = ClientErrors()
+            self._producer = self._cluster.client(Producer, self._client_errors, _USUAL, self._fixed)
         return self._producer
 
     def _partitions_of(self, topic: str) -> list[int]:
@@ -153,7 +155,7 @@ class KafkaAppender:
         too_large = [size for error, size in failures if error.code() == KafkaError.MSG_SIZE_TOO_LARGE]
         if too_large:
             what += f", one of {max(too_large):,} bytes is larger than the broker takes"
-        return self._cluster.failure(what, error, self._trouble, where=topic)
+        return self._cluster.failure(what, error, self._client_errors, where=topic)
 
 
 def _send(producer: Producer, topic: str, partition: int, run: list[dict[str, Any]], reports: _Reports) -> None:

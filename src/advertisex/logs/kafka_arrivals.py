@@ -39,7 +39,7 @@ class Columns:
 
 
 @dataclass(slots=True)
-class Arrivals:
+class Polled:
     """Messages, and what is said among them.
 
     Attributes:
@@ -83,9 +83,9 @@ class Arrivals:
             self.weight += columns.add(messages)
 
 
-def take(consumer: Consumer, limit: int) -> Arrivals:
+def take(consumer: Consumer, limit: int) -> Polled:
     """What has come, up to the limit or about `READ_BYTES`; waits a moment when there is nothing."""
-    taken = Arrivals()
+    taken = Polled()
     while taken.count < limit and taken.weight < READ_BYTES:
         wanted = min(limit - taken.count, _STEP)
         came = consumer.consume(wanted, _POLL_SECONDS)

@@ -33,7 +33,7 @@ _RIGHTS = "grant this to the user in kafka.client of the settings (kafka-acls --
 _BAD_CERTIFICATE = "certificate verify failed"
 #: The first bytes of an answer of HTTP or TLS, taken for a length.
 _NO_KAFKA = "Invalid response size"
-_MENDS = {
+_HINTS = {
     KafkaError._TRANSPORT: _UNREACHABLE,
     KafkaError._ALL_BROKERS_DOWN: "see that Kafka runs there, and check security.protocol and sasl.* in kafka.client "
     "of the settings: brokers that want TLS or a login hang up without a word",
@@ -75,7 +75,7 @@ def is_hopeless(error: KafkaError) -> bool:
 
 
 @dataclass(slots=True)
-class Trouble:
+class ClientErrors:
     """The last error that a client met on its own, as its `error_cb`: a time-out then says why."""
 
     last: KafkaError | None = None
@@ -116,17 +116,17 @@ class Cluster:
         if "@" in url:  # never print such a URL
             raise ConfigurationError(
                 "the URL of Kafka takes no user or password",
-                mend="set sasl.username and sasl.password in kafka.client of the settings",
+                hint="set sasl.username and sasl.password in kafka.client of the settings",
             )
         brokers = url.removeprefix(_SCHEME).rstrip("/")
         if not all(_is_broker(broker) for broker in brokers.split(",")):
-            raise ConfigurationError(f"{url!r} names no Kafka brokers", mend="write kafka://host:9092[,host:9092...]")
+            raise ConfigurationError(f"{url!r} names no Kafka brokers", hint="write kafka://host:9092[,host:9092...]")
         return cls(brokers, settings)
 
     def client(
         self,
         make: Callable[[dict[str, Any]], _Client],
-        trouble: Trouble,
+        client_errors: ClientErrors,
         usual: Mapping[str, Any],
         fixed: Mapping[str, Any],
     ) -> _Client:
@@ -134,7 +134,7 @@ class Cluster:
 
         Args:
             make: its class.
-            trouble: told of errors.
+            client_errors: told of errors.
             usual: properties that `kafka.client` of the settings may change.
             fixed: properties that what we promise depends on.
 
@@ -149,7 +149,7 @@ class Cluster:
             **self.settings.client,
             "bootstrap.servers": self.brokers,
             **fixed,
-            "error_cb": trouble,
+            "error_cb": client_errors,
             "logger": _Quiet(),
         }
         try:
@@ -158,7 +158,7 @@ class Cluster:
             reason = kafka_error(error)
             said = self._without_secrets(reason.str() if reason else str(error))
             raise ConfigurationError(
-                f"setting kafka.client: {said}", mend="its names and values are librdkafka's"
+                f"setting kafka.client: {said}", hint="its names and values are librdkafka's"
             ) from None  # which would tell the value
 
     def _check_files(self) -> None:
@@ -166,7 +166,7 @@ class Cluster:
         for name, value in self.settings.client.items():
             if name.endswith(".location") and value != "probe" and not Path(value).exists():
                 raise ConfigurationError(
-                    f"setting kafka.client: {name}: there is no such file", where=value, mend="name one that is there"
+                    f"setting kafka.client: {name}: there is no such file", where=value, hint="name one that is there"
                 )
 
     def _check_changes(self, fixed: Mapping[str, Any]) -> None:
@@ -175,30 +175,30 @@ class Cluster:
             if name in fixed and value.lower() != str(fixed[name]).lower():
                 raise ConfigurationError(
                     f"setting kafka.client: {name} cannot be changed: what we promise depends on it",
-                    mend=_INSTEAD.get(name, "leave it out"),
+                    hint=_INSTEAD.get(name, "leave it out"),
                 )
 
     def failure(
-        self, what: str, error: KafkaError | Exception, trouble: Trouble | None = None, *, where: str = ""
+        self, what: str, error: KafkaError | Exception, client_errors: ClientErrors | None = None, *, where: str = ""
     ) -> LogError:
         """What failed, why, and the mend.
 
         Args:
             what: the failure.
             error: as librdkafka told it.
-            trouble: of the client; says why where the error is a mere time-out.
+            client_errors: of the client; says why where the error is a mere time-out.
             where: a place in the log; the brokers are added.
         """
         reason = kafka_error(error)
-        if trouble and trouble.last and (reason is None or reason.code() in _VAGUE):
-            reason = trouble.last
+        if client_errors and client_errors.last and (reason is None or reason.code() in _VAGUE):
+            reason = client_errors.last
         said = self._without_secrets(reason.str() if reason else str(error))
         if reason and reason.code() == KafkaError._ALL_BROKERS_DOWN:
             said = "it hangs up"  # nothing was said of a single broker: each could be connected to
         if reason and _NO_KAFKA in reason.str():
             said = "what answers there does not speak as Kafka does"
         place = f"{where} at {self.brokers}" if where else self.brokers
-        return LogError(f"{what}: {said}", where=place, mend=_mend(reason) if reason else "")
+        return LogError(f"{what}: {said}", where=place, hint=_hint(reason) if reason else "")
 
     def _without_secrets(self, text: str) -> str:
         for secret in sorted(self.settings.client.values(), key=len, reverse=True):
@@ -220,7 +220,7 @@ def _is_broker(text: str) -> bool:
     return found is not None and 0 < int(found[2] or 9092) <= _LAST_PORT
 
 
-def _mend(error: KafkaError) -> str:
+def _hint(error: KafkaError) -> str:
     if _NO_KAFKA in error.str():
         return (
             "check the host and port of --log; if it is Kafka, check security.protocol in kafka.client of the settings"
@@ -232,7 +232,7 @@ def _mend(error: KafkaError) -> str:
         )
     if error.code() == KafkaError._TRANSPORT and "SSL" in error.str():  # it went while TLS was being agreed on
         return "check that Kafka runs there, and security.protocol in kafka.client of the settings"
-    return _MENDS.get(error.code(), "")
+    return _HINTS.get(error.code(), "")
 
 
 def kafka_error(error: KafkaError | Exception) -> KafkaError | None:

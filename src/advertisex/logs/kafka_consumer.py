@@ -4,7 +4,7 @@ import logging
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from advertisex.logs.kafka_client import Cluster, Trouble
+from advertisex.logs.kafka_client import ClientErrors, Cluster
 from advertisex.logs.kafka_fetch import FIXED
 
 _DEBUG = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _USUAL = {
 }
 
 
-def group_consumer(cluster: Cluster, trouble: Trouble) -> Consumer:
+def group_consumer(cluster: Cluster, client_errors: ClientErrors) -> Consumer:
     """A consumer that is a member of the group of the settings.
 
     Raises:
@@ -35,7 +35,7 @@ def group_consumer(cluster: Cluster, trouble: Trouble) -> Consumer:
     session = int(cluster.settings.client.get("session.timeout.ms", _SESSION_MS))
     usual = _USUAL | {"heartbeat.interval.ms": min(3000, session // 3)}
     fixed = _FIXED | {"group.id": cluster.settings.group, "on_commit": _committed}
-    return cluster.client(Consumer, trouble, usual, fixed)
+    return cluster.client(Consumer, client_errors, usual, fixed)
 
 
 def _committed(error: KafkaError | None, partitions: list[TopicPartition]) -> None:

@@ -13,7 +13,7 @@ from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)
-_MEND = "bring the old log back, or begin a new store for this one"
+_HINT = "bring the old log back, or begin a new store for this one"
 
 
 def check_continuity(
@@ -41,7 +41,7 @@ def check_continuity(
         raise LogError(
             f"the ledger stands at {position}, but the log ends at {high}: it is not the log that was processed",
             where=f"{where} at {cluster.brokers}",
-            mend=_MEND,
+            hint=_HINT,
         )
     if low > position:  # else it is a gap that transactions or compaction leave
         missing, following = next((a, b) for a, b in pairwise([position - 1, *offsets]) if b > a + 1)
@@ -54,5 +54,5 @@ def made_anew(topic: str, cluster: Cluster) -> LogError:
     return LogError(
         "the topic was deleted and made anew while it was read: it is not the log that was processed",
         where=f"{topic} at {cluster.brokers}",
-        mend=_MEND,
+        hint=_HINT,
     )

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from advertisex.batches import Batch, Span
 from advertisex.logs.contract import READ_BYTES
 from advertisex.logs.kafka_arrivals import Columns
-from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster, Trouble, kafka_error
+from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, kafka_error
 
 _POLL_SECONDS = 0.5
 _ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART})
@@ -29,7 +29,7 @@ class KafkaFetcher:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._trouble = Trouble()
+        self._client_errors = ClientErrors()
         self._consumer: Consumer | None = None
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
@@ -52,7 +52,7 @@ class KafkaFetcher:
                 return Columns().batch(Span(topic, partition, offset, offset))
             if self._consumer is not None:
                 self._consumer.poll(0)  # this is where the client tells its trouble
-            raise self._cluster.failure("cannot read the event log", error, self._trouble, where=where) from error
+            raise self._cluster.failure("cannot read the event log", error, self._client_errors, where=where) from error
         columns = Columns()
         columns.add(messages)
         return columns.batch(Span(topic, partition, offset, end))
@@ -66,7 +66,7 @@ class KafkaFetcher:
     def _connected(self) -> Consumer:
         if self._consumer is None:
             fixed = {**FIXED, "group.id": self._cluster.settings.group}
-            self._consumer = self._cluster.client(Consumer, self._trouble, _USUAL, fixed)
+            self._consumer = self._cluster.client(Consumer, self._client_errors, _USUAL, fixed)
         return self._consumer
 
     def _take(self, consumer: Consumer, start: int, high: int, limit: int) -> tuple[list[Message], int]:

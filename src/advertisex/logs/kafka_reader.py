@@ -21,13 +21,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
 from advertisex.logs.contract import Positions
-from advertisex.logs.kafka_arrivals import Arrivals, Columns, take
-from advertisex.logs.kafka_client import Cluster, Trouble, is_hopeless
+from advertisex.logs.kafka_arrivals import Columns, Polled, take
+from advertisex.logs.kafka_client import ClientErrors, Cluster, is_hopeless
 from advertisex.logs.kafka_consumer import group_consumer
 from advertisex.logs.kafka_continuity import check_continuity, made_anew
-from advertisex.logs.kafka_rest import Rest
+from advertisex.logs.kafka_rest import RemainingPartitions
 from advertisex.logs.kafka_topics import KafkaTopics
-from advertisex.logs.share import Share
+from advertisex.logs.share import Assignment
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)
@@ -53,18 +53,18 @@ class KafkaReader:
         self._known = known
         self._ask = positions
         self._limit = limit
-        self._share = Share()
-        self._rest = Rest(topics, known.ends, positions)
+        self._assignment = Assignment()
+        self._remaining = RemainingPartitions(topics, known.ends, positions)
         self._lock = Lock()  # over the share and `_moves` together
         self._moves: dict[Partition, int] = {}
         self._done: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
-        self._dealt = False  # whether the group has dealt out partitions, be it none to us
+        self._is_assigned = False  # whether the group has dealt out partitions, be it none to us
         self._looked_at = 0.0
-        self._troubled = False
+        self._failing = False
         self._closed = False
-        self._trouble = Trouble()
-        self._consumer = group_consumer(cluster, self._trouble)
+        self._client_errors = ClientErrors()
+        self._consumer = group_consumer(cluster, self._client_errors)
         try:
             self._consumer.subscribe(
                 list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
@@ -83,46 +83,46 @@ class KafkaReader:
             self._note(came)
             batches = [batch for at, columns in came.columns.items() if (batch := self._batch(at, columns))]
         except KafkaException as error:
-            raise self._cluster.failure("cannot read the event log", error, self._trouble) from error
-        self._look_at_trouble()
+            raise self._cluster.failure("cannot read the event log", error, self._client_errors) from error
+        self._check_client_errors()
         return batches
 
     @property
     def caught_up(self) -> bool:
         """See `LogReader.caught_up`."""
         with self._lock:
-            held = set(self._share.held())
-            if not self._dealt or self._moves or not self._ended.issuperset(held):
+            held = set(self._assignment.held())
+            if not self._is_assigned or self._moves or not self._ended.issuperset(held):
                 return False
         try:
-            return self._rest.is_read(held)
+            return self._remaining.is_read(held)
         except LogError as error:  # it is asked again
             self._warn(error)
             return False
 
     def is_current(self, span: Span) -> bool:
         """See `LogReader.is_current`."""
-        return self._share.is_current(span)
+        return self._assignment.is_current(span)
 
     def acknowledge(self, span: Span) -> None:
         """See `LogReader.acknowledge`."""
         with self._lock:
-            if self._share.is_current(span):
+            if self._assignment.is_current(span):
                 self._done[span.of] = span.end
 
     def rewind(self, partition: Partition) -> None:
         """See `LogReader.rewind`."""
         known = self._ask()
         with self._lock:
-            if self._share.position(partition) is not None:  # it may have been revoked meanwhile
-                self._claim(partition, known.get(partition, 0))
+            if self._assignment.position(partition) is not None:  # it may have been revoked meanwhile
+                self._assign(partition, known.get(partition, 0))
 
     def close(self) -> None:
         """See `LogReader.close`."""
         if not self._closed:
             self._closed = True
             self._commit()
-            self._share.release(self._share.held())
+            self._assignment.release(self._assignment.held())
             self._consumer.close()
 
     def __enter__(self) -> Self:
@@ -136,30 +136,30 @@ class KafkaReader:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Claim partitions. An exception of librdkafka, unlike ours, would come out of the poll as what is none."""
         known = self._ask() if partitions else {}
-        for dealt in partitions:
-            partition = Partition(dealt.topic, dealt.partition)
-            dealt.offset = known.get(partition, 0)
+        for assigned in partitions:
+            partition = Partition(assigned.topic, assigned.partition)
+            assigned.offset = known.get(partition, 0)
             with self._lock:
-                self._claim(partition, dealt.offset)
+                self._assign(partition, assigned.offset)
         try:
             consumer.incremental_assign(partitions)
         except KafkaException as error:
             raise self._cluster.failure("cannot take a share of the event log", error) from error
-        self._dealt = True
+        self._is_assigned = True
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Whoever gets them next asks the ledger; batches of theirs that are under way here are no longer current."""
-        self._dealt = False  # until it deals again, an empty share does not mean that all is read
+        self._is_assigned = False  # until it deals again, an empty share does not mean that all is read
         gone = [Partition(p.topic, p.partition) for p in partitions]
         with self._lock:
-            self._share.release(gone)
+            self._assignment.release(gone)
             for partition in gone:
                 self._moves.pop(partition, None)
                 self._done.pop(partition, None)
                 self._ended.discard(partition)
 
-    def _claim(self, partition: Partition, offset: int) -> None:
-        self._share.claim({partition: offset})
+    def _assign(self, partition: Partition, offset: int) -> None:
+        self._assignment.assign({partition: offset})
         self._moves[partition] = offset
 
     def _move(self) -> None:
@@ -169,7 +169,7 @@ class KafkaReader:
         known = self._identities(moves)
         if known is None:
             return  # the next poll asks again
-        self._share.identify(known)
+        self._assignment.identify(known)
         for partition, offset in moves.items():
             try:
                 self._consumer.seek(TopicPartition(*partition, offset))
@@ -187,8 +187,8 @@ class KafkaReader:
         if now < self._looked_at + _LOOK_SECONDS:
             return
         self._looked_at = now
-        now_there = self._identities(self._share.held())
-        if now_there is not None and (changed := self._share.changed(now_there)):
+        now_there = self._identities(self._assignment.held())
+        if now_there is not None and (changed := self._assignment.changed(now_there)):
             raise made_anew(changed[0], self._cluster)
 
     def _identities(self, partitions: Collection[Partition]) -> dict[str, str] | None:
@@ -210,15 +210,15 @@ class KafkaReader:
             except KafkaException as error:
                 _DEBUG.debug("offsets of the group not committed: %s", error)
 
-    def _note(self, came: Arrivals) -> None:
+    def _note(self, came: Polled) -> None:
         """Take note of errors, and of which partitions are read to their end."""
         for error in came.errors:
-            self._trouble(error)
+            self._client_errors(error)
         with self._lock:
             self._ended.difference_update(came.columns)
             self._ended.update(came.ended.keys() - self._moves.keys())
         if came.columns or came.ended:
-            self._troubled = False
+            self._failing = False
         for partition, end in came.ended.items():
             if partition not in came.columns:
                 self._check(partition, [end])
@@ -228,7 +228,7 @@ class KafkaReader:
         with self._lock:
             if partition in self._moves:
                 return None
-            span = self._share.next_span(partition, columns.offsets[-1] + 1)
+            span = self._assignment.next_span(partition, columns.offsets[-1] + 1)
         return columns.batch(span) if span else None
 
     def _check(self, partition: Partition, offsets: list[int]) -> None:
@@ -239,13 +239,13 @@ class KafkaReader:
             offsets: of messages that came, or of its end.
         """
         with self._lock:
-            position = None if partition in self._moves else self._share.position(partition)
+            position = None if partition in self._moves else self._assignment.position(partition)
         if position is None or offsets[-1] - position == len(offsets) - 1:
             return
         check_continuity(self._consumer, self._cluster, partition, position, offsets)
 
-    def _look_at_trouble(self) -> None:
-        error, self._trouble.last = self._trouble.last, None
+    def _check_client_errors(self) -> None:
+        error, self._client_errors.last = self._client_errors.last, None
         if error is None:
             return
         failure = self._cluster.failure("cannot read the event log", error)
@@ -254,6 +254,6 @@ class KafkaReader:
         self._warn(failure)
 
     def _warn(self, failure: LogError) -> None:
-        if not self._troubled:  # once, until messages come again
-            self._troubled = True
+        if not self._failing:  # once, until messages come again
+            self._failing = True
             _LOG.warning("Kafka is in trouble, and is tried again", error=str(failure))

@@ -18,7 +18,7 @@ _ASK_SECONDS = 0.5
 _STANDSTILL_SECONDS = 60.0
 
 
-class Rest:
+class RemainingPartitions:
     """What is not in our share, of the log as it was when we first came to the end of ours.
 
     Args:

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 from advertisex.batches import Partition
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.findings import Finding
-from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster, Trouble, is_hopeless, kafka_error
+from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, is_hopeless, kafka_error
 
 _LOOK_SECONDS = 0.05
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
@@ -52,8 +52,8 @@ class KafkaTopics:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._trouble = Trouble()
-        self._admin = cluster.client(AdminClient, self._trouble, {}, {})
+        self._client_errors = ClientErrors()
+        self._admin = cluster.client(AdminClient, self._client_errors, {}, {})
 
     def partitions(self) -> dict[str, list[int]]:
         """The partitions of every topic; those of Kafka's own topics are left out."""
@@ -119,7 +119,7 @@ class KafkaTopics:
             raise LogError(
                 f"there is no topic {' and no topic '.join(missing)}",
                 where=self._cluster.brokers,
-                mend="run `advertisex ingest` first, which makes it, or check the topic's name in the settings",
+                hint="run `advertisex ingest` first, which makes it, or check the topic's name in the settings",
             )
         return [topic for topic in topics if topic in there]
 
@@ -167,17 +167,17 @@ class KafkaTopics:
                     f"cannot make a topic of {settings.partitions:,} partitions, each with {settings.replication:,} "
                     f"replicas: {reason.str()}",
                     where=f"{topic} at {self._cluster.brokers}",
-                    mend=f"{_REFUSED[reason.code()]} in the settings",
+                    hint=f"{_REFUSED[reason.code()]} in the settings",
                 ) from error
             if reason is None or reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was quicker
-                raise self._cluster.failure("cannot make the topic", error, self._trouble, where=topic) from error
+                raise self._cluster.failure("cannot make the topic", error, self._client_errors, where=topic) from error
         deadline = time.monotonic() + WAIT_SECONDS
         while not self._has_leaders(topic):  # it is made at the controller first, and at the brokers a little later
             if time.monotonic() > deadline:
                 raise LogError(
                     "the new topic has no leader yet",
                     where=f"{topic} at {self._cluster.brokers}",
-                    mend="see whether all brokers run, then run this again",
+                    hint="see whether all brokers run, then run this again",
                 )
             time.sleep(_LOOK_SECONDS)
 
@@ -189,13 +189,13 @@ class KafkaTopics:
     def _metadata(self) -> ClusterMetadata:
         # of all topics: where one is named, a broker may make it on the spot, with partitions of its own choice
         self._admin.poll(0)  # this is where the client tells its trouble: what it had until now is over
-        self._trouble.last = None
+        self._client_errors.last = None
         with self._explained("cannot reach Kafka"):
             try:
                 return self._admin.list_topics(timeout=_SOON_SECONDS)
             except KafkaException:
                 self._admin.poll(0)
-                if self._trouble.last is not None and is_hopeless(self._trouble.last):
+                if self._client_errors.last is not None and is_hopeless(self._client_errors.last):
                     raise
             return self._admin.list_topics(timeout=WAIT_SECONDS)
 
@@ -208,14 +208,14 @@ class KafkaTopics:
 
     def _failure(self, what: str, error: KafkaException) -> LogError:
         self._admin.poll(0)  # this is where the client tells its trouble
-        return self._cluster.failure(what, error, self._trouble)
+        return self._cluster.failure(what, error, self._client_errors)
 
 
 def _check_name(topic: str) -> None:
     if not _NAME.fullmatch(topic):
         raise ConfigurationError(
             f"Kafka has no topics of the name {topic!r}",
-            mend="name topics in the settings with at most 249 letters (a-z), digits, dots, dashes and underscores",
+            hint="name topics in the settings with at most 249 letters (a-z), digits, dots, dashes and underscores",
         )
 
 

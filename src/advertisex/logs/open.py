@@ -33,5 +33,5 @@ def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSetti
     shown = repr(scheme) if named else "a URL without ://"  # never the rest: it may hold a password
     raise ConfigurationError(
         f"{shown} is no event log of this version",
-        mend="use --log sqlite:///path/to/log.db or --log kafka://host:9092",
+        hint="use --log sqlite:///path/to/log.db or --log kafka://host:9092",
     )

@@ -6,7 +6,7 @@ from threading import Lock
 from advertisex.batches import Partition, Span
 
 
-class Share:
+class Assignment:
     """Positions and claims of partitions, for a thread that reads and others that commit."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Share:
         with self._lock:
             return [topic for topic, log in logs.items() if self._logs.get(topic, log) != log]
 
-    def claim(self, positions: Mapping[Partition, int]) -> None:
+    def assign(self, positions: Mapping[Partition, int]) -> None:
         """Hold these partitions, from these offsets on; whatever was read of them before is no longer current."""
         with self._lock:
             for partition, offset in positions.items():

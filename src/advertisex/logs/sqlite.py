@@ -56,7 +56,7 @@ class SqliteLog:
         self._path = path
         if not create and not path.exists():
             raise LogError(
-                "there is no event log", where=str(path), mend="run `advertisex ingest` first, or check --data"
+                "there is no event log", where=str(path), hint="run `advertisex ingest` first, or check --data"
             )
         with self._explained("cannot open the event log"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class SqliteLog:
             raise LogError(
                 "what was erased still stands in the event log's write-ahead log, which another process reads",
                 where=str(self._path),
-                mend="end that process, then run this again",
+                hint="end that process, then run this again",
             )
 
     def partitions(self, topic: str) -> list[int]:
@@ -136,14 +136,14 @@ class SqliteLog:
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """See `EventLog.inspect`."""
         with self._explained("cannot read the event log"):
-            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            (answer,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         held = {partition.topic: end for partition, end in self.end_offsets().items()}
         counts = ", ".join(f"{topic} {held.get(topic, 0):,}" for topic in topics)
         return [
             Finding(
                 "log",
-                verdict == "ok",
-                f"{self._path}: SQLite {sqlite3.sqlite_version}, {verdict}",
+                answer == "ok",
+                f"{self._path}: SQLite {sqlite3.sqlite_version}, {answer}",
                 "restore it from a copy",
             ),
             Finding("topics", True, f"messages: {counts}"),
@@ -224,10 +224,10 @@ class SqliteLog:
         try:
             yield
         except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
-            raise LogError(f"{what}: {error}", where=str(self._path), mend=_mend(error)) from error
+            raise LogError(f"{what}: {error}", where=str(self._path), hint=_hint(error)) from error
 
 
-def _mend(error: Exception) -> str:
+def _hint(error: Exception) -> str:
     text = str(error)
     if "locked" in text:
         return "another process has held it for half a minute: end that process, then run this again"

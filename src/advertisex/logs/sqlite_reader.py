@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
 from advertisex.logs.contract import Positions
-from advertisex.logs.share import Share
+from advertisex.logs.share import Assignment
 
 if TYPE_CHECKING:
     from advertisex.logs.sqlite import SqliteLog
@@ -25,35 +25,35 @@ class SqliteReader:
         self._topics = topics
         self._ask = positions
         self._limit = limit
-        self._share = Share()
+        self._assignment = Assignment()
         self.caught_up = False
 
     def poll(self) -> list[Batch]:
         """See `LogReader.poll`."""
         ends = {p: end for p, end in self._log.end_offsets().items() if p.topic in self._topics}
-        fresh = ends.keys() - set(self._share.held())
+        fresh = ends.keys() - set(self._assignment.held())
         if fresh:
-            self._claim(fresh)
+            self._assign(fresh)
         batches = [batch for partition, end in ends.items() if (batch := self._next(partition, end))]
-        self.caught_up = all(self._share.position(partition) == end for partition, end in ends.items())
+        self.caught_up = all(self._assignment.position(partition) == end for partition, end in ends.items())
         if not batches:
             time.sleep(_POLL_SECONDS)
         return batches
 
     def is_current(self, span: Span) -> bool:
         """See `LogReader.is_current`."""
-        return self._share.is_current(span)
+        return self._assignment.is_current(span)
 
     def acknowledge(self, span: Span) -> None:
         """See `LogReader.acknowledge`; there is nobody to tell here, the ledger knows."""
 
     def rewind(self, partition: Partition) -> None:
         """See `LogReader.rewind`."""
-        self._claim([partition])
+        self._assign([partition])
 
     def close(self) -> None:
         """See `LogReader.close`."""
-        self._share.release(self._share.held())
+        self._assignment.release(self._assignment.held())
 
     def __enter__(self) -> Self:
         return self
@@ -63,22 +63,22 @@ class SqliteReader:
     ) -> None:
         self.close()
 
-    def _claim(self, partitions: Collection[Partition]) -> None:
+    def _assign(self, partitions: Collection[Partition]) -> None:
         known = self._ask()
-        self._share.identify(self._log.identities({partition.topic for partition in partitions}))
-        self._share.claim({partition: known.get(partition, 0) for partition in partitions})
+        self._assignment.identify(self._log.identities({partition.topic for partition in partitions}))
+        self._assignment.assign({partition: known.get(partition, 0) for partition in partitions})
 
     def _next(self, partition: Partition, end: int) -> Batch | None:
-        offset = self._share.position(partition)
+        offset = self._assignment.position(partition)
         if offset is None or offset == end:
             return None
         if offset > end:
             raise LogError(
                 f"the ledger stands at {offset}, but the log ends at {end}: it is not the log that was processed",
                 where=f"{partition.topic}/{partition.partition}",
-                mend="bring the old log back, or begin a new store for this one",
+                hint="bring the old log back, or begin a new store for this one",
             )
         batch = self._log.read(*partition, offset, self._limit)
-        span = self._share.next_span(partition, batch.span.end)
+        span = self._assignment.next_span(partition, batch.span.end)
         # it may have been claimed anew while it was read: then these messages are not the next ones
         return replace(batch, span=span) if span and span.start == offset else None

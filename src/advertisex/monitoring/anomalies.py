@@ -27,7 +27,7 @@ from advertisex.monitoring.series import DAY, midnight
 DEVIATIONS = 5.0
 
 #: A row for each series and bucket that has a value.
-JUDGED: dict[str, pl.DataType] = {
+EVALUATED: dict[str, pl.DataType] = {
     "bucket": pl.Datetime("us"),
     "feed": pl.String(),
     "campaign": pl.String(),  # null: the feed as a whole
@@ -87,7 +87,7 @@ SILENT_EVENTS = 14.0
 OCCUPIED = 0.9
 
 
-def judge(grid: Grid, since: datetime, until: datetime, history: timedelta) -> pl.DataFrame:
+def evaluate(grid: Grid, since: datetime, until: datetime, history: timedelta) -> pl.DataFrame:
     """Judge the buckets of one metric.
 
     Args:
@@ -100,9 +100,11 @@ def judge(grid: Grid, since: datetime, until: datetime, history: timedelta) -> p
         `JUDGED`, ordered by bucket. Without `score` and `least_*` for silence, which is judged as it is: a score of
         `DEVIATIONS` or more is a silence.
     """
-    parts = [_judge_day(grid, day, history // DAY) for day in _days(grid, since, until)]
-    judged = pl.concat(parts) if parts else pl.DataFrame(schema=JUDGED)
-    return judged.filter((pl.col("bucket") >= since) & (pl.col("bucket") < until)).sort("bucket", maintain_order=True)
+    parts = [_evaluate_day(grid, day, history // DAY) for day in _days(grid, since, until)]
+    evaluated = pl.concat(parts) if parts else pl.DataFrame(schema=EVALUATED)
+    return evaluated.filter((pl.col("bucket") >= since) & (pl.col("bucket") < until)).sort(
+        "bucket", maintain_order=True
+    )
 
 
 def _days(grid: Grid, since: datetime, until: datetime) -> Iterator[int]:
@@ -111,7 +113,7 @@ def _days(grid: Grid, since: datetime, until: datetime) -> Iterator[int]:
     yield from range(first, last)
 
 
-def _judge_day(grid: Grid, day: int, length: int) -> pl.DataFrame:
+def _evaluate_day(grid: Grid, day: int, length: int) -> pl.DataFrame:
     cut = slice(day * grid.a_day, (day + 1) * grid.a_day)
     values, n = grid.values()[:, cut], grid.n[:, cut]
     expected_of_day = baseline(grid, day, length)
@@ -212,11 +214,11 @@ def _frame(grid: Grid, day: int, values: Floats, n: Floats, *columns: Floats) ->
             "of": n[rows, places],
             "own": own[rows, places],
             "own_of": own_of[rows, places],
-            **{name: column[rows, places] for name, column in zip(list(JUDGED)[8:], columns, strict=True)},
+            **{name: column[rows, places] for name, column in zip(list(EVALUATED)[8:], columns, strict=True)},
         }
     )
     begin = pl.lit(grid.start + day * DAY) + pl.duration(minutes="minutes")
     return frame.with_columns(bucket=begin, metric=pl.lit(grid.metric)).select(
         pl.col(name).cast(dtype).fill_nan(None) if dtype == pl.Float64() else pl.col(name).cast(dtype)
-        for name, dtype in JUDGED.items()
+        for name, dtype in EVALUATED.items()
     )

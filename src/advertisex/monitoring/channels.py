@@ -193,7 +193,7 @@ def _no_channel(number: int, url: str) -> ConfigurationError:
     service = services[scheme] if is_url and scheme in services else None
     if service is not None and not service.enabled:
         needs = service.requirements["details"] or ", ".join(service.requirements["packages_required"])
-        return ConfigurationError(f"{where} cannot be used on this machine", mend=f"it says: {needs}")
+        return ConfigurationError(f"{where} cannot be used on this machine", hint=f"it says: {needs}")
     return ConfigurationError(
-        f"{where} is no channel", mend="write it as docs/monitoring.md shows, or as apprise's list of services does"
+        f"{where} is no channel", hint="write it as docs/monitoring.md shows, or as apprise's list of services does"
     )

@@ -10,7 +10,7 @@ from advertisex.monitoring.rules import Key
 from advertisex.monitoring.states import State, States
 from advertisex.stores.contract import EventStore
 
-_ALERTS, _JUDGED = "alerts", "alerts-judged"
+_ALERTS, _EVALUATED = "alerts", "alerts-judged"
 #: A store may limit the length of keys.
 _LONGEST = 100
 
@@ -33,19 +33,19 @@ def remember(store: EventStore, before: States, after: States) -> None:
         store.take_note(_ALERTS, changed)
 
 
-def judged_until(store: EventStore) -> datetime | None:
+def evaluated_until(store: EventStore) -> datetime | None:
     """Up to when buckets were judged."""
-    notes: Mapping[str, bytes] = store.notes(_JUDGED)
+    notes: Mapping[str, bytes] = store.notes(_EVALUATED)
     return msgspec.json.decode(notes["until"], type=datetime) if "until" in notes else None
 
 
-def judge_until(store: EventStore, until: datetime) -> None:
+def evaluate_until(store: EventStore, until: datetime) -> None:
     """Write up to when buckets were judged; after the states, so that none is passed over.
 
     Raises:
         StoreError: the store cannot be written.
     """
-    store.take_note(_JUDGED, {"until": msgspec.json.encode(until)})
+    store.take_note(_EVALUATED, {"until": msgspec.json.encode(until)})
 
 
 def _name(key: Key) -> str:

@@ -21,7 +21,7 @@ _WHAT: dict[Metric, str] = {
     "delay": "delay from event to log of {where}",
     "lag": "processing is behind the log",
 }
-_MENDS: dict[Metric, str] = {
+_HINTS: dict[Metric, str] = {
     "volume": "see whether its sources deliver all of it: `advertisex ledger`",
     "silence": "see whether its source delivers and `advertisex ingest` runs: `advertisex doctor`",
     "ctr": "see which campaigns it comes from: `advertisex analyze funnel`",
@@ -40,31 +40,31 @@ class Notice(NamedTuple):
     body: str
 
 
-def notice(states: States, told: Sequence[Due], metrics: dict[str, Metric], bucket: timedelta) -> Notice:
+def notice(states: States, notified: Sequence[Due], metrics: dict[str, Metric], bucket: timedelta) -> Notice:
     """One notice of all that a channel is to be told.
 
     Args:
         states: of all alerts.
-        told: at least one.
+        notified: at least one.
         metrics: by the name of the rule.
         bucket: its length.
     """
-    lines = [line(states[one.key], one, metrics[one.key.rule], bucket) for one in told[:MOST]]
-    if len(told) > MOST:
-        lines.append(f"and {len(told) - MOST} more: `advertisex alerts list`")
-    firing = sum(one.said == "firing" for one in told)
-    counts = [f"{count} {what}" for count, what in ((firing, "firing"), (len(told) - firing, "resolved")) if count]
+    lines = [line(states[one.key], one, metrics[one.key.rule], bucket) for one in notified[:MOST]]
+    if len(notified) > MOST:
+        lines.append(f"and {len(notified) - MOST} more: `advertisex alerts list`")
+    firing = sum(one.said == "firing" for one in notified)
+    counts = [f"{count} {what}" for count, what in ((firing, "firing"), (len(notified) - firing, "resolved")) if count]
     return Notice(f"AdvertiseX: {', '.join(counts)}", "\n".join(lines))
 
 
-def line(state: State, told: Due, metric: Metric, bucket: timedelta) -> str:
+def line(state: State, notified: Due, metric: Metric, bucket: timedelta) -> str:
     """One alert, on one line."""
     what = _WHAT[metric].format(where=where(state))
-    if told.said != "firing":
-        return f"{told.said}: {what}, from {clock(state.since)} to {clock(state.ended or state.seen)}"
+    if notified.said != "firing":
+        return f"{notified.said}: {what}, from {clock(state.since)} to {clock(state.ended or state.seen)}"
     found = "" if metric == "silence" else f": {shown(metric, state.value)}"
-    mend = _MENDS[metric].format(feed=state.key.feed)
-    return f"{state.severity}: {what}{found}, {wanted(state, metric, bucket)}, since {clock(state.since)}; {mend}"
+    hint = _HINTS[metric].format(feed=state.key.feed)
+    return f"{state.severity}: {what}{found}, {wanted(state, metric, bucket)}, since {clock(state.since)}; {hint}"
 
 
 def where(state: State) -> str:

@@ -46,8 +46,8 @@ class Metrics:
             "advertisex_messages", "Messages that were read and accounted for.", ["feed", "outcome"],
             registry=self.registry,
         )  # fmt: skip
-        self._replayed = Counter(
-            "advertisex_replayed_messages", "Positions seen again after a crash, counted before.", ["feed"],
+        self._redelivered = Counter(
+            "advertisex_redelivered_messages", "Positions seen again after a crash, counted before.", ["feed"],
             registry=self.registry,
         )  # fmt: skip
         self._refused = Counter(
@@ -94,7 +94,7 @@ class Metrics:
         outcome, counts = batch.outcome, batch.counts
         for name in _OUTCOMES:
             self._messages.labels(outcome.feed, name).inc(getattr(counts, name))
-        self._replayed.labels(outcome.feed).inc(counts.replayed)
+        self._redelivered.labels(outcome.feed).inc(counts.redelivered)
         reasons = outcome.rejects.group_by("kind", "reason").len()
         for kind, reason, count in reasons.iter_rows():
             self._refused.labels(outcome.feed, kind, reason).inc(count)

@@ -31,7 +31,7 @@ def serving(registry: CollectorRegistry, host: str, port: int) -> Iterator[str]:
         raise ConfigurationError(
             f"cannot serve metrics: {error.strerror or error}",
             where=f"{host}:{port}",
-            mend="name another port with --metrics-port" if taken else "check the setting metrics.host",
+            hint="name another port with --metrics-port" if taken else "check the setting metrics.host",
         ) from error
     shown = f"[{host}]" if ":" in host else host
     try:

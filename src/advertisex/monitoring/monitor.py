@@ -1,20 +1,20 @@
 """The monitor: looks at the store every so often, and tells who is to know."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 
 import polars as pl
 import structlog
+from msgspec.structs import replace
 
 from advertisex.logs.contract import EventLog
-from advertisex.monitoring.anomalies import JUDGED, judge
+from advertisex.monitoring.anomalies import EVALUATED, evaluate
 from advertisex.monitoring.channels import Channel, channels_of
 from advertisex.monitoring.grid import grids
-from advertisex.monitoring.memory import judge_until, judged_until, remember, remembered
+from advertisex.monitoring.memory import evaluate_until, evaluated_until, remember, remembered
 from advertisex.monitoring.messages import notice
-from advertisex.monitoring.rules import Key, Verdict, of_lag, rules_of, verdicts
+from advertisex.monitoring.rules import Evaluation, Key, evaluations, of_lag, rules_of
 from advertisex.monitoring.series import History, begin_of
 from advertisex.monitoring.states import Due, State, cleared, delivered, due, failed, incidents, step
 from advertisex.settings import AlertSettings
@@ -48,7 +48,7 @@ class Monitor:
         self._noted: dict[
             Key, State
         ] = {}  # what was written last; it lacks what was reported since where writing failed
-        self._judged: datetime | None = None
+        self._evaluated: datetime | None = None
 
     def look(self, now: datetime, reached: datetime) -> dict[Key, State]:
         """Judge the buckets that are over and not judged yet, and have sent what is to be told.
@@ -68,19 +68,19 @@ class Monitor:
         before = self._known()
         after = self._states = self._reported(before, now, monotonic())
         until = begin_of(min(now - _SETTLING, reached), self._settings.bucket)
-        judged = self._judged_from(until)
-        found = self._verdicts(judged, until) if judged < until else []
+        evaluated = self._evaluated_from(until)
+        found = self._evaluations(evaluated, until) if evaluated < until else []
         found += of_lag(self._rules, begin_of(now, self._settings.bucket), (now - reached).total_seconds())
         severities = {rule.name: rule.severity for rule in self._rules}
         after = step(after, found, severities, self._settings.pending, self._settings.cooldown)
-        after = cleared(after, [rule.name for rule in self._rules], max(judged, until))
+        after = cleared(after, [rule.name for rule in self._rules], max(evaluated, until))
         metrics = {rule.name: rule.metric for rule in self._rules}
         after = {key: replace(state, metric=metrics.get(key.rule, state.metric)) for key, state in after.items()}
         self._remember(after)
         self._say_changes(before, after)
-        if judged < until:
-            judge_until(self._store, until)
-            self._judged = until
+        if evaluated < until:
+            evaluate_until(self._store, until)
+            self._evaluated = until
         self._send(now)
         return dict(after)
 
@@ -116,15 +116,15 @@ class Monitor:
                     states = delivered(states, channel.name, report.about, now)
         return states
 
-    def _judged_from(self, until: datetime) -> datetime:
+    def _evaluated_from(self, until: datetime) -> datetime:
         """The first look ever judges just so many buckets that what is wrong now is told at once."""
-        if self._judged is None:
-            self._judged = judged_until(self._store) or until - self._settings.pending * self._settings.bucket
-        return max(self._judged, until - self._settings.history)
+        if self._evaluated is None:
+            self._evaluated = evaluated_until(self._store) or until - self._settings.pending * self._settings.bucket
+        return max(self._evaluated, until - self._settings.history)
 
-    def _verdicts(self, since: datetime, until: datetime) -> list[Verdict]:
+    def _evaluations(self, since: datetime, until: datetime) -> list[Evaluation]:
         self._history.extend(self._store, until)
-        return verdicts(self._rules, judged_buckets(self._history.tallies, since, until, self._settings))
+        return evaluations(self._rules, evaluated_buckets(self._history.tallies, since, until, self._settings))
 
     def _say_changes(self, before: dict[Key, State], after: dict[Key, State]) -> None:
         for key, state in after.items():
@@ -146,20 +146,22 @@ class Monitor:
         metrics = {rule.name: rule.metric for rule in self._rules}
         metrics |= {key.rule: state.metric for key, state in states.items() if state.metric}  # of rules that are gone
         for channel in self._channels:
-            told = [] if channel.busy else [one for one in due(states, channel.name, now) if one.key.rule in metrics]
-            if told:
-                meant = {one.key: _incident(states[one.key], one) for one in told}
-                channel.send(notice(meant, told, metrics, self._settings.bucket), told)
+            notified = (
+                [] if channel.busy else [one for one in due(states, channel.name, now) if one.key.rule in metrics]
+            )
+            if notified:
+                meant = {one.key: _incident(states[one.key], one) for one in notified}
+                channel.send(notice(meant, notified, metrics, self._settings.bucket), notified)
 
 
 def _incident(state: State, one: Due) -> State:
     return next(found for found in incidents(state) if found.since == one.since)
 
 
-def judged_buckets(tallies: pl.DataFrame, since: datetime, until: datetime, settings: AlertSettings) -> pl.DataFrame:
+def evaluated_buckets(tallies: pl.DataFrame, since: datetime, until: datetime, settings: AlertSettings) -> pl.DataFrame:
     """Every metric of the buckets from since to until, judged by what was before: `anomalies.JUDGED`."""
-    found = [judge(grid, since, until, settings.history) for grid in grids(tallies, until, settings.bucket)]
-    return pl.concat(found) if found else pl.DataFrame(schema=JUDGED)
+    found = [evaluate(grid, since, until, settings.history) for grid in grids(tallies, until, settings.bucket)]
+    return pl.concat(found) if found else pl.DataFrame(schema=EVALUATED)
 
 
 def reached(log: EventLog, store: EventStore, topics: Sequence[str], now: datetime) -> datetime:

@@ -12,7 +12,7 @@ from advertisex.monitoring.batch_lines import log_batch
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.metrics_server import serving
 from advertisex.monitoring.monitor import Monitor, reached
-from advertisex.monitoring.ticking import ticking
+from advertisex.monitoring.ticking import periodic
 from advertisex.processing.lag import lags
 from advertisex.processing.runner import Committed, Processing
 from advertisex.settings import AlertSettings, Settings
@@ -81,7 +81,7 @@ def _standing(store: EventStore, open_log: OpenLog, topics: Sequence[str], metri
     """Keep the metrics of the log up to date."""
     with (
         open_log() as log,
-        ticking(
+        periodic(
             "see how far processing is behind the log",
             _LAG_SECONDS,
             lambda: metrics.stands(lags(log, store, topics), log.size()),
@@ -108,5 +108,5 @@ def _alerting(
         except StoreError as error:
             _LOG.warning("cannot note which alerts were sent: they may be sent again", error=str(error))
 
-    with open_log() as log, ticking("judge what came in", _LOOK_SECONDS, look, metrics.look_failed, end):
+    with open_log() as log, periodic("judge what came in", _LOOK_SECONDS, look, metrics.look_failed, end):
         yield

@@ -24,7 +24,7 @@ Severity = Literal["warning", "critical"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AlertRule:
     """Which values of which series are bad.
 
     Attributes:
@@ -56,7 +56,7 @@ class Key(NamedTuple):
     campaign: str | None
 
 
-class Verdict(NamedTuple):
+class Evaluation(NamedTuple):
     """What a rule says of one bucket: a value is good from low to high; None is no such bound."""
 
     key: Key
@@ -68,8 +68,8 @@ class Verdict(NamedTuple):
     high: float | None
 
 
-def _default(name: str, metric: Metric, severity: Severity = "warning", campaign: str | None = None) -> Rule:
-    return Rule(name, metric, severity, campaign=campaign, deviations=DEVIATIONS)
+def _default(name: str, metric: Metric, severity: Severity = "warning", campaign: str | None = None) -> AlertRule:
+    return AlertRule(name, metric, severity, campaign=campaign, deviations=DEVIATIONS)
 
 
 DEFAULTS = (
@@ -84,13 +84,13 @@ DEFAULTS = (
     _default("campaign_ctr", "ctr", campaign=EACH),
     _default("campaign_cvr", "cvr", campaign=EACH),
     # these need no history
-    Rule("mostly_rejected", "reject_share", "critical", above=0.5),
-    Rule("clock_ahead", "delay", "warning", below=-60.0),
-    Rule("behind", "lag", "critical", above=900.0),
+    AlertRule("mostly_rejected", "reject_share", "critical", above=0.5),
+    AlertRule("clock_ahead", "delay", "warning", below=-60.0),
+    AlertRule("behind", "lag", "critical", above=900.0),
 )
 
 
-def rules_of(settings: AlertSettings) -> list[Rule]:
+def rules_of(settings: AlertSettings) -> list[AlertRule]:
     """The rules that hold: the default ones as the settings change them, then those that the settings add.
 
     Raises:
@@ -102,7 +102,7 @@ def rules_of(settings: AlertSettings) -> list[Rule]:
     return [rule for rule in changed if rule is not None]
 
 
-def _rule(name: str, given: RuleSettings | None, default: Rule | None) -> Rule | None:
+def _rule(name: str, given: RuleSettings | None, default: AlertRule | None) -> AlertRule | None:
     if given is None:
         return default
     if given.off:
@@ -122,7 +122,7 @@ def _rule(name: str, given: RuleSettings | None, default: Rule | None) -> Rule |
     campaign = given.campaign or (default.campaign if default else None)
     if campaign and metric not in ("volume", "ctr", "cvr"):
         raise _wrong(name, f"{metric} is of whole feeds", "leave the campaign out, or watch volume, ctr or cvr")
-    return Rule(
+    return AlertRule(
         name,
         metric,
         given.severity or (default.severity if default else "warning"),
@@ -134,29 +134,29 @@ def _rule(name: str, given: RuleSettings | None, default: Rule | None) -> Rule |
     )
 
 
-def _wrong(name: str, what: str, mend: str) -> ConfigurationError:
-    return ConfigurationError(f"setting alerts.rules.{name}: {what}", mend=mend)
+def _wrong(name: str, what: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(f"setting alerts.rules.{name}: {what}", hint=hint)
 
 
-def verdicts(rules: Sequence[Rule], judged: pl.DataFrame) -> list[Verdict]:
+def evaluations(rules: Sequence[AlertRule], evaluated: pl.DataFrame) -> list[Evaluation]:
     """What the rules say of each bucket that they can judge, in the order of the buckets.
 
     Args:
         rules: the rules.
-        judged: `anomalies.JUDGED`, of all metrics.
+        evaluated: `anomalies.JUDGED`, of all metrics.
     """
-    found: list[Verdict] = []
+    found: list[Evaluation] = []
     for deviations, alike in groupby(sorted(rules, key=_deviations), _deviations):
-        said = _unexplained(with_bad(judged, deviations)) if deviations else judged
+        said = _unexplained(with_bad(evaluated, deviations)) if deviations else evaluated
         for rule in alike:
-            found += _verdicts(rule, _of(rule, said))
-    return sorted(found, key=lambda verdict: verdict.bucket)
+            found += _evaluations(rule, _of(rule, said))
+    return sorted(found, key=lambda evaluation: evaluation.bucket)
 
 
-def of_lag(rules: Sequence[Rule], bucket: datetime, seconds: float) -> list[Verdict]:
+def of_lag(rules: Sequence[AlertRule], bucket: datetime, seconds: float) -> list[Evaluation]:
     """What the rules say of how far processing is behind the log, which no judged bucket tells."""
     return [
-        Verdict(
+        Evaluation(
             Key(rule.name, ALL_FEEDS, None),
             bucket,
             (rule.above is not None and seconds > rule.above) or (rule.below is not None and seconds < rule.below),
@@ -170,27 +170,27 @@ def of_lag(rules: Sequence[Rule], bucket: datetime, seconds: float) -> list[Verd
     ]
 
 
-def _deviations(rule: Rule) -> float:
+def _deviations(rule: AlertRule) -> float:
     return rule.deviations or 0.0
 
 
-def _of(rule: Rule, judged: pl.DataFrame) -> pl.DataFrame:
+def _of(rule: AlertRule, evaluated: pl.DataFrame) -> pl.DataFrame:
     """What a rule is about."""
     campaign = pl.col("campaign")
     of = campaign.eq_missing(rule.campaign) if rule.campaign != EACH else campaign.is_not_null()
     if rule.feed:
         of &= pl.col("feed") == rule.feed
-    return judged.filter((pl.col("metric") == rule.metric) & of)
+    return evaluated.filter((pl.col("metric") == rule.metric) & of)
 
 
-def _verdicts(rule: Rule, mine: pl.DataFrame) -> Iterator[Verdict]:
+def _evaluations(rule: AlertRule, mine: pl.DataFrame) -> Iterator[Evaluation]:
     said = mine if rule.deviations else _against_bounds(mine, rule)
     columns = ("feed", "campaign", "bucket", "bad", "value", "expected", "low", "high")
     for feed, campaign, *rest in said.select(columns).iter_rows():
-        yield Verdict(Key(rule.name, feed, campaign), *rest)
+        yield Evaluation(Key(rule.name, feed, campaign), *rest)
 
 
-def with_bad(judged: pl.DataFrame, deviations: float) -> pl.DataFrame:
+def with_bad(evaluated: pl.DataFrame, deviations: float) -> pl.DataFrame:
     """Only what can be judged, with `low` and `high`, between which a value is as expected, and `bad`.
 
     A bound is null where there is none. Whether a count is too high is told by its square root, the spread of which is
@@ -203,7 +203,7 @@ def with_bad(judged: pl.DataFrame, deviations: float) -> pl.DataFrame:
     low = pl.min_horizontal(pl.col("expected") - by, "least_low")
     high = pl.max_horizontal(pl.col("expected") + by + up, "least_high")
     known = pl.col("scale").is_not_null()
-    bounded = judged.filter(pl.col("expected").is_not_null()).with_columns(
+    bounded = evaluated.filter(pl.col("expected").is_not_null()).with_columns(
         low=pl.when(known & low.is_finite() & ~(counted & (low < 0))).then(low), high=pl.when(known).then(high)
     )
     silent = pl.col("metric") == "silence"
@@ -216,7 +216,7 @@ def _is_outside() -> pl.Expr:
     return (value < pl.col("low")).fill_null(value=False) | (value > pl.col("high")).fill_null(value=False)
 
 
-def _against_bounds(mine: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+def _against_bounds(mine: pl.DataFrame, rule: AlertRule) -> pl.DataFrame:
     own = mine.with_columns(value=pl.col("own"), of=pl.col("own_of"))
     sampled = pl.col("of") >= (1 if rule.metric == "volume" else _SAMPLE)
     expected, low, high = (pl.lit(bound, pl.Float64) for bound in (None, rule.below, rule.above))

@@ -9,26 +9,27 @@ An incident is kept behind those that follow it until every channel that was tol
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from advertisex.monitoring.grid import Metric
-from advertisex.monitoring.rules import Key, Severity, Verdict
+from advertisex.monitoring.rules import Evaluation, Key, Severity
 
 Status = Literal["pending", "firing", "resolved"]
 #: What a channel is told: it fires, it is resolved, or it fired and is over before anyone could be told.
 Said = Literal["firing", "resolved", "over"]
 
 #: An alert that nothing has been said of for so long is over; a resolved one is remembered as long again and more.
-UNJUDGED = timedelta(days=1)
+UNEVALUATED = timedelta(days=1)
 REMEMBERED = timedelta(days=7)
 #: A channel that could not be told while it fired is told of it afterwards, not later than this.
-WORTH_TELLING = timedelta(days=1)
+WORTH_NOTIFYING = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True, rename={"notified": "told", "notified_at": "told_at"}):
     """How one alert stands. Times are UTC without a zone.
 
     Attributes:
@@ -44,8 +45,8 @@ class State:
         high: the value should not be above.
         fired: the beginning of the bucket in which it fired; None before.
         ended: the beginning of the first good bucket after the last bad one; None before it is resolved.
-        told: what each channel was told last of this incident.
-        told_at: when the first channel was told that it fires.
+        notified: what each channel was told last of this incident.
+        notified_at: when the first channel was told that it fires.
         quiet_until: before then nobody is told: the last incident of this alert was told not long ago.
         undelivered: why the channels that could not be told could not.
         metric: of its rule, for when that is gone from the settings; None where it was not noted.
@@ -65,10 +66,10 @@ class State:
     high: float | None
     fired: datetime | None = None
     ended: datetime | None = None
-    told: Mapping[str, Said] = field(default_factory=dict)
-    told_at: datetime | None = None
+    notified: Mapping[str, Said] = msgspec.field(default_factory=dict)
+    notified_at: datetime | None = None
     quiet_until: datetime | None = None
-    undelivered: Mapping[str, str] = field(default_factory=dict)
+    undelivered: Mapping[str, str] = msgspec.field(default_factory=dict)
     metric: Metric | None = None
     last: "State | None" = None
 
@@ -85,45 +86,49 @@ class Due(NamedTuple):
 
 
 def step(
-    states: States, verdicts: Iterable[Verdict], severities: Mapping[str, Severity], pending: int, cooldown: timedelta
+    states: States,
+    evaluations: Iterable[Evaluation],
+    severities: Mapping[str, Severity],
+    pending: int,
+    cooldown: timedelta,
 ) -> dict[Key, State]:
     """The states after some buckets were judged.
 
     Args:
         states: before.
-        verdicts: in the order of their buckets; those that a state has seen before are passed over.
+        evaluations: in the order of their buckets; those that a state has seen before are passed over.
         severities: by the name of the rule.
         pending: bad buckets in a row before it fires, and good ones before it is resolved.
         cooldown: an incident that fires within it after the last one was told is not told before it ends.
     """
     after = dict(states)
-    for verdict in verdicts:
-        state = after.get(verdict.key)
-        if state and verdict.bucket <= state.seen:
+    for evaluation in evaluations:
+        state = after.get(evaluation.key)
+        if state and evaluation.bucket <= state.seen:
             continue
         new = (
-            _bad(state, verdict, severities[verdict.key.rule], pending, cooldown)
-            if verdict.bad
-            else _good(state, verdict, pending)
+            _bad(state, evaluation, severities[evaluation.key.rule], pending, cooldown)
+            if evaluation.bad
+            else _good(state, evaluation, pending)
         )
         if new:
-            after[verdict.key] = new
+            after[evaluation.key] = new
         else:
-            after.pop(verdict.key, None)
+            after.pop(evaluation.key, None)
     return after
 
 
-def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int, cooldown: timedelta) -> State:
-    bucket = verdict.bucket
+def _bad(state: State | None, evaluation: Evaluation, severity: Severity, pending: int, cooldown: timedelta) -> State:
+    bucket = evaluation.bucket
     if state is None or state.status == "resolved":
         state = State(
-            verdict.key,
+            evaluation.key,
             severity,
             "pending",
             bucket,
             bucket,
             0,
-            verdict.value,
+            evaluation.value,
             None,
             None,
             None,
@@ -132,10 +137,10 @@ def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int
     bad = replace(
         state,
         seen=bucket,
-        value=verdict.value,
-        expected=verdict.expected,
-        low=verdict.low,
-        high=verdict.high,
+        value=evaluation.value,
+        expected=evaluation.expected,
+        low=evaluation.low,
+        high=evaluation.high,
         ended=None,
         run=0 if state.status == "firing" else state.run + 1,
     )
@@ -144,7 +149,7 @@ def _bad(state: State | None, verdict: Verdict, severity: Severity, pending: int
 
 def _fired(state: State, cooldown: timedelta) -> State:
     last = state.last
-    quiet = last and (last.told_at + cooldown if last.told_at else last.quiet_until)
+    quiet = last and (last.notified_at + cooldown if last.notified_at else last.quiet_until)
     return replace(state, status="firing", fired=state.seen, run=0, quiet_until=quiet or None, last=_owed(last))
 
 
@@ -153,55 +158,55 @@ def _owed(state: State | None) -> State | None:
     if state is None:
         return None
     before = _owed(state.last)
-    return replace(state, last=before) if "firing" in state.told.values() else before
+    return replace(state, last=before) if "firing" in state.notified.values() else before
 
 
-def _good(state: State | None, verdict: Verdict, pending: int) -> State | None:
+def _good(state: State | None, evaluation: Evaluation, pending: int) -> State | None:
     if state is not None and state.status == "pending":
         state = state.last
     if state is None:
         return None
     if state.status == "resolved":
-        return replace(state, seen=verdict.bucket)
-    last = replace(state, seen=verdict.bucket, run=state.run + 1, ended=state.ended or verdict.bucket)
+        return replace(state, seen=evaluation.bucket)
+    last = replace(state, seen=evaluation.bucket, run=state.run + 1, ended=state.ended or evaluation.bucket)
     return replace(last, status="resolved", run=0) if last.run >= pending else last
 
 
-def cleared(states: States, rules: Iterable[str], judged: datetime) -> dict[Key, State]:
+def cleared(states: States, rules: Iterable[str], evaluated: datetime) -> dict[Key, State]:
     """Without what no rule is about any more and what is long over; what is no longer judged is resolved.
 
     Args:
         states: before.
         rules: the names of those that hold.
-        judged: up to when there were buckets to judge.
+        evaluated: up to when there were buckets to judge.
     """
     names = set(rules)
     kept = {}
     for key, state in states.items():
-        new = _cleared(state, judged) if key.rule in names else _without_rule(state, judged)
+        new = _cleared(state, evaluated) if key.rule in names else _without_rule(state, evaluated)
         if new:
             kept[key] = new
     return kept
 
 
-def _cleared(state: State | None, judged: datetime) -> State | None:
+def _cleared(state: State | None, evaluated: datetime) -> State | None:
     if state is None:
         return None
-    unjudged = judged - state.seen > UNJUDGED
-    if state.status == "pending" and unjudged:
-        return _cleared(state.last, judged)
-    if state.status == "firing" and unjudged:
+    unevaluated = evaluated - state.seen > UNEVALUATED
+    if state.status == "pending" and unevaluated:
+        return _cleared(state.last, evaluated)
+    if state.status == "firing" and unevaluated:
         state = _ended(state)
-    elif state.status == "resolved" and judged - (state.ended or state.seen) > REMEMBERED:
+    elif state.status == "resolved" and evaluated - (state.ended or state.seen) > REMEMBERED:
         return None  # those before it ended earlier still
-    last = _cleared(state.last, judged)
+    last = _cleared(state.last, evaluated)
     return state if last == state.last else replace(state, last=last)
 
 
-def _without_rule(state: State, judged: datetime) -> State | None:
+def _without_rule(state: State, evaluated: datetime) -> State | None:
     """Nothing, once every channel that was told that it fires is told that it is over."""
     over = state.last if state.status == "pending" else _ended(state)
-    return _cleared(_owed(over), judged)
+    return _cleared(_owed(over), evaluated)
 
 
 def _ended(state: State) -> State:
@@ -226,32 +231,32 @@ def incidents(state: State | None) -> Iterator[State]:
 
 
 def _said(state: State, channel: str, now: datetime) -> Said | None:
-    told = state.told.get(channel)
-    if state.fired is None or (state.quiet_until and now < state.quiet_until and not state.told):
+    notified = state.notified.get(channel)
+    if state.fired is None or (state.quiet_until and now < state.quiet_until and not state.notified):
         return None
     if state.status == "firing":
-        return "firing" if told is None else None
-    if state.status != "resolved" or told in {"resolved", "over"}:
+        return "firing" if notified is None else None
+    if state.status != "resolved" or notified in {"resolved", "over"}:
         return None
-    if told == "firing":
+    if notified == "firing":
         return "resolved"
-    was_quiet = state.quiet_until and (state.ended or state.seen) < state.quiet_until and not state.told
-    late = now - (state.ended or state.seen) > WORTH_TELLING
+    was_quiet = state.quiet_until and (state.ended or state.seen) < state.quiet_until and not state.notified
+    late = now - (state.ended or state.seen) > WORTH_NOTIFYING
     return None if was_quiet or late else "over"
 
 
-def delivered(states: States, channel: str, told: Sequence[Due], now: datetime) -> dict[Key, State]:
+def delivered(states: States, channel: str, notified: Sequence[Due], now: datetime) -> dict[Key, State]:
     """The states after a channel was told; an incident that is no longer there is passed over."""
     after = dict(states)
-    for one in told:
-        _change(after, one, lambda state, said: _told(state, channel, said, now))
+    for one in notified:
+        _change(after, one, lambda state, said: _notified(state, channel, said, now))
     return after
 
 
-def _told(state: State, channel: str, said: Said, now: datetime) -> State:
+def _notified(state: State, channel: str, said: Said, now: datetime) -> State:
     undelivered = {name: why for name, why in state.undelivered.items() if name != channel}
-    told = {**state.told, channel: said}
-    return replace(state, told=told, told_at=state.told_at or now, undelivered=undelivered)
+    notified = {**state.notified, channel: said}
+    return replace(state, notified=notified, notified_at=state.notified_at or now, undelivered=undelivered)
 
 
 def failed(states: States, channel: str, meant: Sequence[Due], why: str) -> dict[Key, State]:

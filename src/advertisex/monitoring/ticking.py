@@ -14,7 +14,7 @@ _END_SECONDS = 60.0
 
 
 @contextmanager
-def ticking(
+def periodic(
     what: str,
     seconds: float,
     tick: Callable[[], None],
@@ -34,13 +34,13 @@ def ticking(
     """
     ended = Event()
 
-    def attempt(do: Callable[[], None], told: str) -> str:
+    def attempt(do: Callable[[], None], notified: str) -> str:
         """Do it; what it failed of, if it did."""
         try:
             do()
         except AdvertiseXError as error:
             on_failure()
-            if str(error) != told and not ended.is_set():
+            if str(error) != notified and not ended.is_set():
                 _LOG.warning(f"cannot {what}, and try again", error=str(error))
             return str(error)
         except BaseException as error:  # noqa: BLE001 - the flow goes on, and so does the watching: Polars may panic
@@ -49,12 +49,12 @@ def ticking(
         return ""
 
     def run() -> None:
-        told = ""
+        notified = ""
         while not ended.is_set():
             began = time.monotonic()
-            told = attempt(tick, told)
+            notified = attempt(tick, notified)
             ended.wait(max(0.0, began + seconds - time.monotonic()))
-        attempt(at_end, told)
+        attempt(at_end, notified)
 
     thread = Thread(target=run, name=what, daemon=True)
     thread.start()

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
+def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """Yield the items of `items` in order, making the next one while the last is in use.
 
     At most one item waits, so memory stays bounded. An error in `items` is raised here, after the items before

@@ -34,7 +34,7 @@ def read_catalogue(path: Path) -> Catalogue:
                 rows[creative] = campaign, row.get("advertiser_id") or None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(
-            f"cannot read the catalogue: {error}", where=str(path), mend="name a CSV file in UTF-8"
+            f"cannot read the catalogue: {error}", where=str(path), hint="name a CSV file in UTF-8"
         ) from error
     creatives = pl.DataFrame(
         {
@@ -48,4 +48,4 @@ def read_catalogue(path: Path) -> Catalogue:
 
 
 def _wrong(path: Path, line: int, what: str) -> ConfigurationError:
-    return ConfigurationError(what, where=f"{path}:{line}", mend="mend that line; every creative needs one row")
+    return ConfigurationError(what, where=f"{path}:{line}", hint="mend that line; every creative needs one row")

@@ -34,5 +34,5 @@ def pseudonym_key_of(settings: Settings) -> bytes:
 def _host(site: str) -> str:
     host = host_of(site)
     if host is None:
-        raise ConfigurationError(f"setting policy.blocked_sites: {site!r} is no host", mend="write it as example.com")
+        raise ConfigurationError(f"setting policy.blocked_sites: {site!r} is no host", hint="write it as example.com")
     return host.rstrip(".")

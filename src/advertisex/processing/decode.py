@@ -14,7 +14,7 @@ from advertisex.batches import Batch
 from advertisex.feeds import Feed
 from advertisex.processing.decode_bids import bid_decoder
 from advertisex.processing.decode_json import DECODE_ERRORS, json_decoder, not_utf8
-from advertisex.processing.refusals import Refusal, refused_frame
+from advertisex.processing.refusals import Rejection, rejected_frame
 
 #: A message above this weighs too much to be an event.
 MAX_BYTES = 2**20
@@ -42,14 +42,14 @@ def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     decoder = (bid_decoder if feed.avro_schema else json_decoder)(feed)
     read, blank = decoder.decode, decoder.blank
-    refusals: dict[int, Refusal] = {}
+    rejections: dict[int, Rejection] = {}
     decoded: list[Any] = []
-    for row, payload in enumerate(_screened(batch.payloads, feed, refusals)):
+    for row, payload in enumerate(_screened(batch.payloads, feed, rejections)):
         try:
             decoded.append(read(payload))
         except DECODE_ERRORS as error:
             decoded.append(blank)
-            refusals.setdefault(row, decoder.explain(payload, error))
+            rejections.setdefault(row, decoder.explain(payload, error))
     frame = pl.DataFrame(
         {
             "row": pl.int_range(len(batch), dtype=pl.UInt32, eager=True),
@@ -58,26 +58,26 @@ def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
         }
         | {field.name: _column(decoded, names) for field, names in zip(feed.fields, decoder.names, strict=True)}
     )
-    if refusals:
-        frame = frame.filter(~pl.col("row").is_in(list(refusals)))
-    return frame, refused_frame("decode", refusals)
+    if rejections:
+        frame = frame.filter(~pl.col("row").is_in(list(rejections)))
+    return frame, rejected_frame("decode", rejections)
 
 
-def _screened(payloads: Sequence[bytes], feed: Feed, refusals: dict[int, Refusal]) -> Sequence[bytes]:
+def _screened(payloads: Sequence[bytes], feed: Feed, rejections: dict[int, Rejection]) -> Sequence[bytes]:
     """The payloads with those that need no decoder to be refused emptied, each with its refusal noted."""
     weights = list(map(len, payloads))
     if weights and not 0 < min(weights) <= max(weights) <= MAX_BYTES:
         for row, weight in enumerate(weights):
             if weight == 0:
-                refusals[row] = Refusal("empty_message", "the message has no bytes")
+                rejections[row] = Rejection("empty_message", "the message has no bytes")
             elif weight > MAX_BYTES:
-                refusals[row] = Refusal("oversized", f"the message has {weight} bytes, more than {MAX_BYTES}")
+                rejections[row] = Rejection("oversized", f"the message has {weight} bytes, more than {MAX_BYTES}")
     if feed.avro_schema is None and not all(map(bytes.isascii, payloads)):
         # The JSON decoder does not look inside the fields that it skips
         for row, payload in enumerate(payloads):
-            if row not in refusals and (refusal := not_utf8(payload)):
-                refusals[row] = refusal
-    return [b"" if row in refusals else p for row, p in enumerate(payloads)] if refusals else payloads
+            if row not in rejections and (rejection := not_utf8(payload)):
+                rejections[row] = rejection
+    return [b"" if row in rejections else p for row, p in enumerate(payloads)] if rejections else payloads
 
 
 def _column(decoded: list[Any], names: Sequence[str]) -> pl.Series:

@@ -16,7 +16,7 @@ from advertisex.feeds.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
 from advertisex.feeds.avro_schema import is_recursive, without_logical_types
 from advertisex.feeds.flatten import flattener, targeting_text
 from advertisex.processing.decode_json import Decoder, explain_json, reason_text
-from advertisex.processing.refusals import Refusal, shown
+from advertisex.processing.refusals import Rejection, shown
 
 _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
@@ -31,7 +31,7 @@ class _Unfit(ValueError):
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
-        self.refusal = Refusal(reason, detail)
+        self.rejection = Rejection(reason, detail)
 
 
 def bid_decoder(feed: Feed) -> Decoder:
@@ -49,11 +49,11 @@ def bid_decoder(feed: Feed) -> Decoder:
             return struct(**bid["user_info"], **bid["auction"], targeting=targeting)
         return struct(**{n: _scalar(n, v) for n, v in flatten(_record(payload, readers)).items()})
 
-    def explain(payload: bytes, error: Exception) -> Refusal:
+    def explain(payload: bytes, error: Exception) -> Rejection:
         if isinstance(error, _Unfit):
-            return error.refusal
+            return error.rejection
         if payload[:1] in (MARKER[:1], CONFLUENT_MARKER):
-            return Refusal("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
+            return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
         return explain_json(payload, error, feed)
 
     return Decoder(decode, explain, tuple((name,) for name in names), struct())

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from advertisex.feeds import Feed
-from advertisex.processing.refusals import Refusal, shown
+from advertisex.processing.refusals import Rejection, shown
 
 #: What decoding a message may raise; RecursionError is how deep nesting ends.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
@@ -33,7 +33,7 @@ class Decoder:
     """
 
     decode: Callable[[bytes], Any]
-    explain: Callable[[bytes, Exception], Refusal]
+    explain: Callable[[bytes, Exception], Rejection]
     names: tuple[tuple[str, ...], ...]
     blank: Any
 
@@ -57,38 +57,38 @@ def json_decoder(feed: Feed) -> Decoder:
     fields = tuple(("flag" if f.name == "conversion_type" else f.kind, f.names) for f in feed.fields)
     struct, decode = _struct(fields)
 
-    def explain(payload: bytes, error: Exception) -> Refusal:
+    def explain(payload: bytes, error: Exception) -> Rejection:
         return explain_json(payload, error, feed)
 
     names = tuple(tuple(f"f{i}_{j}" for j in range(len(f.names))) for i, f in enumerate(feed.fields))
     return Decoder(decode, explain, names, struct())
 
 
-def not_utf8(payload: bytes) -> Refusal | None:
+def not_utf8(payload: bytes) -> Rejection | None:
     """The refusal of a message that is no UTF-8 text."""
     try:
         payload.decode()
     except UnicodeDecodeError as error:
-        return Refusal("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
+        return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
     return None
 
 
-def explain_json(payload: bytes, error: Exception, feed: Feed) -> Refusal:
+def explain_json(payload: bytes, error: Exception, feed: Feed) -> Rejection:
     """Why a message is no JSON object with the feed's fields."""
     try:
         document = msgspec.json.decode(payload)
     except DECODE_ERRORS as broken:
-        return Refusal("undecodable", f"{reason_text(broken)}: {shown(payload[:400])}")
+        return Rejection("undecodable", f"{reason_text(broken)}: {shown(payload[:400])}")
     if not isinstance(document, dict):
-        return Refusal("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
+        return Rejection("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
     for field in feed.fields:
         for name in field.names:
             value = document.get(name)
             if isinstance(value, (dict, list)):
-                return Refusal("wrong_type", f"{name}: must be one value, got {shown(value)}")
+                return Rejection("wrong_type", f"{name}: must be one value, got {shown(value)}")
             if isinstance(value, (bool, float)) and field.kind == "text":
-                return Refusal("wrong_type", f"{name}: must be text or a whole number, got {shown(value)}")
-    return Refusal("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
+                return Rejection("wrong_type", f"{name}: must be text or a whole number, got {shown(value)}")
+    return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
 
 
 def reason_text(error: Exception) -> str:

@@ -13,7 +13,7 @@ from advertisex.processing.refusals import rejects_of
 from advertisex.processing.standardise import standardise
 from advertisex.processing.suppression import NOBODY, Suppression
 from advertisex.processing.validate import validate
-from advertisex.processing.withhold import rows_of_erased, withhold
+from advertisex.processing.withhold import rows_of_erased, suppress
 
 
 def process(
@@ -35,7 +35,7 @@ def process(
     valid, invalid = validate(standardise(decoded, feed), feed)
     kept, filtered = apply_policy(valid, policy)
     identified = identify(enrich(pseudonymise(kept, pseudonym_key), catalogue), feed)
-    known, withheld = withhold(identified, erased, batch)
+    known, suppressed = suppress(identified, erased, batch)
     unique, repeated = first_of_each(known)
     return Outcome(
         span=batch.span,
@@ -45,7 +45,7 @@ def process(
         repeated=repeated,
         read=len(batch),
         messages=batch,
-        withheld=withheld,
+        suppressed=suppressed,
         erasures=suppression.erasures,
     )
 

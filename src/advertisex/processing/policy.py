@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from advertisex.processing.refusals import Refusal, refused_frame, shown
+from advertisex.processing.refusals import Rejection, rejected_frame, shown
 
 _NEGATIVE = r"^-[0-9]"
 _SAYS = {
@@ -63,11 +63,11 @@ def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.
         hosts = [host for host in valid["host"].drop_nulls().unique() if _is_below(host, policy.blocked_sites)]
         reasons.append(pl.when(pl.col("host").is_in(hosts)).then(pl.lit("blocked_site")))
     if not reasons:
-        return valid, refused_frame("filter", {})
-    verdict = valid.select(pl.coalesce(*reasons).alias("reason")).to_series()
-    filtered = valid.with_columns(verdict).filter(pl.col("reason").is_not_null())
-    refusals = {row["row"]: _refusal(row) for row in filtered.iter_rows(named=True)}
-    return valid.filter(verdict.is_null()), refused_frame("filter", refusals, kind="filtered")
+        return valid, rejected_frame("filter", {})
+    reason = valid.select(pl.coalesce(*reasons).alias("reason")).to_series()
+    filtered = valid.with_columns(reason).filter(pl.col("reason").is_not_null())
+    rejections = {row["row"]: _rejection(row) for row in filtered.iter_rows(named=True)}
+    return valid.filter(reason.is_null()), rejected_frame("filter", rejections, kind="filtered")
 
 
 def _is_below(host: str, sites: frozenset[str]) -> bool:
@@ -75,7 +75,7 @@ def _is_below(host: str, sites: frozenset[str]) -> bool:
     return any(".".join(labels[start:]) in sites for start in range(len(labels)))
 
 
-def _refusal(row: dict[str, object]) -> Refusal:
+def _rejection(row: dict[str, object]) -> Rejection:
     reason = str(row["reason"])
     field = REASONS[reason].field
-    return Refusal(reason, f"{field}: {shown(row[field])} {_SAYS[reason]}")
+    return Rejection(reason, f"{field}: {shown(row[field])} {_SAYS[reason]}")

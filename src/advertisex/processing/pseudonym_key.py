@@ -25,7 +25,7 @@ def check_pseudonym_key(store: EventStore, key: bytes) -> None:
         raise ConfigurationError(
             "users are stored under pseudonyms of another key" if key else "users are stored under pseudonyms",
             where="setting privacy.pseudonym_key",
-            mend="set the key with which they were stored; for another one begin a new store",
+            hint="set the key with which they were stored; for another one begin a new store",
         )
 
 

@@ -17,7 +17,7 @@ _COLUMNS = {
 }
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """Why one message is refused."""
 
     reason: str
@@ -33,15 +33,15 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
-def refused_frame(stage: str, refusals: Mapping[int, Refusal], kind: str = "rejected") -> pl.DataFrame:
+def rejected_frame(stage: str, rejections: Mapping[int, Rejection], kind: str = "rejected") -> pl.DataFrame:
     """Refusals by row of the batch, as a frame: row, kind, stage, reason, detail."""
     return pl.DataFrame(
         {
-            "row": list(refusals),
-            "kind": [kind] * len(refusals),
-            "stage": [stage] * len(refusals),
-            "reason": [refusal.reason for refusal in refusals.values()],
-            "detail": [refusal.detail for refusal in refusals.values()],
+            "row": list(rejections),
+            "kind": [kind] * len(rejections),
+            "stage": [stage] * len(rejections),
+            "reason": [rejection.reason for rejection in rejections.values()],
+            "detail": [rejection.detail for rejection in rejections.values()],
         },
         schema=_COLUMNS,
     )

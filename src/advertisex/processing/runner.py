@@ -12,7 +12,7 @@ from advertisex.batches import Batch, Counts, Outcome
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed
 from advertisex.logs.contract import EventLog, LogReader
-from advertisex.processing.ahead import ahead
+from advertisex.processing.ahead import prefetch
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
@@ -89,7 +89,7 @@ class _Processed:
 OnCommit = Callable[[Committed], None]
 
 
-def run(
+def process_log(
     log: EventLog,
     store: EventStore,
     processing: Processing,
@@ -125,8 +125,8 @@ def run(
         again = True
         while again and not stop.is_set():
             again = False
-            batches = ahead(_batches(reader, stop, follow=processing.follow))
-            with closing(ahead(_outcomes(batches, feeds, processing, erased))) as outcomes:
+            batches = prefetch(_batches(reader, stop, follow=processing.follow))
+            with closing(prefetch(_outcomes(batches, feeds, processing, erased))) as outcomes:
                 for processed in outcomes:
                     if reader.is_current(processed.outcome.span):
                         counts = _commit(processed, store, reader, erased, on_commit)

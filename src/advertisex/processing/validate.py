@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from advertisex.feeds import Feed, Rule
-from advertisex.processing.refusals import Refusal, refused_frame, shown
+from advertisex.processing.refusals import Rejection, rejected_frame, shown
 
 
 def validate(standardised: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -15,14 +15,14 @@ def validate(standardised: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.D
         The valid rows, columns as they came; and the refused ones (see `refused_frame`), each with the first
         rule that it breaks and a detail that names the field and shows the value.
     """
-    verdict = standardised.select(_first_broken(feed.rules)).to_series()
-    if verdict.null_count() == standardised.height:
-        return standardised, refused_frame("validate", {})
+    reason = standardised.select(_first_broken(feed.rules)).to_series()
+    if reason.null_count() == standardised.height:
+        return standardised, rejected_frame("validate", {})
     # A time that was read may lie outside the years that Python knows; a detail shows the text as it came
     times = [name for name, dtype in standardised.schema.items() if dtype == pl.Datetime]
-    broken = standardised.drop(times).with_columns(verdict.alias("rule")).filter(pl.col("rule").is_not_null())
-    refusals = {row["row"]: _refusal(feed.rules[row["rule"]], row) for row in broken.iter_rows(named=True)}
-    return standardised.filter(verdict.is_null()), refused_frame("validate", refusals)
+    broken = standardised.drop(times).with_columns(reason.alias("rule")).filter(pl.col("rule").is_not_null())
+    rejections = {row["row"]: _rejection(feed.rules[row["rule"]], row) for row in broken.iter_rows(named=True)}
+    return standardised.filter(reason.is_null()), rejected_frame("validate", rejections)
 
 
 def _first_broken(rules: Sequence[Rule]) -> pl.Expr:
@@ -31,6 +31,6 @@ def _first_broken(rules: Sequence[Rule]) -> pl.Expr:
     return pl.coalesce(*numbered)
 
 
-def _refusal(rule: Rule, row: dict[str, object]) -> Refusal:
+def _rejection(rule: Rule, row: dict[str, object]) -> Rejection:
     value = row.get(f"raw.{rule.field}", row.get(rule.field))
-    return Refusal(rule.code, f"{rule.field}: {rule.says}, got {shown(value)}")
+    return Rejection(rule.code, f"{rule.field}: {rule.says}, got {shown(value)}")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 import polars as pl
 
-from advertisex.batches import TOMBSTONE, WITHHELD_COLUMNS, Batch
+from advertisex.batches import SUPPRESSED_COLUMNS, TOMBSTONE, Batch
 from advertisex.feeds import Feed
 from advertisex.feeds.avro_framing import CONFLUENT_MARKER, MARKER
 from advertisex.processing.decode import MAX_BYTES, decode
@@ -52,20 +52,22 @@ def rows_of_users(batch: Batch, feed: Feed, users: Suppression) -> list[int]:
     return sorted(row for row in rows if batch.payloads[row] != TOMBSTONE)
 
 
-def withhold(identified: pl.DataFrame, erased: Collection[int], batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
+def suppress(identified: pl.DataFrame, erased: Collection[int], batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Part events from those of erased users.
 
     Returns:
         The events that stay; and what is withheld, one row for each message in `erased` (`WITHHELD_COLUMNS`).
     """
     if not erased:
-        return identified, pl.DataFrame(schema=WITHHELD_COLUMNS)
+        return identified, pl.DataFrame(schema=SUPPRESSED_COLUMNS)
     theirs = pl.DataFrame({"row": sorted(erased)}, schema={"row": pl.UInt32})
     events = identified.select("row", "event_id", "event_time")
-    withheld = theirs.join(events, on="row", how="left", maintain_order="left").with_columns(
+    suppressed = theirs.join(events, on="row", how="left", maintain_order="left").with_columns(
         pl.Series("offset", [batch.offsets[row] for row in theirs["row"]], dtype=pl.Int64)
     )
-    return identified.join(theirs, on="row", how="anti", maintain_order="left"), withheld.select(list(WITHHELD_COLUMNS))
+    return identified.join(theirs, on="row", how="anti", maintain_order="left"), suppressed.select(
+        list(SUPPRESSED_COLUMNS)
+    )
 
 
 def _words(payload: bytes) -> Iterator[bytes]:

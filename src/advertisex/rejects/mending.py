@@ -5,16 +5,16 @@ from collections.abc import Callable
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import encoder
 from advertisex.ingestion.json_shape import json_object
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Record
 from advertisex.processing.decode_bids import avro_records, is_avro
 from advertisex.processing.decode_json import DECODE_ERRORS, not_utf8
 
 #: From a message to the mended one; None where the message is no record that a field could be set in.
-Mend = Callable[[bytes], bytes | None]
+Repair = Callable[[bytes], bytes | None]
 
 
-def mender(feed: Feed, mapping: Mapping, unmatched: set[str] | None = None) -> Mend:
+def repairer(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None) -> Repair:
     """A function that mends messages of a feed.
 
     A JSON message stays JSON, its other values as they were written; an Avro message is encoded as ingestion does.
@@ -43,11 +43,11 @@ def mender(feed: Feed, mapping: Mapping, unmatched: set[str] | None = None) -> M
         json_object(payload)  # whether it is one
         return payload
 
-    def mend(payload: bytes) -> bytes | None:
+    def hint(payload: bytes) -> bytes | None:
         try:
-            (mended,) = encode([record_of(payload)])
+            (repaired,) = encode([record_of(payload)])
         except DECODE_ERRORS:
             return None
-        return mended if is_avro(mended) or not not_utf8(mended) else None
+        return repaired if is_avro(repaired) or not not_utf8(repaired) else None
 
-    return mend
+    return hint

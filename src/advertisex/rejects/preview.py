@@ -17,7 +17,7 @@ from advertisex.stores.contract import ERASURES, EventStore
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReplayResult:
     """What processing would say of a message; one that is accepted may still be a duplicate, and has no reason.
 
     One of an erased user is withheld: its kind is `erased`.
@@ -50,15 +50,15 @@ class Preview:
     """
 
     examples: list[Example] = field(default_factory=list)
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
-    unmendable: int = 0
+    results: Counter[ReplayResult] = field(default_factory=Counter)
+    unrepairable: int = 0
     left: int = 0
     unmatched: tuple[str, ...] = ()
 
     @property
     def messages(self) -> int:
         """How many would be sent."""
-        return self.verdicts.total()
+        return self.results.total()
 
 
 def preview(store: EventStore, selection: Selection, policy: Policy, most: int) -> Preview:
@@ -76,20 +76,20 @@ def preview(store: EventStore, selection: Selection, policy: Policy, most: int) 
     chosen = choose(store, selection)
     seen, erased = Preview(left=chosen.left), suppression_in(store.notes(ERASURES))
     for part in chosen.parts(store):
-        seen.unmendable += part.unmendable
+        seen.unrepairable += part.unrepairable
         some = islice(part.messages.items(), most - len(seen.examples))
         seen.examples += [Example(position, part.feed, message) for position, message in some]
-        seen.verdicts += _judged(selection.feeds[part.feed], list(part.messages.values()), policy, erased)
+        seen.results += _results_of(selection.feeds[part.feed], list(part.messages.values()), policy, erased)
     seen.unmatched = chosen.unmatched() if seen.messages else ()
     return seen
 
 
-def _judged(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> Counter[Verdict]:
+def _results_of(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> Counter[ReplayResult]:
     many, now = len(messages), time.time_ns() // 1000
     batch = Batch(Span(feed.topic, 0, 0, many), range(many), messages, [now] * many)
     outcome = process(batch, feed, policy, Catalogue(), erased)
-    verdicts = Counter({Verdict(feed.name, "accepted"): outcome.events.height + outcome.repeated})
-    verdicts[Verdict(feed.name, "erased")] = outcome.withheld.height
+    results = Counter({ReplayResult(feed.name, "accepted"): outcome.events.height + outcome.repeated})
+    results[ReplayResult(feed.name, "erased")] = outcome.suppressed.height
     for kind, reason in outcome.rejects.select("kind", "reason").iter_rows():
-        verdicts[Verdict(feed.name, kind, reason)] += 1
-    return +verdicts
+        results[ReplayResult(feed.name, kind, reason)] += 1
+    return +results

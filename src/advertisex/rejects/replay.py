@@ -39,7 +39,7 @@ class Replayed:
 
     sent: dict[Partition, Sent] = field(default_factory=dict)
     feeds: dict[str, int] = field(default_factory=dict)
-    unmendable: int = 0
+    unrepairable: int = 0
     left: int = 0
     unmatched: tuple[str, ...] = ()
     interrupted: bool = False
@@ -87,7 +87,7 @@ def replay(
         if stop.is_set():
             done.interrupted = True
             break
-        done.unmendable += part.unmendable
+        done.unrepairable += part.unrepairable
         if part.messages:
             places = log.append_each(selection.feeds[part.feed].topic, list(part.messages.values()))
             store.mark_replayed(dict(zip(part.messages, places, strict=True)))

@@ -8,8 +8,8 @@ import polars as pl
 from advertisex.batches import Position
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.mapping import Mapping as FieldMapping
-from advertisex.rejects.mending import Mend, mender
+from advertisex.ingestion.mapping import FieldMapping
+from advertisex.rejects.mending import Repair, repairer
 from advertisex.stores.contract import EventStore, RejectQuery
 
 #: Messages that are appended, and then marked, at once; their weight is bounded likewise.
@@ -46,7 +46,7 @@ class Part:
 
     feed: str
     messages: dict[Position, bytes] = field(default_factory=dict)
-    unmendable: int = 0
+    unrepairable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Chosen:
     """
 
     query: RejectQuery
-    menders: dict[str, Mend]
+    repairers: dict[str, Repair]
     rejects: int
     left: int
     mapping: FieldMapping
@@ -73,8 +73,8 @@ class Chosen:
         """The rejects in the order of their positions, a bounded number and weight at a time."""
         for frame in store.scan_rejects(self.query):
             for (feed,), rejects in frame.partition_by("feed", as_dict=True, maintain_order=True).items():
-                if mend := self.menders.get(feed):  # another feed had none when they were counted
-                    yield from _parts(feed, rejects, mend)
+                if hint := self.repairers.get(feed):  # another feed had none when they were counted
+                    yield from _parts(feed, rejects, hint)
 
     def unmatched(self) -> tuple[str, ...]:
         """The columns of the mapping that no message had, once all have been seen."""
@@ -96,15 +96,15 @@ def choose(store: EventStore, selection: Selection) -> Chosen:
     if before and query.positions is not None and not selection.force:
         raise ConfigurationError(
             f"{before:,} of {total:,} were replayed before, and nothing was sent",
-            mend="`advertisex rejects show` tells where they went; --force sends them again",
+            hint="`advertisex rejects show` tells where they went; --force sends them again",
         )
     if not selection.force:
         query = replace(query, replayed=False)
     left = 0 if selection.force else before
     missing = set(selection.mapping.rename)
     feeds = sorted(set(store.reject_counts(query)["feed"]))
-    menders = {name: mender(selection.feeds[name], selection.mapping, missing) for name in feeds}
-    return Chosen(query, menders, total - left, left, selection.mapping, missing)
+    repairers = {name: repairer(selection.feeds[name], selection.mapping, missing) for name in feeds}
+    return Chosen(query, repairers, total - left, left, selection.mapping, missing)
 
 
 def _check_known(store: EventStore, query: RejectQuery) -> None:
@@ -112,7 +112,7 @@ def _check_known(store: EventStore, query: RejectQuery) -> None:
     if unknown := sorted(set(query.positions or ()) - found):
         more = f", nor at {len(unknown) - 1:,} more of these positions" if len(unknown) > 1 else ""
         raise ConfigurationError(
-            f"there is no reject at {unknown[0]}{more}", mend="`advertisex rejects list` shows where they are"
+            f"there is no reject at {unknown[0]}{more}", hint="`advertisex rejects list` shows where they are"
         )
 
 
@@ -121,15 +121,15 @@ def positions_of(rejects: pl.DataFrame) -> list[Position]:
     return [Position(*row) for row in rejects.select("topic", "partition", "offset").iter_rows()]
 
 
-def _parts(feed: str, rejects: pl.DataFrame, mend: Mend) -> Iterator[Part]:
+def _parts(feed: str, rejects: pl.DataFrame, hint: Repair) -> Iterator[Part]:
     part, weight = Part(feed), 0
     for position, payload in zip(positions_of(rejects), rejects["payload"], strict=True):
-        mended = mend(payload)
-        if mended is None:
-            part.unmendable += 1
+        repaired = hint(payload)
+        if repaired is None:
+            part.unrepairable += 1
         else:
-            part.messages[position] = mended
-            weight += len(mended)
+            part.messages[position] = repaired
+            weight += len(repaired)
         if len(part.messages) == _MESSAGES or weight >= _BYTES:
             yield part
             part, weight = Part(feed), 0

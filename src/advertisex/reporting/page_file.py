@@ -6,7 +6,7 @@ from pathlib import Path
 
 from advertisex.errors import ConfigurationError
 
-_MEND = "name a file in a folder that you may write to"
+_HINT = "name a file in a folder that you may write to"
 
 
 def page_target(path: Path) -> Path:
@@ -16,14 +16,14 @@ def page_target(path: Path) -> Path:
         ConfigurationError: no page can be written there.
     """
     if str(path) == "-":
-        raise ConfigurationError("a page is written to a file, not to stdout", where="--html -", mend="name a file")
+        raise ConfigurationError("a page is written to a file, not to stdout", where="--html -", hint="name a file")
     target = path.resolve()
     if target.exists() and not target.is_file():
-        raise ConfigurationError("cannot write the page: that is no file", where=str(path), mend=_MEND)
+        raise ConfigurationError("cannot write the page: that is no file", where=str(path), hint=_HINT)
     if not target.parent.is_dir():
-        raise ConfigurationError("cannot write the page: there is no such folder", where=str(path), mend=_MEND)
+        raise ConfigurationError("cannot write the page: there is no such folder", where=str(path), hint=_HINT)
     if not os.access(target.parent, os.W_OK):
-        raise ConfigurationError("cannot write the page: the folder is read-only", where=str(path), mend=_MEND)
+        raise ConfigurationError("cannot write the page: the folder is read-only", where=str(path), hint=_HINT)
     return target
 
 
@@ -39,4 +39,4 @@ def write_page(target: Path, page: str) -> None:
         new.replace(target)
     except OSError as error:
         new.unlink(missing_ok=True)
-        raise ConfigurationError(f"cannot write the page: {error.strerror}", where=str(target), mend=_MEND) from error
+        raise ConfigurationError(f"cannot write the page: {error.strerror}", where=str(target), hint=_HINT) from error

@@ -10,7 +10,7 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Position
+from advertisex.batches import COMMIT_COLUMNS, COUNT_NAMES, Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.errors import StoreMissing
 from advertisex.findings import Finding
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
@@ -20,7 +20,7 @@ from advertisex.stores.duckdb_erasure import copy_without_what_was_deleted, dele
 from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
-from advertisex.stores.stamp import Clock, stamp_after, utc_now
+from advertisex.stores.stamp import Clock, commit_time_after, utc_now
 
 _SCAN_ROWS = 1_000_000
 #: Rejects are read a few at a time: their messages may be large.
@@ -53,7 +53,7 @@ class DuckdbStore:
         nothing = StoreMissing(
             "nothing has been stored yet",
             where=str(path),
-            mend="run `advertisex ingest` and `advertisex process` first",
+            hint="run `advertisex ingest` and `advertisex process` first",
         )
         if read_only and not path.exists():
             raise nothing
@@ -76,7 +76,7 @@ class DuckdbStore:
     def commit(self, outcome: Outcome) -> Counts:
         """See `EventStore.commit`."""
         with self._explained("cannot write to the event store"), self._transaction():
-            return write(self._db, outcome, stamp_after(self.settled(), self._clock))
+            return write(self._db, outcome, commit_time_after(self.settled(), self._clock))
 
     def ledger(self) -> list[LedgerRow]:
         """See `EventStore.ledger`."""
@@ -122,7 +122,8 @@ class DuckdbStore:
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
         """See `EventStore.commits`."""
-        columns = ", ".join(f'"{name}"' for name in COMMIT_COLUMNS)
+        stored = dict(zip(COUNT_NAMES, COUNTS, strict=True))
+        columns = ", ".join(f'"{stored.get(name, name)}" AS "{name}"' for name in COMMIT_COLUMNS)
         order = 'topic, partition, "start", "end", committed_at'
         where, values = commit_conditions(since)
         return self._frame(f"SELECT {columns} FROM commits {where} ORDER BY {order}", values)
@@ -182,7 +183,7 @@ class DuckdbStore:
         """See `EventStore.remove`."""
         with self._explained("cannot write to the event store"):
             with self._transaction():
-                removed = delete(self._db, removal, stamp_after(self.settled(), self._clock))
+                removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
             fresh = copy_without_what_was_deleted(self._db, self._path)
             self._db.close()
             try:

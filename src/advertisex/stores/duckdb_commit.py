@@ -5,24 +5,25 @@ events within the batch's own window of event time are looked through, and those
 stragglers: the cost of deduplication hardly grows with history.
 """
 
+from dataclasses import astuple
 from datetime import datetime
 
 import duckdb
 import numpy as np
 import polars as pl
 
-from advertisex.batches import Counts, Outcome, Span
+from advertisex.batches import COUNT_NAMES, Counts, Outcome, Span
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.same_log import check_same_log
 
-#: The columns of the ledger that count.
-COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed")
+#: The columns of the ledger's counts, in the order of `COUNT_NAMES`; this format still calls `redelivered` `replayed`.
+COUNTS = tuple("replayed" if name == "redelivered" else name for name in COUNT_NAMES)
 _DENSE_SHARE = 0.98
 
 
-def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> Counts:
+def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime) -> Counts:
     """Write an outcome under a time: events that are not stored yet, rejects, and the ledger. See `EventStore.commit`.
 
     Raises:
@@ -30,8 +31,8 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> C
         StoreError: the span is of another log than the ledger.
     """
     _advance(db, outcome)
-    stored = _insert_events(db, outcome, stamp)
-    _insert_rejects(db, outcome, stamp)
+    stored = _insert_events(db, outcome, commit_time)
+    _insert_rejects(db, outcome, commit_time)
     filtered = int((outcome.rejects["kind"] == "filtered").sum())
     counts = Counts(
         read=outcome.read,
@@ -39,9 +40,9 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> C
         duplicate=outcome.events.height - stored + outcome.repeated,
         filtered=filtered,
         rejected=outcome.rejects.height - filtered,
-        erased=outcome.withheld.height,
+        erased=outcome.suppressed.height,
     )
-    _add_counts(db, outcome, counts, stamp)
+    _add_counts(db, outcome, counts, commit_time)
     return counts
 
 
@@ -69,7 +70,7 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
         raise _moved(span, "the ledger has moved on")
 
 
-def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> int:
+def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime) -> int:
     events, span = outcome.events, outcome.span
     if not events.height:
         return 0
@@ -92,14 +93,14 @@ def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datet
             ) known
             ON b.event_id::UUID = known.event_id AND b.event_time = known.event_time
             """,
-            (span.topic, span.partition, stamp),
+            (span.topic, span.partition, commit_time),
         ).fetchone()
     finally:
         db.unregister("batch")
     return int(inserted[0]) if inserted else 0
 
 
-def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: datetime) -> None:
+def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime) -> None:
     if not outcome.rejects.height:
         return
     span = outcome.span
@@ -108,24 +109,25 @@ def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, stamp: date
         db.execute(
             'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
             "NULL FROM refused",
-            (span.topic, span.partition, outcome.feed, stamp),
+            (span.topic, span.partition, outcome.feed, commit_time),
         )
     finally:
         db.unregister("refused")
 
 
-def _add_counts(db: duckdb.DuckDBPyConnection, outcome: Outcome, counts: Counts, stamp: datetime) -> None:
+def _add_counts(db: duckdb.DuckDBPyConnection, outcome: Outcome, counts: Counts, commit_time: datetime) -> None:
     span = outcome.span
-    added = ", ".join(f'"{name}" = "{name}" + {getattr(counts, name)}' for name in COUNTS)
+    added = ", ".join(
+        f'"{column}" = "{column}" + {number}' for column, number in zip(COUNTS, astuple(counts), strict=True)
+    )
     db.execute(
         f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?",
         (span.topic, span.partition),
     )
-    numbers = (getattr(counts, name) for name in COUNTS)
     db.execute(
         f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {", ".join(COUNTS)}) '
         f"VALUES ({', '.join('?' * (6 + len(COUNTS)))})",
-        (span.topic, span.partition, outcome.feed, span.start, span.end, stamp, *numbers),
+        (span.topic, span.partition, outcome.feed, span.start, span.end, commit_time, *astuple(counts)),
     )
 
 
@@ -133,7 +135,7 @@ def _moved(span: Span, why: str) -> LedgerMoved:
     return LedgerMoved(
         f"{why}; nothing of this batch was written",
         where=f"{span.topic}/{span.partition}/{span.start}",
-        mend="another run has processed it: run `advertisex process` again to go on from the ledger",
+        hint="another run has processed it: run `advertisex process` again to go on from the ledger",
     )
 
 

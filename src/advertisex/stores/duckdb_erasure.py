@@ -16,7 +16,7 @@ from advertisex.feeds import FEEDS
 from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 
 
-def delete(db: duckdb.DuckDBPyConnection, removal: Removal, stamp: datetime) -> pl.DataFrame:
+def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetime) -> pl.DataFrame:
     """Delete what is to go, and move its counts; within a transaction of the caller. See `EventStore.remove`."""
     removed: Counter[tuple[Partition, str, str]] = Counter()
     for feed in FEEDS:
@@ -30,7 +30,7 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, stamp: datetime) -> 
         by_partition.setdefault((partition, feed), Counter())[COUNTED_AS[kind]] += count
     for (partition, feed), counts in by_partition.items():
         moved = {name: -count for name, count in counts.items()}
-        _count(db, partition, feed, Counts(**moved, erased=counts.total()), stamp, removal.erasure)
+        _count(db, partition, feed, Counts(**moved, erased=counts.total()), commit_time, removal.erasure)
     return _removed_by(db, removal.erasure)
 
 
@@ -58,7 +58,7 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Cou
 
 
 def _count(
-    db: duckdb.DuckDBPyConnection, of: Partition, feed: str, counts: Counts, stamp: datetime, erasure: str
+    db: duckdb.DuckDBPyConnection, of: Partition, feed: str, counts: Counts, commit_time: datetime, erasure: str
 ) -> None:
     db.execute(
         "UPDATE ledger SET stored = stored + ?, filtered = filtered + ?, rejected = rejected + ?, erased = erased + ? "
@@ -70,7 +70,7 @@ def _count(
         "rejected, erased, replayed, erasure) "
         "SELECT topic, partition, ?, next_offset, next_offset, ?, 0, ?, 0, ?, ?, ?, 0, ? "
         "FROM ledger WHERE topic = ? AND partition = ?",
-        (feed, stamp, counts.stored, counts.filtered, counts.rejected, counts.erased, erasure, *of),
+        (feed, commit_time, counts.stored, counts.filtered, counts.rejected, counts.erased, erasure, *of),
     )
 
 

@@ -17,13 +17,13 @@ def explanation(what: str, error: Exception, path: Path) -> StoreError:
         return StoreBusy(
             f"the event store is in use by {by}: DuckDB admits one process that writes, and no reader beside it",
             where=str(path),
-            mend="wait until it is done or end it, then run this again",
+            hint="wait until it is done or end it, then run this again",
         )
-    mend = "check the disk, the rights on the file, and that it is a store of AdvertiseX"
+    hint = "check the disk, the rights on the file, and that it is a store of AdvertiseX"
     if isinstance(error, duckdb.OutOfMemoryException):
-        mend = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
+        hint = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
     if "not found in FROM clause" in text:
-        mend = "an earlier version made this store: `advertisex process` brings it up to date"
+        hint = "an earlier version made this store: `advertisex process` brings it up to date"
     if "does not exist" in text:
-        mend = "the file is no store of AdvertiseX: name another with --store or --data"
-    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), mend=mend)
+        hint = "the file is no store of AdvertiseX: name another with --store or --data"
+    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), hint=hint)

@@ -22,7 +22,7 @@ from advertisex.findings import Finding
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch_address import address_of
-from advertisex.stores.elasticsearch_bulk import Crew, Lines, chunks, lines_of, send
+from advertisex.stores.elasticsearch_bulk import BulkLines, BulkPool, chunks, lines_of, send
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_erasure import Eraser
 from advertisex.stores.elasticsearch_frames import frame_of, frames
@@ -30,7 +30,7 @@ from advertisex.stores.elasticsearch_indices import Indices
 from advertisex.stores.elasticsearch_inspect import inspect
 from advertisex.stores.elasticsearch_known import Known, known_of
 from advertisex.stores.elasticsearch_ledger import Ledger, moved
-from advertisex.stores.elasticsearch_ledger_documents import Standing
+from advertisex.stores.elasticsearch_ledger_documents import LedgerState
 from advertisex.stores.elasticsearch_notes import Notes
 from advertisex.stores.elasticsearch_rejects import document_ids, marking, reject_query, without_value
 from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
@@ -41,7 +41,7 @@ from advertisex.stores.elasticsearch_search import (
     in_range,
     search_all,
 )
-from advertisex.stores.stamp import Clock, stamp_after, utc_now
+from advertisex.stores.stamp import Clock, commit_time_after, utc_now
 
 #: Whole numbers beyond this are not exact as floating point, in which Elasticsearch adds up.
 _EXACT = 2**53
@@ -61,7 +61,7 @@ class _Written:
     """What became of some events: how many were known, and why which others were refused, by offset."""
 
     known: Known
-    refused: dict[int, str]
+    rejected: dict[int, str]
 
 
 class ElasticsearchStore:
@@ -93,7 +93,7 @@ class ElasticsearchStore:
         self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits)
         self._notes = Notes(self._connection, self._indices.notes)
         self._eraser = Eraser(self._connection, self._indices, self._ledger)
-        self._crew = Crew(settings.parallel)
+        self._pool = BulkPool(settings.parallel)
         try:
             self._open(read_only=read_only)
         except BaseException:
@@ -111,25 +111,25 @@ class ElasticsearchStore:
         check_whole(outcome)
         before = self._ledger.at_start_of(outcome.span)
         self._check_erasures(outcome, before)
-        stamp = stamp_after(before.committed_at, self._clock)
-        known, refused = Known(), dict[int, str]()
-        for written in self._crew.run(self._event_jobs(outcome, stamp)):
+        commit_time = commit_time_after(before.committed_at, self._clock)
+        known, rejected = Known(), dict[int, str]()
+        for written in self._pool.run(self._event_jobs(outcome, commit_time)):
             known += written.known
-            refused |= written.refused
-        rejects = pl.concat([outcome.rejects, refused_by_store(outcome, refused)]) if refused else outcome.rejects
-        self._write_rejects(outcome, rejects, stamp)
-        self._eraser.remove_withheld(outcome)
+            rejected |= written.rejected
+        rejects = pl.concat([outcome.rejects, refused_by_store(outcome, rejected)]) if rejected else outcome.rejects
+        self._write_rejects(outcome, rejects, commit_time)
+        self._eraser.remove_suppressed(outcome)
         filtered = int((rejects["kind"] == "filtered").sum())
         counts = Counts(
             read=outcome.read,
-            stored=outcome.events.height - known.duplicates - len(refused),
+            stored=outcome.events.height - known.duplicates - len(rejected),
             duplicate=known.duplicates + outcome.repeated,
             filtered=filtered,
             rejected=rejects.height - filtered,
-            erased=outcome.withheld.height,
-            replayed=known.replays,
+            erased=outcome.suppressed.height,
+            redelivered=known.redelivered,
         )
-        self._ledger.advance(outcome, before, counts, stamp)
+        self._ledger.advance(outcome, before, counts, commit_time)
         return counts
 
     def ledger(self) -> list[LedgerRow]:
@@ -150,7 +150,7 @@ class ElasticsearchStore:
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
         """See `EventStore.mark_replayed`."""
-        for _ in self._crew.run(marking(self._connection, self._indices.rejects, replays)):
+        for _ in self._pool.run(marking(self._connection, self._indices.rejects, replays)):
             pass
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
@@ -231,7 +231,7 @@ class ElasticsearchStore:
     def close(self) -> None:
         """See `EventStore.close`."""
         self.interrupt()
-        self._crew.close()
+        self._pool.close()
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -249,10 +249,10 @@ class ElasticsearchStore:
             raise StoreMissing(
                 "nothing has been stored yet",
                 where=str(self._connection.address),
-                mend="run `advertisex ingest` and `advertisex process` first",
+                hint="run `advertisex ingest` and `advertisex process` first",
             )
 
-    def _check_erasures(self, outcome: Outcome, before: Standing) -> None:
+    def _check_erasures(self, outcome: Outcome, before: LedgerState) -> None:
         """Refuse an outcome that was made without an erasure.
 
         An erasure tells every partition that has a document by then: where there is no row yet, it may have come just
@@ -265,50 +265,50 @@ class ElasticsearchStore:
             raise StoreError(
                 f"{before.erasures} users were erased, but there are notes of only {noted}: others would come back",
                 where=f"{self._indices.notes} at {self._connection.address}",
-                mend="restore that index from a snapshot",
+                hint="restore that index from a snapshot",
             )
         if noted > outcome.erasures:
             raise moved(outcome.span, "a user was erased since")
 
-    def _event_jobs(self, outcome: Outcome, stamp: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
+    def _event_jobs(self, outcome: Outcome, commit_time: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
         if not outcome.events.height:
             return
         periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
         for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
             index = f"{self._indices.alias(outcome.feed)}-{period}"
             self._indices.make(index)
-            for chunk in chunks(with_provenance(events, outcome, stamp)):
+            for chunk in chunks(with_provenance(events, outcome, commit_time)):
                 lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
                 for rows in lines.parts():
                     yield partial(self._write_events, outcome, index, chunk, lines, rows)
 
     def _write_events(
-        self, outcome: Outcome, index: str, events: pl.DataFrame, lines: Lines, rows: range, stop: threading.Event
+        self, outcome: Outcome, index: str, events: pl.DataFrame, lines: BulkLines, rows: range, stop: threading.Event
     ) -> _Written:
-        known, refused = Known(), dict[int, str]()
+        known, rejected = Known(), dict[int, str]()
         waiting: Sequence[int] = rows
         while waiting:
-            verdicts = send(self._connection, index, lines, waiting, stop)
-            refused |= {events["offset"][row]: why for row, why in verdicts.refused}
-            found, gone = known_of(self._connection, index, events[verdicts.conflicts], outcome.span.of, stop)
+            result = send(self._connection, index, lines, waiting, stop)
+            rejected |= {events["offset"][row]: why for row, why in result.rejected}
+            found, gone = known_of(self._connection, index, events[result.conflicts], outcome.span.of, stop)
             known += found
-            waiting = [verdicts.conflicts[place] for place in gone]  # erased since: they can be written now
-        return _Written(known, refused)
+            waiting = [result.conflicts[place] for place in gone]  # erased since: they can be written now
+        return _Written(known, rejected)
 
-    def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, stamp: datetime) -> None:
-        documents = with_provenance(rejects, outcome, stamp).with_columns(feed=pl.lit(outcome.feed))
+    def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime) -> None:
+        documents = with_provenance(rejects, outcome, commit_time).with_columns(feed=pl.lit(outcome.feed))
         jobs = (
             partial(self._write_some_rejects, lines, rows)
             for chunk in chunks(documents)
             for lines in [lines_of(chunk, document_ids(), "index")]
             for rows in lines.parts()
         )
-        for _ in self._crew.run(jobs):
+        for _ in self._pool.run(jobs):
             pass
 
-    def _write_some_rejects(self, lines: Lines, rows: range, stop: threading.Event) -> None:
-        verdicts = send(self._connection, self._indices.rejects, lines, rows, stop)
-        for _, why in verdicts.refused:  # there is nowhere else to keep it
+    def _write_some_rejects(self, lines: BulkLines, rows: range, stop: threading.Event) -> None:
+        result = send(self._connection, self._indices.rejects, lines, rows, stop)
+        for _, why in result.rejected:  # there is nowhere else to keep it
             raise StoreError(f"cannot keep a reject: {without_value(why)}", where=str(self._connection.address))
 
     def _exact_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:

@@ -36,7 +36,7 @@ def address_of(url: str) -> Address:
     if not host or port == 0 or parts.query or parts.fragment or "@" in parts.path:  # its password has a / in it
         raise ConfigurationError(
             "the URL of the Elasticsearch store cannot be read",
-            mend="write it as elasticsearch://user:password@host:9200, special characters of the password as %XX",
+            hint="write it as elasticsearch://user:password@host:9200, special characters of the password as %XX",
         ) from None
     return Address(
         host=host,

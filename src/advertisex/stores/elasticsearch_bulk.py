@@ -72,7 +72,7 @@ _decode = msgspec.json.Decoder(_BulkAnswer).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class BulkLines:
     """The lines of some operations, an action and a document each, as one buffer; `borders` part them."""
 
     data: memoryview
@@ -100,14 +100,14 @@ class Lines:
 
 
 @dataclass(slots=True)
-class Verdicts:
+class BulkResult:
     """What became of the rows of a request, beside those that were written, and those to update that are gone."""
 
     conflicts: list[int]
-    refused: list[tuple[int, str]]
+    rejected: list[tuple[int, str]]
 
 
-def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create", "index", "update"]) -> Lines:
+def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create", "index", "update"]) -> BulkLines:
     """The lines that write each row of a frame as a document.
 
     Args:
@@ -125,7 +125,7 @@ def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create",
     array = lines["lines"].rechunk().to_arrow().cast(pa.large_string())
     _, offsets, data = array.buffers()
     borders = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    return Lines(memoryview(data), borders)
+    return BulkLines(memoryview(data), borders)
 
 
 def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -142,34 +142,36 @@ def _as_json(name: str, dtype: pl.DataType) -> pl.Expr:
     return column.bin.encode("base64") if dtype == pl.Binary else column
 
 
-def send(connection: Connection, index: str, lines: Lines, rows: Sequence[int], stop: threading.Event) -> Verdicts:
+def send(
+    connection: Connection, index: str, lines: BulkLines, rows: Sequence[int], stop: threading.Event
+) -> BulkResult:
     """Send some lines until each has its verdict.
 
     Raises:
         StoreError: the index or the cluster takes none of them; some may be written.
     """
-    verdicts = Verdicts([], [])
-    patience = connection.patience(_WHAT, None, stop)
+    result = BulkResult([], [])
+    backoff = connection.backoff(_WHAT, None, stop)
     waiting: deque[Sequence[int]] = deque([rows])
     while waiting:
         rows = waiting.popleft()
         answer = connection.request(
-            "POST", f"/{quote(index)}/_bulk?{_QUERY}", lines.body(rows), what=_WHAT, accept={413}, patience=patience
+            "POST", f"/{quote(index)}/_bulk?{_QUERY}", lines.body(rows), what=_WHAT, accept={413}, backoff=backoff
         )
         if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             if len(rows) == 1:
-                verdicts.refused.append((rows[0], "larger than the cluster takes (413)"))
+                result.rejected.append((rows[0], "larger than the cluster takes (413)"))
             else:
                 waiting.extendleft((rows[len(rows) // 2 :], rows[: len(rows) // 2]))
             continue
-        again, why, busy = _triage(connection, index, _items(connection, answer.data, len(rows)), rows, verdicts)
+        again, why, busy = _triage(connection, index, _items(connection, answer.data, len(rows)), rows, result)
         if again:
             if len(again) < len(rows):
-                patience.progressed()
-            patience.pause(why, busy=busy)
+                backoff.progressed()
+            backoff.pause(why, busy=busy)
             waiting.appendleft(again)
-    patience.done()
-    return verdicts
+    backoff.done()
+    return result
 
 
 def _items(connection: Connection, data: bytes, expected: int) -> list[_Item]:
@@ -187,12 +189,12 @@ def _strange(connection: Connection) -> StoreError:
     return StoreError(
         "what answers a bulk request there is not Elasticsearch",
         where=str(connection.address),
-        mend="check the host and port of --store",
+        hint="check the host and port of --store",
     )
 
 
 def _triage(
-    connection: Connection, index: str, items: Sequence[_Item], rows: Sequence[int], verdicts: Verdicts
+    connection: Connection, index: str, items: Sequence[_Item], rows: Sequence[int], result: BulkResult
 ) -> tuple[list[int], str, bool]:
     """Judge every item; returns the rows to be sent again, why, and whether the cluster asks for fewer requests."""
     again, why, busy = [], "", False
@@ -203,13 +205,13 @@ def _triage(
         if problem.type == _GONE:
             continue
         if item.status == HTTPStatus.CONFLICT:
-            verdicts.conflicts.append(row)
+            result.conflicts.append(row)
         elif item.status in TRANSIENT:
             again.append(row)
             why = f"{item.status} {problem}"
             busy |= item.status == BUSY
         elif item.status == HTTPStatus.BAD_REQUEST and _is_the_documents(problem):
-            verdicts.refused.append((row, str(problem)))
+            result.rejected.append((row, str(problem)))
         else:
             raise connection.failure(f"{_WHAT} (index {index})", item.status, problem)
     return again, why, busy
@@ -227,11 +229,11 @@ def delete_documents(connection: Connection, names: Iterable[tuple[str, str]]) -
     """
     left = iter(names)
     while waiting := list(islice(left, _DELETED_AT_ONCE)):
-        patience = connection.patience(_WHAT, None)
+        backoff = connection.backoff(_WHAT, None)
         while waiting:
             actions = (msgspec.json.encode({"delete": {"_index": index, "_id": name}}) for index, name in waiting)
             body = b"\n".join(actions) + b"\n"
-            data = connection.request("POST", f"/_bulk?{_DELETE_QUERY}", body, what=_WHAT, patience=patience).data
+            data = connection.request("POST", f"/_bulk?{_DELETE_QUERY}", body, what=_WHAT, backoff=backoff).data
             again = []
             for what, item in zip(waiting, _decode_deleted(data).items, strict=True):
                 problem = item.delete.error or Problem(reason="no reason is given")
@@ -241,11 +243,11 @@ def delete_documents(connection: Connection, names: Iterable[tuple[str, str]]) -
                     raise connection.failure(f"{_WHAT} (index {what[0]})", item.delete.status, problem)
             waiting = [what for what, _ in again]
             if again:
-                patience.pause(str(again[0][1]))
-        patience.done()
+                backoff.pause(str(again[0][1]))
+        backoff.done()
 
 
-class Crew:
+class BulkPool:
     """Threads that send bodies, a few at a time, so that memory is bounded.
 
     Args:
@@ -253,7 +255,7 @@ class Crew:
     """
 
     def __init__(self, parallel: int) -> None:
-        self._ahead = parallel + 1
+        self._prefetch = parallel + 1
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="elasticsearch")
 
     def run(self, jobs: Iterable[Callable[[threading.Event], T]]) -> Iterator[T]:
@@ -262,7 +264,7 @@ class Crew:
         under_way: deque[Future[T]] = deque()
         try:
             for job in jobs:
-                if len(under_way) >= self._ahead:
+                if len(under_way) >= self._prefetch:
                     yield under_way.popleft().result()
                 under_way.append(self._pool.submit(job, stop))
             while under_way:

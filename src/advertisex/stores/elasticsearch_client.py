@@ -19,14 +19,14 @@ from elastic_transport.client_utils import basic_auth_to_header
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.elasticsearch_address import Address
-from advertisex.stores.elasticsearch_patience import LONGEST_BUSY_PAUSE, Patience
-from advertisex.stores.elasticsearch_tls import check_authority, mend_of_tls, plain_reason
+from advertisex.stores.elasticsearch_patience import LONGEST_BUSY_PAUSE, Backoff
+from advertisex.stores.elasticsearch_tls import check_authority, plain_reason, tls_hint
 from advertisex.stores.interruptible import GivenUp, interruptible
 
 #: Seconds without an answer before a request counts as lost. Retrying is safe, but loads a busy cluster once more.
 REQUEST_TIMEOUT = 60.0
 #: For so long a question is tried again. A commit is tried until it succeeds.
-PATIENCE = 10.0
+BACKOFF = 10.0
 
 #: The cluster is busy or away, and will be back: busy, gateway errors, a node that is starting.
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
@@ -84,9 +84,9 @@ class Connection:
         self._answered = False
         self._node = Urllib3HttpNode(_node_config(address, settings))
 
-    def patience(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Patience:
+    def backoff(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Backoff:
         """For trying `what` again; see `Patience`."""
-        return Patience(what, self.address, seconds, [self.interrupted, *([stop] if stop else [])], self._count_retry)
+        return Backoff(what, self.address, seconds, [self.interrupted, *([stop] if stop else [])], self._count_retry)
 
     def request(
         self,
@@ -96,7 +96,7 @@ class Connection:
         *,
         what: str = "read the event store",
         accept: Collection[int] = (),
-        patience: Patience | None = None,
+        backoff: Backoff | None = None,
     ) -> Answer:
         """Send a request, again where that can help, and return its answer.
 
@@ -106,7 +106,7 @@ class Connection:
             body: bytes are sent as they are (lines of a bulk), anything else as JSON.
             what: we want to do, for messages.
             accept: statuses of failure that the caller handles.
-            patience: how long it is tried again.
+            backoff: how long it is tried again.
 
         Raises:
             StoreError: it failed for good.
@@ -114,7 +114,7 @@ class Connection:
         """
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         kind = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
-        patience = patience or self.patience(what, PATIENCE)
+        backoff = backoff or self.backoff(what, BACKOFF)
         send = partial(
             self._node.perform_request, method, path, data, headers=_headers(kind), request_timeout=REQUEST_TIMEOUT
         )
@@ -122,39 +122,39 @@ class Connection:
             try:
                 meta, raw = interruptible(send, self.interrupted)
             except GivenUp:
-                raise patience.given_up() from None
+                raise backoff.given_up() from None
             except (NotConnected, ConnectionTimeout, OSError) as error:
                 self._raise_if_for_good(what, error)
-                patience.pause(self._why(error))
+                backoff.pause(self._why(error))
                 continue
             self._answered = True
             if method != "HEAD" and not raw and _ended_early(meta.headers):
-                patience.pause(_CUT)
+                backoff.pause(_CUT)
                 continue
             if meta.status < HTTPStatus.MULTIPLE_CHOICES or meta.status in accept:
                 return Answer(meta.status, raw)
             if meta.status not in TRANSIENT:
                 raise self.failure(what, meta.status, problem_in(raw, meta.status))
             why = f"{meta.status} {problem_in(raw, meta.status)}"
-            patience.pause(why, busy=meta.status == BUSY, at_least=_asked_to_wait(meta.headers))
+            backoff.pause(why, busy=meta.status == BUSY, at_least=_asked_to_wait(meta.headers))
 
     def failure(self, what: str, status: int, problem: Problem) -> StoreError:
         """The error for an answer that no retry mends."""
-        mend = ""
+        hint = ""
         if "cluster_block" in problem.type:
-            mend = "lift the block on that index (setting index.blocks.*), then run this again"
+            hint = "lift the block on that index (setting index.blocks.*), then run this again"
         elif status == HTTPStatus.UNAUTHORIZED:
-            mend = "check the user and password in the URL, or the setting elasticsearch.api_key"
+            hint = "check the user and password in the URL, or the setting elasticsearch.api_key"
         elif status == HTTPStatus.FORBIDDEN:
-            mend = "give this user the role that docs/cluster.md has for it under Rights"
+            hint = "give this user the role that docs/cluster.md has for it under Rights"
         elif "maximum" in str(problem) and "shards" in str(problem):
-            mend = "set elasticsearch.period to month, delete indices, or raise cluster.max_shards_per_node"
+            hint = "set elasticsearch.period to month, delete indices, or raise cluster.max_shards_per_node"
         elif problem.type == "index_not_found_exception":
-            mend = "it was deleted: restore it from a snapshot, or set elasticsearch.prefix to begin a new store"
+            hint = "it was deleted: restore it from a snapshot, or set elasticsearch.prefix to begin a new store"
         elif self.address.path and status in _NO_SUCH_PATH:
-            mend = f"is {self.address.path} the path of a gateway? if not, leave it out of the URL in --store"
+            hint = f"is {self.address.path} the path of a gateway? if not, leave it out of the URL in --store"
         return StoreError(
-            f"cannot {what}: Elasticsearch answers {status}: {problem}", where=str(self.address), mend=mend
+            f"cannot {what}: Elasticsearch answers {status}: {problem}", where=str(self.address), hint=hint
         )
 
     def close(self) -> None:
@@ -166,9 +166,9 @@ class Connection:
             self.retries += 1
 
     def _raise_if_for_good(self, what: str, error: Exception) -> None:
-        if mend := mend_of_tls(error):
+        if hint := tls_hint(error):
             why = f"no secure connection: {_plainly(error)}"
-            raise StoreError(f"cannot {what}: {why}", where=str(self.address), mend=mend) from error
+            raise StoreError(f"cannot {what}: {why}", where=str(self.address), hint=hint) from error
 
     def _why(self, error: Exception) -> str:
         plainly = _plainly(error)

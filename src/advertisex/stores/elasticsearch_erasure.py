@@ -81,17 +81,17 @@ class Eraser:
                 gone.update({(row.feed, kind): -getattr(row, name) for kind, name in COUNTED_AS.items()})
         return +gone
 
-    def remove_withheld(self, outcome: Outcome) -> None:
+    def remove_suppressed(self, outcome: Outcome) -> None:
         """Delete what a commit that was broken off, or fenced off, has left of messages that are withheld now."""
-        if outcome.withheld.is_empty():
+        if outcome.suppressed.is_empty():
             return
         of, alias = outcome.span.of, self._indices.alias(outcome.feed)
-        events = outcome.withheld.drop_nulls()
+        events = outcome.suppressed.drop_nulls()
         periods = events.select(self._indices.period_of(pl.col("event_time"))).to_series()
         names = [(f"{alias}-{period}", event.hex()) for period, event in zip(periods, events["event_id"], strict=True)]
         # the same event of another message was counted, so that it is for the erasure to take away
         own = left_at(self._connection, names, of, events["offset"])
-        places = ((self._indices.rejects, f"{of.topic}-{of.partition}-{at}") for at in outcome.withheld["offset"])
+        places = ((self._indices.rejects, f"{of.topic}-{of.partition}-{at}") for at in outcome.suppressed["offset"])
         delete_documents(self._connection, [*own, *places])
 
     def _events(self, removal: Removal) -> Iterator[_Found]:
@@ -112,8 +112,8 @@ class Eraser:
         """Have the deleted documents dropped from the files: a deletion alone only marks them."""
         for index in sorted(indices):
             for path in ("_flush", "_forcemerge?only_expunge_deletes=true"):
-                patience = self._connection.patience(_WHAT, None)
+                backoff = self._connection.backoff(_WHAT, None)
                 self._connection.request(
-                    "POST", f"/{quote(index)}/{path}", what=_WHAT, accept={HTTPStatus.NOT_FOUND}, patience=patience
+                    "POST", f"/{quote(index)}/{path}", what=_WHAT, accept={HTTPStatus.NOT_FOUND}, backoff=backoff
                 )
-                patience.done()
+                backoff.done()

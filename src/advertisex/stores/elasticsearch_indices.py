@@ -23,11 +23,12 @@ from urllib.parse import quote
 
 import polars as pl
 
+from advertisex.batches import COUNT_NAMES
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.elasticsearch_client import Connection, problem_in
-from advertisex.stores.elasticsearch_patience import Patience
+from advertisex.stores.elasticsearch_patience import Backoff
 
 #: The names of the original system.
 ALIASES = {
@@ -77,7 +78,8 @@ _REJECT: dict[str, Any] = {
     "payload": {"type": "binary"},
     "replayed_to": _ID,
 }
-_NUMBERS = dict.fromkeys(("read", "stored", "duplicate", "filtered", "rejected", "erased", "replayed"), _COUNT)
+#: Of the ledger; this format still calls `redelivered` `replayed`.
+_NUMBERS = dict.fromkeys(("replayed" if name == "redelivered" else name for name in COUNT_NAMES), _COUNT)
 _COMMIT: dict[str, Any] = {
     "topic": _ID,
     "partition": {"type": "integer"},
@@ -156,9 +158,9 @@ class Indices:
         """Make an index unless it is there; its template says how. This is part of a commit, so it waits as one."""
         if name in self._known:
             return
-        patience = self._connection.patience(_WHAT, None)
-        self._send("PUT", f"/{quote(name)}", unless=_THERE, patience=patience)
-        patience.done()
+        backoff = self._connection.backoff(_WHAT, None)
+        self._send("PUT", f"/{quote(name)}", unless=_THERE, backoff=backoff)
+        backoff.done()
         self._known.add(name)
 
     def exists(self) -> bool:
@@ -175,7 +177,7 @@ class Indices:
                     f"the index {name} is none of the period {self._settings.period!r}, and duplicates would not be "
                     "found across periods",
                     where=str(self._connection.address),
-                    mend="set elasticsearch.period as it was, or set elasticsearch.prefix to begin a new store",
+                    hint="set elasticsearch.period as it was, or set elasticsearch.prefix to begin a new store",
                 )
         self._known |= set(names)
         if names:
@@ -204,11 +206,11 @@ class Indices:
         self._send("PUT", f"/{quote(name)}/_mapping", {"dynamic": "strict", "properties": mapping})
 
     def _send(
-        self, method: str, path: str, body: object | None = None, *, unless: str = "", patience: Patience | None = None
+        self, method: str, path: str, body: object | None = None, *, unless: str = "", backoff: Backoff | None = None
     ) -> None:
         """Make a change, unless it fails for a reason that is as good."""
         answer = self._connection.request(
-            method, path, body, what=_WHAT, accept={HTTPStatus.BAD_REQUEST}, patience=patience
+            method, path, body, what=_WHAT, accept={HTTPStatus.BAD_REQUEST}, backoff=backoff
         )
         if answer.status < HTTPStatus.BAD_REQUEST:
             return
@@ -219,7 +221,7 @@ class Indices:
             raise StoreError(
                 f"an index is in the way: {problem}",
                 where=str(self._connection.address),
-                mend="clone it under another name and delete it, or set elasticsearch.prefix",
+                hint="clone it under another name and delete it, or set elasticsearch.prefix",
             )
         raise self._connection.failure(_WHAT, answer.status, problem)
 

@@ -101,8 +101,8 @@ class _Cluster:
             return Finding("store's shards", True, f"{health['active_shards']:,}")
         limit = int(by_rank[0]) * health["number_of_data_nodes"]
         says = f"{health['active_shards']:,} of {limit:,} that the cluster admits"
-        mend = "set elasticsearch.period to month, delete old indices, or raise cluster.max_shards_per_node"
-        return Finding("store's shards", health["active_shards"] < _SHARDS_USED * limit, says, mend)
+        hint = "set elasticsearch.period to month, delete old indices, or raise cluster.max_shards_per_node"
+        return Finding("store's shards", health["active_shards"] < _SHARDS_USED * limit, says, hint)
 
     def templates(self) -> Finding:
         """By which indices are made."""

@@ -24,15 +24,15 @@ class Known:
     """Events that were stored before.
 
     Attributes:
-        replays: by a commit of this same position that did not reach the ledger.
+        redelivered: by a commit of this same position that did not reach the ledger.
         duplicates: from another position.
     """
 
-    replays: int = 0
+    redelivered: int = 0
     duplicates: int = 0
 
     def __add__(self, other: "Known") -> "Known":
-        return Known(self.replays + other.replays, self.duplicates + other.duplicates)
+        return Known(self.redelivered + other.redelivered, self.duplicates + other.duplicates)
 
 
 class _Position(msgspec.Struct):
@@ -63,16 +63,16 @@ def known_of(
     for start in range(0, events.height, _IDS):
         part = events[start : start + _IDS]
         found = _look_up(connection, index, part["event_id"].to_list(), stop)
-        replays = duplicates = 0
+        redelivered = duplicates = 0
         for row, (offset, document) in enumerate(zip(part["offset"].to_list(), found, strict=True), start):
             position = document.source
             if position is None:
                 gone.append(row)
             elif (position.topic, position.partition, position.offset) == (*of, offset):
-                replays += 1
+                redelivered += 1
             else:
                 duplicates += 1
-        known += Known(replays, duplicates)
+        known += Known(redelivered, duplicates)
     return known, gone
 
 
@@ -99,14 +99,14 @@ def _ask(
     connection: Connection, path: str, body: object, stop: threading.Event, absent: Collection[str] = ()
 ) -> list[_Found]:
     """What is there, in order; an error whose type is in `absent` means that a document is not."""
-    patience = connection.patience(_WHAT, None, stop)
+    backoff = connection.backoff(_WHAT, None, stop)
     while True:
-        answer = connection.request("POST", f"{path}?{_QUERY}", body, what=_WHAT, patience=patience)
+        answer = connection.request("POST", f"{path}?{_QUERY}", body, what=_WHAT, backoff=backoff)
         found = msgspec.json.decode(answer.data, type=_Answer).docs
         problem = next((one.error for one in found if one.error is not None and one.error.type not in absent), None)
         if problem is None:
-            patience.done()
+            backoff.done()
             return found
         if problem.type not in _AWAY:
             raise connection.failure(_WHAT, HTTPStatus.NOT_FOUND, problem)
-        patience.pause(str(problem))
+        backoff.pause(str(problem))

@@ -23,9 +23,9 @@ from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_ledger_documents import (
     CommitDocument,
     LedgerDocument,
+    LedgerState,
     Read,
     ReadCommit,
-    Standing,
     Wrote,
     iso,
     moment,
@@ -34,7 +34,7 @@ from advertisex.stores.elasticsearch_ledger_documents import (
 )
 from advertisex.stores.elasticsearch_search import all_of, between, search_all
 from advertisex.stores.same_log import check_same_log
-from advertisex.stores.stamp import stamp_after
+from advertisex.stores.stamp import commit_time_after
 
 _WHAT = "write to the ledger"
 _MOVED_ON = "the ledger has moved on"
@@ -81,23 +81,23 @@ class Ledger:
         made = (moment(source.last.committed_at) for source in self._sources() if source.last)
         return max(made, default=None)
 
-    def standing(self, of: Partition, *, forever: bool = True) -> Standing:
+    def state(self, of: Partition, *, forever: bool = True) -> LedgerState:
         """Where a partition stands now; this read sees every write that has ended."""
-        patience = self._connection.patience("read the ledger", None) if forever else None
+        backoff = self._connection.backoff("read the ledger", None) if forever else None
         answer = self._connection.request(
-            "GET", self._path(of), what="read the ledger", accept={HTTPStatus.NOT_FOUND}, patience=patience
+            "GET", self._path(of), what="read the ledger", accept={HTTPStatus.NOT_FOUND}, backoff=backoff
         )
-        if patience:
-            patience.done()
+        if backoff:
+            backoff.done()
         found = msgspec.json.decode(answer.data, type=Read) if answer.status < 300 else Read()
         if found.source is None:
-            return Standing(None)
+            return LedgerState(None)
         row = found.source.row()
         if row is not None:
             self._seen.add(of)
-        return Standing(row, found.seq_no, found.primary_term, found.source)
+        return LedgerState(row, found.seq_no, found.primary_term, found.source)
 
-    def at_start_of(self, span: Span) -> Standing:
+    def at_start_of(self, span: Span) -> LedgerState:
         """Where the span's partition stands, which must be the span's start.
 
         A partition without a row may start anywhere: a log does not keep all that it ever held. It gets a document
@@ -108,20 +108,20 @@ class Ledger:
             LedgerMoved: it stands elsewhere.
             StoreError: it had a row, which is gone: a new one would leave out all that was counted before.
         """
-        standing = self.standing(span.of)
-        if standing.row is None and span.of in self._seen:
+        state = self.state(span.of)
+        if state.row is None and span.of in self._seen:
             raise StoreError(
                 "the ledger's row is gone, so that nothing more can be counted; nothing of this batch was written",
                 where=f"{span.topic}/{span.partition} in {self._index} at {self._connection.address}",
-                mend="restore that index from a snapshot; or run this again: it counts anew, from where the log begins",
+                hint="restore that index from a snapshot; or run this again: it counts anew, from where the log begins",
             )
-        if standing.row is not None:
-            check_same_log(span.of, standing.row.log, span.log)
-            if standing.row.next_offset != span.start:
+        if state.row is not None:
+            check_same_log(span.of, state.row.log, span.log)
+            if state.row.next_offset != span.start:
                 raise moved(span)
-        return self._begin(span.of) if standing.source is None else standing
+        return self._begin(span.of) if state.source is None else state
 
-    def advance(self, outcome: Outcome, before: Standing, added: Counts, stamp: datetime) -> None:
+    def advance(self, outcome: Outcome, before: LedgerState, added: Counts, commit_time: datetime) -> None:
         """Move the checkpoint from where it was read to the end of the outcome's span, as of a time.
 
         Raises:
@@ -129,7 +129,7 @@ class Ledger:
         """
         span, commit = outcome.span, uuid4().hex
         self._remember(before)
-        now = iso(stamp)
+        now = iso(commit_time)
         counts = asdict(added)
         last = CommitDocument(span.topic, span.partition, outcome.feed, span.start, span.end, now, **counts)
         total = added if before.row is None else before.row.counts + added
@@ -146,7 +146,7 @@ class Ledger:
             erasures=max(before.erasures, outcome.erasures),
         )
         # An answer that was lost leaves our own writing in place, and the second try in conflict with it
-        if self._replace(before, document) is None and (now_at := self.standing(span.of)).commit != commit:
+        if self._replace(before, document) is None and (now_at := self.state(span.of)).commit != commit:
             raise moved(span, _USER_ERASED if now_at.erasures > before.erasures else _MOVED_ON)
         self._seen.add(span.of)
 
@@ -159,7 +159,7 @@ class Ledger:
         stood = {}
         for source in list(self._sources(forever=True)):
             of = Partition(source.topic, source.partition)
-            while (now := self.standing(of)).source is not None:
+            while (now := self.state(of)).source is not None:
                 document = msgspec.structs.replace(now.source, erasures=max(erasures, now.erasures))
                 if self._replace(now, document) is not None:
                     break
@@ -174,12 +174,12 @@ class Ledger:
             What the history says of it; None where the partition has no row.
         """
         while True:
-            before = self.standing(of)
+            before = self.state(of)
             if before.row is None or before.source is None:
                 return None
             if (moved_before := self._moved_by(erasure, of, before)) is not None:
                 return moved_before
-            end, now = before.row.next_offset, iso(stamp_after(before.committed_at))
+            end, now = before.row.next_offset, iso(commit_time_after(before.committed_at))
             last = CommitDocument(*of, feed, end, end, now, **asdict(added), erasure=erasure)
             counts = asdict(before.row.counts + added)
             self._remember(before)
@@ -189,11 +189,11 @@ class Ledger:
 
     def moved_by(self, erasure: str, of: Partition) -> CommitDocument | None:
         """What the history says that an erasure has moved in a partition."""
-        return self._moved_by(erasure, of, self.standing(of))
+        return self._moved_by(erasure, of, self.state(of))
 
-    def _moved_by(self, erasure: str, of: Partition, standing: Standing) -> CommitDocument | None:
-        if standing.last and standing.last.erasure == erasure:
-            return standing.last
+    def _moved_by(self, erasure: str, of: Partition, state: LedgerState) -> CommitDocument | None:
+        if state.last and state.last.erasure == erasure:
+            return state.last
         name = quote(name_of_erasure(*of, erasure), safe="")
         path = f"/{quote(self._history)}/_doc/{name}"
         answer = self._connection.request("GET", path, what="read the ledger", accept={HTTPStatus.NOT_FOUND})
@@ -201,25 +201,25 @@ class Ledger:
             return None
         return msgspec.json.decode(answer.data, type=ReadCommit).source
 
-    def _begin(self, of: Partition) -> Standing:
+    def _begin(self, of: Partition) -> LedgerState:
         """Make the document of a partition that has none."""
-        made = self._replace(Standing(None), LedgerDocument(topic=of.topic, partition=of.partition))
-        return self.standing(of) if made is None else made
+        made = self._replace(LedgerState(None), LedgerDocument(topic=of.topic, partition=of.partition))
+        return self.state(of) if made is None else made
 
-    def _replace(self, before: Standing, document: LedgerDocument) -> Standing | None:
+    def _replace(self, before: LedgerState, document: LedgerDocument) -> LedgerState | None:
         """Write a document over the one that was read, or where there was none; None if another has written it."""
         fresh = before.source is None
         guard = "op_type=create" if fresh else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
-        patience = self._connection.patience(_WHAT, None)
+        backoff = self._connection.backoff(_WHAT, None)
         path = f"{self._path(Partition(document.topic, document.partition))}?{guard}"
         answer = self._connection.request(
-            "PUT", path, document, what=_WHAT, accept={HTTPStatus.CONFLICT}, patience=patience
+            "PUT", path, document, what=_WHAT, accept={HTTPStatus.CONFLICT}, backoff=backoff
         )
-        patience.done()
+        backoff.done()
         if answer.status == HTTPStatus.CONFLICT:
             return None
         wrote = msgspec.json.decode(answer.data, type=Wrote)
-        return Standing(document.row(), wrote.seq_no, wrote.primary_term, document)
+        return LedgerState(document.row(), wrote.seq_no, wrote.primary_term, document)
 
     def _sources(self, *, forever: bool = False) -> Iterator[LedgerDocument]:
         order = [{"topic": "asc"}, {"partition": "asc"}]
@@ -227,15 +227,15 @@ class Ledger:
             for hit in page:
                 yield msgspec.json.decode(hit.source, type=LedgerDocument)
 
-    def _remember(self, before: Standing) -> None:
+    def _remember(self, before: LedgerState) -> None:
         """Put the last commit into the history, where it may be already."""
         if before.last is None:
             return
         one = before.last
         name = quote(name_of(one), safe="")
-        patience = self._connection.patience(_WHAT, None)
-        self._connection.request("PUT", f"/{quote(self._history)}/_doc/{name}", one, what=_WHAT, patience=patience)
-        patience.done()
+        backoff = self._connection.backoff(_WHAT, None)
+        self._connection.request("PUT", f"/{quote(self._history)}/_doc/{name}", one, what=_WHAT, backoff=backoff)
+        backoff.done()
 
     def _path(self, of: Partition) -> str:
         return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"
@@ -246,5 +246,5 @@ def moved(span: Span, why: str = _MOVED_ON) -> LedgerMoved:
     return LedgerMoved(
         f"{why}; nothing of this batch was written",
         where=f"{span.topic}/{span.partition}/{span.start}",
-        mend="another run has processed it: run `advertisex process` again to go on from the ledger",
+        hint="another run has processed it: run `advertisex process` again to go on from the ledger",
     )

@@ -1,13 +1,11 @@
 """What the ledger in Elasticsearch and its history hold, as documents."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
-from advertisex.batches import Counts, LedgerRow
-
-_FIELDS = tuple(asdict(Counts()))
+from advertisex.batches import COUNT_NAMES, Counts, LedgerRow
 
 
 class CommitDocument(msgspec.Struct):
@@ -24,7 +22,7 @@ class CommitDocument(msgspec.Struct):
     duplicate: int
     filtered: int
     rejected: int
-    replayed: int
+    redelivered: int = msgspec.field(name="replayed")
     erased: int = 0
     erasure: str = ""
 
@@ -44,7 +42,7 @@ class LedgerDocument(msgspec.Struct, kw_only=True):
     filtered: int = 0
     rejected: int = 0
     erased: int = 0
-    replayed: int = 0
+    redelivered: int = msgspec.field(name="replayed", default=0)
     log: str = ""
     commit: str = ""
     committed_at: str | None = None
@@ -55,7 +53,7 @@ class LedgerDocument(msgspec.Struct, kw_only=True):
         """The ledger row; None before the first commit."""
         if self.next_offset is None:
             return None
-        counts = Counts(*(getattr(self, name) for name in _FIELDS))
+        counts = Counts(*(getattr(self, name) for name in COUNT_NAMES))
         return LedgerRow(self.topic, self.partition, self.next_offset, counts, self.log)
 
 
@@ -82,7 +80,7 @@ class Wrote(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LedgerState:
     """Where a partition stands, as of one reading.
 
     Attributes:

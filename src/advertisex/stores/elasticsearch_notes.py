@@ -40,11 +40,11 @@ class Notes:
 
     def count(self, kind: str) -> int:
         """How many notes of a kind there are now; this waits for a cluster that is away."""
-        patience = self._connection.patience("read the event store", None)
+        backoff = self._connection.backoff("read the event store", None)
         path, query = f"/{quote(self._index)}", {"query": {"term": {"kind": kind}}}
-        self._connection.request("POST", f"{path}/_refresh", patience=patience)
-        answer = self._connection.request("POST", f"{path}/_count", query, patience=patience)
-        patience.done()
+        self._connection.request("POST", f"{path}/_refresh", backoff=backoff)
+        answer = self._connection.request("POST", f"{path}/_count", query, backoff=backoff)
+        backoff.done()
         return msgspec.json.decode(answer.data, type=_Count).count
 
     def write(self, kind: str, notes: Mapping[str, bytes | None]) -> None:

@@ -23,7 +23,7 @@ _WARN_AFTER = 3.0
 _log = structlog.get_logger(__name__)
 
 
-class Patience:
+class Backoff:
     """How long one thing is tried again: growing pauses with jitter, until it is over, or someone gives up.
 
     Args:
@@ -65,7 +65,7 @@ class Patience:
             raise StoreError(
                 f"cannot {self._what}: {why}",
                 where=str(self._where),
-                mend="see that Elasticsearch runs there and can be reached, then run this again",
+                hint="see that Elasticsearch runs there and can be reached, then run this again",
             )
         warned = self._since + _WARN_AFTER - WARN_EVERY if self._warned is None else self._warned
         if self._until is None and now - warned >= WARN_EVERY:
@@ -92,7 +92,7 @@ class Patience:
         return StoreInterrupted(
             f"stopped while waiting to {self._what}; the batch under way is abandoned, nothing advanced",
             where=str(self._where),
-            mend="run this again: it goes on from the ledger",
+            hint="run this again: it goes on from the ledger",
         )
 
     def _sleep(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 from advertisex.batches import Position
 from advertisex.errors import StoreError
 from advertisex.stores.contract import RejectQuery
-from advertisex.stores.elasticsearch_bulk import Lines, chunks, lines_of, send
+from advertisex.stores.elasticsearch_bulk import BulkLines, chunks, lines_of, send
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_search import all_of, between, stored_by
 
@@ -54,10 +54,10 @@ def marking(
             yield partial(_mark, connection, index, lines, rows)
 
 
-def _mark(connection: Connection, index: str, lines: Lines, rows: range, stop: threading.Event) -> None:
+def _mark(connection: Connection, index: str, lines: BulkLines, rows: range, stop: threading.Event) -> None:
     waiting: Sequence[int] = rows
     while waiting:
-        verdicts = send(connection, index, lines, waiting, stop)
-        for _, why in verdicts.refused:
+        result = send(connection, index, lines, waiting, stop)
+        for _, why in result.rejected:
             raise StoreError(f"cannot mark a reject: {without_value(why)}", where=str(connection.address))
-        waiting = verdicts.conflicts  # someone else has changed them meanwhile
+        waiting = result.conflicts  # someone else has changed them meanwhile

@@ -31,19 +31,19 @@ def check_whole(outcome: Outcome) -> None:
             raise StoreError(
                 f"cannot write to the event store: {lacking[0]} is missing in a row",
                 where=f"{outcome.span.topic}/{outcome.span.partition}/{outcome.span.start}",
-                mend="report it: no stage of processing may leave it out",
+                hint="report it: no stage of processing may leave it out",
             )
 
 
-def refused_by_store(outcome: Outcome, refused: dict[int, str]) -> pl.DataFrame:
+def refused_by_store(outcome: Outcome, rejected: dict[int, str]) -> pl.DataFrame:
     """Rejects for the events that Elasticsearch refused, each with its message."""
     messages = outcome.messages
-    rows = [row for row, offset in enumerate(messages.offsets) if offset in refused]
+    rows = [row for row, offset in enumerate(messages.offsets) if offset in rejected]
     offsets = [messages.offsets[row] for row in rows]
     return pl.DataFrame(
         {
             "offset": offsets,
-            "detail": [refused[offset] for offset in offsets],
+            "detail": [rejected[offset] for offset in offsets],
             "payload": [messages.payloads[row] for row in rows],
             "ingested_at": pl.Series([messages.ingested_at[row] for row in rows], dtype=pl.Int64).cast(
                 pl.Datetime("us")

@@ -12,7 +12,7 @@ import msgspec
 from advertisex.errors import StoreError
 from advertisex.stores.contract import Extent, Range
 from advertisex.stores.elasticsearch_client import Answer, Connection
-from advertisex.stores.elasticsearch_patience import Patience
+from advertisex.stores.elasticsearch_patience import Backoff
 
 #: Elasticsearch gives no more hits at once.
 LARGEST_PAGE = 10_000
@@ -117,7 +117,7 @@ def search_all(
             answer = msgspec.json.decode(data, type=_Page)
             hits, page = answer.hits.hits, None
             if answer.timed_out:
-                raise StoreError("the search took too long", where=str(connection.address), mend="run this again")
+                raise StoreError("the search took too long", where=str(connection.address), hint="run this again")
             left = None if left is None else left - len(hits)
             if len(hits) == asked and left != 0:
                 fitting = max(1, min(LARGEST_PAGE, _ANSWER_BYTES * len(hits) // len(data)))
@@ -231,10 +231,10 @@ def _point_in_time(connection: Connection, index: str, *, forever: bool = False)
     """A view of an index as it is now, with everything that was committed; empty where there is no index."""
 
     def ask(method: str, path: str, body: object | None = None) -> Answer:
-        patience = _patience(connection, forever=forever)
-        answer = connection.request(method, path, body, accept={404}, patience=patience)
-        if patience:
-            patience.done()
+        backoff = _backoff(connection, forever=forever)
+        answer = connection.request(method, path, body, accept={404}, backoff=backoff)
+        if backoff:
+            backoff.done()
         return answer
 
     name = quote(index)
@@ -253,8 +253,8 @@ def _point_in_time(connection: Connection, index: str, *, forever: bool = False)
 def _search(connection: Connection, body: Mapping[str, Any], *, forever: bool = False) -> bytes:
     # A `filter_path` would make the answer smaller, and the server slower
     path = "/_search?allow_partial_search_results=false"
-    return connection.request("POST", path, body, patience=_patience(connection, forever=forever)).data
+    return connection.request("POST", path, body, backoff=_backoff(connection, forever=forever)).data
 
 
-def _patience(connection: Connection, *, forever: bool) -> Patience | None:
-    return connection.patience("read the event store", None) if forever else None
+def _backoff(connection: Connection, *, forever: bool) -> Backoff | None:
+    return connection.backoff("read the event store", None) if forever else None

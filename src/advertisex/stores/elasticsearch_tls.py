@@ -10,7 +10,7 @@ from advertisex.errors import ConfigurationError
 
 _REASON = re.compile(r"\[\w+: \w+\] (.+?)\.? \(_ssl\.c")
 #: What no retry mends, and what does; the first sign that is found counts.
-_MENDS = {
+_HINTS = {
     "Hostname mismatch": "name the host in --store as its certificate does",
     "IP address mismatch": "name the host in --store as its certificate does",
     "has expired": "renew the cluster's certificate, and see whether the clock of this machine is right",
@@ -34,15 +34,15 @@ def check_authority(file: Path) -> None:
         raise ConfigurationError(
             f"setting elasticsearch.ca_file: {why}",
             where=str(file),
-            mend="name the PEM file of the authority that signed the cluster's certificate",
+            hint="name the PEM file of the authority that signed the cluster's certificate",
         ) from error
 
 
-def mend_of_tls(error: Exception) -> str:
+def tls_hint(error: Exception) -> str:
     """What to do about a secure connection that does not come about, or "" when trying again may help."""
     if not isinstance(error, TlsError | ssl.SSLError):
         return ""
-    return next((mend for sign, mend in _MENDS.items() if sign in str(error)), "")
+    return next((hint for sign, hint in _HINTS.items() if sign in str(error)), "")
 
 
 def plain_reason(said: str) -> str:

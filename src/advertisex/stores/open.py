@@ -43,5 +43,5 @@ def open_store(
     shown = repr(scheme) if named else "a URL without ://"  # never the rest: it may hold a password
     raise ConfigurationError(
         f"{shown} is no event store of this version",
-        mend="use --store duckdb:///path/to/store.duckdb or --store elasticsearch://user:password@host:9200",
+        hint="use --store duckdb:///path/to/store.duckdb or --store elasticsearch://user:password@host:9200",
     )

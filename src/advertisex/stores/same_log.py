@@ -21,7 +21,7 @@ def check_same_log(of: Partition, known: str, comes: str) -> None:
         raise StoreError(
             "the ledger is that of another log: the topic, or the whole log, was made anew or replaced since",
             where=f"{of.topic}/{of.partition}: log {comes}, and not {known}",
-            mend="bring the old log back, or begin a new store for this one",
+            hint="bring the old log back, or begin a new store for this one",
         )
 
 

@@ -12,7 +12,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def stamp_after(last: datetime | None, clock: Clock = utc_now) -> datetime:
+def commit_time_after(last: datetime | None, clock: Clock = utc_now) -> datetime:
     """What the clock says, or just after the last commit where it was set back since."""
     now = clock()
     return now if last is None else max(now, last + timedelta(microseconds=1))

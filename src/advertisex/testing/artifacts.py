@@ -72,7 +72,7 @@ def _alone(cache: Path) -> Iterator[None]:
 def _maven(into: Path) -> None:
     maven = shutil.which("mvn")
     if not maven:
-        raise ServerError("Maven is not installed, and it brings the test servers", mend="apt-get install maven")
+        raise ServerError("Maven is not installed, and it brings the test servers", hint="apt-get install maven")
     java = find_java(KAFKA_JAVA, "Kafka")
     ran = subprocess.run(
         [maven, "-q", "-B", "-f", POM, "generate-resources", f"-Dservers={into}"],
@@ -86,7 +86,7 @@ def _maven(into: Path) -> None:
     if ran.returncode:
         why = next((line for line in ran.stdout.splitlines() if "ERROR" in line), ran.stdout.strip()[-300:])
         raise ServerError(
-            f"Maven could not fetch the test servers: {why}", where=str(POM), mend="try again when it is reachable"
+            f"Maven could not fetch the test servers: {why}", where=str(POM), hint="try again when it is reachable"
         )
 
 

@@ -136,7 +136,7 @@ class LocalElasticsearch(LocalServer):
             raise ServerError(
                 "Elasticsearch does not run as root, and the user it runs as instead cannot get at its folders",
                 where=f"{self.folder}, {elasticsearch_home()}",
-                mend="put the data, TMPDIR and XDG_CACHE_HOME where every user can enter",
+                hint="put the data, TMPDIR and XDG_CACHE_HOME where every user can enter",
             )
 
     def _environment(self) -> dict[str, str]:

@@ -47,7 +47,7 @@ def find_java(version: int, for_what: str, user: int | None = None) -> Path:
     here = ", ".join(f"{has} in {home}" for home, has in found if has)
     raise ServerError(
         f"{for_what} needs Java {version} or newer, and this machine has {here or 'none'}",
-        mend=f"set JAVA_HOME to one, or install it: {INSTALL.get(version, 'from adoptium.net')}",
+        hint=f"set JAVA_HOME to one, or install it: {INSTALL.get(version, 'from adoptium.net')}",
     )
 
 

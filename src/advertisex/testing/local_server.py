@@ -110,13 +110,13 @@ class LocalServer(abc.ABC):
                 raise ServerError(
                     f"{self.name} did not answer in {START_WITHIN:.0f} s: {self._last_words()}",
                     where=f"{HOST}:{self.port}",
-                    mend="see whether the machine is overloaded",
+                    hint="see whether the machine is overloaded",
                 )
             time.sleep(0.05)
         raise ServerError(
             f"{self.name} ended before it answered: {self._last_words()}",
             where=f"{HOST}:{self.port}",
-            mend="see whether the port is taken and the memory suffices",
+            hint="see whether the port is taken and the memory suffices",
         )
 
     def stop(self) -> None:
@@ -205,7 +205,7 @@ def free_port() -> int:
     for port in random.SystemRandom().sample(range(10240, 32768), 200):
         if is_free(port):
             return port
-    raise ServerError("none of 200 ports tried on 127.0.0.1 is free", mend="end what listens there")
+    raise ServerError("none of 200 ports tried on 127.0.0.1 is free", hint="end what listens there")
 
 
 def is_free(port: int) -> bool:

@@ -58,7 +58,7 @@ class ServerProcess:
             raise ServerError(
                 f"{command[0]} could not be started",
                 where=said.decode(errors="replace").strip().rpartition("\n")[2],
-                mend="see whether it exists and may be run",
+                hint="see whether it exists and may be run",
             )
         self.pid = int(started)
         """The process id of the server itself."""

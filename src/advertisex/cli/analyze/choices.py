@@ -20,7 +20,7 @@ def one_of(value: str, choices: Sequence[T], option: str) -> T:
     for choice in choices:
         if value == choice:
             return choice
-    raise ConfigurationError(f"{option}: there is no {value!r}", mend=f"use one of {', '.join(choices)}")
+    raise ConfigurationError(f"{option}: there is no {value!r}", hint=f"use one of {', '.join(choices)}")
 
 
 def optional(value: str | None, choices: Sequence[T], option: str) -> T | None:
@@ -42,10 +42,10 @@ def duration(text: str, option: str, *, least: timedelta = timedelta(0)) -> time
     found = read_duration(text)
     if found is None or found < least:
         raise ConfigurationError(
-            f"{option}: {text!r} is no duration{' above 0' if least else ''}", mend="write it as 30d, 12h, 90m or P30D"
+            f"{option}: {text!r} is no duration{' above 0' if least else ''}", hint="write it as 30d, 12h, 90m or P30D"
         )
     if found > LONGEST:
         raise ConfigurationError(
-            f"{option}: {text!r} is longer than a hundred years", mend=f"give {LONGEST.days}d or less"
+            f"{option}: {text!r} is longer than a hundred years", hint=f"give {LONGEST.days}d or less"
         )
     return found

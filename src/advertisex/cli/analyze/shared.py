@@ -62,7 +62,7 @@ class Shared:
             moment(self.since, "--since"), moment(self.until, "--until"), self.campaign, moment(self.as_of, "--as-of")
         )
         if scope.since and scope.until and scope.since >= scope.until:
-            raise ConfigurationError(f"the range is empty: {scope.text()}", mend="let --since lie before --until")
+            raise ConfigurationError(f"the range is empty: {scope.text()}", hint="let --since lie before --until")
         return scope
 
     def check(self) -> None:
@@ -72,6 +72,6 @@ class Shared:
             ConfigurationError: it does.
         """
         if self.as_json and self.as_csv:
-            raise ConfigurationError("--json and --csv both print on stdout", mend="choose one of them")
+            raise ConfigurationError("--json and --csv both print on stdout", hint="choose one of them")
         if self.table is not None and not self.as_csv:
-            raise ConfigurationError("--table chooses what --csv prints", mend="add --csv")
+            raise ConfigurationError("--table chooses what --csv prints", hint="add --csv")

@@ -113,7 +113,7 @@ def table_named(answer: Answer, name: str | None) -> Table:
         raise ConfigurationError(
             f"the answer has no table {name!r}" if name else "the answer has no table",
             where=f"analyze {answer.question}",
-            mend=f"use one of {', '.join(tables)}" if tables else "use --json",
+            hint=f"use one of {', '.join(tables)}" if tables else "use --json",
         )
     return tables[name]
 

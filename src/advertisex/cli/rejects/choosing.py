@@ -53,17 +53,17 @@ def query_of(
         ConfigurationError: one of them is wrong, or they contradict each other.
     """
     if feed is not None and feed not in FEEDS:
-        raise ConfigurationError(f"there is no feed {feed!r}", mend=f"use one of {', '.join(FEEDS)}")
+        raise ConfigurationError(f"there is no feed {feed!r}", hint=f"use one of {', '.join(FEEDS)}")
     if kind is not None and kind not in _KINDS:
-        raise ConfigurationError(f"there is no kind {kind!r}", mend=f"use one of {', '.join(_KINDS)}")
+        raise ConfigurationError(f"there is no kind {kind!r}", hint=f"use one of {', '.join(_KINDS)}")
     start, end = moment(since, "--since"), moment(until, "--until")
     if start and end and start >= end:
-        raise ConfigurationError(f"the range is empty: {since} to {until}", mend="let --since lie before --until")
+        raise ConfigurationError(f"the range is empty: {since} to {until}", hint="let --since lie before --until")
     query = RejectQuery(reason, feed, start, end, kind=kind, replayed=replayed, limit=limit)
     if not ids:
         return query
     if query != RejectQuery():
-        raise ConfigurationError("IDs and options both choose rejects", mend="give either of them")
+        raise ConfigurationError("IDs and options both choose rejects", hint="give either of them")
     return RejectQuery(positions=frozenset(map(_position, ids)))
 
 
@@ -73,5 +73,5 @@ def _position(text: str) -> Position:
     except ValueError:
         raise ConfigurationError(
             f"{text!r} is no id of a reject",
-            mend="write it as topic/partition/offset, as `advertisex rejects list` shows it",
+            hint="write it as topic/partition/offset, as `advertisex rejects list` shows it",
         ) from None

@@ -62,7 +62,7 @@ def export_rejects(
     """Write rejected and filtered messages, whole, for other programs: as NDJSON, or as CSV for spreadsheets."""
     format_ = format_ or ("csv" if to and to.suffix.lower() == ".csv" else "ndjson")
     if format_ not in _FORMATS:
-        raise ConfigurationError(f"--format: there is no {format_!r}", mend=f"use one of {', '.join(_FORMATS)}")
+        raise ConfigurationError(f"--format: there is no {format_!r}", hint=f"use one of {', '.join(_FORMATS)}")
     query = query_of(reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, limit=limit)
     count = 0
     with (
@@ -116,7 +116,7 @@ def _opened(to: Path | None) -> Iterator[BinaryIO]:
         raise ConfigurationError(
             f"cannot write the export: {error.strerror}",
             where=str(to),
-            mend="name a file in a folder that you may write to, with room for it",
+            hint="name a file in a folder that you may write to, with room for it",
         ) from error
     finally:
         new.unlink(missing_ok=True)

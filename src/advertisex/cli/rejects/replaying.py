@@ -29,17 +29,17 @@ from advertisex.cli.rejects.choosing import (
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.feed_settings import configured_feeds
-from advertisex.ingestion.mapping import Mapping
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.processing.configured import processing_of
 from advertisex.rejects.export import payload_fields
 from advertisex.rejects.pretty import one_line
-from advertisex.rejects.preview import Preview, Verdict, preview
+from advertisex.rejects.preview import Preview, ReplayResult, preview
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
 from advertisex.settings import Settings
 from advertisex.stores.contract import RejectQuery
 
-_MENDING = "How they are mended"
+_REPAIRING = "How they are mended"
 #: So many messages are shown before they are sent.
 _EXAMPLES = 5
 #: So many characters of each.
@@ -56,15 +56,15 @@ def replay_rejects(
     all_: Annotated[bool, typer.Option("--all", help="All that were not replayed yet.")] = False,
     constant: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Give each message this value.", rich_help_panel=_MENDING),
+        typer.Option("--set", metavar="FIELD=VALUE", help="Give each message this value.", rich_help_panel=_REPAIRING),
     ] = None,
     rename: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="COLUMN=FIELD", help="Read a column as a field.", rich_help_panel=_MENDING),
+        typer.Option("--map", metavar="COLUMN=FIELD", help="Read a column as a field.", rich_help_panel=_REPAIRING),
     ] = None,
     time_format: Annotated[
         list[str] | None,
-        typer.Option(metavar="FORMAT", help="strptime format of the timestamps.", rich_help_panel=_MENDING),
+        typer.Option(metavar="FORMAT", help="strptime format of the timestamps.", rich_help_panel=_REPAIRING),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also those that were replayed before.")] = False,
@@ -80,10 +80,10 @@ def replay_rejects(
     if (query == RejectQuery()) != all_:
         raise ConfigurationError(
             "--all and a choice of rejects contradict each other" if all_ else "nothing says which rejects to replay",
-            mend="give IDs, or some of --reason, --feed, --kind, --since and --until, or --all",
+            hint="give IDs, or some of --reason, --feed, --kind, --since and --until, or --all",
         )
     settings = settings_of(config, data=data, log=log, store=store)
-    mapping = Mapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ()))
+    mapping = FieldMapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ()))
     selection = Selection(query, configured_feeds(settings), mapping, force)
     if dry_run:
         _preview(settings, selection, as_json=as_json)
@@ -132,7 +132,7 @@ def _replay_document(done: Replayed) -> dict[str, Any]:
             }
             for (topic, partition), sent in sorted(done.sent.items())
         ],
-        "not_mended": done.unmendable,
+        "not_mended": done.unrepairable,
         "replayed_before": done.left,
         "unmatched": done.unmatched,
         "interrupted": done.interrupted,
@@ -142,15 +142,15 @@ def _replay_document(done: Replayed) -> dict[str, Any]:
 def _preview_document(seen: Preview) -> dict[str, Any]:
     return {
         "messages": seen.messages,
-        "verdicts": [
-            {"feed": verdict.feed, "kind": verdict.kind, "reason": verdict.reason or None, "count": many}
-            for verdict, many in _sorted(seen)
+        "results": [
+            {"feed": evaluation.feed, "kind": evaluation.kind, "reason": evaluation.reason or None, "count": many}
+            for evaluation, many in _sorted(seen)
         ],
         "examples": [
             {"id": str(example.position), "feed": example.feed, **payload_fields(example.message)}
             for example in seen.examples
         ],
-        "not_mended": seen.unmendable,
+        "not_mended": seen.unrepairable,
         "replayed_before": seen.left,
         "unmatched": seen.unmatched,
     }
@@ -179,18 +179,18 @@ def _print_preview(seen: Preview, selection: Selection) -> None:
         out.print(plain(text[:_WIDTH] + "…" if len(text) > _WIDTH else text), soft_wrap=True)
     if seen.examples:
         out.print()
-    rows = [(verdict.feed, verdict.kind, verdict.reason, many) for verdict, many in _sorted(seen)]
+    rows = [(evaluation.feed, evaluation.kind, evaluation.reason, many) for evaluation, many in _sorted(seen)]
     print_table(f"{seen.messages:,} would be sent", ("feed", "would be", "reason", "count"), rows, numbers=["count"])
     _print_left(seen)
 
 
-def _sorted(seen: Preview) -> list[tuple[Verdict, int]]:
-    return sorted(seen.verdicts.items(), key=lambda one: (one[0].feed, one[0].kind, one[0].reason))
+def _sorted(seen: Preview) -> list[tuple[ReplayResult, int]]:
+    return sorted(seen.results.items(), key=lambda one: (one[0].feed, one[0].kind, one[0].reason))
 
 
 def _print_left(of: Replayed | Preview) -> None:
-    if of.unmendable:
-        out.print(f"{of.unmendable:,} cannot be mended: not decodable. They are as they were.", soft_wrap=True)
+    if of.unrepairable:
+        out.print(f"{of.unrepairable:,} cannot be mended: not decodable. They are as they were.", soft_wrap=True)
     if of.left:
         more = " more" if of.messages else ""
         out.print(f"{of.left:,}{more} were replayed before; --force sends them again.", soft_wrap=True)

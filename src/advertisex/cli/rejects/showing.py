@@ -23,7 +23,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.feed_settings import configured_feeds
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.export import document_of
-from advertisex.rejects.fate import Fate, fates
+from advertisex.rejects.fate import ReplayStatus, replay_statuses
 from advertisex.rejects.selection import positions_of
 from advertisex.stores.contract import EventStore, RejectQuery
 
@@ -49,8 +49,8 @@ def show_rejects(
     feeds = configured_feeds(settings)
     with opened_store(settings, read_only=True) as event_store:
         rows = _found(event_store, query)
-        fate_of = fates(event_store, {row["replayed_to"] for row in rows} - {None})
-    shown = [(row, explain(row, feeds[row["feed"]]), fate_of.get(row["replayed_to"])) for row in rows]
+        replay_status_of = replay_statuses(event_store, {row["replayed_to"] for row in rows} - {None})
+    shown = [(row, explain(row, feeds[row["feed"]]), replay_status_of.get(row["replayed_to"])) for row in rows]
     if as_json:
         print_json({"rejects": [_document(*one) for one in shown]})
         return
@@ -64,12 +64,12 @@ def _found(store: EventStore, query: RejectQuery) -> list[dict[str, Any]]:
     rejects = store.rejects(query)
     if unknown := sorted(set(query.positions or ()) - set(positions_of(rejects))):
         raise ConfigurationError(
-            f"there is no reject at {unknown[0]}", mend="`advertisex rejects list` shows where they are"
+            f"there is no reject at {unknown[0]}", hint="`advertisex rejects list` shows where they are"
         )
     return list(rejects.iter_rows(named=True))
 
 
-def _document(row: dict[str, Any], explained: Explained, fate: Fate | None) -> dict[str, Any]:
+def _document(row: dict[str, Any], explained: Explained, status: ReplayStatus | None) -> dict[str, Any]:
     message = explained.message
     path = None if explained.failing is None else list(message.paths[explained.failing])
     return document_of(row) | {
@@ -78,12 +78,12 @@ def _document(row: dict[str, Any], explained: Explained, fate: Fate | None) -> d
         "path": path,
         "format": message.format,
         "message": None if message.document is None else msgspec.Raw(message.document),
-        "replay": None if fate is None else fate.kind,
-        "replay_reason": fate.reason or None if fate else None,
+        "replay": None if status is None else status.kind,
+        "replay_reason": status.reason or None if status else None,
     }
 
 
-def _print(row: dict[str, Any], explained: Explained, fate: Fate | None, *, full: bool) -> None:
+def _print(row: dict[str, Any], explained: Explained, status: ReplayStatus | None, *, full: bool) -> None:
     position = Position(row["topic"], row["partition"], row["offset"])
     out.print(plain(str(position)), style="bold", soft_wrap=True)
     facts = [
@@ -94,8 +94,8 @@ def _print(row: dict[str, Any], explained: Explained, fate: Fate | None, *, full
         ("ingested", f"{row['ingested_at']} UTC"),
         ("processed", f"{row['processed_at']} UTC"),
     ]
-    if fate is not None:
-        facts.append(("replayed", f"to {row['replayed_to']}: {_FATES[fate.kind]}{fate.reason}"))
+    if status is not None:
+        facts.append(("replayed", f"to {row['replayed_to']}: {_STATUSES[status.kind]}{status.reason}"))
     for name, value in facts:
         out.print(Text.assemble((f"  {name:<10}", "dim"), plain(value)), soft_wrap=True)
     absent = f", which has no {explained.field}" if explained.field and explained.failing is None else ""
@@ -104,7 +104,7 @@ def _print(row: dict[str, Any], explained: Explained, fate: Fate | None, *, full
         out.print(line, soft_wrap=True)
 
 
-_FATES = {
+_STATUSES = {
     "waiting": "not processed yet",
     "accepted": "accepted: stored, or a duplicate of what is stored (unless it was erased since)",
     "rejected": "rejected again, ",

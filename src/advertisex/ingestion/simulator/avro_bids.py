@@ -8,7 +8,7 @@ import numpy as np
 from advertisex.feeds.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.ingestion.simulator.bytework import Matrix, avro_doubles, avro_time, decimal, joined
-from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, Fields, Shape
+from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
 from advertisex.ingestion.simulator.json_messages import json_bytes, respelled_time, time_text
 from advertisex.ingestion.simulator.market import (
     CAMPAIGNS,
@@ -36,7 +36,9 @@ class BidsAvro:
     stretches of fields that come from a short list (device, website, targeting) encoded once.
     """
 
-    shape = Shape(required=("user_id", "timestamp"), ids=("user_id", "creative_id", "auction_id"), amount="amount")
+    shape = FaultTargets(
+        required=("user_id", "timestamp"), ids=("user_id", "creative_id", "auction_id"), amount="amount"
+    )
     #: What comes before each datum.
     head = b""
 

@@ -100,7 +100,7 @@ def _spare_others(folder: Path, names: Iterable[str]) -> None:
             raise ConfigurationError(
                 "the simulation would overwrite a file that is not its own",
                 where=str(folder / name),
-                mend="name a folder of its own with --data or --out",
+                hint="name a folder of its own with --data or --out",
             )
 
 
@@ -110,11 +110,11 @@ def _lines(messages: Iterable[bytes]) -> bytes:
 
 def _unwritable(folder: Path, error: OSError) -> SourceError:
     if isinstance(error, FileExistsError | NotADirectoryError):
-        mend = "that is a file; name a folder with --data or --out"
+        hint = "that is a file; name a folder with --data or --out"
     else:
-        mend = "check that the folder can be written and the disk has room"
+        hint = "check that the folder can be written and the disk has room"
     return SourceError(
         f"cannot write the simulation: {error.strerror or error}",
         where=str(error.filename or folder),
-        mend=mend,
+        hint=hint,
     )

@@ -26,7 +26,7 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class FaultTargets:
     """The names, in one format, of the fields that faults aim at.
 
     Attributes:
@@ -43,7 +43,7 @@ class Shape:
 class Format(Protocol):
     """How one feed's messages are written."""
 
-    shape: Shape
+    shape: FaultTargets
 
     def good(self, rows: Rows) -> list[bytes]:
         """The messages of faultless rows; fast."""

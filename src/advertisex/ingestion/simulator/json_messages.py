@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from advertisex.ingestion.simulator.bytework import decimal, joined, rfc3339
-from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, Fields, Shape
+from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
 from advertisex.ingestion.simulator.market import (
     ACTIONS,
     CURRENCIES,
@@ -54,7 +54,7 @@ def broken_json(message: bytes, noise: int) -> bytes:
 class ImpressionsJson:
     """Impressions as the ad server's HTTP API sends them."""
 
-    shape = Shape(
+    shape = FaultTargets(
         required=("user_id", "timestamp", "ad_creative_id", "website"),
         ids=("user_id", "ad_creative_id", "auction_id"),
     )
@@ -117,7 +117,7 @@ class ImpressionsJson:
 class ClicksJson:
     """Clicks and conversions as they come out of CSV ingestion: an object of texts."""
 
-    shape = Shape(
+    shape = FaultTargets(
         required=("user_id", "timestamp", "campaign", "conversion"),
         ids=("user_id", "campaign"),
         amount="value",

@@ -66,7 +66,7 @@ def play(
     """
     if not 0 < rate <= 1e6:
         raise ConfigurationError(
-            f"cannot play {rate:g} messages a second", mend="give a --rate between 0 and 1,000,000/s"
+            f"cannot play {rate:g} messages a second", hint="give a --rate between 0 and 1,000,000/s"
         )
     clock = clock or SystemClock()
     if settings.users is None:

@@ -51,11 +51,11 @@ class FaultRates:
         rates = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, rate in rates.items():
             if not 0 <= rate <= 1:
-                raise ConfigurationError(f"the rate of {name} is {rate}", mend="give a share between 0 and 1")
+                raise ConfigurationError(f"the rate of {name} is {rate}", hint="give a share between 0 and 1")
         faults = sum(rate for name, rate in rates.items() if name not in ("duplicate", "late"))
         if faults > 1:
             raise ConfigurationError(
-                f"the rates of all faults add up to {faults:g}", mend="let them add up to 1 at most"
+                f"the rates of all faults add up to {faults:g}", hint="let them add up to 1 at most"
             )
 
     @classmethod
@@ -86,17 +86,17 @@ class SimulationSettings:
 
     def __post_init__(self) -> None:
         if self.events < 0:
-            raise ConfigurationError(f"cannot simulate {self.events} events", mend="ask for 0 or more with --events")
+            raise ConfigurationError(f"cannot simulate {self.events} events", hint="ask for 0 or more with --events")
         if self.seed < 0:
-            raise ConfigurationError(f"the seed is {self.seed}", mend="give a whole number from 0 up")
+            raise ConfigurationError(f"the seed is {self.seed}", hint="give a whole number from 0 up")
         if self.duration < timedelta(minutes=1):
-            raise ConfigurationError(f"the simulated duration is {self.duration}", mend="let it be a minute or more")
+            raise ConfigurationError(f"the simulated duration is {self.duration}", hint="let it be a minute or more")
         if self.users is not None and not 1 <= self.users <= _MOST_USERS:
-            raise ConfigurationError(f"cannot simulate {self.users} users", mend="ask for 1 to 10,000,000")
+            raise ConfigurationError(f"cannot simulate {self.users} users", hint="ask for 1 to 10,000,000")
 
         if self.start is not None and self.start.replace(tzinfo=UTC) < _EARLIEST_START:
             raise ConfigurationError(
-                f"the simulated traffic starts in {self.start.year}", mend="let it start in 2001 or later"
+                f"the simulated traffic starts in {self.start.year}", hint="let it start in 2001 or later"
             )
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from advertisex.ingestion.simulator.formats import Event, Fields, Format, Shape
+from advertisex.ingestion.simulator.formats import Event, FaultTargets, Fields, Format
 from advertisex.ingestion.simulator.kinds import DUPLICATE, GOOD, KINDS
 from advertisex.ingestion.simulator.market import BLOCKED_SITES, BLOCKED_USERS
 from advertisex.ingestion.simulator.rows import Rows
@@ -23,7 +23,7 @@ _BAD_AMOUNTS = (-12.5, math.nan, math.inf, -math.inf, -0.01)
 _AMOUNT_TEXTS = ("-12.50", "NaN", "Infinity", "-Infinity", "-0.01")
 _NOT_OBJECTS = (b"42", b'"text"', b"null", b"true")
 
-Spoiler = Callable[[Fields, Shape, int], Fields]
+Spoiler = Callable[[Fields, FaultTargets, int], Fields]
 
 
 def written(rows: Rows, form: Format) -> list[bytes]:
@@ -58,7 +58,7 @@ def _odd(event: Event, message: bytes, form: Format) -> bytes:
     return spoiled
 
 
-def _missing(fields: Fields, shape: Shape, noise: int) -> Fields:
+def _missing(fields: Fields, shape: FaultTargets, noise: int) -> Fields:
     name = shape.required[noise % len(shape.required)]
     how = noise // len(shape.required) % 3
     if how == 0:
@@ -66,27 +66,27 @@ def _missing(fields: Fields, shape: Shape, noise: int) -> Fields:
     return fields | {name: None if how == 1 else ""}
 
 
-def _controlled(fields: Fields, shape: Shape, noise: int) -> Fields:
+def _controlled(fields: Fields, shape: FaultTargets, noise: int) -> Fields:
     name = shape.ids[noise % len(shape.ids)]
     text, control = fields[name], _CONTROLS[noise // 8 % len(_CONTROLS)]
     middle = len(text) // 2
     return fields | {name: text[:middle] + control + text[middle:]}
 
 
-def _bad_amount(fields: Fields, shape: Shape, noise: int) -> Fields:
+def _bad_amount(fields: Fields, shape: FaultTargets, noise: int) -> Fields:
     as_text = isinstance(fields[shape.amount], str)
     values: Iterable[str | float] = _AMOUNT_TEXTS if as_text else _BAD_AMOUNTS
     return fields | {shape.amount: tuple(values)[noise % len(_BAD_AMOUNTS)]}
 
 
-def _blocked_site(fields: Fields, _: Shape, noise: int) -> Fields:
+def _blocked_site(fields: Fields, _: FaultTargets, noise: int) -> Fields:
     site = BLOCKED_SITES[noise % len(BLOCKED_SITES)]
     how = (site, f"https://{site}/offer", f"https://cdn.{site}/banner?id=1")
     return fields | {"website": how[noise // 8 % len(how)]}
 
 
 def _setting(name: str, values: tuple[str, ...]) -> Spoiler:
-    def spoil(fields: Fields, _: Shape, noise: int) -> Fields:
+    def spoil(fields: Fields, _: FaultTargets, noise: int) -> Fields:
         return fields | {name: values[noise % len(values)]}
 
     return spoil
