@@ -11,15 +11,15 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
-    """The folder of one set of real inputs, which stand beside the project and are no part of it."""
+    """The folder of one set of real inputs; they live beside the repository, not in it."""
 
     def folder(name: str) -> Path:
         path = SHARED / name
         if path.exists():
             return path
-        absent = f"the real inputs are absent: {path.name} is not in ../shared/data"
+        missing = f"real inputs are missing: {path.name} is not in ../shared/data"
         if os.environ.get("CI"):
-            pytest.fail(absent)
-        pytest.skip(absent)
+            pytest.fail(missing)
+        pytest.skip(missing)
 
     return folder

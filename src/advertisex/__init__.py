@@ -1,24 +1,24 @@
 """AdvertiseX: ad events in, trustworthy numbers out.
 
-This is the public door. Everything else may move between versions.
+The names exported here are the public API. Everything else may change between versions.
 """
 
 import importlib.util
 import typing
 
 if typing.TYPE_CHECKING:
-    from advertisex.door import *  # noqa: F403 - the list stands there
+    from advertisex.door import *  # noqa: F403 - its __all__ is the list
     from advertisex.door import __all__ as __all__
     from advertisex.door import __version__ as __version__
 else:
-    # All of it takes half a second to import. Python imports this package before any module of it, and the command
-    # has to hear an interrupt from its first moment on.
+    # Importing the whole API takes half a second. Python imports this package before any of its modules, and the
+    # command line must handle an interrupt from the start.
     def __getattr__(name: str) -> object:
         if importlib.util.find_spec(f"advertisex.{name}"):
             return importlib.import_module(f"advertisex.{name}")
-        door = importlib.import_module("advertisex.door")
+        api = importlib.import_module("advertisex.door")
         try:
-            return getattr(door, name)
+            return getattr(api, name)
         except AttributeError:
             raise AttributeError(f"module 'advertisex' has no attribute {name!r}", name=name) from None
 

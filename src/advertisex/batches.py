@@ -1,7 +1,7 @@
-"""The plain data that flows: a batch of messages in, an outcome out, a ledger of both.
+"""The data model of processing: batches of messages in, outcomes out, and a ledger that accounts for both.
 
 Frames and their columns:
-    messages   `Batch`: payloads as bytes, offsets and ingestion times beside them
+    messages   `Batch`: payloads, offsets and ingestion times, as columns of equal length
     events     `EVENT_COLUMNS` and the feed's own columns
     rejects    `REJECT_COLUMNS`
 """
@@ -13,17 +13,17 @@ from typing import NamedTuple
 
 import polars as pl
 
-#: A position as text; neither number is larger than a store keeps.
+#: A position as text. The digit limits keep both numbers within the stores' integer columns.
 _POSITION = re.compile(r"(.+)/([0-9]{1,9})/([0-9]{1,18})", re.ASCII | re.DOTALL)
 
-#: Columns that every stored event has beside those of its feed: identity, provenance, times (UTC, µs).
+#: Columns of every stored event besides those of its feed: identity, provenance, ingestion time (UTC, µs).
 EVENT_COLUMNS: dict[str, pl.DataType] = {
     "event_id": pl.Binary(),
     "offset": pl.Int64(),
     "ingested_at": pl.Datetime("us"),
 }
 
-#: Columns of a reject or filtered message; topic, partition and feed are those of its outcome.
+#: Columns of a rejected or filtered message; the outcome carries its topic, partition and feed.
 REJECT_COLUMNS: dict[str, pl.DataType] = {
     "offset": pl.Int64(),
     "kind": pl.String(),
@@ -34,7 +34,7 @@ REJECT_COLUMNS: dict[str, pl.DataType] = {
     "ingested_at": pl.Datetime("us"),
 }
 
-#: Columns of a reject in a store; `replayed_to` is the position of its replay as text, null where there was none.
+#: Columns of a stored reject; `replayed_to` is the position of its replay as text, null if it was never replayed.
 STORED_REJECT_COLUMNS: dict[str, pl.DataType] = {
     "topic": pl.String(),
     "partition": pl.Int32(),
@@ -45,26 +45,26 @@ STORED_REJECT_COLUMNS: dict[str, pl.DataType] = {
     "replayed_to": pl.String(),
 }
 
-#: Columns of what is withheld of messages of erased users: where each was, and which event it would have been.
+#: Columns of a suppressed message of an erased user: its offset, and the id and time of the event it would have been.
 SUPPRESSED_COLUMNS: dict[str, pl.DataType] = {
     "offset": pl.Int64(),
     "event_id": pl.Binary(),
     "event_time": pl.Datetime("us"),
 }
 
-#: What stands in the log in the place of a message of an erased user.
+#: Payload that replaces a message of an erased user in the log.
 TOMBSTONE = b"\x00erased"
 
 
 class Partition(NamedTuple):
-    """One ordered part of the event log."""
+    """One partition of a topic of the event log."""
 
     topic: str
     partition: int
 
 
 class Position(NamedTuple):
-    """Where one message is in the event log. As text `topic/partition/offset`, the id of a reject."""
+    """The position of one message in the event log. Its text form, `topic/partition/offset`, is the id of a reject."""
 
     topic: str
     partition: int
@@ -75,29 +75,29 @@ class Position(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Position":
-        """The position that a text names.
+        """Parse `topic/partition/offset`.
 
         Raises:
-            ValueError: it names none.
+            ValueError: `text` is not a valid position.
         """
         match = _POSITION.fullmatch(text)
         if not match:
-            raise ValueError(f"{text!r} is no position")
+            raise ValueError(f"{text!r} is not a valid position; expected topic/partition/offset")
         return cls(match[1], int(match[2]), int(match[3]))
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The offsets from `start` (inclusive) to `end` (exclusive) of one partition; gaps are allowed.
+    """A range of offsets of one partition; gaps are allowed.
 
     Attributes:
-        topic: of the partition.
-        partition: its number.
-        start: see above.
-        end: see above.
-        epoch: the claim under which a reader read them: when it loses the partition, or goes back, what was read
-            before no longer counts.
-        log: the identity of the log that they are in; empty where the log has none.
+        topic: topic of the partition.
+        partition: partition number.
+        start: first offset, inclusive.
+        end: last offset, exclusive.
+        epoch: assignment under which the reader read them. It changes when the reader loses the partition or seeks
+            back; spans of an older epoch are void.
+        log: identity of the log; empty if the log has none.
     """
 
     topic: str
@@ -109,19 +109,19 @@ class Span:
 
     @property
     def of(self) -> Partition:
-        """The partition that this is a span of."""
+        """The partition of this span."""
         return Partition(self.topic, self.partition)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A run of messages of one partition, as columns of equal length.
+    """Consecutive messages of one partition, as columns of equal length.
 
     Attributes:
-        span: what was asked for and where to go on; every offset lies in it.
-        offsets: rising.
-        payloads: the messages, whole.
-        ingested_at: when each was appended, in microseconds since the epoch.
+        span: the offsets read; the next read starts at its end.
+        offsets: offset of each message, ascending, all within `span`.
+        payloads: complete message payloads.
+        ingested_at: append time of each message, in microseconds since the epoch (UTC).
     """
 
     span: Span
@@ -135,19 +135,19 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch: `read = events + repeated + rejects + withheld`, always.
+    """The result of processing a batch. Invariant: `read = events + repeated + rejects + suppressed`.
 
     Attributes:
-        span: of the batch.
+        span: span of the batch.
         feed: name of the feed.
-        events: unique within the batch, in the order of their offsets.
+        events: events that are unique within the batch, in offset order.
         rejects: rejected and filtered messages, `REJECT_COLUMNS`.
-        repeated: events that were in the batch before, and so are dropped.
-        read: messages in the batch.
-        messages: the batch itself: a store that refuses an event keeps its message whole, as a reject.
-        withheld: of the messages of erased users, `WITHHELD_COLUMNS`, null where there is no event: nothing of them is
-            stored, and what a broken-off commit has stored of them is removed.
-        erasures: how many erasures were known when it was made.
+        repeated: number of events dropped because the same event occurs earlier in the batch.
+        read: number of messages in the batch.
+        messages: the batch itself; if the store rejects an event, its whole message becomes a reject.
+        suppressed: messages of erased users, `SUPPRESSED_COLUMNS`; event id and time are null if the message yields no
+            event. None of them is stored, and whatever an aborted commit stored of them is removed.
+        erasures: number of erasures known when the batch was processed.
     """
 
     span: Span
@@ -163,7 +163,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The ledger's counts. `redelivered` lies outside the balance: those positions were counted when first stored."""
+    """The ledger's counts. `redelivered` is outside the balance: its positions were counted when first stored."""
 
     read: int = 0
     stored: int = 0
@@ -178,14 +178,14 @@ class Counts:
 
     @property
     def balanced(self) -> bool:
-        """Whether every message that was read is accounted for."""
+        """Whether every message read is accounted for."""
         return self.read == self.stored + self.duplicate + self.filtered + self.rejected + self.erased
 
 
-#: The names of the ledger's counts, in the order in which every table shows them.
+#: The names of the ledger's counts, in display order.
 COUNT_NAMES = tuple(count.name for count in fields(Counts))
 
-#: Columns of the ledger's history, one row for each commit. `start` and `end` are offsets, as of a span.
+#: Columns of the ledger history, one row per commit. `start` and `end` are offsets, as in `Span`.
 COMMIT_COLUMNS: dict[str, pl.DataType] = {
     "topic": pl.String(),
     "partition": pl.Int32(),
@@ -199,7 +199,7 @@ COMMIT_COLUMNS: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """Where a partition stands: the checkpoint, the counts behind it, and the identity of the log that it is of."""
+    """State of one partition: its checkpoint, the counts up to it, and the identity of its log."""
 
     topic: str
     partition: int

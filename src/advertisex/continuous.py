@@ -1,6 +1,6 @@
-"""All of it at once, for as long as it is wanted: sources into the log, and the log into the store.
+"""The long-running service: ingests sources into the log and processes the log into the store until stopped.
 
-Each source is followed by a thread of its own, with its own connection to the log; processing has the calling thread.
+Each source has a thread with its own connection to the log; processing runs in the calling thread.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +21,18 @@ from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
-_END_SECONDS = 10.0
+_SHUTDOWN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is followed, and how."""
+    """A source to follow.
+
+    Attributes:
+        feed: the feed its events belong to.
+        place: a URL, a path or a glob, as `ingest` takes it.
+        options: how to ingest it.
+    """
 
     feed: Feed
     place: str
@@ -34,7 +40,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """Its name, without a password."""
+        """`place` without any password."""
         return redacted(self.place) if is_url(self.place) else self.place
 
 
@@ -46,15 +52,15 @@ def run_service(
     observer: Observer,
     stop: Event,
 ) -> None:
-    """Ingest and process until `stop` is set. A source that fails is asked again, and holds nothing up.
+    """Ingest and process until `stop` is set. A source that fails is retried and does not block the others.
 
     Args:
-        sources: what is ingested.
-        open_log: opens the log; called for each thread.
-        store: where outcomes are committed.
-        processing: how, with `follow`.
-        observer: told of what happens.
-        stop: ends it after the batch that is being committed; it is set here when a thread fails for good.
+        sources: the sources to ingest.
+        open_log: opens the log; called once per thread.
+        store: the store to commit outcomes to.
+        processing: how to process, with `follow` set.
+        observer: receives progress and failures.
+        stop: stops the service after the current commit; also set here when a thread fails permanently.
 
     Raises:
         LogError: the log cannot be written or read.
@@ -68,14 +74,14 @@ def run_service(
 def _following(
     sources: Sequence[Source], open_log: OpenLog, observer: Observer, stop: Event, on_failure: Callable[[], None]
 ) -> Iterator[None]:
-    """Follow the sources as long as the block runs; a failure of a thread ends the block, and is raised after it."""
+    """Follow the sources while the block runs; a thread's failure stops the block and is raised after it."""
     failures: list[BaseException] = []
 
     def follow(source: Source) -> None:
         try:
             with open_log() as log:
                 _follow(source, log, observer, stop)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it is heard
+        except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
             failures.append(error)
             stop.set()
             on_failure()
@@ -86,13 +92,13 @@ def _following(
     try:
         yield
     except StoreInterrupted as interrupted:
-        if failures:  # that is why it was interrupted
+        if failures:  # the failure caused the interrupt
             raise failures[0] from interrupted
         raise
     finally:
         stop.set()
-        for thread in threads:  # one may be waiting for its source: what it appended is in the log
-            thread.join(_END_SECONDS / len(threads))
+        for thread in threads:  # a thread may be blocked on its source; everything it appended is in the log
+            thread.join(_SHUTDOWN_SECONDS / len(threads))
     if failures:
         raise failures[0]
 

@@ -1,4 +1,4 @@
-"""The demonstration: simulate known traffic, run the whole pipeline on it, and compare what it found with the truth."""
+"""The demo: simulate known traffic, run the whole pipeline on it, and compare the results with the truth."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from advertisex.stores.contract import EventStore, RejectQuery
 
 SOURCES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
 
-#: The steps of the funnel, and its fact for the users of each.
+#: Each funnel step, and the fact of the funnel answer that counts its users.
 _USERS = {
     "impressions": "impression_users",
     "clicks": "click_users",
@@ -36,7 +36,7 @@ OnStep = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """What was put in, and what was found; both in the shape of `Truth.to_dict`."""
+    """The simulator's truth and the pipeline's results, both in the format of `Truth.to_dict`."""
 
     truth: dict[str, Any]
     found: dict[str, Any]
@@ -46,12 +46,12 @@ class Demonstration:
 
     @property
     def ok(self) -> bool:
-        """Whether the pipeline found exactly what the simulator put in, and the ledger balances."""
+        """Whether the results equal the truth and the ledger balances."""
         return self.truth == self.found and all(row.counts.balanced for row in self.ledger)
 
 
 def simulate_files(folder: Path, settings: SimulationSettings) -> Truth:
-    """Write the sources of the demonstration into `folder`, and the truth about them."""
+    """Write the demo's source files and their truth into `folder`."""
     return write_files(folder, settings)
 
 
@@ -61,12 +61,12 @@ def demonstrate(
     """Ingest, process and analyse the files that `simulate_files` wrote.
 
     Args:
-        folder: where they are.
-        truth: what they hold.
+        folder: where the files are.
+        truth: the truth about them.
         log: an empty log.
         store: an empty store.
-        processing: with the policy and the catalogue of the simulation.
-        on_step: told the name of each step as it begins.
+        processing: configured with the policy and the catalogue of the simulation.
+        on_step: called with the name of each step as it starts.
     """
     for name, file in SOURCES.items():
         on_step(f"ingest {name} from {file}")
@@ -75,12 +75,12 @@ def demonstrate(
     process_log(log, store, processing, Event())
     on_step("analyze")
     summary, correlation = summarise(store, Scope()), correlate(store, Scope())
-    stepped, auctioned = funnel(store, Scope(), by="campaign_id"), bids(store, Scope())
-    put_in = truth.to_dict()
+    steps, auctions = funnel(store, Scope(), by="campaign_id"), bids(store, Scope())
+    expected = truth.to_dict()
     return Demonstration(
-        truth={"feeds": put_in["feeds"], "analysis": put_in["analysis"]},
+        truth={"feeds": expected["feeds"], "analysis": expected["analysis"]},
         found={
-            "feeds": {name: _found(feed, store, put_in["feeds"][name]) for name, feed in processing.feeds.items()},
+            "feeds": {name: _found(feed, store, expected["feeds"][name]) for name, feed in processing.feeds.items()},
             "analysis": {
                 "counts": summary.counts,
                 "users": summary.users,
@@ -88,9 +88,9 @@ def demonstrate(
                 "last_event": summary.to_dict()["last_event"],
                 "clicks_feed_users": correlation.users,
                 "clicks_per_conversion": correlation.clicks_per_conversion,
-                **_stepped(stepped),
-                "auctions_won": auctioned.facts["won"],
-                "spend": _amounts(auctioned.facts["spend"]),
+                **_funnel_facts(steps),
+                "auctions_won": auctions.facts["won"],
+                "spend": _amounts(auctions.facts["spend"]),
             },
         },
         ledger=store.ledger(),
@@ -99,8 +99,8 @@ def demonstrate(
     )
 
 
-def _stepped(answer: Answer) -> dict[str, Any]:
-    """What the funnel says, in the truth's shape."""
+def _funnel_facts(answer: Answer) -> dict[str, Any]:
+    """The funnel's results in the format of the truth."""
     return {
         "users_of": {step: answer.facts[users] for step, users in _USERS.items()},
         "value": _amounts(answer.facts["value"]),
@@ -116,7 +116,7 @@ def _amounts(by_currency: Mapping[str, Decimal]) -> dict[str, float]:
 
 
 def _found(feed: Feed, store: EventStore, truth: dict[str, Any]) -> dict[str, Any]:
-    """What the ledger and the rejects say of a feed, with the truth's reasons even where none was found."""
+    """A feed's counts from ledger and rejects; every reason of the truth is present, even at 0."""
     counts = sum((row.counts for row in store.ledger() if row.topic == feed.topic), Counts())
     found: dict[str, dict[str, int]] = {kind: dict.fromkeys(truth[kind], 0) for kind in ("rejected", "filtered")}
     for kind, reason, count in (

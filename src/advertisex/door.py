@@ -1,4 +1,4 @@
-"""What stands in the public door: `import advertisex` shows it, and imports it when it is first asked for."""
+"""The public API. `import advertisex` re-exports these names and imports this module on first access."""
 
 from importlib.metadata import version
 

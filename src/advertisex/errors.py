@@ -1,32 +1,32 @@
 """Every exception that AdvertiseX raises on purpose.
 
-    AdvertiseXError               one line for people: what failed, where, and the mend
-    ├── ConfigurationError        a flag, a setting or a file that the user named is wrong     exit 2
+    AdvertiseXError               one human-readable line: what failed, where, and a hint
+    ├── ConfigurationError        a flag, a setting or a file named by the user is wrong       exit 2
     ├── SourceError               an input cannot be read: API, file, archive                  exit 1
-    │   └── SourceUnavailable     the same, but a later try may succeed (refused, 503, cut)
+    │   └── SourceUnavailable     the same, but a retry may succeed (connection refused, 503, reset)
     ├── LogError                  the event log cannot be read or written                      exit 1
     ├── StoreError                the event store cannot be read or written                    exit 1
-    │   ├── StoreBusy             another process holds the store
-    │   ├── StoreMissing          nothing has been stored there yet
-    │   ├── StoreInterrupted      an interrupt ended the wait for the store; nothing advanced exit 130
+    │   ├── StoreBusy             another process has the store open
+    │   ├── StoreMissing          the store does not exist yet
+    │   ├── StoreInterrupted      interrupted while waiting for the store; nothing advanced    exit 130
     │   └── LedgerMoved           another worker advanced this partition; nothing was written
-    ├── AnalysisError             the question has no answer on these events                   exit 1
-    └── ServerError               a local server for tests cannot be had or does not start     exit 1
+    ├── AnalysisError             the question cannot be answered from these events            exit 1
+    └── ServerError               a local test server is unavailable or does not start         exit 1
 
 A bad *message* is never an exception: it becomes a reject, which is data.
 """
 
-#: Exit code of a command that was interrupted before it was done, as shells have it for SIGINT.
+#: Exit code of a command interrupted before it finished: the shell convention for SIGINT (128 + 2).
 INTERRUPTED = 130
 
 
 class AdvertiseXError(Exception):
-    """What failed, where, and what to do about it.
+    """Base class: what failed, where, and what to do about it.
 
     Args:
         what: the failure, as a clause without a full stop.
         where: file:line, topic/partition/offset or URL (without its password); may be empty.
-        mend: what the user can do; may be empty.
+        hint: what the user can do; may be empty.
     """
 
     exit_code = 1
@@ -44,7 +44,7 @@ class AdvertiseXError(Exception):
 
 
 class ConfigurationError(AdvertiseXError):
-    """A flag, a setting, or a file that the user named is wrong."""
+    """A flag, a setting or a file named by the user is wrong."""
 
     exit_code = 2
 
@@ -54,13 +54,13 @@ class SourceError(AdvertiseXError):
 
 
 class SourceUnavailable(SourceError):
-    """An input cannot be read now, but a later try may succeed.
+    """An input cannot be read now, but a retry may succeed.
 
     Args:
         what: see AdvertiseXError.
         where: see AdvertiseXError.
-        mend: see AdvertiseXError.
-        retry_after: seconds that the other side asked us to wait, if it did.
+        hint: see AdvertiseXError.
+        retry_after: seconds to wait before the retry, if the server sent Retry-After.
     """
 
     def __init__(self, what: str, *, where: str = "", hint: str = "", retry_after: float | None = None) -> None:
@@ -77,26 +77,26 @@ class StoreError(AdvertiseXError):
 
 
 class StoreBusy(StoreError):
-    """Another process holds the store."""
+    """Another process has the store open."""
 
 
 class StoreMissing(StoreError):
-    """Nothing has been stored there yet."""
+    """The store does not exist yet."""
 
 
 class StoreInterrupted(StoreError):
-    """An interrupt ended the wait for the store; what was under way is done again by the next run."""
+    """Interrupted while waiting for the store; the next run repeats the unfinished batch."""
 
     exit_code = INTERRUPTED
 
 
 class LedgerMoved(StoreError):
-    """Another worker has advanced this partition; nothing of this batch was written."""
+    """Another worker advanced this partition; nothing of this batch was written."""
 
 
 class AnalysisError(AdvertiseXError):
-    """The question has no answer on these events."""
+    """The question cannot be answered from these events."""
 
 
 class ServerError(AdvertiseXError):
-    """A local server for tests cannot be had, or does not start."""
+    """A local test server is unavailable or does not start."""

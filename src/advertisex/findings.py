@@ -1,17 +1,17 @@
-"""What an inspection of the surroundings finds."""
+"""Result of one check of the environment, as `doctor` reports it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        what: its name, such as "broker".
-        good: whether it is as it should be.
-        says: what was found.
-        mend: what to do where it is not good.
+        what: name of what was checked, such as "broker".
+        good: whether the check passed.
+        says: what the check found.
+        hint: what to do if it failed.
     """
 
     what: str
