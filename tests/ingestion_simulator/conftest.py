@@ -1,5 +1,5 @@
 import sys
 from pathlib import Path
 
-# tests are imported by path (importlib mode): this is how they find the second opinion beside them
+# importlib mode does not put the test folder on sys.path; the tests import the reference implementation from it
 sys.path.insert(0, str(Path(__file__).parent))

@@ -1,4 +1,4 @@
-"""A second opinion on every message: plain Python that shares no code with the simulator or with processing."""
+"""Independent reference implementation: evaluates every message without code of the simulator or of processing."""
 
 import io
 import json
@@ -33,8 +33,8 @@ PLACEHOLDERS = {"null", "undefined", "n/a", "-", "0", "none", "unknown", "nan"}
 WEBSITE = re.compile(r"(https?://)?[a-z0-9-]+(\.[a-z0-9-]+)+(/\S*)?")
 
 
-def decoded(feed: str, message: bytes) -> dict[str, Any] | str:
-    """The fields, or the reason why there are none."""
+def decode(feed: str, message: bytes) -> dict[str, Any] | str:
+    """The fields, or the reason code if the message cannot be decoded."""
     if not message:
         return "empty_message"
     if len(message) > MEBIBYTE:
@@ -61,14 +61,14 @@ def from_avro(message: bytes) -> dict[str, Any] | str:
     except (EOFError, IndexError):
         return "undecodable"
     assert not body.read()
-    return flat(record)
+    return flatten(record)
 
 
-def flat(record: Any) -> dict[str, Any]:
+def flatten(record: Any) -> dict[str, Any]:
     return {**record["user_info"], **record["auction"], "targeting": record["targeting"]}
 
 
-def moment(value: Any) -> datetime | None:
+def parse_time(value: Any) -> datetime | None:
     if isinstance(value, datetime):
         return value
     try:
@@ -78,24 +78,24 @@ def moment(value: Any) -> datetime | None:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
-def number(value: Any) -> float | None:
+def parse_number(value: Any) -> float | None:
     try:
         return float(value)
     except ValueError:
         return None
 
 
-def verdict(  # noqa: PLR0911 - a list of rules, each with its answer
+def evaluate(  # noqa: PLR0911 - a list of rules, each with its own result
     feed: str, fields: dict[str, Any], policy: dict[str, list[str]]
 ) -> str | tuple[Any, ...]:
-    """The reason for which an event is refused, or its identity."""
+    """The reason code for which an event is rejected or filtered, or its identity."""
     if any(fields.get(name) in (None, "") for name in REQUIRED[feed]):
         return "missing_field"
     numbers = {n: fields[n] for n in ("clicks", "conversions", "value", "amount") if fields.get(n) not in (None, "")}
-    read = {name: number(value) for name, value in numbers.items()}
+    read = {name: parse_number(value) for name, value in numbers.items()}
     if None in read.values():
         return "wrong_type"
-    time = moment(fields["timestamp"])
+    time = parse_time(fields["timestamp"])
     if time is None:
         return "bad_timestamp"
     if not datetime(2000, 1, 1, tzinfo=UTC) < time < datetime.now(UTC) + timedelta(days=1):
@@ -123,8 +123,8 @@ def verdict(  # noqa: PLR0911 - a list of rules, each with its answer
     return tuple(fields.get(name) for name in IDENTITY[feed])
 
 
-class Account:
-    """What a run of messages holds, by the second opinion."""
+class Tally:
+    """Counts of one feed's messages, as evaluated by this reference implementation."""
 
     def __init__(self, feed: str, policy: dict[str, list[str]]) -> None:
         self.feed = feed
@@ -135,7 +135,7 @@ class Account:
 
     def add(self, read: Iterable[dict[str, Any] | str]) -> None:
         for fields in read:
-            found = fields if isinstance(fields, str) else verdict(self.feed, fields, self.policy)
+            found = fields if isinstance(fields, str) else evaluate(self.feed, fields, self.policy)
             if isinstance(found, str):
                 self.reasons[found] += 1
             elif found in self.stored:
@@ -145,7 +145,7 @@ class Account:
                 self.stored[found] = fields
 
     def as_truth(self, truth: dict[str, Any]) -> dict[str, Any]:
-        """In the shape of the simulator's truth; a reason that it does not name is kept, so that they differ."""
+        """In the format of the simulator's truth; reasons missing there are kept, so that the comparison fails."""
         unnamed = set(self.reasons) - set(truth["rejected"]) - set(truth["filtered"])
         return {
             "read": len(self.stored) + self.duplicates + self.reasons.total(),
@@ -156,8 +156,8 @@ class Account:
         }
 
 
-def analysis(found: dict[str, Account], campaign_of: dict[str, str]) -> dict[str, Any]:
-    """What the stored events say, in the shape of the simulator's truth."""
+def analysis(found: dict[str, Tally], campaign_of: dict[str, str]) -> dict[str, Any]:
+    """Analysis results over the stored events, in the format of the simulator's truth."""
     steps: dict[str, list[dict[str, Any]]] = {
         name: list(found[name].stored.values()) for name in ("impressions", "clicks", "bids")
     }
@@ -165,7 +165,7 @@ def analysis(found: dict[str, Account], campaign_of: dict[str, str]) -> dict[str
     clicks_feed_users = {fields["user_id"] for fields in steps["clicks"]}
     steps["clicks"] = [fields for fields in steps["clicks"] if fields["conversion"] == "click"]
     stored = [fields for events in steps.values() for fields in events]
-    times = sorted(read for fields in stored if (read := moment(fields["timestamp"])))
+    times = sorted(read for fields in stored if (read := parse_time(fields["timestamp"])))
     by_campaign: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(steps, 0))
     for name, events in steps.items():
         for fields in events:

@@ -1,4 +1,4 @@
-"""Columns of bytes, against the libraries that make the same one by one."""
+"""The column encoders, compared with the libraries that encode one value at a time."""
 
 import io
 import json
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.ingestion.simulator import FaultRates, Simulation, SimulationSettings
-from advertisex.ingestion.simulator.bytework import avro_doubles, avro_time, decimal, joined, rfc3339
+from advertisex.ingestion.simulator.bytework import avro_doubles, avro_time, concat_columns, rfc3339, zero_padded
 from advertisex.ingestion.simulator.json_messages import time_text
 from advertisex.ingestion.simulator.rows import strictly_after
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 times = st.lists(
     st.datetimes(datetime(2000, 1, 1), datetime(2000, 3, 31)).map(
-        lambda moment: (moment.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+        lambda time: (time.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
     ),
     min_size=1,
 )
@@ -48,19 +48,20 @@ def test_avro_doubles(values: list[float]) -> None:
 
 
 @given(st.lists(st.integers(0, 10**6 - 1), min_size=1))
-def test_decimal_numbers(values: list[int]) -> None:
-    assert [row.tobytes() for row in decimal(np.array(values), 6)] == [b"%06d" % v for v in values]
-    assert joined([b"<", decimal(np.array(values), 8), b">"], len(values)) == [b"<%08d>" % v for v in values]
+def test_zero_padded_numbers(values: list[int]) -> None:
+    assert [row.tobytes() for row in zero_padded(np.array(values), 6)] == [b"%06d" % v for v in values]
+    columns = [b"<", zero_padded(np.array(values), 8), b">"]
+    assert concat_columns(columns, len(values)) == [b"<%08d>" % v for v in values]
 
 
-def test_nothing_joined_is_nothing() -> None:
-    nothing = np.empty(0, np.int64)
-    assert joined([b"<", rfc3339(nothing), decimal(nothing, 8)], 0) == []
+def test_no_rows_give_no_messages() -> None:
+    empty = np.empty(0, np.int64)
+    assert concat_columns([b"<", rfc3339(empty), zero_padded(empty, 8)], 0) == []
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(-5, 60))
-def test_strictly_after_parts_equal_times_and_keeps_the_others(moments: list[int], floor: int) -> None:
-    before = sorted(moments)
+def test_strictly_after_separates_equal_times_and_keeps_distinct_ones(values: list[int], floor: int) -> None:
+    before = sorted(values)
     after = strictly_after(np.array(before, np.int64), floor).tolist()
     assert all(late > early for early, late in zip([floor, *after], after, strict=False))
     assert all(new >= old for old, new in zip(before, after, strict=True))
@@ -68,7 +69,7 @@ def test_strictly_after_parts_equal_times_and_keeps_the_others(moments: list[int
         assert after == before
 
 
-def test_bids_are_the_bytes_that_fastavro_writes() -> None:
+def test_bids_equal_the_bytes_that_fastavro_writes() -> None:
     simulation = Simulation(SimulationSettings(events=3_000, faults=FaultRates.none()), "files")
     schema = fastavro.parse_schema(AVRO_SCHEMA)
     bodies = [body for chunk in simulation.chunks() for body in chunk.messages["bids"]]
@@ -80,7 +81,7 @@ def test_bids_are_the_bytes_that_fastavro_writes() -> None:
         assert avro(schema, record) == body
 
 
-def test_impressions_are_the_bytes_that_json_writes() -> None:
+def test_impressions_and_clicks_equal_the_bytes_that_json_writes() -> None:
     simulation = Simulation(SimulationSettings(events=3_000, faults=FaultRates.none()), "log")
     for chunk in simulation.chunks():
         for message in (*chunk.messages["impressions"], *chunk.messages["clicks"]):

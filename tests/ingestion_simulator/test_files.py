@@ -1,4 +1,4 @@
-"""Files, read with plain Python."""
+"""Simulated files, read back with plain Python."""
 
 import csv
 import json
@@ -16,16 +16,16 @@ from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
 MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
 
 
-def test_the_files_hold_what_the_truth_says(tmp_path: Path) -> None:
+def test_the_files_match_the_truth(tmp_path: Path) -> None:
     progress: list[int] = []
     asked = SimulationSettings(events=60_000, seed=8, faults=MANY)
     truth = write_files(tmp_path, asked, progress.append)
     policy = tomllib.loads((tmp_path / "advertisex.toml").read_text())["policy"]
-    found = {name: judge.Account(name, policy) for name in ("impressions", "clicks", "bids")}
+    found = {name: judge.Tally(name, policy) for name in ("impressions", "clicks", "bids")}
 
     lines = (tmp_path / "impressions.ndjson").read_bytes().split(b"\n")
     assert lines.pop() == b""
-    found["impressions"].add(judge.decoded("impressions", line) for line in lines)
+    found["impressions"].add(judge.decode("impressions", line) for line in lines)
 
     with (tmp_path / "clicks.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
@@ -37,11 +37,11 @@ def test_the_files_hold_what_the_truth_says(tmp_path: Path) -> None:
         assert reader.codec == "deflate"
         for record in reader:
             padding = len(str(record["targeting"].get("padding", "")))  # type: ignore[index,call-overload,union-attr]
-            found["bids"].add(["oversized" if padding > judge.MEBIBYTE else judge.flat(record)])
+            found["bids"].add(["oversized" if padding > judge.MEBIBYTE else judge.flatten(record)])
 
     written = json.loads((tmp_path / "truth.json").read_text())
     assert written == truth.to_dict()
-    assert {name: account.as_truth(written["feeds"][name]) for name, account in found.items()} == written["feeds"]
+    assert {name: tally.as_truth(written["feeds"][name]) for name, tally in found.items()} == written["feeds"]
     with (tmp_path / "catalogue.csv").open(encoding="utf-8", newline="") as file:
         campaign_of = {row["creative_id"]: row["campaign_id"] for row in csv.DictReader(file)}
     assert judge.analysis(found, campaign_of) == written["analysis"]
@@ -63,7 +63,7 @@ def test_equal_settings_give_equal_files(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_the_catalogue_names_every_creative_and_depends_on_the_seed_alone(tmp_path: Path) -> None:
+def test_the_catalogue_lists_every_creative_and_depends_on_the_seed_only(tmp_path: Path) -> None:
     write_files(tmp_path / "files", SimulationSettings(events=20_000, seed=6))
     write_context(tmp_path / "context", SimulationSettings(events=7, seed=6, users=99))
     catalogue = (tmp_path / "files/catalogue.csv").read_text()
@@ -73,12 +73,12 @@ def test_the_catalogue_names_every_creative_and_depends_on_the_seed_alone(tmp_pa
     known = {row["creative_id"] for row in rows}
     assert len(known) == len(rows)
     with (tmp_path / "files/bids.avro").open("rb") as file:
-        used = {judge.flat(record)["creative_id"] for record in fastavro.reader(file)}
+        used = {judge.flatten(record)["creative_id"] for record in fastavro.reader(file)}
     plain = {creative for creative in used if creative.isprintable()}
     assert plain <= known
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_that_says_where(tmp_path: Path) -> None:
+def test_the_error_of_an_unwritable_folder_contains_its_path(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(SourceError, match="taken"):
         write_files(tmp_path / "taken", SimulationSettings(events=10))
@@ -88,14 +88,14 @@ OWN = ["advertisex.toml", "catalogue.csv", "truth.json", "impressions.ndjson", "
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_files_of_somebody_else_are_never_overwritten(name: str, tmp_path: Path) -> None:
+def test_files_that_the_simulator_did_not_write_are_never_overwritten(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("mine")
-    with pytest.raises(ConfigurationError, match=f"overwrite a file that is not its own .*{name}.*; name a folder"):
+    with pytest.raises(ConfigurationError, match=f"overwrite a file that it did not write .*{name}.*; choose an empty"):
         write_files(tmp_path, SimulationSettings(events=10))
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
-def test_the_context_spares_files_too_and_minds_no_others(tmp_path: Path) -> None:
+def test_the_context_overwrites_no_foreign_file_and_ignores_unrelated_ones(tmp_path: Path) -> None:
     (tmp_path / "log.db").touch()
     (tmp_path / "clicks.csv").write_text("mine")
     write_context(tmp_path, SimulationSettings(events=10))
@@ -107,13 +107,13 @@ def test_the_context_spares_files_too_and_minds_no_others(tmp_path: Path) -> Non
     assert (tmp_path / "catalogue.csv").read_bytes() == before
 
 
-def test_its_own_files_are_written_anew(tmp_path: Path) -> None:
+def test_files_of_an_earlier_simulation_are_overwritten(tmp_path: Path) -> None:
     write_files(tmp_path, SimulationSettings(events=10))
     assert write_files(tmp_path, SimulationSettings(events=20)).messages == 20
 
 
 @pytest.mark.parametrize("name", ["taken", "taken/below"])
-def test_a_file_in_place_of_the_folder_is_told(name: str, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(name: str, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(SourceError, match="that is a file; name a folder with --data or --out"):
+    with pytest.raises(SourceError, match="it is a file; choose a folder with --data or --out"):
         write_context(tmp_path / name, SimulationSettings(events=10))

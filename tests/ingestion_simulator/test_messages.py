@@ -1,4 +1,4 @@
-"""Messages for the log, against a second opinion."""
+"""Messages for the log, compared with the reference implementation."""
 
 import hashlib
 from dataclasses import replace
@@ -20,43 +20,43 @@ from advertisex.ingestion.simulator import (
 from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
-#: High enough for every kind to come up in every feed of a short run.
+#: High enough for every kind to occur in every feed of a short run.
 MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
 
 
-def accounts(simulation: Simulation) -> dict[str, judge.Account]:
-    found = {name: judge.Account(name, POLICY) for name in ("impressions", "clicks", "bids")}
+def tallies(simulation: Simulation) -> dict[str, judge.Tally]:
+    found = {name: judge.Tally(name, POLICY) for name in ("impressions", "clicks", "bids")}
     for chunk in simulation.chunks():
-        for feed, run in chunk.messages.items():
-            found[feed].add(judge.decoded(feed, message) for message in run)
+        for feed, payloads in chunk.messages.items():
+            found[feed].add(judge.decode(feed, message) for message in payloads)
     return found
 
 
 def digest(settings: SimulationSettings) -> str:
     seen = hashlib.sha256()
-    for feed, run in messages(settings):
-        for message in run:
+    for feed, payloads in messages(settings):
+        for message in payloads:
             seen.update(f"{feed} {len(message)} ".encode() + message)
     return seen.hexdigest()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_truth_is_what_a_second_opinion_finds(seed: int) -> None:
+def test_the_truth_equals_the_reference_implementation(seed: int) -> None:
     simulation = Simulation(SimulationSettings(events=30_000, seed=seed, faults=MANY), "log")
-    found = accounts(simulation)
+    found = tallies(simulation)
     truth = simulation.truth().to_dict()["feeds"]
-    assert {name: account.as_truth(truth[name]) for name, account in found.items()} == truth
+    assert {name: tally.as_truth(truth[name]) for name, tally in found.items()} == truth
     for feed in truth.values():
         assert all(feed["filtered"].values())
         assert all(count for reason, count in feed["rejected"].items() if reason != "oversized")
 
 
 @pytest.mark.parametrize("kind", [*REJECTED, *FILTERED])
-def test_a_single_kind_of_fault_comes_alone(kind: str) -> None:
+def test_a_single_kind_of_fault_causes_only_its_own_reason(kind: str) -> None:
     faults = replace(FaultRates.none(), **{kind: 0.3})
     simulation = Simulation(SimulationSettings(events=4_000, seed=5, faults=faults), "log")
-    found = accounts(simulation)
-    assert {reason for account in found.values() for reason in account.reasons} == {kind}
+    found = tallies(simulation)
+    assert {reason for tally in found.values() for reason in tally.reasons} == {kind}
     for name, feed in simulation.truth().feeds.items():
         count = {**feed.rejected, **feed.filtered}.get(kind, 0)
         assert found[name].reasons[kind] == count
@@ -68,10 +68,10 @@ def test_a_single_kind_of_fault_comes_alone(kind: str) -> None:
 
 @pytest.mark.parametrize("faults", [FaultRates(), replace(FaultRates(), late=0.5, bad_amount=0.2, bad_website=0.2)])
 def test_the_analysis_is_that_of_the_stored_events(faults: FaultRates) -> None:
-    # so short that what is late comes in another chunk than its cause, in either order
+    # short enough for late messages and their causes to fall into different chunks, in either order
     asked = SimulationSettings(events=60_000, seed=9, duration=timedelta(hours=8), faults=faults)
     simulation = Simulation(asked, "log")
-    found = accounts(simulation)
+    found = tallies(simulation)
     campaign_of = {creative: campaign for creative, campaign, _ in simulation.catalogue_rows}
     known = simulation.truth().to_dict()["analysis"]
     assert judge.analysis(found, campaign_of) == known
@@ -105,14 +105,14 @@ def test_equal_settings_give_equal_bytes_over_several_chunks() -> None:
 
 def test_clean_traffic_has_no_fault() -> None:
     simulation = Simulation(SimulationSettings(events=5_000, faults=FaultRates.none()), "log")
-    assert sum(len(account.stored) for account in accounts(simulation).values()) == 5_000
+    assert sum(len(tally.stored) for tally in tallies(simulation).values()) == 5_000
 
 
-def test_some_messages_are_repeated_in_other_bytes_and_some_in_the_same() -> None:
+def test_some_duplicates_have_different_bytes_and_some_the_same() -> None:
     faults = replace(FaultRates.none(), duplicate=0.5)
     for feed in ("impressions", "clicks", "bids"):
         simulation = Simulation(SimulationSettings(events=8_000, faults=faults), "log")
-        run = [message for chunk in simulation.chunks() for message in chunk.messages[feed]]
+        payloads = [message for chunk in simulation.chunks() for message in chunk.messages[feed]]
         repeated = simulation.truth().feeds[feed].duplicate
-        in_the_same_bytes = len(run) - len(set(run))
-        assert 0 < in_the_same_bytes < repeated
+        identical = len(payloads) - len(set(payloads))
+        assert 0 < identical < repeated

@@ -1,4 +1,4 @@
-"""Into a log: at full speed, and in real time."""
+"""Simulations published to a log, at full speed and in real time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SI
 
 
 class FakeClock:
-    """Time passes only by sleeping; the user interrupts after so many sleeps."""
+    """Time advances only in `sleep`; after the given number of sleeps the user interrupts."""
 
     def __init__(self, sleeps: int, start: float = 1_750_000_000.0) -> None:
         self.left = sleeps
@@ -42,7 +42,7 @@ class FakeClock:
 
 
 class FailingLog(SqliteLog):
-    """Takes a topic's first message, then no more."""
+    """Accepts the first append, then fails."""
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
         if len(self.end_offsets()):
@@ -57,22 +57,22 @@ def everything(log: SqliteLog, topic: str) -> list[bytes]:
     return found
 
 
-def test_the_log_holds_the_messages_in_order(tmp_path: Path) -> None:
+def test_the_log_contains_the_messages_in_order(tmp_path: Path) -> None:
     asked = SimulationSettings(events=60_000, seed=3)
     progress: list[int] = []
     with SqliteLog(tmp_path / "log.db") as log:
         truth = publish_simulation(log, asked, progress.append)
         expected: dict[str, list[bytes]] = {"impressions": [], "clicks": [], "bids": []}
-        for feed, run in messages(asked):
-            expected[feed] += run
-        for feed, run in expected.items():
-            assert everything(log, FEEDS[feed].topic) == run
-            assert truth.feeds[feed].read == len(run)
+        for feed, payloads in messages(asked):
+            expected[feed] += payloads
+        for feed, payloads in expected.items():
+            assert everything(log, FEEDS[feed].topic) == payloads
+            assert truth.feeds[feed].read == len(payloads)
     assert progress == sorted(progress)
     assert progress[-1] == truth.messages == 60_000
 
 
-def test_topics_of_the_user_are_used(tmp_path: Path) -> None:
+def test_configured_topics_are_used(tmp_path: Path) -> None:
     feeds = {name: replace(feed, topic=f"mine.{name}") for name, feed in FEEDS.items()}
     with SqliteLog(tmp_path / "log.db") as log:
         publish_simulation(log, SimulationSettings(events=500), feeds=feeds)
@@ -86,21 +86,21 @@ def test_playing_keeps_the_rate_and_the_truth_until_interrupted(tmp_path: Path) 
         truth = play(log, SimulationSettings(seed=3), 500, clock, progress.append)
         found = {}
         for feed in FEEDS.values():
-            found[feed.name] = judge.Account(feed.name, POLICY)
-            found[feed.name].add(judge.decoded(feed.name, m) for m in everything(log, feed.topic))
+            found[feed.name] = judge.Tally(feed.name, POLICY)
+            found[feed.name].add(judge.decode(feed.name, m) for m in everything(log, feed.topic))
     known = truth.to_dict()
-    assert {name: account.as_truth(known["feeds"][name]) for name, account in found.items()} == known["feeds"]
+    assert {name: tally.as_truth(known["feeds"][name]) for name, tally in found.items()} == known["feeds"]
     campaign_of = {creative: campaign for creative, campaign, _ in draw_market(3, users=1).catalogue_rows}
     assert judge.analysis(found, campaign_of) == known["analysis"]
     assert truth.messages == progress[-1] == pytest.approx(500 * 60, rel=0.05)
-    for account in found.values():
-        for fields in account.stored.values():
-            moment = judge.moment(fields["timestamp"])
-            assert moment is not None
-            assert 1_750_000_000 <= moment.timestamp() <= clock.now()
+    for tally in found.values():
+        for fields in tally.stored.values():
+            event_time = judge.parse_time(fields["timestamp"])
+            assert event_time is not None
+            assert 1_750_000_000 <= event_time.timestamp() <= clock.now()
 
 
-def test_playing_slowly_still_plays(tmp_path: Path) -> None:
+def test_a_low_rate_still_produces_messages(tmp_path: Path) -> None:
     with SqliteLog(tmp_path / "log.db") as log:
         truth = play(log, SimulationSettings(seed=3), 0.5, FakeClock(800))
     assert 60 < truth.messages < 110
@@ -118,18 +118,18 @@ def test_playing_survives_a_clock_that_is_set_back(tmp_path: Path) -> None:
     assert truth.messages > 3_000
 
 
-def test_a_log_that_fails_ends_the_play(tmp_path: Path) -> None:
+def test_a_failing_log_ends_the_simulation(tmp_path: Path) -> None:
     with FailingLog(tmp_path / "log.db") as log, pytest.raises(LogError, match="disk is full"):
         play(log, SimulationSettings(), 400, FakeClock(60))
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, 1e7, float("nan")])
-def test_a_rate_that_cannot_be_played_is_refused(tmp_path: Path, rate: float) -> None:
+def test_an_invalid_rate_is_rejected(tmp_path: Path, rate: float) -> None:
     with SqliteLog(tmp_path / "log.db") as log, pytest.raises(ConfigurationError, match="--rate"):
         play(log, SimulationSettings(), rate, FakeClock(1))
 
 
-def test_the_system_clock_passes() -> None:
+def test_the_system_clock_advances() -> None:
     clock = SystemClock()
     before = clock.now()
     clock.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Whether the traffic looks like traffic."""
+"""Statistical properties of the simulated traffic."""
 
 from collections import Counter, defaultdict
 from itertools import pairwise
@@ -11,7 +11,7 @@ import pytest
 from advertisex.ingestion.simulator import FaultRates, Simulation, SimulationSettings
 from advertisex.ingestion.simulator.auctions import Auctions
 from advertisex.ingestion.simulator.market import SITES, draw_market, user_id, user_number
-from advertisex.ingestion.simulator.rows import ROW, Rows, Waiting, no_rows
+from advertisex.ingestion.simulator.rows import ROW, PendingRows, Rows, no_rows
 
 
 @pytest.fixture(scope="module")
@@ -20,35 +20,35 @@ def events() -> dict[str, list[dict[str, Any]]]:
     simulation = Simulation(SimulationSettings(events=120_000, seed=12, faults=faults), "log")
     seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for chunk in simulation.chunks():
-        for feed, run in chunk.messages.items():
-            for message in run:
-                fields = judge.decoded(feed, message)
+        for feed, payloads in chunk.messages.items():
+            for message in payloads:
+                fields = judge.decode(feed, message)
                 assert isinstance(fields, dict)
-                seen[feed].append(fields | {"time": judge.moment(fields["timestamp"])})
+                seen[feed].append(fields | {"time": judge.parse_time(fields["timestamp"])})
     return dict(seen)
 
 
-def test_every_bid_is_an_auction_of_its_own(events: dict[str, list[dict[str, Any]]]) -> None:
+def test_every_bid_has_its_own_auction(events: dict[str, list[dict[str, Any]]]) -> None:
     auctions = Counter(bid["auction_id"] for bid in events["bids"])
     assert max(auctions.values()) == 1
 
 
-def test_an_impression_names_the_auction_of_the_bid_that_it_won(events: dict[str, list[dict[str, Any]]]) -> None:
+def test_an_impression_has_the_auction_id_of_its_bid(events: dict[str, list[dict[str, Any]]]) -> None:
     bids = {bid["auction_id"]: bid for bid in events["bids"]}
     assert max(Counter(shown["auction_id"] for shown in events["impressions"]).values()) == 1
     joined = [(bids[shown["auction_id"]], shown) for shown in events["impressions"] if shown["auction_id"] in bids]
-    # the bid of one in a hundred is still on its way when the simulation ends
+    # up to 1 % of the bids are still in flight when the simulation ends
     assert len(joined) > 0.99 * len(events["impressions"])
     for bid, shown in joined:
         assert all(bid[name] == shown[name] for name in ("user_id", "creative_id", "website"))
         assert bid["time"] < shown["time"]
 
 
-def test_auctions_are_remembered_for_as_long_as_something_of_them_is_under_way() -> None:
+def test_auctions_are_tracked_until_they_are_forgotten() -> None:
     def rows(*serials: int) -> Rows:
-        made = np.zeros(len(serials), ROW)
-        made["serial"] = serials
-        return made
+        built = np.zeros(len(serials), ROW)
+        built["serial"] = serials
+        return built
 
     auctions = Auctions()
     assert auctions.bids(rows()).size == 0
@@ -63,19 +63,19 @@ def test_auctions_are_remembered_for_as_long_as_something_of_them_is_under_way()
     assert auctions.impressions(rows(102, 101))["serial"].tolist() == [101]
 
 
-def test_traffic_without_end_remembers_no_auction_for_ever() -> None:
+def test_endless_traffic_tracks_a_bounded_number_of_auctions() -> None:
     asked = SimulationSettings(faults=FaultRates.none(), users=50)
     simulation = Simulation(asked, "log", messages_per_second=100)
-    target, remembered = 0, list[int]()
+    target, tracked = 0, list[int]()
     for second in range(1_750_000_000, 1_750_000_600, 10):
         target += 1_000
         simulation.until(second * 1_000_000, (second + 10) * 1_000_000, target)
-        remembered.append(len(simulation._tally._auctions))
-    assert max(remembered) < 2_000
+        tracked.append(len(simulation._tally._auctions))
+    assert max(tracked) < 2_000
     assert simulation.truth().analysis.counts["bids"] > 20_000
 
 
-def test_bids_win_impressions_are_clicked_and_clicks_convert_at_believable_rates(
+def test_win_click_and_conversion_rates_are_realistic(
     events: dict[str, list[dict[str, Any]]],
 ) -> None:
     kinds = Counter(click["conversion"] == "click" for click in events["clicks"])
@@ -84,7 +84,7 @@ def test_bids_win_impressions_are_clicked_and_clicks_convert_at_believable_rates
     assert 0.1 < kinds[False] / kinds[True] < 0.5
 
 
-def test_few_users_and_sites_have_most_of_the_traffic(events: dict[str, list[dict[str, Any]]]) -> None:
+def test_users_and_sites_are_heavy_tailed(events: dict[str, list[dict[str, Any]]]) -> None:
     users = sorted(Counter(event["user_id"] for event in events["bids"]).values(), reverse=True)
     assert sum(users[: len(users) // 10]) > 0.3 * sum(users)
     assert len(users) > 1_000
@@ -112,14 +112,14 @@ def test_every_impression_follows_a_bid_and_every_click_an_impression(
 ) -> None:
     bids = {(bid["user_id"], bid["creative_id"], bid["website"]) for bid in events["bids"]}
     shown = {(i["user_id"], i["creative_id"], i["website"]) for i in events["impressions"]}
-    # the cause of one in a hundred is still on its way when the simulation ends
+    # up to 1 % of the causes are still in flight when the simulation ends
     assert len(shown - bids) < 0.01 * len(shown)
     users = {i["user_id"] for i in events["impressions"]}
     clicking = {c["user_id"] for c in events["clicks"]}
     assert len(clicking - users) < 0.01 * len(clicking) + 3
 
 
-def test_clicks_and_conversions_of_a_user_go_together(events: dict[str, list[dict[str, Any]]]) -> None:
+def test_clicks_and_conversions_of_a_user_are_correlated(events: dict[str, list[dict[str, Any]]]) -> None:
     per_user: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for event in events["clicks"]:
         per_user[event["user_id"]][event["conversion"] != "click"] += 1
@@ -127,13 +127,13 @@ def test_clicks_and_conversions_of_a_user_go_together(events: dict[str, list[dic
     assert np.corrcoef(clicks, conversions)[0, 1] > 0.2
 
 
-def test_messages_come_nearly_in_order_but_not_quite(events: dict[str, list[dict[str, Any]]]) -> None:
+def test_some_messages_arrive_out_of_order(events: dict[str, list[dict[str, Any]]]) -> None:
     late = [early - now for early, now in pairwise(event["time"] for event in events["bids"]) if now < early]
     assert 0.002 < len(late) / len(events["bids"]) < 0.1
     assert max(late).total_seconds() > 1_800
 
 
-def test_nights_are_quiet(events: dict[str, list[dict[str, Any]]]) -> None:
+def test_the_evening_has_more_traffic_than_the_morning(events: dict[str, list[dict[str, Any]]]) -> None:
     hours = Counter(event["time"].hour for event in events["bids"])
     assert hours[19] > 2 * hours[7]
 
@@ -151,12 +151,12 @@ def test_the_market_of_a_seed_is_the_same_for_any_number_of_users() -> None:
     assert len(set(few.sites)) == SITES
 
 
-def test_rows_wait_for_their_moment() -> None:
-    waiting = Waiting("time")
-    assert len(waiting.take(10)) == 0
+def test_rows_are_released_in_the_order_of_their_time() -> None:
+    pending = PendingRows("time")
+    assert len(pending.take(10)) == 0
     rows = np.zeros(4, no_rows().dtype)
     rows["time"], rows["serial"] = [5, 3, 9, 3], [0, 1, 2, 3]
-    waiting.add(rows)
-    assert waiting.take(6)["serial"].tolist() == [1, 3, 0]
-    assert len(waiting) == 1
-    assert waiting.take(None)["serial"].tolist() == [2]
+    pending.add(rows)
+    assert pending.take(6)["serial"].tolist() == [1, 3, 0]
+    assert len(pending) == 1
+    assert pending.take(None)["serial"].tolist() == [2]

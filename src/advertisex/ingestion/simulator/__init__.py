@@ -1,7 +1,7 @@
-"""A seeded generator of realistic traffic with known faults, and the exact truth about it.
+"""A seeded generator of realistic ad traffic with known faults, and the exact truth about it.
 
-The flow: market → traffic (good events) → arrivals (faults, repetitions, delays) → spoiling and formats
-(bytes), driven chunk by chunk by `simulation`, into files, a log at full speed, or a log in real time.
+Data flow: market → traffic (good events) → arrivals (faults, duplicates, delays) → spoiling and formats (bytes).
+`simulation` drives it chunk by chunk; the output goes to files, or to a log at full speed or in real time.
 """
 
 from advertisex.ingestion.simulator.files import settings_text, write_context, write_files

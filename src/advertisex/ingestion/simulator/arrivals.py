@@ -1,28 +1,28 @@
-"""Events become messages under way: some broken, some repeated, some late, in an order of their own."""
+"""Turns events into messages in flight: some faulty, some duplicated, some late, delivered in order of arrival."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advertisex.ingestion.simulator.kinds import CODES, DUPLICATE, GOOD, FaultPlan
-from advertisex.ingestion.simulator.rows import Rows, Waiting
+from advertisex.ingestion.simulator.rows import PendingRows, Rows
 
 _SECOND = 1_000_000
 _NETWORK_DELAY = 0.4 * _SECOND
 _LATE_DELAY = 20 * 60 * _SECOND
-_LONGEST_DELAY = 6 * 60 * 60 * _SECOND
+_MAX_DELAY = 6 * 60 * 60 * _SECOND
 _REPEAT_DELAY = 90 * _SECOND
 _GOLDEN = 0.618_033_988_749_895
 _OVERSIZED_PER_FEED = 1
 
 
 class Arrivals:
-    """The messages of one feed that are under way.
+    """The in-flight messages of one feed.
 
     Args:
-        plan: what can go wrong.
-        duplicate: the share of good events that is sent again.
-        late: the share of messages that arrives late.
-        random: where chance comes from.
+        plan: the possible faults and their rates.
+        duplicate: fraction of good events that are sent twice.
+        late: fraction of messages that arrive late.
+        random: random number generator.
     """
 
     def __init__(self, plan: FaultPlan, duplicate: float, late: float, random: np.random.Generator) -> None:
@@ -34,42 +34,42 @@ class Arrivals:
         self._phase = float(random.random())
         self._seen = 0
         self._oversized = 0
-        self._under_way = Waiting("arrival")
+        self._in_flight = PendingRows("arrival")
 
     def __len__(self) -> int:
-        """How many messages are under way."""
-        return len(self._under_way)
+        """The number of messages in flight."""
+        return len(self._in_flight)
 
     def send(self, rows: Rows) -> None:
-        """Send events off, with faults, delays and repetitions."""
+        """Send events, with faults, delays and duplicates."""
         count = len(rows)
         rows["kind"] = self._kinds(count)
         delay = self._random.exponential(_NETWORK_DELAY, count)
         late = self._random.random(count) < self._late
-        hold_up = self._random.exponential(_LATE_DELAY, int(late.sum())) + 60 * _SECOND
-        delay[late] += np.minimum(hold_up, _LONGEST_DELAY)
+        extra_delay = self._random.exponential(_LATE_DELAY, int(late.sum())) + 60 * _SECOND
+        delay[late] += np.minimum(extra_delay, _MAX_DELAY)
         rows["arrival"] = rows["time"] + 1 + delay.astype(np.int64)
-        self._under_way.add(rows)
+        self._in_flight.add(rows)
         repeated = rows[(rows["kind"] == GOOD) & (self._random.random(count) < self._duplicate)]
         if len(repeated):
             repeated["kind"] = DUPLICATE
             again = self._random.exponential(_REPEAT_DELAY, len(repeated))
             repeated["arrival"] += 1 + again.astype(np.int64)
-            self._under_way.add(repeated)
+            self._in_flight.add(repeated)
 
     def arrived(self, until: int | None) -> Rows:
-        """The messages that arrive before `until` (None: all that are under way), in the order of arrival."""
-        return self._under_way.take(until)
+        """Take the messages that arrive before `until` (None: all in flight), in order of arrival."""
+        return self._in_flight.take(until)
 
-    def oldest_auction(self, otherwise: int) -> int:
-        """The lowest serial of an auction that something is under way of; see `Waiting.lowest`."""
-        return self._under_way.lowest("serial", otherwise)
+    def oldest_auction(self, default: int) -> int:
+        """The lowest auction serial in flight; see `PendingRows.lowest`."""
+        return self._in_flight.lowest("serial", default)
 
     def _kinds(self, count: int) -> NDArray[np.int8]:
-        """The kind of each of the next messages.
+        """The kinds of the next `count` messages, as codes.
 
-        Multiples of the golden ratio lie evenly in [0, 1): each kind comes as often as its rate says, give or
-        take a message or two, so that a short run too has every fault that its length allows.
+        Multiples of the golden ratio are spread evenly over [0, 1). The count of each kind therefore stays within a
+        message or two of its rate, so that even short runs contain every fault their length allows.
         """
         places = (self._phase + (self._seen + np.arange(count)) * _GOLDEN) % 1
         self._seen += count

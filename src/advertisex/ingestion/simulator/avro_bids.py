@@ -1,4 +1,4 @@
-"""Bids as Avro datums of our own schema: bare as a container holds them, or framed as a message is."""
+"""Bids as Avro datums of our own schema: bare for container files, or framed for messages."""
 
 import io
 
@@ -7,9 +7,9 @@ import numpy as np
 
 from advertisex.feeds.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
-from advertisex.ingestion.simulator.bytework import Matrix, avro_doubles, avro_time, decimal, joined
+from advertisex.ingestion.simulator.bytework import Matrix, avro_doubles, avro_time, concat_columns, zero_padded
 from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
-from advertisex.ingestion.simulator.json_messages import json_bytes, respelled_time, time_text
+from advertisex.ingestion.simulator.json_messages import json_bytes, reformatted_time, time_text
 from advertisex.ingestion.simulator.market import (
     CAMPAIGNS,
     COUNTRIES,
@@ -25,46 +25,46 @@ from advertisex.ingestion.simulator.market import (
 from advertisex.ingestion.simulator.rows import Rows
 
 _SCHEMA = fastavro.parse_schema(AVRO_SCHEMA)
-_GIVEN = b"\x02"  # the second branch of a union, the value that is not null
-_TIME_IS_LONG = b"\x00"  # the first branch
+_NON_NULL = b"\x02"  # index of the second branch of a nullable union
+_TIME_IS_LONG = b"\x00"  # index of the first branch
 
 
 class BidsAvro:
     """Bids as bare datums.
 
-    A datum is put together from columns: texts of equal width and numbers as matrices of bytes, and whole
-    stretches of fields that come from a short list (device, website, targeting) encoded once.
+    Datums are assembled from columns: fixed-width strings and numbers are byte matrices; fields with few distinct
+    values (device, website, targeting) are encoded once and reused.
     """
 
-    shape = FaultTargets(
+    targets = FaultTargets(
         required=("user_id", "timestamp"), ids=("user_id", "creative_id", "auction_id"), amount="amount"
     )
-    #: What comes before each datum.
-    head = b""
+    #: Bytes in front of each datum.
+    prefix = b""
 
     def __init__(self, market: Market) -> None:
         self._market = market
         self._countries = _table([_text(code) for code in COUNTRIES])
         self._currencies = _table([_text(code) for code in CURRENCIES])
-        self._devices = [_GIVEN + _text(device) for device in DEVICES]
-        self._websites = [_GIVEN + _text(page) for page in market.websites]
+        self._devices = [_NON_NULL + _text(device) for device in DEVICES]
+        self._websites = [_NON_NULL + _text(page) for page in market.websites]
         self._targeting = [_text_map(targeting(campaign)) for campaign in range(CAMPAIGNS)]
 
     def good(self, rows: Rows) -> list[bytes]:
         """See `Format.good`."""
         count = len(rows)
         country = self._market.country[rows["user"]]
-        users = joined(
-            [self.head, b"\x12u", decimal(user_number(rows["user"]), 8), _GIVEN, self._countries[country]],
+        users = concat_columns(
+            [self.prefix, b"\x12u", zero_padded(user_number(rows["user"]), 8), _NON_NULL, self._countries[country]],
             count,
         )
-        auctions = joined(
+        auctions = concat_columns(
             [
-                _GIVEN, b"\x1aa", decimal(rows["serial"], 12),
+                _NON_NULL, b"\x1aa", zero_padded(rows["serial"], 12),
                 _TIME_IS_LONG, avro_time(rows["time"]),
-                _GIVEN, b"\x0ecr", decimal(rows["creative"], 6)[:, 1:],
-                _GIVEN, avro_doubles(rows["amount"]),
-                _GIVEN, self._currencies[country],
+                _NON_NULL, b"\x0ecr", zero_padded(rows["creative"], 6)[:, 1:],
+                _NON_NULL, avro_doubles(rows["amount"]),
+                _NON_NULL, self._currencies[country],
             ],
             count,
         )  # fmt: skip
@@ -103,28 +103,28 @@ class BidsAvro:
             name: fields.get(name)
             for name in ("auction_id", "timestamp", "creative_id", "amount", "currency", "website")
         }
-        # a datum has no absent field: what is required and missing is empty
+        # a datum cannot omit a field: a missing required field is written as ""
         user["user_id"] = fields.get("user_id") or ""
         auction["timestamp"] = "" if auction["timestamp"] is None else auction["timestamp"]
         out = io.BytesIO()
         record = {"user_info": user, "auction": auction, "targeting": fields["targeting"]}
         fastavro.schemaless_writer(out, _SCHEMA, record)
-        return self.head + out.getvalue()
+        return self.prefix + out.getvalue()
 
-    def respelled(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.respelled`: the timestamp is text, or targeting, which is not in the identity, is gone."""
+    def reformatted(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.reformatted`: the timestamp as text, or without `targeting`, which is not in the identity."""
         if noise % 3 == 0:
             return self.encode(fields | {"targeting": {}})
         text = time_text(fields["timestamp"])
-        return self.encode(fields | {"timestamp": text if noise % 3 == 1 else respelled_time(text, noise // 3)})
+        return self.encode(fields | {"timestamp": text if noise % 3 == 1 else reformatted_time(text, noise // 3)})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.mistyped`: as JSON, since a datum cannot be."""
+        """See `Format.mistyped`: as JSON, since a datum cannot have a wrong type."""
         amount = ("ten", "1,5 USD", "cheap")[noise % 3]
         return json_bytes(fields | {"timestamp": time_text(fields["timestamp"]), "amount": amount})
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.undecodable`: cut off, or of a schema that nobody knows."""
+        """See `Format.undecodable`: truncated, or with an unknown schema fingerprint."""
         message = self.encode(fields)
         if noise % 4 == 0:
             return message[:2] + b"\x00UNKNOWN" + message[10:]
@@ -136,9 +136,9 @@ class BidsAvro:
 
 
 class BidMessages(BidsAvro):
-    """Bids as messages: datums in single-object encoding."""
+    """Bids as messages: datums in Avro single-object encoding."""
 
-    head = frame(b"")
+    prefix = frame(b"")
 
 
 def _long(value: int) -> bytes:

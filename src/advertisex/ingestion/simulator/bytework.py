@@ -1,4 +1,4 @@
-"""Text and Avro numbers of fixed width, a whole column at once: matrices of bytes, a row per message."""
+"""Fixed-width encoding of text and Avro numbers, column by column: uint8 matrices with one row per message."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,17 @@ _HUNDRED = np.array([list(b"%02d" % n) for n in range(100)], np.uint8)
 _TEN_THOUSAND = np.array([list(b"%04d" % n) for n in range(10_000)], np.uint8)
 
 
-def decimal(values: Integers, width: int) -> Matrix:
-    """Whole numbers from 0 up, with leading zeros; `width` is even."""
+def zero_padded(values: Integers, width: int) -> Matrix:
+    """Non-negative integers as ASCII digits, zero-padded to `width`, which must be even."""
     out = np.empty((len(values), width), np.uint8)
-    rest = values
+    remaining = values
     end = width
     while end >= 4:
-        rest, low = np.divmod(rest, 10_000)
+        remaining, low = np.divmod(remaining, 10_000)
         out[:, end - 4 : end] = _TEN_THOUSAND[low]
         end -= 4
     if end:
-        out[:, :2] = _HUNDRED[rest % 100]
+        out[:, :2] = _HUNDRED[remaining % 100]
     return out
 
 
@@ -43,15 +43,15 @@ def rfc3339(times: Integers) -> Matrix:
     for place, number in ((11, seconds // 3600), (14, seconds // 60 % 60), (17, seconds % 60)):
         out[:, place : place + 2] = _HUNDRED[number]
     out[:, 19] = ord(".")
-    out[:, 20:26] = decimal(fraction, 6)
+    out[:, 20:26] = zero_padded(fraction, 6)
     out[:, 26] = ord("Z")
     return out
 
 
 def avro_time(times: Integers) -> Matrix:
-    """Microseconds since the epoch as Avro longs: zigzag, seven bits to a byte, low bits first.
+    """Microseconds since the epoch as Avro longs: zigzag, then base-128 varint, low bits first.
 
-    From 1978 to 3111 that is eight bytes, always.
+    Times from 1978 to 3111 always take eight bytes.
     """
     zigzag = times.astype(np.uint64) << np.uint64(1)
     shifts = np.arange(0, 56, 7, dtype=np.uint64)
@@ -65,8 +65,8 @@ def avro_doubles(values: NDArray[np.float64]) -> Matrix:
     return np.ascontiguousarray(values, dtype="<f8").view(np.uint8).reshape(-1, 8)
 
 
-def joined(parts: Sequence[bytes | Matrix], count: int) -> list[bytes]:
-    """For each of `count` messages, its row of every matrix and the constants between, as bytes."""
+def concat_columns(parts: Sequence[bytes | Matrix], count: int) -> list[bytes]:
+    """Concatenate constants and matrix rows into `count` messages."""
     widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
     out = np.empty((count, sum(widths)), np.uint8)
     start = 0

@@ -1,4 +1,4 @@
-"""An Avro container file of datums that are encoded already (Avro specification 1.12)."""
+"""Writes already encoded datums to an Avro container file (Avro specification 1.12)."""
 
 import io
 import json
@@ -17,11 +17,11 @@ _META = {"type": "map", "values": "bytes"}
 
 
 class BidContainer:
-    """A container of bids, deflated.
+    """A deflate-compressed container of bids.
 
     Args:
-        file: open for writing; it stays open.
-        sync: sixteen bytes that part the blocks.
+        file: binary file open for writing; it is not closed.
+        sync: the 16-byte sync marker between blocks.
     """
 
     def __init__(self, file: BinaryIO, sync: bytes) -> None:
@@ -34,7 +34,7 @@ class BidContainer:
         file.write(_MAGIC + meta.getvalue() + sync)
 
     def write(self, bodies: Sequence[bytes]) -> None:
-        """Add records."""
+        """Append encoded records."""
         self._waiting += bodies
         while len(self._waiting) >= _BLOCK_RECORDS:
             self._write_block(self._waiting[:_BLOCK_RECORDS])
@@ -50,7 +50,7 @@ class BidContainer:
             self._write_block(self._waiting)
 
     def _write_block(self, bodies: list[bytes]) -> None:
-        deflate = zlib.compressobj(level=1, wbits=-15)  # raw, as Avro wants it
+        deflate = zlib.compressobj(level=1, wbits=-15)  # raw deflate, as Avro requires
         data = deflate.compress(b"".join(bodies)) + deflate.flush()
         head = io.BytesIO()
         fastavro.schemaless_writer(head, "long", len(bodies))

@@ -6,15 +6,15 @@ import io
 from advertisex.ingestion.simulator.formats import Fields
 from advertisex.ingestion.simulator.json_messages import CLICK_COLUMNS, ClicksJson
 
-#: The first line of the file.
+#: The header line of the file.
 HEADER = ",".join(CLICK_COLUMNS).encode() + b"\n"
 
 
 class ClicksCsv(ClicksJson):
-    """The same events as `ClicksJson`, one row each, without the line's end."""
+    """The same events as `ClicksJson`, as CSV rows without a line terminator."""
 
     def encode(self, fields: Fields) -> bytes:
-        """See `Format.encode`; a field that is absent or null is an empty cell."""
+        """See `Format.encode`; a missing or null field is an empty cell."""
         row = io.StringIO()
         csv.writer(row, lineterminator="").writerow(fields.get(name) or "" for name in CLICK_COLUMNS)
         return row.getvalue().encode()
@@ -24,5 +24,5 @@ class ClicksCsv(ClicksJson):
         return self.encode(fields | {"value": ("ten", "12,50 EUR", "n/a")[noise % 3]})
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.undecodable`: a row with more cells than the header names."""
+        """See `Format.undecodable`: a row with more cells than the header."""
         return self.encode(fields) + (b",surplus", b",,x", b",surplus,cells")[noise % 3]

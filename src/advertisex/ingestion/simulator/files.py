@@ -1,4 +1,4 @@
-"""A simulation as files: the three feeds, the catalogue, the settings and the truth."""
+"""Writes a simulation to files: the three feeds, the catalogue, the settings and the truth."""
 
 import csv
 import hashlib
@@ -14,29 +14,29 @@ from advertisex.ingestion.simulator.settings import SimulationSettings
 from advertisex.ingestion.simulator.simulation import Simulation
 from advertisex.ingestion.simulator.truth import Truth
 
-#: Called after each chunk with the number of messages so far.
+#: Called after each chunk with the number of messages written so far.
 Progress = Callable[[int], None]
 
 FILE_NAMES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
 CATALOGUE_FILE = "catalogue.csv"
 SETTINGS_FILE = "advertisex.toml"
 TRUTH_FILE = "truth.json"
-#: What goes with messages wherever they are; the truth is written once all of them are.
+#: The files that accompany the messages, wherever those go; the truth is written last.
 _CONTEXT_FILES = (SETTINGS_FILE, CATALOGUE_FILE, TRUTH_FILE)
 _CATALOGUE_HEADER = ("creative_id", "campaign_id", "advertiser_id")
 
 
 def write_files(folder: Path, settings: SimulationSettings, on_progress: Progress | None = None) -> Truth:
-    """Write the feeds' files, the context and `truth.json` into a folder, which is made when absent.
+    """Write the feeds' files, the context and `truth.json` into a folder, which is created if missing.
 
     Raises:
-        ConfigurationError: there are files of somebody else.
+        ConfigurationError: a file that the simulator did not write would be overwritten.
         SourceError: a file cannot be written.
     """
     simulation = Simulation(settings, "files")
     sync = hashlib.sha256(f"advertisex {settings.seed}".encode()).digest()[:16]
     try:
-        _spare_others(folder, (*_CONTEXT_FILES, *FILE_NAMES.values()))
+        _check_overwrite(folder, (*_CONTEXT_FILES, *FILE_NAMES.values()))
         write_context(folder, settings)
         with (
             (folder / FILE_NAMES["impressions"]).open("wb") as impressions,
@@ -54,53 +54,53 @@ def write_files(folder: Path, settings: SimulationSettings, on_progress: Progres
         truth = simulation.truth()
         (folder / TRUTH_FILE).write_text(truth.to_json(), encoding="utf-8")
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise _write_error(folder, error) from error
     return truth
 
 
 def write_context(folder: Path, settings: SimulationSettings) -> None:
-    """Write what processing needs beside messages: `catalogue.csv`, and `advertisex.toml` with the policy.
+    """Write the files that accompany the messages: `catalogue.csv`, and `advertisex.toml` with the policy.
 
-    They depend on the seed alone.
+    They depend on the seed only.
 
     Raises:
-        ConfigurationError: there are files of somebody else.
+        ConfigurationError: a file that the simulator did not write would be overwritten.
         SourceError: a file cannot be written.
     """
     rows = draw_market(settings.seed, users=1).catalogue_rows
     try:
-        _spare_others(folder, _CONTEXT_FILES)
+        _check_overwrite(folder, _CONTEXT_FILES)
         folder.mkdir(parents=True, exist_ok=True)
-        # the settings come first: by them the other files are known as ours, also when the disk is full by now
+        # settings first: they mark the other files as ours, even if the disk fills up before those are complete
         (folder / SETTINGS_FILE).write_text(settings_text(), encoding="utf-8")
         with (folder / CATALOGUE_FILE).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_CATALOGUE_HEADER)
             writer.writerows(rows)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise _write_error(folder, error) from error
 
 
 def settings_text() -> str:
-    """The settings file that goes with the traffic, as TOML."""
-    # a JSON array of such texts is a TOML array too
+    """The settings file that accompanies the traffic, as TOML."""
+    # a JSON array of plain strings is also a valid TOML array
     return (
         f"catalogue = {json.dumps(CATALOGUE_FILE)}\n\n[policy]\n"
         f"blocked_users = {json.dumps(BLOCKED_USERS)}\nblocked_sites = {json.dumps(BLOCKED_SITES)}\n"
     )
 
 
-def _spare_others(folder: Path, names: Iterable[str]) -> None:
-    """Refuse to overwrite a file, unless the settings beside it are a simulation's."""
+def _check_overwrite(folder: Path, names: Iterable[str]) -> None:
+    """Raise if one of the files exists and the folder's settings are not those of a simulation."""
     own = folder / SETTINGS_FILE
     if own.exists() and own.read_text(encoding="utf-8", errors="replace") == settings_text():
         return
     for name in names:
         if (folder / name).exists():
             raise ConfigurationError(
-                "the simulation would overwrite a file that is not its own",
+                "the simulation would overwrite a file that it did not write",
                 where=str(folder / name),
-                hint="name a folder of its own with --data or --out",
+                hint="choose an empty folder with --data or --out",
             )
 
 
@@ -108,13 +108,13 @@ def _lines(messages: Iterable[bytes]) -> bytes:
     return b"".join(message + b"\n" for message in messages)
 
 
-def _unwritable(folder: Path, error: OSError) -> SourceError:
+def _write_error(folder: Path, error: OSError) -> SourceError:
     if isinstance(error, FileExistsError | NotADirectoryError):
-        hint = "that is a file; name a folder with --data or --out"
+        hint = "it is a file; choose a folder with --data or --out"
     else:
-        hint = "check that the folder can be written and the disk has room"
+        hint = "check that the folder is writable and the disk is not full"
     return SourceError(
-        f"cannot write the simulation: {error.strerror or error}",
+        f"could not write the simulation: {error.strerror or error}",
         where=str(error.filename or folder),
         hint=hint,
     )

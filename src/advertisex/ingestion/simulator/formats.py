@@ -1,4 +1,4 @@
-"""What a message format must be able to do, so that the same faults can be put into every feed."""
+"""The contract of a message format, so that the same faults can be injected into every feed."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -7,12 +7,12 @@ from advertisex.ingestion.simulator.rows import Rows
 
 Fields = dict[str, Any]
 
-#: Past the limit of 1 MiB that processing has for a message.
+#: Above processing's message size limit of 1 MiB.
 OVERSIZED_BYTES = 1_100_000
 
 
 class Event(NamedTuple):
-    """One row of traffic as Python values; the fields are those of `rows.ROW`."""
+    """One row of traffic as Python values; same fields as `rows.ROW`."""
 
     time: int
     arrival: int
@@ -27,12 +27,12 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FaultTargets:
-    """The names, in one format, of the fields that faults aim at.
+    """The field names, in one format, that faults are injected into.
 
     Attributes:
-        required: must be there and not empty.
-        ids: identifiers, which may hold no control character.
-        amount: a sum of money, or "" where there is none.
+        required: fields that must be present and not empty.
+        ids: identifier fields, which must not contain control characters.
+        amount: the money field; "" if the feed has none.
     """
 
     required: tuple[str, ...]
@@ -41,34 +41,37 @@ class FaultTargets:
 
 
 class Format(Protocol):
-    """How one feed's messages are written."""
+    """Encodes one feed's events as messages.
 
-    shape: FaultTargets
+    `noise` is a pseudo-random number derived from the event; it selects one variant of a fault.
+    """
+
+    targets: FaultTargets
 
     def good(self, rows: Rows) -> list[bytes]:
-        """The messages of faultless rows; fast."""
+        """Encode rows without faults, vectorised."""
         ...
 
     def fields(self, event: Event) -> Fields:
-        """The fields of one event, to be changed and encoded."""
+        """The fields of one event, ready to be modified and encoded."""
         ...
 
     def encode(self, fields: Fields) -> bytes:
-        """A message of these fields, whatever they hold; for those of a faultless event, as `good` does."""
+        """Encode fields without checking their values; unmodified fields give the same bytes as `good`."""
         ...
 
-    def respelled(self, fields: Fields, noise: int) -> bytes:
-        """The same event in other bytes."""
+    def reformatted(self, fields: Fields, noise: int) -> bytes:
+        """The same event, encoded as different bytes."""
         ...
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
-        """A message with a value of a type that the field cannot have."""
+        """A message in which one field has a value of the wrong type."""
         ...
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
-        """A message that cannot be decoded at all."""
+        """A message that cannot be decoded."""
         ...
 
     def oversized(self, fields: Fields) -> bytes:
-        """A message of more than 1 MiB, faultless otherwise."""
+        """A message larger than 1 MiB, otherwise valid."""
         ...

@@ -5,7 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from advertisex.ingestion.simulator.bytework import decimal, joined, rfc3339
+from advertisex.ingestion.simulator.bytework import concat_columns, rfc3339, zero_padded
 from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
 from advertisex.ingestion.simulator.market import (
     ACTIONS,
@@ -23,26 +23,26 @@ CLICK_COLUMNS = ("timestamp", "user_id", "campaign", "conversion", "value", "cur
 
 
 def json_bytes(value: Any) -> bytes:
-    """A value as compact JSON in UTF-8."""
+    """Encode a value as compact JSON in UTF-8."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def time_text(micros: int) -> str:
-    """One moment as `2026-01-05T00:00:00.000000Z`."""
+    """Microseconds since the epoch as `2026-01-05T00:00:00.000000Z`."""
     seconds, fraction = divmod(micros, 1_000_000)
-    days, rest = divmod(seconds, 86_400)
-    return _date(days) + f"T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}.{fraction:06d}Z"
+    days, remaining = divmod(seconds, 86_400)
+    return _date(days) + f"T{remaining // 3600:02d}:{remaining // 60 % 60:02d}:{remaining % 60:02d}.{fraction:06d}Z"
 
 
-def respelled_time(text: str, noise: int) -> str:
-    """The same moment in another notation, each of which says UTC or means it."""
+def reformatted_time(text: str, noise: int) -> str:
+    """The same timestamp in another notation; naive notations mean UTC."""
     return (text.replace("Z", "+00:00"), text.replace("T", " ").removesuffix("Z"))[noise % 2]
 
 
 def broken_json(message: bytes, noise: int) -> bytes:
-    """A JSON object as it looks after an accident; none of them is JSON."""
+    """A corrupted JSON object; no variant is valid JSON."""
     forms = (
-        message[: 1 + noise // 8 % (len(message) - 1)],  # cut off
+        message[: 1 + noise // 8 % (len(message) - 1)],  # truncated
         message + b"}",
         message.replace(b'"', b"'"),
         message.replace(b'":"', b'":"\xe9', 1),  # Latin-1
@@ -52,9 +52,9 @@ def broken_json(message: bytes, noise: int) -> bytes:
 
 
 class ImpressionsJson:
-    """Impressions as the ad server's HTTP API sends them."""
+    """Impressions as the ad server's HTTP API returns them."""
 
-    shape = FaultTargets(
+    targets = FaultTargets(
         required=("user_id", "timestamp", "ad_creative_id", "website"),
         ids=("user_id", "ad_creative_id", "auction_id"),
     )
@@ -65,12 +65,12 @@ class ImpressionsJson:
 
     def good(self, rows: Rows) -> list[bytes]:
         """See `Format.good`."""
-        heads = joined(
+        heads = concat_columns(
             [
-                b'{"user_id":"u', decimal(user_number(rows["user"]), 8),
+                b'{"user_id":"u', zero_padded(user_number(rows["user"]), 8),
                 b'","timestamp":"', rfc3339(rows["time"]),
-                b'","ad_creative_id":"cr', decimal(rows["creative"], 6)[:, 1:],
-                b'","auction_id":"a', decimal(rows["serial"], 12),
+                b'","ad_creative_id":"cr', zero_padded(rows["creative"], 6)[:, 1:],
+                b'","auction_id":"a', zero_padded(rows["serial"], 12),
                 b'",',
             ],
             len(rows),
@@ -92,13 +92,13 @@ class ImpressionsJson:
         """See `Format.encode`."""
         return json_bytes(fields)
 
-    def respelled(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.respelled`."""
+    def reformatted(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.reformatted`."""
         if noise % 3 == 0:
             return json_bytes(dict(reversed(fields.items())))
         if noise % 3 == 1:
             return json_bytes({name.removeprefix("ad_"): value for name, value in fields.items()})
-        return json_bytes(fields | {"timestamp": respelled_time(fields["timestamp"], noise // 3)})
+        return json_bytes(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         """See `Format.mistyped`."""
@@ -115,9 +115,9 @@ class ImpressionsJson:
 
 
 class ClicksJson:
-    """Clicks and conversions as they come out of CSV ingestion: an object of texts."""
+    """Clicks and conversions as CSV ingestion publishes them: objects whose values are strings."""
 
-    shape = FaultTargets(
+    targets = FaultTargets(
         required=("user_id", "timestamp", "campaign", "conversion"),
         ids=("user_id", "campaign"),
         amount="value",
@@ -147,11 +147,11 @@ class ClicksJson:
         """See `Format.encode`."""
         return json_bytes(fields)
 
-    def respelled(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.respelled`."""
+    def reformatted(self, fields: Fields, noise: int) -> bytes:
+        """See `Format.reformatted`."""
         if noise % 3 == 0 and fields["value"]:
             return self.encode(fields | {"value": fields["value"] + "0"})
-        return self.encode(fields | {"timestamp": respelled_time(fields["timestamp"], noise // 3)})
+        return self.encode(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         """See `Format.mistyped`."""
@@ -160,7 +160,7 @@ class ClicksJson:
     def undecodable(self, fields: Fields, noise: int) -> bytes:
         """See `Format.undecodable`."""
         if noise % 2:
-            return ",".join(fields.values()).encode() + b",surplus,cells"  # a row that ingestion could not take
+            return ",".join(fields.values()).encode() + b",surplus,cells"  # a CSV row that ingestion could not parse
         return broken_json(self.encode(fields), noise // 2)
 
     def oversized(self, fields: Fields) -> bytes:

@@ -1,4 +1,4 @@
-"""The kinds of messages: good, repeated, or with one fault. Which of them a feed's format can express."""
+"""The kinds of messages (good, duplicate, or with one fault), and which of them each feed and format can express."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from advertisex.ingestion.simulator.settings import FaultRates
 Medium = Literal["log", "files"]
 FeedName = Literal["impressions", "clicks", "bids"]
 
-#: The feeds in the order in which a chunk gives them.
+#: The feeds in the order in which a chunk contains them.
 FEED_NAMES: tuple[FeedName, ...] = ("impressions", "clicks", "bids")
 
 REJECTED = (
@@ -21,21 +21,21 @@ REJECTED = (
 FILTERED = ("negative_user_id", "blocked_user", "blocked_site")
 
 GOOD, DUPLICATE = 0, 1
-#: Every kind by its code, which is what a row of traffic carries.
+#: All kinds; the index of a kind is its code in a row of traffic.
 KINDS = ("good", "duplicate", *REJECTED, *FILTERED)
 CODES: Mapping[str, int] = MappingProxyType({name: code for code, name in enumerate(KINDS)})
 
-#: What each feed has no field for.
+#: Faults of fields that a feed does not have.
 _NO_FIELD: dict[FeedName, frozenset[str]] = {
     "impressions": frozenset({"negative_count", "bad_amount"}),
     "clicks": frozenset({"bad_website", "blocked_site"}),
     "bids": frozenset({"negative_count"}),
 }
 
-#: What the feed's file format cannot say. A blank line is no message. A cell of a CSV file is text, and a row
-#: always becomes an object; its header has no counts; csv readers cap the size of a cell. A container holds
-#: whole datums of its schema only.
-_NO_FORM: dict[tuple[Medium, FeedName], frozenset[str]] = {
+#: Faults that a feed's format cannot express. NDJSON: a blank line is not a message. CSV: every cell is text, a row
+#: always becomes an object, the header has no counts, and csv readers limit the cell size. Avro container: only
+#: complete datums of its schema.
+_NOT_EXPRESSIBLE: dict[tuple[Medium, FeedName], frozenset[str]] = {
     ("log", "impressions"): frozenset(),
     ("log", "clicks"): frozenset(),
     ("log", "bids"): frozenset({"not_an_object"}),
@@ -47,25 +47,25 @@ _NO_FORM: dict[tuple[Medium, FeedName], frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """The faults that one feed's messages can have in one medium, by code, with their rates."""
+    """The possible faults of one feed in one medium: their codes and rates, in matching order."""
 
     codes: tuple[int, ...]
     rates: tuple[float, ...]
 
     @property
     def rejected(self) -> tuple[str, ...]:
-        """The reasons for which processing will reject."""
+        """Reason codes of the faults that processing rejects."""
         return tuple(KINDS[code] for code in self.codes if KINDS[code] in REJECTED)
 
     @property
     def filtered(self) -> tuple[str, ...]:
-        """The reasons for which processing will filter."""
+        """Reason codes of the faults that processing filters."""
         return tuple(KINDS[code] for code in self.codes if KINDS[code] in FILTERED)
 
 
 def fault_plan(feed: FeedName, medium: Medium, rates: FaultRates) -> FaultPlan:
-    """What can go wrong in this feed and medium, and how often it shall."""
+    """The faults that this feed and medium can express, with their rates."""
     by_name = asdict(rates)
-    impossible = _NO_FIELD[feed] | _NO_FORM[medium, feed]
+    impossible = _NO_FIELD[feed] | _NOT_EXPRESSIBLE[medium, feed]
     names = [name for name in (*REJECTED, *FILTERED) if name not in impossible]
     return FaultPlan(tuple(CODES[name] for name in names), tuple(by_name[name] for name in names))

@@ -1,4 +1,4 @@
-"""The world of the traffic: advertisers, campaigns, creatives, websites, users. Drawn once from the seed."""
+"""The entities behind the traffic: advertisers, campaigns, creatives, websites, users. Drawn once from the seed."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 ADVERTISERS = 12
 CAMPAIGNS = 40
 SITES = 1_500
-#: Keeps the random numbers of the market apart from those of the traffic.
+#: Separates the market's random stream from that of the traffic.
 _MARKET_STREAM = 1
 
-#: What a conversion is, how often, and what it is typically worth.
+#: Conversion types, their share of conversions, and their typical value.
 ACTIONS = ("click", "signup", "purchase", "add_to_cart", "download")
 _ACTION_SHARES = (0.0, 0.35, 0.3, 0.25, 0.1)
-ACTION_WORTH = (0.0, 4.0, 45.0, 9.0, 1.5)
+ACTION_VALUES = (0.0, 4.0, 45.0, 9.0, 1.5)
 
 COUNTRIES = ("US", "GB", "DE", "IN", "BR", "JP", "FR", "NG")
 _COUNTRY_SHARES = (0.34, 0.13, 0.12, 0.16, 0.09, 0.07, 0.06, 0.03)
@@ -38,31 +38,31 @@ _PAGES = (
 )
 _AUDIENCES = ("commuters", "parents", "gamers", "cooks", "students", "travellers", "investors")
 
-#: Whom the policy that comes with the traffic filters; none of them is among the market's users and sites.
+#: Users and sites filtered by the policy that accompanies the traffic; the market itself has none of them.
 BLOCKED_USERS = ("bot-crawler-01", "bot-crawler-02", "qa-test-user", "click-farm-7")
 BLOCKED_SITES = ("malware-mirror.example", "fake-traffic.example", "brand-unsafe.example")
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The world of one simulation.
+    """The entities of one simulation, as arrays indexed by campaign, creative, site or user.
 
     Attributes:
-        campaign_share: how often each campaign bids; heavy-tailed, as are sites.
-        win_rate: of each campaign's bids, the share that wins the auction.
-        click_rate: of each campaign's impressions, the share that is clicked.
-        conversion_rate: of each campaign's clicks, the share that converts.
-        creative_campaign: for each creative, its campaign.
-        first_creative: for each campaign, its first creative.
-        creatives_of: for each campaign, how many creatives it has.
-        campaign_advertiser: for each campaign, its advertiser.
-        site_share: how often each site is visited.
+        campaign_share: each campaign's share of bids; heavy-tailed.
+        win_rate: fraction of each campaign's bids that win the auction.
+        click_rate: fraction of each campaign's impressions that are clicked.
+        conversion_rate: fraction of each campaign's clicks that convert.
+        creative_campaign: campaign of each creative.
+        first_creative: first creative of each campaign.
+        creatives_of: number of creatives of each campaign.
+        campaign_advertiser: advertiser of each campaign.
+        site_share: each site's share of visits; heavy-tailed.
         sites: host names.
-        websites: every page, site by site, `PAGES` of each.
-        action_share: how often each conversion type is what a converting user does.
-        country: for each user, a place in `COUNTRIES`.
-        device: for each user, a place in `DEVICES`.
-        eagerness: for each user, how much more than average it clicks and converts.
+        websites: page URLs, `PAGES` for each site, in site order.
+        action_share: each conversion type's share of conversions.
+        country: each user's index into `COUNTRIES`.
+        device: each user's index into `DEVICES`.
+        engagement: each user's factor on click and conversion rates; about 1 on average.
     """
 
     campaign_share: NDArray[np.float64]
@@ -79,16 +79,16 @@ class Market:
     action_share: NDArray[np.float64]
     country: NDArray[np.int8]
     device: NDArray[np.int8]
-    eagerness: NDArray[np.float32]
+    engagement: NDArray[np.float32]
 
     @property
     def users(self) -> int:
-        """How many users there are."""
+        """The number of users."""
         return len(self.country)
 
     @property
     def catalogue_rows(self) -> list[tuple[str, str, str]]:
-        """The catalogue: creative id, campaign id, advertiser id, one row per creative."""
+        """The catalogue: (creative id, campaign id, advertiser id), one row per creative."""
         return [
             (creative_id(creative), campaign_id(campaign), f"adv{self.campaign_advertiser[campaign]:02d}")
             for creative, campaign in enumerate(self.creative_campaign.tolist())
@@ -96,7 +96,7 @@ class Market:
 
     @property
     def messages_per_bid(self) -> float:
-        """How many messages of all feeds one bid leads to on average, faults and duplicates aside."""
+        """The expected number of messages, over all feeds, per bid, without faults and duplicates."""
         won = float(self.campaign_share @ self.win_rate)
         clicked = float(self.campaign_share @ (self.win_rate * self.click_rate))
         acted = float(self.campaign_share @ (self.win_rate * self.click_rate * self.conversion_rate))
@@ -104,11 +104,11 @@ class Market:
 
 
 def draw_market(seed: int, users: int) -> Market:
-    """The market that a seed means; whatever is not about users does not depend on their number."""
+    """Draw the market of a seed; everything but the users is independent of their number."""
     streams = np.random.SeedSequence((seed, _MARKET_STREAM)).spawn(2)
     random, user_random = (np.random.default_rng(stream) for stream in streams)
     creatives_of = random.integers(3, 9, CAMPAIGNS).astype(np.int32)
-    eagerness = user_random.lognormal(mean=-0.32, sigma=0.8, size=users).clip(0.05, 6)  # its mean is 1
+    engagement = user_random.lognormal(mean=-0.32, sigma=0.8, size=users).clip(0.05, 6)  # its mean is 1
     sites = _site_names(random)
     return Market(
         campaign_share=_zipf(CAMPAIGNS, 1.1),
@@ -125,17 +125,17 @@ def draw_market(seed: int, users: int) -> Market:
         action_share=np.array(_ACTION_SHARES),
         country=user_random.choice(len(COUNTRIES), users, p=_COUNTRY_SHARES).astype(np.int8),
         device=user_random.choice(len(DEVICES), users, p=_DEVICE_SHARES).astype(np.int8),
-        eagerness=eagerness.astype(np.float32),
+        engagement=engagement.astype(np.float32),
     )
 
 
-#: Pages of each site in `Market.websites`: a bare host, and those of `_PAGES`.
+#: Pages of each site in `Market.websites`: the bare host and `_PAGES`.
 PAGES = 1 + len(_PAGES)
 
 
 def user_number(users: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The number in a user's id: eight digits that do not tell how active the user is."""
-    # 7,654,321 has no factor in common with 10^8, so no two users get the same number
+    """The number in a user's id: eight digits, scrambled so that they do not reveal how active the user is."""
+    # 7,654,321 is coprime to 10^8, so no two users get the same number
     return (users.astype(np.int64) * 7_654_321 + 12_345_678) % 100_000_000
 
 
@@ -155,12 +155,12 @@ def campaign_id(campaign: int) -> str:
 
 
 def auction_id(serial: int) -> str:
-    """The id of an auction, by which a bid and the impression that it won are known to belong together."""
+    """The id of an auction, shared by a bid and the impression it won."""
     return f"a{serial:012d}"
 
 
 def targeting(campaign: int) -> dict[str, str]:
-    """Whom a campaign is aimed at."""
+    """The audience that a campaign targets."""
     audience = _AUDIENCES[campaign % len(_AUDIENCES)]
     return {"audience": audience, "age": f"{18 + campaign % 4 * 10}-{34 + campaign % 4 * 10}"}
 
@@ -176,7 +176,7 @@ def _zipf(count: int, exponent: float) -> NDArray[np.float64]:
 
 
 def _site_names(random: np.random.Generator) -> tuple[str, ...]:
-    """Names under `.example`, which is nobody's: two words and, where that is taken, a number."""
+    """Distinct names under the reserved `.example` domain: two words, plus a number if those are taken."""
     combinations = [f"{word}-{noun}" for word in _WORDS for noun in _NOUNS]
     order = random.permutation(SITES)
     names = [

@@ -1,4 +1,4 @@
-"""A simulation in real time: messages of now, at a steady rate, until somebody interrupts."""
+"""Runs a simulation in real time: messages with current event times, at a constant rate, until interrupted."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,19 +19,19 @@ _USERS = 50_000
 
 
 class Clock(Protocol):
-    """What playing needs of time."""
+    """The clock interface of `play`."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Block for that many seconds."""
         ...
 
 
 class SystemClock:
-    """The machine's time."""
+    """The system clock."""
 
     def now(self) -> float:
         """See `Clock.now`."""
@@ -50,23 +50,26 @@ def play(
     on_progress: Callable[[int], None] | None = None,
     feeds: Mapping[str, Feed] = FEEDS,
 ) -> Truth:
-    """Append messages at `rate` a second, with event times of now, until KeyboardInterrupt; the truth so far.
+    """Append `rate` messages per second, with current event times, until KeyboardInterrupt.
 
     Args:
-        log: where to.
-        settings: the seed, the users and the faults; events, start and duration say nothing here.
-        rate: messages a second over all feeds.
-        clock: None is the machine's.
+        log: the log to append to.
+        settings: the seed, the users and the faults; events, start and duration are ignored.
+        rate: messages per second over all feeds.
+        clock: defaults to the system clock.
         on_progress: called after each tick with the number of messages so far.
-        feeds: by name; their topics are appended to.
+        feeds: feeds by name; they determine the topics.
+
+    Returns:
+        The truth about the messages appended.
 
     Raises:
-        ConfigurationError: the rate is not above 0, or beyond a million.
+        ConfigurationError: the rate is not above 0, or above 1,000,000.
         LogError: the log cannot be written.
     """
     if not 0 < rate <= 1e6:
         raise ConfigurationError(
-            f"cannot play {rate:g} messages a second", hint="give a --rate between 0 and 1,000,000/s"
+            f"invalid rate: {rate:g} messages per second", hint="set --rate to more than 0 and at most 1,000,000/s"
         )
     clock = clock or SystemClock()
     if settings.users is None:
@@ -79,21 +82,21 @@ def play(
         target = round(rate * (upper / 1e6 - started))
         append(log, simulation.until(lower, upper, target), feeds)
 
-    # An interrupt reaches the main thread only: a tick in a thread of its own is appended and counted whole,
-    # or not begun, so that the truth is exact.
-    ticking: Future[None] | None = None
+    # KeyboardInterrupt is raised in the main thread only. Each tick runs in a worker thread, so it is either appended
+    # and counted completely or never started, and the truth stays exact.
+    pending: Future[None] | None = None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulator") as worker:
         try:
             while True:
                 clock.sleep(_TICK_SECONDS)
-                upper = max(lower, int(clock.now() * 1e6))  # the machine's clock may be set back
-                ticking = worker.submit(tick, upper)
-                ticking.result()
+                upper = max(lower, int(clock.now() * 1e6))  # the system clock may be set back
+                pending = worker.submit(tick, upper)
+                pending.result()
                 lower = upper
                 if on_progress:
                     on_progress(simulation.messages)
         except KeyboardInterrupt:
             pass
-    if ticking:
-        ticking.result()  # had the log failed under the interrupt, the truth would be wrong
+    if pending:
+        pending.result()  # raises if the log failed during the interrupt: the truth would be wrong
     return simulation.truth()

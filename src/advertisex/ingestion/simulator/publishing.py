@@ -1,4 +1,4 @@
-"""A simulation into an event log, at full speed."""
+"""Publishes a simulation to an event log at full speed."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -10,7 +10,7 @@ from advertisex.logs.contract import EventLog
 
 
 def messages(settings: SimulationSettings) -> Iterator[tuple[str, list[bytes]]]:
-    """Feed names and runs of messages, each feed's in the order of arrival; nothing is written anywhere."""
+    """Yield (feed name, messages) pairs, each feed's messages in order of arrival; nothing is written."""
     for chunk in Simulation(settings, "log").chunks():
         yield from chunk.messages.items()
 
@@ -21,13 +21,16 @@ def publish_simulation(
     on_progress: Callable[[int], None] | None = None,
     feeds: Mapping[str, Feed] = FEEDS,
 ) -> Truth:
-    """Append all messages of a simulation to the feeds' topics; the truth about them.
+    """Append all messages of a simulation to the feeds' topics.
 
     Args:
-        log: where to.
+        log: the log to append to.
         settings: what to simulate.
         on_progress: called after each chunk with the number of messages so far.
-        feeds: by name; their topics are appended to.
+        feeds: feeds by name; they determine the topics.
+
+    Returns:
+        The truth about the messages.
 
     Raises:
         LogError: the log cannot be written.
@@ -46,5 +49,5 @@ def append(log: EventLog, chunk: Chunk, feeds: Mapping[str, Feed]) -> None:
     Raises:
         LogError: the log cannot be written.
     """
-    for feed, run in chunk.messages.items():
-        log.append(feeds[feed].topic, run)
+    for feed, payloads in chunk.messages.items():
+        log.append(feeds[feed].topic, payloads)

@@ -1,4 +1,4 @@
-"""One row of traffic: what will become a message, as a NumPy record."""
+"""Rows of traffic as NumPy records; each becomes one message."""
 
 from typing import Any
 
@@ -8,54 +8,54 @@ from numpy.typing import NDArray
 Rows = NDArray[np.void]
 Integers = NDArray[np.int64]
 
-#: Times are microseconds since the epoch (UTC); `user`, `website` and `creative` are places in the market.
+#: Times are microseconds since the epoch (UTC); `user`, `website` and `creative` are indices into the market's arrays.
 ROW = np.dtype(
     [
         ("time", "i8"),
         ("arrival", "i8"),
-        ("serial", "i8"),  # of the auction, by which it is known
-        ("amount", "f8"),  # what was bid, also for what came of it; of a conversion, what it was worth
+        ("serial", "i8"),  # number of the auction
+        ("amount", "f8"),  # the bid amount, also on its impression and click; on a conversion, its value
         ("user", "i4"),
         ("website", "i4"),
         ("creative", "i4"),
-        ("action", "i1"),  # 0 is a click, else a conversion type
-        ("kind", "i1"),  # see kinds.KINDS
+        ("action", "i1"),  # index into market.ACTIONS: 0 is a click, others are conversion types
+        ("kind", "i1"),  # index into kinds.KINDS
     ]
 )
 
 
 def no_rows() -> Rows:
-    """An empty run of rows."""
+    """An array of no rows."""
     return np.empty(0, dtype=ROW)
 
 
-class Waiting:
-    """Rows that wait for a moment: of their event (`time`) or of their `arrival`."""
+class PendingRows:
+    """A buffer of rows, released in the order of a time field: `time` or `arrival`."""
 
-    def __init__(self, moment: str) -> None:
-        self._moment = moment
+    def __init__(self, time_field: str) -> None:
+        self._time_field = time_field
         self._rows = no_rows()
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, rows: Rows) -> None:
-        """Let more rows wait."""
+        """Add rows to the buffer."""
         self._rows = np.concatenate([self._rows, rows]) if len(self._rows) else rows
 
-    def lowest(self, name: str, otherwise: int) -> int:
-        """The lowest value of a field among those that wait; `otherwise` where that is lower, or nothing waits."""
-        return min(otherwise, int(self._rows[name].min())) if len(self._rows) else otherwise
+    def lowest(self, name: str, default: int) -> int:
+        """The lowest value of a field among the buffered rows and `default`."""
+        return min(default, int(self._rows[name].min())) if len(self._rows) else default
 
     def take(self, until: int | None) -> Rows:
-        """Those whose moment lies before `until` (None: all), in its order; equal moments as they came."""
-        due = np.ones(len(self._rows), bool) if until is None else self._rows[self._moment] < until
+        """Remove and return the rows with a time before `until` (None: all), stably sorted by time."""
+        due = np.ones(len(self._rows), bool) if until is None else self._rows[self._time_field] < until
         taken, self._rows = self._rows[due], self._rows[~due]
-        return taken[np.argsort(taken[self._moment], kind="stable")]
+        return taken[np.argsort(taken[self._time_field], kind="stable")]
 
 
 def strictly_after(times: NDArray[Any], floor: int) -> Integers:
-    """Rising times, each later by as few microseconds as make all of them differ and lie after `floor`."""
+    """Ascending times, each moved by the fewest microseconds that make them strictly ascending and after `floor`."""
     steps = np.arange(len(times), dtype=np.int64)
     slack = np.maximum(times.astype(np.int64) - steps, floor + 1)
     return np.maximum.accumulate(slack) + steps

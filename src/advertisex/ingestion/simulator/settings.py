@@ -1,14 +1,14 @@
-"""What a simulation is asked for: how many messages, from which seed, with which faults."""
+"""Settings of a simulation: how many messages, which seed, which faults."""
 
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 from advertisex.errors import ConfigurationError
 
-#: When the traffic starts unless told otherwise. It is fixed, so that a seed means the same bytes on any day.
+#: Default start of the traffic. Fixed, so that a seed gives the same bytes on any day.
 DEFAULT_START = datetime(2026, 1, 5, tzinfo=UTC)
 
-#: Safely within what the feeds' rules believe.
+#: Well within the range that the feeds' timestamp rules accept.
 _EARLIEST_START = datetime(2001, 1, 1, tzinfo=UTC)
 _FEWEST_USERS = 20
 _MOST_USERS = 10_000_000
@@ -17,15 +17,15 @@ _MESSAGES_PER_USER = 25
 
 @dataclass(frozen=True, slots=True)
 class FaultRates:
-    """For each kind of fault, the share of a feed's messages that have it.
+    """For each kind of fault, the fraction of a feed's messages that have it.
 
-    Every name but the last two is the reason code under which processing refuses the message. A rate counts
-    only in those feeds and formats that can express the fault. `oversized` comes once per feed at most,
+    Every name but the last two is the reason code under which processing rejects or filters the message. A rate
+    applies only to feeds and formats that can express the fault. `oversized` occurs at most once per feed,
     whatever its rate.
 
     Attributes:
-        duplicate: the share of good events that are sent once more.
-        late: the share of messages that arrive minutes to hours after the event.
+        duplicate: fraction of good events that are sent twice.
+        late: fraction of messages that arrive minutes to hours after the event.
     """
 
     undecodable: float = 0.003
@@ -51,16 +51,16 @@ class FaultRates:
         rates = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, rate in rates.items():
             if not 0 <= rate <= 1:
-                raise ConfigurationError(f"the rate of {name} is {rate}", hint="give a share between 0 and 1")
+                raise ConfigurationError(f"invalid rate of {name}: {rate}", hint="set it to between 0 and 1")
         faults = sum(rate for name, rate in rates.items() if name not in ("duplicate", "late"))
         if faults > 1:
             raise ConfigurationError(
-                f"the rates of all faults add up to {faults:g}", hint="let them add up to 1 at most"
+                f"the fault rates add up to {faults:g}", hint="lower them so that they add up to at most 1"
             )
 
     @classmethod
     def none(cls) -> "FaultRates":
-        """Clean traffic: no fault, no duplicate, nothing late."""
+        """Clean traffic: no faults, no duplicates, nothing late."""
         return cls(**{f.name: 0.0 for f in fields(cls)})
 
 
@@ -69,12 +69,12 @@ class SimulationSettings:
     """What to simulate. Equal settings give equal bytes.
 
     Attributes:
-        events: messages over all feeds, faults and duplicates included, exactly.
-        seed: of the random numbers.
-        start: when the traffic starts; a time without a zone is UTC. None is `DEFAULT_START`.
-        duration: how much event time the messages spread over.
-        users: how many users there are; None is one for every 25 messages.
-        faults: what goes wrong, and how often.
+        events: exact number of messages over all feeds, faults and duplicates included.
+        seed: seed of the random numbers.
+        start: start of the traffic; a naive time is UTC. Defaults to `DEFAULT_START`.
+        duration: the event time that the messages cover.
+        users: number of users; defaults to one per 25 messages.
+        faults: rates of the faults.
     """
 
     events: int = 100_000
@@ -86,18 +86,16 @@ class SimulationSettings:
 
     def __post_init__(self) -> None:
         if self.events < 0:
-            raise ConfigurationError(f"cannot simulate {self.events} events", hint="ask for 0 or more with --events")
+            raise ConfigurationError(f"invalid number of events: {self.events}", hint="set --events to 0 or more")
         if self.seed < 0:
-            raise ConfigurationError(f"the seed is {self.seed}", hint="give a whole number from 0 up")
+            raise ConfigurationError(f"invalid seed: {self.seed}", hint="use an integer of 0 or more")
         if self.duration < timedelta(minutes=1):
-            raise ConfigurationError(f"the simulated duration is {self.duration}", hint="let it be a minute or more")
+            raise ConfigurationError(f"the duration {self.duration} is too short", hint="use at least one minute")
         if self.users is not None and not 1 <= self.users <= _MOST_USERS:
-            raise ConfigurationError(f"cannot simulate {self.users} users", hint="ask for 1 to 10,000,000")
+            raise ConfigurationError(f"invalid number of users: {self.users}", hint="use 1 to 10,000,000")
 
         if self.start is not None and self.start.replace(tzinfo=UTC) < _EARLIEST_START:
-            raise ConfigurationError(
-                f"the simulated traffic starts in {self.start.year}", hint="let it start in 2001 or later"
-            )
+            raise ConfigurationError(f"the start {self.start.date()} is too early", hint="use 2001-01-01 or later")
 
     @property
     def start_micros(self) -> int:
@@ -108,10 +106,10 @@ class SimulationSettings:
 
     @property
     def duration_micros(self) -> int:
-        """The duration in microseconds."""
+        """The duration, in microseconds."""
         return self.duration // timedelta(microseconds=1)
 
     @property
     def user_count(self) -> int:
-        """How many users there are."""
+        """The number of users, with the default applied."""
         return self.users or min(_MOST_USERS, max(_FEWEST_USERS, self.events // _MESSAGES_PER_USER))

@@ -1,4 +1,4 @@
-"""One simulation, chunk by chunk: pure generation, with neither files nor logs nor a clock."""
+"""Generates one simulation chunk by chunk, without I/O and without a clock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from advertisex.ingestion.simulator.market import draw_market
 from advertisex.ingestion.simulator.rhythm import times_between
 from advertisex.ingestion.simulator.rows import Integers, Rows
 from advertisex.ingestion.simulator.settings import SimulationSettings
-from advertisex.ingestion.simulator.spoiling import written
+from advertisex.ingestion.simulator.spoiling import encode_rows
 from advertisex.ingestion.simulator.traffic import Traffic
 from advertisex.ingestion.simulator.truth import Tally, Truth
 
-#: Messages in a chunk, about: enough for columns to pay, few enough that a chunk weighs some megabytes.
+#: Approximate messages per chunk: enough for vectorised encoding to pay off, few enough to stay at a few megabytes.
 CHUNK_MESSAGES = 50_000
-#: The part of the duration that is planned; the rest is there to reach the exact number of messages.
+#: Fraction of the duration that is planned; the remainder serves to reach the exact number of messages.
 _PLANNED = 0.98
 _FEWEST_BIDS = 16
 _TRAFFIC_STREAM = 2
@@ -29,7 +29,7 @@ _TRAFFIC_STREAM = 2
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The messages of a stretch of time, feed by feed, each in the order of arrival."""
+    """The messages of one time window: for each feed, in order of arrival."""
 
     messages: dict[FeedName, list[bytes]]
 
@@ -38,12 +38,12 @@ class Chunk:
 
 
 class Simulation:
-    """Messages and the truth about them.
+    """Generates messages and keeps the truth about them.
 
     Args:
         settings: what to simulate.
-        medium: `log` for messages as the event log holds them, `files` for the records of the feeds' files.
-        messages_per_second: of event time; None is as the settings' events and duration say.
+        medium: `log` for messages of the event log, `files` for records of the feeds' files.
+        messages_per_second: rate in event time; defaults to the settings' events divided by their duration.
     """
 
     def __init__(self, settings: SimulationSettings, medium: Medium, messages_per_second: float | None = None) -> None:
@@ -74,22 +74,22 @@ class Simulation:
 
     @property
     def messages(self) -> int:
-        """Messages given so far."""
+        """The number of messages generated so far."""
         return self._tally.messages
 
     def truth(self) -> Truth:
-        """The truth about the messages given so far."""
+        """The truth about the messages generated so far."""
         return self._tally.truth()
 
     def chunks(self) -> Iterator[Chunk]:
-        """All messages of the settings: exactly `settings.events`, all of events within the duration."""
+        """Yield exactly `settings.events` messages, with event times within the duration."""
         start, duration = self._settings.start_micros, self._settings.duration_micros
         windows = -(-self._settings.events // CHUNK_MESSAGES)
         bids = round(self._settings.events / max(1, windows) / self._messages_per_bid)
         edges = times_between(start, start + int(duration * _PLANNED), np.linspace(0, 1, windows + 1))
         for lower, upper in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             yield self._chunk(self._bid_times(bids, lower, upper), upper, arrived_by=upper)
-        # what is still missing: each time the first half of what is left of the duration
+        # top up to the exact number, each time in the first half of the remaining duration
         lower, end = int(edges[-1]), start + duration
         while (missing := self._settings.events - self.messages) > 0:
             upper = (lower + end) // 2
@@ -98,9 +98,12 @@ class Simulation:
             lower = upper
 
     def until(self, lower: int, upper: int, target: int) -> Chunk:
-        """The messages of real time from `lower` to `upper`, so many that about `target` were sent in all.
+        """The messages of the next window, for endless traffic; `settings.events` does not apply.
 
-        `settings.events` bounds nothing here: the traffic goes on for ever.
+        Args:
+            lower: start of the window, in microseconds since the epoch.
+            upper: end of the window, likewise.
+            target: approximate number of messages sent since the start, those in flight included.
         """
         sent = self.messages + sum(map(len, self._arrivals.values()))
         bids = max(0, round((target - sent) / self._messages_per_bid))
@@ -115,21 +118,21 @@ class Simulation:
             self._arrivals[name].send(rows)
         arrived = {name: self._arrivals[name].arrived(arrived_by) for name in FEED_NAMES}
         if bounded:
-            arrived = _first_of_all(arrived, self._settings.events - self.messages)
+            arrived = _earliest(arrived, self._settings.events - self.messages)
         for name, rows in arrived.items():
             self._tally.add(name, rows)
         oldest = self._traffic.oldest_auction
         for name in ("bids", "impressions"):
             oldest = self._arrivals[name].oldest_auction(oldest)
         self._tally.forget_auctions(oldest)
-        return Chunk({name: written(rows, self._formats[name]) for name, rows in arrived.items()})
+        return Chunk({name: encode_rows(rows, self._formats[name]) for name, rows in arrived.items()})
 
 
-def _first_of_all(arrived: dict[FeedName, Rows], count: int) -> dict[FeedName, Rows]:
-    """The first `count` arrivals over all feeds."""
+def _earliest(arrived: dict[FeedName, Rows], count: int) -> dict[FeedName, Rows]:
+    """The `count` earliest arrivals over all feeds."""
     if sum(map(len, arrived.values())) <= count:
         return arrived
-    moments = np.concatenate([rows["arrival"] for rows in arrived.values()])
+    arrivals = np.concatenate([rows["arrival"] for rows in arrived.values()])
     feeds = np.repeat(np.arange(len(arrived)), [len(rows) for rows in arrived.values()])
-    kept = np.bincount(feeds[np.argsort(moments, kind="stable")[:count]], minlength=len(arrived)).tolist()
+    kept = np.bincount(feeds[np.argsort(arrivals, kind="stable")[:count]], minlength=len(arrived)).tolist()
     return {name: rows[:first] for (name, rows), first in zip(arrived.items(), kept, strict=True)}

@@ -1,4 +1,4 @@
-"""One fault put into one message, so that it is refused for that reason and no other."""
+"""Injects one fault into a message, so that processing rejects or filters it for exactly that reason."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,8 +11,8 @@ from advertisex.ingestion.simulator.market import BLOCKED_SITES, BLOCKED_USERS
 from advertisex.ingestion.simulator.rows import Rows
 
 _BAD_TIMES = ("yesterday", "2026-13-45T25:61:00Z", "not-a-time", "2026-02-30T10:00:00Z")
-#: Believed by no setting that lets today's traffic through, however late this is run.
-_UNBELIEVABLE_TIMES = ("1970-01-01T00:00:00Z", "1969-07-20T20:17:40Z", "2150-06-01T12:00:00Z")
+#: Out of range under any settings that accept current traffic, whenever this runs.
+_OUT_OF_RANGE_TIMES = ("1970-01-01T00:00:00Z", "1969-07-20T20:17:40Z", "2150-06-01T12:00:00Z")
 _BAD_WEBSITES = (
     "not a website", "http://", "https://[broken", "https://ad server.example/", "ftp://files.example/ad",
     "javascript:alert(1)",
@@ -23,85 +23,85 @@ _BAD_AMOUNTS = (-12.5, math.nan, math.inf, -math.inf, -0.01)
 _AMOUNT_TEXTS = ("-12.50", "NaN", "Infinity", "-Infinity", "-0.01")
 _NOT_OBJECTS = (b"42", b'"text"', b"null", b"true")
 
-Spoiler = Callable[[Fields, FaultTargets, int], Fields]
+Injector = Callable[[Fields, FaultTargets, int], Fields]
 
 
-def written(rows: Rows, form: Format) -> list[bytes]:
-    """The messages that these rows are, faults and all, in their order."""
-    messages = form.good(rows)
-    odd = np.flatnonzero(rows["kind"] != GOOD)
-    for place, row in zip(odd.tolist(), rows[odd].tolist(), strict=True):
+def encode_rows(rows: Rows, fmt: Format) -> list[bytes]:
+    """Encode rows as messages, with their faults, in order."""
+    messages = fmt.good(rows)
+    faulty = np.flatnonzero(rows["kind"] != GOOD)
+    for index, row in zip(faulty.tolist(), rows[faulty].tolist(), strict=True):
         event = Event(*row)
-        messages[place] = _odd(event, messages[place], form)
+        messages[index] = _faulty_message(event, messages[index], fmt)
     return messages
 
 
-def _odd(event: Event, message: bytes, form: Format) -> bytes:
-    """The message of an event that is repeated or spoiled; `message` is the good one."""
-    # which form a fault takes depends on the event alone, so that equal settings give equal bytes
+def _faulty_message(event: Event, message: bytes, fmt: Format) -> bytes:
+    """Encode an event that is a duplicate or has a fault; `message` is its encoding without the fault."""
+    # the variant of a fault depends on the event only, so that equal settings give equal bytes
     noise = (event.time * 0x9E37_79B9_7F4A_7C15 >> 21) & 0xFFFF_FFFF
     if event.kind == DUPLICATE:
-        return message if noise % 2 else form.respelled(form.fields(event), noise // 2)
+        return message if noise % 2 else fmt.reformatted(fmt.fields(event), noise // 2)
     match KINDS[event.kind]:
         case "empty_message":
-            spoiled = b""
+            faulty = b""
         case "not_an_object":
-            spoiled = _NOT_OBJECTS[noise % len(_NOT_OBJECTS)]
+            faulty = _NOT_OBJECTS[noise % len(_NOT_OBJECTS)]
         case "undecodable":
-            spoiled = form.undecodable(form.fields(event), noise)
+            faulty = fmt.undecodable(fmt.fields(event), noise)
         case "oversized":
-            spoiled = form.oversized(form.fields(event))
+            faulty = fmt.oversized(fmt.fields(event))
         case "wrong_type":
-            spoiled = form.mistyped(form.fields(event), noise)
+            faulty = fmt.mistyped(fmt.fields(event), noise)
         case kind:
-            spoiled = form.encode(_SPOILERS[kind](form.fields(event), form.shape, noise))
-    return spoiled
+            faulty = fmt.encode(_INJECTORS[kind](fmt.fields(event), fmt.targets, noise))
+    return faulty
 
 
-def _missing(fields: Fields, shape: FaultTargets, noise: int) -> Fields:
-    name = shape.required[noise % len(shape.required)]
-    how = noise // len(shape.required) % 3
-    if how == 0:
+def _drop_required(fields: Fields, targets: FaultTargets, noise: int) -> Fields:
+    name = targets.required[noise % len(targets.required)]
+    variant = noise // len(targets.required) % 3
+    if variant == 0:
         return {key: value for key, value in fields.items() if key != name}
-    return fields | {name: None if how == 1 else ""}
+    return fields | {name: None if variant == 1 else ""}
 
 
-def _controlled(fields: Fields, shape: FaultTargets, noise: int) -> Fields:
-    name = shape.ids[noise % len(shape.ids)]
+def _insert_control_character(fields: Fields, targets: FaultTargets, noise: int) -> Fields:
+    name = targets.ids[noise % len(targets.ids)]
     text, control = fields[name], _CONTROLS[noise // 8 % len(_CONTROLS)]
     middle = len(text) // 2
     return fields | {name: text[:middle] + control + text[middle:]}
 
 
-def _bad_amount(fields: Fields, shape: FaultTargets, noise: int) -> Fields:
-    as_text = isinstance(fields[shape.amount], str)
+def _bad_amount(fields: Fields, targets: FaultTargets, noise: int) -> Fields:
+    as_text = isinstance(fields[targets.amount], str)
     values: Iterable[str | float] = _AMOUNT_TEXTS if as_text else _BAD_AMOUNTS
-    return fields | {shape.amount: tuple(values)[noise % len(_BAD_AMOUNTS)]}
+    return fields | {targets.amount: tuple(values)[noise % len(_BAD_AMOUNTS)]}
 
 
 def _blocked_site(fields: Fields, _: FaultTargets, noise: int) -> Fields:
     site = BLOCKED_SITES[noise % len(BLOCKED_SITES)]
-    how = (site, f"https://{site}/offer", f"https://cdn.{site}/banner?id=1")
-    return fields | {"website": how[noise // 8 % len(how)]}
+    variant = (site, f"https://{site}/offer", f"https://cdn.{site}/banner?id=1")
+    return fields | {"website": variant[noise // 8 % len(variant)]}
 
 
-def _setting(name: str, values: tuple[str, ...]) -> Spoiler:
-    def spoil(fields: Fields, _: FaultTargets, noise: int) -> Fields:
+def _set_field(name: str, values: tuple[str, ...]) -> Injector:
+    def inject(fields: Fields, _: FaultTargets, noise: int) -> Fields:
         return fields | {name: values[noise % len(values)]}
 
-    return spoil
+    return inject
 
 
-_SPOILERS: dict[str, Spoiler] = {
-    "missing_field": _missing,
-    "bad_timestamp": _setting("timestamp", _BAD_TIMES),
-    "timestamp_out_of_range": _setting("timestamp", _UNBELIEVABLE_TIMES),
-    "bad_website": _setting("website", _BAD_WEBSITES),
-    "placeholder_user_id": _setting("user_id", _PLACEHOLDERS),
-    "control_character": _controlled,
+_INJECTORS: dict[str, Injector] = {
+    "missing_field": _drop_required,
+    "bad_timestamp": _set_field("timestamp", _BAD_TIMES),
+    "timestamp_out_of_range": _set_field("timestamp", _OUT_OF_RANGE_TIMES),
+    "bad_website": _set_field("website", _BAD_WEBSITES),
+    "placeholder_user_id": _set_field("user_id", _PLACEHOLDERS),
+    "control_character": _insert_control_character,
     "negative_count": lambda fields, _, noise: fields | {"clicks": str(-1 - noise % 9)},
     "bad_amount": _bad_amount,
     "negative_user_id": lambda fields, _, noise: fields | {"user_id": str(-1 - noise % 9_999)},
-    "blocked_user": _setting("user_id", BLOCKED_USERS),
+    "blocked_user": _set_field("user_id", BLOCKED_USERS),
     "blocked_site": _blocked_site,
 }

@@ -1,4 +1,4 @@
-"""What a simulation put in, exactly: the answer that the pipeline must find."""
+"""The truth about a simulation: the exact results that the pipeline must produce."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ _STEPS = ("impressions", "clicks", "conversions", "bids")
 
 @dataclass(frozen=True, slots=True)
 class FeedTruth:
-    """One feed's messages; `rejected` and `filtered` name every reason that applies, even at 0."""
+    """Counts of one feed's messages; `rejected` and `filtered` list every applicable reason, even at 0."""
 
     read: int
     stored: int
@@ -29,20 +29,20 @@ class FeedTruth:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisTruth:
-    """What the stored events say.
+    """Analysis results over the stored events.
 
     Attributes:
-        counts: impressions, clicks (their sum), conversions (their sum) and bids.
+        counts: total impressions, clicks, conversions and bids.
         users: distinct users over all feeds.
-        first_event: the earliest event time, RFC 3339 with microseconds; None where nothing was stored.
-        last_event: the latest.
+        first_event: earliest event time, RFC 3339 with microseconds; None if nothing was stored.
+        last_event: latest event time, likewise.
         clicks_feed_users: distinct users of the clicks feed.
-        clicks_per_conversion: of the sums; None without conversions.
+        clicks_per_conversion: total clicks divided by total conversions; None without conversions.
         users_of: distinct users of impressions, clicks, conversions and bids.
-        value: what conversions were worth, by currency; only those of which there is any.
-        auctions_won: auctions whose bid and whose impression are both stored.
-        spend: the amounts of these bids, by currency.
-        by_campaign: the counts of each campaign of which anything was stored.
+        value: total conversion value by currency; currencies without any are omitted.
+        auctions_won: auctions whose bid and impression are both stored.
+        spend: total amount of those bids, by currency.
+        by_campaign: `counts` for each campaign with stored events.
     """
 
     counts: dict[str, int]
@@ -60,7 +60,7 @@ class AnalysisTruth:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was put in: feed by feed, and as an analysis of it must come out."""
+    """The truth about a simulation: message counts by feed, and the expected analysis results."""
 
     seed: int
     feeds: dict[str, FeedTruth]
@@ -68,25 +68,25 @@ class Truth:
 
     @property
     def messages(self) -> int:
-        """Messages over all feeds."""
+        """The number of messages over all feeds."""
         return sum(feed.read for feed in self.feeds.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
+        """As JSON-serialisable data."""
         return asdict(self)
 
     def to_json(self) -> str:
-        """As a JSON document of several lines."""
+        """As an indented JSON document."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 
 class Tally:
-    """The truth while it is being made.
+    """Accumulates the truth while messages are generated.
 
     Args:
-        seed: of the simulation.
-        plans: for each feed, what can go wrong.
-        market: the world of the simulation.
+        seed: seed of the simulation.
+        plans: the possible faults of each feed.
+        market: market of the simulation.
     """
 
     def __init__(self, seed: int, plans: dict[FeedName, FaultPlan], market: Market) -> None:
@@ -103,11 +103,11 @@ class Tally:
 
     @property
     def messages(self) -> int:
-        """Messages so far, over all feeds."""
+        """The number of messages so far, over all feeds."""
         return sum(int(kinds.sum()) for kinds in self._kinds.values())
 
     def add(self, feed: FeedName, rows: Rows) -> None:
-        """Count the messages that these rows became."""
+        """Count the messages of these rows."""
         self._kinds[feed] += np.bincount(rows["kind"], minlength=len(KINDS))
         good = rows[rows["kind"] == GOOD]
         if not len(good):
@@ -131,14 +131,14 @@ class Tally:
         self._auctions.forget(before)
 
     def truth(self) -> Truth:
-        """What is known so far."""
+        """The truth so far."""
         steps = self._steps
         clicks, conversions = steps["clicks"], steps["conversions"]
         analysis = AnalysisTruth(
             counts={name: step.count for name, step in steps.items()},
             users=int(np.any([step.users for step in steps.values()], axis=0).sum()),
-            first_event=_text(self._first),
-            last_event=_text(self._last),
+            first_event=_rfc3339(self._first),
+            last_event=_rfc3339(self._last),
             clicks_feed_users=int((clicks.users | conversions.users).sum()),
             clicks_per_conversion=clicks.count / conversions.count if conversions.count else None,
             users_of={name: int(step.users.sum()) for name, step in steps.items()},
@@ -165,7 +165,7 @@ class Tally:
 
 
 class _Step:
-    """What is stored of one step of the funnel: by campaign, and whose it is."""
+    """The stored events of one funnel step: counts by campaign, and the set of users."""
 
     def __init__(self, market: Market) -> None:
         self._campaign = market.creative_campaign
@@ -182,7 +182,7 @@ class _Step:
 
 
 class _Money:
-    """Amounts added up as whole numbers, in the currencies of their users' countries."""
+    """Exact sums of amounts, in integer units, by the currency of the user's country."""
 
     def __init__(self, market: Market, places: int) -> None:
         self._country = market.country
@@ -200,8 +200,8 @@ class _Money:
         return {currency: sums[currency] / self._unit for currency in sorted(sums) if sums[currency]}
 
 
-def _text(micros: int | None) -> str | None:
+def _rfc3339(micros: int | None) -> str | None:
     if micros is None:
         return None
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
