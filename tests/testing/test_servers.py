@@ -20,7 +20,7 @@ from advertisex.testing.process import ServerProcess
 
 
 def group_of(pid: int) -> list[int]:
-    """The processes of a server: it leads a group of its own."""
+    """The processes of a server, which leads its own process group."""
     listed = subprocess.run(["ps", "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = (line.split() for line in listed.splitlines())
     return [int(process) for process, group, state in rows if int(group) == pid and not state.startswith("Z")]
@@ -51,7 +51,7 @@ def call(server: LocalElasticsearch, method: str, path: str, body: object = None
         return json.loads(answer.read())
 
 
-def test_kafka_keeps_what_it_acknowledged_through_a_kill_and_leaves_nothing_behind():
+def test_kafka_keeps_acknowledged_messages_through_a_kill_and_leaves_nothing_behind():
     with LocalKafka() as kafka:
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         admin.create_topics([NewTopic("events", 1, 1)])["events"].result(30)
@@ -68,7 +68,7 @@ def test_kafka_keeps_what_it_acknowledged_through_a_kill_and_leaves_nothing_behi
     assert not folder.exists()
 
 
-def test_elasticsearch_keeps_what_it_acknowledged_through_a_kill_and_leaves_nothing_behind():
+def test_elasticsearch_keeps_acknowledged_documents_through_a_kill_and_leaves_nothing_behind():
     with LocalElasticsearch(security=True) as elasticsearch:
         assert elasticsearch.password in elasticsearch.url
         call(elasticsearch, "PUT", "/events/_create/1", {"user": "u1"})
@@ -77,7 +77,7 @@ def test_elasticsearch_keeps_what_it_acknowledged_through_a_kill_and_leaves_noth
         assert group_of(first) == []
         elasticsearch.restart()
         assert call(elasticsearch, "GET", "/events/_doc/1")["_source"] == {"user": "u1"}
-        assert len(group_of(elasticsearch.pid)) >= 2  # its launcher and itself
+        assert len(group_of(elasticsearch.pid)) >= 2  # the launcher and the node
 
         elasticsearch.pause()
         with pytest.raises(TimeoutError):
@@ -98,14 +98,14 @@ def test_the_shared_servers_answer(kafka: str, elasticsearch: str):
 
 
 def sleeper(tmp_path: Path) -> ServerProcess:
-    """Something that starts a child, as Elasticsearch's launcher does, and ignores a polite request."""
+    """A process that starts a child, as Elasticsearch's launcher does, and ignores SIGTERM."""
     script = "trap '' TERM; sleep 600 & sleep 600"
     return ServerProcess(["bash", "-c", script], environment=dict(os.environ), folder=tmp_path, output=tmp_path / "out")
 
 
-def test_a_server_that_will_not_stop_is_killed_with_its_children(tmp_path: Path):
+def test_a_server_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path):
     process = sleeper(tmp_path)
-    process.stop(within=0.3)
+    process.stop(timeout=0.3)
     assert not process.running
     assert group_of(process.pid) == []
 
@@ -118,7 +118,7 @@ def test_a_paused_server_can_be_killed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_server_does_not_outlive_who_started_it(tmp_path: Path, end: signal.Signals):
+def test_a_server_does_not_outlive_the_process_that_started_it(tmp_path: Path, end: signal.Signals):
     script = (
         "import os, sys, time; from pathlib import Path; from advertisex.testing.process import ServerProcess;"
         "here = Path(sys.argv[1]);"
@@ -137,31 +137,29 @@ def test_a_server_does_not_outlive_who_started_it(tmp_path: Path, end: signal.Si
     assert group_of(pid) == []
 
 
-def test_a_program_that_cannot_be_started_says_so(tmp_path: Path):
-    with pytest.raises(ServerError, match=r"/no/such/program could not be started .*No such file"):
+def test_a_program_that_cannot_be_started_is_reported(tmp_path: Path):
+    with pytest.raises(ServerError, match=r"could not start /no/such/program .*No such file"):
         ServerProcess(["/no/such/program"], environment={}, folder=tmp_path, output=tmp_path / "out")
 
 
-def test_a_missing_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_the_error_of_a_missing_java_hints_at_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(java, "homes", lambda: iter(()))
     with pytest.raises(ServerError) as raised:
         java.find_java(21, "Elasticsearch")
     message = str(raised.value)
-    assert message.startswith(
-        "Elasticsearch needs Java 21 or newer, and this machine has none; set JAVA_HOME to one, or install"
-    )
+    assert message.startswith("Elasticsearch needs Java 21 or newer; found none; set JAVA_HOME or install one: ")
     assert "\n" not in message
 
 
-def test_an_old_java_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_the_error_lists_the_java_versions_that_are_too_old(monkeypatch: pytest.MonkeyPatch):
     old = Path("/opt/java-11")
     monkeypatch.setattr(java, "homes", lambda: iter((old,)))
     monkeypatch.setattr(java, "java_version", lambda home, user: 11)
-    with pytest.raises(ServerError, match="this machine has 11 in /opt/java-11;"):
+    with pytest.raises(ServerError, match="found 11 in /opt/java-11;"):
         java.find_java(17, "Kafka")
 
 
-def test_java_home_is_preferred_and_something_that_is_no_java_is_passed_over(
+def test_java_home_is_preferred_and_a_folder_without_a_working_java_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     program = tmp_path / "bin" / "java"
@@ -176,17 +174,15 @@ def test_java_home_is_preferred_and_something_that_is_no_java_is_passed_over(
     java.java_version.cache_clear()
 
 
-def test_a_missing_maven_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_error_of_a_missing_maven_hints_at_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(artifacts.shutil, "which", lambda _: None)
-    with pytest.raises(
-        ServerError, match="Maven is not installed, and it brings the test servers; apt-get install maven"
-    ):
+    with pytest.raises(ServerError, match="Maven is required to download the test servers; apt-get install maven"):
         artifacts.kafka_jars()
     assert list((tmp_path / "advertisex" / "servers").glob("kafka*")) == []
 
 
-def test_two_processes_may_fetch_at_the_same_time(tmp_path: Path):
+def test_two_processes_can_download_at_the_same_time(tmp_path: Path):
     maven = tmp_path / "bin" / "mvn"
     maven.parent.mkdir()
     maven.write_text(
@@ -207,7 +203,7 @@ def test_two_processes_may_fetch_at_the_same_time(tmp_path: Path):
 
 
 def descendants(pid: int) -> dict[int, str]:
-    """The processes below this one, with their command lines."""
+    """All descendants of a process, with their command lines."""
     listed = subprocess.run(["ps", "-eww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [
         (int(child), int(parent), line) for child, parent, line in (row.split(None, 2) for row in listed.splitlines())
@@ -221,21 +217,21 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
-def test_when_one_of_the_two_ends_by_itself_both_do_and_it_is_said_in_one_line():
+def test_if_one_server_exits_the_other_is_stopped_and_one_line_reports_it():
     command = [sys.executable, "-m", "advertisex.testing.servers"]
     servers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert servers.stdout is not None
-        while "Both answer" not in servers.stdout.readline():
+        while "Both are ready" not in servers.stdout.readline():
             assert servers.poll() is None
         below = descendants(servers.pid)
         (kafka,) = [pid for pid, line in below.items() if " kafka.Kafka " in line and "java" in line]
         os.kill(next(pid for pid, line in below.items() if "org.elasticsearch.bootstrap.Elasticsearch" in line), 9)
-        _, said = servers.communicate(timeout=120)
+        _, stderr = servers.communicate(timeout=120)
     finally:
         servers.kill()
     assert servers.returncode == 1
-    assert said.count("\n") == 1
-    assert said.startswith("Elasticsearch (pid ")
-    assert said.endswith("has ended by itself, so Kafka is ended too.\n")
+    assert stderr.count("\n") == 1
+    assert stderr.startswith("Elasticsearch (pid ")
+    assert stderr.endswith("exited unexpectedly; stopping Kafka too\n")
     assert group_of(kafka) == []

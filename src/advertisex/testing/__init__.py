@@ -1,1 +1,1 @@
-"""What tests need and the product does not: the real servers, started on this machine and gone afterwards."""
+"""Test support: starts real Kafka and Elasticsearch servers on this machine and removes them afterwards."""

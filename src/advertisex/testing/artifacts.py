@@ -1,7 +1,8 @@
-"""The servers' programs: fetched by Maven once, unpacked once, shared by every run on this machine.
+"""Downloads the server distributions with Maven, unpacks them, and caches them for all runs on this machine.
 
-`pom.xml` beside this file names them. They go to `$XDG_CACHE_HOME/advertisex/servers` (by default `~/.cache`; for root
-`/var/cache`, because Elasticsearch must run as another user, who cannot look into root's home).
+`pom.xml` next to this file pins the versions. The cache is `$XDG_CACHE_HOME/advertisex/servers`; `XDG_CACHE_HOME`
+defaults to `~/.cache`, and for root to `/var/cache`, since Elasticsearch must run as another user, who cannot read
+root's home.
 """
 
 import contextlib
@@ -25,56 +26,56 @@ ELASTICSEARCH_JAVA = 21
 
 
 def kafka_jars() -> Path:
-    """The folder of Kafka's jars."""
-    return _fetched("kafka", lambda fetched: fetched)
+    """The folder with Kafka's jars, downloaded if necessary."""
+    return _fetch("kafka", lambda fetched: fetched)
 
 
 def elasticsearch_home() -> Path:
-    """The folder of an unpacked Elasticsearch; read only, by every user."""
-    return _fetched("elasticsearch", _unpack)
+    """The folder of an unpacked Elasticsearch, downloaded if necessary; readable by every user, never written to."""
+    return _fetch("elasticsearch", _unpack)
 
 
 def version_of(server: str) -> str:
-    """The version of a server that `pom.xml` names."""
+    """The version of a server in `pom.xml`."""
     match = re.search(rf"<{server}\.version>([^<]+)<", POM.read_text())
-    assert match, f"pom.xml names no version of {server}"
+    assert match, f"pom.xml has no version of {server}"
     return match[1]
 
 
 def cache_folder() -> Path:
-    """Where the servers' programs are kept between runs."""
+    """The folder that caches the distributions between runs."""
     default = Path("/var/cache") if os.geteuid() == 0 else Path.home() / ".cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or default) / "advertisex" / "servers"
 
 
-def _fetched(server: str, unpack: Callable[[Path], Path]) -> Path:
+def _fetch(server: str, unpack: Callable[[Path], Path]) -> Path:
     cache = cache_folder()
     home = cache / f"{server}-{version_of(server)}"
     if home.exists():
         return home
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache), tempfile.TemporaryDirectory(dir=cache, prefix=".new-") as new:
+    with _exclusive(cache), tempfile.TemporaryDirectory(dir=cache, prefix=".new-") as new:
         if not home.exists():
-            _maven(Path(new))
+            _run_maven(Path(new))
             ready = unpack(Path(new) / server)
-            _let_everyone_read(ready)
+            _make_readable(ready)
             ready.rename(home)
     return home
 
 
 @contextlib.contextmanager
-def _alone(cache: Path) -> Iterator[None]:
+def _exclusive(cache: Path) -> Iterator[None]:
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _maven(into: Path) -> None:
+def _run_maven(into: Path) -> None:
     maven = shutil.which("mvn")
     if not maven:
-        raise ServerError("Maven is not installed, and it brings the test servers", hint="apt-get install maven")
+        raise ServerError("Maven is required to download the test servers", hint="apt-get install maven")
     java = find_java(KAFKA_JAVA, "Kafka")
-    ran = subprocess.run(
+    result = subprocess.run(
         [maven, "-q", "-B", "-f", POM, "generate-resources", f"-Dservers={into}"],
         env={**os.environ, "JAVA_HOME": os.environ.get("JAVA_HOME") or str(java)},
         stdin=subprocess.DEVNULL,
@@ -83,10 +84,12 @@ def _maven(into: Path) -> None:
         text=True,
         check=False,
     )
-    if ran.returncode:
-        why = next((line for line in ran.stdout.splitlines() if "ERROR" in line), ran.stdout.strip()[-300:])
+    if result.returncode:
+        reason = next((line for line in result.stdout.splitlines() if "ERROR" in line), result.stdout.strip()[-300:])
         raise ServerError(
-            f"Maven could not fetch the test servers: {why}", where=str(POM), hint="try again when it is reachable"
+            f"Maven could not download the test servers: {reason}",
+            where=str(POM),
+            hint="check the network connection and try again",
         )
 
 
@@ -101,13 +104,13 @@ def _unpack(folder: Path) -> Path:
     return home
 
 
-def _let_everyone_read(home: Path) -> None:
+def _make_readable(home: Path) -> None:
     home.chmod(0o755)
     for path in home.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
 
 
-if __name__ == "__main__":  # .ci/server-tools asks
+if __name__ == "__main__":  # called by .ci/server-tools
     try:
         find_java(ELASTICSEARCH_JAVA, "Elasticsearch", unprivileged())
         kafka_jars()

@@ -1,4 +1,4 @@
-"""A real Elasticsearch on this machine: one node, the core without the extra modules."""
+"""Runs a real Elasticsearch on this machine: one node, the core distribution without the extra modules."""
 
 import base64
 import http.client
@@ -25,17 +25,17 @@ _ROLE = re.compile(r"^(\w+):", re.MULTILINE)
 class LocalElasticsearch(LocalServer):
     """An Elasticsearch node for tests: `with LocalElasticsearch() as elasticsearch: ... elasticsearch.url`.
 
-    Elasticsearch refuses to run as root; for root it runs as the user `nobody`, in a folder made over to that user.
+    Elasticsearch does not run as root. If we are root, it runs as `nobody`, and its folder is chowned to that user.
 
     Args:
-        folder: where its data stays between runs; by default a temporary folder that goes when the server is closed.
-        port: where it listens, on 127.0.0.1; by default a free one.
-        heap: Java's heap, such as `512m`.
-        quick: as for every local server.
-        security: ask for a user and a password; `.url`, `.user` and `.password` have them.
-        tls: speak TLS only; goes with `security`.
-        roles: the text of a `roles.yml`: each role has a user of its name, with the same password; goes with
-            `security`.
+        folder: folder for its data, kept between runs; by default a temporary folder that `close` removes.
+        port: port on 127.0.0.1; by default a free one.
+        heap: size of the Java heap, such as `512m`.
+        quick: see `LocalServer`.
+        security: require authentication; the credentials are in `.url`, `.user` and `.password`.
+        tls: serve TLS only; requires `security`.
+        roles: contents of a `roles.yml`; for each role a user of the same name is created, with the same password;
+            requires `security`.
     """
 
     name = "Elasticsearch"
@@ -61,17 +61,17 @@ class LocalElasticsearch(LocalServer):
 
     @property
     def url(self) -> str:
-        """Where it is, as `--store` takes it: with the user and the password when there are any."""
+        """The URL for `--store`, including the credentials if security is on."""
         return self.url_of(self.user)
 
     def url_of(self, user: str) -> str:
-        """The same for another user, one of `roles`."""
-        who = f"{user}:{self.password}@" if user else ""
-        return f"elasticsearch{'+https' if self._tls else ''}://{who}{HOST}:{self.port}"
+        """The same URL for another user, one of `roles`."""
+        credentials = f"{user}:{self.password}@" if user else ""
+        return f"elasticsearch{'+https' if self._tls else ''}://{credentials}{HOST}:{self.port}"
 
     @property
     def http_url(self) -> str:
-        """Where it is, for a browser or curl; without the password."""
+        """The HTTP URL, without credentials."""
         return f"http{'s' if self._tls else ''}://{HOST}:{self.port}"
 
     def _prepare(self) -> None:
@@ -80,7 +80,7 @@ class LocalElasticsearch(LocalServer):
             shutil.copytree(elasticsearch_home() / "config", config)
         self._write_settings(config)
         (self.folder / "tmp").mkdir(exist_ok=True)
-        self._make_over()
+        self._hand_over_folder()
         if self.user:
             for user, role in [(self.user, "superuser"), *((name, name) for name in _ROLE.findall(self._roles))]:
                 self._add_user(user, role)
@@ -98,26 +98,26 @@ class LocalElasticsearch(LocalServer):
             "cluster.routing.allocation.disk.threshold_enabled": False,
             "xpack.security.enabled": bool(self.user),
             "xpack.security.autoconfiguration.enabled": False,
-            **(_secured(config, self._tls) if self._tls else {}),
+            **(_tls_settings(config, self._tls) if self._tls else {}),
         }
         (config / "elasticsearch.yml").write_text(
             "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items())
         )
         (config / "roles.yml").write_text(self._roles)
         shutil.copy(elasticsearch_home() / "config" / "jvm.options", config)
-        options = config / "jvm.options"  # no log of every collection, no dump of the heap
+        options = config / "jvm.options"  # no GC log, no heap dumps
         unwanted = ("-Xlog:gc", "-XX:+HeapDump", *(["-XX:+UseG1GC"] if self.quick else []))
         options.write_text(
             "".join(line for line in options.read_text().splitlines(True) if not line.startswith(unwanted))
         )
 
-    def _make_over(self) -> None:
+    def _hand_over_folder(self) -> None:
         user = unprivileged()
         if user is None:
             return
         for path in (self.folder, *self.folder.rglob("*")):
             os.chown(path, user, user)
-        seen = subprocess.run(
+        access = subprocess.run(
             [
                 "/bin/sh",
                 "-c",
@@ -132,11 +132,11 @@ class LocalElasticsearch(LocalServer):
             cwd="/",
             check=False,
         )
-        if seen.returncode:
+        if access.returncode:
             raise ServerError(
-                "Elasticsearch does not run as root, and the user it runs as instead cannot get at its folders",
+                "Elasticsearch does not run as root, and the user `nobody` has no access to its folders",
                 where=f"{self.folder}, {elasticsearch_home()}",
-                hint="put the data, TMPDIR and XDG_CACHE_HOME where every user can enter",
+                hint="set the data folder, TMPDIR and XDG_CACHE_HOME to folders that every user can access",
             )
 
     def _environment(self) -> dict[str, str]:
@@ -157,7 +157,7 @@ class LocalElasticsearch(LocalServer):
         for arguments in (["userdel", name], ["useradd", name, "-p", self.password, "-r", role]):
             if arguments[0] == "userdel" and name not in (self.folder / "config" / "users").read_text():
                 continue
-            ran = subprocess.run(
+            result = subprocess.run(
                 [*command, *arguments],
                 env=self._environment(),
                 cwd=self.folder,
@@ -170,9 +170,10 @@ class LocalElasticsearch(LocalServer):
                 group=user,
                 extra_groups=None if user is None else [],
             )
-            if ran.returncode:
+            if result.returncode:
                 raise ServerError(
-                    f"Elasticsearch's user could not be made: {ran.stdout.strip()[-400:]}", where=str(self.folder)
+                    f"could not create the Elasticsearch user {name}: {result.stdout.strip()[-400:]}",
+                    where=str(self.folder),
                 )
 
     def _launch(self) -> ServerProcess:
@@ -184,7 +185,7 @@ class LocalElasticsearch(LocalServer):
             user=unprivileged(),
         )
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         connection = self._connection()
         basic = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         try:
@@ -204,12 +205,12 @@ class LocalElasticsearch(LocalServer):
     def _connection(self) -> http.client.HTTPConnection:
         if self._tls is None:
             return http.client.HTTPConnection(HOST, self.port, timeout=5)
-        trusting = ssl.create_default_context(cafile=self._tls.authority)
-        return http.client.HTTPSConnection(HOST, self.port, timeout=5, context=trusting)
+        context = ssl.create_default_context(cafile=self._tls.authority)
+        return http.client.HTTPSConnection(HOST, self.port, timeout=5, context=context)
 
 
-def _secured(config: Path, tls: Tls) -> dict[str, object]:
-    """What it needs to speak TLS; the files have to stand among its configuration."""
+def _tls_settings(config: Path, tls: Tls) -> dict[str, object]:
+    """Settings for TLS. Elasticsearch reads the files from its configuration folder only, so they are copied there."""
     shutil.copy(tls.key, config / "http.key")
     shutil.copy(tls.certificate, config / "http.crt")
     return {

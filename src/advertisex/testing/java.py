@@ -1,4 +1,4 @@
-"""Which Java on this machine can run a server."""
+"""Finds a Java on this machine that can run a server."""
 
 import functools
 import os
@@ -29,16 +29,16 @@ FOLDERS = (
 )
 
 
-def find_java(version: int, for_what: str, user: int | None = None) -> Path:
-    """The home of a Java of at least this version: `JAVA_HOME`, then `java` on the PATH, then the usual folders.
+def find_java(version: int, server: str, user: int | None = None) -> Path:
+    """Find the home of a Java of at least this version: `JAVA_HOME`, then `java` on the PATH, then `FOLDERS`.
 
     Args:
-        version: the oldest that will do.
-        for_what: the server that needs it, for the message.
-        user: the user id that has to be able to run it; None for our own.
+        version: minimum major version.
+        server: name of the server that needs it, for the error message.
+        user: user id that must be able to run it; None for the current user.
 
     Raises:
-        ServerError: this machine has none.
+        ServerError: none was found.
     """
     found = [(home, java_version(home, user)) for home in homes()]
     for home, has in found:
@@ -46,13 +46,13 @@ def find_java(version: int, for_what: str, user: int | None = None) -> Path:
             return home
     here = ", ".join(f"{has} in {home}" for home, has in found if has)
     raise ServerError(
-        f"{for_what} needs Java {version} or newer, and this machine has {here or 'none'}",
-        hint=f"set JAVA_HOME to one, or install it: {INSTALL.get(version, 'from adoptium.net')}",
+        f"{server} needs Java {version} or newer; found {here or 'none'}",
+        hint=f"set JAVA_HOME or install one: {INSTALL.get(version, 'from adoptium.net')}",
     )
 
 
 def homes() -> Iterator[Path]:
-    """Every folder that may be a Java's home, the preferred first, each once."""
+    """Yield every distinct Java home on this machine, in order of preference."""
     candidates = []
     if named := os.environ.get("JAVA_HOME"):
         candidates.append(Path(named))
@@ -70,7 +70,7 @@ def homes() -> Iterator[Path]:
 
 @functools.cache
 def java_version(home: Path, user: int | None = None) -> int:
-    """The major version of the Java in this folder; 0 when it does not run, or not for that user."""
+    """The major version of the Java in this folder; 0 if it does not run, or not as that user."""
     try:
         answer = subprocess.run(
             [home / "bin" / "java", "-version"],
@@ -89,7 +89,7 @@ def java_version(home: Path, user: int | None = None) -> int:
 
 
 def unprivileged() -> int | None:
-    """The user id for a server that refuses root: that of `nobody` when we are root; None when we are not."""
+    """The user id for a server that does not run as root: `nobody` if we are root, otherwise None."""
     if os.geteuid() != 0:
         return None
     try:
@@ -98,7 +98,7 @@ def unprivileged() -> int | None:
         return 65534
 
 
-if __name__ == "__main__":  # .ci/server-tools asks
+if __name__ == "__main__":  # called by .ci/server-tools
     try:
         sys.stdout.write(f"{find_java(int(sys.argv[1]), 'The tests', unprivileged())}\n")
     except ServerError as error:

@@ -1,4 +1,4 @@
-"""A real Kafka on this machine: one process that is broker and controller."""
+"""Runs a real Kafka on this machine: one process as combined broker and controller."""
 
 import base64
 import os
@@ -26,15 +26,15 @@ _LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 class LocalKafka(LocalServer):
     """A Kafka broker for tests: `with LocalKafka() as kafka: ... kafka.url`.
 
-    Topics are not made by themselves, as on a well-kept cluster. Everything is as Kafka has it by default, but for
-    what would make a test wait (rebalance delays, short sessions refused) and the size of a message (64 MiB).
+    Settings are Kafka's defaults, except: topics are not created automatically; rebalance delays and minimum session
+    timeouts are lowered so that tests do not wait; messages may be up to 64 MiB.
 
     Args:
-        folder: where its data stays between runs; by default a temporary folder that goes when the server is closed.
-        port: where it listens, on 127.0.0.1; by default a free one.
-        heap: Java's heap, such as `512m`.
-        quick: as for every local server.
-        tls: speak TLS only (SASL_SSL), and ask for a user and a password; `.client` has what a client needs.
+        folder: folder for its data, kept between runs; by default a temporary folder that `close` removes.
+        port: port on 127.0.0.1; by default a free one.
+        heap: size of the Java heap, such as `512m`.
+        quick: see `LocalServer`.
+        tls: serve TLS only (SASL_SSL) and require authentication; `.client` has the client's settings.
     """
 
     name = "Kafka"
@@ -54,7 +54,7 @@ class LocalKafka(LocalServer):
 
     @property
     def client(self) -> dict[str, str]:
-        """The properties of librdkafka that a client needs, as the setting `kafka.client` takes them."""
+        """The librdkafka properties that a client needs, in the format of the setting `kafka.client`."""
         if self._tls is None:
             return {}
         return {
@@ -67,12 +67,12 @@ class LocalKafka(LocalServer):
 
     @property
     def url(self) -> str:
-        """Where it is, as `--log` takes it."""
+        """The URL for `--log`."""
         return f"kafka://{HOST}:{self.port}"
 
     @property
     def bootstrap(self) -> str:
-        """Where it is, as `bootstrap.servers` takes it."""
+        """The address for `bootstrap.servers`."""
         return f"{HOST}:{self.port}"
 
     def _prepare(self) -> None:
@@ -99,7 +99,7 @@ class LocalKafka(LocalServer):
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": f"{protocol}:{protocol},CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": protocol,
-            **(self._secured(self._tls) if self._tls else {}),
+            **(self._tls_settings(self._tls) if self._tls else {}),
             "log.dirs": self.folder / "data",
             "auto.create.topics.enable": "false",
             "num.partitions": 1,
@@ -111,7 +111,7 @@ class LocalKafka(LocalServer):
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "broker.heartbeat.interval.ms": 500,
-            "broker.session.timeout.ms": 3000,  # a killed broker may come back only after it
+            "broker.session.timeout.ms": 3000,  # a killed broker cannot rejoin before this
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 500,
             "group.consumer.min.session.timeout.ms": 500,
@@ -122,14 +122,14 @@ class LocalKafka(LocalServer):
         }
         return "".join(f"{name}={value}\n" for name, value in lines.items())
 
-    def _secured(self, tls: Tls) -> dict[str, object]:
-        """What the broker needs to speak TLS and to know its user, as whom it also asks itself."""
-        both = self.folder / "broker.pem"
-        both.touch(mode=0o600)
-        both.write_text(tls.key.read_text() + tls.certificate.read_text())
+    def _tls_settings(self, tls: Tls) -> dict[str, object]:
+        """Settings for TLS and SCRAM; the broker connects to itself as the same user."""
+        keystore = self.folder / "broker.pem"
+        keystore.touch(mode=0o600)
+        keystore.write_text(tls.key.read_text() + tls.certificate.read_text())
         return {
             "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": both,
+            "ssl.keystore.location": keystore,
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": tls.authority,
             "sasl.enabled.mechanisms": _MECHANISM,
@@ -144,10 +144,10 @@ class LocalKafka(LocalServer):
         return [str(java), "-cp", f"{kafka_jars()}/*", "-Dlog4j2.level=WARN", *arguments]
 
     def _format(self, settings: Path) -> None:
-        identity = b"\x00" + uuid.uuid4().bytes[1:]  # so that its text never begins with a dash
+        identity = b"\x00" + uuid.uuid4().bytes[1:]  # so that its base64 never starts with a dash
         cluster = base64.urlsafe_b64encode(identity).decode().rstrip("=")
-        known = f"{_MECHANISM}=[name={USER},password={self.password}]"
-        user = ["--add-scram", known] if self._tls else []
+        credentials = f"{_MECHANISM}=[name={USER},password={self.password}]"
+        user = ["--add-scram", credentials] if self._tls else []
         formatted = subprocess.run(
             self._java(*QUICK, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings), *user),
             stdin=subprocess.DEVNULL,
@@ -158,7 +158,7 @@ class LocalKafka(LocalServer):
         )
         if formatted.returncode:
             raise ServerError(
-                f"Kafka's storage could not be formatted: {formatted.stdout.strip()[-400:]}", where=str(self.folder)
+                f"could not format Kafka's storage: {formatted.stdout.strip()[-400:]}", where=str(self.folder)
             )
 
     def _launch(self) -> ServerProcess:
@@ -169,9 +169,9 @@ class LocalKafka(LocalServer):
             output=self._output,
         )
 
-    def _answers(self) -> bool:
-        quiet: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "log_level": 0, "error_cb": lambda _: None}
-        admin = AdminClient(quiet | self.client)
+    def _is_ready(self) -> bool:
+        config: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "log_level": 0, "error_cb": lambda _: None}
+        admin = AdminClient(config | self.client)
         try:
             cluster = admin.list_topics(timeout=5)
         except KafkaException:

@@ -1,11 +1,10 @@
-"""Keeps one server process, and never outlives the process that asked for it.
+"""Supervisor process: runs one server and kills it as soon as the parent process ends, however that ends.
 
-It runs as a small process of its own between the tests and the server: its standard input is a pipe that closes when
-the tests end, however they end, and then it kills the server. Run by its path, with the standard library only, so that
-it starts at once.
+It sits between the tests and the server. Its standard input is a pipe that closes when the tests end; then it kills
+the server. It is run by path and imports only the standard library, so that it starts fast.
 
-Commands, one a line on standard input: stop (SIGTERM), kill, pause (SIGSTOP), resume (SIGCONT). Each is answered by the
-same word; pause when the server stands still.
+Commands, one per line on standard input: stop (SIGTERM), kill, pause (SIGSTOP), resume (SIGCONT). Each is acknowledged
+by echoing the command; pause only once the server is suspended.
 """
 
 import contextlib
@@ -30,14 +29,14 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def say(word: str) -> None:
-    """Tell the process that asked; it may be gone."""
+def reply(command: str) -> None:
+    """Write a line to the parent, which may be gone."""
     with contextlib.suppress(OSError):
-        os.write(1, f"{word}\n".encode())
+        os.write(1, f"{command}\n".encode())
 
 
-def first_line() -> bytes:
-    """The order: not an argument, since it holds the environment, and every user can see arguments."""
+def read_spec() -> bytes:
+    """Read the specification of the server. Not an argument: it contains the environment, and `ps` shows arguments."""
     line = b""
     while not line.endswith(b"\n") and (received := os.read(0, 1 << 16)):
         line += received
@@ -45,7 +44,7 @@ def first_line() -> bytes:
 
 
 def linux_prctl() -> Callable[[int, int], object] | None:
-    """Linux's prctl, with which a process asks to be killed along with its parent."""
+    """Linux's prctl, with which a process can have itself killed when its parent ends; None on other systems."""
     if not sys.platform.startswith("linux"):
         return None
     prctl: Callable[[int, int], object] = ctypes.CDLL(None).prctl
@@ -53,7 +52,7 @@ def linux_prctl() -> Callable[[int, int], object] | None:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Signal the server and all that it started; False when none of them is left."""
+    """Signal the server and all its children; return False if none of them is left."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -61,24 +60,24 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def await_pause(pid: int) -> None:
-    """Wait until every thread of the server has stopped, or until it has ended: a signal takes effect a bit later."""
+def wait_until_stopped(pid: int) -> None:
+    """Wait until every thread of the server has stopped, or the server has ended; SIGSTOP is asynchronous."""
     if hasattr(os, "waitid"):  # macOS has it since Python 3.13 only
         os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
-def outlast(group: int, number: int, within: float) -> None:
-    """Signal what is left of the group until none is, for so many seconds at most."""
-    deadline = time.monotonic() + within
+def signal_until_gone(group: int, number: int, timeout: float) -> None:
+    """Signal the process group repeatedly until it is gone, for at most `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while signal_group(group, number) and time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):  # the server's own children come to us when it ends
+        with contextlib.suppress(ChildProcessError):  # orphans of the server are reparented to us
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         time.sleep(0.01)
 
 
-def obey(server: subprocess.Popen[bytes], parent: int) -> bool:
-    """Pass commands on until the server has ended or the parent has; True when the server was last asked to stop."""
+def relay_commands(server: subprocess.Popen[bytes], parent: int) -> bool:
+    """Relay commands until the server or the parent ends; return True if the last command was `stop`."""
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -95,51 +94,51 @@ def obey(server: subprocess.Popen[bytes], parent: int) -> bool:
                 return False
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                word = line.decode()
-                stopping = word == "stop"
-                signal_group(server.pid, SIGNALS[word])
-                if word == "pause":
-                    await_pause(server.pid)
-                say(word)
+                command = line.decode()
+                stopping = command == "stop"
+                signal_group(server.pid, SIGNALS[command])
+                if command == "pause":
+                    wait_until_stopped(server.pid)
+                reply(command)
         if os.getppid() != parent:
             return False
     return stopping
 
 
 def main() -> None:
-    """Start the server that the first line of standard input describes, and keep it."""
-    order = json.loads(first_line())
-    for number in (signal.SIGINT, signal.SIGHUP):  # the terminal's Ctrl-C is for the parent, which then tells us
+    """Start the server specified on the first line of standard input, and supervise it."""
+    spec = json.loads(read_spec())
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent handles Ctrl-C and then sends a command
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     prctl = linux_prctl()
     if prctl:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
-    def die_with_keeper() -> None:
+    def die_with_supervisor() -> None:
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         if prctl:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    with Path(order["output"]).open("ab") as output:
+    with Path(spec["output"]).open("ab") as output:
         server = subprocess.Popen(
-            order["command"],
-            env=order["environment"],
-            cwd=order["folder"],
+            spec["command"],
+            env=spec["environment"],
+            cwd=spec["folder"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_keeper,  # noqa: PLW1509  (this process has one thread)
-            **({} if order["user"] is None else {"user": order["user"], "group": order["user"], "extra_groups": []}),
+            preexec_fn=die_with_supervisor,  # noqa: PLW1509  (this process has one thread)
+            **({} if spec["user"] is None else {"user": spec["user"], "group": spec["user"], "extra_groups": []}),
         )
     try:
-        say(str(server.pid))
-        if obey(server, order["parent"]):
-            outlast(server.pid, 0, within=20)  # its children were asked too, and tidy up
+        reply(str(server.pid))
+        if relay_commands(server, spec["parent"]):
+            signal_until_gone(server.pid, 0, timeout=20)  # the children got SIGTERM too; let them shut down
     finally:
-        outlast(server.pid, signal.SIGKILL, within=10)
+        signal_until_gone(server.pid, signal.SIGKILL, timeout=10)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every local server has in common: a folder, a port, a process, and a wait until it answers."""
+"""Base class of the local servers: a folder, a port, a process, and a readiness check."""
 
 import abc
 import os
@@ -17,19 +17,19 @@ from advertisex.testing.process import ServerProcess
 
 HOST = "127.0.0.1"
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-START_WITHIN = 180.0
-"""Seconds that a server may take to answer; a loaded machine with two cores took 40."""
+START_TIMEOUT = 180.0
+"""Seconds until a server must be ready; a loaded machine with two cores took 40."""
 
 
 class LocalServer(abc.ABC):
-    """A server on this machine, in a folder of its own, that ends with the process that started it.
+    """A server on this machine, with its own folder, that ends with the process that started it.
 
     Args:
-        folder: where its data stays between runs; by default a temporary folder that goes when the server is closed.
-        port: where it listens, on 127.0.0.1; by default a free one.
-        heap: Java's heap, such as `512m`.
-        quick: start in half the time and use little of the machine, but run slower than a real one (Java's first
-            compiler and its serial collector only). False for measurements.
+        folder: folder for its data, kept between runs; by default a temporary folder that `close` removes.
+        port: port on 127.0.0.1; by default a free one.
+        heap: size of the Java heap, such as `512m`.
+        quick: start in half the time and use fewer resources, but with lower throughput (C1 compiler and serial GC
+            only). Use False for benchmarks.
     """
 
     name: ClassVar[str]
@@ -38,12 +38,12 @@ class LocalServer(abc.ABC):
         self, *, folder: Path | None = None, port: int | None = None, heap: str = "512m", quick: bool = True
     ) -> None:
         self._temporary = folder is None
-        self._given = folder
+        self._requested_folder = folder
         self._port = port
         self.heap = heap
         self.quick = quick
         self.port = 0
-        """The port it listens on, the same after a restart."""
+        """The port it listens on; unchanged by a restart."""
         self._folder: Path | None = None
         self._process: ServerProcess | None = None
         self._launched: list[ServerProcess] = []
@@ -51,12 +51,12 @@ class LocalServer(abc.ABC):
 
     @property
     def java_options(self) -> list[str]:
-        """The options for its Java."""
+        """The JVM options."""
         return [f"-Xms{self.heap}", f"-Xmx{self.heap}", *(QUICK if self.quick else ())]
 
     @property
     def folder(self) -> Path:
-        """Where its configuration, data and output are."""
+        """The folder with its configuration, data and output."""
         assert self._folder, "start it first"
         return self._folder
 
@@ -68,84 +68,84 @@ class LocalServer(abc.ABC):
 
     @property
     def running(self) -> bool:
-        """Whether its process lives; a paused one does."""
+        """Whether its process is alive; a paused process is."""
         return self._process is not None and self._process.running
 
     @property
     @abc.abstractmethod
     def url(self) -> str:
-        """Where it is, as `--log` or `--store` takes it."""
+        """The URL for `--log` or `--store`."""
 
     def start(self) -> Self:
-        """Start it, for the first time or again on the same folder and port, and wait until it answers.
+        """Start it, or start it again on the same folder and port, and wait until it is ready.
 
         Raises:
-            ServerError: it cannot be had here, or ended before it answered.
+            ServerError: it is unavailable on this machine, or ended before it was ready.
         """
         self.launch()
         self.wait()
         return self
 
     def launch(self) -> None:
-        """Start it without waiting, so that another can start meanwhile; `wait` comes next."""
+        """Start it without waiting, so that servers can start in parallel; call `wait` next."""
         if self.running:
             return
         if self._folder is None:
-            self._settle()
+            self._set_up()
         self._process = self._launch()
         self._launched[:] = [self._process]
 
     def wait(self) -> None:
-        """Wait until it answers.
+        """Wait until it is ready.
 
         Raises:
-            ServerError: it ended before, or took too long.
+            ServerError: it ended before it was ready, or took too long.
         """
-        deadline = time.monotonic() + START_WITHIN
+        deadline = time.monotonic() + START_TIMEOUT
         while self.running:
-            if listening(self.port) and self._answers():
+            if listening(self.port) and self._is_ready():
                 return
             if time.monotonic() > deadline:
                 self.kill()
                 raise ServerError(
-                    f"{self.name} did not answer in {START_WITHIN:.0f} s: {self._last_words()}",
+                    f"{self.name} was not ready after {START_TIMEOUT:.0f} s: {self._last_error()}",
                     where=f"{HOST}:{self.port}",
-                    hint="see whether the machine is overloaded",
+                    hint="check whether the machine is overloaded",
                 )
             time.sleep(0.05)
         raise ServerError(
-            f"{self.name} ended before it answered: {self._last_words()}",
+            f"{self.name} exited before it was ready: {self._last_error()}",
             where=f"{HOST}:{self.port}",
-            hint="see whether the port is taken and the memory suffices",
+            hint="check whether the port is in use and there is enough memory",
         )
 
     def stop(self) -> None:
-        """Ask it to end, and wait until it has. Its folder stays, for `restart`."""
+        """Shut it down (SIGTERM) and wait until it has ended. Its folder is kept for `restart`."""
         if self._process:
             self._process.stop()
 
     def kill(self) -> None:
-        """End it at once, without a chance to tidy up (SIGKILL). Its folder stays, for `restart`."""
+        """Kill it without a clean shutdown (SIGKILL). Its folder is kept for `restart`."""
         if self._process:
             self._process.kill()
 
     def restart(self) -> None:
-        """Start it again on the same folder and port; stop it first when it runs."""
+        """Start it again on the same folder and port; stop it first if it is running."""
         self.stop()
         self.start()
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open and nothing answers."""
+        """Suspend it (SIGSTOP): connections stay open, but requests hang."""
         assert self._process, "start it first"
         self._process.pause()
 
     def resume(self) -> None:
-        """Let a paused one run on (SIGCONT)."""
+        """Resume it after `pause` (SIGCONT)."""
         assert self._process, "start it first"
         self._process.resume()
 
     def close(self) -> None:
-        """End it and remove its folder, unless that was given."""
+        """Stop it, and remove its folder if that is temporary."""
         if self._temporary:
             self.kill()
         else:
@@ -167,21 +167,21 @@ class LocalServer(abc.ABC):
 
     @abc.abstractmethod
     def _prepare(self) -> None:
-        """Write what it needs before its first start, into the folder."""
+        """Write the files it needs to start into the folder."""
 
     @abc.abstractmethod
     def _launch(self) -> ServerProcess:
-        """Start its process."""
+        """Start its process and return it."""
 
     @abc.abstractmethod
-    def _answers(self) -> bool:
-        """Whether it is ready for a client."""
+    def _is_ready(self) -> bool:
+        """Whether it is ready for clients."""
 
-    def _settle(self) -> None:
+    def _set_up(self) -> None:
         self.port = self._port or free_port()
-        if self._given:
-            self._given.mkdir(parents=True, exist_ok=True)
-            self._folder = self._given.resolve()
+        if self._requested_folder:
+            self._requested_folder.mkdir(parents=True, exist_ok=True)
+            self._folder = self._requested_folder.resolve()
         else:
             self._folder = Path(tempfile.mkdtemp(prefix=f"advertisex-{self.name.lower()}-")).resolve()
             self._finalizer = weakref.finalize(self, _remove, self._folder, self._launched, os.getpid())
@@ -191,43 +191,43 @@ class LocalServer(abc.ABC):
     def _output(self) -> Path:
         return self.folder / "output.log"
 
-    def _last_words(self) -> str:
+    def _last_error(self) -> str:
         try:
             lines = self._output.read_text(errors="replace").splitlines()
         except OSError:
-            return "it said nothing"
-        telling = [line for line in lines if any(word in line for word in ("ERROR", "FATAL", "Exception", "rror:"))]
-        return (telling or lines or ["it said nothing"])[0].strip()[:400]
+            return "no output"
+        errors = [line for line in lines if any(word in line for word in ("ERROR", "FATAL", "Exception", "rror:"))]
+        return (errors or lines or ["no output"])[0].strip()[:400]
 
 
 def free_port() -> int:
-    """A port that is free now, and still for a restart: no outgoing connection is given one below 32768."""
+    """A free port below 32768: outside the ephemeral range, so that it is still free for a restart."""
     for port in random.SystemRandom().sample(range(10240, 32768), 200):
         if is_free(port):
             return port
-    raise ServerError("none of 200 ports tried on 127.0.0.1 is free", hint="end what listens there")
+    raise ServerError("no free port on 127.0.0.1 (tried 200)", hint="stop some of the processes that listen there")
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Whether a server can bind this port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((HOST, port))
+            probe.bind((HOST, port))
         except OSError:
             return False
     return True
 
 
 def listening(port: int) -> bool:
-    """Whether something accepts connections there."""
-    with socket.socket() as trial:
-        trial.settimeout(1)
-        return trial.connect_ex((HOST, port)) == 0
+    """Whether something accepts connections on this port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _remove(folder: Path, launched: list[ServerProcess], owner: int) -> None:
-    if os.getpid() == owner:  # not in a fork of the owner
+    if os.getpid() == owner:  # not in a forked child
         for process in launched:
             process.kill()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A server process that ends when it is told to, or when the process that started it ends."""
+"""A server process that ends on request, or when the process that started it ends."""
 
 import contextlib
 import json
@@ -14,14 +14,14 @@ from advertisex.testing import keeper
 
 
 class ServerProcess:
-    """One running server, and whatever it started itself.
+    """A running server and its child processes.
 
     Args:
         command: the program and its arguments.
-        environment: its whole environment.
-        folder: where it runs.
-        output: the file that its output is appended to.
-        user: run as this user id; None for our own.
+        environment: its complete environment.
+        folder: its working directory.
+        output: file to which its output is appended.
+        user: user id to run as; None for the current user.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class ServerProcess:
         output: Path,
         user: int | None = None,
     ) -> None:
-        order = {
+        spec = {
             "command": list(command),
             "environment": dict(environment),
             "folder": str(folder),
@@ -41,68 +41,68 @@ class ServerProcess:
             "user": user,
             "parent": os.getpid(),
         }
-        self._telling = threading.Lock()
-        self._keeper = subprocess.Popen(
+        self._lock = threading.Lock()
+        self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._keeper.stdin
-        self._keeper.stdin.write(json.dumps(order).encode() + b"\n")
-        self._keeper.stdin.flush()
-        started = self._hear()
+        assert self._supervisor.stdin
+        self._supervisor.stdin.write(json.dumps(spec).encode() + b"\n")
+        self._supervisor.stdin.flush()
+        started = self._read_reply()
         if not started:
-            _, said = self._keeper.communicate()
+            _, stderr = self._supervisor.communicate()
             raise ServerError(
-                f"{command[0]} could not be started",
-                where=said.decode(errors="replace").strip().rpartition("\n")[2],
-                hint="see whether it exists and may be run",
+                f"could not start {command[0]}",
+                where=stderr.decode(errors="replace").strip().rpartition("\n")[2],
+                hint="check that it exists and is executable",
             )
         self.pid = int(started)
-        """The process id of the server itself."""
+        """The process id of the server, not of its supervisor."""
 
     @property
     def running(self) -> bool:
-        """Whether the server has not ended (a paused one runs)."""
-        return self._keeper.poll() is None
+        """Whether the server has not ended; a paused server is running."""
+        return self._supervisor.poll() is None
 
-    def stop(self, within: float = 30) -> None:
-        """Ask it to end; kill it when it has not within that many seconds."""
-        self._tell("resume")
-        self._tell("stop")
+    def stop(self, timeout: float = 30) -> None:
+        """Send SIGTERM; kill it if it has not ended after `timeout` seconds."""
+        self._send("resume")
+        self._send("stop")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._keeper.wait(within)
+            self._supervisor.wait(timeout)
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
-        self._tell("kill")
-        self._keeper.wait(30)
-        for pipe in (self._keeper.stdin, self._keeper.stdout, self._keeper.stderr):
+        """Kill it without a clean shutdown, as a power cut would."""
+        self._send("kill")
+        self._supervisor.wait(30)
+        for pipe in (self._supervisor.stdin, self._supervisor.stdout, self._supervisor.stderr):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
     def pause(self) -> None:
-        """Freeze it: its connections stay open and nothing answers."""
-        self._tell("pause")
+        """Suspend it: its connections stay open, but requests hang."""
+        self._send("pause")
 
     def resume(self) -> None:
-        """Let it run on."""
-        self._tell("resume")
+        """Resume it after `pause`."""
+        self._send("resume")
 
-    def _hear(self) -> str:
-        assert self._keeper.stdout
-        return self._keeper.stdout.readline().decode().strip()
+    def _read_reply(self) -> str:
+        assert self._supervisor.stdout
+        return self._supervisor.stdout.readline().decode().strip()
 
-    def _tell(self, word: str) -> None:
-        with self._telling:
+    def _send(self, command: str) -> None:
+        with self._lock:
             if not self.running:
                 return
-            assert self._keeper.stdin
+            assert self._supervisor.stdin
             with contextlib.suppress(OSError, ValueError):  # it has just ended
-                self._keeper.stdin.write(f"{word}\n".encode())
-                self._keeper.stdin.flush()
-                self._hear()
+                self._supervisor.stdin.write(f"{command}\n".encode())
+                self._supervisor.stdin.flush()
+                self._read_reply()

@@ -1,4 +1,4 @@
-"""The files with which a local server speaks TLS."""
+"""The certificate files of a local server with TLS."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files; whoever needs a certificate brings them.
+    """PEM files, supplied by the caller.
 
     Attributes:
-        key: the server's private key, as PKCS #8 without a password.
-        certificate: the server's certificate, and those between it and the authority's.
-        authority: the certificate of the authority that signed it, which clients have to trust.
+        key: the server's private key, PKCS #8 without a password.
+        certificate: the server's certificate chain, without the root.
+        authority: the CA certificate, which clients must trust.
     """
 
     key: Path
