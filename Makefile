@@ -1,4 +1,4 @@
-# Every door of the project. `make setup` needs only Python ≥ 3.11; it uses uv where uv is installed.
+# Development entry points. `make setup` needs only Python ≥ 3.11; it uses uv if that is installed.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := requirements/dev.txt
@@ -40,12 +40,12 @@ bench: setup
 	@.ci/server-tools $(BIN)/python
 	@$(BIN)/python bench/cluster.py
 
-# A local Kafka and Elasticsearch until Ctrl-C. KEEP=DIR keeps what they hold.
+# Runs a local Kafka and Elasticsearch until Ctrl-C. KEEP=DIR keeps their data.
 servers: setup
 	@.ci/server-tools $(BIN)/python
 	@exec $(BIN)/python -m advertisex.testing.servers $(if $(KEEP),--keep $(KEEP))
 
-# The lock holds every version and hash, and no address.
+# The lock file pins versions and hashes, and contains no index URLs.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --custom-compile-command 'make lock' --group dev --output-file $(LOCK) pyproject.toml requirements/build.in

@@ -1,11 +1,11 @@
-"""How fast and how large: every question, asked of a store of 5 million impressions.
+"""Time and peak memory of every question, on a store of 5 million impressions.
 
-    python bench/analysis.py                           all of them; the store is made once and kept for the next time
+    python bench/analysis.py                           all questions; the store is built once and reused
     python bench/analysis.py --only funnel attribution
     python bench/analysis.py --impressions 500000 --folder DIR
 
-Each answer is a process of its own, begun afresh, so that its peak memory is its own; it is asked once, and is given
-out whole as JSON. The aim is less than 10 s and 2 GiB for each.
+Each question runs once, in a new process, so that its peak memory is its own; the answer is serialised to JSON.
+The target for each is less than 10 s and 2 GiB.
 """
 
 import argparse
@@ -34,15 +34,15 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise, summarise_by_day
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb import DuckdbStore
-from analysis_world import VERSION, make
+from analysis_world import VERSION, build
 
-_AIM_SECONDS, _AIM_MIB = 10, 2048
+_TARGET_SECONDS, _TARGET_MIB = 10, 2048
 
 Question = Callable[[EventStore, Scope], Any]
 
 
 def restated(store: EventStore, scope: Scope) -> Any:
-    """What changed between the time when half of the store's commits were made, and the last."""
+    """What changed between the median commit and the last."""
     committed = store.commits()["committed_at"].sort()
     return restatement(store, scope, committed[len(committed) // 2], committed[-1])
 
@@ -70,15 +70,15 @@ QUESTIONS: dict[str, Question] = {
 }
 
 
-def ask(name: str, path: Path) -> dict[str, Any]:
-    """Answer one question: seconds, and the peak memory of this process."""
-    began = time.perf_counter()
+def measure(name: str, path: Path) -> dict[str, Any]:
+    """Answer one question; return the time it took and the peak memory of this process."""
+    started = time.perf_counter()
     with DuckdbStore(path, read_only=True) as store:
         answer = QUESTIONS[name](store, Scope())
-    text = json.dumps(answer.to_dict(), default=str)  # amounts are Decimal
+    text = json.dumps(answer.to_dict(), default=str)  # amounts are Decimals
     return {
         "question": name,
-        "seconds": round(time.perf_counter() - began, 2),
+        "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time(), 2),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "bytes": len(text),
@@ -86,59 +86,57 @@ def ask(name: str, path: Path) -> dict[str, Any]:
 
 
 def prepare(path: Path, impressions: int) -> None:
-    """Make the store, unless an earlier run has."""
+    """Build the store if it does not exist yet."""
     if path.exists():
         return
-    print(f"making {path} …", file=sys.stderr)
+    print(f"building {path} …", file=sys.stderr)
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_suffix(".making")
-    making.unlink(missing_ok=True)  # of a run that was interrupted
-    make(making, impressions)
-    making.rename(path)
+    partial_path = path.with_suffix(".making")
+    partial_path.unlink(missing_ok=True)  # left by an interrupted run
+    build(partial_path, impressions)
+    partial_path.rename(path)
 
 
 def main() -> None:
-    """Measure, and print a table and the same as JSON."""
+    """Run the benchmark; print the results as a table and as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--impressions", type=int, default=5_000_000, help="in the store (default 5,000,000)")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "advertisex-bench-analysis"))
-    parser.add_argument("--only", nargs="+", default=[""], help="questions whose names begin with one of these")
+    parser.add_argument("--only", nargs="+", default=[""], help="only questions whose names start with one of these")
     parser.add_argument("--run", choices=["prepare", *QUESTIONS], help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    path = asked.folder / f"world-{VERSION}-{asked.impressions}.duckdb"
-    if asked.run == "prepare":
-        prepare(path, asked.impressions)
+    args = parser.parse_args()
+    path = args.folder / f"world-{VERSION}-{args.impressions}.duckdb"
+    if args.run == "prepare":
+        prepare(path, args.impressions)
         return
-    if asked.run:
-        print(json.dumps(ask(asked.run, path)))
+    if args.run:
+        print(json.dumps(measure(args.run, path)))
         return
-    _in_child("prepare", asked)  # a child's peak memory begins at that of its parent, which so stays small
+    _in_child("prepare", args)  # in a child: children inherit the parent's peak memory, so the parent must stay small
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     size = path.stat().st_size >> 20
-    print(f"{asked.impressions:,} impressions in {size:,} MiB; the aim: {_AIM_SECONDS} s, {_AIM_MIB} MiB")
-    results = [_measured(name, asked) for name in QUESTIONS if name.startswith(tuple(asked.only))]
-    missed = [result["question"] for result in results if not _reached(result)]
-    print(
-        f"{len(results) - len(missed)} of {len(results)} reach the aim; those that miss it: {', '.join(missed) or '–'}"
-    )
+    print(f"{args.impressions:,} impressions in {size:,} MiB; target: {_TARGET_SECONDS} s, {_TARGET_MIB} MiB")
+    results = [_measured(name, args) for name in QUESTIONS if name.startswith(tuple(args.only))]
+    missed = [result["question"] for result in results if not _meets_target(result)]
+    print(f"{len(results) - len(missed)} of {len(results)} meet the target; missed: {', '.join(missed) or '–'}")
     print(json.dumps(results))
 
 
-def _in_child(name: str, asked: argparse.Namespace) -> str:
-    command = [sys.executable, __file__, "--impressions", str(asked.impressions), "--folder", str(asked.folder)]
+def _in_child(name: str, args: argparse.Namespace) -> str:
+    command = [sys.executable, __file__, "--impressions", str(args.impressions), "--folder", str(args.folder)]
     return subprocess.run([*command, "--run", name], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _measured(name: str, asked: argparse.Namespace) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads(_in_child(name, asked))
-    mark = "" if _reached(result) else "  misses the aim"
-    took = f"{result['seconds']:6.2f} s  {result['cpu_seconds']:6.2f} s of CPU  {result['peak_mib']:6,} MiB"
+def _measured(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(_in_child(name, args))
+    mark = "" if _meets_target(result) else "  misses the target"
+    took = f"{result['seconds']:6.2f} s  {result['cpu_seconds']:6.2f} s CPU  {result['peak_mib']:6,} MiB"
     print(f"  {name:28} {took}{mark}", flush=True)
     return result
 
 
-def _reached(result: dict[str, Any]) -> bool:
-    return bool(result["seconds"] < _AIM_SECONDS and result["peak_mib"] < _AIM_MIB)
+def _meets_target(result: dict[str, Any]) -> bool:
+    return bool(result["seconds"] < _TARGET_SECONDS and result["peak_mib"] < _TARGET_MIB)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The world that bench/analysis.py asks about: a month of traffic in an embedded store, the same at every making.
+"""Builds the data set of bench/analysis.py: a month of traffic in an embedded store, deterministic.
 
-Skewed as traffic is: of a million users the most active hundredth has a fifth of the events (and the first of them,
-as a robot would, 36,000 of 5 million impressions); campaigns, sites and browsers by powers of their rank. Nearly all
-clicks follow an impression, nearly all conversions a click; a fifth of the bids won an impression, and no bid is known
-of the other impressions. One event in a hundred is days late, and the catalogue lacks a few creatives.
+Skewed like real traffic: of a million users, the most active 1 % have a fifth of the events (the top user, like a bot,
+has 36,000 of 5 million impressions); campaigns, sites and browsers follow power laws. Nearly all clicks follow an
+impression and nearly all conversions a click. A fifth of the bids won an impression; the other impressions have no
+bid. 1 % of the events are days late, and a few creatives are missing from the catalogue.
 """
 
 from collections.abc import Iterator
@@ -24,16 +24,15 @@ from advertisex.stores.duckdb import DuckdbStore
 START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e6)
 DAYS = 30
 CAMPAIGNS, CREATIVES = 50, 500
-#: Changes whenever the world does: a store of another version is made anew.
+#: Increment with every change of the data set, so that an existing store is not reused.
 VERSION = 2
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _USERS, _USER_TAIL = 1_000_000, 2.8
 _SITES, _PAGES = 200, 7
 _UNKNOWN_CREATIVES = 3
-_LATE_SHARE, _STRAY_SHARE = 0.01, 0.05
-#: Of each commit.
-_REJECTS = 300
+_LATE_RATE, _STRAY_RATE = 0.01, 0.05
+_REJECTS_PER_COMMIT = 300
 _AGENTS = 300
 _ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 _AGENT = (
@@ -45,18 +44,18 @@ _AGENT = (
 )
 
 
-def make(path: Path, impressions: int) -> None:
-    """Fill a new store: a tenth as many clicks, a hundredth as many conversions, a fifth as many bids.
+def build(path: Path, impressions: int) -> None:
+    """Fill a new store. Per impression there are 0.1 clicks, 0.01 conversions and 0.2 bids.
 
-    Each day's arrivals are a commit of each feed, so that the store has a history.
+    Each day's arrivals are one commit per feed, so that the store has a history.
     """
     random = np.random.default_rng(1)
-    shown = _impressions(random, impressions)
-    bids = _bids(random, shown, impressions // 5)
-    clicked = _after(random, shown, impressions // 10, seconds=20)
+    served = _impressions(random, impressions)
+    bids = _bids(random, served, impressions // 5)
+    clicked = _after(random, served, impressions // 10, seconds=20)
     converted = _after(random, clicked, impressions // 100, seconds=3_600)
     clicks = pl.concat([_clicks_feed(random, clicked, "click"), _clicks_feed(random, converted, "purchase")])
-    feeds = {"impressions": shown, "clicks": clicks, "bids": bids}
+    feeds = {"impressions": served, "clicks": clicks, "bids": bids}
     starts = dict.fromkeys(feeds, 0)
     with DuckdbStore(path) as store:
         for day in zip(*(_by_day_of_arrival(random, events) for events in feeds.values()), strict=True):
@@ -94,9 +93,9 @@ def _impressions(random: np.random.Generator, count: int) -> pl.DataFrame:
     )
 
 
-def _bids(random: np.random.Generator, shown: pl.DataFrame, count: int) -> pl.DataFrame:
-    """A fifth of them won an impression; the others lost an auction of their own."""
-    won = _sample(random, shown, count // 5).with_columns(pl.col("event_time") - pl.duration(milliseconds=300))
+def _bids(random: np.random.Generator, served: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Bids: a fifth of them won an impression, each of the others lost a separate auction."""
+    won = _sample(random, served, count // 5).with_columns(pl.col("event_time") - pl.duration(milliseconds=300))
     lost = _impressions(random, count - len(won)).with_columns(auction_id=pl.format("lost-{}", "auction_id"))
     return (
         pl.concat([won, lost])
@@ -112,11 +111,11 @@ def _bids(random: np.random.Generator, shown: pl.DataFrame, count: int) -> pl.Da
 
 
 def _after(random: np.random.Generator, causes: pl.DataFrame, count: int, seconds: float) -> pl.DataFrame:
-    """What some causes lead to, later; a few are of another user, who has no such cause."""
-    led = _sample(random, causes.filter(pl.col("campaign_id").is_not_null()), count)
+    """Follow-up events of a sample of `causes`, `seconds` later on average; a few belong to a user without a cause."""
+    sampled = _sample(random, causes.filter(pl.col("campaign_id").is_not_null()), count)
     delay = (random.exponential(seconds, count) * _SECOND).astype(np.int64)
-    stray = pl.Series(random.random(count) < _STRAY_SHARE)
-    return led.with_columns(
+    stray = pl.Series(random.random(count) < _STRAY_RATE)
+    return sampled.with_columns(
         event_time=pl.col("event_time") + pl.Series(delay).cast(pl.Duration("us")),
         user_id=pl.when(stray).then(pl.format("stray-{}", "user_id")).otherwise("user_id"),
     )
@@ -135,10 +134,10 @@ def _clicks_feed(random: np.random.Generator, rows: pl.DataFrame, kind: str) -> 
 
 
 def _by_day_of_arrival(random: np.random.Generator, events: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The events in the order in which they arrive, some of them days late."""
+    """Yield the events day by day in order of arrival, some of them days late."""
     count = len(events)
     delay = random.exponential(_SECOND, count)
-    late = random.random(count) < _LATE_SHARE
+    late = random.random(count) < _LATE_RATE
     delay[late] += random.exponential(2 * _DAY, int(late.sum()))
     sent = events.with_columns(
         ingested_at=pl.col("event_time") + pl.Series(delay.astype(np.int64)).cast(pl.Duration("us"))
@@ -150,11 +149,11 @@ def _by_day_of_arrival(random: np.random.Generator, events: pl.DataFrame) -> Ite
 
 
 def _outcome(name: str, arrived: pl.DataFrame, start: int) -> Outcome:
-    """Events as processing gives them, and a few messages that were none."""
+    """Events as processing returns them, plus some undecodable messages."""
     feed = FEEDS[name]
     offset = pl.int_range(start, start + len(arrived), dtype=pl.Int64, eager=True).alias("offset")
     events, repeated = first_of_each(identify(arrived.with_columns(offset), feed))
-    read = len(arrived) + _REJECTS
+    read = len(arrived) + _REJECTS_PER_COMMIT
     rejects = pl.DataFrame(
         {
             "offset": range(start + len(arrived), start + read),
@@ -172,10 +171,10 @@ def _outcome(name: str, arrived: pl.DataFrame, start: int) -> Outcome:
 
 
 def _power(random: np.random.Generator, count: int, exponent: float, size: int) -> NDArray[np.int64]:
-    """Numbers from 0 up, each as often as its power says."""
+    """Draw `size` numbers from 0 to `count` - 1, with probabilities proportional to rank ** -exponent."""
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
-    places = np.searchsorted(np.cumsum(weights / weights.sum()), random.random(size))
-    return np.minimum(places, count - 1)
+    indices = np.searchsorted(np.cumsum(weights / weights.sum()), random.random(size))
+    return np.minimum(indices, count - 1)
 
 
 def _sample(random: np.random.Generator, rows: pl.DataFrame, count: int) -> pl.DataFrame:

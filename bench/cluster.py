@@ -1,16 +1,16 @@
-"""Kafka → Elasticsearch: the pipeline against what the two servers give raw, in one run.
+"""Kafka → Elasticsearch: throughput of the pipeline, relative to the raw throughput of the two servers.
 
     python bench/cluster.py                     300,000 impressions
     python bench/cluster.py --events 1000000
     python bench/cluster.py --shared            node, broker and pipeline on the same cores
 
-Two ratios, each of rates measured in this run on this machine:
-    end to end       processed and stored a second / raw bulk of the same documents a second
-    without store    processed a second, discarded / raw consume of the same messages a second
+Two ratios of rates, all measured in the same run on the same machine:
+    end to end       events processed and stored per second / raw bulk indexing of the same documents
+    without store    events processed and discarded per second / raw consumption of the same messages
 
-The node has half of the cores for itself, since what is asked is whether the pipeline keeps a node busy, and nodes
-are machines of their own. With `--shared` all take what they get: then the raw bulk has every core for the node, and
-the ratio can be no better than the node's share of all the work, which is printed as well.
+The node gets half of the cores exclusively: the benchmark tests whether the pipeline keeps a node busy, and in
+production nodes are separate machines. With `--shared`, all processes share all cores. Raw bulk then has every core
+for the node, so the ratio is bounded by the node's share of the total CPU time, which is printed as well.
 """
 
 import argparse
@@ -48,7 +48,7 @@ _TOPIC = FEEDS["impressions"].topic
 
 
 class Discard:
-    """A store that keeps nothing but the positions, so that the pipeline is measured alone."""
+    """A store that keeps only the positions, to measure the pipeline alone."""
 
     def __init__(self) -> None:
         self._positions: dict[Partition, int] = {}
@@ -64,15 +64,15 @@ class Discard:
         return []
 
 
-def rate(events: int, work: Any) -> float:
-    """Events a second of the work."""
-    began = time.perf_counter()
-    work()
-    return events / (time.perf_counter() - began)
+def rate(events: int, task: Any) -> float:
+    """Run `task` and return its rate in events per second."""
+    started = time.perf_counter()
+    task()
+    return events / (time.perf_counter() - started)
 
 
 def consume_raw(log: KafkaLog, events: int) -> None:
-    """Read every message and do nothing with it."""
+    """Read every message and discard it."""
     read = 0
     with log.reader([_TOPIC], dict, 122_880) as reader:
         while read < events:
@@ -80,29 +80,29 @@ def consume_raw(log: KafkaLog, events: int) -> None:
 
 
 def process_all(log: KafkaLog, store: Any, events: int, outcomes: list[Outcome] | None = None) -> None:
-    """Process every message into the store."""
+    """Process every message into the store, optionally collecting the outcomes."""
 
-    def note(committed: Committed) -> None:
+    def record(committed: Committed) -> None:
         if outcomes is not None:
             outcomes.append(committed.outcome)
 
-    counts = process_log(log, store, Processing({"impressions": FEEDS["impressions"]}), Event(), note)
+    counts = process_log(log, store, Processing({"impressions": FEEDS["impressions"]}), Event(), record)
     assert counts.read == events, counts
 
 
 def bodies_of(outcomes: list[Outcome]) -> list[bytes]:
-    """The very bodies that the store would send, made beforehand."""
-    made = []
+    """The bulk request bodies that the store would send, built in advance."""
+    bodies = []
     for outcome in outcomes:
         documents = with_provenance(outcome.events, outcome, datetime(2026, 3, 2))
         for chunk in chunks(documents):
             lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
-            made += [lines.body(rows) for rows in lines.parts()]
-    return made
+            bodies += [lines.body(rows) for rows in lines.parts()]
+    return bodies
 
 
 def send_raw(url: str, index: str, bodies: list[bytes]) -> None:
-    """Send bodies with as many requests under way as the store has, and look at nothing but the status."""
+    """Send bodies with the store's number of parallel requests, checking only for errors."""
     headers = {"content-type": "application/x-ndjson"}
     with httpx.Client(base_url=url, timeout=60) as client, ThreadPoolExecutor(ElasticsearchSettings().parallel) as pool:
 
@@ -114,10 +114,10 @@ def send_raw(url: str, index: str, bodies: list[bytes]) -> None:
 
 
 def cpu_seconds(*servers: LocalServer) -> float:
-    """What this process and some servers, each with the processes that it started, have used of the processors."""
+    """CPU seconds used by this process and by some servers, including their child processes."""
     parents, ticks = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             fields = stat.read_text().rsplit(")", 1)[1].split()
             pid = int(stat.parent.name)
             parents[pid], ticks[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
@@ -128,71 +128,71 @@ def cpu_seconds(*servers: LocalServer) -> float:
 
 
 def measure(events: int, rounds: int, *, shared: bool) -> dict[str, Any]:
-    """The four rates, the best of some rounds each, and the two ratios."""
+    """Measure the four rates, each the best of `rounds`, and the ratios."""
     best: dict[str, float] = {}
-    work: dict[str, float] = {}
+    cpu: dict[str, float] = {}
     cores = sorted(os.sched_getaffinity(0))
     half = len(cores) // 2
-    of_node, of_others = (cores, cores) if shared or not half else (cores[:half], cores[half:])
+    node_cores, other_cores = (cores, cores) if shared or not half else (cores[:half], cores[half:])
 
     with ExitStack() as stack:
-        os.sched_setaffinity(0, of_node)  # what is started gets the cores of who starts it
+        os.sched_setaffinity(0, node_cores)  # child processes inherit the affinity
         elastic = stack.enter_context(LocalElasticsearch(heap="2g", quick=False))
-        os.sched_setaffinity(0, of_others)
+        os.sched_setaffinity(0, other_cores)
         kafka = stack.enter_context(LocalKafka(quick=False))
 
-        def note(name: str, measured: Callable[[], object]) -> None:
+        def record(name: str, measured: Callable[[], object]) -> None:
             before = cpu_seconds(elastic, kafka)
             best[name] = max(best.get(name, 0.0), rate(events, measured))
             used = (cpu_seconds(elastic, kafka) - before) / events
-            work[name] = min(work.get(name, used), used)
+            cpu[name] = min(cpu.get(name, used), used)
 
-        def opened(prefix: str) -> Any:
+        def new_store(prefix: str) -> Any:
             settings = ElasticsearchSettings(prefix=prefix)
             return stack.enter_context(open_store(elastic.url, read_only=False, elasticsearch=settings))
 
-        def a_log() -> KafkaLog:
+        def new_log() -> KafkaLog:
             settings = KafkaSettings(partitions=2, group=f"bench-{uuid4().hex[:8]}")
             return stack.enter_context(KafkaLog(kafka.url, settings, create=True))
 
-        first = a_log()
+        first = new_log()
         for chunk in impressions(events):
             first.append(_TOPIC, chunk)
         outcomes: list[Outcome] = []
-        process_all(a_log(), Discard(), events, outcomes)  # keeps what raw bulk writes
+        process_all(new_log(), Discard(), events, outcomes)  # collects the outcomes for raw bulk
         bodies = bodies_of(outcomes)
         outcomes.clear()
-        process_all(a_log(), opened("warm-"), events)
+        process_all(new_log(), new_store("warm-"), events)
         for _ in range(rounds):
-            note("raw consume", lambda: consume_raw(a_log(), events))
-            note("pipeline, discarded", lambda: process_all(a_log(), Discard(), events))
+            record("raw consume", lambda: consume_raw(new_log(), events))
+            record("pipeline, discarded", lambda: process_all(new_log(), Discard(), events))
             name = uuid4().hex[:8]
-            opened(f"raw-{name}-")  # makes the templates
+            new_store(f"raw-{name}-")  # creates the index templates
             index = f"raw-{name}-ad_impressions_index-2026-03"
-            note("raw bulk", lambda index=index: send_raw(elastic.http_url, index, bodies))
-            whole = opened(f"whole-{name}-")
-            note("end to end", lambda store=whole: process_all(a_log(), store, events))
+            record("raw bulk", lambda index=index: send_raw(elastic.http_url, index, bodies))
+            whole = new_store(f"whole-{name}-")
+            record("end to end", lambda store=whole: process_all(new_log(), store, events))
     return {
         "events": events,
-        "shared": of_node == of_others,
+        "shared": node_cores == other_cores,
         "per_second": {name: round(value) for name, value in best.items()},
-        "cpu_us_an_event": {name: round(value * 1e6, 1) for name, value in work.items()},
+        "cpu_us_an_event": {name: round(value * 1e6, 1) for name, value in cpu.items()},
         "end to end / raw bulk": round(best["end to end"] / best["raw bulk"], 2),
-        "raw bulk's work / all work": round(work["raw bulk"] / work["end to end"], 2),
+        "raw bulk's work / all work": round(cpu["raw bulk"] / cpu["end to end"], 2),
         "pipeline / raw consume": round(best["pipeline, discarded"] / best["raw consume"], 2),
     }
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark; print the results as a table and as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shared", action="store_true", help="node, broker and pipeline on the same cores")
-    asked = parser.parse_args()
-    result = measure(asked.events, asked.rounds, shared=asked.shared)
+    args = parser.parse_args()
+    result = measure(args.events, args.rounds, shared=args.shared)
     for name, value in result["per_second"].items():
-        print(f"{name:26} {value:>9,}/s {result['cpu_us_an_event'][name]:>6} µs of processor an event")
+        print(f"{name:26} {value:>9,}/s {result['cpu_us_an_event'][name]:>6} µs CPU per event")
     for name in ("end to end / raw bulk", "raw bulk's work / all work", "pipeline / raw consume"):
         print(f"{name:26} {result[name]:>9}")
     print(json.dumps(result))

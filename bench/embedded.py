@@ -1,10 +1,10 @@
-"""How fast and how large: the embedded log and store, per stage and as a whole.
+"""Throughput and memory with the embedded log and store, per stage and end to end.
 
-    python bench/embedded.py                     every measurement, a few minutes
-    python bench/embedded.py --events 500000     the same on fewer messages
+    python bench/embedded.py                     all measurements, a few minutes
+    python bench/embedded.py --events 500000     the same with fewer messages
 
-Each run is a process of its own, so that its peak memory is its own. Rates are messages per second of wall time;
-the machine's noise is large, so compare figures of one run only.
+Each run is a separate process, so that its peak memory is its own. Rates are messages per second of wall time.
+They vary a lot between runs; compare figures of one run only.
 """
 
 import argparse
@@ -38,18 +38,18 @@ from advertisex.processing.validate import validate
 from advertisex.stores.duckdb import DuckdbStore
 
 _CHUNK = 50_000
-_LATE_SHARE = 0.01
+_LATE_RATE = 0.01
 _LATE_SECONDS = 7_200
 _PER_SECOND = 1_000
 
 
 def impressions(events: int) -> Iterator[list[bytes]]:
-    """Distinct impressions at 1,000 a second of event time, 1 % of them late by two hours on average."""
+    """Distinct impressions at 1,000 per second of event time, 1 % of them late, by two hours on average."""
     random = np.random.default_rng(1)
     for start in range(0, events, _CHUNK):
         size = min(_CHUNK, events - start)
         micros = (np.arange(start, start + size) * 1_000_000) // _PER_SECOND
-        late = random.random(size) < _LATE_SHARE
+        late = random.random(size) < _LATE_RATE
         micros -= np.where(late, random.exponential(_LATE_SECONDS, size) * 1e6, 0).astype(np.int64)
         times = np.datetime_as_string(np.datetime64("2026-03-01T00:00:00", "us") + micros.astype("m8[us]"))
         users = random.zipf(1.3, size) % 1_000_000
@@ -70,7 +70,7 @@ def impressions(events: int) -> Iterator[list[bytes]]:
 
 
 def fill(log: SqliteLog, load: str, events: int) -> None:
-    """Append the messages of a load."""
+    """Append the messages of a load (`impressions` or `mixed`) to the log."""
     if load == "mixed":
         publish_simulation(log, SimulationSettings(events=events, seed=1))
         return
@@ -79,7 +79,7 @@ def fill(log: SqliteLog, load: str, events: int) -> None:
 
 
 def whole(load: str, events: int) -> dict[str, Any]:
-    """Log to stored: rate, memory, and the rate of each tenth of the history."""
+    """End to end, from log to store: rate, memory, and the rate in each tenth of the messages."""
     with tempfile.TemporaryDirectory() as folder, SqliteLog(Path(folder, "log.db")) as log:
         _in_child("fill", load, events, Path(folder, "log.db"))
         size = Path(folder, "log.db").stat().st_size
@@ -87,32 +87,32 @@ def whole(load: str, events: int) -> dict[str, Any]:
             marks: list[tuple[int, float, int]] = []
             read = 0
 
-            def note(committed: Committed) -> None:
+            def record(committed: Committed) -> None:
                 nonlocal read
                 read += committed.counts.read
                 marks.append((read, time.perf_counter(), _peak()))
 
-            began = time.perf_counter()
-            counts = process_log(log, store, Processing(FEEDS), Event(), note)
-            took = time.perf_counter() - began
+            started = time.perf_counter()
+            counts = process_log(log, store, Processing(FEEDS), Event(), record)
+            elapsed = time.perf_counter() - started
             assert all(row.counts.balanced for row in store.ledger())
             assert counts.read == events
         stored = Path(folder, "store.duckdb").stat().st_size
     return {
         "load": load,
         "messages": events,
-        "per_second": round(events / took),
+        "per_second": round(events / elapsed),
         "cpu_us_per_message": round(_cpu() / events * 1e6, 2),
         "peak_mib": _peak(),
         "log_bytes_per_message": round(size / events),
         "store_bytes_per_message": round(stored / events),
-        "tenths": _tenths(marks, began, events),
+        "tenths": _tenths(marks, started, events),
     }
 
 
-def _tenths(marks: list[tuple[int, float, int]], began: float, events: int) -> list[dict[str, int]]:
-    """For each tenth of the messages, the rate in it and the peak memory after it."""
-    tenths, before = [], (0, began)
+def _tenths(marks: list[tuple[int, float, int]], started: float, events: int) -> list[dict[str, int]]:
+    """For each tenth of the messages, its rate and the peak memory after it."""
+    tenths, before = [], (0, started)
     for tenth in range(1, 11):
         read, at, peak = next(mark for mark in marks if mark[0] >= events * tenth // 10)
         if at > before[1]:
@@ -122,13 +122,13 @@ def _tenths(marks: list[tuple[int, float, int]], began: float, events: int) -> l
 
 
 def stages(load: str, events: int) -> dict[str, Any]:
-    """Each stage alone, on batches that are read once: microseconds of wall time per message."""
+    """Each stage alone: microseconds of wall time per message."""
     spent: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
-        began = time.perf_counter()
+        started = time.perf_counter()
         result = work()
-        spent[name] = spent.get(name, 0.0) + time.perf_counter() - began
+        spent[name] = spent.get(name, 0.0) + time.perf_counter() - started
         return result
 
     with tempfile.TemporaryDirectory() as folder, SqliteLog(Path(folder, "log.db")) as log:
@@ -164,36 +164,36 @@ def _cpu() -> float:
 
 
 def _in_child(what: str, load: str, events: int, path: Path | None = None) -> dict[str, Any]:
-    """Run one measurement in a process of its own."""
+    """Run one measurement in a new process."""
     command = [sys.executable, __file__, "--run", what, "--load", load, "--events", str(events)]
     answer = subprocess.run([*command, "--path", str(path or "")], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(answer.stdout)
 
 
 def main() -> None:
-    """Measure, and print a table and the same as JSON."""
+    """Run the benchmark; print the results as a table and as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=2_000_000, help="messages of each load (default 2,000,000)")
     parser.add_argument("--history", type=int, default=10_000_000, help="messages of the long run (default 10,000,000)")
     parser.add_argument("--run", choices=["fill", "whole", "stages"], help=argparse.SUPPRESS)
     parser.add_argument("--load", default="impressions", help=argparse.SUPPRESS)
     parser.add_argument("--path", default="", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.run == "fill":
-        with SqliteLog(Path(asked.path)) as log:
-            fill(log, asked.load, asked.events)
+    args = parser.parse_args()
+    if args.run == "fill":
+        with SqliteLog(Path(args.path)) as log:
+            fill(log, args.load, args.events)
         print("{}")
         return
-    if asked.run:
-        print(json.dumps({"whole": whole, "stages": stages}[asked.run](asked.load, asked.events)))
+    if args.run:
+        print(json.dumps({"whole": whole, "stages": stages}[args.run](args.load, args.events)))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     results = []
     for load in ("impressions", "mixed"):
         for what in ("stages", "whole"):
-            results.append(_in_child(what, load, asked.events))
+            results.append(_in_child(what, load, args.events))
             _print(results[-1])
-    results.append(_in_child("whole", "impressions", asked.history))
+    results.append(_in_child("whole", "impressions", args.history))
     _print(results[-1])
     print(json.dumps(results))
 
@@ -207,7 +207,7 @@ def _print(result: dict[str, Any]) -> None:
         return
     print(f"\n{result['load']}, log → stored, {result['messages']:,} messages")
     print(
-        f"  {result['per_second']:,} messages/s, {result['cpu_us_per_message']} µs of CPU each, "
+        f"  {result['per_second']:,} messages/s, {result['cpu_us_per_message']} µs CPU each, "
         f"peak {result['peak_mib']:,} MiB; {result['log_bytes_per_message']} bytes in the log, "
         f"{result['store_bytes_per_message']} in the store"
     )
