@@ -1,4 +1,4 @@
-"""The feeds as the settings have them: topics, aliases, identity, times, schemas."""
+"""Build the feeds from the settings: topics, aliases, identity, timestamps, schemas."""
 
 from dataclasses import replace
 from datetime import UTC
@@ -15,22 +15,22 @@ from advertisex.settings import FeedSettings, Settings
 
 
 def configured_feeds(settings: Settings) -> dict[str, Feed]:
-    """The three feeds as the settings have them.
+    """Return the three feeds, by name, with the settings applied.
 
     Raises:
-        ConfigurationError: an alias maps to no field, two feeds share a topic, or a schema file cannot be read.
+        ConfigurationError: an alias maps to an unknown field, two feeds share a topic, or a schema file is unusable.
     """
     earliest = settings.times.earliest
     if earliest.tzinfo is None:
         earliest = earliest.replace(tzinfo=UTC)
     times = TimeReading(settings.times.zone, settings.times.formats, earliest, settings.times.future)
-    made = feeds.default_feeds(times)
+    configured = feeds.default_feeds(times)
     for name, own in settings.feeds.items():
-        made[name] = _configured(made[name], own)
-    topics = [feed.topic for feed in made.values()]
+        configured[name] = _configured(configured[name], own)
+    topics = [feed.topic for feed in configured.values()]
     if len(set(topics)) < len(topics):
-        raise ConfigurationError(f"two feeds share a topic: {', '.join(topics)}", hint="give each feed its own")
-    return made
+        raise ConfigurationError(f"two feeds share a topic: {', '.join(topics)}", hint="give each feed its own topic")
+    return configured
 
 
 def _configured(feed: Feed, own: FeedSettings) -> Feed:
@@ -38,21 +38,22 @@ def _configured(feed: Feed, own: FeedSettings) -> Feed:
     for alias, target in own.aliases.items():
         if target not in names:
             raise ConfigurationError(
-                f"setting feeds.{feed.name}.aliases: {alias!r} maps to {target!r}, which is no field",
-                hint=f"use one of {', '.join(names)}",
+                f"setting feeds.{feed.name}.aliases: {alias!r} maps to unknown field {target!r}",
+                hint=f"expected one of {', '.join(names)}",
             )
         other = feed.field_named(alias)
         if other is not None:
             raise ConfigurationError(
-                f"setting feeds.{feed.name}.aliases: {alias!r} is a name of the field {other.name} already",
-                hint="use `advertisex ingest --map` to read it as another field",
+                f"setting feeds.{feed.name}.aliases: {alias!r} is already a name of field {other.name!r}",
+                hint="to read it as another field, use `advertisex ingest --map`",
             )
     feed = feed.with_aliases(own.aliases)
     if own.id_field:
         known = feed.field_named(own.id_field)
         if known is not None and known.kind != "text":
             raise ConfigurationError(
-                f"setting feeds.{feed.name}.id_field: {own.id_field!r} is no id", hint="name a text that is unique"
+                f"setting feeds.{feed.name}.id_field: {own.id_field!r} is not a text field",
+                hint="choose a text field with unique values",
             )
         feed = feed.identified_by(own.id_field)
     schemas = tuple((number, _read_schema(path)) for number, path in own.schemas.items())
@@ -64,10 +65,10 @@ def _read_schema(path: Path) -> dict[str, Any]:
         schema = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigurationError(
-            f"cannot read an Avro schema: {error}",
+            f"could not read the Avro schema: {error}",
             where=str(path),
-            hint="name a record schema in JSON (.avsc)",
+            hint="expected a record schema in JSON (.avsc)",
         ) from error
     if fault := unusable(schema):
-        raise ConfigurationError(f"an Avro schema cannot be used: {fault}", where=str(path), hint="name another")
+        raise ConfigurationError(f"the Avro schema cannot be used: {fault}", where=str(path), hint="use another schema")
     return schema

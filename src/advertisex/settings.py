@@ -1,4 +1,4 @@
-"""The settings: a TOML file, then `ADVERTISEX_*` environment variables, then flags, in that rising order."""
+"""The settings model. Flags override `ADVERTISEX_*` environment variables, which override the TOML file."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -20,68 +20,70 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
-        raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Paris") from error
+        raise ValueError(f"unknown time zone {name!r}; expected an IANA name such as Europe/Paris") from error
     return name
 
 
 def _time_format(text: str) -> str:
     try:
-        moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(text)
-        datetime.strptime(moment, text)  # noqa: DTZ007 - only whether it can be read
+        sample = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(text)
+        datetime.strptime(sample, text)  # noqa: DTZ007 - only checks that it parses
     except ValueError as error:
-        raise ValueError(f"{text!r} is no strptime format: {error}") from error
+        raise ValueError(f"{text!r} is not a valid strptime format: {error}") from error
     return text
 
 
-def _earliest(moment: datetime) -> datetime:
-    if not 1900 <= moment.year <= 9000:  # what is near the ends of the calendar cannot be moved to UTC
-        raise ValueError("choose a year from 1900 to 9000")
-    return moment
+def _earliest(time: datetime) -> datetime:
+    if not 1900 <= time.year <= 9000:  # near the limits of the calendar, converting to UTC overflows
+        raise ValueError("the year must be between 1900 and 9000")
+    return time
 
 
 def _followable(source: str) -> str:
     if source.strip() in {"", "-"}:
-        raise ValueError("name a file, folder, glob or URL")
+        raise ValueError("expected a file, folder, glob or URL")
     if "://" in source and not source.lower().startswith(("http://", "https://")):
-        raise ValueError("a URL begins with http:// or https://")
+        raise ValueError("the URL must start with http:// or https://")
     return source
 
 
 def _prefix(text: str) -> str:
     if not re.fullmatch(r"([a-z0-9][a-z0-9._-]*)?", text):
-        raise ValueError(f"{text!r} begins no name of an index: use a-z, 0-9, dot, dash and underscore")
+        raise ValueError(
+            f"{text!r} is not a valid index prefix; use a-z, 0-9, '.', '-', '_'; start with a letter or digit"
+        )
     return text
 
 
 def _part_of_a_day(length: timedelta) -> timedelta:
     if length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
-        raise ValueError("choose whole minutes that divide a day, such as PT15M or PT1H")
+        raise ValueError("must be whole minutes that divide a day evenly, such as PT15M or PT1H")
     return length
 
 
 def _whole_days(length: timedelta) -> timedelta:
     if length % timedelta(days=1) or not timedelta(days=2) <= length <= timedelta(days=365):
-        raise ValueError("choose whole days, from P2D to P365D")
+        raise ValueError("must be whole days, from P2D to P365D")
     return length
 
 
 def _rule_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):  # it is part of the name of an environment variable
-        raise ValueError("name a rule with a-z, 0-9 and underscore")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):  # becomes part of an environment variable's name
+        raise ValueError("a rule name must match [a-z][a-z0-9_]* and have at most 40 characters")
     return name
 
 
 def _api_key(key: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # else it fits into no header; and it is not told
+    if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # otherwise not valid in a header; never echo the key
         raise ValueError(
-            "it holds what no encoded API key does: give the `encoded` that Elasticsearch told, in one line"
+            "not a valid encoded API key: use the `encoded` value that Elasticsearch returned, in one line"
         )
     return key
 
 
 def _pseudonym_key(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < 16:
-        raise ValueError("a key of fewer than 16 characters can be guessed: draw a long one at random")
+        raise ValueError("the key is too short to be safe: use at least 16 random characters")
     return key
 
 
@@ -90,157 +92,166 @@ class _Section(BaseModel):
 
 
 class TimeSettings(_Section):
-    """How timestamps are read, and which are believed."""
+    """How timestamps are parsed, and which are accepted."""
 
     zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="zone of timestamps without an offset"
+        default="UTC", description="time zone of timestamps without an offset"
     )
     formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
-        default=(), description="further strptime formats"
+        default=(), description="additional strptime formats"
     )
     earliest: Annotated[datetime, AfterValidator(_earliest)] = Field(
-        default=datetime(2000, 1, 1, tzinfo=UTC), description="an event before this is rejected"
+        default=datetime(2000, 1, 1, tzinfo=UTC), description="reject events before this instant"
     )
     future: timedelta = Field(
         default=timedelta(days=1),
-        description="an event later than its ingestion by more than this is rejected (seconds or ISO 8601)",
+        description="reject events that lie more than this after their ingestion (seconds or ISO 8601)",
     )
 
 
 class PolicySettings(_Section):
     """Which valid events are filtered out."""
 
-    negative_users: bool = Field(default=True, description="filter events of negative user ids")
-    blocked_users: frozenset[str] = Field(default=frozenset(), description="user ids")
-    blocked_sites: frozenset[str] = Field(default=frozenset(), description="hosts; those below them are blocked too")
+    negative_users: bool = Field(default=True, description="filter events with negative user ids")
+    blocked_users: frozenset[str] = Field(default=frozenset(), description="user ids whose events are filtered")
+    blocked_sites: frozenset[str] = Field(
+        default=frozenset(), description="hosts whose events are filtered, including their subdomains"
+    )
 
 
 class FeedSettings(_Section):
-    """One feed."""
+    """Settings of one feed."""
 
-    topic: str | None = Field(default=None, min_length=1, description="its topic in the event log")
-    aliases: dict[str, str] = Field(default={}, description="further names of fields: name in the message = our name")
+    topic: str | None = Field(default=None, min_length=1, description="topic in the event log")
+    aliases: dict[str, str] = Field(default={}, description="additional field names: name in the message = our name")
     id_field: str | None = Field(
-        default=None, description="the source's own id: identity is then this and the event time, not the content"
+        default=None,
+        description="source's own id: the identity is then this id and the event time, not the content",
     )
     schemas: dict[int, Path] = Field(default={}, description="Avro schema files by Confluent schema id (bids only)")
 
 
 class ApiSettings(_Section):
-    """How APIs are asked."""
+    """How HTTP APIs are polled."""
 
-    headers: dict[str, str] = Field(default={}, description="sent with each request", repr=False)
-    timeout: float = Field(default=30.0, gt=0, description="seconds without a byte before a request fails")
-    retry_wait: float = Field(default=5.0, gt=0, description="seconds before the first retry; they grow, with jitter")
-    attempts: int = Field(default=5, ge=1, description="tries before giving up, without --follow")
+    headers: dict[str, str] = Field(default={}, description="headers sent with each request", repr=False)
+    timeout: float = Field(default=30.0, gt=0, description="seconds without data before a request fails")
+    retry_wait: float = Field(default=5.0, gt=0, description="seconds before the first retry; doubles, with jitter")
+    attempts: int = Field(default=5, ge=1, description="attempts before giving up, without --follow")
 
 
 class SourceSettings(_Section):
-    """A source that `advertisex run` follows; the names are those of the options of `advertisex ingest`."""
+    """A source that `advertisex run` follows. The names match the options of `advertisex ingest`."""
 
     feed: FeedName = Field(description="impressions, clicks or bids")
     source: Annotated[str, AfterValidator(_followable)] = Field(
         description="file, folder, glob or http(s) URL", repr=False
     )
-    every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between two looks at it")
+    every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between polls")
     map: dict[str, str] = Field(default={}, description="read a column as a field: column = field")
-    set: dict[str, str] = Field(default={}, description="give every record this value: field = value")
+    set: dict[str, str] = Field(default={}, description="set a field of every record to a constant: field = value")
     time_formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
         default=(), description="strptime formats of its timestamps"
     )
-    format: str | None = Field(default=None, description="json, ndjson, csv or avro, where it cannot be told")
-    records: str | None = Field(default=None, description="where in a JSON document the records are")
-    columns: tuple[str, ...] = Field(default=(), description="names of the CSV columns, where there is no header")
-    delimiter: str | None = Field(default=None, description="CSV delimiter, where it cannot be told")
+    format: str | None = Field(default=None, description="json, ndjson, csv or avro; default: detected")
+    records: str | None = Field(default=None, description="key of the records in a JSON document")
+    columns: tuple[str, ...] = Field(default=(), description="names of the CSV columns, for files without a header")
+    delimiter: str | None = Field(default=None, description="CSV delimiter; default: detected")
 
 
 class MetricsSettings(_Section):
-    """Where metrics are served."""
+    """The metrics endpoint."""
 
-    port: int | None = Field(default=None, ge=0, le=65_535, description="serve /metrics on this port; 0 is a free one")
-    host: str = Field(default="127.0.0.1", min_length=1, description="the address to listen on")
+    port: int | None = Field(default=None, ge=0, le=65_535, description="serve /metrics on this port; 0 for a free one")
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
 
 
 class KafkaSettings(_Section):
     """The event log in Kafka."""
 
-    partitions: int = Field(default=4, ge=1, le=2**31 - 1, description="of a topic that we make")
-    replication: int = Field(default=1, ge=1, le=2**15 - 1, description="replicas of a topic that we make")
+    partitions: int = Field(default=4, ge=1, le=2**31 - 1, description="partitions of a topic that we create")
+    replication: int = Field(default=1, ge=1, le=2**15 - 1, description="replicas of a topic that we create")
     group: str = Field(default="ad_processing_group", min_length=1, description="consumer group of processing")
     client: dict[str, str] = Field(
-        default={}, description="further librdkafka properties, such as security.protocol, sasl.*, ssl.*", repr=False
+        default={}, description="additional librdkafka properties, such as security.protocol, sasl.*, ssl.*", repr=False
     )
 
 
 class ElasticsearchSettings(_Section):
     """The event store in Elasticsearch."""
 
-    period: Literal["month", "day"] = Field(default="month", description="how much event time an index holds")
-    shards: int = Field(default=1, ge=1, description="primary shards of an index that we make")
-    replicas: int = Field(default=0, ge=0, description="replicas of an index that we make")
+    period: Literal["month", "day"] = Field(default="month", description="range of event time in one index")
+    shards: int = Field(default=1, ge=1, description="primary shards of an index that we create")
+    replicas: int = Field(default=0, ge=0, description="replicas of an index that we create")
     prefix: Annotated[str, AfterValidator(_prefix)] = Field(
         default="",
         max_length=100,
-        description="begins the name of every index and template, so that several stores can share a cluster",
+        description="prefix of every index and template name, so that several stores can share a cluster",
     )
-    parallel: int = Field(default=2, ge=1, le=16, description="bulk requests under way at once")
+    parallel: int = Field(default=2, ge=1, le=16, description="concurrent bulk requests")
     api_key: Annotated[SecretStr, AfterValidator(_api_key)] | None = Field(
-        default=None, description="instead of user and password in the URL"
+        default=None, description="encoded API key, instead of user and password in the URL"
     )
-    ca_file: Path | None = Field(default=None, description="PEM file of the authority that signed its certificate")
+    ca_file: Path | None = Field(default=None, description="PEM file of the CA that signed the cluster's certificate")
 
 
 class PrivacySettings(_Section):
-    """What of users is stored."""
+    """How user ids are stored."""
 
     pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = Field(
         default=None,
-        description="a secret of at least 16 characters: with it, user ids are stored as their hash under this key",
+        description="secret of at least 16 characters; if set, user ids are stored as a keyed hash",
     )
 
 
 class RuleSettings(_Section):
-    """One rule of alerts. One of a default rule's name changes what it names of it."""
+    """One alert rule. A rule with the name of a default rule overrides the given settings of that rule."""
 
     metric: Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"] | None = (
-        Field(default=None, description="what is watched; see docs/monitoring.md")
+        Field(default=None, description="metric to watch; see docs/monitoring.md")
     )
     feed: FeedName | None = Field(default=None, description="only this feed")
     campaign: str | None = Field(
-        default=None, min_length=1, description='this campaign, or each one: "*"; default: the feed as a whole'
+        default=None, min_length=1, description='one campaign, or "*" for each campaign; default: the whole feed'
     )
-    above: float | None = Field(default=None, description="a value above this is bad")
-    below: float | None = Field(default=None, description="a value below this is bad")
+    above: float | None = Field(default=None, description="upper bound: a higher value is bad")
+    below: float | None = Field(default=None, description="lower bound: a lower value is bad")
     deviations: float | None = Field(
-        default=None, gt=0, description="an anomaly of so many deviations is bad; the default where no bound is given"
+        default=None,
+        gt=0,
+        description="deviations from the expected value that are bad; used if no bound is given",
     )
-    severity: Literal["warning", "critical"] | None = Field(default=None, description="how grave it is")
-    off: bool = Field(default=False, description="whether the rule is left out")
+    severity: Literal["warning", "critical"] | None = Field(default=None, description="severity of the alert")
+    off: bool = Field(default=False, description="disable the rule")
 
 
 class AlertSettings(_Section):
-    """Which alerts there are, and who is told."""
+    """Alert rules and notification channels."""
 
-    channels: tuple[SecretStr, ...] = Field(default=(), description="where notices go, as URLs of apprise")
+    channels: tuple[SecretStr, ...] = Field(default=(), description="where notices are sent, as Apprise URLs")
     bucket: Annotated[timedelta, AfterValidator(_part_of_a_day)] = Field(
-        default=timedelta(minutes=15), description="how much time is judged as one; it divides a day"
+        default=timedelta(minutes=15), description="length of an evaluation bucket; must divide a day evenly"
     )
     history: Annotated[timedelta, AfterValidator(_whole_days)] = Field(
-        default=timedelta(days=28), description="what is expected is learned from so many days"
+        default=timedelta(days=28), description="history from which expected values are learned"
     )
-    pending: int = Field(default=2, ge=1, description="bad buckets in a row before an alert fires, good ones to end it")
+    pending: int = Field(
+        default=2,
+        ge=1,
+        description="consecutive bad buckets to fire an alert, consecutive good ones to resolve it",
+    )
     cooldown: timedelta = Field(
         default=timedelta(hours=4),
         ge=timedelta(0),
-        description="what fires again so soon after it was told is not told again before",
+        description="no new notice for an alert that fires again within this time",
     )
     rules: dict[Annotated[str, AfterValidator(_rule_name)], RuleSettings] = Field(
-        default={}, description="further rules, and changes of the default ones"
+        default={}, description="additional rules, and changes to the default rules"
     )
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Unknown names are an error, so that a misspelt one is noticed."""
+    """All settings. Unknown names are an error, so that typos are noticed."""
 
     model_config = SettingsConfigDict(
         env_prefix="ADVERTISEX_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
@@ -250,15 +261,17 @@ class Settings(BaseSettings):
     log: str | None = Field(default=None, description="URL of the event log; default: sqlite in the data folder")
     store: str | None = Field(default=None, description="URL of the event store; default: duckdb in the data folder")
     catalogue: Path | None = Field(default=None, description="CSV file: creative_id, campaign_id, advertiser_id")
-    batch_size: int = Field(default=122_880, ge=1, le=1_000_000, description="messages in a batch")
+    batch_size: int = Field(default=122_880, ge=1, le=1_000_000, description="messages per batch")
     memory: str = Field(
-        default="256MB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|KiB|MiB|GiB)$", description="memory of the embedded store"
+        default="256MB",
+        pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|KiB|MiB|GiB)$",
+        description="memory limit of the embedded store",
     )
     times: TimeSettings = TimeSettings()
     policy: PolicySettings = PolicySettings()
     feeds: dict[FeedName, FeedSettings] = {}
     api: ApiSettings = ApiSettings()
-    sources: tuple[SourceSettings, ...] = Field(default=(), description="what `advertisex run` ingests")
+    sources: tuple[SourceSettings, ...] = Field(default=(), description="sources that `advertisex run` ingests")
     metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
@@ -274,7 +287,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags over the environment over the file; see `load_settings`."""
+        """Flags first, then the environment; `load_settings` adds the file."""
         return init_settings, env_settings
 
     @property

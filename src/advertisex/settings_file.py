@@ -1,4 +1,4 @@
-"""Reading the settings: a TOML file, then `ADVERTISEX_*` environment variables, then flags, in that rising order."""
+"""Load the settings. Flags override `ADVERTISEX_*` environment variables, which override the TOML file."""
 
 import os
 import re
@@ -12,41 +12,41 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from advertisex.errors import ConfigurationError
 from advertisex.settings import Settings
 
-#: What pydantic says in its own terms, in ours.
-_PLAIN = {
-    "extra_forbidden": "there is no such setting",
-    "string_pattern_mismatch": "write a number and a unit, such as 512MB",
-    "time_delta_parsing": "write a number of seconds, or ISO 8601 such as PT15M",
-    "float_parsing": "write a number",
-    "int_parsing": "write a whole number",
+#: Our wording of pydantic's error types.
+_MESSAGES = {
+    "extra_forbidden": "unknown setting",
+    "string_pattern_mismatch": "expected a number and a unit, such as 512MB",
+    "time_delta_parsing": "expected a number of seconds or an ISO 8601 duration such as PT15M",
+    "float_parsing": "expected a number",
+    "int_parsing": "expected a whole number",
 }
 
 
 def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool = True) -> Settings:
-    """Read the settings.
+    """Load the settings.
 
     Args:
-        file: a TOML file; None looks for `advertisex.toml` here and in the data folder.
-        flags: what the command line gave, by name; None values are left out.
-        environment: whether the environment counts.
+        file: a TOML file; None looks for `advertisex.toml` in the current folder, then in the data folder.
+        flags: command-line values by setting name; None values are ignored.
+        environment: whether to read environment variables.
 
     Raises:
-        ConfigurationError: the file cannot be read, or a setting is wrong; the message names it.
+        ConfigurationError: the file could not be read, or a setting is invalid; the message names it.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     if environment:
-        _refuse_unknown_variables()
-    path = file or _usual_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
-    below = _read_file(path) if path else {}
+        _reject_unknown_variables()
+    path = file or _default_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
+    file_values = _read_file(path) if path else {}
 
     class Layered(Settings):
         @classmethod
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            flagged, named = Settings.settings_customise_sources(settings_cls, *args, **sources)
-            in_file = InitSettingsSource(settings_cls, init_kwargs=below)
-            return (flagged, named, in_file) if environment else (flagged, in_file)
+            from_flags, from_environment = Settings.settings_customise_sources(settings_cls, *args, **sources)
+            from_file = InitSettingsSource(settings_cls, init_kwargs=file_values)
+            return (from_flags, from_environment, from_file) if environment else (from_flags, from_file)
 
     try:
         return Layered(**given)
@@ -54,14 +54,14 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
         field = re.search(r'field "(\w+)"', str(error))
         variable = f"ADVERTISEX_{field[1].upper()}" if field else "a variable"
         raise ConfigurationError(
-            f"what {variable}, or one that begins so, says is no JSON",
+            f"{variable}, or a variable with this prefix, is not valid JSON",
             where="environment",
-            hint="write lists and tables in the environment as JSON",
+            hint="use JSON for lists and tables in environment variables",
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        what = _PLAIN.get(first["type"], first["msg"].removeprefix("Value error, "))
+        what = _MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise ConfigurationError(
             f"setting {name}: {what}",
             where=f"flags, environment{f' or {path}' if path else ''}",
@@ -69,23 +69,23 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
         ) from error
 
 
-def _refuse_unknown_variables() -> None:
-    """A misspelt variable would do nothing, without a word; nested ones are checked with their section."""
+def _reject_unknown_variables() -> None:
+    """Reject misspelt variables, which would be ignored silently. Nested names are checked with their section."""
     prefix = "ADVERTISEX_"
     known = {"CONFIG", "TEST", *(name.upper() for name in Settings.model_fields)}
     for variable in os.environ:
         name = variable.upper().removeprefix(prefix).split("__")[0]
         if variable.upper().startswith(prefix) and name not in known and not name.startswith("TEST_"):
             raise ConfigurationError(
-                f"there is no setting for {variable}",
+                f"unknown setting {variable}",
                 where="environment",
                 hint="see docs/settings.md for every setting",
             )
 
 
-def _usual_file(data: Path) -> Path | None:
-    places = (Path("advertisex.toml"), data / "advertisex.toml")
-    return next((place for place in places if place.is_file()), None)
+def _default_file(data: Path) -> Path | None:
+    candidates = (Path("advertisex.toml"), data / "advertisex.toml")
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -93,23 +93,23 @@ def _read_file(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(
-            f"cannot read the settings: {error}", where=str(path), hint="name a TOML file with --config"
+            f"could not read the settings: {error}", where=str(path), hint="pass a TOML file with --config"
         ) from error
-    _anchor_paths(content, path.parent)
+    _resolve_paths(content, path.parent)
     return content
 
 
-def _anchor_paths(content: dict[str, Any], folder: Path) -> None:
-    """A relative path in the file is meant from the file's folder."""
+def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
+    """Resolve relative paths against the folder of the settings file."""
     if isinstance(content.get("catalogue"), str):
         content["catalogue"] = folder / content["catalogue"]
     cluster = content.get("elasticsearch")
     if isinstance(cluster, dict) and isinstance(cluster.get("ca_file"), str):
         cluster["ca_file"] = folder / cluster["ca_file"]
     for source in content.get("sources") or ():
-        place = source.get("source") if isinstance(source, dict) else None
-        if isinstance(place, str) and place.strip() not in {"", "-"} and "://" not in place:
-            source["source"] = str(folder / place)
+        location = source.get("source") if isinstance(source, dict) else None
+        if isinstance(location, str) and location.strip() not in {"", "-"} and "://" not in location:
+            source["source"] = str(folder / location)
     for feed in (content.get("feeds") or {}).values():
         schemas = feed.get("schemas") if isinstance(feed, dict) else None
         if isinstance(schemas, dict):

@@ -76,7 +76,7 @@ def test_show_marks_the_failing_field_tells_the_rule_and_moves_no_cursor(filled:
     shown = filled("show", id_of(1), id_of(5)).out
 
     assert '  >   "user_id": "null",' in shown.splitlines()
-    assert "rule      user_id must be a user, not a placeholder." in shown
+    assert "rule      user_id must be a user id, not a placeholder." in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     one, _ = filled("show", id_of(1), id_of(4), "--json").document["rejects"]

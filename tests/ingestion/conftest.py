@@ -15,7 +15,7 @@ from advertisex.logs.sqlite import SqliteLog
 
 @dataclass
 class Ingested:
-    """What an ingest appended, and what it said."""
+    """Messages that an ingest appended, and failures that it reported."""
 
     published: Published
     messages: list[bytes]
@@ -37,7 +37,7 @@ def messages_in(log: SqliteLog, topic: str) -> list[bytes]:
 
 @pytest.fixture
 def ingested(log: SqliteLog) -> Callable[..., Ingested]:
-    """Ingest sources into a real log; the count must be what the log then holds."""
+    """Ingest sources into a real log; the counts must match the content of the log."""
 
     def run(feed: str, *sources: Any, **options: Any) -> Ingested:
         before = len(messages_in(log, FEEDS[feed].topic))
@@ -56,7 +56,10 @@ def ingested(log: SqliteLog) -> Callable[..., Ingested]:
 
 @dataclass
 class Answer:
-    """What a server says once. `cut`: bytes that it promises beyond those that it sends."""
+    """One response of the server.
+
+    `cut`: bytes that Content-Length declares beyond the body; `drips`: keep sending blanks, without an end.
+    """
 
     body: bytes = b"[]"
     status: int = 200
@@ -66,7 +69,7 @@ class Answer:
 
 
 class Server:
-    """A real HTTP server that gives its answers in order, and the last one for ever."""
+    """A real HTTP server that sends its responses in order, and then repeats the last one."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []

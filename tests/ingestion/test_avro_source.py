@@ -38,7 +38,7 @@ def read(data: bytes) -> tuple[list[Any], SourceError | None]:
     return records, None
 
 
-def test_the_weather_in_every_codec(shared_data) -> None:
+def test_the_weather_files_in_every_codec(shared_data) -> None:
     folder = shared_data("avro_apache")
     lines = (folder / "weather.json").read_text("utf-8").splitlines()
     expected = [json.loads(line) for line in lines]
@@ -54,7 +54,7 @@ def test_every_codec(codec: str) -> None:
     assert read(container(records, codec=codec, sync_interval=5_000)) == (records, None)
 
 
-def test_all_containers_of_fastavro_are_read_as_it_reads_them(shared_data, ingested) -> None:
+def test_containers_of_fastavro_are_read_like_fastavro_does(shared_data, ingested) -> None:
     files = sorted(shared_data("avro_fastavro").rglob("*.avro"))
     assert len(files) == 36
     for file in files:
@@ -67,7 +67,7 @@ def test_all_containers_of_fastavro_are_read_as_it_reads_them(shared_data, inges
         assert len(ingested("bids", file).messages) == len(expected)
 
 
-def test_logical_types_and_data_that_are_no_records() -> None:
+def test_logical_types_and_data_other_than_records() -> None:
     schema = {
         "type": "record",
         "name": "L",
@@ -89,7 +89,7 @@ def test_logical_types_and_data_that_are_no_records() -> None:
     assert read(container([b"\xff", b"a"], "bytes")) == ([b'"/w=="', b'"a"'], None)
 
 
-def test_a_time_beyond_the_calendar_is_no_damage() -> None:
+def test_a_time_outside_the_calendar_is_not_damage() -> None:
     plain = {"type": "record", "name": "T", "fields": [{"name": "t", "type": "long"}]}
     data = container([{"t": 0}, {"t": 2**62}, {"t": 1}], plain)
     logical = {
@@ -118,7 +118,7 @@ def test_a_damaged_block_costs_that_block() -> None:
     rows = [r for r in seen if isinstance(r, dict)]
     raw = [r for r in seen if isinstance(r, bytes)]
     assert error is not None
-    assert "1 block(s) cannot be read" in str(error)
+    assert "could not read 1 block(s)" in str(error)
     assert "x.avro, block 3 at byte" in str(error)
     assert raw[0] in parts[3]
     assert rows == [r for r in records if r in rows]
@@ -126,7 +126,7 @@ def test_a_damaged_block_costs_that_block() -> None:
     assert len(rows) > 900
 
 
-def test_a_block_with_a_broken_frame_is_passed_on_and_the_next_one_found() -> None:
+def test_a_block_with_broken_framing_is_passed_on_and_the_next_one_found() -> None:
     data, records = blocks_of(1_000)
     sync = b"0123456789abcdef"
     parts = data.split(sync)
@@ -134,11 +134,11 @@ def test_a_block_with_a_broken_frame_is_passed_on_and_the_next_one_found() -> No
     seen, error = read(sync.join(parts))
     assert parts[2] in seen
     assert error is not None
-    assert f"it claims {2**40} records" in str(error)
+    assert f"it declares {2**40} records" in str(error)
     assert seen[-1] == records[-1]
 
 
-def test_a_file_of_damage_only_is_given_up_but_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_damaged_blocks_only_is_passed_on_raw(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("advertisex.ingestion.avro_blocks._REREAD_BYTES", 100)
     sync = b"0123456789abcdef"
     junk = b"".join(write_long(1) + write_long(1000) + b"%040d" % n + sync for n in range(50))
@@ -153,14 +153,14 @@ def test_a_truncated_file_keeps_what_was_read(end: int) -> None:
     data, records = blocks_of(1_000, "null")
     seen, error = read(data[:end])
     assert error is not None
-    assert "the file ends too early" in str(error)
+    assert "unexpected end of file" in str(error)
     whole = [r for r in seen if isinstance(r, dict)]
     assert whole == records[: len(whole)]
     assert b"".join(r for r in seen if isinstance(r, bytes)) in data
 
 
 @pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz", "zstandard", "snappy", "lz4"])
-def test_a_bomb_is_not_set_off(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_not_expanded(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("advertisex.ingestion.avro_codecs.BLOCK_BYTES", 2**20)
     bomb = container([{"n": 1, "s": "x" * 2**22}], codec=codec)
     seen, error = read(bomb)
@@ -170,38 +170,38 @@ def test_a_bomb_is_not_set_off(codec: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert all(isinstance(record, bytes) for record in seen)
 
 
-def claimed(schema: Any, count: int, data: bytes) -> bytes:
+def declaring(schema: Any, count: int, data: bytes) -> bytes:
     return container([], schema) + write_long(count) + write_long(len(data)) + data + b"0123456789abcdef"
 
 
-def test_absurd_counts_are_not_believed() -> None:
-    seen, error = read(claimed(RECORD, 2**40, b"\x02\x02a"))
+def test_absurd_record_counts_are_rejected() -> None:
+    seen, error = read(declaring(RECORD, 2**40, b"\x02\x02a"))
     assert "records in 3 bytes" in str(error)
     assert seen == [b"\x02\x02a"]
-    seen, error = read(claimed("null", 2**40, b""))
+    seen, error = read(declaring("null", 2**40, b""))
     assert "records in 0 bytes" in str(error)
-    assert read(claimed("null", 3, b"")) == ([b"null"] * 3, None)
-    with pytest.raises(SourceError, match="claim data without end"):
-        list(read_avro(Stream(io.BytesIO(claimed({"type": "array", "items": "null"}, 1, write_long(2**40))), "x")))
+    assert read(declaring("null", 3, b"")) == ([b"null"] * 3, None)
+    with pytest.raises(SourceError, match="could decode to unbounded data"):
+        list(read_avro(Stream(io.BytesIO(declaring({"type": "array", "items": "null"}, 1, write_long(2**40))), "x")))
 
 
-def test_empty_records_that_hold_each_other_are_refused() -> None:
+def test_nested_empty_records_are_rejected() -> None:
     schema: Any = {"type": "record", "name": "R0", "fields": []}
     for n in range(1, 60):
         fields = [{"name": "a", "type": schema}, {"name": "b", "type": f"R{n - 1}"}]
         schema = {"type": "record", "name": f"R{n}", "fields": fields}
-    with pytest.raises(SourceError, match="claim data without end"):
-        list(read_avro(Stream(io.BytesIO(claimed(schema, 1, b"")), "x")))
+    with pytest.raises(SourceError, match="could decode to unbounded data"):
+        list(read_avro(Stream(io.BytesIO(declaring(schema, 1, b"")), "x")))
 
 
-def test_data_nested_without_end_do_not_crash_the_process() -> None:
+def test_deeply_nested_data_does_not_crash_the_process() -> None:
     tree = {"type": "record", "name": "N", "fields": [{"name": "c", "type": {"type": "array", "items": "N"}}]}
-    seen, error = read(claimed(tree, 1, b"\x02" * 200_000))
+    seen, error = read(declaring(tree, 1, b"\x02" * 200_000))
     assert error is not None
     assert b"".join(seen) == b"\x02" * 200_000
     assert read(container([{"c": [{"c": []}]}], tree)) == ([{"c": [{"c": []}]}], None)
     itself = {"type": "record", "name": "N", "fields": [{"name": "c", "type": "N"}]}
-    seen, error = read(claimed(itself, 1, b"\x00"))
+    seen, error = read(declaring(itself, 1, b"\x00"))
     assert error is not None
 
 
@@ -213,25 +213,25 @@ def deep_schema() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("schema", "codec", "says"),
+    ("schema", "codec", "message"),
     [
-        (json.dumps(deep_schema()), b"null", "nested too deep"),
-        ('{"type": "recrd"}', b"null", "not valid"),
-        ("{", b"null", "no Avro container"),
+        (json.dumps(deep_schema()), b"null", "nested too deeply"),
+        ('{"type": "recrd"}', b"null", "it is invalid"),
+        ("{", b"null", "not a valid Avro container"),
         ('"int"', b"brotli", "unknown Avro codec 'brotli'"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_an_error(schema: str, codec: bytes, says: str) -> None:
+def test_an_unusable_header_is_an_error(schema: str, codec: bytes, message: str) -> None:
     meta = b""
     for key, value in ((b"avro.schema", schema.encode()), (b"avro.codec", codec)):
         meta += write_long(len(key)) + key + write_long(len(value)) + value
     data = MAGIC + write_long(2) + meta + write_long(0) + b"0" * 16
-    with pytest.raises(SourceError, match=says):
+    with pytest.raises(SourceError, match=message):
         list(read_avro(Stream(io.BytesIO(data), "x.avro")))
 
 
 @given(st.data())
-def test_no_damage_brings_it_down(data: st.DataObject) -> None:
+def test_no_damage_crashes_the_reader(data: st.DataObject) -> None:
     whole, _ = blocks_of(60, "null")
     at = data.draw(st.integers(4, len(whole) - 1))
     junk = data.draw(st.binary(min_size=1, max_size=12) | st.sampled_from([b'"int"', b"[[[]]]", b'{"a":1}', b"null,"]))

@@ -20,7 +20,7 @@ def rows(data: bytes, **options: Any) -> list[Any]:
     return [r for chunk in read_csv(Stream(io.BytesIO(data), "x.csv"), **options) for r in chunk]
 
 
-def test_csv_spectrum_comes_out_exactly(shared_data) -> None:
+def test_csv_spectrum_is_read_exactly(shared_data) -> None:
     folder = shared_data("csv_spectrum")
     files = sorted((folder / "csvs").glob("*.csv"))
     assert len(files) == 12
@@ -57,18 +57,18 @@ def test_rows_become_text_by_column(data: bytes, expected: list[Any]) -> None:
     assert rows(data) == expected
 
 
-def test_a_lost_quote_costs_one_line() -> None:
+def test_an_unclosed_quote_costs_one_line() -> None:
     assert rows(b'a,b\n1,"2\n3,4\n5,6\n') == [b'1,"2', {"a": "3", "b": "4"}, {"a": "5", "b": "6"}]
 
 
-def test_a_lost_quote_far_from_the_end_costs_one_line() -> None:
+def test_an_unclosed_quote_far_from_the_end_costs_one_line() -> None:
     data = b'a,b\n1,"2\n' + b"3,4\n" * 400_000
     seen = rows(data)
     assert seen[0] == b'1,"2'
     assert seen[1:] == [{"a": "3", "b": "4"}] * 400_000
 
 
-def test_lines_that_never_close_are_not_read_again_for_ever() -> None:
+def test_rescans_of_unclosed_lines_are_bounded() -> None:
     line = b'a","'  # closes one quote and opens another, so that no line ever ends a record
     data = b"a,b\n" + (line + b"\n") * 600_000
     seen = rows(data)
@@ -76,7 +76,7 @@ def test_lines_that_never_close_are_not_read_again_for_ever() -> None:
     assert len(seen) == 600_000
 
 
-def test_a_line_longer_than_a_record_goes_on_as_it_is() -> None:
+def test_a_line_longer_than_the_record_limit_is_passed_on_raw() -> None:
     giant = b"1," + b"x" * 3_000_000
     assert rows(b"a,b\n" + giant + b"\n3,4\n") == [giant, {"a": "3", "b": "4"}]
 
@@ -86,8 +86,8 @@ def test_columns_can_be_given_for_files_without_a_header() -> None:
     assert rows(b"1#2\n", columns=("x", "y"), delimiter="#") == [{"x": "1", "y": "2"}]
 
 
-def test_a_header_that_names_a_column_twice_is_an_error() -> None:
-    with pytest.raises(SourceError, match=r"names a column twice: 'a' \(x.csv:1\); rename"):
+def test_a_duplicate_column_in_the_header_is_an_error() -> None:
+    with pytest.raises(SourceError, match=r"duplicate column in the header: 'a' \(x.csv:1\); rename"):
         rows(b"a,b,a\n1,2,3\n")
 
 
@@ -100,7 +100,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     end=st.sampled_from(["\n", "\r\n"]),
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
 )
-def test_what_csv_writes_is_read_back(table: list[tuple[str, ...]], delimiter: str, end: str, quoting: int) -> None:
+def test_output_of_csv_writer_round_trips(table: list[tuple[str, ...]], delimiter: str, end: str, quoting: int) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
     writer.writerow(("a", "b", "c"))
@@ -131,7 +131,7 @@ def test_naughty_strings_survive(shared_data, tmp_path: Path, ingested) -> None:
     assert [json.loads(m)["user_id"] for m in messages] == strings
 
 
-def test_open_bandit_impressions_by_mapping(shared_data, ingested) -> None:
+def test_open_bandit_impressions_with_a_mapping(shared_data, ingested) -> None:
     (path,) = shared_data("zozo_obd").rglob("bts_men.csv")
     mapping = FieldMapping({"item_id": "creative", "": "user_id"}, {"website": "https://zozo.jp"})
     messages = [json.loads(m) for m in ingested("impressions", path, mapping=mapping).messages]
@@ -144,13 +144,13 @@ def test_open_bandit_impressions_by_mapping(shared_data, ingested) -> None:
             assert "item_id" not in message
 
 
-def test_a_header_in_words_names_the_fields_of_the_feed() -> None:
+def test_a_header_in_words_maps_to_the_fields_of_the_feed() -> None:
     case_study = ["Creative Id", "User Id", "TImestamp", "Website", "Position"]
     named = IngestOptions().naming(FEEDS["impressions"])(case_study)
     assert named == ["creative_id", "user_id", "timestamp", "website", "Position"]
 
 
-def test_a_mapped_column_and_one_that_would_come_twice_keep_their_names() -> None:
+def test_mapped_and_ambiguous_columns_keep_their_names() -> None:
     options = IngestOptions(mapping=FieldMapping(rename={"User Id": "creative_id"}))
     assert options.naming(FEEDS["impressions"])(["User Id", "Website", "website"]) == ["User Id", "Website", "website"]
 
@@ -163,24 +163,26 @@ def test_a_mapped_column_and_one_that_would_come_twice_keep_their_names() -> Non
         b'user_id,"b\n' + b"u1,x\n" * 300_000,
     ],
 )
-def test_a_header_that_cannot_be_read_costs_no_row_but_is_an_error(data: bytes) -> None:
-    with pytest.raises(SourceError, match=r"the header cannot be read \(x.csv:1\); write it as UTF-8, or .* --columns"):
+def test_an_unreadable_header_is_an_error_and_consumes_no_row(data: bytes) -> None:
+    with pytest.raises(
+        SourceError, match=r"could not read the header \(x.csv:1\); encode it as UTF-8, or .* --columns"
+    ):
         rows(data)
 
 
-def test_a_header_that_csv_itself_refuses_is_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refusing(*args: Any, **options: Any) -> Any:
+def test_a_header_that_the_csv_module_rejects_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rejecting(*args: Any, **options: Any) -> Any:
         for line in args[0]:
             raise csv.Error(line)
         yield
 
-    monkeypatch.setattr("advertisex.ingestion.csv_source.csv.reader", refusing)
-    with pytest.raises(SourceError, match="the header cannot be read"):
+    monkeypatch.setattr("advertisex.ingestion.csv_source.csv.reader", rejecting)
+    with pytest.raises(SourceError, match="could not read the header"):
         rows(b"a,b\n1,2\n")
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({}, True),
         ({"mapping": FieldMapping({"who": "user_id"}, {"website": "w"})}, True),
@@ -193,15 +195,15 @@ def test_a_header_that_csv_itself_refuses_is_an_error_too(monkeypatch: pytest.Mo
     ],
 )
 def test_a_file_without_a_header_does_not_lose_its_first_row(
-    options: Any, told: bool, tmp_path: Path, ingested
+    options: Any, reported: bool, tmp_path: Path, ingested
 ) -> None:
     (tmp_path / "x.csv").write_bytes(b"u1,2026-01-05,https://a.example\nu2,2026-01-05,https://b.example\n")
     seen = ingested("impressions", tmp_path / "x.csv", **options)
-    says = [str(failure) for failure in seen.failures]
-    assert ["none of the 3 columns of the header is a field" in text for text in says] == [True] * told
-    assert not any("u1" in text for text in says)  # it may be logged
-    assert all("x.csv:1); name the columns with --columns, or map them with --map" in text for text in says)
-    assert bool(seen.messages) is not told
+    messages = [str(failure) for failure in seen.failures]
+    assert ["none of the 3 columns in the header is a field" in text for text in messages] == [True] * reported
+    assert not any("u1" in text for text in messages)  # the message may be logged
+    assert all("x.csv:1); name the columns with --columns, or map them with --map" in text for text in messages)
+    assert bool(seen.messages) is not reported
 
 
 @pytest.mark.parametrize(
@@ -213,5 +215,5 @@ def test_a_file_without_a_header_does_not_lose_its_first_row(
         (b",a\n,1\n", [{"": "", "a": "1"}]),
     ],
 )
-def test_columns_without_a_name_hide_nothing(data: bytes, expected: list[Any]) -> None:
+def test_unnamed_columns_lose_no_cells(data: bytes, expected: list[Any]) -> None:
     assert rows(data) == expected

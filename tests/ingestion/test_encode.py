@@ -35,7 +35,7 @@ def datum(record: dict[str, Any], mapping: FieldMapping = FieldMapping()) -> dic
 
 
 def crc_64_avro(data: bytes) -> int:
-    """The algorithm as the Avro specification gives it."""
+    """The algorithm of the Avro specification."""
     empty = 0xC15D213AA4D7A795
     value = empty
     for byte in data:
@@ -46,7 +46,7 @@ def crc_64_avro(data: bytes) -> int:
     return value
 
 
-def test_the_fingerprint_is_what_the_specification_says() -> None:
+def test_the_fingerprint_follows_the_specification() -> None:
     canonical = fastavro.schema.to_parsing_canonical_form(AVRO_SCHEMA).encode()
     assert crc_64_avro(canonical).to_bytes(8, "little") == FINGERPRINT
     assert HEADER == b"\xc3\x01" + FINGERPRINT
@@ -81,11 +81,11 @@ def test_json_of_any_type(value: Any, expected: Any) -> None:
 
 
 @given(st.dictionaries(st.text(), st.text()))
-def test_text_is_read_back(record: dict[str, str]) -> None:
+def test_text_round_trips(record: dict[str, str]) -> None:
     assert json.loads(to_message(record, FEEDS["clicks"])) == record
 
 
-def test_our_own_shape_is_kept() -> None:
+def test_records_of_our_own_schema_are_unchanged() -> None:
     record = {
         "user_info": {"user_id": "u", "country": "DE", "device": None},
         "auction": {"auction_id": "a", "timestamp": AT, "creative_id": "c", "amount": 1.5, "currency": "EUR",
@@ -119,7 +119,7 @@ def test_our_own_shape_is_kept() -> None:
         ({"segment": {"targeting": {"a": "b"}}}, {"targeting": {"a": "b"}}),
     ],
 )
-def test_any_shape_is_put_into_our_schema(record: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_records_of_any_shape_are_encoded_in_our_schema(record: dict[str, Any], expected: dict[str, Any]) -> None:
     seen = datum({"user_id": "u", "timestamp": AT} | record)
     assert {name: seen[name] for name in expected} == expected
 
@@ -142,7 +142,7 @@ def test_any_shape_is_put_into_our_schema(record: dict[str, Any], expected: dict
         {"targeting": "text"},
     ],
 )
-def test_what_does_not_fit_goes_on_as_json(broken: dict[str, Any]) -> None:
+def test_records_that_do_not_fit_are_sent_as_json(broken: dict[str, Any]) -> None:
     record = {"user_id": "u", "timestamp": "2024-01-01", "more": 1} | broken
     expected = json.loads(json.dumps(record).replace("\\ud800", "?"))
     assert json.loads(to_message(record, BIDS)) == expected
@@ -154,7 +154,7 @@ def test_a_mapping_reaches_into_records() -> None:
     assert (seen["user_id"], seen["currency"]) == ("5", "EUR")
 
 
-def test_nan_goes_as_avro_for_processing_to_judge() -> None:
+def test_nan_is_sent_as_avro_and_left_to_validation() -> None:
     assert math.isnan(datum({"user_id": "u", "timestamp": "1", "amount": math.nan})["amount"])
 
 

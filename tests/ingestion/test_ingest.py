@@ -34,7 +34,7 @@ def inputs(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_stands_for_its_known_files_in_order(inputs: Path, ingested) -> None:
+def test_a_folder_matches_its_known_files_in_order(inputs: Path, ingested) -> None:
     seen = ingested("impressions", inputs)
     assert seen.messages == [b'{"user_id":"1"}', b'{"b":1}', b'{"b":2}', b'{"c":1}']
     counts = {Path(name).name: counted.messages for name, counted in seen.published.sources.items()}
@@ -46,7 +46,7 @@ def test_a_glob(inputs: Path, ingested) -> None:
 
 
 @pytest.mark.parametrize("source", ["nothing*.csv", "nothing.csv"])
-def test_a_source_that_matches_nothing_is_told_and_the_others_go_on(source: str, inputs: Path, ingested) -> None:
+def test_a_source_that_matches_nothing_is_reported_and_the_others_go_on(source: str, inputs: Path, ingested) -> None:
     seen = ingested("impressions", inputs / source, inputs / "a.csv")
     assert seen.messages == [b'{"user_id":"1"}']
     assert "no such file" in str(seen.failures[0])
@@ -61,14 +61,14 @@ def test_a_file_that_fails_does_not_stop_the_others(inputs: Path, ingested) -> N
     assert seen.published.failures == tuple(seen.failures)
 
 
-def test_a_format_that_nobody_can_tell(inputs: Path, ingested) -> None:
+def test_a_format_that_cannot_be_detected(inputs: Path, ingested) -> None:
     assert "--format" in str(ingested("impressions", inputs / "notes.txt").failures[0])
     assert ingested("impressions", inputs / "notes.txt", format="ndjson").messages == [b"not for us"]
 
 
 def test_a_folder_without_a_known_file(tmp_path: Path, ingested) -> None:
     (tmp_path / "void").mkdir()
-    assert "holds no file" in str(ingested("impressions", tmp_path / "void").failures[0])
+    assert "no file with a known extension" in str(ingested("impressions", tmp_path / "void").failures[0])
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_standard_input(text: bytes, options: Any, expected: Any, ingested, monk
         {"every": float("nan")},
     ],
 )
-def test_options_that_make_no_sense(options: Any, ingested) -> None:
+def test_invalid_options(options: Any, ingested) -> None:
     with pytest.raises(ConfigurationError):
         ingested("impressions", "x", **options)
 
@@ -110,16 +110,16 @@ def test_options_that_make_no_sense(options: Any, ingested) -> None:
 def test_progress_is_exact_and_batches_are_bounded(tmp_path: Path, log: SqliteLog) -> None:
     path = tmp_path / "many.ndjson"
     path.write_bytes(b'{"a":1}\n' * 35_000)
-    told: list[tuple[int, int]] = []
-    ingest(IMPRESSIONS, [str(path)], log, IngestOptions(), lambda *seen: told.append(seen))
-    assert told[-1] == (35_000, 35_000 * 7)
-    assert len(told) >= 2
-    assert told == sorted(told)
+    progress: list[tuple[int, int]] = []
+    ingest(IMPRESSIONS, [str(path)], log, IngestOptions(), lambda *seen: progress.append(seen))
+    assert progress[-1] == (35_000, 35_000 * 7)
+    assert len(progress) >= 2
+    assert progress == sorted(progress)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.lists(st.lists(st.binary(max_size=20), max_size=30), max_size=10))
-def test_what_is_counted_is_what_the_log_holds(log: SqliteLog, chunks: list[list[bytes]]) -> None:
+def test_counts_match_the_log(log: SqliteLog, chunks: list[list[bytes]]) -> None:
     before = sum(log.end_offsets().values())
     publisher = Publisher(IMPRESSIONS, log)
     publisher.drain("records", (list(chunk) for chunk in chunks))
@@ -128,7 +128,7 @@ def test_what_is_counted_is_what_the_log_holds(log: SqliteLog, chunks: list[list
     assert sum(log.end_offsets().values()) - before == published.messages
 
 
-def test_an_interruption_flushes_and_says_what_was_appended(log: SqliteLog, tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupt_flushes_and_reports_what_was_appended(log: SqliteLog, tmp_path: Path, monkeypatch) -> None:
     def interrupted(*args: Any) -> Any:
         yield [b"1", b"2"]
         raise KeyboardInterrupt
@@ -142,14 +142,14 @@ def test_an_interruption_flushes_and_says_what_was_appended(log: SqliteLog, tmp_
 
 
 class SignalledLog(SqliteLog):
-    """A log during whose append the user presses Ctrl-C."""
+    """A log that receives Ctrl-C during an append."""
 
     def append(self, topic: str, messages: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         super().append(topic, messages)
 
 
-def test_a_signal_waits_for_the_append_and_its_count(tmp_path: Path) -> None:
+def test_a_signal_is_deferred_until_the_append_is_counted(tmp_path: Path) -> None:
     (tmp_path / "x.ndjson").write_bytes(b"1\n2\n")
     with SignalledLog(tmp_path / "the.log") as log:
         published = ingest(IMPRESSIONS, [str(tmp_path / "x.ndjson")], log, IngestOptions())
@@ -180,34 +180,36 @@ def test_a_source_that_fails_in_the_middle_is_flushed_first(log: SqliteLog) -> N
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
 
 
-def test_a_message_that_the_log_would_not_take_is_an_error(log: SqliteLog, monkeypatch) -> None:
+def test_an_oversized_message_is_an_error(log: SqliteLog, monkeypatch) -> None:
     monkeypatch.setattr("advertisex.ingestion.publish.MESSAGE_BYTES", 10)
     with pytest.raises(SourceError, match=r"larger than .* \(there\)"):
         Publisher(IMPRESSIONS, log).drain("there", [[b"1"], [b"x" * 11]])
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1"]
 
 
-def test_a_slow_pipe_is_appended_as_it_comes(log: SqliteLog, monkeypatch) -> None:
+def test_input_of_a_slow_pipe_is_appended_as_it_arrives(log: SqliteLog, monkeypatch) -> None:
     ours, theirs = os.pipe()
     os.write(theirs, b'{"n":1}\n{"n":2}\n')
-    told: list[int] = []
+    progress: list[int] = []
 
     def on_progress(messages: int, size: int) -> None:
-        told.append(messages)
-        if messages == 2:  # nothing more is in the pipe, and it is still open
+        progress.append(messages)
+        if messages == 2:  # the pipe is empty and still open
             os.write(theirs, b'{"n":3}\n')
             os.close(theirs)
 
     with os.fdopen(ours, "rb") as pipe:
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pipe))
         ingest(IMPRESSIONS, ["-"], log, IngestOptions(), on_progress)
-    assert told == [2, 3]
+    assert progress == [2, 3]
 
 
 @pytest.mark.parametrize("follow", [False, True])
-@pytest.mark.parametrize(("source", "says"), [("", "the source is empty; name a file"), ("x" * 300, "check the name")])
-def test_a_source_whose_name_is_none(
-    source: str, says: str, follow: bool, inputs: Path, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("source", "message"), [("", "the source is empty; expected a file"), ("x" * 300, "check the name")]
+)
+def test_a_source_with_an_invalid_name(
+    source: str, message: str, follow: bool, inputs: Path, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(inputs)
     failures: list[str] = []
@@ -219,17 +221,17 @@ def test_a_source_whose_name_is_none(
 
     ingest(IMPRESSIONS, [source], log, IngestOptions(follow=follow), on_failure=failed)
     assert sum(log.end_offsets().values()) == 0
-    assert says in failures[0]
+    assert message in failures[0]
 
 
 def test_what_was_read_survives_an_interrupt_right_before_the_append(log: SqliteLog, monkeypatch) -> None:
-    undisturbed = publish._undisturbed
+    signals_deferred = publish._signals_deferred
 
     def interrupted() -> Any:
-        monkeypatch.setattr(publish, "_undisturbed", undisturbed)
+        monkeypatch.setattr(publish, "_signals_deferred", signals_deferred)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publish, "_undisturbed", interrupted)
+    monkeypatch.setattr(publish, "_signals_deferred", interrupted)
     publisher = Publisher(IMPRESSIONS, log)
     with pytest.raises(KeyboardInterrupt):
         publisher.drain("records", [[b"1", b"2"], PAUSE])
@@ -237,7 +239,7 @@ def test_what_was_read_survives_an_interrupt_right_before_the_append(log: Sqlite
     assert publisher.published().messages == 2
 
 
-def test_a_mapped_column_that_no_record_has_is_told(inputs: Path, ingested) -> None:
+def test_a_mapped_column_that_no_record_has_is_reported(inputs: Path, ingested) -> None:
     mapping = FieldMapping({"uid": "user_id", "b": "creative_id", "deep.er": "website"})
     assert ingested("impressions", inputs / "b.ndjson", mapping=mapping).published.unmatched == ("uid", "deep.er")
     assert ingested("impressions", inputs / "empty.json", mapping=mapping).published.unmatched == ()
@@ -251,5 +253,5 @@ def test_a_named_key_splits_lines_too(name: str, tmp_path: Path, ingested) -> No
     seen = ingested("impressions", path, records="rows")
     assert seen.messages == [b'{"a":1}', b'{"a":2}', b'{"rows":', b'{"a":3}']
     (failure,) = seen.failures
-    assert "there are no records under 'rows'" in str(failure)
+    assert "no records under key 'rows'" in str(failure)
     assert f"{name}:3)" in str(failure)

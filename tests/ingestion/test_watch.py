@@ -51,7 +51,7 @@ def test_rows_are_read_once_they_are_complete(folder: Path) -> None:
     assert new(watch) == [{"user_id": "5", "y": "six\nseven"}]
 
 
-def test_a_file_that_begins_anew_is_read_anew(folder: Path) -> None:
+def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
     watch = watch_of(folder)
     append(folder / "a.ndjson", b"1\n2\n")
     assert new(watch) == [b"1", b"2"]
@@ -59,7 +59,7 @@ def test_a_file_that_begins_anew_is_read_anew(folder: Path) -> None:
     assert new(watch) == [b"3"]
 
 
-def test_a_document_is_read_once_it_has_settled(folder: Path) -> None:
+def test_a_document_is_read_once_it_stops_changing(folder: Path) -> None:
     watch = watch_of(folder)
     append(folder / "a.json", b"[1,")
     assert new(watch) == []
@@ -72,22 +72,22 @@ def test_a_document_is_read_once_it_has_settled(folder: Path) -> None:
 def test_following_files_until_interrupted(folder: Path, log) -> None:
     append(folder / "a.ndjson", b"1\n")
 
-    def go_on(messages: int, size: int) -> None:
+    def append_until_three(messages: int, size: int) -> None:
         if messages == 3:
             raise KeyboardInterrupt
         append(folder / "a.ndjson", b"2\n")
 
-    published = ingest(FEEDS["clicks"], [str(folder)], log, IngestOptions(follow=True, every=0.01), go_on)
+    published = ingest(FEEDS["clicks"], [str(folder)], log, IngestOptions(follow=True, every=0.01), append_until_three)
     assert published.interrupted
     assert log.read("clicks_conversions", 0, 0, 9).payloads == [b"1", b"2", b"2"]
 
 
-def test_a_named_key_splits_lines_and_one_without_it_costs_no_other(folder: Path) -> None:
+def test_the_selected_key_splits_lines_and_a_line_without_it_costs_no_other(folder: Path) -> None:
     watch = Watch(str(folder), FEEDS["clicks"], Options(records="rows"))
     append(folder / "a.ndjson", b'{"rows":[1,2]}\n{}\n{"rows":[3]}\n')
     ((_, chunks),) = watch.poll()
     assert [next(chunks)] == [[b"1", b"2", b"3"]]
-    with pytest.raises(SourceError, match=r"no records under 'rows' .*a.ndjson:2\)"):
+    with pytest.raises(SourceError, match=r"no records under key 'rows' .*a.ndjson:2\)"):
         next(chunks)
     append(folder / "a.ndjson", b'{"rows":[4]}\n{}\n')
     ((_, chunks),) = watch.poll()

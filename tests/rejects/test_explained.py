@@ -39,7 +39,7 @@ def marked(of: Explained) -> str | None:
         ("impressions", message("impressions", user_id=None), '"user_id": null', "user_id must be given."),
         (
             "impressions", message("impressions", creative_id=None, creative="a\tb"),
-            '"creative": "a\\tb"', "creative_id must hold no control character.",
+            '"creative": "a\\tb"', "creative_id must not contain control characters.",
         ),
         (
             "impressions", message("impressions", creative={"a": [1]}),
@@ -49,7 +49,7 @@ def marked(of: Explained) -> str | None:
         ("impressions", message("impressions", user_id="-5"), '"user_id": "-5"', "A minus sign and a digit"),
         ("clicks", message("clicks", clicks=-1), '"clicks": -1', "clicks must not be negative."),
         ("clicks", message("clicks", value="much"), '"value": "much"', "value must be a number."),
-        ("clicks", message("clicks", conversion_type=...), None, "conversion_type must be given where"),
+        ("clicks", message("clicks", conversion_type=...), None, "conversion_type must be given if"),
         ("bids", avro_message("null"), '"user_id": "null"', "user_id must be a user"),
         ("bids", avro_message(amount=-1.0), '"amount": -1.0', "amount must be finite"),
         ("bids", message("bids", user_id=..., who={"user_id": "0"}), '"user_id": "0"', "user_id must be a user"),

@@ -1,4 +1,4 @@
-"""What an event of each feed is. Pure data: no I/O, no stage, no store."""
+"""The feeds: fields, rules and identity of their events. Pure data: no I/O, no stages, no stores."""
 
 from advertisex.feeds.bids import bids
 from advertisex.feeds.clicks import clicks
@@ -9,9 +9,9 @@ __all__ = ["FEEDS", "Feed", "Field", "Rule", "TimeReading", "default_feeds"]
 
 
 def default_feeds(times: TimeReading = TimeReading()) -> dict[str, Feed]:
-    """The three feeds by name, reading timestamps as `times` says."""
+    """The three feeds by name, with the given timestamp settings."""
     return {feed.name: feed for feed in (impressions(times), clicks(times), bids(times))}
 
 
-#: The three feeds as they are without any setting.
+#: The three feeds with default settings.
 FEEDS: dict[str, Feed] = default_feeds()

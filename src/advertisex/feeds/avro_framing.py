@@ -1,8 +1,8 @@
-"""How an Avro datum is framed in a message: single-object encoding, or Confluent's.
+"""Framing of an Avro datum in a message: single-object encoding or the Confluent wire format.
 
-Single-object encoding: the marker C3 01, the schema's CRC-64-AVRO fingerprint in little-endian order, the
-datum (Avro specification 1.12, "Single-object encoding"). Confluent: a zero byte, the schema's id in four
-big-endian bytes, the datum.
+Single-object encoding: marker C3 01, then the schema's CRC-64-AVRO fingerprint (little-endian), then the datum
+(Avro specification 1.12, "Single-object encoding"). Confluent: a zero byte, then the schema id (4 bytes,
+big-endian), then the datum.
 """
 
 from typing import Any
@@ -16,16 +16,16 @@ CONFLUENT_MARKER = b"\x00"
 
 
 def fingerprint(schema: Any) -> bytes:
-    """The CRC-64-AVRO fingerprint of a schema's parsing canonical form: 8 bytes, little-endian."""
+    """Return the CRC-64-AVRO fingerprint of a schema's parsing canonical form: 8 bytes, little-endian."""
     canonical = fastavro.schema.to_parsing_canonical_form(schema)
     return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
 
 
-#: Of the schema of our own bid messages.
+#: Fingerprint of the schema of our own bid messages.
 FINGERPRINT = fingerprint(AVRO_SCHEMA)
 HEADER = MARKER + FINGERPRINT
 
 
 def frame(body: bytes) -> bytes:
-    """A datum of our own schema as a message in single-object encoding."""
+    """Wrap a datum of our own schema in single-object encoding."""
     return HEADER + body

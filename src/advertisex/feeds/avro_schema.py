@@ -1,7 +1,7 @@
-"""What a writer's schema tells before any datum is read: whether it is safe to read with it, and how.
+"""Safety checks on a writer schema, run before any data is read with it.
 
-A datum comes from outside, and fastavro's fast reader believes it: data nested as deep as a recursive schema
-allows overflow its stack, and an array of items that take no bytes may claim 2^40 of them.
+Avro data is untrusted input, and fastavro's fast reader does not limit it: deeply nested data of a recursive schema
+overflows the stack, and an array of zero-width items can declare 2^40 of them.
 """
 
 from collections.abc import Iterator
@@ -11,25 +11,25 @@ import fastavro
 from fastavro.schema import SchemaParseException
 
 _DEPTH = 100
-_STEPS = 10_000
+_MAX_ZERO_WIDTH = 10_000
 _COMPLEX = {"record", "error", "array", "map", "enum", "fixed"}
-#: What fastavro raises for a schema that is none; not all of it is its own.
+#: What fastavro raises for an invalid schema; not all of these are its own exceptions.
 _INVALID = (SchemaParseException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def unusable(schema: Any) -> str:
-    """Why nothing may be read with a schema, or "" for one that is valid and safe."""
+    """Return why a schema cannot be used, or "" if it is valid and safe."""
     if too_deep(schema):
-        return "it is nested too deep"
+        return "it is nested too deeply"
     try:
         fastavro.parse_schema(schema, _force=True)
-        return "a few bytes of it could claim data without end" if is_endless(schema) else ""
+        return "a few bytes could decode to unbounded data" if is_unbounded(schema) else ""
     except _INVALID as error:
-        return f"it is not valid: {error or type(error).__name__}"
+        return f"it is invalid: {error or type(error).__name__}"
 
 
 def children(schema: Any) -> Iterator[Any]:
-    """The schemas that a schema is made of."""
+    """Yield the direct child schemas of a schema."""
     if isinstance(schema, list):
         yield from schema
     elif isinstance(schema, dict):
@@ -45,7 +45,7 @@ def children(schema: Any) -> Iterator[Any]:
 
 
 def too_deep(schema: Any) -> bool:
-    """Whether the schema is nested deeper than any sane one, and deep enough to overflow a parser's stack."""
+    """Whether the schema is nested deeply enough to overflow a parser's stack."""
     level = [schema]
     for _ in range(_DEPTH):
         level = [child for parent in level for child in children(parent)]
@@ -54,60 +54,60 @@ def too_deep(schema: Any) -> bool:
     return True
 
 
-def is_recursive(schema: Any, around: frozenset[str] = frozenset()) -> bool:
-    """Whether a type is named within itself. Names are compared without their namespace, to be on the safe side."""
+def is_recursive(schema: Any, enclosing: frozenset[str] = frozenset()) -> bool:
+    """Whether a type refers to itself. Names are compared without their namespace, to be on the safe side."""
     if isinstance(schema, str):
-        return _short(schema) in around
+        return _short(schema) in enclosing
     if isinstance(schema, dict) and isinstance(schema.get("name"), str):
-        around |= {_short(schema["name"])}
-    return any(is_recursive(child, around) for child in children(schema))
+        enclosing |= {_short(schema["name"])}
+    return any(is_recursive(child, enclosing) for child in children(schema))
 
 
-def is_endless(schema: Any) -> bool:
-    """Whether a few bytes of the schema can claim work without end.
+def is_unbounded(schema: Any) -> bool:
+    """Whether a few bytes can decode to an unbounded number of values.
 
-    Either an array's items take no bytes, or records that take none hold each other until they are very many.
+    This happens if the items of an array have zero width, or if nested zero-width records multiply.
     """
     named = dict(_named(schema))
     known: dict[str, int | None] = {}
     for part in _parts(schema):
         if isinstance(part, dict) and part.get("type") == "array":
-            if _weightless_steps(part.get("items"), named, known) is not None:
+            if _zero_width_values(part.get("items"), named, known) is not None:
                 return True
-        elif (_weightless_steps(part, named, known) or 0) > _STEPS:
+        elif (_zero_width_values(part, named, known) or 0) > _MAX_ZERO_WIDTH:
             return True
     return False
 
 
-def weightless(schema: Any) -> bool:
-    """Whether a datum of the schema takes no bytes."""
-    return _weightless_steps(schema, dict(_named(schema)), {}) is not None
+def is_zero_width(schema: Any) -> bool:
+    """Whether a datum of the schema is encoded in zero bytes."""
+    return _zero_width_values(schema, dict(_named(schema)), {}) is not None
 
 
-def _weightless_steps(schema: Any, named: dict[str, Any], known: dict[str, int | None]) -> int | None:
-    """How many values a datum that takes no bytes consists of; None for one that takes some."""
+def _zero_width_values(schema: Any, named: dict[str, Any], known: dict[str, int | None]) -> int | None:
+    """Return the number of values in a zero-width datum, or None if the datum is not zero-width."""
     if isinstance(schema, str):
         name = _short(schema)
         if name not in known:
-            known[name] = 1 if schema == "null" else None  # also the answer while the type is within itself
+            known[name] = 1 if schema == "null" else None  # also stops the recursion for a type that contains itself
             if name in named:
-                known[name] = _weightless_steps(named[name], named, known)
+                known[name] = _zero_width_values(named[name], named, known)
         return known[name]
     if not isinstance(schema, dict) or schema.get("type") in ("array", "map", "enum"):
         return None
     if schema.get("type") == "fixed":
         return 1 if schema.get("size") == 0 else None
-    steps = 1
+    values = 1
     for child in children(schema):
-        more = _weightless_steps(child, named, known)
-        if more is None:
+        inner = _zero_width_values(child, named, known)
+        if inner is None:
             return None
-        steps += more
-    return steps
+        values += inner
+    return values
 
 
 def without_logical_types(schema: Any) -> Any:
-    """The schema with plain numbers and bytes where it has times, decimals and UUIDs."""
+    """Return the schema with plain numbers and bytes instead of times, decimals and UUIDs."""
     if isinstance(schema, list):
         return [without_logical_types(item) for item in schema]
     if isinstance(schema, dict):

@@ -1,13 +1,13 @@
-"""Bids: an auction asked for a bid on behalf of a user."""
+"""Bids: bid requests, one per auction for an ad slot shown to a user."""
 
 from typing import Any
 
 import polars as pl
 
 from advertisex.feeds.feed import Feed, Field, TimeReading
-from advertisex.feeds.rules import usual_rules
+from advertisex.feeds.rules import default_rules
 
-#: The schema of our own messages. The timestamp may be text, so that a source's notation reaches processing as it was.
+#: Writer schema of our own messages. The timestamp may be text, which keeps the source's notation for processing.
 AVRO_SCHEMA: dict[str, Any] = {
     "type": "record",
     "name": "BidRequest",
@@ -48,32 +48,32 @@ AVRO_SCHEMA: dict[str, Any] = {
 }
 
 FIELDS = (
-    Field("user_id", "text", "whom the ad would be shown to", required=True, is_id=True),
-    Field("timestamp", "time", "when the auction was held (UTC)", required=True, aliases=("event_timestamp",)),
+    Field("user_id", "text", "user the ad would be shown to", required=True, is_id=True),
+    Field("timestamp", "time", "time of the auction (UTC)", required=True, aliases=("event_timestamp",)),
     Field(
         "creative_id", "text", "creative offered", aliases=("ad_creative_id", "creative"), is_id=True
     ),
-    Field("auction_id", "text", "the auction's own id", is_id=True),
-    Field("amount", "amount", "what was bid", aliases=("bid_amount",)),
+    Field("auction_id", "text", "auction id", is_id=True),
+    Field("amount", "amount", "bid amount", aliases=("bid_amount",)),
     Field("currency", "text", "currency of the amount, as sent", is_id=True),
-    Field("website", "text", "where the ad would be shown: URL or host, as sent"),
-    Field("country", "text", "the user's country, as sent"),
-    Field("device", "text", "the user's device, as sent"),
+    Field("website", "text", "site the ad would be shown on: URL or host, as sent"),
+    Field("country", "text", "country of the user, as sent"),
+    Field("device", "text", "device of the user, as sent"),
     Field("targeting", "text", "targeting, as one JSON object"),
 )  # fmt: skip
 
 
 def bids(times: TimeReading) -> Feed:
-    """The bids feed, reading timestamps as `times` says."""
+    """Return the bids feed with the given timestamp settings."""
     return Feed(
         name="bids",
         topic="avro_data_topic",
-        says="one row for each bid request",
+        says="one row per bid request",
         fields=FIELDS,
-        rules=usual_rules(FIELDS, times),
+        rules=default_rules(FIELDS, times),
         identity=("user_id", "event_time", "creative_id", "auction_id", "amount"),
         derived=(
-            ("domain", pl.String(), "registered domain of the website, by the Public Suffix List"),
+            ("domain", pl.String(), "registered domain of the website (Public Suffix List)"),
             ("campaign_id", pl.String(), "campaign of the creative, from the catalogue"),
             ("advertiser_id", pl.String(), "advertiser of the creative, from the catalogue"),
         ),

@@ -1,4 +1,4 @@
-"""What a feed is: its fields, its rules and its identity, as frozen data."""
+"""The definition of a feed as frozen data: fields, rules and identity."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import polars as pl
 
 FieldKind = Literal["text", "time", "count", "amount"]
 
-#: The dtype a field has once it is standardised. Times are UTC in microseconds.
+#: dtype of a field after standardisation. Times are UTC in microseconds.
 DTYPES: dict[FieldKind, pl.DataType] = {
     "text": pl.String(),
     "time": pl.Datetime("us"),
@@ -22,13 +22,13 @@ class Field:
     """One field of an event.
 
     Attributes:
-        name: the canonical name, also the column's name once standardised ("timestamp" becomes "event_time").
+        name: canonical name, also the name of the standardised column ("timestamp" becomes "event_time").
         kind: text, time, count (whole number) or amount (decimal number).
-        says: one line for people; it becomes the comment on the stored column.
-        required: an event without it is rejected.
-        aliases: other names under which sources send it; the canonical name wins, then their order.
-        is_id: an identifier, so it may hold no control character.
-        stored: whether it becomes a column of the stored event.
+        says: one-line description; becomes the comment on the stored column.
+        required: whether an event without it is rejected.
+        aliases: other names that sources use; the canonical name wins, then the first alias found.
+        is_id: whether it is an identifier, which must not contain control characters.
+        stored: whether it is a column of the stored event.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Field:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The canonical name and the aliases, in the order in which they are looked for."""
+        """The canonical name and the aliases, in lookup order."""
         return (self.name, *self.aliases)
 
     @property
@@ -52,13 +52,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One reason for which a standardised event is rejected.
+    """A condition that rejects a standardised event.
 
     Attributes:
-        code: the reason code, as in the ledger and the rejects.
-        field: the field it judges.
-        broken: Boolean expression over the standardised columns, true where the event breaks the rule.
-        says: what is expected, as in "user_id: must be given, got None".
+        code: reason code, as in the ledger and the rejects.
+        field: name of the field that it checks.
+        broken: Boolean expression over the standardised columns; true for an event that breaks the rule.
+        says: the requirement, as in "user_id: must be given, got None".
     """
 
     code: str
@@ -69,13 +69,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class TimeReading:
-    """How timestamps are read, and which are believed.
+    """How timestamps are parsed, and which are accepted.
 
     Attributes:
-        zone: IANA name of the zone that a timestamp without an offset is in.
+        zone: IANA time zone of timestamps without an offset.
         formats: extra strptime formats, tried after the built-in ones.
-        earliest: an event before this moment is rejected.
-        future: an event later than its ingestion by more than this is rejected.
+        earliest: events before this instant are rejected.
+        future: how far an event may lie after its ingestion; later events are rejected.
     """
 
     zone: str = "UTC"
@@ -86,19 +86,19 @@ class TimeReading:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Everything that the stages need to know of a feed.
+    """Everything that the stages need to know about a feed.
 
     Attributes:
         name: `impressions`, `clicks` or `bids`; also the name of its table.
-        topic: where its messages are in the event log.
-        says: one line for people.
+        topic: topic of its messages in the event log.
+        says: one-line description.
         fields: in the order of the stored columns.
-        rules: in the order in which they are tried; the first that is broken is the reason.
-        identity: columns whose content is the event's identity, in the order in which they are hashed.
-        derived: stored columns that no message carries, with dtype and comment.
-        avro_schema: the writer schema of its own binary messages, or None where it has none.
-        confluent_schemas: (schema id, writer schema) of other binary messages that it reads.
-        times: how its timestamps are read.
+        rules: in the order of evaluation; the first broken rule gives the reason code.
+        identity: columns that make up the event's identity, in hashing order.
+        derived: (name, dtype, comment) of stored columns that processing adds.
+        avro_schema: writer schema of our own binary messages, or None.
+        confluent_schemas: (schema id, writer schema) of messages in Confluent framing.
+        times: how its timestamps are parsed.
     """
 
     name: str
@@ -118,18 +118,18 @@ class Feed:
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
-        """Columns of a stored event that depend on the feed, with their dtypes, in order."""
+        """The feed-specific columns of a stored event with their dtypes, in order."""
         own: dict[str, pl.DataType] = {f.column: DTYPES[f.kind] for f in self.fields if f.stored}
         return own | {name: dtype for name, dtype, _ in self.derived}
 
     @property
     def comments(self) -> dict[str, str]:
-        """For each of `columns`, its line for people."""
+        """The description of each of `columns`."""
         own = {f.column: f.says for f in self.fields if f.stored}
         return own | {name: says for name, _, says in self.derived}
 
     def with_aliases(self, aliases: dict[str, str]) -> "Feed":
-        """This feed, also reading each key of `aliases` as the canonical field it maps to."""
+        """Return this feed with further aliases, given as alias -> canonical field name."""
         fields = tuple(
             replace(f, aliases=f.aliases + tuple(a for a, target in aliases.items() if target == f.name))
             for f in self.fields
@@ -137,14 +137,14 @@ class Feed:
         return replace(self, fields=fields)
 
     def identified_by(self, id_field: str) -> "Feed":
-        """This feed with a source's own id for identity: events are the same where it and the event time are.
+        """Return this feed with a source's own id and the event time as the identity.
 
-        The id may be a field of the feed; else it is read beside its fields, and not stored.
+        The id may be a field of the feed. Any other name is read from the message but not stored.
         """
         known = self.field_named(id_field)
         own = known or Field(id_field, "text", "the source's own id", required=True, is_id=True, stored=False)
         column = pl.col(own.column)
-        rule = Rule("missing_field", own.name, column.is_null() | (column == ""), "must be given: it is the identity")
+        rule = Rule("missing_field", own.name, column.is_null() | (column == ""), "must be given: part of the identity")
         return replace(
             self,
             fields=self.fields if known else (*self.fields, own),

@@ -1,6 +1,6 @@
-"""Where the fields of a bid are inside a nested record: our own schema's, another writer's, or OpenRTB's.
+"""Find the fields of a bid in a nested record: our own schema, another writer's, or OpenRTB.
 
-Pure functions of one decoded record (a dict, as JSON and Avro decoders give it).
+Pure functions of one decoded record (a dict, as returned by the JSON and Avro decoders).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +14,11 @@ Record = Mapping[str, Any]
 
 _TARGETING = "targeting"
 _STRUCTURES = (dict, list)
-#: How deep nested records are searched for a field's name.
+#: Maximum depth at which nested records are searched for a field.
 _DEPTH = 8
 
-#: OpenRTB 2.x (IAB Tech Lab, section 3.2): for each field of ours, the places where it may be, first found wins.
-#: OpenRTB has no timestamp of its own; a top-level one (`--set`, `--map`) is taken.
+#: OpenRTB 2.x (IAB Tech Lab, section 3.2): candidate paths of each of our fields; the first match wins.
+#: OpenRTB has no timestamp; a top-level one (from `--set` or `--map`) is used.
 OPENRTB: dict[str, tuple[tuple[str | int, ...], ...]] = {
     "user_id": (("user", "id"), ("user", "buyeruid"), ("device", "ifa")),
     "auction_id": (("id",),),
@@ -40,22 +40,22 @@ OPENRTB_TARGETING: dict[str, tuple[str | int, ...]] = {
 
 
 def flattener(feed: Feed) -> Callable[[Record], dict[str, Any]]:
-    """A function that finds the feed's fields in a nested record: by canonical name, values as they are.
+    """Return a function that extracts the feed's fields from a nested record, by canonical name, values unchanged.
 
-    A name or alias at the top wins, then one in a nested record, outermost first; there it must hold a single value,
-    for a name that holds a whole record there is another thing of the same name. An OpenRTB request (it has a list
-    of `imp`) is looked up by its own paths where no name of ours is at the top.
+    A name or alias at the top level wins, then one in a nested record, outermost first. A nested match must be a
+    scalar: a record or list of that name means something else. An OpenRTB request (it has a list `imp`) is read by
+    the OpenRTB paths, unless one of our names is at the top level.
     """
-    # worked out once: this runs for every record
+    # computed once, because `flatten` runs for every record
     plan = [(f.name, f.names, f.required or f.is_id or f.kind != "text") for f in feed.fields]
 
     def flatten(record: Record) -> dict[str, Any]:
         is_openrtb = isinstance(record.get("imp"), list)
         found = _openrtb(record) if is_openrtb else {}
         nested = _nested(record) if not is_openrtb and dict in map(type, record.values()) else []
-        for field, names, is_judged in plan:
+        for field, names, is_validated in plan:
             value = next((v for name in names if (v := record.get(name)) is not None), None)
-            if field != _TARGETING and isinstance(value, _STRUCTURES) and (is_openrtb or not is_judged):
+            if field != _TARGETING and isinstance(value, _STRUCTURES) and (is_openrtb or not is_validated):
                 value = None
             if value is None and nested:
                 value = _first_within(nested, field, names)
@@ -67,7 +67,7 @@ def flattener(feed: Feed) -> Callable[[Record], dict[str, Any]]:
 
 
 def targeting_text(value: Any) -> str:
-    """Targeting as one JSON object in text, keys in order; text passes as it is."""
+    """Return targeting as the text of one JSON object with sorted keys; text is returned unchanged."""
     if isinstance(value, str):
         return value
     return msgspec.json.encode(value, order="sorted").decode()
@@ -76,12 +76,12 @@ def targeting_text(value: Any) -> str:
 def _openrtb(request: Record) -> dict[str, Any]:
     found = {name: _first(request, places) for name, places in OPENRTB.items()}
     targeting = {name: _at(request, path) for name, path in OPENRTB_TARGETING.items()}
-    given = {name: value for name, value in targeting.items() if value is not None}
-    return {name: value for name, value in (found | {"targeting": given or None}).items() if value is not None}
+    present = {name: value for name, value in targeting.items() if value is not None}
+    return {name: value for name, value in (found | {"targeting": present or None}).items() if value is not None}
 
 
 def _nested(record: Record) -> list[Record]:
-    """The records inside a record, breadth first; `targeting` is a value of ours, not a place to look."""
+    """Return the nested records, breadth first, without `targeting`, which is a field and not a container."""
     level, found = [record], []
     for _ in range(_DEPTH):
         level = [v for holder in level for k, v in holder.items() if isinstance(v, dict) and k != _TARGETING]

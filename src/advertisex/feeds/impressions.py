@@ -3,32 +3,32 @@
 import polars as pl
 
 from advertisex.feeds.feed import Feed, Field, TimeReading
-from advertisex.feeds.rules import usual_rules
+from advertisex.feeds.rules import default_rules
 
 FIELDS = (
-    Field("user_id", "text", "who saw the ad", required=True, is_id=True),
-    Field("timestamp", "time", "when it was shown (UTC)", required=True, aliases=("event_timestamp",)),
-    Field("website", "text", "where it was shown: URL or host, as sent", required=True),
+    Field("user_id", "text", "user who saw the ad", required=True, is_id=True),
+    Field("timestamp", "time", "time the ad was shown (UTC)", required=True, aliases=("event_timestamp",)),
+    Field("website", "text", "site the ad was shown on: URL or host, as sent", required=True),
     Field(
-        "creative_id", "text", "which creative was shown", required=True,
+        "creative_id", "text", "creative shown", required=True,
         aliases=("ad_creative_id", "creative"), is_id=True,
     ),
-    Field("auction_id", "text", "the auction that was won for it", is_id=True),
-    Field("user_agent", "text", "the user's browser, as it names itself", aliases=("ua",)),
+    Field("auction_id", "text", "auction that was won for the impression", is_id=True),
+    Field("user_agent", "text", "User-Agent of the browser", aliases=("ua",)),
 )  # fmt: skip
 
 
 def impressions(times: TimeReading) -> Feed:
-    """The impressions feed, reading timestamps as `times` says."""
+    """Return the impressions feed with the given timestamp settings."""
     return Feed(
         name="impressions",
         topic="ad_impressions",
-        says="one row for each ad that was shown",
+        says="one row per ad shown",
         fields=FIELDS,
-        rules=usual_rules(FIELDS, times),
+        rules=default_rules(FIELDS, times),
         identity=("user_id", "event_time", "website", "creative_id"),
         derived=(
-            ("domain", pl.String(), "registered domain of the website, by the Public Suffix List"),
+            ("domain", pl.String(), "registered domain of the website (Public Suffix List)"),
             ("campaign_id", pl.String(), "campaign of the creative, from the catalogue"),
             ("advertiser_id", pl.String(), "advertiser of the creative, from the catalogue"),
         ),

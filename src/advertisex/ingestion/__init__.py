@@ -1,1 +1,1 @@
-"""."""
+"""Ingestion: read sources and append their records to the event log."""

@@ -1,4 +1,4 @@
-"""An HTTP API as a source: one GET is one poll, and its body is read as a file would be."""
+"""HTTP APIs as sources: each poll is one GET, and its body is read like a file."""
 
 import time
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ from advertisex.ingestion.records import Chunk
 from advertisex.ingestion.stream import Stream, decompressed
 
 BODY_BYTES = 256 * 2**20
-#: The longest wait between two attempts, and the longest Retry-After that is waited for.
+#: The longest wait between two attempts, and the longest Retry-After that is honoured, in seconds.
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
-#: A server that keeps on dripping bytes is given up after so many times the timeout.
-_PATIENCE = 20
+#: A body that trickles in is abandoned after this many timeouts.
+_BODY_TIMEOUTS = 20
 _REDIRECTS = 10
-#: The answers that a later try may mend: timeouts, "too early", "too many", and the server's own failures.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-_PLAIN: Format = "json"
+#: Retryable statuses: timeout, too early, too many requests, and server errors.
+_RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
+_DEFAULT_FORMAT: Format = "json"
 _SECRETS = ("token", "key", "secret", "password", "passwd", "signature", "sig", "auth", "credential")
 
 
 def redacted(url: str | httpx.URL) -> str:
-    """A URL that can be shown: without user, password, fragment, and the values of parameters that sound secret."""
+    """Return a URL that is safe to show: without user info, fragment, or values of secret-looking parameters."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
@@ -45,25 +45,25 @@ def redacted(url: str | httpx.URL) -> str:
 
 
 def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
-    """The records of one answer; asked for again, up to `max_attempts` times, when it fails in a passing way.
+    """Yield the records of one response; transient failures are retried, up to `max_attempts` attempts.
 
-    The first wait is `retry_wait`, and each is twice the one before, with jitter; Retry-After overrides it.
+    The first wait is `retry_wait` seconds, and each further wait doubles, with jitter. Retry-After overrides the wait.
 
     Raises:
-        SourceUnavailable: no attempt succeeded.
-        SourceError: it failed in a way that trying again cannot mend.
+        SourceUnavailable: every attempt failed.
+        SourceError: the request failed in a way that a retry cannot fix.
     """
 
-    def again(error: Exception) -> bool | float:
+    def should_retry(error: Exception) -> bool | float:
         if not isinstance(error, SourceUnavailable):
             return False
         if error.retry_after is None:
             return True
         return error.retry_after <= LONGEST_RETRY_AFTER and error.retry_after
 
-    body, kind = b"", _PLAIN
+    body, kind = b"", _DEFAULT_FORMAT
     for attempt in stamina.retry_context(
-        on=again,
+        on=should_retry,
         attempts=options.max_attempts,
         timeout=None,
         wait_initial=options.retry_wait,
@@ -76,31 +76,31 @@ def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
 
 
 def read_body(url: str, body: bytes, kind: Format, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
-    """The records of an answer's body."""
+    """Yield the records of a response body."""
     with decompressed(Stream(BytesIO(body), redacted(url))) as stream:
-        yield from read_stream(stream, feed, options, otherwise=kind)
+        yield from read_stream(stream, feed, options, fallback=kind)
 
 
 def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
-    """One GET: the body, and the format to take it for if its bytes do not tell.
+    """Send one GET. Return the body, and the format to assume if the content does not show one.
 
-    The whole body is held before a record of it is used, so that an answer that is cut short is no answer.
+    The whole body is read before any record is used, so that a truncated response yields nothing.
 
     Raises:
-        ConfigurationError: the URL or a header is none.
-        SourceUnavailable: it failed in a way that a later try may mend.
-        SourceError: it failed otherwise.
+        ConfigurationError: the URL or a header is invalid.
+        SourceUnavailable: the request failed in a way that a retry may fix.
+        SourceError: the request failed for another reason.
     """
     where = redacted(url)
-    answered: list[httpx.Response] = []
+    responses: list[httpx.Response] = []
     try:
-        with httpx.Client(timeout=options.timeout, event_hooks={"response": [answered.append]}) as client:
+        with httpx.Client(timeout=options.timeout, event_hooks={"response": [responses.append]}) as client:
             request = client.build_request("GET", url, headers=options.headers)
             for _ in range(_REDIRECTS):
                 response = client.send(request, stream=True)
                 try:
                     if response.next_request is None:
-                        return _answer(response, where, options.timeout)
+                        return _read_response(response, where, options.timeout)
                     request = _redirected(request, response, options, where)
                 finally:
                     response.close()
@@ -111,63 +111,63 @@ def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
         UnicodeError,
         OverflowError,
     ) as error:
-        if answered:  # so the user's own URL is one; what cannot be asked for is where the server sends us
+        if responses:  # the user's own URL worked, so the redirect target is invalid
             raise SourceError(
-                f"it redirects to what cannot be asked for: {error}", where=where, hint="check the URL"
+                f"the server redirects to an invalid URL: {error}", where=where, hint="check the URL"
             ) from error
         raise ConfigurationError(
-            f"cannot be asked for: {error}", where=where, hint="check the URL and headers"
+            f"invalid URL or header: {error}", where=where, hint="check the URL and the headers"
         ) from error
     except httpx.HTTPError as error:
         raise _unavailable(error, where) from error
-    raise SourceError(f"it redirects more than {_REDIRECTS} times", where=where, hint="check the URL")
+    raise SourceError(f"more than {_REDIRECTS} redirects", where=where, hint="check the URL")
 
 
-def _answer(response: httpx.Response, where: str, timeout: float) -> tuple[bytes, Format]:
+def _read_response(response: httpx.Response, where: str, timeout: float) -> tuple[bytes, Format]:
     status = response.status_code
     if status == 204:
         return b"", "json"
     if status != 200:
-        raise _refused(response, where)
+        raise _status_error(response, where)
     parts: list[bytes] = []
-    weight = 0
-    give_up = time.monotonic() + _PATIENCE * timeout
+    size = 0
+    deadline = time.monotonic() + _BODY_TIMEOUTS * timeout
     for part in response.iter_bytes():
         parts.append(part)
-        weight += len(part)
-        if weight > BODY_BYTES:
+        size += len(part)
+        if size > BODY_BYTES:
             raise SourceError(
-                f"the body is larger than {BODY_BYTES >> 20} MiB (status 200)",
+                f"the response body is larger than {BODY_BYTES >> 20} MiB",
                 where=where,
-                hint="ask for less at a time",
+                hint="request less data per poll",
             )
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             raise SourceUnavailable(
-                f"the body did not end within {_PATIENCE * timeout:g} s (status 200)",
+                f"the response body was not complete within {_BODY_TIMEOUTS * timeout:g} s",
                 where=where,
-                hint="ask for less at a time, or give it longer with the setting api.timeout",
+                hint="request less data per poll, or raise the setting api.timeout",
             )
     body = b"".join(parts)
     content = response.headers.get("content-type", "").lower()
     if body.lstrip()[:1] == b"<" or ("html" in content and body.lstrip()[:1] not in (b"{", b"[")):
         raise SourceUnavailable(
-            "it answered with a web page instead of records (status 200)",
+            "the server returned an HTML page instead of records (status 200)",
             where=where,
-            hint="check the URL, and whether it wants a login: headers are the setting api.headers",
+            hint="check the URL; if it needs a login, add the headers to the setting api.headers",
         )
     return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else "json"
 
 
 def _redirected(request: httpx.Request, response: httpx.Response, options: IngestOptions, where: str) -> httpx.Request:
-    """The request that a redirect asks for, which may neither drop the encryption nor carry secrets elsewhere."""
+    """Return the request for a redirect. It must not downgrade to http; another host does not get our headers."""
     following = response.next_request
     assert following is not None
     if request.url.scheme == "https" and following.url.scheme != "https":
         raise SourceError(
-            f"it redirects from https to {redacted(following.url)}, which is not encrypted "
+            f"the server redirects from https to {redacted(following.url)}, which is not encrypted "
             f"(status {response.status_code})",
             where=where,
-            hint="give the address that it redirects to, if that is what you want",
+            hint="if this is intended, use the redirect target as the URL",
         )
     if following.url.netloc != request.url.netloc:
         for name in options.headers:
@@ -175,41 +175,41 @@ def _redirected(request: httpx.Request, response: httpx.Response, options: Inges
     return following
 
 
-def _refused(response: httpx.Response, where: str) -> SourceError:
+def _status_error(response: httpx.Response, where: str) -> SourceError:
     status = response.status_code
-    what = f"it answered with status {status} {response.reason_phrase}".rstrip()
-    if status in _PASSING or status >= 500:
+    what = f"the server returned status {status} {response.reason_phrase}".rstrip()
+    if status in _RETRYABLE or status >= 500:
         wait = _retry_after(response.headers.get("retry-after"))
-        hint = "try again later" if wait is None else f"it asks to be left alone for {wait:.0f} s"
+        hint = "try again later" if wait is None else f"retry after {wait:.0f} s, as the server asks"
         return SourceUnavailable(what, where=where, hint=hint, retry_after=wait)
     if status in (401, 403):
-        return SourceError(what, where=where, hint="check the credentials: headers are the setting api.headers")
+        return SourceError(what, where=where, hint="check the credentials in the setting api.headers")
     return SourceError(what, where=where, hint="check the URL")
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Retry-After in seconds: a number, or a date; None where there is none that can be read."""
+    """Parse Retry-After, a number of seconds or an HTTP date. Return seconds, or None if absent or invalid."""
     if value is None:
         return None
     if value.strip().isdecimal():
         return float(value)
     try:
-        moment = parsedate_to_datetime(value)
+        retry_at = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    if retry_at.tzinfo is None:
+        retry_at = retry_at.replace(tzinfo=UTC)
+    return max(0.0, (retry_at - datetime.now(UTC)).total_seconds())
 
 
 def _unavailable(error: httpx.HTTPError, where: str) -> SourceUnavailable:
     match error:
         case httpx.TimeoutException():
-            what, hint = "it did not answer in time", "try again later, or give it longer with the setting api.timeout"
+            what, hint = "the request timed out", "try again later, or raise the setting api.timeout"
         case httpx.ConnectError():
-            what, hint = f"cannot be reached: {error}", "check the address, and that the server is up"
+            what, hint = f"could not connect: {error}", "check the address, and that the server is up"
         case httpx.RemoteProtocolError():
-            what, hint = f"the answer was cut short: {error}", "try again later"
+            what, hint = f"the response was truncated: {error}", "try again later"
         case _:
-            what, hint = f"the answer cannot be read: {error or type(error).__name__}", "try again later"
+            what, hint = f"could not read the response: {error or type(error).__name__}", "try again later"
     return SourceUnavailable(what, where=where, hint=hint)

@@ -1,4 +1,4 @@
-"""Avro's container format: the header, and the blocks between their sync markers, found again after damage."""
+"""Read the Avro container format: the header and the blocks. Resynchronises at the next sync marker after damage."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from advertisex.ingestion.stream import BLOCK, Stream
 
 MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
-#: A block of more bytes than this is taken for damage: no writer makes one.
+#: A larger block is treated as damage: no writer creates one.
 _BLOCK_BYTES = 256 * 2**20
-#: How much may be read again in search of the next block. A hostile file could ask for it at every block.
+#: How many bytes may be read again in search of the next block; bounds the cost of a hostile file.
 _REREAD_BYTES = 2 * 2**30
 _VARINT_BYTES = 10
 _HEADER_BYTES = 64 * 2**20
@@ -20,7 +20,7 @@ _HEADER_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a container says of itself."""
+    """The header of a container."""
 
     schema: Any
     codec: str
@@ -29,14 +29,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block as it stands in the file.
+    """A block as stored in the file.
 
     Attributes:
-        number: from 1.
-        position: where it begins, in bytes from the start of the (decompressed) file.
-        count: how many records it says to hold.
-        data: its compressed bytes; where it is damaged, all bytes up to the next sync marker.
-        damage: what is wrong with its frame; empty where nothing is.
+        number: its number, from 1.
+        position: byte offset of its start in the (decompressed) file.
+        count: declared number of records.
+        data: its compressed bytes; for a damaged block, all bytes up to the next sync marker.
+        damage: what is wrong with its framing; empty if intact.
     """
 
     number: int
@@ -47,13 +47,13 @@ class Block:
 
 
 class Container:
-    """Takes a container apart.
+    """Splits a container into its blocks.
 
     Args:
-        stream: at its first byte.
+        stream: the container, at its first byte.
 
     Raises:
-        SourceError: the header cannot be read.
+        SourceError: the header could not be read.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -64,99 +64,99 @@ class Container:
             self.header = self._read_header()
         except (ValueError, EOFError, RecursionError) as error:
             raise SourceError(
-                f"this is no Avro container: {error}",
+                f"not a valid Avro container: {error}",
                 where=stream.name,
-                hint="write the file anew, or name its format with --format",
+                hint="write the file again, or set the format with --format",
             ) from error
 
     def blocks(self) -> Iterator[Block]:
-        """The blocks in order; a damaged one says so, and reading goes on behind the next sync marker.
+        """Yield the blocks in order. Damaged ones are marked, and reading continues after the next sync marker.
 
         Raises:
-            SourceError: the stream fails.
+            SourceError: the stream failed.
         """
         number = 0
         while self._stream.peek(1):
             number += 1
             start = self._position
-            taken = bytearray()
+            consumed = bytearray()
             try:
-                count, size = self._long(taken), self._long(taken)
+                count, size = self._read_long(consumed), self._read_long(consumed)
                 if count < 0 or not 0 <= size <= _BLOCK_BYTES:
-                    raise ValueError(f"it claims {count} records in {size} bytes")
-                data = self._exactly(size, taken)
-                if self._exactly(_SYNC_BYTES, taken) != self.header.sync:
+                    raise ValueError(f"it declares {count} records in {size} bytes")
+                data = self._read_exactly(size, consumed)
+                if self._read_exactly(_SYNC_BYTES, consumed) != self.header.sync:
                     raise ValueError("no sync marker follows it")
                 yield Block(number, start, count, data)
             except (ValueError, EOFError) as error:
-                self._give_back(taken)
-                for part in self._up_to_sync() if self._reread < _REREAD_BYTES else self._rest():
+                self._push_back(consumed)
+                for part in self._up_to_sync() if self._reread < _REREAD_BYTES else self._remaining():
                     yield Block(number, start, 0, part, damage=str(error))
 
     def _read_header(self) -> Header:
-        if self._exactly(len(MAGIC)) != MAGIC:
-            raise ValueError("its first bytes are others")
+        if self._read_exactly(len(MAGIC)) != MAGIC:
+            raise ValueError("wrong magic bytes")
         meta: dict[str, bytes] = {}
-        while count := self._long():
+        while count := self._read_long():
             if count < 0:
                 count = -count
-                self._long()
+                self._read_long()
             for _ in range(count):
-                key = self._bytes().decode()
-                meta[key] = self._bytes()
+                key = self._read_bytes().decode()
+                meta[key] = self._read_bytes()
         if "avro.schema" not in meta:
-            raise ValueError("its header holds no schema")
+            raise ValueError("the header has no schema")
         codec = meta.get("avro.codec", b"null").decode()
-        return Header(json.loads(meta["avro.schema"]), codec, self._exactly(_SYNC_BYTES))
+        return Header(json.loads(meta["avro.schema"]), codec, self._read_exactly(_SYNC_BYTES))
 
     def _up_to_sync(self) -> Iterator[bytes]:
-        """The bytes up to the next sync marker or the end, in bounded pieces; the marker is skipped."""
+        """Yield the bytes up to the next sync marker or the end, in bounded pieces, and skip the marker."""
         sync = self.header.sync
         while True:
             seen = self._stream.peek(BLOCK + _SYNC_BYTES)
             found = seen.find(sync)
             if found >= 0:
                 if found:
-                    yield self._exactly(found)
-                self._exactly(_SYNC_BYTES)
+                    yield self._read_exactly(found)
+                self._read_exactly(_SYNC_BYTES)
                 return
             if len(seen) < BLOCK + _SYNC_BYTES:
                 if seen:
-                    yield self._exactly(len(seen))
+                    yield self._read_exactly(len(seen))
                 return
-            # the last bytes may be the beginning of a marker
-            yield self._exactly(BLOCK)
+            # the last bytes may be the start of a marker
+            yield self._read_exactly(BLOCK)
 
-    def _rest(self) -> Iterator[bytes]:
+    def _remaining(self) -> Iterator[bytes]:
         while part := self._stream.read(BLOCK):
             self._position += len(part)
             yield part
 
-    def _exactly(self, size: int, taken: bytearray | None = None) -> bytes:
+    def _read_exactly(self, size: int, consumed: bytearray | None = None) -> bytes:
         data = self._stream.read(size)
         self._position += len(data)
-        if taken is not None:
-            taken += data
+        if consumed is not None:
+            consumed += data
         if len(data) < size:
-            raise EOFError("the file ends too early")
+            raise EOFError("unexpected end of file")
         return data
 
-    def _give_back(self, taken: bytearray) -> None:
-        self._stream.give_back(bytes(taken))
-        self._position -= len(taken)
-        self._reread += len(taken)
+    def _push_back(self, consumed: bytearray) -> None:
+        self._stream.push_back(bytes(consumed))
+        self._position -= len(consumed)
+        self._reread += len(consumed)
 
-    def _bytes(self) -> bytes:
-        size = self._long()
+    def _read_bytes(self) -> bytes:
+        size = self._read_long()
         if not 0 <= size <= _HEADER_BYTES:
-            raise ValueError(f"its header claims a text of {size} bytes")
-        return self._exactly(size)
+            raise ValueError(f"the header declares a string of {size} bytes")
+        return self._read_exactly(size)
 
-    def _long(self, taken: bytearray | None = None) -> int:
-        """A number in Avro's zigzag notation."""
+    def _read_long(self, consumed: bytearray | None = None) -> int:
+        """Read a zigzag varint."""
         number = 0
         for shift in range(0, 7 * _VARINT_BYTES, 7):
-            (byte,) = self._exactly(1, taken)
+            (byte,) = self._read_exactly(1, consumed)
             number |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return (number >> 1) ^ -(number & 1)
@@ -164,7 +164,7 @@ class Container:
 
 
 def write_long(number: int) -> bytes:
-    """A number that is not negative, in Avro's notation."""
+    """Encode a non-negative number as a zigzag varint."""
     number <<= 1
     out = bytearray()
     while number > 0x7F:

@@ -1,4 +1,4 @@
-"""The codecs of Avro's container files, each bounded: a small block may not become a mountain."""
+"""Codecs of Avro container files. The decompressed size is bounded, against decompression bombs."""
 
 import bz2
 import lzma
@@ -16,33 +16,33 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-#: The most that a block may hold once it is decompressed. Writers flush at a few MiB at most.
+#: Maximum decompressed size of a block in bytes. Writers flush at a few MiB at most.
 BLOCK_BYTES = 128 * 2**20
 
-#: What the codecs raise for bytes that they did not write.
+#: What the codecs raise for corrupt input.
 UNREADABLE = (
     ValueError, EOFError, OSError, struct.error, zlib.error, lzma.LZMAError, zstd.ZstdError,
     cramjam.DecompressionError, lz4.block.LZ4BlockError,
 )  # fmt: skip
 
 
-def _bounded(made: Callable[[], Any]) -> Callable[[bytes], bytes]:
-    """A codec whose decompressor takes the most that it may give out."""
+def _bounded(new_decompressor: Callable[[], Any]) -> Callable[[bytes], bytes]:
+    """Return a codec for a decompressor that accepts a maximum output size."""
 
     def decompress(block: bytes) -> bytes:
-        return _checked(made().decompress(block, BLOCK_BYTES + 1))
+        return _checked(new_decompressor().decompress(block, BLOCK_BYTES + 1))
 
     return decompress
 
 
 def _zstandard(block: bytes) -> bytes:
     out = b""
-    while block:  # a writer may put several frames into a block
+    while block:  # a block may contain several frames
         frame = zstd.ZstdDecompressor()
         out += frame.decompress(block, BLOCK_BYTES + 1 - len(out))
         _checked(out)
         if not frame.eof:
-            raise EOFError("the compressed data ends too early")
+            raise EOFError("the compressed data is truncated")
         block = frame.unused_data
     return out
 

@@ -1,4 +1,4 @@
-"""A record of any shape, put into our own schema for bids."""
+"""Encode a record of any shape in our own Avro schema for bids."""
 
 import math
 import re
@@ -21,52 +21,51 @@ from advertisex.ingestion.json_message import plain
 _SCHEMA = parse_schema(AVRO_SCHEMA)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _TARGETING = "targeting"
-#: Where our own schema has a field, so that our own shape is read as what it is.
-_PLACES: dict[str, str] = {
+#: field -> part of our own schema that contains it.
+_PARTS: dict[str, str] = {
     field["name"]: part["name"]
     for part in AVRO_SCHEMA["fields"]
     if isinstance(part["type"], dict) and part["type"]["type"] == "record"
     for field in part["type"]["fields"]
 }
-_NO_TIME = (None, "")
+_EMPTY = (None, "")
 
 
 class _DoesNotFitError(Exception):
-    """A value that our schema has no place for."""
+    """A value does not fit the schema."""
 
 
 def bid_encoder(feed: Feed) -> Callable[[dict[str, Any]], bytes | None]:
-    """A function that makes a record a message of our schema.
+    """Return a function that encodes a record as a message of our schema.
 
-    It gives None for a record that lacks a user or a time, or holds a value that does not fit. Fields are found as
-    processing finds them (see `flattener`). A value is never bent to fit: what is no text, number or time goes on as
-    JSON instead.
+    It returns None for a record without a user or a time, or with a value that does not fit the schema; such a record
+    is sent as JSON instead, unchanged. Fields are found as in processing (see `flattener`).
     """
     flatten = flattener(feed)
-    # worked out once: this runs for every record
+    # computed once, because `encode` runs for every record
     plan = [(f.name, _CONVERT.get(f.name, _as_text), f.name in _CONVERT) for f in feed.fields]
-    foreign = [f.name for f in feed.fields if f.name not in _PLACES and f.name != _TARGETING]
+    foreign = [f.name for f in feed.fields if f.name not in _PARTS and f.name != _TARGETING]
 
     def encode(record: dict[str, Any]) -> bytes | None:
         found = flatten(record)
         values: dict[str, Any] = {}
         try:
-            for field, convert, always in plan:
+            for field, convert, always_convert in plan:
                 value = found.get(field)
-                values[field] = convert(value) if always or type(value) is not str else value
+                values[field] = convert(value) if always_convert or type(value) is not str else value
         except _DoesNotFitError:
             return None
-        if not values["user_id"] or values["timestamp"] in _NO_TIME:
+        if not values["user_id"] or values["timestamp"] in _EMPTY:
             return None
-        # a field that the settings gave to the feed and our schema does not have
+        # a field that was added in the settings and is not in our schema
         if foreign and any(values[name] is not None for name in foreign):
             return None
-        # the writer takes from each part what the schema has there
+        # the writer picks the fields of each part from `values`
         datum = {"user_info": values, "auction": values, _TARGETING: values[_TARGETING] or {}}
         body = BytesIO()
         try:
             schemaless_writer(body, _SCHEMA, datum)
-        except (ValueError, TypeError, OverflowError):  # a surrogate, or a time that 64 bits cannot hold
+        except (ValueError, TypeError, OverflowError):  # a lone surrogate, or a time outside 64 bits
             return None
         return frame(body.getvalue())
 
@@ -95,7 +94,7 @@ def _as_text(value: Any) -> str | None:
 def _as_time(value: Any) -> datetime | str | None:
     match value:
         case datetime():
-            # without a zone it is no moment yet: text, for processing to read in the zone that the settings name
+            # a naive time becomes text; processing reads it in the zone from the settings
             return value.isoformat() if value.tzinfo is None else value.astimezone(UTC)
         case date():
             return value.isoformat()

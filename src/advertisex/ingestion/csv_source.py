@@ -1,4 +1,4 @@
-"""CSV: text rows become dicts of text, in bounded memory. What is no row goes on as its raw bytes."""
+"""Read CSV rows as dicts of text, in bounded memory. Malformed rows are passed on as raw bytes."""
 
 import csv
 import io
@@ -12,29 +12,29 @@ from advertisex.ingestion.stream import Stream
 
 DELIMITERS = ",;\t|"
 _CHUNK_ROWS = 5_000
-#: A record that is still open after so much text has lost its closing quote.
+#: A record that is still open after this many characters has lost its closing quote.
 RECORD_CHARS = 2**20
-#: How often the text after a lost quote is read again. A hostile file could ask for it at every line.
+#: How often the lines after an unclosed quote are read again; bounds the cost of a hostile file.
 _RESCANS = 64
-#: What `surrogateescape` makes of bytes that are no UTF-8.
+#: How `surrogateescape` represents bytes that are not UTF-8.
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-class _Unclosed(Exception):
-    """The text ended, or grew too long, within a quoted field."""
+class _UnclosedQuote(Exception):
+    """The text ended, or the record grew too long, inside a quoted field."""
 
     def __init__(self, *, at_end: bool) -> None:
         super().__init__()
         self.at_end = at_end
 
 
-#: From the header of a file to the names of its columns, as many; None where it names none that is known.
+#: Maps the header cells to as many column names; None if the header has no known column.
 Naming = Callable[[list[str]], list[str] | None]
 
 
 class _UntilFailure(io.BufferedIOBase):
-    """A stream that ends where it fails, so that the text before the failure is still read as lines."""
+    """A stream that ends where it fails, so that the text before the failure is still read."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__()
@@ -58,14 +58,14 @@ class _UntilFailure(io.BufferedIOBase):
 
 
 class CsvReader:
-    """Reads rows from text that comes as lines, remembering what each record looked like.
+    """Reads rows, and keeps the original text of each record for malformed ones.
 
     Args:
-        stream: its bytes; UTF-8 (a BOM is dropped), or UTF-16 with a BOM.
-        columns: the names of the columns; empty when the first record holds them.
-        delimiter: None finds it in the first line.
-        known: gives the names of the columns, given the header.
-        wait: leave a record that is still open at the end unread, since its rest may be yet to come.
+        stream: UTF-8 (a BOM is dropped), or UTF-16 with a BOM.
+        columns: column names; empty if the first record is the header.
+        delimiter: None detects it in the first line.
+        name_columns: maps the header to column names.
+        wait: leave an open record at the end in `unread`, because the file may still grow.
     """
 
     def __init__(
@@ -74,32 +74,32 @@ class CsvReader:
         *,
         columns: Sequence[str] = (),
         delimiter: str | None = None,
-        known: Naming = list,
+        name_columns: Naming = list,
         wait: bool = False,
     ) -> None:
         self.name = stream.name
         self.columns = list(columns)
         self.delimiter = delimiter
         self.unread = ""
-        self._known = known
+        self._name_columns = name_columns
         self._wait = wait
         self._rescans = 0
         encoding = "utf-16" if stream.peek(2)[:2] in _UTF16 else "utf-8-sig"
         errors = "replace" if encoding == "utf-16" else "surrogateescape"
-        # newline="": line ends within quotes are data; csv wants to see them
+        # newline="": the csv module needs the original line ends, which are data inside quotes
         self._bytes = _UntilFailure(stream)
         self._text = io.TextIOWrapper(self._bytes, encoding=encoding, errors=errors, newline="")
-        self._again: deque[str] = deque()
+        self._pushed_back: deque[str] = deque()
         self._held: list[str] = []
 
     def chunks(self) -> Iterator[Chunk]:
-        """The records, a few thousand at a time.
+        """Yield the records, a few thousand at a time.
 
         Raises:
-            SourceError: the stream fails; the header cannot be read, names a column twice or none that is known; a
-                line is larger than a message may be.
+            SourceError: the stream failed; the header could not be read, repeats a column or has no known column; or
+                a line exceeds the maximum message size.
         """
-        # a limit of the whole process; ours is RECORD_CHARS, and a longer field is no reason to stop
+        # process-wide limit; RECORD_CHARS is our own, and a longer field is not an error
         csv.field_size_limit(2**31 - 1)
         chunk: Chunk = []
         for record in self._records():
@@ -113,52 +113,52 @@ class CsvReader:
 
     def _records(self) -> Iterator[Record]:
         if self.delimiter is None:
-            self.delimiter = self._detected()
+            self.delimiter = self._detect_delimiter()
         while True:
             try:
                 yield from self._rows(csv.reader(self._lines(), delimiter=self.delimiter))
                 return
-            except _Unclosed as unclosed:
-                if unclosed.at_end and self._wait:
+            except _UnclosedQuote as error:
+                if error.at_end and self._wait:
                     self.unread = "".join(self._held)
                     return
-                self._expect_columns()
-                yield from self._resumed()
+                self._require_header()
+                yield from self._rescan()
             except csv.Error:
-                self._expect_columns()
-                yield self._raw()
+                self._require_header()
+                yield self._take_raw()
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[Record]:
         held, columns = self._held, self.columns
-        width, nameless = len(columns), columns.count("")
+        width, unnamed = len(columns), columns.count("")
         for row in reader:
             text = held[0] if len(held) == 1 else "".join(held)
             if not text.isascii() and _UNDECODED.search(text):
-                self._expect_columns()
-                yield self._raw()
+                self._require_header()
+                yield self._take_raw()
             elif not row:
                 held.clear()
             elif not columns:
                 self._take_header(row)
-                columns, width, nameless = self.columns, len(self.columns), self.columns.count("")
+                columns, width, unnamed = self.columns, len(self.columns), self.columns.count("")
             elif len(row) > width and any(row[width:]):
-                yield self._raw()
-            elif nameless > 1:  # a single one is a column like others: pandas writes its index so
+                yield self._take_raw()
+            elif unnamed > 1:  # a single one is an ordinary column: pandas writes its index like this
                 record = _named_cells(columns, row)
-                raw = self._raw()
+                raw = self._take_raw()
                 yield raw if record is None else record
             else:
                 held.clear()
-                # shorter: the absent columns are absent, for validation to judge field by field
+                # a shorter row lacks the last columns; validation checks them field by field
                 yield dict(zip(columns, row, strict=False))
 
-    def _expect_columns(self) -> None:
-        """A record that cannot be read may be the header; to take the row after it for the header misreads them all."""
+    def _require_header(self) -> None:
+        """Raise if the header is still missing: the malformed record may be it, and no later row is."""
         if not self.columns:
             raise SourceError(
-                "the header cannot be read",
+                "could not read the header",
                 where=f"{self.name}:1",
-                hint="write it as UTF-8, or name the columns with --columns",
+                hint="encode it as UTF-8, or name the columns with --columns",
             )
 
     def _take_header(self, row: list[str]) -> None:
@@ -166,14 +166,14 @@ class CsvReader:
         twice = sorted({name for name in row if name and row.count(name) > 1})
         if twice:
             raise SourceError(
-                f"the header names a column twice: {', '.join(map(repr, twice))}",
+                f"duplicate column in the header: {', '.join(map(repr, twice))}",
                 where=f"{self.name}:1",
-                hint="rename one of them, or name the columns with --columns and drop the header",
+                hint="rename one of them, or drop the header and name the columns with --columns",
             )
-        named = self._known(row)
+        named = self._name_columns(row)
         if named is None:
             raise SourceError(
-                f"none of the {len(row)} columns of the header is a field",  # their names may be a user's data
+                f"none of the {len(row)} columns in the header is a field",  # not shown: it may be a data row
                 where=f"{self.name}:1",
                 hint="name the columns with --columns, or map them with --map",
             )
@@ -181,21 +181,21 @@ class CsvReader:
         self.columns = named
 
     def _lines(self) -> Iterator[str]:
-        """Physical lines with their ends; those of the record being read are held until it is done."""
-        held, again = self._held, self._again
-        weight = 0
+        """Yield physical lines with their line ends; the lines of the current record are held until it is complete."""
+        held, pushed_back = self._held, self._pushed_back
+        size = 0
         while True:
             if not held:
-                weight = 0
-            line = again.popleft() if again else self._physical_line()
+                size = 0
+            line = pushed_back.popleft() if pushed_back else self._physical_line()
             if not line:
                 if held:
-                    raise _Unclosed(at_end=True)
+                    raise _UnclosedQuote(at_end=True)
                 return
             held.append(line)
-            weight += len(line)
-            if weight > RECORD_CHARS:
-                raise _Unclosed(at_end=False)
+            size += len(line)
+            if size > RECORD_CHARS:
+                raise _UnclosedQuote(at_end=False)
             yield line
 
     def _physical_line(self) -> str:
@@ -203,44 +203,44 @@ class CsvReader:
         if len(line) <= RECORD_CHARS:
             return line
         parts = [line]
-        weight = len(line)
+        size = len(line)
         while not parts[-1].endswith(("\n", "\r")) and (part := self._text.readline(RECORD_CHARS + 1)):
             parts.append(part)
-            weight += len(part)
-            if weight > MESSAGE_BYTES:
+            size += len(part)
+            if size > MESSAGE_BYTES:
                 raise SourceError(
                     f"a line is longer than {MESSAGE_BYTES >> 20} MiB",
                     where=self.name,
-                    hint="if this is no CSV, name its format with --format",
+                    hint="if this is not CSV, set the format with --format",
                 )
         return "".join(parts)
 
-    def _resumed(self) -> Iterator[Record]:
-        """The first held line as it is; the others are read again, for a quote that was lost swallowed them."""
+    def _rescan(self) -> Iterator[Record]:
+        """Yield the first held line raw and read the others again, because an unclosed quote swallowed them."""
         held = self._held.copy()
         self._rescans += 1
         self._held.clear()
         if self._rescans > _RESCANS:
             yield from (_bytes(line) for line in held if line.strip("\r\n"))
             return
-        self._again.extendleft(reversed(held[1:]))
+        self._pushed_back.extendleft(reversed(held[1:]))
         yield _bytes(held[0])
 
-    def _raw(self) -> bytes:
+    def _take_raw(self) -> bytes:
         text = "".join(self._held)
         self._held.clear()
         return _bytes(text)
 
-    def _detected(self) -> str:
-        """The delimiter that the first line holds most often outside of quotes; the comma where it holds none."""
+    def _detect_delimiter(self) -> str:
+        """Return the most frequent delimiter outside quotes in the first line; the comma if there is none."""
         line = self._physical_line()
-        self._again.append(line)
+        self._pushed_back.append(line)
         bare = re.sub(r'"[^"]*"', "", line)
         return max(DELIMITERS, key=bare.count)
 
 
 def _named_cells(columns: list[str], row: list[str]) -> dict[str, str] | None:
-    """The cells by column, without empty ones that have no name; None where one would hide another without a name."""
+    """Return the cells by column, without empty unnamed ones; None if two unnamed cells would collide."""
     cells = [(name, cell) for name, cell in zip(columns, row, strict=False) if name or cell]
     record = dict(cells)
     return record if len(record) == len(cells) else None
@@ -251,15 +251,15 @@ def _bytes(text: str) -> bytes:
 
 
 def read_csv(
-    stream: Stream, *, columns: Sequence[str] = (), delimiter: str | None = None, known: Naming = list
+    stream: Stream, *, columns: Sequence[str] = (), delimiter: str | None = None, name_columns: Naming = list
 ) -> Iterator[Chunk]:
-    """The rows of a stream as dicts of text; see `CsvReader` for what it accepts.
+    """Yield the rows of a stream as dicts of text; see `CsvReader` for the arguments.
 
-    A row with fewer cells than columns leaves the last ones out. A row with more, unless those are empty, a row that
-    is not UTF-8, and a line whose quote is never closed (the lines after it are read as rows again) go on as raw bytes.
-    Where several columns have no name, their empty cells are left out; a row that fills more than one goes on raw.
+    A row with fewer cells than columns lacks the last ones. Passed on as raw bytes are: a row with surplus non-empty
+    cells, a row that is not UTF-8, and a line with an unclosed quote (the lines after it are read again as rows).
+    If several columns have no name, their empty cells are dropped; a row that fills more than one is passed on raw.
 
     Raises:
         SourceError: see `CsvReader.chunks`.
     """
-    return CsvReader(stream, columns=columns, delimiter=delimiter, known=known).chunks()
+    return CsvReader(stream, columns=columns, delimiter=delimiter, name_columns=name_columns).chunks()

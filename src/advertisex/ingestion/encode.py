@@ -1,4 +1,4 @@
-"""Records become messages: JSON, or the feed's own Avro where it has a schema."""
+"""Encode records as messages: JSON, or Avro if the feed has its own schema."""
 
 from collections.abc import Callable
 
@@ -13,15 +13,15 @@ _BYTES_ONLY = {bytes}
 
 
 def encoder(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None) -> Callable[[Chunk], list[bytes]]:
-    """A function that encodes chunks of records for one feed.
+    """Return a function that encodes chunks of records of one feed.
 
     Args:
-        feed: says how its records are encoded.
-        mapping: how columns become fields.
-        unmatched: see `Mapping.for_feed`.
+        feed: feed of the records; its schema decides the encoding.
+        mapping: how columns map to fields.
+        unmatched: see `FieldMapping.for_feed`.
 
     Raises:
-        ConfigurationError: the mapping names no field of the feed.
+        ConfigurationError: the mapping names an unknown field.
     """
     transform = mapping.for_feed(feed, unmatched) if mapping else None
     binary = bid_encoder(feed) if feed.avro_schema is not None else None
@@ -31,7 +31,7 @@ def encoder(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None
             if transform is None:
                 return record
             try:
-                # values stay raw, so that what is not mapped reaches the log exactly as it was sent
+                # values stay raw, so that unmapped ones reach the log exactly as sent
                 return json_message(transform(json_object(record)))
             except NOT_JSON:
                 return record
@@ -41,12 +41,12 @@ def encoder(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None
 
     def encode(chunk: Chunk) -> list[bytes]:
         if transform is None and set(map(type, chunk)) == _BYTES_ONLY:
-            return chunk  # type: ignore[return-value] # just seen; a copy would cost more than all else here
+            return chunk  # type: ignore[return-value] # checked above; a copy would dominate the cost
         return [one(record) for record in chunk]
 
     return encode
 
 
 def to_message(record: Record, feed: Feed, mapping: FieldMapping = FieldMapping()) -> bytes:
-    """One record as a message of the feed; see `encoder` for many."""
+    """Encode one record as a message of the feed; for many records, use `encoder`."""
     return encoder(feed, mapping)([record])[0]

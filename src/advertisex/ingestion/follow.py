@@ -1,6 +1,6 @@
-"""Following sources for ever: APIs are polled, folders and globs looked through, files read on as they grow.
+"""Follow sources indefinitely: poll APIs, scan folders and globs, tail growing files.
 
-One thread asks each source in its turn. So a poll never sleeps; it says when it wants to be asked again.
+One thread polls the sources in turn, so a poll never sleeps. Each source sets when its next poll is due.
 """
 
 import random
@@ -23,22 +23,22 @@ Report = Callable[[SourceError], None]
 
 
 class Followed(Protocol):
-    """A source that can be asked again and again."""
+    """A source that is polled repeatedly."""
 
-    #: When to ask next, in seconds of the monotonic clock; None when there is nothing more to come.
+    #: When to poll next, in seconds of the monotonic clock; None once the source is exhausted.
     due: float | None
 
     def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
-        """What has come since the last time, for each input that it came from."""
+        """Yield the name of each input with its records since the last poll."""
         ...
 
     def failed(self, error: SourceError) -> bool:
-        """Take note of a failure of the last poll; whether it is news."""
+        """Record a failure of the last poll. Return whether it has not been reported yet."""
         ...
 
 
 class FollowedApi:
-    """An HTTP API, asked every so often; after a failure, later and later."""
+    """An HTTP API, polled at a fixed interval, with exponential backoff after failures."""
 
     def __init__(self, url: str, feed: Feed, options: IngestOptions) -> None:
         self._url, self._feed, self._options = url, feed, options
@@ -48,19 +48,19 @@ class FollowedApi:
 
     def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
         """See `Followed.poll`."""
-        asked = time.monotonic()
-        self.due = asked + self._options.every
+        started = time.monotonic()
+        self.due = started + self._options.every
         yield redacted(self._url), self._chunks()
 
     def failed(self, error: SourceError) -> bool:
         """See `Followed.failed`."""
         longest = max(LONGEST_WAIT, self._options.retry_wait)
         self._wait = min(self._wait * 2 or self._options.retry_wait, longest)
-        jittered = self._wait * random.uniform(1, 1.25)  # noqa: S311 - spreads load, guards nothing
-        asked_for = getattr(error, "retry_after", None)
-        self.due = time.monotonic() + (jittered if asked_for is None else min(asked_for, LONGEST_RETRY_AFTER))
-        news, self._last_failure = str(error) != self._last_failure, str(error)
-        return news
+        jittered = self._wait * random.uniform(1, 1.25)  # noqa: S311 - jitter needs no secure randomness
+        retry_after = getattr(error, "retry_after", None)
+        self.due = time.monotonic() + (jittered if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER))
+        is_new, self._last_failure = str(error) != self._last_failure, str(error)
+        return is_new
 
     def _chunks(self) -> Iterator[Chunk]:
         body, kind = fetch(self._url, self._options)
@@ -69,7 +69,7 @@ class FollowedApi:
 
 
 class FollowedFiles:
-    """A file, folder or glob: what is new in it."""
+    """A file, folder or glob, polled for new records."""
 
     def __init__(self, source: str, feed: Feed, options: IngestOptions) -> None:
         self._watch = Watch(source, feed, options)
@@ -84,13 +84,13 @@ class FollowedFiles:
 
     def failed(self, error: SourceError) -> bool:
         """See `Followed.failed`."""
-        news = str(error) not in self._reported
+        is_new = str(error) not in self._reported
         self._reported.add(str(error))
-        return news
+        return is_new
 
 
 class FollowedStdin:
-    """Standard input, read until it ends; the other sources wait for it."""
+    """Standard input, read to its end; the other sources wait for it."""
 
     def __init__(self, feed: Feed, options: IngestOptions) -> None:
         self._feed, self._options = feed, options
@@ -109,13 +109,13 @@ class FollowedStdin:
 def follow(
     feed: Feed, sources: Sequence[str], options: IngestOptions, publisher: Publisher, report: Report, stop: Event
 ) -> None:
-    """Publish what the sources yield until `stop` is set, the process is interrupted, or nothing more can come.
+    """Publish what the sources yield until `stop` is set, the process is interrupted, or all sources are exhausted.
 
-    Whatever fails is reported, once as long as it fails in the same way, and asked again.
+    A source that fails is polled again. A repeated failure is reported only once.
 
     Raises:
-        LogError: the log cannot be written.
-        ConfigurationError: a URL or a header is none.
+        LogError: the log could not be written.
+        ConfigurationError: a URL or a header is invalid.
     """
     followed = [_followed(source, feed, options) for source in sources]
     while waiting := [(source.due, source) for source in followed if source.due is not None]:

@@ -1,4 +1,4 @@
-"""Which format an input has: by its first bytes, then by its name, unless the user said it."""
+"""Detect the format of an input: the user's choice, else its first bytes, else its name."""
 
 from pathlib import PurePath
 from typing import Literal
@@ -8,7 +8,7 @@ from advertisex.ingestion.json_shape import is_json
 from advertisex.ingestion.stream import BOM, Stream
 
 Format = Literal["json", "ndjson", "csv", "avro"]
-#: What an input holds; "datum" is one message in Avro's single-object encoding, passed on as it is.
+#: Kind of input; "datum" is one message in Avro's single-object encoding, passed on unchanged.
 Kind = Literal["json", "ndjson", "csv", "avro", "datum"]
 
 EXTENSIONS: dict[str, Format] = {
@@ -26,52 +26,52 @@ _HEAD_BYTES = 2**20
 
 
 def extension(name: str) -> Format | None:
-    """The format that a name promises, looking through .gz and .zst."""
+    """Return the format of a file extension, ignoring .gz and .zst."""
     path = PurePath(name.lower())
     if path.suffix in COMPRESSED:
         path = path.with_suffix("")
     return EXTENSIONS.get(path.suffix)
 
 
-def recognise(stream: Stream, given: str | None, *, otherwise: Format | None = None) -> Kind | None:
-    """The kind of input that a stream holds, or None when it holds nothing.
+def detect_format(stream: Stream, requested: str | None, *, fallback: Format | None = None) -> Kind | None:
+    """Return the kind of input in a stream, or None if the stream is empty.
 
     Args:
-        stream: it is only peeked into.
-        given: the format that the user named; it is believed.
-        otherwise: what to take it for when neither content nor name tells.
+        stream: the input; it is only peeked into.
+        requested: format that the user chose; it wins.
+        fallback: format to assume if neither content nor name shows one.
 
     Raises:
-        SourceError: neither content nor name tells.
+        SourceError: the format could not be detected.
     """
     head = stream.peek(4)
     if not head:
         return None
-    if given is not None:
-        return _KINDS[given]
+    if requested is not None:
+        return _KINDS[requested]
     if head.startswith(_AVRO_MAGIC):
         return "avro"
     if head.startswith(_DATUM_MAGIC):
         return "datum"
-    named = extension(stream.name)
-    text = _text_so_far(stream, whole_line=False)
+    by_name = extension(stream.name)
+    text = _leading_text(stream, whole_line=False)
     if text[:1] in (b"{", b"["):
-        # .ndjson promises that each line is a message, so it is more exact than what the first byte tells
-        return "ndjson" if named == "ndjson" else "json"
-    found: Kind | None = named or otherwise
-    if found is None and is_json(_text_so_far(stream, whole_line=True).partition(b"\n")[0]):
+        # .ndjson means one message per line, which the first byte cannot show
+        return "ndjson" if by_name == "ndjson" else "json"
+    found: Kind | None = by_name or fallback
+    if found is None and is_json(_leading_text(stream, whole_line=True).partition(b"\n")[0]):
         found = "ndjson"
     if found is None:
         raise SourceError(
-            "cannot tell the format",
+            "could not detect the format",
             where=stream.name,
-            hint="name it with --format json, ndjson, csv or avro",
+            hint="set it with --format json, ndjson, csv or avro",
         )
     return found
 
 
-def _text_so_far(stream: Stream, *, whole_line: bool) -> bytes:
-    """The first text of a stream, as little as tells: a pipe may not give more for a long time."""
+def _leading_text(stream: Stream, *, whole_line: bool) -> bytes:
+    """Return the first text of a stream; reads as little as needed, because a pipe may block."""
     seen = 0
     while True:
         head = stream.peek(seen + 1)

@@ -1,4 +1,4 @@
-"""Ingest: sources in, messages in the event log, an exact count out."""
+"""Ingest sources: append their records to the event log and return exact counts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event
@@ -31,22 +31,21 @@ def ingest(
 ) -> Published:
     """Append every record of every source to the feed's topic.
 
-    A source that fails does not stop the others: its failure is told at once, and is in the result. An
-    interruption (KeyboardInterrupt) ends the run in good order: what was read is appended, and the result
-    says so.
+    A source that fails does not stop the others. Its failure is reported at once and is part of the result. An
+    interrupt (KeyboardInterrupt) ends the run cleanly: what was read is appended, and the result reports the interrupt.
 
     Args:
-        feed: which feed the sources carry.
+        feed: feed of the records.
         sources: files, folders, globs, HTTP(S) URLs, or `-` for standard input.
-        log: where the messages go.
-        options: how sources are read.
-        on_progress: told the messages and bytes appended so far, after each append; so its last call is the whole.
-        on_failure: told each failure as it happens; by default it is logged as a warning.
-        stop: when set, sources that are followed are left; what was appended until then is counted.
+        log: event log to append to.
+        options: how the sources are read.
+        on_progress: called after each append with the total messages and bytes so far.
+        on_failure: called with each failure when it occurs; by default, failures are logged as warnings.
+        stop: set it to end a run with `follow`.
 
     Raises:
-        LogError: the log cannot be written.
-        ConfigurationError: the options make no sense.
+        LogError: the log could not be written.
+        ConfigurationError: an option is invalid.
     """
     options = options.checked()
     publisher = Publisher(feed, log, options.mapping, on_progress)
@@ -68,7 +67,7 @@ def ingest(
 
 
 def _inputs(feed: Feed, sources: Sequence[str], options: IngestOptions) -> Iterator[tuple[str, Iterator[Chunk]]]:
-    """Each single input with its name; nothing is opened before its chunks are asked for."""
+    """Yield each input with its name. An input is opened when its first chunk is read."""
     for source in sources:
         if source == STDIN:
             yield "stdin", read_stdin(feed, options)

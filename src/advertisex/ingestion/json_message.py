@@ -1,4 +1,4 @@
-"""Records as JSON, whatever types they hold."""
+"""Encode records of any types as JSON."""
 
 import base64
 import math
@@ -12,17 +12,17 @@ _json = msgspec.json.Encoder().encode
 
 
 def json_message(record: dict[str, Any]) -> bytes:
-    """A record as JSON. What JSON has no notation for becomes text, for processing to judge."""
+    """Encode a record as JSON. Types without a JSON equivalent become text, which processing validates."""
     if not all(type(value) is str for value in record.values()):
         record = {_key(key): plain(value) for key, value in record.items()}
     try:
         return _json(record)
-    except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot hold
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot encode
         return _json(_whole_characters(record))
 
 
 def json_value(value: Any) -> bytes:
-    """Any value as JSON, as `json_message` does for a record."""
+    """Encode any value as JSON, in the same way as `json_message`."""
     try:
         return _json(plain(value))
     except UnicodeEncodeError:
@@ -30,7 +30,7 @@ def json_value(value: Any) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """A value in terms of JSON: NaN and infinities, bytes, decimals, times and UUIDs become text."""
+    """Convert a value to JSON types: NaN, infinities, bytes, decimals, times and UUIDs become text."""
     match value:
         case float():
             return value if math.isfinite(value) else str(value)
@@ -51,7 +51,7 @@ def _text(value: Any) -> str:
         case datetime() if value.tzinfo is not None:
             return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
         case date() | time():
-            # a naive time is left as it is, for the zone that the settings name
+            # a naive time stays naive; processing applies the zone from the settings
             return value.isoformat()
         case Decimal() if value.is_finite():
             return format(value, "f")
@@ -60,7 +60,7 @@ def _text(value: Any) -> str:
 
 
 def text_of_bytes(value: bytes) -> str:
-    """Bytes as text: many sources put text into `bytes` fields; what is no UTF-8 becomes base64."""
+    """Decode bytes as UTF-8, else encode them as base64. Many sources use `bytes` fields for text."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -1,14 +1,14 @@
-"""Where the records of a JSON document are: split without being parsed.
+"""Split a JSON document into its records without parsing them.
 
-A document is an array of records, one record, or an object around an array of records. That last one is the hard
-case, since an OpenRTB request is an object around arrays too. An object is taken for an envelope only when
+A document is an array of records, one record, or an envelope: an object around an array of records. Envelopes are the
+hard case, because an OpenRTB request is an object around arrays too. An object is treated as an envelope only if
 
-1. exactly one of its keys holds an array of objects (when all such arrays but one are empty: that one), and
-2. neither its own keys, nor those of an object beside the array, include a name of the feed's fields, an alias, a
-   column that `--map` names, or `id`.
+1. exactly one of its keys holds an array of objects (empty arrays count only if all are empty), and
+2. neither its own keys nor those of an object beside the array include a field name or alias of the feed, a column
+   named by `--map`, or `id`.
 
-So a record that happens to hold a list stays whole: losing an envelope costs one reject and a `--records KEY`;
-tearing a record apart would lose the record.
+So a record that contains a list stays whole. A missed envelope costs one reject and is fixed with `--records KEY`;
+a record that is split by mistake is lost.
 """
 
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from advertisex.errors import SourceError
 _decode = msgspec.json.decode
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 json_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-#: What msgspec raises for something that is no JSON: DecodeError and UnicodeDecodeError are ValueErrors.
+#: What msgspec raises for invalid JSON: DecodeError and UnicodeDecodeError are ValueErrors.
 NOT_JSON = (ValueError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How to tell a record from an envelope.
+    """How to distinguish a record from an envelope.
 
     Attributes:
-        own_names: keys that only a record has.
-        records: dotted path of the key that holds the records, when the user named it.
+        own_names: keys that only occur in a record.
+        records: dotted path of the key with the records, if the user gave one.
     """
 
     own_names: frozenset[str] = frozenset({"id"})
@@ -38,7 +38,7 @@ class Shape:
 
 
 def is_json(text: bytes) -> bool:
-    """Whether this is one JSON value and nothing else."""
+    """Whether the text is exactly one JSON value."""
     try:
         _decode(text)
     except NOT_JSON:
@@ -47,10 +47,10 @@ def is_json(text: bytes) -> bool:
 
 
 def split_document(document: bytes, shape: Shape, where: str) -> list[bytes] | None:
-    """The records of a document, each as its slice; None when it is no JSON.
+    """Return the records of a document as slices of it, or None if it is not valid JSON.
 
     Raises:
-        SourceError: the user named a key that is not there, or holds no record.
+        SourceError: the document has no records under the key that the user gave.
     """
     try:
         raw = _decode(document, type=msgspec.Raw)
@@ -72,7 +72,7 @@ def _slices(items: list[msgspec.Raw]) -> list[bytes]:
 
 
 def _named(fields: dict[str, msgspec.Raw], path: str, where: str) -> list[msgspec.Raw]:
-    """What is under a dotted path, an array or one record; a key that holds dots itself is found as well."""
+    """Return the array, or the one record, under a dotted path. A key that itself contains dots is found too."""
     raw = fields.get(path)
     if raw is None:
         *steps, last = path.split(".")
@@ -83,13 +83,13 @@ def _named(fields: dict[str, msgspec.Raw], path: str, where: str) -> list[msgspe
     if raw is None or start not in (b"[", b"{"):
         keys = ", ".join(list(fields)[:10]) or "none"
         raise SourceError(
-            f"there are no records under {path!r}", where=where, hint=f"give --records another key; seen: {keys}"
+            f"no records under key {path!r}", where=where, hint=f"pass another key with --records; found: {keys}"
         )
     return _array(raw) if start == b"[" else [raw]
 
 
 def _enveloped(fields: dict[str, msgspec.Raw], own_names: frozenset[str]) -> list[msgspec.Raw] | None:
-    """The array that the object is an envelope of, or None when it is a record itself."""
+    """Return the array inside an envelope, or None if the object is itself a record."""
     if not own_names.isdisjoint(fields):
         return None
     arrays = []

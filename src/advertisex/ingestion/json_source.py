@@ -1,6 +1,6 @@
-"""JSON and NDJSON: bytes in, the slices that are messages out, none of them parsed.
+"""Read JSON and NDJSON: each message is a slice of the input and is not parsed.
 
-NDJSON streams in bounded memory. A document (array, object) has to be held whole to be split.
+NDJSON is streamed in bounded memory. A document (array, object) is read into memory as a whole to be split.
 """
 
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ _FIRST_LINE_BYTES = 4 * 2**20
 
 
 def read_json(stream: Stream, shape: Shape) -> Iterator[Chunk]:
-    """The records of a stream that holds a document or NDJSON, whichever it turns out to be.
+    """Yield the records of a JSON document or of NDJSON; which of the two is detected.
 
-    It is NDJSON when its first line is a JSON value by itself and another line follows. A document that does not
-    parse is one message as a whole, so that nothing of it is dropped and none of it is guessed.
+    It is NDJSON if the first line is a complete JSON value and another line follows. An invalid document becomes one
+    message, so that nothing is dropped or guessed.
 
     Raises:
-        SourceError: the stream fails, or the document is too large to be held.
+        SourceError: the stream failed, or the document is too large to be held in memory.
     """
     _skip_bom(stream)
-    if begins_with_a_line(stream):
+    if starts_with_json_line(stream):
         yield from read_lines(stream, shape)
         return
-    document, failure = _whole(stream)
+    document, failure = _read_all(stream)
     if document.strip():
         messages = split_document(document, shape, stream.name)
         yield [document.strip()] if messages is None else list(messages)
@@ -36,25 +36,25 @@ def read_json(stream: Stream, shape: Shape) -> Iterator[Chunk]:
 
 
 def read_lines(stream: Stream, shape: Shape) -> Iterator[Chunk]:
-    """Each line that is not blank as a message, without its line end; its records, where the user named their key.
+    """Yield each non-blank line as a message without its line end, or its records if the user named their key.
 
     Raises:
-        SourceError: the stream fails; a line is larger than a message may be; or, once everything else has been
-            yielded, a line held no records.
+        SourceError: the stream failed; a line exceeds the maximum message size; or, after everything else was yielded,
+            a line had no records under the key.
     """
     _skip_bom(stream)
-    lines = Lines(shape, stream.name)
-    for text in _whole_lines(stream):
+    lines = LineSplitter(shape, stream.name)
+    for text in _line_blocks(stream):
         yield lines.messages(text) if text else PAUSE
     lines.check()
 
 
-class Lines:
-    """Makes messages of lines, in order, knowing where it is in the file.
+class LineSplitter:
+    """Turns consecutive lines into messages, and counts lines for error messages.
 
     Args:
-        shape: only its `records` counts: a line is taken for an envelope where the user says so.
-        name: of the file.
+        shape: only `records` is used: a line is an envelope only if the user named the key.
+        name: name of the file.
     """
 
     def __init__(self, shape: Shape, name: str) -> None:
@@ -63,9 +63,9 @@ class Lines:
         self._failure: SourceError | None = None
 
     def messages(self, text: bytes) -> Chunk:
-        """Of the next whole lines. One that lacks the named key is kept for `check`, so that it costs no other."""
+        """Return the messages of the next complete lines. An error of a line is kept for `check`; other lines go on."""
         if self._shape.records is None:
-            return _without_blanks(text)
+            return _nonblank_lines(text)
         messages: Chunk = []
         for number, line in enumerate(text.split(b"\n"), start=self._number + 1):
             if not line or line.isspace():
@@ -80,16 +80,16 @@ class Lines:
         return messages
 
     def check(self) -> None:
-        """Raise what was wrong with the first line that held no records, once."""
+        """Raise the error of the first line without records, once."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
 
-def _whole_lines(stream: Stream) -> Iterator[bytes]:
-    """The text of a stream in pieces that end with a line's end, but for the last; empty where nothing has come yet."""
-    open_line: list[bytes] = []
-    weight = 0
+def _line_blocks(stream: Stream) -> Iterator[bytes]:
+    """Yield blocks of complete lines (the last may be incomplete), and b"" whenever no input is available yet."""
+    partial_line: list[bytes] = []
+    size = 0
     failure: SourceError | None = None
     while True:
         if stream.idle():
@@ -100,25 +100,25 @@ def _whole_lines(stream: Stream) -> Iterator[bytes]:
             failure, block = error, b""
         if not block:
             break
-        head, newline, rest = block.rpartition(b"\n")
-        open_line.append(head + newline if newline else rest)
-        weight += len(block)
+        head, newline, tail = block.rpartition(b"\n")
+        partial_line.append(head + newline if newline else tail)
+        size += len(block)
         if newline:
-            yield b"".join(open_line)
-            open_line, weight = [rest], len(rest)
-        elif weight > MESSAGE_BYTES:
+            yield b"".join(partial_line)
+            partial_line, size = [tail], len(tail)
+        elif size > MESSAGE_BYTES:
             raise SourceError(
                 f"a line is longer than {MESSAGE_BYTES >> 20} MiB",
                 where=stream.name,
-                hint="if this is no NDJSON, name its format with --format",
+                hint="if this is not NDJSON, set the format with --format",
             )
-    yield b"".join(open_line)
+    yield b"".join(partial_line)
     if failure is not None:
         raise failure
 
 
-def _without_blanks(text: bytes) -> Chunk:
-    """The lines of a text that are not blank, without their ends."""
+def _nonblank_lines(text: bytes) -> Chunk:
+    """Return the non-blank lines of a text, without line ends."""
     lines = text.split(b"\n")
     if b"\r" in text:
         lines = [line.removesuffix(b"\r") for line in lines]
@@ -130,24 +130,24 @@ def _skip_bom(stream: Stream) -> None:
         stream.read(len(BOM))
 
 
-def begins_with_a_line(stream: Stream) -> bool:
-    """Whether the first line is JSON by itself and something follows it."""
+def starts_with_json_line(stream: Stream) -> bool:
+    """Whether the first line is a complete JSON value and something follows it."""
     seen = -1
     while True:
         head = stream.peek(seen + 1)
-        line, newline, rest = head.lstrip().partition(b"\n")
-        if newline and rest.strip():
+        line, newline, tail = head.lstrip().partition(b"\n")
+        if newline and tail.strip():
             return is_json(line)
         if len(head) <= seen or len(head) > _FIRST_LINE_BYTES:
             return False
         seen = len(head)
 
 
-def _whole(stream: Stream) -> tuple[bytes, SourceError | None]:
-    """All of a stream, and the failure that ended it early, if one did."""
+def _read_all(stream: Stream) -> tuple[bytes, SourceError | None]:
+    """Read a stream to its end. Return the bytes, and the error that ended it early, if any."""
     parts: list[bytes] = []
-    weight = 0
-    while weight <= _DOCUMENT_BYTES:
+    size = 0
+    while size <= _DOCUMENT_BYTES:
         try:
             part = stream.read1(BLOCK)
         except SourceError as error:
@@ -155,9 +155,9 @@ def _whole(stream: Stream) -> tuple[bytes, SourceError | None]:
         if not part:
             return b"".join(parts), None
         parts.append(part)
-        weight += len(part)
+        size += len(part)
     raise SourceError(
-        f"a JSON document of more than {_DOCUMENT_BYTES >> 30} GiB is too large to be split",
+        f"the JSON document is larger than {_DOCUMENT_BYTES >> 30} GiB, too large to be split",
         where=stream.name,
-        hint="make it NDJSON first, for instance with: jq -c '.[]'",
+        hint="convert it to NDJSON, for example with: jq -c '.[]'",
     )

@@ -1,4 +1,4 @@
-"""What the user says about a source's columns: which field each one is, constants, time formats."""
+"""Mapping of a source's columns to fields: renames, constants and time formats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class FieldMapping:
-    """How a source's records become those of a feed; applied in this order.
+    """How the records of a source map to a feed. The attributes are applied in this order.
 
     Attributes:
-        rename: from a column, or a dotted path into nested records, to a field of the feed or an alias of one.
-        constants: a value for a field of every record, whatever the record says.
-        time_formats: strptime formats, tried in order on the feed's timestamp; a text that matches none stays.
+        rename: column, or dotted path into nested records -> field of the feed, or an alias.
+        constants: field -> value for every record; replaces a value in the record.
+        time_formats: strptime formats for the timestamp, tried in order; text that matches none is unchanged.
     """
 
     rename: dict[str, str] = field(default_factory=dict)
@@ -35,29 +35,29 @@ class FieldMapping:
         return bool(self.rename or self.constants or self.time_formats)
 
     def for_feed(self, feed: Feed, unmatched: set[str] | None = None) -> Transform:
-        """The mapping as a function of a record (which it leaves alone), with its targets resolved and checked.
+        """Return a function that applies the mapping to a copy of a record.
 
         Args:
-            feed: whose fields the targets are.
-            unmatched: each source of `rename` that a record has is taken out of it.
+            feed: feed whose fields are the targets.
+            unmatched: columns of `rename` that no record had yet; updated as records are mapped.
 
         Raises:
-            ConfigurationError: a target is no field of the feed; a time format is none.
+            ConfigurationError: a target is not a field of the feed, or a time format is invalid.
         """
         rename = [(source, _canonical(target, feed, "--map")) for source, target in self.rename.items()]
         constants = {_canonical(target, feed, "--set"): value for target, value in self.constants.items()}
-        formats = tuple(_checked(layout) for layout in self.time_formats)
-        missing = set() if unmatched is None else unmatched
+        formats = tuple(_checked_format(time_format) for time_format in self.time_formats)
+        unmatched_columns = set() if unmatched is None else unmatched
         times = next(f.names for f in feed.fields if f.kind == "time")
 
         def transform(record: dict[str, Any]) -> dict[str, Any]:
-            # every source is looked up before any target is written, so that two columns can change places
-            found = [(source, target, _looked_up(record, source)) for source, target in rename]
+            # look up every source before writing any target, so that two columns can be swapped
+            found = [(source, target, _lookup(record, source)) for source, target in rename]
             mapped = dict(record)
             for source, _, value in found:
                 if value is not _ABSENT:
                     mapped.pop(source, None)
-                    missing.discard(source)
+                    unmatched_columns.discard(source)
             mapped.update((target, value) for _, target, value in found if value is not _ABSENT)
             mapped.update(constants)
             if formats:
@@ -74,37 +74,37 @@ def _canonical(target: str, feed: Feed, flag: str) -> str:
     names = [name for f in feed.fields for name in f.names]
     close = get_close_matches(target, names, n=1)
     fields = ", ".join(f.name for f in feed.fields)
-    hint = f"did you mean {close[0]!r}?" if close else f"its fields are {fields}"
+    hint = f"did you mean {close[0]!r}?" if close else f"expected one of {fields}"
     raise ConfigurationError(f"{feed.name} has no field {target!r}", where=flag, hint=hint)
 
 
-def _checked(layout: str) -> str:
+def _checked_format(time_format: str) -> str:
     try:
-        # what it writes it must read; only a directive that strptime does not know fails here
-        datetime.strptime(datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(layout), layout)  # noqa: DTZ007
+        # round trip: only directives that strptime does not support fail
+        datetime.strptime(datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(time_format), time_format)  # noqa: DTZ007
     except (ValueError, KeyError) as error:
         raise ConfigurationError(
-            f"{layout!r} is no time format: {error}",
+            f"{time_format!r} is not a valid time format: {error}",
             where="--time-format",
-            hint="for instance '%d/%m/%Y %H:%M:%S'",
+            hint="use strptime directives, such as '%d/%m/%Y %H:%M:%S'",
         ) from error
-    return layout
+    return time_format
 
 
-def _looked_up(record: dict[str, Any], source: str) -> Any:
-    """The value of a column, or of a dotted path; raw JSON objects on the path are opened."""
+def _lookup(record: dict[str, Any], source: str) -> Any:
+    """Return the value of a column or a dotted path; raw JSON objects on the path are decoded."""
     if source in record or "." not in source:
         return record.get(source, _ABSENT)
     value: Any = record
     for step in source.split("."):
-        value = _opened(value)
+        value = _decode_object(value)
         if not isinstance(value, dict) or step not in value:
             return _ABSENT
         value = value[step]
     return value
 
 
-def _opened(value: Any) -> Any:
+def _decode_object(value: Any) -> Any:
     if not isinstance(value, msgspec.Raw):
         return value
     try:
@@ -118,9 +118,9 @@ def _standardise_time(record: dict[str, Any], names: tuple[str, ...], formats: t
         text = _text(record.get(name))
         if text is None:
             continue
-        for layout in formats:
+        for time_format in formats:
             try:
-                record[name] = datetime.strptime(text, layout).isoformat()  # noqa: DTZ007 - naive stays naive
+                record[name] = datetime.strptime(text, time_format).isoformat()  # noqa: DTZ007 - naive stays naive
             except ValueError:
                 continue
             return
@@ -132,5 +132,5 @@ def _text(value: Any) -> str | None:
             value = msgspec.json.decode(value)
         except NOT_JSON:
             return None
-    # a number may be a time as well, such as 20240131 by %Y%m%d
+    # a number can be a time too, such as 20240131 for %Y%m%d
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None

@@ -1,4 +1,4 @@
-"""SOURCE on the command line: a file, a folder, a glob, a URL, or `-` for stdin; and how each is read."""
+"""Open a source: a file, a folder, a glob, a URL, or `-` for stdin."""
 
 import glob
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.avro_source import read_avro
 from advertisex.ingestion.csv_source import read_csv
-from advertisex.ingestion.formats import EXTENSIONS, Format, extension, recognise
+from advertisex.ingestion.formats import EXTENSIONS, Format, detect_format, extension
 from advertisex.ingestion.json_source import read_json, read_lines
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
 from advertisex.ingestion.stream import Stream, open_file, open_stdin
 
 STDIN = "-"
-_CHECK = "check the name; a source is a file, folder, glob, URL or -"
+_CHECK = "check the name; expected a file, folder, glob, URL or -"
 
 
 def is_url(source: str) -> bool:
@@ -24,19 +24,21 @@ def is_url(source: str) -> bool:
 
 
 def files_of(source: str) -> list[Path]:
-    """The files that a file name, a folder or a glob stands for, in order; none where it matches nothing.
+    """Return the files that a file name, folder or glob matches, in order; empty if nothing matches.
 
-    A folder stands for all files in it and below that have a known extension.
+    A folder matches all files with a known extension in it and in its subfolders.
 
     Raises:
-        SourceError: the name is none.
+        SourceError: the name is invalid.
     """
-    if not source.strip():  # to the system it is the current folder, to the user a variable that is not set
-        raise SourceError("the source is empty", hint="name a file, folder, glob, URL or -; the current folder is .")
+    if not source.strip():  # the system reads it as the current folder, but it is most likely an unset variable
+        raise SourceError(
+            "the source is empty", hint="expected a file, folder, glob, URL or -; use . for the current folder"
+        )
     try:
         return _found(source)
     except OSError as error:
-        raise SourceError(f"cannot be looked for: {error.strerror or error}", where=source, hint=_CHECK) from error
+        raise SourceError(f"could not list the files: {error.strerror or error}", where=source, hint=_CHECK) from error
 
 
 def _found(source: str) -> list[Path]:
@@ -45,67 +47,69 @@ def _found(source: str) -> list[Path]:
         return sorted(file for file in path.rglob("*") if extension(file.name) and file.is_file())
     if path.exists():
         return [path]
-    # Path.glob would want the pattern split from its anchor; this one takes it as the shell would
+    # unlike Path.glob, glob.glob accepts absolute patterns
     return sorted(Path(found) for found in glob.glob(source, recursive=True) if Path(found).is_file())  # noqa: PTH207
 
 
 def matched_files(source: str) -> list[Path]:
-    """The files that a source stands for, at least one.
+    """Return the files that a source matches, at least one.
 
     Raises:
-        SourceError: it matches nothing, or its name is none.
+        SourceError: nothing matches, or the name is invalid.
     """
     files = files_of(source)
     if files:
         return files
     if Path(source).is_dir():
         known = ", ".join(EXTENSIONS)
-        raise SourceError("the folder holds no file to ingest", where=source, hint=f"known extensions: {known}")
+        raise SourceError(
+            "the folder contains no file with a known extension", where=source, hint=f"known extensions: {known}"
+        )
     raise SourceError("no such file", where=source, hint=_CHECK)
 
 
 def failing(error: SourceError) -> Iterator[Chunk]:
-    """An input that is not there, so that its failure is met in the same place as all others."""
+    """Yield nothing and raise the error, so that it is handled where all read errors are."""
     raise error
     yield
 
 
 def read_file(path: Path, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
-    """The records of one file.
+    """Yield the records of one file.
 
     Raises:
-        SourceError: it cannot be read whole; what came before is yielded.
+        SourceError: the input could not be read completely; everything before the failure is yielded.
     """
     with open_file(path) as stream:
         yield from read_stream(stream, feed, options)
 
 
 def read_stdin(feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
-    """The records of standard input.
+    """Yield the records of standard input.
 
     Raises:
-        SourceError: it cannot be read whole; what came before is yielded.
+        SourceError: the input could not be read completely; everything before the failure is yielded.
     """
     with open_stdin() as stream:
         yield from read_stream(stream, feed, options)
 
 
 def read_stream(
-    stream: Stream, feed: Feed, options: IngestOptions, *, otherwise: Format | None = None
+    stream: Stream, feed: Feed, options: IngestOptions, *, fallback: Format | None = None
 ) -> Iterator[Chunk]:
-    """The records of a stream, in the format that it turns out to have.
+    """Yield the records of a stream, in the detected format.
 
     Raises:
-        SourceError: it cannot be read whole; what came before is yielded.
+        SourceError: the input could not be read completely; everything before the failure is yielded.
     """
-    match recognise(stream, options.format, otherwise=otherwise):
+    match detect_format(stream, options.format, fallback=fallback):
         case "json":
             yield from read_json(stream, options.shape(feed))
         case "ndjson":
             yield from read_lines(stream, options.shape(feed))
         case "csv":
             yield from read_csv(
-                stream, columns=options.columns, delimiter=options.delimiter, known=options.naming(feed)
+                stream, columns=options.columns, delimiter=options.delimiter, name_columns=options.naming(feed)
             )
         case "avro":
             yield from read_avro(stream)

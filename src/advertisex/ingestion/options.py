@@ -1,4 +1,4 @@
-"""What the user may say about an ingest."""
+"""Options of an ingest."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,26 +11,26 @@ from advertisex.ingestion.formats import Format
 from advertisex.ingestion.json_shape import Shape
 from advertisex.ingestion.mapping import FieldMapping
 
-#: Longer waits are a slip of the pen, and the system cannot sleep without end.
+#: A longer wait is a typo, and very large values overflow the system's sleep.
 _LONGEST_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """How sources are read and what is done to their records.
+    """How sources are read and their records mapped.
 
     Attributes:
-        format: json, ndjson, csv or avro; None finds it out for each input.
-        records: dotted path of the key that holds the array of records in a JSON document.
-        columns: names of the CSV columns, for files without a header.
-        delimiter: of CSV; None finds it in the first line.
-        mapping: how columns become fields.
-        headers: sent to an HTTP API.
-        follow: go on for ever: poll the API, watch the files.
-        every: seconds from one poll to the next.
-        timeout: seconds for a connection, and for each read, of an HTTP API.
-        retry_wait: seconds before the first retry; it doubles from there.
-        max_attempts: how often an API is asked, without `follow`, before it is given up.
+        format: json, ndjson, csv or avro; None detects it for each input.
+        records: dotted path of the key with the records in a JSON document.
+        columns: CSV column names, for files without a header.
+        delimiter: CSV delimiter; None detects it in the first line.
+        mapping: how columns map to fields.
+        headers: sent with each request to an HTTP API.
+        follow: keep running: poll the API, watch the files.
+        every: seconds between polls.
+        timeout: seconds for the connection to an HTTP API, and for each read.
+        retry_wait: seconds before the first retry; doubles with each further one.
+        max_attempts: attempts per API request before it fails; ignored with `follow`.
     """
 
     format: str | None = None
@@ -46,19 +46,19 @@ class IngestOptions:
     max_attempts: int = 5
 
     def checked(self) -> "IngestOptions":
-        """These options, once they are known to make sense.
+        """Validate the options and return them.
 
         Raises:
-            ConfigurationError: one of them does not.
+            ConfigurationError: an option is invalid.
         """
         if self.format is not None and self.format not in get_args(Format):
             raise ConfigurationError(
-                f"unknown format {self.format!r}", hint=f"use one of {', '.join(get_args(Format))}"
+                f"unknown format {self.format!r}", hint=f"expected one of {', '.join(get_args(Format))}"
             )
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ConfigurationError(
-                f"a delimiter is one character, not {self.delimiter!r}",
-                hint="for a tab give --delimiter $'\\t'",
+                f"invalid delimiter {self.delimiter!r}: must be one character, not a quote or a line break",
+                hint="for a tab, use --delimiter $'\\t'",
             )
         for name, value in (
             ("every", self.every),
@@ -66,22 +66,22 @@ class IngestOptions:
             ("retry_wait", self.retry_wait),
         ):
             if not 0 < value <= _LONGEST_SECONDS:
-                raise ConfigurationError(f"{name} must be more than 0 seconds and at most a day, not {value:g} seconds")
+                raise ConfigurationError(f"{name} must be more than 0 seconds and at most a day, got {value:g} seconds")
         if self.max_attempts < 1:
-            raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts}")
+            raise ConfigurationError(f"max_attempts must be at least 1, got {self.max_attempts}")
         return self
 
     def shape(self, feed: Feed) -> Shape:
-        """How a JSON document of this feed is told from an envelope around an array of them."""
+        """Return how to distinguish a record of this feed from an envelope."""
         names = {name for field in feed.fields for name in field.names}
         mapped = {source.partition(".")[0] for source in self.mapping.rename}
         return Shape(own_names=frozenset(names | mapped | {"id"}), records=self.records)
 
     def naming(self, feed: Feed) -> Naming:
-        """How the header of a CSV file names the columns: `User Id` is read as `user_id` where the feed has that name.
+        """Return how CSV header cells map to columns: `User Id` becomes `user_id` if the feed has that name.
 
-        A column that is mapped, and one whose name would come twice, keep the name that they have. A header that names
-        no field is none but the first row, unless the constants give all that an event must have.
+        A mapped column, and one whose new name would not be unique, keep their name. A header without any field is
+        taken to be a data row, unless the constants supply every required field.
         """
         names = {name for field in feed.fields for name in field.names}
         complete = all(not self.mapping.constants.keys().isdisjoint(f.names) for f in feed.fields if f.required)

@@ -1,4 +1,4 @@
-"""The loop that appends what sources yield to the event log, and counts it exactly."""
+"""Append the records of sources to the event log, with exact counts."""
 
 import signal
 import threading
@@ -17,14 +17,14 @@ from advertisex.logs.contract import EventLog
 
 Progress = Callable[[int, int], None]
 
-_HELD_MESSAGES = 10_000
-_HELD_BYTES = 4 * 2**20
-_HELD_SECONDS = 1.0
+_BUFFER_MESSAGES = 10_000
+_BUFFER_BYTES = 4 * 2**20
+_BUFFER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was appended from one source."""
+    """Number and size in bytes of the messages appended from one source."""
 
     messages: int = 0
     bytes: int = 0
@@ -32,15 +32,15 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was appended: exactly this, whatever ended the run.
+    """Exactly what was appended, however the run ended.
 
     Attributes:
-        messages: appended to the log.
-        bytes: their weight.
-        sources: the same for each source (file, URL, stdin), in the order in which they were first read.
-        interrupted: the run was ended by SIGINT or SIGTERM; what had been read until then is appended.
-        failures: of the sources that could not be read whole; empty when every one of them was.
-        unmatched: the sources of the mapping that no record had; empty when nothing was appended.
+        messages: number of messages appended to the log.
+        bytes: their total size.
+        sources: the same per source (file, URL, stdin), in the order of first read.
+        interrupted: whether SIGINT or SIGTERM ended the run; everything read before is appended.
+        failures: errors of the sources that could not be read completely.
+        unmatched: mapped columns that no record had; empty if nothing was appended.
     """
 
     messages: int = 0
@@ -52,10 +52,10 @@ class Published:
 
 
 class Publisher:
-    """Appends records to the topic of a feed in batches of bounded weight.
+    """Appends records to the topic of a feed in batches of bounded size.
 
     Raises:
-        ConfigurationError: the mapping names no field of the feed.
+        ConfigurationError: the mapping names an unknown field.
     """
 
     def __init__(
@@ -63,96 +63,96 @@ class Publisher:
     ) -> None:
         self._topic = feed.topic
         self._log = log
-        self._sought = tuple(mapping.rename)
-        self._unmatched = set(self._sought)
+        self._mapped_columns = tuple(mapping.rename)
+        self._unmatched = set(self._mapped_columns)
         self._encode = encoder(feed, mapping, self._unmatched)
         self._on_progress = on_progress
-        self._held: list[bytes] = []
-        self._weight = 0
+        self._buffer: list[bytes] = []
+        self._buffer_bytes = 0
         self._flushed_at = time.monotonic()
         self._messages = 0
         self._bytes = 0
         self._sources: dict[str, Counted] = {}
 
     def drain(self, name: str, chunks: Iterable[Chunk]) -> None:
-        """Append everything that a source yields. What came before a failure or an interruption is appended too.
+        """Append everything that a source yields, also what it yields before a failure or an interrupt.
 
         Args:
-            name: of the source, for the counts and in errors.
-            chunks: its records.
+            name: name of the source, for the counts and error messages.
+            chunks: records of the source.
 
         Raises:
-            SourceError: the source fails, or yields a message that is too large for the log.
-            LogError: the log cannot be written.
+            SourceError: the source failed, or yielded a message that is too large for the log.
+            LogError: the log could not be written.
         """
         self._sources.setdefault(name, Counted())
         try:
             for chunk in chunks:
                 if chunk:
-                    self._hold(name, self._encode(chunk))
+                    self._add(name, self._encode(chunk))
                 else:
                     self._flush(name)
         finally:
             self._flush(name)
 
     def published(self, *, interrupted: bool = False, failures: Sequence[SourceError] = ()) -> Published:
-        """What was appended so far."""
-        unmatched = tuple(source for source in self._sought if self._messages and source in self._unmatched)
+        """Return what was appended so far."""
+        unmatched = tuple(source for source in self._mapped_columns if self._messages and source in self._unmatched)
         return Published(self._messages, self._bytes, dict(self._sources), interrupted, tuple(failures), unmatched)
 
-    def _hold(self, name: str, messages: list[bytes]) -> None:
-        for start in range(0, len(messages), _HELD_MESSAGES):
-            part = messages[start : start + _HELD_MESSAGES]
-            weight = sum(map(len, part))
-            if weight > MESSAGE_BYTES:
-                _refuse_giants(name, part)
-            self._held += part
-            self._weight += weight
-            late = time.monotonic() - self._flushed_at >= _HELD_SECONDS
-            if late or len(self._held) >= _HELD_MESSAGES or self._weight >= _HELD_BYTES:
+    def _add(self, name: str, messages: list[bytes]) -> None:
+        for start in range(0, len(messages), _BUFFER_MESSAGES):
+            part = messages[start : start + _BUFFER_MESSAGES]
+            size = sum(map(len, part))
+            if size > MESSAGE_BYTES:
+                _reject_oversized(name, part)
+            self._buffer += part
+            self._buffer_bytes += size
+            late = time.monotonic() - self._flushed_at >= _BUFFER_SECONDS
+            if late or len(self._buffer) >= _BUFFER_MESSAGES or self._buffer_bytes >= _BUFFER_BYTES:
                 self._flush(name)
 
     def _flush(self, name: str) -> None:
         self._flushed_at = time.monotonic()
-        if not self._held:
+        if not self._buffer:
             return
-        with _undisturbed():
-            messages, weight = self._held, self._weight
-            # let go of them first: after an append that failed, another flush must not append them a second time
-            self._held, self._weight = [], 0
+        with _signals_deferred():
+            messages, size = self._buffer, self._buffer_bytes
+            # clear the buffer first: if the append fails, a later flush must not append the messages again
+            self._buffer, self._buffer_bytes = [], 0
             self._log.append(self._topic, messages)
             self._messages += len(messages)
-            self._bytes += weight
+            self._bytes += size
             before = self._sources[name]
-            self._sources[name] = Counted(before.messages + len(messages), before.bytes + weight)
+            self._sources[name] = Counted(before.messages + len(messages), before.bytes + size)
         if self._on_progress is not None:
             self._on_progress(self._messages, self._bytes)
 
 
-def _refuse_giants(name: str, messages: list[bytes]) -> None:
-    giant = max(map(len, messages))
-    if giant > MESSAGE_BYTES:
+def _reject_oversized(name: str, messages: list[bytes]) -> None:
+    largest = max(map(len, messages))
+    if largest > MESSAGE_BYTES:
         raise SourceError(
-            f"a message of {giant >> 20} MiB is larger than the {MESSAGE_BYTES >> 20} MiB that the log accepts",
+            f"a message of {largest >> 20} MiB is larger than the {MESSAGE_BYTES >> 20} MiB that the log accepts",
             where=name,
-            hint="split it at the source; --records KEY names the array in a document",
+            hint="split it at the source, or name the array in the document with --records KEY",
         )
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold SIGINT and SIGTERM back until the block is done, so that what is appended is also counted."""
+def _signals_deferred() -> Iterator[None]:
+    """Defer SIGINT and SIGTERM until the end of the block, so that appended messages are also counted."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread only
+        yield  # only the main thread receives signals
         return
-    came: list[tuple[int, FrameType | None]] = []
+    received: list[tuple[int, FrameType | None]] = []
     handlers = {
-        number: signal.signal(number, lambda *seen: came.append(seen)) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, lambda *seen: received.append(seen)) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for signalled, _ in came[:1]:
+        for signalled, _ in received[:1]:
             signal.raise_signal(signalled)

@@ -1,18 +1,17 @@
-"""What flows from a source to the log: chunks of records.
+"""Chunks of records: what sources yield and the publisher appends.
 
-A record of `bytes` is a message already, and goes on as it is: a JSON slice, or something that could not be split
-or parsed (processing will reject it, with its payload kept). A `dict` is a parsed row (CSV: text values) or an
-Avro record, and has yet to be encoded.
+A `bytes` record is already a message: a slice of JSON, or input that could not be split or parsed (processing rejects
+it and keeps its payload). A `dict` is a CSV row (text values) or an Avro record, which still has to be encoded.
 """
 
 from typing import Any
 
 Record = bytes | dict[str, Any]
 
-#: Records that came together. An empty chunk says "nothing more for now": what is held back can be appended.
+#: Records that were read together. An empty chunk means that no input is available now: flush the buffer.
 Chunk = list[Record]
 
 PAUSE: Chunk = []
 
-#: The heaviest message that is appended; a heavier one is an error of its source.
+#: Maximum size of a message in bytes; a larger one is an error of its source.
 MESSAGE_BYTES = 256 * 2**20

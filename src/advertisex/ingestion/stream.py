@@ -1,4 +1,4 @@
-"""A named stream of bytes that can be peeked into, decompressed on the way."""
+"""A named byte stream with peeking and transparent decompression."""
 
 import gzip
 import io
@@ -17,7 +17,7 @@ else:
     from backports import zstd
 
 BLOCK = 2**20
-#: What some writers put before UTF-8.
+#: The UTF-8 byte order mark.
 BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -25,26 +25,26 @@ _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)
 
 
 class Stream(io.BufferedIOBase):
-    """Bytes of one input, for which every failure is a `SourceError` that names it.
+    """Bytes of one input. Every failure is a `SourceError` that names the input.
 
-    It never reads further than it was asked to, and hands out all that came before a failure.
+    It never reads more than requested, and it returns everything that came before a failure.
 
     Args:
-        source: a binary file; it is closed with the stream.
-        name: what to call it in errors: a path or a URL without its password.
+        source: a binary file; closed together with the stream.
+        name: name of the input in errors: a path, or a URL without its password.
     """
 
     def __init__(self, source: Any, name: str) -> None:
         super().__init__()
         self._source = source
-        # a raw file has no read1, but its read is one: it returns what one system call gives
+        # a raw file has no read1, but its read does the same: one system call
         self._pull: Callable[[int], bytes | None] = getattr(source, "read1", source.read)
         self._head = bytearray()
         self._name = name
 
     @property
     def name(self) -> str:
-        """What the input is called."""
+        """The name of the input."""
         return self._name
 
     def readable(self) -> bool:
@@ -52,17 +52,17 @@ class Stream(io.BufferedIOBase):
         return True
 
     def peek(self, size: int) -> bytes:
-        """At least `size` coming bytes, fewer only where the stream ends, or some more; they stay to be read."""
+        """Return at least the next `size` bytes without consuming them; fewer only at the end of the stream."""
         while len(self._head) < size:
             more = self._pulled(max(size - len(self._head), 2**16))
             if not more:
                 break
             self._head += more
-        # not all that is held: after `give_back` that may be much, and it may be peeked into often
+        # not the whole buffer, which can be large after `push_back`
         return bytes(self._head[: size + BLOCK])
 
     def read1(self, size: int | None = -1, /) -> bytes:
-        """Some bytes, at most `size`; none at the end."""
+        """Read at most `size` bytes; empty at the end."""
         if size is None or size < 0:
             size = BLOCK
         if self._head:
@@ -72,25 +72,25 @@ class Stream(io.BufferedIOBase):
         return self._pulled(size)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """`size` bytes, fewer only at the end; all that is left where no size is given."""
+        """Read `size` bytes, fewer only at the end; without a size, read everything."""
         parts: list[bytes] = []
-        left = sys.maxsize if size is None or size < 0 else size
-        while left and (part := self.read1(min(left, BLOCK))):
+        remaining = sys.maxsize if size is None or size < 0 else size
+        while remaining and (part := self.read1(min(remaining, BLOCK))):
             parts.append(part)
-            left -= len(part)
+            remaining -= len(part)
         return b"".join(parts)
 
-    def give_back(self, data: bytes) -> None:
-        """Put bytes back, to be read again first."""
+    def push_back(self, data: bytes) -> None:
+        """Push bytes back to the front of the stream."""
         self._head[:0] = data
 
     def idle(self) -> bool:
-        """Whether the next read would wait for somebody else, as far as the system can tell."""
+        """Whether the next read would block, as far as the system can tell."""
         if self._head or sys.platform == "win32":
             return False
         try:
             return not select.select([self._source], [], [], 0)[0]
-        except (OSError, ValueError, TypeError):  # not something that can be waited for
+        except (OSError, ValueError, TypeError):  # not selectable
             return False
 
     def close(self) -> None:
@@ -104,16 +104,16 @@ class Stream(io.BufferedIOBase):
             return self._pull(size) or b""
         except _BROKEN as error:
             raise SourceError(
-                f"the archive is cut short or damaged: {error}",
+                f"the archive is truncated or corrupt: {error}",
                 where=self._name,
-                hint="what could be read is kept; fetch the file anew, then ingest it again (nothing counts twice)",
+                hint="the readable part is kept; get the file again and ingest it again (duplicates are not counted)",
             ) from error
         except OSError as error:
-            raise SourceError(f"cannot be read: {error.strerror or error}", where=self._name) from error
+            raise SourceError(f"could not read the input: {error.strerror or error}", where=self._name) from error
 
 
 def decompressed(stream: Stream) -> Stream:
-    """The stream, or what it holds when it is a gzip or zstd archive, by its first bytes."""
+    """Return the stream, decompressed if its first bytes are those of gzip or zstd."""
     head = stream.peek(4)
     if head.startswith(_GZIP):
         return _Archive(gzip.GzipFile(fileobj=stream), stream)
@@ -123,7 +123,7 @@ def decompressed(stream: Stream) -> Stream:
 
 
 class _Archive(Stream):
-    """A decompressing stream, which closes the one below as well."""
+    """A decompressing stream, which also closes the compressed one."""
 
     def __init__(self, source: Any, below: Stream) -> None:
         super().__init__(source, below.name)
@@ -135,30 +135,30 @@ class _Archive(Stream):
 
 
 def open_file(path: Path) -> Stream:
-    """A file, decompressed when it is an archive.
+    """Open a file, decompressed if it is an archive.
 
     Raises:
-        SourceError: it cannot be opened.
+        SourceError: it could not be opened.
     """
     try:
-        # unbuffered: Stream asks for large blocks, and decides on its own what to keep
+        # unbuffered: Stream reads large blocks and has its own buffer
         return decompressed(Stream(path.open("rb", buffering=0), str(path)))
     except OSError as error:
         raise SourceError(
-            f"cannot be opened: {error.strerror or error}",
+            f"could not open the file: {error.strerror or error}",
             where=str(path),
-            hint="check the name and the rights",
+            hint="check the name and the permissions",
         ) from error
 
 
 def open_stdin() -> Stream:
-    """Standard input, decompressed when it is an archive."""
+    """Open standard input, decompressed if it is an archive."""
     buffer = sys.stdin.buffer
-    return decompressed(Stream(_Unclosed(getattr(buffer, "raw", buffer)), "stdin"))
+    return decompressed(Stream(_StaysOpen(getattr(buffer, "raw", buffer)), "stdin"))
 
 
-class _Unclosed:
-    """Standard input belongs to the process, so closing the stream must leave it open."""
+class _StaysOpen:
+    """Wraps standard input, which must stay open when the stream is closed."""
 
     def __init__(self, source: Any) -> None:
         self.read1 = getattr(source, "read1", source.read)
@@ -166,4 +166,4 @@ class _Unclosed:
         self.fileno = getattr(source, "fileno", None)
 
     def close(self) -> None:
-        """Leave it open."""
+        """Do nothing."""

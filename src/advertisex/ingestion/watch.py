@@ -1,7 +1,7 @@
-"""What is new in a file, folder or glob since it was last looked at.
+"""Poll a file, folder or glob for new records.
 
-NDJSON and CSV files that grow are read on from where the last complete record ended. Anything else is read whole,
-once it has kept its size and time from one look to the next, and again whenever it has changed.
+NDJSON and CSV files are tailed from the end of the last complete record. Any other file is read as a whole once its
+size and modification time are unchanged between two polls, and again after each change.
 """
 
 from collections.abc import Iterator
@@ -12,113 +12,125 @@ from pathlib import Path
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.csv_source import CsvReader
-from advertisex.ingestion.formats import COMPRESSED, Kind, recognise
-from advertisex.ingestion.json_source import Lines, begins_with_a_line
+from advertisex.ingestion.formats import COMPRESSED, Kind, detect_format
+from advertisex.ingestion.json_source import LineSplitter, starts_with_json_line
 from advertisex.ingestion.open_source import failing, files_of, read_file
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
 from advertisex.ingestion.stream import BOM, Stream, open_file
 
-_STEP_BYTES = 16 * 2**20
+_READ_BYTES = 16 * 2**20
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is known of one file."""
+class _FileState:
+    """State of one watched file.
+
+    Attributes:
+        inode: identifies the file behind the name.
+        lines: splits NDJSON, and counts the lines read so far.
+        kind: detected kind of input; None while the file is empty.
+        position: bytes read so far (NDJSON and CSV).
+        columns: CSV columns, once the header has been read.
+        delimiter: CSV delimiter, once detected.
+        version: size and mtime (ns) at the last poll.
+        read_version: size and mtime (ns) when the file was last read as a whole.
+    """
 
     inode: int
-    lines: Lines
+    lines: LineSplitter
     kind: Kind | None = None
     position: int = 0
     columns: list[str] = field(default_factory=list)
     delimiter: str | None = None
-    look: tuple[int, int] | None = None
-    read: tuple[int, int] | None = None
+    version: tuple[int, int] | None = None
+    read_version: tuple[int, int] | None = None
 
 
 class Watch:
-    """Remembers how far the files that a source stands for have been read."""
+    """Tracks how far the files of a source have been read."""
 
     def __init__(self, source: str, feed: Feed, options: IngestOptions) -> None:
         self._source, self._feed, self._options = source, feed, options
-        self._seen: dict[Path, _Seen] = {}
+        self._seen: dict[Path, _FileState] = {}
 
     def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
-        """For each file with something new: its name, and the new records."""
+        """Yield the name of each file with its new records."""
         try:
             files = files_of(self._source)
         except SourceError as error:
             yield self._source, failing(error)
             return
         for path in files:
-            yield str(path), self._new_in(path)
+            yield str(path), self._poll_file(path)
 
-    def _new_in(self, path: Path) -> Iterator[Chunk]:
+    def _poll_file(self, path: Path) -> Iterator[Chunk]:
         try:
             status = path.stat()
         except OSError:
-            return  # it went away between the listing and now; nothing of it can be read any more
+            return  # deleted since the listing
         seen = self._seen.get(path)
         if seen is None or seen.inode != status.st_ino or status.st_size < seen.position:
-            # another file under the same name, or one that was begun anew
-            seen = self._seen[path] = _Seen(status.st_ino, Lines(self._options.shape(self._feed), str(path)))
+            # another file of the same name, or a truncated one
+            lines = LineSplitter(self._options.shape(self._feed), str(path))
+            seen = self._seen[path] = _FileState(status.st_ino, lines)
         if seen.kind is None:
             seen.kind = self._kind_of(path)
-        look = (status.st_size, status.st_mtime_ns)
+        version = (status.st_size, status.st_mtime_ns)
         if seen.kind == "ndjson":
-            yield from self._grown_lines(path, seen)
+            yield from self._poll_lines(path, seen)
         elif seen.kind == "csv":
-            yield from self._grown_rows(path, seen)
-        elif seen.kind is not None and look != seen.read:
-            settled, seen.look = look == seen.look, look
+            yield from self._poll_rows(path, seen)
+        elif seen.kind is not None and version != seen.read_version:
+            settled, seen.version = version == seen.version, version
             if settled:
-                seen.read = look
+                seen.read_version = version
                 yield from read_file(path, self._feed, self._options)
 
     def _kind_of(self, path: Path) -> Kind | None:
-        """The kind of a file; archives and UTF-16 count as documents, for they cannot be read on from the middle."""
+        """Detect the kind of a file. Archives and UTF-16 count as documents, because they cannot be tailed."""
         with open_file(path) as stream:
-            kind = recognise(stream, self._options.format)
+            kind = detect_format(stream, self._options.format)
             head = stream.peek(4)
             if path.suffix.lower() in COMPRESSED or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
                 return "json" if kind is not None else None
-            if kind == "json" and begins_with_a_line(stream):
+            if kind == "json" and starts_with_json_line(stream):
                 return "ndjson"
             return kind
 
-    def _grown_lines(self, path: Path, seen: _Seen) -> Iterator[Chunk]:
-        for text in _grown(path, seen):
+    def _poll_lines(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
+        for text in _new_text(path, seen):
             yield seen.lines.messages(text)
             seen.position += len(text)
         seen.lines.check()
 
-    def _grown_rows(self, path: Path, seen: _Seen) -> Iterator[Chunk]:
-        for text in _grown(path, seen):
+    def _poll_rows(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
+        for text in _new_text(path, seen):
             reader = CsvReader(
                 Stream(BytesIO(text), str(path)),
                 columns=seen.columns or self._options.columns,
                 delimiter=seen.delimiter or self._options.delimiter,
-                known=self._options.naming(self._feed),
+                name_columns=self._options.naming(self._feed),
                 wait=True,
             )
             yield from reader.chunks()
             seen.columns, seen.delimiter = reader.columns, reader.delimiter
-            waiting = len(reader.unread.encode("utf-8", "surrogateescape"))
-            seen.position += len(text) - waiting
-            if waiting:
-                return  # a quoted cell whose end is yet to be written
+            unread_bytes = len(reader.unread.encode("utf-8", "surrogateescape"))
+            seen.position += len(text) - unread_bytes
+            if unread_bytes:
+                return  # a quoted cell is not complete yet
 
 
-def _grown(path: Path, seen: _Seen) -> Iterator[bytes]:
-    """The complete lines after the position, in steps of bounded weight; the caller moves the position on."""
+def _new_text(path: Path, seen: _FileState) -> Iterator[bytes]:
+    """Yield the complete lines after the position, in blocks of bounded size; the caller advances the position."""
     try:
         with path.open("rb") as file:
             while True:
                 file.seek(seen.position)
-                text = file.read(_STEP_BYTES)
+                text = file.read(_READ_BYTES)
                 end = text.rfind(b"\n") + 1
-                while not end and len(text) >= _STEP_BYTES and len(text) <= MESSAGE_BYTES:
-                    more = file.read(_STEP_BYTES)
+                while not end and len(text) >= _READ_BYTES and len(text) <= MESSAGE_BYTES:
+                    more = file.read(_READ_BYTES)
                     if not more:
                         break
                     text += more
@@ -131,4 +143,4 @@ def _grown(path: Path, seen: _Seen) -> Iterator[bytes]:
                     head = head[len(BOM) :]
                 yield head
     except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+        raise SourceError(f"could not read the file: {error.strerror or error}", where=str(path)) from error
