@@ -144,7 +144,7 @@ def test_a_key_that_can_be_guessed_is_refused_and_no_key_is_shown(filled: Cli, m
     ended = filled("process", "--data", "data")
 
     assert ended.code == 2
-    assert "setting privacy.pseudonym_key: a key of fewer than 16 characters" in ended.err
+    assert "setting privacy.pseudonym_key: the key is too short" in ended.err
     assert "swordfish" not in ended.err
 
 

@@ -202,7 +202,7 @@ def test_metrics_of_a_process_that_ends_by_itself_are_refused(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[[sources]]\nfeed = "impressions"\nsource = "-"', "name a file, folder, glob or URL"),
+        ('[[sources]]\nfeed = "impressions"\nsource = "-"', "expected a file, folder, glob or URL"),
         ('[[sources]]\nfeed = "views"\nsource = "a"', "sources.0.feed"),
         ('[[sources]]\nfeed = "clicks"\nsource = "a"\nmap = { a = "nothing" }', "clicks has no field 'nothing'"),
         ('[[sources]]\nfeed = "clicks"\nsource = "a"\nformat = "xml"', "unknown format 'xml'"),

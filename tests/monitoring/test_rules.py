@@ -64,9 +64,9 @@ def test_a_rule_can_be_dropped_by_the_environment(monkeypatch: pytest.MonkeyPatc
         ("[alerts.rules.own]\nmetric = 'delay'\nabove = 1\nbelow = 2", "own: every value"),
         ("[alerts.rules.own]\nmetric = 'delay'\ncampaign = 'k'", "own: delay is of whole feeds"),
         ("[alerts.rules.own]\nmetric = 'nosuch'", "alerts.rules.own.metric"),
-        ("[alerts.rules.'Own!']\nmetric = 'ctr'", "name a rule with"),
-        ("[alerts]\nbucket = 'PT7M'", "alerts.bucket: choose whole minutes that divide a day"),
-        ("[alerts]\nhistory = 'PT7H'", "alerts.history: choose whole days"),
+        ("[alerts.rules.'Own!']\nmetric = 'ctr'", "a rule name must match"),
+        ("[alerts]\nbucket = 'PT7M'", "alerts.bucket: must be whole minutes that divide a day"),
+        ("[alerts]\nhistory = 'PT7H'", "alerts.history: must be whole days"),
         ("[alerts]\npending = 0", "alerts.pending"),
     ],
 )
