@@ -1,4 +1,4 @@
-"""Attribution in plain Python: loops over lists, whole numbers and fractions. It follows docs/metrics.md alone."""
+"""Reference implementation of attribution in plain Python, written from docs/metrics.md only."""
 
 import math
 from collections import defaultdict
@@ -15,7 +15,7 @@ CREDIT, MONEY = 10**9, 10**6
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     by: str = "campaign_id"
     within_campaign: bool = False
     split_journeys: bool = False
@@ -43,84 +43,86 @@ class Expected:
     walks: list[Walk] = field(default_factory=list)
 
 
-def attributed(impressions: Sequence[Row], clicks: Sequence[Row], asked: Asked) -> Expected:
-    """What each key is credited, in whole units; `walks` is what the Markov chain is made of."""
+def attributed(impressions: Sequence[Row], clicks: Sequence[Row], question: Question) -> Expected:
+    """The credit of each key in integer units; `walks` are the input of the Markov chain."""
     impressions, clicks = (
-        sorted((r for r in rows if asked.until is None or r["event_time"] < asked.until), key=place)
+        sorted((r for r in rows if question.until is None or r["event_time"] < question.until), key=sort_key)
         for rows in (impressions, clicks)
     )
-    touches = sorted(all_touches(impressions, clicks, asked), key=place)
-    enders = [row for row in clicks if (row["conversions"] or 0) > 0]
-    result, held = Expected(), set()
-    for conversion in enders:
-        journey = [t for t in touches if belongs(t, conversion, enders, asked)]
-        held |= {t["event_id"] for t in journey}
-        if (asked.since is None or conversion["event_time"] >= asked.since) and (
-            asked.campaign in (None, conversion["campaign_id"])
+    touches = sorted(all_touches(impressions, clicks, question), key=sort_key)
+    conversions = [row for row in clicks if (row["conversions"] or 0) > 0]
+    result, in_journeys = Expected(), set()
+    for conversion in conversions:
+        journey = [t for t in touches if belongs(t, conversion, conversions, question)]
+        in_journeys |= {t["event_id"] for t in journey}
+        if (question.since is None or conversion["event_time"] >= question.since) and (
+            question.campaign in (None, conversion["campaign_id"])
         ):
-            add(result, conversion, journey, asked)
-    free = [t for t in touches if t["event_id"] not in held]
-    for group in sorted({group_of(t, asked) for t in free}, key=repr):
-        if asked.within_campaign and asked.campaign not in (None, group[1]):
+            add(result, conversion, journey, question)
+    unconverted = [t for t in touches if t["event_id"] not in in_journeys]
+    for group in sorted({group_of(t, question) for t in unconverted}, key=repr):
+        if question.within_campaign and question.campaign not in (None, group[1]):
             continue
-        result.walks += null_walks([t for t in free if group_of(t, asked) == group], enders, asked)
+        result.walks += null_walks([t for t in unconverted if group_of(t, question) == group], conversions, question)
     return result
 
 
-def place(row: Row) -> tuple[datetime, bytes]:
+def sort_key(row: Row) -> tuple[datetime, bytes]:
     return row["event_time"], row["event_id"]
 
 
-def group_of(row: Row, asked: Asked) -> tuple[str, str | None]:
-    return row["user_id"], row["campaign_id"] if asked.within_campaign else None
+def group_of(row: Row, question: Question) -> tuple[str, str | None]:
+    return row["user_id"], row["campaign_id"] if question.within_campaign else None
 
 
-def all_touches(impressions: Sequence[Row], clicks: Sequence[Row], asked: Asked) -> Iterator[Row]:
+def all_touches(impressions: Sequence[Row], clicks: Sequence[Row], question: Question) -> Iterator[Row]:
     for view in impressions:
-        yield view | {"key": view[asked.column], "window": asked.view_window, "is_click": False}
+        yield view | {"key": view[question.column], "window": question.view_window, "is_click": False}
     for click in clicks:
         if (click["clicks"] or 0) > 0:
-            found = click if asked.by == "campaign_id" else answered_by(click, impressions)
+            found = click if question.by == "campaign_id" else matched_impression(click, impressions)
             yield click | {
-                "key": found[asked.column] if found else None, "window": asked.click_window, "is_click": True,
+                "key": found[question.column] if found else None, "window": question.click_window, "is_click": True,
             }  # fmt: skip
 
 
-def answered_by(click: Row, impressions: Sequence[Row]) -> Row | None:
+def matched_impression(click: Row, impressions: Sequence[Row]) -> Row | None:
     found = [
         view
         for view in impressions
         if (view["user_id"], view["campaign_id"]) == (click["user_id"], click["campaign_id"])
         and timedelta(0) <= click["event_time"] - view["event_time"] <= timedelta(days=30)
     ]
-    return max(found, key=place, default=None)
+    return max(found, key=sort_key, default=None)
 
 
-def belongs(touch: Row, conversion: Row, enders: Sequence[Row], asked: Asked) -> bool:
+def belongs(touch: Row, conversion: Row, conversions: Sequence[Row], question: Question) -> bool:
     age = conversion["event_time"] - touch["event_time"]
-    if group_of(touch, asked) != group_of(conversion, asked) or not timedelta(0) <= age <= touch["window"]:
+    if group_of(touch, question) != group_of(conversion, question) or not timedelta(0) <= age <= touch["window"]:
         return False
-    return not asked.split_journeys or ender_of(touch, enders, asked) is conversion
+    return not question.split_journeys or next_conversion(touch, conversions, question) is conversion
 
 
-def ender_of(touch: Row, enders: Sequence[Row], asked: Asked) -> Row | None:
-    mine = [c for c in enders if c["event_id"] == touch["event_id"]] or [
-        c for c in enders if group_of(c, asked) == group_of(touch, asked) and c["event_time"] >= touch["event_time"]
+def next_conversion(touch: Row, conversions: Sequence[Row], question: Question) -> Row | None:
+    mine = [c for c in conversions if c["event_id"] == touch["event_id"]] or [
+        c
+        for c in conversions
+        if group_of(c, question) == group_of(touch, question) and c["event_time"] >= touch["event_time"]
     ]
-    return min(mine, key=place, default=None)
+    return min(mine, key=sort_key, default=None)
 
 
-def null_walks(touches: Sequence[Row], enders: Sequence[Row], asked: Asked) -> Iterator[Walk]:
+def null_walks(touches: Sequence[Row], conversions: Sequence[Row], question: Question) -> Iterator[Walk]:
     walks: dict[Any, list[Any]] = {}
     for touch in touches:
-        ender = ender_of(touch, enders, asked)
-        if asked.since is None or touch["event_time"] >= asked.since:
-            walks.setdefault(ender and ender["event_id"], []).append(touch["key"])
+        conversion = next_conversion(touch, conversions, question)
+        if question.since is None or touch["event_time"] >= question.since:
+            walks.setdefault(conversion and conversion["event_id"], []).append(touch["key"])
     for walk in walks.values():
         yield 1, tuple(walk), "null"
 
 
-def add(result: Expected, conversion: Row, journey: Sequence[Row], asked: Asked) -> None:
+def add(result: Expected, conversion: Row, journey: Sequence[Row], question: Question) -> None:
     count, currency = conversion["conversions"], conversion["currency"]
     value = None if conversion["value"] is None else round(Fraction(conversion["value"]) * MONEY)
     result.conversions += count
@@ -133,7 +135,7 @@ def add(result: Expected, conversion: Row, journey: Sequence[Row], asked: Asked)
     result.touched |= {t["event_id"] for t in journey}
     if value is not None:
         result.value_attributed[currency or ""] += value
-    for model, weights in weights_of(journey, conversion, asked):
+    for model, weights in weights_of(journey, conversion, question):
         for touch, weight, credit in zip(journey, weights, largest_remainder(count * CREDIT, weights), strict=True):
             if weight:
                 result.credits[model][touch["key"]] += credit
@@ -143,7 +145,7 @@ def add(result: Expected, conversion: Row, journey: Sequence[Row], asked: Asked)
                     result.value[model][touch["key"], currency] += part
 
 
-def weights_of(journey: Sequence[Row], conversion: Row, asked: Asked) -> Iterator[tuple[str, list[Fraction]]]:
+def weights_of(journey: Sequence[Row], conversion: Row, question: Question) -> Iterator[tuple[str, list[Fraction]]]:
     n = len(journey)
     clicks = [i for i, t in enumerate(journey) if t["is_click"]]
     keys = [t["key"] for t in journey]
@@ -152,7 +154,7 @@ def weights_of(journey: Sequence[Row], conversion: Row, asked: Asked) -> Iterato
     yield "last_click", [Fraction(i == (clicks or [n - 1])[-1]) for i in range(n)]
     yield "linear", [Fraction(1, n)] * n
     lags = [(journey[-1]["event_time"] - t["event_time"]) / timedelta(microseconds=1) for t in journey]
-    half_life = asked.half_life / timedelta(microseconds=1)
+    half_life = question.half_life / timedelta(microseconds=1)
     yield "time_decay", [Fraction(math.floor(2.0 ** -(lag / half_life) * 10**12 + 0.5)) for lag in lags]
     if n <= 2:
         yield "position", [Fraction(1, n)] * n
@@ -174,17 +176,17 @@ def largest_remainder(units: int, weights: Sequence[Fraction]) -> list[int]:
 
 
 def removal_effects(walks: Sequence[Walk]) -> dict[Any, Fraction]:
-    """By definition: the chance of a conversion is worked out anew with every walk to the key lost."""
+    """By definition: recompute the probability of a conversion with every walk to the key lost."""
     chain: dict[Any, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
     for count, keys, end in walks:
         for origin, target in zip([("start",), *keys], [*keys, (end,)], strict=True):
             chain[origin][target] += count
-    base = chance(chain, None)
-    return {key: 1 - chance(chain, (key,)) / base for key in chain if key != ("start",)}
+    base = probability(chain, None)
+    return {key: 1 - probability(chain, (key,)) / base for key in chain if key != ("start",)}
 
 
-def chance(chain: dict[Any, dict[Any, int]], without: tuple[Any] | None) -> Fraction:
-    """Of a conversion from the start, where `without` is a key as a tuple: Gauss's elimination in fractions."""
+def probability(chain: dict[Any, dict[Any, int]], without: tuple[Any] | None) -> Fraction:
+    """Probability of a conversion from the start without a key (as a tuple), by Gaussian elimination in fractions."""
     states = [state for state in chain if without is None or state != without[0]]
     rows = []
     for state in states:

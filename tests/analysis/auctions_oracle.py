@@ -1,16 +1,16 @@
-"""Which bids won, in plain loops."""
+"""Reference implementation of auctions in plain loops."""
 
 from datetime import timedelta
 from typing import Any
 
 
-def winners(made: list[dict[str, Any]], shown: list[dict[str, Any]]) -> set[bytes]:
+def winners(bids: list[dict[str, Any]], impressions: list[dict[str, Any]]) -> set[bytes]:
     """The event ids of the bids that won, impression by impression."""
     won = set()
-    for impression in shown:
+    for impression in impressions:
         rivals = [
             row
-            for row in made
+            for row in bids
             if row["auction_id"] is not None
             and row["auction_id"] == impression["auction_id"]
             and abs(row["event_time"] - impression["event_time"]) <= timedelta(days=1)

@@ -32,7 +32,7 @@ Stored = Callable[..., EventStore]
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[Stored]:
-    """stored(feed=[changes, …], catalogue=…): the store with these events, each as what differs from a good one."""
+    """stored(feed=[changes, …], catalogue=…): a store with these events, each given as changes to a valid event."""
     with DuckdbStore(tmp_path / "store.duckdb") as store:
 
         def fill(catalogue: Catalogue = Catalogue(), **feeds: list[dict[str, Any]]) -> EventStore:

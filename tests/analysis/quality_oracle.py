@@ -1,4 +1,4 @@
-"""The questions of quality in plain Python: loops over lists. It follows docs/metrics.md alone."""
+"""Reference implementation of the quality checks in plain Python, written from docs/metrics.md only."""
 
 import math
 from collections import Counter, defaultdict
@@ -13,7 +13,7 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 def percentile(values: Sequence[int], percent: int) -> int:
-    """The smallest value that at least so many in a hundred do not exceed."""
+    """The smallest value that at least this percentage of the values does not exceed."""
     return next(
         v for v in sorted(values) if Fraction(sum(x <= v for x in values), len(values)) >= Fraction(percent, 100)
     )
@@ -23,8 +23,8 @@ def place(row: Row) -> tuple[datetime, bytes]:
     return row["event_time"], row["event_id"]
 
 
-def answers(click: Row, impressions: Sequence[Row]) -> Row | None:
-    """The impression that a click answers."""
+def matched_impression(click: Row, impressions: Sequence[Row]) -> Row | None:
+    """The impression that a click is matched to."""
     own = [
         i
         for i in impressions
@@ -36,7 +36,7 @@ def answers(click: Row, impressions: Sequence[Row]) -> Row | None:
 
 
 def clicks_without_impression(clicks: Sequence[Row], impressions: Sequence[Row]) -> list[Row]:
-    return [c for c in clicks if c["clicks"] > 0 and answers(c, impressions) is None]
+    return [c for c in clicks if c["clicks"] > 0 and matched_impression(c, impressions) is None]
 
 
 def conversions_without_touch(rows: Sequence[Row], clicks: Sequence[Row], impressions: Sequence[Row]) -> list[Row]:
@@ -70,14 +70,14 @@ def creatives_without_campaign(impressions: Sequence[Row], bids: Sequence[Row]) 
 def instant_clicks(rows: Sequence[Row], impressions: Sequence[Row]) -> set[bytes]:
     found = set()
     for click in rows:
-        seen = answers(click, impressions) if click["clicks"] > 0 else None
+        seen = matched_impression(click, impressions) if click["clicks"] > 0 else None
         if seen is not None and click["event_time"] - seen["event_time"] < timedelta(milliseconds=300):
             found.add(click["event_id"])
     return found
 
 
 def runs(rows: Sequence[Row], *, on_domains: bool) -> set[bytes]:
-    """Five of a user in a row within less than a second; of impressions on five domains."""
+    """Five consecutive events of a user in less than a second; impressions also on five domains."""
     found: set[bytes] = set()
     of_users = defaultdict(list)
     for row in sorted(rows, key=place):
@@ -94,18 +94,18 @@ def runs(rows: Sequence[Row], *, on_domains: bool) -> set[bytes]:
 
 
 def outliers(rows: Sequence[Row], number: str | None, least: int, deviations: float = 3.5) -> tuple[set[bytes], int]:
-    """The events of a user's day with far more than usual; and from what number that is so."""
+    """The events of outlier days, and the daily number from which a day is one."""
     days: dict[Any, int] = defaultdict(int)
     rows = [r for r in rows if number is None or r[number] > 0]
     for row in rows:
         days[row["user_id"], row["event_time"].date()] += 1 if number is None else row[number]
     logarithms = [math.log(n) for n in days.values()]
-    middle = median(logarithms)
-    spread = max(1.4826 * median([abs(x - middle) for x in logarithms]), math.log(2))
-    first = max(least, int(math.exp(middle + deviations * spread)) + 1)
+    center = median(logarithms)
+    spread = max(1.4826 * median([abs(x - center) for x in logarithms]), math.log(2))
+    first = max(least, int(math.exp(center + deviations * spread)) + 1)
     return {r["event_id"] for r in rows if days[r["user_id"], r["event_time"].date()] >= first}, first
 
 
 def median(values: Sequence[float]) -> float:
-    rising, half = sorted(values), len(values) // 2
-    return rising[half] if len(rising) % 2 else (rising[half - 1] + rising[half]) / 2
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

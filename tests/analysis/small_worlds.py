@@ -1,4 +1,4 @@
-"""Small random worlds for the oracles: few users, campaigns and times, so that ties and gaps are common."""
+"""Small random data sets for the oracles: few users, campaigns and times, so that ties and gaps are common."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from advertisex.stores.duckdb import DuckdbStore
 START = datetime(2026, 1, 1)
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
 
-#: c4 belongs to no campaign.
+#: c4 has no campaign.
 CATALOGUE = Catalogue(
     pl.DataFrame({"creative_id": ["c1", "c2", "c3"], "campaign_id": ["k1", "k1", "k2"], "advertiser_id": ["a"] * 3})
 )
@@ -33,7 +33,7 @@ _website = st.sampled_from(["https://www.one.example.com/a", "https://one.exampl
 _auction = st.sampled_from([None, "x1", "x2", "x3", "x4"])
 _currency = st.sampled_from([None, "EUR", "USD"])
 _amount = st.sampled_from([None, 0, 0.1, 0.2, 1.5, 2.000001, 1e12])
-#: Hours, and moments at the borders of the windows of 1 and 30 days.
+#: Full hours, and times at the limits of the windows of 1 and 30 days.
 TIMES = st.one_of(
     st.integers(0, 40).map(lambda hours: START + timedelta(hours=6 * hours)),
     st.sampled_from([0, 1, 29, 30]).flatmap(
@@ -71,8 +71,8 @@ Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class World:
-    """What a store holds, as plain rows."""
+class Dataset:
+    """A store and its events as plain rows."""
 
     store: EventStore
     impressions: Rows
@@ -81,8 +81,8 @@ class World:
 
 
 @contextmanager
-def world(**feeds: Rows) -> Iterator[World]:
-    """A store in memory with these events; what it holds is read back, without its duplicates."""
+def dataset(**feeds: Rows) -> Iterator[Dataset]:
+    """An in-memory store with these events; the rows are read back, so they contain no duplicates."""
     with DuckdbStore(Path(":memory:")) as store:
         for name, events in feeds.items():
             payloads = [json.dumps(event).encode() for event in events]
@@ -91,7 +91,7 @@ def world(**feeds: Rows) -> Iterator[World]:
             outcome = process(batch, FEEDS[name], Policy(), CATALOGUE)
             assert not outcome.rejects.height, outcome.rejects.rows()
             store.commit(outcome)
-        yield World(store, **{name: _stored(store, name) for name in FEEDS})
+        yield Dataset(store, **{name: _stored(store, name) for name in FEEDS})
 
 
 def _stored(store: EventStore, feed: str) -> Rows:

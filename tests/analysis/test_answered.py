@@ -1,4 +1,4 @@
-"""The impression that a click or a conversion answers, against a loop over all pairs."""
+"""Matching of clicks and conversions to impressions, against a loop over all pairs."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis.answered import ANSWER_WINDOW, answerable, match_impressions
+from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions, matchable_impressions
 from advertisex.analysis.scope import Scope
-from analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, world
+from analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, dataset
 
 NOON = datetime(2026, 2, 1, 12)
 TAKEN = ("creative_id", "website", "domain")
 
 
-def answer_of(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | None:
-    """The oracle: by looking at every impression."""
+def expected_match(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | None:
+    """The oracle: checks every impression."""
     best = None
     for seen in impressions:
         if (seen["user_id"], seen["campaign_id"]) != (row["user_id"], row["campaign_id"]):
@@ -31,14 +31,14 @@ def answer_of(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(IMPRESSIONS, max_size=14), st.lists(CLICKS, min_size=1, max_size=8))
-def test_it_is_the_one_that_a_loop_finds(impressions: Rows, clicks: Rows) -> None:
-    with world(impressions=impressions, clicks=clicks) as known:
-        rows = pl.DataFrame(known.clicks)
-        found = match_impressions(rows, answerable(known.store, Scope(), rows))
+def test_matches_are_those_of_a_loop(impressions: Rows, clicks: Rows) -> None:
+    with dataset(impressions=impressions, clicks=clicks) as data:
+        rows = pl.DataFrame(data.clicks)
+        found = match_impressions(rows, matchable_impressions(data.store, Scope(), rows))
 
-    assert found.select(rows.columns).rows() == rows.rows()  # in their order, each once
+    assert found.select(rows.columns).rows() == rows.rows()  # original order, no row lost or repeated
     for row in found.iter_rows(named=True):
-        expected = answer_of(row, known.impressions) or {}
+        expected = expected_match(row, data.impressions) or {}
         assert {name: row[name] for name in TAKEN} == {name: expected.get(name) for name in TAKEN}
         assert (row["answered_at"], row["answered_id"]) == (expected.get("event_time"), expected.get("event_id"))
 
@@ -70,35 +70,35 @@ MICROSECOND = timedelta(microseconds=1)
         (NOON - ANSWER_WINDOW - MICROSECOND, None),
     ],
 )
-def test_both_ends_of_the_window_belong_to_it(at: datetime, expected: bytes | None) -> None:
+def test_the_window_is_inclusive(at: datetime, expected: bytes | None) -> None:
     assert find([click()], [seen(at)]) == [expected]
 
 
-def test_of_the_same_time_the_largest_id_wins_whatever_the_order() -> None:
+def test_ties_go_to_the_largest_id_in_any_order() -> None:
     ids = [b"\x00", b"\xff", b"\x80", b"\x7f"]
-    for turned in range(4):
-        impressions = [seen(event_id=number) for number in ids[turned:] + ids[:turned]]
+    for rotation in range(4):
+        impressions = [seen(event_id=number) for number in ids[rotation:] + ids[:rotation]]
         assert find([click()], impressions) == [b"\xff"]
 
 
 @pytest.mark.parametrize("other", [{"user_id": "v"}, {"campaign_id": "l"}, {"campaign_id": None}])
-def test_another_users_or_campaigns_impression_is_not_answered(other: dict[str, Any]) -> None:
+def test_impressions_of_other_users_or_campaigns_do_not_match(other: dict[str, Any]) -> None:
     assert find([click()], [seen(**other)]) == [None]
 
 
-def test_of_nothing_comes_nothing() -> None:
+def test_empty_input_matches_nothing() -> None:
     assert find([], [seen()]) == []
     assert find([click()], []) == [None]
     assert find([click(campaign_id=None)], [seen(campaign_id=None)]) == [None]
 
 
-def test_impressions_are_looked_for_from_before_the_scope_and_as_of_its_time() -> None:
+def test_impressions_are_read_from_before_the_scope_and_as_of_its_time() -> None:
     impression = {"user_id": "u1", "timestamp": "2026-01-01T00:00:00Z", "website": "a.example", "creative_id": "c1"}
     rows = pl.DataFrame({"user_id": ["u1"], "campaign_id": ["k1"], "event_time": [datetime(2026, 1, 31)]})
     since = datetime(2026, 1, 31)
-    with world(impressions=[impression]) as known:
+    with dataset(impressions=[impression]) as data:
         heights = [
-            answerable(known.store, scope, rows).height
+            matchable_impressions(data.store, scope, rows).height
             for scope in (
                 Scope(since),
                 Scope(since + MICROSECOND),

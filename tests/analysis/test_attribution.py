@@ -1,4 +1,4 @@
-"""Who is credited for the conversions: against plain Python over small random worlds, and by hand."""
+"""Attribution: against plain Python on small random data sets, and worked examples."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -28,7 +28,15 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb import DuckdbStore
-from analysis.attribution_oracle import CREDIT, MONEY, Asked, Expected, attributed, largest_remainder, removal_effects
+from analysis.attribution_oracle import (
+    CREDIT,
+    MONEY,
+    Expected,
+    Question,
+    attributed,
+    largest_remainder,
+    removal_effects,
+)
 
 Stored = Callable[..., EventStore]
 Messages = dict[str, list[dict[str, Any]]]
@@ -51,7 +59,7 @@ def at(hours: int) -> str:
     return (START + timedelta(hours=hours)).isoformat() + "Z"
 
 
-# -- small random worlds -----------------------------------------------------------------------------------------
+# -- small random data sets --------------------------------------------------------------------------------------
 
 USERS, HOURS = st.sampled_from(["u1", "u1", "u2"]), st.integers(0, 40).map(at)
 IMPRESSION = st.fixed_dictionaries(
@@ -72,14 +80,14 @@ CLICK = st.fixed_dictionaries(
     },
     optional={"value": st.sampled_from([0, 0.1, 10, 33.333333]), "currency": st.sampled_from(["EUR", "USD"])},
 )
-WORLD: st.SearchStrategy[Messages] = st.fixed_dictionaries(
+DATASETS: st.SearchStrategy[Messages] = st.fixed_dictionaries(
     {
         "impressions": st.lists(IMPRESSION, min_size=5, max_size=14),
         "clicks": st.lists(CLICK, min_size=4, max_size=10),
     }
 )
-ASKED = st.builds(
-    Asked,
+QUESTIONS = st.builds(
+    Question,
     by=st.sampled_from(["campaign_id", "creative_id", "website"]),
     within_campaign=st.booleans(),
     split_journeys=st.booleans(),
@@ -94,7 +102,7 @@ ASKED = st.builds(
 
 @dataclass
 class Small:
-    """A store in memory, with what it is asked."""
+    """An in-memory store and its reference results."""
 
     store: DuckdbStore
     offset: int = 0
@@ -102,7 +110,7 @@ class Small:
     def commit(self, feed: str, messages: Sequence[dict[str, Any]]) -> None:
         payloads = [json.dumps(message).encode() for message in messages]
         span = Span(FEEDS[feed].topic, self.offset, 0, len(payloads))
-        self.offset += 1  # each a partition of its own
+        self.offset += 1  # one partition per commit
         batch = Batch(span, range(len(payloads)), payloads, [INGESTED] * len(payloads))
         self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
 
@@ -110,28 +118,28 @@ class Small:
         columns = ["event_id", *FEEDS[feed].columns]
         return [row for frame in self.store.scan(feed, columns, Range()) for row in frame.iter_rows(named=True)]
 
-    def expected(self, asked: Asked) -> Expected:
-        return attributed(self.rows("impressions"), self.rows("clicks"), asked)
+    def expected(self, question: Question) -> Expected:
+        return attributed(self.rows("impressions"), self.rows("clicks"), question)
 
 
 @contextmanager
 def small(messages: Messages) -> Any:
     with DuckdbStore(Path(":memory:")) as store:
-        made = Small(store)
+        data = Small(store)
         for feed, rows in messages.items():
-            made.commit(feed, rows)
-        yield made
+            data.commit(feed, rows)
+        yield data
 
 
-def ask(store: EventStore, asked: Asked, as_of: datetime | None = None, **options: Any) -> Answer:
+def ask(store: EventStore, question: Question, as_of: datetime | None = None, **options: Any) -> Answer:
     bounds = ("since", "until", "campaign")
-    own = {f.name: getattr(asked, f.name) for f in fields(asked) if f.name not in bounds}
-    scope = Scope(asked.since, asked.until, asked.campaign, as_of)
+    own = {f.name: getattr(question, f.name) for f in fields(question) if f.name not in bounds}
+    scope = Scope(question.since, question.until, question.campaign, as_of)
     return attribute(store, scope, **own, **options)
 
 
 def found(answer: Answer, table: str, model: str, units: int) -> dict[Any, int]:
-    """What a model gives to whom, in whole units, without those that it gives nothing."""
+    """The credits of a model in integer units, without zeros."""
     rows = answer.table(table)
     keys = rows.columns[: rows.columns.index("first")]
     return {
@@ -145,32 +153,32 @@ def units_of(money: dict[str, Decimal]) -> dict[str, int]:
     return {currency: int(amount * MONEY) for currency, amount in money.items()}
 
 
-def given_to(units: dict[Any, int]) -> dict[Any, int]:
+def without_zeros(units: dict[Any, int]) -> dict[Any, int]:
     return {key: amount for key, amount in units.items() if amount}
 
 
 @settings(max_examples=30, deadline=None)
-@given(WORLD, ASKED)
-def test_every_number_equals_the_one_of_plain_loops(messages: Messages, asked: Asked) -> None:
-    with small(messages) as world:
-        expected = world.expected(asked)
+@given(DATASETS, QUESTIONS)
+def test_all_numbers_match_plain_loops(messages: Messages, question: Question) -> None:
+    with small(messages) as data:
+        expected = data.expected(question)
         if not expected.conversions:
-            with pytest.raises(AnalysisError, match="no conversion"):
-                ask(world.store, asked)
+            with pytest.raises(AnalysisError, match="no conversions"):
+                ask(data.store, question)
             return
 
-        answer = ask(world.store, asked)
+        answer = ask(data.store, question)
 
     facts = answer.facts
     assert (facts["conversions"], facts["attributed"]) == (expected.conversions, expected.attributed)
     assert units_of(facts["value_total"]) == expected.value_total
-    assert given_to(units_of(facts["value_attributed"])) == given_to(expected.value_attributed)
+    assert without_zeros(units_of(facts["value_attributed"])) == without_zeros(expected.value_attributed)
     assert sum(facts["touches"].values()) == len(expected.touched)
     for model in RULE_BASED:
-        assert found(answer, "credits", model, CREDIT) == given_to(expected.credits[model]), model
-        assert found(answer, "value", model, MONEY) == given_to(expected.value[model]), model
+        assert found(answer, "credits", model, CREDIT) == without_zeros(expected.credits[model]), model
+        assert found(answer, "value", model, MONEY) == without_zeros(expected.value[model]), model
     assert_markov(answer, expected)
-    assert_nothing_is_lost(answer)
+    assert_totals_match(answer)
 
 
 def assert_markov(answer: Answer, expected: Expected) -> None:
@@ -185,7 +193,7 @@ def assert_markov(answer: Answer, expected: Expected) -> None:
         assert credited.get(key, 0) == pytest.approx(share, abs=2)  # the solution is rounded, at 10⁻¹²
 
 
-def assert_nothing_is_lost(answer: Answer) -> None:
+def assert_totals_match(answer: Answer) -> None:
     facts = answer.facts
     assert facts["attributed"] + facts["unattributed"] == facts["conversions"]
     for currency, total in facts["value_total"].items():
@@ -198,52 +206,50 @@ def assert_nothing_is_lost(answer: Answer) -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(WORLD, ASKED, st.randoms(use_true_random=False))
-def test_neither_the_order_of_events_nor_their_lateness_changes_anything(
-    messages: Messages, asked: Asked, random: Any
-) -> None:
+@given(DATASETS, QUESTIONS, st.randoms(use_true_random=False))
+def test_order_and_lateness_of_events_do_not_matter(messages: Messages, question: Question, random: Any) -> None:
     shuffled = {feed: random.sample(rows, len(rows)) for feed, rows in messages.items()}
     early = {feed: rows[: len(rows) // 2] for feed, rows in shuffled.items()}
-    with small(messages) as world, small(early) as late:
-        before = answer_or_none(late.store, asked)
+    with small(messages) as data, small(early) as late:
+        before = answer_or_none(late.store, question)
         then = max(late.store.commits()["committed_at"])
         for feed in ("clicks", "impressions"):
-            late.commit(feed, shuffled[feed])  # the early ones again, too: they are duplicates
+            late.commit(feed, shuffled[feed])  # includes the early ones again: they are duplicates
 
-        assert answer_or_none(late.store, asked) == answer_or_none(world.store, asked)
-        assert answer_or_none(late.store, asked, then) == before
+        assert answer_or_none(late.store, question) == answer_or_none(data.store, question)
+        assert answer_or_none(late.store, question, then) == before
 
 
-def answer_or_none(store: EventStore, asked: Asked, as_of: datetime | None = None) -> dict[str, Any] | None:
+def answer_or_none(store: EventStore, question: Question, as_of: datetime | None = None) -> dict[str, Any] | None:
     try:
-        return ask(store, asked, as_of).to_dict() | {"range": None}
+        return ask(store, question, as_of).to_dict() | {"range": None}
     except AnalysisError:
         return None
 
 
 @settings(max_examples=6, deadline=None)
-@given(WORLD, ASKED)
-def test_pairs_made_in_small_parts_give_the_same(messages: Messages, asked: Asked) -> None:
-    with small(messages) as world, pytest.MonkeyPatch.context() as patch:
-        whole = answer_or_none(world.store, asked)
-        patch.setattr(journeys_module, "_PAIRS", 2)
-        assert answer_or_none(world.store, asked) == whole
+@given(DATASETS, QUESTIONS)
+def test_chunk_size_does_not_matter(messages: Messages, question: Question) -> None:
+    with small(messages) as data, pytest.MonkeyPatch.context() as patch:
+        whole = answer_or_none(data.store, question)
+        patch.setattr(journeys_module, "_MAX_PAIRS", 2)
+        assert answer_or_none(data.store, question) == whole
 
 
 @settings(max_examples=6, deadline=None)
-@given(WORLD, ASKED, st.sets(st.sampled_from(MODELS), min_size=1))
-def test_a_model_gives_the_same_whichever_others_are_asked_for(
-    messages: Messages, asked: Asked, models: set[Any]
-) -> None:
-    with small(messages) as world:
-        if not world.expected(asked).conversions:
+@given(DATASETS, QUESTIONS, st.sets(st.sampled_from(MODELS), min_size=1))
+def test_a_model_does_not_depend_on_the_other_models(messages: Messages, question: Question, models: set[Any]) -> None:
+    with small(messages) as data:
+        if not data.expected(question).conversions:
             return
-        some, all_ = ask(world.store, asked, models=sorted(models)), ask(world.store, asked)
+        some, all_ = ask(data.store, question, models=sorted(models)), ask(data.store, question)
     for model in models:
         assert [*some.table("credits").columns[1:]] == sorted(models)
-        found_here = {row[0]: row[1] for row in some.table("credits").select(asked.column, model).iter_rows() if row[1]}
-        assert found_here == {
-            row[0]: row[1] for row in all_.table("credits").select(asked.column, model).iter_rows() if row[1]
+        credits_alone = {
+            row[0]: row[1] for row in some.table("credits").select(question.column, model).iter_rows() if row[1]
+        }
+        assert credits_alone == {
+            row[0]: row[1] for row in all_.table("credits").select(question.column, model).iter_rows() if row[1]
         }
 
 
@@ -270,7 +276,7 @@ def credits_of(answer: Answer, model: str) -> dict[Any, float]:
     return {key: float(credit) for key, credit in answer.table("credits").select(keys, model).iter_rows()}
 
 
-def test_each_model_by_hand(stored: Stored) -> None:
+def test_worked_example_of_each_model(stored: Stored) -> None:
     answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(), half_life=timedelta(hours=1))
 
     assert answer.table("credits").columns == ["campaign_id", *MODELS]
@@ -281,7 +287,7 @@ def test_each_model_by_hand(stored: Stored) -> None:
     assert credits_of(answer, "position") == {"k1": 0.8, "k2": 0.1, None: 0.1}
     # ages relative to the click: 5, 3, 1 and 0 hours: weights 1/32, 1/8, 1/2 and 1, which sum to 53/32
     assert credits_of(answer, "time_decay") == pytest.approx({"k1": 33 / 53, "k2": 4 / 53, None: 16 / 53}, abs=1e-9)
-    # all walks go START → k1 and convert; from there half of them by k2 and null. Effects: 1, 1/2, 1/2
+    # all walks start at k1 and convert; half of them go on to k2 and null. Effects: 1, 1/2, 1/2
     assert credits_of(answer, "markov") == {"k1": 0.5, "k2": 0.25, None: 0.25}
     assert credits_of(answer, "shapley") == pytest.approx({"k1": 1 / 3, "k2": 1 / 3, None: 1 / 3}, abs=1e-9)
     assert answer.facts == {
@@ -297,7 +303,7 @@ def test_each_model_by_hand(stored: Stored) -> None:
     assert answer.horizon == START + timedelta(hours=4)
 
 
-def test_what_does_not_divide_goes_to_the_earlier_touch(stored: Stored) -> None:
+def test_remainders_go_to_the_earlier_touch(stored: Stored) -> None:
     answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(), models=["shapley"])
 
     assert dict(answer.table("credits").iter_rows()) == {
@@ -308,7 +314,7 @@ def test_what_does_not_divide_goes_to_the_earlier_touch(stored: Stored) -> None:
     ]  # fmt: skip
 
 
-def test_a_click_is_credited_to_the_impression_that_it_answers(stored: Stored) -> None:
+def test_a_click_is_credited_to_its_matched_impression(stored: Stored) -> None:
     store = stored(CATALOGUE, **JOURNEY)
 
     by_creative, by_website = (
@@ -320,34 +326,34 @@ def test_a_click_is_credited_to_the_impression_that_it_answers(stored: Stored) -
     assert credits_of(by_website, "linear") == {"a.example": 0.5, "b.example": 0.5}
 
 
-def test_only_the_conversions_own_campaign(stored: Stored) -> None:
+def test_within_campaign_credits_only_the_conversions_own_campaign(stored: Stored) -> None:
     answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(), within_campaign=True)
 
     assert all(credits_of(answer, model) == {"k2": 1} for model in MODELS)
     assert answer.parameters["scope"] == "campaign"
 
 
-def test_the_ends_of_both_windows_belong_to_them(stored: Stored) -> None:
+def test_both_windows_are_inclusive(stored: Stored) -> None:
     store = stored(CATALOGUE, **JOURNEY)
 
     def touches(click: timedelta, view: timedelta) -> Any:
         return attribute(store, Scope(), click_window=click, view_window=view).facts["touches"]
 
-    moment = timedelta(microseconds=1)
+    microsecond = timedelta(microseconds=1)
     assert touches(timedelta(hours=5), timedelta(hours=10)) == {"clicks": 1, "views": 3}
-    assert touches(timedelta(hours=5) - moment, timedelta(hours=10) - moment) == {"clicks": 0, "views": 2}
+    assert touches(timedelta(hours=5) - microsecond, timedelta(hours=10) - microsecond) == {"clicks": 0, "views": 2}
     assert touches(LONGEST, timedelta(0)) == {"clicks": 1, "views": 0}
 
 
-def test_touches_from_before_the_scope_count_and_conversions_do_not(stored: Stored) -> None:
+def test_touches_before_the_scope_count_but_conversions_do_not(stored: Stored) -> None:
     store = stored(CATALOGUE, **JOURNEY)
 
     answer = attribute(store, Scope(since=START + timedelta(hours=10)))
 
     assert answer.facts["touches"] == {"clicks": 1, "views": 3}
-    with pytest.raises(AnalysisError, match="no conversion"):
+    with pytest.raises(AnalysisError, match="no conversions"):
         attribute(store, Scope(since=START + timedelta(hours=11)))
-    with pytest.raises(AnalysisError, match="no conversion"):
+    with pytest.raises(AnalysisError, match="no conversions"):
         attribute(store, Scope(until=START + timedelta(hours=10)))
     assert attribute(store, Scope(since=datetime(1, 1, 2))).facts["attributed"] == 1
 
@@ -370,7 +376,7 @@ def test_a_click_that_converts_is_a_touch_of_its_own_and_of_later_conversions(st
 
     assert credits_of(attribute(store, Scope()), "linear") == {"k1": 1.5, "k2": 1.5}
     split = attribute(store, Scope(), split_journeys=True)
-    assert credits_of(split, "linear") == {"k1": 1, "k2": 1}  # the first two end what led to the third
+    assert credits_of(split, "linear") == {"k1": 1, "k2": 1}  # the first two end the journey of the third
     assert split.facts["unattributed"] == 1
 
 
@@ -388,7 +394,7 @@ def test_a_conversion_of_another_campaign_ends_the_journey_too(stored: Stored) -
     assert attribute(store, scope, split_journeys=True, within_campaign=True).facts["attributed"] == 1
 
 
-def test_a_campaign_chooses_conversions_and_not_touches(stored: Stored) -> None:
+def test_a_campaign_filters_conversions_but_not_touches(stored: Stored) -> None:
     signup = {"timestamp": at(11), "campaign_id": "k1", "conversion_type": "signup"}
     store = stored(CATALOGUE, impressions=JOURNEY["impressions"], clicks=[*JOURNEY["clicks"], signup])
 
@@ -429,10 +435,10 @@ def test_the_largest_counts_and_amounts_are_exact(stored: Stored) -> None:
 
     assert answer.facts["attributed"] == 3 * 10**9
     assert answer.facts["value_attributed"] == {"EUR": 3 * 10**12}
-    assert_nothing_is_lost(answer)
+    assert_totals_match(answer)
 
 
-def test_the_answer_as_json(stored: Stored) -> None:
+def test_answer_as_json(stored: Stored) -> None:
     document = attribute(stored(CATALOGUE, **JOURNEY), Scope(), models=["linear"]).to_dict()
 
     assert json.loads(json.dumps(document, default=float)) == document
@@ -463,13 +469,13 @@ def test_the_answer_as_json(stored: Stored) -> None:
         {"view_window": timedelta.max, "by": "website"},
     ],
 )
-def test_what_cannot_be_asked_is_said(stored: Stored, options: dict[str, Any]) -> None:
+def test_invalid_options_are_rejected(stored: Stored, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         attribute(stored(CATALOGUE, **JOURNEY), Scope(), **options)
 
 
 @pytest.mark.parametrize("by", ["campaign_id", "website"])
-def test_the_longest_windows_and_half_lives(stored: Stored, by: Any) -> None:
+def test_longest_windows_and_half_lives(stored: Stored, by: Any) -> None:
     long = {"click_window": LONGEST, "view_window": LONGEST, "half_life": LONGEST}
 
     answer = attribute(stored(CATALOGUE, **JOURNEY), Scope(since=START), by=by, **long)
@@ -478,7 +484,7 @@ def test_the_longest_windows_and_half_lives(stored: Stored, by: Any) -> None:
     assert sum(credits_of(answer, "time_decay").values()) == pytest.approx(1)
 
 
-def test_credits_that_do_not_add_up_are_no_answer() -> None:
+def test_credits_that_do_not_add_up_are_an_error() -> None:
     conversions = pl.DataFrame({"conversions": [1, 2], "value": [5, 5], "currency": ["EUR", "USD"]})
     touches = conversions.with_columns(conversion=pl.Series([0, 1]), key=pl.Series([0, 0], dtype=pl.UInt32))
     whole = credited(touches, pl.lit(1))

@@ -1,4 +1,4 @@
-"""Bids, against plain loops, and by hand."""
+"""Bids, against plain loops and worked examples."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,7 +17,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 from analysis.auctions_oracle import winners
-from analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, world
+from analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset
 
 Stored = Callable[..., EventStore]
 EVERYTHING = Scope()
@@ -44,10 +44,10 @@ def money(rows: Rows) -> dict[str, Decimal]:
 
 def check(found: dict[str, Any], rows: Rows, won: set[bytes]) -> None:
     joinable = [row for row in rows if row["auction_id"] is not None]
-    our = [row for row in rows if row["event_id"] in won]
+    winning = [row for row in rows if row["event_id"] in won]
     assert (found["requests"], found["users"]) == (len(rows), len({row["user_id"] for row in rows}))
-    assert (found["with_auction"], found["won"]) == (len(joinable), len(our))
-    assert found["win_rate"] == (len(our) / len(joinable) if joinable else None)
+    assert (found["with_auction"], found["won"]) == (len(joinable), len(winning))
+    assert found["win_rate"] == (len(winning) / len(joinable) if joinable else None)
     assert (found["win_rate_low"] is None) == (not joinable)
 
 
@@ -57,19 +57,19 @@ SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([No
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(BIDS, min_size=1, max_size=14), st.lists(IMPRESSIONS, max_size=10), SCOPES)
-def test_every_number_is_the_one_of_a_loop(made: Rows, impressions: Rows, scope: Scope) -> None:
-    with world(bids=made, impressions=impressions) as known:
-        won = winners(known.bids, known.impressions)
-        rows = within(known.bids, scope)
+def test_all_numbers_match_a_loop(placed: Rows, impressions: Rows, scope: Scope) -> None:
+    with dataset(bids=placed, impressions=impressions) as data:
+        won = winners(data.bids, data.impressions)
+        rows = within(data.bids, scope)
         if not rows:
             with pytest.raises(AnalysisError):
-                bids(known.store, scope)
+                bids(data.store, scope)
             return
-        answer = bids(known.store, scope)
+        answer = bids(data.store, scope)
 
     check(answer.facts, rows, won)
     assert answer.facts["spend"] == money([row for row in rows if row["event_id"] in won])
-    own = within(known.impressions, scope)
+    own = within(data.impressions, scope)
     assert answer.facts["impressions"] == answer.computed_from["impressions"] == len(own)
     assert answer.facts["impressions_without_auction"] == sum(row["auction_id"] is None for row in own)
     for table, key in (("creatives", "creative_id"), ("hours", "hour")):
@@ -101,20 +101,20 @@ def test_every_number_is_the_one_of_a_loop(made: Rows, impressions: Rows, scope:
     st.lists(TIMES, min_size=1, max_size=2, unique=True).map(sorted),
     st.booleans(),
 )
-def test_the_parts_add_up_to_the_whole(made: Rows, impressions: Rows, cuts: list[datetime], by_campaign: bool) -> None:
+def test_parts_add_up_to_the_whole(placed: Rows, impressions: Rows, cuts: list[datetime], by_campaign: bool) -> None:
     campaigns = ["k1", "k2"] if by_campaign else [None]
-    if by_campaign:  # a bid of no campaign is in no campaign's answer
-        made = [
-            row | {"creative_id": row["creative_id"] if row["creative_id"] in {"c1", "c3"} else "c2"} for row in made
+    if by_campaign:  # a bid without a campaign is in no campaign's answer
+        placed = [
+            row | {"creative_id": row["creative_id"] if row["creative_id"] in {"c1", "c3"} else "c2"} for row in placed
         ]
-    with world(bids=made, impressions=impressions) as known:
+    with dataset(bids=placed, impressions=impressions) as data:
         parts = []
         for since, until in pairwise([None, *cuts, None]):
             for campaign in campaigns:
                 scope = Scope(since, until, campaign)
-                if within(known.bids, scope):
-                    parts.append(bids(known.store, scope).facts)
-        whole = bids(known.store, Scope()).facts
+                if within(data.bids, scope):
+                    parts.append(bids(data.store, scope).facts)
+        whole = bids(data.store, Scope()).facts
 
     for count in ("requests", "with_auction", "won"):
         assert sum(part[count] for part in parts) == whole[count]
@@ -150,7 +150,7 @@ def spend(store: EventStore, scope: Scope = EVERYTHING) -> dict[str, Decimal]:
     return found
 
 
-def test_an_auction_is_won_once_whatever_the_number_of_its_impressions(stored: Stored) -> None:
+def test_an_auction_with_many_impressions_is_won_once(stored: Stored) -> None:
     shown = [{"auction_id": "x", "timestamp": f"2026-01-05T10:00:0{i}Z"} for i in range(3)]
     store = stored(bids=[bid("x", 2), bid("y", 3), bid(None, 4)], impressions=shown)
 
@@ -160,7 +160,7 @@ def test_an_auction_is_won_once_whatever_the_number_of_its_impressions(stored: S
     assert facts["spend"] == {"EUR": Decimal(2)}
 
 
-def test_of_several_bids_the_one_that_was_shown_wins_else_the_latest(stored: Stored) -> None:
+def test_the_bid_with_the_shown_creative_wins_else_the_latest(stored: Stored) -> None:
     early, late = "2026-01-05T10:00:00Z", "2026-01-05T10:00:01Z"
     store = stored(
         bids=[
@@ -193,7 +193,7 @@ def test_a_campaign_does_not_win_what_another_one_won(stored: Stored) -> None:
         ("2026-01-06T10:00:00Z", 1), ("2026-01-06T10:00:00.000001Z", 0),
     ],
 )  # fmt: skip
-def test_an_impression_wins_a_bid_at_most_a_day_before_or_after_it(stored: Stored, shown_at: str, won: int) -> None:
+def test_the_auction_window_is_a_day_before_and_after_the_impression(stored: Stored, shown_at: str, won: int) -> None:
     store = stored(bids=[bid("x", 1)], impressions=[{"auction_id": "x", "timestamp": shown_at}])
     hour = Scope(datetime(2026, 1, 5, 10), datetime(2026, 1, 5, 11))
 
@@ -218,7 +218,7 @@ def test_an_auction_over_midnight_is_billed_once(stored: Stored) -> None:
     assert spend(store, Scope(since=month)) == spend(store) == {"EUR": Decimal(2)}
 
 
-def test_an_auction_id_that_is_used_again_is_another_auction(stored: Stored) -> None:
+def test_a_reused_auction_id_is_another_auction(stored: Stored) -> None:
     days = ["2026-01-05T10:00:00Z", "2026-01-09T10:00:00Z"]
     store = stored(
         bids=[bid("x", amount, timestamp=day) for amount, day in zip((1, 2), days, strict=True)],
@@ -228,7 +228,7 @@ def test_an_auction_id_that_is_used_again_is_another_auction(stored: Stored) -> 
     assert spend(store) == {"EUR": Decimal(3)}
 
 
-def test_where_no_auction_is_named_nothing_is_won_or_lost(stored: Stored) -> None:
+def test_bids_without_an_auction_id_are_neither_won_nor_lost(stored: Stored) -> None:
     facts = bids(stored(bids=[{}, bid(None, 1)], impressions=[{}]), Scope()).facts
 
     assert (facts["with_auction"], facts["won"], facts["win_rate"], facts["spend"]) == (0, 0, None, {})
@@ -244,8 +244,8 @@ def test_bids_without_an_amount_have_no_distribution(stored: Stored) -> None:
         assert {chart.x, *chart.y} <= set(answer.table(chart.table).columns)
 
 
-def test_without_a_bid_there_is_a_message(stored: Stored) -> None:
-    with pytest.raises(AnalysisError, match="no bid is stored") as caught:
+def test_no_bids_is_an_error(stored: Stored) -> None:
+    with pytest.raises(AnalysisError, match="no bids found") as caught:
         bids(stored(impressions=[{}]), Scope())
 
     assert caught.value.hint

@@ -1,4 +1,4 @@
-"""The original question, against Python's statistics and scipy, and by hand."""
+"""Correlation, against Python's statistics module and scipy, and worked examples."""
 
 import math
 import statistics
@@ -30,7 +30,7 @@ COUNTS = st.integers(0, 5) | st.integers(0, 10_000)
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=40))
-def test_every_number_equals_the_one_of_an_independent_library(users: list[tuple[int, int]]) -> None:
+def test_all_numbers_match_independent_libraries(users: list[tuple[int, int]]) -> None:
     answer = of(*users)
 
     clicks, conversions = ([user[place] for user in users] for place in (0, 1))
@@ -57,10 +57,10 @@ def test_every_number_equals_the_one_of_an_independent_library(users: list[tuple
         if len(users) > 2:
             assert found_p == pytest.approx(float(expected.pvalue), rel=1e-6, abs=1e-6)
         else:
-            assert found_p is None  # without a degree of freedom there is no test
+            assert found_p is None  # no test without degrees of freedom
 
 
-def test_a_small_world_by_hand() -> None:
+def test_worked_example() -> None:
     answer = of((3, 1), (1, 0), (2, 2))
 
     spread = math.sqrt(2 / 3)
@@ -68,7 +68,7 @@ def test_a_small_world_by_hand() -> None:
     assert answer.conversions == Distribution(3, 1.0, 1.0, spread, 1.0)
     assert answer.clicks_per_conversion == 2.0
     assert (answer.r, answer.rho) == (0.5, 0.5)
-    # one degree of freedom is Cauchy's distribution: p = 1 - 2/π · atan(1/√3) = 2/3
+    # with one degree of freedom, t has a Cauchy distribution: p = 1 - 2/π · atan(1/√3) = 2/3
     assert answer.r_p == pytest.approx(2 / 3)
     assert answer.rho_p == pytest.approx(2 / 3)
 
@@ -89,17 +89,17 @@ def test_the_published_example_of_spearmans_coefficient() -> None:
     [
         (((1, 2), (2, 4), (3, 6)), 1.0),
         (((1, 6), (2, 4), (3, 2)), -1.0),
-        (((10**9, 1), (10**9 + 1, 2), (10**9 + 2, 3)), 1.0),  # where sums of floats lose everything
+        (((10**9, 1), (10**9 + 1, 2), (10**9 + 2, 3)), 1.0),  # float sums would lose all precision
     ],
 )
-def test_a_line_is_correlated_exactly(users: tuple[tuple[int, int], ...], r: float) -> None:
+def test_a_perfect_line_has_an_exact_correlation(users: tuple[tuple[int, int], ...], r: float) -> None:
     answer = of(*users)
 
     assert (answer.r, answer.rho) == (r, r)
     assert (answer.r_p, answer.rho_p) == (0.0, 0.0)
 
 
-def test_what_is_not_defined_is_null() -> None:
+def test_undefined_numbers_are_null() -> None:
     alone = of((3, 0)).to_dict()
 
     assert alone["clicks"]["std_deviation"] == 0.0
@@ -111,13 +111,13 @@ def test_what_is_not_defined_is_null() -> None:
     assert of((0, 1), (0, 2)).clicks_per_conversion == 0.0
 
 
-def test_conversions_alone_have_no_ratio_of_infinity() -> None:
+def test_clicks_without_conversions_have_no_ratio() -> None:
     assert of((5, 0), (7, 0)).clicks_per_conversion is None
 
 
 # -- over a real store -------------------------------------------------------------------------------------------
 
-WORLD: list[dict[str, Any]] = [
+CLICKS: list[dict[str, Any]] = [
     {"user_id": "a", "campaign_id": "x", "clicks": 2},
     {"user_id": "a", "campaign_id": "y", "conversion_type": "signup", "timestamp": "2026-01-06T00:00:00Z"},
     {"user_id": "a", "campaign_id": "y", "timestamp": "2026-01-07T00:00:00Z"},
@@ -126,8 +126,8 @@ WORLD: list[dict[str, Any]] = [
 ]
 
 
-def test_it_is_asked_of_the_stored_clicks(stored: Stored) -> None:
-    answer = correlate(stored(clicks=WORLD), Scope()).to_dict()
+def test_correlate_reads_the_stored_clicks(stored: Stored) -> None:
+    answer = correlate(stored(clicks=CLICKS), Scope()).to_dict()
 
     by_hand = of((3, 1), (1, 0), (2, 2)).to_dict()
     end = "2026-01-07T00:00:00Z"
@@ -136,8 +136,8 @@ def test_it_is_asked_of_the_stored_clicks(stored: Stored) -> None:
     assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
 
 
-def test_a_scope_narrows_it_and_is_named_in_the_answer(stored: Stored) -> None:
-    store = stored(clicks=WORLD)
+def test_a_scope_filters_events_and_is_part_of_the_answer(stored: Stored) -> None:
+    store = stored(clicks=CLICKS)
     scope = Scope(datetime(2026, 1, 5), datetime(2026, 1, 7), "y")
 
     answer = correlate(store, scope)
@@ -148,16 +148,16 @@ def test_a_scope_narrows_it_and_is_named_in_the_answer(stored: Stored) -> None:
     }  # fmt: skip
 
 
-def test_a_campaigns_rows_are_told(stored: Stored) -> None:
-    assert correlate(stored(clicks=WORLD), Scope(campaign="y")).computed_from == {"clicks": 3}
+def test_computed_from_counts_the_rows_of_the_campaign(stored: Stored) -> None:
+    assert correlate(stored(clicks=CLICKS), Scope(campaign="y")).computed_from == {"clicks": 3}
 
 
-def test_each_day_is_related_by_itself(stored: Stored) -> None:
+def test_each_day_is_correlated_separately(stored: Stored) -> None:
     late = [
         {"user_id": user, "clicks": clicks, "conversions": conversions, "timestamp": f"2026-01-09T{hour:02}:00:00Z"}
         for user, clicks, conversions, hour in (("a", 2, 1, 0), ("a", 1, 0, 23), ("b", 1, 0, 9), ("c", 2, 2, 9))
     ]
-    store = stored(clicks=[*WORLD, *late])
+    store = stored(clicks=[*CLICKS, *late])
 
     answer = correlate_by_day(store, Scope())
 
@@ -167,7 +167,7 @@ def test_each_day_is_related_by_itself(stored: Stored) -> None:
     assert days["clicks"].to_list() == [5, 0, 1, 6]
     assert days["conversions"].to_list() == [2, 1, 0, 3]
     assert days["clicks_per_conversion"].to_list() == [2.5, 0.0, None, 2.0]
-    by_hand = of((3, 1), (1, 0), (2, 2))  # as in the small world, which is the last day here
+    by_hand = of((3, 1), (1, 0), (2, 2))  # the data of the last day
     last = days.row(3, named=True)
     assert (last["r"], last["r_p"], last["rho"], last["rho_p"]) == (by_hand.r, by_hand.r_p, by_hand.rho, by_hand.rho_p)
     assert days["r"].to_list()[1:3] == [None, None]
@@ -176,29 +176,29 @@ def test_each_day_is_related_by_itself(stored: Stored) -> None:
     assert answer.parameters == {"by": "day"}
 
 
-def test_days_where_nothing_is_defined_keep_their_columns(stored: Stored) -> None:
+def test_days_with_undefined_numbers_keep_their_columns(stored: Stored) -> None:
     days = correlate_by_day(stored(clicks=[{}]), Scope()).table("days")
 
     assert days.schema["r"] == days.schema["clicks_per_conversion"] == pl.Float64
     assert days.row(0)[1:] == (1, 1, 0, None, None, None, None, None)
 
 
-def test_without_a_click_there_is_no_day(stored: Stored) -> None:
-    with pytest.raises(AnalysisError, match="no click or conversion"):
+def test_no_clicks_by_day_is_an_error(stored: Stored) -> None:
+    with pytest.raises(AnalysisError, match="no clicks or conversions"):
         correlate_by_day(stored(impressions=[{}]), Scope())
 
 
-def test_impressions_and_bids_make_no_user_of_it(stored: Stored) -> None:
+def test_users_of_other_feeds_do_not_count(stored: Stored) -> None:
     store = stored(impressions=[{"user_id": "z"}], bids=[{"user_id": "y"}], clicks=[{"user_id": "a"}])
 
     assert correlate(store, Scope()).users == 1
 
 
 @pytest.mark.parametrize("scope", [Scope(), Scope(campaign="nobody's"), Scope(since=datetime(2030, 1, 1))])
-def test_without_a_click_there_is_a_message_and_no_number(stored: Stored, scope: Scope) -> None:
-    store = stored(impressions=[{}]) if scope == Scope() else stored(clicks=WORLD)
+def test_no_clicks_is_an_error(stored: Stored, scope: Scope) -> None:
+    store = stored(impressions=[{}]) if scope == Scope() else stored(clicks=CLICKS)
 
-    with pytest.raises(AnalysisError, match="no click or conversion") as caught:
+    with pytest.raises(AnalysisError, match="no clicks or conversions") as caught:
         correlate(store, scope)
 
     assert caught.value.hint

@@ -1,4 +1,4 @@
-"""The funnel, against plain loops, and by hand."""
+"""The funnel, against plain loops and worked examples."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from advertisex.analysis.intervals import rate
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Rows, World, world
-from analysis.test_answered import answer_of
+from analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Dataset, Rows, dataset
+from analysis.test_answered import expected_match
 
 Stored = Callable[..., EventStore]
 STEPS = ("bids", "impressions", "clicks", "conversions")
@@ -34,23 +34,23 @@ def key_of(feed: str, row: dict[str, Any], by: By, impressions: Rows) -> Any:
     if by == "day":
         return datetime(time.year, time.month, time.day)
     if by != "campaign_id" and feed == "clicks":
-        row = answer_of(row, impressions) or {}
+        row = expected_match(row, impressions) or {}
     return row.get(COLUMNS[by])
 
 
-def oracle(known: World, by: By | None, scope: Scope) -> dict[Any, dict[str, Any]]:
+def oracle(data: Dataset, by: By | None, scope: Scope) -> dict[Any, dict[str, Any]]:
     counts: dict[Any, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(STEPS, 0) | {"value": defaultdict(Fraction)})
     users: dict[Any, set[str]] = defaultdict(set)
-    for feed, rows in (("bids", known.bids), ("impressions", known.impressions), ("clicks", known.clicks)):
+    for feed, rows in (("bids", data.bids), ("impressions", data.impressions), ("clicks", data.clicks)):
         for row in rows:
             if scope.campaign not in (None, row["campaign_id"]):
                 continue
             if (scope.since and row["event_time"] < scope.since) or (scope.until and row["event_time"] >= scope.until):
                 continue
-            key = None if by is None else key_of(feed, row, by, known.impressions)
+            key = None if by is None else key_of(feed, row, by, data.impressions)
             steps = {feed: 1} if feed != "clicks" else {name: row[name] for name in ("clicks", "conversions")}
             if by is not None and not any(steps.values()):
-                continue  # a row that counts nothing makes no key
+                continue  # a row without counts adds no key
             found = counts[key]
             for step, number in steps.items():
                 found[step] += number
@@ -81,14 +81,14 @@ def check(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def wilson(k: int, n: int) -> tuple[float, float]:
-    """As the roots of (p̂ − p)² = z² p (1 − p) / n, which is how Wilson defines it."""
+    """The roots of (p̂ − p)² = z² p (1 − p) / n, Wilson's definition."""
     z, p = 1.959963984540054, k / n
     a, b, c = 1 + z * z / n, -(2 * p + z * z / n), p * p
     root = sqrt(max(0.0, b * b - 4 * a * c))
     return (-b - root) / (2 * a), (-b + root) / (2 * a)
 
 
-#: Around the times of the worlds, and the ends of the window of 30 days; an empty range is no mistake here.
+#: Around the event times and the limits of the 30-day window; empty ranges are valid.
 BOUND = st.none() | st.builds(
     lambda days, micros: START + timedelta(days=days, microseconds=micros),
     st.sampled_from([0, 2, 3, 4, 6, 32, 33]),
@@ -104,21 +104,21 @@ SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([No
     st.lists(CLICKS, min_size=1, max_size=8),
     SCOPES,
 )
-def test_every_number_is_the_one_of_a_loop(bids: Rows, impressions: Rows, clicks: Rows, scope: Scope) -> None:
-    with world(bids=bids, impressions=impressions, clicks=clicks) as known:
-        whole = oracle(known, None, scope).get(None)
+def test_all_numbers_match_a_loop(bids: Rows, impressions: Rows, clicks: Rows, scope: Scope) -> None:
+    with dataset(bids=bids, impressions=impressions, clicks=clicks) as data:
+        whole = oracle(data, None, scope).get(None)
         if whole is None:
             with pytest.raises(AnalysisError):
-                funnel(known.store, scope)
+                funnel(data.store, scope)
             return
         for by in (None, *COLUMNS):
-            answer = funnel(known.store, scope, by=by)
+            answer = funnel(data.store, scope, by=by)
             check(answer.facts, whole)
             value = {currency or "": decimal(amount) for currency, amount in whole["value"].items()}
             assert answer.facts["value"] == value
             if by is None:
                 continue
-            expected = oracle(known, by, scope)
+            expected = oracle(data, by, scope)
             rows = answer.table("rows")
             keys = rows[COLUMNS[by]].to_list()
             assert keys == sorted(expected, key=lambda key: (key is None, key or 0))
@@ -131,7 +131,7 @@ def test_every_number_is_the_one_of_a_loop(bids: Rows, impressions: Rows, clicks
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 10), (1, 10), (5, 10), (10, 10), (81, 263), (3, 10**12)])
-def test_wilsons_interval_is_the_one_of_scipy(k: int, n: int) -> None:
+def test_wilson_interval_matches_scipy(k: int, n: int) -> None:
     found = pl.DataFrame({"k": [k], "n": [n]}).select(rate("k", "n", "r")).row(0)
 
     assert found[0] == k / n
@@ -141,7 +141,7 @@ def test_wilsons_interval_is_the_one_of_scipy(k: int, n: int) -> None:
     assert found[1:] == pytest.approx(wilson(k, n), rel=1e-3)
 
 
-def test_the_published_example_of_wilsons_interval() -> None:
+def test_published_examples_of_the_wilson_interval() -> None:
     """R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, table I, method 3: 81 of 263, and 0 of 20."""
     cases = pl.DataFrame({"k": [81, 15, 0, 1], "n": [263, 148, 20, 29]}).select(rate("k", "n", "r"))
 
@@ -149,21 +149,21 @@ def test_the_published_example_of_wilsons_interval() -> None:
     assert [round(high, 4) for high in cases["r_high"]] == [0.3662, 0.1605, 0.1611, 0.1718]
 
 
-def test_more_clicks_than_impressions_have_a_ratio_and_no_interval(stored: Stored) -> None:
+def test_more_clicks_than_impressions_give_a_ratio_without_interval(stored: Stored) -> None:
     facts = funnel(stored(impressions=[{}], clicks=[{"clicks": 3}]), Scope()).facts
 
     assert (facts["ctr"], facts["ctr_low"], facts["ctr_high"]) == (3.0, None, None)
     assert (facts["cvr"], facts["cvr_low"]) == (0.0, 0.0)
 
 
-def test_without_a_try_there_is_no_rate(stored: Stored) -> None:
+def test_no_trials_give_no_rate(stored: Stored) -> None:
     facts = funnel(stored(bids=[{}]), Scope()).facts
 
     assert [facts[name] for name in ("ctr", "ctr_low", "ctr_high", "cvr", "cvr_low", "cvr_high")] == [None] * 6
     assert facts["value"] == {}
 
 
-def test_large_counts_are_added_up_exactly(stored: Stored) -> None:
+def test_sums_of_large_counts_are_exact(stored: Stored) -> None:
     rows = [{"user_id": f"u{i}", "clicks": 10**9, "conversions": 10**9, "value": 1e12} for i in range(30)]
 
     facts = funnel(stored(clicks=rows), Scope(), by="day").facts
@@ -173,7 +173,7 @@ def test_large_counts_are_added_up_exactly(stored: Stored) -> None:
     assert facts["ctr"] is None
 
 
-def test_the_answer_says_what_it_is(stored: Stored) -> None:
+def test_answer_metadata(stored: Stored) -> None:
     store = stored(bids=[{}], impressions=[{}, {"user_id": "v"}], clicks=[{}])
 
     answer = funnel(store, Scope(since=datetime(2026, 1, 1)), by="website")
@@ -184,24 +184,27 @@ def test_the_answer_says_what_it_is(stored: Stored) -> None:
     assert document["parameters"] == {"by": "website", "answer_window_seconds": 30 * 86_400, "confidence": 0.95}
     assert document["horizon"] == "2026-01-05T10:00:00Z"
     assert document["horizons"].keys() == {"bids", "impressions", "clicks"}
-    assert [row["domain"] for row in document["rows"]] == ["example.com", None]  # the click has no campaign to answer
+    assert [row["domain"] for row in document["rows"]] == [
+        "example.com",
+        None,
+    ]  # the click is unmatched
     assert [row["step"] for row in document["steps"]] == list(STEPS)
     for chart in answer.charts:
         assert {chart.x, *chart.y} <= set(answer.table(chart.table).columns)
 
 
 @pytest.mark.parametrize("by", [None, *COLUMNS])
-def test_an_empty_scope_is_a_message(stored: Stored, by: By | None) -> None:
+def test_an_empty_scope_is_an_error(stored: Stored, by: By | None) -> None:
     scope = Scope(until=datetime(2020, 1, 1))
 
-    with pytest.raises(AnalysisError, match="no event is stored") as caught:
+    with pytest.raises(AnalysisError, match="no events found") as caught:
         funnel(stored(bids=[{}], impressions=[{}], clicks=[{}]), scope, by=by)
 
     assert caught.value.hint
     assert caught.value.where == scope.text()
 
 
-def test_a_feed_that_is_missing_is_told_by_its_horizon(stored: Stored) -> None:
+def test_a_missing_feed_has_a_null_horizon(stored: Stored) -> None:
     document = funnel(stored(clicks=[{}]), Scope()).to_dict()
 
     assert document["horizon"] == "2026-01-05T10:00:00Z"

@@ -1,4 +1,4 @@
-"""The Markov chain: published examples, the definition by removal, and what it cannot do."""
+"""Markov chain attribution: published examples, the definition by removal, and limits."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -31,7 +31,7 @@ def effects_of(walks: Sequence[Walk]) -> dict[str, float]:
 
 
 def credits_of(walks: Sequence[Walk], units: int) -> list[int]:
-    return markov.shared(units, np.array(list(effects_of(walks).values())))
+    return markov.apportion(units, np.array(list(effects_of(walks).values())))
 
 
 def test_the_published_example_of_three_channels() -> None:
@@ -72,8 +72,8 @@ WALKS = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(WALKS)
-def test_one_solution_gives_what_removing_each_key_would(walks: list[Walk]) -> None:
-    """Also that steps from a key to itself, which only the definition keeps, change nothing."""
+def test_the_solution_equals_removing_each_key(walks: list[Walk]) -> None:
+    """Transitions from a key to itself, which only the definition keeps, change nothing."""
     expected = by_removal(walks)
 
     assert effects_of(walks) == pytest.approx({key: float(effect) for key, effect in expected.items()}, abs=1e-12)
@@ -84,8 +84,8 @@ def test_one_solution_gives_what_removing_each_key_would(walks: list[Walk]) -> N
     st.integers(0, 10**20),
     st.lists(st.integers(0, 12).map(lambda n: n / 12), min_size=1, max_size=9).filter(lambda effects: sum(effects) > 0),
 )
-def test_shares_add_up_and_are_fair(units: int, effects: list[float]) -> None:
-    shares = markov.shared(units, np.array(effects))
+def test_apportioned_units_add_up_and_are_proportional(units: int, effects: list[float]) -> None:
+    shares = markov.apportion(units, np.array(effects))
 
     assert sum(shares) == units
     assert all(share == 0 for share, effect in zip(shares, effects, strict=True) if not effect)
@@ -93,21 +93,21 @@ def test_shares_add_up_and_are_fair(units: int, effects: list[float]) -> None:
         assert abs(share - units * Fraction(effect) / sum(map(Fraction, effects))) <= 1 + units * Fraction(1, 10**11)
     for equal in set(effects):
         same = [share for share, effect in zip(shares, effects, strict=True) if effect == equal]
-        assert same == sorted(same, reverse=True)  # what is left goes to the smaller key
+        assert same == sorted(same, reverse=True)  # the remainder goes to the smaller key
         assert same[0] - same[-1] <= 1
 
 
-def test_a_key_that_no_walk_comes_to_has_no_effect() -> None:
+def test_an_unvisited_key_has_no_effect() -> None:
     steps = markov.transitions(pl.Series([1], dtype=pl.UInt32), pl.Series([0]), pl.Series([1]), 3, markov.conversion(3))
 
     assert markov.removal_effects(steps, 3).tolist() == [0, 1, 0]
 
 
-def test_too_many_keys_are_refused_with_the_mend() -> None:
-    markov.check(markov.MOST_KEYS, "")
+def test_too_many_keys_are_rejected_with_a_hint() -> None:
+    markov.check(markov.MAX_KEYS, "")
 
     with pytest.raises(AnalysisError, match="4,001") as caught:
-        markov.check(markov.MOST_KEYS + 1, "campaign k1")
+        markov.check(markov.MAX_KEYS + 1, "campaign k1")
 
     assert caught.value.where == "campaign k1"
     assert "the other models" in caught.value.hint

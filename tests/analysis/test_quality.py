@@ -1,4 +1,4 @@
-"""Lateness, refusals, discrepancies and suspects: against plain Python over small random worlds, and by hand."""
+"""Delays, ledger history, discrepancies and suspects: against plain Python on small random data sets, and by hand."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -35,13 +35,13 @@ Row = dict[str, Any]
 
 EVERYTHING = Scope()
 START = datetime(2026, 3, 1, 12)
-#: When every message came that says nothing else.
+#: Default ingestion time of a message.
 INGESTED = datetime(2026, 5, 1)
 CATALOGUE = Catalogue(
     pl.DataFrame({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"], "advertiser_id": ["a", "a"]})
 )
 ROBOT, BROWSER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Mozilla/5.0 Firefox/140.0"
-LEAST = {  # of each feed's messages
+LEAST = {  # minimal message of each feed
     "impressions": {"user_id": "u", "website": "one.example", "creative_id": "c1"},
     "clicks": {"user_id": "u", "campaign_id": "k1", "conversion_type": "click"},
     "bids": {"user_id": "u"},
@@ -53,19 +53,19 @@ def after(**passed: float) -> str:
 
 
 class Filled:
-    """A store in memory."""
+    """An in-memory store with events."""
 
     def __init__(self, store: DuckdbStore) -> None:
         self.store = store
 
     def commit(self, feed: str, *messages: Row | bytes) -> None:
-        """Each message as what differs from the least one; `ingested` is when it came."""
+        """Store messages, given as changes to the minimal one; `ingested` is the ingestion time."""
         start = sum(row.next_offset for row in self.store.ledger() if row.topic == FEEDS[feed].topic)
-        made = [m if isinstance(m, bytes) else json.dumps(LEAST[feed] | m, default=str).encode() for m in messages]
-        came = [INGESTED if isinstance(m, bytes) else m.get("ingested", INGESTED) for m in messages]
-        micros = [(time - datetime(1970, 1, 1)) // timedelta(microseconds=1) for time in came]
-        end = start + len(made)
-        batch = Batch(Span(FEEDS[feed].topic, 0, start, end), range(start, end), made, micros)
+        payloads = [m if isinstance(m, bytes) else json.dumps(LEAST[feed] | m, default=str).encode() for m in messages]
+        ingested = [INGESTED if isinstance(m, bytes) else m.get("ingested", INGESTED) for m in messages]
+        micros = [(time - datetime(1970, 1, 1)) // timedelta(microseconds=1) for time in ingested]
+        end = start + len(payloads)
+        batch = Batch(Span(FEEDS[feed].topic, 0, start, end), range(start, end), payloads, micros)
         self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
 
     def rows(self, feed: str, scope: Scope = EVERYTHING) -> list[Row]:
@@ -77,16 +77,16 @@ class Filled:
 @contextmanager
 def filled(**feeds: Sequence[Row]) -> Iterator[Filled]:
     with DuckdbStore(Path(":memory:")) as store:
-        made = Filled(store)
+        data = Filled(store)
         for feed, messages in feeds.items():
-            made.commit(feed, *messages)
-        yield made
+            data.commit(feed, *messages)
+        yield data
 
 
 # -- against plain loops -----------------------------------------------------------------------------------------
 
 DAYS_30 = 30 * 86_400_000_000
-#: µs after the start: around every window's ends, and close together.
+#: µs after the start: around the limits of every window, and close together.
 PASSED = st.sampled_from([0, 1, 150_000, 299_999, 300_000, 450_000, 999_999, 1_000_000, 1_000_001]).flatmap(
     lambda near: st.sampled_from([0, 0, 0, 86_400_000_000, DAYS_30, -DAYS_30]).map(lambda far: near + far)
 )
@@ -95,7 +95,7 @@ USERS = st.sampled_from(["u1", "u1", "u1", "u2"])
 AUCTIONS = st.sampled_from([None, "a1", "a2", "a3"])
 AGENTS = st.sampled_from([None, BROWSER, ROBOT])
 LATE = st.integers(-5_000_000, 90_000_000).map(lambda late: START + timedelta(days=2, microseconds=late))
-WORLD = st.fixed_dictionaries(
+DATASETS = st.fixed_dictionaries(
     {
         "impressions": st.lists(
             st.fixed_dictionaries(
@@ -143,29 +143,29 @@ BOUND = st.none() | PASSED.map(lambda passed: START + timedelta(microseconds=pas
 SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
 
 
-def repaired(world: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """Events of the later days come later, too: nobody accepts what lies far in the future."""
-    for rows in world.values():
+def ingested_after_event(dataset: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Ingest later events later, because events far in the future are rejected."""
+    for rows in dataset.values():
         for row in rows:
             row["ingested"] += max(timedelta(0), datetime.fromisoformat(row["timestamp"][:-1]) - START)
-    return world
+    return dataset
 
 
 @settings(max_examples=30, deadline=None)
-@given(WORLD.map(repaired), SCOPES, st.sampled_from([0, 3, 100]))
-def test_every_number_equals_the_one_of_plain_loops(world: dict[str, list[Row]], scope: Scope, limit: int) -> None:
-    with filled(**world) as made:
-        every = {feed: made.rows(feed) for feed in FEEDS}
+@given(DATASETS.map(ingested_after_event), SCOPES, st.sampled_from([0, 3, 100]))
+def test_all_numbers_match_plain_loops(dataset: dict[str, list[Row]], scope: Scope, limit: int) -> None:
+    with filled(**dataset) as data:
+        every = {feed: data.rows(feed) for feed in FEEDS}
         before_end = {
             feed: [r for r in rows if scope.until is None or r["event_time"] < scope.until]
             for feed, rows in every.items()
         }
-        own = {feed: made.rows(feed, scope) for feed in FEEDS}
+        own = {feed: data.rows(feed, scope) for feed in FEEDS}
         if not any(own.values()):
-            with pytest.raises(AnalysisError, match="no event"):
-                quality(made.store, scope)
+            with pytest.raises(AnalysisError, match="no events"):
+                quality(data.store, scope)
             return
-        answer = quality(made.store, scope, limit=limit)
+        answer = quality(data.store, scope, limit=limit)
 
     assert answer.parameters["limit"] == limit
     assert answer.computed_from == {feed: len(rows) for feed, rows in own.items()}
@@ -175,7 +175,7 @@ def test_every_number_equals_the_one_of_plain_loops(world: dict[str, list[Row]],
 
 
 def shown(feed: str, row: Row) -> tuple[Any, ...]:
-    """What is listed of an event."""
+    """The listed columns of an event."""
     place = (row[name] for name in ("user_id", "campaign_id", "topic", "partition", "offset"))
     return feed, row["event_time"], row["event_id"].hex(), *place
 
@@ -205,14 +205,14 @@ def assert_discrepancies(
         "impressions_without_bid": oracle.impressions_without_bid(own["impressions"], bids),
         "impressions_without_auction": [r for r in own["impressions"] if r["auction_id"] is None],
     }
-    homeless = oracle.creatives_without_campaign(own["impressions"], own["bids"])
+    orphaned = oracle.creatives_without_campaign(own["impressions"], own["bids"])
     creatives = {r["creative_id"] for feed in ("impressions", "bids") for r in own[feed]} - {None}
     rows = {row[0]: row[1:] for row in answer.table("discrepancies").iter_rows()}
     impressions = len(own["impressions"])
     assert {name: (count, of) for name, (count, of, _) in rows.items()} == {
         "clicks_without_impression": (len(found["clicks_without_impression"]), len(clicks)),
         "conversions_without_touch": (len(found["conversions_without_touch"]), len(conversions)),
-        "creatives_without_campaign": (len(homeless), len(creatives)),
+        "creatives_without_campaign": (len(orphaned), len(creatives)),
         "impressions_without_bid": (len(found["impressions_without_bid"]), len(named)),
         "impressions_without_auction": (impressions - len(named), impressions),
     }
@@ -223,7 +223,7 @@ def assert_discrepancies(
         for row in sorted(those, key=oracle.place)[:limit]
     ]
     assert answer.table("suspect").rows() == suspect
-    most = sorted(homeless.items(), key=lambda one: (-sum(one[1]), one[0]))
+    most = sorted(orphaned.items(), key=lambda one: (-sum(one[1]), one[0]))
     table = [(creative, *counts) for creative, counts in most[:limit]]
     assert answer.table("creatives_without_campaign").rows() == table
 
@@ -279,35 +279,35 @@ def counted(answer: Answer) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("millis", "is_run"), [(200, True), (249, True), (250, False), (251, False)])
-def test_five_clicks_in_less_than_a_second_are_no_persons(millis: int, is_run: bool) -> None:
+def test_five_clicks_in_less_than_a_second_are_suspect(millis: int, is_run: bool) -> None:
     clicks = [{"timestamp": after(seconds=0.7, milliseconds=n * millis)} for n in range(5)]
     slow = {"timestamp": after(seconds=9)}
     of_others = [{"user_id": f"u{n}", "timestamp": after()} for n in range(9)]
-    with filled(clicks=[*clicks, slow, *of_others]) as made:
-        answer = quality(made.store, Scope())
+    with filled(clicks=[*clicks, slow, *of_others]) as data:
+        answer = quality(data.store, Scope())
 
     assert suspected(answer) == ({("impossible_speed", "clicks"): 5} if is_run else {})
 
 
-def test_many_ads_on_one_page_are_no_run_and_five_sites_at_once_are() -> None:
+def test_five_sites_at_once_are_a_run_but_many_ads_on_one_page_are_not() -> None:
     page = [{"user_id": "a", "timestamp": after(milliseconds=n), "creative_id": f"c{n}"} for n in range(30)]
     sites = [{"user_id": "b", "timestamp": after(milliseconds=n), "website": f"s{n}.example"} for n in range(5)]
     tabs = [{"user_id": "c", "timestamp": after(milliseconds=n), "website": f"s{n % 4}.example"} for n in range(30)]
-    with filled(impressions=[*page, *sites, *tabs]) as made:
-        answer = quality(made.store, Scope())
+    with filled(impressions=[*page, *sites, *tabs]) as data:
+        answer = quality(data.store, Scope())
 
     assert suspected(answer) == {("impossible_speed", "impressions"): 5}
     assert answer.table("suspected_users")["user_id"].to_list() == ["b"]
 
 
 @pytest.mark.parametrize(("micros", "is_instant"), [(0, True), (299_999, True), (300_000, False)])
-def test_a_click_that_comes_too_soon(micros: int, is_instant: bool) -> None:
-    with filled(impressions=[{"timestamp": after()}], clicks=[{"timestamp": after(microseconds=micros)}]) as made:
-        assert suspected(quality(made.store, Scope())) == ({("instant_click", "clicks"): 1} if is_instant else {})
+def test_instant_clicks_are_suspect(micros: int, is_instant: bool) -> None:
+    with filled(impressions=[{"timestamp": after()}], clicks=[{"timestamp": after(microseconds=micros)}]) as data:
+        assert suspected(quality(data.store, Scope())) == ({("instant_click", "clicks"): 1} if is_instant else {})
 
 
 def population(users: int, heavy: int) -> list[Row]:
-    """Users with one to three clicks a day, and one with many, none too fast."""
+    """Users with one to three clicks a day and one heavy user, all at normal speed."""
     rows = [
         {"user_id": f"u{user}", "timestamp": after(minutes=n)} for user in range(users - 1) for n in range(1 + user % 3)
     ]
@@ -317,11 +317,11 @@ def population(users: int, heavy: int) -> list[Row]:
 @pytest.mark.parametrize(
     ("users", "heavy", "flagged"), [(100, 23, 23), (100, 22, 0), (99, 500, 0), (150, 60, 60), (100, 3, 0)]
 )
-def test_a_rate_far_beyond_the_population(users: int, heavy: int, flagged: int) -> None:
-    """The median is 2 clicks a day: the limit 2 · exp(3.5 · ln 2) = 22.6, since less than half differ by more."""
-    with filled(clicks=population(users, heavy)) as made:
-        answer = quality(made.store, Scope())
-        rows = made.rows("clicks")
+def test_rate_outliers_are_suspect(users: int, heavy: int, flagged: int) -> None:
+    """The median is 2 clicks a day and the spread ln 2, so the limit is 2 · exp(3.5 · ln 2) = 22.6."""
+    with filled(clicks=population(users, heavy)) as data:
+        answer = quality(data.store, Scope())
+        rows = data.rows("clicks")
 
     assert suspected(answer) == ({("rate_outlier", "clicks"): flagged} if flagged else {})
     assert answer.parameters["rate_outlier"]["from"] == {"clicks": 23 if users >= 100 else None, "impressions": None}
@@ -332,40 +332,40 @@ def test_a_rate_far_beyond_the_population(users: int, heavy: int, flagged: int) 
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(1, 300), min_size=100, max_size=130), st.integers(1, 5))
-def test_rates_equal_those_of_plain_loops(numbers: list[int], spread: int) -> None:
+def test_rates_match_plain_loops(numbers: list[int], spread: int) -> None:
     rows = [
         {"user_id": f"u{user}", "timestamp": after(days=user % spread), "clicks": number}
         for user, number in enumerate(numbers)
     ]
     few = [{"user_id": f"v{n}", "timestamp": after(days=n % 2), "clicks": 1 + n % 2} for n in range(150)]
-    with filled(clicks=[*rows[: len(rows) // 3], *few]) as made:
-        answer = quality(made.store, Scope())
-        found, first = oracle.outliers(made.rows("clicks"), "clicks", 20)
+    with filled(clicks=[*rows[: len(rows) // 3], *few]) as data:
+        answer = quality(data.store, Scope())
+        found, first = oracle.outliers(data.rows("clicks"), "clicks", 20)
 
     assert answer.parameters["rate_outlier"]["from"]["clicks"] == first
     assert suspected(answer).get(("rate_outlier", "clicks"), 0) == len(found)
 
 
-def test_impressions_have_a_rate_of_their_own() -> None:
+def test_impressions_have_their_own_rate() -> None:
     ordinary = [{"user_id": f"u{n}", "timestamp": after()} for n in range(120)]
     heavy = [{"user_id": "heavy", "timestamp": after(seconds=5 * n)} for n in range(100)]
-    with filled(impressions=[*ordinary, *heavy]) as made:
-        answer = quality(made.store, Scope())
-        found, first = oracle.outliers(made.rows("impressions"), None, 100)
+    with filled(impressions=[*ordinary, *heavy]) as data:
+        answer = quality(data.store, Scope())
+        found, first = oracle.outliers(data.rows("impressions"), None, 100)
 
     assert (len(found), first) == (100, 100)
     assert suspected(answer) == {("rate_outlier", "impressions"): 100}
 
 
-def test_a_discrepancy_ends_where_its_window_does() -> None:
+def test_discrepancy_windows_are_inclusive() -> None:
     shown = [{"user_id": "a", "timestamp": after()}, {"user_id": "b", "timestamp": after(microseconds=-1)}]
     clicks = [{"user_id": user, "timestamp": after(days=30)} for user in "ab"]
     buys = [
         {"user_id": user, "timestamp": after(days=1), "conversion_type": "buy", "campaign_id": "k2"} for user in "ab"
     ]
     late = {"ingested": START + timedelta(days=40)}
-    with filled(impressions=shown, clicks=[row | late for row in (*clicks, *buys)]) as made:
-        answer = quality(made.store, Scope())
+    with filled(impressions=shown, clicks=[row | late for row in (*clicks, *buys)]) as data:
+        answer = quality(data.store, Scope())
 
     counts = counted(answer)
     assert (counts["clicks_without_impression"], counts["conversions_without_touch"]) == (1, 1)
@@ -373,18 +373,18 @@ def test_a_discrepancy_ends_where_its_window_does() -> None:
     assert users == [("clicks_without_impression", "b"), ("conversions_without_touch", "b")]
 
 
-def test_what_lies_before_the_scope_still_counts() -> None:
-    with filled(impressions=[{"timestamp": after(), "auction_id": "a"}]) as made:
-        made.commit("bids", {"timestamp": after(seconds=-1), "auction_id": "a", "creative_id": "c1"})
-        made.commit("clicks", {"timestamp": after(days=2)}, {"timestamp": after(days=2), "conversion_type": "buy"})
-        inside = quality(made.store, Scope(since=START + timedelta(days=1)))
-        edge = quality(made.store, Scope(since=START))
+def test_events_before_the_scope_still_count() -> None:
+    with filled(impressions=[{"timestamp": after(), "auction_id": "a"}]) as data:
+        data.commit("bids", {"timestamp": after(seconds=-1), "auction_id": "a", "creative_id": "c1"})
+        data.commit("clicks", {"timestamp": after(days=2)}, {"timestamp": after(days=2), "conversion_type": "buy"})
+        inside = quality(data.store, Scope(since=START + timedelta(days=1)))
+        edge = quality(data.store, Scope(since=START))
 
     assert counted(inside)["clicks_without_impression"] == 0
     assert counted(edge)["impressions_without_bid"] == 0
 
 
-def test_untouched_conversions_are_those_that_attribution_leaves(stored: Stored) -> None:
+def test_untouched_conversions_are_unattributed(stored: Stored) -> None:
     store = stored(
         CATALOGUE,
         impressions=[{"user_id": "a", "timestamp": "2026-01-05T09:00:00Z"}],
@@ -401,23 +401,23 @@ def test_untouched_conversions_are_those_that_attribution_leaves(stored: Stored)
     assert facts["conversions"] - facts["attributed"] == 1
 
 
-def test_what_became_of_the_messages() -> None:
-    with filled() as made:
-        made.commit(
+def test_ledger_and_reject_counts() -> None:
+    with filled() as data:
+        data.commit(
             "clicks",
             {"timestamp": after()},
             {"timestamp": after()},
             b"nonsense",
             {"user_id": "-5", "timestamp": after()},
         )
-        made.commit("clicks", {"timestamp": after()}, {"timestamp": after(), "user_id": "null"})
-        answer = quality(made.store, Scope())
-        hours = made.store.commits()["committed_at"].dt.truncate("1h").unique().to_list()
-        earlier = made.store.commits()["committed_at"][0]
-        first = quality(made.store, Scope(as_of=earlier))
+        data.commit("clicks", {"timestamp": after()}, {"timestamp": after(), "user_id": "null"})
+        answer = quality(data.store, Scope())
+        hours = data.store.commits()["committed_at"].dt.truncate("1h").unique().to_list()
+        earlier = data.store.commits()["committed_at"][0]
+        first = quality(data.store, Scope(as_of=earlier))
         nothing = Scope(since=datetime(2020, 1, 1), until=datetime(2020, 1, 2))
-        with pytest.raises(AnalysisError, match="no event") as caught:
-            quality(made.store, nothing)
+        with pytest.raises(AnalysisError, match="no events") as caught:
+            quality(data.store, nothing)
 
     assert caught.value.where == nothing.text()
     assert answer.table("ledger").rows() == [("clicks", 6, 1, 2, 1, 2, 0, 2 / 6, 1 / 6, 2 / 6)]
@@ -434,13 +434,13 @@ def test_what_became_of_the_messages() -> None:
     assert answer.table("reject_hours")["hour"].unique().to_list() == [INGESTED]
 
 
-def test_the_intake_is_the_whole_stores_whatever_is_asked_for() -> None:
-    with filled() as made:
-        made.commit("clicks", {"timestamp": after()}, {"timestamp": after()}, b"nonsense")
-        made.commit("bids", {"timestamp": after(days=9), "ingested": START + timedelta(days=9)})
-        whole = quality(made.store, Scope())
-        of_a_day = quality(made.store, Scope(since=START, until=START + timedelta(days=1)))
-        of_a_campaign = quality(made.store, Scope(campaign="k1"))
+def test_ledger_history_always_covers_the_whole_store() -> None:
+    with filled() as data:
+        data.commit("clicks", {"timestamp": after()}, {"timestamp": after()}, b"nonsense")
+        data.commit("bids", {"timestamp": after(days=9), "ingested": START + timedelta(days=9)})
+        whole = quality(data.store, Scope())
+        of_a_day = quality(data.store, Scope(since=START, until=START + timedelta(days=1)))
+        of_a_campaign = quality(data.store, Scope(campaign="k1"))
 
     assert of_a_day.computed_from["bids"] == of_a_campaign.computed_from["bids"] == 0
     for name, clock in [("ledger", ""), ("ledger_hours", "processing"), ("rejects", ""), ("reject_hours", "ingestion")]:
@@ -454,19 +454,19 @@ def test_the_intake_is_the_whole_stores_whatever_is_asked_for() -> None:
                 assert "whole store (no --since, --until, --campaign)" in title
 
 
-def test_what_was_refused_makes_no_range_known() -> None:
-    with filled() as made:
-        made.commit("bids", b"nonsense")
+def test_rejects_alone_do_not_match_a_narrowed_scope() -> None:
+    with filled() as data:
+        data.commit("bids", b"nonsense")
         for scope in (Scope(since=START), Scope(until=INGESTED), Scope(campaign="k1")):
-            with pytest.raises(AnalysisError, match="no event is stored"):
-                quality(made.store, scope)
+            with pytest.raises(AnalysisError, match="no events found"):
+                quality(data.store, scope)
 
 
-def test_all_that_is_suspected_and_doubted_can_be_listed() -> None:
+def test_all_suspect_and_suspected_events_can_be_listed() -> None:
     clicks = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n, microseconds=1)} for n in range(120)]
     seen = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n)} for n in range(120)]
-    with filled(impressions=seen, clicks=clicks) as made:
-        some, every = quality(made.store, Scope()), quality(made.store, Scope(), limit=1_000)
+    with filled(impressions=seen, clicks=clicks) as data:
+        some, every = quality(data.store, Scope()), quality(data.store, Scope(), limit=1_000)
 
     for answer, listed in ((some, 100), (every, 120)):
         assert suspected(answer) == {("instant_click", "clicks"): 120}
@@ -479,17 +479,17 @@ def test_all_that_is_suspected_and_doubted_can_be_listed() -> None:
         assert answer.to_dict()["rows_in_all"] == {"suspect": 120, "creatives_without_campaign": 0, "flagged": 120}
 
 
-def test_a_negative_limit_is_refused() -> None:
-    with filled(clicks=[{"timestamp": after()}]) as made, pytest.raises(ConfigurationError, match="-1") as caught:
-        quality(made.store, Scope(), limit=-1)
+def test_a_negative_limit_is_rejected() -> None:
+    with filled(clicks=[{"timestamp": after()}]) as data, pytest.raises(ConfigurationError, match="-1") as caught:
+        quality(data.store, Scope(), limit=-1)
 
     assert caught.value.hint
 
 
-def test_a_store_of_rejects_alone_is_judged_too() -> None:
-    with filled() as made:
-        made.commit("bids", b"nonsense")
-        answer = quality(made.store, Scope())
+def test_a_store_with_rejects_only_is_evaluated() -> None:
+    with filled() as data:
+        data.commit("bids", b"nonsense")
+        answer = quality(data.store, Scope())
 
     assert answer.table("delays").is_empty()
     assert answer.table("ledger")["rejected_share"].to_list() == [1.0]
@@ -497,23 +497,23 @@ def test_a_store_of_rejects_alone_is_judged_too() -> None:
     assert sum(answer.table("suspected")["events"]) == 0
 
 
-def test_a_mistyped_campaign_is_a_message() -> None:
-    with filled() as made:
-        made.commit("bids", b"nonsense")
-        with pytest.raises(AnalysisError, match="no event is stored") as caught:
-            quality(made.store, Scope(campaign="nope"))
+def test_an_unknown_campaign_is_an_error() -> None:
+    with filled() as data:
+        data.commit("bids", b"nonsense")
+        with pytest.raises(AnalysisError, match="no events found") as caught:
+            quality(data.store, Scope(campaign="nope"))
 
     assert caught.value.where == "campaign nope"
 
 
-def test_an_empty_store_is_a_message() -> None:
-    with filled() as made, pytest.raises(AnalysisError, match="no event is stored") as caught:
-        quality(made.store, Scope())
+def test_an_empty_store_is_an_error() -> None:
+    with filled() as data, pytest.raises(AnalysisError, match="no events found") as caught:
+        quality(data.store, Scope())
 
     assert caught.value.hint
 
 
-def test_a_user_agent_is_told_as_the_list_does() -> None:
+def test_crawlers_match_the_list() -> None:
     agents = [agent for crawler in CRAWLER_USER_AGENTS_DATA for agent in crawler.get("instances", [])[:1]]
     agents += [
         BROWSER,
@@ -529,16 +529,16 @@ def test_a_user_agent_is_told_as_the_list_does() -> None:
     assert crawlers(pl.Series([], dtype=pl.String)).to_list() == []
 
 
-def test_nothing_that_is_suspected_is_dropped() -> None:
-    with filled(impressions=[{"timestamp": after(), "user_agent": ROBOT}]) as made:
-        quality(made.store, Scope())
+def test_suspected_events_are_not_dropped() -> None:
+    with filled(impressions=[{"timestamp": after(), "user_agent": ROBOT}]) as data:
+        quality(data.store, Scope())
 
-        assert made.store.extent("impressions", Range()).events == 1
+        assert data.store.extent("impressions", Range()).events == 1
 
 
-def test_the_answer_as_json() -> None:
-    with filled(impressions=[{"timestamp": after(), "ingested": START + timedelta(seconds=2.5)}]) as made:
-        document = json.loads(json.dumps(quality(made.store, Scope()).to_dict(), default=float))
+def test_answer_as_json() -> None:
+    with filled(impressions=[{"timestamp": after(), "ingested": START + timedelta(seconds=2.5)}]) as data:
+        document = json.loads(json.dumps(quality(data.store, Scope()).to_dict(), default=float))
 
     assert document["question"] == "quality"
     assert document["definition"] == "quality/1"

@@ -1,4 +1,4 @@
-"""Reach, against plain loops, and by hand."""
+"""Reach, against plain loops and worked examples."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from advertisex.analysis.reach import reach
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from analysis.small_worlds import CATALOGUE, IMPRESSIONS, Rows, world
+from analysis.small_worlds import CATALOGUE, IMPRESSIONS, Rows, dataset
 
 Stored = Callable[..., EventStore]
 MEASURES = ("users", "impressions", "users_once", "max_frequency", "average_frequency")
@@ -33,14 +33,14 @@ def distribution(frequencies: Counter[str]) -> list[tuple[float, ...]]:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(IMPRESSIONS, min_size=1, max_size=25), st.none() | st.just("k1"))
-def test_every_number_is_the_one_of_a_loop(impressions: Rows, campaign: str | None) -> None:
-    with world(impressions=impressions) as known:
-        rows = [row for row in known.impressions if campaign in (None, row["campaign_id"])]
+def test_all_numbers_match_a_loop(impressions: Rows, campaign: str | None) -> None:
+    with dataset(impressions=impressions) as data:
+        rows = [row for row in data.impressions if campaign in (None, row["campaign_id"])]
         if not rows:
             with pytest.raises(AnalysisError):
-                reach(known.store, Scope(campaign=campaign))
+                reach(data.store, Scope(campaign=campaign))
             return
-        answer = reach(known.store, Scope(campaign=campaign))
+        answer = reach(data.store, Scope(campaign=campaign))
 
     everybody = Counter(row["user_id"] for row in rows)
     campaigns = sorted({row["campaign_id"] for row in rows}, key=lambda name: (name is None, name))
@@ -62,7 +62,7 @@ def test_every_number_is_the_one_of_a_loop(impressions: Rows, campaign: str | No
     assert answer.computed_from == {"impressions": len(rows)}
 
 
-def test_a_small_world_by_hand(stored: Stored) -> None:
+def test_worked_example(stored: Stored) -> None:
     shown = [("a", "c1"), ("a", "c1"), ("a", "c3"), ("b", "c2"), ("c", "c4")]
     store = stored(
         CATALOGUE,
@@ -86,7 +86,7 @@ def test_a_small_world_by_hand(stored: Stored) -> None:
     ]
 
 
-def test_impressions_without_any_campaign_overlap_with_nothing(stored: Stored) -> None:
+def test_impressions_without_a_campaign_have_no_overlap(stored: Stored) -> None:
     answer = reach(stored(impressions=[{}, {"user_id": "v"}]), Scope())
 
     assert answer.table("campaigns")["campaign_id"].to_list() == [None]
@@ -95,8 +95,8 @@ def test_impressions_without_any_campaign_overlap_with_nothing(stored: Stored) -
         assert {chart.x, *chart.y, chart.colour or chart.x} <= set(answer.table(chart.table).columns)
 
 
-def test_clicks_reach_nobody(stored: Stored) -> None:
-    with pytest.raises(AnalysisError, match="no impression is stored") as caught:
+def test_no_impressions_is_an_error(stored: Stored) -> None:
+    with pytest.raises(AnalysisError, match="no impressions found") as caught:
         reach(stored(clicks=[{}], bids=[{}]), Scope(until=datetime(2027, 1, 1)))
 
     assert caught.value.where == "until 2027-01-01T00:00:00Z"

@@ -1,4 +1,4 @@
-"""What changed between two times, and by which events: against plain loops, and against what was answered then."""
+"""Changes between two times and the events that caused them: against plain loops and against earlier answers."""
 
 import json
 from collections import Counter, defaultdict
@@ -52,14 +52,14 @@ MESSAGE = {
 
 
 def commit(store: DuckdbStore, step: Step) -> datetime:
-    """Store what one step brought; returns a time after it and before the next."""
+    """Store the events of one step; returns a time after it and before the next."""
     for feed, messages in step.items():
         if not messages:
             continue
         start = sum(row.next_offset for row in store.ledger() if row.topic == FEEDS[feed].topic)
-        made = [json.dumps({"user_id": "u"} | MESSAGE[feed] | m).encode() for m in messages]
-        end = start + len(made)
-        batch = Batch(Span(FEEDS[feed].topic, 0, start, end), range(start, end), made, [INGESTED] * len(made))
+        payloads = [json.dumps({"user_id": "u"} | MESSAGE[feed] | m).encode() for m in messages]
+        end = start + len(payloads)
+        batch = Batch(Span(FEEDS[feed].topic, 0, start, end), range(start, end), payloads, [INGESTED] * len(payloads))
         store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
     return datetime.now(UTC).replace(tzinfo=None)
 
@@ -77,7 +77,7 @@ def rows_of(store: DuckdbStore, scope: Scope) -> list[Row]:
 
 
 def won_by(store: DuckdbStore, scope: Scope) -> list[Row]:
-    """The bids of the scope that won, whoever's impressions and rivals decided it."""
+    """The bids of the scope that won, considering the impressions and bids of all campaigns."""
     everything = rows_of(store, Scope(as_of=scope.as_of))
     bids, impressions = ([row for row in everything if row["feed"] == feed] for feed in ("bids", "impressions"))
     won = winners(bids, impressions)
@@ -85,7 +85,7 @@ def won_by(store: DuckdbStore, scope: Scope) -> list[Row]:
 
 
 def outside(store: DuckdbStore, scope: Scope, start: datetime, changed: list[Row]) -> list[Row]:
-    """The late events that are not in the scope, of the auctions whose bids in it won or lost."""
+    """The late events outside the scope that belong to auctions with changed bids inside it."""
     own = {(row["feed"], row["event_id"]) for row in rows_of(store, scope)}
     reach = {"impressions": timedelta(days=1), "bids": timedelta(days=2)}
     return [
@@ -102,7 +102,7 @@ def outside(store: DuckdbStore, scope: Scope, start: datetime, changed: list[Row
 
 
 def numbers(rows: Sequence[Row], won: Sequence[Row]) -> dict[Any, Counter[str]]:
-    """For each campaign and day what its rows add up to; money in millionths, under its currency."""
+    """Sums by campaign and day; money in millionths by currency."""
     found: dict[Any, Counter[str]] = defaultdict(Counter)
     for row in rows:
         added = found[row["campaign_id"], row["event_time"].replace(hour=0, minute=0, second=0, microsecond=0)]
@@ -123,7 +123,7 @@ def numbers(rows: Sequence[Row], won: Sequence[Row]) -> dict[Any, Counter[str]]:
 
 
 def listed(answer: Answer) -> dict[Any, dict[str, dict[str, int]]]:
-    """For each campaign and day in the answer the numbers before, after, and the change, without zeros."""
+    """The numbers before, after, and the change for each campaign and day of the answer, without zeros."""
     found = {}
     for row in answer.table("restated").iter_rows(named=True):
         sides: dict[str, dict[str, int]] = {"before": {}, "after": {}, "change": {}}
@@ -192,7 +192,7 @@ SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([No
 
 @settings(max_examples=25, deadline=None)
 @given(STEPS, SCOPES, st.data())
-def test_what_is_listed_is_the_difference(steps: list[Step], scope: Scope, data: st.DataObject) -> None:
+def test_restated_numbers_are_the_difference(steps: list[Step], scope: Scope, data: st.DataObject) -> None:
     with DuckdbStore(Path(":memory:")) as store:
         times = [BEGINNING, *(commit(store, step) for step in steps)]
         first = data.draw(st.integers(0, len(times) - 2))
@@ -202,7 +202,7 @@ def test_what_is_listed_is_the_difference(steps: list[Step], scope: Scope, data:
             rows_of(store, Scope(scope.since, scope.until, scope.campaign, as_of)) for as_of in (start, end)
         )
         if not after:
-            with pytest.raises(AnalysisError, match="no event"):
+            with pytest.raises(AnalysisError, match="no events"):
                 restatement(store, scope, start, end)
             return
         answer = restatement(store, scope, start, end, limit=5)
@@ -237,11 +237,11 @@ def test_what_is_listed_is_the_difference(steps: list[Step], scope: Scope, data:
     assert answer.facts["new_days"] == answer.table("restated")["new"].sum()
     events = answer.table("late_events")
     assert answer.facts["late_elsewhere"] == len(elsewhere)
-    notified = sorted([*late, *elsewhere], key=key)[:5]
-    assert [bytes.fromhex(i) for i in events["event_id"]] == [row["event_id"] for row in notified]
-    assert events["in_scope"].to_list() == [row not in elsewhere for row in notified]
+    expected_rows = sorted([*late, *elsewhere], key=key)[:5]
+    assert [bytes.fromhex(i) for i in events["event_id"]] == [row["event_id"] for row in expected_rows]
+    assert events["in_scope"].to_list() == [row not in elsewhere for row in expected_rows]
     for name in ("feed", "event_time", "processed_at", "ingested_at", "topic", "partition", "offset", "campaign_id"):
-        assert events[name].to_list() == [row[name] for row in notified], name
+        assert events[name].to_list() == [row[name] for row in expected_rows], name
     total: Counter[str] = Counter()
     for counts in added.values():
         total.update(counts)
@@ -281,28 +281,28 @@ def test_an_invoice_can_be_explained_a_month_later(steps: list[Step]) -> None:
     def answer(question: Callable[[EventStore, Scope], Answer], scope: Scope) -> dict[str, Any] | str:
         try:
             document = question(store, scope).to_dict()
-        except AnalysisError as none_yet:
-            return none_yet.what
+        except AnalysisError as error:
+            return error.what
         document.pop("range")
         return document
 
     with DuckdbStore(Path(":memory:")) as store:
-        given_then = []
+        earlier = []
         for step in steps:
             time = commit(store, step)
             if store.ledger():
-                given_then.append((time, answers(None)))
+                earlier.append((time, answers(None)))
 
-        for time, remembered in given_then:
+        for time, document_then in earlier:
             again = answers(time)
             for name in QUESTIONS:
-                assert again[name] == remembered[name], name
+                assert again[name] == document_then[name], name
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------
 
 
-def test_a_late_conversion_and_a_new_day_by_hand() -> None:
+def test_worked_example_of_a_late_conversion_and_a_new_day() -> None:
     with DuckdbStore(Path(":memory:")) as store:
         start = commit(
             store,
@@ -317,7 +317,7 @@ def test_a_late_conversion_and_a_new_day_by_hand() -> None:
                 "impressions": [{"timestamp": "2026-03-02T00:00:00Z"}],
                 "clicks": [
                     {"timestamp": "2026-03-01T05:00:00Z", "conversion_type": "buy", "value": 0.2, "currency": "EUR"},
-                    {"timestamp": "2026-03-01T00:00:00Z"},  # known already, when it comes once more
+                    {"timestamp": "2026-03-01T00:00:00Z"},  # a duplicate
                 ],
             },
         )
@@ -343,7 +343,7 @@ def test_a_late_conversion_and_a_new_day_by_hand() -> None:
 
 
 def late_impression_after_midnight(store: DuckdbStore) -> tuple[datetime, datetime]:
-    """A bid of the 6th is known; then comes an impression of its auction, of the 7th."""
+    """Store a bid of the 6th, then an impression of its auction of the 7th."""
     bid = {"timestamp": "2026-03-06T23:59:00Z", "creative_id": "c1", "auction_id": "x", "amount": 7, "currency": "EUR"}
     start = commit(store, {"bids": [bid]})
     return start, commit(store, {"impressions": [{"timestamp": "2026-03-07T00:10:00Z", "auction_id": "x"}]})
@@ -364,16 +364,16 @@ def test_a_late_impression_changes_the_spend_of_the_day_of_its_bid(scope: Scope)
     assert answer.facts["late_elsewhere"] == (not is_inside)
 
 
-def test_a_mistyped_campaign_is_not_answered() -> None:
+def test_an_unknown_campaign_is_an_error() -> None:
     with DuckdbStore(Path(":memory:")) as store:
         times = late_impression_after_midnight(store)
-        with pytest.raises(AnalysisError, match="no event was stored") as caught:
+        with pytest.raises(AnalysisError, match="no events found") as caught:
             restatement(store, Scope(campaign="nope"), *times)
 
     assert "campaign nope" in (caught.value.where or "")
 
 
-def test_where_nothing_came_late_nothing_is_listed() -> None:
+def test_no_late_events_give_empty_tables() -> None:
     with DuckdbStore(Path(":memory:")) as store:
         time = commit(store, {"bids": [{"timestamp": "2026-03-01T00:00:00Z"}]})
         answer = restatement(store, Scope(), time, time + timedelta(days=1))
@@ -387,17 +387,17 @@ def test_where_nothing_came_late_nothing_is_listed() -> None:
     ("start", "end", "limit"),
     [(BEGINNING + timedelta(1), BEGINNING, 1), (BEGINNING, BEGINNING + timedelta(1), -1)],
 )
-def test_what_cannot_be_asked_is_said(start: datetime, end: datetime, limit: int) -> None:
+def test_invalid_options_are_rejected(start: datetime, end: datetime, limit: int) -> None:
     with DuckdbStore(Path(":memory:")) as store, pytest.raises(ConfigurationError) as caught:
         restatement(store, Scope(), start, end, limit=limit)
 
     assert caught.value.hint
 
 
-def test_before_anything_was_stored_is_a_message() -> None:
+def test_times_before_the_first_commit_are_an_error() -> None:
     with DuckdbStore(Path(":memory:")) as store:
         commit(store, {"bids": [{"timestamp": "2026-03-01T00:00:00Z"}]})
-        with pytest.raises(AnalysisError, match="no event was stored") as caught:
+        with pytest.raises(AnalysisError, match="no events found") as caught:
             restatement(store, Scope(), BEGINNING, BEGINNING + timedelta(days=1))
 
     assert caught.value.hint

@@ -1,4 +1,4 @@
-"""The Shapley value: against its definitions over all sets and all orders, and published examples."""
+"""Shapley values: against the definitions over all sets and all orders, and published examples."""
 
 import math
 from collections import defaultdict
@@ -27,9 +27,9 @@ def by_sets(journeys: Sequence[Journey]) -> dict[str, Fraction]:
     for player in players:
         others = [other for other in players if other != player]
         for size in range(n):
-            chance = Fraction(math.factorial(size) * math.factorial(n - size - 1), math.factorial(n))
+            probability = Fraction(math.factorial(size) * math.factorial(n - size - 1), math.factorial(n))
             for chosen in map(frozenset, combinations(others, size)):
-                values[player] += chance * (worth(journeys, chosen | {player}) - worth(journeys, chosen))
+                values[player] += probability * (worth(journeys, chosen | {player}) - worth(journeys, chosen))
     return values
 
 
@@ -65,7 +65,7 @@ JOURNEYS = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(JOURNEYS)
-def test_sharing_alike_is_the_definition(journeys: list[Journey]) -> None:
+def test_equal_split_matches_the_definition(journeys: list[Journey]) -> None:
     expected = by_sets(journeys)
 
     assert by_orders(journeys) == expected
@@ -73,14 +73,14 @@ def test_sharing_alike_is_the_definition(journeys: list[Journey]) -> None:
     assert sum(answer.values()) == sum(conversions for conversions, _ in journeys)
     assert answer.keys() == expected.keys()
     for key, value in expected.items():
-        assert abs(answer[key] - value) < Fraction(len(journeys), 10**9)  # each conversion is shared in whole units
+        assert abs(answer[key] - value) < Fraction(len(journeys), 10**9)  # each conversion is split in integer units
 
 
 def test_the_published_example_of_three_channels() -> None:
     """Of 100 conversions Facebook, Organic and LinkedIn get 45.5, 20.5 and 34.
 
     The worked example of the notebook "Data Driven Attribution.ipynb" in github.com/tomgorb/misc (which follows an
-    article, towardsdatascience.com/data-driven-marketing-attribution-1a28d2e613a0): the shares of the sets are F 0.2,
+    article, towardsdatascience.com/data-driven-marketing-attribution-1a28d2e613a0): the set fractions are F 0.2,
     O 0.1, L 0.17, FO 0.17, FL 0.3, LO 0, FLO 0.06; it prints the values F 0.455, O 0.205, L 0.34.
     """
     journeys: list[Journey] = [
@@ -94,22 +94,22 @@ def test_the_airport_game() -> None:
     """Runways for four aircraft cost 8, 11, 13 and 18; they pay 2, 3, 4 and 9.
 
     The rule of S. C. Littlechild, G. Owen, "A simple expression for the Shapley value in a special case", Management
-    Science 20 (1973) 370-372, with the numbers of Wikipedia's "Airport problem". A set costs what its largest aircraft
-    does. Its dual, N less what the others cost, has the same value, and is a sum of journeys: each further piece of
-    runway is one, of all aircraft that need it.
+    Science 20 (1973) 370-372, with the numbers of Wikipedia's "Airport problem". The cost of a set is that of its
+    largest aircraft. The dual game, the total cost minus the cost of the others, has the same values and is a sum of
+    journeys: each additional piece of runway is a journey of all aircraft that need it.
     """
     journeys: list[Journey] = [(8, ("A", "B", "C", "D")), (3, ("B", "C", "D")), (2, ("C", "D")), (5, ("D",))]
     cost = {"A": 8, "B": 11, "C": 13, "D": 18}
-    everyone = frozenset(cost)
+    all_players = frozenset(cost)
     for size in range(5):
         for some in map(frozenset, combinations(cost, size)):
-            others = everyone - some
+            others = all_players - some
             assert worth(journeys, some) == 18 - max((cost[aircraft] for aircraft in others), default=0)
 
     assert found(journeys) == {"A": 2, "B": 3, "C": 4, "D": 9}
 
 
-def test_an_example_by_hand() -> None:
+def test_worked_example() -> None:
     """Three channels: 1 alone converts 2, 1 and 2 convert 4, all three 6."""
     journeys: list[Journey] = [(2, ("1",)), (4, ("2", "1")), (6, ("3", "1", "2", "1"))]
 

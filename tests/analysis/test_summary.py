@@ -1,4 +1,4 @@
-"""How much is stored, of whom, from when to when."""
+"""Summary: counts, users, campaigns, values and time range."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from advertisex.stores.contract import EventStore
 Stored = Callable[..., EventStore]
 
 CATALOGUE = Catalogue(pl.DataFrame({"creative_id": ["c1"], "campaign_id": ["k1"], "advertiser_id": ["a1"]}))
-WORLD: dict[str, list[dict[str, Any]]] = {
+EVENTS: dict[str, list[dict[str, Any]]] = {
     "impressions": [
         {"user_id": "a", "timestamp": "2026-01-01T00:00:00.000001Z"},
         {"user_id": "b", "creative_id": "of no campaign"},
@@ -34,8 +34,8 @@ WORLD: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def test_a_small_world_by_hand(stored: Stored) -> None:
-    answer = summarise(stored(CATALOGUE, **WORLD), Scope()).to_dict()
+def test_worked_example(stored: Stored) -> None:
+    answer = summarise(stored(CATALOGUE, **EVENTS), Scope()).to_dict()
 
     assert answer["counts"] == {"impressions": 3, "clicks": 6, "conversions": 4, "bids": 2}
     assert (answer["users"], answer["campaigns"], answer["events"]) == (5, 2, 9)
@@ -45,16 +45,16 @@ def test_a_small_world_by_hand(stored: Stored) -> None:
     assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
 
 
-def test_a_range_narrows_it(stored: Stored) -> None:
-    answer = summarise(stored(CATALOGUE, **WORLD), Scope(since=datetime(2026, 1, 6)))
+def test_a_range_filters_events(stored: Stored) -> None:
+    answer = summarise(stored(CATALOGUE, **EVENTS), Scope(since=datetime(2026, 1, 6)))
 
     assert answer.counts == {"impressions": 0, "clicks": 0, "conversions": 0, "bids": 1}
     assert (answer.users, answer.campaigns) == (1, 1)
     assert answer.first_event == answer.last_event == datetime(2026, 2, 3, 4, 5, 6, 789_000)
 
 
-def test_a_campaign_narrows_it(stored: Stored) -> None:
-    store = stored(CATALOGUE, **WORLD)
+def test_a_campaign_filters_events(stored: Stored) -> None:
+    store = stored(CATALOGUE, **EVENTS)
 
     first, second = (summarise(store, Scope(campaign=name)) for name in ("k1", "k2"))
 
@@ -74,21 +74,21 @@ def test_distinct_users_are_exact_over_many_events(stored: Stored) -> None:
     assert answer.events == 12_100
 
 
-def test_an_empty_store_is_a_message(stored: Stored) -> None:
-    with pytest.raises(AnalysisError, match="no event is stored") as caught:
+def test_an_empty_store_is_an_error(stored: Stored) -> None:
+    with pytest.raises(AnalysisError, match="no events found") as caught:
         summarise(stored(), Scope())
 
     assert caught.value.hint
 
 
-def test_an_empty_range_names_the_range(stored: Stored) -> None:
-    with pytest.raises(AnalysisError, match="no event is stored") as caught:
+def test_an_empty_range_is_reported_with_the_range(stored: Stored) -> None:
+    with pytest.raises(AnalysisError, match="no events found") as caught:
         summarise(stored(clicks=[{}]), Scope(until=datetime(2020, 1, 1), campaign="k1"))
 
     assert caught.value.where == "until 2020-01-01T00:00:00Z, campaign k1"
 
 
-def test_values_are_added_up_exactly(stored: Stored) -> None:
+def test_sums_of_values_are_exact(stored: Stored) -> None:
     rows = [
         {"user_id": f"u{place}", "conversion_type": "buy", "value": value, "currency": "EUR"}
         for place, value in enumerate([0.1] * 10 + [1_000_000_000_000, 0.000001, 0.0000004])
@@ -108,8 +108,8 @@ def test_only_conversions_have_a_value(stored: Stored) -> None:
     assert summarise(store, Scope()).value == {"": Decimal(2)}
 
 
-def test_days_are_those_of_the_events(stored: Stored) -> None:
-    world = {
+def test_days_are_utc_days_of_event_time(stored: Stored) -> None:
+    events = {
         "impressions": [
             {"user_id": "a", "timestamp": "2026-01-01T00:00:00Z"},
             {"user_id": "a", "timestamp": "2026-01-01T23:59:59.999999Z"},
@@ -123,7 +123,7 @@ def test_days_are_those_of_the_events(stored: Stored) -> None:
         ],
         "bids": [{"user_id": "a", "timestamp": "2026-01-04T12:00:00Z"}],
     }  # fmt: skip
-    store = stored(CATALOGUE, **world)
+    store = stored(CATALOGUE, **events)
 
     answer = summarise_by_day(store, Scope())
 
@@ -141,7 +141,7 @@ def test_days_are_those_of_the_events(stored: Stored) -> None:
     assert answer.to_dict()["days"][0]["day"] == "2026-01-01T00:00:00Z"
 
 
-def test_days_without_any_campaign_or_value_count_none(stored: Stored) -> None:
+def test_days_without_campaigns_or_values(stored: Stored) -> None:
     days = summarise_by_day(stored(impressions=[{}]), Scope()).table("days")
 
     assert days.row(0, named=True)["campaigns"] == 0

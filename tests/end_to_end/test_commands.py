@@ -217,7 +217,7 @@ def test_a_log_that_is_not_there_is_not_made_by_processing(cli: Cli, tmp_path: P
 def test_a_store_that_is_empty(cli: Cli, question: list[str]) -> None:
     assert cli("process", "--data", "data").code == 0
 
-    assert_one_line(cli(*question, "--data", "data"), 1, "is stored there", "process some first")
+    assert_one_line(cli(*question, "--data", "data"), 1, " found; widen the range, or ", "process ")
 
 
 @pytest.mark.usefixtures("empty_log")

@@ -1,1 +1,1 @@
-"""Questions, one module each: pure functions of an event store."""
+"""Analysis questions, one module each: pure functions of an event store."""

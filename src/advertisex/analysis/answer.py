@@ -1,4 +1,4 @@
-"""What every question answers with: facts, tables and charts of them, and what they were computed from."""
+"""The result of every question: facts, tables, charts, and the data they were computed from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,17 @@ from advertisex.stores.contract import EventStore, Range
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of an answer.
+    """A table of an answer.
 
     Attributes:
-        name: its key in JSON.
-        says: its title for people.
-        rows: Decimal columns are exact; the order is part of the answer.
-        keys: columns that together name a row; unless told, the texts and times that it begins with, or its first.
-        of: how many rows there are in all, where these may be only the first of them.
-        option: of the command line, which lists more of them.
-        seconds: columns of durations, which people read in days, hours, minutes and seconds.
+        name: key in JSON.
+        says: human-readable title.
+        rows: the data. Decimal columns are exact; the row order is part of the answer.
+        keys: columns that identify a row. Default: the leading columns that are neither numeric nor Boolean, else the
+            first column.
+        of: total number of rows, if `rows` may be truncated.
+        option: command-line option that lists more rows.
+        seconds: columns that hold durations in seconds; they are displayed in days, hours, minutes and seconds.
     """
 
     name: str
@@ -37,31 +38,31 @@ class Table:
 
     @property
     def named_by(self) -> tuple[str, ...]:
-        """The columns that together name a row."""
-        names = (column.name for column in takewhile(_names_a_row, self.rows))
+        """The columns that identify a row."""
+        names = (column.name for column in takewhile(_is_key_column, self.rows))
         return self.keys or tuple(names) or tuple(self.rows.columns[:1])
 
     @property
     def is_cut(self) -> bool:
-        """Whether there are more rows than these."""
+        """Whether the table is truncated."""
         return self.of is not None and self.of > self.rows.height
 
 
-def _names_a_row(column: pl.Series) -> bool:
+def _is_key_column(column: pl.Series) -> bool:
     return not column.dtype.is_numeric() and column.dtype != pl.Boolean
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure of a table's columns.
+    """A chart of a table's columns.
 
     Attributes:
-        table: its name.
-        kind: how it is drawn; a heatmap has one column of `y` across, and `colour` for its cells.
-        x: the column along.
-        y: the columns up, one series each.
-        colour: a column that parts the rows into series, or a heatmap's cells.
-        says: its title.
+        table: name of the table.
+        kind: chart type. A heatmap takes a single `y` column, and `colour` gives the value of its cells.
+        x: column on the x axis.
+        y: columns on the y axis, one series each.
+        says: title.
+        colour: column that splits the rows into series, or the value of a heatmap's cells.
     """
 
     table: str
@@ -77,15 +78,15 @@ class Answer:
     """The answer to one question.
 
     Attributes:
-        question: its name.
-        definition: of its numbers, with the version: it changes when a number means something else.
-        scope: what was asked about.
-        horizons: the event time up to which each feed that it needs is complete, see `horizons`.
-        computed_from: events read, by feed.
-        parameters: model, windows and whatever else the numbers depend on.
-        facts: single numbers, by name; a value may be a table of its own by name.
+        question: name of the question.
+        definition: name and version of the metric definitions; the version changes when a number changes its meaning.
+        scope: the events that the question is about.
+        horizons: event time up to which each feed in use is complete, see `horizons`.
+        computed_from: number of events read, by feed.
+        parameters: models, windows and everything else that the numbers depend on.
+        facts: single numbers by name; a value may be a mapping.
         tables: the first is the main one.
-        charts: in the order in which they are shown.
+        charts: in display order.
     """
 
     question: str
@@ -100,23 +101,23 @@ class Answer:
 
     @property
     def horizon(self) -> datetime | None:
-        """The event time up to which it is complete: the earliest of `horizons`, of the feeds that hold anything."""
+        """Event time up to which the answer is complete: the earliest of `horizons`, ignoring empty feeds."""
         return min((end for end in self.horizons.values() if end is not None), default=None)
 
     def table(self, name: str) -> pl.DataFrame:
-        """The rows of the table with this name.
+        """Return the rows of a table.
 
         Raises:
-            KeyError: there is none.
+            KeyError: the answer has no table of that name.
         """
         return {table.name: table.rows for table in self.tables}[name]
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as one JSON document: what it is, then the facts, then each table as a list of objects.
+        """Return the answer as one JSON document: metadata, then the facts, then each table as a list of objects.
 
-        Of tables that may hold only the first rows, `rows_in_all` has how many there are.
+        `rows_in_all` gives the total row count of each table that may be truncated.
 
-        Amounts and credits are exact: whole numbers are int, others Decimal.
+        Amounts and credits are exact: int if whole, else Decimal.
         """
         in_all = {table.name: table.of for table in self.tables if table.of is not None}
         return {
@@ -134,16 +135,16 @@ class Answer:
 
 
 def horizons(store: EventStore, scope: Scope, feeds: Sequence[str]) -> dict[str, datetime | None]:
-    """The event time up to which each feed is complete: where it ends; None where it holds nothing.
+    """Return the event time up to which each feed is complete: its last event time, or None if it is empty.
 
-    An event may still come late: `--as-of` and the restatement tell what that changed.
+    Events can still arrive late: `--as-of` and the restatement show what they changed.
     """
     before = Range(until=scope.until, as_of=scope.as_of)
     return {feed: store.extent(feed, before).last for feed in feeds}
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """Convert a value to its JSON form."""
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

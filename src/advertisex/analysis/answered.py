@@ -1,8 +1,7 @@
-"""The impression that a click or a conversion answers: from it they take creative, website and domain.
+"""Matches clicks and conversions to the impression they answer, from which they take creative, website and domain.
 
 It is the user's latest impression of the same campaign at or before the row's time, at most 30 days before (both
-inclusive); among several at that very time, the one with the largest event id. No feed sends such a link: this is the
-convention by which one is made, the same for every question.
+inclusive). Ties go to the largest event id. The feeds carry no such link; all questions use this convention.
 """
 
 from collections.abc import Sequence
@@ -14,38 +13,38 @@ from advertisex.analysis.events import events
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore, Range
 
-#: How long before a click or a conversion the impression may lie that it answers.
+#: Maximum time between an impression and the click or conversion that is matched to it.
 ANSWER_WINDOW = timedelta(days=30)
 
-#: What a row takes from the impression.
+#: The columns that a row takes from its impression.
 TAKEN = ("creative_id", "website", "domain")
 
-_EARLIEST = datetime.min + ANSWER_WINDOW  # noqa: DTZ901 - UTC without a zone, as all times here
+_EARLIEST = datetime.min + ANSWER_WINDOW  # noqa: DTZ901 - naive UTC, like all times here
 _KEY = ["user_id", "campaign_id"]
 
 
 def match_impressions(rows: pl.DataFrame, impressions: pl.DataFrame) -> pl.DataFrame:
-    """Find the impression that each row answers.
+    """Match each row to the impression it answers.
 
     Args:
-        rows: of the clicks feed, in any order: user_id, campaign_id, event_time, and what else they have.
-        impressions: those that may be answered, in any order: user_id, campaign_id, event_time, event_id, and any
-            columns that rows are to take from them. Those without a campaign are answered by nobody.
+        rows: rows of the clicks feed, in any order: user_id, campaign_id, event_time, and any other columns.
+        impressions: candidate impressions, in any order: user_id, campaign_id, event_time, event_id, and any columns
+            that the rows take from them. Impressions without a campaign never match.
 
     Returns:
-        The rows in their order, with the impressions' other columns, `answered_at` (its time, Datetime µs) and
-        `answered_id` (its event_id, Binary); all null where there is none.
+        The rows in their original order, with the other columns of the impression, `answered_at` (its time, Datetime
+        µs) and `answered_id` (its event_id); all null for rows without a match.
     """
     pairs = rows.select(_KEY).unique().with_row_index("pair")
-    asked = rows.with_row_index("row").join(pairs, on=_KEY, how="left").sort("event_time")
+    numbered = rows.with_row_index("row").join(pairs, on=_KEY, how="left").sort("event_time")
     return (
-        asked.join_asof(
+        numbered.join_asof(
             _latest_of_each_time(impressions, pairs),
             on="event_time",
             by="pair",
             strategy="backward",
             tolerance=ANSWER_WINDOW,
-            check_sortedness=False,  # both are sorted; with groups it cannot tell, and warns
+            check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
         )
         .sort("row")
         .drop("row", "pair")
@@ -53,7 +52,7 @@ def match_impressions(rows: pl.DataFrame, impressions: pl.DataFrame) -> pl.DataF
 
 
 def _latest_of_each_time(impressions: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """The impressions of these pairs of user and campaign by time, one for each pair and time."""
+    """The impressions of these user-campaign pairs, sorted by time, one for each pair and time."""
     return (
         impressions.join(pairs, on=_KEY, how="inner")
         .drop(_KEY)
@@ -64,17 +63,19 @@ def _latest_of_each_time(impressions: pl.DataFrame, pairs: pl.DataFrame) -> pl.D
     )
 
 
-def answerable(store: EventStore, scope: Scope, rows: pl.DataFrame, columns: Sequence[str] = TAKEN) -> pl.DataFrame:
-    """Read the impressions that rows of a scope may answer, and no others, so that it takes no more memory than needed.
+def matchable_impressions(
+    store: EventStore, scope: Scope, rows: pl.DataFrame, columns: Sequence[str] = TAKEN
+) -> pl.DataFrame:
+    """Read only the impressions that the rows of a scope may match, to save memory.
 
     Args:
-        store: where they are.
-        scope: of the rows: impressions are looked for from 30 days before it.
-        rows: of the clicks feed: user_id.
-        columns: of the impressions that rows are to take.
+        store: the event store.
+        scope: scope of the rows; impressions are read from 30 days before it.
+        rows: rows of the clicks feed, with user_id.
+        columns: columns that the rows take from the impressions.
 
     Returns:
-        user_id, campaign_id, event_time, event_id and the columns asked for, as `answered` takes them.
+        user_id, campaign_id, event_time, event_id and the requested columns, as `match_impressions` takes them.
     """
     since = None if scope.since is None else max(scope.since, _EARLIEST) - ANSWER_WINDOW
     users = rows["user_id"].unique().implode()

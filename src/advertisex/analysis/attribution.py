@@ -1,11 +1,11 @@
-"""Attribution: what each campaign, creative or website did for the conversions, by several models.
+"""Attribution: the contribution of each campaign, creative or website to the conversions, by several models.
 
-A conversion's touches are the same user's clicks within the click window before it, and impressions within the view
-window, both ends included. A click that converted is a touch of its own conversion, too. `credit`, `markov` and
+A conversion's touches are the same user's clicks within the click window before it and impressions within the view
+window, both ends inclusive. A click that converted is also a touch of its own conversion. `credit`, `markov` and
 `shapley` define the models; `docs/metrics.md` has an example of each.
 
-Conversions are credited in billionths, money in millionths, both shared out as whole units: for every model, credits
-and what is unattributed add up to what there was, exactly.
+Conversions are credited in billionths and money in millionths, both in integer units: for every model, the credits and
+the unattributed remainder add up exactly to the total.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ from advertisex.analysis import markov
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.credit import check_sums, credited, weights
 from advertisex.analysis.exact import CREDIT, MONEY, decimals, total
-from advertisex.analysis.journeys import is_free, journeys, next_conversion
+from advertisex.analysis.journeys import is_unconverted, journeys, next_conversion
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.touches import COLUMNS, LONGEST, Key, Rules, World, read
+from advertisex.analysis.touches import COLUMNS, LONGEST, AttributionInput, Key, Rules, read
 from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore
 
@@ -48,48 +48,49 @@ def attribute(
     view_window: timedelta = timedelta(days=1),
     half_life: timedelta = timedelta(days=7),
 ) -> Answer:
-    """Credit the conversions of a scope to what their users saw and clicked, also before the scope.
+    """Credit the conversions of a scope to the touches of their users, including touches before the scope.
 
     Args:
-        store: where the events are.
-        scope: of the conversions; of the touches only its end and `as_of`.
-        by: what is credited. Touches without one share a null key.
-        within_campaign: only touches of the conversion's own campaign.
-        split_journeys: a touch belongs to the next conversion only.
-        models: which.
+        store: the event store.
+        scope: scope of the conversions; for touches only its `until` and `as_of` apply.
+        by: the key to credit. Touches without one are credited to a null key.
+        within_campaign: count only touches of the conversion's own campaign.
+        split_journeys: assign each touch to the next conversion only.
+        models: the models to compute.
         click_window: how long before a conversion a click counts.
-        view_window: the same for an impression.
-        half_life: of the model time_decay.
+        view_window: how long before a conversion an impression counts.
+        half_life: half-life of the time_decay model.
 
     Returns:
-        The tables `credits` (the key, `domain` for websites, then Decimal(38, 9) for each model, ordered by the first
-        model's) and `value` (the key, currency, Decimal(38, 6) for each model, ordered by these), of keys that a model
-        credits; as facts the conversions, value, and how much of both had a touch.
+        The tables `credits` (the key, `domain` for websites, then one Decimal(38, 9) column for each model, ordered by
+        the first model) and `value` (key and currency, then one Decimal(38, 6) column for each model, ordered by key
+        and currency), with the keys that any model credits. The facts give the conversions and their value, in total
+        and by whether they had a touch.
 
     Raises:
-        AnalysisError: no conversion is stored there, or there are too many keys for the model markov.
-        ConfigurationError: a window is negative, the half-life is not above 0, one of them is longer than a hundred
+        AnalysisError: the scope contains no conversion, or there are too many keys for the markov model.
+        ConfigurationError: a window is negative, the half-life is not positive, one of them is longer than a hundred
             years, or a model or key is unknown.
     """
     rules = Rules(by, within_campaign, split_journeys, click_window, view_window)
     models = list(dict.fromkeys(models))
     _check(rules, models, half_life)
-    world = read(store, scope, rules, everyone="markov" in models)
+    inputs = read(store, scope, rules, all_users="markov" in models)
     if "markov" in models:
-        markov.check(len(world.keys), scope.text())
-    shares, seen = _shares(world, rules, scope, models, half_life)
-    attributed = world.conversions.filter(pl.Series(seen.conversions))
-    given = _given(shares)
+        markov.check(len(inputs.keys), scope.text())
+    parts, matched = _model_credits(inputs, rules, scope, models, half_life)
+    attributed = inputs.conversions.filter(pl.Series(matched.conversions))
+    all_credits = _all_credits(parts)
     for model in models:
-        check_sums(given.filter(pl.col("model") == model), attributed, model)
-    ranked = _table(world, given, ["key"], models).sort(models[0], descending=True, maintain_order=True)
-    value = _table(world, given, ["key", "currency"], models)
+        check_sums(all_credits.filter(pl.col("model") == model), attributed, model)
+    ranked = _table(inputs, all_credits, ["key"], models).sort(models[0], descending=True, maintain_order=True)
+    value = _table(inputs, all_credits, ["key", "currency"], models)
     return Answer(
         question="attribution",
         definition=DEFINITION,
         scope=scope,
         horizons=horizons(store, scope, ["impressions", "clicks"]),
-        computed_from=world.rows,
+        computed_from=inputs.rows,
         parameters={
             "by": by,
             "scope": "campaign" if within_campaign else "any",
@@ -99,15 +100,15 @@ def attribute(
             "view_window_seconds": view_window.total_seconds(),
             "half_life_seconds": half_life.total_seconds(),
         },
-        facts=_facts(world, attributed, seen),
+        facts=_facts(inputs, attributed, matched),
         tables=[
-            Table("credits", "Conversions credited", ranked.rename({"key": COLUMNS[by]})),
-            Table("value", "Value credited", value.rename({"key": COLUMNS[by]})),
+            Table("credits", "Credited conversions", ranked.rename({"key": COLUMNS[by]})),
+            Table("value", "Credited value", value.rename({"key": COLUMNS[by]})),
         ],
         charts=[
-            Chart("credits", "bar", COLUMNS[by], tuple(models), "Conversions credited by each model"),
+            Chart("credits", "bar", COLUMNS[by], tuple(models), "Credited conversions by model"),
             *(
-                Chart("value", "bar", COLUMNS[by], (model,), f"Value credited by the model {model}", colour="currency")
+                Chart("value", "bar", COLUMNS[by], (model,), f"Credited value, {model} model", colour="currency")
                 for model in models
             ),
         ],
@@ -116,80 +117,80 @@ def attribute(
 
 def _check(rules: Rules, models: Sequence[str], half_life: timedelta) -> None:
     if rules.by not in get_args(Key):
-        raise ConfigurationError(f"nothing is credited by {rules.by!r}", hint=f"take one of {', '.join(get_args(Key))}")
+        raise ConfigurationError(f"unknown key {rules.by!r}", hint=f"expected one of {', '.join(get_args(Key))}")
     unknown = [model for model in models if model not in MODELS]
     if unknown or not models:
         raise ConfigurationError(
-            f"there is no model {unknown[0]!r}" if unknown else "no model is asked for",
-            hint=f"take some of {', '.join(MODELS)}",
+            f"unknown model {unknown[0]!r}" if unknown else "no model given",
+            hint=f"expected one or more of {', '.join(MODELS)}",
         )
     if min(rules.click_window, rules.view_window) < timedelta(0) or half_life <= timedelta(0):
-        raise ConfigurationError("windows must not be negative, and the half-life must be above 0")
+        raise ConfigurationError("windows must not be negative, and the half-life must be positive")
     if max(rules.click_window, rules.view_window, half_life) > LONGEST:
         raise ConfigurationError(f"windows and the half-life must not be longer than {LONGEST.days} days")
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """Which conversions have a touch, and which touches have a conversion."""
+class _Matched:
+    """Flags the conversions that have a touch, and the touches that belong to a conversion."""
 
     conversions: NDArray[np.bool_]
     touches: NDArray[np.bool_]
 
     @classmethod
-    def nothing(cls, world: World) -> "_Seen":
-        return cls(np.zeros(world.conversions.height, np.bool_), np.zeros(world.touches.height, np.bool_))
+    def none(cls, inputs: AttributionInput) -> "_Matched":
+        return cls(np.zeros(inputs.conversions.height, np.bool_), np.zeros(inputs.touches.height, np.bool_))
 
     def add(self, journeys: pl.DataFrame) -> None:
         self.conversions[journeys["conversion"].to_numpy()] = True
         self.touches[journeys["touch"].to_numpy()] = True
 
 
-def _shares(
-    world: World, rules: Rules, scope: Scope, models: Sequence[str], half_life: timedelta
-) -> tuple[list[pl.DataFrame], _Seen]:
-    """What each model gives, in parts with the columns of `credited` and model, and of what that was found."""
+def _model_credits(
+    inputs: AttributionInput, rules: Rules, scope: Scope, models: Sequence[str], half_life: timedelta
+) -> tuple[list[pl.DataFrame], _Matched]:
+    """Compute the credits of each model, in chunks with the columns of `credited` and model."""
     rule_based = {model: weight for model, weight in weights(half_life).items() if model in models}
-    size, shares, steps, seen = len(world.keys), [], [], _Seen.nothing(world)
-    for frame in journeys(world, rules):
-        seen.add(frame)
-        shares += [_named(model, credited(frame, weight)) for model, weight in rule_based.items()]
+    size, parts, steps, matched = len(inputs.keys), [], [], _Matched.none(inputs)
+    for frame in journeys(inputs, rules):
+        matched.add(frame)
+        parts += [_named(model, credited(frame, weight)) for model, weight in rule_based.items()]
         if "markov" in models:
             walks = markov.transitions(
                 frame["key"], frame["conversion"], frame["conversions"], size, markov.conversion(size)
             )
             steps.append(markov.total(walks))
     if steps:
-        effects = markov.removal_effects(pl.concat([*steps, _null_walks(world, rules, scope)]), size)
-        shares.append(_named("markov", _by_effect(world.conversions.filter(pl.Series(seen.conversions)), effects)))
-    return shares, seen
+        effects = markov.removal_effects(pl.concat([*steps, _null_walks(inputs, rules, scope)]), size)
+        parts.append(_named("markov", _by_effect(inputs.conversions.filter(pl.Series(matched.conversions)), effects)))
+    return parts, matched
 
 
-def _null_walks(world: World, rules: Rules, scope: Scope) -> pl.DataFrame:
-    """The steps of walks that end in NULL: of the touches in scope that no conversion's journey holds.
+def _null_walks(inputs: AttributionInput, rules: Rules, scope: Scope) -> pl.DataFrame:
+    """The transitions of walks that end in NULL: the touches in scope that are in no conversion's journey.
 
-    The user's conversions cut them: what comes before one and what comes after it are two walks.
+    A conversion of the user splits the walk in two.
     """
-    following = next_conversion(world)
-    free = pl.Series(is_free(world, rules, following))
+    following = next_conversion(inputs)
+    unconverted = pl.Series(is_unconverted(inputs, rules, following))
     since = pl.lit(scope.since, pl.Datetime("us")).dt.timestamp("us")
-    touches = world.touches.select("group", "key", "time", following=following).filter(
-        free & (pl.col("time") >= since).fill_null(True)
+    touches = inputs.touches.select("group", "key", "time", following=following).filter(
+        unconverted & (pl.col("time") >= since).fill_null(True)
     )
     walk = touches.select(pl.struct("group", "following").rle_id()).to_series()
     once = pl.repeat(1, touches.height, dtype=pl.Int64, eager=True)
-    return markov.transitions(touches["key"], walk, once, len(world.keys), markov.null(len(world.keys)))
+    return markov.transitions(touches["key"], walk, once, len(inputs.keys), markov.null(len(inputs.keys)))
 
 
 def _by_effect(attributed: pl.DataFrame, effects: markov.Floats) -> pl.DataFrame:
-    """Conversions and value shared by removal effect; the columns of `credited`, the credit in rows without a value."""
+    """Split conversions and value by removal effect, like `credited`; credits are in rows without a value."""
     columns = {"key": pl.UInt32, "currency": pl.String, "credit": pl.Int128, "value": pl.Int128}
-    credit = markov.shared(_sum(attributed["conversions"]) * 10**CREDIT, effects)
+    credit = markov.apportion(_sum(attributed["conversions"]) * 10**CREDIT, effects)
     found: list[tuple[int, str | None, int, int | None]] = [
         (key, None, units, None) for key, units in enumerate(credit)
     ]
     for currency, units in _by_currency(attributed).items():
-        found += [(key, currency, 0, part) for key, part in enumerate(markov.shared(units, effects))]
+        found += [(key, currency, 0, part) for key, part in enumerate(markov.apportion(units, effects))]
     rows = pl.DataFrame(found, schema=columns, orient="row")
     return rows.filter(pl.Series(np.tile(effects > 0, rows.height // len(effects))))
 
@@ -198,22 +199,26 @@ def _named(model: str, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(model=pl.lit(model))
 
 
-def _given(shares: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """All parts of what the models give."""
+def _all_credits(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Concatenate the credits of all models."""
     columns = {"key": pl.UInt32, "currency": pl.String, "credit": pl.Int128, "value": pl.Int128, "model": pl.String}
-    return pl.concat([pl.DataFrame(schema=columns), *(share.select(*columns) for share in shares)])
+    return pl.concat([pl.DataFrame(schema=columns), *(part.select(*columns) for part in parts)])
 
 
-def _table(world: World, given: pl.DataFrame, keys: Sequence[str], models: Sequence[str]) -> pl.DataFrame:
-    """What each model gives, a column each: conversions by key, or value by key and currency; ordered by these."""
+def _table(
+    inputs: AttributionInput, all_credits: pl.DataFrame, keys: Sequence[str], models: Sequence[str]
+) -> pl.DataFrame:
+    """Pivot the credits to one column for each model: conversions by key, or value by key and currency."""
     units, places = ("value", MONEY) if "currency" in keys else ("credit", CREDIT)
     sums = (
-        given.drop_nulls(units)
+        all_credits.drop_nulls(units)
         .group_by(keys)
         .agg(pl.col(units).filter(pl.col("model") == model).sum().alias(model) for model in models)
         .sort(keys)
     )
-    return sums.with_columns(world.keys[sums["key"]].alias("key"), *(decimals(sums[model], places) for model in models))
+    return sums.with_columns(
+        inputs.keys[sums["key"]].alias("key"), *(decimals(sums[model], places) for model in models)
+    )
 
 
 def _sum(numbers: pl.Series) -> int:
@@ -221,7 +226,7 @@ def _sum(numbers: pl.Series) -> int:
 
 
 def _by_currency(conversions: pl.DataFrame) -> dict[str | None, int]:
-    """Their value in each currency, in millionths."""
+    """Sum up the value by currency, in millionths."""
     return dict(conversions.drop_nulls("value").group_by("currency").agg(total("value")).sort("currency").iter_rows())
 
 
@@ -229,18 +234,23 @@ def _money(amounts: Mapping[str | None, int]) -> dict[str, Decimal]:
     return {currency or "": Decimal(units).scaleb(-MONEY) for currency, units in amounts.items()}
 
 
-def _facts(world: World, attributed: pl.DataFrame, seen: _Seen) -> dict[str, Any]:
-    asked = world.conversions.filter("asked")
-    conversions, found = _sum(asked["conversions"]), _sum(attributed["conversions"])
-    value = _by_currency(asked)
-    part = dict.fromkeys(value, 0) | _by_currency(attributed)
-    is_click = world.touches["click"].to_numpy()
+def _facts(inputs: AttributionInput, attributed: pl.DataFrame, matched: _Matched) -> dict[str, Any]:
+    targets = inputs.conversions.filter("is_target")
+    conversions, found = _sum(targets["conversions"]), _sum(attributed["conversions"])
+    value = _by_currency(targets)
+    attributed_value = dict.fromkeys(value, 0) | _by_currency(attributed)
+    is_click = inputs.touches["click"].to_numpy()
     return {
         "conversions": conversions,
         "attributed": found,
         "unattributed": conversions - found,
         "value_total": _money(value),
-        "value_attributed": _money(part),
-        "value_unattributed": _money({currency: units - part[currency] for currency, units in value.items()}),
-        "touches": {"clicks": int((seen.touches & is_click).sum()), "views": int((seen.touches & ~is_click).sum())},
+        "value_attributed": _money(attributed_value),
+        "value_unattributed": _money(
+            {currency: units - attributed_value[currency] for currency, units in value.items()}
+        ),
+        "touches": {
+            "clicks": int((matched.touches & is_click).sum()),
+            "views": int((matched.touches & ~is_click).sum()),
+        },
     }

@@ -1,10 +1,10 @@
-"""Auctions: which bids won, where auctions can be joined to impressions.
+"""Auctions: which bids won, for auctions that can be joined to impressions.
 
-An impression picks its winner among the bids of its auction at most `AUCTION_WINDOW` before or after it: the latest one
-(by time, then by event_id) of those with its creative, or of all where none has it. A bid is won if an impression picks
-it, and once, however many do; each impression wins at most one bid. So whether a bid is won depends on its own time
-alone and not on the range that is asked for, and the parts of a range add up to the whole, also where an auction's id
-is used again. What it costs counts at the bid's own time and campaign.
+An impression selects its winner among the bids of its auction at most `AUCTION_WINDOW` before or after it: the latest
+bid (by time, then by event_id) with the impression's creative, or the latest bid if none has that creative. A bid has
+won if at least one impression selects it; it counts once. Each impression selects at most one bid. So the result does
+not depend on the range of the question, and the parts of a range add up to the whole, even if an auction id is reused.
+The cost counts at the bid's own time and campaign.
 """
 
 from dataclasses import dataclass, replace
@@ -15,18 +15,18 @@ import polars as pl
 
 from advertisex.analysis.buckets import DAY
 from advertisex.analysis.exact import micros
-from advertisex.analysis.lean import EVENT_ID, coded, scan_events, widened
+from advertisex.analysis.lean import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
-#: How far the times of an impression and of its bid may lie apart: clocks differ, and an ad may be shown late.
+#: Maximum time between an impression and its bid: clocks differ, and an ad may be shown late.
 AUCTION_WINDOW = timedelta(days=1)
 
 HAS_AUCTION = pl.col("auction_id").is_not_null()
 
 
 def _auction() -> pl.Expr:
-    """An auction's id as 128 bits of hash, as an event's id is: a join of numbers takes a tenth of one of texts."""
+    """A 128-bit hash of the auction id, the same size as an event id: joins ten times as fast as text."""
     high, low = (pl.col("auction_id").hash(seed) for seed in (0, 1))
     both = high.cast(pl.Int64, wrap_numerical=True).cast(pl.Int128) * 2**32 * 2**32 + low.cast(pl.Int128)
     return pl.when(HAS_AUCTION).then(both).alias("auction")
@@ -35,77 +35,77 @@ def _auction() -> pl.Expr:
 AUCTION = _auction()
 
 
-def evaluated(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
-    """The bids of a scope, and which of them won.
+def bids_with_wins(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
+    """Read the bids of a scope and determine which of them won.
 
-    Rivals and impressions are looked for as far around the scope as they reach, whatever their campaign: another
-    campaign's bid may have won an auction of this one.
+    Competing bids and impressions are also read from around the scope and from all campaigns: another campaign's bid
+    may have won the auction.
 
     Args:
-        store: where the events are.
-        scope: which bids.
-        columns: what else is wanted of them.
+        store: the event store.
+        scope: selects the bids.
+        columns: additional expressions over the bids.
 
     Returns:
-        event_id (UInt128), event_time, creative_id (Categorical), auction (Int128, null where a bid names none), won
-        (Boolean), and the columns; in no particular order.
+        event_id (UInt128), event_time, creative_id (Categorical), auction (Int128, null for bids without an auction
+        id), won (Boolean), and the additional columns; in no particular order.
     """
-    creative = coded("creative_id", pl.Categories.random())
+    creative = categorical("creative_id", pl.Categories.random())
     near = widened(scope, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    shown = scan_events(store, "impressions", near, AUCTION, creative, pl.col("event_time"), keep=HAS_AUCTION)
+    impressions = scan_events(store, "impressions", near, AUCTION, creative, pl.col("event_time"), keep=HAS_AUCTION)
     common = [EVENT_ID, pl.col("event_time"), creative, AUCTION]
-    rivals_of_near = widened(near, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    made = scan_events(store, "bids", rivals_of_near, *common, in_scope(scope).alias("is_asked"), *columns)
-    won = np.zeros(made.height, bool)
-    won[_picked(made.select("event_id", "event_time", "creative_id", "auction"), shown)] = True
-    return made.with_columns(won=won).filter("is_asked").drop("is_asked")
+    competing_range = widened(near, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
+    bids = scan_events(store, "bids", competing_range, *common, in_scope(scope).alias("is_in_scope"), *columns)
+    won = np.zeros(bids.height, bool)
+    won[_winning_rows(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)] = True
+    return bids.with_columns(won=won).filter("is_in_scope").drop("is_in_scope")
 
 
 def in_scope(scope: Scope) -> pl.Expr:
-    """Whether an event lies in the scope itself, of those that `widened` let in."""
-    asked = pl.lit(value=True)
+    """Whether an event is in the scope itself, and not just in its `widened` range."""
+    condition = pl.lit(value=True)
     if scope.campaign is not None:
-        asked &= pl.col("campaign_id").eq_missing(pl.lit(scope.campaign))
+        condition &= pl.col("campaign_id").eq_missing(pl.lit(scope.campaign))
     if scope.since is not None:
-        asked &= pl.col("event_time") >= scope.since
+        condition &= pl.col("event_time") >= scope.since
     if scope.until is not None:
-        asked &= pl.col("event_time") < scope.until
-    return asked
+        condition &= pl.col("event_time") < scope.until
+    return condition
 
 
-def _picked(made: pl.DataFrame, shown: pl.DataFrame) -> pl.Series:
-    """The row numbers of the bids that some impression picks."""
-    rivals = made.with_row_index("bid").join(shown, on="auction", how="semi").sort("event_time", "event_id")
-    seen = shown.join(rivals, on="auction", how="semi").unique()
-    seen = seen.with_columns(pl.col("event_time") + AUCTION_WINDOW).sort("event_time")
-    same = _latest(seen, rivals.drop_nulls("creative_id"), ["auction", "creative_id"])
-    return same.fill_null(_latest(seen, rivals, ["auction"])).drop_nulls().unique()
+def _winning_rows(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.Series:
+    """The row numbers of the bids that at least one impression selects."""
+    rivals = bids.with_row_index("bid").join(impressions, on="auction", how="semi").sort("event_time", "event_id")
+    contested = impressions.join(rivals, on="auction", how="semi").unique()
+    contested = contested.with_columns(pl.col("event_time") + AUCTION_WINDOW).sort("event_time")
+    same = _latest(contested, rivals.drop_nulls("creative_id"), ["auction", "creative_id"])
+    return same.fill_null(_latest(contested, rivals, ["auction"])).drop_nulls().unique()
 
 
-def _latest(seen: pl.DataFrame, rivals: pl.DataFrame, same: list[str]) -> pl.Series:
-    """The last bid up to the end of each impression's window, which is what its time says, and within the window."""
-    found = seen.join_asof(
+def _latest(contested: pl.DataFrame, rivals: pl.DataFrame, same: list[str]) -> pl.Series:
+    """The last bid in the window of each impression, whose time was moved to the end of its window."""
+    found = contested.join_asof(
         rivals.select(*same, "event_time", "bid").unique([*same, "event_time"], keep="last", maintain_order=True),
         on="event_time",
         by=same,
         strategy="backward",
         tolerance=2 * AUCTION_WINDOW,
-        check_sortedness=False,  # both are sorted; with groups it cannot tell, and warns
+        check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
     )
     return found["bid"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wins:
-    """The bids of a scope that won as of two times.
+    """The winning bids of a scope as of two times.
 
-    All are frames of campaign_id, day, event_time, event_id, auction, currency and spend (Int64, in millionths).
+    All frames have campaign_id, day, event_time, event_id, auction, currency and spend (Int64, millionths).
 
     Attributes:
-        before: that had won as of the first.
-        after: as of the second.
-        changed: that won as of one of them only.
-        change: the same, with what is no longer spent as less than nothing.
+        before: winning bids as of the first time.
+        after: winning bids as of the second time.
+        changed: bids that won as of only one of the times.
+        change: `changed`, with negative spend for bids that no longer win.
     """
 
     before: pl.DataFrame
@@ -115,8 +115,8 @@ class Wins:
 
 
 def won_between(store: EventStore, scope: Scope, start: datetime) -> Wins:
-    """Compare which bids of the scope won as of an earlier time, and as of the scope's own."""
-    before, after = (_won(store, asked) for asked in (replace(scope, as_of=start), scope))
+    """Compare the winning bids of the scope as of `start` and as of its own `as_of`."""
+    before, after = (_won(store, each) for each in (replace(scope, as_of=start), scope))
     lost = before.join(after, on="event_id", how="anti")
     gained = after.join(before, on="event_id", how="anti")
     change = pl.concat([gained, lost.with_columns(-pl.col("spend"))])
@@ -125,5 +125,5 @@ def won_between(store: EventStore, scope: Scope, start: datetime) -> Wins:
 
 def _won(store: EventStore, scope: Scope) -> pl.DataFrame:
     columns = pl.col("campaign_id"), pl.col("currency"), micros("amount").alias("spend"), DAY
-    made = evaluated(store, scope, *columns)
-    return made.filter("won").drop("creative_id", "won")
+    bids = bids_with_wins(store, scope, *columns)
+    return bids.filter("won").drop("creative_id", "won")

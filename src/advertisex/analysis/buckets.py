@@ -1,4 +1,4 @@
-"""Hours and days: an event belongs to the one that its own time lies in, in UTC, named by its beginning."""
+"""Time buckets: the UTC hour or day of an event's own time, identified by its start."""
 
 import polars as pl
 

@@ -1,12 +1,12 @@
-"""Correlation: how the clicks and the conversions of users relate.
+"""Correlation between the clicks and the conversions of users.
 
-Definitions. Over the users who have any row in the clicks feed: x is a user's clicks, y the conversions.
+Definitions, over the users with any row in the clicks feed: x is a user's clicks, y the user's conversions.
 
-    clicks_per_conversion   Σx / Σy, what the original case study calls correlation; null without a conversion
+    clicks_per_conversion   Σx / Σy, called correlation in the original case study; null without a conversion
     std_deviation           square root of Σ(x − mean)² / n       (population, as Elasticsearch names it)
     std_deviation_sampling  square root of Σ(x − mean)² / (n − 1) (sample); null for one user
     pearson r               (nΣxy − ΣxΣy) / √((nΣx² − (Σx)²)(nΣy² − (Σy)²)); null where x or y is constant
-    spearman rho            Pearson's r of the ranks, ties sharing their mean rank
+    spearman rho            Pearson's r of the ranks, ties get their mean rank
     p                       two-sided, Student's t with n − 2 degrees of freedom, t = r √((n − 2) / (1 − r²))
 
 All sums are exact integers, so the result depends neither on the order of the events nor on the store.
@@ -21,7 +21,7 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.buckets import DAY
-from advertisex.analysis.lean import coded, scan_events
+from advertisex.analysis.lean import categorical, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -33,7 +33,7 @@ _RATIOS = ("clicks_per_conversion", "r", "r_p", "rho", "rho_p")
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How a count is spread over users."""
+    """Distribution of a count over users."""
 
     sum: int
     mean: float
@@ -44,20 +44,20 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """The answer.
+    """Result of the correlation question.
 
     Attributes:
-        scope: what was asked about.
-        users: users with any row in the clicks feed.
-        clicks: of each user.
-        conversions: of each user.
-        clicks_per_conversion: null where there is no conversion.
-        r: Pearson's, null where it is not defined.
-        r_p: its two-sided p-value.
-        rho: Spearman's, null where it is not defined.
-        rho_p: its two-sided p-value.
-        horizons: the event time up to which the feed is complete, see `answer.horizons`.
-        computed_from: rows by feed.
+        scope: the events that the question is about.
+        users: number of users with any row in the clicks feed.
+        clicks: distribution of the clicks per user.
+        conversions: distribution of the conversions per user.
+        clicks_per_conversion: ratio of the totals; None without a conversion.
+        r: Pearson's r; None if undefined.
+        r_p: two-sided p-value of r.
+        rho: Spearman's rho; None if undefined.
+        rho_p: two-sided p-value of rho.
+        horizons: event time up to which the feed is complete, see `answer.horizons`.
+        computed_from: number of rows read, by feed.
     """
 
     scope: Scope
@@ -73,7 +73,7 @@ class Correlation:
     computed_from: dict[str, int] = field(default_factory=dict)
 
     def answer(self) -> Answer:
-        """The same as every question answers."""
+        """Return the result as an `Answer`, with tables and charts."""
         return Answer(
             question="correlation",
             definition=DEFINITION,
@@ -89,12 +89,12 @@ class Correlation:
                 "spearman": {"rho": self.rho, "p": self.rho_p, "n": self.users},
             },
             tables=[
-                Table("per_user", "Clicks and conversions of a user", self._per_user()),
-                Table("measures", "How they relate", self._measures()),
+                Table("per_user", "Clicks and conversions per user", self._per_user()),
+                Table("measures", "Correlation of clicks and conversions", self._measures()),
             ],
             charts=[
                 Chart(
-                    "per_user", "bar", "kind", ("mean", "median", "std_deviation"), "Clicks and conversions of a user"
+                    "per_user", "bar", "kind", ("mean", "median", "std_deviation"), "Clicks and conversions per user"
                 ),
             ],
         )
@@ -112,40 +112,40 @@ class Correlation:
         return pl.DataFrame(rows, {"measure": pl.String, "value": pl.Float64, "p": pl.Float64}, orient="row")
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as one JSON document."""
+        """Return the answer as one JSON document."""
         return self.answer().to_dict()
 
 
 def correlate(store: EventStore, scope: Scope) -> Correlation:
-    """Relate the clicks and conversions of users within the scope.
+    """Correlate the clicks and conversions of users within the scope.
 
     Raises:
-        AnalysisError: no click and no conversion is stored there.
+        AnalysisError: the scope contains no clicks and no conversions.
     """
     totals = store.user_totals(scope.within, scope.campaign)
     if not totals.height:
         raise AnalysisError(
-            "no click or conversion is stored there",
+            "no clicks or conversions found",
             where=scope.text(),
-            hint="widen the range, or process some first",
+            hint="widen the range, or process clicks first",
         )
     read = {"clicks": _rows(store, scope)}
     return Correlation(scope=scope, horizons=horizons(store, scope, ["clicks"]), computed_from=read, **relate(totals))
 
 
 def correlate_by_day(store: EventStore, scope: Scope) -> Answer:
-    """Relate the clicks and conversions of users within the scope, day by day.
+    """Correlate the clicks and conversions of users within the scope, day by day.
 
     Returns:
-        The facts of `correlate`, which are of all days together, and the table `days`: day (Datetime, its beginning in
-        UTC), users, clicks, conversions (i64), clicks_per_conversion, r, r_p, rho, rho_p (f64 or null), of the users
-        who have a row on that day. Days without one are left out.
+        The facts of `correlate`, over all days, and the table `days`: day (Datetime, start of the UTC day), users,
+        clicks, conversions (i64), clicks_per_conversion, r, r_p, rho, rho_p (f64 or null), over the users with a row on
+        that day. Days without rows are left out.
 
     Raises:
-        AnalysisError: no click and no conversion is stored there.
+        AnalysisError: the scope contains no clicks and no conversions.
     """
     whole = correlate(store, scope).answer()
-    user = coded("user_id", pl.Categories.random())
+    user = categorical("user_id", pl.Categories.random())
     totals = (
         scan_events(store, "clicks", scope, user, DAY, pl.col("clicks"), pl.col("conversions"))
         .group_by("day", "user_id")
@@ -160,17 +160,17 @@ def correlate_by_day(store: EventStore, scope: Scope) -> Answer:
         parameters={"by": "day"},
         tables=[Table("days", "Correlation by day", table)],
         charts=[
-            Chart("days", "line", "day", ("r", "rho"), "How clicks and conversions relate, by day"),
+            Chart("days", "line", "day", ("r", "rho"), "Correlation of clicks and conversions by day"),
             Chart("days", "line", "day", ("clicks_per_conversion",), "Clicks per conversion by day"),
         ],
     )
 
 
 def relate(totals: pl.DataFrame) -> dict[str, Any]:
-    """The numbers of a `Correlation`, by name, from the clicks and conversions (i64) of each user."""
+    """Compute the fields of a `Correlation` from the clicks and conversions (i64) of each user."""
     clicks, conversions = totals["clicks"], totals["conversions"]
     r, r_p = _pearson(clicks, conversions)
-    # Twice the mean rank is a whole number, so ranks are summed as exactly as counts
+    # twice the mean rank is an integer, so sums of ranks are exact too
     rho, rho_p = _pearson(*((s.rank("average") * 2).cast(pl.Int64) for s in (clicks, conversions)))
     total = int(conversions.sum())
     return {
@@ -186,7 +186,7 @@ def relate(totals: pl.DataFrame) -> dict[str, Any]:
 
 
 def _flat(numbers: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a day: of the distributions the sums alone."""
+    """Reduce the distributions to their sums."""
     return numbers | {name: numbers[name].sum for name in ("clicks", "conversions")}
 
 
@@ -221,8 +221,8 @@ def _pearson(x: pl.Series, y: pl.Series) -> tuple[float | None, float | None]:
 
 
 def _p_value(covariance: int, product: int, n: int) -> float | None:
-    """Of r = covariance / √product: 1 − r² is taken before rounding, where it matters most."""
-    from scipy.special import stdtr  # noqa: PLC0415 - slow to import, and only this needs it
+    """The p-value of r = covariance / √product; 1 − r² is computed exactly, to avoid cancellation."""
+    from scipy.special import stdtr  # noqa: PLC0415 - slow to import, needed only here
 
     freedom = n - 2
     if freedom < 1:
@@ -235,6 +235,6 @@ def _p_value(covariance: int, product: int, n: int) -> float | None:
 
 
 def _sum(x: pl.Series, y: pl.Series | None = None) -> int:
-    """Σx, or Σxy, exact: in 128 bits."""
+    """Σx or Σxy, exact in 128 bits."""
     wide = x.cast(pl.Int128)
     return int((wide if y is None else wide * y.cast(pl.Int128)).sum())

@@ -1,32 +1,32 @@
-"""Which user agents are of known crawlers: the list of the package crawler-user-agents, of patterns for their names.
+"""Detects the user agents of known crawlers by the patterns of the package crawler-user-agents.
 
-A crawler that says what it is can be told by its name alone; one that pretends to be a browser cannot. The patterns
-are matched by Polars, whose time grows with the length of the text only, whatever somebody sends as a user agent.
+This finds only crawlers that identify themselves, not those that pretend to be a browser. The Polars regex engine runs
+in time linear in the length of the text, whatever a client sends as its user agent.
 """
 
 from importlib.metadata import version
 
 import polars as pl
 
-#: The list, as an answer names it.
+#: The name of the list, as reported in answers.
 PACKAGE = "crawler-user-agents"
 
-#: So many patterns are matched at once: fewer or more are slower.
-_AT_ONCE = 25
+#: Number of patterns in one combined regex: fewer or more are slower.
+_CHUNK = 25
 
 
 def crawlers(user_agents: pl.Series) -> pl.Series:
-    """Which of these user agents (String) are a known crawler's (Boolean); null is none."""
-    from crawleruseragents import CRAWLER_USER_AGENTS_DATA  # noqa: PLC0415 - half a megabyte, and only this needs it
+    """Return whether each user agent (String) belongs to a known crawler (Boolean); false for null."""
+    from crawleruseragents import CRAWLER_USER_AGENTS_DATA  # noqa: PLC0415 - half a megabyte, needed only here
 
     patterns = [f"(?:{crawler['pattern']})" for crawler in CRAWLER_USER_AGENTS_DATA]
     found = pl.Series(user_agents.name, [False]).new_from_index(0, len(user_agents))
-    for start in range(0, len(patterns), _AT_ONCE):
-        matches = user_agents.str.contains("|".join(patterns[start : start + _AT_ONCE]))
+    for start in range(0, len(patterns), _CHUNK):
+        matches = user_agents.str.contains("|".join(patterns[start : start + _CHUNK]))
         found |= matches.fill_null(value=False)
     return found
 
 
 def list_version() -> str:
-    """The version of the list."""
+    """Return the installed version of the list."""
     return version(PACKAGE)

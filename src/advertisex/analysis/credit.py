@@ -1,9 +1,9 @@
-"""Credit: how the rule-based models part a conversion among the touches of its journey.
+"""Credit: how the rule-based models split a conversion among the touches of its journey.
 
-A model gives each touch a weight, a whole number; a touch's share is its weight by the sum of them. What is shared
-are whole units: billionths of a conversion, millionths of money. By the largest remainder method (A. Hamilton,
-1792) each touch gets the whole units of its share, and those that are left go one each to the largest fractions,
-of equal ones to the earlier touch. So shares add up to what was shared, exactly.
+A model gives each touch an integer weight; a touch's quota is its weight divided by the sum of weights. Credit is split
+in integer units: billionths of a conversion, millionths of money. By the largest remainder method (A. Hamilton, 1792),
+each touch gets the integer part of its quota, and the remaining units go one each to the largest fractional parts; ties
+go to the earlier touch. So the parts add up exactly to the total.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from advertisex.analysis.exact import CREDIT, total
 from advertisex.analysis.shapley import weight as shapley
 from advertisex.errors import AnalysisError
 
-#: Weights of time decay are taken to so many decimal places, relative to the touch that is nearest to the conversion.
+#: Decimal places of the time decay weights, relative to the touch nearest to the conversion.
 _DECAY_PLACES = 12
 
 _AT, _OF = pl.col("at"), pl.col("of")
 
 
 def weights(half_life: timedelta) -> Mapping[str, pl.Expr]:
-    """For each model the weight of a touch (Int64), over the columns of `journeys`.
+    """Return for each model the weight of a touch (Int64), over the columns of `journeys`.
 
-    first, last: all to that touch. last_click: all to the last click, or to the last view where there is no click.
-    linear: the same to each. time_decay: half as much for each half-life of age. position: 40 % to the first, 40 % to
-    the last, 20 % to those between, equally; where there are none, first and last share alike. shapley: see there.
+    first, last: all credit to that touch. last_click: all credit to the last click, or to the last view if there is no
+    click. linear: equal credit. time_decay: the credit halves with each half-life of age. position: 40 % to the first,
+    40 % to the last, 20 % split equally among those in between; equal credit if there are none. shapley: see `shapley`.
     """
     last_click = pl.when("click").then(_AT).max().over("conversion").fill_null(_OF - 1)
     ages = pl.col("age") - pl.col("age").min().over("conversion")
@@ -44,11 +44,11 @@ def weights(half_life: timedelta) -> Mapping[str, pl.Expr]:
 
 
 def credited(journeys: pl.DataFrame, weight: pl.Expr) -> pl.DataFrame:
-    """Part conversions and their value among keys.
+    """Split conversions and their value among keys.
 
     Args:
-        journeys: as of `journeys`.
-        weight: of each touch; at least one of a conversion is above 0.
+        journeys: a frame of `journeys`.
+        weight: weight of each touch; positive for at least one touch of each conversion.
 
     Returns:
         key, currency, credit (Int128, billionths) and value (Int128, millionths), one row for each key and currency.
@@ -58,56 +58,56 @@ def credited(journeys: pl.DataFrame, weight: pl.Expr) -> pl.DataFrame:
         .filter(pl.col("weight") > 0)
         .with_columns(pl.col("weight").cast(pl.Int128), credit=pl.col("conversions") * 10**CREDIT)
     )
-    shares = [
-        shared(rows.select("conversion", "weight", units=pl.col(name))).alias(name) for name in ("credit", "value")
+    parts = [
+        apportion(rows.select("conversion", "weight", units=pl.col(name))).alias(name) for name in ("credit", "value")
     ]
-    return rows.with_columns(shares).group_by("key", "currency").agg(pl.col("credit", "value").sum())
+    return rows.with_columns(parts).group_by("key", "currency").agg(pl.col("credit", "value").sum())
 
 
-def check_sums(shares: pl.DataFrame, conversions: pl.DataFrame, model: str) -> None:
-    """Refuse shares that do not add up to what was shared: no bill is better than a wrong one.
+def check_sums(parts: pl.DataFrame, conversions: pl.DataFrame, model: str) -> None:
+    """Check that the credits of a model add up to the conversions: no invoice is better than a wrong one.
 
     Args:
-        shares: what the model gives, with the columns of `credited`.
-        conversions: conversions, value and currency of what was shared.
-        model: its name.
+        parts: the credits of the model, with the columns of `credited`.
+        conversions: conversions, value and currency of the attributed conversions.
+        model: name of the model.
 
     Raises:
-        AnalysisError: they do not.
+        AnalysisError: the sums differ.
     """
     due = conversions.select(
         "currency", credit=pl.col("conversions").cast(pl.Int128) * 10**CREDIT, value=pl.col("value").cast(pl.Int128)
     )
-    if _sums(shares) != _sums(due):
+    if _sums(parts) != _sums(due):
         raise AnalysisError(
-            f"the credits of the model {model} do not add up to the conversions", hint="please report this"
+            f"the credits of the {model} model do not add up to the conversions", hint="please report this bug"
         )
 
 
 def _sums(rows: pl.DataFrame) -> tuple[int, dict[str | None, int]]:
-    """Credit, and value by currency where there is any."""
+    """Sum up the credit, and the value by currency where it is not 0."""
     value = rows.group_by("currency").agg(total("value")).filter(pl.col("value") != 0)
     return int(rows.select(total("credit")).item()), dict(value.iter_rows())
 
 
-def shared(rows: pl.DataFrame) -> pl.Series:
-    """Share whole units by weight, with the largest remainder method.
+def apportion(rows: pl.DataFrame) -> pl.Series:
+    """Split integer units in proportion to weights, by the largest remainder method.
 
     Args:
-        rows: conversion, weight (Int128, above 0), units (Int64: the conversion's, the same in each of its rows, or
-            null), in the order in which ties are broken.
+        rows: conversion, weight (Int128, positive), units (Int64, the total of the conversion, equal in all its rows,
+            or null). Ties go to the earlier row.
 
     Returns:
-        The units of each row (Int128), null where there were none to share.
+        The units of each row (Int128); null if the total is null.
     """
     product = pl.col("units").cast(pl.Int128) * pl.col("weight")
     whole = pl.col("weight").sum().over("conversion")
-    parts = rows.with_row_index("row").with_columns(share=product // whole, rest=product % whole)
-    over = (
+    parts = rows.with_row_index("row").with_columns(share=product // whole, remainder=product % whole)
+    unrounded = (
         parts.with_columns(left=pl.col("units") - pl.col("share").sum().over("conversion"))
-        .filter((pl.col("left") > 0) & (pl.col("rest") > 0))
-        .sort("conversion", "rest", "row", descending=[False, True, False])
+        .filter((pl.col("left") > 0) & (pl.col("remainder") > 0))
+        .sort("conversion", "remainder", "row", descending=[False, True, False])
     )
     number = pl.int_range(pl.len()).over("conversion")
-    lucky = over.filter(number < pl.col("left"))["row"]
-    return parts["share"] + pl.zeros(rows.height, pl.Int128, eager=True).scatter(lucky, 1)
+    rounded_up = unrounded.filter(number < pl.col("left"))["row"]
+    return parts["share"] + pl.zeros(rows.height, pl.Int128, eager=True).scatter(rounded_up, 1)

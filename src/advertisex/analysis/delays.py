@@ -1,8 +1,8 @@
-"""Delay: how long after it happened an event was appended to the log, `ingested_at − event_time`.
+"""Ingestion delay: the time from an event to its append to the log, `ingested_at − event_time`.
 
-A quantile is the smallest delay that at least that share of the events do not exceed (the inverse of the empirical
-distribution function: definition 1 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The
-American Statistician 50 (1996) 361-365). So each is the delay of some event, exactly.
+A quantile is the smallest delay that at least that fraction of the events does not exceed: the inverse of the empirical
+distribution function, definition 1 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The
+American Statistician 50 (1996) 361-365. So each quantile is the exact delay of some event.
 """
 
 import polars as pl
@@ -13,26 +13,26 @@ from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
 
-#: Which quantiles, in hundredths.
+#: The reported quantiles, in per cent.
 PERCENTILES = (50, 90, 95, 99)
 
 _DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
 
 
 def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
-    """The delays of each feed.
+    """Compute the delay distribution of each feed.
 
     Returns:
-        For each feed that has events: feed, events, ahead (i64: events whose delay is negative, because their source's
-        clock is ahead), and in seconds (Decimal(38, 6), exact) min, p50, p90, p95, p99, max.
+        One row for each feed with events: feed, events, ahead (i64: events with a negative delay, because the clock of
+        their source is ahead), and min, p50, p90, p95, p99, max in seconds (Decimal(38, 6), exact).
     """
     names = ["min", *(f"p{percent}" for percent in PERCENTILES), "max"]
     schema = {"feed": pl.String, "events": pl.Int64, "ahead": pl.Int64, **dict.fromkeys(names, pl.Int64)}
     rows = []
     for feed in FEEDS:
-        rising = scan_events(store, feed, scope, _DELAY)["delay"].sort()
-        if count := len(rising):
-            places = [0, *((percent * count + 99) // 100 - 1 for percent in PERCENTILES), count - 1]
-            rows.append((feed, count, int((rising < 0).sum()), *rising.gather(places)))
+        ordered = scan_events(store, feed, scope, _DELAY)["delay"].sort()
+        if count := len(ordered):
+            positions = [0, *((percent * count + 99) // 100 - 1 for percent in PERCENTILES), count - 1]
+            rows.append((feed, count, int((ordered < 0).sum()), *ordered.gather(positions)))
     table = pl.DataFrame(rows, schema, orient="row")
     return table.with_columns(decimals(table[name], 6) for name in names)

@@ -1,13 +1,13 @@
-"""Discrepancies: events that the other feeds contradict.
+"""Discrepancies: events of one feed that contradict the other feeds.
 
-    clicks_without_impression     clicks that answer no impression, see `answered`
-    conversions_without_touch     conversions of users with neither a click at most 30 days nor an impression at most
-                                  1 day before (the windows of attribution unless told otherwise), of any campaign
-    creatives_without_campaign    creatives of impressions and bids that came without a campaign in the catalogue
-    impressions_without_bid       impressions whose auction has no bid within a day of them, before or after
-    impressions_without_auction   impressions that name no auction, so that no bid can be looked for
+    clicks_without_impression     clicks that match no impression, see `match_impressions`
+    conversions_without_touch     conversions of users with neither a click in the 30 days nor an impression in the day
+                                  before (the default attribution windows), of any campaign
+    creatives_without_campaign    creatives of impressions and bids that have no campaign in the catalogue
+    impressions_without_bid       impressions whose auction has no bid within a day before or after
+    impressions_without_auction   impressions without an auction id, so that no bid can be looked up
 
-A click, an impression or a bid from before the scope counts as one within it does.
+Clicks, impressions and bids from before the scope count as matches too.
 """
 
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, HAS_AUCTION
 from advertisex.analysis.intervals import ratio
-from advertisex.analysis.lean import EVENT_ID, coded, scan_events, widened
+from advertisex.analysis.lean import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.listing import earliest
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
-#: How long before a conversion a click, and an impression, still count as its touch.
+#: How long before a conversion a click or an impression counts as its touch.
 CLICK_WINDOW, VIEW_WINDOW = timedelta(days=30), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancies:
-    """What was found.
+    """The discrepancies of a scope.
 
     Attributes:
-        counts: discrepancy, count, of (i64: how many there are at all), share (f64), in the order above.
-        doubted: discrepancy, feed, event_time, event_id (UInt128, see `lean`); of each discrepancy the earliest, so
-            ordered. A creative is no event.
-        creatives: those without a campaign: creative_id, impressions, bids (i64: those without one), most first.
+        counts: discrepancy, count, of (i64, the total that was checked), share (f64), in the order above.
+        suspect: the earliest events of each discrepancy, except of creatives_without_campaign: discrepancy, feed,
+            event_time, event_id (UInt128, see `EVENT_ID`), in the order of `counts` and by time.
+        creatives: creatives without a campaign: creative_id, impressions, bids (i64), most events first.
     """
 
     counts: pl.DataFrame
@@ -43,37 +43,37 @@ class Discrepancies:
 
 
 def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, limit: int) -> Discrepancies:
-    """Look for all of them.
+    """Find the discrepancies of a scope.
 
     Args:
-        store: where the events are.
-        scope: of the events that are doubted.
-        clicks: of the scope, as of `Evidence`.
-        limit: at most so many events of each, and so many creatives.
+        store: the event store.
+        scope: scope of the events to check.
+        clicks: the clicks of the scope, see `Traffic.clicks`.
+        limit: maximum number of events to return for each discrepancy, and of creatives.
     """
-    unseen = clicks.filter(pl.col("answered_id").is_null())
+    unmatched = clicks.filter(pl.col("answered_id").is_null())
     conversions, untouched = _untouched(store, scope)
-    creatives, homeless = _creatives(store, scope)
-    named, unnamed = _shown(store, scope)
-    without_bid = _without_bid(store, scope, named)
+    creatives, orphaned = _creatives(store, scope)
+    with_auction, without_auction = _by_auction(store, scope)
+    without_bid = _without_bid(store, scope, with_auction)
     counts = [
-        ("clicks_without_impression", unseen.height, clicks.height),
+        ("clicks_without_impression", unmatched.height, clicks.height),
         ("conversions_without_touch", untouched.height, conversions),
-        ("creatives_without_campaign", homeless.height, creatives),
-        ("impressions_without_bid", without_bid.height, named.height),
-        ("impressions_without_auction", unnamed.height, named.height + unnamed.height),
+        ("creatives_without_campaign", orphaned.height, creatives),
+        ("impressions_without_bid", without_bid.height, with_auction.height),
+        ("impressions_without_auction", without_auction.height, with_auction.height + without_auction.height),
     ]
     suspect = [
-        ("clicks_without_impression", "clicks", unseen),
+        ("clicks_without_impression", "clicks", unmatched),
         ("conversions_without_touch", "clicks", untouched),
         ("impressions_without_bid", "impressions", without_bid),
-        ("impressions_without_auction", "impressions", unnamed),
+        ("impressions_without_auction", "impressions", without_auction),
     ]
     schema = {"discrepancy": pl.String, "count": pl.Int64, "of": pl.Int64}
     return Discrepancies(
         counts=pl.DataFrame(counts, schema, orient="row").with_columns(ratio("count", "of", "share")),
         suspect=pl.concat([_earliest(*found, limit) for found in suspect]),
-        creatives=homeless.head(limit),
+        creatives=orphaned.head(limit),
     )
 
 
@@ -83,7 +83,7 @@ def _earliest(discrepancy: str, feed: str, found: pl.DataFrame, limit: int) -> p
 
 
 def _untouched(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
-    """How many conversions there are, and those without a touch."""
+    """Return the number of conversions, and the conversions without a touch."""
     columns = pl.col("user_id"), pl.col("event_time")
     rows = scan_events(store, "clicks", scope, *columns, EVENT_ID, keep=pl.col("conversions") > 0)
     theirs = pl.col("user_id").is_in(rows["user_id"].unique().implode())
@@ -94,7 +94,7 @@ def _untouched(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
 
 
 def _without(rows: pl.DataFrame, touches: pl.DataFrame, window: timedelta) -> pl.DataFrame:
-    """The rows of users who have no touch within the window before."""
+    """The rows without a touch of the same user in the window before."""
     return (
         rows.sort("event_time")
         .join_asof(
@@ -103,7 +103,7 @@ def _without(rows: pl.DataFrame, touches: pl.DataFrame, window: timedelta) -> pl
             by="user_id",
             strategy="backward",
             tolerance=window,
-            check_sortedness=False,  # both are sorted; with groups it cannot tell, and warns
+            check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
         )
         .filter(pl.col("touched_at").is_null())
         .drop("touched_at")
@@ -111,8 +111,8 @@ def _without(rows: pl.DataFrame, touches: pl.DataFrame, window: timedelta) -> pl
 
 
 def _creatives(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
-    """How many creatives there are, and those without a campaign."""
-    columns = coded("creative_id", pl.Categories.random()), pl.col("campaign_id").is_null().alias("without")
+    """Return the number of creatives, and the creatives without a campaign."""
+    columns = categorical("creative_id", pl.Categories.random()), pl.col("campaign_id").is_null().alias("without")
     counted = [
         scan_events(store, feed, scope, *columns, keep=pl.col("creative_id").is_not_null())
         .group_by("creative_id")
@@ -127,24 +127,24 @@ def _creatives(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
     return both.height, without.sort(order, descending=[True, False])
 
 
-def _shown(store: EventStore, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The impressions that name an auction, and those that name none."""
-    shown = scan_events(store, "impressions", scope, AUCTION, pl.col("event_time"), EVENT_ID)
+def _by_auction(store: EventStore, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the impressions with an auction id, and those without one."""
+    impressions = scan_events(store, "impressions", scope, AUCTION, pl.col("event_time"), EVENT_ID)
     is_named = pl.col("auction").is_not_null()
-    return shown.filter(is_named), shown.filter(~is_named)
+    return impressions.filter(is_named), impressions.filter(~is_named)
 
 
-def _without_bid(store: EventStore, scope: Scope, named: pl.DataFrame) -> pl.DataFrame:
-    """The impressions, of those that name an auction, that have no bid near."""
+def _without_bid(store: EventStore, scope: Scope, with_auction: pl.DataFrame) -> pl.DataFrame:
+    """The impressions with an auction id that have no bid within the auction window."""
     around = widened(scope, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    held = scan_events(store, "bids", around, AUCTION, pl.col("event_time"), keep=HAS_AUCTION).sort("event_time")
-    rising = named.sort("event_time")
-    nearest = rising.join_asof(
-        held.with_columns(bid_at="event_time"),
+    bids = scan_events(store, "bids", around, AUCTION, pl.col("event_time"), keep=HAS_AUCTION).sort("event_time")
+    ordered = with_auction.sort("event_time")
+    nearest = ordered.join_asof(
+        bids.with_columns(bid_at="event_time"),
         on="event_time",
         by="auction",
         strategy="nearest",
         tolerance=AUCTION_WINDOW,
         check_sortedness=False,
     )
-    return rising.filter(nearest["bid_at"].is_null())
+    return ordered.filter(nearest["bid_at"].is_null())

@@ -1,4 +1,4 @@
-"""The stored events of a feed, as one frame."""
+"""Reads the stored events of a feed into one frame."""
 
 from collections.abc import Sequence
 
@@ -18,14 +18,14 @@ _PROVENANCE: dict[str, pl.DataType] = {
 def events(
     store: EventStore, feed: str, columns: Sequence[str], within: Range, keep: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """The events of a feed within a range, in no particular order.
+    """Read the events of a feed within a range, in no particular order.
 
     Args:
-        store: where they are.
-        feed: its name.
-        columns: as of `EventStore.scan`.
-        within: which events.
-        keep: only rows for which this is true; it is applied frame by frame, so that the others take no memory.
+        store: the event store.
+        feed: name of the feed.
+        columns: the columns to read, see `EventStore.scan`.
+        within: selects the events.
+        keep: optional filter, applied frame by frame to save memory.
     """
     known = EVENT_COLUMNS | FEEDS[feed].columns | _PROVENANCE
     empty = pl.DataFrame(schema={name: known[name] for name in columns})

@@ -1,13 +1,14 @@
-"""Funnel: from bids to impressions, clicks and conversions; how many, of how many users, and the rates between them.
+"""Funnel: counts and users of bids, impressions, clicks and conversions, and the rates between them.
 
-Bids and impressions are rows; clicks and conversions sums of the counts in the rows. A user is counted once a step.
+Bids and impressions are row counts; clicks and conversions are sums of the counts in the rows. A user counts once for
+each step.
 
     ctr   clicks / impressions
     cvr   conversions / clicks
 
-Both with their 95 % Wilson score intervals, see `intervals`. By campaign a row counts where its own campaign is; by
-creative or website a click or conversion counts where the impression is that it answers, see `answered`; by hour or day
-each event counts at its own time.
+Both come with their 95 % Wilson score intervals, see `intervals`. By campaign, a row counts under its own campaign. By
+creative or website, a click or conversion counts under the impression that it is matched to, see `match_impressions`.
+By hour or day, each event counts at its own time.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.buckets import DAY, HOUR
 from advertisex.analysis.exact import by_currency, micros, totals_by_currency
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.lean import EVENT_ID, coded, scan_events, widened
+from advertisex.analysis.lean import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -31,7 +32,7 @@ DEFINITION = "funnel/1"
 
 By = Literal["campaign_id", "creative_id", "website", "hour", "day"]
 
-#: For each way to part the funnel, the column of its key: a website is its registered domain, for it has many pages.
+#: The key column of each breakdown. A website is identified by its registered domain, because it has many pages.
 COLUMNS: dict[By, str] = {
     "campaign_id": "campaign_id",
     "creative_id": "creative_id",
@@ -53,18 +54,18 @@ def funnel(store: EventStore, scope: Scope, *, by: By | None = None) -> Answer:
     """Count every step of the funnel within the scope.
 
     Args:
-        store: where the events are.
-        scope: which events; a campaign narrows every feed.
-        by: what to part it by; None gives the whole alone.
+        store: the event store.
+        scope: selects the events; a campaign applies to every feed.
+        by: the breakdown; None gives totals only.
 
     Returns:
         Facts: bids, impressions, clicks, conversions and the distinct users of each (i64); ctr and cvr with `_low` and
-        `_high` (f64 or None); value by currency (Decimal). Table `rows`, where it is parted: the key (`domain` for
-        websites, null where an event has none; Datetime for hour and day), the same columns, and `value_CURRENCY`.
-        Table `steps`: step, count, users, and the rate from the step before with its interval.
+        `_high` (f64 or None); value by currency (Decimal). Table `rows`, with a breakdown only: the key (`domain` for
+        websites, null for events without one; Datetime for hour and day), the same columns, and `value_CURRENCY`.
+        Table `steps`: step, count, users, and the rate from the previous step with its interval.
 
     Raises:
-        AnalysisError: no event is stored there.
+        AnalysisError: the scope contains no events.
     """
     clicked = _clicked(store, scope, by)
     counted: list[pl.DataFrame] = []
@@ -75,11 +76,9 @@ def funnel(store: EventStore, scope: Scope, *, by: By | None = None) -> Answer:
         totals |= rows.select(counts).row(0, named=True)
     read = {"bids": totals["bids"], "impressions": totals["impressions"], "clicks": clicked.height}
     if not any(read.values()):
-        raise AnalysisError(
-            "no event is stored there", where=scope.text(), hint="widen the range, or process some first"
-        )
+        raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
     whole = _with_rates(pl.DataFrame(totals))
-    steps = Table("steps", "The funnel, step by step", _step_by_step(whole))
+    steps = Table("steps", "Funnel by step", _step_by_step(whole))
     return Answer(
         question="funnel",
         definition=DEFINITION,
@@ -90,19 +89,19 @@ def funnel(store: EventStore, scope: Scope, *, by: By | None = None) -> Answer:
         facts=whole.row(0, named=True) | {"value": totals_by_currency(clicked)},
         tables=[steps]
         if by is None
-        else [Table("rows", "The funnel by " + COLUMNS[by], _parted(counted, clicked, by)), steps],
+        else [Table("rows", "Funnel by " + COLUMNS[by], _by_key(counted, clicked, by)), steps],
         charts=_charts(by),
     )
 
 
 def _clicked(store: EventStore, scope: Scope, by: By | None) -> pl.DataFrame:
-    """The rows of the clicks feed, with the key; only a conversion's value counts."""
+    """Read the rows of the clicks feed with their key; rows without a conversion have no value."""
     users, campaigns = pl.Categories.random(), pl.Categories.random()
-    who = [coded("user_id", users), coded("campaign_id", campaigns), pl.col("event_time")]
+    who = [categorical("user_id", users), categorical("campaign_id", campaigns), pl.col("event_time")]
     rows = scan_events(store, "clicks", scope, *who, *map(pl.col, ("clicks", "conversions", "value", "currency")))
     if by in ("creative_id", "website"):
         before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
-        taken = coded(COLUMNS[by], pl.Categories.random())
+        taken = categorical(COLUMNS[by], pl.Categories.random())
         has_campaign = pl.col("campaign_id").is_not_null()
         rows = match_impressions(
             rows, scan_events(store, "impressions", before, *who, EVENT_ID, taken, keep=has_campaign)
@@ -111,11 +110,11 @@ def _clicked(store: EventStore, scope: Scope, by: By | None) -> pl.DataFrame:
 
 
 def _steps(store: EventStore, scope: Scope, by: By | None, clicked: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The rows of each step: user_id, key, weight. One after the other, so that one feed is held at a time."""
+    """Yield the rows of each step: user_id, key, weight. One feed at a time, to save memory."""
     one = pl.lit(1, pl.Int64).alias("weight")
     for feed in ("bids", "impressions"):
         users, keys = (pl.Categories.random() for _ in range(2))
-        yield feed, scan_events(store, feed, scope, coded("user_id", users), _key(by, keys).alias("key"), one)
+        yield feed, scan_events(store, feed, scope, categorical("user_id", users), _key(by, keys).alias("key"), one)
     for step in ("clicks", "conversions"):
         yield step, clicked.filter(pl.col(step) > 0).select("user_id", "key", weight=step)
 
@@ -127,11 +126,11 @@ def _key(by: By | None, codes: pl.Categories | None = None) -> pl.Expr:
         case "hour" | "day":
             return HOUR if by == "hour" else DAY
         case _:
-            return pl.col(COLUMNS[by]).cast(pl.String) if codes is None else coded(COLUMNS[by], codes)
+            return pl.col(COLUMNS[by]).cast(pl.String) if codes is None else categorical(COLUMNS[by], codes)
 
 
-def _parted(counted: list[pl.DataFrame], clicked: pl.DataFrame, by: By) -> pl.DataFrame:
-    """The steps beside each other by key; a step that has nothing of a key counts 0."""
+def _by_key(counted: list[pl.DataFrame], clicked: pl.DataFrame, by: By) -> pl.DataFrame:
+    """Join the steps by key; a step without rows for a key counts 0."""
     sums = pl.concat(counted, how="diagonal").group_by("key").agg(pl.all().sum()).sort("key", nulls_last=True)
     value = by_currency(clicked, ["key"])
     joined = _with_rates(sums).join(value, on="key", how="left", nulls_equal=True, maintain_order="left")
@@ -144,7 +143,7 @@ def _with_rates(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _step_by_step(whole: pl.DataFrame) -> pl.DataFrame:
-    """The four steps as rows; a bid that is not ours to win makes no rate of impressions."""
+    """One row for each step. Impressions have no rate: not every bid is ours to win."""
     found = whole.row(0, named=True)
     rates = {"clicks": "ctr", "conversions": "cvr"}
     return pl.DataFrame(
@@ -164,7 +163,7 @@ def _step_by_step(whole: pl.DataFrame) -> pl.DataFrame:
 
 
 def _charts(by: By | None) -> list[Chart]:
-    whole = Chart("steps", "bar", "step", ("count", "users"), "The funnel, step by step")
+    whole = Chart("steps", "bar", "step", ("count", "users"), "Funnel by step")
     if by is None:
         return [whole]
     kind: Literal["line", "bar"] = "line" if by in ("hour", "day") else "bar"

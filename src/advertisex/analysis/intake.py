@@ -1,9 +1,9 @@
-"""Intake: what became of the messages that were read, hour by hour, by the ledger's history and the kept rejects.
+"""Ledger history: the outcome of all messages read, by hour, from the ledger and the stored rejects.
 
-A message that was rejected may have no readable time, nor a campaign. So the hours of the ledger are hours of
-processing, and those of the rejects hours of ingestion, and a range of event times or a campaign narrows neither: a day
-of events is processed and ingested on other days, and "nothing was refused" would be said of what was not looked at.
-All is of the whole store, as of a time.
+A rejected message may have neither a readable event time nor a campaign. So ledger counts are by hour of processing and
+reject counts by hour of ingestion, and neither can be filtered by event time or campaign: the events of one day may be
+ingested and processed on other days, and a filtered count of 0 would be misleading. All counts cover the whole store,
+as of a time.
 """
 
 from datetime import datetime
@@ -18,12 +18,12 @@ _SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filte
 
 
 def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
-    """The ledger by feed and hour of processing.
+    """Sum up the ledger by feed and hour of processing.
 
     Returns:
-        feed, hour (Datetime µs, its beginning), read, stored, duplicate, filtered, rejected, erased (i64; an erasure
-        takes from the others), duplicate_share, filtered_share, rejected_share (f64, of those read; null where none
-        were), ordered by feed and hour.
+        feed, hour (Datetime µs, start of the hour), read, stored, duplicate, filtered, rejected, erased (i64; an
+        erasure reduces the other counts), duplicate_share, filtered_share, rejected_share (f64, of `read`; null if
+        nothing was read), ordered by feed and hour.
     """
     at = pl.col("committed_at")
     commits = store.commits()
@@ -33,17 +33,17 @@ def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
 
 
 def ledger_totals(hours: pl.DataFrame) -> pl.DataFrame:
-    """The same, by feed alone."""
+    """Sum up the rows of `ledger_hours` by feed."""
     return _summed(hours, ["feed"])
 
 
 def reject_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
-    """Rejected and filtered messages: feed, kind, reason, hour of ingestion (Datetime µs), count (i64), so ordered."""
+    """Count rejected and filtered messages by feed, kind, reason and hour of ingestion (Datetime µs), in that order."""
     return store.reject_counts(RejectQuery(as_of=as_of))
 
 
 def reject_totals(hours: pl.DataFrame) -> pl.DataFrame:
-    """The same without hours, with `share` (f64): of all that were rejected or filtered."""
+    """Sum up the rows of `reject_hours` by feed, kind and reason, with `share` (f64) of all rejected and filtered."""
     totals = hours.group_by("feed", "kind", "reason").agg(pl.col("count").sum()).sort("feed", "kind", "reason")
     return totals.with_columns(share=pl.col("count") / pl.col("count").sum())
 

@@ -1,19 +1,20 @@
-"""Suspected invalid traffic: events that hardly a person made. They are flagged, with a reason, and never dropped.
+"""Suspected invalid traffic: events that were probably not caused by a person. They are flagged and never dropped.
 
-    impossible_speed   five clicks of one user, or five impressions of one user on five different domains in a row,
-                       within less than one second. A finger that does nothing else taps about five times a second (the
-                       finger tapping test of Halstead and Reitan); a click on an ad also has to find the ad.
-    instant_click      a click less than 300 ms after the impression that it answers (see `answered`): a person sees
-                       something and presses a waiting key in about 250 ms, without looking for the place.
-    rate_outlier       all of a user's clicks, or impressions, of a day (UTC) on which they are far more than usual.
-                       With x = ln(number), over all users' days that have any, m = median(x) and
+    impossible_speed   five consecutive clicks of a user, or five consecutive impressions of a user on five different
+                       domains, in less than one second. A person's finger taps about five times a second at best (the
+                       finger tapping test of Halstead and Reitan), and a click also needs time to find the ad.
+    instant_click      a click less than 300 ms after its impression (see `match_impressions`). A person's simple
+                       reaction time is about 250 ms, without moving a pointer.
+    rate_outlier       all clicks, or impressions, of a user on a day (UTC) with far more of them than usual. With
+                       x = ln(number) over all days of all users with any, m = median(x) and
                        s = max(1.4826 · median |x − m|, ln 2): more than exp(m + 3.5 · s), and at least 20 clicks or 100
-                       impressions; asked only of 100 users or more. 3.5 robust standard deviations: B. Iglewicz and
-                       D. Hoaglin, "How to Detect and Handle Outliers", ASQC (1993). The logarithm, since such numbers
-                       are skewed; ln 2, since most users have one or two and no spread could be seen.
-    crawler            the user agent is a known crawler's, see `crawlers`.
+                       impressions. Evaluated only with 100 users or more. The threshold is 3.5 robust standard
+                       deviations: B. Iglewicz and D. Hoaglin, "How to Detect and Handle Outliers", ASQC (1993). The
+                       logarithm, because such counts are skewed; at least ln 2, because most users have only one or two
+                       and the spread would be 0.
+    crawler            the user agent belongs to a known crawler, see `crawlers`.
 
-An event may have several reasons. A row of the clicks feed counts as one event; its rate is its number of clicks.
+An event can have several reasons. A row of the clicks feed is one event; its rate is its number of clicks.
 """
 
 from datetime import timedelta
@@ -26,17 +27,17 @@ from advertisex.analysis.evidence import Traffic
 
 REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler")
 
-#: So many events of a user within less than that are a run that no person makes.
+#: This many consecutive events of a user in less than this time are too fast for a person.
 RUN, RUN_WITHIN = 5, timedelta(seconds=1)
 
-#: A click that comes sooner after its impression is no person's.
+#: A click sooner than this after its impression is too fast for a person.
 INSTANT = timedelta(milliseconds=300)
 
-#: Rates: robust standard deviations, least number in a day by feed, and least number of users to compare with.
+#: Rate outliers: robust standard deviations, minimum number in a day by feed, and minimum number of users to compare.
 DEVIATIONS = 3.5
 LEAST = {"clicks": 20, "impressions": 100}
 POPULATION = 100
-#: Turns a median absolute deviation into a standard deviation, where x is normally distributed.
+#: Converts a median absolute deviation to a standard deviation for a normal distribution.
 _NORMAL = 1.4826
 
 _SUSPECT = ["user_id", "event_time", "event_id"]
@@ -45,14 +46,14 @@ _SECOND = pl.col("event_time").dt.epoch("s").alias("second")
 
 
 def suspects(traffic: Traffic) -> tuple[pl.DataFrame, dict[str, int | None]]:
-    """Flag the events of a scope.
+    """Flag suspected events.
 
     Args:
-        traffic: the events that are judged, and compared.
+        traffic: the events to evaluate.
 
     Returns:
         One row for each event and reason, in no particular order: reason, feed, user_id, event_time, event_id (UInt128,
-        see `lean`); and for each feed the number in a day from which a rate is an outlier, None with too few users.
+        see `EVENT_ID`); and for each feed the daily number from which a rate is an outlier, None with too few users.
     """
     found = [_flagged("instant_click", "clicks", traffic.clicks.filter(_IS_INSTANT))]
     rates: dict[str, int | None] = {}
@@ -83,32 +84,32 @@ def _flagged(reason: str, feed: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _outliers(of_users: pl.DataFrame, least: int) -> tuple[pl.DataFrame, int | None]:
-    """The events of days with far more than usual, and from what number on a day is one."""
+    """Return the events of outlier days, and the daily number from which a day is one."""
     if of_users["user"].n_unique() < POPULATION:
         return of_users.clear(), None
     if "number" in of_users.columns:
         days = of_users.group_by(_DAY).agg(pl.col("number").sum())
-    else:  # the same for rows that count once, and faster where there are very many
+    else:  # each row counts once; faster than a group-by for many rows
         days = of_users.select(_DAY)["day"].sort().rle().struct.unnest().select(day="value", number="len")
     limit = max(least, _usual(days["number"]) + 1)
     busy = days.filter(pl.col("number") >= limit)["day"]
     return of_users.filter(_DAY.is_in(busy.implode())), limit
 
 
-#: A user and a day as one number: there are fewer than 2²⁴ days.
+#: A user and a day packed into one integer: there are fewer than 2²⁴ days.
 _DAY = (pl.col("user") * 2**24 + pl.col("second") // 86_400).alias("day")
 
 
 def _usual(numbers: pl.Series) -> int:
-    """The largest number in a day that is not far from the others."""
+    """The largest daily number that is not an outlier."""
     logarithms = np.log(numbers.to_numpy())
-    middle = np.median(logarithms)
-    spread = max(_NORMAL * np.median(np.abs(logarithms - middle)), np.log(2))
-    return int(np.exp(middle + DEVIATIONS * spread))
+    median = np.median(logarithms)
+    spread = max(_NORMAL * np.median(np.abs(logarithms - median)), np.log(2))
+    return int(np.exp(median + DEVIATIONS * spread))
 
 
 def _runs(of_users: pl.DataFrame) -> pl.DataFrame:
-    """The events that are in a run, of impressions: of as many domains."""
+    """The events in a run; a run of impressions has as many distinct domains."""
     if "domain" not in of_users.columns:
         return _in_runs(_crowded(of_users), _IS_RUN)
     close = _in_runs(_crowded(of_users.drop_nulls("domain")), _IS_RUN)
@@ -117,33 +118,33 @@ def _runs(of_users: pl.DataFrame) -> pl.DataFrame:
 
 
 def _crowded(of_users: pl.DataFrame) -> pl.DataFrame:
-    """The events in two seconds with at least as many as a run has, by user, time and id: to sort all takes long."""
+    """The events in any two seconds of a user with enough events for a run, sorted. Sorting all is slow."""
     first = pl.col("second").min()
-    width = pl.col("second").max() - first + 2  # so that two users are never a second apart
-    places = of_users.select(place=pl.col("user") * width + pl.col("second") - first)["place"]
-    rising = np.sort(places.to_numpy())
-    begins = rising[: 1 - RUN][rising[RUN - 1 :] - rising[: 1 - RUN] <= 1]
-    crowded = pl.Series(np.unique(np.concatenate([begins, begins + 1])))
-    return of_users.filter(places.is_in(crowded.implode())).sort("user", *_SUSPECT[1:])
+    width = pl.col("second").max() - first + 2  # keeps the seconds of two users apart
+    seconds = of_users.select(second=pl.col("user") * width + pl.col("second") - first)["second"]
+    ordered = np.sort(seconds.to_numpy())
+    starts = ordered[: 1 - RUN][ordered[RUN - 1 :] - ordered[: 1 - RUN] <= 1]
+    crowded = pl.Series(np.unique(np.concatenate([starts, starts + 1])))
+    return of_users.filter(seconds.is_in(crowded.implode())).sort("user", *_SUSPECT[1:])
 
 
-#: Whether an event begins a run.
+#: Whether an event starts a run.
 _IS_RUN = (pl.col("user").shift(1 - RUN) == pl.col("user")) & (
     pl.col("event_time").shift(1 - RUN) - pl.col("event_time") < RUN_WITHIN
 )
 
 
-def _in_runs(ordered: pl.DataFrame, begins: pl.Expr) -> pl.DataFrame:
-    """The events of all runs, of which these begin one."""
-    begun = ordered.select(begins.fill_null(value=False)).to_series()
-    within = begun
+def _in_runs(ordered: pl.DataFrame, starts: pl.Expr) -> pl.DataFrame:
+    """The events of all runs, given the events that start one."""
+    started = ordered.select(starts.fill_null(value=False)).to_series()
+    within = started
     for later in range(1, RUN):
-        within |= begun.shift(later, fill_value=False)
+        within |= started.shift(later, fill_value=False)
     return ordered.filter(within)
 
 
 def _of_crawlers(events: pl.DataFrame) -> pl.DataFrame:
-    """The events of known crawlers; each distinct user agent is looked up once."""
+    """The events of known crawlers; checks each distinct user agent once."""
     agents = events["user_agent"].unique().drop_nulls()
     known = agents.filter(crawlers(agents.cast(pl.String)))
     return events.filter(pl.col("user_agent").is_in(known.implode()))

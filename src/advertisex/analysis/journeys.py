@@ -1,7 +1,7 @@
 """Journeys: which touches lead to which conversion, and which lead to none.
 
-Touches and conversions are ordered by group and time, so those of a window are one stretch of the touches, found by
-binary search. A user with very many of both would have billions of pairs: they are made in parts of bounded size.
+Touches and conversions are ordered by group and time, so the touches in a conversion's window are contiguous and found
+by binary search. A user with very many of both can have billions of pairs, so pairs are built in bounded chunks.
 """
 
 from collections.abc import Iterator
@@ -12,88 +12,91 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from advertisex.analysis.touches import Rules, World
+from advertisex.analysis.touches import AttributionInput, Rules
 
 Ints = NDArray[np.int64]
 
-#: Pairs of a conversion and a touch made at once, unless one conversion alone has more.
-_PAIRS = 2_000_000
+#: Maximum number of conversion-touch pairs in a chunk, unless a single conversion has more.
+_MAX_PAIRS = 2_000_000
 
 
-def journeys(world: World, rules: Rules) -> Iterator[pl.DataFrame]:
-    """The journeys of the conversions that are asked for, many conversions in each frame, none in two.
+def journeys(inputs: AttributionInput, rules: Rules) -> Iterator[pl.DataFrame]:
+    """Build the journeys of the target conversions. A frame holds many conversions; no conversion spans two frames.
 
     Yields:
-        One row for each touch of each conversion, ordered by conversion and touch: conversion and touch (Int64,
-        their places in the world), click, key, at (Int64, the touch's place in the journey, from 0), of (Int64, how
-        many there are), age (Int64, µs before the conversion), conversions, value, currency.
+        One row for each touch of each conversion, ordered by conversion and touch: conversion and touch (Int64, row
+        indices into `inputs`), click, key, at (Int64, index of the touch in the journey, from 0), of (Int64, number of
+        touches in the journey), age (Int64, µs before the conversion), conversions, value, currency.
     """
-    asked = world.conversions["asked"].arg_true().cast(pl.Int64).to_numpy()
-    stretches = [
-        _Stretches(world, asked, is_click, _micros(window))
+    targets = inputs.conversions["is_target"].arg_true().cast(pl.Int64).to_numpy()
+    touch_ranges = [
+        _TouchRanges(inputs, targets, is_click, _micros(window))
         for is_click, window in ((True, rules.click_window), (False, rules.view_window))
     ]
-    following = next_conversion(world) if rules.split else None
-    sizes = sum((kind.sizes for kind in stretches), np.zeros(len(asked), np.int64))
-    for part in _parts(sizes):
-        pairs = pl.concat([kind.pairs(part) for kind in stretches])
+    following = next_conversion(inputs) if rules.split else None
+    sizes = sum((kind.sizes for kind in touch_ranges), np.zeros(len(targets), np.int64))
+    for chunk in _chunks(sizes):
+        pairs = pl.concat([kind.pairs(chunk) for kind in touch_ranges])
         if following is not None:
             pairs = pairs.filter(pl.Series(following[pairs["touch"].to_numpy()]) == pairs["conversion"])
         if pairs.height:
-            yield _described(world, pairs.sort("conversion", "touch"))
+            yield _with_details(inputs, pairs.sort("conversion", "touch"))
 
 
-def next_conversion(world: World) -> Ints:
-    """For each touch the conversion that ends its journey: its place, or how many there are where none does.
+def next_conversion(inputs: AttributionInput) -> Ints:
+    """Find the conversion that ends the journey of each touch.
 
-    It is the group's first at or after the touch's time, of several at one time the one with the smallest event id;
-    a click that converted ends its own.
+    It is the group's first conversion at or after the touch; ties go to the smallest event id. A click that converted
+    ends its own journey.
+
+    Returns:
+        The row index of the conversion; the number of conversions if no conversion follows.
     """
-    own = world.touches["own"].fill_null(-1).to_numpy()
-    groups, times = _group_and_time(world.conversions)
-    group, time = _group_and_time(world.touches)
+    own = inputs.touches["own"].fill_null(-1).to_numpy()
+    groups, times = _group_and_time(inputs.conversions)
+    group, time = _group_and_time(inputs.touches)
     first, end = (np.searchsorted(groups, group, side) for side in ("left", "right"))
     found = _bisect(times, first, end, time)
     return np.where(own >= 0, own, np.where(found < end, found, len(times)))
 
 
-def is_free(world: World, rules: Rules, following: Ints) -> NDArray[np.bool_]:
-    """For each touch, whether no conversion comes within its window.
+def is_unconverted(inputs: AttributionInput, rules: Rules, following: Ints) -> NDArray[np.bool_]:
+    """Check for each touch that no conversion follows within its window.
 
     Args:
-        world: touches and conversions.
+        inputs: touches and conversions.
         rules: the windows.
-        following: of `next_conversion`: if that one is too late, all are.
+        following: result of `next_conversion`: if that conversion is too late, so are all later ones.
     """
-    ends = np.append(world.conversions["time"].to_numpy(), np.iinfo(np.int64).max)
-    window = np.where(world.touches["click"], _micros(rules.click_window), _micros(rules.view_window))
-    free: NDArray[np.bool_] = ends[following] - window > world.touches["time"].to_numpy()
-    return free
+    ends = np.append(inputs.conversions["time"].to_numpy(), np.iinfo(np.int64).max)
+    window = np.where(inputs.touches["click"], _micros(rules.click_window), _micros(rules.view_window))
+    unconverted: NDArray[np.bool_] = ends[following] - window > inputs.touches["time"].to_numpy()
+    return unconverted
 
 
-class _Stretches:
-    """The touches of one kind within a window before each conversion: a stretch of them for each."""
+class _TouchRanges:
+    """For each conversion, the range of touches of one kind within the window before it."""
 
-    def __init__(self, world: World, asked: Ints, is_click: bool, window: int) -> None:
-        kind = world.touches["click"].to_numpy() == is_click
-        self._places = np.flatnonzero(kind)
-        self._asked = asked
-        groups, times = (column[self._places] for column in _group_and_time(world.touches))
-        group, time = (column[asked] for column in _group_and_time(world.conversions))
+    def __init__(self, inputs: AttributionInput, targets: Ints, is_click: bool, window: int) -> None:
+        kind = inputs.touches["click"].to_numpy() == is_click
+        self._indices = np.flatnonzero(kind)
+        self._targets = targets
+        groups, times = (column[self._indices] for column in _group_and_time(inputs.touches))
+        group, time = (column[targets] for column in _group_and_time(inputs.conversions))
         first, end = (np.searchsorted(groups, group, side) for side in ("left", "right"))
         self._first = _bisect(times, first, end, time - window)
         self.sizes: Ints = _bisect(times, first, end, time + 1) - self._first
 
-    def pairs(self, part: slice) -> pl.DataFrame:
-        sizes = self.sizes[part]
+    def pairs(self, chunk: slice) -> pl.DataFrame:
+        sizes = self.sizes[chunk]
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        touches = self._places[np.repeat(self._first[part], sizes) + within]
-        return pl.DataFrame({"conversion": np.repeat(self._asked[part], sizes), "touch": touches})
+        touches = self._indices[np.repeat(self._first[chunk], sizes) + within]
+        return pl.DataFrame({"conversion": np.repeat(self._targets[chunk], sizes), "touch": touches})
 
 
-def _described(world: World, pairs: pl.DataFrame) -> pl.DataFrame:
-    touches = world.touches[pairs["touch"]].select("click", "key", touched="time")
-    ends = world.conversions[pairs["conversion"]].select("time", "conversions", "value", "currency")
+def _with_details(inputs: AttributionInput, pairs: pl.DataFrame) -> pl.DataFrame:
+    touches = inputs.touches[pairs["touch"]].select("click", "key", touched="time")
+    ends = inputs.conversions[pairs["conversion"]].select("time", "conversions", "value", "currency")
     here = pl.int_range(pl.len(), dtype=pl.Int64)
     return (
         pl.concat([pairs, touches, ends], how="horizontal")
@@ -103,12 +106,12 @@ def _described(world: World, pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _parts(sizes: Ints) -> Iterator[slice]:
-    """Cut into parts of at most `_PAIRS` altogether, and of at least one."""
+def _chunks(sizes: Ints) -> Iterator[slice]:
+    """Split the conversions into slices with at most `_MAX_PAIRS` pairs, or with a single conversion."""
     ends, start = np.cumsum(sizes), 0
     while start < len(sizes):
         done = ends[start - 1] if start else 0
-        end = max(start + 1, int(np.searchsorted(ends, done + _PAIRS, "right")))
+        end = max(start + 1, int(np.searchsorted(ends, done + _MAX_PAIRS, "right")))
         yield slice(start, end)
         start = end
 
@@ -117,14 +120,14 @@ def _group_and_time(rows: pl.DataFrame) -> tuple[NDArray[Any], Ints]:
     return rows["group"].to_numpy(), rows["time"].to_numpy()
 
 
-def _bisect(times: Ints, first: Ints, end: Ints, sought: Ints) -> Ints:
-    """In each stretch of rising times, the first place whose time is not before the sought, or the end."""
+def _bisect(times: Ints, first: Ints, end: Ints, target: Ints) -> Ints:
+    """Binary search in each range of sorted times: the first index whose time is at or after the target, or the end."""
     low, high = first.copy(), end.copy()
-    while (open_ := low < high).any():
+    while (active := low < high).any():
         middle = (low + high) // 2
-        before = open_ & (times[np.minimum(middle, len(times) - 1)] < sought)
+        before = active & (times[np.minimum(middle, len(times) - 1)] < target)
         low = np.where(before, middle + 1, low)
-        high = np.where(open_ & ~before, middle, high)
+        high = np.where(active & ~before, middle, high)
     return low
 
 

@@ -1,6 +1,6 @@
-"""Late events: what was stored between two times, and what had been known of the same campaigns and days before.
+"""Late events: the events stored between two times, and the earlier numbers of the same campaigns and days.
 
-Events are read as rows of what they count for (`ROW`), and added up by campaign and day (`summed`).
+Events are read as rows of their measures (`ROW`) and summed up by campaign and day (`summed`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ ORDER = [*KEY, "feed", "event_time", "event_id"]
 
 
 def late_events(store: EventStore, scope: Scope, start: datetime, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What the late events add up to, as `summed`, and the first of them whole."""
+    """Return the sums of the late events, like `summed`, and the first `limit` of them as `ROW`."""
     keep = pl.col("processed_at") > start
     if scope.campaign is not None:
         keep &= pl.col("campaign_id") == scope.campaign
@@ -57,9 +57,9 @@ def late_events(store: EventStore, scope: Scope, start: datetime, limit: int) ->
 
 
 def late_elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins) -> pl.DataFrame:
-    """The late impressions and bids outside the scope that changed which of its bids won, as `ROW`."""
+    """Return the late impressions and bids outside the scope that changed which of its bids won, as `ROW`."""
     won = wins.changed.select("auction", bid_at="event_time")
-    reach = {"impressions": AUCTION_WINDOW, "bids": 2 * AUCTION_WINDOW}  # a rival of the same impression
+    reach = {"impressions": AUCTION_WINDOW, "bids": 2 * AUCTION_WINDOW}  # a bid that competes for the same impression
     is_late = pl.col("processed_at") > start
     parts = [pl.DataFrame(schema=ROW)]
     for feed, window in reach.items():
@@ -73,12 +73,12 @@ def late_elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins)
 
 
 def known_before(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.DataFrame:
-    """What was known before of some campaigns and days, as `summed`; no other day is read."""
+    """Return the earlier numbers of some campaigns and days, like `summed`; only these days are read."""
     days = keys["day"].unique().sort()
     if not len(days):
         return summed([])
-    begin, end = days[0], days[-1] + timedelta(days=1)
-    since = begin if scope.since is None else max(begin, scope.since)
+    start, end = days[0], days[-1] + timedelta(days=1)
+    since = start if scope.since is None else max(start, scope.since)
     until = end if scope.until is None else min(end, scope.until)
     is_touched = pl.col("event_time").dt.truncate("1d").is_in(days.implode())
     within = Range(since, until, scope.as_of)
@@ -89,23 +89,25 @@ def known_before(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.Data
 def _counted(
     store: EventStore, feed: str, within: Range, keep: pl.Expr, provenance: Sequence[str] = ()
 ) -> Iterator[pl.DataFrame]:
-    """Events of a feed as what they count for, frame by frame: the columns of `ROW`, of the provenance as asked."""
-    own = ["clicks", "conversions", "value", "currency"] if feed == "clicks" else []
-    own += ["auction_id"] if provenance and feed != "clicks" else []
-    read = dict.fromkeys([*keep.meta.root_names(), "campaign_id", "event_time", *own, *provenance])
-    none = {name: pl.lit(None, dtype).alias(name) for name, dtype in ROW.items()}
+    """Read a feed frame by frame as `ROW`; provenance columns that are not requested are null."""
+    extra = ["clicks", "conversions", "value", "currency"] if feed == "clicks" else []
+    extra += ["auction_id"] if provenance and feed != "clicks" else []
+    read = dict.fromkeys([*keep.meta.root_names(), "campaign_id", "event_time", *extra, *provenance])
+    nulls = {name: pl.lit(None, dtype).alias(name) for name, dtype in ROW.items()}
     counts = {name: pl.lit(int(name == feed), pl.Int64).alias(name) for name in MEASURES}
-    made = none | counts | {name: pl.col(name) for name in (*own, *provenance)} | {"feed": pl.lit(feed).alias("feed")}
-    made["in_scope"] = pl.lit(value=True).alias("in_scope")
+    expressions = (
+        nulls | counts | {name: pl.col(name) for name in (*extra, *provenance)} | {"feed": pl.lit(feed).alias("feed")}
+    )
+    expressions["in_scope"] = pl.lit(value=True).alias("in_scope")
     if feed == "clicks":
-        made["value"] = pl.when(pl.col("conversions") > 0).then(micros("value")).alias("value")
-    made |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
+        expressions["value"] = pl.when(pl.col("conversions") > 0).then(micros("value")).alias("value")
+    expressions |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
     for frame in store.scan(feed, list(read), within):
-        yield frame.filter(keep).select(made[name] for name in ROW)
+        yield frame.filter(keep).select(expressions[name] for name in ROW)
 
 
 def summed(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Added up by feed, campaign, day and currency: these, events, `MEASURES`, and value (Int128, null for none)."""
+    """Sum up rows by feed, campaign, day and currency: events, `MEASURES` and value (Int128, null if none)."""
     value = pl.when(pl.col("value").count() > 0).then(total("value")).alias("value")
     sums = [pl.col(name).sum() for name in ("events", *MEASURES)]
     empty = pl.DataFrame(schema=ROW).with_columns(events=pl.lit(1, pl.Int64))

@@ -1,4 +1,4 @@
-"""The events behind a number, one by one: whose each is, and where its message is, so that others can look it up."""
+"""Lists the events behind a number, with their user, campaign and log position, so that they can be looked up."""
 
 from datetime import datetime, timedelta
 
@@ -9,47 +9,47 @@ from advertisex.analysis.lean import hexadecimal
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Range
 
-#: So many events are listed for each reason unless told otherwise; all are counted.
+#: Default limit of listed events for each reason. Counts always cover all events.
 LISTED = 100
 
-#: What is listed of an event, but for why it is.
+#: The listed columns, besides the reason.
 _SHOWN = ["feed", "event_time", "event_id", "user_id", "campaign_id", "topic", "partition", "offset"]
-_LAST = datetime.max  # noqa: DTZ901 - UTC without a zone, as all times here
+_LAST = datetime.max  # noqa: DTZ901 - naive UTC, like all times here
 
 
 def earliest(found: pl.DataFrame, limit: int) -> pl.DataFrame:
-    """The first rows by event_time and event_id, at most `limit`."""
+    """Return the first `limit` rows by event_time and event_id."""
     return found.bottom_k(limit, by=["event_time", "event_id"]).sort("event_time", "event_id")
 
 
 def listed(store: EventStore, chosen: pl.DataFrame) -> pl.DataFrame:
-    """Read events again, with all that is shown of them.
+    """Look up the full details of selected events.
 
-    Only here do ids become text, and only the events' own range is read: what is doubted may be millions.
+    Millions of events may be suspect, so ids become text only here, and only for the events to list.
 
     Args:
-        store: where they are.
-        chosen: feed, event_time, event_id (UInt128, see `lean`), and what else says why they are listed.
+        store: the event store.
+        chosen: feed, event_time, event_id (UInt128, see `EVENT_ID`), and columns that give the reason.
 
     Returns:
-        The same rows: what else they have, then feed, event_time, event_id (as text), user_id, campaign_id, topic,
-        partition (i32) and offset (i64).
+        The same rows: the columns that give the reason, then feed, event_time, event_id (hexadecimal text), user_id,
+        campaign_id, topic, partition (i32) and offset (i64).
     """
-    asked = chosen.with_columns(hexadecimal(chosen["event_id"]))
-    known = [_read(store, feed, asked.filter(pl.col("feed") == feed)) for feed in FEEDS]
-    rows = asked.join(pl.concat(known), on=["feed", "event_id"], how="left", maintain_order="left")
+    requested = chosen.with_columns(hexadecimal(chosen["event_id"]))
+    known = [_read(store, feed, requested.filter(pl.col("feed") == feed)) for feed in FEEDS]
+    rows = requested.join(pl.concat(known), on=["feed", "event_id"], how="left", maintain_order="left")
     return rows.select(pl.exclude(_SHOWN), *_SHOWN)
 
 
-def _read(store: EventStore, feed: str, asked: pl.DataFrame) -> pl.DataFrame:
-    ids = asked["event_id"].str.decode("hex").unique()
-    within = Range(_LAST) if asked.is_empty() else _around(asked["event_time"].sort())
+def _read(store: EventStore, feed: str, requested: pl.DataFrame) -> pl.DataFrame:
+    ids = requested["event_id"].str.decode("hex").unique()
+    within = Range(_LAST) if requested.is_empty() else _covering(requested["event_time"].sort())
     names = ["event_id", "user_id", "campaign_id", "topic", "partition", "offset"]
     rows = events(store, feed, names, within, pl.col("event_id").is_in(ids.implode()))
     return rows.with_columns(pl.col("event_id").bin.encode("hex"), feed=pl.lit(feed))
 
 
-def _around(rising: pl.Series) -> Range:
-    """All these times; ids are unique, so that no other bound is needed."""
-    first, last = rising[0], rising[-1]
+def _covering(ordered: pl.Series) -> Range:
+    """The range from the first to the last of these times, both inclusive."""
+    first, last = ordered[0], ordered[-1]
     return Range(first, None if last == _LAST else last + timedelta(microseconds=1))

@@ -1,7 +1,7 @@
-"""Quality: how late events came, what was refused, what contradicts what, and which traffic hardly a person made.
+"""Quality: ingestion delay, ledger history, discrepancies between the feeds, and suspected invalid traffic.
 
-See `delays`, `intake`, `discrepancies` and `invalid_traffic` for the definitions. Nothing that is doubted is dropped:
-it stays in every other answer.
+See `delays`, `ledger_hours`, `discrepancies` and `suspects` for the definitions. Suspect events are never dropped: they
+still count in every other answer.
 """
 
 from typing import Any
@@ -35,14 +35,14 @@ from advertisex.stores.contract import EventStore
 
 DEFINITION = "quality/1"
 
-#: So many suspected users are named, those with most events.
+#: Number of suspected users to list, those with the most events.
 SUSPECTED_USERS = 10
 
-#: Which messages the tables of the intake are about: their titles say so, since it is not what was asked for.
+#: For titles of the ledger history, which covers the whole store and not just the scope of the question.
 _WHOLE = "whole store (no --since, --until, --campaign)"
-_PROCESSED = f"by hour of processing, share of those read, {_WHOLE}"
+_PROCESSED = f"by hour of processing, as a share of messages read, {_WHOLE}"
 
-#: Which reason is looked for in which feed.
+#: The feeds that each reason applies to.
 _EVALUATED = [
     (reason, feed)
     for reason in REASONS
@@ -52,45 +52,45 @@ _EVALUATED = [
 
 
 def quality(store: EventStore, scope: Scope, *, limit: int = LISTED) -> Answer:
-    """Judge the events within the scope, and how the messages of the whole store were taken in.
+    """Evaluate the events within the scope, and the ledger history of the whole store.
 
     Args:
-        store: where the events are.
-        scope: which events are judged; of the intake only its `as_of` matters, see `intake`.
-        limit: list at most so many events of each reason and of each discrepancy, and so many creatives.
+        store: the event store.
+        scope: selects the events to evaluate; only its `as_of` applies to the ledger history, see `ledger_hours`.
+        limit: maximum number of events to list for each reason and each discrepancy, and of creatives.
 
     Returns:
-        The tables `delays` (see `delays`), `ledger` (by feed) and `ledger_hours`, `rejects` (by feed, kind and reason)
-        and `reject_hours` (see `intake`), `discrepancies` and `creatives_without_campaign` (see `discrepancies`),
-        `doubted`: discrepancy, and of the events that it counts, the earliest first, the columns of `listing.listed`;
-        and of what is suspected:
+        Tables:
+        `delays`: see `delays`;
+        `ledger` (by feed) and `ledger_hours`: see `ledger_hours`;
+        `rejects` (by feed, kind and reason) and `reject_hours`: see `reject_hours`;
+        `discrepancies` and `creatives_without_campaign`: see `discrepancies`;
+        `suspect`: discrepancy, and the columns of `listing.listed` for its events, earliest first;
         `suspected`: reason, feed, events, users, of (i64: all events of that feed), share (f64);
-        `suspected_users`: user_id, events (i64: distinct ones), and how many for each reason, most first;
-        `flagged`: reason, and of the events that are suspected for it, the earliest first, the columns of
-        `listing.listed`. Reasons and discrepancies are in the order of the tables that count them.
-        Facts: suspected_events, the distinct ones, by feed.
+        `suspected_users`: user_id, events (i64, distinct), and the count for each reason, most events first;
+        `flagged`: reason, and the columns of `listing.listed` for its events, earliest first.
+        Reasons and discrepancies are in the order of the tables that count them.
+        Facts: suspected_events, the number of distinct suspected events by feed.
 
     Raises:
         ConfigurationError: the limit is negative.
-        AnalysisError: nothing is stored there, nor, where all of the store is asked about, was anything refused.
+        AnalysisError: the scope contains no events and, if it is unbounded, the ledger history is empty too.
     """
     if limit < 0:
-        raise ConfigurationError(f"the limit is negative: {limit}", hint="give 0 or more")
-    late = delays(store, scope)
-    intake, refused = ledger_hours(store, scope.as_of), reject_hours(store, scope.as_of)
-    # what was refused has neither a time nor a campaign: it makes no range and no mistyped campaign known
+        raise ConfigurationError(f"negative limit {limit}", hint="pass 0 or more")
+    delay_rows = delays(store, scope)
+    ledger, rejects = ledger_hours(store, scope.as_of), reject_hours(store, scope.as_of)
+    # rejects have neither an event time nor a campaign, so they never match a narrowed scope
     is_narrowed = (scope.since, scope.until, scope.campaign) != (None, None, None)
-    if late.is_empty() and (is_narrowed or (intake.is_empty() and refused.is_empty())):
-        raise AnalysisError(
-            "no event is stored there", where=scope.text(), hint="widen the range, or process some first"
-        )
-    events = dict.fromkeys(FEEDS, 0) | dict(late.select("feed", "events").iter_rows())
+    if delay_rows.is_empty() and (is_narrowed or (ledger.is_empty() and rejects.is_empty())):
+        raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
+    events = dict.fromkeys(FEEDS, 0) | dict(delay_rows.select("feed", "events").iter_rows())
     traffic = gather(store, scope)
     flagged, rates = suspects(traffic)
     clicks = traffic.clicks
-    del traffic  # the impressions are many
+    del traffic  # frees the impressions
     suspicions = discrepancies(store, scope, clicks, limit)
-    in_all = _in_all(suspicions.counts)
+    totals = _totals(suspicions.counts)
     first, suspect = _listed(store, _earliest(flagged, limit), suspicions.suspect)
     return Answer(
         question="quality",
@@ -101,29 +101,34 @@ def quality(store: EventStore, scope: Scope, *, limit: int = LISTED) -> Answer:
         parameters=_parameters(rates, limit),
         facts={"suspected_events": _distinct(flagged)},
         tables=[
-            Table("delays", "Delay from event to log", late, seconds=("min", "p50", "p90", "p95", "p99", "max")),
-            Table("ledger", f"What became of the messages, {_WHOLE}", ledger_totals(intake)),
-            Table("ledger_hours", f"The same, by hour of processing (UTC), {_WHOLE}", intake),
-            Table("rejects", f"Refused messages by reason, {_WHOLE}", reject_totals(refused)),
-            Table("reject_hours", f"The same, by hour of ingestion (UTC), {_WHOLE}", refused),
+            Table("delays", "Ingestion delay", delay_rows, seconds=("min", "p50", "p90", "p95", "p99", "max")),
+            Table("ledger", f"Ledger totals, {_WHOLE}", ledger_totals(ledger)),
+            Table("ledger_hours", f"Ledger by hour of processing (UTC), {_WHOLE}", ledger),
+            Table("rejects", f"Rejected and filtered messages by reason, {_WHOLE}", reject_totals(rejects)),
+            Table("reject_hours", f"Rejected and filtered messages by hour of ingestion (UTC), {_WHOLE}", rejects),
             Table("discrepancies", "Discrepancies between the feeds", suspicions.counts),
-            _first("suspect", f"Doubted events, of each discrepancy at most {limit}", suspect, in_all["events"]),
+            _first("suspect", f"Events with discrepancies, at most {limit} per discrepancy", suspect, totals["events"]),
             _first(
                 "creatives_without_campaign",
                 f"Creatives without a campaign, at most {limit}",
                 suspicions.creatives,
-                in_all["creatives"],
+                totals["creatives"],
             ),
             Table("suspected", "Suspected invalid traffic", _suspected(flagged, events)),
-            Table("suspected_users", "Users with most suspected events", _suspected_users(flagged)),
-            _first("flagged", f"Suspected events, of each reason at most {limit}", first, flagged.height),
+            Table("suspected_users", "Users with the most suspected events", _suspected_users(flagged)),
+            _first("flagged", f"Suspected events, at most {limit} per reason", first, flagged.height),
         ],
         charts=[
-            Chart("delays", "bar", "feed", ("p50", "p90", "p99"), "Delay from event to log, in seconds"),
+            Chart("delays", "bar", "feed", ("p50", "p90", "p99"), "Ingestion delay in seconds"),
             Chart("ledger_hours", "line", "hour", ("duplicate_share",), f"Duplicates {_PROCESSED}", "feed"),
             Chart("ledger_hours", "line", "hour", ("rejected_share",), f"Rejected messages {_PROCESSED}", "feed"),
             Chart(
-                "reject_hours", "bar", "hour", ("count",), f"Refused messages by hour of ingestion, {_WHOLE}", "reason"
+                "reject_hours",
+                "bar",
+                "hour",
+                ("count",),
+                f"Rejected and filtered messages by hour of ingestion, {_WHOLE}",
+                "reason",
             ),
             Chart("discrepancies", "bar", "discrepancy", ("share",), "Discrepancies between the feeds"),
             Chart("suspected", "bar", "reason", ("events",), "Suspected invalid traffic", "feed"),
@@ -151,7 +156,7 @@ def _parameters(rates: dict[str, int | None], limit: int) -> dict[str, Any]:
 
 
 def _distinct(flagged: pl.DataFrame) -> dict[str, int]:
-    """How many events are suspected, by feed."""
+    """Count the distinct suspected events by feed."""
     counted = flagged.unique(["feed", "event_id"]).group_by("feed").len()
     return dict.fromkeys(LEAST, 0) | dict(counted.iter_rows())
 
@@ -181,8 +186,8 @@ def _earliest(flagged: pl.DataFrame, limit: int) -> pl.DataFrame:
     return pl.concat(parts).select("reason", "feed", "event_time", "event_id")
 
 
-def _in_all(counts: pl.DataFrame) -> dict[str, int]:
-    """How many events are doubted, and how many creatives, of which only the first are listed."""
+def _totals(counts: pl.DataFrame) -> dict[str, int]:
+    """Count all suspect events and all creatives; only the first of them are listed."""
     is_of_creatives = pl.col("discrepancy") == "creatives_without_campaign"
     parts = {"creatives": counts.filter(is_of_creatives), "events": counts.filter(~is_of_creatives)}
     return {name: int(part["count"].sum()) for name, part in parts.items()}
@@ -194,7 +199,7 @@ def _first(name: str, says: str, rows: pl.DataFrame, of: int) -> Table:
 
 
 def _listed(store: EventStore, flagged: pl.DataFrame, suspect: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both read again, in one pass over the store."""
+    """Look up the details of both in one pass over the store."""
     rows = listed(store, pl.concat([flagged, suspect], how="diagonal"))
     first, last = rows.head(flagged.height), rows.tail(suspect.height)
     return first.drop("discrepancy"), last.drop("reason")

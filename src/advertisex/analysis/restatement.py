@@ -1,15 +1,15 @@
-"""Restatement: which numbers changed between two times, and by which events. An invoice can be explained later.
+"""Restatement: which numbers changed between two times, and which events changed them. Explains an invoice later.
 
-The store as of a time holds what had been processed by then. An event is late here when it was processed after the
-first time and by the second: nothing stored ever changes, so these events are all that makes a difference.
+The store as of a time contains what had been processed by then. An event is late if it was processed after the first
+time and by the second. Stored events never change, so only late events can change a number.
 
     before   the number of a campaign and a day (UTC, by event time) as of the first time
-    after    the same as of the second
+    after    the same number as of the second time
     change   after − before
 
-Impressions and bids are rows; clicks, conversions and the value of conversions sums over rows, money exactly. Won and
-spend are those of `bids`: a late impression or bid of another day or campaign may change them, so it is told as well.
-Credits are not among the numbers: they are restated by asking for the attribution as of both times.
+Impressions and bids are row counts; clicks, conversions and the value of conversions are sums over rows, with exact
+money. Won and spend are defined in `bids`; a late impression or bid of another day or campaign can change them, so it
+is listed as well. Credits are not restated: compare the attribution as of both times instead.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from advertisex.stores.contract import EventStore
 
 DEFINITION = "restatement/2"
 
-#: So many late events are listed unless told otherwise; all are counted.
+#: Default limit of listed late events. Counts always cover all events.
 LATE_EVENTS = 100
 
 _COUNTS = (*MEASURES, "won")
@@ -42,25 +42,25 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
     """Compare the numbers of a scope as of two times.
 
     Args:
-        store: where the events are.
-        scope: which events; its `as_of` gives way to `end`.
-        start: the earlier time, UTC without a zone: what was processed by then was known.
-        end: the later time.
-        limit: list at most so many late events.
+        store: the event store.
+        scope: selects the events; `end` replaces its `as_of`.
+        start: the earlier time, naive UTC: "before" numbers cover what was processed by then.
+        end: the later time, naive UTC.
+        limit: maximum number of late events to list.
 
     Returns:
-        Table `restated`, of campaigns and days with a changed number, so ordered: campaign_id, day (Datetime µs), new
-        (Boolean: nothing was known of them before), late_events (i64), then for each of impressions, bids, clicks,
-        conversions, won (i64), value and spend by currency (Decimal) `_before`, `_after` and `_change`. Table
-        `late_events`, ordered by campaign, day, feed, time and id: campaign_id, day, feed, event_time, event_id (as
-        text), clicks, conversions (i64), value (Decimal), currency, auction_id, in_scope (Boolean: false for those of
-        another range or campaign that changed which bids of this one won), processed_at, ingested_at, topic, partition,
-        offset. Facts: late (i64, by feed) and late_elsewhere (i64: those not in scope), restated_days and new_days
-        (i64, pairs of campaign and day), change (of each measure, and of value and spend by currency).
+        Table `restated`, with the campaigns and days that have a changed number, ordered by both: campaign_id, day
+        (Datetime µs), new (Boolean: no earlier events), late_events (i64), then `_before`, `_after` and `_change` for
+        each of impressions, bids, clicks, conversions, won (i64), value and spend by currency (Decimal). Table
+        `late_events`, ordered by campaign, day, feed, time and id: campaign_id, day, feed, event_time, event_id
+        (hexadecimal text), clicks, conversions (i64), value (Decimal), currency, auction_id, in_scope (Boolean: false
+        for events outside the scope that changed which of its bids won), processed_at, ingested_at, topic, partition,
+        offset. Facts: late (i64, by feed), late_elsewhere (i64: late events outside the scope), restated_days and
+        new_days (i64, pairs of campaign and day), change (of each measure, and of value and spend by currency).
 
     Raises:
-        ConfigurationError: start lies after end, or the limit is negative.
-        AnalysisError: nothing was stored there, of that campaign, by the later time.
+        ConfigurationError: start is after end, or the limit is negative.
+        AnalysisError: the scope contains no events as of the later time.
     """
     _check(start, end, limit)
     scope = replace(scope, as_of=end)
@@ -80,10 +80,10 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
         parameters={"from": start, "to": end, "limit": limit},
         facts=_facts(changes, late, outside.height, wins),
         tables=[
-            Table("restated", "Campaigns and days whose numbers changed", changes),
+            Table("restated", "Restated campaigns and days", changes),
             Table(
                 "late_events",
-                "The events that changed them",
+                "Late events",
                 _listed(listed),
                 keys=("event_time", "event_id"),
                 of=sum(_by_feed(late).values()) + outside.height,
@@ -95,13 +95,13 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
 
 
 def _charts(changes: pl.DataFrame) -> Iterator[Chart]:
-    """What changed by day: counts, then the money of each currency."""
+    """Charts of the change by day: counts, then money by currency."""
     for columns in (("impressions", "bids"), ("clicks", "conversions"), ("won",)):
         changed = tuple(f"{column}_change" for column in columns)
-        yield Chart("restated", "bar", "day", changed, f"{' and '.join(columns).capitalize()} changed, by day")
+        yield Chart("restated", "bar", "day", changed, f"Change in {' and '.join(columns)} by day")
     for column in filter(_is_money, changes.columns):
         kind, *currency = column.removesuffix("_change").split("_", 1)
-        yield Chart("restated", "bar", "day", (column,), f"{' '.join([kind.capitalize(), *currency])} changed, by day")
+        yield Chart("restated", "bar", "day", (column,), f"Change in {' in '.join([kind, *currency])} by day")
 
 
 def _is_money(column: str) -> bool:
@@ -111,23 +111,23 @@ def _is_money(column: str) -> bool:
 def _check(start: datetime, end: datetime, limit: int) -> None:
     if start > end:
         raise ConfigurationError(
-            f"the earlier time {start.isoformat()}Z lies after the later one {end.isoformat()}Z",
-            hint="let --from lie before --to",
+            f"the start time {start.isoformat()}Z is after the end time {end.isoformat()}Z",
+            hint="pass a --from that is not after --to",
         )
     if limit < 0:
-        raise ConfigurationError(f"the limit is negative: {limit}", hint="give 0 or more")
+        raise ConfigurationError(f"negative limit {limit}", hint="pass 0 or more")
 
 
 def _check_stored(store: EventStore, scope: Scope) -> None:
-    if not any(_holds(store, feed, scope) for feed in FEEDS):
+    if not any(_has_events(store, feed, scope) for feed in FEEDS):
         raise AnalysisError(
-            "no event was stored there by then",
+            "no events found",
             where=scope.text(),
-            hint="widen the range, give a later --to, or check the campaign's spelling",
+            hint="widen the range, pass a later --to, or check the campaign's spelling",
         )
 
 
-def _holds(store: EventStore, feed: str, scope: Scope) -> bool:
+def _has_events(store: EventStore, feed: str, scope: Scope) -> bool:
     if scope.campaign is None:
         return store.extent(feed, scope.within).events > 0
     frames = store.scan(feed, ["campaign_id"], scope.within)
@@ -135,7 +135,7 @@ def _holds(store: EventStore, feed: str, scope: Scope) -> bool:
 
 
 def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFrame:
-    """The table `restated`."""
+    """Build the table `restated`."""
     before, after = _numbers(known, wins.before), _numbers(pl.concat([known, late]), wins.after)
     keys = pl.concat([late.select(KEY), wins.changed.select(KEY)]).unique()
     table = keys.join(late.group_by(KEY).agg(late_events=pl.col("events").sum()), on=KEY, how="left", nulls_equal=True)
@@ -155,14 +155,14 @@ def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFram
 
 
 def _change(name: str) -> pl.Expr:
-    """After − before; null where there is neither."""
+    """After − before; null if both are null."""
     before, after = pl.col(f"{name}_before"), pl.col(f"{name}_after")
     difference = after.fill_null(0) - before.fill_null(0)
     return pl.when(before.is_not_null() | after.is_not_null()).then(difference).alias(f"{name}_change")
 
 
 def _numbers(rows: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
-    """The numbers of each campaign and day: `_COUNTS`, `value` and `spend` by currency."""
+    """Compute the numbers of each campaign and day: `_COUNTS`, and `value` and `spend` by currency."""
     parts = [
         rows.group_by(KEY).agg(total(name).cast(pl.Int64) for name in MEASURES),
         won.group_by(KEY).agg(won=pl.len().cast(pl.Int64)),
@@ -193,7 +193,7 @@ def _by_feed(rows: pl.DataFrame) -> dict[str, int]:
 
 
 def _listed(first: pl.DataFrame) -> pl.DataFrame:
-    """The table `late_events`."""
+    """Build the table `late_events`."""
     return first.select(
         *KEY, "feed", "event_time", pl.col("event_id").bin.encode("hex"), "clicks", "conversions",
         decimals(first["value"], MONEY),

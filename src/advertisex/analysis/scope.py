@@ -1,4 +1,4 @@
-"""What a question is asked about: a range of event times, a campaign, and the store as it was."""
+"""The scope of a question: a range of event times, a campaign, and an as-of time."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,13 +9,13 @@ from advertisex.stores.contract import EventStore, Range
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which events a question is about. Times are UTC without a zone; None is unbounded.
+    """The events that a question is about. Times are naive UTC; None is unbounded.
 
     Attributes:
-        since: event times from then on.
-        until: event times before then.
-        campaign: of one campaign, or of all.
-        as_of: the answer as it was then, when only what had been processed by then was stored.
+        since: earliest event time, inclusive.
+        until: latest event time, exclusive.
+        campaign: a single campaign; None selects all events.
+        as_of: only events processed by this time (inclusive) count.
     """
 
     since: datetime | None = None
@@ -24,17 +24,17 @@ class Scope:
     as_of: datetime | None = None
 
     def settled(self, store: EventStore) -> "Scope":
-        """The same, as of the store's last commit where that is earlier: asked again, it is answered the same."""
+        """Return the scope with `as_of` capped at the store's last commit, so that the answer is reproducible."""
         last = store.settled()
         return self if last is None else replace(self, as_of=min(last, self.as_of or last))
 
     @property
     def within(self) -> Range:
-        """The range, as stores take it."""
+        """The range to pass to a store."""
         return Range(self.since, self.until, self.as_of)
 
     def to_dict(self) -> dict[str, Any]:
-        """The scope as JSON: ISO times with Z, null where unbounded."""
+        """Return the scope as a JSON object: ISO 8601 times with Z, null if unbounded."""
         return {
             "since": None if self.since is None else self.since.isoformat() + "Z",
             "until": None if self.until is None else self.until.isoformat() + "Z",
@@ -43,6 +43,6 @@ class Scope:
         }
 
     def text(self) -> str:
-        """The scope in words; empty for everything."""
+        """Return the scope as human-readable text; empty if unbounded."""
         bounds = [f"{name.replace('_', ' ')} {value}" for name, value in self.to_dict().items() if value is not None]
         return ", ".join(bounds)

@@ -1,4 +1,4 @@
-"""Summary: how much is stored, of whom, and from when to when; over all, or day by day."""
+"""Summary: counts, users, campaigns, value and time range of the stored events, in total or by day."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,18 +10,18 @@ import polars as pl
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.buckets import DAY
 from advertisex.analysis.exact import MONEY, by_currency, micros, totals_by_currency
-from advertisex.analysis.lean import coded, scan_events
+from advertisex.analysis.lean import categorical, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
 
-#: Version 2 adds the values up exactly, and takes only those of conversions.
+#: Version 2 sums values exactly and counts only those of conversions.
 DEFINITION = "summary/2"
 
 COUNTS = ("impressions", "clicks", "conversions", "bids")
 
-_CODES = 2**32  # a day and a code are held as one number: day · 2³² + code
+_CODES = 2**32  # a day and a code are packed into one integer: day · 2³² + code
 _ROWS = [
     pl.len().cast(pl.Int64).alias("rows"),
     pl.col("event_time").min().alias("first"),
@@ -31,19 +31,19 @@ _ROWS = [
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The answer.
+    """Result of the summary question.
 
     Attributes:
-        scope: what was asked about.
+        scope: the events that the question is about.
         counts: impressions and bids (rows), clicks and conversions (sums of those counts).
-        users: distinct users over all feeds, exact.
-        campaigns: distinct campaigns over all feeds, exact.
-        value: sum of the conversions' value by currency ("" where none is given), exact.
-        events: rows that this was computed from.
+        users: exact number of distinct users over all feeds.
+        campaigns: exact number of distinct campaigns over all feeds.
+        value: exact sum of the value of conversions by currency ("" for values without one).
+        events: number of events of all feeds.
         first_event: earliest event time, UTC.
         last_event: latest event time, UTC.
-        horizons: the event time up to which each feed is complete, see `answer.horizons`.
-        computed_from: rows by feed.
+        horizons: event time up to which each feed is complete, see `answer.horizons`.
+        computed_from: number of rows read, by feed.
     """
 
     scope: Scope
@@ -58,7 +58,7 @@ class Summary:
     computed_from: dict[str, int]
 
     def answer(self) -> Answer:
-        """The same as every question answers."""
+        """Return the result as an `Answer`, with tables and charts."""
         return Answer(
             question="summary",
             definition=DEFINITION,
@@ -75,10 +75,10 @@ class Summary:
                 "last_event": self.last_event,
             },
             tables=[
-                Table("measures", "What is stored", self._measures()),
-                Table("values", "Value of the conversions", _values(self.value)),
+                Table("measures", "Totals", self._measures()),
+                Table("values", "Conversion value by currency", _values(self.value)),
             ],
-            charts=[Chart("measures", "bar", "measure", ("count",), "What is stored")],
+            charts=[Chart("measures", "bar", "measure", ("count",), "Totals")],
         )
 
     def _measures(self) -> pl.DataFrame:
@@ -86,28 +86,28 @@ class Summary:
         return pl.DataFrame(list(counts.items()), {"measure": pl.String, "count": pl.Int64}, orient="row")
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as one JSON document."""
+        """Return the answer as one JSON document."""
         return self.answer().to_dict()
 
 
 def summarise(store: EventStore, scope: Scope) -> Summary:
-    """Count what is stored within the scope.
+    """Summarise the events within the scope.
 
     Raises:
-        AnalysisError: nothing is.
+        AnalysisError: the scope contains no events.
     """
     return _summary(store, scope, _read(store, scope))
 
 
 def summarise_by_day(store: EventStore, scope: Scope) -> Answer:
-    """Count what is stored within the scope, day by day.
+    """Summarise the events within the scope, day by day.
 
     Returns:
-        The facts of `summarise`, and the table `days`: day (Datetime, its beginning in UTC), impressions, clicks,
-        conversions, bids, users, campaigns (i64) and `value_CURRENCY` (Decimal). Days without an event are left out.
+        The facts of `summarise`, and the table `days`: day (Datetime, start of the UTC day), impressions, clicks,
+        conversions, bids, users, campaigns (i64) and `value_CURRENCY` (Decimal). Days without events are left out.
 
     Raises:
-        AnalysisError: nothing is stored there.
+        AnalysisError: the scope contains no events.
     """
     read = _read(store, scope)
     days = read.feeds.group_by("day").agg(pl.col(COUNTS).sum()).sort("day")
@@ -131,13 +131,13 @@ def summarise_by_day(store: EventStore, scope: Scope) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What is stored, by day.
+    """Aggregates of the stored events by day.
 
     Attributes:
         feeds: feed, day, `COUNTS`, rows, first and last (event time).
-        users: distinct pairs of day and `number`, which stands for a user.
-        campaigns: the same for campaigns.
-        value: day, currency, value in millionths.
+        users: distinct pairs of day and `number`, the code of a user.
+        campaigns: distinct pairs of day and `number`, the code of a campaign.
+        value: day, currency, and value in millionths.
     """
 
     feeds: pl.DataFrame
@@ -152,7 +152,7 @@ def _read(store: EventStore, scope: Scope) -> _Read:
     value = pl.DataFrame()
     for feed in FEEDS:
         own = [*map(pl.col, ("clicks", "conversions", "value", "currency"))] if feed == "clicks" else []
-        names = (coded(name, categories) for name, categories in codes.items())
+        names = (categorical(name, categories) for name, categories in codes.items())
         rows = scan_events(store, feed, scope, *names, pl.col("event_time"), DAY, *own)
         counts = pl.col("clicks", "conversions").sum() if feed == "clicks" else pl.len().cast(pl.Int64).alias(feed)
         feeds.append(rows.group_by("day").agg(counts, *_ROWS).with_columns(feed=pl.lit(feed)))
@@ -162,17 +162,15 @@ def _read(store: EventStore, scope: Scope) -> _Read:
             value = rows.filter(pl.col("conversions") > 0).select("day", "currency", value=micros("value"))
     return _Read(
         pl.concat(feeds, how="diagonal"),
-        _unpaired(_sole(pl.concat(users))),
-        _unpaired(_sole(pl.concat(campaigns))),
+        _split_pairs(_unique(pl.concat(users))),
+        _split_pairs(_unique(pl.concat(campaigns))),
         value,
     )
 
 
 def _summary(store: EventStore, scope: Scope, read: _Read) -> Summary:
     if not read.feeds.height:
-        raise AnalysisError(
-            "no event is stored there", where=scope.text(), hint="widen the range, or process some first"
-        )
+        raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
     rows = dict(read.feeds.group_by("feed").agg(pl.col("rows").sum()).iter_rows())
     counts, first, last = read.feeds.select(pl.col(COUNTS).sum()), read.feeds["first"].min(), read.feeds["last"].max()
     assert isinstance(first, datetime)
@@ -197,16 +195,16 @@ def _values(value: dict[str, Decimal]) -> pl.DataFrame:
 
 
 def _pairs(rows: pl.DataFrame, name: str) -> pl.Series:
-    """The distinct pairs of day and user or campaign, each as one number: millions of them take little so."""
+    """Distinct pairs of day and user or campaign, each packed into one integer to save memory."""
     code = pl.col(name).to_physical().cast(pl.Int64)
-    return _sole(rows.select(pl.col("day").dt.epoch("d").cast(pl.Int64) * _CODES + code).to_series().drop_nulls())
+    return _unique(rows.select(pl.col("day").dt.epoch("d").cast(pl.Int64) * _CODES + code).to_series().drop_nulls())
 
 
-def _sole(numbers: pl.Series) -> pl.Series:
+def _unique(numbers: pl.Series) -> pl.Series:
     return numbers.sort().rle().struct.field("value")
 
 
-def _unpaired(pairs: pl.Series) -> pl.DataFrame:
+def _split_pairs(pairs: pl.Series) -> pl.DataFrame:
     day = (pairs // _CODES).cast(pl.Int32).cast(pl.Date).cast(pl.Datetime("us"))
     return pl.DataFrame({"day": day, "number": pairs % _CODES})
 

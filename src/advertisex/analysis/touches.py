@@ -1,8 +1,8 @@
-"""The touches and conversions that a question of attribution is about, read from a store as lean columns.
+"""Reads the touches and conversions for attribution from a store.
 
-A touch is an impression, or a row of the clicks feed with clicks; a conversion is a row of that feed with
-conversions. A row may be both. Users, campaigns and keys become whole numbers frame by frame: text would take many
-times the memory, and sorts far slower.
+A touch is an impression or a row of the clicks feed with clicks; a conversion is a row of that feed with conversions. A
+row can be both. Users, campaigns and keys are encoded as integers frame by frame: text would take many times the
+memory, and sorts far slower.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ import polars as pl
 from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.events import events
 from advertisex.analysis.exact import micros
-from advertisex.analysis.lean import owned
+from advertisex.analysis.lean import compact
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore, Range
 
 Key = Literal["campaign_id", "creative_id", "website"]
 
-#: The column of each key: a website is its registered domain, for it has many pages.
+#: The column of each key. A website is identified by its registered domain, because it has many pages.
 COLUMNS: dict[Key, str] = {"campaign_id": "campaign_id", "creative_id": "creative_id", "website": "domain"}
 
-#: Windows and half-lives are at most a hundred years: times are counted in 64 bits of microseconds.
+#: Maximum window and half-life, a hundred years: times are 64-bit microseconds.
 LONGEST = timedelta(days=36_525)
 
 _CLICKS = ["user_id", "campaign_id", "event_time", "event_id", "clicks", "conversions", "value", "currency"]
@@ -32,15 +32,15 @@ _CLICKS = ["user_id", "campaign_id", "event_time", "event_id", "clicks", "conver
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What belongs to the journey of a conversion.
+    """Rules that define the journey of a conversion.
 
     Attributes:
-        by: what a touch is credited to: its campaign, or creative or website of its impression (of a click: of the
-            impression that it answers, see `answered`).
-        within_campaign: only touches of the conversion's campaign.
-        split: a conversion ends the journey, so that no touch is in two.
+        by: what a touch is credited to: its campaign, or the creative or website of its impression (for a click, the
+            impression that it is matched to, see `match_impressions`).
+        within_campaign: count only touches of the conversion's campaign.
+        split: a conversion ends the journey, so that no touch is in two journeys.
         click_window: how long before the conversion a click counts, inclusive.
-        view_window: the same for an impression.
+        view_window: how long before the conversion an impression counts, inclusive.
     """
 
     by: Key
@@ -51,22 +51,22 @@ class Rules:
 
     @property
     def column(self) -> str:
-        """The column that holds what is credited."""
+        """The column of the credited key."""
         return COLUMNS[self.by]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class AttributionInput:
     """Touches and conversions, each ordered by group, time and event id.
 
     Attributes:
-        conversions: all that end a journey. group (UInt64: the user, or user and campaign), time (Int64, µs),
-            conversions (Int64), value (Int64, millionths), currency (String), asked (Boolean: whether it is to be
-            attributed; others only end journeys).
-        touches: group, time as above, click (Boolean, else a view), key (UInt32, a place in `keys`), own (Int64,
-            the place of the conversion that the same row is, else null).
-        keys: what touches are credited to, sorted; null last, where any touch has none.
-        rows: events read, by feed.
+        conversions: all conversions that can end a journey: group (UInt64: the user, or user and campaign), time
+            (Int64, µs), conversions (Int64), value (Int64, millionths), currency (String), is_target (Boolean: to be
+            attributed; the others only end journeys).
+        touches: group and time as above, click (Boolean; false for a view), key (UInt32, index into `keys`), own
+            (Int64: index of the conversion, if the row is one itself; else null).
+        keys: the keys of all touches, sorted; ends with null if any touch has no key.
+        rows: number of events read, by feed.
     """
 
     conversions: pl.DataFrame
@@ -75,17 +75,17 @@ class World:
     rows: dict[str, int]
 
 
-def read(store: EventStore, scope: Scope, rules: Rules, everyone: bool) -> World:
-    """Read the conversions of a scope, and the touches that may belong to them: also from before it.
+def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> AttributionInput:
+    """Read the conversions of a scope and the touches that may belong to them, including earlier ones.
 
     Args:
-        store: where they are.
-        scope: of the conversions.
-        rules: which touches may belong to them.
-        everyone: whether touches of users without a conversion are read, too.
+        store: the event store.
+        scope: scope of the conversions.
+        rules: which touches can belong to a conversion.
+        all_users: also read the touches of users without a conversion.
 
     Raises:
-        AnalysisError: there is no conversion.
+        AnalysisError: the scope contains no conversion.
     """
     reach = max(rules.click_window, rules.view_window)
     is_of_campaign = pl.lit(True) if scope.campaign is None else pl.col("campaign_id") == scope.campaign
@@ -93,35 +93,35 @@ def read(store: EventStore, scope: Scope, rules: Rules, everyone: bool) -> World
     counts = (pl.col("clicks") > 0) | (pl.col("conversions") > 0)
     clicks = events(store, "clicks", _CLICKS, _from(scope, reach), near & counts)
     in_scope = pl.lit(True) if scope.since is None else pl.col("event_time") >= scope.since
-    clicks = clicks.with_columns(asked=is_of_campaign & in_scope & (pl.col("conversions") > 0))
-    users = clicks.filter("asked")["user_id"].unique()
+    clicks = clicks.with_columns(is_target=is_of_campaign & in_scope & (pl.col("conversions") > 0))
+    users = clicks.filter("is_target")["user_id"].unique()
     if not len(users):
         raise AnalysisError(
-            "no conversion is stored there", where=scope.text(), hint="widen the range, or process some first"
+            "no conversions found", where=scope.text(), hint="widen the range, or process conversions first"
         )
-    if not everyone:
+    if not all_users:
         near &= pl.col("user_id").is_in(users.implode())
     codes = _Codes(rules)
     clicks = codes.of(clicks.filter(near), "campaign_id")
     is_link_needed = rules.by != "campaign_id"
     columns = list(dict.fromkeys(["user_id", "campaign_id", "event_time", "event_id", rules.column]))
     within = _from(scope, reach + ANSWER_WINDOW if is_link_needed else reach)
-    shown = pl.concat(
+    impressions = pl.concat(
         [
-            codes.nothing,
+            codes.no_rows,
             *(
-                owned(codes.of(frame.filter(near), rules.column))
+                compact(codes.of(frame.filter(near), rules.column))
                 for frame in store.scan("impressions", columns, within)
             ),
         ]
     )
     if is_link_needed:
-        clicks = match_impressions(clicks.drop("key"), shown.drop("group"))
-    return _world(clicks, shown, codes)
+        clicks = match_impressions(clicks.drop("key"), impressions.drop("group"))
+    return _to_input(clicks, impressions, codes)
 
 
-def _world(clicks: pl.DataFrame, shown: pl.DataFrame, codes: "_Codes") -> World:
-    """The rows of both feeds as conversions and touches in order."""
+def _to_input(clicks: pl.DataFrame, impressions: pl.DataFrame, codes: "_Codes") -> AttributionInput:
+    """Turn the rows of both feeds into sorted conversions and touches."""
     order, touch = ["group", "event_time", "event_id"], ["group", "event_time", "event_id", "click", "key", "own"]
     is_click, converts = pl.col("clicks") > 0, pl.col("conversions") > 0
     time = pl.col("event_time").dt.timestamp("us").alias("time")
@@ -129,43 +129,45 @@ def _world(clicks: pl.DataFrame, shown: pl.DataFrame, codes: "_Codes") -> World:
     touches = pl.concat(
         [
             ordered.filter(is_click).with_columns(click=pl.lit(True)).select(touch),
-            shown.with_columns(click=pl.lit(False), own=pl.lit(None, pl.Int64)).select(touch),
+            impressions.with_columns(click=pl.lit(False), own=pl.lit(None, pl.Int64)).select(touch),
         ]
     )
     keys = touches["key"].unique().cast(pl.String).sort(nulls_last=True)
-    return World(
-        conversions=ordered.filter(converts).select("group", time, "conversions", micros("value"), "currency", "asked"),
+    return AttributionInput(
+        conversions=ordered.filter(converts).select(
+            "group", time, "conversions", micros("value"), "currency", "is_target"
+        ),
         touches=codes.ranked(touches, keys).sort(order).select("group", time, "click", "key", "own"),
         keys=keys,
-        rows={"impressions": shown.height, "clicks": clicks.height},
+        rows={"impressions": impressions.height, "clicks": clicks.height},
     )
 
 
 def _from(scope: Scope, reach: timedelta) -> Range:
-    """The scope, begun so much earlier."""
-    earliest = datetime.min  # noqa: DTZ901 - times here have no zone
+    """The range of the scope, extended to start earlier by `reach`."""
+    earliest = datetime.min  # noqa: DTZ901 - naive UTC, like all times here
     since = None if scope.since is None else max(scope.since, earliest + reach) - reach
     return Range(since, scope.until, scope.as_of)
 
 
 class _Codes:
-    """Text as whole numbers, the same in every frame of this question."""
+    """Encodes text as integers, consistently across all frames of one question."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._user, self._campaign, self._key = (pl.Categorical(pl.Categories.random()) for _ in range(3))
-        # Polars forgets the numbers of a category when no column has them any more
-        self._held = [pl.Series([], dtype=dtype) for dtype in (self._user, self._campaign, self._key)]
+        # Polars drops the codes of a category when no column uses it any more
+        self._keep_alive = [pl.Series([], dtype=dtype) for dtype in (self._user, self._campaign, self._key)]
 
     @property
-    def nothing(self) -> pl.DataFrame:
-        """No row of what `of` gives."""
+    def no_rows(self) -> pl.DataFrame:
+        """An empty frame with the schema of `of`."""
         columns = dict.fromkeys(("user_id", "campaign_id", self._rules.column), pl.String)
         empty = pl.DataFrame(schema=columns | {"event_time": pl.Datetime("us"), "event_id": pl.Binary})
         return self.of(empty, self._rules.column)
 
     def of(self, rows: pl.DataFrame, key: str) -> pl.DataFrame:
-        """The rows with user_id, campaign_id (UInt32) and event_id (UInt128) as numbers, with group and key."""
+        """Encode user_id and campaign_id (UInt32) and event_id (UInt128) as integers, and add group and key."""
         user, campaign = (
             pl.col(name).cast(dtype).to_physical()
             for name, dtype in (("user_id", self._user), ("campaign_id", self._campaign))
@@ -183,6 +185,6 @@ class _Codes:
         )
 
     def ranked(self, touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
-        """The touches with the place of each key: codes depend on what was scanned first."""
-        places = pl.DataFrame({"key": keys.cast(self._key)}).with_row_index("place")
-        return touches.join(places, on="key", how="left", nulls_equal=True).drop("key").rename({"place": "key"})
+        """Replace the key codes, which depend on the scan order, by indices into `keys`."""
+        indices = pl.DataFrame({"key": keys.cast(self._key)}).with_row_index("index")
+        return touches.join(indices, on="key", how="left", nulls_equal=True).drop("key").rename({"index": "key"})
