@@ -309,7 +309,7 @@ def test_alerts_are_sent_while_it_runs_and_the_next_run_does_not_repeat_them(
 
         run_until(a_notice_when_the_minute_is_over)
         (notice,) = receiver.received
-        assert "share of rejected messages of impressions: 100.00%, allowed up to 20.00%" in notice["message"]
+        assert "reject rate of impressions: 100.00%, expected at most 20.00%" in notice["message"]
         again = time.monotonic() + 5
         run_until(lambda: time.monotonic() > again)
         assert not [one for one in receiver.received[1:] if "firing" in json.dumps(one).lower()]

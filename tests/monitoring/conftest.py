@@ -1,7 +1,7 @@
-"""Simulated days: as tallies, many in no time, and on a real store, through the real pipeline."""
+"""Makes the shared test modules of this folder importable."""
 
 import sys
 from pathlib import Path
 
-# tests are imported by path (importlib mode): this is how they find what they share
+# in importlib mode, tests cannot import their siblings otherwise
 sys.path.insert(0, str(Path(__file__).parent))

@@ -1,4 +1,4 @@
-"""Real receivers of notices: a webhook that answers as it is told, and a mail server."""
+"""Real receivers of notices: a webhook with a configurable status, and a mail server."""
 
 import json
 import socket
@@ -17,13 +17,13 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class Webhook:
-    """What came to a webhook, and how it answers: a status, or None, which leaves the caller without an answer."""
+    """A webhook's requests and its response status; None never responds."""
 
     port: int = 0
     status: int | None = 200
     got: list[dict[str, Any]] = field(default_factory=list)
-    tried: int = 0
-    let_go: threading.Event = field(default_factory=threading.Event)
+    attempts: int = 0
+    release: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -40,10 +40,10 @@ def webhook(status: int | None = 200, port: int = 0) -> Iterator[Webhook]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            hook.tried += 1
+            hook.attempts += 1
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if hook.status is None:
-                hook.let_go.wait(20)
+                hook.release.wait(20)
                 return
             if hook.status == 200:
                 hook.got.append(json.loads(body))
@@ -61,21 +61,21 @@ def webhook(status: int | None = 200, port: int = 0) -> Iterator[Webhook]:
     try:
         yield hook
     finally:
-        hook.let_go.set()
+        hook.release.set()
         server.shutdown()
         server.server_close()
         thread.join()
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """A port that is not in use."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
 class Mailbox:
-    """What came to a mail server."""
+    """The mails received by a mail server."""
 
     def __init__(self) -> None:
         self.got: list[Message] = []

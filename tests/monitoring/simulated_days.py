@@ -1,4 +1,4 @@
-"""Simulated days at the level of tallies: many of them in no time, with a daily season and a weekly one."""
+"""Simulated days as tallies, with daily and weekly seasons; fast enough for months of data."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ FEEDS = ("impressions", "clicks", "bids")
 
 @dataclass(frozen=True)
 class Days:
-    """Expected counts per bucket and rates, (feeds, buckets) or (buckets,); what an incident changes."""
+    """Expected counts and rates, (feeds, buckets) or (buckets,). Incidents change these."""
 
     bucket: timedelta
     rate: np.ndarray  # of impressions
@@ -33,7 +33,7 @@ class Days:
 
 
 def quiet(days: int, bucket: timedelta, impressions_a_day: float, peak: float = 0.7) -> Days:
-    """A season by hour of day, between 1 - peak and 1 + peak, and fewer events on weekends."""
+    """Days without incidents: a daily season between 1 - peak and 1 + peak, and fewer events on weekends."""
     a_day = timedelta(days=1) // bucket
     t = np.arange(days * a_day)
     hour = (t % a_day) / a_day * 2 * np.pi
@@ -53,7 +53,7 @@ def quiet(days: int, bucket: timedelta, impressions_a_day: float, peak: float = 
 
 
 def tallies(days: Days, seed: int, campaigns: int = 0) -> pl.DataFrame:
-    """`series.TALLY`, with noise: Poisson, times a slow drift of the level, as traffic has."""
+    """Tallies (`series.TALLY`) with Poisson noise and a slow drift of the level, like real traffic."""
     rng = np.random.default_rng(seed)
     buckets = len(days.rate)
     drift = np.exp(_slow(rng, buckets, 0.08))
@@ -83,7 +83,7 @@ def tallies(days: Days, seed: int, campaigns: int = 0) -> pl.DataFrame:
 
 
 def _slow(rng: np.random.Generator, buckets: int, spread: float) -> np.ndarray:
-    """Noise that goes on from bucket to bucket."""
+    """Autocorrelated noise."""
     keep, value, out = 0.9, 0.0, np.empty(buckets)
     steps = rng.normal(0, spread * np.sqrt(1 - keep**2), buckets)
     for place, change in enumerate(steps):
@@ -107,7 +107,7 @@ def _frame(times, feed, campaign, read, events, twice, bad, delay, rng, days) ->
 
 
 def evaluated(tallied: pl.DataFrame, days: Days, since: int = 0) -> pl.DataFrame:
-    """Every bucket from one on, judged with what was before it."""
+    """Evaluate every bucket from the given one on."""
     until = START + len(days.rate) * days.bucket
     found = [
         evaluate(grid, START + since * days.bucket, until, timedelta(days=28))
@@ -121,7 +121,7 @@ def changed(days: Days, **arrays: np.ndarray) -> Days:
 
 
 def fired(evaluated_buckets: pl.DataFrame) -> list[tuple[Key, datetime]]:
-    """What the default rules make of judged buckets: each alert that fires, and the bucket in which it does."""
+    """The alerts that fire under the default rules, each with the bucket in which it fires."""
     settings = AlertSettings()
     rules = rules_of(settings)
     by_bucket: dict[datetime, list[Evaluation]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Simulated time on a real store: messages of each bucket go through the real pipeline, and are committed then."""
+"""Simulated time on a real store: the messages of each bucket go through the real pipeline."""
 
 import json
 from collections.abc import Callable
@@ -25,14 +25,14 @@ CATALOGUE = Catalogue(
 
 @dataclass(frozen=True)
 class Traffic:
-    """What comes in a bucket, at the mean of a day; an incident is another traffic."""
+    """Traffic per bucket, as daily means."""
 
     rate: dict[str, float] = field(default_factory=lambda: {"impressions": 250.0, "clicks": 150.0, "bids": 120.0})
     converting: float = 0.3
     rejects: float = 0.01
     duplicates: float = 0.02
     delay: float = 5.0  # seconds from event to log
-    only: str | None = None  # the feed whose rejects, duplicates and delay these are; None: all
+    only: str | None = None  # the feed that rejects, duplicates and delay apply to; None for all
 
     def of(self, feed: str) -> "Traffic":
         return self if self.only in {None, feed} else Traffic(self.rate, self.converting)
@@ -42,7 +42,7 @@ class Traffic:
 
 
 class World:
-    """A store, and the clock that its commits are stamped by."""
+    """A store with a simulated clock."""
 
     def __init__(self, path: Path, seed: int, now: datetime = START) -> None:
         self.now = now
@@ -55,7 +55,7 @@ class World:
     def play(
         self, buckets: int, traffic: Traffic = Traffic(), then: Callable[[datetime], None] = lambda now: None
     ) -> None:
-        """Let so many buckets pass; `then` is called 40 seconds after the end of each."""
+        """Simulate buckets, and call `then` 40 seconds after the end of each."""
         for _ in range(buckets):
             begin = self.now
             self.now = begin + BUCKET - timedelta(seconds=1)

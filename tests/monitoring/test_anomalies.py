@@ -1,4 +1,4 @@
-"""Anomalies, at the level of counts: many quiet months, every incident at several hours, and the formula by hand."""
+"""Anomaly detection on tallies: quiet months, incidents at several hours, and the formulas computed by hand."""
 
 import statistics
 from datetime import timedelta
@@ -9,8 +9,8 @@ import pytest
 from simulated_days import START, Days, changed, evaluated, fired, quiet, tallies
 
 from advertisex.monitoring.anomalies import evaluate
-from advertisex.monitoring.grid import Grid, Of
-from advertisex.monitoring.rules import with_bad
+from advertisex.monitoring.grid import Grid, SeriesKey
+from advertisex.monitoring.rules import flag_anomalies
 
 QUARTER = timedelta(minutes=15)
 MONTHS = 21  # of simulated quiet days
@@ -27,13 +27,13 @@ def test_quiet_months_raise_fewer_than_one_false_alert_a_week(
     days = quiet(DAYS, bucket, impressions_a_day)
     by_month = [fired(evaluated(tallies(days, seed, campaigns), days)) for seed in range(MONTHS // 3)]
     assert max(map(len, by_month)) < DAYS / 7, by_month
-    assert sum(map(len, by_month)) <= 1, by_month  # as measured; see docs/monitoring.md
+    assert sum(map(len, by_month)) <= 1, by_month  # measured; see docs/monitoring.md
 
 
 def incident(name: str, days: Days, at: int) -> Days:
-    """The same days with an incident from a bucket on."""
+    """The same days with an incident that starts at a bucket."""
     on = (np.arange(len(days.rate)) >= at) * 1.0
-    only = np.array([[0.0], [1.0], [0.0]]) * on  # the feed of clicks
+    only = np.array([[0.0], [1.0], [0.0]]) * on  # the clicks feed
     since = np.arange(len(on)) - at + 1
     what = {
         "a feed stops": {"present": days.present - only},
@@ -74,27 +74,27 @@ def test_an_incident_is_found_within_five_buckets_at_any_hour(name: str, hour: i
         assert 0 < min(notified) <= 5, f"seed {seed}: found after {min(notified)} buckets"
 
 
-def test_nothing_is_judged_while_too_little_is_known() -> None:
+def test_buckets_without_enough_history_are_not_evaluated() -> None:
     days = quiet(5, QUARTER, 50_000)
     known = evaluated(tallies(days, 1), days).filter(pl.col("expected").is_not_null())
     first = dict(known.group_by("metric").agg(pl.col("bucket").min()).iter_rows())
-    assert first.pop("volume") == START + timedelta(days=3), "the level follows the hours: three days show how"
+    assert first.pop("volume") == START + timedelta(days=3), "volume has a daily season: it takes three days to learn"
     assert set(first.values()) == {START + timedelta(days=1)}
     assert len(first) == 6
 
 
-def test_what_goes_on_does_not_become_what_is_expected() -> None:
+def test_a_lasting_incident_does_not_become_the_baseline() -> None:
     day, a_day = 8, timedelta(days=1) // QUARTER
     at = day * a_day + 1
     for name in ("CTR collapses", "rejects jump", "a clock is an hour late", "a feed stops"):
         days = incident(name, quiet(day + 2, QUARTER, 200_000), at)
-        found = with_bad(evaluated(tallies(days, 5), days, since=at + 8), 5.0)
+        found = flag_anomalies(evaluated(tallies(days, 5), days, since=at + 8), 5.0)
         metric = {"rejects": "reject_share"}.get(RULES[name], RULES[name])
         mine = found.filter((pl.col("feed") == "clicks") & (pl.col("metric") == metric))
-        assert mine["bad"].mean() > 0.9, f"{name}: forgotten on the second day"
+        assert mine["bad"].mean() > 0.9, f"{name}: not flagged on the second day"
 
 
-def test_one_bad_day_does_not_make_the_next_one_strange() -> None:
+def test_one_bad_day_does_not_make_the_next_one_anomalous() -> None:
     days = quiet(10, QUARTER, 100_000)
     was = np.ones(len(days.rate))
     was[8 * 96 : 9 * 96] = 0.05
@@ -102,7 +102,7 @@ def test_one_bad_day_does_not_make_the_next_one_strange() -> None:
     assert fired(evaluated(tallies(days, 2), days, since=9 * 96 + 4)) == []
 
 
-def test_a_campaign_that_begins_is_not_judged_by_the_time_when_it_was_not_there() -> None:
+def test_a_new_campaign_is_not_compared_with_the_time_before_its_start() -> None:
     days = quiet(9, QUARTER, 100_000)
     late = tallies(days, 1, campaigns=2).filter(
         (pl.col("campaign") != "k1") | pl.col("campaign").is_null() | (pl.col("bucket") >= START + timedelta(days=4))
@@ -111,25 +111,27 @@ def test_a_campaign_that_begins_is_not_judged_by_the_time_when_it_was_not_there(
     volume = found.filter(pl.col("metric") == "volume")
     assert volume["bucket"].min() == START + timedelta(days=4)
     assert volume.filter(pl.col("expected").is_not_null())["bucket"].min() == START + timedelta(days=7)
-    assert with_bad(found, 5.0).filter("bad").is_empty()
+    assert flag_anomalies(found, 5.0).filter("bad").is_empty()
 
 
 @pytest.mark.parametrize("bucket", [timedelta(minutes=1), timedelta(hours=12), timedelta(days=1)])
-def test_any_bucket_that_divides_a_day_will_do(bucket: timedelta) -> None:
+def test_any_bucket_length_that_divides_a_day_works(bucket: timedelta) -> None:
     day = 6
     days = incident("rejects jump", quiet(day + 1, bucket, 200_000), day * (timedelta(days=1) // bucket))
-    found = with_bad(evaluated(tallies(days, 1, campaigns=1), days, since=day * (timedelta(days=1) // bucket)), 5.0)
+    found = flag_anomalies(
+        evaluated(tallies(days, 1, campaigns=1), days, since=day * (timedelta(days=1) // bucket)), 5.0
+    )
     assert set(found["metric"]) == {"volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay"}
     bad = found.filter("bad")
     assert set(bad["metric"]) == {"reject_share"}
     assert set(bad["feed"]) == {"clicks"}
 
 
-# -- by hand -----------------------------------------------------------------------------------------------------
+# -- computed by hand --------------------------------------------------------------------------------------------
 
 
 def grid(metric: str, x: np.ndarray, n: np.ndarray, bucket: timedelta = timedelta(hours=1)) -> Grid:
-    return Grid(metric, [Of("clicks", None)], START, bucket, x[None, :], n[None, :])  # type: ignore[arg-type]
+    return Grid(metric, [SeriesKey("clicks", None)], START, bucket, x[None, :], n[None, :])  # type: ignore[arg-type]
 
 
 def test_the_score_of_a_count_is_as_defined() -> None:
@@ -150,16 +152,16 @@ def test_the_score_of_a_count_is_as_defined() -> None:
     assert (row["value"], row["expected"]) == (400, expected)
     assert row["scale"] == pytest.approx(scale)
     assert row["score"] == pytest.approx((400 - expected) / scale)
-    (bounds,) = with_bad(pl.DataFrame([row], schema_overrides={"campaign": pl.String}), 5.0).iter_rows(named=True)
+    (bounds,) = flag_anomalies(pl.DataFrame([row], schema_overrides={"campaign": pl.String}), 5.0).iter_rows(named=True)
     assert bounds["high"] == pytest.approx(max(expected + 5 * scale + 6.25, 2 * expected))
     assert bounds["low"] == pytest.approx(min(expected - 5 * scale, expected / 2))
     assert bounds["bad"]
 
 
-def test_what_is_rare_is_judged_over_so_many_buckets_that_enough_is_expected() -> None:
+def test_rare_events_are_pooled_over_several_buckets() -> None:
     hours = 24 * 5
     n = np.full(hours, 200.0)
-    x = np.full(hours, 20.0)  # 10 %, 20 an hour: three hours hold the 60 that are wanted
+    x = np.full(hours, 20.0)  # 10 %, 20 an hour: three hours reach the minimum of 60
     x[-3:] = 5
     (row,) = evaluate(
         grid("ctr", x, n), START + timedelta(hours=hours - 1), START + timedelta(hours=hours), timedelta(days=4)
@@ -167,17 +169,17 @@ def test_what_is_rare_is_judged_over_so_many_buckets_that_enough_is_expected() -
     assert (row["value"], row["of"], row["expected"]) == (pytest.approx(15 / 600), 600, pytest.approx(0.1))
 
 
-def test_a_silence_is_told_when_enough_should_have_come() -> None:
+def test_silence_is_flagged_once_enough_events_are_missing() -> None:
     x = np.full(24 * 5, 5.0)
     x[-6:] = 0
     found = evaluate(
         grid("silence", x, np.ones(len(x))), START + timedelta(hours=113), START + timedelta(days=5), timedelta(days=4)
     )
     assert found["score"].to_list() == pytest.approx([0, *(5 * 5 * hours / 14 for hours in range(1, 7))])
-    assert with_bad(found, 5.0)["bad"].to_list() == [False, False, False, True, True, True, True]
+    assert flag_anomalies(found, 5.0)["bad"].to_list() == [False, False, False, True, True, True, True]
 
 
-def test_a_feed_that_comes_in_every_fourth_bucket_is_never_silent() -> None:
+def test_a_feed_with_events_in_every_fourth_bucket_is_never_silent() -> None:
     x = np.tile([40.0, 0, 0, 0], 24 * 5)
     x[-96:] = 0
     found = evaluate(

@@ -1,4 +1,4 @@
-"""Channels: a real webhook and a real mail server are told; one that fails or hangs holds up nobody."""
+"""Channels: notices reach a real webhook and a real mail server; failing or hanging channels block nothing."""
 
 import time
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def channel(url: str) -> Channel[int]:
     return channels_of([SecretStr(url)])[0]
 
 
-def test_a_webhook_and_a_mailbox_get_title_and_text_whole(hook: Webhook, mailbox: Mailbox) -> None:
+def test_a_webhook_and_a_mailbox_receive_the_complete_title_and_text(hook: Webhook, mailbox: Mailbox) -> None:
     channel(hook.url).send_once(NOTICE)
     assert [(one["title"], one["message"]) for one in hook.got] == [NOTICE]
 
@@ -49,15 +49,15 @@ def test_a_webhook_and_a_mailbox_get_title_and_text_whole(hook: Webhook, mailbox
     assert text.get_content().strip() == NOTICE.body
 
 
-@pytest.mark.parametrize(("status", "says"), [(500, "500"), (404, "404")])
-def test_a_channel_that_refuses_says_why(hook: Webhook, status: int, says: str) -> None:
+@pytest.mark.parametrize(("status", "error"), [(500, "500"), (404, "404")])
+def test_the_error_of_a_rejecting_channel_contains_the_reason(hook: Webhook, status: int, error: str) -> None:
     hook.status = status
-    with pytest.raises(NotSent, match=says) as raised:
+    with pytest.raises(NotSent, match=error) as raised:
         channel(hook.url).send_once(NOTICE)
     assert "secret-path" not in str(raised.value)
 
 
-def test_a_channel_that_is_not_there_says_so() -> None:
+def test_an_unreachable_channel_raises_a_connection_error() -> None:
     port = free_port()
     for url in (
         f"json://u:secretword@127.0.0.1:{port}/",
@@ -75,7 +75,7 @@ def test_sending_is_retried_and_then_reported(hook: Webhook) -> None:
     (report,) = one.reports(wait=10)
     assert (report.channel, report.about) == (hook.name, 7)
     assert "503" in report.failure
-    assert hook.tried == 3
+    assert hook.attempts == 3
 
     hook.status = 200
     one.send(NOTICE, 8)
@@ -85,15 +85,15 @@ def test_sending_is_retried_and_then_reported(hook: Webhook) -> None:
     one.close()
 
 
-def test_a_channel_that_hangs_blocks_nobody_and_is_given_up(hook: Webhook) -> None:
+def test_a_hanging_channel_blocks_nothing_and_times_out(hook: Webhook) -> None:
     hook.status = None
     one = channel(hook.url)
-    begun = time.monotonic()
+    started = time.monotonic()
     one.send(NOTICE, 1)
     for _ in range(100):
-        one.send(NOTICE, 2)  # it is busy: nothing is queued without end
+        one.send(NOTICE, 2)  # busy: the notice is not queued
         assert one.reports() == []
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - started < 1
     (report,) = one.reports(wait=20)
     assert report.about == 1
     assert report.failure
@@ -101,7 +101,7 @@ def test_a_channel_that_hangs_blocks_nobody_and_is_given_up(hook: Webhook) -> No
     one.close()
 
 
-def test_the_name_of_a_channel_tells_no_secret() -> None:
+def test_the_name_of_a_channel_contains_no_secret() -> None:
     urls = [
         "json://user:secretword@example.com/hooks/secretpath?+X-Token=secretheader",
         "json://user:secretword@example.com/hooks/another",
@@ -120,12 +120,12 @@ def test_the_name_of_a_channel_tells_no_secret() -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense secretword", "nosuch://secretword", "slack://secretword"])
-def test_what_is_no_channel_is_refused_without_its_secrets(url: str) -> None:
+def test_an_invalid_channel_url_is_rejected_without_showing_its_secrets(url: str) -> None:
     with pytest.raises(ConfigurationError, match="number 2") as raised:
         channels_of([SecretStr("json://127.0.0.1"), SecretStr(url)])
     assert "secretword" not in str(raised.value)
 
 
-def test_a_desktop_that_is_not_there_says_what_it_needs() -> None:
-    with pytest.raises(ConfigurationError, match=r"windows://…, cannot be used on this machine; it says: \S+"):
+def test_a_service_missing_on_this_machine_is_rejected_with_its_requirements() -> None:
+    with pytest.raises(ConfigurationError, match=r"windows://…, cannot be used on this machine; apprise requires: \S+"):
         channels_of([SecretStr("windows://")])

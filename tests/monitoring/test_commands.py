@@ -1,4 +1,4 @@
-"""`advertisex anomalies` and `advertisex alerts`, as a person runs them."""
+"""The commands `advertisex anomalies` and `advertisex alerts`."""
 
 import json
 import os
@@ -23,7 +23,7 @@ CONFIG = '[alerts]\nbucket = "PT3H"\nchannels = ["json://ops:secretword@127.0.0.
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of five days, on the last of which clicks are rejected, and then bids stop."""
+    """A store of five days; on the last one, clicks are rejected and then bids stop."""
     folder = tmp_path_factory.mktemp("data")
     world = World(folder / "store.duckdb", seed=5)
     world.play(4 * 8)
@@ -59,7 +59,7 @@ def document(data: Path, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_anomalies_are_shown_with_what_was_expected(data: Path) -> None:
+def test_anomalies_are_shown_with_the_expected_values(data: Path) -> None:
     found = document(data, "anomalies")
     by = {(a["metric"], a["feed"]): a for a in reversed(found["anomalies"]) if a["campaign"] is None}
     rejects = by["reject_share", "clicks"]
@@ -71,7 +71,7 @@ def test_anomalies_are_shown_with_what_was_expected(data: Path) -> None:
     assert found["found"] == len(found["anomalies"])
     assert found["evaluated"] < found["values"]
     assert {a["bucket"] for a in found["anomalies"]} <= {f"2026-03-06T{hour:02}:00:00Z" for hour in range(0, 15, 3)}, (
-        "only what was changed"
+        "only the incidents"
     )
 
     shown = run(data, "anomalies").stdout
@@ -79,7 +79,7 @@ def test_anomalies_are_shown_with_what_was_expected(data: Path) -> None:
     assert "could be judged, in buckets of 180 min" in shown
 
 
-def test_anomalies_can_be_narrowed(data: Path) -> None:
+def test_anomalies_can_be_filtered(data: Path) -> None:
     every = document(data, "anomalies")["found"]
     assert {a["feed"] for a in document(data, "anomalies", "--feed", "bids")["anomalies"]} == {"bids"}
     assert {a["campaign"] for a in document(data, "anomalies", "--campaign", "k0")["anomalies"]} == {"k0"}
@@ -91,21 +91,21 @@ def test_anomalies_can_be_narrowed(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "error"),
     [
         (["anomalies", "--bucket", "7m"], "'7m' is no bucket; choose whole minutes that divide a day"),
         (["anomalies", "--feed", "nosuch"], "there is no feed 'nosuch'"),
         (["anomalies", "--since", "2026-03-09"], "no bucket is over within this range"),
     ],
 )
-def test_a_mistake_ends_with_one_line(data: Path, arguments: list[str], says: str) -> None:
+def test_a_usage_error_is_one_line(data: Path, arguments: list[str], error: str) -> None:
     done = run(data, *arguments)
     assert done.returncode == 2
-    assert says in done.stderr
+    assert error in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_alerts_are_listed_with_who_was_told_and_no_secret(data: Path) -> None:
+def test_alerts_are_listed_with_the_notified_channels_and_no_secret(data: Path) -> None:
     found = document(data, "alerts", "list")
     (silence,) = [a for a in found["alerts"] if a["rule"] == "silence"]
     assert (silence["status"], silence["severity"], silence["feed"]) == ("firing", "critical", "bids")
@@ -124,7 +124,7 @@ def test_alerts_are_listed_with_who_was_told_and_no_secret(data: Path) -> None:
     assert "secret" not in shown
 
 
-def test_a_test_notice_says_for_each_channel_whether_it_arrived(data: Path) -> None:
+def test_a_test_notice_reports_the_result_of_each_channel(data: Path) -> None:
     with webhook() as hook:
         done = run(data, "alerts", "test", port=hook.port)
         assert (done.returncode, done.stderr) == (0, "")
@@ -140,7 +140,7 @@ def test_a_test_notice_says_for_each_channel_whether_it_arrived(data: Path) -> N
         assert "secret" not in done.stdout + done.stderr
 
 
-def test_without_a_channel_or_a_store_it_says_so(tmp_path: Path, data: Path) -> None:
+def test_a_missing_channel_or_store_is_an_error(tmp_path: Path, data: Path) -> None:
     shutil.copy(data / "store.duckdb", tmp_path / "store.duckdb")
     done = subprocess.run(
         [sys.executable, "-m", "advertisex", "alerts", "test", "--data", str(tmp_path)],

@@ -1,4 +1,4 @@
-"""What Prometheus is told, scraped over HTTP and read by its own parser, of real batches in a real store."""
+"""Prometheus metrics of real batches in a real store, scraped over HTTP and parsed by Prometheus' own parser."""
 
 import json
 import socket
@@ -36,13 +36,13 @@ Samples = dict[tuple[str, ...], float]
 
 
 def impression(number: int, **more: Any) -> bytes:
-    moment = datetime.now(UTC) - timedelta(seconds=90)
-    good = {"user_id": f"u{number}", "timestamp": moment.isoformat(), "website": "a.example.com", "creative_id": "c"}
+    time = datetime.now(UTC) - timedelta(seconds=90)
+    good = {"user_id": f"u{number}", "timestamp": time.isoformat(), "website": "a.example.com", "creative_id": "c"}
     return json.dumps(good | more).encode()
 
 
 def scraped(url: str) -> tuple[Samples, dict[str, str]]:
-    """Every sample by its name and the values of its labels in the order of their names, and each family's type."""
+    """The samples by name and label values (ordered by label name), and the type of each family."""
     answer = httpx.get(url)
     assert answer.headers["content-type"].startswith("text/plain")
     families = list(text_string_to_metric_families(answer.text))
@@ -57,18 +57,18 @@ def scraped(url: str) -> tuple[Samples, dict[str, str]]:
 
 @contextmanager
 def observed(folder: Path) -> Iterator[tuple[SqliteLog, DuckdbStore, Observer, Callable[[], Samples]]]:
-    """A log, a store, and what is scraped of them."""
+    """A log, a store, and a function that scrapes their metrics."""
     with SqliteLog(folder / "log.db") as log, DuckdbStore(folder / "store.duckdb") as store:
         again = partial(SqliteLog, folder / "log.db")
         with (
-            capture_logs() as said,
+            capture_logs() as logged,
             observing(SETTINGS, store, again, Processing(FEEDS), lines=True, alerts=False) as observer,
         ):
-            (url,) = (line["url"] for line in said if line["event"] == "metrics are served")
+            (url,) = (line["url"] for line in logged if line["event"] == "metrics are served")
             yield log, store, observer, lambda: scraped(url)[0]
 
 
-def test_messages_add_up_to_the_ledger_and_refusals_to_the_rejects(tmp_path: Path) -> None:
+def test_message_counts_match_the_ledger_and_the_rejects(tmp_path: Path) -> None:
     with observed(tmp_path) as (log, store, observer, scrape):
         good = [impression(i) for i in range(20)]
         log.append("ad_impressions", [*good, b"{", impression(99, user_id="-5"), impression(98, user_id=""), good[3]])
@@ -82,9 +82,9 @@ def test_messages_add_up_to_the_ledger_and_refusals_to_the_rejects(tmp_path: Pat
         for outcome in ("stored", "duplicate", "filtered", "rejected"):
             sample = found["advertisex_messages_total", "impressions", outcome]
             assert sample == getattr(row.counts, outcome), outcome
-        refused = {key[1:]: value for key, value in found.items() if key[0] == "advertisex_refused_messages_total"}
+        rejected = {key[1:]: value for key, value in found.items() if key[0] == "advertisex_refused_messages_total"}
         by_reason = store.rejects(RejectQuery()).group_by("feed", "kind", "reason").len()
-        assert refused == {tuple(key): count for *key, count in by_reason.iter_rows()}
+        assert rejected == {tuple(key): count for *key, count in by_reason.iter_rows()}
         assert found["advertisex_batch_messages_sum",] == 44
         assert found["advertisex_batch_messages_count",] == 7
         for stage in ("read", "process", "commit"):
@@ -92,7 +92,7 @@ def test_messages_add_up_to_the_ledger_and_refusals_to_the_rejects(tmp_path: Pat
             assert found["advertisex_batch_duration_seconds_sum", stage] > 0
 
 
-def test_delays_are_counted_as_they_are(tmp_path: Path) -> None:
+def test_delays_are_counted_in_the_right_buckets(tmp_path: Path) -> None:
     ago = [-30.0, 0.05, 0.5, 20.0, 20.0, 4000.0]
     now = datetime.now(UTC)
     with observed(tmp_path) as (log, store, observer, scrape):
@@ -111,7 +111,7 @@ def test_delays_are_counted_as_they_are(tmp_path: Path) -> None:
         assert total == pytest.approx(delays.clip(0, None).sum())
 
 
-def test_lag_and_size_of_the_log_are_told_before_anything_is_processed(tmp_path: Path) -> None:
+def test_lag_and_log_size_are_available_before_anything_is_processed(tmp_path: Path) -> None:
     with SqliteLog(tmp_path / "log.db") as log:
         log.append("ad_impressions", [impression(i) for i in range(30)])
     with observed(tmp_path) as (log, store, observer, scrape):
@@ -124,7 +124,7 @@ def test_lag_and_size_of_the_log_are_told_before_anything_is_processed(tmp_path:
         assert scrape()["advertisex_last_commit_timestamp_seconds", "0", "ad_impressions"] > 1.7e9
 
 
-def test_names_and_types_are_as_prometheus_recommends(tmp_path: Path) -> None:
+def test_names_and_types_follow_the_prometheus_conventions(tmp_path: Path) -> None:
     with DuckdbStore(tmp_path / "s") as store, serving(Metrics(store).registry, "127.0.0.1", 0) as url:
         _, types = scraped(url)
         text = httpx.get(url).text
@@ -135,29 +135,29 @@ def test_names_and_types_are_as_prometheus_recommends(tmp_path: Path) -> None:
         assert not name.endswith(("_ms", "_milliseconds", "_minutes", "_kb")), name
 
 
-def test_every_metric_is_in_the_guide_and_none_else(tmp_path: Path) -> None:
+def test_the_guide_lists_exactly_the_metrics(tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "run.md").read_text()
     with DuckdbStore(tmp_path / "s") as store:
         families = [f for f in Metrics(store).registry.collect() if f.name.startswith("advertisex")]
-    notified = {line.split("`")[1] for line in guide.splitlines() if line.startswith("| `advertisex_")}
+    documented = {line.split("`")[1] for line in guide.splitlines() if line.startswith("| `advertisex_")}
     ends = {"counter": "_total", "info": "_info"}
-    assert notified == {family.name + ends.get(family.type, "") for family in families}
+    assert documented == {family.name + ends.get(family.type, "") for family in families}
 
 
-def test_a_port_that_is_taken_and_an_address_that_is_not_ours_are_told(tmp_path: Path) -> None:
+def test_a_used_port_and_an_unavailable_address_are_rejected(tmp_path: Path) -> None:
     with DuckdbStore(tmp_path / "s") as store, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         registry = Metrics(store).registry
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=r"in use .*name another port") as caught:
+        with pytest.raises(ConfigurationError, match=r"in use .*choose another port") as caught:
             serving(registry, "127.0.0.1", port).__enter__()
         assert caught.value.where == f"127.0.0.1:{port}"
         with pytest.raises(ConfigurationError, match=r"check the setting metrics\.host"):
             serving(registry, "192.0.2.1", 0).__enter__()
 
 
-def test_what_is_done_every_so_often_outlives_its_failures_and_tells_each_once() -> None:
+def test_a_periodic_task_survives_failures_and_logs_each_once() -> None:
     failures = iter(["a", "a", "b", "", "b"])
     done, failed = Event(), list[None]()
 
@@ -168,8 +168,8 @@ def test_what_is_done_every_so_often_outlives_its_failures_and_tells_each_once()
                 return
             raise LogError(why)
 
-    with capture_logs() as said, periodic("look", 0.01, tick, lambda: failed.append(None)):
+    with capture_logs() as logged, periodic("look", 0.01, tick, lambda: failed.append(None)):
         assert done.wait(10)
-    assert [line["error"] for line in said] == ["a", "b", "b"]
-    assert {line["event"] for line in said} == {"cannot look, and try again"}
+    assert [line["error"] for line in logged] == ["a", "b", "b"]
+    assert {line["event"] for line in logged} == {"could not look; will retry"}
     assert len(failed) == 4

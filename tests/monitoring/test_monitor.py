@@ -1,4 +1,4 @@
-"""The monitor on a real store: incidents in simulated days are found, and thirty quiet ones raise nothing."""
+"""The monitor on a real store: incidents in simulated days raise alerts, thirty quiet days raise none."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -25,14 +25,14 @@ Month = tuple[Path, dict[tuple[Key, datetime], State], datetime]
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
-    """The store after thirty quiet days, every alert that fired meanwhile, and what time it is."""
+    """The store after thirty quiet days, all alerts that fired, and the current time."""
     path = tmp_path_factory.mktemp("month") / "store.duckdb"
     world = World(path, seed=7)
     monitor = Monitor(world.store, SETTINGS)
     fired: dict[tuple[Key, datetime], State] = {}
 
     def counted(states: States, evaluations: Iterable[Evaluation], *args: Any) -> dict[Key, State]:
-        """One verdict after the other, so that none is missed that fires and is over, and over again, in a day."""
+        """Apply evaluations one by one, to count every alert that fires, even several times a day."""
         found = dict(states)
         for evaluation in evaluations:
             found = step(found, [evaluation], *args)
@@ -43,7 +43,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("advertisex.monitoring.monitor.step", counted)
-        for _ in range(DAYS):  # a look makes up for the buckets since the last one, one by one
+        for _ in range(DAYS):  # each call evaluates a whole day
             world.play(A_DAY)
             at = world.now + timedelta(seconds=40)
             monitor.look(at, at)
@@ -54,7 +54,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
 
 @pytest.fixture
 def world(month: Month, tmp_path: Path) -> Iterator[World]:
-    """The same store, to go on with."""
+    """A copy of that store, to continue with."""
     path, _, now = month
     shutil.copy(path, tmp_path / "store.duckdb")
     made = World(tmp_path / "store.duckdb", seed=8, now=now)
@@ -65,7 +65,7 @@ def world(month: Month, tmp_path: Path) -> Iterator[World]:
 def test_thirty_quiet_days_raise_fewer_than_one_false_alert_a_week(month: Month) -> None:
     _, fired, _ = month
     assert len(fired) < DAYS / 7, fired
-    assert len(fired) <= 1, fired  # as measured; see docs/monitoring.md
+    assert len(fired) <= 1, fired  # measured; see docs/monitoring.md
 
 
 INCIDENTS = {
@@ -81,15 +81,15 @@ INCIDENTS = {
 
 
 @pytest.mark.parametrize("incident", INCIDENTS)
-def test_an_incident_is_found_within_five_buckets_and_its_end_too(world: World, incident: str) -> None:
+def test_an_incident_is_found_within_five_buckets_and_resolved_afterwards(world: World, incident: str) -> None:
     traffic, rule, feed = INCIDENTS[incident]
     monitor = Monitor(world.store, SETTINGS)
-    key, begun = Key(rule, feed, None), world.now
+    key, started = Key(rule, feed, None), world.now
     seen: list[State | None] = []
     world.play(5, traffic, lambda now: seen.append(monitor.look(now, now).get(key)))
     firing = [state for state in seen if state and state.status == "firing"]
     assert firing, f"{incident}: not found within {len(seen)} buckets"
-    assert firing[0].since >= begun
+    assert firing[0].since >= started
 
     world.play(4, QUIET, lambda now: seen.append(monitor.look(now, now).get(key)))
     assert seen[-1] is not None

@@ -1,4 +1,4 @@
-"""Counts by bucket: as counted one by one, and the same whether read at once or bit by bit."""
+"""Tallies: correct counts, and incremental reads equal a single read."""
 
 import statistics
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ import pytest
 from simulated_store import BUCKET, START, Traffic, World
 
 from advertisex.feeds import FEEDS
-from advertisex.monitoring.series import TALLY, History, begin_of, tally
+from advertisex.monitoring.series import TALLY, History, bucket_start, tally
 from advertisex.stores.contract import Range
 from advertisex.stores.duckdb import DuckdbStore
 
@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return made
 
 
-def test_every_count_is_as_counted_one_by_one(world: World) -> None:
+def test_tallies_match_a_count_of_single_events(world: World) -> None:
     found = tally(world.store, START, world.now, BUCKET)
     assert dict(found.schema) == TALLY
     events, clicks, conversions = Counter(), Counter(), Counter()
@@ -33,7 +33,7 @@ def test_every_count_is_as_counted_one_by_one(world: World) -> None:
         names = ["ingested_at", "event_time", *(["campaign_id"] if feed != "bids" else [])]
         names += ["clicks", "conversions"] if feed == "clicks" else []
         for row in pl.concat(world.store.scan(feed, names, Range())).iter_rows(named=True):
-            bucket = begin_of(row["ingested_at"], BUCKET)
+            bucket = bucket_start(row["ingested_at"], BUCKET)
             delays[bucket, feed].append((row["ingested_at"] - row["event_time"]).total_seconds())
             for campaign in {None, row.get("campaign_id")}:
                 events[bucket, feed, campaign] += 1
@@ -54,7 +54,7 @@ def test_every_count_is_as_counted_one_by_one(world: World) -> None:
     assert found.select(KEYS).is_duplicated().sum() == 0
 
 
-def test_reading_bit_by_bit_is_reading_at_once_and_the_old_is_forgotten(world: World) -> None:
+def test_incremental_reads_equal_a_single_read_and_old_tallies_are_dropped(world: World) -> None:
     at_once = tally(world.store, START, world.now, BUCKET).sort(KEYS)
     history = History(BUCKET, timedelta(days=5))
     for bucket in (1, 2, 2, 5, 12):
@@ -65,11 +65,11 @@ def test_reading_bit_by_bit_is_reading_at_once_and_the_old_is_forgotten(world: W
     assert history.tallies["bucket"].min() == START + timedelta(days=1)
 
 
-def test_an_empty_store_has_no_counts(tmp_path: Path) -> None:
+def test_an_empty_store_has_no_tallies(tmp_path: Path) -> None:
     with DuckdbStore(tmp_path / "store.duckdb") as store:
         assert tally(store, START, START + timedelta(days=2), BUCKET).is_empty()
 
 
-def test_the_beginning_of_a_bucket() -> None:
-    assert begin_of(datetime(2026, 3, 2, 10, 29, 59), timedelta(minutes=15)) == datetime(2026, 3, 2, 10, 15)
-    assert begin_of(datetime(2026, 3, 2), timedelta(hours=3)) == datetime(2026, 3, 2)
+def test_the_start_of_a_bucket() -> None:
+    assert bucket_start(datetime(2026, 3, 2, 10, 29, 59), timedelta(minutes=15)) == datetime(2026, 3, 2, 10, 15)
+    assert bucket_start(datetime(2026, 3, 2), timedelta(hours=3)) == datetime(2026, 3, 2)

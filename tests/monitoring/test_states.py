@@ -1,4 +1,4 @@
-"""How alerts stand: by hand, and that for any course of things nothing is told twice and nothing is forgotten."""
+"""State machine of alerts: examples, and properties: no notification is repeated and none is lost."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -11,14 +11,14 @@ from msgspec.structs import replace
 
 from advertisex.monitoring.rules import Evaluation, Key
 from advertisex.monitoring.states import (
-    REMEMBERED,
-    UNEVALUATED,
+    RETENTION,
+    STALE_AFTER,
     Due,
     State,
     States,
-    cleared,
     delivered,
     due,
+    expire,
     failed,
     step,
 )
@@ -34,14 +34,14 @@ def evaluation(place: int, bad: bool, key: Key = KEY) -> Evaluation:
     return Evaluation(key, START + place * BUCKET, bad, 3.0 if bad else 10.0, 10.0, 5.0, 20.0)
 
 
-def after(course: str, states: States | None = None, start: int = 0, cooldown: timedelta = NEVER) -> dict[Key, State]:
-    """The states after a course of buckets: b is bad, g is good, - is one that cannot be judged."""
-    found = [evaluation(start + place, one == "b") for place, one in enumerate(course) if one != "-"]
+def after(sequence: str, states: States | None = None, start: int = 0, cooldown: timedelta = NEVER) -> dict[Key, State]:
+    """The states after a sequence of buckets: b is bad, g is good, - has no result."""
+    found = [evaluation(start + place, one == "b") for place, one in enumerate(sequence) if one != "-"]
     return step(states or {}, found, {"volume": "warning", "silence": "critical"}, 2, cooldown)
 
 
 @pytest.mark.parametrize(
-    ("course", "status", "since", "ended"),
+    ("sequence", "status", "since", "ended"),
     [
         ("g", None, None, None),
         ("b", "pending", 0, None),
@@ -58,8 +58,8 @@ def after(course: str, states: States | None = None, start: int = 0, cooldown: t
         ("bbggbg", "resolved", 0, 2),
     ],
 )
-def test_the_course_of_an_alert(course: str, status: str | None, since: int | None, ended: int | None) -> None:
-    state = after(course).get(KEY)
+def test_transitions_of_an_alert(sequence: str, status: str | None, since: int | None, ended: int | None) -> None:
+    state = after(sequence).get(KEY)
     if status is None:
         assert state is None
         return
@@ -68,19 +68,19 @@ def test_the_course_of_an_alert(course: str, status: str | None, since: int | No
     assert state.ended == (None if ended is None else START + ended * BUCKET)
 
 
-def test_a_bucket_that_was_seen_before_changes_nothing() -> None:
+def test_a_bucket_that_was_already_applied_changes_nothing() -> None:
     states = after("bb")
     assert after("bb", states) == states
     assert after("gg", states) == states
 
 
-def test_a_channel_is_told_once_that_it_fires_and_once_that_it_is_resolved() -> None:
+def test_a_channel_is_notified_once_of_the_start_and_once_of_the_end() -> None:
     now = START + 3 * BUCKET
     states = after("bb")
     assert due(states, "a", now) == [Due(KEY, START, "firing")]
     states = delivered(states, "a", due(states, "a", now), now)
     assert due(states, "a", now) == []
-    assert due(states, "b", now) == [Due(KEY, START, "firing")], "another channel does not know it yet"
+    assert due(states, "b", now) == [Due(KEY, START, "firing")], "channel b was not notified yet"
 
     states = after("gg", states, start=2)
     assert due(states, "a", now) == [Due(KEY, START, "resolved")]
@@ -89,7 +89,7 @@ def test_a_channel_is_told_once_that_it_fires_and_once_that_it_is_resolved() -> 
     assert due(states, "a", now) == due(states, "b", now) == []
 
 
-def test_what_fires_again_within_the_cooldown_is_told_when_it_has_passed_and_only_if_it_still_fires() -> None:
+def test_an_alert_that_fires_again_within_the_cooldown_is_reported_after_it_and_only_if_still_firing() -> None:
     cooldown, notified_at = timedelta(hours=4), START + 2 * BUCKET
     states = after("bb", cooldown=cooldown)
     states = delivered(states, "a", due(states, "a", notified_at), notified_at)
@@ -100,12 +100,12 @@ def test_what_fires_again_within_the_cooldown_is_told_when_it_has_passed_and_onl
     assert due(states, "a", notified_at + cooldown - timedelta(seconds=1)) == []
     assert due(states, "a", notified_at + cooldown) == [Due(KEY, START + 4 * BUCKET, "firing")]
     over = after("gg", states, 6, cooldown)
-    assert due(over, "a", notified_at + cooldown) == [], "it came and went without a word"
+    assert due(over, "a", notified_at + cooldown) == [], "it started and ended within the cooldown"
     much_later = after("g" * 20, over, 8, cooldown)
-    assert due(much_later, "a", notified_at + 2 * cooldown) == [], "nor is anything said later"
+    assert due(much_later, "a", notified_at + 2 * cooldown) == [], "not reported later either"
 
 
-def test_a_blip_changes_nothing_about_the_cooldown() -> None:
+def test_a_dropped_pending_incident_does_not_affect_the_cooldown() -> None:
     cooldown, notified_at = timedelta(hours=4), START + 2 * BUCKET
     states = after("bb", cooldown=cooldown)
     states = delivered(states, "a", due(states, "a", notified_at), notified_at)
@@ -118,27 +118,27 @@ def test_a_blip_changes_nothing_about_the_cooldown() -> None:
     assert due(states, "a", notified_at + cooldown) == [Due(KEY, START + 6 * BUCKET, "firing")]
 
 
-def told_that_it_fires(*channels: str) -> dict[Key, State]:
+def notified_firing(*channels: str) -> dict[Key, State]:
     states = after("bb")
     for channel in channels:
         states = delivered(states, channel, due(states, channel, START), START)
     return states
 
 
-@pytest.mark.parametrize("course", ["gggb", "gggbg", "gggbb", "gggbbb", "ggbbggbb", "ggbbggbggbbgg"])
-def test_the_end_is_told_whatever_follows_it(course: str) -> None:
+@pytest.mark.parametrize("sequence", ["gggb", "gggbg", "gggbb", "gggbbb", "ggbbggbb", "ggbbggbggbbgg"])
+def test_the_end_is_reported_whatever_follows_it(sequence: str) -> None:
     now = START + 20 * BUCKET
-    states = after(course, told_that_it_fires("a"), 2)
-    assert due(states, "a", now) == [Due(KEY, START, "resolved")], "before anything else"
+    states = after(sequence, notified_firing("a"), 2)
+    assert due(states, "a", now) == [Due(KEY, START, "resolved")], "the end comes first"
     states = delivered(states, "a", due(states, "a", now), now)
     assert all(one.since > START for one in due(states, "a", now))
     if states[KEY].status == "firing":
         assert due(states, "a", now) == [Due(KEY, states[KEY].since, "firing")]
 
 
-def test_an_incident_is_kept_until_each_channel_that_knows_of_it_is_told_its_end() -> None:
+def test_an_incident_is_kept_until_each_notified_channel_is_notified_of_its_end() -> None:
     now = START + 4 * BUCKET
-    states = after("gg", told_that_it_fires("a", "b"), 2)
+    states = after("gg", notified_firing("a", "b"), 2)
     states = delivered(states, "a", due(states, "a", now), now)
     states = failed(after("bb", states, 4), "b", due(states, "b", now), "no")
     first = states[KEY].last
@@ -148,76 +148,76 @@ def test_an_incident_is_kept_until_each_channel_that_knows_of_it_is_told_its_end
     assert due(states, "b", now) == [Due(KEY, START, "resolved")]
     states = delivered(states, "b", due(states, "b", now), now)
     assert due(states, "b", now) == [Due(KEY, START + 4 * BUCKET, "firing")]
-    assert after("ggbb", states, 6)[KEY].last is None, "nothing is owed"
+    assert after("ggbb", states, 6)[KEY].last is None, "no notification is pending"
 
 
-@pytest.mark.parametrize("course", ["", "g", "gg", "ggb", "ggbb"])
-def test_the_end_of_a_rule_is_the_end_of_its_alerts(course: str) -> None:
+@pytest.mark.parametrize("sequence", ["", "g", "gg", "ggb", "ggbb"])
+def test_removing_a_rule_resolves_its_alerts(sequence: str) -> None:
     now = START + 10 * BUCKET
-    states = cleared(after(course, told_that_it_fires("a"), 2), [], now)
+    states = expire(after(sequence, notified_firing("a"), 2), [], now)
     assert due(states, "a", now) == [Due(KEY, START, "resolved")]
     states = delivered(states, "a", due(states, "a", now), now)
-    assert cleared(states, [], now) == {}
+    assert expire(states, [], now) == {}
 
 
-def test_a_channel_that_is_gone_for_good_keeps_nothing_for_ever() -> None:
-    states = after("ggbb", told_that_it_fires("a"), 2)
-    later = after("b" * (REMEMBERED // BUCKET), states, 6)
-    assert cleared(later, ["volume"], later[KEY].seen)[KEY].last is None
+def test_a_removed_channel_does_not_keep_incidents_indefinitely() -> None:
+    states = after("ggbb", notified_firing("a"), 2)
+    later = after("b" * (RETENTION // BUCKET), states, 6)
+    assert expire(later, ["volume"], later[KEY].seen)[KEY].last is None
 
 
-def test_what_is_pending_and_no_longer_judged_is_resolved_as_before() -> None:
+def test_a_stale_pending_alert_returns_to_its_resolved_incident() -> None:
     states = after("bbgg")
-    later = cleared(after("b", states, 4), ["volume"], START + UNEVALUATED + 5 * BUCKET)
+    later = expire(after("b", states, 4), ["volume"], START + STALE_AFTER + 5 * BUCKET)
     assert later == states
 
 
-def test_a_failure_is_kept_until_the_channel_is_told() -> None:
+def test_a_failure_is_kept_until_the_notification_is_delivered() -> None:
     states = after("bb")
     notified = due(states, "a", START)
-    states = failed(states, "a", notified, "refused")
-    assert states[KEY].undelivered == {"a": "refused"}
+    states = failed(states, "a", notified, "rejected")
+    assert states[KEY].undelivered == {"a": "rejected"}
     assert due(states, "a", START) == notified
     assert delivered(states, "a", notified, START)[KEY].undelivered == {}
 
 
-def test_what_was_told_of_an_earlier_incident_says_nothing_of_this_one() -> None:
+def test_reports_on_an_earlier_incident_do_not_affect_the_current_one() -> None:
     earlier = due(after("bb"), "a", START)
     states = after("bbggbb")
     assert delivered(states, "a", earlier, START) == states
-    assert failed(states, "a", earlier, "refused") == states
+    assert failed(states, "a", earlier, "rejected") == states
 
 
-def test_the_gravest_comes_first() -> None:
+def test_the_most_severe_comes_first() -> None:
     states = step(after("bb"), [evaluation(p, True, OTHER) for p in range(2)], {"silence": "critical"}, 2, NEVER)
     assert [one.key for one in due(states, "a", START)] == [OTHER, KEY]
 
 
-def test_what_no_rule_is_about_is_dropped_and_what_is_no_longer_judged_is_resolved() -> None:
+def test_alerts_of_removed_rules_are_dropped_and_stale_alerts_are_resolved() -> None:
     states = after("bb")
-    assert cleared(states, [], START) == {}
-    assert cleared(states, ["volume"], START + UNEVALUATED) == states
-    late = cleared(states, ["volume"], START + UNEVALUATED + 2 * BUCKET)
+    assert expire(states, [], START) == {}
+    assert expire(states, ["volume"], START + STALE_AFTER) == states
+    late = expire(states, ["volume"], START + STALE_AFTER + 2 * BUCKET)
     assert late[KEY].status == "resolved"
-    assert cleared(late, ["volume"], START + REMEMBERED + 3 * BUCKET) == {}
-    assert cleared(after("b"), ["volume"], START + UNEVALUATED + 2 * BUCKET) == {}
+    assert expire(late, ["volume"], START + RETENTION + 3 * BUCKET) == {}
+    assert expire(after("b"), ["volume"], START + STALE_AFTER + 2 * BUCKET) == {}
 
 
-def test_a_state_is_read_back_as_it_was_written() -> None:
+def test_a_state_round_trips_through_json() -> None:
     now = START + timedelta(microseconds=5)
     state = delivered(after("bb", cooldown=timedelta(hours=1)), "json://é", [Due(KEY, START, "firing")], now)[KEY]
     state = replace(state, key=Key("volume", "clicks", "k/1 ü"), undelivered={"b": "why"}, quiet_until=now)
     assert msgspec.json.decode(msgspec.json.encode(state), type=State) == state
 
 
-# -- any course --------------------------------------------------------------------------------------------------
+# -- properties --------------------------------------------------------------------------------------------------
 
 CHANNELS = ("a", "b")
-#: No course lasts as long as an incident is remembered.
-_courses = st.lists(
+#: No sequence lasts longer than incidents are kept.
+_actions = st.lists(
     st.one_of(
-        st.tuples(st.just("judge"), st.text("bg-", min_size=1, max_size=8)),  # so many buckets in one step
-        st.tuples(st.just("judge and look"), st.sampled_from(["bb", "gg", "bg", "bbgg", "ggbb", "gggbg"])),
+        st.tuples(st.just("evaluate"), st.text("bg-", min_size=1, max_size=8)),  # several buckets in one step
+        st.tuples(st.just("evaluate and look"), st.sampled_from(["bb", "gg", "bg", "bbgg", "ggbb", "gggbg"])),
         st.tuples(st.just("look"), st.just("")),
         st.tuples(st.just("restart"), st.just("")),
         st.tuples(st.sampled_from(["works", "fails"]), st.sampled_from(CHANNELS)),
@@ -227,8 +227,8 @@ _courses = st.lists(
 )
 
 
-class Desk:
-    """What a monitor does with the states, and what its channels, which work or fail, are told."""
+class Harness:
+    """Simulates a monitor and two channels that work or fail, and records the notifications."""
 
     def __init__(self, cooldown: timedelta) -> None:
         self.cooldown, self.place, self.rules = cooldown, 0, ["volume"]
@@ -241,30 +241,30 @@ class Desk:
     def now(self) -> datetime:
         return START + self.place * BUCKET
 
-    def evaluate(self, course: str) -> None:
+    def evaluate(self, sequence: str) -> None:
         one_by_one = self.states
-        for place, one in enumerate(course, self.place):
+        for place, one in enumerate(sequence, self.place):
             one_by_one = after(one, one_by_one, place, self.cooldown)
             self.fired |= {state.since for state in one_by_one.values() if state.fired}
-        self.states = after(course, self.states, self.place, self.cooldown)
-        assert self.states == one_by_one, "how many are judged at once makes no difference"
-        self.place += len(course)
+        self.states = after(sequence, self.states, self.place, self.cooldown)
+        assert self.states == one_by_one, "evaluating in one step or one by one makes no difference"
+        self.place += len(sequence)
 
     def look(self) -> None:
-        self.states = cleared(self.states, self.rules, self.now)
+        self.states = expire(self.states, self.rules, self.now)
         for channel, works in self.works.items():
-            wanted = due(self.states, channel, self.now)
+            pending = due(self.states, channel, self.now)
             if works:
-                self.states = delivered(self.states, channel, wanted, self.now)
-                self.notified += [(self.now, channel, one) for one in wanted]
+                self.states = delivered(self.states, channel, pending, self.now)
+                self.notified += [(self.now, channel, one) for one in pending]
             else:
-                self.states = failed(self.states, channel, wanted, "no")
+                self.states = failed(self.states, channel, pending, "no")
 
     def play(self, what: str, how: str | int) -> None:
         match what, how:
-            case "judge", str():
+            case "evaluate", str():
                 self.evaluate(how)
-            case "judge and look", str():
+            case "evaluate and look", str():
                 self.evaluate(how)
                 self.look()
             case "look", _:
@@ -278,52 +278,52 @@ class Desk:
                 self.place += how
 
     def settle(self) -> None:
-        """Every channel works, and the cooldown passes."""
+        """Make every channel work, and let the cooldown pass."""
         self.works = dict.fromkeys(CHANNELS, True)
         self.place += 20
-        for _ in range(5):  # of several incidents of one alert, each look tells one
+        for _ in range(5):  # each pass reports one of several incidents of an alert
             self.look()
 
 
 @settings(max_examples=400, deadline=None)
 @given(
-    course=_courses,
+    sequence=_actions,
     cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]),
-    rule_goes=st.booleans(),
+    rule_removed=st.booleans(),
 )
 @example(
-    course=[("judge and look", one) for one in ("bb", "gg", "bg", "bb")], cooldown=timedelta(hours=4), rule_goes=False
+    sequence=[("evaluate and look", one) for one in ("bb", "gg", "bg", "bb")],
+    cooldown=timedelta(hours=4),
+    rule_removed=False,
 )
-@example(course=[("judge and look", one) for one in ("bb", "gggbg")], cooldown=NEVER, rule_goes=False)
-@example(course=[("judge and look", one) for one in ("bb", "ggbb")], cooldown=NEVER, rule_goes=False)
-def test_for_any_course_nothing_is_told_twice_and_nothing_is_forgotten(
-    course: list[tuple[str, str | int]], cooldown: timedelta, rule_goes: bool
+@example(sequence=[("evaluate and look", one) for one in ("bb", "gggbg")], cooldown=NEVER, rule_removed=False)
+@example(sequence=[("evaluate and look", one) for one in ("bb", "ggbb")], cooldown=NEVER, rule_removed=False)
+def test_no_sequence_repeats_or_loses_a_notification(
+    sequence: list[tuple[str, str | int]], cooldown: timedelta, rule_removed: bool
 ) -> None:
-    """Two channels, each of which works or fails; a restart reads the states back."""
-    desk = Desk(cooldown)
-    for what, how in course:
-        desk.play(what, how)
-    if rule_goes:
-        desk.rules = []
-    desk.settle()
+    """Two channels that work or fail; restarts reload the states."""
+    harness = Harness(cooldown)
+    for what, how in sequence:
+        harness.play(what, how)
+    if rule_removed:
+        harness.rules = []
+    harness.settle()
 
-    state = desk.states.get(KEY)
+    state = harness.states.get(KEY)
     firing = state if state and state.status == "firing" else None
     for channel in CHANNELS:
-        notified = [(one.since, one.said) for _, name, one in desk.notified if name == channel]
-        assert len(notified) == len(set(notified)), "nothing is told twice"
-        assert [since for since, _ in notified] == sorted(since for since, _ in notified), (
-            "one incident after the other"
-        )
+        notified = [(one.since, one.kind) for _, name, one in harness.notified if name == channel]
+        assert len(notified) == len(set(notified)), "notification repeated"
+        assert [since for since, _ in notified] == sorted(since for since, _ in notified), "incidents out of order"
         for since in {since for since, _ in notified}:
-            assert since in desk.fired
-            of_it = [said for at, said in notified if at == since]
-            still = firing is not None and firing.since == since
-            assert of_it in ([["firing"]] if still else [["firing", "resolved"], ["over"]]), "its end is told"
+            assert since in harness.fired
+            kinds = [kind for at, kind in notified if at == since]
+            still_firing = firing is not None and firing.since == since
+            assert kinds in ([["firing"]] if still_firing else [["firing", "resolved"], ["over"]]), "end not reported"
         if firing:
-            assert (firing.since, "firing") in notified, "it fires, the channel works, and nobody was told"
+            assert (firing.since, "firing") in notified, "firing, but never reported"
     first: dict[datetime, datetime] = {}
-    for at, _, one in desk.notified:
+    for at, _, one in harness.notified:
         first.setdefault(one.since, at)
-    moments = [first[since] for since in sorted(first)]
-    assert all(later - earlier >= cooldown for earlier, later in pairwise(moments)), "told within the cooldown"
+    times = [first[since] for since in sorted(first)]
+    assert all(later - earlier >= cooldown for earlier, later in pairwise(times)), "notified within the cooldown"

@@ -18,8 +18,8 @@ from advertisex.cli.options import (
 from advertisex.cli.output import err, out, plain, print_json, print_table
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.channels import Channel, NotSent, channels_of
-from advertisex.monitoring.memory import evaluated_until, remembered
-from advertisex.monitoring.messages import Notice, shown, wanted, where
+from advertisex.monitoring.memory import load_evaluated_until, load_states
+from advertisex.monitoring.messages import Notice, format_expected, format_scope, format_value
 from advertisex.monitoring.rules import rules_of
 from advertisex.monitoring.states import State
 
@@ -49,8 +49,8 @@ def list_alerts(
     metrics = {rule.name: rule.metric for rule in rules_of(settings.alerts)}
     channels = [channel.name for channel in channels_of(settings.alerts.channels)]
     with opened_store(settings, read_only=True) as event_store:
-        states = remembered(event_store).values()
-        evaluated = evaluated_until(event_store)
+        states = load_states(event_store).values()
+        evaluated = load_evaluated_until(event_store)
     order = ("firing", "pending", "resolved")
     listed = sorted(
         (s for s in states if s.key.rule in metrics and (with_resolved or s.status != "resolved")),
@@ -63,8 +63,8 @@ def list_alerts(
     rows = []
     for state in listed:
         metric = metrics[state.key.rule]
-        value = shown(metric, state.value)
-        expected = wanted(state, metric, settings.alerts.bucket)
+        value = format_value(metric, state.value)
+        expected = format_expected(state, metric, settings.alerts.bucket)
         notified = ", ".join(state.notified) or "nobody"
         undelivered = "".join(f"; {name} failed: {why}" for name, why in state.undelivered.items())
         rows.append(
@@ -72,7 +72,7 @@ def list_alerts(
                 _marked(state.status),
                 state.severity,
                 state.key.rule,
-                where(state),
+                format_scope(state),
                 value,
                 expected,
                 state.since,

@@ -21,10 +21,10 @@ from advertisex.cli.output import out, print_json, print_table
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.monitoring.anomalies import DEVIATIONS
-from advertisex.monitoring.messages import shown
+from advertisex.monitoring.messages import format_value
 from advertisex.monitoring.monitor import evaluated_buckets
-from advertisex.monitoring.rules import with_bad
-from advertisex.monitoring.series import begin_of, midnight, tally
+from advertisex.monitoring.rules import flag_anomalies
+from advertisex.monitoring.series import bucket_start, midnight, tally
 from advertisex.settings import AlertSettings
 from advertisex.stores.contract import EventStore
 
@@ -58,7 +58,7 @@ def anomalies(
     for name, wanted in (("feed", feed), ("campaign", campaign)):
         if wanted is not None:
             evaluated = evaluated.filter(pl.col(name) == wanted)
-    known = with_bad(evaluated, DEVIATIONS)
+    known = flag_anomalies(evaluated, DEVIATIONS)
     found = known.filter("bad").sort("bucket", "feed", "campaign", "metric").tail(limit).select(_SHOWN)
     counts = {
         "since": first,
@@ -90,8 +90,8 @@ def _range(
     settled = store.settled()
     if settled is None:
         raise AnalysisError("nothing is stored there", hint="run `advertisex ingest` and `advertisex process` first")
-    last = begin_of(settled if until is None else min(until, settled), alerts.bucket)
-    first = midnight(last - alerts.history) if since is None else begin_of(since, alerts.bucket)
+    last = bucket_start(settled if until is None else min(until, settled), alerts.bucket)
+    first = midnight(last - alerts.history) if since is None else bucket_start(since, alerts.bucket)
     if first >= last:
         raise ConfigurationError("no bucket is over within this range", hint="widen it, or choose a smaller --bucket")
     return first, last
@@ -111,7 +111,7 @@ def _print(found: pl.DataFrame, counts: dict[str, Any], alerts: AlertSettings) -
             row["campaign"],
             row["metric"],
             *(
-                None if row[name] is None else shown(row["metric"], row[name])
+                None if row[name] is None else format_value(row["metric"], row[name])
                 for name in ("value", "expected", "low", "high")
             ),
             f"{row['score']:.1f}",

@@ -1,1 +1,1 @@
-"""Watching the flow: metrics, anomalies, alerts."""
+"""Monitoring of the pipeline: metrics, anomaly detection and alerts."""

@@ -1,15 +1,14 @@
-"""Anomalies: which buckets are far from what is expected of them, and by how much.
+"""Anomaly detection: compares each bucket with its baseline.
 
-A value is judged by its modified z-score, (value - median) / scale, after Iglewicz and Hoaglin, "How to Detect and
-Handle Outliers" (ASQC 1993), where the scale is the largest of
+A value is scored by its modified z-score, (value - median) / scale (Iglewicz and Hoaglin, "How to Detect and Handle
+Outliers", ASQC 1993). The scale is the largest of
 
-- the spread of the days before (`baseline`), in itself and as it would be at this bucket's n,
-- that of chance alone where every event comes independently (Poisson): √expected of a count,
-  √(expected / n) of a ratio,
-- a floor, below which no difference is worth a word,
+- the spread of the preceding days (`baseline`), both as measured and as expected at this bucket's n,
+- the Poisson noise of independent events: √expected for a count, √(expected / n) for a ratio,
+- a floor, below which differences are irrelevant,
 
-widened by how uncertain the median of few days is itself. Beside the score, an anomaly needs an effect that matters:
-`_LEAST`. A value of a metric that can only be too high, such as a share of rejects, is never too low.
+widened by the uncertainty of a median of few days. An anomaly must also exceed a minimum effect size (`_MIN_EFFECTS`).
+Metrics that are only bad when high, such as the reject rate, are never flagged as too low.
 """
 
 from collections.abc import Iterator
@@ -20,84 +19,84 @@ import numpy as np
 import polars as pl
 
 from advertisex.monitoring.baseline import Baseline, baseline
-from advertisex.monitoring.grid import Floats, Grid, Metric, divided
+from advertisex.monitoring.grid import Floats, Grid, Metric, ratio
 from advertisex.monitoring.series import DAY, midnight
 
-#: By default, a score from which on a value is an anomaly.
+#: Default score at which a value counts as an anomaly.
 DEVIATIONS = 5.0
 
-#: A row for each series and bucket that has a value.
+#: Schema of the evaluated buckets: one row per series and bucket that has a value.
 EVALUATED: dict[str, pl.DataType] = {
     "bucket": pl.Datetime("us"),
     "feed": pl.String(),
     "campaign": pl.String(),  # null: the feed as a whole
     "metric": pl.String(),
     "value": pl.Float64(),
-    "of": pl.Float64(),  # n: what the value is relative to
-    "own": pl.Float64(),  # the value of this bucket alone, where it was gathered from several
+    "of": pl.Float64(),  # n, the denominator of the value
+    "own": pl.Float64(),  # the value of this bucket alone, where `value` pools several buckets
     "own_of": pl.Float64(),
-    "expected": pl.Float64(),  # null while too little is known, as are those below
+    "expected": pl.Float64(),  # null without enough history, like the columns below
     "scale": pl.Float64(),
     "score": pl.Float64(),
-    "least_low": pl.Float64(),  # nearer to the expected, a difference has no effect that matters
+    "least_low": pl.Float64(),  # between these bounds, the difference is too small to matter
     "least_high": pl.Float64(),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _Least:
-    """The least effect, and the floor of the scale.
+class _MinEffect:
+    """Minimum effect size of an anomaly, and the floor of the scale.
 
     Attributes:
-        ratio: beyond so many times the expected, or below the same part of it.
-        apart: and at least so far from it, in the metric's unit.
-        both_ways: whether too low is an anomaly as well.
-        floor: of the scale, in the metric's unit.
-        floor_ratio: the same, as a part of the expected.
+        ratio: minimum factor by which a value exceeds, or falls short of, the expected value.
+        min_difference: minimum distance from the expected value, in the metric's unit.
+        two_sided: whether low values are anomalies too.
+        floor: lower bound of the scale, in the metric's unit.
+        floor_ratio: lower bound of the scale, as a fraction of the expected value.
     """
 
     ratio: float
-    apart: float = 0.0
-    both_ways: bool = True
+    min_difference: float = 0.0
+    two_sided: bool = True
     floor: float = 0.0
     floor_ratio: float = 0.05
 
 
-_LEAST: dict[Metric, _Least] = {
-    "volume": _Least(2.0, floor=1.0),
-    "ctr": _Least(2.0, floor_ratio=0.08),
-    "cvr": _Least(2.0, floor_ratio=0.08),
-    "reject_share": _Least(2.0, apart=0.05, both_ways=False, floor=0.005),
-    "duplicate_share": _Least(2.0, apart=0.05, both_ways=False, floor=0.005),
-    "delay": _Least(1.5, apart=60.0, floor=1.0),
+_MIN_EFFECTS: dict[Metric, _MinEffect] = {
+    "volume": _MinEffect(2.0, floor=1.0),
+    "ctr": _MinEffect(2.0, floor_ratio=0.08),
+    "cvr": _MinEffect(2.0, floor_ratio=0.08),
+    "reject_share": _MinEffect(2.0, min_difference=0.05, two_sided=False, floor=0.005),
+    "duplicate_share": _MinEffect(2.0, min_difference=0.05, two_sided=False, floor=0.005),
+    "delay": _MinEffect(1.5, min_difference=60.0, floor=1.0),
 }
 
-#: A difference of fewer events than these is no incident, however seldom it is.
-FEWEST = 10.0
+#: Differences of fewer events than this are ignored, however improbable.
+MIN_EVENTS = 10.0
 
-#: What is rare is judged over the last buckets in which so many clicks, conversions or messages are expected,
-ENOUGH: dict[Metric, float] = {"ctr": 60.0, "cvr": 60.0, "reject_share": 200.0, "duplicate_share": 200.0}
-#: or all of these.
-GATHERED_OVER = timedelta(hours=6)
+#: Rare events are pooled over recent buckets until this many clicks, conversions or messages are expected,
+MIN_SAMPLE: dict[Metric, float] = {"ctr": 60.0, "cvr": 60.0, "reject_share": 200.0, "duplicate_share": 200.0}
+#: but over no more than this time.
+MAX_POOLING = timedelta(hours=6)
 
-#: A silence is one when so many events should have come meanwhile: by chance alone, fewer than one in a million is as
-#: long (e⁻¹⁴, Poisson).
+#: Expected events after which a gap counts as silence: the chance of such a gap is below one in a million
+#: (e⁻¹⁴, Poisson).
 SILENT_EVENTS = 14.0
-#: Whether a feed is one that comes in nearly every bucket.
+#: Minimum fraction of non-empty buckets for silence detection.
 OCCUPIED = 0.9
 
 
 def evaluate(grid: Grid, since: datetime, until: datetime, history: timedelta) -> pl.DataFrame:
-    """Judge the buckets of one metric.
+    """Evaluate the buckets of one metric.
 
     Args:
-        grid: the metric, with the days before.
-        since: the beginning of the first bucket.
-        until: the end of the last one.
-        history: how much of what was before a day is looked at.
+        grid: the metric, including the history.
+        since: start of the first bucket.
+        until: end of the last bucket.
+        history: length of the baseline.
 
     Returns:
-        `JUDGED`, ordered by bucket. Without `score` and `least_*` for silence, which is judged as it is: a score of
+        A frame with the schema `EVALUATED`, ordered by bucket. For silence, `scale` and `least_*` are null: a score of
         `DEVIATIONS` or more is a silence.
     """
     parts = [_evaluate_day(grid, day, history // DAY) for day in _days(grid, since, until)]
@@ -109,12 +108,12 @@ def evaluate(grid: Grid, since: datetime, until: datetime, history: timedelta) -
 
 def _days(grid: Grid, since: datetime, until: datetime) -> Iterator[int]:
     first = max(0, (midnight(since) - grid.start) // DAY)
-    last = min(-((grid.start - until) // DAY), grid.x.shape[1] // grid.a_day)
+    last = min(-((grid.start - until) // DAY), grid.x.shape[1] // grid.buckets_per_day)
     yield from range(first, last)
 
 
 def _evaluate_day(grid: Grid, day: int, length: int) -> pl.DataFrame:
-    cut = slice(day * grid.a_day, (day + 1) * grid.a_day)
+    cut = slice(day * grid.buckets_per_day, (day + 1) * grid.buckets_per_day)
     values, n = grid.values()[:, cut], grid.n[:, cut]
     expected_of_day = baseline(grid, day, length)
     nothing = np.full(values.shape, np.nan)
@@ -124,73 +123,76 @@ def _evaluate_day(grid: Grid, day: int, length: int) -> pl.DataFrame:
         expected, score = _silence(grid, day, expected_of_day)
         return _frame(grid, day, values, n, expected, nothing, score, nothing, nothing)
     expected, over = expected_of_day.expected, np.ones(values.shape)
-    if grid.metric in ENOUGH:
-        values, n, expected, over = _gathered(grid, day, expected)
+    if grid.metric in MIN_SAMPLE:
+        values, n, expected, over = _pooled(grid, day, expected)
     scale = _scale(grid.metric, expected_of_day, expected, n, over)
     score = (values - expected) / scale
-    least = _LEAST[grid.metric]
-    few = 0 * n if grid.metric == "delay" else FEWEST / np.maximum(n, 1.0)
-    high = expected + np.maximum(np.maximum(few, least.apart), np.abs(expected) * (least.ratio - 1))
-    if not least.both_ways:
+    effect = _MIN_EFFECTS[grid.metric]
+    apart = 0 * n if grid.metric == "delay" else MIN_EVENTS / np.maximum(n, 1.0)
+    high = expected + np.maximum(np.maximum(apart, effect.min_difference), np.abs(expected) * (effect.ratio - 1))
+    if not effect.two_sided:
         low = np.full(values.shape, -np.inf)
     elif grid.metric == "delay":
         low = 2 * expected - high
     else:
-        low = np.minimum(expected - few, expected / least.ratio)
+        low = np.minimum(expected - apart, expected / effect.ratio)
     return _frame(grid, day, values, n, expected, scale, score, low, high)
 
 
-def _gathered(grid: Grid, day: int, expected: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Values, n and expected over so many of the last buckets that `ENOUGH` is in them, and how many these are.
+def _pooled(grid: Grid, day: int, expected: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Pool each bucket with its predecessors until `MIN_SAMPLE` is reached.
 
-    What was expected the day before is taken to be what is expected today.
+    The previous day is assumed to have the same expected values as this one.
+
+    Returns:
+        Values, n, expected values and the number of pooled buckets, each (rows, buckets of a day).
     """
-    most = max(1, GATHERED_OVER // grid.bucket)
-    start = day * grid.a_day
-    first = max(0, start - most)
-    cut = slice(first, start + grid.a_day)
+    max_buckets = max(1, MAX_POOLING // grid.bucket)
+    start = day * grid.buckets_per_day
+    first = max(0, start - max_buckets)
+    cut = slice(first, start + grid.buckets_per_day)
     x, n = grid.x[:, cut], grid.n[:, cut]
-    wanted = n * np.take(expected, np.arange(first, start + grid.a_day) % grid.a_day, axis=1)
-    enough, is_share = ENOUGH[grid.metric], grid.metric not in {"ctr", "cvr"}
-    sums = [np.cumsum(np.pad(np.nan_to_num(part), ((0, 0), (most, 0))), axis=1) for part in (x, n, wanted)]
-    end = np.arange(start - first, start - first + grid.a_day) + most
+    expected_x = n * np.take(expected, np.arange(first, start + grid.buckets_per_day) % grid.buckets_per_day, axis=1)
+    min_sample, is_share = MIN_SAMPLE[grid.metric], grid.metric not in {"ctr", "cvr"}
+    sums = [np.cumsum(np.pad(np.nan_to_num(part), ((0, 0), (max_buckets, 0))), axis=1) for part in (x, n, expected_x)]
+    end = np.arange(start - first, start - first + grid.buckets_per_day) + max_buckets
     found = [np.full(expected.shape, np.nan) for _ in range(4)]
-    for over in range(1, most + 1):
-        x_sum, n_sum, wanted_sum = (part[:, end] - part[:, end - over] for part in sums)
-        columns = (divided(x_sum, n_sum), n_sum, divided(wanted_sum, n_sum), np.full(n_sum.shape, float(over)))
-        now = np.isnan(found[3]) & (((n_sum if is_share else wanted_sum) >= enough) | (over == most))
+    for over in range(1, max_buckets + 1):
+        x_sum, n_sum, expected_sum = (part[:, end] - part[:, end - over] for part in sums)
+        columns = (ratio(x_sum, n_sum), n_sum, ratio(expected_sum, n_sum), np.full(n_sum.shape, float(over)))
+        now = np.isnan(found[3]) & (((n_sum if is_share else expected_sum) >= min_sample) | (over == max_buckets))
         for kept, column in zip(found, columns, strict=True):
             kept[now] = column[now]
-    values, n_sum, wanted_share, buckets = found
-    return values, n_sum, np.where(np.isnan(expected), np.nan, wanted_share), buckets
+    values, n_sum, expected_ratio, buckets = found
+    return values, n_sum, np.where(np.isnan(expected), np.nan, expected_ratio), buckets
 
 
 def _scale(metric: Metric, known: Baseline, expected: Floats, n: Floats, over: Floats) -> Floats:
-    least, rows = _LEAST[metric], np.maximum(n, 1.0)
+    effect, rows = _MIN_EFFECTS[metric], np.maximum(n, 1.0)
     if metric == "volume":
         parts = [known.spread * expected, np.sqrt(expected)]
     else:
-        # what was gathered from several buckets is spread as its n has it
+        # pooled values only have the spread that follows from their n
         parts = [np.where(over > 1, 0, known.spread), known.spread_one / np.sqrt(rows)]
         if metric != "delay":
             parts.append(np.sqrt(np.maximum(expected, 0.5 / rows) / rows))
-    parts.append(np.maximum(least.floor, least.floor_ratio * np.abs(expected)))
+    parts.append(np.maximum(effect.floor, effect.floor_ratio * np.abs(expected)))
     largest = np.fmax.reduce(parts)
     return np.asarray(largest * np.sqrt(1 + np.pi / 2 / known.days) + 0 * expected)
 
 
 def _silence(grid: Grid, day: int, known: Baseline) -> tuple[Floats, Floats]:
-    """What is expected, and `DEVIATIONS` times how long the silence is, as a part of one that is told.
+    """Expected values and scores of silence: `DEVIATIONS` × missed events / `SILENT_EVENTS`.
 
-    A silence may have begun the day before; what was expected then is taken to be what is expected today.
+    A silence may have started on the previous day, which is assumed to have the same expected values.
     """
     expected = np.where(known.occupied >= OCCUPIED, known.expected, np.nan)
     score = np.where(np.isnan(expected), np.nan, 0.0)
-    start = day * grid.a_day
+    start = day * grid.buckets_per_day
     for row in range(len(grid.of)):
         missed = 0.0
-        for place in range(max(0, start - grid.a_day), start + grid.a_day):
-            should = expected[row, place % grid.a_day]
+        for place in range(max(0, start - grid.buckets_per_day), start + grid.buckets_per_day):
+            should = expected[row, place % grid.buckets_per_day]
             if grid.n[row, place] == 0 or grid.x[row, place] > 0:
                 missed = 0.0
             elif not np.isnan(should):
@@ -201,9 +203,9 @@ def _silence(grid: Grid, day: int, known: Baseline) -> tuple[Floats, Floats]:
 
 
 def _frame(grid: Grid, day: int, values: Floats, n: Floats, *columns: Floats) -> pl.DataFrame:
-    cut = slice(day * grid.a_day, (day + 1) * grid.a_day)
-    own, own_of = grid.values()[:, cut], grid.n[:, cut]
-    rows, places = np.nonzero(own_of > 0)
+    cut = slice(day * grid.buckets_per_day, (day + 1) * grid.buckets_per_day)
+    own, own_n = grid.values()[:, cut], grid.n[:, cut]
+    rows, places = np.nonzero(own_n > 0)
     minutes = pl.Series(places * (grid.bucket // timedelta(minutes=1)), dtype=pl.Int64)
     frame = pl.DataFrame(
         {
@@ -213,7 +215,7 @@ def _frame(grid: Grid, day: int, values: Floats, n: Floats, *columns: Floats) ->
             "value": values[rows, places],
             "of": n[rows, places],
             "own": own[rows, places],
-            "own_of": own_of[rows, places],
+            "own_of": own_n[rows, places],
             **{name: column[rows, places] for name, column in zip(list(EVALUATED)[8:], columns, strict=True)},
         }
     )

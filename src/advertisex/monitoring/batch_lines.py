@@ -1,4 +1,4 @@
-"""One line in the log for each batch that is stored: what came, what became of it, how long it took. No user data."""
+"""Logs one line per committed batch: positions, counts and timings, but no user data."""
 
 from dataclasses import asdict
 
@@ -10,7 +10,7 @@ _LOG = structlog.get_logger("advertisex.batches")
 
 
 def log_batch(batch: Committed) -> None:
-    """Write the line of a batch."""
+    """Log a committed batch."""
     span = batch.outcome.span
     _LOG.info(
         "batch stored",

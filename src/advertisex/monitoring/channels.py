@@ -1,6 +1,6 @@
-"""Channels: where notices go. Each has a thread of its own, so that one that hangs holds up nobody.
+"""Channels that deliver notices. Each has its own thread, so a slow channel blocks nothing else.
 
-A channel has one notice under way at most. What else it is to be told meanwhile comes in the next one.
+A channel sends one notice at a time. Notifications that become due meanwhile go into the next notice.
 """
 
 import logging
@@ -22,23 +22,23 @@ from advertisex.monitoring.messages import Notice
 _LOG = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-#: A notice is tried so often, and for so many seconds; the next look at the alerts tries again.
+#: Limits on the attempts to send a notice, and on their total time. The next check of the alerts starts over.
 ATTEMPTS = 5
 SECONDS = 120.0
 
 
 class NotSent(AdvertiseXError):
-    """A channel did not take a notice."""
+    """A channel did not accept a notice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report(Generic[T]):
-    """What became of a notice.
+    """Result of sending a notice.
 
     Attributes:
-        channel: the name of the channel.
-        about: what was given along with the notice.
-        failure: why it was not taken; empty where it was.
+        channel: name of the channel.
+        about: the value passed to `Channel.send` with the notice.
+        failure: why sending failed; empty on success.
     """
 
     channel: str
@@ -47,11 +47,11 @@ class Report(Generic[T]):
 
 
 class Channel(Generic[T]):
-    """One channel.
+    """Delivers notices to one service.
 
     Args:
-        name: as it is shown: its URL, without secrets.
-        server: apprise's.
+        name: display name: the URL without secrets.
+        server: the apprise notification object.
     """
 
     def __init__(self, name: str, server: Any) -> None:
@@ -64,21 +64,30 @@ class Channel(Generic[T]):
 
     @property
     def busy(self) -> bool:
-        """Whether a notice is under way of which nothing was reported yet."""
+        """Whether a notice is in flight, or its report has not been fetched yet."""
         return self._busy
 
     def send(self, notice: Notice, about: T) -> None:
-        """Have a notice sent by and by, unless the channel is busy."""
+        """Send a notice in the background. Does nothing if the channel is busy.
+
+        Args:
+            notice: the notice.
+            about: any value; returned with the report.
+        """
         if self._busy:
             return
         if self._thread is None:
-            self._thread = Thread(target=self._work, name="alerts", daemon=True)  # the end of a run does not wait
+            self._thread = Thread(target=self._work, name="alerts", daemon=True)  # must not delay shutdown
             self._thread.start()
         self._busy = True
         self._waiting.put((notice, about))
 
     def reports(self, wait: float = 0.0) -> list[Report[T]]:
-        """What became of the notice that was under way; waits so many seconds at most."""
+        """Fetch the report on the notice in flight, if it is available.
+
+        Args:
+            wait: maximum time to wait, in seconds.
+        """
         if not self._busy:
             return []
         try:
@@ -89,27 +98,27 @@ class Channel(Generic[T]):
         return [report]
 
     def close(self) -> None:
-        """Let the thread end when it has nothing under way."""
+        """Stop the thread if it is idle."""
         try:
             self._waiting.put_nowait(None)
         except Full:
             return
 
     def send_once(self, notice: Notice) -> None:
-        """Send a notice now.
+        """Send a notice synchronously, without retries.
 
         Raises:
-            NotSent: it was not taken.
+            NotSent: the channel did not accept the notice.
         """
-        from apprise import NotifyType  # noqa: PLC0415 - slow, and often not needed
+        from apprise import NotifyType  # noqa: PLC0415 - slow to import, and often unused
 
-        with _Complaints() as complaints:
+        with _CapturedWarnings() as captured:
             try:
-                taken = self._server.notify(title=notice.title, body=notice.body, notify_type=NotifyType.WARNING)
-            except TypeError as error:  # apprise's way to say that a service of this machine is not there
-                raise NotSent(f"the notice was not sent: {error}", where=self.name) from error
-        if not taken:
-            raise NotSent(f"the notice was not sent: {complaints.text() or 'it was refused'}", where=self.name)
+                accepted = self._server.notify(title=notice.title, body=notice.body, notify_type=NotifyType.WARNING)
+            except TypeError as error:  # raised by apprise if a local service is missing
+                raise NotSent(f"could not send the notice: {error}", where=self.name) from error
+        if not accepted:
+            raise NotSent(f"could not send the notice: {captured.text() or 'rejected'}", where=self.name)
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -121,27 +130,27 @@ class Channel(Generic[T]):
                 ):
                     with attempt:
                         self.send_once(notice)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the pipeline goes on, and it is reported
+            except Exception as error:  # noqa: BLE001 - reported below; the pipeline continues
                 failure = error.what if isinstance(error, NotSent) else f"{type(error).__name__}"
-                _LOG.warning("an alert was not sent: it is tried again", channel=self.name, why=failure)
+                _LOG.warning("could not send an alert; will retry", channel=self.name, why=failure)
             self._reports.put(Report(self.name, about, failure))
 
 
-class _Complaints(logging.Handler):
-    """What apprise logs in this thread, which is the only word that it says of a failure."""
+class _CapturedWarnings(logging.Handler):
+    """Captures the warnings that apprise logs in this thread, its only report of a failure."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._of, self._said = get_ident(), list[str]()
+        self._of, self._messages = get_ident(), list[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._of:
-            self._said.append(record.getMessage())
+            self._messages.append(record.getMessage())
 
     def text(self) -> str:
-        return " ".join("; ".join(self._said).split())
+        return " ".join("; ".join(self._messages).split())
 
-    def __enter__(self) -> "_Complaints":
+    def __enter__(self) -> "_CapturedWarnings":
         logging.getLogger("apprise").addHandler(self)
         return self
 
@@ -150,20 +159,20 @@ class _Complaints(logging.Handler):
 
 
 def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
-    """The channels that the settings name.
+    """Create the channels from the settings.
 
     Raises:
-        ConfigurationError: one of them is no URL of apprise; only its scheme is told.
+        ConfigurationError: a URL is not supported by apprise. The error only shows its scheme.
     """
     if not urls:
         return []
-    logging.getLogger("apprise").propagate = False  # its warnings are in our reports
+    logging.getLogger("apprise").propagate = False  # we report its warnings
     found: list[Channel[Any]] = []
     for number, url in enumerate(urls, 1):
         text = url.get_secret_value()
         server = _server(text)
         if server is None:
-            raise _no_channel(number, text)
+            raise _invalid_channel(number, text)
         shown = urlsplit(server.url(privacy=True))
         name = f"{shown.scheme}://{shown.netloc}"  # the path of a webhook may be a secret
         same = sum(one.name.partition(" #")[0] == name for one in found)
@@ -172,20 +181,20 @@ def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
 
 
 def _server(url: str) -> Any:
-    """Apprise's server of a URL, or None where it has none."""
-    import apprise  # noqa: PLC0415 - slow, and often not needed
+    """Create the apprise object for a URL; None if the URL is not supported."""
+    import apprise  # noqa: PLC0415 - slow to import, and often unused
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it imports all of its services, some of which warn
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports every service, and some of them warn
         server: Any = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if server is not None:
-        server.notify_format = apprise.NotifyFormat.TEXT  # mail as HTML would take < for the begin of a tag
+        server.notify_format = apprise.NotifyFormat.TEXT  # HTML mail would interpret < as a tag
     return server
 
 
-def _no_channel(number: int, url: str) -> ConfigurationError:
-    """Why a URL is no channel; it may hold a password, so only its scheme is told."""
-    from apprise.manager_plugins import NotificationManager  # noqa: PLC0415 - as apprise
+def _invalid_channel(number: int, url: str) -> ConfigurationError:
+    """The error for an unsupported URL. It only shows the scheme, since the URL may contain a password."""
+    from apprise.manager_plugins import NotificationManager  # noqa: PLC0415 - slow to import
 
     scheme, is_url, _ = url.partition("://")
     where = f"setting alerts.channels: number {number}{f', {scheme}://…,' if is_url else ''}"
@@ -193,7 +202,7 @@ def _no_channel(number: int, url: str) -> ConfigurationError:
     service = services[scheme] if is_url and scheme in services else None
     if service is not None and not service.enabled:
         needs = service.requirements["details"] or ", ".join(service.requirements["packages_required"])
-        return ConfigurationError(f"{where} cannot be used on this machine", hint=f"it says: {needs}")
+        return ConfigurationError(f"{where} cannot be used on this machine", hint=f"apprise requires: {needs}")
     return ConfigurationError(
-        f"{where} is no channel", hint="write it as docs/monitoring.md shows, or as apprise's list of services does"
+        f"{where} is not a valid channel URL", hint="see docs/monitoring.md, or apprise's list of services"
     )

@@ -1,4 +1,4 @@
-"""What is watched, as arrays: one row for each feed or campaign, one column for each bucket, whole days."""
+"""Metrics as arrays: one row per feed or campaign, one column per bucket, padded to whole days."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,12 @@ from advertisex.monitoring.series import DAY, midnight
 Metric = Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"]
 Floats = npt.NDArray[np.float64]
 
+#: Only the largest campaigns are monitored; smaller ones have too few events to tell an anomaly from noise.
+MAX_CAMPAIGNS = 500
 
-#: So many campaigns are watched, those with most events: of smaller ones, chance is all that could be seen.
-CAMPAIGNS = 500
 
-
-class Of(NamedTuple):
-    """Whose series it is: a feed's, or that of one campaign in it."""
+class SeriesKey(NamedTuple):
+    """Identifies a series: a feed, or one campaign of a feed."""
 
     feed: str
     campaign: str | None
@@ -28,70 +27,70 @@ class Of(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """One metric. Its value in a bucket is x / n, and there is none where n is 0.
+    """One metric. Its value in a bucket is x / n; a bucket with n = 0 has no value.
 
     Attributes:
-        metric: which.
-        of: whose each row is.
-        start: midnight (UTC) before the first bucket.
-        bucket: its length.
-        x: f64, (rows, buckets).
-        n: f64, the same shape: what x is relative to; 1 for a count.
+        metric: the metric.
+        of: the series of each row.
+        start: midnight (UTC) at or before the first bucket.
+        bucket: length of a bucket.
+        x: numerator, f64, (rows, buckets).
+        n: denominator, same dtype and shape; 1 for a count.
     """
 
     metric: Metric
-    of: Sequence[Of]
+    of: Sequence[SeriesKey]
     start: datetime
     bucket: timedelta
     x: Floats
     n: Floats
 
     @property
-    def a_day(self) -> int:
-        """How many buckets a day has."""
+    def buckets_per_day(self) -> int:
+        """Number of buckets in a day."""
         return DAY // self.bucket
 
     def values(self) -> Floats:
-        """The ratio x / n; NaN where there is none."""
-        return divided(self.x, self.n)
+        """The ratio x / n; NaN where n is 0."""
+        return ratio(self.x, self.n)
 
 
-def divided(x: Floats, n: Floats) -> Floats:
-    """The ratio x / n; NaN where n is not above 0."""
+def ratio(x: Floats, n: Floats) -> Floats:
+    """The ratio x / n; NaN unless n > 0."""
     return np.asarray(np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0))
 
 
 def grids(tallies: pl.DataFrame, until: datetime, bucket: timedelta) -> list[Grid]:
-    """The grids of every metric; a series begins with the first bucket in which something came.
+    """Build the grid of every metric. A series starts at its first non-empty bucket.
 
     Args:
-        tallies: `series.TALLY`.
-        until: where they end; a bucket begins then.
-        bucket: its length.
+        tallies: a frame with the schema `series.TALLY`.
+        until: end of the last bucket.
+        bucket: length of a bucket.
     """
     if tallies.is_empty():
         return []
-    board = _Board(tallies, until, bucket)
-    whole = board.rows(of_campaigns=False)
-    events = [*whole, *board.rows(of_campaigns=True)]
+    index = _TallyIndex(tallies, until, bucket)
+    whole = index.rows(of_campaigns=False)
+    events = [*whole, *index.rows(of_campaigns=True)]
     clicks = [of for of in events if of.feed == "clicks"]
     seen = [of._replace(feed="impressions") for of in clicks]
-    count, come = board.column("events", events), board.column("events", whole)
-    read = board.column("read", whole)
-    delay = board.column("delay", whole)
+    count, come = index.column("events", events), index.column("events", whole)
+    read = index.column("read", whole)
+    delay = index.column("delay", whole)
     return [
-        board.grid("volume", events, count, board.begun(count)),
-        board.grid("silence", whole, np.maximum(come, read), board.begun(np.maximum(come, read))),
-        board.grid("ctr", clicks, board.column("clicks", clicks), board.column("events", seen)),
-        board.grid("cvr", clicks, board.column("conversions", clicks), board.column("clicks", clicks)),
-        board.grid("reject_share", whole, board.column("rejected", whole), read),
-        board.grid("duplicate_share", whole, board.column("duplicate", whole), read),
-        board.grid("delay", whole, delay * come, come),
+        index.grid("volume", events, count, index.active(count)),
+        index.grid("silence", whole, np.maximum(come, read), index.active(np.maximum(come, read))),
+        index.grid("ctr", clicks, index.column("clicks", clicks), index.column("events", seen)),
+        index.grid("cvr", clicks, index.column("conversions", clicks), index.column("clicks", clicks)),
+        index.grid("reject_share", whole, index.column("rejected", whole), read),
+        index.grid("duplicate_share", whole, index.column("duplicate", whole), read),
+        index.grid("delay", whole, delay * come, come),
     ]
 
 
-class _Board:
-    """Finds the cells of tallies."""
+class _TallyIndex:
+    """Looks up tallies by series and bucket."""
 
     def __init__(self, tallies: pl.DataFrame, until: datetime, bucket: timedelta) -> None:
         first = tallies["bucket"].min()
@@ -104,18 +103,20 @@ class _Board:
         self._tallies = known.with_columns(place=place)
         self._keys = known.group_by("feed", "campaign").agg(pl.col("events").sum()).sort("feed", "campaign")
 
-    def rows(self, *, of_campaigns: bool) -> list[Of]:
-        """Feeds as a whole, or the larger campaigns of feeds."""
+    def rows(self, *, of_campaigns: bool) -> list[SeriesKey]:
+        """The series of whole feeds, or of the largest campaigns."""
         if not of_campaigns:
             keys = self._keys.filter(pl.col("campaign").is_null())
         else:
             named = self._keys.filter(pl.col("campaign").is_not_null())
-            largest = named.group_by("campaign").agg(pl.col("events").sum()).sort("events", "campaign").tail(CAMPAIGNS)
+            largest = (
+                named.group_by("campaign").agg(pl.col("events").sum()).sort("events", "campaign").tail(MAX_CAMPAIGNS)
+            )
             keys = named.join(largest, on="campaign", how="semi", maintain_order="left")
-        return [Of(feed, campaign) for feed, campaign, _ in keys.rows()]
+        return [SeriesKey(feed, campaign) for feed, campaign, _ in keys.rows()]
 
-    def column(self, name: str, of: Sequence[Of]) -> Floats:
-        """One column of the tallies by row and bucket; 0 where nothing came."""
+    def column(self, name: str, of: Sequence[SeriesKey]) -> Floats:
+        """One column of the tallies as (rows, buckets); 0 in empty buckets."""
         cells = np.zeros((len(of), self._length))
         rows = pl.DataFrame(
             {"feed": [o.feed for o in of], "campaign": [o.campaign for o in of], "row": range(len(of))},
@@ -125,11 +126,11 @@ class _Board:
         cells[found["row"].to_numpy(), found["place"].to_numpy()] = found[name].to_numpy()
         return cells
 
-    def begun(self, cells: Floats) -> Floats:
-        """1 from the first bucket in which something came up to the last one that is over, else 0."""
-        begun = (np.cumsum(cells, axis=1) > 0).astype(np.float64)
-        begun[:, self._until :] = 0
-        return begun
+    def active(self, cells: Floats) -> Floats:
+        """1 from the first non-empty bucket of a row to the last complete bucket, else 0."""
+        active = (np.cumsum(cells, axis=1) > 0).astype(np.float64)
+        active[:, self._until :] = 0
+        return active
 
-    def grid(self, metric: Metric, of: Sequence[Of], x: Floats, n: Floats) -> Grid:
+    def grid(self, metric: Metric, of: Sequence[SeriesKey], x: Floats, n: Floats) -> Grid:
         return Grid(metric, of, self._start, self._bucket, x, n)

@@ -1,4 +1,4 @@
-"""How alerts stand, kept in the store, so that a restart neither repeats nor forgets."""
+"""Persists alert states as notes in the store, so a restart neither repeats nor loses a notification."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,18 +11,23 @@ from advertisex.monitoring.states import State, States
 from advertisex.stores.contract import EventStore
 
 _ALERTS, _EVALUATED = "alerts", "alerts-judged"
-#: A store may limit the length of keys.
-_LONGEST = 100
+#: Stores may limit the length of keys.
+_MAX_KEY_BYTES = 100
 
 
-def remembered(store: EventStore) -> dict[Key, State]:
-    """The states of all alerts."""
+def load_states(store: EventStore) -> dict[Key, State]:
+    """Load the states of all alerts."""
     states = (msgspec.json.decode(document, type=State) for document in store.notes(_ALERTS).values())
     return {state.key: state for state in states}
 
 
-def remember(store: EventStore, before: States, after: States) -> None:
-    """Write what has changed.
+def save_states(store: EventStore, before: States, after: States) -> None:
+    """Save the states that have changed.
+
+    Args:
+        store: the event store.
+        before: the states as last saved.
+        after: the new states.
 
     Raises:
         StoreError: the store cannot be written.
@@ -33,14 +38,14 @@ def remember(store: EventStore, before: States, after: States) -> None:
         store.take_note(_ALERTS, changed)
 
 
-def evaluated_until(store: EventStore) -> datetime | None:
-    """Up to when buckets were judged."""
+def load_evaluated_until(store: EventStore) -> datetime | None:
+    """Load the end of the last evaluated bucket; None before the first evaluation."""
     notes: Mapping[str, bytes] = store.notes(_EVALUATED)
     return msgspec.json.decode(notes["until"], type=datetime) if "until" in notes else None
 
 
-def evaluate_until(store: EventStore, until: datetime) -> None:
-    """Write up to when buckets were judged; after the states, so that none is passed over.
+def save_evaluated_until(store: EventStore, until: datetime) -> None:
+    """Save the end of the last evaluated bucket. Save the states first, so that a crash skips no bucket.
 
     Raises:
         StoreError: the store cannot be written.
@@ -50,6 +55,6 @@ def evaluate_until(store: EventStore, until: datetime) -> None:
 
 def _name(key: Key) -> str:
     campaign = key.campaign or ""
-    if len(campaign.encode()) > _LONGEST:
+    if len(campaign.encode()) > _MAX_KEY_BYTES:
         campaign = sha256(campaign.encode()).hexdigest()
     return f"{key.rule}/{key.feed}/{campaign}"

@@ -1,6 +1,6 @@
-"""What is measured while events flow, by the names that Prometheus recommends: units in the name, counters `_total`.
+"""Prometheus metrics. Names follow its conventions: base units in the name, `_total` for counters.
 
-docs/monitoring.md lists every metric.
+docs/run.md lists every metric.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,38 +24,38 @@ from advertisex.batches import Partition
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # Prometheus does not use them, and each would double a series
+disable_created_metrics()  # type: ignore[no-untyped-call]  # unused by Prometheus, and doubles the series
 
-#: Seconds of a batch's work.
+#: Upper bounds of the batch duration, in seconds.
 _WORK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-#: Seconds between an event and its ingestion; less than 0 is a clock that is ahead.
+#: Upper bounds of the delay between an event and its ingestion, in seconds; up to 0 means a clock that is ahead.
 _DELAY_BUCKETS: Final = (0.0, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0)
 _OUTCOMES = ("stored", "duplicate", "filtered", "rejected", "erased")
 
 
 class Metrics:
-    """Every metric of one process, in a registry of its own.
+    """The metrics of one process, in a separate registry.
 
     Args:
-        store: whose retries are told.
+        store: the store whose retries are reported.
     """
 
     def __init__(self, store: EventStore) -> None:
         self.registry = CollectorRegistry()
         self._messages = Counter(
-            "advertisex_messages", "Messages that were read and accounted for.", ["feed", "outcome"],
+            "advertisex_messages", "Messages processed, by outcome.", ["feed", "outcome"],
             registry=self.registry,
         )  # fmt: skip
         self._redelivered = Counter(
-            "advertisex_redelivered_messages", "Positions seen again after a crash, counted before.", ["feed"],
+            "advertisex_redelivered_messages", "Messages processed again after a crash; already counted.", ["feed"],
             registry=self.registry,
         )  # fmt: skip
-        self._refused = Counter(
-            "advertisex_refused_messages", "Rejected and filtered messages.", ["feed", "kind", "reason"],
+        self._rejected = Counter(
+            "advertisex_refused_messages", "Rejected and filtered messages, by reason.", ["feed", "kind", "reason"],
             registry=self.registry,
         )  # fmt: skip
         self._work = Histogram(
-            "advertisex_batch_duration_seconds", "Work on a batch; reading includes the wait for a message.", ["stage"],
+            "advertisex_batch_duration_seconds", "Time per batch and stage; reading includes waiting.", ["stage"],
             buckets=_WORK_BUCKETS, registry=self.registry,
         )  # fmt: skip
         self._sizes = Histogram(
@@ -63,43 +63,41 @@ class Metrics:
             buckets=(1, 10, 100, 1_000, 10_000, 100_000, 1_000_000), registry=self.registry,
         )  # fmt: skip
         self._committed = Gauge(
-            "advertisex_last_commit_timestamp_seconds", "When a batch was last stored.", ["topic", "partition"],
+            "advertisex_last_commit_timestamp_seconds", "Time of the last commit.", ["topic", "partition"],
             registry=self.registry,
         )  # fmt: skip
         self._lag = Gauge(
-            "advertisex_lag_messages", "Messages in the log that are not processed yet.", ["topic", "partition"],
+            "advertisex_lag_messages", "Messages in the log that are not yet processed.", ["topic", "partition"],
             registry=self.registry,
         )  # fmt: skip
-        self._log_size = Gauge(
-            "advertisex_log_size_bytes", "What the embedded log takes on disk.", registry=self.registry
-        )
+        self._log_size = Gauge("advertisex_log_size_bytes", "Size of the embedded log on disk.", registry=self.registry)
         self._ingested = Counter(
-            "advertisex_ingested_messages", "Messages that this process appended to the log.", ["feed"],
+            "advertisex_ingested_messages", "Messages appended to the log by this process.", ["feed"],
             registry=self.registry,
         )  # fmt: skip
         self._source_failures = Counter(
-            "advertisex_source_failures", "Failures of sources, as reported.", ["feed"], registry=self.registry
+            "advertisex_source_failures", "Failures of sources.", ["feed"], registry=self.registry
         )
         self._monitoring_failures = Counter(
-            "advertisex_monitoring_failures", "Looks at the log or the store that failed.", registry=self.registry
+            "advertisex_monitoring_failures", "Failed checks of the log or the store.", registry=self.registry
         )
-        Info("advertisex", "The program.", registry=self.registry).info({"version": version("advertisex")})
+        Info("advertisex", "Version of AdvertiseX.", registry=self.registry).info({"version": version("advertisex")})
         ProcessCollector(registry=self.registry)
         self._delays = _Delays()
         self.registry.register(self._delays)
         self.registry.register(_Retries(store))
 
     def committed(self, batch: Committed) -> None:
-        """Count a batch that is stored."""
+        """Count a committed batch."""
         outcome, counts = batch.outcome, batch.counts
         for name in _OUTCOMES:
             self._messages.labels(outcome.feed, name).inc(getattr(counts, name))
         self._redelivered.labels(outcome.feed).inc(counts.redelivered)
         reasons = outcome.rejects.group_by("kind", "reason").len()
         for kind, reason, count in reasons.iter_rows():
-            self._refused.labels(outcome.feed, kind, reason).inc(count)
-        if store_refused := counts.filtered + counts.rejected - outcome.rejects.height:
-            self._refused.labels(outcome.feed, "rejected", "store_refused").inc(store_refused)
+            self._rejected.labels(outcome.feed, kind, reason).inc(count)
+        if rejected_by_store := counts.filtered + counts.rejected - outcome.rejects.height:
+            self._rejected.labels(outcome.feed, "rejected", "store_refused").inc(rejected_by_store)
         for stage in ("read", "process", "commit"):
             self._work.labels(stage).observe(getattr(batch.seconds, stage))
         self._sizes.observe(outcome.read)
@@ -108,19 +106,19 @@ class Metrics:
         self._delays.observe(outcome.feed, delays)
 
     def ingested(self, feed: str, messages: int) -> None:
-        """Count messages that were appended to the log."""
+        """Count messages appended to the log."""
         self._ingested.labels(feed).inc(messages)
 
     def source_failed(self, feed: str) -> None:
-        """Count a failure of a source."""
+        """Count a source failure."""
         self._source_failures.labels(feed).inc()
 
-    def look_failed(self) -> None:
-        """Count a failure of the monitoring itself."""
+    def monitoring_failed(self) -> None:
+        """Count a failed check of the log or the store."""
         self._monitoring_failures.inc()
 
-    def stands(self, lags: Mapping[Partition, int], log_size: int | None) -> None:
-        """Take note how far processing is behind the log, and how large that is."""
+    def set_lag(self, lags: Mapping[Partition, int], log_size: int | None) -> None:
+        """Set the processing lag of each partition, and the size of the log in bytes if known."""
         for partition, lag in lags.items():
             self._lag.labels(partition.topic, partition.partition).set(lag)
         if log_size is not None:
@@ -128,23 +126,26 @@ class Metrics:
 
 
 class _Delays:
-    """The histogram of delays, filled by whole columns: a call for each event would cost more than storing it."""
+    """Histogram of event delays, filled per batch: one call per event would cost more than storing the event."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[np.ndarray, float]] = {}
 
     def observe(self, feed: str, seconds: pl.Series) -> None:
-        """Count the delays of a batch's events (f64, seconds)."""
+        """Add the delays of a batch (f64, seconds)."""
         values = seconds.to_numpy()
-        places = np.searchsorted(np.array(_DELAY_BUCKETS), values, side="left")  # a bucket holds its upper bound
+        places = np.searchsorted(np.array(_DELAY_BUCKETS), values, side="left")  # upper bounds are inclusive
         counts = np.bincount(places, minlength=len(_DELAY_BUCKETS) + 1)
         before, total = self._seen.get(feed, (np.zeros_like(counts), 0.0))
-        self._seen[feed] = (before + counts, total + float(values.clip(0.0).sum()))  # a sum of a histogram never falls
+        self._seen[feed] = (
+            before + counts,
+            total + float(values.clip(0.0).sum()),
+        )  # the sum must not decrease
 
     def collect(self) -> Iterator[Metric]:
-        """The histogram, as the registry asks for it."""
+        """Collect the histogram; called by the registry."""
         family = HistogramMetricFamily(
-            "advertisex_event_delay_seconds", "From an accepted event to its ingestion.", labels=["feed"]
+            "advertisex_event_delay_seconds", "Time between an accepted event and its ingestion.", labels=["feed"]
         )
         bounds = [*map(str, _DELAY_BUCKETS), "+Inf"]
         for feed, (counts, total) in list(self._seen.items()):
@@ -153,13 +154,13 @@ class _Delays:
 
 
 class _Retries:
-    """Asks the store how often it tried again."""
+    """Counter of the store's retries."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
     def collect(self) -> Iterator[Metric]:
-        """The counter, as the registry asks for it."""
+        """Collect the counter; called by the registry."""
         yield CounterMetricFamily(
-            "advertisex_store_retries", "Requests to the store that were tried again.", value=self._store.retries
+            "advertisex_store_retries", "Retried requests to the store.", value=self._store.retries
         )

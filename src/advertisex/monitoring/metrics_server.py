@@ -1,4 +1,4 @@
-"""`/metrics` over HTTP, for Prometheus."""
+"""HTTP server of `/metrics` for Prometheus."""
 
 import errno
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from advertisex.errors import ConfigurationError
 
 @contextmanager
 def serving(registry: CollectorRegistry, host: str, port: int) -> Iterator[str]:
-    """Serve the metrics of a registry from a thread of its own, as long as the block runs.
+    """Serve the metrics of a registry from a background thread until the block exits.
 
     Args:
-        registry: what is served.
-        host: the address to listen on.
-        port: 0 for a free one.
+        registry: the registry.
+        host: address to listen on.
+        port: port to listen on; 0 picks a free one.
 
     Yields:
         The URL of the metrics.
 
     Raises:
-        ConfigurationError: the address is none of ours, or the port is taken.
+        ConfigurationError: the address is not available, or the port is in use.
     """
     try:
         server, thread = start_http_server(port, addr=host, registry=registry)
@@ -31,7 +31,7 @@ def serving(registry: CollectorRegistry, host: str, port: int) -> Iterator[str]:
         raise ConfigurationError(
             f"cannot serve metrics: {error.strerror or error}",
             where=f"{host}:{port}",
-            hint="name another port with --metrics-port" if taken else "check the setting metrics.host",
+            hint="choose another port with --metrics-port" if taken else "check the setting metrics.host",
         ) from error
     shown = f"[{host}]" if ":" in host else host
     try:

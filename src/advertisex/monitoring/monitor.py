@@ -1,4 +1,4 @@
-"""The monitor: looks at the store every so often, and tells who is to know."""
+"""The monitor: evaluates new buckets periodically, updates the alerts and sends notices."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,31 +12,31 @@ from advertisex.logs.contract import EventLog
 from advertisex.monitoring.anomalies import EVALUATED, evaluate
 from advertisex.monitoring.channels import Channel, channels_of
 from advertisex.monitoring.grid import grids
-from advertisex.monitoring.memory import evaluate_until, evaluated_until, remember, remembered
+from advertisex.monitoring.memory import load_evaluated_until, load_states, save_evaluated_until, save_states
 from advertisex.monitoring.messages import notice
-from advertisex.monitoring.rules import Evaluation, Key, evaluations, of_lag, rules_of
-from advertisex.monitoring.series import History, begin_of
-from advertisex.monitoring.states import Due, State, cleared, delivered, due, failed, incidents, step
+from advertisex.monitoring.rules import Evaluation, Key, evaluate_lag, evaluations, rules_of
+from advertisex.monitoring.series import History, bucket_start
+from advertisex.monitoring.states import Due, State, delivered, due, expire, failed, incidents, step
 from advertisex.settings import AlertSettings
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
 
-#: What was appended so shortly before may not be seen in the log yet.
+#: Messages appended within this time may not be visible in the log yet.
 _SETTLING = timedelta(seconds=30)
 
 
 class Monitor:
-    """Judges what came in, bucket by bucket, and has alerts sent.
+    """Evaluates the alert rules and sends notices.
 
-    It belongs to one thread. One monitor looks at a store; a second one would tell everything again.
+    Not thread-safe. Run only one monitor per store; a second one would send every notice twice.
 
     Args:
-        store: what is looked at; the states of alerts are kept there.
+        store: the store to monitor; it also keeps the alert states.
         settings: rules and channels.
 
     Raises:
-        ConfigurationError: a rule or a channel is wrong.
+        ConfigurationError: a rule or a channel is invalid.
     """
 
     def __init__(self, store: EventStore, settings: AlertSettings) -> None:
@@ -45,69 +45,72 @@ class Monitor:
         self._channels: Sequence[Channel[list[Due]]] = channels_of(settings.channels)
         self._history = History(settings.bucket, settings.history)
         self._states: dict[Key, State] | None = None
-        self._noted: dict[
-            Key, State
-        ] = {}  # what was written last; it lacks what was reported since where writing failed
+        self._saved: dict[Key, State] = {}  # differs from `_states` after a failed write
         self._evaluated: datetime | None = None
 
     def look(self, now: datetime, reached: datetime) -> dict[Key, State]:
-        """Judge the buckets that are over and not judged yet, and have sent what is to be told.
+        """Evaluate the buckets that have ended since the last call, and send the notices that are due.
 
-        Sending is left to threads; what became of it is seen by a later look.
+        Notices are sent in the background; a later call records the results.
 
         Args:
-            now: UTC without a zone.
-            reached: what was ingested before then is processed; see `reached`. No bucket beyond it is judged.
+            now: current time, naive UTC.
+            reached: ingestion time up to which everything is processed; see `reached`. Later buckets are not
+                evaluated.
 
         Returns:
-            How alerts stand.
+            The state of each alert.
 
         Raises:
-            StoreError: the store cannot be read or written; the next look makes up for it.
+            StoreError: the store cannot be read or written. The next call catches up.
         """
-        before = self._known()
-        after = self._states = self._reported(before, now, monotonic())
-        until = begin_of(min(now - _SETTLING, reached), self._settings.bucket)
+        before = self._current()
+        after = self._states = self._apply_reports(before, now, monotonic())
+        until = bucket_start(min(now - _SETTLING, reached), self._settings.bucket)
         evaluated = self._evaluated_from(until)
         found = self._evaluations(evaluated, until) if evaluated < until else []
-        found += of_lag(self._rules, begin_of(now, self._settings.bucket), (now - reached).total_seconds())
+        found += evaluate_lag(self._rules, bucket_start(now, self._settings.bucket), (now - reached).total_seconds())
         severities = {rule.name: rule.severity for rule in self._rules}
         after = step(after, found, severities, self._settings.pending, self._settings.cooldown)
-        after = cleared(after, [rule.name for rule in self._rules], max(evaluated, until))
+        after = expire(after, [rule.name for rule in self._rules], max(evaluated, until))
         metrics = {rule.name: rule.metric for rule in self._rules}
         after = {key: replace(state, metric=metrics.get(key.rule, state.metric)) for key, state in after.items()}
-        self._remember(after)
-        self._say_changes(before, after)
+        self._save(after)
+        self._log_changes(before, after)
         if evaluated < until:
-            evaluate_until(self._store, until)
+            save_evaluated_until(self._store, until)
             self._evaluated = until
         self._send(now)
         return dict(after)
 
     def close(self, now: datetime, wait: float = 5.0) -> None:
-        """End: wait so many seconds at most, for all channels together, for what is being sent, and remember what was.
+        """Wait for notices in flight, save the states and close the channels.
+
+        Args:
+            now: current time, naive UTC.
+            wait: maximum time to wait for all channels together, in seconds.
 
         Raises:
-            StoreError: the store cannot be written; then what was sent last may be sent again.
+            StoreError: the store cannot be written. The last notices may be sent again.
         """
         try:
-            self._states = self._reported(self._known(), now, monotonic() + wait)
-            self._remember(self._states)
+            self._states = self._apply_reports(self._current(), now, monotonic() + wait)
+            self._save(self._states)
         finally:
             for channel in self._channels:
                 channel.close()
 
-    def _known(self) -> dict[Key, State]:
+    def _current(self) -> dict[Key, State]:
         if self._states is None:
-            self._states = self._noted = remembered(self._store)
+            self._states = self._saved = load_states(self._store)
         return self._states
 
-    def _remember(self, states: dict[Key, State]) -> None:
-        remember(self._store, self._noted, states)
-        self._states = self._noted = states
+    def _save(self, states: dict[Key, State]) -> None:
+        save_states(self._store, self._saved, states)
+        self._states = self._saved = states
 
-    def _reported(self, states: dict[Key, State], now: datetime, deadline: float) -> dict[Key, State]:
-        """The states after what the channels report, all of them up to one moment of the monotonic clock."""
+    def _apply_reports(self, states: dict[Key, State], now: datetime, deadline: float) -> dict[Key, State]:
+        """Apply the channels' reports, waiting for them until the deadline (monotonic clock)."""
         for channel in self._channels:
             for report in channel.reports(max(0.0, deadline - monotonic())):
                 if report.failure:
@@ -117,21 +120,23 @@ class Monitor:
         return states
 
     def _evaluated_from(self, until: datetime) -> datetime:
-        """The first look ever judges just so many buckets that what is wrong now is told at once."""
+        """Start of the next evaluation. The first one covers just enough buckets for an alert to fire immediately."""
         if self._evaluated is None:
-            self._evaluated = evaluated_until(self._store) or until - self._settings.pending * self._settings.bucket
+            self._evaluated = (
+                load_evaluated_until(self._store) or until - self._settings.pending * self._settings.bucket
+            )
         return max(self._evaluated, until - self._settings.history)
 
     def _evaluations(self, since: datetime, until: datetime) -> list[Evaluation]:
         self._history.extend(self._store, until)
         return evaluations(self._rules, evaluated_buckets(self._history.tallies, since, until, self._settings))
 
-    def _say_changes(self, before: dict[Key, State], after: dict[Key, State]) -> None:
+    def _log_changes(self, before: dict[Key, State], after: dict[Key, State]) -> None:
         for key, state in after.items():
             known = {(old.status, old.since) for old in incidents(before.get(key))}
             if state.status != "pending" and (state.status, state.since) not in known:
-                say = _LOG.warning if state.status == "firing" else _LOG.info
-                say(
+                log = _LOG.warning if state.status == "firing" else _LOG.info
+                log(
                     f"alert {state.status}",
                     rule=key.rule,
                     feed=key.feed,
@@ -142,16 +147,16 @@ class Monitor:
                 )
 
     def _send(self, now: datetime) -> None:
-        states = self._known()
+        states = self._current()
         metrics = {rule.name: rule.metric for rule in self._rules}
-        metrics |= {key.rule: state.metric for key, state in states.items() if state.metric}  # of rules that are gone
+        metrics |= {key.rule: state.metric for key, state in states.items() if state.metric}  # including removed rules
         for channel in self._channels:
             notified = (
                 [] if channel.busy else [one for one in due(states, channel.name, now) if one.key.rule in metrics]
             )
             if notified:
-                meant = {one.key: _incident(states[one.key], one) for one in notified}
-                channel.send(notice(meant, notified, metrics, self._settings.bucket), notified)
+                incident_of = {one.key: _incident(states[one.key], one) for one in notified}
+                channel.send(notice(incident_of, notified, metrics, self._settings.bucket), notified)
 
 
 def _incident(state: State, one: Due) -> State:
@@ -159,23 +164,36 @@ def _incident(state: State, one: Due) -> State:
 
 
 def evaluated_buckets(tallies: pl.DataFrame, since: datetime, until: datetime, settings: AlertSettings) -> pl.DataFrame:
-    """Every metric of the buckets from since to until, judged by what was before: `anomalies.JUDGED`."""
+    """Evaluate every metric of the buckets between two times.
+
+    Args:
+        tallies: a frame with the schema `series.TALLY`, including the history.
+        since: start of the first bucket.
+        until: end of the last bucket.
+        settings: length of a bucket and of the history.
+
+    Returns:
+        A frame with the schema `anomalies.EVALUATED`.
+    """
     found = [evaluate(grid, since, until, settings.history) for grid in grids(tallies, until, settings.bucket)]
     return pl.concat(found) if found else pl.DataFrame(schema=EVALUATED)
 
 
 def reached(log: EventLog, store: EventStore, topics: Sequence[str], now: datetime) -> datetime:
-    """Up to when everything that was ingested is processed: now, unless messages wait.
+    """The ingestion time up to which all messages are processed.
 
     Args:
-        log: where messages wait.
-        store: its ledger says up to where they were processed.
-        topics: those of the feeds.
-        now: before this is called, UTC without a zone.
+        log: the event log.
+        store: the store, whose ledger has the processed offsets.
+        topics: topics of the feeds.
+        now: current time, naive UTC, taken before this call.
+
+    Returns:
+        The ingestion time of the oldest unprocessed message, or `now` if there is none.
 
     Raises:
-        LogError: the log cannot be asked.
-        StoreError: nor the store.
+        LogError: the log cannot be read.
+        StoreError: the store cannot be read.
     """
     ends, done = log.end_offsets(), store.positions()
     oldest = now

@@ -1,4 +1,4 @@
-"""Everything that watches a process which goes on for ever: a line for each batch, metrics, and alerts."""
+"""Monitoring of a running process: a log line per batch, metrics and alerts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,9 +20,9 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.stamp import utc_now
 
 _LOG = structlog.get_logger(__name__)
-#: Seconds between two looks at the end of the log.
+#: Seconds between updates of the lag metrics.
 _LAG_SECONDS = 5.0
-#: Seconds between two looks whether a bucket of time is over.
+#: Seconds between checks for a completed bucket.
 _LOOK_SECONDS = 10.0
 
 OpenLog = Callable[[], EventLog]
@@ -30,18 +30,18 @@ OpenLog = Callable[[], EventLog]
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Told what happens.
+    """Receives the events of a running process.
 
     Attributes:
-        metrics: that are served.
-        lines: whether each batch is a line in the log.
+        metrics: the metrics to update.
+        lines: whether to log each batch.
     """
 
     metrics: Metrics
     lines: bool
 
     def committed(self, batch: Committed) -> None:
-        """Take note of a batch that is stored."""
+        """Record a committed batch."""
         self.metrics.committed(batch)
         if self.lines:
             log_batch(batch)
@@ -51,18 +51,18 @@ class Observer:
 def observing(
     settings: Settings, store: EventStore, open_log: OpenLog, processing: Processing, *, lines: bool, alerts: bool
 ) -> Iterator[Observer]:
-    """Watch as long as the block runs.
+    """Serve metrics and evaluate alerts until the block exits.
 
     Args:
-        settings: where metrics are served, if anywhere; which alerts there are.
-        store: that is written.
-        open_log: opens the log once more, for a thread of its own.
-        processing: whose topics are watched.
-        lines: whether each batch is a line in the log.
-        alerts: whether what comes in is judged; only one process may do that for a store.
+        settings: the settings of metrics and alerts.
+        store: the event store.
+        open_log: opens another connection to the log, for a background thread.
+        processing: the feeds to monitor.
+        lines: whether to log each batch.
+        alerts: whether to evaluate alerts; only one process per store may do so.
 
     Raises:
-        ConfigurationError: metrics cannot be served there; a rule or a channel of the alerts is wrong.
+        ConfigurationError: metrics cannot be served at this address, or an alert rule or channel is invalid.
     """
     metrics = Metrics(store)
     topics = [feed.topic for feed in processing.feeds.values()]
@@ -72,20 +72,20 @@ def observing(
         if settings.metrics.port is not None:
             url = watching.enter_context(serving(metrics.registry, settings.metrics.host, settings.metrics.port))
             _LOG.info("metrics are served", url=url)
-            watching.enter_context(_standing(store, open_log, topics, metrics))
+            watching.enter_context(_log_metrics(store, open_log, topics, metrics))
         yield Observer(metrics, lines)
 
 
 @contextmanager
-def _standing(store: EventStore, open_log: OpenLog, topics: Sequence[str], metrics: Metrics) -> Iterator[None]:
-    """Keep the metrics of the log up to date."""
+def _log_metrics(store: EventStore, open_log: OpenLog, topics: Sequence[str], metrics: Metrics) -> Iterator[None]:
+    """Update the metrics of the log in the background."""
     with (
         open_log() as log,
         periodic(
-            "see how far processing is behind the log",
+            "measure the processing lag",
             _LAG_SECONDS,
-            lambda: metrics.stands(lags(log, store, topics), log.size()),
-            metrics.look_failed,
+            lambda: metrics.set_lag(lags(log, store, topics), log.size()),
+            metrics.monitoring_failed,
         ),
     ):
         yield
@@ -95,7 +95,7 @@ def _standing(store: EventStore, open_log: OpenLog, topics: Sequence[str], metri
 def _alerting(
     settings: AlertSettings, store: EventStore, open_log: OpenLog, topics: Sequence[str], metrics: Metrics
 ) -> Iterator[None]:
-    """Judge what comes in, and have alerts sent."""
+    """Evaluate alerts in the background."""
     monitor = Monitor(store, settings)
 
     def look() -> None:
@@ -106,7 +106,7 @@ def _alerting(
         try:
             monitor.close(utc_now())
         except StoreError as error:
-            _LOG.warning("cannot note which alerts were sent: they may be sent again", error=str(error))
+            _LOG.warning("could not save which alerts were sent; they may be sent again", error=str(error))
 
-    with open_log() as log, periodic("judge what came in", _LOOK_SECONDS, look, metrics.look_failed, end):
+    with open_log() as log, periodic("evaluate alerts", _LOOK_SECONDS, look, metrics.monitoring_failed, end):
         yield

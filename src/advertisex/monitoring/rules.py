@@ -1,4 +1,4 @@
-"""The rules of alerts: which values are bad. The default ones, and what the settings make of them."""
+"""Alert rules: the defaults, the changes made by the settings, and their evaluation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ from advertisex.monitoring.anomalies import DEVIATIONS
 from advertisex.monitoring.grid import Metric
 from advertisex.settings import AlertSettings, RuleSettings
 
-#: As the campaign of a rule: each one by itself.
-EACH = "*"
-#: As the feed of an alert: not of one of them.
+#: Campaign of a rule that applies to each campaign separately.
+EACH_CAMPAIGN = "*"
+#: Feed of an alert that does not belong to a single feed.
 ALL_FEEDS = "all"
-#: A share of fewer messages than these is no share.
-_SAMPLE = 20
+#: Fixed bounds on ratios are only checked from this sample size on.
+_MIN_MESSAGES = 20
 
 Severity = Literal["warning", "critical"]
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """Which values of which series are bad.
+    """Defines which values of which series are bad.
 
     Attributes:
-        name: unique.
-        metric: what is watched.
-        severity: how grave it is.
-        feed: only this one; None for all.
-        campaign: this one, `EACH`, or None for feeds as a whole.
-        above: a value above it is bad.
-        below: a value below it is bad.
-        deviations: an anomaly of so many deviations is bad; None: it watches the bounds alone.
+        name: unique name.
+        metric: the metric to monitor.
+        severity: severity of the alert.
+        feed: restricts the rule to one feed; None for all feeds.
+        campaign: a campaign id, `EACH_CAMPAIGN`, or None for whole feeds.
+        above: values above this are bad.
+        below: values below this are bad.
+        deviations: score at which an anomaly is bad; None to check the fixed bounds only.
     """
 
     name: str
@@ -49,7 +49,7 @@ class AlertRule:
 
 
 class Key(NamedTuple):
-    """What an alert is about."""
+    """Identifies an alert."""
 
     rule: str
     feed: str
@@ -57,7 +57,7 @@ class Key(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What a rule says of one bucket: a value is good from low to high; None is no such bound."""
+    """Result of a rule for one bucket. Values from `low` to `high` are good; None means unbounded."""
 
     key: Key
     bucket: datetime
@@ -80,10 +80,10 @@ DEFAULTS = (
     _default("rejects", "reject_share"),
     _default("duplicates", "duplicate_share"),
     _default("delay", "delay"),
-    _default("campaign_volume", "volume", campaign=EACH),
-    _default("campaign_ctr", "ctr", campaign=EACH),
-    _default("campaign_cvr", "cvr", campaign=EACH),
-    # these need no history
+    _default("campaign_volume", "volume", campaign=EACH_CAMPAIGN),
+    _default("campaign_ctr", "ctr", campaign=EACH_CAMPAIGN),
+    _default("campaign_cvr", "cvr", campaign=EACH_CAMPAIGN),
+    # fixed bounds, which need no history
     AlertRule("mostly_rejected", "reject_share", "critical", above=0.5),
     AlertRule("clock_ahead", "delay", "warning", below=-60.0),
     AlertRule("behind", "lag", "critical", above=900.0),
@@ -91,10 +91,10 @@ DEFAULTS = (
 
 
 def rules_of(settings: AlertSettings) -> list[AlertRule]:
-    """The rules that hold: the default ones as the settings change them, then those that the settings add.
+    """The active rules: the defaults with changes from the settings, then the rules added by the settings.
 
     Raises:
-        ConfigurationError: a rule says too little, or what cannot be.
+        ConfigurationError: a rule is incomplete or contradictory.
     """
     known = {rule.name: rule for rule in DEFAULTS}
     added = [name for name in settings.rules if name not in known]
@@ -109,19 +109,19 @@ def _rule(name: str, given: RuleSettings | None, default: AlertRule | None) -> A
         return None
     metric = given.metric or (default.metric if default else None)
     if metric is None:
-        raise _wrong(name, "it does not say what it watches", f"set alerts.rules.{name}.metric")
+        raise _invalid(name, "missing metric", f"set alerts.rules.{name}.metric")
     has_bounds = (given.above, given.below, given.deviations) != (None, None, None)
     bounds = given if has_bounds else default
     above, below, deviations = (bounds.above, bounds.below, bounds.deviations) if bounds else (None, None, DEVIATIONS)
     if above is not None and below is not None and above < below:
-        raise _wrong(name, "every value is above the one bound or below the other", "let `above` be the larger one")
+        raise _invalid(name, "every value is bad, since `above` is less than `below`", "swap `above` and `below`")
     if metric == "lag" and deviations is not None:
-        raise _wrong(name, "nothing is expected of the lag", "give it a bound with `above`")
+        raise _invalid(name, "lag requires a fixed bound", "set `above`")
     if metric == "silence" and deviations is None:
-        raise _wrong(name, "a silence has no bounds", "watch the volume with `below`")
+        raise _invalid(name, "silence does not support fixed bounds", "use metric `volume` with `below`")
     campaign = given.campaign or (default.campaign if default else None)
     if campaign and metric not in ("volume", "ctr", "cvr"):
-        raise _wrong(name, f"{metric} is of whole feeds", "leave the campaign out, or watch volume, ctr or cvr")
+        raise _invalid(name, f"{metric} is not available per campaign", "remove `campaign`, or use volume, ctr or cvr")
     return AlertRule(
         name,
         metric,
@@ -134,27 +134,30 @@ def _rule(name: str, given: RuleSettings | None, default: AlertRule | None) -> A
     )
 
 
-def _wrong(name: str, what: str, hint: str) -> ConfigurationError:
+def _invalid(name: str, what: str, hint: str) -> ConfigurationError:
     return ConfigurationError(f"setting alerts.rules.{name}: {what}", hint=hint)
 
 
 def evaluations(rules: Sequence[AlertRule], evaluated: pl.DataFrame) -> list[Evaluation]:
-    """What the rules say of each bucket that they can judge, in the order of the buckets.
+    """Apply rules to evaluated buckets.
 
     Args:
         rules: the rules.
-        evaluated: `anomalies.JUDGED`, of all metrics.
+        evaluated: evaluated buckets of all metrics, with the schema `anomalies.EVALUATED`.
+
+    Returns:
+        One result per rule, series and bucket with enough data, ordered by bucket.
     """
     found: list[Evaluation] = []
-    for deviations, alike in groupby(sorted(rules, key=_deviations), _deviations):
-        said = _unexplained(with_bad(evaluated, deviations)) if deviations else evaluated
-        for rule in alike:
-            found += _evaluations(rule, _of(rule, said))
+    for deviations, group in groupby(sorted(rules, key=_deviations), _deviations):
+        flagged = _drop_explained(flag_anomalies(evaluated, deviations)) if deviations else evaluated
+        for rule in group:
+            found += _evaluations(rule, _select(rule, flagged))
     return sorted(found, key=lambda evaluation: evaluation.bucket)
 
 
-def of_lag(rules: Sequence[AlertRule], bucket: datetime, seconds: float) -> list[Evaluation]:
-    """What the rules say of how far processing is behind the log, which no judged bucket tells."""
+def evaluate_lag(rules: Sequence[AlertRule], bucket: datetime, seconds: float) -> list[Evaluation]:
+    """Apply the lag rules to the current processing lag, which is not part of the evaluated buckets."""
     return [
         Evaluation(
             Key(rule.name, ALL_FEEDS, None),
@@ -174,61 +177,62 @@ def _deviations(rule: AlertRule) -> float:
     return rule.deviations or 0.0
 
 
-def _of(rule: AlertRule, evaluated: pl.DataFrame) -> pl.DataFrame:
-    """What a rule is about."""
+def _select(rule: AlertRule, evaluated: pl.DataFrame) -> pl.DataFrame:
+    """The rows that a rule applies to."""
     campaign = pl.col("campaign")
-    of = campaign.eq_missing(rule.campaign) if rule.campaign != EACH else campaign.is_not_null()
+    selected = campaign.eq_missing(rule.campaign) if rule.campaign != EACH_CAMPAIGN else campaign.is_not_null()
     if rule.feed:
-        of &= pl.col("feed") == rule.feed
-    return evaluated.filter((pl.col("metric") == rule.metric) & of)
+        selected &= pl.col("feed") == rule.feed
+    return evaluated.filter((pl.col("metric") == rule.metric) & selected)
 
 
-def _evaluations(rule: AlertRule, mine: pl.DataFrame) -> Iterator[Evaluation]:
-    said = mine if rule.deviations else _against_bounds(mine, rule)
+def _evaluations(rule: AlertRule, rows: pl.DataFrame) -> Iterator[Evaluation]:
+    checked = rows if rule.deviations else _check_bounds(rows, rule)
     columns = ("feed", "campaign", "bucket", "bad", "value", "expected", "low", "high")
-    for feed, campaign, *rest in said.select(columns).iter_rows():
+    for feed, campaign, *rest in checked.select(columns).iter_rows():
         yield Evaluation(Key(rule.name, feed, campaign), *rest)
 
 
-def with_bad(evaluated: pl.DataFrame, deviations: float) -> pl.DataFrame:
-    """Only what can be judged, with `low` and `high`, between which a value is as expected, and `bad`.
+def flag_anomalies(evaluated: pl.DataFrame, deviations: float) -> pl.DataFrame:
+    """Add `low`, `high` and `bad` to the rows that have a baseline, and drop the others.
 
-    A bound is null where there is none. Whether a count is too high is told by its square root, the spread of which is
-    1/2 where events come independently, whatever is expected (Bartlett, "The Square Root Transformation in Analysis of
-    Variance", JRSS Supplement 3, 1936): from (√expected + deviations / 2)² on. Downward that would warn too soon.
+    Values from `low` to `high` are normal; a null bound is unbounded. The upper bound of counts and ratios uses the
+    square root transformation, which gives independent events a standard deviation of 1/2 at any level (Bartlett, "The
+    Square Root Transformation in Analysis of Variance", JRSS Supplement 3, 1936): (√expected + deviations / 2)². The
+    lower bound does not, because that would alert too early.
     """
-    counted = pl.col("metric") != "delay"
+    is_counted = pl.col("metric") != "delay"
     by = deviations * pl.col("scale")
-    up = pl.when(counted).then(deviations**2 / 4 / pl.col("of")).otherwise(0.0)
+    up = pl.when(is_counted).then(deviations**2 / 4 / pl.col("of")).otherwise(0.0)
     low = pl.min_horizontal(pl.col("expected") - by, "least_low")
     high = pl.max_horizontal(pl.col("expected") + by + up, "least_high")
     known = pl.col("scale").is_not_null()
     bounded = evaluated.filter(pl.col("expected").is_not_null()).with_columns(
-        low=pl.when(known & low.is_finite() & ~(counted & (low < 0))).then(low), high=pl.when(known).then(high)
+        low=pl.when(known & low.is_finite() & ~(is_counted & (low < 0))).then(low), high=pl.when(known).then(high)
     )
     silent = pl.col("metric") == "silence"
     return bounded.with_columns(bad=pl.when(silent).then(pl.col("score") >= deviations).otherwise(_is_outside()))
 
 
 def _is_outside() -> pl.Expr:
-    """Whether a value is below `low` or above `high`."""
+    """Whether the value lies outside `low` to `high`."""
     value = pl.col("value")
     return (value < pl.col("low")).fill_null(value=False) | (value > pl.col("high")).fill_null(value=False)
 
 
-def _against_bounds(mine: pl.DataFrame, rule: AlertRule) -> pl.DataFrame:
-    own = mine.with_columns(value=pl.col("own"), of=pl.col("own_of"))
-    sampled = pl.col("of") >= (1 if rule.metric == "volume" else _SAMPLE)
+def _check_bounds(rows: pl.DataFrame, rule: AlertRule) -> pl.DataFrame:
+    own = rows.with_columns(value=pl.col("own"), of=pl.col("own_of"))
+    sampled = pl.col("of") >= (1 if rule.metric == "volume" else _MIN_MESSAGES)
     expected, low, high = (pl.lit(bound, pl.Float64) for bound in (None, rule.below, rule.above))
     return own.filter(sampled).with_columns(expected=expected, low=low, high=high).with_columns(bad=_is_outside())
 
 
-def _unexplained(said: pl.DataFrame) -> pl.DataFrame:
-    """Without what something larger explains: anything by the silence of its feed, a campaign by its feed."""
-    bad, metric = said.filter("bad"), pl.col("metric")
+def _drop_explained(flagged: pl.DataFrame) -> pl.DataFrame:
+    """Drop rows explained by a larger incident: all metrics of a silent feed, and campaigns whose feed is bad too."""
+    bad, metric = flagged.filter("bad"), pl.col("metric")
     keys = ["bucket", "feed"]
     silent = bad.filter(metric == "silence").select(keys)
     of_feeds = bad.filter(pl.col("campaign").is_null()).select(*keys, "metric")
-    feeds, campaigns = said.filter(pl.col("campaign").is_null()), said.filter(pl.col("campaign").is_not_null())
+    feeds, campaigns = flagged.filter(pl.col("campaign").is_null()), flagged.filter(pl.col("campaign").is_not_null())
     kept = pl.concat([feeds.filter(metric != "silence"), campaigns.join(of_feeds, on=[*keys, "metric"], how="anti")])
     return pl.concat([feeds.filter(metric == "silence"), kept.join(silent, on=keys, how="anti")])

@@ -1,7 +1,7 @@
-"""What came in, bucket by bucket: the store's events and commits, counted, and kept in memory for a while.
+"""Counts per bucket: tallies of the store's events and commits, cached in memory.
 
-Events are counted in the bucket in which they were appended to the log (`ingested_at`), so that a bucket that is over
-and processed never changes; what became of the messages that were read, in the bucket in which they were committed.
+Events are counted in the bucket of their ingestion (`ingested_at`), so a bucket that is over and fully processed never
+changes. Duplicates and rejects are counted in the bucket of their commit.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from advertisex.stores.contract import EventStore, Range
 
 DAY = timedelta(days=1)
 
-#: A row for each feed, or campaign of a feed, and bucket in which something came; `bucket` is its beginning, UTC.
+#: Schema of tallies: one row per feed or campaign, and non-empty bucket; `bucket` is its start in UTC.
 TALLY: dict[str, pl.DataType] = {
     "bucket": pl.Datetime("us"),
     "feed": pl.String(),
     "campaign": pl.String(),  # null: the feed as a whole
-    "events": pl.Int64(),  # stored, by the time of their ingestion
+    "events": pl.Int64(),  # stored events, by ingestion time
     "clicks": pl.Int64(),
     "conversions": pl.Int64(),
-    "delay": pl.Float64(),  # median seconds from event to log; null for a campaign
-    "read": pl.Int64(),  # by the time of their commit, as those below; 0 for a campaign
+    "delay": pl.Float64(),  # median seconds from event to ingestion; null for a campaign
+    "read": pl.Int64(),  # by commit time, like the columns below; 0 for a campaign
     "duplicate": pl.Int64(),
     "rejected": pl.Int64(),
 }
@@ -36,11 +36,11 @@ _COLUMNS = {
 
 
 class History:
-    """The tallies of the last days, brought up to date by reading only what is new.
+    """Tallies of the last days, updated incrementally.
 
     Args:
-        bucket: its length, which divides a day.
-        length: what is older than this is forgotten.
+        bucket: length of a bucket; divides a day.
+        length: how long tallies are kept.
     """
 
     def __init__(self, bucket: timedelta, length: timedelta) -> None:
@@ -49,10 +49,10 @@ class History:
         self.tallies = pl.DataFrame(schema=TALLY)
 
     def extend(self, store: EventStore, until: datetime) -> None:
-        """Read what came in since the last time, up to a time at which a bucket begins.
+        """Add the buckets from the previous `until` up to this one, which must be the start of a bucket.
 
         Raises:
-            StoreError: the store cannot be read; then nothing has changed.
+            StoreError: the store cannot be read; the tallies are unchanged.
         """
         oldest = midnight(until - self._length)
         since = oldest if self._until is None else max(oldest, self._until)
@@ -63,27 +63,27 @@ class History:
         self._until = until
 
 
-def midnight(moment: datetime) -> datetime:
-    """The beginning of its day."""
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def midnight(time: datetime) -> datetime:
+    """The start of the day."""
+    return time.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def begin_of(moment: datetime, bucket: timedelta) -> datetime:
-    """When the bucket that it lies in begins."""
-    return moment - (moment - midnight(moment)) % bucket
+def bucket_start(time: datetime, bucket: timedelta) -> datetime:
+    """The start of the bucket that contains this time."""
+    return time - (time - midnight(time)) % bucket
 
 
 def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta) -> pl.DataFrame:
-    """Count what came in.
+    """Count the events and messages of each bucket.
 
     Args:
-        store: where it is.
-        since: a time at which a bucket begins.
-        until: the same; what was ingested, or committed, from then on is left out.
-        bucket: its length.
+        store: the event store.
+        since: start of the first bucket.
+        until: end of the last bucket (exclusive).
+        bucket: length of a bucket.
 
     Returns:
-        `TALLY`, in no particular order.
+        A frame with the schema `TALLY`, unordered.
 
     Raises:
         StoreError: the store cannot be read.
@@ -92,7 +92,7 @@ def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta
     for feed in FEEDS:
         parts += [_events(store, feed, *span, bucket) for span in _days(since, until)]
     found = pl.concat(parts, how="diagonal").with_columns(pl.col(_COUNTS).fill_null(0))
-    # events and commits of one bucket come from two places
+    # merge the event rows and the commit rows of each bucket
     return (
         found.group_by("bucket", "feed", "campaign")
         .agg(pl.col(_COUNTS).sum(), pl.col("delay").max())
@@ -101,7 +101,7 @@ def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta
 
 
 def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Stretches of a day, so that memory holds the events of no more."""
+    """Split a range into days, to bound memory."""
     while since < until:
         end = min(midnight(since) + DAY, until)
         yield since, end
@@ -112,7 +112,7 @@ def _commits(store: EventStore, since: datetime, until: datetime, bucket: timede
     at = pl.col("committed_at")
     return (
         store.commits(since)
-        .filter(at < until, pl.col("read") > 0)  # an erasure takes counts away, and reads nothing
+        .filter(at < until, pl.col("read") > 0)  # skip erasures, which change counts but read nothing
         .group_by(at.dt.truncate(bucket).alias("bucket"), "feed")
         .agg(pl.col("read", "duplicate", "rejected").sum())
         .with_columns(campaign=pl.lit(None, pl.String), delay=pl.lit(None, pl.Float64))

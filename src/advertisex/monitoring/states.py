@@ -1,11 +1,12 @@
-"""How alerts stand, and who has yet to be told: a state machine, as pure functions.
+"""State machine of alerts (pending, firing, resolved) and of their notifications, as pure functions.
 
-    bad       pending ── bad, so many in a row ──▶ firing ── good, so many in a row ──▶ resolved ── bad ──▶ pending
-              └─ good: forgotten, or resolved as before
+    bad       pending ── n consecutive bad ──▶ firing ── n consecutive good ──▶ resolved ── bad ──▶ pending
+              └─ good: dropped, or back to the previous resolved incident
 
-A bucket that a rule cannot judge changes nothing. Each channel is told once that an alert fires and once that it is
-resolved; what it was told is part of the state, so that whoever reads it back goes on where the last one was.
-An incident is kept behind those that follow it until every channel that was told that it fires is told its end.
+Buckets without a result change nothing. Each channel is notified once when an alert fires and once when it is resolved.
+The delivered notifications are part of the state, so a restarted process continues where the last one stopped.
+A resolved incident is kept behind its successors until every channel that was notified of its start has been notified
+of its end.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,39 +20,40 @@ from advertisex.monitoring.grid import Metric
 from advertisex.monitoring.rules import Evaluation, Key, Severity
 
 Status = Literal["pending", "firing", "resolved"]
-#: What a channel is told: it fires, it is resolved, or it fired and is over before anyone could be told.
-Said = Literal["firing", "resolved", "over"]
+#: Kind of a notification; "over" reports an incident that ended before the channel was notified of its start.
+NoticeKind = Literal["firing", "resolved", "over"]
 
-#: An alert that nothing has been said of for so long is over; a resolved one is remembered as long again and more.
-UNEVALUATED = timedelta(days=1)
-REMEMBERED = timedelta(days=7)
-#: A channel that could not be told while it fired is told of it afterwards, not later than this.
-WORTH_NOTIFYING = timedelta(days=1)
+#: A firing alert without results for this long is resolved, a pending one is dropped.
+STALE_AFTER = timedelta(days=1)
+#: How long resolved incidents are kept.
+RETENTION = timedelta(days=7)
+#: How long after its end an incident is still reported to a channel that missed its start.
+MAX_NOTICE_AGE = timedelta(days=1)
 
 
 class State(msgspec.Struct, frozen=True, rename={"notified": "told", "notified_at": "told_at"}):
-    """How one alert stands. Times are UTC without a zone.
+    """State of one alert and its latest incident. Times are naive UTC; buckets are identified by their start.
 
     Attributes:
-        key: what it is about.
-        severity: of its rule.
-        status: see above.
-        since: the beginning of the first bad bucket; with the key, it names this incident.
-        seen: the beginning of the last bucket that was judged.
-        run: buckets in a row that spoke for the next status.
-        value: that of the last bad bucket, as those below.
-        expected: None where a rule has bounds of its own.
-        low: the value should not be below; None for no such bound.
-        high: the value should not be above.
-        fired: the beginning of the bucket in which it fired; None before.
-        ended: the beginning of the first good bucket after the last bad one; None before it is resolved.
-        notified: what each channel was told last of this incident.
-        notified_at: when the first channel was told that it fires.
-        quiet_until: before then nobody is told: the last incident of this alert was told not long ago.
-        undelivered: why the channels that could not be told could not.
-        metric: of its rule, for when that is gone from the settings; None where it was not noted.
-        last: the resolved incident before: of a pending one, which may come to nothing, any; of others, one that some
-            channel has yet to be told the end of.
+        key: identifies the alert; together with `since`, the incident.
+        severity: severity of the rule.
+        status: current status.
+        since: first bad bucket.
+        seen: last evaluated bucket.
+        run: consecutive buckets in favour of the next status.
+        value: value of the last bad bucket.
+        expected: expected value of that bucket; None for rules with fixed bounds.
+        low: lower bound of that bucket; None if unbounded.
+        high: upper bound of that bucket; None if unbounded.
+        fired: bucket in which the alert fired; None while pending.
+        ended: first good bucket after the last bad one; None if there is none.
+        notified: last notification delivered to each channel for this incident.
+        notified_at: when the first notification was delivered.
+        quiet_until: end of the cooldown that follows the previous incident's notification; None if there is none.
+        undelivered: delivery failure per channel.
+        metric: metric of the rule, kept in case the rule is removed from the settings; None if unknown.
+        last: a previous, resolved incident. A pending incident keeps any, since it may be dropped again; others only
+            keep one whose end is still to be reported to some channel.
     """
 
     key: Key
@@ -66,7 +68,7 @@ class State(msgspec.Struct, frozen=True, rename={"notified": "told", "notified_a
     high: float | None
     fired: datetime | None = None
     ended: datetime | None = None
-    notified: Mapping[str, Said] = msgspec.field(default_factory=dict)
+    notified: Mapping[str, NoticeKind] = msgspec.field(default_factory=dict)
     notified_at: datetime | None = None
     quiet_until: datetime | None = None
     undelivered: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -78,11 +80,11 @@ States = Mapping[Key, State]
 
 
 class Due(NamedTuple):
-    """What a channel is to be told of an incident."""
+    """A notification that is due."""
 
     key: Key
     since: datetime
-    said: Said
+    kind: NoticeKind
 
 
 def step(
@@ -92,14 +94,17 @@ def step(
     pending: int,
     cooldown: timedelta,
 ) -> dict[Key, State]:
-    """The states after some buckets were judged.
+    """Apply evaluations.
 
     Args:
-        states: before.
-        evaluations: in the order of their buckets; those that a state has seen before are passed over.
-        severities: by the name of the rule.
-        pending: bad buckets in a row before it fires, and good ones before it is resolved.
-        cooldown: an incident that fires within it after the last one was told is not told before it ends.
+        states: the current states.
+        evaluations: ordered by bucket; buckets that were already applied are skipped.
+        severities: severity of each rule, by name.
+        pending: consecutive bad buckets before an alert fires, and good ones before it is resolved.
+        cooldown: minimum time between the notifications of two incidents of an alert.
+
+    Returns:
+        The new states.
     """
     after = dict(states)
     for evaluation in evaluations:
@@ -150,14 +155,14 @@ def _bad(state: State | None, evaluation: Evaluation, severity: Severity, pendin
 def _fired(state: State, cooldown: timedelta) -> State:
     last = state.last
     quiet = last and (last.notified_at + cooldown if last.notified_at else last.quiet_until)
-    return replace(state, status="firing", fired=state.seen, run=0, quiet_until=quiet or None, last=_owed(last))
+    return replace(state, status="firing", fired=state.seen, run=0, quiet_until=quiet or None, last=_awaiting_end(last))
 
 
-def _owed(state: State | None) -> State | None:
-    """The latest incident of those from this one back of which a channel knows the begin only; it is over."""
+def _awaiting_end(state: State | None) -> State | None:
+    """This incident or the latest before it whose end is still to be reported to some channel."""
     if state is None:
         return None
-    before = _owed(state.last)
+    before = _awaiting_end(state.last)
     return replace(state, last=before) if "firing" in state.notified.values() else before
 
 
@@ -172,41 +177,44 @@ def _good(state: State | None, evaluation: Evaluation, pending: int) -> State | 
     return replace(last, status="resolved", run=0) if last.run >= pending else last
 
 
-def cleared(states: States, rules: Iterable[str], evaluated: datetime) -> dict[Key, State]:
-    """Without what no rule is about any more and what is long over; what is no longer judged is resolved.
+def expire(states: States, rules: Iterable[str], evaluated: datetime) -> dict[Key, State]:
+    """Resolve alerts without recent results, and drop old incidents and those of removed rules.
 
     Args:
-        states: before.
-        rules: the names of those that hold.
-        evaluated: up to when there were buckets to judge.
+        states: the current states.
+        rules: names of the active rules.
+        evaluated: end of the last evaluated bucket.
+
+    Returns:
+        The new states.
     """
     names = set(rules)
     kept = {}
     for key, state in states.items():
-        new = _cleared(state, evaluated) if key.rule in names else _without_rule(state, evaluated)
+        new = _expire(state, evaluated) if key.rule in names else _expire_without_rule(state, evaluated)
         if new:
             kept[key] = new
     return kept
 
 
-def _cleared(state: State | None, evaluated: datetime) -> State | None:
+def _expire(state: State | None, evaluated: datetime) -> State | None:
     if state is None:
         return None
-    unevaluated = evaluated - state.seen > UNEVALUATED
-    if state.status == "pending" and unevaluated:
-        return _cleared(state.last, evaluated)
-    if state.status == "firing" and unevaluated:
+    is_stale = evaluated - state.seen > STALE_AFTER
+    if state.status == "pending" and is_stale:
+        return _expire(state.last, evaluated)
+    if state.status == "firing" and is_stale:
         state = _ended(state)
-    elif state.status == "resolved" and evaluated - (state.ended or state.seen) > REMEMBERED:
-        return None  # those before it ended earlier still
-    last = _cleared(state.last, evaluated)
+    elif state.status == "resolved" and evaluated - (state.ended or state.seen) > RETENTION:
+        return None  # earlier incidents ended even earlier
+    last = _expire(state.last, evaluated)
     return state if last == state.last else replace(state, last=last)
 
 
-def _without_rule(state: State, evaluated: datetime) -> State | None:
-    """Nothing, once every channel that was told that it fires is told that it is over."""
+def _expire_without_rule(state: State, evaluated: datetime) -> State | None:
+    """Keep the alert of a removed rule until its end has been reported to every notified channel."""
     over = state.last if state.status == "pending" else _ended(state)
-    return _cleared(_owed(over), evaluated)
+    return _expire(_awaiting_end(over), evaluated)
 
 
 def _ended(state: State) -> State:
@@ -214,23 +222,23 @@ def _ended(state: State) -> State:
 
 
 def due(states: States, channel: str, now: datetime) -> list[Due]:
-    """What a channel has yet to be told, the gravest first; of several incidents of one alert, the earliest."""
+    """Notifications due on a channel, most severe first; the earliest if an alert has several."""
     found = []
     for state in states.values():
-        said = [(one, said) for one in incidents(state) if (said := _said(one, channel, now))]
-        found += said[-1:]
+        pending = [(one, kind) for one in incidents(state) if (kind := _kind_due(one, channel, now))]
+        found += pending[-1:]
     found.sort(key=lambda one: (one[1] != "firing", one[0].severity != "critical", one[0].key.rule, one[0].since))
-    return [Due(state.key, state.since, said) for state, said in found]
+    return [Due(state.key, state.since, kind) for state, kind in found]
 
 
 def incidents(state: State | None) -> Iterator[State]:
-    """An incident and those kept behind it, the latest first."""
+    """The incidents of an alert, latest first."""
     while state is not None:
         yield state
         state = state.last
 
 
-def _said(state: State, channel: str, now: datetime) -> Said | None:
+def _kind_due(state: State, channel: str, now: datetime) -> NoticeKind | None:
     notified = state.notified.get(channel)
     if state.fired is None or (state.quiet_until and now < state.quiet_until and not state.notified):
         return None
@@ -241,39 +249,47 @@ def _said(state: State, channel: str, now: datetime) -> Said | None:
     if notified == "firing":
         return "resolved"
     was_quiet = state.quiet_until and (state.ended or state.seen) < state.quiet_until and not state.notified
-    late = now - (state.ended or state.seen) > WORTH_NOTIFYING
+    late = now - (state.ended or state.seen) > MAX_NOTICE_AGE
     return None if was_quiet or late else "over"
 
 
 def delivered(states: States, channel: str, notified: Sequence[Due], now: datetime) -> dict[Key, State]:
-    """The states after a channel was told; an incident that is no longer there is passed over."""
+    """Record delivered notifications. Incidents that no longer exist are skipped.
+
+    Returns:
+        The new states.
+    """
     after = dict(states)
     for one in notified:
-        _change(after, one, lambda state, said: _notified(state, channel, said, now))
+        _change(after, one, lambda state, kind: _notified(state, channel, kind, now))
     return after
 
 
-def _notified(state: State, channel: str, said: Said, now: datetime) -> State:
+def _notified(state: State, channel: str, kind: NoticeKind, now: datetime) -> State:
     undelivered = {name: why for name, why in state.undelivered.items() if name != channel}
-    notified = {**state.notified, channel: said}
+    notified = {**state.notified, channel: kind}
     return replace(state, notified=notified, notified_at=state.notified_at or now, undelivered=undelivered)
 
 
 def failed(states: States, channel: str, meant: Sequence[Due], why: str) -> dict[Key, State]:
-    """The states after a channel could not be told; it remains due."""
+    """Record a delivery failure; the notifications remain due.
+
+    Returns:
+        The new states.
+    """
     after = dict(states)
     for one in meant:
         _change(after, one, lambda state, _: replace(state, undelivered={**state.undelivered, channel: why}))
     return after
 
 
-def _change(states: dict[Key, State], one: Due, change: Callable[[State, Said], State]) -> None:
-    """Change the incident that is meant, if it is still there."""
+def _change(states: dict[Key, State], one: Due, change: Callable[[State, NoticeKind], State]) -> None:
+    """Change the incident of a notification, if it still exists."""
     found = list(incidents(states.get(one.key)))
     if all(state.since != one.since for state in found):
         return
     new: State | None = None
     for state in reversed(found):
-        new = replace(change(state, one.said) if state.since == one.since else state, last=new)
+        new = replace(change(state, one.kind) if state.since == one.since else state, last=new)
     if new:
         states[one.key] = new

@@ -1,4 +1,4 @@
-"""Something that is done every so often beside the flow of events, and never holds it up."""
+"""Periodic tasks that run in a background thread."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,56 +10,56 @@ import structlog
 from advertisex.errors import AdvertiseXError
 
 _LOG = structlog.get_logger(__name__)
-_END_SECONDS = 60.0
+_JOIN_SECONDS = 60.0
 
 
 @contextmanager
 def periodic(
-    what: str,
+    task: str,
     seconds: float,
     tick: Callable[[], None],
     on_failure: Callable[[], None],
     at_end: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Do something at once, and then every so many seconds, in a thread, as long as the block runs.
+    """Run a task immediately and then periodically, in a background thread, until the block exits.
 
-    A failure is a warning in the log, once as long as it stays the same, and it is tried again.
+    A failure is logged as a warning, unless it repeats the previous one; the task continues.
 
     Args:
-        what: is done, for people.
-        seconds: from the beginning of one to that of the next.
-        tick: does it.
+        task: description of the task for log messages, as a verb phrase.
+        seconds: time between the starts of two runs.
+        tick: the task.
         on_failure: called after each failure.
-        at_end: done last, in the same thread.
+        at_end: called last, in the same thread.
     """
     ended = Event()
 
-    def attempt(do: Callable[[], None], notified: str) -> str:
-        """Do it; what it failed of, if it did."""
+    def attempt(do: Callable[[], None], reported: str) -> str:
+        """Run it, and return its error to avoid logging the same error again; empty if there is none."""
         try:
             do()
         except AdvertiseXError as error:
             on_failure()
-            if str(error) != notified and not ended.is_set():
-                _LOG.warning(f"cannot {what}, and try again", error=str(error))
+            if str(error) != reported and not ended.is_set():
+                _LOG.warning(f"could not {task}; will retry", error=str(error))
             return str(error)
-        except BaseException as error:  # noqa: BLE001 - the flow goes on, and so does the watching: Polars may panic
+        except BaseException as error:  # noqa: BLE001 - keeps running, even if Polars panics
             on_failure()
-            _LOG.error(f"cannot {what}: report this", error=type(error).__name__)
+            _LOG.error(f"could not {task}; please report this bug", error=type(error).__name__)
         return ""
 
     def run() -> None:
-        notified = ""
+        reported = ""
         while not ended.is_set():
             began = time.monotonic()
-            notified = attempt(tick, notified)
+            reported = attempt(tick, reported)
             ended.wait(max(0.0, began + seconds - time.monotonic()))
-        attempt(at_end, notified)
+        attempt(at_end, reported)
 
-    thread = Thread(target=run, name=what, daemon=True)
+    thread = Thread(target=run, name=task, daemon=True)
     thread.start()
     try:
         yield
     finally:
         ended.set()
-        thread.join(_END_SECONDS)  # what it uses is closed after it
+        thread.join(_JOIN_SECONDS)  # the caller closes what the task uses
