@@ -1,4 +1,4 @@
-"""An answer whose texts are as bad as texts of events can be."""
+"""An answer with hostile event texts."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

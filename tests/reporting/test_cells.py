@@ -1,4 +1,4 @@
-"""What people read in a cell."""
+"""Formatting of cells, facts and columns, and shortening of names."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,13 +10,13 @@ import pytest
 from advertisex.analysis.answer import Table
 from advertisex.reporting.cells import (
     facts_of,
+    format_amounts,
+    format_counts,
+    format_delay,
+    format_named,
+    format_times,
+    format_value,
     plain_decimal,
-    said,
-    said_amounts,
-    said_delay,
-    said_of,
-    said_read,
-    said_times,
 )
 from advertisex.reporting.columns import columns_of
 from advertisex.reporting.shorten import shortened
@@ -49,8 +49,8 @@ from advertisex.reporting.shorten import shortened
         ("text", "text"),
     ],
 )
-def test_a_value(value: Any, text: str) -> None:
-    assert said(value) == text
+def test_values(value: Any, text: str) -> None:
+    assert format_value(value) == text
 
 
 @pytest.mark.parametrize(
@@ -70,32 +70,32 @@ def test_a_value(value: Any, text: str) -> None:
         ("delay_seconds", 0.25, "0.25s"),
     ],
 )
-def test_a_value_that_has_a_name(name: str, value: Any, text: str) -> None:
-    assert said_of(name, value) == text
+def test_named_values(name: str, value: Any, text: str) -> None:
+    assert format_named(name, value) == text
 
 
-def test_amounts_have_the_decimals_that_any_of_them_needs() -> None:
-    assert said_amounts([Decimal("1.5"), None, Decimal("1000.1234")]) == ["1.5000", "–", "1,000.1234"]
-    assert said_amounts([Decimal(1)]) == ["1.00"]
-    assert said_amounts([None]) == ["–"]
-    assert said_amounts([Decimal("0.333333333"), Decimal(3)], most=3) == ["0.333", "3.000"]
+def test_amounts_share_the_number_of_decimals() -> None:
+    assert format_amounts([Decimal("1.5"), None, Decimal("1000.1234")]) == ["1.5000", "–", "1,000.1234"]
+    assert format_amounts([Decimal(1)]) == ["1.00"]
+    assert format_amounts([None]) == ["–"]
+    assert format_amounts([Decimal("0.333333333"), Decimal(3)], most=3) == ["0.333", "3.000"]
 
 
-def test_a_decimal_in_full() -> None:
+def test_plain_decimals_have_all_digits() -> None:
     assert plain_decimal(Decimal("1E+3")) == "1000"
     assert plain_decimal(Decimal("0E-6")) == "0"
     assert plain_decimal(Decimal("12345678901234567890.123456")) == "12345678901234567890.123456"
 
 
-def test_times_are_as_exact_as_any_of_them() -> None:
+def test_times_share_their_precision() -> None:
     day = datetime(2026, 1, 5)
-    assert said_times([day, None]) == ["2026-01-05", "–"]
-    assert said_times([day, day + timedelta(hours=1)]) == ["2026-01-05 00:00", "2026-01-05 01:00"]
-    assert said_times([day, day + timedelta(seconds=1)]) == ["2026-01-05 00:00:00", "2026-01-05 00:00:01"]
-    assert said_times([]) == []
+    assert format_times([day, None]) == ["2026-01-05", "–"]
+    assert format_times([day, day + timedelta(hours=1)]) == ["2026-01-05 00:00", "2026-01-05 01:00"]
+    assert format_times([day, day + timedelta(seconds=1)]) == ["2026-01-05 00:00:00", "2026-01-05 00:00:01"]
+    assert format_times([]) == []
 
 
-def test_facts_lie_flat_and_have_their_intervals() -> None:
+def test_facts_are_flattened_and_include_their_intervals() -> None:
     facts = {"users_once": 3, "ctr": 0.02, "ctr_low": 0.01, "ctr_high": 0.03, "value": {"EUR": Decimal(1), "": None}}
 
     assert facts_of(facts) == [
@@ -143,7 +143,7 @@ def test_columns_of_a_table() -> None:
     ]
 
 
-def test_currencies_that_are_called_like_bounds_are_columns_of_their_own() -> None:
+def test_currencies_named_like_bounds_keep_their_columns() -> None:
     for ratio in ("value", "value_share"):
         names = [ratio, f"{ratio}_low", f"{ratio}_high"]
         rows = pl.DataFrame({name: pl.Series([Decimal(1)], dtype=pl.Decimal(38, 6)) for name in names})
@@ -169,23 +169,23 @@ def test_currencies_that_are_called_like_bounds_are_columns_of_their_own() -> No
         (90.0, "1 m 30 s"),
     ],
 )
-def test_a_measured_duration(seconds: Decimal | float | None, text: str) -> None:
-    assert said_delay(seconds) == text
+def test_measured_durations(seconds: Decimal | float | None, text: str) -> None:
+    assert format_delay(seconds) == text
 
 
-def test_what_turns_the_direction_of_text_is_shown() -> None:
+def test_bidirectional_and_control_characters_are_made_visible() -> None:
     turning = [0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 
-    assert said("".join(map(chr, turning))) == "".join(f"\\u{code:04x}" for code in turning)
-    assert said("a\x1b[2Jb\x7f") == "a␛[2Jb\ufffd"
+    assert format_value("".join(map(chr, turning))) == "".join(f"\\u{code:04x}" for code in turning)
+    assert format_value("a\x1b[2Jb\x7f") == "a␛[2Jb\ufffd"
     assert facts_of({"value": {"\u202eEUR": 1}}) == [("value \\u202eEUR", "1")]
 
 
-def test_rows_of_the_clicks_feed_are_no_clicks() -> None:
-    assert said_read({"clicks": 1_675, "bids": 2}) == "1,675 rows of the clicks feed, 2 bids"
+def test_rows_of_the_clicks_feed_are_not_called_clicks() -> None:
+    assert format_counts({"clicks": 1_675, "bids": 2}) == "1,675 rows of the clicks feed, 2 bids"
 
 
-def test_what_names_a_row() -> None:
+def test_columns_that_name_a_row() -> None:
     rows = pl.DataFrame({"campaign_id": ["a"], "day": [datetime(2026, 1, 5)], "new": [True], "feed": ["x"], "n": [1]})
 
     assert Table("t", "T", rows).named_by == ("campaign_id", "day")
@@ -193,16 +193,16 @@ def test_what_names_a_row() -> None:
     assert Table("t", "T", rows.select("n", "feed")).named_by == ("n",)
 
 
-def test_long_names_are_cut_in_the_middle_and_stay_apart() -> None:
+def test_long_names_are_cut_in_the_middle_and_stay_distinct() -> None:
     names = ["x" * 30 + "1", "x" * 30 + "2", "x" * 15 + "1" + "x" * 15, "x" * 15 + "2" + "x" * 15, "short"]
 
     short = shortened([*names, names[0]], 12)
 
     assert short == ["xxxxxx…xxxx1", "xxxxxx…xxxx2", "xxxx…1xxxxx…", "xxxx…2xxxxx…", "short", "xxxxxx…xxxx1"]
-    assert set(shortened(names[::-1], 12)) == set(short), "the same text is the same elsewhere"
+    assert set(shortened(names[::-1], 12)) == set(short), "the result does not depend on the order"
 
 
-def test_names_that_differ_in_many_places_have_a_checksum() -> None:
+def test_names_that_differ_in_many_places_get_a_checksum() -> None:
     names = [f"{one}{'x' * 20}{two}{'x' * 20}".rjust(60, "x") for one in "ab" for two in "ab"]
 
     short = shortened(names, 16)
@@ -211,7 +211,7 @@ def test_names_that_differ_in_many_places_have_a_checksum() -> None:
     assert all(len(text) == 16 for text in short)
 
 
-def test_names_are_cut_to_the_width_that_they_have() -> None:
+def test_names_are_cut_by_display_width() -> None:
     def width(text: str) -> int:
         return sum(1 if character < "\u2e80" else 2 for character in text)
 

@@ -1,4 +1,4 @@
-"""CSV that every reader reads back, and that no spreadsheet runs."""
+"""CSV output: round trips, and no formula injection."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def test_types() -> None:
 
 
 @pytest.mark.parametrize("beginning", ["=", "+", "-", "@", "\t", "\r"])
-def test_no_text_begins_a_formula(beginning: str) -> None:
+def test_no_text_is_read_as_a_formula(beginning: str) -> None:
     evil = f"{beginning}cmd|' /C calc'!A0"
     rows = pl.DataFrame({"campaign_id": [evil, "a" + evil], beginning + "name": ["x", "y"], "n": [-1, -2]})
 
@@ -54,16 +54,16 @@ def test_no_text_begins_a_formula(beginning: str) -> None:
     assert lines == [[f"'{evil}", "x", "-1"], ["a" + evil, "y", "-2"]]
 
 
-def test_a_header_stands_over_no_rows() -> None:
+def test_an_empty_table_has_a_header() -> None:
     assert written(pl.DataFrame(schema={"a": pl.String, "b": pl.Int64})) == b"a,b\r\n"
 
 
-def test_a_row_of_nothing_is_still_a_row() -> None:
+def test_a_row_of_missing_values_is_not_an_empty_line() -> None:
     assert written(pl.DataFrame({"a": [None, "x"]}, schema={"a": pl.String})) == b'a\r\n""\r\nx\r\n'
 
 
 @given(st.lists(st.tuples(st.text(st.characters(exclude_categories=("Cs",))), st.integers(-(2**63), 2**63 - 1))))
-def test_everything_is_read_back(pairs: list[tuple[str, int]]) -> None:
+def test_values_round_trip(pairs: list[tuple[str, int]]) -> None:
     rows = pl.DataFrame(pairs, schema={"text": pl.String, "count": pl.Int64}, orient="row")
 
     read = list(csv.reader(io.StringIO(written(rows).decode(), newline="")))
@@ -73,7 +73,7 @@ def test_everything_is_read_back(pairs: list[tuple[str, int]]) -> None:
     assert unguarded == expected
 
 
-def test_many_rows_come_in_parts() -> None:
+def test_many_rows_are_encoded_in_chunks() -> None:
     parts = list(csv_of(pl.DataFrame({"n": range(25_000)})))
 
     assert len(parts) == 4

@@ -1,4 +1,4 @@
-"""Figures are what Plotly's own schema knows, hold every text escaped, and say what they leave out."""
+"""Figures: valid for Plotly, with escaped texts, and a note on the rows that are left out."""
 
 import json
 from datetime import datetime, timedelta
@@ -24,15 +24,15 @@ def texts(value: object) -> list[str]:
             return []
 
 
-def test_every_figure_is_known_to_plotly_and_is_plain_data(answer: Answer) -> None:
+def test_every_figure_is_valid_plotly_and_plain_data(answer: Answer) -> None:
     for chart in answer.charts:
         drawn = figure(chart, answer.table(chart.table))
 
-        go.Figure({"data": drawn.data, "layout": drawn.layout})  # raises for a property that there is none of
+        go.Figure({"data": drawn.data, "layout": drawn.layout})  # raises for unknown properties
         assert json.loads(json.dumps(drawn.data, allow_nan=False)) == drawn.data
 
 
-def test_no_text_of_the_events_is_a_tag(answer: Answer) -> None:
+def test_event_texts_contain_no_tags(answer: Answer) -> None:
     for chart in answer.charts:
         drawn = figure(chart, answer.table(chart.table))
 
@@ -42,7 +42,7 @@ def test_no_text_of_the_events_is_a_tag(answer: Answer) -> None:
         assert {text for text in found + texts(drawn.layout) if "<" in text} <= {"<i>(none)</i>"}
 
 
-def test_numbers_and_names_stand_where_the_table_has_them() -> None:
+def test_numbers_and_names_keep_the_order_of_the_table() -> None:
     rows = pl.DataFrame({"campaign_id": ["b", None, "17"], "clicks": [3, None, 1], "value": [Decimal(5), None, None]})
 
     drawn = figure(Chart("t", "bar", "campaign_id", ("clicks", "value"), "says"), rows)
@@ -55,7 +55,7 @@ def test_numbers_and_names_stand_where_the_table_has_them() -> None:
     assert drawn.note == ""
 
 
-def test_times_are_times_and_texts_that_look_like_them_are_not() -> None:
+def test_texts_that_look_like_times_are_categories() -> None:
     days = [datetime(2026, 1, 5), datetime(2026, 1, 6)]
 
     of_times = figure(Chart("t", "line", "day", ("n",), ""), pl.DataFrame({"day": days, "n": [1, 2]}))
@@ -67,7 +67,7 @@ def test_times_are_times_and_texts_that_look_like_them_are_not() -> None:
 
 
 @pytest.mark.parametrize(("small", "panels"), [(100, 1), (99, 2)])
-def test_series_of_other_magnitudes_have_panels_of_their_own(small: int, panels: int) -> None:
+def test_series_of_different_magnitudes_get_separate_panels(small: int, panels: int) -> None:
     rows = pl.DataFrame({"day": ["a"], "impressions": [1_000], "clicks": [small]})
 
     drawn = figure(Chart("t", "bar", "day", ("impressions", "clicks"), ""), rows)
@@ -79,7 +79,7 @@ def test_series_of_other_magnitudes_have_panels_of_their_own(small: int, panels:
     assert domains == sorted(domains, reverse=True)
 
 
-def test_a_column_of_colours_parts_the_rows() -> None:
+def test_the_colour_column_splits_the_rows_into_series() -> None:
     rows = pl.DataFrame({"hour": [1, 1, 2], "feed": ["a", "b", "a"], "share": [0.1, 0.2, 0.3]})
 
     drawn = figure(Chart("t", "line", "hour", ("share",), "", colour="feed"), rows)
@@ -91,7 +91,7 @@ def test_a_column_of_colours_parts_the_rows() -> None:
     assert drawn.layout["yaxis"]["tickformat"].endswith("%")
 
 
-def test_numbers_of_one_place_are_added_up() -> None:
+def test_rows_with_the_same_x_are_summed() -> None:
     rows = pl.DataFrame({"day": ["b", "a", "b"], "change": [1, 2, -4]})
 
     (trace,) = figure(Chart("t", "bar", "day", ("change",), ""), rows).data
@@ -99,7 +99,7 @@ def test_numbers_of_one_place_are_added_up() -> None:
     assert (trace["x"], trace["y"]) == (["b", "a"], [-3, 2])
 
 
-def test_a_heatmap_has_a_cell_for_each_pair() -> None:
+def test_a_heatmap_has_one_cell_per_pair() -> None:
     rows = pl.DataFrame({"one": ["b", "a", "a"], "other": ["a", "b", "c"], "users": [1, 2, 3]})
 
     (trace,) = figure(Chart("t", "heatmap", "one", ("other",), "", colour="users"), rows).data
@@ -109,16 +109,16 @@ def test_a_heatmap_has_a_cell_for_each_pair() -> None:
     assert trace["z"] == [[None, 1], [2, None], [3, None]]
 
 
-def test_of_too_many_names_the_largest_are_drawn_and_the_others_counted() -> None:
+def test_with_too_many_names_only_the_largest_are_shown() -> None:
     rows = pl.DataFrame({"campaign_id": [f"c{n:03}" for n in range(100)], "clicks": range(100)})
 
     drawn = figure(Chart("t", "bar", "campaign_id", ("clicks",), ""), rows)
 
     assert drawn.data[0]["y"] == list(range(60, 100))
-    assert drawn.note == "the largest; 60 more in the table"
+    assert drawn.note == "largest only; 60 more in the table"
 
 
-def test_every_time_is_drawn() -> None:
+def test_no_time_is_left_out() -> None:
     hours = [datetime(2026, 1, 1) + timedelta(hours=n) for n in range(1_000)]
 
     drawn = figure(Chart("t", "line", "hour", ("n",), ""), pl.DataFrame({"hour": hours, "n": range(1_000)}))
@@ -127,17 +127,17 @@ def test_every_time_is_drawn() -> None:
     assert drawn.note == ""
 
 
-def test_a_long_tail_does_not_squeeze_the_rest() -> None:
+def test_a_long_tail_does_not_compress_the_bulk() -> None:
     rows = pl.DataFrame({"frequency": range(1, 1_001), "users": [10_000] * 10 + [1] * 990})
 
     drawn = figure(Chart("t", "bar", "frequency", ("users",), ""), rows)
 
     assert drawn.layout["xaxis"]["range"] == [0, 10.5]
     assert len(drawn.data[0]["x"]) == 1_000
-    assert drawn.note.startswith("up to 10, which is 99%")
+    assert drawn.note.startswith("up to 10 (99% of the total)")
 
 
-def test_long_names_are_cut_beside_the_axis_only() -> None:
+def test_long_names_are_only_cut_in_the_tick_labels() -> None:
     names = [f"{'long' * 20}-{n}" for n in range(9)]
 
     drawn = figure(Chart("t", "bar", "name", ("n",), ""), pl.DataFrame({"name": names, "n": range(9)}))
@@ -147,7 +147,7 @@ def test_long_names_are_cut_beside_the_axis_only() -> None:
     assert all(len(text) == 22 and text.endswith(f"-{n}") for n, text in enumerate(short))
 
 
-def test_a_missing_name_and_one_that_says_so_are_two() -> None:
+def test_a_missing_name_differs_from_the_text_none() -> None:
     rows = pl.DataFrame({"name": ["(none)", None, "–"], "n": [1, 2, 3]})
 
     drawn = figure(Chart("t", "bar", "name", ("n",), ""), rows)
@@ -156,7 +156,7 @@ def test_a_missing_name_and_one_that_says_so_are_two() -> None:
 
 
 @pytest.mark.parametrize("kind", ["line", "bar"])
-def test_days_that_are_left_out_are_gaps(kind: str) -> None:
+def test_missing_days_are_gaps(kind: str) -> None:
     days = [datetime(2026, 1, day) for day in (20, 12, 13)]
     rows = pl.DataFrame({"day": days, "n": [3, 1, 2]})
 
@@ -166,7 +166,7 @@ def test_days_that_are_left_out_are_gaps(kind: str) -> None:
     assert trace["y"] == [1, 2, None, 3]
 
 
-def test_ratios_have_whiskers() -> None:
+def test_ratios_have_error_bars() -> None:
     rows = pl.DataFrame({"name": ["a", "b"], "ctr": [0.5, None], "ctr_low": [0.25, None], "ctr_high": [0.625, None]})
 
     (trace,) = figure(Chart("t", "bar", "name", ("ctr",), ""), rows).data
@@ -175,7 +175,7 @@ def test_ratios_have_whiskers() -> None:
 
 
 @pytest.mark.parametrize(("numbers", "step"), [([1, -3], 1), ([1, 9], None), ([0.5, 1.0], None)])
-def test_few_whole_numbers_have_a_tick_each(numbers: list[float], step: int | None) -> None:
+def test_small_integers_have_one_tick_each(numbers: list[float], step: int | None) -> None:
     drawn = figure(Chart("t", "bar", "name", ("n",), ""), pl.DataFrame({"name": ["a", "b"], "n": numbers}))
 
     assert drawn.layout["yaxis"].get("dtick") == step
@@ -183,7 +183,7 @@ def test_few_whole_numbers_have_a_tick_each(numbers: list[float], step: int | No
 
 
 @pytest.mark.parametrize("kind", ["bar", "line", "heatmap"])
-def test_no_rows_make_an_empty_figure(kind: str) -> None:
+def test_a_table_without_rows_makes_an_empty_figure(kind: str) -> None:
     rows = pl.DataFrame(schema={"x": pl.String, "y": pl.Int64, "c": pl.Int64})
 
     drawn = figure(Chart("t", kind, "x", ("y",), "", colour="c" if kind == "heatmap" else None), rows)  # type: ignore[arg-type]

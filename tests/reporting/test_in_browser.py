@@ -1,4 +1,4 @@
-"""The page in a real browser: figures are drawn, nothing is asked of a network, and no text of the events is run."""
+"""The page in a real browser: figures are drawn, nothing is requested, and no event text is executed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ from browser import opened_browser
 @dataclass
 class Opened:
     page: Page
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def opened(browser: Browser, answer: Answer, tmp_path: Path) -> Iterator[Opened]
     file.write_text(page_of(answer), encoding="utf-8")
     page = browser.new_page(viewport=ViewportSize(width=1_300, height=900))
     opened = Opened(page)
-    page.on("console", lambda message: opened.said.append(message.text))
-    page.on("pageerror", lambda error: opened.said.append(str(error)))
-    page.on("dialog", lambda dialog: (opened.said.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda asked: opened.asked.append(asked.url))
+    page.on("console", lambda message: opened.console.append(message.text))
+    page.on("pageerror", lambda error: opened.console.append(str(error)))
+    page.on("dialog", lambda dialog: (opened.console.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda requested: opened.requested.append(requested.url))
     page.goto(file.as_uri())
     until(page, "[...document.querySelectorAll('.drawn')].every((one) => one.querySelector('.main-svg'))")
     yield opened
@@ -44,18 +44,18 @@ def opened(browser: Browser, answer: Answer, tmp_path: Path) -> Iterator[Opened]
 def test_the_page(opened: Opened) -> None:
     page = opened.page
     figures_are_drawn(page)
-    texts_of_events_stand_at_the_axes_as_they_are(page)
+    event_texts_are_shown_literally_at_the_axes(page)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        assert least_contrast(page) >= 4.5  # as WCAG 2.2 wants it of text
-    a_heading_sorts_when_it_is_pressed(page)
+        assert least_contrast(page) >= 4.5  # required by WCAG 2.2
+    a_click_on_a_heading_sorts(page)
     it_fits_on_paper_and_on_a_narrow_screen(page)
     page.locator(".drawn").first.hover()
 
     assert page.evaluate("window.ran") is None
-    assert opened.said == []
-    assert [url for url in opened.asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert len([url for url in opened.asked if url.startswith("file:")]) == 1
+    assert opened.console == []
+    assert [url for url in opened.requested if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert len([url for url in opened.requested if url.startswith("file:")]) == 1
 
 
 def figures_are_drawn(page: Page) -> None:
@@ -65,14 +65,14 @@ def figures_are_drawn(page: Page) -> None:
     assert page.locator(".drawn .heatmaplayer image").count() == 1
 
 
-def texts_of_events_stand_at_the_axes_as_they_are(page: Page) -> None:
+def event_texts_are_shown_literally_at_the_axes(page: Page) -> None:
     ticks = set(page.locator(".drawn").first.locator(".xtick text").all_text_contents())
     assert {'=HYPERLINK(….example")', "2026-01-01", "17", "<script>win…3</script>", "(none)"} <= ticks
     assert page.locator(".drawn a[href], .drawn b").count() == 0
 
 
-def a_heading_sorts_when_it_is_pressed(page: Page) -> None:
-    """Numbers from the largest, texts from A, and what there is none of comes last."""
+def a_click_on_a_heading_sorts(page: Page) -> None:
+    """Numbers sort descending, texts ascending, missing values last."""
     table = page.locator("table").first
     for heading, row, column, cell in (
         ("clicks", "first", 2, "11"),
@@ -96,16 +96,16 @@ def it_fits_on_paper_and_on_a_narrow_screen(page: Page) -> None:
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait for it; Playwright's own way needs `eval`, which the policy of the page forbids."""
+    """Wait for a condition. Playwright's own wait needs `eval`, which the page's security policy forbids."""
     for _ in range(100):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)
-    pytest.fail(f"it never came: {condition}")
+    pytest.fail(f"timed out: {condition}")
 
 
 def least_contrast(page: Page) -> float:
-    """Of all texts, in HTML and in figures, against the background of the page."""
+    """The lowest contrast of all texts, in HTML and figures, against the page background."""
     found = page.evaluate("""() => {
         const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
         const light = (colour) => {

@@ -1,4 +1,4 @@
-"""The page holds all that it shows, says what its numbers are of, and no text of the events means anything in it."""
+"""The HTML page: self-contained, shows what the numbers are based on, and event texts are inert."""
 
 import json
 import re
@@ -13,12 +13,12 @@ import pytest
 from advertisex.analysis.answer import Answer, Table
 from advertisex.reporting.page import MOST_ROWS, page_of
 
-#: What fetches something, wherever a page points to.
+#: Attributes that make a browser load or link to something.
 FETCHING = {"src", "href", "action", "data", "poster", "srcset", "background", "formaction"}
 
 
 class Read(HTMLParser):
-    """The elements, their attributes and texts, as a browser parses them."""
+    """The parsed elements, attributes, scripts and texts of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -51,12 +51,12 @@ def read(answer: Answer) -> Read:
     return Read(page_of(answer))
 
 
-def test_nothing_is_fetched(read: Read) -> None:
+def test_the_page_loads_nothing(read: Read) -> None:
     assert [found for found in read.attributes if found[1] in FETCHING] == []
     assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(read.tags)
 
 
-def test_the_three_scripts_are_ours_and_the_policy_names_those_that_run(read: Read) -> None:
+def test_the_policy_allows_exactly_the_two_scripts_by_hash(read: Read) -> None:
     policy = next(
         value for tag, name, value in read.attributes if name == "content" and value and "default-src" in value
     )
@@ -71,12 +71,12 @@ def test_the_three_scripts_are_ours_and_the_policy_names_those_that_run(read: Re
     assert "<" not in data
 
 
-def test_no_element_or_handler_comes_of_a_text(read: Read) -> None:
+def test_event_texts_create_no_elements_or_handlers(read: Read) -> None:
     assert not {"a", "b"} & set(read.tags)
     assert [name for _, name, _ in read.attributes if name.startswith("on")] == []
 
 
-def test_what_the_numbers_are_of_is_on_top(answer: Answer, read: Read) -> None:
+def test_the_page_shows_what_the_numbers_are_based_on(answer: Answer, read: Read) -> None:
     shown = " ".join(read.texts)
 
     for text in (
@@ -90,14 +90,14 @@ def test_what_the_numbers_are_of_is_on_top(answer: Answer, read: Read) -> None:
     assert "unset" not in shown
 
 
-def test_every_row_is_in_the_table_with_what_it_is_sorted_by(answer: Answer, read: Read) -> None:
+def test_every_row_is_in_the_table_with_its_sort_keys(answer: Answer, read: Read) -> None:
     for name in answer.table("campaigns")["campaign_id"].drop_nulls():
         assert " ".join(name.split()) in {" ".join(text.split()) for text in read.texts}
     keys = [value for tag, name, value in read.attributes if (tag, name) == ("td", "data-key")]
     assert {"1000", "1011", "1234.500000", "2026-01-01 00:00:00"} <= set(keys)
 
 
-def test_a_long_table_is_cut_and_says_so(answer: Answer) -> None:
+def test_a_long_table_is_truncated_with_a_note(answer: Answer) -> None:
     rows = pl.DataFrame({"n": range(MOST_ROWS + 5)})
 
     page = page_of(replace(answer, tables=[Table("numbers", "Numbers", rows)], charts=[]))
@@ -107,7 +107,7 @@ def test_a_long_table_is_cut_and_says_so(answer: Answer) -> None:
     assert "<code>--csv --table numbers</code>" in page
 
 
-def test_a_table_of_the_first_rows_says_how_many_there_are(answer: Answer) -> None:
+def test_a_partial_table_shows_the_total_number_of_rows(answer: Answer) -> None:
     table = Table("numbers", "Numbers", pl.DataFrame({"n": [1, 2]}), of=5_172, option="--limit N")
 
     cut, whole = (page_of(replace(answer, tables=[t], charts=[])) for t in (table, replace(table, of=2)))
@@ -117,7 +117,7 @@ def test_a_table_of_the_first_rows_says_how_many_there_are(answer: Answer) -> No
     assert replace(answer, tables=[table]).to_dict()["rows_in_all"] == {"numbers": 5_172}
 
 
-def test_a_missing_text_is_told_from_one_that_says_so(answer: Answer) -> None:
+def test_a_missing_text_differs_from_the_text_none(answer: Answer) -> None:
     rows = pl.DataFrame({"campaign_id": ["–", "(none)", None]})
 
     page = page_of(replace(answer, tables=[Table("t", "T", rows)], charts=[]))
@@ -125,28 +125,28 @@ def test_a_missing_text_is_told_from_one_that_says_so(answer: Answer) -> None:
     assert "<td>–</td>" in page
     assert "<td>(none)</td>" in page
     assert "<td data-none=text>(none)</td>" in page
-    assert "<i>(none)</i>: the events name none" in page
+    assert "<i>(none)</i>: missing in the events" in page
 
 
 @pytest.mark.parametrize(("length", "layout"), [(20, "beside"), (75, "wide")])
-def test_long_names_have_the_width_of_the_page(answer: Answer, length: int, layout: str) -> None:
+def test_tables_with_long_names_get_the_full_width(answer: Answer, length: int, layout: str) -> None:
     rows = pl.DataFrame({"one": ["x" * length], "other": ["y" * length]})
 
     assert f'<section class="{layout}"' in page_of(replace(answer, tables=[Table("t", "T", rows)], charts=[]))
 
 
-def test_a_page_without_figures_is_light(answer: Answer) -> None:
+def test_a_page_without_figures_is_small(answer: Answer) -> None:
     page = page_of(replace(answer, tables=[], charts=[], facts={"n": 1}))
 
     assert len(page) < 20_000
     assert re.findall(r"<dd>(.*?)</dd></div>\n</dl>\n</section>", page) == ["1"]
 
 
-def test_an_empty_table_says_none(answer: Answer) -> None:
+def test_an_empty_table_shows_none(answer: Answer) -> None:
     page = page_of(replace(answer, tables=[Table("t", "T", pl.DataFrame(schema={"a": pl.String}))], charts=[]))
 
     assert '<td colspan="1">none</td>' in page
 
 
-def test_the_same_answer_makes_the_same_page(answer: Answer) -> None:
+def test_rendering_is_deterministic(answer: Answer) -> None:
     assert page_of(answer) == page_of(answer)

@@ -1,4 +1,4 @@
-"""A page is written whole or not at all, and only where a file may stand."""
+"""Pages are written atomically, and only to regular files."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.reporting.page_file import page_target, write_page
 
 
-def test_a_page_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
+def test_a_page_replaces_the_previous_one(tmp_path: Path) -> None:
     target = page_target(tmp_path / "page.html")
     write_page(target, "one")
     write_page(target, "two é")
@@ -27,7 +27,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").read_text() == "one"
 
 
-def test_the_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+def test_the_file_mode_follows_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         write_page(page_target(tmp_path / "page.html"), "one")
@@ -38,19 +38,24 @@ def test_the_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
-    [("-", "not to stdout"), ("absent/page.html", "no such folder"), (".", "no file"), ("/dev/null", "no file")],
+    ("path", "error"),
+    [
+        ("-", "not to stdout"),
+        ("absent/page.html", "no such folder"),
+        (".", "not a regular file"),
+        ("/dev/null", "not a regular file"),
+    ],
 )
-def test_where_no_page_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, said: str) -> None:
+def test_invalid_targets_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, error: str) -> None:
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=error):
         page_target(Path(path))
 
 
-def test_what_goes_wrong_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     target = page_target(tmp_path / "page.html")
-    target.mkdir()  # it came between
+    target.mkdir()  # created between the check and the write
 
     with pytest.raises(ConfigurationError, match="cannot write the page"):
         write_page(target, "one")

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from advertisex.batches import COUNT_NAMES, Counts, LedgerRow
-from advertisex.reporting.cells import said, visible
+from advertisex.reporting.cells import format_value, visible
 
 #: A table that is piped to a file is never folded to the width of a terminal that is not there.
 _WIDE = 200
@@ -58,7 +58,7 @@ def print_table(
         else:
             made.add_column(Text(column), overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else plain(said(cell)) for cell in row))
+        made.add_row(*(cell if isinstance(cell, Text) else plain(format_value(cell)) for cell in row))
     out.print(Text(visible(title), style="bold"))
     out.print(made)
 

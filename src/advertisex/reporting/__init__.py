@@ -1,1 +1,1 @@
-"""How answers look: as cells for people, as CSV, as figures, and as one page of HTML. What they say is `analysis`."""
+"""Renders answers of `analysis`: as text cells, CSV, figures and a self-contained HTML page."""

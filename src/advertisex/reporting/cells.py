@@ -1,4 +1,4 @@
-"""A value as people read it: in terminals and on pages."""
+"""Human-readable formatting of values, for terminals and pages."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ _PERCENT = re.compile(r"(.*[ _])?(ctr|cvr|rate|share)([ _](low|high))?")
 _SECONDS = "_seconds"
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
-#: What people read where a text is missing; an event may have "–" for a text.
+#: Shown for a missing text; "–" would be ambiguous, since it can be an actual value.
 NO_TEXT = "(none)"
 
-#: Characters that move a cursor, or turn the direction of what follows, are shown, not obeyed.
+#: Visible replacements of control characters and of bidirectional formatting characters.
 _VISIBLE = (
     {code: 0x2400 + code for code in range(32)}
     | dict.fromkeys(range(127, 160), 0xFFFD)
@@ -22,8 +22,8 @@ _VISIBLE = (
 )
 
 
-def said(value: Any) -> str:  # noqa: PLR0911 - a line for each type
-    """One value: thousands parted, six significant digits of a ratio, all digits of money."""
+def format_value(value: Any) -> str:  # noqa: PLR0911 - one return per type
+    """Format a value: thousands separators, six significant digits of a float, all digits of a decimal."""
     match value:
         case None:
             return "–"
@@ -34,7 +34,7 @@ def said(value: Any) -> str:  # noqa: PLR0911 - a line for each type
         case float():
             return f"{value:,.6g}"
         case Decimal():
-            return said_amounts([value])[0]
+            return format_amounts([value])[0]
         case datetime():
             return f"{value} UTC"
         case timedelta():
@@ -42,22 +42,22 @@ def said(value: Any) -> str:  # noqa: PLR0911 - a line for each type
         case bytes():
             return value.hex()
         case Mapping():
-            return ", ".join(f"{name} {said(inner)}" for name, inner in value.items())
+            return ", ".join(f"{name} {format_value(inner)}" for name, inner in value.items())
         case list() | tuple():
-            return ", ".join(said(inner) for inner in value)
+            return ", ".join(format_value(inner) for inner in value)
         case _:
             return visible(str(value))
 
 
 def visible(text: str) -> str:
-    """A text from outside, with its control characters and those of bidirectional text shown."""
+    """Make the control and bidirectional characters of an untrusted text visible."""
     return text.translate(_VISIBLE)
 
 
-def said_delay(seconds: float | Decimal | None) -> str:
-    """A measured duration, to its two largest units: 317 d 14 h, 2 m 5 s, 1.25 s."""
+def format_delay(seconds: float | Decimal | None) -> str:
+    """Format a measured duration in its two largest units: 317 d 14 h, 2 m 5 s, 1.25 s."""
     if seconds is None:
-        return said(None)
+        return format_value(None)
     sign, size = "-" if seconds < 0 else "", abs(Decimal(seconds))
     if size < 60:
         return f"{sign}{float(f'{size:.3g}'):g} s"
@@ -66,45 +66,45 @@ def said_delay(seconds: float | Decimal | None) -> str:
     return f"{sign}{whole:,} {unit}" + (f" {rest} {then}" if rest else "")
 
 
-def said_read(counts: Mapping[str, int]) -> str:
-    """The rows that were read; those of the clicks feed are no clicks, since one may stand for many or for none."""
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Format the number of rows read per feed. A row of the clicks feed is not a click: it can count any number."""
     return ", ".join(f"{n:,} {'rows of the clicks feed' if feed == 'clicks' else feed}" for feed, n in counts.items())
 
 
-def said_of(name: str, value: Any) -> str:
-    """A value that has a name: a ratio in percent, seconds as a duration."""
+def format_named(name: str, value: Any) -> str:
+    """Format a named value: a ratio as a percentage, seconds as a duration."""
     if isinstance(value, float) and is_ratio(name):
         return percent(value)
     if isinstance(value, int | float) and name.endswith(_SECONDS):
         return duration_text(timedelta(seconds=value))
-    return said(value)
+    return format_value(value)
 
 
 def is_ratio(name: str) -> bool:
-    """Whether a column or fact of this name is read in percent."""
+    """Whether a column or fact of this name is shown as a percentage."""
     return _PERCENT.fullmatch(name) is not None
 
 
 def interval_of(name: str) -> str | None:
-    """The ratio whose interval has a bound of this name."""
+    """The ratio whose confidence interval has a bound of this name, or None."""
     of, _, end = name.rpartition("_")
     return of if end in ("low", "high") and is_ratio(of) else None
 
 
 def percent(ratio: float) -> str:
-    """Two decimals, or two significant digits of what is smaller than that shows."""
+    """Format a ratio as a percentage with two decimals, or two significant digits if it is very small."""
     hundredths = 100 * ratio
     return f"{hundredths:.2g} %" if 0 < abs(hundredths) < 0.1 else f"{hundredths:,.2f} %"
 
 
 def plain_decimal(value: Decimal) -> str:
-    """All digits, without an exponent and without zeros at the end."""
+    """Format all digits, without exponent or trailing zeros."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def duration_text(value: timedelta) -> str:
-    """A duration as it is written on the command line: 30d, 12h, 90m, 1.5s."""
+    """Format a duration in the notation of the command line: 30d, 12h, 90m, 1.5s."""
     seconds = Decimal(value // timedelta(microseconds=1)).scaleb(-6)
     for unit, size in _UNITS:
         if seconds and seconds % size == 0:
@@ -113,45 +113,46 @@ def duration_text(value: timedelta) -> str:
 
 
 def facts_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each single fact: its name and what it says; what lies in a table of its own has the names of both.
+    """Flatten facts to pairs of name and text.
 
-    A ratio and its interval are one.
+    The names of nested facts are prefixed with the name of their parent. A ratio and its interval become one pair.
     """
-    told = []
+    pairs = []
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            told += [(f"{_words(name)} {inner}".strip(), text) for inner, text in facts_of(value)]
+            pairs += [(f"{_words(name)} {inner}".strip(), text) for inner, text in facts_of(value)]
         elif interval_of(name) not in facts or isinstance(value, Decimal):
             has_bounds = is_ratio(name) and isinstance(value, float)
             bounds = (facts.get(f"{name}_{end}") if has_bounds else None for end in ("low", "high"))
-            told.append((_words(name.removesuffix(_SECONDS)), said_of(name, value) + said_interval(name, *bounds)))
-    return told
+            text = format_named(name, value) + format_interval(name, *bounds)
+            pairs.append((_words(name.removesuffix(_SECONDS)), text))
+    return pairs
 
 
-def said_interval(name: str, low: Any, high: Any) -> str:
-    """What stands behind a value of this name; nothing where it has no interval."""
+def format_interval(name: str, low: Any, high: Any) -> str:
+    """Format the interval that follows a value; empty if it has none."""
     if low is None or high is None:
         return ""
-    first, last = (said_of(name, bound).removesuffix(" %") for bound in (low, high))
+    first, last = (format_named(name, bound).removesuffix(" %") for bound in (low, high))
     return f" ({first} – {last})"
 
 
-def said_times(times: list[date | None]) -> list[str]:
-    """Times of a column: to the day or to the minute where that is all that they say."""
+def format_times(times: list[date | None]) -> list[str]:
+    """Format the times of a column, to the day or minute if that loses nothing."""
     texts = ["" if time is None else time.isoformat() for time in times]
     given = [text for text in texts if text]
     for ending, length in (("T00:00:00", 10), (":00", 16)):
         if all(text.endswith(ending) for text in given):
             texts = [text[:length] for text in texts]
             break
-    return [text.replace("T", " ") if text else said(None) for text in texts]
+    return [text.replace("T", " ") if text else format_value(None) for text in texts]
 
 
-def said_amounts(amounts: Sequence[Decimal | None], most: int = 9) -> list[str]:
-    """Amounts with as many decimals each as any of them needs: two at least, and at most so many."""
+def format_amounts(amounts: Sequence[Decimal | None], most: int = 9) -> list[str]:
+    """Format amounts with the same number of decimals: as many as needed, at least two and at most `most`."""
     needed = (len(plain_decimal(amount).partition(".")[2]) for amount in amounts if amount is not None)
     places = min(max(2, max(needed, default=2)), most)
-    return [said(None) if amount is None else f"{amount:,.{places}f}" for amount in amounts]
+    return [format_value(None) if amount is None else f"{amount:,.{places}f}" for amount in amounts]
 
 
 def _words(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A table as CSV (RFC 4180, UTF-8) that is safe to open in a spreadsheet."""
+"""Tables as CSV (RFC 4180, UTF-8), with protection against formula injection in spreadsheets."""
 
 import csv
 import io
@@ -12,17 +12,17 @@ import polars as pl
 
 from advertisex.reporting.cells import plain_decimal
 
-#: What a spreadsheet takes for the beginning of a formula.
+#: First characters that make a spreadsheet treat a cell as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _ROWS = 10_000
 
 
 def csv_of(rows: pl.DataFrame) -> Iterator[bytes]:
-    """The header and the rows, some thousand at a time.
+    """Encode a table, in chunks of rows after the header.
 
-    Numbers have all their digits and nothing else; times are RFC 3339, in UTC; what there is none of is empty. A text
-    that a spreadsheet would run as a formula gets an apostrophe in front, which shows it as text.
+    Numbers keep all their digits, without separators; times are RFC 3339 in UTC; missing values are empty. A text that
+    a spreadsheet would run as a formula is prefixed with an apostrophe.
     """
     yield _lines([rows.columns])
     for part in rows.iter_slices(_ROWS):
@@ -35,7 +35,7 @@ def _lines(rows: Any) -> bytes:
     return buffer.getvalue().encode()
 
 
-def _cell(value: Any) -> str:  # noqa: PLR0911 - a line for each type
+def _cell(value: Any) -> str:  # noqa: PLR0911 - one return per type
     match value:
         case None:
             return ""

@@ -1,4 +1,4 @@
-"""Columns as Plotly takes them: numbers, times as text, and texts of the events without any meaning of their own."""
+"""Column values for Plotly: numbers, times as ISO strings, and texts with HTML escaped."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,42 +7,42 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.reporting.cells import NO_TEXT, said, visible
+from advertisex.reporting.cells import NO_TEXT, format_value, visible
 from advertisex.reporting.shorten import shortened
 
-#: Where there is no text. The one tag that Plotly is given: no text of the events can be the same.
+#: A missing text. Event texts are escaped, so none can equal this tag.
 _NONE = f"<i>{NO_TEXT}</i>"
 
-#: How Plotly writes a ratio.
+#: Plotly's format of a ratio.
 PERCENT = ".3~%"
 
 
 def along(column: pl.Series) -> list[Any]:
-    """The values of a column that lies along an axis."""
+    """The values of a column along an axis."""
     if column.dtype.is_temporal():
         return [value.isoformat() if value is not None else None for value in column]
     return numbers(column) if column.dtype.is_numeric() else [text_of(value) for value in column]
 
 
 def numbers(column: pl.Series) -> list[float | int | None]:
-    """The numbers of a column; Decimal as the float nearest to it."""
+    """The numbers of a column; decimals are converted to float."""
     return [value if value is None or isinstance(value, int) else float(value) for value in column]
 
 
 def text_of(value: Any) -> str:
-    """A text of the events. Plotly reads tags in texts, so there are none."""
+    """Format a value as text, with HTML escaped, since Plotly interprets tags."""
     if value is None:
         return _NONE
-    return escape(value.isoformat() if isinstance(value, datetime) else said(value), quote=False)
+    return escape(value.isoformat() if isinstance(value, datetime) else format_value(value), quote=False)
 
 
 def labels_of(values: Iterable[Any], longest: int) -> list[str]:
-    """The same of several values, each short enough to stand beside an axis, and no two alike."""
-    texts = [None if value is None else said(value) for value in values]
+    """Format values as axis labels of at most `longest` characters; different values get different labels."""
+    texts = [None if value is None else format_value(value) for value in values]
     short = iter(shortened([text for text in texts if text is not None], longest))
     return [_NONE if text is None else escape(next(short), quote=False) for text in texts]
 
 
 def title_of(column: str) -> str:
-    """The name of a column for people."""
+    """Format a column name as a title."""
     return escape(visible(column.replace("_", " ")), quote=False)

@@ -1,4 +1,4 @@
-"""How a figure is laid out: its panels, axes and legend. Colours of text and lines are left to the page."""
+"""The layout of a figure: panels, axes and legend. The page sets the colours of text and lines."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,19 +10,25 @@ from advertisex.reporting.cells import is_ratio
 from advertisex.reporting.drawn_values import PERCENT, labels_of, numbers, text_of, title_of
 from advertisex.reporting.traces import axis
 
-#: Characters of a name below a figure, and of one beside it.
+#: Maximum characters of a label on the x axis and on the y axis.
 _BELOW, _BESIDE = 22, 44
 
-#: Heights in pixels: of a panel, of what is around them, of names that stand upright because they have more than so
-#: many characters, and of a line of text.
+#: Heights in pixels of a panel, of the margins, of rotated labels and of a line of text; labels are rotated when they
+#: have more than _CROWDED characters in total.
 _PANEL, _AROUND, _UPRIGHT, _CROWDED, _LINE = 190, 110, 100, 60, 14
 
-#: Whole numbers up to this have a tick each: Plotly would set ticks between them.
+#: Integers up to this get one tick each; Plotly would add fractional ticks.
 _COUNTABLE = 8
 
 
 def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[str, Any]:
-    """The layout of a figure whose panels have these titles, from above; without one where there is a single panel."""
+    """Create the layout of a figure.
+
+    Args:
+        chart: the chart.
+        rows: the rows that are shown.
+        panels: titles of the panels from top to bottom; empty for a single panel.
+    """
     named = chart.kind != "heatmap" and len(panels) == 1 and (len(chart.y) > 1 or chart.colour is not None)
     panels_high = max(len(panels), 2 if chart.kind == "heatmap" else 1.5)
     if chart.kind == "heatmap":
@@ -65,14 +71,14 @@ def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[s
 
 
 def _domain(panel: int, panels: int) -> list[float]:
-    """The share of the height that a panel has; the first is on top."""
+    """The vertical range of a panel, as fractions of the height; the first panel is on top."""
     height, gap = 1 / panels, 0.06 if panels > 1 else 0.0
     return [round(1 - (panel + 1) * height + (gap if panel + 1 < panels else 0), 4), round(1 - panel * height, 4)]
 
 
 def _axis_of(column: pl.Series, longest: int) -> dict[str, Any]:
-    """An axis of the type of the column, never of what its texts look like."""
-    if column.dtype.is_temporal():  # a single time would be shown to the millisecond
+    """An axis of the column's type, so that Plotly does not guess it from the texts."""
+    if column.dtype.is_temporal():  # Plotly labels a single time to the millisecond
         return {"type": "date" if column.n_unique() > 1 else "category", "automargin": True}
     if column.dtype.is_numeric():
         return {"type": "linear", "automargin": True} | _ticks([column])
@@ -87,7 +93,7 @@ def _axis_of(column: pl.Series, longest: int) -> dict[str, Any]:
 
 
 def _ticks(columns: Sequence[pl.Series]) -> dict[str, Any]:
-    """A tick for each number where they are whole and few."""
+    """One tick per integer if the numbers are small integers."""
     found = [abs(number) for column in columns for number in numbers(column) if number is not None]
     is_countable = all(column.dtype.is_integer() for column in columns) and max(found, default=0) <= _COUNTABLE
     return {"tick0": 0, "dtick": 1} if is_countable else {}

@@ -1,7 +1,7 @@
-"""An answer as one page of HTML that holds all it needs: figures, the tables beside them, and what they are of.
+"""An answer as one self-contained HTML page: figures, tables, and what the numbers are based on.
 
-Nothing is fetched, and only the two scripts of ours run: the page's policy names them by their hashes, so a text of the
-events could not run even if it were not escaped.
+The page loads nothing, and its content security policy allows only our two scripts, by hash. So a text of the events
+could not run even if it were not escaped.
 """
 
 from base64 import b64encode
@@ -16,14 +16,14 @@ from plotly.offline import get_plotlyjs
 
 import advertisex
 from advertisex.analysis.answer import Answer, Table
-from advertisex.reporting.cells import NO_TEXT, facts_of, said, said_read
+from advertisex.reporting.cells import NO_TEXT, facts_of, format_counts, format_value
 from advertisex.reporting.columns import Column, columns_of
 from advertisex.reporting.figures import Figure, figure
 
-#: A page shows so many rows of a table; CSV has all.
+#: Maximum number of rows per table; CSV contains all rows.
 MOST_ROWS = 1_000
 
-#: A table with more columns than these, or with more characters beside each other, stands below its figures.
+#: Tables with more columns, or with rows of more characters, are placed below their figures.
 _NARROW, _SHORT = 5, 60
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -31,7 +31,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table, with the figures that are drawn of it; `first` is the place of the first one on the page."""
+    """A table and its figures; `first` is the index of its first figure on the page."""
 
     table: Table
     figures: Sequence[Figure]
@@ -40,25 +40,25 @@ class Section:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the table takes the page's width."""
+        """Whether the table needs the full width of the page."""
         widths = (max(map(len, (column.name, *column.cells))) for column in self.columns)
         return len(self.columns) > _NARROW or sum(widths) > _SHORT
 
     @property
     def rows(self) -> Iterator[Iterator[tuple[str, Any, str]]]:
-        """Row by row each cell: its text, its value, and its column's kind."""
+        """The cells of each row: text, value and kind of the column."""
         for place in range(min(self.table.rows.height, MOST_ROWS)):
             yield ((column.cells[place], column.values[place], column.kind) for column in self.columns)
 
 
 def page_of(answer: Answer) -> str:
-    """The page.
+    """Render an answer as an HTML page.
 
     Args:
-        answer: to any question.
+        answer: the answer to any question.
 
     Returns:
-        HTML, some five million characters: Plotly's script is in it.
+        HTML; about five million characters if it has figures, since it embeds Plotly's script.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -75,7 +75,7 @@ def page_of(answer: Answer) -> str:
         sections=sections,
         figures=[{"data": drawn.data, "layout": drawn.layout} for section in sections for drawn in section.figures],
         most=MOST_ROWS,
-        said=said,
+        format_value=format_value,
         no_text=NO_TEXT,
         version=advertisex.__version__,
         style=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
@@ -86,17 +86,17 @@ def page_of(answer: Answer) -> str:
 
 
 def about(answer: Answer) -> list[tuple[str, str]]:
-    """What the numbers depend on, in words: definition, range, horizon, parameters, and what was read."""
+    """What the numbers are based on: definition, range, horizon, parameters and rows read, as (name, text)."""
     scope = answer.scope
-    told = [("definition", answer.definition), ("since", _bound(scope.since, "the first event"))]
-    told += [("until", _bound(scope.until, "the last event")), ("campaign", said(scope.campaign or "all"))]
-    told += [("as of", _bound(scope.as_of, "now")), ("complete up to", said(answer.horizon))]
-    told += [("computed from", said_read(answer.computed_from))]
-    return told + facts_of({name: value for name, value in answer.parameters.items() if value is not None})
+    rows = [("definition", answer.definition), ("since", _bound(scope.since, "the first event"))]
+    rows += [("until", _bound(scope.until, "the last event")), ("campaign", format_value(scope.campaign or "all"))]
+    rows += [("as of", _bound(scope.as_of, "now")), ("complete up to", format_value(answer.horizon))]
+    rows += [("computed from", format_counts(answer.computed_from))]
+    return rows + facts_of({name: value for name, value in answer.parameters.items() if value is not None})
 
 
-def _bound(moment: Any, otherwise: str) -> str:
-    return otherwise if moment is None else said(moment)
+def _bound(time: Any, default: str) -> str:
+    return default if time is None else format_value(time)
 
 
 def _sections(answer: Answer) -> list[Section]:
@@ -105,7 +105,7 @@ def _sections(answer: Answer) -> list[Section]:
     for table in answer.tables:
         figures = [figure(chart, table.rows) for chart in answer.charts if chart.table == table.name]
         height = max((drawn.layout["height"] for drawn in figures), default=0)
-        for drawn in figures:  # those beside each other are of one height
+        for drawn in figures:  # adjacent figures have the same height
             drawn.layout["height"] = height
         sections.append(Section(table, figures, first, list(columns_of(table, MOST_ROWS))))
         first += len(figures)

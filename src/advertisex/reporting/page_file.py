@@ -1,4 +1,4 @@
-"""Where a page is written: all of it, or nothing."""
+"""Writes a page to a file atomically."""
 
 import os
 import secrets
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from advertisex.errors import ConfigurationError
 
-_HINT = "name a file in a folder that you may write to"
+_HINT = "choose a file in a writable folder"
 
 
 def page_target(path: Path) -> Path:
-    """The file that a path leads to, through links.
+    """Resolve the links of a path, and check that a page can be written there.
 
     Raises:
         ConfigurationError: no page can be written there.
@@ -19,19 +19,19 @@ def page_target(path: Path) -> Path:
         raise ConfigurationError("a page is written to a file, not to stdout", where="--html -", hint="name a file")
     target = path.resolve()
     if target.exists() and not target.is_file():
-        raise ConfigurationError("cannot write the page: that is no file", where=str(path), hint=_HINT)
+        raise ConfigurationError("cannot write the page: not a regular file", where=str(path), hint=_HINT)
     if not target.parent.is_dir():
-        raise ConfigurationError("cannot write the page: there is no such folder", where=str(path), hint=_HINT)
+        raise ConfigurationError("cannot write the page: no such folder", where=str(path), hint=_HINT)
     if not os.access(target.parent, os.W_OK):
-        raise ConfigurationError("cannot write the page: the folder is read-only", where=str(path), hint=_HINT)
+        raise ConfigurationError("cannot write the page: the folder is not writable", where=str(path), hint=_HINT)
     return target
 
 
 def write_page(target: Path, page: str) -> None:
-    """Write it beside the target and put it into its place, so that nobody meets half of it.
+    """Write the page to a temporary file next to the target and rename it, so no reader sees a partial page.
 
     Raises:
-        ConfigurationError: it cannot be written; the target is as it was.
+        ConfigurationError: the page cannot be written; the target is unchanged.
     """
     new = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
     try:

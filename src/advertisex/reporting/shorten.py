@@ -1,4 +1,4 @@
-"""Names that are too long for their place: cut in the middle, and still told apart."""
+"""Shortens long names in the middle, keeping them distinct."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -10,26 +10,27 @@ Width = Callable[[str], int]
 
 
 def shortened(texts: Sequence[str], longest: int, width: Width = len) -> list[str]:
-    """Each text in its place, cut where it is wider than so much.
+    """Shorten the texts that are too wide; the result has the same order.
 
-    Cut in the middle; where that makes different texts equal, before the place where they begin to differ; and where
-    they differ in many places, with a checksum. Never with a number: the same text would have another one elsewhere.
+    A text is cut in the middle. If that makes different texts equal, the cut is made before the first difference; if
+    they are still equal, a checksum is appended. A sequence number would not do: the same text would get different
+    ones in different tables.
 
     Args:
-        texts: any; equal ones stay equal, different ones different.
-        longest: how wide each may be.
-        width: of a text.
+        texts: the texts; equal texts stay equal, different texts stay different.
+        longest: maximum width.
+        width: measures a text.
     """
     short = {text: text if width(text) <= longest else _cut(text, longest, width) for text in texts}
-    for alike in _alike(short):
-        shared = len(commonprefix(alike))  # noqa: RUF071 - which is meant to compare characters
-        short |= {text: _cut_before(shared, text, longest, width) for text in alike if width(text) > longest}
-    for alike in _alike(short):
-        short |= {text: _cut(text, longest - 7, width) + _checksum(text) for text in alike if width(text) > longest}
+    for group in _collisions(short):
+        prefix = len(commonprefix(group))  # noqa: RUF071 - which is meant to compare characters
+        short |= {text: _cut_before(prefix, text, longest, width) for text in group if width(text) > longest}
+    for group in _collisions(short):
+        short |= {text: _cut(text, longest - 7, width) + _checksum(text) for text in group if width(text) > longest}
     return [short[text] for text in texts]
 
 
-def _alike(short: dict[str, str]) -> list[list[str]]:
+def _collisions(short: dict[str, str]) -> list[list[str]]:
     groups = defaultdict(list)
     for text, cut in short.items():
         groups[cut].append(text)
@@ -38,18 +39,18 @@ def _alike(short: dict[str, str]) -> list[list[str]]:
 
 def _cut(text: str, longest: int, width: Width) -> str:
     room = max(longest - 1, 0)
-    begin = _fitting(text, room - room // 2, width)
-    end = _fitting(reversed(text), room // 2, width)
-    return f"{text[:begin]}…{text[len(text) - end :]}"
+    head = _fitting(text, room - room // 2, width)
+    tail = _fitting(reversed(text), room // 2, width)
+    return f"{text[:head]}…{text[len(text) - tail :]}"
 
 
-def _cut_before(place: int, text: str, longest: int, width: Width) -> str:
-    """Its beginning, then what it has from there on."""
-    begin = text[: min(_fitting(text, longest // 3, width), place)]
-    room = longest - width(begin) - 1
-    if width(text[place:]) <= room:
-        return f"{begin}…{text[len(text) - _fitting(reversed(text), room, width) :]}"
-    return f"{begin}…{text[place : place + _fitting(text[place:], room - 1, width)]}…"
+def _cut_before(start: int, text: str, longest: int, width: Width) -> str:
+    """Keep the head of the text, and as much as fits from `start` on."""
+    head = text[: min(_fitting(text, longest // 3, width), start)]
+    room = longest - width(head) - 1
+    if width(text[start:]) <= room:
+        return f"{head}…{text[len(text) - _fitting(reversed(text), room, width) :]}"
+    return f"{head}…{text[start : start + _fitting(text[start:], room - 1, width)]}…"
 
 
 def _checksum(text: str) -> str:
@@ -57,5 +58,5 @@ def _checksum(text: str) -> str:
 
 
 def _fitting(characters: Iterable[str], room: int, width: Width) -> int:
-    """How many characters fit."""
+    """The number of leading characters that fit."""
     return sum(1 for reached in accumulate(map(width, characters)) if reached <= room)

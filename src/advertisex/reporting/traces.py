@@ -1,4 +1,4 @@
-"""What is drawn in a figure: a series of bars or points each, or the cells of a heatmap."""
+"""The traces of a figure: one per series of bars or points, or one heatmap."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -10,27 +10,27 @@ from advertisex.analysis.answer import Chart
 from advertisex.reporting.cells import is_ratio
 from advertisex.reporting.drawn_values import PERCENT, along, numbers, text_of, title_of
 
-#: Series whose largest values differ by more than this get a panel each: one would lie flat on the axis.
+#: Series whose peaks differ by more than this factor get separate panels; the smaller would look flat otherwise.
 _APART = 10
 
-#: Okabe and Ito's colours that are seen on white and on black, and told apart by the colour-blind
-#: (Okabe & Ito, Color Universal Design, 2008), then two more.
+#: Okabe and Ito's colour-blind safe palette (Okabe & Ito, Color Universal Design, 2008), limited to the colours that
+#: are visible on both white and black, and two more.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#888888", "#b8a400")
 
-#: Points of a line that are well apart.
+#: Maximum number of points for large markers and for error bars.
 _SPARSE = 60
 
-#: Columns of times that follow each other by so much: where one is left out, nothing happened.
+#: Time columns with a fixed step; a missing time means that nothing happened.
 _STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 def axis(letter: str, number: int) -> str:
-    """Plotly's name of the axis of a panel, counted from 0."""
+    """Plotly's name of the axis of a panel; panels are numbered from 0."""
     return letter if number == 0 else f"{letter}{number + 1}"
 
 
 def series(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
-    """A trace for each series, and the titles of the panels that they stand in, from above."""
+    """One trace per series, and the titles of the panels from top to bottom."""
     parts = [(name, _with_gaps(part, chart.x)) for name, part in _parts(chart, rows)]
     panels = list(chart.y) if _differ(rows, chart.y) else [""]
     traces = []
@@ -51,9 +51,9 @@ def series(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list
 
 
 def _with_gaps(rows: pl.DataFrame, x: str) -> pl.DataFrame:
-    """The rows in the order of time, with a row of nothing where some are left out.
+    """Sort the rows by time, and add an empty row to each gap.
 
-    A line would join what lies on both sides of them, and a bar be as broad as the least distance.
+    Otherwise a line would connect the points around the gap, and the bars would have the wrong width.
     """
     step = _STEPS.get(x)
     if step is None or not rows[x].dtype.is_temporal():
@@ -64,7 +64,7 @@ def _with_gaps(rows: pl.DataFrame, x: str) -> pl.DataFrame:
 
 
 def _interval(rows: pl.DataFrame, y: str) -> dict[str, Any]:
-    """The interval of a ratio, as whiskers; none where the points are too many to tell them apart."""
+    """The interval of a ratio as error bars; empty if there are too many points."""
     bounds = f"{y}_low", f"{y}_high"
     if not is_ratio(y) or not set(bounds) <= set(rows.columns) or rows.height > _SPARSE:
         return {}
@@ -74,13 +74,13 @@ def _interval(rows: pl.DataFrame, y: str) -> dict[str, Any]:
 
 
 def _bars(number: int) -> dict[str, Any]:
-    """Of the series with this number; where the colours begin again, hatched."""
+    """The style of a bar series; hatched once the colours repeat."""
     pattern = {"pattern": {"shape": "/"}} if number >= len(_COLOURS) else {}
     return {"type": "bar", "marker": {"color": _COLOURS[number % len(_COLOURS)], **pattern}}
 
 
 def _line(number: int, points: int) -> dict[str, Any]:
-    """Of the series with this number; where the colours begin again, dashed."""
+    """The style of a line series; dashed once the colours repeat."""
     colour = _COLOURS[number % len(_COLOURS)]
     return {
         "type": "scatter",
@@ -91,7 +91,7 @@ def _line(number: int, points: int) -> dict[str, Any]:
 
 
 def _parts(chart: Chart, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The rows of each series that `colour` makes, by its name."""
+    """The name and rows of each series; `colour` splits the rows into series."""
     if chart.colour is None:
         yield "", rows
         return
@@ -100,11 +100,11 @@ def _parts(chart: Chart, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame
 
 
 def heatmap(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
-    """The one trace of a heatmap, and the title of its panel."""
+    """The trace of a heatmap, and the title of its panel."""
     assert chart.colour is not None
     (across,) = chart.y
     up, right = (rows[column].unique(maintain_order=True) for column in (across, chart.x))
-    if right.dtype == up.dtype:  # the same names stand in the same order on both sides
+    if right.dtype == up.dtype:  # show common names in the same order on both axes
         same = up.filter(up.is_in(right.implode(), nulls_equal=True))
         right = pl.concat([same, right]).unique(maintain_order=True)
     values = dict(zip(rows.select(chart.x, across).iter_rows(), numbers(rows[chart.colour]), strict=True))

@@ -11,7 +11,7 @@ from advertisex.analysis.answer import Answer, Table
 from advertisex.analysis.scope import Scope
 from advertisex.cli.output import out, print_table
 from advertisex.errors import ConfigurationError
-from advertisex.reporting.cells import facts_of, said_read
+from advertisex.reporting.cells import facts_of, format_counts
 from advertisex.reporting.columns import Column, columns_of
 from advertisex.reporting.csv_table import csv_of
 from advertisex.reporting.shorten import shortened
@@ -39,7 +39,7 @@ def print_about(answer: Answer) -> None:
     """One line each: definition and what was read, then what the numbers depend on."""
     until = f", complete up to {answer.horizon} UTC" if answer.horizon else ""
     parameters = facts_of({name: value for name, value in answer.parameters.items() if value is not None})
-    _quietly(f"{answer.definition} of {said_read(answer.computed_from)}{until}")
+    _quietly(f"{answer.definition} of {format_counts(answer.computed_from)}{until}")
     if parameters:
         out.print(", ".join(f"{name} {text}" for name, text in parameters), markup=False, style="dim")
 

@@ -1,4 +1,4 @@
-// Draw the figures; sort a table by the column whose heading is pressed.
+// Draw the figures, and sort a table when a column heading is clicked.
 "use strict";
 
 const figures = JSON.parse(document.getElementById("figures").textContent);
@@ -10,7 +10,7 @@ for (const place of places) {
   Plotly.newPlot(place, data, layout, options);
 }
 
-// Two figures stand beside each other on a sheet of paper; one that is alone has all of the width.
+// Printed pages have two figures side by side; a single figure gets the full width.
 const PAPER = 450, WHOLE_PAPER = 930;
 const isAlone = (place) => place.closest("figure").matches(":last-child:nth-child(odd)");
 const onPaper = (place) => ({ width: isAlone(place) ? WHOLE_PAPER : PAPER });
