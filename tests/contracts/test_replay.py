@@ -193,7 +193,7 @@ def test_a_reject_is_replayed_once_unless_it_is_forced(pair: tuple[EventLog, Eve
     chosen = RejectQuery(positions=CLICKS[:2])
     assert replayed(log, store, chosen, mapping=REPAIRS).messages == 2
 
-    with pytest.raises(ConfigurationError, match=r"2 of 3 were replayed before, and nothing was sent.*--force"):
+    with pytest.raises(ConfigurationError, match=r"2 of 3 were already replayed; nothing was sent.*--force"):
         replayed(log, store, RejectQuery(positions=CLICKS[:3]), mapping=REPAIRS)
     assert log.end_offsets()[CLICKS[0][:2]] == 6
 
@@ -227,7 +227,7 @@ def test_a_position_that_is_no_reject_is_said_and_nothing_is_sent(pair: tuple[Ev
     log, store = pair
     fill(log, store, {"clicks": BAD})
 
-    with pytest.raises(ConfigurationError, match="no reject at clicks_conversions/0/98, nor at 1 more"):
+    with pytest.raises(ConfigurationError, match="no reject at clicks_conversions/0/98 or at 1 more"):
         replayed(
             log, store, RejectQuery(positions=[CLICKS[0], CLICKS[0]._replace(offset=99), CLICKS[0]._replace(offset=98)])
         )
@@ -264,12 +264,12 @@ def test_a_preview_tells_what_a_replay_would_do_and_writes_nothing(pair: tuple[E
     fill(log, store, {"clicks": [*BAD, b"["]})
     before, ends = rejects_of(store), log.end_offsets()
 
-    seen = preview(store, Selection(ALL, FEEDS, REPAIRS), Policy(), most=2)
+    seen = preview(store, Selection(ALL, FEEDS, REPAIRS), Policy(), max_examples=2)
 
     assert [example.position for example in seen.examples] == CLICKS[:2]
     assert {(v.kind, v.reason): many for v, many in seen.results.items()} == {("accepted", ""): 4}
     assert (seen.messages, seen.unrepairable, seen.left) == (4, 1, 0)
-    as_they_are = preview(store, Selection(ALL, FEEDS), Policy(negative_users=False), most=0)
+    as_they_are = preview(store, Selection(ALL, FEEDS), Policy(negative_users=False), max_examples=0)
     assert {(v.kind, v.reason): many for v, many in as_they_are.results.items()} == {
         ("accepted", ""): 1, ("rejected", "placeholder_user_id"): 2, ("rejected", "missing_field"): 1,
         ("rejected", "undecodable"): 1,

@@ -159,7 +159,7 @@ def test_replaying_twice_is_refused_unless_forced(filled: Cli) -> None:
 
     again = filled("replay", id_of(2), id_of(4))
     assert again.code == 2
-    assert again.err.startswith("error: 1 of 2 were replayed before, and nothing was sent; ")
+    assert again.err.startswith("error: 1 of 2 were already replayed; nothing was sent; ")
     assert "--force" in again.err
     assert "2 were replayed before" in filled("replay", "--reason", "placeholder_user_id").out
     assert filled("replay", id_of(2), id_of(4), "--force", "--json").document["messages"] == 2

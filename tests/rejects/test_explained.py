@@ -1,4 +1,4 @@
-"""What people are shown of a reject: the message, the line that fails, and the rule."""
+"""Explanations of rejects: the formatted message, the failing line, and the rule."""
 
 import json
 from dataclasses import replace
@@ -60,7 +60,7 @@ def marked(of: Explained) -> str | None:
         ("clicks", b'{"a": "' + bytes(17) + b'\xff"}', "00000010  " + "00 " * 8 + "ff 22 7d", "It is neither JSON"),
     ],
 )  # fmt: skip
-def test_the_line_that_fails_is_marked_and_the_rule_is_told(
+def test_the_failing_line_is_marked_and_the_rule_is_shown(
     feed: str, payload: bytes, line: str | None, rule: str
 ) -> None:
     found = explained(feed, payload)
@@ -71,7 +71,7 @@ def test_the_line_that_fails_is_marked_and_the_rule_is_told(
     assert (shown or "").startswith(line or "")
 
 
-def test_the_field_of_an_openrtb_request_is_found_where_it_is_read() -> None:
+def test_the_field_of_an_openrtb_request_is_found_at_the_path_that_is_read() -> None:
     request = {
         "id": "a1", "timestamp": "2026-01-05T10:00:00Z", "device": {"id": "9"}, "user": {"id": "null"},
         "imp": [{"id": "8", "bidfloor": 1.5}],
@@ -83,16 +83,16 @@ def test_the_field_of_an_openrtb_request_is_found_where_it_is_read() -> None:
     assert found.message.paths[found.failing] == ("user", "id")
 
 
-def test_an_event_that_the_store_refused_and_a_rule_that_is_gone_are_explained() -> None:
+def test_rejects_of_the_store_and_of_removed_rules_are_explained() -> None:
     reject = reject_of("impressions", message("impressions", user_id="null"))
     stored = reject | {"stage": "store", "reason": "store_refused", "detail": "too long: immense term"}
-    assert explain(stored, FEEDS["impressions"]).rule.startswith("The event store cannot hold it")
+    assert explain(stored, FEEDS["impressions"]).rule.startswith("The event store rejected it")
     without = replace(FEEDS["impressions"], rules=())
-    assert explain(reject, without).rule == "placeholder_user_id: there is no such rule now."
+    assert explain(reject, without).rule == "placeholder_user_id: unknown rule; it may have been removed."
 
 
 @given(DOCUMENTS)
-def test_each_line_has_the_path_of_what_it_shows(document: Any) -> None:
+def test_each_line_has_the_path_of_its_value(document: Any) -> None:
     shown = pretty(json.dumps(document).encode(), FEEDS["clicks"])
 
     assert shown.format == "json"
@@ -115,7 +115,7 @@ def paths_in(value: Any, path: tuple[str | int, ...] = ()) -> set[tuple[str | in
 
 
 @given(st.binary())
-def test_whatever_a_message_holds_it_is_shown(payload: bytes) -> None:
+def test_any_message_can_be_formatted(payload: bytes) -> None:
     for feed in FEEDS.values():
         shown = pretty(payload, feed)
         assert len(shown.lines) == len(shown.paths)
@@ -125,13 +125,13 @@ def test_whatever_a_message_holds_it_is_shown(payload: bytes) -> None:
             assert b"".join(bytes.fromhex(line[10:58]) for line in shown.lines) == payload
 
 
-def test_a_message_is_one_line_that_people_can_read() -> None:
+def test_a_message_is_formatted_as_one_readable_line() -> None:
     assert one_line(message("bids"), FEEDS["bids"]) == message("bids").decode()
     assert json.loads(one_line(avro_message("u7"), FEEDS["bids"]))["user_info"]["user_id"] == "u7"
     assert one_line(b"a\xff", FEEDS["bids"]) == "a\\xff"
 
 
-def test_a_document_that_is_nested_too_deeply_is_shown_as_it_is() -> None:
+def test_a_document_that_is_nested_too_deeply_is_shown_unformatted() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     assert pretty(deep, FEEDS["clicks"]).lines == [deep.decode()]
     assert outcome_of("clicks", deep).rejects.height == 1

@@ -1,4 +1,4 @@
-"""Rejects for other programs: nothing is lost, and a spreadsheet runs none of it."""
+"""Export of rejects: complete, and safe to open in a spreadsheet."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def rejects(payloads: list[bytes]) -> pl.DataFrame:
 
 
 @given(st.lists(PAYLOADS, min_size=1, max_size=5))
-def test_ndjson_holds_every_message_whole(payloads: list[bytes]) -> None:
+def test_ndjson_contains_every_message_unchanged(payloads: list[bytes]) -> None:
     lines = b"".join(ndjson([rejects(payloads[:2]), rejects(payloads[2:])] if payloads[2:] else [rejects(payloads)]))
     found = [json.loads(line) for line in lines.splitlines()]
 
@@ -39,7 +39,7 @@ def test_ndjson_holds_every_message_whole(payloads: list[bytes]) -> None:
 
 
 @given(st.lists(PAYLOADS, min_size=1, max_size=5))
-def test_csv_holds_every_message_and_no_formula(payloads: list[bytes]) -> None:
+def test_csv_contains_every_message_and_no_formula(payloads: list[bytes]) -> None:
     text = b"".join(csv_of(flat(rejects(payloads)))).decode()
     rows = list(csv.DictReader(StringIO(text, newline="")))
 

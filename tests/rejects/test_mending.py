@@ -1,4 +1,4 @@
-"""Mending: what is named becomes what it should be, and nothing else changes."""
+"""Repair of messages: the named fields change, and nothing else."""
 
 import json
 from dataclasses import replace
@@ -30,12 +30,12 @@ def repaired(feed: str, payload: bytes, **mapping: Any) -> bytes | None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"no json", b"\xff\x00", b"[1]", message("clicks")])
-def test_without_mending_a_message_stays_byte_for_byte(payload: bytes) -> None:
+def test_an_empty_repair_leaves_a_message_byte_for_byte_unchanged(payload: bytes) -> None:
     assert repaired("clicks", payload) == payload
 
 
 @given(extra=st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), SCALARS, max_size=5))
-def test_all_other_values_of_a_json_message_stay_as_they_are(extra: dict[str, Any]) -> None:
+def test_all_other_values_of_a_json_message_are_unchanged(extra: dict[str, Any]) -> None:
     given_ = extra | {"user_id": "null", "website": "a.com"}
     result = repaired("impressions", msgspec.json.encode(given_), constants={"user_id": "u1"})
 
@@ -45,7 +45,7 @@ def test_all_other_values_of_a_json_message_stay_as_they_are(extra: dict[str, An
     assert msgspec.json.decode(result) == msgspec.json.decode(msgspec.json.encode(expected))
 
 
-def test_the_notation_of_other_values_stays() -> None:
+def test_other_values_keep_their_notation() -> None:
     payload = written("clicks", user_id='"null"', value="1.10", note='"\\u00e9"', big="1e400", nested='{"a": [1.0]}')
 
     result = repaired("clicks", payload, constants={"user_id": "u1"})
@@ -56,7 +56,7 @@ def test_the_notation_of_other_values_stays() -> None:
 
 
 @pytest.mark.parametrize("bad", [["x"], {"id": 1}, True, 1.5])
-def test_a_value_that_is_set_counts_whatever_another_name_of_its_field_holds(bad: Any) -> None:
+def test_a_constant_overrides_all_aliases_of_its_field(bad: Any) -> None:
     payload = message("impressions", creative_id=..., creative=bad)
     assert outcome_of("impressions", payload).rejects["reason"].to_list() == ["wrong_type"]
 
@@ -66,7 +66,7 @@ def test_a_value_that_is_set_counts_whatever_another_name_of_its_field_holds(bad
     assert event_of("impressions", result)["creative_id"] == "cr-1"
 
 
-def test_a_column_is_read_as_a_field() -> None:
+def test_a_column_can_be_renamed_to_a_field() -> None:
     payload = message("impressions", user_id=..., visitor="u7")
     result = repaired("impressions", payload, rename={"visitor": "user_id"})
 
@@ -74,7 +74,7 @@ def test_a_column_is_read_as_a_field() -> None:
     assert event_of("impressions", result)["user_id"] == "u7"
 
 
-def test_timestamps_of_another_format_are_read() -> None:
+def test_timestamps_of_another_format_are_parsed() -> None:
     payload = message("clicks", timestamp="05/01/2026 09:30")
     result = repaired("clicks", payload, time_formats=("%d/%m/%Y %H:%M",))
 
@@ -84,11 +84,11 @@ def test_timestamps_of_another_format_are_read() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": "\xff"}', b"\xc3\x01"])
 @pytest.mark.parametrize("feed", FEEDS)
-def test_what_is_no_record_cannot_be_mended(feed: str, payload: bytes) -> None:
+def test_a_message_that_is_not_a_record_cannot_be_repaired(feed: str, payload: bytes) -> None:
     assert repaired(feed, payload, constants={"user_id": "u1"}) is None
 
 
-def test_bytes_that_are_no_text_are_mended_with_the_value_that_holds_them() -> None:
+def test_replacing_a_value_removes_its_invalid_utf8() -> None:
     payload = message("impressions").replace(b"/x", b"/\xff")
     assert outcome_of("impressions", payload).rejects.height == 1
 
@@ -99,7 +99,7 @@ def test_bytes_that_are_no_text_are_mended_with_the_value_that_holds_them() -> N
 
 
 @given(user=TEXTS, country=TEXTS, micros=st.integers(-(2**63), 2**63 - 1), amount=st.floats(), website=TEXTS)
-def test_all_other_values_of_an_avro_bid_stay_as_they_are(
+def test_all_other_values_of_an_avro_bid_are_unchanged(
     user: str, country: str, micros: int, amount: float, website: str
 ) -> None:
     payload = avro_message(user, micros, {"k": country}, amount=amount, website=website, creative_id=country)
@@ -116,13 +116,13 @@ def test_all_other_values_of_an_avro_bid_stay_as_they_are(
 
 
 def outcome_events(payload: bytes, **changes: str) -> list[Any]:
-    """What processing reads in a bid, with changes."""
+    """The values that processing reads from a bid, with changes."""
     decoder = bid_decoder(FEEDS["bids"])
     found = msgspec.structs.asdict(decoder.decode(payload)) | changes
     return [str(found[name]) for name in sorted(found)]
 
 
-def test_an_avro_bid_that_lacks_what_our_schema_needs_is_mended_as_json_and_read_the_same() -> None:
+def test_an_avro_bid_that_does_not_fit_our_schema_is_repaired_as_json() -> None:
     payload = avro_message("", "2026-01-05T10:00:00Z")
     result = repaired("bids", payload, constants={"creative_id": "c7"})
 
@@ -132,14 +132,14 @@ def test_an_avro_bid_that_lacks_what_our_schema_needs_is_mended_as_json_and_read
     assert event_of("bids", repaired("bids", result, constants={"user_id": "u1"}) or b"")["creative_id"] == "c7"
 
 
-def test_a_nested_value_is_read_as_a_field_in_json_and_in_avro() -> None:
+def test_a_nested_value_can_be_renamed_to_a_field_in_json_and_avro() -> None:
     nested = message("bids", user_id=..., who={"visitor": "u7"})
     assert event_of("bids", repaired("bids", nested, rename={"who.visitor": "user_id"}) or b"")["user_id"] == "u7"
     avro = avro_message("null")
     assert event_of("bids", repaired("bids", avro, rename={"user_info.country": "user_id"}) or b"")["user_id"] == "DE"
 
 
-def test_messages_of_another_schema_are_mended() -> None:
+def test_messages_of_another_schema_are_repaired() -> None:
     schema = {
         "type": "record", "name": "Other", "fields": [
             {"name": "user", "type": {"name": "U", "type": "record", "fields": [
@@ -162,6 +162,6 @@ def test_messages_of_another_schema_are_mended() -> None:
     assert event["event_time"].isoformat() == "2026-01-05T09:00:00"
 
 
-def test_a_field_that_the_feed_does_not_have_is_said() -> None:
+def test_an_unknown_field_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="clicks has no field 'creative_id'"):
         repairer(FEEDS["clicks"], FieldMapping(constants={"creative_id": "c1"}))

@@ -1,1 +1,1 @@
-"""Rejected and filtered messages as a product: shown, exported, mended and sent again."""
+"""Rejected and filtered messages: explaining, exporting, repairing and replaying them."""

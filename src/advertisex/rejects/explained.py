@@ -1,4 +1,4 @@
-"""Why a message was refused: the field, where it is in the message, and the rule that it breaks."""
+"""Explains a reject: the violated rule, the failing field, and where it is in the message."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,23 +8,22 @@ from typing import Any
 from advertisex.feeds import Feed, Field
 from advertisex.feeds.flatten import OPENRTB
 from advertisex.processing import decode, policy
-from advertisex.rejects.pretty import DUMPED, Path, Pretty, pretty
+from advertisex.rejects.pretty import BYTES_PER_LINE, Path, Pretty, pretty
 
-#: How the detail of what cannot be decoded begins.
+#: Matches the byte offset in the detail of a decode error.
 _BYTE = re.compile(r".*?\bbyte (\d+)\b")
-_STORE_REFUSED = "The event store cannot hold it: a text that is too long, or a time that is too far away."
+_STORE_REJECTED = "The event store rejected it: a text is too long, or a time is out of range."
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A reject, explained.
+    """Explanation of a reject.
 
     Attributes:
-        rule: what is expected, in one sentence.
-        field: the field that fails; None where it is the message as a whole.
-        message: the message for people.
-        failing: the number of the line that shows the field, or the byte at which decoding ended; None where there is
-            none.
+        rule: the violated rule, in one sentence.
+        field: the failing field; None if the whole message fails.
+        message: the formatted message.
+        failing: index of the line that shows the field, or the byte at which decoding failed; None if unknown.
     """
 
     rule: str
@@ -38,7 +37,7 @@ def explain(reject: Mapping[str, Any], feed: Feed) -> Explained:
 
     Args:
         reject: a row of `EventStore.rejects`.
-        feed: of the message, as the settings have it.
+        feed: the feed of the message, as configured.
     """
     named = reject["detail"].partition(":")[0]
     field = feed.field_named(named)
@@ -49,42 +48,42 @@ def explain(reject: Mapping[str, Any], feed: Feed) -> Explained:
 
 
 def _rule(stage: str, reason: str, field: str, feed: Feed) -> str:
-    """The text of a rule; what the settings no longer have is told by its code."""
+    """The text of a rule, or its code if the rule no longer exists."""
     match stage:
         case "decode" if reason in decode.REASONS:
             return decode.REASONS[reason]
         case "filter" if reason in policy.REASONS:
             return f"{policy.REASONS[reason].says} Setting: {policy.REASONS[reason].setting}."
         case "store":
-            return _STORE_REFUSED
+            return _STORE_REJECTED
         case _:
-            says = (f"{rule.field} {rule.says}." for rule in feed.rules if (rule.code, rule.field) == (reason, field))
-            return next(says, f"{reason}: there is no such rule now.")
+            texts = (f"{rule.field} {rule.says}." for rule in feed.rules if (rule.code, rule.field) == (reason, field))
+            return next(texts, f"{reason}: unknown rule; it may have been removed.")
 
 
 def _line_of(field: Field, named: str, feed: Feed, message: Pretty) -> int | None:
-    """The line with the value that counts, or one where it is null."""
+    """The line with the value that is read, or else one where the field is null."""
     lines: dict[Path, int] = {}
     for number, path in enumerate(message.paths):
         if path:
             lines.setdefault(path, number)
-    found = [lines[path] for path in _places(field, named, feed, lines) if path in lines]
+    found = [lines[path] for path in _candidate_paths(field, named, feed, lines) if path in lines]
     given = [number for number in found if not message.lines[number].rstrip(",").endswith(": null")]
     return next(iter(given or found), None)
 
 
 def _line_at(reject: Mapping[str, Any], message: Pretty) -> int | None:
-    """The line with the byte at which decoding ended, where the detail tells it."""
+    """The line with the byte at which decoding failed, if the detail contains its offset."""
     found = _BYTE.match(reject["detail"])
     if found is None or message.document is not None:
         return None
     byte = int(found[1])
-    line = byte // DUMPED if message.format == "bytes" else reject["payload"][:byte].count(b"\n")
+    line = byte // BYTES_PER_LINE if message.format == "bytes" else reject["payload"][:byte].count(b"\n")
     return line if line < len(message.lines) else None
 
 
-def _places(field: Field, named: str, feed: Feed, lines: Mapping[Path, int]) -> Iterator[Path]:
-    """Where the field may be, in the order in which it is looked for."""
+def _candidate_paths(field: Field, named: str, feed: Feed, lines: Mapping[Path, int]) -> Iterator[Path]:
+    """The paths at which the field may be, in the order of lookup."""
     yield (named,)
     yield from ((name,) for name in field.names)
     if feed.avro_schema is None:

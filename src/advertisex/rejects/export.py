@@ -1,4 +1,4 @@
-"""Rejects for other programs: as documents, and as flat rows."""
+"""Exports rejects as JSON documents and as flat rows."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ import polars as pl
 from advertisex.batches import Position
 from advertisex.rejects.selection import positions_of
 
-#: Columns of a flat row.
+#: Columns of the flat export.
 _FLAT = (
     "id", "topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail", "payload", "encoding",
     "ingested_at", "processed_at", "replayed_to",
@@ -19,7 +19,7 @@ _TIMES = ("ingested_at", "processed_at")
 
 
 def document_of(reject: Mapping[str, Any]) -> dict[str, Any]:
-    """One row of `EventStore.rejects` as JSON has it."""
+    """Convert a row of `EventStore.rejects` to a JSON-serialisable document."""
     fields = {name: value for name, value in reject.items() if name != "payload"}
     times = {name: fields[name].isoformat() + "Z" for name in _TIMES}
     position = Position(reject["topic"], reject["partition"], reject["offset"])
@@ -27,20 +27,20 @@ def document_of(reject: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def payload_fields(payload: bytes) -> dict[str, str]:
-    """A message as `payload`: text where it is text, else base64, with `encoding`."""
+    """A message as a `payload` field: text if it is UTF-8, otherwise base64 with an `encoding` field."""
     text, encoding = _text(payload)
     return {"payload": text, "encoding": encoding} if encoding else {"payload": text}
 
 
 def ndjson(parts: Iterable[pl.DataFrame]) -> Iterator[bytes]:
-    """Rejects as lines of JSON, some at a time."""
+    """Encode rejects as newline-delimited JSON, one chunk per frame."""
     encoder = msgspec.json.Encoder()
     for part in parts:
         yield encoder.encode_lines([document_of(row) for row in part.iter_rows(named=True)])
 
 
 def flat(rejects: pl.DataFrame) -> pl.DataFrame:
-    """Rejects with the message as text, or as base64 where `encoding` says so."""
+    """Flatten rejects: the message as text, or as base64 if `encoding` is set."""
     texts = [_text(payload) for payload in rejects["payload"]]
     return rejects.with_columns(
         pl.Series("id", [str(position) for position in positions_of(rejects)], dtype=pl.String),

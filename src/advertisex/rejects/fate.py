@@ -1,4 +1,4 @@
-"""What became of the replays of rejects."""
+"""The status of replayed rejects."""
 
 from collections.abc import Collection
 from typing import Literal, NamedTuple
@@ -9,21 +9,30 @@ from advertisex.stores.contract import EventStore, RejectQuery
 
 
 class ReplayStatus(NamedTuple):
-    """What processing made of a message: `accepted` is stored, or a duplicate of what is stored."""
+    """The status of a replayed message; `accepted` means stored, or a duplicate of a stored event."""
 
     kind: Literal["waiting", "accepted", "rejected", "filtered"]
     reason: str = ""
 
 
 def replay_statuses(store: EventStore, replays: Collection[str]) -> dict[str, ReplayStatus]:
-    """What became of messages in the log, by their positions as text."""
+    """Look up the status of replayed messages.
+
+    Args:
+        store: the event store.
+        replays: positions of the messages in the log, as text.
+
+    Returns:
+        The status of each message, by position.
+    """
     if not replays:
         return {}
     ends = {Partition(row.topic, row.partition): row.next_offset for row in store.ledger()}
     positions = {Position.read(text): text for text in replays}
-    again = store.rejects(RejectQuery(positions=frozenset(positions)))
-    refused = dict(zip(positions_of(again), map(ReplayStatus, again["kind"], again["reason"]), strict=True))
+    rejects = store.rejects(RejectQuery(positions=frozenset(positions)))
+    not_accepted = dict(zip(positions_of(rejects), map(ReplayStatus, rejects["kind"], rejects["reason"]), strict=True))
     return {
-        text: refused.get(at) or ReplayStatus("accepted" if at.offset < ends.get(Partition(*at[:2]), 0) else "waiting")
+        text: not_accepted.get(at)
+        or ReplayStatus("accepted" if at.offset < ends.get(Partition(*at[:2]), 0) else "waiting")
         for at, text in positions.items()
     }

@@ -1,4 +1,4 @@
-"""Mending: the message of a reject becomes the message that it should have been, all else as it was."""
+"""Repairs the message of a reject: sets or renames fields and leaves the others unchanged."""
 
 from collections.abc import Callable
 
@@ -10,28 +10,28 @@ from advertisex.ingestion.records import Record
 from advertisex.processing.decode_bids import avro_records, is_avro
 from advertisex.processing.decode_json import DECODE_ERRORS, not_utf8
 
-#: From a message to the mended one; None where the message is no record that a field could be set in.
+#: Repairs a message; None if the message cannot be decoded as a record.
 Repair = Callable[[bytes], bytes | None]
 
 
 def repairer(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None) -> Repair:
-    """A function that mends messages of a feed.
+    """Create a function that repairs messages of a feed.
 
-    A JSON message stays JSON, its other values as they were written; an Avro message is encoded as ingestion does.
+    A JSON message stays JSON, and its other values keep their notation. An Avro message is encoded as by ingestion.
 
     Args:
-        feed: whose messages they are.
-        mapping: how they are mended; an empty one leaves every message as it is.
-        unmatched: see `Mapping.for_feed`.
+        feed: the feed of the messages.
+        mapping: the repair; an empty mapping leaves every message unchanged.
+        unmatched: see `FieldMapping.for_feed`.
 
     Raises:
-        ConfigurationError: the mapping names no field of the feed.
+        ConfigurationError: the mapping contains an unknown field.
     """
     if not mapping:
         return lambda payload: payload
     encode = encoder(feed, mapping, unmatched)
     read_avro = avro_records(feed) if feed.avro_schema else None
-    # a value that is set counts alone: another name of its field may hold what is refused
+    # a constant replaces all aliases of its field, which may contain the rejected value
     overruled = {name for target in mapping.constants if (f := feed.field_named(target)) for name in f.aliases}
     overruled -= mapping.rename.keys()
 
@@ -40,14 +40,14 @@ def repairer(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = Non
             return {name: value for name, value in json_object(payload).items() if name not in overruled}
         if is_avro(payload):
             return read_avro(payload)
-        json_object(payload)  # whether it is one
+        json_object(payload)  # check that it is a JSON object
         return payload
 
-    def hint(payload: bytes) -> bytes | None:
+    def repair(payload: bytes) -> bytes | None:
         try:
             (repaired,) = encode([record_of(payload)])
         except DECODE_ERRORS:
             return None
         return repaired if is_avro(repaired) or not not_utf8(repaired) else None
 
-    return hint
+    return repair

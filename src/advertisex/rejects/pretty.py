@@ -1,4 +1,4 @@
-"""A message for people: as lines, with the path in the document that each line shows."""
+"""Formats a message for display: as lines, with the path in the document that each line shows."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ Path = tuple[str | int, ...]
 
 _INDENT = 2
 _KEY = re.compile(r'("(?:[^"\\]|\\.)*"): ')
-#: Bytes on a line in hexadecimal.
-DUMPED = 16
+#: Bytes per line of a hex dump.
+BYTES_PER_LINE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Pretty:
     """A message as lines.
 
     Attributes:
-        format: JSON, an Avro datum (shown as JSON), other text, or bytes (shown in hexadecimal).
-        lines: of the text.
-        paths: for each line, the keys and places that lead to what it shows; empty where it shows no value.
-        document: the JSON that is shown; None where it is none.
+        format: JSON, an Avro datum (shown as JSON), other text, or bytes (shown as a hex dump).
+        lines: lines of the text.
+        paths: for each line, the keys and indexes that lead to its value; empty if it shows no value.
+        document: the JSON that is shown; None for text and bytes.
     """
 
     format: Literal["json", "avro", "text", "bytes"]
@@ -38,12 +38,12 @@ class Pretty:
 
 
 def pretty(payload: bytes, feed: Feed) -> Pretty:
-    """A message of a feed as lines: pretty-printed where it is a document, values as they are written."""
+    """Format a message as lines. Documents are indented; their values keep their notation."""
     avro = feed.avro_schema is not None and is_avro(payload)
     try:
         document = json_message(avro_records(feed)(payload)) if avro else payload
         text = msgspec.json.format(document, indent=_INDENT).decode()
-        msgspec.json.decode(document)  # formatting alone lets some of what is no JSON pass
+        msgspec.json.decode(document)  # formatting alone accepts some invalid JSON
     except DECODE_ERRORS:
         return _raw(payload)
     lines = text.split("\n")
@@ -51,7 +51,7 @@ def pretty(payload: bytes, feed: Feed) -> Pretty:
 
 
 def one_line(payload: bytes, feed: Feed) -> str:
-    """A message of a feed as one line: a document as JSON; bytes that are no text are escaped."""
+    """Format a message as one line: an Avro datum as JSON; bytes that are not UTF-8 are escaped."""
     avro = feed.avro_schema is not None and is_avro(payload)
     document = pretty(payload, feed).document if avro else None
     return (document or payload).decode(errors="backslashreplace")
@@ -61,21 +61,21 @@ def _raw(payload: bytes) -> Pretty:
     try:
         lines = payload.decode().split("\n")
     except UnicodeDecodeError:
-        lines = [_dumped(payload, start) for start in range(0, len(payload), DUMPED)]
+        lines = [_hex_line(payload, start) for start in range(0, len(payload), BYTES_PER_LINE)]
         return Pretty("bytes", lines, [()] * len(lines))
     return Pretty("text", lines, [()] * len(lines))
 
 
-def _dumped(payload: bytes, start: int) -> str:
-    part = payload[start : start + DUMPED]
+def _hex_line(payload: bytes, start: int) -> str:
+    part = payload[start : start + BYTES_PER_LINE]
     text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
-    return f"{start:08x}  {part.hex(' '):<{3 * DUMPED}} {text}"
+    return f"{start:08x}  {part.hex(' '):<{3 * BYTES_PER_LINE}} {text}"
 
 
 def _paths(lines: Sequence[str]) -> Iterator[Path]:
-    """The path of each line of JSON that was indented: one value, or the beginning of one, to a line."""
+    """The path of each line of indented JSON; each line has one value or the start of one."""
     path: list[str | int] = []
-    places: dict[int, int] = {}
+    indexes: dict[int, int] = {}
     for line in lines:
         text = line.lstrip(" ")
         depth = (len(line) - len(text)) // _INDENT
@@ -86,7 +86,7 @@ def _paths(lines: Sequence[str]) -> Iterator[Path]:
         if key := _KEY.match(text):
             path.append(msgspec.json.decode(key[1]))
         else:
-            places[depth] = places.get(depth, -1) + 1
-            path.append(places[depth])
-        places[depth + 1] = -1
+            indexes[depth] = indexes.get(depth, -1) + 1
+            path.append(indexes[depth])
+        indexes[depth + 1] = -1
         yield tuple(path)

@@ -1,4 +1,4 @@
-"""What a replay would send, and what processing would make of it; nothing is written."""
+"""Previews a replay: what would be sent, and how processing would treat it. Writes nothing."""
 
 import time
 from collections import Counter
@@ -18,9 +18,13 @@ from advertisex.stores.contract import ERASURES, EventStore
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What processing would say of a message; one that is accepted may still be a duplicate, and has no reason.
+    """How processing would treat a replayed message.
 
-    One of an erased user is withheld: its kind is `erased`.
+    Attributes:
+        feed: feed of the message.
+        kind: `accepted` (may still be a duplicate), `rejected`, `filtered`, or `erased` for a suppressed message of an
+            erased user.
+        reason: reason code of a rejected or filtered message.
     """
 
     feed: str
@@ -30,7 +34,7 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One message that would be sent."""
+    """A message that would be sent."""
 
     position: Position
     feed: str
@@ -39,14 +43,14 @@ class Example:
 
 @dataclass(slots=True)
 class Preview:
-    """What a replay would do.
+    """The effect of a replay.
 
     Attributes:
         examples: the first messages, as they would be sent.
-        verdicts: how many would be accepted, filtered or rejected.
-        unmendable: rejects that are no record that a field could be set in.
-        left: rejects that were selected, but had been replayed before.
-        unmatched: the columns of the mapping that no message has.
+        results: number of messages by result.
+        unrepairable: number of rejects that cannot be repaired, because they cannot be decoded as a record.
+        left: number of selected rejects that were already replayed.
+        unmatched: columns of the mapping that no message has.
     """
 
     examples: list[Example] = field(default_factory=list)
@@ -57,18 +61,18 @@ class Preview:
 
     @property
     def messages(self) -> int:
-        """How many would be sent."""
+        """Number of messages that would be sent."""
         return self.results.total()
 
 
-def preview(store: EventStore, selection: Selection, policy: Policy, most: int) -> Preview:
-    """Find out what a replay would do.
+def preview(store: EventStore, selection: Selection, policy: Policy, max_examples: int) -> Preview:
+    """Preview a replay.
 
     Args:
-        store: where the rejects are.
-        selection: which, and how.
-        policy: as processing has it.
-        most: so many examples are given.
+        store: the event store.
+        selection: the rejects, and how to repair them.
+        policy: the filter policy.
+        max_examples: maximum number of examples.
 
     Raises:
         ConfigurationError: see `choose`.
@@ -77,16 +81,16 @@ def preview(store: EventStore, selection: Selection, policy: Policy, most: int) 
     seen, erased = Preview(left=chosen.left), suppression_in(store.notes(ERASURES))
     for part in chosen.parts(store):
         seen.unrepairable += part.unrepairable
-        some = islice(part.messages.items(), most - len(seen.examples))
-        seen.examples += [Example(position, part.feed, message) for position, message in some]
+        new = islice(part.messages.items(), max_examples - len(seen.examples))
+        seen.examples += [Example(position, part.feed, message) for position, message in new]
         seen.results += _results_of(selection.feeds[part.feed], list(part.messages.values()), policy, erased)
     seen.unmatched = chosen.unmatched() if seen.messages else ()
     return seen
 
 
 def _results_of(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> Counter[ReplayResult]:
-    many, now = len(messages), time.time_ns() // 1000
-    batch = Batch(Span(feed.topic, 0, 0, many), range(many), messages, [now] * many)
+    count, now = len(messages), time.time_ns() // 1000
+    batch = Batch(Span(feed.topic, 0, 0, count), range(count), messages, [now] * count)
     outcome = process(batch, feed, policy, Catalogue(), erased)
     results = Counter({ReplayResult(feed.name, "accepted"): outcome.events.height + outcome.repeated})
     results[ReplayResult(feed.name, "erased")] = outcome.suppressed.height

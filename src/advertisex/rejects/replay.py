@@ -1,7 +1,7 @@
-"""Replay: rejects go back into the log, mended or as they are, and are marked with where they went.
+"""Replay: appends rejects to the log, repaired or unchanged, and marks each with its new position.
 
-Some at a time: appended first, then marked. A crash between the two leaves some that are in the log and not marked; to
-replay them again is harmless, since the identity of an event is its content.
+Each part is appended first and then marked. After a crash in between, the part is in the log but not marked. Replaying
+it again is harmless, since an event's identity is its content.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from advertisex.stores.same_log import check_same_logs
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What went to one partition: how many messages, the first offset and the last; others may lie between."""
+    """The messages sent to one partition: their number, and the first and last offset (not necessarily contiguous)."""
 
     messages: int
     first: int
@@ -26,15 +26,15 @@ class Sent:
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay has done.
+    """Result of a replay.
 
     Attributes:
-        sent: by partition of the log.
-        feeds: for each feed, how many messages were sent.
-        unmendable: rejects that are no record that a field could be set in: they were left as they are.
-        left: rejects that were selected, but had been replayed before.
-        unmatched: the columns of the mapping that no message had.
-        interrupted: whether it was ended before all were sent.
+        sent: what was sent, by partition of the log.
+        feeds: number of messages sent, by feed.
+        unrepairable: number of rejects left unchanged, because they cannot be decoded as a record.
+        left: number of selected rejects that were already replayed.
+        unmatched: columns of the mapping that no message had.
+        interrupted: whether the replay stopped before all messages were sent.
     """
 
     sent: dict[Partition, Sent] = field(default_factory=dict)
@@ -46,11 +46,11 @@ class Replayed:
 
     @property
     def messages(self) -> int:
-        """How many were sent."""
+        """Number of messages sent."""
         return sum(self.feeds.values())
 
-    def note(self, feed: str, positions: Sequence[Position]) -> None:
-        """Count messages that are in the log."""
+    def add(self, feed: str, positions: Sequence[Position]) -> None:
+        """Count messages that were appended to the log."""
         self.feeds[feed] = self.feeds.get(feed, 0) + len(positions)
         for topic, partition, offset in positions:
             before = self.sent.get(Partition(topic, partition), Sent(0, offset, offset))
@@ -65,20 +65,20 @@ def replay(
     stop: Event,
     on_progress: Callable[[int], None] = lambda messages: None,
 ) -> Replayed:
-    """Send rejects to the log again, and mark each with the position of its replay.
+    """Append rejects to the log, and mark each with its new position.
 
     Args:
-        store: where they are.
-        log: where they go: to the topic that their feed has now.
-        selection: which, and how.
-        stop: when set, it ends after what is being sent.
-        on_progress: told how many were sent, each time.
+        store: the event store.
+        log: the event log; messages go to the topic that is configured for their feed.
+        selection: the rejects, and how to repair them.
+        stop: stops the replay after the current part when set.
+        on_progress: called after each part with the number of messages sent so far.
 
     Raises:
         ConfigurationError: see `choose`.
-        StoreError: the ledger is that of another log, or the store cannot be written. What was sent is marked, but for
-            the last few.
-        LogError: the log cannot be written; some of what is not marked may be in it.
+        StoreError: the ledger belongs to another log, or the store cannot be written. All messages sent are marked,
+            except those of the last part.
+        LogError: the log cannot be written. Some messages may be in the log without being marked.
     """
     check_same_logs(store.ledger(), log.identities([feed.topic for feed in selection.feeds.values()]))
     chosen = choose(store, selection)
@@ -89,9 +89,9 @@ def replay(
             break
         done.unrepairable += part.unrepairable
         if part.messages:
-            places = log.append_each(selection.feeds[part.feed].topic, list(part.messages.values()))
-            store.mark_replayed(dict(zip(part.messages, places, strict=True)))
-            done.note(part.feed, places)
+            positions = log.append_each(selection.feeds[part.feed].topic, list(part.messages.values()))
+            store.mark_replayed(dict(zip(part.messages, positions, strict=True)))
+            done.add(part.feed, positions)
             on_progress(done.messages)
     done.unmatched = chosen.unmatched() if done.messages else ()
     return done

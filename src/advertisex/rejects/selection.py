@@ -1,4 +1,4 @@
-"""Which rejects are to be replayed, and what each becomes."""
+"""Selects the rejects to replay, and repairs them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,20 +12,20 @@ from advertisex.ingestion.mapping import FieldMapping
 from advertisex.rejects.mending import Repair, repairer
 from advertisex.stores.contract import EventStore, RejectQuery
 
-#: Messages that are appended, and then marked, at once; their weight is bounded likewise.
+#: Limits on the number and total size of the messages that are appended and marked together.
 _MESSAGES = 10_000
 _BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rejects are replayed, and how.
+    """The rejects to replay, and how to repair them.
 
     Attributes:
-        query: which; its `replayed` and `limit` do not count.
-        feeds: by name, as the settings have them.
-        mapping: how each message is mended.
-        force: whether those that were replayed before are replayed again.
+        query: selects the rejects; `replayed` and `limit` are ignored.
+        feeds: the configured feeds, by name.
+        mapping: the repair of each message.
+        force: whether to include rejects that were already replayed.
     """
 
     query: RejectQuery
@@ -36,12 +36,12 @@ class Selection:
 
 @dataclass(slots=True)
 class Part:
-    """Some rejects of one feed, each as it would be sent.
+    """Repaired messages of one feed.
 
     Attributes:
-        feed: its name.
-        messages: by the position of the reject.
-        unmendable: how many more there were, which are no record that a field could be set in.
+        feed: name of the feed.
+        messages: messages by the position of their reject.
+        unrepairable: number of further rejects, which cannot be decoded as a record.
     """
 
     feed: str
@@ -51,15 +51,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a selection comes to.
+    """A resolved selection.
 
     Attributes:
-        query: finds the rejects that are to be replayed.
-        menders: for each feed that they are of.
-        rejects: how many they are.
-        left: how many more were selected, but were replayed before.
-        mapping: how each message is mended.
-        missing: the columns of the mapping that no message had until now.
+        query: selects the rejects to replay.
+        repairers: the repair function of each feed.
+        rejects: number of rejects to replay.
+        left: number of further selected rejects that were already replayed.
+        mapping: the repair of each message.
+        missing: columns of the mapping that no message has had so far.
     """
 
     query: RejectQuery
@@ -70,23 +70,23 @@ class Chosen:
     missing: set[str]
 
     def parts(self, store: EventStore) -> Iterator[Part]:
-        """The rejects in the order of their positions, a bounded number and weight at a time."""
+        """Repair the rejects in the order of their positions, in parts of bounded number and size."""
         for frame in store.scan_rejects(self.query):
             for (feed,), rejects in frame.partition_by("feed", as_dict=True, maintain_order=True).items():
-                if hint := self.repairers.get(feed):  # another feed had none when they were counted
-                    yield from _parts(feed, rejects, hint)
+                if repair := self.repairers.get(feed):  # skip feeds that had no rejects when counted
+                    yield from _parts(feed, rejects, repair)
 
     def unmatched(self) -> tuple[str, ...]:
-        """The columns of the mapping that no message had, once all have been seen."""
+        """The columns of the mapping that no message had; complete after all parts have been read."""
         return tuple(column for column in self.mapping.rename if column in self.missing)
 
 
 def choose(store: EventStore, selection: Selection) -> Chosen:
-    """Find out what a selection comes to; nothing is written.
+    """Resolve a selection. Writes nothing.
 
     Raises:
-        ConfigurationError: a position is no reject; one that is named was replayed before, and it is not forced; the
-            mapping names no field of a feed.
+        ConfigurationError: a position has no reject, a reject selected by position was already replayed (without
+            `force`), or the mapping contains an unknown field.
     """
     query = replace(selection.query, replayed=None, limit=None)
     if query.positions is not None:
@@ -95,8 +95,8 @@ def choose(store: EventStore, selection: Selection) -> Chosen:
     before = int(store.reject_counts(replace(query, replayed=True))["count"].sum())
     if before and query.positions is not None and not selection.force:
         raise ConfigurationError(
-            f"{before:,} of {total:,} were replayed before, and nothing was sent",
-            hint="`advertisex rejects show` tells where they went; --force sends them again",
+            f"{before:,} of {total:,} were already replayed; nothing was sent",
+            hint="`advertisex rejects show` shows where they went; --force resends them",
         )
     if not selection.force:
         query = replace(query, replayed=False)
@@ -110,9 +110,9 @@ def choose(store: EventStore, selection: Selection) -> Chosen:
 def _check_known(store: EventStore, query: RejectQuery) -> None:
     found = {position for part in store.scan_rejects(query) for position in positions_of(part)}
     if unknown := sorted(set(query.positions or ()) - found):
-        more = f", nor at {len(unknown) - 1:,} more of these positions" if len(unknown) > 1 else ""
+        others = f" or at {len(unknown) - 1:,} more of these positions" if len(unknown) > 1 else ""
         raise ConfigurationError(
-            f"there is no reject at {unknown[0]}{more}", hint="`advertisex rejects list` shows where they are"
+            f"no reject at {unknown[0]}{others}", hint="`advertisex rejects list` lists their positions"
         )
 
 
@@ -121,16 +121,16 @@ def positions_of(rejects: pl.DataFrame) -> list[Position]:
     return [Position(*row) for row in rejects.select("topic", "partition", "offset").iter_rows()]
 
 
-def _parts(feed: str, rejects: pl.DataFrame, hint: Repair) -> Iterator[Part]:
-    part, weight = Part(feed), 0
+def _parts(feed: str, rejects: pl.DataFrame, repair: Repair) -> Iterator[Part]:
+    part, size = Part(feed), 0
     for position, payload in zip(positions_of(rejects), rejects["payload"], strict=True):
-        repaired = hint(payload)
+        repaired = repair(payload)
         if repaired is None:
             part.unrepairable += 1
         else:
             part.messages[position] = repaired
-            weight += len(repaired)
-        if len(part.messages) == _MESSAGES or weight >= _BYTES:
+            size += len(repaired)
+        if len(part.messages) == _MESSAGES or size >= _BYTES:
             yield part
-            part, weight = Part(feed), 0
+            part, size = Part(feed), 0
     yield part

@@ -62,8 +62,8 @@ def format_delay(seconds: float | Decimal | None) -> str:
     if size < 60:
         return f"{sign}{float(f'{size:.3g}'):g} s"
     (unit, large), (then, small) = next(pair for pair in pairwise((*_UNITS, ("s", 1))) if size >= pair[0][1])
-    whole, rest = divmod(round(size / small), large // small)
-    return f"{sign}{whole:,} {unit}" + (f" {rest} {then}" if rest else "")
+    whole, remainder = divmod(round(size / small), large // small)
+    return f"{sign}{whole:,} {unit}" + (f" {remainder} {then}" if remainder else "")
 
 
 def format_counts(counts: Mapping[str, int]) -> str:
