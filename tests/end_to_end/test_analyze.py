@@ -321,7 +321,7 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
         (["reach", "--csv", "--table", "rows"], ["'rows'", "campaigns, frequency, campaign_frequency, overlap"]),
         (["funnel", "--html", "-"], ["--html -", "name a file"]),
         (["funnel", "--html", "absent/page.html"], ["absent", "no such folder"]),
-        (["funnel", "--html", "."], ["no file"]),
+        (["funnel", "--html", "."], ["not a regular file"]),
         (["funnel", "--config", "absent.toml"], ["absent.toml"]),
     ],
 )
