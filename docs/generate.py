@@ -1,7 +1,7 @@
-"""Write the parts of the guide that the code knows better: `python docs/generate.py`.
+"""Generate the parts of the guide that come from the code: `python docs/generate.py`.
 
-A page holds `<!-- generated: NAME -->` and `<!-- end -->`; what stands between them is rewritten. Nothing else of a
-page is touched. `tests/docs` checks that every page is what this would write.
+The text between `<!-- generated: NAME -->` and `<!-- end -->` is rewritten; the rest of a page is left alone.
+`tests/docs` checks that every page is up to date.
 """
 
 import inspect
@@ -35,17 +35,17 @@ _KINDS = {"text": "text", "time": "time", "count": "whole number", "amount": "de
 _TIMESTAMPS = (
     ("2026-01-05T09:00:00Z", "RFC 3339"),
     ("2026-01-05T10:00:00.25+01:00", "RFC 3339 with a fraction and an offset"),
-    ("2026-01-05 09:00:00", "naive: in `times.zone`, UTC unless set"),
+    ("2026-01-05 09:00:00", "naive: read in `times.zone`, by default UTC"),
     ("2026-01-05 09:00:00 Z", ""),
-    ("2016-12-31T23:59:60Z", "leap second: the second after"),
-    ("2026-01-05T09:00:00.1234567Z", "digits beyond the microsecond are dropped"),
+    ("2016-12-31T23:59:60Z", "leap second: read as the next second"),
+    ("2026-01-05T09:00:00.1234567Z", "digits beyond microseconds are dropped"),
     ("1767603600", "epoch, seconds: below 10¹¹"),
     ("1767603600.25", ""),
     ("1767603600250", "epoch, milliseconds: below 10¹⁴"),
     ("1767603600250000", "epoch, microseconds: below 10¹⁷"),
     ("1767603600250000000", "epoch, nanoseconds"),
     ("2026-01-05", "a date alone needs a format: `times.formats` or `--time-format`"),
-    ("05/01/2026 09:00", "the same"),
+    ("05/01/2026 09:00", "also needs a format"),
     ("yesterday", ""),
 )
 _WEBSITES = (
@@ -77,13 +77,13 @@ _CLICK_ROWS: tuple[dict[str, str], ...] = (
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def code(text: object) -> str:
-    """Text as code in Markdown."""
+    """Inline code in Markdown."""
     return f"`{text}`"
 
 
@@ -98,15 +98,15 @@ def feed_section(name: str) -> str:
     identity = ", ".join(code("timestamp" if column == "event_time" else column) for column in feed.identity)
     return (
         f"Topic {code(feed.topic)}; table {code(feed.name)}, {feed.says}.\n\n"
-        + table(("field", "type", "required", "also read as", "is"), fields)
-        + (("\nAdded by processing:\n\n" + table(("column", "is"), derived)) if feed.derived else "")
-        + f"\nIdentity: {identity}.\n\nRules, in the order in which they are tried; the first that is broken is the "
+        + table(("field", "type", "required", "also read as", "description"), fields)
+        + (("\nAdded by processing:\n\n" + table(("column", "description"), derived)) if feed.derived else "")
+        + f"\nIdentity: {identity}.\n\nRules, in the order in which they are checked; the first violation is the "
         "reason:\n\n" + table(("reason", "field", "expected"), _rules(feed))
     )
 
 
 def _rules(feed: Feed) -> Iterator[tuple[str, str, str]]:
-    """The rules in their order, neighbours of the same code and text as one line."""
+    """The rules in order; consecutive rules with the same code and text share a line."""
     lines: list[tuple[str, list[str], str]] = []
     for rule in feed.rules:
         if lines and (lines[-1][0], lines[-1][2]) == (rule.code, rule.says):
@@ -118,34 +118,34 @@ def _rules(feed: Feed) -> Iterator[tuple[str, str, str]]:
 
 
 def decode_reasons() -> str:
-    """What decoding refuses."""
+    """Why decoding rejects a message."""
     return table(("reason", "when"), ((code(reason), says) for reason, says in decode.REASONS.items()))
 
 
 def filters() -> str:
-    """What the policy refuses."""
+    """What the policy filters."""
     rows = ((code(reason), code(f.field), f.says, code(f.setting)) for reason, f in policy.REASONS.items())
     return table(("reason", "field", "when", "setting"), rows)
 
 
 def placeholders() -> str:
-    """The texts that stand for no user."""
+    """The texts that are not accepted as a user id."""
     return ", ".join(map(code, PLACEHOLDERS)) + "\n"
 
 
 def timestamps() -> str:
-    """Examples of timestamps, each read by the code."""
+    """Examples of timestamps, parsed by the code."""
     read = read_timestamps(pl.Series([text for text, _ in _TIMESTAMPS]), TimeReading())
-    rows = ((code(text), _moment(time), note) for (text, note), time in zip(_TIMESTAMPS, read, strict=True))
+    rows = ((code(text), _instant(time), note) for (text, note), time in zip(_TIMESTAMPS, read, strict=True))
     return table(("timestamp", "read as (UTC)", "note"), rows)
 
 
-def _moment(time: datetime | None) -> str:
+def _instant(time: datetime | None) -> str:
     return "`bad_timestamp`" if time is None else time.isoformat(sep=" ")
 
 
 def websites() -> str:
-    """Examples of websites, each read by the code."""
+    """Examples of websites, parsed by the code."""
     hosts = ((site, host_of(site)) for site in _WEBSITES)
     rows = (
         (code(site), code(host) if host else "`bad_website`", code(registered_domain(host)) if host else "")
@@ -155,7 +155,7 @@ def websites() -> str:
 
 
 def click_rows() -> str:
-    """Examples of rows of the clicks feed, each counted by the code."""
+    """Examples of rows of the clicks feed, counted by the code."""
     feed = FEEDS["clicks"]
     given = [{f.name: row.get(f.name) for f in feed.fields} for row in _CLICK_ROWS]
     frame = pl.DataFrame(given, schema={f.name: pl.String for f in feed.fields})
@@ -164,7 +164,7 @@ def click_rows() -> str:
         (", ".join(code(f"{name}={value}") for name, value in row.items()), *(_cell(value) for value in columns))
         for row, columns in zip(_CLICK_ROWS, counted, strict=True)
     )
-    return table(("the row holds", "`conversion_type`", "`clicks`", "`conversions`"), rows)
+    return table(("the row contains", "`conversion_type`", "`clicks`", "`conversions`"), rows)
 
 
 def _cell(value: object) -> str:
@@ -172,10 +172,10 @@ def _cell(value: object) -> str:
 
 
 def openrtb() -> str:
-    """Where the fields of a bid are in an OpenRTB request."""
+    """Where an OpenRTB request has the fields of a bid."""
     rows = [(code(name), ", else ".join(code(_path(path)) for path in paths)) for name, paths in OPENRTB.items()]
     targeting = ", ".join(code(_path(path)) for path in OPENRTB_TARGETING.values())
-    return table(("field", "is read from"), [*rows, (code("targeting"), f"{targeting}, as one object")])
+    return table(("field", "read from"), [*rows, (code("targeting"), f"{targeting}, as one object")])
 
 
 def _path(path: Sequence[str | int]) -> str:
@@ -188,11 +188,11 @@ def settings() -> str:
         (code(name), _type(info.annotation), _default(info), _variable(name), info.description or "")
         for name, info in all_settings(Settings)
     )
-    return table(("setting", "type", "default", "environment variable", "is"), rows)
+    return table(("setting", "type", "default", "environment variable", "description"), rows)
 
 
 def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting with its dotted name: FEED is the name of a feed, NAME of a rule, `[]` each table of a list."""
+    """Every setting by dotted name. FEED is a feed, NAME a rule; `[]` marks a list of tables."""
     for name, info in model.model_fields.items():
         inner = info.annotation
         each = get_args(inner)[0] if get_origin(inner) is tuple else None
@@ -226,7 +226,7 @@ def _type(annotation: Any) -> str:
 
 def _default(info: FieldInfo) -> str:
     if info.is_required():
-        return "must be given"
+        return "required"
     value = info.default
     match value:
         case None | {} | () | frozenset():
@@ -246,7 +246,7 @@ def _variable(name: str) -> str:
 
 
 def flags() -> str:
-    """The settings that are flags too."""
+    """The settings that are also command-line flags."""
     names = Settings.model_fields
     given = {
         command: [name for name in inspect.signature(function).parameters if name in names and name != "sources"]
@@ -257,7 +257,7 @@ def flags() -> str:
 
 
 def tables() -> str:
-    """Every table of the embedded store, from a store that was just made."""
+    """Every table of the embedded store, read from a new store."""
     with duckdb.connect() as db:
         for statement in statements():
             db.execute(statement)
@@ -270,7 +270,9 @@ def tables() -> str:
                 [name],
             ).fetchall()
             rows = ((code(column), kind, comment) for column, kind, comment in columns)
-            parts.append(f"### {name}\n\n{says[0].upper()}{says[1:]}.\n\n" + table(("column", "type", "is"), rows))
+            parts.append(
+                f"### {name}\n\n{says[0].upper()}{says[1:]}.\n\n" + table(("column", "type", "description"), rows)
+            )
     return "\n".join(parts)
 
 
@@ -292,7 +294,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def generated(page: str) -> str:
-    """The text of a page with every generated part as the code has it now."""
+    """The text of a page with every generated part up to date."""
     return _BLOCK.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[3]}", page)
 
 
