@@ -99,5 +99,5 @@ def test_an_error_that_all_workers_meet_is_said_once(make_cluster: Any) -> None:
     with cluster.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
         out, err = parent.communicate(timeout=120)
     assert (parent.returncode, out) == (1, b"")
-    assert err.startswith(b"error: there is no topic ")
+    assert err.startswith(b"error: topic not found: ")
     assert err.count(b"\n") == 1

@@ -115,6 +115,6 @@ def test_a_ledger_that_is_ahead_of_the_log_is_an_error_not_silence(log: EventLog
     log.append(a, [b"0"])
     with (
         log.reader([a], lambda: {Partition(a, 0): 7}, 10) as reader,
-        pytest.raises(LogError, match="the ledger stands at 7, but the log ends at 1"),
+        pytest.raises(LogError, match="the ledger is at offset 7, but the log ends at 1"),
     ):
         until_caught_up(reader)

@@ -208,7 +208,7 @@ def empty_log(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_not_there_is_not_made_by_processing(cli: Cli, tmp_path: Path) -> None:
-    assert_one_line(cli("process", "--data", "nowhere"), 1, "no event log", "nowhere", "advertisex ingest")
+    assert_one_line(cli("process", "--data", "nowhere"), 1, "event log not found", "nowhere", "advertisex ingest")
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -263,7 +263,7 @@ def test_an_empty_store_has_an_empty_ledger_that_balances(cli: Cli) -> None:
         (["rejects", "replay", "--all", "--set", "nothing"], 2, ["--set", "="]),
         (["analyze", "summary", "--since", "nonsense"], 2, ["--since", "'nonsense'"]),
         (["analyze", "correlation", "--until", "2026-13-01"], 2, ["--until", "'2026-13-01'"]),
-        (["process", "--log", "sqlite:///clicks.csv"], 1, ["clicks.csv", "no event log"]),
+        (["process", "--log", "sqlite:///clicks.csv"], 1, ["clicks.csv", "not an event log"]),
         (["ledger", "--store", "duckdb:///clicks.csv"], 1, ["clicks.csv"]),
         (["simulate", "--rate", "fast"], 2, ["--rate", "'fast'"]),
     ],

@@ -29,7 +29,7 @@ def test_what_is_bad_is_named_with_its_mend(cli: Cli) -> None:
     result = cli("doctor", "--data", "nothing-here")
     assert result.code == 1
     (bad,) = [line for line in result.out.splitlines() if line.startswith("bad")]
-    assert "there is no event log" in bad
+    assert "event log not found" in bad
     assert "run `advertisex ingest`" in bad
 
 

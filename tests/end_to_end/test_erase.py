@@ -151,6 +151,6 @@ def test_a_key_that_can_be_guessed_is_refused_and_no_key_is_shown(filled: Cli, m
 def test_a_place_that_is_not_there_is_told_and_not_made(cli: Cli, tmp_path: Path) -> None:
     ended = cli("erase", "u", "--yes", "--data", "mistyped")
     assert (ended.code, ended.out) == (1, "")
-    assert "there is no event log" in ended.err
+    assert "event log not found" in ended.err
     assert "mistyped" in ended.err
     assert not (tmp_path / "mistyped").exists()

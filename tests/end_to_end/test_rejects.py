@@ -186,7 +186,7 @@ def test_a_preview_reads_a_store_that_may_not_be_written(filled: Cli) -> None:
 def test_a_replay_needs_the_log_that_was_processed(filled: Cli, tmp_path: Path) -> None:
     ended = filled("replay", "--all", "--log", "sqlite:///elsewhere.db")
     assert ended.code == 1
-    assert "there is no event log" in ended.err
+    assert "event log not found" in ended.err
     SqliteLog(tmp_path / "other.db").append("ad_impressions", [b"x"])
     ended = filled("replay", "--all", "--log", "sqlite:///other.db")
     assert ended.code == 1

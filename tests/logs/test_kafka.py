@@ -1,4 +1,4 @@
-"""What the Kafka log adds to the contract: partitions, groups, and errors of the brokers. Against a real one."""
+"""The Kafka log beyond the contract: partitions, groups, broker errors. Runs against a real broker."""
 
 import random
 import time
@@ -22,8 +22,8 @@ from advertisex.logs.open import open_log
 from advertisex.settings import KafkaSettings
 
 SECRET = "geheim-0123456789"
-NOBODY = "kafka://127.0.0.1:1"  # no one listens on this port
-GIANT = random.Random(1).randbytes(65 * 2**20)  # the broker of the tests takes 64 MiB, compressed
+NOBODY = "kafka://127.0.0.1:1"  # nothing listens on this port
+GIANT = random.Random(1).randbytes(65 * 2**20)  # the test broker accepts 64 MiB, compressed
 
 Opened = Callable[..., EventLog]
 
@@ -35,7 +35,7 @@ def topic() -> str:
 
 @pytest.fixture
 def opened(kafka: str, topic: str) -> Iterator[Opened]:
-    """opened(partitions=, create=, **client): the log, in a group of this test's own."""
+    """opened(partitions=, create=, **client): opens the log, with a consumer group for this test."""
     logs: list[EventLog] = []
 
     def make(*, partitions: int = 1, create: bool = True, **client: str) -> EventLog:
@@ -47,7 +47,7 @@ def opened(kafka: str, topic: str) -> Iterator[Opened]:
     yield make
     for log in logs:
         log.close()
-    client = admin(kafka)  # must live until the answer: without it the future may never end
+    client = admin(kafka)  # keep it alive until the response: otherwise the future may never complete
     client.delete_topics([topic])[topic].exception()
 
 
@@ -55,7 +55,7 @@ def admin(url: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": url.removeprefix("kafka://")})
 
 
-def whole(log: EventLog, topic: str, partition: int = 0) -> list[bytes]:
+def read_all(log: EventLog, topic: str, partition: int = 0) -> list[bytes]:
     found: list[bytes] = []
     offset = 0
     while len(batch := log.read(topic, partition, offset, 10_000)):
@@ -71,7 +71,7 @@ def read_to_the_end(reader: LogReader) -> list[Batch]:
     return batches
 
 
-def test_a_topic_is_made_with_the_partitions_of_the_settings(opened: Opened, topic: str) -> None:
+def test_a_topic_is_created_with_the_configured_partitions(opened: Opened, topic: str) -> None:
     log = opened(partitions=3)
     log.append(topic, [b"a"])
     assert log.partitions(topic) == [0, 1, 2]
@@ -82,7 +82,7 @@ def test_many_messages_are_spread_evenly_and_keep_their_order(opened: Opened, to
     messages = [b"%06d" % i for i in range(80_000)]
     log.append(topic, messages)
 
-    found = [whole(log, topic, partition) for partition in range(4)]
+    found = [read_all(log, topic, partition) for partition in range(4)]
     assert [len(part) for part in found] == [20_000] * 4
     assert all(part == sorted(part) for part in found)
     assert sorted(chain(*found)) == messages
@@ -99,44 +99,44 @@ def test_a_full_queue_makes_the_append_wait_and_loses_nothing(opened: Opened, to
     messages = [b"%d" % i for i in range(10_000)]
     log = opened(queue_buffering_max_messages="100")
     log.append(topic, messages)
-    assert whole(log, topic) == messages
+    assert read_all(log, topic) == messages
 
 
-def test_a_message_that_the_broker_does_not_take_is_an_error_with_its_size(opened: Opened, topic: str) -> None:
+def test_a_message_that_the_broker_rejects_is_an_error_with_its_size(opened: Opened, topic: str) -> None:
     log = opened()
     log.append(topic, [b"before"])
     with pytest.raises(LogError) as caught:
         log.append(topic, [GIANT])
-    assert "1 of 1 messages are not acknowledged, one of 68,157,440 bytes is larger" in str(caught.value)
+    assert "1 of 1 messages were not acknowledged; one of 68,157,440 bytes exceeds" in str(caught.value)
     assert "raise max.message.bytes of the topic" in caught.value.hint
     assert topic in caught.value.where
 
     log.append(topic, [b"after"])
-    assert whole(log, topic) == [b"before", b"after"]
+    assert read_all(log, topic) == [b"before", b"after"]
 
 
-def test_the_error_counts_the_messages_that_are_missing_and_the_others_stay(opened: Opened, topic: str) -> None:
+def test_the_error_counts_the_missing_messages_and_the_others_stay(opened: Opened, topic: str) -> None:
     log = opened(batch_size="1000")
-    with pytest.raises(LogError, match="1 of 3 messages are not acknowledged"):
+    with pytest.raises(LogError, match="1 of 3 messages were not acknowledged"):
         log.append(topic, [b"a", GIANT, b"b"])
-    assert whole(log, topic) == [b"a", b"b"]
+    assert read_all(log, topic) == [b"a", b"b"]
 
 
-def test_a_message_larger_than_the_queue_is_an_error_not_a_wait_for_ever(opened: Opened, topic: str) -> None:
+def test_a_message_larger_than_the_queue_is_an_error_and_does_not_block(opened: Opened, topic: str) -> None:
     log = opened(queue_buffering_max_kbytes="1000")
-    with pytest.raises(LogError, match="1 of 2 messages are not acknowledged"):
+    with pytest.raises(LogError, match="1 of 2 messages were not acknowledged"):
         log.append(topic, [b"a", bytes(2_000_000)])
-    assert whole(log, topic) == [b"a"]
+    assert read_all(log, topic) == [b"a"]
 
 
-def test_a_topic_that_is_missing_is_an_error_for_those_who_only_read(opened: Opened, topic: str) -> None:
+def test_a_missing_topic_is_an_error_without_create(opened: Opened, topic: str) -> None:
     log = opened(create=False)
-    with pytest.raises(LogError, match=f"there is no topic {topic}.*advertisex ingest"):
+    with pytest.raises(LogError, match=f"topic not found: {topic}.*advertisex ingest"):
         log.reader([topic], dict, 10)
-    assert log.partitions(topic) == []  # asking did not make it
+    assert log.partitions(topic) == []  # the query did not create it
 
 
-def test_a_topic_that_is_missing_is_made_for_a_reader_who_may(opened: Opened, topic: str) -> None:
+def test_a_missing_topic_is_created_for_a_reader_with_create(opened: Opened, topic: str) -> None:
     log = opened(partitions=2)
     with log.reader([topic], dict, 10):
         assert log.partitions(topic) == [0, 1]
@@ -149,41 +149,44 @@ def test_a_topic_that_is_missing_is_made_for_a_reader_who_may(opened: Opened, to
     lambda log: log.reader(["t"], dict, 1),
     lambda log: log.inspect(["t"]),
 ])  # fmt: skip
-def test_brokers_that_cannot_be_reached_are_named_soon_and_quietly(
+def test_unreachable_brokers_are_reported_soon_and_without_other_output(
     ask: Callable[[EventLog], object], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for module in ("kafka_topics", "kafka_fetch"):
-        monkeypatch.setattr(f"advertisex.logs.{module}.WAIT_SECONDS", 1.0)  # ten for people
+        monkeypatch.setattr(f"advertisex.logs.{module}.WAIT_SECONDS", 1.0)  # ten in production
     began = time.monotonic()
     with open_log(NOBODY) as log, pytest.raises(LogError, match="Connection refused") as caught:
         ask(log)
     assert time.monotonic() - began < 5
     assert "127.0.0.1:1" in caught.value.where
-    assert caught.value.hint == "check that Kafka runs there and can be reached, or name another with --log"
+    assert caught.value.hint == "check that Kafka is running there and reachable, or pass another address with --log"
     assert capfd.readouterr() == ("", "")
 
 
 class Web(BaseRequestHandler):
-    """Answers as a web server does that does not understand the question."""
+    """Responds like a web server to an invalid request."""
 
     def handle(self) -> None:
         self.request.recv(1024)
         self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
 
 
-def test_what_answers_and_is_not_kafka_is_named_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_kafka_is_reported_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
     with ThreadingTCPServer(("127.0.0.1", 0), Web) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_address[1]
-        with open_log(f"kafka://127.0.0.1:{port}") as log, pytest.raises(LogError, match="does not speak as") as caught:
+        with (
+            open_log(f"kafka://127.0.0.1:{port}") as log,
+            pytest.raises(LogError, match="is not a Kafka broker") as caught,
+        ):
             log.end_offsets()
         server.shutdown()
     assert "receive.message.max.bytes" not in str(caught.value)
     assert caught.value.hint.startswith("check the host and port of --log")
 
 
-def test_a_host_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
     with open_log("kafka://nobody.invalid:9092") as log, pytest.raises(LogError, match=r"resolve 'nobody\.invalid"):
         log.append("t", [b"a"])
@@ -191,12 +194,12 @@ def test_a_host_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("url", ["kafka://", "kafka://:9092", "kafka://a:b", "kafka://a:1,", "kafka://a:9092/topic", "kafka://a:99999",
                                  "kafka://a:65536", "kafka://a:0"])  # fmt: skip
-def test_a_url_without_brokers_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="names no Kafka brokers"):
+def test_a_url_without_brokers_is_rejected(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="invalid Kafka URL"):
         open_log(url)
 
 
-def test_several_brokers_may_be_named() -> None:
+def test_a_url_may_have_several_brokers() -> None:
     with open_log("kafka://one:9092,two:9093,[::1]:9094") as log:
         assert isinstance(log, KafkaLog)
 
@@ -204,24 +207,24 @@ def test_several_brokers_may_be_named() -> None:
 def test_no_secret_is_printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
     client = {"sasl.username": "ads", "sasl.password": SECRET, "sasl.mechanism": "PLAIN"}
-    said = ""
+    output = ""
     with open_log(NOBODY, kafka=KafkaSettings(client=client | {"security.protocol": "SASL_PLAINTEXT"})) as log:
-        said += repr(log) + repr(vars(log))
+        output += repr(log) + repr(vars(log))
         with pytest.raises(LogError) as caught:
             log.append("t", [b"a"])
-        said += str(caught.value)
+        output += str(caught.value)
     for wrong in ({"security.protocol": SECRET}, {"ssl.key.pem": SECRET}, {"sasl.password": SECRET, "no.such": "1"}):
         with pytest.raises(ConfigurationError, match=r"kafka\.client") as wrongly:
             open_log(NOBODY, kafka=KafkaSettings(client=wrong | {"security.protocol": "SASL_SSL"} | wrong))
         assert wrongly.value.hint
-        said += str(wrongly.value)
-    with pytest.raises(ConfigurationError) as refused:
+        output += str(wrongly.value)
+    with pytest.raises(ConfigurationError) as caught_url:
         open_log(f"kafka://ads:{SECRET}@broker:9092")
-    said += str(refused.value) + "".join(capfd.readouterr())
-    assert SECRET not in said
+    output += str(caught_url.value) + "".join(capfd.readouterr())
+    assert SECRET not in output
 
 
-def test_a_password_for_brokers_that_want_none_is_an_error_that_says_so(
+def test_a_login_to_brokers_without_sasl_is_an_error_that_mentions_sasl(
     kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 2.0)
@@ -251,7 +254,7 @@ def test_an_aborted_transaction_is_not_read_and_leaves_no_gap_between_spans(
             producer.abort_transaction()
     log.append(topic, [b"3"])
 
-    assert whole(log, topic) == [b"0", b"1", b"2", b"3"]
+    assert read_all(log, topic) == [b"0", b"1", b"2", b"3"]
     with log.reader([topic], dict, 2) as reader:
         batches = read_to_the_end(reader)
     assert [p for batch in batches for p in batch.payloads] == [b"0", b"1", b"2", b"3"]
@@ -259,7 +262,7 @@ def test_an_aborted_transaction_is_not_read_and_leaves_no_gap_between_spans(
     assert all(a.span.end == b.span.start for a, b in pairwise(batches))
 
 
-def test_what_a_reader_acknowledges_is_committed_for_lag_tools(kafka: str, opened: Opened, topic: str) -> None:
+def test_acknowledged_offsets_are_committed_for_lag_tools(kafka: str, opened: Opened, topic: str) -> None:
     log = opened()
     log.append(topic, [b"%d" % i for i in range(7)])
     with log.reader([topic], dict, 100) as reader:
@@ -274,7 +277,7 @@ def test_what_a_reader_acknowledges_is_committed_for_lag_tools(kafka: str, opene
     assert committed.offset == 7
 
 
-def test_what_the_group_has_committed_does_not_say_where_to_start(opened: Opened, topic: str) -> None:
+def test_a_reader_does_not_start_at_the_committed_offsets(opened: Opened, topic: str) -> None:
     log = opened()
     log.append(topic, [b"0", b"1"])
     for _ in range(2):
@@ -285,7 +288,7 @@ def test_what_the_group_has_committed_does_not_say_where_to_start(opened: Opened
             reader.acknowledge(batches[0].span)
 
 
-def test_a_ledger_that_cannot_be_asked_is_the_error_of_the_poll(opened: Opened, topic: str) -> None:
+def test_an_error_of_the_ledger_is_raised_by_poll(opened: Opened, topic: str) -> None:
     def broken() -> dict[Partition, int]:
         raise StoreError("no store")
 
@@ -295,8 +298,8 @@ def test_a_ledger_that_cannot_be_asked_is_the_error_of_the_poll(opened: Opened, 
         read_to_the_end(reader)
 
 
-def test_where_the_topics_end_can_be_asked_while_topics_are_made(kafka: str, opened: Opened, topic: str) -> None:
-    """A broker hears of a topic a little later than who made it, and answers that it is not its leader."""
+def test_end_offsets_can_be_read_while_topics_are_created(kafka: str, opened: Opened, topic: str) -> None:
+    """A broker learns of a new topic a little later, and until then responds that it is not its leader."""
     log = opened()
     log.append(topic, [b"a"])
     client = admin(kafka)
@@ -309,10 +312,10 @@ def test_where_the_topics_end_can_be_asked_while_topics_are_made(kafka: str, ope
 
 
 @pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.TOPIC_AUTHORIZATION_FAILED])
-def test_where_the_topics_end_is_not_asked_for_ever(
+def test_end_offsets_are_not_retried_indefinitely(
     opened: Opened, topic: str, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """No broker of ours stays without a leader, so this one's answers are made up."""
+    """The test broker always has a leader, so its responses are faked."""
     asked = 0
 
     def list_offsets(self: AdminClient, partitions: Iterable[TopicPartition], **_: object) -> dict[object, object]:
@@ -327,22 +330,22 @@ def test_where_the_topics_end_is_not_asked_for_ever(
     monkeypatch.setattr(AdminClient, "list_offsets", list_offsets)
     monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 0.5)
 
-    with pytest.raises(LogError, match="cannot read where the topics end"):
+    with pytest.raises(LogError, match="cannot read the end offsets of the topics"):
         log.end_offsets()
     assert (asked > 1) is (code == KafkaError.NOT_LEADER_FOR_PARTITION)
 
 
-def test_an_inspection_says_what_there_is(opened: Opened, topic: str) -> None:
+def test_inspect_reports_the_topics(opened: Opened, topic: str) -> None:
     log = opened(partitions=2)
     log.append(topic, [b"a", b"b", b"c"])
     first, ours, absent = log.inspect([topic, "no-such-topic"])
     assert first.good
     assert "127.0.0.1" in first.says
-    assert (ours.good, ours.says) == (True, "2 partitions, ends at 3 in sum")
-    assert "not there yet" in absent.says
+    assert (ours.good, ours.says) == (True, "2 partitions, end offsets total 3")
+    assert "does not exist yet" in absent.says
 
 
-def test_a_log_that_is_not_used_is_not_connected(tmp_path: Path) -> None:
+def test_an_unused_log_does_not_connect(tmp_path: Path) -> None:
     began = time.monotonic()
     with open_log(NOBODY):
         pass
@@ -350,19 +353,19 @@ def test_a_log_that_is_not_used_is_not_connected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["bad name", "a/b", "é", "x" * 250, ".", "..", ""])
-def test_a_topic_that_kafka_cannot_have_is_a_wrong_configuration(opened: Opened, name: str) -> None:
+def test_an_invalid_topic_name_is_a_configuration_error(opened: Opened, name: str) -> None:
     for log in (opened(), opened(create=False)):
-        with pytest.raises(ConfigurationError, match="Kafka has no topics of the name") as caught:
+        with pytest.raises(ConfigurationError, match="invalid Kafka topic name") as caught:
             log.reader([name], dict, 1)
         assert "in the settings" in caught.value.hint
 
 
-def test_partitions_and_replicas_that_kafka_does_not_make_are_a_wrong_configuration(kafka: str, topic: str) -> None:
+def test_rejected_partitions_and_replicas_are_a_configuration_error(kafka: str, topic: str) -> None:
     for settings, setting in (
         (KafkaSettings(partitions=100_000), "kafka.partitions"),
         (KafkaSettings(replication=9), "kafka.replication"),
     ):
-        with open_log(kafka, kafka=settings) as log, pytest.raises(ConfigurationError, match="cannot make") as caught:
+        with open_log(kafka, kafka=settings) as log, pytest.raises(ConfigurationError, match="cannot create") as caught:
             log.append(topic, [b"a"])
         assert f"lower {setting}" in caught.value.hint
 
@@ -370,16 +373,14 @@ def test_partitions_and_replicas_that_kafka_does_not_make_are_a_wrong_configurat
 @pytest.mark.parametrize(
     ("name", "value", "hint"),
     [
-        ("partition.assignment.strategy", "range", "leave it out"),
-        ("enable.auto.commit", "true", "leave it out"),
-        ("isolation.level", "read_uncommitted", "leave it out"),
+        ("partition.assignment.strategy", "range", "remove it"),
+        ("enable.auto.commit", "true", "remove it"),
+        ("isolation.level", "read_uncommitted", "remove it"),
         ("group.id", "mine", "set kafka.group"),
-        ("bootstrap.servers", "elsewhere:9092", "name the brokers with --log"),
+        ("bootstrap.servers", "elsewhere:9092", "pass the brokers with --log"),
     ],
 )
-def test_a_property_that_the_promises_depend_on_cannot_be_changed(
-    kafka: str, topic: str, name: str, value: str, hint: str
-) -> None:
+def test_a_fixed_property_cannot_be_changed(kafka: str, topic: str, name: str, value: str, hint: str) -> None:
     good = KafkaSettings(partitions=1, group=topic, client={"enable.auto.commit": "False"})
     with open_log(kafka, kafka=good) as log:
         log.append(topic, [b"a"])

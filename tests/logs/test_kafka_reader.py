@@ -1,4 +1,4 @@
-"""Readers of one consumer group: how they share, what a rebalance does to batches under way, and lost brokers."""
+"""Readers of one consumer group: assignment, batches in flight during a rebalance, and unavailable brokers."""
 
 import random
 import threading
@@ -22,7 +22,7 @@ from advertisex.testing.kafka import LocalKafka
 
 PARTITIONS = 4
 EACH = 3_000
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def topic() -> str:
 
 @pytest.fixture
 def log(kafka: str, topic: str) -> Iterator[EventLog]:
-    """A log of four partitions, each of which holds its own offsets as messages."""
+    """A log of four partitions; the messages of each are its own offsets."""
     settings = KafkaSettings(partitions=PARTITIONS, group=topic, client={"session.timeout.ms": "3000"})
     with open_log(kafka, kafka=settings) as opened:
         for start in range(0, EACH, 500):
-            for _ in range(PARTITIONS):  # it is the turn of each partition once
+            for _ in range(PARTITIONS):  # round robin: once to each partition
                 opened.append(topic, [b"%d" % offset for offset in range(start, start + 500)])
         yield opened
     admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
@@ -44,13 +44,13 @@ def log(kafka: str, topic: str) -> Iterator[EventLog]:
 
 
 class Ledger:
-    """A store that keeps positions, and refuses what does not follow."""
+    """A store that tracks positions, and rejects batches that do not continue at them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._positions: dict[Partition, int] = {}
         self.stored: dict[Partition, list[bytes]] = {}
-        self.refused = 0
+        self.rejected = 0
 
     def positions(self) -> dict[Partition, int]:
         with self._lock:
@@ -59,7 +59,7 @@ class Ledger:
     def commit(self, batch: Batch) -> bool:
         with self._lock:
             if self._positions.get(batch.span.of, 0) != batch.span.start:
-                self.refused += 1
+                self.rejected += 1
                 return False
             self._positions[batch.span.of] = batch.span.end
             self.stored.setdefault(batch.span.of, []).extend(batch.payloads)
@@ -72,7 +72,7 @@ class Ledger:
 
 
 class Worker(threading.Thread):
-    """Does what the runner does, slowly enough to be disturbed."""
+    """Works like the runner, but slowly enough to be interrupted."""
 
     def __init__(self, log: EventLog, topic: str, ledger: Ledger, pause: float = 0.1) -> None:
         super().__init__(daemon=True)
@@ -96,14 +96,14 @@ class Worker(threading.Thread):
 
     def end(self) -> None:
         self.stop.set()
-        self.join(PATIENCE)
+        self.join(TIMEOUT)
         assert not self.is_alive()
 
 
 def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
 
 
@@ -138,7 +138,7 @@ def test_one_reader_reads_every_partition_without_a_gap(log: EventLog, topic: st
         assert all(a.span.end == b.span.start for a, b in pairwise(ours))
 
 
-def test_readers_that_come_and_go_store_everything_once_and_in_order(log: EventLog, topic: str) -> None:
+def test_readers_that_join_and_leave_store_everything_once_and_in_order(log: EventLog, topic: str) -> None:
     ledger = Ledger()
     first = Worker(log, topic, ledger)
     until(lambda: ledger.count > EACH // 4)
@@ -155,20 +155,22 @@ def test_readers_that_come_and_go_store_everything_once_and_in_order(log: EventL
 def test_a_batch_of_a_partition_that_moved_is_no_longer_current_and_one_that_stayed_is(
     log: EventLog, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advertisex.logs.kafka_rest._STANDSTILL_SECONDS", 0.0)  # the ledger of this test never moves
+    monkeypatch.setattr("advertisex.logs.kafka_rest._STALLED_SECONDS", 0.0)  # the ledger of this test never advances
     with log.reader([topic], dict, 700) as old:
         before = poll_until([old], lambda: old.caught_up)
         assert all(old.is_current(batch.span) for batch in before)
 
         with log.reader([topic], dict, 700) as new:
             moved = poll_until([old, new], lambda: old.caught_up and new.caught_up and len(held(new)) == 2)
-            gone = {batch.span.of for batch in moved}
-            assert len(gone) == 2  # only what moved is read again: the other two went on
-            assert {batch.span.of for batch in before if old.is_current(batch.span)} == expected(topic).keys() - gone
+            reassigned = {batch.span.of for batch in moved}
+            assert len(reassigned) == 2  # only the two that moved are read again
+            assert {batch.span.of for batch in before if old.is_current(batch.span)} == expected(
+                topic
+            ).keys() - reassigned
             assert all(new.is_current(batch.span) for batch in moved)
 
 
-def test_a_reader_is_caught_up_when_the_ledger_says_that_the_others_are_too(kafka: str, topic: str) -> None:
+def test_a_reader_is_caught_up_when_the_ledger_shows_that_the_others_are_too(kafka: str, topic: str) -> None:
     settings = KafkaSettings(partitions=1, group=topic, client={"session.timeout.ms": "3000"})
     ledger = Ledger()
     with open_log(kafka, kafka=settings) as log:
@@ -201,21 +203,21 @@ def test_a_reader_takes_over_what_another_left_unread_before_it_is_caught_up(log
     assert {batch.span.of for batch in read if batch.span.end == EACH} == expected(topic).keys()
 
 
-def test_rewinds_at_any_moment_never_skip_or_repeat_a_message(log: EventLog, topic: str) -> None:
+def test_rewinds_at_any_time_never_skip_or_repeat_a_message(log: EventLog, topic: str) -> None:
     chance = random.Random(4)
     ledger = {Partition(topic, number): 0 for number in range(PARTITIONS)}
     ended = threading.Event()
 
     with log.reader([topic], lambda: dict(ledger), 150) as reader:
 
-        def rewind_again_and_again() -> None:
+        def rewind_repeatedly() -> None:
             while not ended.is_set():
                 partition = Partition(topic, chance.randrange(PARTITIONS))
                 ledger[partition] = chance.randrange(EACH)
                 reader.rewind(partition)
                 time.sleep(chance.choice([0, 0.001, 0.02]))
 
-        other = threading.Thread(target=rewind_again_and_again)
+        other = threading.Thread(target=rewind_repeatedly)
         other.start()
         seen: dict[tuple[Partition, int], int] = {}
         until_then = time.monotonic() + 5
@@ -233,21 +235,21 @@ def test_rewinds_at_any_moment_never_skip_or_repeat_a_message(log: EventLog, top
     assert count > 50
 
 
-def test_messages_that_retention_deleted_are_counted_in_a_warning(kafka: str, log: EventLog, topic: str) -> None:
+def test_messages_deleted_by_retention_are_counted_in_a_warning(kafka: str, log: EventLog, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
     (deleted,) = admin.delete_records([TopicPartition(topic, 0, 500)]).values()
     deleted.result()
     ledger = {Partition(topic, 0): 20}
 
-    with capture_logs() as said, log.reader([topic], lambda: ledger, 200) as reader:
+    with capture_logs() as logged, log.reader([topic], lambda: ledger, 200) as reader:
         batches = poll_until([reader], lambda: reader.caught_up)
 
     ours = [batch for batch in batches if batch.span.of == Partition(topic, 0)]
     assert ours[0].span.start == 20
     assert ours[0].offsets[0] == 500
-    assert [line for line in said if line["log_level"] == "warning"] == [
+    assert [line for line in logged if line["log_level"] == "warning"] == [
         {
-            "event": "messages are gone: retention deleted them unread",
+            "event": "messages lost: deleted by retention before they were read",
             "partition": f"{topic}/0",
             "count": 480,
             "log_level": "warning",
@@ -256,23 +258,23 @@ def test_messages_that_retention_deleted_are_counted_in_a_warning(kafka: str, lo
     assert log.read(topic, 0, 20, 5).offsets == [500, 501, 502, 503, 504]
 
 
-def test_a_partition_that_retention_emptied_is_told_of_too(kafka: str, log: EventLog, topic: str) -> None:
+def test_a_partition_emptied_by_retention_is_reported_too(kafka: str, log: EventLog, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
     (deleted,) = admin.delete_records([TopicPartition(topic, 0, -1)]).values()
     deleted.result()
-    with capture_logs() as said, log.reader([topic], dict, 200) as reader:
+    with capture_logs() as logged, log.reader([topic], dict, 200) as reader:
         poll_until([reader], lambda: reader.caught_up)
-    assert {line["count"] for line in said if line["log_level"] == "warning"} == {EACH}
+    assert {line["count"] for line in logged if line["log_level"] == "warning"} == {EACH}
 
 
 def test_a_ledger_of_another_log_is_an_error_for_an_empty_partition_too(kafka: str, topic: str) -> None:
     with open_log(kafka, kafka=KafkaSettings(partitions=1, group=topic)) as log:
         with log.reader([topic], lambda: {Partition(topic, 0): 9}, 10) as reader, pytest.raises(LogError) as caught:
             poll_until([reader], lambda: reader.caught_up)
-        assert "the ledger stands at 9, but the log ends at 0" in str(caught.value)
+        assert "the ledger is at offset 9, but the log ends at 0" in str(caught.value)
 
 
-def test_a_topic_that_is_made_anew_while_it_is_read_is_an_error(kafka: str, topic: str) -> None:
+def test_a_topic_recreated_while_it_is_read_is_an_error(kafka: str, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")})
     with open_log(kafka, kafka=KafkaSettings(partitions=1, group=topic)) as log:
         log.append(topic, [b"old"] * 10)
@@ -280,37 +282,37 @@ def test_a_topic_that_is_made_anew_while_it_is_read_is_an_error(kafka: str, topi
             poll_until([reader], lambda: reader.caught_up)
             admin.delete_topics([topic])[topic].result()
             until(lambda: topic not in admin.list_topics(timeout=10).topics)
-            # as long as the consumer has not noticed, it goes on at offset 10 of the new one
+            # until the consumer notices, it continues at offset 10 of the new topic
             with open_log(kafka, kafka=KafkaSettings(partitions=1, group=topic)) as writer:
                 writer.append(topic, [b"new"] * 30)
-            with pytest.raises(LogError, match=r"made anew while it was read|it is not the log that was processed"):
+            with pytest.raises(LogError, match=r"recreated while it was read|this is not the log that was processed"):
                 poll_until([reader], lambda: False)
     admin.delete_topics([topic])[topic].exception()
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[LocalKafka]:
-    """One that may be stopped."""
+    """A broker that tests may stop."""
     with LocalKafka() as started:
         yield started
 
 
-def test_readers_and_writers_outlive_a_restart_of_the_broker(
+def test_readers_and_writers_survive_a_broker_restart(
     broker: LocalKafka, topic: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with open_log(broker.url, kafka=KafkaSettings(partitions=1, group=topic)) as log:
         log.append(topic, [b"0"])
-        with capture_logs() as said, log.reader([topic], dict, 10) as reader:
+        with capture_logs() as logged, log.reader([topic], dict, 10) as reader:
             poll_until([reader], lambda: reader.caught_up)
             broker.stop()
-            writer = threading.Thread(target=log.append, args=(topic, [b"1"]))  # it waits for the broker
+            writer = threading.Thread(target=log.append, args=(topic, [b"1"]))  # waits for the broker
             writer.start()
             began = time.monotonic()
             polls = 0
             while time.monotonic() < began + 3:
                 assert reader.poll() == []
                 polls += 1
-            assert polls < 60  # it does not spin
+            assert polls < 60  # no busy loop
             broker.start()
             read: list[bytes] = []
             while not read:
@@ -318,19 +320,19 @@ def test_readers_and_writers_outlive_a_restart_of_the_broker(
                 read = [payload for batch in reader.poll() for payload in batch.payloads]
         writer.join()
         assert read == [b"1"]
-        warnings = [line for line in said if line["log_level"] == "warning"]
+        warnings = [line for line in logged if line["log_level"] == "warning"]
         assert len(warnings) == 1
-        assert "in trouble" in warnings[0]["event"]
+        assert "Kafka error, retrying" in warnings[0]["event"]
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_reader_that_lost_its_share_is_not_caught_up_until_it_has_another(broker: LocalKafka, topic: str) -> None:
+def test_a_reader_that_lost_its_partitions_is_not_caught_up_until_reassigned(broker: LocalKafka, topic: str) -> None:
     client = {"session.timeout.ms": "1500"}
     with open_log(broker.url, kafka=KafkaSettings(partitions=1, group=topic, client=client)) as log:
         log.append(topic, [b"0"])
         with log.reader([topic], dict, 10) as reader:
             (before,) = poll_until([reader], lambda: reader.caught_up)
-            broker.pause()  # no heartbeat is answered
+            broker.pause()  # heartbeats time out
             try:
                 poll_until([reader], lambda: not reader.caught_up)
                 assert not reader.is_current(before.span)
@@ -341,17 +343,19 @@ def test_a_reader_that_lost_its_share_is_not_caught_up_until_it_has_another(brok
             assert reader.is_current(after.span)
 
 
-def test_a_broker_that_does_not_answer_is_an_error_after_the_time_that_is_set(broker: LocalKafka, topic: str) -> None:
+def test_a_broker_that_does_not_respond_is_an_error_after_the_configured_timeout(
+    broker: LocalKafka, topic: str
+) -> None:
     settings = KafkaSettings(partitions=1, group=topic, client={"message.timeout.ms": "1500"})
     with open_log(broker.url, kafka=settings) as log:
         log.append(topic, [b"0"])
         broker.pause()
         try:
-            with pytest.raises(LogError, match="2 of 2 messages are not acknowledged"):
+            with pytest.raises(LogError, match="2 of 2 messages were not acknowledged"):
                 log.append(topic, [b"1", b"2"])
         finally:
             broker.resume()
         log.append(topic, [b"3"])
         found = log.read(topic, 0, 0, 10).payloads
         assert found[0] == b"0"
-        assert found[-1] == b"3"  # 1 and 2 may be there or not: nobody knows until the broker answers
+        assert found[-1] == b"3"  # 1 and 2 may have been appended or not

@@ -1,4 +1,4 @@
-"""What the SQLite log adds to the contract: how it is durable, and what a kill leaves."""
+"""The SQLite log beyond the contract: durability, and what remains after a kill."""
 
 import random
 import sqlite3
@@ -18,8 +18,8 @@ from advertisex.logs import sqlite as sqlite_log
 from advertisex.logs.open import open_log
 from advertisex.logs.sqlite import SqliteLog
 
-#: Appends batches for ever, and names each one once it is durable. Every third is cut into several rows.
-APPENDS_FOR_EVER = """
+#: Appends batches indefinitely, and prints the number of each once it is durable. Every third spans several rows.
+APPEND_FOREVER = """
 import sys
 from itertools import count
 from pathlib import Path
@@ -27,13 +27,13 @@ from advertisex.logs.sqlite import SqliteLog
 
 log = SqliteLog(Path(sys.argv[1]))
 for batch in count(int(sys.argv[2])):
-    weight = 5 * 2**20 if batch % 3 == 0 else 10
-    log.append("t", [b"%d/%d/" % (batch, i) + bytes(weight) for i in range(4)])
+    size = 5 * 2**20 if batch % 3 == 0 else 10
+    log.append("t", [b"%d/%d/" % (batch, i) + bytes(size) for i in range(4)])
     print(batch, flush=True)
 """
 
 
-def test_it_is_written_ahead_and_synced_in_full(tmp_path: Path) -> None:
+def test_it_uses_the_write_ahead_log_and_full_synchronization(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     with SqliteLog(path) as log:
         log.append("t", [b"a"])
@@ -43,7 +43,7 @@ def test_it_is_written_ahead_and_synced_in_full(tmp_path: Path) -> None:
     plain.close()
 
     assert journal == "wal"
-    assert synchronous == 2  # FULL; it is of the connection, so it cannot be asked from outside
+    assert synchronous == 2  # FULL; a setting of the connection, so only readable from within
 
 
 def test_a_process_killed_while_it_appends_leaves_whole_batches_only(tmp_path: Path) -> None:
@@ -54,14 +54,14 @@ def test_a_process_killed_while_it_appends_leaves_whole_batches_only(tmp_path: P
         with SqliteLog(path) as log:
             offset = log.end_offsets().get(("t", 0), 0)
         worker = subprocess.Popen(
-            [sys.executable, "-c", APPENDS_FOR_EVER, str(path), str(durable + 1)], stdout=subprocess.PIPE
+            [sys.executable, "-c", APPEND_FOREVER, str(path), str(durable + 1)], stdout=subprocess.PIPE
         )
         assert worker.stdout is not None
         lines = [worker.stdout.readline()]
-        time.sleep(chance.uniform(0, 0.15))  # the moment of the kill is what is drawn
+        time.sleep(chance.uniform(0, 0.15))  # kill at a random time
         worker.kill()
         lines += worker.communicate(timeout=60)[0].splitlines()
-        said = [int(line) for line in lines if line.strip()]
+        reported = [int(line) for line in lines if line.strip()]
 
         found = []
         with SqliteLog(path) as log:
@@ -72,15 +72,15 @@ def test_a_process_killed_while_it_appends_leaves_whole_batches_only(tmp_path: P
         assert all(indexes == [0, 1, 2, 3] for _, indexes in batches)
         numbers = [number for number, _ in batches]
         assert numbers == list(range(durable + 1, durable + 1 + len(numbers)))
-        assert said[-1] <= numbers[-1] <= said[-1] + 1  # what was said to be durable is; one more may be, unsaid
+        assert reported[-1] <= numbers[-1] <= reported[-1] + 1  # one more may be durable but not yet reported
         durable = numbers[-1]
 
 
-def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_reported_with_a_hint(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     path.write_bytes(b"timestamp,user_id\n" * 1000)
 
-    with pytest.raises(LogError, match="no event log") as caught:
+    with pytest.raises(LogError, match="not an event log") as caught:
         SqliteLog(path)
 
     assert caught.value.where == str(path)
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> No
     assert path.read_bytes().startswith(b"timestamp")
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(LogError) as caught:
@@ -112,7 +112,7 @@ def test_a_log_of_an_earlier_version_gets_an_identity_and_keeps_it(tmp_path: Pat
         assert list(log.read("t", 0, 0, 9).payloads) == [b"a"]
 
 
-def test_a_log_held_by_another_is_waited_for(tmp_path: Path) -> None:
+def test_a_locked_log_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     with SqliteLog(path) as log:
         log.append("t", [b"a"])
@@ -126,21 +126,19 @@ def test_a_log_held_by_another_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["pulsar://localhost:6650", "sqlite:///", "log.db", ""])
-def test_a_url_that_names_no_log_is_a_wrong_configuration(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="no event log") as caught:
+def test_an_unsupported_url_is_a_configuration_error(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="unsupported event log URL") as caught:
         open_log(url)
 
     assert "sqlite:///" in caught.value.hint
 
 
-@pytest.mark.parametrize("weight", [0, 100_000], ids=["small", "large"])
-def test_the_bytes_of_what_is_erased_are_in_none_of_its_files(tmp_path: Path, weight: int) -> None:
+@pytest.mark.parametrize("size", [0, 100_000], ids=["small", "large"])
+def test_erased_bytes_are_in_none_of_its_files(tmp_path: Path, size: int) -> None:
     secret = b"user4711"
     with SqliteLog(tmp_path / "log.db") as log, SqliteLog(tmp_path / "log.db") as other:
         for batch in range(5):
-            log.append(
-                "t", [b"%d/%d %s" % (batch, i, secret if i % 2 else b"other") + bytes(weight) for i in range(10)]
-            )
+            log.append("t", [b"%d/%d %s" % (batch, i, secret if i % 2 else b"other") + bytes(size) for i in range(10)])
         assert other.read("t", 0, 0, 100).span.end == 50
 
         log.erase("t", 0, range(1, 50, 2))
@@ -150,7 +148,7 @@ def test_the_bytes_of_what_is_erased_are_in_none_of_its_files(tmp_path: Path, we
         assert [payload.rstrip(b"\0") for payload in other.read("t", 0, 20, 2).payloads] == [b"2/0 other", TOMBSTONE]
 
 
-def test_an_erasure_says_if_a_reader_keeps_what_was_erased_in_the_log(
+def test_an_erasure_fails_while_a_reader_keeps_erased_messages_in_the_write_ahead_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("advertisex.logs.sqlite._WAIT_SECONDS", 0.1)
@@ -160,7 +158,7 @@ def test_an_erasure_says_if_a_reader_keeps_what_was_erased_in_the_log(
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM batch").fetchall()
 
-        with pytest.raises(LogError, match=r"another process reads.*then run this again"):
+        with pytest.raises(LogError, match=r"another process is reading.*then run this again"):
             log.erase("t", 0, [0])
         reader.close()
         log.erase("t", 0, [0])
@@ -168,12 +166,12 @@ def test_an_erasure_says_if_a_reader_keeps_what_was_erased_in_the_log(
         assert not any(b"user4711" in file.read_bytes() for file in tmp_path.iterdir())
 
 
-def test_two_erasures_at_once_do_not_undo_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_erasures_do_not_undo_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SqliteLog(tmp_path / "log.db") as log, SqliteLog(tmp_path / "log.db") as other:
         log.append("t", [b"user4711", b"user8150", b"other"])
 
         def erase(of: SqliteLog, offset: int) -> None:
-            with suppress(LogError):  # the other one empties the write-ahead log just now
+            with suppress(LogError):  # the other erasure is truncating the write-ahead log
                 of.erase("t", 0, [offset])
 
         meanwhile = Thread(target=erase, args=(other, 1))
@@ -181,7 +179,7 @@ def test_two_erasures_at_once_do_not_undo_each_other(tmp_path: Path, monkeypatch
 
         def decode_and_wait(blob: bytes) -> list[bytes]:
             monkeypatch.undo()
-            meanwhile.start()  # between the reading of a row and the writing of it
+            meanwhile.start()  # between reading and writing a row
             meanwhile.join(0.5)
             return decode(blob)
 

@@ -1,1 +1,1 @@
-"""Event logs: the contract, and the adapters that keep it."""
+"""Event logs: the contract and its adapters."""

@@ -1,4 +1,4 @@
-"""What an event log promises. Every log passes `tests/contracts/test_logs.py`."""
+"""The event log contract. Every adapter passes `tests/contracts/test_logs.py`."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
@@ -7,54 +7,54 @@ from typing import Protocol, Self
 from advertisex.batches import Batch, Partition, Position, Span
 from advertisex.findings import Finding
 
-#: A read stops after this many bytes of payload, so that memory stays bounded whatever the messages weigh.
+#: A read stops after this many bytes of payload, which bounds memory whatever the message sizes.
 READ_BYTES = 64 * 2**20
 
 
-#: Asks the ledger where each partition stands; one that it does not name starts at 0.
+#: Returns the ledger's next offset of each partition; a partition that is missing starts at 0.
 Positions = Callable[[], Mapping[Partition, int]]
 
 
 class LogReader(Protocol):
-    """This process's share of the log, as batches that follow each other without a gap in each partition.
+    """Reads the partitions assigned to this process, as contiguous batches within each partition.
 
-    The span of a batch carries the identity of the log that its topic is.
+    The span of a batch carries the identity of the log that its topic belongs to.
 
-    A share may change while batches are under way: a partition is lost to another process, or another one has moved
-    its ledger on. What was read before is then no longer current, and must not be committed. `poll` is called
-    by one thread; the other methods by any.
+    The assignment may change while batches are in flight: a partition moves to another process, or another process
+    advances its ledger row. Batches read before that are no longer current and must not be committed. Call `poll`
+    from one thread only; the other methods are thread-safe.
     """
 
     def poll(self) -> list[Batch]:
-        """What has come, at most one batch for each partition; none where nothing came for a moment.
+        """Return new messages, at most one batch per partition; an empty list if none arrived within a short wait.
 
         Raises:
-            LogError: the log cannot be read, or ends before the position of the ledger.
+            LogError: the log cannot be read, or ends before the ledger's position.
         """
         ...
 
     @property
     def caught_up(self) -> bool:
-        """Whether the whole share has been read to its end, and the ledger stands at the end of all other partitions.
+        """Whether all assigned partitions have been read to the end, and the ledger has reached the end of the others.
 
-        Where the ledger stands still, another process may have ended without a word: then the share alone counts.
+        If the ledger stops advancing, another process may have died; then only the assigned partitions count.
         """
         ...
 
     def is_current(self, span: Span) -> bool:
-        """Whether the share still holds the partition under the claim with which the span was read."""
+        """Whether the partition is still assigned, in the epoch in which the span was read."""
         ...
 
     def acknowledge(self, span: Span) -> None:
-        """Tell the log how far a partition is processed. Advisory, for lag tools: the ledger is the checkpoint."""
+        """Report to the log how far a partition is processed. For lag tools only: the ledger is the checkpoint."""
         ...
 
     def rewind(self, partition: Partition) -> None:
-        """Go back to (or on to) where the ledger stands, after another process has moved it."""
+        """Resume from the ledger's position, after another process has moved it."""
         ...
 
     def close(self) -> None:
-        """Give up the share; calling it twice is harmless."""
+        """Release all partitions. Idempotent."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -65,10 +65,10 @@ class LogReader(Protocol):
 
 
 class EventLog(Protocol):
-    """Messages of named topics, each in one partition at a rising offset.
+    """Messages by topic and partition, each at an offset.
 
-    Order holds within a partition. Offsets rise, and gaps are allowed. Any number of processes may append and
-    read at the same time.
+    Messages of a partition are ordered. Offsets increase and may have gaps. Any number of processes may append and
+    read concurrently.
 
     Attributes:
         erasable: whether messages can be overwritten.
@@ -79,32 +79,32 @@ class EventLog(Protocol):
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
         """Append messages in order; all of them are durable when this returns.
 
-        An embedded log takes all of them or none. In Kafka, those that were acknowledged before an error stay, and the
-        error counts the others; appending everything again is harmless, since identity is the content.
+        An embedded log appends all or none. In Kafka, messages acknowledged before an error remain, and the error
+        counts the others. Appending all of them again is safe, since an event's identity is its content.
 
         Raises:
-            LogError: not all of the messages are known to be in the log.
+            LogError: at least one message was not confirmed to be in the log.
         """
         ...
 
     def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
-        """Append messages as `append` does, and tell where each of them went.
+        """Append messages like `append`, and return the position of each.
 
-        For a few messages that have to be found again: a log may have to ask its server about every single one.
+        Meant for small numbers of messages: a log may need a delivery report for every one of them.
 
         Returns:
-            The position of each message, in their order.
+            The positions, in the order of the messages.
 
         Raises:
-            LogError: not all of the messages are known to be in the log.
+            LogError: at least one message was not confirmed to be in the log.
         """
         ...
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
-        """At most `limit` messages from `offset` on, and at least one unless the end is reached.
+        """Read at most `limit` messages from `offset` on; at least one, unless the end is reached.
 
-        The batch's span starts at `offset` and ends where the next read goes on. It is bounded by `READ_BYTES`,
-        but for a single larger message.
+        The batch's span starts at `offset` and ends where the next read continues. Payloads are limited to
+        `READ_BYTES` in total, except that a single larger message is returned whole.
 
         Raises:
             LogError: the log cannot be read.
@@ -112,56 +112,55 @@ class EventLog(Protocol):
         ...
 
     def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
-        """Put `TOMBSTONE` in the place of messages; nothing of them remains in an embedded log when this returns.
+        """Overwrite messages with `TOMBSTONE`. When this returns, an embedded log has no trace of them.
 
         Raises:
-            LogError: the log is not `erasable`, cannot be written, or what was there remains in it for now; the same
-                can be repeated.
+            LogError: the log is not `erasable`, cannot be written, or still has some of the erased bytes. Safe to
+                repeat.
         """
         ...
 
     def partitions(self, topic: str) -> list[int]:
-        """The partitions of a topic, in order; none where nothing was ever appended."""
+        """The partitions of a topic, sorted; empty if nothing was ever appended to it."""
         ...
 
     def end_offsets(self) -> dict[Partition, int]:
-        """For every partition of every topic, the offset that its next message will get."""
+        """The offset of the next message of every partition of every topic."""
         ...
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
-        """Which log each topic is: another one once the topic, or the whole log, was deleted and made anew.
+        """The identity of the log of each topic. It changes if the topic or the whole log is deleted and recreated.
 
-        Offsets mean something in their own log only. A topic that is not there, or a log that has no identity, is
-        left out.
+        Offsets are only meaningful within one log. Topics that do not exist, or have no identity, are left out.
 
         Raises:
-            LogError: the log cannot be asked.
+            LogError: the log cannot be read.
         """
         ...
 
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> "LogReader":
-        """Start to read this process's share of the topics, from where the ledger stands.
+        """Start reading this process's partitions of the topics, from the ledger's positions.
 
         Args:
-            topics: whose partitions are read.
-            positions: asks the ledger; called whenever partitions are claimed.
-            limit: messages in a batch, at most.
+            topics: topics to read.
+            positions: reads the ledger; called whenever partitions are assigned.
+            limit: maximum messages per batch.
 
         Raises:
-            LogError: a topic or the log is not there.
+            LogError: a topic or the log does not exist.
         """
         ...
 
     def size(self) -> int | None:
-        """Bytes that it takes on this machine's disk; None where it is not here."""
+        """Size on the local disk in bytes; None for a remote log."""
         ...
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
-        """What an engineer wants to know of the log: whether it answers, its version, its topics, what is wrong."""
+        """Check the log: whether it is reachable, its version, its topics, and any problems."""
         ...
 
     def close(self) -> None:
-        """Release the log; calling it twice is harmless."""
+        """Close the log. Idempotent."""
         ...
 
     def __enter__(self) -> Self: ...

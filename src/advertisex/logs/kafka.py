@@ -1,4 +1,4 @@
-"""The event log in Kafka."""
+"""Event log in Kafka."""
 
 from collections.abc import Collection, Sequence
 from types import TracebackType
@@ -17,17 +17,18 @@ from advertisex.settings import KafkaSettings
 
 
 class KafkaLog:
-    """An event log in Kafka; see `EventLog` for what it promises.
+    """An event log in Kafka; implements `EventLog`.
 
-    A message goes to whichever partition it is the turn of: identity is the content, so nothing depends on which.
+    Messages are spread over partitions round robin: an event's identity is its content, so the partition does not
+    matter.
 
     Args:
         url: `kafka://host:port[,host:port...]`.
-        settings: how it is used.
-        create: whether `reader` makes a topic that is absent; `append` always does.
+        settings: Kafka settings.
+        create: whether `reader` creates missing topics; `append` always does.
 
     Raises:
-        ConfigurationError: the URL names no brokers, or the settings of the client are wrong.
+        ConfigurationError: the URL has no valid brokers, or the client settings are invalid.
     """
 
     erasable = False
@@ -53,11 +54,11 @@ class KafkaLog:
         return self._fetcher.read(topic, partition, offset, limit)
 
     def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
-        """See `EventLog.erase`: a topic of Kafka keeps what it holds for as long as it is set to."""
+        """See `EventLog.erase`: Kafka cannot overwrite messages; they expire by the topic's retention."""
         raise LogError(
-            "nothing can be erased from a topic of Kafka",
+            "cannot erase messages from a Kafka topic",
             where=f"{topic}/{partition}",
-            hint="set its retention.ms to how long messages may be kept",
+            hint="set retention.ms of the topic to how long messages may be kept",
         )
 
     def partitions(self, topic: str) -> list[int]:
@@ -69,16 +70,16 @@ class KafkaLog:
         return self._topics.ends()
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
-        """See `EventLog.identities`: Kafka gives every topic that is made an id."""
+        """See `EventLog.identities`: the topic ids of Kafka."""
         return self._topics.identities(topics)
 
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> KafkaReader:
         """See `EventLog.reader`."""
-        there = self._topics.require(topics, create=self._create)
-        return KafkaReader(self._cluster, self._topics, there, positions, limit)
+        existing = self._topics.require(topics, create=self._create)
+        return KafkaReader(self._cluster, self._topics, existing, positions, limit)
 
     def size(self) -> None:
-        """See `EventLog.size`: it is on the brokers' disks, and they export their own metrics."""
+        """See `EventLog.size`: the data is on the brokers, which export their own metrics."""
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """See `EventLog.inspect`."""

@@ -1,7 +1,7 @@
-"""What a Kafka consumer hands over, sorted by partition, as columns.
+"""Polls a Kafka consumer and collects the messages of each partition as columns.
 
-A message of the client is an object with a topic, headers and times of its own: some hundred bytes. So they are taken
-apart a few thousand at a time, and only the columns are kept.
+A message object of the client takes some hundred bytes beside its payload. So messages are converted a few thousand at
+a time, and only the columns are kept.
 """
 
 from collections.abc import Sequence
@@ -13,83 +13,83 @@ from advertisex.batches import Batch, Partition, Span
 from advertisex.logs.contract import READ_BYTES
 
 _POLL_SECONDS = 0.1
-#: Messages asked for at once: what they weigh is seen afterwards, and what is not kept is freed while it is in cache.
+#: Messages requested at once. Small enough that `READ_BYTES` is checked often, and that objects are freed while cached.
 _STEP = 2_000
 
 
 @dataclass(slots=True)
 class Columns:
-    """Messages of one partition, in order."""
+    """The messages of one partition, in order."""
 
     offsets: list[int] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
 
     def add(self, messages: Sequence[Message]) -> int:
-        """Take messages apart, and say what they weigh."""
+        """Append messages to the columns; returns the size of their payloads in bytes."""
         payloads = [value or b"" for value in map(Message.value, messages)]  # None: a tombstone
-        self.offsets += map(Message.offset, messages)  # type: ignore[arg-type]  # a message that was read has one
+        self.offsets += map(Message.offset, messages)  # type: ignore[arg-type]  # a consumed message has an offset
         self.payloads += payloads
-        self.times += [max(0, at) * 1000 for _, at in map(Message.timestamp, messages)]  # from milliseconds
+        self.times += [max(0, millis) * 1000 for _, millis in map(Message.timestamp, messages)]
         return sum(map(len, payloads))
 
     def batch(self, span: Span) -> Batch:
-        """The batch that they are."""
+        """The columns as a batch."""
         return Batch(span, self.offsets, self.payloads, self.times)
 
 
 @dataclass(slots=True)
 class Polled:
-    """Messages, and what is said among them.
+    """The result of a poll: messages, ends of partitions, errors.
 
     Attributes:
-        columns: messages of each partition.
-        ended: partitions that were read to their end, and where that is.
-        errors: all others.
-        count: messages and what is said among them, together.
-        weight: bytes of the messages.
+        columns: messages by partition.
+        ended: partitions that were read to the end, and their end offsets.
+        errors: all other errors.
+        count: number of messages and events (ends, errors).
+        size: payload size in bytes.
     """
 
     columns: dict[Partition, Columns] = field(default_factory=dict)
     ended: dict[Partition, int] = field(default_factory=dict)
     errors: list[KafkaError] = field(default_factory=list)
     count: int = 0
-    weight: int = 0
+    size: int = 0
 
-    def add(self, came: Sequence[Message]) -> None:
-        """Take apart what came next."""
-        self.count += len(came)
+    def add(self, messages: Sequence[Message]) -> None:
+        """Add what the consumer returned."""
+        self.count += len(messages)
         runs: dict[tuple[str, int], list[Message]] = {}
-        for message in came:
+        for message in messages:
             error = message.error()
-            at = (message.topic() or "", message.partition() or 0)
+            partition_key = (message.topic() or "", message.partition() or 0)
             if error is None:
-                run = runs.get(at)
+                run = runs.get(partition_key)
                 if run is None:
-                    run = runs[at] = []
-                    self.ended.pop(Partition(*at), None)  # the end has moved on
+                    run = runs[partition_key] = []
+                    self.ended.pop(Partition(*partition_key), None)  # the end has moved on
                 run.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._take_apart(runs)
+                self._add_columns(runs)
                 runs.clear()
-                self.ended[Partition(*at)] = message.offset() or 0
+                self.ended[Partition(*partition_key)] = message.offset() or 0
             else:
                 self.errors.append(error)
-        self._take_apart(runs)
+        self._add_columns(runs)
 
-    def _take_apart(self, runs: dict[tuple[str, int], list[Message]]) -> None:
-        for at, messages in runs.items():
-            columns = self.columns.setdefault(Partition(*at), Columns())
-            self.weight += columns.add(messages)
+    def _add_columns(self, runs: dict[tuple[str, int], list[Message]]) -> None:
+        for partition_key, messages in runs.items():
+            columns = self.columns.setdefault(Partition(*partition_key), Columns())
+            self.size += columns.add(messages)
 
 
 def take(consumer: Consumer, limit: int) -> Polled:
-    """What has come, up to the limit or about `READ_BYTES`; waits a moment when there is nothing."""
+    """Poll up to `limit` messages, or about `READ_BYTES`; waits briefly if nothing has arrived."""
     taken = Polled()
-    while taken.count < limit and taken.weight < READ_BYTES:
+    while taken.count < limit and taken.size < READ_BYTES:
         wanted = min(limit - taken.count, _STEP)
-        came = consumer.consume(wanted, _POLL_SECONDS)
-        taken.add(came)
-        if len(came) < wanted:
+        messages = consumer.consume(wanted, _POLL_SECONDS)
+        taken.add(messages)
+        if len(messages) < wanted:
             break
     return taken

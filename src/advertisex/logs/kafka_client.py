@@ -1,4 +1,4 @@
-"""How librdkafka is set up here, and what its errors mean to people."""
+"""Configures librdkafka clients, and turns their errors into readable ones with hints."""
 
 import logging
 import re
@@ -12,50 +12,50 @@ from confluent_kafka import KafkaError, KafkaException
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.settings import KafkaSettings
 
-#: Seconds that a question to the cluster may take.
+#: Timeout of a request to the cluster, in seconds.
 WAIT_SECONDS = 10.0
 
 _SCHEME = "kafka://"
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]\s]+)(?::(\d{1,5}))?")
-_LAST_PORT = 65_535
-_SHORTEST_SECRET = 4
-#: Values of properties that are no secret, and that an error has to be able to tell.
-_WORDS = frozenset({
+_MAX_PORT = 65_535
+_MIN_SECRET_LENGTH = 4
+#: Property values that are not secret, and that errors may show.
+_PUBLIC_VALUES = frozenset({
     "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI",
     "OAUTHBEARER",
 })  # fmt: skip
 _DEBUG = logging.getLogger(__name__)
 _Client = TypeVar("_Client")
 
-_UNREACHABLE = "check that Kafka runs there and can be reached, or name another with --log"
-_CREDENTIALS = "check sasl.* and security.protocol in kafka.client of the settings"
-_RIGHTS = "grant this to the user in kafka.client of the settings (kafka-acls --add)"
+_UNREACHABLE = "check that Kafka is running there and reachable, or pass another address with --log"
+_CREDENTIALS = "check sasl.* and security.protocol in the setting kafka.client"
+_RIGHTS = "grant the right to the user of the setting kafka.client (kafka-acls --add)"
 _BAD_CERTIFICATE = "certificate verify failed"
-#: The first bytes of an answer of HTTP or TLS, taken for a length.
-_NO_KAFKA = "Invalid response size"
+#: librdkafka's error for an HTTP or TLS response, whose first bytes it reads as a length.
+_NOT_KAFKA = "Invalid response size"
 _HINTS = {
     KafkaError._TRANSPORT: _UNREACHABLE,
-    KafkaError._ALL_BROKERS_DOWN: "see that Kafka runs there, and check security.protocol and sasl.* in kafka.client "
-    "of the settings: brokers that want TLS or a login hang up without a word",
+    KafkaError._ALL_BROKERS_DOWN: "check that Kafka is running there, and check security.protocol and sasl.* in the "
+    "setting kafka.client: brokers that require TLS or a login close the connection without an error",
     KafkaError._RESOLVE: _UNREACHABLE,
     KafkaError._TIMED_OUT: _UNREACHABLE,
-    KafkaError._MSG_TIMED_OUT: "see whether each partition has a leader (kafka-topics --describe), then run this again",
+    KafkaError._MSG_TIMED_OUT: "check that each partition has a leader (kafka-topics --describe), then run this again",
     KafkaError._AUTHENTICATION: _CREDENTIALS,
     KafkaError.SASL_AUTHENTICATION_FAILED: _CREDENTIALS,
     KafkaError.UNSUPPORTED_SASL_MECHANISM: _CREDENTIALS,
-    KafkaError._SSL: "check ssl.* and security.protocol in kafka.client of the settings",
+    KafkaError._SSL: "check ssl.* and security.protocol in the setting kafka.client",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: _RIGHTS,
     KafkaError.GROUP_AUTHORIZATION_FAILED: _RIGHTS,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: _RIGHTS,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: _RIGHTS,
-    KafkaError.NOT_ENOUGH_REPLICAS: "bring the missing brokers back: too few replicas are in sync",
-    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "another program is in this group: set kafka.group to a name of your own",
+    KafkaError.NOT_ENOUGH_REPLICAS: "restart the missing brokers: too few replicas are in sync",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "another application uses this group: set kafka.group to a unique name",
     KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the topic (message.max.bytes of the broker), "
-    "or split it at the source",
+    "or split the message at the source",
 }
 
-#: What waiting does not mend.
-HOPELESS = frozenset({
+#: Errors that a retry does not fix.
+PERMANENT = frozenset({
     KafkaError._AUTHENTICATION,
     KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError.UNSUPPORTED_SASL_MECHANISM,
@@ -69,26 +69,26 @@ HOPELESS = frozenset({
 })  # fmt: skip
 
 
-def is_hopeless(error: KafkaError) -> bool:
-    """Whether waiting does not mend it."""
-    return error.fatal() or error.code() in HOPELESS or _BAD_CERTIFICATE in error.str()
+def is_permanent(error: KafkaError) -> bool:
+    """Whether a retry cannot fix the error."""
+    return error.fatal() or error.code() in PERMANENT or _BAD_CERTIFICATE in error.str()
 
 
 @dataclass(slots=True)
 class ClientErrors:
-    """The last error that a client met on its own, as its `error_cb`: a time-out then says why."""
+    """The last error reported by a client's `error_cb`: it explains a later timeout."""
 
     last: KafkaError | None = None
 
     def __call__(self, error: KafkaError) -> None:
-        """Take note of an error."""
-        # that all brokers are down follows from what was said of each, which says more
+        """Record an error."""
+        # "all brokers down" follows from the errors of single brokers, which are more specific
         if error.code() != KafkaError._ALL_BROKERS_DOWN or self.last is None:
             self.last = error
 
 
-class _Quiet:
-    """Takes librdkafka's log, of which there is a line for each attempt to connect."""
+class _QuietLogger:
+    """Logs librdkafka's messages at debug level: it writes a line for every connection attempt."""
 
     def log(self, level: int, message: str, *args: object) -> None:
         _DEBUG.debug(message, *args)
@@ -96,118 +96,118 @@ class _Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Which brokers, and how clients of theirs are set up.
+    """The brokers of a cluster, and the settings of its clients.
 
     Attributes:
         brokers: `host:port`, separated by commas.
-        settings: what the user set.
+        settings: Kafka settings.
     """
 
     brokers: str
-    settings: KafkaSettings = field(repr=False)  # its `client` holds passwords
+    settings: KafkaSettings = field(repr=False)  # `client` may hold passwords
 
     @classmethod
     def of(cls, url: str, settings: KafkaSettings) -> "Cluster":
-        """The cluster that a URL names.
+        """The cluster of a `kafka://` URL.
 
         Raises:
-            ConfigurationError: it names none.
+            ConfigurationError: the URL is not valid.
         """
         if "@" in url:  # never print such a URL
             raise ConfigurationError(
-                "the URL of Kafka takes no user or password",
-                hint="set sasl.username and sasl.password in kafka.client of the settings",
+                "a Kafka URL cannot contain a user or password",
+                hint="set sasl.username and sasl.password in the setting kafka.client",
             )
         brokers = url.removeprefix(_SCHEME).rstrip("/")
         if not all(_is_broker(broker) for broker in brokers.split(",")):
-            raise ConfigurationError(f"{url!r} names no Kafka brokers", hint="write kafka://host:9092[,host:9092...]")
+            raise ConfigurationError(f"invalid Kafka URL {url!r}", hint="expected kafka://host:9092[,host:9092...]")
         return cls(brokers, settings)
 
     def client(
         self,
         make: Callable[[dict[str, Any]], _Client],
         client_errors: ClientErrors,
-        usual: Mapping[str, Any],
+        defaults: Mapping[str, Any],
         fixed: Mapping[str, Any],
     ) -> _Client:
-        """A client of librdkafka.
+        """Create a librdkafka client.
 
         Args:
-            make: its class.
-            client_errors: told of errors.
-            usual: properties that `kafka.client` of the settings may change.
-            fixed: properties that what we promise depends on.
+            make: the client class.
+            client_errors: receives the client's errors.
+            defaults: properties that the setting `kafka.client` may override.
+            fixed: properties that must not be overridden.
 
         Raises:
-            ConfigurationError: librdkafka does not take `kafka.client` of the settings, or we do not.
+            ConfigurationError: the setting `kafka.client` is invalid, or overrides a fixed property.
         """
         self._check_files()
         self._check_changes({"bootstrap.servers": self.brokers, **fixed})
         properties = {
             "client.id": "advertisex",
-            **usual,
+            **defaults,
             **self.settings.client,
             "bootstrap.servers": self.brokers,
             **fixed,
             "error_cb": client_errors,
-            "logger": _Quiet(),
+            "logger": _QuietLogger(),
         }
         try:
             return make(properties)
         except KafkaException as error:
             reason = kafka_error(error)
-            said = self._without_secrets(reason.str() if reason else str(error))
+            reason_text = self._without_secrets(reason.str() if reason else str(error))
             raise ConfigurationError(
-                f"setting kafka.client: {said}", hint="its names and values are librdkafka's"
-            ) from None  # which would tell the value
+                f"setting kafka.client: {reason_text}", hint="names and values are those of librdkafka"
+            ) from None  # the cause would show the value
 
     def _check_files(self) -> None:
-        """What librdkafka says of a file that is not there names no file."""
+        """Check that files exist: librdkafka's own error does not name the file."""
         for name, value in self.settings.client.items():
             if name.endswith(".location") and value != "probe" and not Path(value).exists():
                 raise ConfigurationError(
-                    f"setting kafka.client: {name}: there is no such file", where=value, hint="name one that is there"
+                    f"setting kafka.client: {name}: file not found", where=value, hint="check the path"
                 )
 
     def _check_changes(self, fixed: Mapping[str, Any]) -> None:
-        """A property that would be ignored without a word is refused."""
+        """Reject properties that would be ignored silently."""
         for name, value in self.settings.client.items():
             if name in fixed and value.lower() != str(fixed[name]).lower():
                 raise ConfigurationError(
-                    f"setting kafka.client: {name} cannot be changed: what we promise depends on it",
-                    hint=_INSTEAD.get(name, "leave it out"),
+                    f"setting kafka.client: {name} cannot be changed: correctness depends on it",
+                    hint=_INSTEAD.get(name, "remove it"),
                 )
 
     def failure(
         self, what: str, error: KafkaError | Exception, client_errors: ClientErrors | None = None, *, where: str = ""
     ) -> LogError:
-        """What failed, why, and the mend.
+        """Build a `LogError` with cause and hint.
 
         Args:
-            what: the failure.
-            error: as librdkafka told it.
-            client_errors: of the client; says why where the error is a mere time-out.
-            where: a place in the log; the brokers are added.
+            what: what failed.
+            error: the error of librdkafka.
+            client_errors: of the client; used instead where `error` is only a timeout.
+            where: topic, partition or position; the brokers are added.
         """
         reason = kafka_error(error)
         if client_errors and client_errors.last and (reason is None or reason.code() in _VAGUE):
             reason = client_errors.last
-        said = self._without_secrets(reason.str() if reason else str(error))
+        reason_text = self._without_secrets(reason.str() if reason else str(error))
         if reason and reason.code() == KafkaError._ALL_BROKERS_DOWN:
-            said = "it hangs up"  # nothing was said of a single broker: each could be connected to
-        if reason and _NO_KAFKA in reason.str():
-            said = "what answers there does not speak as Kafka does"
+            reason_text = "the brokers closed the connection"  # no broker has an error of its own: each accepted it
+        if reason and _NOT_KAFKA in reason.str():
+            reason_text = "the server there is not a Kafka broker"
         place = f"{where} at {self.brokers}" if where else self.brokers
-        return LogError(f"{what}: {said}", where=place, hint=_hint(reason) if reason else "")
+        return LogError(f"{what}: {reason_text}", where=place, hint=_hint(reason) if reason else "")
 
     def _without_secrets(self, text: str) -> str:
         for secret in sorted(self.settings.client.values(), key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET and secret not in _WORDS:
+            if len(secret) >= _MIN_SECRET_LENGTH and secret not in _PUBLIC_VALUES:
                 text = text.replace(secret, "***")
         return text
 
 
-_INSTEAD = {"bootstrap.servers": "name the brokers with --log", "group.id": "set kafka.group"}
+_INSTEAD = {"bootstrap.servers": "pass the brokers with --log", "group.id": "set kafka.group"}
 
 _VAGUE = frozenset({
     KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT,
@@ -217,26 +217,24 @@ _VAGUE = frozenset({
 
 def _is_broker(text: str) -> bool:
     found = _BROKER.fullmatch(text)
-    return found is not None and 0 < int(found[2] or 9092) <= _LAST_PORT
+    return found is not None and 0 < int(found[2] or 9092) <= _MAX_PORT
 
 
 def _hint(error: KafkaError) -> str:
-    if _NO_KAFKA in error.str():
-        return (
-            "check the host and port of --log; if it is Kafka, check security.protocol in kafka.client of the settings"
-        )
+    if _NOT_KAFKA in error.str():
+        return "check the host and port of --log; if it is Kafka, check security.protocol in the setting kafka.client"
     if _BAD_CERTIFICATE in error.str():
         return (
-            "name the PEM file of the authority in ssl.ca.location in kafka.client of the settings, "
-            "and each broker by a name that its certificate has"
+            "set ssl.ca.location in the setting kafka.client to the PEM file of the certificate authority, "
+            "and use broker host names that match their certificates"
         )
-    if error.code() == KafkaError._TRANSPORT and "SSL" in error.str():  # it went while TLS was being agreed on
-        return "check that Kafka runs there, and security.protocol in kafka.client of the settings"
+    if error.code() == KafkaError._TRANSPORT and "SSL" in error.str():  # disconnected during the TLS handshake
+        return "check that Kafka is running there, and check security.protocol in the setting kafka.client"
     return _HINTS.get(error.code(), "")
 
 
 def kafka_error(error: KafkaError | Exception) -> KafkaError | None:
-    """The error of librdkafka that an exception carries, if it does."""
+    """The librdkafka error of an exception, if it has one."""
     if isinstance(error, KafkaException):
         error = error.args[0]
     return error if isinstance(error, KafkaError) else None

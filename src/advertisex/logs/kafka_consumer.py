@@ -1,4 +1,4 @@
-"""How the consumer of a group is set up."""
+"""Configures the consumer group member."""
 
 import logging
 
@@ -10,34 +10,34 @@ from advertisex.logs.kafka_fetch import FIXED
 _DEBUG = logging.getLogger(__name__)
 _SESSION_MS = 20_000
 _FIXED = FIXED | {
-    "partition.assignment.strategy": "cooperative-sticky",  # the reader takes and gives partitions one by one
+    "partition.assignment.strategy": "cooperative-sticky",  # the reader assigns incrementally
 }
-_USUAL = {
-    "fetch.wait.max.ms": 100,  # after this the broker says that there is no more
-    # librdkafka's own thread sends the heartbeats: a process that is killed loses its partitions after this
+_DEFAULTS = {
+    "fetch.wait.max.ms": 100,  # then the broker reports the end of the partition
+    # a killed process loses its partitions after this; librdkafka's own thread sends the heartbeats
     "session.timeout.ms": _SESSION_MS,
-    # we poll only when the pipeline takes a batch, and a store may make it wait: so long, and then
-    # its partitions go to another process (and come back when it polls again)
+    # the pipeline polls once per batch, and a slow store may delay it. After this its partitions move to another
+    # process; they may return when it polls again
     "max.poll.interval.ms": 600_000,
-    "topic.metadata.refresh.interval.ms": 60_000,  # new partitions are noticed after this
+    "topic.metadata.refresh.interval.ms": 60_000,  # how soon new partitions are noticed
     "queued.max.messages.kbytes": 32 * 1024,
     "queued.min.messages": 50_000,
-    "fetch.queue.backoff.ms": 20,  # a second by default, in which we would have emptied the queue long ago
+    "fetch.queue.backoff.ms": 20,  # the default of one second would leave the queue empty
 }
 
 
 def group_consumer(cluster: Cluster, client_errors: ClientErrors) -> Consumer:
-    """A consumer that is a member of the group of the settings.
+    """Create a consumer that joins the group of the setting `kafka.group`.
 
     Raises:
-        ConfigurationError: `kafka.client` of the settings is wrong.
+        ConfigurationError: the setting `kafka.client` is invalid.
     """
     session = int(cluster.settings.client.get("session.timeout.ms", _SESSION_MS))
-    usual = _USUAL | {"heartbeat.interval.ms": min(3000, session // 3)}
+    defaults = _DEFAULTS | {"heartbeat.interval.ms": min(3000, session // 3)}
     fixed = _FIXED | {"group.id": cluster.settings.group, "on_commit": _committed}
-    return cluster.client(Consumer, client_errors, usual, fixed)
+    return cluster.client(Consumer, client_errors, defaults, fixed)
 
 
 def _committed(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
     if error is not None:
-        _DEBUG.debug("offsets of the group not committed: %s", error)
+        _DEBUG.debug("could not commit the group's offsets: %s", error)

@@ -1,4 +1,4 @@
-"""Whether a partition of Kafka goes on where the ledger stands."""
+"""Checks that a Kafka partition continues at the ledger's position."""
 
 import logging
 from collections.abc import Sequence
@@ -13,46 +13,46 @@ from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)
-_HINT = "bring the old log back, or begin a new store for this one"
+_HINT = "restore the original log, or use a new store for this one"
 
 
 def check_continuity(
     consumer: Consumer, cluster: Cluster, partition: Partition, position: int, offsets: Sequence[int]
 ) -> None:
-    """Say what is missing between where we stand and what came.
+    """Find out why offsets do not continue at `position`; log a warning if retention deleted messages.
 
     Args:
-        consumer: that reads it.
-        cluster: where.
-        partition: of the log.
-        position: where we stand.
-        offsets: of messages that came, or of the partition's end; they do not simply follow.
+        consumer: the consumer of the partition.
+        cluster: the Kafka cluster.
+        partition: the partition to check.
+        position: the next offset to process.
+        offsets: offsets of the messages received, or the end offset; not contiguous with `position`.
 
     Raises:
         LogError: the log ends before the position.
     """
     try:
         low, high = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=WAIT_SECONDS)
-    except KafkaException as error:  # brokers come and go; this only says how much is gone
-        _DEBUG.debug("cannot ask how far %s reaches: %s", partition, error)
+    except KafkaException as error:  # not fatal: only the number of lost messages is unknown
+        _DEBUG.debug("cannot query the offsets of %s: %s", partition, error)
         low, high = 0, offsets[0]
     where = f"{partition.topic}/{partition.partition}"
     if offsets[0] < position:
         raise LogError(
-            f"the ledger stands at {position}, but the log ends at {high}: it is not the log that was processed",
+            f"the ledger is at offset {position}, but the log ends at {high}: this is not the log that was processed",
             where=f"{where} at {cluster.brokers}",
             hint=_HINT,
         )
-    if low > position:  # else it is a gap that transactions or compaction leave
+    if low > position:  # otherwise a gap left by transactions or compaction
         missing, following = next((a, b) for a, b in pairwise([position - 1, *offsets]) if b > a + 1)
-        gone = min(low, following) - missing - 1
-        _LOG.warning("messages are gone: retention deleted them unread", partition=where, count=gone)
+        lost = min(low, following) - missing - 1
+        _LOG.warning("messages lost: deleted by retention before they were read", partition=where, count=lost)
 
 
-def made_anew(topic: str, cluster: Cluster) -> LogError:
-    """The error of a topic that is no longer the one that was begun."""
+def topic_recreated(topic: str, cluster: Cluster) -> LogError:
+    """The error for a topic that was deleted and recreated while it was read."""
     return LogError(
-        "the topic was deleted and made anew while it was read: it is not the log that was processed",
+        "the topic was deleted and recreated while it was read: this is not the log that was processed",
         where=f"{topic} at {cluster.brokers}",
         hint=_HINT,
     )

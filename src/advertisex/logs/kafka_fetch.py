@@ -1,4 +1,4 @@
-"""Single reads from Kafka, of any place, without being in a consumer group."""
+"""Reads single batches from Kafka at any offset, outside the consumer group."""
 
 import time
 
@@ -12,8 +12,8 @@ from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, ka
 _POLL_SECONDS = 0.5
 _ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART})
 
-_USUAL = {"fetch.wait.max.ms": 10}  # the next read waits for the answer to what was asked ahead for this one
-#: What every consumer of ours depends on: the ledger is the checkpoint, and aborted transactions never happened.
+_DEFAULTS = {"fetch.wait.max.ms": 10}  # the next read waits for the pending prefetch request of this one
+#: Properties that all our consumers need: the ledger is the checkpoint, and aborted transactions are not read.
 FIXED = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
@@ -38,7 +38,7 @@ class KafkaFetcher:
         try:
             consumer = self._connected()
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT_SECONDS)
-            start = max(offset, low)  # what retention has deleted is a gap
+            start = max(offset, low)  # messages deleted by retention are a gap
             if start >= high:
                 return Columns().batch(Span(topic, partition, offset, offset))
             consumer.assign([TopicPartition(topic, partition, start)])
@@ -51,14 +51,14 @@ class KafkaFetcher:
             if reason is not None and reason.code() in _ABSENT:
                 return Columns().batch(Span(topic, partition, offset, offset))
             if self._consumer is not None:
-                self._consumer.poll(0)  # this is where the client tells its trouble
+                self._consumer.poll(0)  # runs `error_cb`
             raise self._cluster.failure("cannot read the event log", error, self._client_errors, where=where) from error
         columns = Columns()
         columns.add(messages)
         return columns.batch(Span(topic, partition, offset, end))
 
     def close(self) -> None:
-        """Release the consumer; calling it twice is harmless."""
+        """Close the consumer. Idempotent."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.close()
@@ -66,11 +66,11 @@ class KafkaFetcher:
     def _connected(self) -> Consumer:
         if self._consumer is None:
             fixed = {**FIXED, "group.id": self._cluster.settings.group}
-            self._consumer = self._cluster.client(Consumer, self._client_errors, _USUAL, fixed)
+            self._consumer = self._cluster.client(Consumer, self._client_errors, _DEFAULTS, fixed)
         return self._consumer
 
     def _take(self, consumer: Consumer, start: int, high: int, limit: int) -> tuple[list[Message], int]:
-        """Messages, and where the next read goes on."""
+        """Read messages; also returns the offset where the next read continues."""
         taken: list[Message] = []
         room = READ_BYTES
         deadline = time.monotonic() + WAIT_SECONDS

@@ -1,11 +1,11 @@
-"""Reading Kafka as a member of a consumer group: the group deals out partitions, the ledger says where to start.
+"""Reads Kafka as a member of a consumer group: the group assigns partitions, the ledger gives the start offsets.
 
-Rebalancing is cooperative: a partition that stays here goes on, and what was read of it stays current; only one that
-moves is released and claimed anew. The group's committed offsets are never read, only written, for lag tools.
+Rebalancing is cooperative: a partition that stays assigned continues, and its batches stay current; only a partition
+that moves is released and assigned again. The group's committed offsets are written for lag tools, but never read.
 
-All that moves the place of a partition (an assignment, a rewind) goes one way: the new place is noted in `_moves`, and
-the next `poll` seeks it before it reads. Messages of a partition that is noted there are dropped, since they may be
-from the old place. So a batch always begins where its span does.
+Every change of a position (an assignment, a rewind) takes one path: the new offset goes into `_seeks`, and the next
+`poll` seeks to it before it reads. Messages of partitions with a pending seek are dropped, since they may come from
+the old position. So a batch always starts where its span does.
 """
 
 import logging
@@ -22,45 +22,45 @@ from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
 from advertisex.logs.contract import Positions
 from advertisex.logs.kafka_arrivals import Columns, Polled, take
-from advertisex.logs.kafka_client import ClientErrors, Cluster, is_hopeless
+from advertisex.logs.kafka_client import ClientErrors, Cluster, is_permanent
 from advertisex.logs.kafka_consumer import group_consumer
-from advertisex.logs.kafka_continuity import check_continuity, made_anew
+from advertisex.logs.kafka_continuity import check_continuity, topic_recreated
 from advertisex.logs.kafka_rest import RemainingPartitions
 from advertisex.logs.kafka_topics import KafkaTopics
 from advertisex.logs.share import Assignment
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)
-#: A topic that is made anew while it is read is noticed after this: its consumer goes on in it without a word.
-_LOOK_SECONDS = 1.0
+#: Interval of the check for recreated topics: a consumer silently continues in the new topic.
+_CHECK_SECONDS = 1.0
 
 
 class KafkaReader:
     """See `LogReader`.
 
     Args:
-        cluster: where.
-        known: tells which log each topic is.
-        topics: they exist.
-        positions: asks the ledger.
-        limit: messages that a poll returns, at most.
+        cluster: the Kafka cluster.
+        known: returns the identity of each topic.
+        topics: topics to read; they must exist.
+        positions: reads the ledger.
+        limit: maximum messages per poll.
     """
 
     def __init__(
         self, cluster: Cluster, known: KafkaTopics, topics: Collection[str], positions: Positions, limit: int
     ) -> None:
         self._cluster = cluster
-        self._known = known
-        self._ask = positions
+        self._topics = known
+        self._ledger = positions
         self._limit = limit
         self._assignment = Assignment()
         self._remaining = RemainingPartitions(topics, known.ends, positions)
-        self._lock = Lock()  # over the share and `_moves` together
-        self._moves: dict[Partition, int] = {}
+        self._lock = Lock()  # guards `_assignment` and `_seeks` together
+        self._seeks: dict[Partition, int] = {}
         self._done: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
-        self._is_assigned = False  # whether the group has dealt out partitions, be it none to us
-        self._looked_at = 0.0
+        self._is_assigned = False  # whether the group has assigned partitions, even if none to this member
+        self._checked_at = 0.0
         self._failing = False
         self._closed = False
         self._client_errors = ClientErrors()
@@ -70,18 +70,18 @@ class KafkaReader:
                 list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
         except KafkaException as error:
-            raise cluster.failure("cannot be a consumer of Kafka", error) from error
+            raise cluster.failure("cannot subscribe to Kafka", error) from error
 
     def poll(self) -> list[Batch]:
         """See `LogReader.poll`."""
-        self._move()
+        self._seek()
         self._commit()
         try:
-            came = take(self._consumer, self._limit)
-            if came.columns:
-                self._look_at_topics()
-            self._note(came)
-            batches = [batch for at, columns in came.columns.items() if (batch := self._batch(at, columns))]
+            polled = take(self._consumer, self._limit)
+            if polled.columns:
+                self._check_topics()
+            self._record(polled)
+            batches = [batch for at, columns in polled.columns.items() if (batch := self._batch(at, columns))]
         except KafkaException as error:
             raise self._cluster.failure("cannot read the event log", error, self._client_errors) from error
         self._check_client_errors()
@@ -92,11 +92,11 @@ class KafkaReader:
         """See `LogReader.caught_up`."""
         with self._lock:
             held = set(self._assignment.held())
-            if not self._is_assigned or self._moves or not self._ended.issuperset(held):
+            if not self._is_assigned or self._seeks or not self._ended.issuperset(held):
                 return False
         try:
             return self._remaining.is_read(held)
-        except LogError as error:  # it is asked again
+        except LogError as error:  # the caller asks again
             self._warn(error)
             return False
 
@@ -112,7 +112,7 @@ class KafkaReader:
 
     def rewind(self, partition: Partition) -> None:
         """See `LogReader.rewind`."""
-        known = self._ask()
+        known = self._ledger()
         with self._lock:
             if self._assignment.position(partition) is not None:  # it may have been revoked meanwhile
                 self._assign(partition, known.get(partition, 0))
@@ -134,8 +134,8 @@ class KafkaReader:
         self.close()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Claim partitions. An exception of librdkafka, unlike ours, would come out of the poll as what is none."""
-        known = self._ask() if partitions else {}
+        """Take over partitions. Raises our own errors: those of librdkafka would leave `poll` as a non-exception."""
+        known = self._ledger() if partitions else {}
         for assigned in partitions:
             partition = Partition(assigned.topic, assigned.partition)
             assigned.offset = known.get(partition, 0)
@@ -144,63 +144,63 @@ class KafkaReader:
         try:
             consumer.incremental_assign(partitions)
         except KafkaException as error:
-            raise self._cluster.failure("cannot take a share of the event log", error) from error
+            raise self._cluster.failure("cannot assign partitions of the event log", error) from error
         self._is_assigned = True
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Whoever gets them next asks the ledger; batches of theirs that are under way here are no longer current."""
-        self._is_assigned = False  # until it deals again, an empty share does not mean that all is read
-        gone = [Partition(p.topic, p.partition) for p in partitions]
+        """Release partitions: their next owner starts at the ledger, and batches in flight are no longer current."""
+        self._is_assigned = False  # until the next assignment, having no partitions does not mean caught up
+        revoked = [Partition(p.topic, p.partition) for p in partitions]
         with self._lock:
-            self._assignment.release(gone)
-            for partition in gone:
-                self._moves.pop(partition, None)
+            self._assignment.release(revoked)
+            for partition in revoked:
+                self._seeks.pop(partition, None)
                 self._done.pop(partition, None)
                 self._ended.discard(partition)
 
     def _assign(self, partition: Partition, offset: int) -> None:
         self._assignment.assign({partition: offset})
-        self._moves[partition] = offset
+        self._seeks[partition] = offset
 
-    def _move(self) -> None:
-        """Go to the places that were noted."""
+    def _seek(self) -> None:
+        """Perform the pending seeks."""
         with self._lock:
-            moves = dict(self._moves)
-        known = self._identities(moves)
+            seeks = dict(self._seeks)
+        known = self._identities(seeks)
         if known is None:
-            return  # the next poll asks again
+            return  # the next poll retries
         self._assignment.identify(known)
-        for partition, offset in moves.items():
+        for partition, offset in seeks.items():
             try:
                 self._consumer.seek(TopicPartition(*partition, offset))
-            except KafkaException as error:  # it is not being fetched yet: the next poll tries again
+            except KafkaException as error:  # not being fetched yet: the next poll retries
                 _DEBUG.debug("cannot seek %s yet: %s", partition, error)
                 continue
             with self._lock:
                 self._ended.discard(partition)
-                if self._moves.get(partition) == offset:  # else it was moved once more meanwhile
-                    del self._moves[partition]
+                if self._seeks.get(partition) == offset:  # otherwise it was moved again in the meantime
+                    del self._seeks[partition]
 
-    def _look_at_topics(self) -> None:
-        """See whether they are still the logs of which the ledger was asked."""
+    def _check_topics(self) -> None:
+        """Check that the topics were not recreated."""
         now = time.monotonic()
-        if now < self._looked_at + _LOOK_SECONDS:
+        if now < self._checked_at + _CHECK_SECONDS:
             return
-        self._looked_at = now
-        now_there = self._identities(self._assignment.held())
-        if now_there is not None and (changed := self._assignment.changed(now_there)):
-            raise made_anew(changed[0], self._cluster)
+        self._checked_at = now
+        current = self._identities(self._assignment.held())
+        if current is not None and (changed := self._assignment.changed(current)):
+            raise topic_recreated(changed[0], self._cluster)
 
     def _identities(self, partitions: Collection[Partition]) -> dict[str, str] | None:
-        """Which log the topic of each partition is; None while that cannot be asked."""
+        """The identities of the partitions' topics; None if Kafka does not answer."""
         try:
-            return self._known.identities({partition.topic for partition in partitions})
+            return self._topics.identities({partition.topic for partition in partitions})
         except LogError as error:
             self._warn(error)
             return None
 
     def _commit(self) -> None:
-        """Commit what was acknowledged; by the thread that polls, for the client lets one thread wait for the other."""
+        """Commit acknowledged offsets. Called by the polling thread: the client would block another one."""
         with self._lock:
             done, self._done = self._done, {}
         if done:
@@ -208,38 +208,38 @@ class KafkaReader:
                 offsets = [TopicPartition(*partition, offset) for partition, offset in done.items()]
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             except KafkaException as error:
-                _DEBUG.debug("offsets of the group not committed: %s", error)
+                _DEBUG.debug("could not commit the group's offsets: %s", error)
 
-    def _note(self, came: Polled) -> None:
-        """Take note of errors, and of which partitions are read to their end."""
-        for error in came.errors:
+    def _record(self, polled: Polled) -> None:
+        """Record errors, and which partitions are read to the end."""
+        for error in polled.errors:
             self._client_errors(error)
         with self._lock:
-            self._ended.difference_update(came.columns)
-            self._ended.update(came.ended.keys() - self._moves.keys())
-        if came.columns or came.ended:
+            self._ended.difference_update(polled.columns)
+            self._ended.update(polled.ended.keys() - self._seeks.keys())
+        if polled.columns or polled.ended:
             self._failing = False
-        for partition, end in came.ended.items():
-            if partition not in came.columns:
+        for partition, end in polled.ended.items():
+            if partition not in polled.columns:
                 self._check(partition, [end])
 
     def _batch(self, partition: Partition, columns: Columns) -> Batch | None:
         self._check(partition, columns.offsets)
         with self._lock:
-            if partition in self._moves:
+            if partition in self._seeks:
                 return None
             span = self._assignment.next_span(partition, columns.offsets[-1] + 1)
         return columns.batch(span) if span else None
 
     def _check(self, partition: Partition, offsets: list[int]) -> None:
-        """See whether the log still goes on where we stand; it is read from its start on where it does not.
+        """Check that the log continues at our position.
 
         Args:
-            partition: of the log.
-            offsets: of messages that came, or of its end.
+            partition: the partition to check.
+            offsets: offsets of the messages received, or the end offset.
         """
         with self._lock:
-            position = None if partition in self._moves else self._assignment.position(partition)
+            position = None if partition in self._seeks else self._assignment.position(partition)
         if position is None or offsets[-1] - position == len(offsets) - 1:
             return
         check_continuity(self._consumer, self._cluster, partition, position, offsets)
@@ -249,11 +249,11 @@ class KafkaReader:
         if error is None:
             return
         failure = self._cluster.failure("cannot read the event log", error)
-        if is_hopeless(error):
+        if is_permanent(error):
             raise failure
         self._warn(failure)
 
     def _warn(self, failure: LogError) -> None:
-        if not self._failing:  # once, until messages come again
+        if not self._failing:  # warn once, until messages arrive again
             self._failing = True
-            _LOG.warning("Kafka is in trouble, and is tried again", error=str(failure))
+            _LOG.warning("Kafka error, retrying", error=str(failure))

@@ -1,4 +1,4 @@
-"""The topics of a Kafka cluster: which there are, how far they reach, and how one is made."""
+"""Lists, inspects and creates the topics of a Kafka cluster."""
 
 import re
 import time
@@ -16,21 +16,21 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 from advertisex.batches import Partition
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.findings import Finding
-from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, is_hopeless, kafka_error
+from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, is_permanent, kafka_error
 
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-#: What Kafka says of partitions or replicas that it does not make, and the setting that asks for them.
-_REFUSED = {
+#: Kafka's errors for an invalid number of partitions or replicas, and how to change the settings.
+_INVALID = {
     KafkaError.INVALID_PARTITIONS: "lower kafka.partitions",
     KafkaError.POLICY_VIOLATION: "lower kafka.partitions or kafka.replication",
     KafkaError.INVALID_REPLICATION_FACTOR: "lower kafka.replication to the number of brokers",
 }
-#: The id of a topic, where the brokers give none (before Kafka 2.8).
+#: The topic id that brokers without topic ids return (before Kafka 2.8).
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
-#: By then a broker has refused a login or a certificate.
-_SOON_SECONDS = 1.0
-#: What brokers answer of a topic that was made, deleted, or given another leader a moment ago.
+#: Enough for a broker to reject a login or a certificate.
+_FIRST_TRY_SECONDS = 1.0
+#: Errors for a topic that was just created or deleted, or whose leader just changed.
 _SETTLING = frozenset({
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -44,10 +44,10 @@ _SETTLING = frozenset({
 
 
 class KafkaTopics:
-    """Asks a cluster about its topics.
+    """The topics of a cluster.
 
     Raises:
-        ConfigurationError: the settings of the client are wrong.
+        ConfigurationError: the client settings are invalid.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -56,15 +56,15 @@ class KafkaTopics:
         self._admin = cluster.client(AdminClient, self._client_errors, {}, {})
 
     def partitions(self) -> dict[str, list[int]]:
-        """The partitions of every topic; those of Kafka's own topics are left out."""
+        """The partitions of every topic, without Kafka's internal topics."""
         metadata = self._metadata()
         return {topic: sorted(found.partitions) for topic, found in sorted(metadata.topics.items()) if _is_ours(topic)}
 
     def ends(self) -> dict[Partition, int]:
-        """For every partition of every topic, the offset that its next message will get.
+        """The offset of the next message of every partition of every topic.
 
         Raises:
-            LogError: it cannot be known, also not after waiting a while for brokers that are still being told.
+            LogError: the offsets cannot be read, even after waiting for brokers whose metadata is still changing.
         """
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
@@ -73,15 +73,15 @@ class KafkaTopics:
             except KafkaException as error:
                 reason = kafka_error(error)
                 if reason is None or reason.code() not in _SETTLING or time.monotonic() > deadline:
-                    raise self._failure("cannot read where the topics end", error) from error
-            time.sleep(_LOOK_SECONDS)
+                    raise self._failure("cannot read the end offsets of the topics", error) from error
+            time.sleep(_POLL_SECONDS)
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
         """See `EventLog.identities`."""
         found: dict[str, str] = {}
         if not topics:
             return found
-        with self._explained("cannot ask which topics there are"):
+        with self._explained("cannot list the topics"):
             answers = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=WAIT_SECONDS)
             for topic, answer in answers.items():
                 try:
@@ -93,35 +93,35 @@ class KafkaTopics:
         return {topic: known for topic, known in found.items() if known != _NO_ID}
 
     def require(self, topics: Collection[str], *, create: bool) -> list[str]:
-        """Make sure that topics are there.
+        """Ensure that topics exist.
 
         Args:
-            topics: that are wanted.
-            create: whether to make those that are not.
+            topics: the required topics.
+            create: whether to create missing ones.
 
         Returns:
-            Those that are there; without `create`, a feed that nobody has sent yet is no mistake.
+            The topics that exist. Without `create`, some may be missing: a feed may not have been ingested yet.
 
         Raises:
-            ConfigurationError: one has a name that Kafka does not take, or the partitions or replicas of the settings
-                cannot be made.
-            LogError: none is there, or one cannot be made.
+            ConfigurationError: a topic name is invalid, or Kafka rejects the number of partitions or replicas in the
+                settings.
+            LogError: no topic exists, or one cannot be created.
         """
         for topic in topics:
             _check_name(topic)
-        there = self.partitions().keys()
-        missing = sorted(set(topics) - there)
+        existing = self.partitions().keys()
+        missing = sorted(set(topics) - existing)
         if create:
             for topic in missing:
-                self._make(topic)
+                self._create(topic)
             return list(topics)
         if len(missing) == len(set(topics)):
             raise LogError(
-                f"there is no topic {' and no topic '.join(missing)}",
+                f"topic not found: {', '.join(missing)}",
                 where=self._cluster.brokers,
-                hint="run `advertisex ingest` first, which makes it, or check the topic's name in the settings",
+                hint="run `advertisex ingest` first, which creates it, or check the topic name in the settings",
             )
-        return [topic for topic in topics if topic in there]
+        return [topic for topic in topics if topic in existing]
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """See `EventLog.inspect`."""
@@ -132,15 +132,15 @@ class KafkaTopics:
         for topic in topics:
             what = f"topic {topic}"
             if topic not in metadata.topics:
-                findings.append(Finding(what, True, "is not there yet; `advertisex ingest` makes it"))
+                findings.append(Finding(what, True, "does not exist yet; `advertisex ingest` creates it"))
                 continue
             found = metadata.topics[topic].partitions.values()
-            reach = sum(end for partition, end in ends.items() if partition.topic == topic)
-            lacking = sum(len(p.isrs) < len(p.replicas) or p.leader < 0 for p in found)
-            says = f"{len(found)} partitions, ends at {reach:,} in sum"
-            if lacking:
-                says += f", {lacking} of them lack a leader or a replica"
-            findings.append(Finding(what, not lacking, says, "bring the missing brokers back"))
+            end_sum = sum(end for partition, end in ends.items() if partition.topic == topic)
+            degraded = sum(len(p.isrs) < len(p.replicas) or p.leader < 0 for p in found)
+            detail = f"{len(found)} partitions, end offsets total {end_sum:,}"
+            if degraded:
+                detail += f", {degraded} without a leader or with replicas out of sync"
+            findings.append(Finding(what, not degraded, detail, "restart the missing brokers"))
         return findings
 
     def _ends_now(self) -> dict[Partition, int]:
@@ -155,31 +155,33 @@ class KafkaTopics:
         answers = self._admin.list_offsets(asked, request_timeout=WAIT_SECONDS)
         return {Partition(p.topic, p.partition): answer.result().offset for p, answer in answers.items()}
 
-    def _make(self, topic: str) -> None:
+    def _create(self, topic: str) -> None:
         settings = self._cluster.settings
         wanted = NewTopic(topic, num_partitions=settings.partitions, replication_factor=settings.replication)
         try:
             self._admin.create_topics([wanted], request_timeout=WAIT_SECONDS)[topic].result()
         except (KafkaException, ValueError) as error:
             reason = kafka_error(error)
-            if reason is not None and reason.code() in _REFUSED:
+            if reason is not None and reason.code() in _INVALID:
                 raise ConfigurationError(
-                    f"cannot make a topic of {settings.partitions:,} partitions, each with {settings.replication:,} "
-                    f"replicas: {reason.str()}",
+                    f"cannot create a topic with {settings.partitions:,} partitions and a replication factor of "
+                    f"{settings.replication:,}: {reason.str()}",
                     where=f"{topic} at {self._cluster.brokers}",
-                    hint=f"{_REFUSED[reason.code()]} in the settings",
+                    hint=f"{_INVALID[reason.code()]} in the settings",
                 ) from error
-            if reason is None or reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was quicker
-                raise self._cluster.failure("cannot make the topic", error, self._client_errors, where=topic) from error
+            if reason is None or reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # by another process
+                raise self._cluster.failure(
+                    "cannot create the topic", error, self._client_errors, where=topic
+                ) from error
         deadline = time.monotonic() + WAIT_SECONDS
-        while not self._has_leaders(topic):  # it is made at the controller first, and at the brokers a little later
+        while not self._has_leaders(topic):  # created at the controller first, and a little later at the brokers
             if time.monotonic() > deadline:
                 raise LogError(
                     "the new topic has no leader yet",
                     where=f"{topic} at {self._cluster.brokers}",
-                    hint="see whether all brokers run, then run this again",
+                    hint="check that all brokers are running, then run this again",
                 )
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def _has_leaders(self, topic: str) -> bool:
         found = self._metadata().topics.get(topic)
@@ -187,15 +189,15 @@ class KafkaTopics:
         return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
 
     def _metadata(self) -> ClusterMetadata:
-        # of all topics: where one is named, a broker may make it on the spot, with partitions of its own choice
-        self._admin.poll(0)  # this is where the client tells its trouble: what it had until now is over
+        # of all topics: a request for one topic may create it, with the broker's default partitions
+        self._admin.poll(0)  # runs `error_cb`; errors so far are outdated
         self._client_errors.last = None
         with self._explained("cannot reach Kafka"):
             try:
-                return self._admin.list_topics(timeout=_SOON_SECONDS)
+                return self._admin.list_topics(timeout=_FIRST_TRY_SECONDS)
             except KafkaException:
                 self._admin.poll(0)
-                if self._client_errors.last is not None and is_hopeless(self._client_errors.last):
+                if self._client_errors.last is not None and is_permanent(self._client_errors.last):
                     raise
             return self._admin.list_topics(timeout=WAIT_SECONDS)
 
@@ -207,15 +209,15 @@ class KafkaTopics:
             raise self._failure(what, error) from error
 
     def _failure(self, what: str, error: KafkaException) -> LogError:
-        self._admin.poll(0)  # this is where the client tells its trouble
+        self._admin.poll(0)  # runs `error_cb`
         return self._cluster.failure(what, error, self._client_errors)
 
 
 def _check_name(topic: str) -> None:
     if not _NAME.fullmatch(topic):
         raise ConfigurationError(
-            f"Kafka has no topics of the name {topic!r}",
-            hint="name topics in the settings with at most 249 letters (a-z), digits, dots, dashes and underscores",
+            f"invalid Kafka topic name {topic!r}",
+            hint="topic names in the settings may have at most 249 letters (a-z), digits, dots, dashes and underscores",
         )
 
 

@@ -1,4 +1,4 @@
-"""Open an event log by its URL."""
+"""Opens an event log by URL."""
 
 from pathlib import Path
 
@@ -12,26 +12,26 @@ _KAFKA = "kafka://"
 
 
 def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSettings()) -> EventLog:
-    """The log that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `kafka://host:9092[,host:9092...]`.
+    """Open an event log.
 
     Args:
-        url: see above.
-        create: whether to make an embedded log that is absent, and topics of Kafka that are to be read and are absent.
-        kafka: how a log in Kafka is used.
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `kafka://host:9092[,host:9092...]`.
+        create: whether to create a missing embedded log, and missing Kafka topics when they are read.
+        kafka: Kafka settings.
 
     Raises:
-        ConfigurationError: no log of this version has such a URL.
-        LogError: it cannot be opened.
+        ConfigurationError: the URL is not a supported event log URL.
+        LogError: the log cannot be opened.
     """
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteLog(Path(url.removeprefix(_SQLITE)), create=create)
     if url.startswith(_KAFKA):
-        from advertisex.logs.kafka import KafkaLog  # noqa: PLC0415 - slow to import, and only this needs it
+        from advertisex.logs.kafka import KafkaLog  # noqa: PLC0415 - slow to import, and rarely needed
 
         return KafkaLog(url, kafka, create=create)
     scheme, named, _ = url.partition("://")
-    shown = repr(scheme) if named else "a URL without ://"  # never the rest: it may hold a password
+    shown = f"scheme {scheme!r}" if named else "no scheme"  # never the whole URL: it may contain a password
     raise ConfigurationError(
-        f"{shown} is no event log of this version",
+        f"unsupported event log URL: {shown}",
         hint="use --log sqlite:///path/to/log.db or --log kafka://host:9092",
     )

@@ -1,7 +1,7 @@
-"""The embedded event log: one SQLite file, one row for each appended batch.
+"""The embedded event log: one SQLite file, one row per appended batch.
 
-A batch per row makes an append one insert, whatever the number of messages, and makes a crash leave whole
-batches only. A topic has one partition, 0.
+With a batch per row, an append is one insert whatever the number of messages, and a crash leaves whole batches only.
+A topic has one partition, 0.
 """
 
 import sqlite3
@@ -40,14 +40,14 @@ _decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class SqliteLog:
-    """An event log in one SQLite file; see `EventLog` for what it promises.
+    """An event log in one SQLite file; implements `EventLog`.
 
     Args:
         path: the file.
-        create: whether to make it, and its folder, when it is absent.
+        create: whether to create the file, and its folder, if missing.
 
     Raises:
-        LogError: the file cannot be opened, is no log, or is absent and not to be made.
+        LogError: the file cannot be opened, is not an event log, or is missing and `create` is false.
     """
 
     erasable = True
@@ -56,17 +56,17 @@ class SqliteLog:
         self._path = path
         if not create and not path.exists():
             raise LogError(
-                "there is no event log", where=str(path), hint="run `advertisex ingest` first, or check --data"
+                "event log not found", where=str(path), hint="run `advertisex ingest` first, or check --data"
             )
         with self._explained("cannot open the event log"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # check_same_thread: the runner reads ahead in a thread of its own, one thread at a time
+            # check_same_thread: the runner prefetches in another thread, but only one thread uses it at a time
             self._db = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA page_size = 16384")  # a batch is megabytes: fewer pages to follow
+            self._db.execute("PRAGMA page_size = 16384")  # batches are megabytes: fewer overflow pages
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
-            self._identity = self._identified()
+            self._identity = self._load_identity()
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
         """See `EventLog.append`."""
@@ -96,18 +96,18 @@ class SqliteLog:
     def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
         """See `EventLog.erase`."""
         with self._explained("cannot erase from the event log"):
-            self._db.execute("PRAGMA secure_delete = ON")  # what is overwritten is filled with zeros
+            self._db.execute("PRAGMA secure_delete = ON")  # overwritten bytes are zeroed
             left = deque(sorted(offsets) if partition == 0 else [])
             while left:
-                with self._transaction():  # a row is read in it, too: what another erases in that row is not undone
+                with self._transaction():  # reads the row too: never undoes a concurrent erasure in it
                     self._erase_from_row(topic, left)
-            # what was overwritten stands in the write-ahead log, too
+            # the write-ahead log also contains the overwritten messages
             busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise LogError(
-                "what was erased still stands in the event log's write-ahead log, which another process reads",
+                "erased messages remain in the event log's write-ahead log: another process is reading it",
                 where=str(self._path),
-                hint="end that process, then run this again",
+                hint="stop that process, then run this again",
             )
 
     def partitions(self, topic: str) -> list[int]:
@@ -121,7 +121,7 @@ class SqliteLog:
             return {Partition(topic, 0): end for topic, end in rows}
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
-        """See `EventLog.identities`: all that is in the file is one log."""
+        """See `EventLog.identities`: the whole file is one log."""
         return {partition.topic: self._identity for partition in self.end_offsets() if partition.topic in topics}
 
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> SqliteReader:
@@ -129,7 +129,7 @@ class SqliteLog:
         return SqliteReader(self, topics, positions, limit)
 
     def size(self) -> int:
-        """See `EventLog.size`: the file, and what SQLite keeps beside it."""
+        """See `EventLog.size`: the database file with its -wal and -shm files."""
         files = (self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm"))
         return sum(file.stat().st_size for file in files if file.exists())
 
@@ -144,7 +144,7 @@ class SqliteLog:
                 "log",
                 answer == "ok",
                 f"{self._path}: SQLite {sqlite3.sqlite_version}, {answer}",
-                "restore it from a copy",
+                "restore it from a backup",
             ),
             Finding("topics", True, f"messages: {counts}"),
         ]
@@ -162,10 +162,10 @@ class SqliteLog:
         self.close()
 
     def _erase_from_row(self, topic: str, left: deque[int]) -> None:
-        """Overwrite the messages of the row that holds the first of the offsets, and take these from the offsets."""
+        """Overwrite messages of the row with the first offset; removes the processed offsets from `left`."""
         row = next(self._rows_from(topic, left[0]), None)
         if row is None or left[0] < row[0]:
-            left.popleft()  # there is no such message
+            left.popleft()  # no message at this offset
             return
         first, _, blob = row
         messages = _decode(blob)
@@ -177,7 +177,7 @@ class SqliteLog:
         )
 
     def _append(self, topic: str, messages: Sequence[bytes]) -> range:
-        """Append messages: their offsets."""
+        """Append messages; returns their offsets."""
         if not messages:
             return range(0)
         with self._explained("cannot append to the event log"), self._transaction():
@@ -186,20 +186,20 @@ class SqliteLog:
             ).fetchone()
             now = time.time_ns() // 1000
             end = first
-            for part in _rows(messages):
+            for part in _chunks(messages):
                 row = (topic, end, end + len(part), now, msgspec.msgpack.encode(part))
                 self._db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", row)
                 end += len(part)
         return range(first, end)
 
-    def _identified(self) -> str:
-        """The identity of the file: drawn when it is made, or when one of an earlier version is first opened."""
+    def _load_identity(self) -> str:
+        """The identity of the file: random, created with it, or when a file of an earlier version is first opened."""
         while not (found := self._db.execute("SELECT log FROM identity").fetchone()):
             self._db.execute("INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))))")
         return str(found[0])
 
     def _rows_from(self, topic: str, offset: int) -> Iterator[tuple[int, int, bytes]]:
-        """The rows that hold `offset` and later ones, in order."""
+        """The rows from the one with `offset` on, in order."""
         with self._explained("cannot read the event log"):
             yield from self._db.execute(
                 "SELECT first_offset, appended_at, messages FROM batch WHERE topic = ? AND first_offset >= "
@@ -230,31 +230,31 @@ class SqliteLog:
 def _hint(error: Exception) -> str:
     text = str(error)
     if "locked" in text:
-        return "another process has held it for half a minute: end that process, then run this again"
+        return "another process has locked it for 30 s: stop that process, then run this again"
     if "not a database" in text:
-        return "this file is no event log: name another with --log or --data"
+        return "this file is not an event log: choose another with --log or --data"
     if "full" in text:
         return "free some disk space, then run this again"
-    return "check that the folder exists and can be written"
+    return "check that the folder exists and is writable"
 
 
-def _rows(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Cut messages into runs of bounded weight, so that a read never has to decode much more than it wants."""
+def _chunks(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Split messages into chunks of limited size, so that a read never decodes much more than it needs."""
     part: list[bytes] = []
-    weight = 0
+    size = 0
     for message in messages:
-        if part and (weight + len(message) > _ROW_BYTES or len(part) == _ROW_MESSAGES):
+        if part and (size + len(message) > _ROW_BYTES or len(part) == _ROW_MESSAGES):
             yield part
-            part, weight = [], 0
+            part, size = [], 0
         part.append(message)
-        weight += len(message)
+        size += len(message)
     yield part
 
 
 def _fitting(part: list[bytes], room: int, at_least: int) -> tuple[list[bytes], int]:
-    """The first messages that fit into `room` bytes, at least so many, and the room then left (≤ 0: none)."""
-    weights = list(accumulate(map(len, part)))
-    if not weights or weights[-1] <= room:
-        return part, room - (weights[-1] if weights else 0)
-    count = max(at_least, sum(weight <= room for weight in weights))
+    """The first messages that fit into `room` bytes, but at least `at_least`; and the room left (≤ 0: none)."""
+    totals = list(accumulate(map(len, part)))
+    if not totals or totals[-1] <= room:
+        return part, room - (totals[-1] if totals else 0)
+    count = max(at_least, sum(total <= room for total in totals))
     return part[:count], 0

@@ -1,4 +1,4 @@
-"""Reading the embedded log: every partition is this process's share."""
+"""Reads the embedded log: all partitions are assigned to this process."""
 
 import time
 from collections.abc import Collection
@@ -23,7 +23,7 @@ class SqliteReader:
     def __init__(self, log: "SqliteLog", topics: Collection[str], positions: Positions, limit: int) -> None:
         self._log = log
         self._topics = topics
-        self._ask = positions
+        self._ledger = positions
         self._limit = limit
         self._assignment = Assignment()
         self.caught_up = False
@@ -45,7 +45,7 @@ class SqliteReader:
         return self._assignment.is_current(span)
 
     def acknowledge(self, span: Span) -> None:
-        """See `LogReader.acknowledge`; there is nobody to tell here, the ledger knows."""
+        """See `LogReader.acknowledge`; a no-op, since the ledger is the checkpoint."""
 
     def rewind(self, partition: Partition) -> None:
         """See `LogReader.rewind`."""
@@ -64,7 +64,7 @@ class SqliteReader:
         self.close()
 
     def _assign(self, partitions: Collection[Partition]) -> None:
-        known = self._ask()
+        known = self._ledger()
         self._assignment.identify(self._log.identities({partition.topic for partition in partitions}))
         self._assignment.assign({partition: known.get(partition, 0) for partition in partitions})
 
@@ -74,11 +74,11 @@ class SqliteReader:
             return None
         if offset > end:
             raise LogError(
-                f"the ledger stands at {offset}, but the log ends at {end}: it is not the log that was processed",
+                f"the ledger is at offset {offset}, but the log ends at {end}: this is not the log that was processed",
                 where=f"{partition.topic}/{partition.partition}",
-                hint="bring the old log back, or begin a new store for this one",
+                hint="restore the original log, or use a new store for this one",
             )
         batch = self._log.read(*partition, offset, self._limit)
         span = self._assignment.next_span(partition, batch.span.end)
-        # it may have been claimed anew while it was read: then these messages are not the next ones
+        # if it was reassigned during the read, these are not the next messages
         return replace(batch, span=span) if span and span.start == offset else None
