@@ -84,7 +84,9 @@ def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_f
             done = slept.result(60)
 
         assert [(span.start, span.end) for span in refused] == [(0, BATCH)]
-        assert [line["where"] for line in said if "another process was quicker" in line["event"]] == [f"{topic}/0/0"]
+        assert [line["where"] for line in said if "the ledger was moved by another process" in line["event"]] == [
+            f"{topic}/0/0"
+        ]
         assert done == Counts(read=EVENTS - TAKEN, stored=EVENTS - TAKEN)
         (row,) = store.ledger()
         redelivered = (

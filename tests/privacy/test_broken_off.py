@@ -1,4 +1,4 @@
-"""What an erasure that was broken off leaves to the next, of the embedded log and store."""
+"""Resuming an interrupted erasure, with the embedded log and store."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ USER = "user4711"
 CLICK = {"timestamp": "2026-01-05T10:00:00Z", "user_id": USER, "campaign_id": "k1", "conversion_type": "click"}
 
 
-def test_what_a_reader_kept_in_the_write_ahead_log_is_gone_when_the_next_run_says_so(
+def test_messages_kept_in_the_write_ahead_log_by_a_reader_are_gone_once_a_run_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("advertisex.logs.sqlite._WAIT_SECONDS", 0.1)
@@ -40,12 +40,12 @@ def test_what_a_reader_kept_in_the_write_ahead_log_is_gone_when_the_next_run_say
 def test_a_store_whose_file_cannot_be_replaced_stays_open_and_the_erasure_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Path) -> Never:
+    def fail(*_: Path) -> Never:
         raise OSError(28, "No space left on device")
 
     with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "events.duckdb") as store:
         with monkeypatch.context() as full:
-            full.setattr(Path, "replace", refuse)
+            full.setattr(Path, "replace", fail)
             with pytest.raises(StoreError, match="No space left"):
                 erase(USER, log, store, FEEDS)
         assert store.ledger() == []

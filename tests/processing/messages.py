@@ -1,4 +1,4 @@
-"""Messages for the stages: a good one of each feed, and what differs from it."""
+"""Test messages for the stages: a valid one of each feed, and variations of it."""
 
 import json
 from collections.abc import Sequence
@@ -42,12 +42,12 @@ def batch_of(feed: Feed, payloads: Sequence[bytes], start: int = 0) -> Batch:
 
 
 def message(feed: str, /, **changes: Any) -> bytes:
-    """A good JSON message with these fields instead; a field that is `...` is left out."""
+    """A valid JSON message with some fields replaced; a field set to `...` is left out."""
     return json.dumps({name: value for name, value in (GOOD[feed] | changes).items() if value is not ...}).encode()
 
 
 def written(feed: str, /, **tokens: str) -> bytes:
-    """A good JSON message with these fields instead, each as the JSON that is given: as no encoder writes it."""
+    """A valid JSON message with some fields replaced by raw JSON, which no encoder would write."""
     good = {name: json.dumps(value) for name, value in GOOD[feed].items()}
     return ("{" + ", ".join(f'"{name}": {token}' for name, token in (good | tokens).items()) + "}").encode()
 
@@ -55,7 +55,7 @@ def written(feed: str, /, **tokens: str) -> bytes:
 def avro_datum(
     user: Any = "u1", timestamp: Any = "2026-01-05T10:00:00Z", targeting: Any = None, **auction: Any
 ) -> bytes:
-    """The body of a bid in our own schema, not framed."""
+    """A bid in our own Avro schema, without framing."""
     record = {
         "user_info": {"user_id": user, "country": "DE", "device": None},
         "auction": {
@@ -82,14 +82,14 @@ def outcome_of(
 
 
 def event_of(feed: Feed | str, payload: bytes, **how: Any) -> dict[str, Any]:
-    """The one event that a good message becomes."""
+    """The single event of a valid message."""
     outcome = outcome_of(feed, payload, **how)
     assert outcome.rejects.rows(named=True) == []
     return outcome.events.row(0, named=True)
 
 
 def reject_of(feed: Feed | str, payload: bytes, **how: Any) -> dict[str, Any]:
-    """The one reject that a bad message becomes."""
+    """The single reject of an invalid message."""
     outcome = outcome_of(feed, payload, **how)
     assert outcome.events.rows(named=True) == []
     return outcome.rejects.row(0, named=True)

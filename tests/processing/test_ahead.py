@@ -1,4 +1,4 @@
-"""Whatever happens in the thread that works ahead, the one that waits for it hears of it."""
+"""Whatever happens in the prefetching thread reaches the consumer."""
 
 import ctypes
 import sys
@@ -15,11 +15,11 @@ def test_items_come_in_order_and_an_error_after_those_before_it() -> None:
     def items() -> Generator[int, None, None]:
         yield 1
         yield 2
-        raise LookupError("none is left")
+        raise LookupError("exhausted")
 
     made = prefetch(items())
     assert [next(made), next(made)] == [1, 2]
-    with pytest.raises(LookupError, match="none is left"):
+    with pytest.raises(LookupError, match="exhausted"):
         next(made)
 
 
@@ -37,23 +37,23 @@ def test_closing_it_closes_the_items_and_ends_the_thread() -> None:
     next(made)
     made.close()
     assert closed.is_set()
-    assert "ahead" not in {thread.name for thread in threading.enumerate()}
+    assert "prefetch" not in {thread.name for thread in threading.enumerate()}
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python itself refuses to raise it")
-def test_what_is_raised_and_is_no_exception_ends_it_too() -> None:
-    raise_it = ctypes.pythonapi.PyErr_Restore  # as Kafka's client does after a callback that failed
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python rejects it")
+def test_a_raised_object_that_is_not_an_exception_ends_it_too() -> None:
+    raise_it = ctypes.pythonapi.PyErr_Restore  # as Kafka's client does after a failed callback
     raise_it.argtypes = [ctypes.py_object, ctypes.py_object, ctypes.c_void_p]
     raise_it.restype = None
 
     def items() -> Generator[int, None, None]:
         yield 1
         error = KafkaError(KafkaError._STATE)
-        for taken_over in (KafkaError, error):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(taken_over))
+        for stolen in (KafkaError, error):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(stolen))
         raise_it(KafkaError, error, None)
 
     made = prefetch(items())
     assert next(made) == 1
-    with pytest.raises(RuntimeError, match=r"work was broken off: .*_STATE"):
+    with pytest.raises(RuntimeError, match=r"prefetch aborted: .*_STATE"):
         next(made)

@@ -1,4 +1,4 @@
-"""The catalogue in a CSV file: read whole, or refused with the line."""
+"""The catalogue in a CSV file: read completely, or rejected with a line number."""
 
 from pathlib import Path
 
@@ -36,16 +36,16 @@ def test_a_catalogue_is_read_as_text(tmp_path: Path, content: bytes, rows: list[
 @pytest.mark.parametrize(
     ("content", "what", "line"),
     [
-        (b"", "no column creative_id", 1),
-        (b"creative,campaign_id\nc1,k1\n", "no column creative_id", 1),
-        (b"creative_id\nc1\n", "no column campaign_id", 1),
+        (b"", "missing column in the catalogue: creative_id", 1),
+        (b"creative,campaign_id\nc1,k1\n", "missing column in the catalogue: creative_id", 1),
+        (b"creative_id\nc1\n", "missing column in the catalogue: campaign_id", 1),
         (b"creative_id,campaign_id\nc1,k1\nc2,\n", "empty", 3),
         (b"creative_id,campaign_id\n,k1\n", "empty", 2),
         (b"creative_id,campaign_id\nc1\n", "empty", 2),
-        (b"creative_id,campaign_id\nc1,k1\nc2,k1\nc1,k2\n", "'c1' is there twice", 4),
+        (b"creative_id,campaign_id\nc1,k1\nc2,k1\nc1,k2\n", "duplicate creative 'c1'", 4),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, content: bytes, what: str, line: int) -> None:
+def test_an_invalid_line_is_reported(tmp_path: Path, content: bytes, what: str, line: int) -> None:
     path = written(tmp_path, content)
 
     with pytest.raises(ConfigurationError, match=what) as caught:
@@ -57,7 +57,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, content: bytes, what: str, line: 
 
 
 @pytest.mark.parametrize("content", [b"creative_id,campaign_id\n\xff\xfe,k\n", None])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "absent.csv" if content is None else written(tmp_path, content)
 
     with pytest.raises(ConfigurationError, match="cannot read the catalogue") as caught:

@@ -1,4 +1,4 @@
-"""Stage 1: a message becomes texts, or one reject; whatever its neighbours hold."""
+"""Decode stage: a message becomes text columns or one reject, whatever other messages contain."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from advertisex.feeds import FEEDS
 from advertisex.feeds.avro_framing import CONFLUENT_MARKER, HEADER, MARKER, fingerprint
 from advertisex.processing.decode import MAX_BYTES, decode
 
-#: A schema of another writer: flat, with a time of a logical type.
+#: The schema of another writer: flat, with a timestamp as a logical type.
 FOREIGN_SCHEMA = {
     "type": "record",
     "name": "Bid",
@@ -43,8 +43,8 @@ FOREIGN_SCHEMA = {
 SCHEMA_ID = 1234
 
 
-def suite(shared_data: Callable[[str], Path], verdict: str) -> dict[str, bytes]:
-    files = sorted(shared_data("json_test_suite").glob(f"{verdict}_*.json"))
+def suite(shared_data: Callable[[str], Path], outcome: str) -> dict[str, bytes]:
+    files = sorted(shared_data("json_test_suite").glob(f"{outcome}_*.json"))
     assert len(files) > 90
     return {path.name: path.read_bytes() for path in files}
 
@@ -53,7 +53,7 @@ def suite(shared_data: Callable[[str], Path], verdict: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_what_is_no_json_is_undecodable(shared_data: Callable[[str], Path], feed: str) -> None:
+def test_invalid_json_is_undecodable(shared_data: Callable[[str], Path], feed: str) -> None:
     payloads = suite(shared_data, "n")
 
     outcome = outcome_of(feed, *payloads.values())
@@ -62,7 +62,7 @@ def test_what_is_no_json_is_undecodable(shared_data: Callable[[str], Path], feed
         name: (row["stage"], row["reason"])
         for name, row in zip(payloads, outcome.rejects.iter_rows(named=True), strict=True)
     }
-    # the one file without a byte has a reason of its own
+    # the only empty file has another reason
     expected = {name: ("decode", "undecodable" if payload else "empty_message") for name, payload in payloads.items()}
     assert found == expected
     assert list(expected.values()).count(("decode", "empty_message")) == 1
@@ -70,7 +70,7 @@ def test_what_is_no_json_is_undecodable(shared_data: Callable[[str], Path], feed
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_what_is_json_is_never_undecodable(shared_data: Callable[[str], Path], feed: str) -> None:
+def test_valid_json_is_never_undecodable(shared_data: Callable[[str], Path], feed: str) -> None:
     payloads = suite(shared_data, "y")
 
     outcome = outcome_of(feed, *payloads.values())
@@ -82,9 +82,7 @@ def test_what_is_json_is_never_undecodable(shared_data: Callable[[str], Path], f
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_the_json_of_the_suite_in_a_field_of_no_interest_changes_nothing(
-    shared_data: Callable[[str], Path], feed: str
-) -> None:
+def test_valid_json_in_an_unknown_field_changes_nothing(shared_data: Callable[[str], Path], feed: str) -> None:
     payloads = [message(feed)[:-1] + b', "other": ' + text + b"}" for text in suite(shared_data, "y").values()]
 
     outcome = outcome_of(feed, *payloads)
@@ -108,7 +106,7 @@ def test_binary_garbage_is_undecodable_and_kept_whole(feed: str, payload: bytes)
 
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("field", ["user_id", "other"])
-def test_text_that_is_no_utf8_is_undecodable_wherever_it_is(feed: str, field: str) -> None:
+def test_invalid_utf8_is_undecodable_in_any_field(feed: str, field: str) -> None:
     payload = message(feed, **{field: "XX"}).replace(b"XX", b"\xff\xfe")
 
     assert reject_of(feed, payload)["reason"] == "undecodable"
@@ -127,8 +125,8 @@ def test_deep_nesting_costs_one_message_at_most(feed: str, depth: int) -> None:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_a_value_as_deep_as_a_decoder_admits_costs_one_message(feed: str) -> None:
-    """Somewhere near the limit, a value can be decoded, and not be shown."""
+def test_a_value_at_the_depth_limit_costs_one_message(feed: str) -> None:
+    """Close to the limit, a value can be decoded but not shown."""
     deep = [written(feed, user_id="[" * depth + "]" * depth) for depth in range(900, 1000)]
 
     assert outcome_of(feed, message(feed), *deep).rejects["offset"].to_list() == list(range(1, 101))
@@ -136,7 +134,7 @@ def test_a_value_as_deep_as_a_decoder_admits_costs_one_message(feed: str) -> Non
 
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("payload", [b"[]", b"1", b'"text"', b"null", b"true", b'[{"user_id": "u"}]'])
-def test_a_document_that_is_no_object_is_named_as_such(feed: str, payload: bytes) -> None:
+def test_a_document_that_is_not_an_object_is_reported_as_such(feed: str, payload: bytes) -> None:
     reject = reject_of(feed, payload)
 
     assert (reject["stage"], reject["reason"]) == ("decode", "not_an_object")
@@ -144,7 +142,7 @@ def test_a_document_that_is_no_object_is_named_as_such(feed: str, payload: bytes
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_a_message_without_bytes_and_one_with_too_many(feed: str) -> None:
+def test_empty_and_oversized_messages_are_rejected(feed: str) -> None:
     padding = MAX_BYTES - len(message(feed, other=""))
     largest = message(feed, other="x" * padding)
     oversized = message(feed, other="x" * (padding + 1))
@@ -163,7 +161,7 @@ WRONG: list[tuple[str, Any]] = [("user_id", {}), ("user_id", ["a"]), ("user_id",
 
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize(("field", "value"), [*WRONG, ("timestamp", {"$date": 1}), ("timestamp", [1])])
-def test_a_value_of_the_wrong_type_is_named_with_its_field(feed: str, field: str, value: Any) -> None:
+def test_a_value_of_the_wrong_type_is_reported_with_its_field(feed: str, field: str, value: Any) -> None:
     reject = reject_of(feed, message(feed, **{field: value}))
 
     assert (reject["stage"], reject["reason"]) == ("decode", "wrong_type")
@@ -182,25 +180,25 @@ def test_every_alias_is_read(feed: str, alias: str, field: str) -> None:
     assert event_of(feed, aliased) == event_of(feed, message(feed, **{field: value}))
 
 
-def test_the_canonical_name_wins_over_an_alias_and_null_over_none() -> None:
+def test_the_canonical_name_wins_over_an_alias_unless_it_is_null() -> None:
     assert event_of("impressions", message("impressions", creative="x"))["creative_id"] == "c1"
     assert event_of("impressions", message("impressions", creative_id=None, creative="x"))["creative_id"] == "x"
 
 
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("number", [7, 0xFFFFFFFFFFFFFFFF, 2**70, 2**127, 10**40, 10**300])
-def test_a_whole_number_is_an_id_as_its_text_is(feed: str, number: int) -> None:
+def test_a_whole_number_is_the_same_id_as_its_text(feed: str, number: int) -> None:
     assert event_of(feed, message(feed, user_id=number)) == event_of(feed, message(feed, user_id=str(number)))
 
 
-NO_INTEGER_OF_64_BITS = ["1" + "0" * 40, "-2" + "0" * 38, "9" * 300]
+BEYOND_64_BITS = ["1" + "0" * 40, "-2" + "0" * 38, "9" * 300]
 
 
-@pytest.mark.parametrize("token", NO_INTEGER_OF_64_BITS)
+@pytest.mark.parametrize("token", BEYOND_64_BITS)
 @pytest.mark.parametrize(
     ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.kind != "text"]
 )
-def test_a_number_beyond_all_bounds_costs_its_message_and_no_other(feed: str, field: str, token: str) -> None:
+def test_a_huge_number_costs_only_its_own_message(feed: str, field: str, token: str) -> None:
     outcome = outcome_of(feed, message(feed, user_id="a"), written(feed, **{field: token}), message(feed, user_id="b"))
 
     assert outcome.events["user_id"].to_list() == ["a", "b"]
@@ -209,15 +207,15 @@ def test_a_number_beyond_all_bounds_costs_its_message_and_no_other(feed: str, fi
     assert field in reject["detail"]
 
 
-@pytest.mark.parametrize("token", NO_INTEGER_OF_64_BITS)
+@pytest.mark.parametrize("token", BEYOND_64_BITS)
 @pytest.mark.parametrize(
     ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.kind == "text"]
 )
-def test_text_may_be_a_number_beyond_all_bounds(feed: str, field: str, token: str) -> None:
+def test_text_may_be_a_huge_number(feed: str, field: str, token: str) -> None:
     assert decode(batch_of(FEEDS[feed], [written(feed, **{field: token})]), FEEDS[feed])[0][field].to_list() == [token]
 
 
-def test_of_a_repeated_key_one_value_is_read_and_no_message_is_two() -> None:
+def test_a_repeated_key_gives_one_value_and_one_message() -> None:
     payload = b'{"user_id": "first", ' + message("clicks")[1:-1] + b', "user_id": "last"}'
 
     assert outcome_of("clicks", payload).read == 1
@@ -228,12 +226,12 @@ def test_of_a_repeated_key_one_value_is_read_and_no_message_is_two() -> None:
 
 
 def test_our_own_bids_are_read_field_by_field() -> None:
-    moment = datetime(2026, 1, 5, 10, 0, 0, 123456, UTC)
+    instant = datetime(2026, 1, 5, 10, 0, 0, 123456, UTC)
 
-    event = event_of("bids", avro_message("é", moment, {"b": "2", "a": "1"}))
+    event = event_of("bids", avro_message("é", instant, {"b": "2", "a": "1"}))
 
     assert event["user_id"] == "é"
-    assert event["event_time"] == moment.replace(tzinfo=None)
+    assert event["event_time"] == instant.replace(tzinfo=None)
     assert (event["creative_id"], event["auction_id"], event["amount"], event["currency"]) == ("c1", "a1", 1.25, "EUR")
     assert (event["website"], event["country"], event["device"]) == ("a.example.com", "DE", None)
     assert json.loads(event["targeting"]) == {"a": "1", "b": "2"}
@@ -253,7 +251,7 @@ def test_every_truncated_datum_is_undecodable() -> None:
 
     assert outcome.rejects["reason"].to_list() == ["undecodable"] * len(truncated)
     assert outcome.rejects["payload"].to_list() == truncated
-    assert outcome.rejects.equals(outcome_of("bids", *truncated).rejects)  # no detail depends on the run
+    assert outcome.rejects.equals(outcome_of("bids", *truncated).rejects)  # details are the same in every run
     assert not [detail for detail in outcome.rejects["detail"] if " object at 0x" in detail]
 
 
@@ -273,16 +271,16 @@ def test_an_unknown_fingerprint_is_undecodable_and_shown() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(body=st.binary(max_size=120))
-def test_no_bytes_behind_our_header_stop_the_batch(body: bytes) -> None:
-    frame, refused = decode(batch_of(FEEDS["bids"], [HEADER + body, avro_message("next")]), FEEDS["bids"])
+def test_any_bytes_after_our_header_do_not_stop_the_batch(body: bytes) -> None:
+    frame, rejected = decode(batch_of(FEEDS["bids"], [HEADER + body, avro_message("next")]), FEEDS["bids"])
 
-    assert frame.height + refused.height == 2
+    assert frame.height + rejected.height == 2
     assert frame["user_id"].to_list()[-1] == "next"
 
 
 @settings(max_examples=200, deadline=None)
 @given(place=st.integers(10, len(avro_message()) - 1), byte=st.integers(0, 255))
-def test_no_flipped_byte_in_a_datum_stops_the_batch(place: int, byte: int) -> None:
+def test_a_flipped_byte_in_a_datum_does_not_stop_the_batch(place: int, byte: int) -> None:
     whole = avro_message()
     flipped = whole[:place] + bytes([byte]) + whole[place + 1 :]
 
@@ -339,7 +337,7 @@ def test_a_truncated_datum_of_another_writer_is_undecodable() -> None:
     assert outcome.rejects.height == len(whole) - 1
 
 
-#: What a writer's schema can say a field is.
+#: Field types of a writer's schema.
 TYPES: dict[str, Any] = {
     "decimal": {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2},
     "long decimal": {"type": "bytes", "logicalType": "decimal", "precision": 400, "scale": 300},
@@ -368,7 +366,7 @@ LONGS = st.sampled_from([0, 1, -1, 2**31, 253_402_300_800_000, -(2**63), 2**63 -
     | LONGS.map(lambda number: avro_value("long", number))
     | st.floats().map(lambda number: avro_value("double", number)),
 )
-def test_no_datum_of_another_writer_stops_the_batch(field: str, kind: str, body: bytes) -> None:
+def test_any_datum_of_another_writer_does_not_stop_the_batch(field: str, kind: str, body: bytes) -> None:
     schema = {"type": "record", "name": "Bid", "fields": [{"name": field, "type": TYPES[kind]}]}
     feed = replace(FEEDS["bids"], confluent_schemas=((SCHEMA_ID, schema),))
     header = CONFLUENT_MARKER + SCHEMA_ID.to_bytes(4, "big")
@@ -385,7 +383,7 @@ def avro_value(kind: str, value: Any) -> bytes:
 
 
 @pytest.mark.parametrize("depth", [100, 400, 1000, 100_000])
-def test_a_datum_of_a_recursive_schema_is_refused_at_a_depth_that_would_overflow_the_stack(depth: int) -> None:
+def test_a_datum_of_a_recursive_schema_too_deep_for_the_stack_is_rejected(depth: int) -> None:
     schema = {"type": "record", "name": "Bid", "fields": [{"name": "other", "type": TYPES["recursive"]}]}
     feed = replace(FEEDS["bids"], confluent_schemas=((SCHEMA_ID, schema),))
     header = CONFLUENT_MARKER + SCHEMA_ID.to_bytes(4, "big")
@@ -395,7 +393,7 @@ def test_a_datum_of_a_recursive_schema_is_refused_at_a_depth_that_would_overflow
     assert (outcome.events.height, outcome.rejects["offset"].to_list()) == (1, [0])
 
 
-def test_openrtb_fields_are_found_where_the_standard_has_them() -> None:
+def test_openrtb_fields_are_read_as_in_the_standard() -> None:
     request = {
         "id": "auction-1", "timestamp": "2026-01-05T10:00:00Z", "cur": ["USD"],
         "imp": [{"id": "1", "bidfloor": 0.5, "bidfloorcur": "EUR"}],
@@ -417,9 +415,9 @@ def test_openrtb_fields_are_found_where_the_standard_has_them() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(feed=st.sampled_from(sorted(FEEDS)), payloads=st.lists(st.binary(max_size=60), max_size=8))
-def test_every_message_is_either_decoded_or_refused(feed: str, payloads: list[bytes]) -> None:
-    frame, refused = decode(batch_of(FEEDS[feed], payloads), FEEDS[feed])
+def test_every_message_is_either_decoded_or_rejected(feed: str, payloads: list[bytes]) -> None:
+    frame, rejected = decode(batch_of(FEEDS[feed], payloads), FEEDS[feed])
 
-    assert sorted([*frame["row"], *refused["row"]]) == list(range(len(payloads)))
+    assert sorted([*frame["row"], *rejected["row"]]) == list(range(len(payloads)))
     assert frame.columns == ["row", "offset", "ingested_at", *(f.name for f in FEEDS[feed].fields)]
     assert all(frame.schema[f.name] == pl.String for f in FEEDS[feed].fields)

@@ -1,4 +1,4 @@
-"""Stage 5: campaign and advertiser of the creative, registered domain of the website."""
+"""Enrich stage: campaign and advertiser of the creative, registered domain of the website."""
 
 import polars as pl
 import pytest
@@ -26,7 +26,7 @@ def test_a_creative_has_the_campaign_and_advertiser_of_the_catalogue(
     assert (event["campaign_id"], event["advertiser_id"]) == (campaign, advertiser)
 
 
-def test_without_a_catalogue_events_are_stored_with_the_gap() -> None:
+def test_without_a_catalogue_events_are_stored_without_campaign() -> None:
     event = event_of("impressions", message("impressions"))
 
     assert (event["campaign_id"], event["advertiser_id"], event["domain"]) == (None, None, "example.com")

@@ -1,4 +1,4 @@
-"""Stage 6: an event's id is its content; no content moves a border between two fields."""
+"""Identify stage: an event's id is its content, and the encoding is unambiguous at field borders."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from xxhash import xxh3_128_digest
 from advertisex.feeds import FEEDS, Feed
 from advertisex.processing.identify import first_of_each, identify
 
-#: Text that is made to be mistaken for a border, a null or a number.
+#: Text that could be mistaken for a border, a null or a number.
 TRICKY = st.text("0123:~;,|.\x00-é", max_size=6) | st.text(max_size=4)
 VALUES: dict[pl.DataType, st.SearchStrategy[Any]] = {
     pl.String(): st.none() | st.sampled_from(["", "~", "1:a", "0:", "2:~~", "null", "None", "1", "1.0"]) | TRICKY,
@@ -52,13 +52,13 @@ def test_two_contents_never_share_an_id(data: st.DataObject) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_moving_a_border_between_two_fields_makes_another_event(data: st.DataObject) -> None:
+def test_text_moved_between_two_fields_gives_another_event(data: st.DataObject) -> None:
     feed = FEEDS["impressions"]
     text = data.draw(st.text("01:~é", min_size=1, max_size=8))
     cuts = data.draw(st.lists(st.integers(0, len(text)), min_size=2, max_size=2, unique=True))
-    moment = datetime(2026, 1, 5)
+    instant = datetime(2026, 1, 5)
 
-    one, other = ((text[:cut], moment, "a.com", text[cut:]) for cut in cuts)
+    one, other = ((text[:cut], instant, "a.com", text[cut:]) for cut in cuts)
 
     assert len(set(ids(feed, one, other))) == 2
 
@@ -66,21 +66,21 @@ def test_moving_a_border_between_two_fields_makes_another_event(data: st.DataObj
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_the_same_content_has_the_same_id_whatever_its_neighbours(data: st.DataObject) -> None:
-    """Beside a null the same row may take another way through the code; it must not become another event."""
+    """A null in the column takes another code path; it must not change the id of the other rows."""
     feed = FEEDS[data.draw(st.sampled_from(sorted(FEEDS)))]
     row, neighbours = data.draw(rows_of(feed)), data.draw(st.lists(rows_of(feed), max_size=5))
 
     assert ids(feed, row, *neighbours)[0] == ids(feed, row)[0] == ids(feed, *neighbours, row, row)[-1]
 
 
-def test_null_empty_and_what_stands_for_null_are_three_things() -> None:
-    moment = datetime(2026, 1, 5)
-    rows = [("u", moment, creative, None, None) for creative in (None, "", "~", "0:", "1:~")]
+def test_null_empty_and_the_encoding_of_null_are_distinct() -> None:
+    instant = datetime(2026, 1, 5)
+    rows = [("u", instant, creative, None, None) for creative in (None, "", "~", "0:", "1:~")]
 
     assert len(set(ids(FEEDS["bids"], *rows))) == len(rows)
 
 
-def test_an_id_is_of_16_bytes_and_of_the_feed() -> None:
+def test_an_id_has_16_bytes_and_depends_on_the_feed() -> None:
     found = [event_of(feed, message(feed))["event_id"] for feed in FEEDS]
 
     assert [len(i) for i in found] == [16, 16, 16]
@@ -91,12 +91,12 @@ def test_an_id_is_of_16_bytes_and_of_the_feed() -> None:
 
 
 def test_an_id_stays_the_same_from_release_to_release() -> None:
-    """A stored event is found again only as long as this holds: changing it needs a migration of every store."""
-    moment = datetime(2026, 1, 5, 10, 0, 0, 123456)
+    """Stored events are only recognised as long as this holds: a change needs a rebuild of every store."""
+    instant = datetime(2026, 1, 5, 10, 0, 0, 123456)
     rows = {
-        "impressions": ("u1", moment, "https://a.example.com/é", "c1"),
-        "clicks": ("u1", moment, "k1", None, 1, 0, 2.5),
-        "bids": ("u1", moment, "", "~", 1e22),
+        "impressions": ("u1", instant, "https://a.example.com/é", "c1"),
+        "clicks": ("u1", instant, "k1", None, 1, 0, 2.5),
+        "bids": ("u1", instant, "", "~", 1e22),
     }
 
     canonical = {

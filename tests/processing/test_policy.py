@@ -1,4 +1,4 @@
-"""Stage 4: what the policy refuses is put aside whole, with its reason."""
+"""Filter stage: events that the policy excludes are set aside whole, with a reason."""
 
 import pytest
 from messages import event_of, message, outcome_of, reject_of
@@ -31,7 +31,7 @@ def test_a_negative_number_is_a_negative_user() -> None:
 
 
 @pytest.mark.parametrize("user", ["-a", "--1", "a-1", "1-1", "−1"])
-def test_a_dash_alone_makes_no_negative_user(user: str) -> None:
+def test_a_dash_without_a_number_is_not_a_negative_user(user: str) -> None:
     assert event_of("clicks", message("clicks", user_id=user))["user_id"] == user
 
 
@@ -57,7 +57,7 @@ def test_users_are_blocked_by_their_exact_id(user: str) -> None:
         "www.evil.co.uk", "http://192.0.2.1/", "https://bad.example./", "https://b%61d.example/",
     ],
 )  # fmt: skip
-def test_blocked_sites_and_those_below_them_are_filtered(feed: str, website: str) -> None:
+def test_blocked_sites_and_their_subdomains_are_filtered(feed: str, website: str) -> None:
     reject = reject_of(feed, message(feed, website=website), policy=BLOCKING)
 
     assert (reject["kind"], reject["stage"], reject["reason"]) == ("filtered", "filter", "blocked_site")
@@ -68,13 +68,13 @@ def test_blocked_sites_and_those_below_them_are_filtered(feed: str, website: str
 @pytest.mark.parametrize(
     "website", ["notbad.example", "example", "bad.example.com", "co.uk", "https://good.example/?u=https://bad.example/"]
 )
-def test_sites_beside_a_blocked_one_are_kept(website: str) -> None:
+def test_sites_similar_to_a_blocked_one_are_kept(website: str) -> None:
     website = website if "." in website else f"http://{website}/"
 
     assert event_of("impressions", message("impressions", website=website), policy=BLOCKING)["website"] == website
 
 
-def test_a_bid_without_a_website_is_on_no_blocked_site() -> None:
+def test_a_bid_without_a_website_is_not_on_a_blocked_site() -> None:
     assert event_of("bids", message("bids", website=...), policy=BLOCKING)["domain"] is None
 
 
@@ -99,7 +99,7 @@ def test_of_several_reasons_the_first_is_given_and_neighbours_do_not_matter() ->
     assert outcome.events["offset"].to_list() == [2]
 
 
-def test_a_filtered_event_is_no_first_one_of_a_kept_one() -> None:
+def test_filtered_events_are_not_deduplicated() -> None:
     outcome = outcome_of("clicks", message("clicks", user_id="-1"), message("clicks", user_id="-1"))
 
     assert (outcome.repeated, outcome.rejects.height) == (0, 2)

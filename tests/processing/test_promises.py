@@ -28,7 +28,7 @@ from advertisex.stores.duckdb import DuckdbStore
 
 POLICY = Policy(blocked_users=frozenset({"blocked"}), blocked_sites=frozenset({"blocked.example"}))
 
-#: Values that make good, bad, filtered and repeated events of every feed.
+#: Values that give valid, invalid, filtered and repeated events of every feed.
 VALUES: dict[str, list[Any]] = {
     "user_id": ["a", "b", "é", 7, "-7", "blocked", "null", "", None, "a\x00", 1.5, {}],
     "timestamp": ["2026-01-05T10:00:00Z", "2026-01-05 11:00:00+01:00", 1767607200.5, "2026-01-05T10:00:00.123456Z",
@@ -45,7 +45,7 @@ VALUES: dict[str, list[Any]] = {
     "targeting": [{"k": "v"}, None, "t"],
 }  # fmt: skip
 
-#: Numbers of any size, and what only looks like one; text that is none.
+#: Numbers of any size, and text that only looks like a number.
 HUGE = st.integers() | st.sampled_from([2**63, 2**64, 2**127, -(2**127) - 1, 10**40, -(10**300)])
 FLOATS = st.floats() | st.sampled_from([1e300, -1e308, 5e-324, -0.0])
 WILD = (HUGE | FLOATS).map(json.dumps) | st.sampled_from(
@@ -55,7 +55,7 @@ WILD = (HUGE | FLOATS).map(json.dumps) | st.sampled_from(
 
 
 def objects(feed: str) -> st.SearchStrategy[bytes]:
-    """Messages that are nearly good: a few fields of a good one are replaced."""
+    """Nearly valid messages: a few fields of a valid one are replaced."""
     chosen = st.sets(st.sampled_from([f.name for f in FEEDS[feed].fields]), max_size=2)
     changes = chosen.flatmap(
         lambda names: st.fixed_dictionaries(
@@ -121,7 +121,7 @@ def stored(store: EventStore, feed: str, *, without: Sequence[str] = ()) -> list
 
 
 def contents(store: EventStore) -> dict[str, Any]:
-    """All that is stored, but for when it was processed."""
+    """Everything that is stored, except processing times."""
     return {
         **{feed: stored(store, feed) for feed in FEEDS},
         "rejects": store.rejects(RejectQuery()).select("topic", "partition", "feed", *REJECT_COLUMNS).rows(),
@@ -154,8 +154,8 @@ def test_the_ledger_balances_and_nothing_disappears(traffic: Traffic, batch_size
             assert set(mine["feed"]) <= {feed.name}
         for topic, partition, offset, payload in rejects.select("topic", "partition", "offset", "payload").iter_rows():
             assert list(log.read(topic, partition, offset, 1).payloads) == [payload]
-        taken = [(topic, offset) for topic, offset in rejects.select("topic", "offset").iter_rows()]
-        assert len(set(taken)) == len(taken)  # a position has one fate
+        positions = [(topic, offset) for topic, offset in rejects.select("topic", "offset").iter_rows()]
+        assert len(set(positions)) == len(positions)  # each position has at most one reject
 
 
 # -- batches of any size -------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_running_twice_adds_nothing(traffic: Traffic) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(traffic=TRAFFIC)
-def test_the_same_messages_again_are_duplicates_and_rejects_and_no_new_event(traffic: Traffic) -> None:
+def test_the_same_messages_again_are_duplicates_and_rejects_and_add_no_events(traffic: Traffic) -> None:
     with pipeline() as (log, store):
         append(log, traffic)
         first = process_all(log, store)
@@ -218,11 +218,11 @@ ROWS = st.tuples(
 @settings(max_examples=25, deadline=None)
 @given(rows=st.lists(ROWS, max_size=60), batch_size=st.integers(1, 20))
 def test_deduplication_equals_a_set_over_the_identity(rows: list[tuple[Any, ...]], batch_size: int) -> None:
-    """The notation of a time or a number, and fields beside the identity, change from row to row."""
+    """The notation of times and numbers, and fields outside the identity, vary from row to row."""
     payloads = []
     for place, (user, minute, campaign, kind, value) in enumerate(rows):
-        moment = datetime(2026, 1, 5, 10, minute)
-        notation = (moment.isoformat() + "Z", moment.isoformat(" "), f"{moment + timedelta(hours=2):%FT%T}+02:00")[
+        instant = datetime(2026, 1, 5, 10, minute)
+        notation = (instant.isoformat() + "Z", instant.isoformat(" "), f"{instant + timedelta(hours=2):%FT%T}+02:00")[
             place % 3
         ]
         row = {"user_id": int(user) if user == "1" and place % 2 else user, "timestamp": notation, "campaign": campaign}
@@ -251,7 +251,7 @@ def good(feed: str, count: int) -> list[tuple[str, bytes]]:
     return [(feed, json.dumps(GOOD[feed] | {"user_id": f"u{i}"}).encode()) for i in range(count)]
 
 
-def test_topics_of_no_feed_are_left_alone() -> None:
+def test_topics_without_a_feed_are_ignored() -> None:
     with pipeline() as (log, store):
         log.append("someone_else's", [b"x"])
         append(log, good("bids", 2))
@@ -260,7 +260,7 @@ def test_topics_of_no_feed_are_left_alone() -> None:
         assert [row.topic for row in store.ledger()] == ["avro_data_topic"]
 
 
-def test_a_stop_ends_the_run_after_the_commit_that_is_under_way_and_the_next_goes_on_there() -> None:
+def test_a_stop_ends_the_run_after_the_current_commit_and_the_next_run_continues_there() -> None:
     with pipeline() as (log, store):
         append(log, good("clicks", 50))
         stop, seen = Event(), list[Committed]()
@@ -278,7 +278,7 @@ def test_a_stop_ends_the_run_after_the_commit_that_is_under_way_and_the_next_goe
         assert all(min(one.seconds.read, one.seconds.process, one.seconds.commit) > 0 for one in seen)
 
 
-def test_an_interrupt_between_commits_leaves_a_store_that_goes_on() -> None:
+def test_after_an_interrupt_between_commits_the_next_run_continues() -> None:
     with pipeline() as (log, store):
         append(log, good("clicks", 50))
 
@@ -290,7 +290,7 @@ def test_an_interrupt_between_commits_leaves_a_store_that_goes_on() -> None:
         assert process_all(log, store) == Counts(read=40, stored=40)
 
 
-def test_following_takes_what_is_appended_meanwhile() -> None:
+def test_following_processes_messages_appended_meanwhile() -> None:
     with pipeline() as (log, store):
         append(log, good("clicks", 3))
         stop, seen = Event(), list[int]()
@@ -307,7 +307,7 @@ def test_following_takes_what_is_appended_meanwhile() -> None:
         assert (seen, total.stored) == ([3, 2], 5)
 
 
-def test_an_error_of_the_log_is_raised_after_what_came_before_is_committed() -> None:
+def test_an_error_of_the_log_is_raised_after_earlier_messages_are_committed() -> None:
     class Failing(SqliteLog):
         def read(self, topic: str, partition: int, offset: int, limit: int) -> Any:
             if offset:
@@ -322,7 +322,7 @@ def test_an_error_of_the_log_is_raised_after_what_came_before_is_committed() -> 
         assert [row.next_offset for row in store.ledger()] == [4]
 
 
-def test_a_log_that_was_swapped_for_a_longer_one_is_not_read_from_the_middle() -> None:
+def test_a_log_replaced_by_a_longer_one_is_not_read_from_the_middle() -> None:
     with TemporaryDirectory() as folder, DuckdbStore(Path(folder, "store.duckdb")) as store:
         with SqliteLog(Path(folder, "log.db")) as log:
             append(log, good("clicks", 10))

@@ -1,4 +1,4 @@
-"""A store keeps to the key of its pseudonyms."""
+"""A store only accepts its own pseudonym key."""
 
 import json
 from pathlib import Path
@@ -14,17 +14,17 @@ from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import Range
 from advertisex.stores.duckdb import DuckdbStore
 
-KEY, OTHER = b"the first key of the store", b"another key of as many bytes"
+KEY, OTHER = b"the first key of the store", b"another key of the same size"
 
 
-def test_another_key_or_none_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
+def test_another_key_or_none_is_rejected_before_anything_is_stored(tmp_path: Path) -> None:
     good = {"user_id": "u", "timestamp": "2026-01-05T10:00:00Z", "website": "a.example", "creative_id": "c"}
     with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "store.duckdb") as store:
         log.append("ad_impressions", [json.dumps(good).encode()])
         process_log(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
         log.append("ad_impressions", [json.dumps(good | {"creative_id": "d"}).encode()])
         for wrong in (OTHER, b""):
-            with pytest.raises(ConfigurationError, match="under pseudonyms") as caught:
+            with pytest.raises(ConfigurationError, match="pseudonym key") as caught:
                 process_log(log, store, Processing(FEEDS, pseudonym_key=wrong), Event())
             assert caught.value.where == "setting privacy.pseudonym_key"
             assert store.ledger()[0].counts.read == 1
@@ -34,10 +34,10 @@ def test_another_key_or_none_is_refused_before_anything_is_stored(tmp_path: Path
         assert not any(KEY in document for document in store.notes("pseudonyms").values())
 
 
-def test_a_key_may_come_to_a_store_that_has_none(tmp_path: Path) -> None:
+def test_a_key_can_be_added_to_a_store_that_has_none(tmp_path: Path) -> None:
     with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "store.duckdb") as store:
         log.append("ad_impressions", [b"{"])
         process_log(log, store, Processing(FEEDS), Event())
         process_log(log, store, Processing(FEEDS, pseudonym_key=KEY), Event())
-        with pytest.raises(ConfigurationError, match="under pseudonyms"):
+        with pytest.raises(ConfigurationError, match="pseudonym key"):
             process_log(log, store, Processing(FEEDS), Event())

@@ -1,4 +1,4 @@
-"""User ids stored as their keyed hash."""
+"""Pseudonymise stage: user ids are stored as keyed hashes."""
 
 import re
 
@@ -23,7 +23,7 @@ def processed(*users: object, key: bytes = KEY, erased: str = "") -> Outcome:
     return process(batch_of(FEEDS["clicks"], payloads), FEEDS["clicks"], policy, Catalogue(), suppression, key)
 
 
-def test_each_user_has_one_pseudonym_under_a_key_and_no_two_the_same() -> None:
+def test_each_user_has_one_pseudonym_per_key_and_no_two_users_share_one() -> None:
     users = processed("a", "b", "é", 7).events["user_id"].to_list()
 
     assert users == [pseudonym(user, KEY) for user in ("a", "b", "é", "7")]
@@ -57,5 +57,5 @@ def test_policy_and_erasure_see_the_id_itself() -> None:
 
 
 @pytest.mark.parametrize("users", [(), ("-5",)])
-def test_no_event_needs_no_pseudonym(users: tuple[str, ...]) -> None:
+def test_a_batch_without_events_needs_no_pseudonym(users: tuple[str, ...]) -> None:
     assert processed(*users).events.is_empty()

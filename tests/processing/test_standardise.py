@@ -1,4 +1,4 @@
-"""Stage 2: one meaning, whatever shape a source has."""
+"""Standardise stage: one meaning for every notation of a source."""
 
 import math
 from datetime import datetime
@@ -19,7 +19,7 @@ from advertisex.feeds.rules import MAX_AMOUNT
 @pytest.mark.parametrize(
     ("row", "clicks", "conversions", "kind"),
     [
-        # its type says what a row counts
+        # by type
         ({"conversion_type": "click"}, 1, 0, "click"),
         ({"conversion_type": "CLICK"}, 1, 0, "click"),
         ({"conversion_type": "signup"}, 0, 1, "signup"),
@@ -35,21 +35,21 @@ from advertisex.feeds.rules import MAX_AMOUNT
         ({"conversion": True}, 1, 1, "conversion"),
         ({"conversion": 0}, 1, 0, "click"),
         ({"conversion": 1}, 1, 1, "conversion"),
-        # numbers override
+        # explicit counts override
         ({"conversion_type": "click", "clicks": 5}, 5, 0, "click"),
         ({"conversion_type": "click", "clicks": "5", "conversions": "2"}, 5, 2, "click"),
         ({"conversion_type": "signup", "conversions": 3}, 0, 3, "signup"),
         ({"conversion": "1", "conversions": 0}, 1, 0, "conversion"),
         ({"conversion_type": "click", "clicks": ""}, 1, 0, "click"),
         ({"conversion_type": "click", "clicks": None}, 1, 0, "click"),
-        # numbers alone: what is not given is none
+        # counts alone: a missing one is 0
         ({"clicks": 7, "conversions": 2}, 7, 2, None),
         ({"clicks": 7}, 7, 0, None),
         ({"conversions": "2"}, 0, 2, None),
         ({"clicks": 0, "conversions": 0}, 0, 0, None),
     ],
 )
-def test_what_a_row_of_the_clicks_feed_counts(
+def test_a_row_of_the_clicks_feed_has_counts(
     row: dict[str, Any], clicks: int, conversions: int, kind: str | None
 ) -> None:
     event = event_of("clicks", message("clicks", **{"conversion_type": ...} | row))
@@ -57,7 +57,7 @@ def test_what_a_row_of_the_clicks_feed_counts(
     assert (event["clicks"], event["conversions"], event["conversion_type"]) == (clicks, conversions, kind)
 
 
-def test_a_row_that_says_nothing_is_refused() -> None:
+def test_a_row_without_type_or_counts_is_rejected() -> None:
     for absent in (..., None, ""):
         reject = reject_of("clicks", message("clicks", conversion_type=absent))
         assert (reject["stage"], reject["reason"]) == ("validate", "missing_field")
@@ -90,7 +90,7 @@ def test_a_count_in_any_notation(given_as: Any, number: int) -> None:
 @pytest.mark.parametrize(
     "given_as", ["7.5", 7.5, "1e3", "x", "1,000", "١", "7 ", "0x7", "9223372036854775808", True, "NaN"]
 )
-def test_what_is_no_whole_number_is_a_wrong_type(given_as: Any) -> None:
+def test_a_count_that_is_not_a_whole_number_is_a_wrong_type(given_as: Any) -> None:
     reject = reject_of("clicks", message("clicks", clicks=given_as))
 
     assert (reject["stage"], reject["reason"]) == ("validate", "wrong_type")
@@ -110,7 +110,7 @@ def test_an_amount_in_any_notation(feed: str, field: str, given_as: Any, number:
 
 @pytest.mark.parametrize("given_as", ["x", "1,5", "1 000", "$5", "5 EUR", "1e", "--1", "0x1p3", "1_000", "٣"])
 @pytest.mark.parametrize(("feed", "field"), [("clicks", "value"), ("bids", "amount")])
-def test_what_is_no_number_is_a_wrong_type(feed: str, field: str, given_as: Any) -> None:
+def test_an_amount_that_is_not_a_number_is_a_wrong_type(feed: str, field: str, given_as: Any) -> None:
     reject = reject_of(feed, message(feed, **{field: given_as}))
 
     assert (reject["stage"], reject["reason"]) == ("validate", "wrong_type")
@@ -131,7 +131,7 @@ def test_an_amount_is_stored_to_the_last_bit(amount: float) -> None:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_optional_text_that_is_empty_is_null(feed: str) -> None:
+def test_empty_optional_text_is_null(feed: str) -> None:
     optional = [f.name for f in FEEDS[feed].fields if f.kind == "text" and not f.required]
 
     frame = standardised(feed, message(feed, **dict.fromkeys(optional, "")))
@@ -140,7 +140,7 @@ def test_optional_text_that_is_empty_is_null(feed: str) -> None:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_text_is_kept_as_it_came(feed: str) -> None:
+def test_text_is_kept_unchanged(feed: str) -> None:
     event = event_of(feed, message(feed, user_id="  Ünïcode \u200b id "))
 
     assert event["user_id"] == "  Ünïcode \u200b id "

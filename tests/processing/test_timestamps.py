@@ -1,4 +1,4 @@
-"""Which instants timestamps name: RFC 3339, the notations that DESIGN §5 adds, and nothing else."""
+"""Parsing timestamps: RFC 3339, the notations that DESIGN §5 adds, and nothing else."""
 
 import json
 import re
@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from advertisex.feeds import TimeReading
 from advertisex.processing.timestamps import _read_parts, read_timestamps
 
-#: Vectors that RFC 3339 refuses and DESIGN §5 accepts (a space for the T, no offset, epochs): the suite has none.
+#: Vectors that RFC 3339 rejects and DESIGN §5 accepts (a space for the T, no offset, epochs): none in the suite.
 ACCEPTED_BEYOND_RFC_3339: frozenset[str] = frozenset()
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 
 EPOCH = datetime(1970, 1, 1)
-#: Room on both sides for an offset: what leaves the years 1 to 9999 is another rule's.
-MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31))
+#: Leaves room for an offset on both sides: times outside the years 1 to 9999 are tested elsewhere.
+INSTANTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31))
 
 
 def read(*texts: str | None, times: TimeReading = TimeReading()) -> list[datetime | None]:
@@ -40,30 +40,30 @@ def vectors(shared_data: Callable[[str], Path], *, valid: bool) -> list[str]:
     return found
 
 
-def independently(text: str) -> datetime:
-    """The instant of a valid RFC 3339 text; a leap second is the second after it."""
+def reference(text: str) -> datetime:
+    """The instant of a valid RFC 3339 text; a leap second becomes the following second."""
     text = text.upper()
     leap = text[17:19] == "60"
-    moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
-    moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return moment.replace(microsecond=0) + timedelta(seconds=1) if leap else moment
+    instant = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
+    instant = instant.astimezone(UTC).replace(tzinfo=None)
+    return instant.replace(microsecond=0) + timedelta(seconds=1) if leap else instant
 
 
 def test_valid_rfc_3339_is_the_right_instant(shared_data: Callable[[str], Path]) -> None:
     texts = vectors(shared_data, valid=True)
 
-    assert dict(zip(texts, read(*texts), strict=True)) == {text: independently(text) for text in texts}
+    assert dict(zip(texts, read(*texts), strict=True)) == {text: reference(text) for text in texts}
 
 
-def test_invalid_rfc_3339_is_refused(shared_data: Callable[[str], Path]) -> None:
+def test_invalid_rfc_3339_is_rejected(shared_data: Callable[[str], Path]) -> None:
     texts = vectors(shared_data, valid=False)
 
-    accepted = {text for text, moment in zip(texts, read(*texts), strict=True) if moment is not None}
+    accepted = {text for text, instant in zip(texts, read(*texts), strict=True) if instant is not None}
     assert accepted == ACCEPTED_BEYOND_RFC_3339
 
 
 @pytest.mark.parametrize(
-    ("text", "moment"),
+    ("text", "instant"),
     [
         ("2026-01-05 10:00:00", datetime(2026, 1, 5, 10)),
         ("2026-01-05T10:00:00", datetime(2026, 1, 5, 10)),
@@ -102,8 +102,8 @@ def test_invalid_rfc_3339_is_refused(shared_data: Callable[[str], Path]) -> None
         ("-0.5", datetime(1969, 12, 31, 23, 59, 59, 500_000)),
     ],
 )
-def test_a_notation_is_read_or_refused(text: str, moment: datetime | None) -> None:
-    assert read_one(text) == moment
+def test_a_notation_is_accepted_or_rejected(text: str, instant: datetime | None) -> None:
+    assert read_one(text) == instant
 
 
 def test_null_stays_null_and_the_rows_stay_in_order() -> None:
@@ -120,25 +120,25 @@ def test_null_stays_null_and_the_rows_stay_in_order() -> None:
 
 @st.composite
 def notations(draw: st.DrawFn) -> tuple[str, datetime]:
-    """A text in some notation, and its instant by Python's own arithmetic."""
-    moment = draw(MOMENTS)
+    """A text in some notation, and its instant as computed by Python."""
+    instant = draw(INSTANTS)
     digits = draw(
         st.sampled_from(["", "0", "5", "123", "000001", "999999", "1234567", "999999999"])
         | st.text("0123456789", max_size=9)
     )
     micros = int(digits[:6].ljust(6, "0")) if digits else 0
     minutes = draw(st.sampled_from([0, 60, -300, 330, 20, -1, 1439, -1439]) | st.integers(-1439, 1439))
-    hours, rest = divmod(abs(minutes), 60)
+    hours, remainder = divmod(abs(minutes), 60)
     sign = "-" if minutes < 0 else "+"
     offset, minutes = draw(
         st.sampled_from([
             ("Z", 0), ("z", 0), ("", 0),
-            (f"{sign}{hours:02}:{rest:02}", minutes), (f"{sign}{hours:02}{rest:02}", minutes),
+            (f"{sign}{hours:02}:{remainder:02}", minutes), (f"{sign}{hours:02}{remainder:02}", minutes),
             (f"{sign}{hours:02}", int(f"{sign}{hours * 60}")),
         ])
     )  # fmt: skip
     separator = draw(st.sampled_from("Tt "))
-    local = moment.replace(microsecond=0)
+    local = instant.replace(microsecond=0)
     text = f"{local:%m-%dS%H:%M:%S}".replace("S", separator)
     text = f"{local.year:04}-{text}{'.' if digits else ''}{digits}{offset}"
     return text, local.replace(microsecond=micros) - timedelta(minutes=minutes)
@@ -146,16 +146,16 @@ def notations(draw: st.DrawFn) -> tuple[str, datetime]:
 
 @settings(max_examples=300, deadline=None)
 @given(notations())
-def test_any_moment_in_any_notation_is_the_instant_that_python_computes(case: tuple[str, datetime]) -> None:
-    text, moment = case
+def test_any_instant_in_any_notation_agrees_with_python(case: tuple[str, datetime]) -> None:
+    text, instant = case
 
-    assert read_one(text) == moment
+    assert read_one(text) == instant
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(notations(), min_size=1, max_size=50))
 def test_a_column_of_mixed_notations_is_read_row_by_row(cases: list[tuple[str, datetime]]) -> None:
-    assert read(*(text for text, _ in cases)) == [moment for _, moment in cases]
+    assert read(*(text for text, _ in cases)) == [instant for _, instant in cases]
 
 
 @settings(max_examples=200, deadline=None)
@@ -164,19 +164,19 @@ def test_a_column_of_mixed_notations_is_read_row_by_row(cases: list[tuple[str, d
     fraction=st.text("0123456789", max_size=9),
     negative=st.booleans(),
 )
-def test_seconds_of_the_epoch(whole: int, fraction: str, negative: bool) -> None:
+def test_epoch_seconds(whole: int, fraction: str, negative: bool) -> None:
     sign = -1 if negative else 1
     micros = sign * (whole * 10**6 + int(fraction[:6].ljust(6, "0")))
     text = f"{'-' if negative else ''}{whole}{'.' if fraction else ''}{fraction}"
 
     column = read_timestamps(pl.Series([text]), TimeReading())
 
-    assert column.dt.timestamp("us").to_list() == [micros]  # compared as a number: it may lie before the year 1
+    assert column.dt.timestamp("us").to_list() == [micros]  # compared as a number: it may be before the year 1
 
 
 @settings(max_examples=100, deadline=None)
 @given(whole=st.integers(10**11, 10**14 - 1), fraction=st.text("0123456789", max_size=9))
-def test_milliseconds_of_the_epoch(whole: int, fraction: str) -> None:
+def test_epoch_milliseconds(whole: int, fraction: str) -> None:
     micros = whole * 1000 + int(fraction[:3].ljust(3, "0"))
 
     assert read_one(f"{whole}{'.' if fraction else ''}{fraction}") == EPOCH + timedelta(microseconds=micros)
@@ -184,27 +184,27 @@ def test_milliseconds_of_the_epoch(whole: int, fraction: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(whole=st.integers(10**14, 10**17 - 1))
-def test_microseconds_of_the_epoch(whole: int) -> None:
+def test_epoch_microseconds(whole: int) -> None:
     assert read_one(str(whole)) == EPOCH + timedelta(microseconds=whole)
 
 
-@given(MOMENTS.filter(lambda moment: datetime(1974, 1, 1) < moment < datetime(5000, 1, 1)))
+@given(INSTANTS.filter(lambda instant: datetime(1974, 1, 1) < instant < datetime(5000, 1, 1)))
 @settings(max_examples=100, deadline=None)
-def test_one_instant_as_iso_seconds_milliseconds_and_microseconds_is_one(moment: datetime) -> None:
-    micros = (moment - EPOCH) // timedelta(microseconds=1)
-    texts = (moment.isoformat() + "Z", f"{micros // 10**6}.{micros % 10**6:06}", str(micros))
+def test_an_instant_is_the_same_as_iso_seconds_milliseconds_and_microseconds(instant: datetime) -> None:
+    micros = (instant - EPOCH) // timedelta(microseconds=1)
+    texts = (instant.isoformat() + "Z", f"{micros // 10**6}.{micros % 10**6:06}", str(micros))
 
-    assert read(*texts) == [moment] * 3
-    assert read_one(str(micros // 1000)) == moment.replace(microsecond=micros // 1000 % 1000 * 1000)
+    assert read(*texts) == [instant] * 3
+    assert read_one(str(micros // 1000)) == instant.replace(microsecond=micros // 1000 % 1000 * 1000)
 
 
 # -- zones -------------------------------------------------------------------------------------------------------
 
 
 def in_zone(local: datetime, zone: str) -> datetime | None:
-    """A local time in UTC by Python's own tables; None where the clocks skipped it."""
-    moment = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    return moment.replace(tzinfo=None) if moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local else None
+    """A local time in UTC, by Python's time zone data; None if skipped by a clock change."""
+    instant = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return instant.replace(tzinfo=None) if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local else None
 
 
 @pytest.mark.parametrize("notation", ["{}", "{}.1"])
@@ -216,14 +216,14 @@ def in_zone(local: datetime, zone: str) -> datetime | None:
         ("2026-03-29 02:59:59", None),
         ("2026-03-29 03:00:00", "2026-03-29 01:00:00"),
         ("2026-10-25 01:59:59", "2026-10-24 23:59:59"),
-        ("2026-10-25 02:30:00", "2026-10-25 00:30:00"),  # there are two of it, the first is meant
+        ("2026-10-25 02:30:00", "2026-10-25 00:30:00"),  # ambiguous: the first one is used
         ("2026-10-25 03:00:00", "2026-10-25 02:00:00"),
     ],
 )
-def test_local_times_around_a_change_of_the_clocks(local: str, utc: str | None, notation: str) -> None:
-    moment = read_one(notation.format(local), TimeReading(zone="Europe/Berlin"))
+def test_local_times_around_a_clock_change(local: str, utc: str | None, notation: str) -> None:
+    instant = read_one(notation.format(local), TimeReading(zone="Europe/Berlin"))
 
-    assert (moment and moment.replace(microsecond=0).isoformat(" ")) == utc
+    assert (instant and instant.replace(microsecond=0).isoformat(" ")) == utc
 
 
 @settings(max_examples=150, deadline=None)
@@ -232,7 +232,7 @@ def test_local_times_around_a_change_of_the_clocks(local: str, utc: str | None, 
     zone=st.sampled_from(ZONES),
     digits=st.integers(0, 6),
 )
-def test_a_time_without_an_offset_is_in_the_zone_of_the_settings(local: datetime, zone: str, digits: int) -> None:
+def test_a_time_without_an_offset_is_in_the_configured_zone(local: datetime, zone: str, digits: int) -> None:
     local = local.replace(microsecond=local.microsecond // 10 ** (6 - digits) * 10 ** (6 - digits))
     text = local.strftime("%Y-%m-%d %H:%M:%S.%f")[: 20 + digits].rstrip("." if not digits else "")
 
@@ -241,17 +241,15 @@ def test_a_time_without_an_offset_is_in_the_zone_of_the_settings(local: datetime
 
 @settings(max_examples=100, deadline=None)
 @given(case=notations(), zone=st.sampled_from(ZONES))
-def test_the_zone_of_the_settings_changes_nothing_where_there_is_an_offset(
-    case: tuple[str, datetime], zone: str
-) -> None:
-    text, moment = case
+def test_the_configured_zone_does_not_affect_times_with_an_offset(case: tuple[str, datetime], zone: str) -> None:
+    text, instant = case
     if re.search(r"([Zz]|[+-]\d\d:?(\d\d)?)$", text[19:]):
-        assert read_one(text, TimeReading(zone=zone)) == moment
+        assert read_one(text, TimeReading(zone=zone)) == instant
 
 
 @st.composite
 def nearly(draw: st.DrawFn) -> str:
-    """A text that looks like a timestamp, with parts that may be out of range."""
+    """A text like a timestamp, with parts that may be out of range."""
     year, month, day = draw(st.integers(2, 9998)), draw(st.integers(0, 13)), draw(st.integers(0, 32))
     hour, minute, second = draw(st.integers(0, 25)), draw(st.integers(0, 61)), draw(st.integers(0, 61))
     fraction = draw(st.sampled_from(["", ".", ".1", ".123", ".123456", ".1234567", ".12x"]))
@@ -266,7 +264,7 @@ def nearly(draw: st.DrawFn) -> str:
 @given(text=nearly() | notations().map(lambda case: case[0]), zone=st.sampled_from(("UTC", *ZONES)))
 def test_reading_columns_and_reading_one_by_one_agree(text: str, zone: str) -> None:
     if zone != "UTC" and not 1996 <= int(text[:4]) <= 2026:
-        text = "2001" + text[4:]  # where both tables of zones are known to agree
+        text = "2001" + text[4:]  # a year in which both time zone databases agree
 
     assert read_one(text, TimeReading(zone=zone)) == _read_parts(text, ZoneInfo(zone))
 
@@ -274,7 +272,7 @@ def test_reading_columns_and_reading_one_by_one_agree(text: str, zone: str) -> N
 # -- formats of the settings -------------------------------------------------------------------------------------
 
 
-def test_formats_of_the_settings_are_tried_after_the_built_in_ones() -> None:
+def test_configured_formats_are_tried_after_the_built_in_ones() -> None:
     times = TimeReading(zone="Europe/Berlin", formats=("%d/%m/%Y %H:%M", "%Y-%m-%d", "%d/%m/%Y %H:%M %z"))
 
     assert read("05/01/2026 10:00", "2026-01-05", "05/01/2026 10:00 +0000", "2026-01-05T10:00:00Z", times=times) == [
@@ -283,5 +281,5 @@ def test_formats_of_the_settings_are_tried_after_the_built_in_ones() -> None:
         datetime(2026, 1, 5, 10),
         datetime(2026, 1, 5, 10),
     ]
-    assert read_one("29/03/2026 02:30", times) is None  # skipped by the clocks there
+    assert read_one("29/03/2026 02:30", times) is None  # skipped by the clock change there
     assert read_one("05/01/2026 10:00") is None

@@ -1,4 +1,4 @@
-"""Stage 3: each rule of each feed has a message that breaks it; a new rule without one fails here."""
+"""Validate stage: each rule of each feed has a message that breaks it; a new rule without one fails here."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from advertisex.feeds import FEEDS, TimeReading, default_feeds
 
 FAR = "1999-12-31T23:59:59.999999Z"
 
-#: For each (reason, field) of a feed, what differs from a good message, and how the detail shows the value.
+#: For each (reason, field) of a feed: the change to a valid message, and the value as shown in the detail.
 BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
     "impressions": {
         ("missing_field", "user_id"): ({"user_id": ""}, "''"),
@@ -90,7 +90,7 @@ def test_a_broken_rule_is_the_reason_and_the_detail_names_the_field_and_shows_th
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_the_good_message_breaks_none_and_its_bad_neighbours_do_not_matter(feed: str) -> None:
+def test_a_valid_message_among_invalid_ones_is_kept(feed: str) -> None:
     bad = [message(feed, **changes) for changes, _ in BREAKING[feed].values()]
 
     outcome = outcome_of(feed, *bad, message(feed), *bad)
@@ -103,7 +103,7 @@ def test_the_good_message_breaks_none_and_its_bad_neighbours_do_not_matter(feed:
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("field", ["user_id", "timestamp", "website", "creative_id", "campaign_id"])
 @pytest.mark.parametrize("absent", [..., None, ""], ids=["absent", "null", "empty"])
-def test_a_required_field_is_missing_in_each_of_three_ways(feed: str, field: str, absent: Any) -> None:
+def test_a_required_field_is_missing_if_absent_null_or_empty(feed: str, field: str, absent: Any) -> None:
     known = FEEDS[feed].field_named(field)
     payload = message(feed, **{field: absent})
     if known and known.required:
@@ -125,7 +125,7 @@ def test_of_several_broken_rules_the_first_is_the_reason() -> None:
     ["null", "NULL", "None", "nil", "undefined", "NaN", "N/A", "-", "--", "0", "unknown", "(null)", "[object Object]",
      "00000000-0000-0000-0000-000000000000"],
 )  # fmt: skip
-def test_placeholders_are_no_users(feed: str, user: str) -> None:
+def test_placeholders_are_not_users(feed: str, user: str) -> None:
     assert reject_of(feed, message(feed, user_id=user))["reason"] == "placeholder_user_id"
 
 
@@ -136,7 +136,7 @@ def test_ids_that_only_look_like_placeholders_are_users(user: str) -> None:
 
 @pytest.mark.parametrize("amount", ["NaN", "nan", "Infinity", "inf", "-inf", "1e999", "-1e-300"])
 @pytest.mark.parametrize(("feed", "field"), [("bids", "amount"), ("clicks", "value")])
-def test_amounts_that_are_no_money(feed: str, field: str, amount: str) -> None:
+def test_amounts_that_are_not_money(feed: str, field: str, amount: str) -> None:
     reject = reject_of(feed, message(feed, **{field: amount}))
 
     assert reject["reason"] == "bad_amount"
@@ -150,7 +150,7 @@ INGESTED_AT = datetime.fromtimestamp(INGESTED / 1e6, UTC)
 
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize(
-    ("moment", "believed"),
+    ("instant", "accepted"),
     [
         (datetime(2000, 1, 1, tzinfo=UTC), True),
         (datetime(1999, 12, 31, 23, 59, 59, 999_999, UTC), False),
@@ -159,11 +159,11 @@ INGESTED_AT = datetime.fromtimestamp(INGESTED / 1e6, UTC)
         (INGESTED_AT + timedelta(days=1, microseconds=1), False),
     ],
 )
-def test_the_range_of_believed_times_is_exact(feed: str, moment: datetime, believed: bool) -> None:
-    outcome = outcome_of(feed, message(feed, timestamp=moment.isoformat()))
+def test_the_range_of_accepted_times_is_exact(feed: str, instant: datetime, accepted: bool) -> None:
+    outcome = outcome_of(feed, message(feed, timestamp=instant.isoformat()))
 
-    assert outcome.events.height == believed
-    assert outcome.rejects["reason"].to_list() == [] if believed else ["timestamp_out_of_range"]
+    assert outcome.events.height == accepted
+    assert outcome.rejects["reason"].to_list() == [] if accepted else ["timestamp_out_of_range"]
 
 
 def test_the_range_is_a_setting() -> None:
@@ -181,7 +181,7 @@ def test_the_range_is_a_setting() -> None:
 @pytest.mark.parametrize(
     "text", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00", "-99999999999", "1e300"]
 )
-def test_a_time_beyond_the_years_that_python_knows_is_one_reject(feed: str, text: str) -> None:
+def test_a_time_outside_pythons_range_is_one_reject(feed: str, text: str) -> None:
     outcome = outcome_of(feed, message(feed, timestamp=text), message(feed))
 
     assert outcome.events["offset"].to_list() == [1]
@@ -192,7 +192,7 @@ def test_a_time_beyond_the_years_that_python_knows_is_one_reject(feed: str, text
 # -- details -----------------------------------------------------------------------------------------------------
 
 
-def test_a_long_value_is_cut_in_the_detail_and_whole_in_the_payload() -> None:
+def test_a_long_value_is_truncated_in_the_detail_and_whole_in_the_payload() -> None:
     payload = message("clicks", user_id="\x00" + "x" * 5000)
 
     reject = reject_of("clicks", payload)
@@ -201,7 +201,7 @@ def test_a_long_value_is_cut_in_the_detail_and_whole_in_the_payload() -> None:
     assert reject["payload"] == payload
 
 
-def test_a_source_that_has_ids_of_its_own_must_send_them() -> None:
+def test_a_custom_identity_field_is_required() -> None:
     feed = FEEDS["clicks"].identified_by("uuid")
 
     reject = reject_of(feed, message("clicks"))

@@ -1,4 +1,4 @@
-"""Which host a website names, and its registered domain."""
+"""The host of a website, and its registered domain."""
 
 import polars as pl
 import pytest
@@ -48,35 +48,35 @@ GOOD = {
 }
 
 BAD = (
-    # no web address
+    # not a web address
     "", " ", "null", "undefined", "intranet", "ftp://example.com", "javascript:alert(1)", "mailto:a@example.com",
     "file:///etc/passwd", "about:blank", "data:text/html,x", "//example.com", "http:example.com", "http:/example.com",
     r"http:\\example.com", "://example.com", "example.com/path", "example.com?x=1", "example.com#f",
-    # no host, or none that can be
+    # no host, or an invalid one
     "http://", "https://?", "http:///", "http://example.com:99999/", "example.com:99999", "example.com:",
     "http://example.com:80:80", "http://example.com:port", "http://256.1.1.1/", "256.1.1.1", "1.2", "0x7f.1",
     "http://1.2.3.4.5/", "http://[::1", "http://[::g]/", "[::1", "http://a<b.com/", "http://a b.com/", "http://a%00b.com/",
-    # an empty label: a URL parser takes it, but no such name can be
+    # an empty label: accepted by a URL parser, but not a valid name
     "http://a..example.com/", "http://.example.com/", ".example.com", "http://.../", "a..com",
     # credentials
     "http://user:secret@example.com/", "http://user@example.com/", "user@example.com", "https://:secret@example.com/",
-    # blanks and control characters, which a browser would drop
+    # whitespace and control characters, which a browser would drop
     " https://example.com", "https://example.com ", "https://example.com\n", "https://exa\tmple.com/", "example.com\r",
     "\u00a0example.com", "example.com\u3000", "https://example.com/\x00", "https://example.com/\x7f",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(("website", "host"), GOOD.items())
-def test_a_good_website_names_its_host(website: str, host: str) -> None:
+def test_a_valid_website_has_a_host(website: str, host: str) -> None:
     assert host_of(website) == host
 
 
 @pytest.mark.parametrize("website", BAD)
-def test_a_bad_website_names_none(website: str) -> None:
+def test_an_invalid_website_has_no_host(website: str) -> None:
     assert host_of(website) is None
 
 
-def test_a_column_is_read_as_its_rows_are() -> None:
+def test_a_column_is_read_like_its_rows() -> None:
     websites = [*GOOD, None, *BAD, *GOOD]
 
     hosts = read_hosts(pl.Series("website", websites, dtype=pl.String))
@@ -89,17 +89,17 @@ def test_a_column_is_read_as_its_rows_are() -> None:
 @given(
     scheme=st.sampled_from(["http://", "https://", "HTTP://", "ftp://", "", "http:/"]),
     host=st.text("aZ0-._~é:@[]%19 x", min_size=0, max_size=10),
-    rest=st.sampled_from(["", "/", "/a/b", "?x", "#y", "/a b", ":80/", "/\\", "/[]"]),
+    suffix=st.sampled_from(["", "/", "/a/b", "?x", "#y", "/a b", ":80/", "/\\", "/[]"]),
 )
-def test_the_fast_path_says_what_the_parser_says(scheme: str, host: str, rest: str) -> None:
-    website = scheme + host + rest
+def test_the_fast_path_agrees_with_the_parser(scheme: str, host: str, suffix: str) -> None:
+    website = scheme + host + suffix
 
     assert read_hosts(pl.Series([website])).to_list() == [host_of(website)]
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=30))
-def test_no_text_stops_the_reading(text: str) -> None:
+def test_any_text_can_be_read(text: str) -> None:
     host = host_of(text)
 
     assert host is None or (host and host == host.lower() and host.isascii())
@@ -142,7 +142,7 @@ def test_the_website_is_stored_as_sent_beside_its_domain(feed: str) -> None:
 
 
 @pytest.mark.parametrize("feed", ["impressions", "bids"])
-def test_a_bad_website_is_a_reject(feed: str) -> None:
+def test_an_invalid_website_is_a_reject(feed: str) -> None:
     reject = reject_of(feed, message(feed, website="ftp://example.com"))
 
     assert (reject["stage"], reject["reason"]) == ("validate", "bad_website")

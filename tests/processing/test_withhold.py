@@ -1,4 +1,4 @@
-"""Whose a message is, and that nothing is kept of an erased user's."""
+"""Suppress stage: which messages belong to an erased user, and that nothing of them is kept."""
 
 import json
 from base64 import b64encode
@@ -42,17 +42,17 @@ def is_suppressed(payload: bytes, user: str, feed: str = "impressions") -> bool:
 
 
 @pytest.mark.parametrize("changes", [{}, {"timestamp": "yesterday"}, {"website": ...}, {"creative_id": 7}])
-def test_a_decoded_message_is_the_users_whatever_else_is_wrong(changes: dict[str, object]) -> None:
+def test_a_decoded_message_belongs_to_its_user_even_if_it_is_invalid(changes: dict[str, object]) -> None:
     assert is_suppressed(message("impressions", user_id="u1", **changes), "u1")
     assert not is_suppressed(message("impressions", user_id="u1", **changes), "u")
 
 
 @pytest.mark.parametrize(("given", "user"), [(7, "7"), ("7", "7"), ("-5", "-5"), ("é", "é"), ("a b", "a b")])
-def test_an_id_is_compared_as_the_text_that_it_is_read_as(given: object, user: str) -> None:
+def test_an_id_is_compared_as_decoded_text(given: object, user: str) -> None:
     assert is_suppressed(message("clicks", user_id=given), user, "clicks")
 
 
-def test_an_id_in_another_field_of_a_good_message_is_not_looked_for() -> None:
+def test_an_id_in_another_field_of_a_decoded_message_does_not_count() -> None:
     assert not is_suppressed(message("impressions", website="https://u1.example.com/u1", user_id="u2"), "u1")
     assert not is_suppressed(message("impressions", creative_id="u1", user_id="u2", timestamp="yesterday"), "u1")
 
@@ -75,19 +75,19 @@ def test_an_id_in_another_field_of_a_good_message_is_not_looked_for() -> None:
         b"x" * 2**20 + b" u1",
     ],
 )  # fmt: skip
-def test_a_broken_message_is_the_users_if_it_holds_the_id_as_a_word(payload: bytes) -> None:
+def test_an_undecodable_message_belongs_to_a_user_if_it_contains_the_id_as_a_word(payload: bytes) -> None:
     assert is_suppressed(payload, "u1")
     assert not is_suppressed(payload, "u")
     assert not is_suppressed(payload, "1")
 
 
-def test_a_word_of_a_broken_message_may_be_escaped_as_json_escapes() -> None:
+def test_a_word_of_an_undecodable_message_may_be_escaped_as_in_json() -> None:
     assert is_suppressed(json.dumps({"user_id": "émile", "timestamp": 1}).encode()[:-3], "émile")
     assert is_suppressed('{"user_id": "émile", "ti'.encode(), "émile")
 
 
 @pytest.mark.parametrize("user", ["u1", LONG], ids=["short", "long"])
-def test_a_broken_avro_message_is_the_users_if_it_holds_the_id_as_a_text(user: str) -> None:
+def test_an_undecodable_avro_message_belongs_to_a_user_if_it_contains_the_id_as_a_string(user: str) -> None:
     whole = avro_message(user)
     assert is_suppressed(whole, user, "bids")
     for end in (-1, -5, 11 + len(user)):
@@ -95,7 +95,7 @@ def test_a_broken_avro_message_is_the_users_if_it_holds_the_id_as_a_text(user: s
         assert not is_suppressed(whole[:end], user[:-1], "bids")
 
 
-def test_nothing_of_a_withheld_message_is_kept_but_where_it_was_and_which_event() -> None:
+def test_only_the_position_and_event_id_of_a_suppressed_message_are_kept() -> None:
     good, bad = message("clicks", user_id="u1"), message("clicks", user_id="u1", timestamp="yesterday")
     known = processed("clicks", good, users=NOBODY).events
 
@@ -110,7 +110,7 @@ def test_nothing_of_a_withheld_message_is_kept_but_where_it_was_and_which_event(
     assert (outcome.read, outcome.repeated, outcome.erasures) == (5, 0, 1)
 
 
-def test_what_stands_in_the_place_of_an_erased_message_is_erased_without_any_list() -> None:
+def test_a_tombstone_is_suppressed_without_any_erased_users() -> None:
     outcome = processed("bids", TOMBSTONE, message("bids"), users=NOBODY)
 
     assert outcome.suppressed["offset"].to_list() == [0]
@@ -118,22 +118,22 @@ def test_what_stands_in_the_place_of_an_erased_message_is_erased_without_any_lis
     assert outcome.events.height == 1
 
 
-def test_notes_under_two_keys_count_alike() -> None:
+def test_notes_with_two_keys_are_equivalent() -> None:
     two = suppression_of([erased_user("a", KEY), erased_user("b", KEY[::-1])])
 
-    assert [two.names(word) for word in (b"a", b"b", b"c")] == [True, True, False]
+    assert [two.matches(word) for word in (b"a", b"b", b"c")] == [True, True, False]
     assert two.erasures == 2
     assert hash_of(b"a", KEY) != hash_of(b"a", KEY[::-1])
 
 
-def test_the_notes_of_a_store_say_who_was_erased() -> None:
+def test_suppression_is_read_from_the_notes_of_a_store() -> None:
     note = b'{"key": "%s", "words": ["%s"], "runs": []}'
     suppression = suppression_in({"x": note % (b64encode(KEY), b64encode(hash_of(b"a", KEY)))})
 
     assert suppression == suppression_of([Erased(KEY, (hash_of(b"a", KEY),))])
-    assert suppression.names(b"a")
+    assert suppression.matches(b"a")
 
 
-def test_an_empty_batch_has_nobody() -> None:
+def test_an_empty_batch_suppresses_nothing() -> None:
     outcome = processed("clicks", users=erased("u1"))
     assert outcome.suppressed.equals(pl.DataFrame(schema=SUPPRESSED_COLUMNS))

@@ -1,1 +1,1 @@
-"""A user's right to be forgotten: erasure from store and log."""
+"""The right to be forgotten: erasure of a user from store and log."""

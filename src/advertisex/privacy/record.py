@@ -1,6 +1,6 @@
-"""The record of an erasure, a note in the store: what was done and when, and nothing that tells of whom.
+"""The record of an erasure, kept as a note in the store: what was done and when, without revealing the user.
 
-It is the audit, and it is what keeps the user out: see `Suppression`.
+It serves as the audit trail, and to suppress the user's messages: see `Suppression`.
 """
 
 import secrets
@@ -17,7 +17,7 @@ _KEY_BYTES = 32
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """How much of a feed was removed: events, filtered and rejected messages of the store, messages of the log."""
+    """What was removed of a feed: events, filtered and rejected messages from the store, and messages from the log."""
 
     feed: str
     events: int = 0
@@ -27,12 +27,12 @@ class Removed(msgspec.Struct, frozen=True):
 
     @property
     def anything(self) -> bool:
-        """Whether it was anything."""
+        """Whether anything was removed."""
         return bool(self.events or self.filtered or self.rejected or self.messages)
 
 
 class Overwritten(msgspec.Struct):
-    """How many messages of a partition a run has overwritten, or is about to: all before `end` are counted."""
+    """Messages of a partition that a run has overwritten or is about to: all before offset `end` are counted."""
 
     feed: str
     partition: int
@@ -41,15 +41,15 @@ class Overwritten(msgspec.Struct):
 
 
 class Run(msgspec.Struct):
-    """One time that a user's erasure was asked for.
+    """One run of a user's erasure.
 
     Attributes:
-        id: of this run.
-        asked_at: when it began (UTC).
-        done_at: when it was done; None while it is under way, and where it was broken off.
-        log: whether the log's messages were overwritten; Kafka's cannot be.
+        id: id of the run.
+        asked_at: when it started (UTC).
+        done_at: when it finished (UTC); None while it is running, or if it was interrupted.
+        log: whether messages of the log are overwritten; not possible in Kafka.
         removed: what was removed, by feed.
-        overwritten: the log's part of it, by partition, as the run goes.
+        overwritten: messages overwritten in the log so far, by partition.
     """
 
     id: str
@@ -61,13 +61,13 @@ class Run(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """All that is kept of an erased user; `key` and `words` are those of `Erased`.
+    """Everything that is kept of an erased user.
 
     Attributes:
-        key: see `Erased`.
-        words: see `Erased`.
-        bounds: topic, partition and next offset of every partition when the first run began.
-        runs: in their order; the last is the current one.
+        key: random key of the hashes, as in `Erased`.
+        words: hashes of the user id, as in `Erased`.
+        bounds: topic, partition and next offset of every partition when the first run started.
+        runs: all runs in order; the last is the current one.
     """
 
     key: bytes
@@ -76,15 +76,15 @@ class Record(msgspec.Struct):
     runs: list[Run] = []
 
     @property
-    def stood(self) -> dict[Partition, int]:
-        """`bounds`, by partition."""
+    def positions(self) -> dict[Partition, int]:
+        """`bounds` as next offsets by partition."""
         return {Partition(topic, number): offset for topic, number, offset in self.bounds or ()}
 
 
 def record_for(user: str, notes: Mapping[str, bytes]) -> tuple[str, Record]:
-    """The record of a user among those that there are, or a new one, with a run that is under way; and its key.
+    """Find or create the record of a user, with an unfinished run; returns the note's name and the record.
 
-    A run that was broken off is taken up again.
+    An interrupted run is resumed.
     """
     records = {name: msgspec.json.decode(document, type=Record) for name, document in notes.items()}
     keys = {record.key for record in records.values()} or {secrets.token_bytes(_KEY_BYTES)}
@@ -92,19 +92,19 @@ def record_for(user: str, notes: Mapping[str, bytes]) -> tuple[str, Record]:
     name = next((name for name in names if name in records), next(iter(names)))
     record = records.get(name)
     if record is None:
-        made = erased_user(user, names[name])
-        record = Record(made.key, made.words)
+        erased = erased_user(user, names[name])
+        record = Record(erased.key, erased.words)
     if not record.runs or record.runs[-1].done_at is not None:
         record.runs.append(Run(uuid4().hex, now()))
     return name, record
 
 
 def runs_in(notes: Mapping[str, bytes]) -> list[Run]:
-    """Every run of every erasure, in the order in which they were asked for."""
+    """All runs of all erasures, by start time."""
     records = (msgspec.json.decode(document, type=Record) for document in notes.values())
     return sorted((run for record in records for run in record.runs), key=lambda run: (run.asked_at, run.id))
 
 
 def now() -> datetime:
-    """Now, in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)

@@ -1,1 +1,1 @@
-"""Messages become trustworthy events: pure stages, and the loop that runs them."""
+"""Turns messages into trustworthy events: pure stages, and the loop that runs them."""

@@ -1,4 +1,4 @@
-"""Run an iterator one step ahead, in a thread of its own."""
+"""Prefetches from an iterator in a background thread."""
 
 import sys
 from collections.abc import Generator
@@ -11,15 +11,15 @@ T = TypeVar("T")
 
 
 def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
-    """Yield the items of `items` in order, making the next one while the last is in use.
+    """Yield the items of `items` in order, producing the next one in a thread while the current one is in use.
 
-    At most one item waits, so memory stays bounded. An error in `items` is raised here, after the items before
-    it. Closing this generator closes `items` and ends the thread.
+    At most one item is buffered, so memory is bounded. An error in `items` is raised here, after the items before
+    it. Closing this generator closes `items` and stops the thread.
     """
     waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=1)
     closed = Event()
 
-    def make() -> None:
+    def produce() -> None:
         end: BaseException | None = None
         try:
             with closing(items):
@@ -27,14 +27,14 @@ def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
                     waiting.put((True, item))
                     if closed.is_set():
                         return
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the items are used
+        except BaseException as error:  # noqa: BLE001 - raised again in the consuming thread
             end = error
-        except:  # noqa: E722 - Kafka's client can raise what is no exception at all
-            end = RuntimeError(f"work was broken off: {sys.exc_info()[1]}")
-        finally:  # nobody may wait for ever
+        except:  # noqa: E722 - Kafka's client can raise an object that is not an exception
+            end = RuntimeError(f"prefetch aborted: {sys.exc_info()[1]}")
+        finally:  # never leave the consumer waiting
             waiting.put((False, end))
 
-    thread = Thread(target=make, name="ahead", daemon=True)
+    thread = Thread(target=produce, name="prefetch", daemon=True)
     thread.start()
     try:
         while True:
@@ -46,7 +46,7 @@ def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
             yield item  # type: ignore[misc]
     finally:
         closed.set()
-        while thread.is_alive():  # it may be waiting for room
+        while thread.is_alive():  # it may be blocked on the full queue
             while not waiting.empty():
                 waiting.get_nowait()
             thread.join(timeout=0.05)

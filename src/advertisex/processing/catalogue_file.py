@@ -1,4 +1,4 @@
-"""Read the catalogue: which campaign and advertiser each creative belongs to."""
+"""Reads the catalogue, which maps creatives to campaigns and advertisers, from a CSV file."""
 
 import csv
 from pathlib import Path
@@ -13,28 +13,28 @@ _COLUMNS = (*_REQUIRED, "advertiser_id")
 
 
 def read_catalogue(path: Path) -> Catalogue:
-    """The catalogue in a CSV file with a header: creative_id, campaign_id, and advertiser_id if there is one.
+    """Read a CSV file with a header and the columns creative_id, campaign_id and, optionally, advertiser_id.
 
     Raises:
-        ConfigurationError: it cannot be read, lacks a column or a value, or has a creative twice.
+        ConfigurationError: the file cannot be read, a column or a value is missing, or a creative is duplicated.
     """
     rows: dict[str, tuple[str, str | None]] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            absent = [name for name in _REQUIRED if name not in (reader.fieldnames or ())]
-            if absent:
-                raise _wrong(path, 1, f"the catalogue has no column {' and no column '.join(absent)}")
+            missing = [name for name in _REQUIRED if name not in (reader.fieldnames or ())]
+            if missing:
+                raise _line_error(path, 1, f"missing column in the catalogue: {', '.join(missing)}")
             for row in reader:
                 creative, campaign = row["creative_id"], row["campaign_id"]
                 if not creative or not campaign:
-                    raise _wrong(path, reader.line_num, "a creative or its campaign is empty")
+                    raise _line_error(path, reader.line_num, "empty creative_id or campaign_id")
                 if creative in rows:
-                    raise _wrong(path, reader.line_num, f"creative {creative!r} is there twice")
+                    raise _line_error(path, reader.line_num, f"duplicate creative {creative!r}")
                 rows[creative] = campaign, row.get("advertiser_id") or None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(
-            f"cannot read the catalogue: {error}", where=str(path), hint="name a CSV file in UTF-8"
+            f"cannot read the catalogue: {error}", where=str(path), hint="expected a CSV file in UTF-8"
         ) from error
     creatives = pl.DataFrame(
         {
@@ -47,5 +47,5 @@ def read_catalogue(path: Path) -> Catalogue:
     return Catalogue(creatives)
 
 
-def _wrong(path: Path, line: int, what: str) -> ConfigurationError:
-    return ConfigurationError(what, where=f"{path}:{line}", hint="mend that line; every creative needs one row")
+def _line_error(path: Path, line: int, what: str) -> ConfigurationError:
+    return ConfigurationError(what, where=f"{path}:{line}", hint="fix that line: each creative needs exactly one row")

@@ -1,4 +1,4 @@
-"""How the settings say that events are processed."""
+"""Builds the configuration of processing from the settings."""
 
 from advertisex.errors import ConfigurationError
 from advertisex.feed_settings import configured_feeds
@@ -11,7 +11,15 @@ from advertisex.settings import Settings
 
 
 def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
-    """How the settings say that events are processed."""
+    """The processing configuration of the settings.
+
+    Args:
+        settings: all settings.
+        follow: whether to wait for new messages at the end of the log.
+
+    Raises:
+        ConfigurationError: a setting or the catalogue is invalid.
+    """
     policy = settings.policy
     return Processing(
         feeds=configured_feeds(settings),
@@ -26,7 +34,7 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
 
 
 def pseudonym_key_of(settings: Settings) -> bytes:
-    """The secret of the settings under which pseudonyms are made; empty where there is none."""
+    """The secret key for pseudonyms from the settings; empty if none is set."""
     key = settings.privacy.pseudonym_key
     return b"" if key is None else key.get_secret_value().encode()
 
@@ -34,5 +42,7 @@ def pseudonym_key_of(settings: Settings) -> bytes:
 def _host(site: str) -> str:
     host = host_of(site)
     if host is None:
-        raise ConfigurationError(f"setting policy.blocked_sites: {site!r} is no host", hint="write it as example.com")
+        raise ConfigurationError(
+            f"setting policy.blocked_sites: invalid host {site!r}", hint="expected a host name such as example.com"
+        )
     return host.rstrip(".")

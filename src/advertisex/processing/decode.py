@@ -1,7 +1,7 @@
-"""Stage 1, decode: messages become a frame with one nullable text column for each field of the feed.
+"""Decode stage: turns messages into a frame with one nullable text column per field of the feed.
 
-Everything a message can say is kept as text here, so that JSON numbers, CSV cells and Avro values are
-standardised by the same code. A message that cannot be decoded costs one reject, whatever its neighbours hold.
+All values are kept as text here, so that the same code standardises JSON numbers, CSV cells and Avro values. A message
+that cannot be decoded costs one reject and never affects other messages.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,16 +16,16 @@ from advertisex.processing.decode_bids import bid_decoder
 from advertisex.processing.decode_json import DECODE_ERRORS, json_decoder, not_utf8
 from advertisex.processing.refusals import Rejection, rejected_frame
 
-#: A message above this weighs too much to be an event.
+#: Larger messages are rejected, in bytes.
 MAX_BYTES = 2**20
 
-#: Why a message is refused here, for people.
+#: Human-readable reasons for rejection, by reason code.
 REASONS: dict[str, str] = {
     "empty_message": "The message has no bytes.",
     "oversized": f"The message has more than {MAX_BYTES:,} bytes (1 MiB).",
     "undecodable": "It is neither JSON in UTF-8 nor, in the bids feed, an Avro datum of a known schema.",
-    "not_an_object": "It is JSON, but no object: a list, a text, a number.",
-    "wrong_type": "A field holds a list, an object, or a true/false or decimal where text is due.",
+    "not_an_object": "It is JSON, but not an object: a list, a string or a number.",
+    "wrong_type": "A field contains a list, an object, or a boolean or decimal where text is expected.",
 }
 
 Texts = dict[str, list[Any]]
@@ -35,10 +35,9 @@ def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Decode a batch of messages.
 
     Returns:
-        The decoded messages: `row` (u32, position in the batch), `offset` (i64), `ingested_at` (µs), and for
-        each field its text (String, null where absent).
-        The refused ones, as `refused_frame` shapes them: empty_message, oversized, undecodable,
-        not_an_object, wrong_type.
+        The decoded messages: `row` (u32, index in the batch), `offset` (i64), `ingested_at` (µs), and the text of
+        each field (String, null if absent).
+        The rejected messages (see `rejected_frame`), with a reason code of `REASONS`.
     """
     decoder = (bid_decoder if feed.avro_schema else json_decoder)(feed)
     read, blank = decoder.decode, decoder.blank
@@ -64,16 +63,16 @@ def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _screened(payloads: Sequence[bytes], feed: Feed, rejections: dict[int, Rejection]) -> Sequence[bytes]:
-    """The payloads with those that need no decoder to be refused emptied, each with its refusal noted."""
-    weights = list(map(len, payloads))
-    if weights and not 0 < min(weights) <= max(weights) <= MAX_BYTES:
-        for row, weight in enumerate(weights):
-            if weight == 0:
+    """The payloads, with those emptied that are rejected without decoding; adds these to `rejections`."""
+    sizes = list(map(len, payloads))
+    if sizes and not 0 < min(sizes) <= max(sizes) <= MAX_BYTES:
+        for row, size in enumerate(sizes):
+            if size == 0:
                 rejections[row] = Rejection("empty_message", "the message has no bytes")
-            elif weight > MAX_BYTES:
-                rejections[row] = Rejection("oversized", f"the message has {weight} bytes, more than {MAX_BYTES}")
+            elif size > MAX_BYTES:
+                rejections[row] = Rejection("oversized", f"the message has {size} bytes, more than {MAX_BYTES}")
     if feed.avro_schema is None and not all(map(bytes.isascii, payloads)):
-        # The JSON decoder does not look inside the fields that it skips
+        # The JSON decoder does not validate fields that it skips
         for row, payload in enumerate(payloads):
             if row not in rejections and (rejection := not_utf8(payload)):
                 rejections[row] = rejection
@@ -81,7 +80,7 @@ def _screened(payloads: Sequence[bytes], feed: Feed, rejections: dict[int, Rejec
 
 
 def _column(decoded: list[Any], names: Sequence[str]) -> pl.Series:
-    """The text of a field: the first of its names that is there, row by row."""
+    """The text of a field: in each row, the value of the first name that is present."""
     column = _texts(decoded, attrgetter(names[0]))
     for name in names[1:]:
         values = list(map(attrgetter(name), decoded))
@@ -97,7 +96,7 @@ def _texts(decoded: list[Any], get: Callable[[Any], Any]) -> pl.Series:
 def _series(values: list[Any]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.String, strict=True)
-    except (TypeError, OverflowError):  # some are numbers or flags; Polars has no integer beyond 128 bits
+    except (TypeError, OverflowError):  # some are numbers or booleans; Polars has no integers beyond 128 bits
         texts = [v if v is None or v.__class__ is str else _text(v) for v in values]
         return pl.Series(texts, dtype=pl.String)
 

@@ -1,4 +1,4 @@
-"""Decode bid messages: Avro single-object encoding, Confluent framing, or JSON (flat, nested, OpenRTB)."""
+"""Decodes bid messages: Avro single-object encoding, Confluent framing, or JSON (flat, nested, OpenRTB)."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,12 +22,12 @@ _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: Reads one datum.
+#: Decodes one datum.
 _Reader = Callable[[BytesIO], Any]
 
 
-class _Unfit(ValueError):
-    """A record was decoded, but it is no bid: carries the refusal."""
+class _NotABid(ValueError):
+    """A record was decoded, but is not a bid; carries the rejection."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -39,7 +39,7 @@ def bid_decoder(feed: Feed) -> Decoder:
     names = tuple(f.name for f in feed.fields)
     struct, flatten = _struct(names), flattener(feed)
     own_header = MARKER + fingerprint(feed.avro_schema)
-    read_own = _reader(without_logical_types(feed.avro_schema))  # our timestamps need no datetime on their way
+    read_own = _reader(without_logical_types(feed.avro_schema))  # skips the conversion of timestamps to datetime
     readers = _foreign_readers(feed)
 
     def decode(payload: bytes) -> Any:
@@ -50,7 +50,7 @@ def bid_decoder(feed: Feed) -> Decoder:
         return struct(**{n: _scalar(n, v) for n, v in flatten(_record(payload, readers)).items()})
 
     def explain(payload: bytes, error: Exception) -> Rejection:
-        if isinstance(error, _Unfit):
+        if isinstance(error, _NotABid):
             return error.rejection
         if payload[:1] in (MARKER[:1], CONFLUENT_MARKER):
             return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
@@ -60,14 +60,14 @@ def bid_decoder(feed: Feed) -> Decoder:
 
 
 def is_avro(payload: bytes) -> bool:
-    """Whether a message begins as one that is framed as Avro does, and so is no JSON."""
+    """Whether a message starts with an Avro framing marker, and so is not JSON."""
     return payload.startswith((MARKER, CONFLUENT_MARKER))
 
 
 def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
-    """A function that reads Avro messages of a feed as the nested records that they are, with times as datetimes.
+    """Return a function that reads Avro messages of a feed as nested records, with times as datetimes.
 
-    It raises one of `DECODE_ERRORS` for what processing cannot decode either.
+    It raises one of `DECODE_ERRORS` for messages that processing cannot decode either.
     """
     own_header = MARKER + fingerprint(feed.avro_schema)
     readers = _foreign_readers(feed) | {own_header: _reader(without_logical_types(feed.avro_schema))}
@@ -75,7 +75,7 @@ def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
     def read(payload: bytes) -> dict[str, Any]:
         record = _record(payload, readers)
         if payload.startswith(own_header):
-            # a time that Python does not know stays the number that it is
+            # a time outside Python's range stays a number
             with suppress(OverflowError, TypeError):
                 record["auction"]["timestamp"] = _EPOCH + timedelta(microseconds=record["auction"]["timestamp"])
         return record
@@ -84,7 +84,7 @@ def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
 
 
 def _foreign_readers(feed: Feed) -> dict[bytes, _Reader]:
-    """By the beginning of a message, the reader of each schema that the settings name."""
+    """Readers of the schemas in the settings, by the header that messages start with."""
     readers: dict[bytes, _Reader] = {}
     for number, schema in feed.confluent_schemas:
         read = _reader(schema)
@@ -99,22 +99,22 @@ def _struct(names: tuple[str, ...]) -> type[msgspec.Struct]:
 
 def _reader(schema: Any) -> _Reader:
     parsed = fastavro.parse_schema(schema)
-    # a recursive schema allows data of any depth: Python's own reader raises where the fast one would crash
+    # recursive schemas allow data of any depth: the pure Python reader raises where the compiled one would crash
     read = fastavro_in_python.schemaless_reader if is_recursive(schema) else fastavro.schemaless_reader
     return lambda stream: read(stream, parsed, None)
 
 
 def _record(payload: bytes, readers: Mapping[bytes, _Reader]) -> dict[str, Any]:
-    """The nested record in a message that is not in our own schema."""
+    """The nested record of a message that is not in our own schema."""
     for marker, header in ((MARKER, _SINGLE_OBJECT_HEADER), (CONFLUENT_MARKER, _CONFLUENT_HEADER)):
         if payload.startswith(marker):
             read = readers.get(payload[:header])
             if read is None:
-                raise ValueError(f"no known schema is named by the header {payload[:header].hex()}")
+                raise ValueError(f"unknown schema in header {payload[:header].hex()}")
             return _datum(payload, header, read)
     record = msgspec.json.decode(payload)
     if not isinstance(record, dict):
-        raise _Unfit("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
+        raise _NotABid("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
     return record
 
 
@@ -123,25 +123,25 @@ def _datum(payload: bytes, header: int, read: _Reader) -> dict[str, Any]:
     stream.seek(header)
     try:
         record = read(stream)
-    except EOFError as error:  # its own text holds an address in memory: the same bytes would differ from run to run
+    except EOFError as error:  # its text contains a memory address, which would differ from run to run
         raise ValueError("the message ends within its Avro datum") from error
     except (IndexError, TypeError, ArithmeticError, MemoryError, KeyError, StopIteration) as error:
         raise ValueError(f"not an Avro datum of its schema ({type(error).__name__})") from error
     if stream.tell() != len(payload):
         raise ValueError(f"{len(payload) - stream.tell()} bytes follow the Avro datum")
     if not isinstance(record, dict):
-        raise _Unfit("not_an_object", f"the message is not an Avro record: {shown(record)}")
+        raise _NotABid("not_an_object", f"the message is not an Avro record: {shown(record)}")
     return record
 
 
 def _scalar(name: str, value: Any) -> Any:
-    """A value that text stands for; what has no such text makes the message a wrong_type reject."""
+    """A value that can be stored as text; any other value makes the message a wrong_type reject."""
     if name == "targeting":
         return targeting_text(value)
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if isinstance(value, float) and name in ("amount", "timestamp"):
         return value
-    if hasattr(value, "isoformat"):  # a date and time of an Avro logical type
+    if hasattr(value, "isoformat"):  # a date or time of an Avro logical type
         return value.isoformat()
-    raise _Unfit("wrong_type", f"{name}: must be one text or number, got {shown(value)}")
+    raise _NotABid("wrong_type", f"{name}: must be text or a number, got {shown(value)}")

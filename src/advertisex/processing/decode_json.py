@@ -1,7 +1,7 @@
-"""Decode JSON messages, one at a time, straight into a struct that holds only the feed's fields.
+"""Decodes JSON messages, one at a time, directly into a struct with only the feed's fields.
 
-Every message is decoded alone: joining messages into one document would let one of them swallow or fake
-others. The struct is the fast path; `explain` looks again at what it refused, to name the field.
+Messages are decoded one by one: in a joined document, one message could swallow or fake others. The struct is the fast
+path; `explain` decodes rejected messages again to name the field.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import msgspec
 from advertisex.feeds import Feed
 from advertisex.processing.refusals import Rejection, shown
 
-#: What decoding a message may raise; RecursionError is how deep nesting ends.
+#: The errors that decoding may raise; RecursionError for deep nesting.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
 
 _TEXT = str | int | None
@@ -23,13 +23,13 @@ _SCALAR = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """How the messages of a feed are decoded.
+    """Decodes the messages of a feed.
 
     Attributes:
-        decode: from a payload to an object that has the attributes in `names`; raises `DECODE_ERRORS`.
-        explain: from a payload that was refused, and the error, to the reason.
-        names: for each field of the feed, the attributes that may hold it, in the order in which they count.
-        blank: such an object with nothing in it.
+        decode: turns a payload into an object with the attributes in `names`; raises `DECODE_ERRORS`.
+        explain: returns the rejection for a payload that could not be decoded, and its error.
+        names: for each field of the feed, the attributes that may contain it, in order of precedence.
+        blank: an object with all attributes unset.
     """
 
     decode: Callable[[bytes], Any]
@@ -40,7 +40,7 @@ class Decoder:
 
 @lru_cache(maxsize=64)
 def _struct(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[type[msgspec.Struct], Any]:
-    """A struct with one attribute for each name under which each (kind, names) may come."""
+    """A struct type with one attribute for each name of each field (kind, names), and its decoder."""
     members: list[tuple[str, Any, Any]] = []
     rename: dict[str, str] = {}
     for index, (kind, names) in enumerate(fields):
@@ -53,7 +53,7 @@ def _struct(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[type[msgsp
 
 def json_decoder(feed: Feed) -> Decoder:
     """The decoder of a feed whose messages are flat JSON objects."""
-    # A flag may come for a conversion type (`"conversion": true`), so that field is not held to text.
+    # A conversion type may be a flag (`"conversion": true`), so this field is not restricted to text.
     fields = tuple(("flag" if f.name == "conversion_type" else f.kind, f.names) for f in feed.fields)
     struct, decode = _struct(fields)
 
@@ -65,7 +65,7 @@ def json_decoder(feed: Feed) -> Decoder:
 
 
 def not_utf8(payload: bytes) -> Rejection | None:
-    """The refusal of a message that is no UTF-8 text."""
+    """The rejection of a message that is not UTF-8; None if it is."""
     try:
         payload.decode()
     except UnicodeDecodeError as error:
@@ -74,25 +74,25 @@ def not_utf8(payload: bytes) -> Rejection | None:
 
 
 def explain_json(payload: bytes, error: Exception, feed: Feed) -> Rejection:
-    """Why a message is no JSON object with the feed's fields."""
+    """Why a message is not a JSON object with the feed's fields."""
     try:
         document = msgspec.json.decode(payload)
-    except DECODE_ERRORS as broken:
-        return Rejection("undecodable", f"{reason_text(broken)}: {shown(payload[:400])}")
+    except DECODE_ERRORS as decode_error:
+        return Rejection("undecodable", f"{reason_text(decode_error)}: {shown(payload[:400])}")
     if not isinstance(document, dict):
         return Rejection("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
     for field in feed.fields:
         for name in field.names:
             value = document.get(name)
             if isinstance(value, (dict, list)):
-                return Rejection("wrong_type", f"{name}: must be one value, got {shown(value)}")
+                return Rejection("wrong_type", f"{name}: must be a single value, got {shown(value)}")
             if isinstance(value, (bool, float)) and field.kind == "text":
                 return Rejection("wrong_type", f"{name}: must be text or a whole number, got {shown(value)}")
     return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
 
 
 def reason_text(error: Exception) -> str:
-    """A decoding error as a clause."""
+    """A decoding error as a short text."""
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8 at byte {error.start}"
     if isinstance(error, RecursionError):

@@ -1,4 +1,4 @@
-"""Stage 5, enrich: the registered domain of the website, and campaign and advertiser of the creative."""
+"""Enrich stage: adds the registered domain of the website, and the creative's campaign and advertiser."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ def _empty() -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Which campaign and advertiser each creative belongs to.
+    """The campaign and advertiser of each creative.
 
     Attributes:
         creatives: creative_id (unique), campaign_id, advertiser_id; all String.
@@ -25,9 +25,9 @@ class Catalogue:
 
 
 def enrich(kept: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    """Add `domain`, `campaign_id` and `advertiser_id` where the feed has a website or a creative.
+    """Add `domain` if the feed has a website, and `campaign_id` and `advertiser_id` if it has a creative.
 
-    A creative that the catalogue lacks keeps null for both: it is stored, and shows as a gap.
+    Events of creatives that are not in the catalogue are stored with null for both.
     """
     if "host" in kept.columns:
         kept = kept.with_columns(registered_domains(kept["host"]).alias("domain"))

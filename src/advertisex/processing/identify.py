@@ -1,8 +1,8 @@
-"""Stage 6, identify: an event's id is a hash of its content, so that writing it twice is a no-op.
+"""Identify stage: an event's id is a hash of its content, so that writing it twice is a no-op.
 
 `event_id` is the 128-bit XXH3 of the feed's name and the identity columns in canonical form: each as its length in
-bytes, a colon and its text (a netstring), and `~` for null; times as microseconds since the epoch. No content can
-move a border between two fields.
+bytes, a colon and its text (a netstring), and `~` for null; times as microseconds since the epoch. The encoding is
+unambiguous at field borders.
 """
 
 import polars as pl
@@ -19,7 +19,7 @@ def identify(events: pl.DataFrame, feed: Feed) -> pl.DataFrame:
 
 
 def first_of_each(identified: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """The first row of each `event_id`, in order, and how many rows repeated one."""
+    """The first row of each `event_id`, in order, and the number of repeated rows."""
     first = identified["event_id"].is_first_distinct()
     repeated = len(first) - int(first.sum())
     return (identified.filter(first) if repeated else identified), repeated

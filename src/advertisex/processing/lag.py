@@ -1,4 +1,4 @@
-"""How far processing is behind the log."""
+"""Computes how far processing is behind the log."""
 
 from collections.abc import Collection
 
@@ -8,11 +8,11 @@ from advertisex.stores.contract import EventStore
 
 
 def lags(log: EventLog, store: EventStore, topics: Collection[str]) -> dict[Partition, int]:
-    """For every partition of the topics, how many offsets lie between the ledger and the end of the log.
+    """The lag of each partition of the topics: offsets between the ledger and the end of the log.
 
     Raises:
-        LogError: the log cannot be asked.
-        StoreError: the store cannot.
+        LogError: the log cannot be read.
+        StoreError: the store cannot be read.
     """
     done = store.positions()
     return {p: max(0, end - done.get(p, 0)) for p, end in log.end_offsets().items() if p.topic in topics}

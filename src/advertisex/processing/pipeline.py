@@ -1,4 +1,4 @@
-"""The whole of processing on one screen: what becomes of a batch of messages."""
+"""The whole of processing on one screen: from a batch of messages to an outcome."""
 
 import polars as pl
 
@@ -24,19 +24,27 @@ def process(
     suppression: Suppression = NOBODY,
     pseudonym_key: bytes = b"",
 ) -> Outcome:
-    """Make a batch trustworthy. Pure: the same batch always has the same outcome.
+    """Process a batch. Pure: the same batch always has the same outcome.
+
+    Args:
+        batch: messages of the feed's topic.
+        feed: the feed.
+        policy: which valid events are filtered.
+        catalogue: campaign and advertiser of each creative.
+        suppression: erased users, whose messages are suppressed.
+        pseudonym_key: secret key for pseudonyms; empty stores user ids unchanged.
 
     Returns:
         Unique events with the columns of the feed and `EVENT_COLUMNS`; rejected and filtered messages, whole; the
-        number of repeated events; and what is withheld. Together they are as many as the messages.
+        number of repeated events; and the suppressed messages. They add up to the number of messages.
     """
     decoded, undecodable = decode(batch, feed)
     erased = rows_of_erased(batch, decoded, undecodable, suppression)
     valid, invalid = validate(standardise(decoded, feed), feed)
     kept, filtered = apply_policy(valid, policy)
     identified = identify(enrich(pseudonymise(kept, pseudonym_key), catalogue), feed)
-    known, suppressed = suppress(identified, erased, batch)
-    unique, repeated = first_of_each(known)
+    remaining, suppressed = suppress(identified, erased, batch)
+    unique, repeated = first_of_each(remaining)
     return Outcome(
         span=batch.span,
         feed=feed.name,
@@ -51,5 +59,5 @@ def process(
 
 
 def stored_columns(events: pl.DataFrame, feed: Feed) -> pl.DataFrame:
-    """The columns that are stored, in the order in which they are stored."""
+    """Select the stored columns, in storage order."""
     return events.select(list(EVENT_COLUMNS | feed.columns))

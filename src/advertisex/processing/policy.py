@@ -1,4 +1,4 @@
-"""Stage 4, filter: valid events that the policy refuses are put aside, whole and with the reason."""
+"""Filter stage: sets aside valid events that the policy excludes, whole and with a reason code."""
 
 from dataclasses import dataclass
 
@@ -7,38 +7,44 @@ import polars as pl
 from advertisex.processing.refusals import Rejection, rejected_frame, shown
 
 _NEGATIVE = r"^-[0-9]"
-_SAYS = {
+_DETAILS = {
     "negative_user_id": "is a negative id",
-    "blocked_user": "is on the list of blocked users",
+    "blocked_user": "is a blocked user",
     "blocked_site": "is on a blocked site",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One reason for which a valid event is filtered out: the field that it is about, when, and the setting for it."""
+    """A reason for filtering valid events.
+
+    Attributes:
+        field: the field that is checked.
+        says: when an event is filtered, as a sentence.
+        setting: the setting that controls it.
+    """
 
     field: str
     says: str
     setting: str
 
 
-#: Why an event is filtered out, for people.
+#: Human-readable reasons for filtering, by reason code.
 REASONS: dict[str, Filter] = {
-    "negative_user_id": Filter("user_id", "A minus sign and a digit begin the user id.", "policy.negative_users"),
-    "blocked_user": Filter("user_id", "The user id is on the list.", "policy.blocked_users"),
-    "blocked_site": Filter("website", "The host, or a domain above it, is on the list.", "policy.blocked_sites"),
+    "negative_user_id": Filter("user_id", "The user id starts with a minus sign and a digit.", "policy.negative_users"),
+    "blocked_user": Filter("user_id", "The user id is on the blocked list.", "policy.blocked_users"),
+    "blocked_site": Filter("website", "The host or a parent domain is on the blocked list.", "policy.blocked_sites"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is filtered out.
+    """Which valid events are filtered.
 
     Attributes:
-        negative_users: whether events of negative user ids are filtered.
+        negative_users: whether to filter negative user ids.
         blocked_users: user ids, compared as text.
-        blocked_sites: hosts in lower case; a host below one of them is blocked too.
+        blocked_sites: hosts in lower case; their subdomains are blocked too.
     """
 
     negative_users: bool = True
@@ -47,11 +53,11 @@ class Policy:
 
 
 def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part the events that the policy keeps from those that it filters out.
+    """Split valid events into kept and filtered ones.
 
     Returns:
-        The kept rows, columns as they came; and the filtered ones (see `refused_frame`): negative_user_id,
-        blocked_user, blocked_site.
+        The kept rows, with unchanged columns; and the filtered ones (see `rejected_frame`), with a reason code of
+        `REASONS`.
     """
     reasons: list[pl.Expr] = []
     user = pl.col("user_id")
@@ -71,11 +77,11 @@ def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.
 
 
 def _is_below(host: str, sites: frozenset[str]) -> bool:
-    labels = host.rstrip(".").split(".")  # the same host with the dot of the root
+    labels = host.rstrip(".").split(".")  # a trailing dot denotes the same host
     return any(".".join(labels[start:]) in sites for start in range(len(labels)))
 
 
 def _rejection(row: dict[str, object]) -> Rejection:
     reason = str(row["reason"])
     field = REASONS[reason].field
-    return Rejection(reason, f"{field}: {shown(row[field])} {_SAYS[reason]}")
+    return Rejection(reason, f"{field}: {shown(row[field])} {_DETAILS[reason]}")

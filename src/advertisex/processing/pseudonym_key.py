@@ -1,4 +1,4 @@
-"""Whether users are stored under pseudonyms of the key that is set: with another, or none, each would be two users."""
+"""Checks that a store is always used with the same pseudonym key: otherwise each user would become two."""
 
 from hashlib import blake2b
 
@@ -6,34 +6,34 @@ from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore
 
 _KIND, _NAME = "pseudonyms", "key"
-#: Enough to tell a slip, and too little to tell of the key.
+#: Size of the fingerprint: enough to detect a wrong key, too little to reveal it.
 _BYTES = 4
 
 
 def check_pseudonym_key(store: EventStore, key: bytes) -> None:
-    """Refuse another key than that of the store, and none where it has one.
+    """Check that the key is that of the store; a store without a key accepts any.
 
     Args:
-        store: notes which key it has; see `note_pseudonym_key`.
-        key: the secret of the settings; empty where there is none.
+        store: the store, with the fingerprint of its key if it has one (see `note_pseudonym_key`).
+        key: the secret from the settings; empty if none is set.
 
     Raises:
-        ConfigurationError: it is not the key of the store.
+        ConfigurationError: the key differs from the store's, or the store has one and none is set.
     """
     known = store.notes(_KIND).get(_NAME)
     if known is not None and known != _fingerprint(key):
         raise ConfigurationError(
-            "users are stored under pseudonyms of another key" if key else "users are stored under pseudonyms",
+            "the store has a different pseudonym key" if key else "the store has a pseudonym key, but none is set",
             where="setting privacy.pseudonym_key",
-            hint="set the key with which they were stored; for another one begin a new store",
+            hint="set the key that the store was created with, or start a new store",
         )
 
 
 def note_pseudonym_key(store: EventStore, key: bytes) -> None:
-    """Check the key, and let the store note it when it is the first.
+    """Check the key, and record its fingerprint in the store if it is the first.
 
     Raises:
-        ConfigurationError: it is not the key of the store.
+        ConfigurationError: see `check_pseudonym_key`.
         StoreError: the store cannot be written.
     """
     check_pseudonym_key(store, key)

@@ -1,15 +1,15 @@
-"""Stage 5, pseudonymise: where a key is set, no user id is stored, but its keyed hash."""
+"""Pseudonymise stage: if a key is set, replaces user ids with keyed hashes."""
 
 from hashlib import blake2b
 
 import polars as pl
 
-#: Bytes of a pseudonym: two users share one with a chance of 1 in 2^128.
+#: Size of a pseudonym: two given users collide with a probability of 2^-128.
 _BYTES = 16
 
 
 def pseudonymise(kept: pl.DataFrame, key: bytes) -> pl.DataFrame:
-    """Put the pseudonym in the place of each `user_id`; an empty key changes nothing."""
+    """Replace each `user_id` with its pseudonym; an empty key changes nothing."""
     if not key:
         return kept
     users = kept["user_id"].unique()
@@ -22,6 +22,6 @@ def pseudonymise(kept: pl.DataFrame, key: bytes) -> pl.DataFrame:
 
 
 def pseudonym(user: str, key: bytes) -> str:
-    """The pseudonym of a user under a key: 32 hexadecimal digits."""
-    short = blake2b(key).digest()  # a key of BLAKE2 has at most 64 bytes
+    """The pseudonym of a user with a key: 32 hexadecimal digits."""
+    short = blake2b(key).digest()  # BLAKE2 keys have at most 64 bytes
     return blake2b(user.encode(), digest_size=_BYTES, key=short).hexdigest()

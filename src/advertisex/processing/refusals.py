@@ -1,4 +1,4 @@
-"""How stages hand over what they refuse, and how it becomes the rejects of an outcome."""
+"""The format of rejections between stages, and their conversion to the rejects of an outcome."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -18,23 +18,23 @@ _COLUMNS = {
 
 
 class Rejection(NamedTuple):
-    """Why one message is refused."""
+    """Why one message is rejected: reason code and detail."""
 
     reason: str
     detail: str
 
 
 def shown(value: object) -> str:
-    """A value as a detail shows it: quoted, escaped, and cut after 200 characters."""
+    """A value for a detail: its repr, truncated to 200 characters."""
     try:
         text = repr(value)
-    except RecursionError:  # there is a depth that a decoder admits, and Python does not show
+    except RecursionError:  # deep enough to be decoded, but too deep for repr()
         return "a value that is nested too deeply"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
 def rejected_frame(stage: str, rejections: Mapping[int, Rejection], kind: str = "rejected") -> pl.DataFrame:
-    """Refusals by row of the batch, as a frame: row, kind, stage, reason, detail."""
+    """Rejections by row of the batch, as a frame: row, kind, stage, reason, detail."""
     return pl.DataFrame(
         {
             "row": list(rejections),
@@ -47,15 +47,15 @@ def rejected_frame(stage: str, rejections: Mapping[int, Rejection], kind: str = 
     )
 
 
-def rejects_of(batch: Batch, refused: Iterable[pl.DataFrame], without: Sequence[int] = ()) -> pl.DataFrame:
-    """The refused of all stages in the order of their offsets, each with its whole payload (`REJECT_COLUMNS`).
+def rejects_of(batch: Batch, rejected: Iterable[pl.DataFrame], without: Sequence[int] = ()) -> pl.DataFrame:
+    """Combine the rejections of all stages, sorted by offset, each with its whole payload (`REJECT_COLUMNS`).
 
     Args:
-        batch: of all messages.
-        refused: of each stage.
-        without: rows of the batch of which nothing is kept.
+        batch: the batch.
+        rejected: the frame of each stage (see `rejected_frame`).
+        without: rows of the batch to leave out.
     """
-    frame = pl.concat(refused).sort("row")
+    frame = pl.concat(rejected).sort("row")
     if without:
         frame = frame.filter(~pl.col("row").is_in(without))
     rows = frame["row"].to_list()

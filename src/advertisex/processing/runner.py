@@ -1,4 +1,4 @@
-"""The loop of processing: read from the log, process, commit to the store, and go on from the ledger."""
+"""The processing loop: reads from the log, processes, and commits to the store, starting at the ledger."""
 
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -23,22 +23,21 @@ from advertisex.stores.same_log import check_same_logs
 
 _LOG = structlog.get_logger(__name__)
 
-#: Messages in a batch: as many rows as DuckDB stores in one group, so that a commit writes whole groups;
-#: small enough for a bounded memory.
+#: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880
 
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """How to process.
+    """Configuration of processing.
 
     Attributes:
-        feeds: by name.
-        policy: what is filtered out.
+        feeds: feeds by name.
+        policy: which valid events are filtered.
         catalogue: campaign and advertiser of each creative.
-        batch_size: messages in a batch, at most.
-        follow: whether to wait for more at the end of the log, until `stop` is set.
-        pseudonym_key: the secret under which pseudonyms are stored in the place of user ids; empty stores the ids.
+        batch_size: maximum messages per batch.
+        follow: whether to wait for new messages at the end of the log, until `stop` is set.
+        pseudonym_key: secret key for pseudonyms; empty stores user ids unchanged.
     """
 
     feeds: Mapping[str, Feed]
@@ -51,7 +50,7 @@ class Processing:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """How long each part of the work on a batch took. Reading includes the wait for a message to come."""
+    """Duration of each step for one batch, in seconds. Reading includes waiting for messages."""
 
     read: float
     process: float
@@ -60,12 +59,12 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A batch that is stored.
+    """A committed batch.
 
     Attributes:
-        outcome: what became of it.
+        outcome: its outcome.
         counts: what it added to the ledger.
-        seconds: how long it took.
+        seconds: duration of each step.
     """
 
     outcome: Outcome
@@ -96,25 +95,25 @@ def process_log(
     stop: Event,
     on_commit: OnCommit = lambda committed: None,
 ) -> Counts:
-    """Process what the log holds beyond the ledger, and commit it batch by batch.
+    """Process the messages of the log after the ledger's positions, and commit them batch by batch.
 
-    Reading, processing and committing go on at the same time, each one batch ahead of the next: with one batch in
-    each and one waiting between them, memory is bounded.
+    Reading, processing and committing run concurrently, each prefetching one batch. With one batch in each step and
+    one between them, memory is bounded.
 
     Args:
-        log: where messages are read.
-        store: where outcomes are committed; its ledger says where to start.
-        processing: how.
-        stop: when set, the run ends after the batch that is being committed.
+        log: the event log to read.
+        store: the store to commit to; its ledger gives the start positions.
+        processing: the configuration.
+        stop: when set, the run ends after the current commit.
         on_commit: called after each commit.
 
     Returns:
         What this run added to the ledger.
 
     Raises:
-        StoreError: the ledger is that of another log, or the store cannot be written.
+        StoreError: the ledger belongs to another log, or the store cannot be written.
         LogError: the log cannot be read.
-        ConfigurationError: users are stored under pseudonyms of another key.
+        ConfigurationError: the store has another pseudonym key.
     """
     total = Counts()
     erased = _Erased(store)
@@ -131,59 +130,61 @@ def process_log(
                     if reader.is_current(processed.outcome.span):
                         counts = _commit(processed, store, reader, erased, on_commit)
                         total += counts or Counts()
-                        again |= counts is None  # the end of the log may have been read before it was gone back from
+                        again |= counts is None  # after a rewind, the log is not read to the end
                     if stop.is_set():
                         break
     return total
 
 
 class _Erased:
-    """Whose messages are withheld, as of the last look at the store."""
+    """The erased users, as of the last read of the store."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self.suppression = NOBODY
-        self.look_again()
+        self.refresh()
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         self.suppression = suppression_in(self._store.notes(ERASURES))
 
 
 def _commit(
     processed: _Processed, store: EventStore, reader: LogReader, erased: _Erased, on_commit: OnCommit
 ) -> Counts | None:
-    """Commit an outcome, or go back to where the ledger stands: then there is nothing to count."""
-    outcome, began = processed.outcome, time.perf_counter()
+    """Commit an outcome; or rewind to the ledger and return None, if another process has moved it."""
+    outcome, started = processed.outcome, time.perf_counter()
     try:
         counts = store.commit(outcome)
-    except LedgerMoved as moved:  # another process has this partition, or had it: what it did is not done again
-        _LOG.warning("another process was quicker: going on from the ledger", where=moved.where)
-        erased.look_again()  # or it has erased a user
+    except LedgerMoved as moved:  # another process has or had this partition, and has committed it
+        _LOG.warning("the ledger was moved by another process: resuming from its position", where=moved.where)
+        erased.refresh()  # it may have erased a user
         reader.rewind(outcome.span.of)
         return None
-    seconds = Seconds(processed.read_seconds, processed.seconds, time.perf_counter() - began)
+    seconds = Seconds(processed.read_seconds, processed.seconds, time.perf_counter() - started)
     reader.acknowledge(outcome.span)
     on_commit(Committed(outcome, counts, seconds))
     return counts
 
 
 def _outcomes(
-    batches: Generator[_Read, None, None], feeds: Mapping[str, Feed], how: Processing, erased: _Erased
+    batches: Generator[_Read, None, None], feeds: Mapping[str, Feed], processing: Processing, erased: _Erased
 ) -> Generator[_Processed, None, None]:
     with closing(batches):
         for read in batches:
-            began = time.perf_counter()
+            started = time.perf_counter()
             feed = feeds[read.batch.span.topic]
-            outcome = process(read.batch, feed, how.policy, how.catalogue, erased.suppression, how.pseudonym_key)
-            yield _Processed(outcome, read.seconds, time.perf_counter() - began)
+            outcome = process(
+                read.batch, feed, processing.policy, processing.catalogue, erased.suppression, processing.pseudonym_key
+            )
+            yield _Processed(outcome, read.seconds, time.perf_counter() - started)
 
 
 def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[_Read, None, None]:
-    """Batches of every partition in turn, from where the ledger stands on."""
+    """Batches of all assigned partitions, from the ledger's positions on."""
     while not stop.is_set():
-        began = time.perf_counter()
+        started = time.perf_counter()
         polled = reader.poll()
-        each = (time.perf_counter() - began) / max(1, len(polled))
+        each = (time.perf_counter() - started) / max(1, len(polled))
         for batch in polled:
             yield _Read(batch, each)
         if not follow and reader.caught_up:

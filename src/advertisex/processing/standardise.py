@@ -1,6 +1,6 @@
-"""Stage 2, standardise: text becomes typed columns, one meaning whatever shape a source has.
+"""Standardise stage: parses text into typed columns with one meaning for all sources.
 
-Nothing is refused here: a text that cannot be typed becomes null beside its `raw.NAME`, for validation to judge.
+Nothing is rejected here: a text that cannot be parsed becomes null beside its `raw.NAME`, for the validate stage.
 """
 
 import polars as pl
@@ -15,12 +15,12 @@ _NUMBER = r"(?i)^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|i
 
 
 def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
-    """Type the text columns of a decoded frame.
+    """Parse the text columns of a decoded frame.
 
     Returns:
         row, offset, ingested_at, the feed's text columns, `event_time` (µs, UTC), counts (i64), amounts (f64), and
-        for each field that is not text `raw.NAME` (String); with a website also `host` (String, null where bad).
-        Optional text that is empty becomes null.
+        `raw.NAME` (String) for each field that is not text; if the feed has a website, also `host` (String, null if
+        invalid). Empty optional text becomes null.
     """
     optional = [f.name for f in feed.fields if f.kind == "text" and not f.required]
     typed = [f for f in feed.fields if f.kind != "text"]
@@ -42,12 +42,12 @@ def _number(field: Field) -> pl.Expr:
     if field.kind == "count":
         whole = text.str.extract(r"^[+]?(-?[0-9]+)")
         return pl.when(text.str.contains(_WHOLE)).then(whole.cast(pl.Int64, strict=False)).alias(field.name)
-    number = text.cast(pl.Float64, strict=False) + 0.0  # so that -0 is 0, and one event is not two
+    number = text.cast(pl.Float64, strict=False) + 0.0  # turns -0 into 0, which has the same identity
     return pl.when(text.str.contains(_NUMBER)).then(number).alias(field.name)
 
 
 def _count_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """What a row of the clicks feed counts: by its type, by a flag, or by the numbers that override both."""
+    """Count the clicks and conversions of each row: by type or flag, unless explicit counts override them."""
     kind = pl.col("conversion_type").str.to_lowercase()
     converted, flagged_click = kind.is_in(CONVERTED), kind.is_in(NOT_CONVERTED)
     click = flagged_click | (kind == "click")
@@ -66,6 +66,6 @@ def _count_rows(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _given_or(name: str, by_type: pl.Expr) -> pl.Expr:
-    """A count that was given, even one that cannot be read, is never replaced by what the type implies."""
+    """The given count, even if invalid; otherwise the count that the type implies."""
     given = pl.col(f"raw.{name}").fill_null("") != ""
     return pl.when(given).then(name).otherwise(by_type.fill_null(0)).cast(pl.Int64).alias(name)

@@ -1,4 +1,4 @@
-"""Who was erased: what remains of them is a keyed hash, by which their messages are known when they come again."""
+"""Erased users: only keyed hashes of their ids are kept, to recognise their messages if they arrive again."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -11,11 +11,11 @@ _BYTES = 16
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """What a note of an erasure says of whom.
+    """The erased user in a note of an erasure.
 
     Attributes:
-        key: random, under which the hashes are made.
-        words: hashes of the user's id, and of how JSON may write it.
+        key: random key of the hashes.
+        words: hashes of the user id, plain and as escaped in JSON.
     """
 
     key: bytes
@@ -24,32 +24,32 @@ class Erased(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """The users whose messages are withheld.
+    """The users whose messages are suppressed.
 
     Attributes:
-        words: their hashes, by the key under which they were made; one key is the rule.
-        erasures: how many notes it was made of.
+        words: hashes of user ids, by their key; usually there is only one key.
+        erasures: number of notes that it was built from.
     """
 
     words: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)
     erasures: int = 0
 
-    def names(self, word: bytes) -> bool:
-        """Whether a word is the id of such a user."""
+    def matches(self, word: bytes) -> bool:
+        """Whether a word is the id of an erased user."""
         return any(hash_of(word, key) in hashes for key, hashes in self.words.items())
 
 
-#: Where no user was erased.
+#: No erased users.
 NOBODY = Suppression()
 
 
 def suppression_in(notes: Mapping[str, bytes]) -> Suppression:
-    """The users that the notes of erasures are about."""
+    """The users of the notes of erasures in a store."""
     return suppression_of([msgspec.json.decode(document, type=Erased) for document in notes.values()])
 
 
 def suppression_of(erased: Collection[Erased]) -> Suppression:
-    """The users of some erasures."""
+    """The users of several erasures."""
     words: dict[bytes, set[bytes]] = {}
     for one in erased:
         words.setdefault(one.key, set()).update(one.words)
@@ -57,8 +57,8 @@ def suppression_of(erased: Collection[Erased]) -> Suppression:
 
 
 def erased_user(user: str, key: bytes) -> Erased:
-    """A user, as a note remembers them."""
-    escaped = json.dumps(user)[1:-1]  # as it stands in a document that is kept to ASCII
+    """A user as stored in a note."""
+    escaped = json.dumps(user)[1:-1]  # as written in ASCII-only JSON
     return Erased(key, tuple(sorted({hash_of(word.encode(), key) for word in (user, escaped)})))
 
 

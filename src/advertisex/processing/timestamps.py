@@ -1,8 +1,8 @@
-"""Read timestamps of every notation into UTC microseconds.
+"""Parses timestamps into UTC microseconds.
 
-Accepted: RFC 3339 (with leap seconds, which become the second after); `YYYY-MM-DD HH:MM:SS[.f]` with a space or a
-T, with an offset or without; epoch seconds, milliseconds, microseconds or nanoseconds, told apart by size; and the
-formats of the settings. Digits beyond the microsecond are dropped.
+Accepted: RFC 3339 (leap seconds become the following second); `YYYY-MM-DD HH:MM:SS[.f]` with a space or a T, with or
+without an offset; epoch seconds, milliseconds, microseconds or nanoseconds, distinguished by magnitude; and the formats
+in the settings. Digits beyond the microsecond are dropped.
 """
 
 import re
@@ -14,43 +14,43 @@ import polars as pl
 from advertisex.feeds import TimeReading
 
 _MICROS = pl.Datetime("us")
-#: The ISO notations that most logs use: they are read column by column, at fixed places in the text.
+#: The most common ISO notations: parsed as columns, at fixed positions in the text.
 _COMMON = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3}|\.[0-9]{6})?"
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?$"
 )
 _EPOCH = r"^-?[0-9]{1,19}(?:\.[0-9]{1,9})?$"
-#: Every other ISO notation.
+#: All other ISO notations.
 _PARTS = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
     r"(?:([Zz])|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)?",
     re.ASCII,
 )
-#: Below these, a number of the epoch counts seconds (to the year 5138), milliseconds, microseconds.
+#: Below these, an epoch number is in seconds (until the year 5138), milliseconds, microseconds.
 _SECONDS, _MILLIS, _MICROSECONDS = 10**11, 10**14, 10**17
 
 
 def read_timestamps(text: pl.Series, times: TimeReading) -> pl.Series:
-    """UTC times of timestamp texts; null where no notation reads the text.
+    """Parse timestamp texts; null where no notation matches.
 
     Args:
         text: String.
-        times: zone of texts without an offset, and further formats.
+        times: time zone of texts without an offset, and additional formats.
 
     Returns:
-        Datetime in microseconds without a zone, which means UTC everywhere in this project.
+        Datetime in microseconds, without a time zone: naive means UTC in this project.
     """
     column = pl.col("text")
     frame = text.alias("text").to_frame()
     frame = frame.with_columns(pl.when(column.str.contains(_COMMON)).then(_iso(column, times)).alias("time"))
     if frame["time"].null_count():
         epoch = pl.when(column.str.contains(_EPOCH)).then(_epoch(column))
-        frame = _read_the_rest(frame.with_columns(pl.coalesce("time", epoch)), times)
+        frame = _read_rare(frame.with_columns(pl.coalesce("time", epoch)), times)
     return frame["time"]
 
 
 def _iso(text: pl.Expr, times: TimeReading) -> pl.Expr:
-    """Texts of the common ISO notations."""
+    """Parse the common ISO notations."""
     fraction = (
         pl.when(text.str.len_bytes() < 26)
         .then(_digits(text, 20, 3) * 1000)
@@ -78,7 +78,7 @@ def _digits(text: pl.Expr, start: int, length: int) -> pl.Expr:
 
 
 def _zoned(naive: pl.Expr, zone: str) -> pl.Expr:
-    """Local times in UTC; null for one that the clocks skipped. Of a repeated one, the first is meant."""
+    """Local times in UTC; null for times skipped by a clock change. Of a repeated time, the first is used."""
     if zone == "UTC":
         return naive
     local = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
@@ -100,12 +100,12 @@ def _epoch(text: pl.Expr) -> pl.Expr:
     unit = pl.when(size < _SECONDS).then(1e6).when(size < _MILLIS).then(1e3).otherwise(1.0)
     part = ("0." + text.str.extract(r"\.([0-9]+)$")).cast(pl.Float64)
     sign = pl.when(text.str.starts_with("-")).then(-1).otherwise(1)
-    rest = (part * unit * sign + 1e-4 * sign).cast(pl.Int64).fill_null(0)
-    return (exact + rest).cast(_MICROS)
+    micros = (part * unit * sign + 1e-4 * sign).cast(pl.Int64).fill_null(0)
+    return (exact + micros).cast(_MICROS)
 
 
-def _read_the_rest(frame: pl.DataFrame, times: TimeReading) -> pl.DataFrame:
-    """The rarer notations, each distinct text once."""
+def _read_rare(frame: pl.DataFrame, times: TimeReading) -> pl.DataFrame:
+    """Parse the rarer notations, each distinct text once."""
     texts = frame.filter(pl.col("time").is_null() & pl.col("text").is_not_null())["text"].unique()
     if not len(texts):
         return frame
@@ -120,10 +120,10 @@ def _read_the_rest(frame: pl.DataFrame, times: TimeReading) -> pl.DataFrame:
 
 def _read_one(text: str, times: TimeReading) -> datetime | None:
     zone = ZoneInfo(times.zone)
-    moment = _read_parts(text, zone)
-    if moment is None:
-        moment = next((m for f in times.formats if (m := _strptime(text, f, zone)) is not None), None)
-    return moment
+    instant = _read_parts(text, zone)
+    if instant is None:
+        instant = next((m for f in times.formats if (m := _strptime(text, f, zone)) is not None), None)
+    return instant
 
 
 def _read_parts(text: str, zone: ZoneInfo) -> datetime | None:
@@ -149,14 +149,14 @@ def _read_parts(text: str, zone: ZoneInfo) -> datetime | None:
 
 def _strptime(text: str, pattern: str, zone: ZoneInfo) -> datetime | None:
     try:
-        moment = datetime.strptime(text, pattern)  # noqa: DTZ007 - a missing zone is the setting's
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else _to_utc(moment, zone)
+        instant = datetime.strptime(text, pattern)  # noqa: DTZ007 - a missing time zone is that of the settings
+        return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else _to_utc(instant, zone)
     except (ValueError, OverflowError):
         return None
 
 
 def _to_utc(naive: datetime, zone: ZoneInfo) -> datetime | None:
-    """A local time in UTC; None for one that the clocks skipped. Of a repeated one, the first is meant."""
+    """A local time in UTC; None for a time skipped by a clock change. Of a repeated time, the first is used."""
     utc = naive.replace(tzinfo=zone).astimezone(UTC)
     if utc.astimezone(zone).replace(tzinfo=None) != naive:
         return None

@@ -1,4 +1,4 @@
-"""Stage 3, validate: the feed's rules decide what is an event."""
+"""Validate stage: checks rows against the rules of the feed."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from advertisex.processing.refusals import Rejection, rejected_frame, shown
 
 
 def validate(standardised: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part the rows that keep every rule from those that break one.
+    """Split rows into valid ones and those that break a rule.
 
     Returns:
-        The valid rows, columns as they came; and the refused ones (see `refused_frame`), each with the first
-        rule that it breaks and a detail that names the field and shows the value.
+        The valid rows, with unchanged columns; and the rejected ones (see `rejected_frame`), each with the code of
+        the first rule it breaks, and a detail with the field and its value.
     """
     reason = standardised.select(_first_broken(feed.rules)).to_series()
     if reason.null_count() == standardised.height:
         return standardised, rejected_frame("validate", {})
-    # A time that was read may lie outside the years that Python knows; a detail shows the text as it came
+    # Parsed times may be outside Python's range; a detail shows the original text
     times = [name for name, dtype in standardised.schema.items() if dtype == pl.Datetime]
     broken = standardised.drop(times).with_columns(reason.alias("rule")).filter(pl.col("rule").is_not_null())
     rejections = {row["row"]: _rejection(feed.rules[row["rule"]], row) for row in broken.iter_rows(named=True)}
@@ -26,7 +26,7 @@ def validate(standardised: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.D
 
 
 def _first_broken(rules: Sequence[Rule]) -> pl.Expr:
-    """The number of the first rule that a row breaks, or null."""
+    """The index of the first rule that a row breaks, or null."""
     numbered = (pl.when(rule.broken).then(pl.lit(number, dtype=pl.UInt8)) for number, rule in enumerate(rules))
     return pl.coalesce(*numbered)
 

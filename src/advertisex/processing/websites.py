@@ -1,8 +1,7 @@
-"""Which host a website names, and which registered domain that belongs to.
+"""Extracts the host of a website, and its registered domain.
 
-A website is an absolute http(s) URL, or a bare host with or without a port. URLs are read by the WHATWG URL
-standard (the ada parser); those that a browser would have to repair by dropping characters, and those that
-carry credentials, are refused.
+A website is an absolute http(s) URL, or a bare host with an optional port. URLs are parsed by the WHATWG URL standard
+(with ada). URLs that a browser would repair by dropping characters, and URLs with credentials, are invalid.
 """
 
 import re
@@ -12,24 +11,24 @@ import polars as pl
 from ada_url import URL, HostType
 from publicsuffixlist import PublicSuffixList
 
-#: Plain URLs that need no parser: an ASCII host whose last label is a name, not a number.
+#: Plain URLs that need no parser: an ASCII host whose last label does not start with a digit.
 _PLAIN = r"^https?://(?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*(?:/[!-\[\]-~]*)?$"
 _BARE = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/?#@\\:\[\]]+)(:\d{1,5})?")
-_UNFIT = re.compile(r"[\x00-\x1f\x7f]|^\s|\s$")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]|^\s|\s$")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 
 _suffixes = PublicSuffixList()
 
 
 def read_hosts(websites: pl.Series) -> pl.Series:
-    """The host that each website names, in lower case and ASCII; null where the website is null or bad.
+    """The host of each website, in lower case and ASCII; null where the website is null or invalid.
 
     Args:
         websites: String.
     """
     frame = websites.alias("website").to_frame()
     website = pl.col("website")
-    # xn-- may be invalid punycode: for the parser to judge
+    # xn-- may be invalid punycode: left to the parser
     is_plain = website.str.contains(_PLAIN) & ~website.str.contains("xn--", literal=True)
     host = website.str.splitn("/", 4).struct.field("field_2")
     frame = frame.with_columns(pl.when(is_plain).then(host).alias("host"))
@@ -47,13 +46,13 @@ def read_hosts(websites: pl.Series) -> pl.Series:
 
 
 def host_of(website: str) -> str | None:
-    """The host of one website, or None where it is bad; see `read_hosts`."""
+    """The host of one website, or None if invalid; see `read_hosts`."""
     host = _host_of(website)
-    return host if host and all(host.removesuffix(".").split(".")) else None  # no label may be empty
+    return host if host and all(host.removesuffix(".").split(".")) else None  # labels cannot be empty
 
 
 def _host_of(website: str) -> str | None:
-    if _UNFIT.search(website):
+    if _FORBIDDEN.search(website):
         return None
     if _ABSOLUTE.match(website):
         url = _parsed(website)
@@ -65,7 +64,7 @@ def _host_of(website: str) -> str | None:
     host = match[1].lower()
     if url.host_type == HostType.DEFAULT:
         return url.hostname if "." in host.strip(".") or host == "localhost" else None
-    return url.hostname if url.hostname == host or host.startswith("[") else None  # 1.2 is no address here
+    return url.hostname if url.hostname == host or host.startswith("[") else None  # a bare 1.2 is not a valid address
 
 
 def _parsed(text: str) -> URL | None:
@@ -76,7 +75,7 @@ def _parsed(text: str) -> URL | None:
 
 
 def registered_domains(hosts: pl.Series) -> pl.Series:
-    """The registered domain of each host (one label below its public suffix); an address or a suffix stays itself."""
+    """The registered domain of each host (one label below its public suffix); addresses and suffixes are unchanged."""
     distinct = hosts.drop_nulls().unique()
     table = pl.DataFrame(
         {"host": distinct, "domain": [registered_domain(host) for host in distinct]},
