@@ -176,7 +176,7 @@ def test_who_gets_partitions_while_the_cluster_is_away_waits_for_the_ledger(
     process_all(traffic)
     with behind_proxy.store(read_only=False) as store:
         known = store.positions()
-        monkeypatch.setattr(elasticsearch_client, "PATIENCE", 0.2)
+        monkeypatch.setattr(elasticsearch_client, "RETRY_SECONDS", 0.2)
         proxy.refuse()
         healing = threading.Timer(1.5, proxy.heal)
         healing.start()

@@ -67,17 +67,17 @@ def test_each_role_suffices_for_what_it_is_for_and_no_more(run: Run) -> None:
         code, _, said = run(user, *command)
         assert code == 1
         assert "403" in said
-        assert "docs/cluster.md has for it under Rights" in said
+        assert "described in docs/cluster.md under Rights" in said
 
     for user in ("advertisex_read", "advertisex_process"):
         code, document, said = run(user, "doctor")
         assert (code, said) == (0, "")
         found = findings(document)
-        unseen = {what for what, says in found.items() if says.startswith("not looked at: action [")}
+        unseen = {what for what, says in found.items() if says.startswith("not checked: action [")}
         assert unseen == {"store", "store's version", "store's clock", "store's disk", "store's shards"} | (
             {"store's templates"} if user == "advertisex_read" else set()
         )
-        assert found["store's counts"] == "it holds what the ledger counts"
+        assert found["store's counts"] == "equal to the ledger's counts"
     code, document, _ = run("monitoring", "doctor")
     assert code == 0
-    assert not [says for says in findings(document).values() if "not looked at" in says]
+    assert not [says for says in findings(document).values() if "not checked" in says]

@@ -166,19 +166,19 @@ KAFKA: dict[str, Mistake] = {
 }  # fmt: skip
 STORE: dict[str, Mistake] = {
     "no TLS to TLS": (lambda s: s.settings(store=s.elasticsearch.url.replace("+https", "")), 1,
-        ["the connection was cut", "write elasticsearch+https://"]),
+        ["connection closed unexpectedly", "use elasticsearch+https://"]),
     "wrong password": (lambda s: s.settings(store=s.elasticsearch.url.replace(s.elasticsearch.password, WRONG)), 1,
         ["401", "check the user and password"]),
     "unknown authority": (lambda s: s.settings(ca_file=s.stranger.authority), 1,
-        ["no secure connection", "name the PEM file of the authority", "elasticsearch.ca_file"]),
+        ["TLS connection failed", "to the PEM file of the authority", "elasticsearch.ca_file"]),
     "no authority": (lambda s: s.settings(ca_file=None), 1,
-        ["no secure connection", "name the PEM file of the authority", "elasticsearch.ca_file"]),
+        ["TLS connection failed", "to the PEM file of the authority", "elasticsearch.ca_file"]),
     "absent authority": (lambda s: s.settings(ca_file=Path("/nowhere/ca.pem")), 2,
         ["elasticsearch.ca_file: No such file", "/nowhere/ca.pem"]),
     "authority that is none": (lambda s: s.settings(ca_file=s.tls.key), 2,
-        ["elasticsearch.ca_file: it holds no certificate", "server.key"]),
+        ["elasticsearch.ca_file: the file contains no certificate", "server.key"]),
     "host not in certificate": (lambda s: s.settings(store=s.elasticsearch.url.replace("127.0.0.1", "localhost")), 1,
-        ["not valid for 'localhost'", "name the host in --store as its certificate does"]),
+        ["not valid for 'localhost'", "use the host name of the certificate in --store"]),
 }  # fmt: skip
 LOUD = ("wrong password", "misspelt property")
 
@@ -189,7 +189,7 @@ def test_what_is_wrong_is_told_in_one_line_with_the_mend(
     mistakes: dict[str, Mistake] = {
         "Kafka: TLS to no TLS": (lambda s: s.settings(log=kafka), 1, ["SSL", "check that Kafka is running there, and"]),
         "Elasticsearch: TLS to no TLS": (
-            lambda s: s.settings(store=elasticsearch.replace(":", "+https:", 1)), 1, ["write elasticsearch:// for it"]
+            lambda s: s.settings(store=elasticsearch.replace(":", "+https:", 1)), 1, ["does not use TLS: use elasticsearch://"]
         ),
         **{f"Kafka: {name}": mistake for name, mistake in KAFKA.items()},
         **{f"Elasticsearch: {name}": mistake for name, mistake in STORE.items()},

@@ -1,4 +1,4 @@
-"""What an erasure promises, of every store, with the embedded log: the user is gone, and nobody else is touched."""
+"""The guarantees of an erasure, for every store with the embedded log: the user is gone, and only the user."""
 
 import json
 import pkgutil
@@ -31,15 +31,15 @@ from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery,
 
 OutcomeOf = Callable[..., Outcome]
 
-#: The second has the first in it; the third comes as a number, and the fourth escaped.
+#: The second contains the first; the third is sent as a number, and the fourth is escaped in JSON.
 USERS = ("user4711", "user4711b", "8150493", "émile-4711")
 POLICY = Policy(blocked_sites=frozenset({"blocked.example.com"}))
 KEY = b"a secret of the settings"
 
 
 @dataclass(frozen=True)
-class Said:
-    """A message: whose, in which feed and form, and which of the like."""
+class Message:
+    """A message of a user: its feed, its form, and a number that makes it unique."""
 
     feed: str
     user: str
@@ -67,10 +67,10 @@ class Said:
         return text
 
 
-def says(users: Sequence[str] = USERS) -> st.SearchStrategy[list[Said]]:
+def lists_of_messages(users: Sequence[str] = USERS) -> st.SearchStrategy[list[Message]]:
     forms = st.sampled_from(["good", "good", "good", "filtered", "invalid", "truncated", "not UTF-8", "no user"])
     return st.lists(
-        st.builds(Said, st.sampled_from(list(FEEDS)), st.sampled_from(users), forms, st.integers(0, 3)), max_size=12
+        st.builds(Message, st.sampled_from(list(FEEDS)), st.sampled_from(users), forms, st.integers(0, 3)), max_size=12
     )
 
 
@@ -81,14 +81,14 @@ def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 class World:
-    """A log and a store, and what is done with them."""
+    """A log and a store, and operations on them."""
 
     def __init__(self, log: SqliteLog, store: EventStore, folder: Path, key: bytes = b"") -> None:
         self.log, self.store, self.folder, self.key = log, store, folder, key
 
-    def append(self, said: Sequence[Said]) -> None:
+    def append(self, messages: Sequence[Message]) -> None:
         for feed in FEEDS.values():
-            self.log.append(feed.topic, [one.payload() for one in said if one.feed == feed.name])
+            self.log.append(feed.topic, [one.payload() for one in messages if one.feed == feed.name])
 
     def process(self) -> None:
         process_log(self.log, self.store, Processing(FEEDS, POLICY, batch_size=4, pseudonym_key=self.key), Event())
@@ -97,7 +97,7 @@ class World:
         return erase(user, self.log, self.store, FEEDS, self.key)
 
     def holds(self) -> Counter[Any]:
-        """Events and rejects, wherever they were in the log."""
+        """All stored events and rejects, without their positions."""
         held: Counter[Any] = Counter()
         for feed in FEEDS.values():
             for frame in self.store.scan(feed.name, ["event_id", *feed.columns], Range()):
@@ -107,7 +107,7 @@ class World:
         return held
 
     def check(self) -> None:
-        """The ledger balances, its history adds up to it, and the store holds what it counts."""
+        """Check that the ledger balances, equals the sum of its history, and matches the store."""
         ledger, commits = self.store.ledger(), self.store.commits()
         for row in ledger:
             assert row.counts.balanced
@@ -122,7 +122,7 @@ class World:
 
 @pytest.fixture
 def worlds(places: NewPlace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., World]]:
-    """worlds(key=b""): another log and store."""
+    """worlds(key=b""): a new log and store."""
     opened: list[Any] = []
 
     def make(key: bytes = b"") -> World:
@@ -138,31 +138,31 @@ def worlds(places: NewPlace, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def bytes_of(world: World) -> bytes:
-    """All that is in the files of a world."""
+    """The bytes of all files of a world."""
     files = [*world.folder.iterdir(), *world.log._path.parent.iterdir()]
     return b"".join(file.read_bytes() for file in files if file.is_file())
 
 
-def without(said: Sequence[Said], user: str) -> list[Said]:
-    return [one for one in said if one.user != user]
+def without(messages: Sequence[Message], user: str) -> list[Message]:
+    return [one for one in messages if one.user != user]
 
 
 class Crash(Exception):
-    """Where the process ends."""
+    """Ends the process."""
 
 
-#: The steps within `remove`, of either store.
+#: The steps of `remove`, in either store.
 STEPS = (
-    "duckdb.copy_without_what_was_deleted",
+    "duckdb.copy_live_rows",
     "duckdb.replace",
     "elasticsearch_ledger.Ledger.move_counts",
     "elasticsearch_erasure.delete_documents",
-    "elasticsearch_erasure.Eraser._let_go",
+    "elasticsearch_erasure.Eraser._expunge",
 )
 
 
 class Crashing:
-    """A log or a store that crashes before the nth call of a method that writes, or of a step of `remove`."""
+    """A log or a store that crashes before the nth write, where each step of `remove` counts as one."""
 
     def __init__(self, behind: Any, calls: Iterator[int], at: int) -> None:
         self._behind, self._calls, self._at = behind, calls, at
@@ -192,54 +192,61 @@ class Crashing:
         return counted
 
 
-def check_the_record(world: World, user: str, said: Sequence[Said]) -> None:
-    """It says what the ledger's history says of erasures, and how many messages the user had."""
+def check_the_record(world: World, user: str, messages: Sequence[Message]) -> None:
+    """The record of an erasure matches the ledger history, and the number of the user's messages."""
     runs = runs_in(world.store.notes(ERASURES))
     recorded: Counter[Any] = Counter()
     for one in (one for made in runs for one in made.removed):
         kinds = {"stored": one.events, "filtered": one.filtered, "rejected": one.rejected, "messages": one.messages}
         recorded.update({(one.feed, kind): count for kind, count in kinds.items()})
-    history: Counter[Any] = Counter((one.feed, "messages") for one in said if one.user == user)
+    history: Counter[Any] = Counter((one.feed, "messages") for one in messages if one.user == user)
     for row in world.store.commits().filter(pl.col("start") == pl.col("end")).iter_rows(named=True):
         history.update({(row["feed"], kind): -row[kind] for kind in ("stored", "filtered", "rejected")})
     assert +recorded == +history
     assert all(made.done_at for made in runs)
 
 
-# -- the whole promise --------------------------------------------------------------------------------------------
+# -- all guarantees -----------------------------------------------------------------------------------------------
 
 
-#: A bit of everything, for a store on which few are drawn: the first that is drawn is always the emptiest.
+#: A bit of everything, for stores with few examples: hypothesis always starts with the simplest one.
 RICH = [
-    *(Said("impressions", USERS[0], form) for form in ("good", "filtered", "invalid", "not UTF-8")),
-    *(Said("clicks", user, "good") for user in USERS[:2]),
-    *(Said("bids", user, "no user") for user in USERS[:2]),
+    *(Message("impressions", USERS[0], form) for form in ("good", "filtered", "invalid", "not UTF-8")),
+    *(Message("clicks", user, "good") for user in USERS[:2]),
+    *(Message("bids", user, "no user") for user in USERS[:2]),
 ]
 
 
-def test_a_user_is_gone_for_ever_and_nobody_else_is_touched(
+def test_a_user_is_gone_permanently_and_nobody_else_is_touched(
     worlds: Callable[..., World], request: pytest.FixtureRequest
 ) -> None:
     @settings(
-        max_examples=2 if "elasticsearch" in request.node.name else 10,  # a world takes there two seconds
+        max_examples=2 if "elasticsearch" in request.node.name else 10,  # each takes two seconds
         deadline=None,
-        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to look for a smaller one would take minutes
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
         suppress_health_check=[HealthCheck.too_slow],
     )
-    @given(says(), says(), st.sampled_from(USERS), st.booleans(), st.none() | st.integers(0, 12), st.booleans())
+    @given(
+        lists_of_messages(),
+        lists_of_messages(),
+        st.sampled_from(USERS),
+        st.booleans(),
+        st.none() | st.integers(0, 12),
+        st.booleans(),
+    )
     @example(RICH, RICH[3:5], USERS[0], True, 4, True)
-    def promised(
-        before: list[Said], after: list[Said], user: str, processed: bool, crash: int | None, pseudonyms: bool
+    def guaranteed(
+        before: list[Message], after: list[Message], user: str, processed: bool, crash: int | None, pseudonyms: bool
     ) -> None:
-        check_the_promise(worlds, before, after, user, processed, crash, pseudonyms)
+        check_erasure(worlds, before, after, user, processed, crash, pseudonyms)
 
-    promised()
+    guaranteed()
 
 
-def check_the_promise(
+def check_erasure(
     worlds: Callable[..., World],
-    before: list[Said],
-    after: list[Said],
+    before: list[Message],
+    after: list[Message],
     user: str,
     processed: bool,
     crash: int | None,
@@ -268,7 +275,7 @@ def check_the_promise(
     assert [word for word in written if word in held] == []
 
     world.process()
-    world.append(before)  # all of it comes again
+    world.append(before)  # the same messages again
     world.process()
     other.append(without([*before, *after, *before], user))
     other.process()
@@ -282,16 +289,16 @@ def check_the_promise(
     assert [word for word in written if any(word in note for note in world.store.notes(ERASURES).values())] == []
 
 
-# -- who goes on meanwhile ----------------------------------------------------------------------------------------
+# -- concurrent commits -------------------------------------------------------------------------------------------
 
 
-def good(user: str, *numbers: int) -> list[Said]:
-    return [Said("clicks", user, "good", number) for number in numbers]
+def good(user: str, *numbers: int) -> list[Message]:
+    return [Message("clicks", user, "good", number) for number in numbers]
 
 
-def outcome_of(said: Sequence[Said], start: int = 0, log: str = "") -> Outcome:
-    """What became of clicks for someone who has heard of no erasure."""
-    payloads = [one.payload() for one in said]
+def outcome_of(messages: Sequence[Message], start: int = 0, log: str = "") -> Outcome:
+    """The outcome of clicks, processed without any erasure."""
+    payloads = [one.payload() for one in messages]
     end = start + len(payloads)
     batch = Batch(
         Span("clicks_conversions", 0, start, end, log=log),
@@ -303,7 +310,7 @@ def outcome_of(said: Sequence[Said], start: int = 0, log: str = "") -> Outcome:
 
 
 @pytest.mark.parametrize("committed", [0, 1])
-def test_what_was_made_before_an_erasure_is_not_committed_after_it(
+def test_an_outcome_from_before_an_erasure_is_not_committed_after_it(
     worlds: Callable[..., World], committed: int
 ) -> None:
     world = worlds()
@@ -319,7 +326,7 @@ def test_what_was_made_before_an_erasure_is_not_committed_after_it(
     world.check()
 
 
-def test_a_partition_that_begins_after_an_erasure_takes_nothing_that_was_made_before_it(
+def test_a_partition_that_starts_after_an_erasure_rejects_outcomes_from_before_it(
     worlds: Callable[..., World],
 ) -> None:
     world = worlds()
@@ -334,7 +341,7 @@ def test_a_partition_that_begins_after_an_erasure_takes_nothing_that_was_made_be
     world.check()
 
 
-def test_a_run_hears_of_an_erasure_between_two_of_its_batches(worlds: Callable[..., World]) -> None:
+def test_a_run_notices_an_erasure_between_two_of_its_batches(worlds: Callable[..., World]) -> None:
     world = worlds()
     world.append([*good("user8", 0, 1, 2), *good(USERS[0], 0), *good(USERS[0], 1), *good("user8", 3)])
     erased: list[Run] = []
@@ -352,7 +359,7 @@ def test_a_run_hears_of_an_erasure_between_two_of_its_batches(worlds: Callable[.
 
 def test_an_erasure_is_recorded_with_what_it_removed(worlds: Callable[..., World]) -> None:
     world = worlds()
-    other = [Said("impressions", USERS[0], "filtered"), Said("impressions", USERS[0], "invalid")]
+    other = [Message("impressions", USERS[0], "filtered"), Message("impressions", USERS[0], "invalid")]
     world.append([*good(USERS[0], 0, 0, 1), *good("user8", 0), *other])
     world.process()
 
@@ -370,10 +377,10 @@ def test_an_erasure_is_recorded_with_what_it_removed(worlds: Callable[..., World
     assert all(one.done_at for one in runs)
 
 
-def test_what_was_removed_is_recorded_wherever_the_erasure_broke_off(worlds: Callable[..., World]) -> None:
+def test_what_was_removed_is_recorded_wherever_the_erasure_crashed(worlds: Callable[..., World]) -> None:
     world, whose = worlds(), [f"{USERS[0]}-{number}" for number in range(20)]
     for user in whose:
-        other = [Said("impressions", user, "filtered"), Said("impressions", user, "invalid")]
+        other = [Message("impressions", user, "filtered"), Message("impressions", user, "invalid")]
         world.append([*good(user, 0, 0, 1), *other])
     process_log(world.log, world.store, Processing(FEEDS, POLICY), Event())
     for at, user in enumerate(whose):
@@ -392,7 +399,7 @@ def test_what_was_removed_is_recorded_wherever_the_erasure_broke_off(worlds: Cal
     world.check()
 
 
-def test_the_history_says_what_an_erasure_took_and_when(worlds: Callable[..., World]) -> None:
+def test_the_history_records_what_an_erasure_removed_and_when(worlds: Callable[..., World]) -> None:
     world = worlds()
     world.append([*good(USERS[0], 0, 1), *good("user8", 0)])
     world.process()
@@ -412,7 +419,7 @@ def test_the_history_says_what_an_erasure_took_and_when(worlds: Callable[..., Wo
     assert before == times[0] < times[1] < times[2] == world.store.settled()
 
 
-def test_nothing_is_refused_where_nobody_was_erased_since(worlds: Callable[..., World]) -> None:
+def test_commits_continue_after_an_erasure(worlds: Callable[..., World]) -> None:
     world = worlds()
     world.erase("user9")
     world.append(good("user8", 0))
@@ -423,11 +430,11 @@ def test_nothing_is_refused_where_nobody_was_erased_since(worlds: Callable[..., 
     assert world.total() == Counts(read=2, stored=2)
 
 
-def test_a_lost_log_that_holds_what_was_erased_is_read_as_erased_by_a_new_store(worlds: Callable[..., World]) -> None:
-    world, anew = worlds(), worlds()
+def test_a_new_store_counts_the_erased_messages_of_a_log_as_erased(worlds: Callable[..., World]) -> None:
+    world, rebuilt = worlds(), worlds()
     world.append([*good(USERS[0], 0), *good("user8", 0)])
     world.erase(USERS[0])
 
-    process_log(world.log, anew.store, Processing(FEEDS), Event())
+    process_log(world.log, rebuilt.store, Processing(FEEDS), Event())
 
-    assert anew.total() == Counts(read=2, stored=1, erased=1)
+    assert rebuilt.total() == Counts(read=2, stored=1, erased=1)

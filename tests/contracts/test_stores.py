@@ -1,4 +1,4 @@
-"""What `stores/contract.py` promises, of every store. Another store is another line in `store_places.STORES`."""
+"""The contract of `stores/contract.py`, for every store in `store_places.STORES`."""
 
 import json
 import threading
@@ -38,7 +38,7 @@ ALL = RejectQuery()
 
 @pytest.fixture(params=STORES)
 def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewPlace]:
-    """places(): where another store of one kind can be made."""
+    """places(): a place for a new store of this kind."""
     with STORES[request.param](request, tmp_path_factory) as new_place:
         yield new_place
 
@@ -55,7 +55,7 @@ def store(place: Place) -> Iterator[EventStore]:
 
 
 def events(store: EventStore, feed: str, within: Range = EVERYTHING, columns: list[str] | None = None) -> pl.DataFrame:
-    """The stored events of a feed, in the order of their offsets."""
+    """The stored events of a feed, ordered by offset."""
     names = columns or [*EVENT_COLUMNS, *FEEDS[feed].columns, "topic", "partition"]
     frames = list(store.scan(feed, names, within))
     schema = (EVENT_COLUMNS | FEEDS[feed].columns | {"topic": pl.String(), "partition": pl.Int32()}).items()
@@ -64,7 +64,7 @@ def events(store: EventStore, feed: str, within: Range = EVERYTHING, columns: li
 
 
 def everything(store: EventStore) -> dict[str, Any]:
-    """All that a store holds, but for when it was processed."""
+    """All contents of a store except processing times."""
     return {
         **{feed: events(store, feed).rows() for feed in FEEDS},
         "rejects": store.rejects(ALL).select("topic", "partition", "feed", *REJECT_COLUMNS).rows(),
@@ -106,7 +106,7 @@ def test_an_event_is_read_back_as_it_was_committed(store: EventStore, outcome_of
     assert set(stored["partition"]) == {0}
 
 
-def test_an_empty_store_holds_nothing(store: EventStore) -> None:
+def test_a_new_store_is_empty(store: EventStore) -> None:
     assert store.positions() == {}
     assert store.ledger() == []
     assert store.rejects(ALL).is_empty()
@@ -129,7 +129,7 @@ def test_the_ledger_adds_up_over_commits_and_partitions(store: EventStore, outco
     assert all(row.counts.balanced for row in store.ledger())
 
 
-def test_what_was_committed_is_there_after_the_store_is_opened_again(place: Place, outcome_of: OutcomeOf) -> None:
+def test_committed_data_is_there_after_reopening(place: Place, outcome_of: OutcomeOf) -> None:
     with place.open() as store:
         store.commit(outcome_of("clicks", {}, b"x"))
         before = everything(store)
@@ -139,7 +139,7 @@ def test_what_was_committed_is_there_after_the_store_is_opened_again(place: Plac
         assert everything(store) == before
 
 
-def test_closing_twice_is_harmless(place: Place) -> None:
+def test_a_store_can_be_closed_twice(place: Place) -> None:
     store = place.open()
     store.close()
     store.close()
@@ -148,7 +148,7 @@ def test_closing_twice_is_harmless(place: Place) -> None:
 # -- duplicates --------------------------------------------------------------------------------------------------
 
 
-def test_an_event_is_stored_once_whichever_commit_it_comes_in(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_an_event_is_stored_once_whichever_commit_contains_it(store: EventStore, outcome_of: OutcomeOf) -> None:
     store.commit(outcome_of("impressions", {"user_id": "a"}, {"user_id": "b"}))
 
     again = store.commit(outcome_of("impressions", {"user_id": "b"}, {"user_id": "c"}, {"user_id": "a"}, start=2))
@@ -169,7 +169,7 @@ def test_a_late_repetition_of_an_old_event_is_found_in_history(store: EventStore
 
 
 def test_a_few_late_repetitions_among_many_fresh_events_are_found(store: EventStore, outcome_of: OutcomeOf) -> None:
-    """So few that a store may look for them in another way than for the rest of the batch."""
+    """So few that a store may look them up in another way than the rest of the batch."""
     old = [{"timestamp": f"2026-01-{day:02}T00:00:00Z"} for day in (1, 9)]
     fresh = [{"timestamp": f"2026-03-01T00:{i // 60:02}:{i % 60:02}Z"} for i in range(300)]
     new_but_late = {"timestamp": "2026-01-05T00:00:00Z"}
@@ -191,7 +191,7 @@ def test_late_events_that_are_new_are_stored(store: EventStore, outcome_of: Outc
     assert late == Counts(read=16, stored=16)
 
 
-def test_equal_times_alone_make_no_duplicate(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_equal_times_alone_are_not_a_duplicate(store: EventStore, outcome_of: OutcomeOf) -> None:
     store.commit(outcome_of("bids", {"auction_id": "a"}))
 
     assert store.commit(outcome_of("bids", {"auction_id": "b"}, start=1)) == Counts(read=1, stored=1)
@@ -229,7 +229,7 @@ def test_deduplication_equals_a_set(
         assert {(user, (time - datetime(2026, 1, 1)).days) for user, time in stored.iter_rows()} == seen
 
 
-# -- the ledger guards -------------------------------------------------------------------------------------------
+# -- ledger checks -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("start", [0, 1, 3, 100])
@@ -260,17 +260,19 @@ def test_a_span_of_another_log_writes_nothing(place: Place, outcome_of: OutcomeO
         before = everything(store)
         assert [row.log for row in store.ledger()] == ["old", "other topic's"]
 
-        with pytest.raises(StoreError, match="the ledger is that of another log") as caught:
+        with pytest.raises(StoreError, match="the ledger belongs to another log") as caught:
             store.commit(of_log(outcome_of("clicks", {"user_id": "b"}, b"y", start=2), "new"))
 
         assert not isinstance(caught.value, LedgerMoved)
-        assert caught.value.where == "clicks_conversions/0: log new, and not old"
-        assert "bring the old log back" in caught.value.hint
+        assert caught.value.where == "clicks_conversions/0: log new, expected old"
+        assert "restore the old log" in caught.value.hint
         assert everything(store) == before
         assert store.commit(of_log(outcome_of("clicks", {"user_id": "b"}, start=2), "old")).stored == 1
 
 
-def test_a_ledger_that_names_no_log_takes_the_first_that_comes(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_a_ledger_without_a_log_takes_that_of_the_first_span_that_has_one(
+    store: EventStore, outcome_of: OutcomeOf
+) -> None:
     store.commit(outcome_of("clicks", {"user_id": "a"}))
     store.commit(of_log(outcome_of("clicks", {"user_id": "b"}, start=1), "first"))
     store.commit(outcome_of("clicks", {"user_id": "c"}, start=2))
@@ -279,14 +281,14 @@ def test_a_ledger_that_names_no_log_takes_the_first_that_comes(store: EventStore
         store.commit(of_log(outcome_of("clicks", {"user_id": "d"}, start=3), "second"))
 
 
-def test_a_commit_that_fails_part_way_leaves_nothing_and_can_be_repeated(
+def test_a_commit_that_fails_part_way_leaves_nothing_and_can_be_retried(
     store: EventStore, outcome_of: OutcomeOf
 ) -> None:
     store.commit(outcome_of("impressions", {"user_id": "a"}, b"x"))
     before = everything(store)
     good = outcome_of("impressions", {"user_id": "b"}, b"y", start=2)
 
-    with pytest.raises(StoreError):  # its events are in order, its rejects are not
+    with pytest.raises(StoreError):  # its events are valid, its rejects are not
         store.commit(replace(good, rejects=good.rejects.with_columns(reason=pl.lit(None, pl.String))))
 
     assert everything(store) == before
@@ -309,7 +311,7 @@ def positions(rejects: pl.DataFrame) -> list[tuple[str, int, int]]:
     return rejects.select("topic", "partition", "offset").rows()
 
 
-def test_rejects_come_in_the_order_of_their_positions(with_rejects: EventStore) -> None:
+def test_rejects_are_ordered_by_position(with_rejects: EventStore) -> None:
     rejects = with_rejects.rejects(ALL)
 
     assert positions(rejects) == [
@@ -320,7 +322,7 @@ def test_rejects_come_in_the_order_of_their_positions(with_rejects: EventStore) 
     assert {"topic", "partition", "feed", *REJECT_COLUMNS} <= set(rejects.columns)
 
 
-def test_payloads_are_kept_whole_whatever_bytes_they_hold(with_rejects: EventStore) -> None:
+def test_payloads_are_kept_whole_whatever_bytes_they_contain(with_rejects: EventStore) -> None:
     payloads = with_rejects.rejects(RejectQuery(feed="impressions"))["payload"].to_list()
 
     assert [payloads[place] for place in (0, 1, 3, 4)] == [b"\xff\x00\xfe", b"", b"x" * 3000, b"[]"]
@@ -346,7 +348,7 @@ def test_payloads_are_kept_whole_whatever_bytes_they_hold(with_rejects: EventSto
         (RejectQuery(replayed=True), 0),
     ],
 )
-def test_rejects_are_found_by_what_they_are(with_rejects: EventStore, query: RejectQuery, count: int) -> None:
+def test_rejects_can_be_queried(with_rejects: EventStore, query: RejectQuery, count: int) -> None:
     found = with_rejects.rejects(query)
 
     assert found.height == count
@@ -385,7 +387,7 @@ def test_rejects_are_marked_with_the_position_of_their_replay(with_rejects: Even
         assert again.rejects(ALL).equals(after)
 
 
-def test_rejects_are_read_as_they_were_while_they_are_marked(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_a_scan_of_rejects_is_a_snapshot_while_they_are_marked(store: EventStore, outcome_of: OutcomeOf) -> None:
     store.commit(outcome_of("clicks", *[b"x%d" % i for i in range(5_000)]))
     topic, read = "clicks_conversions", 0
 
@@ -423,7 +425,7 @@ def test_rejects_are_counted_by_feed_kind_and_reason_whatever_the_limit(with_rej
     ]
 
 
-# -- questions ---------------------------------------------------------------------------------------------------
+# -- queries -----------------------------------------------------------------------------------------------------
 
 
 def test_a_range_includes_its_start_and_excludes_its_end(store: EventStore, outcome_of: OutcomeOf) -> None:
@@ -441,7 +443,7 @@ def test_a_range_includes_its_start_and_excludes_its_end(store: EventStore, outc
     assert offsets(EVERYTHING) == [0, 1, 2]
 
 
-def test_a_scan_gives_the_columns_that_are_asked_for_in_that_order(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_a_scan_returns_the_requested_columns_in_that_order(store: EventStore, outcome_of: OutcomeOf) -> None:
     store.commit(outcome_of("clicks", {}))
 
     (frame,) = store.scan("clicks", ["partition", "user_id", "processed_at", "event_id", "offset"], EVERYTHING)
@@ -451,7 +453,7 @@ def test_a_scan_gives_the_columns_that_are_asked_for_in_that_order(store: EventS
     assert [len(i) for i in frame["event_id"]] == [16]
 
 
-def test_totals_of_users_add_up_clicks_and_conversions(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_user_totals_add_up_clicks_and_conversions(store: EventStore, outcome_of: OutcomeOf) -> None:
     store.commit(
         outcome_of(
             "clicks",
@@ -472,7 +474,7 @@ def test_totals_of_users_add_up_clicks_and_conversions(store: EventStore, outcom
     assert store.user_totals(EVERYTHING, "nobody's").is_empty()
 
 
-def test_a_store_that_is_not_there_cannot_be_asked(place: Place) -> None:
+def test_a_store_that_does_not_exist_cannot_be_read(place: Place) -> None:
     with pytest.raises(StoreMissing, match="nothing has been stored yet") as caught:
         place.open(read_only=True)
 
@@ -498,7 +500,7 @@ def test_naughty_strings_are_stored_and_read_back_equal(
         assert stored[name].to_list() == strings
 
 
-def test_naughty_strings_in_details_and_questions(
+def test_naughty_strings_in_details_and_queries(
     store: EventStore, outcome_of: OutcomeOf, shared_data: Callable[[str], Path]
 ) -> None:
     strings: list[str] = json.loads((shared_data("naughty_strings") / "blns.json").read_text(encoding="utf-8"))
@@ -512,10 +514,10 @@ def test_naughty_strings_in_details_and_questions(
         assert store.user_totals(EVERYTHING, text).is_empty()
 
 
-# -- the history of the ledger, and the store as it was -----------------------------------------------------------
+# -- ledger history, and the store as of a time -------------------------------------------------------------------
 
 
-def test_the_history_of_the_ledger_holds_every_commit_and_adds_up_to_it(place: Place, outcome_of: OutcomeOf) -> None:
+def test_the_ledger_history_has_every_commit_and_adds_up_to_the_ledger(place: Place, outcome_of: OutcomeOf) -> None:
     with place.open() as store:
         assert store.commits().is_empty()
         assert dict(store.commits().schema) == COMMIT_COLUMNS
@@ -545,7 +547,9 @@ def test_the_history_of_the_ledger_holds_every_commit_and_adds_up_to_it(place: P
         ]
 
 
-def test_the_store_as_it_was_holds_only_what_was_processed_by_then(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_the_store_as_of_a_time_contains_only_what_was_processed_by_then(
+    store: EventStore, outcome_of: OutcomeOf
+) -> None:
     moments = []
     for start, user in enumerate("abc"):
         store.commit(outcome_of("clicks", {"user_id": user}, b"x", start=2 * start))
@@ -561,14 +565,14 @@ def test_the_store_as_it_was_holds_only_what_was_processed_by_then(store: EventS
         assert store.rejects(RejectQuery(as_of=moment)).height == count
         assert store.reject_counts(RejectQuery(as_of=moment))["count"].sum() == count
         processed = pl.concat(store.scan("clicks", ["processed_at"], then))["processed_at"]
-        assert events(store, "clicks", Range(as_of=processed.max())).height == count, "the bound belongs to it"
+        assert events(store, "clicks", Range(as_of=processed.max())).height == count, "the bound is inclusive"
     long_ago = datetime(1900, 1, 1)
     assert events(store, "clicks", Range(as_of=long_ago)).is_empty()
     assert store.extent("clicks", Range(as_of=long_ago)) == Extent()
     assert events(store, "clicks", Range(as_of=datetime(9999, 1, 1))).height == 3
 
 
-def test_events_are_found_by_the_time_of_their_ingestion(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_events_can_be_queried_by_ingestion_time(store: EventStore, outcome_of: OutcomeOf) -> None:
     outcome = outcome_of("bids", *({"user_id": user} for user in "abcd"))
     first = datetime(2026, 3, 1)
     times = [first, first + timedelta(microseconds=1), first + timedelta(hours=1), first + timedelta(days=40)]
@@ -587,7 +591,7 @@ def test_events_are_found_by_the_time_of_their_ingestion(store: EventStore, outc
     assert found(times[3] + timedelta(microseconds=1), None) == ""
 
 
-def test_the_history_of_the_ledger_can_be_read_from_a_time_on(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_the_ledger_history_can_be_read_since_a_time(store: EventStore, outcome_of: OutcomeOf) -> None:
     made = []
     for start, user in enumerate("abc"):
         store.commit(outcome_of("clicks", {"user_id": user}, start=start))
@@ -601,9 +605,7 @@ def test_the_history_of_the_ledger_can_be_read_from_a_time_on(store: EventStore,
     assert dict(store.commits(datetime(9000, 1, 1)).schema) == COMMIT_COLUMNS
 
 
-def test_a_batch_is_stored_under_one_time_and_the_last_is_when_the_store_is_settled(
-    store: EventStore, outcome_of: OutcomeOf
-) -> None:
+def test_a_batch_has_one_commit_time_and_settled_returns_the_last(store: EventStore, outcome_of: OutcomeOf) -> None:
     assert store.settled() is None
     settled = []
     for start, user in enumerate("abc"):
@@ -621,7 +623,7 @@ def test_a_batch_is_stored_under_one_time_and_the_last_is_when_the_store_is_sett
         assert store.extent("clicks", Range(as_of=moment)).events == count
 
 
-def test_times_of_commits_rise_even_where_the_clock_is_set_back(
+def test_commit_times_increase_even_if_the_clock_is_set_back(
     store: EventStore, outcome_of: OutcomeOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.commit(outcome_of("clicks", {"user_id": "a"}))
@@ -651,7 +653,7 @@ def test_the_extent_of_a_feed(store: EventStore, outcome_of: OutcomeOf) -> None:
     assert store.extent("bids", Range(since=last + timedelta(seconds=1))) == Extent()
 
 
-def test_rejects_are_counted_by_the_hour_of_their_ingestion(store: EventStore, outcome_of: OutcomeOf) -> None:
+def test_rejects_are_counted_by_hour_of_ingestion(store: EventStore, outcome_of: OutcomeOf) -> None:
     outcome = outcome_of("clicks", b"x", b"y", {"user_id": "-4"}, b"z")
     hours = [datetime(2026, 3, 1, 5, 59, 59, 999_999), datetime(2026, 3, 1, 6), datetime(2026, 3, 1, 6, 30)]
     times = pl.Series([hours[0], hours[1], hours[2], hours[2]], dtype=pl.Datetime("us"))
@@ -672,7 +674,7 @@ def test_rejects_are_counted_by_the_hour_of_their_ingestion(store: EventStore, o
 # -- notes -------------------------------------------------------------------------------------------------------
 
 
-def test_notes_are_kept_by_kind_and_key_and_written_over(place: Place) -> None:
+def test_notes_are_kept_by_kind_and_key_and_can_be_replaced(place: Place) -> None:
     with place.open() as store:
         store.take_note("alerts", {"a/b ü": b"1", "c": b"\x00\xff"})
         store.take_note("other", {"a/b ü": b"2"})

@@ -62,16 +62,16 @@ def test_a_log_that_is_shorter_than_the_ledger_or_another_one_is_found(cli: Cli)
         file.unlink()
     cli("simulate", "--events", 2000, "--seed", 2, "--data", "data")
     assert list(bad(cli)) == ["log and ledger"]
-    assert "the ledger is that of another log" in bad(cli)["log and ledger"]
+    assert "the ledger belongs to another log" in bad(cli)["log and ledger"]
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("DELETE FROM impressions", "ad_impressions/0 holds 0 events, the ledger counts"),
-        ('DELETE FROM clicks WHERE "offset" = (SELECT min("offset") FROM clicks)', "clicks_conversions/0 holds"),
-        ("INSERT INTO bids FROM bids LIMIT 1", "avro_data_topic/0 holds"),
-        ("DELETE FROM rejects", "rejects, the ledger counts"),
+        ("DELETE FROM impressions", "ad_impressions/0 has 0 events, but the ledger counts"),
+        ('DELETE FROM clicks WHERE "offset" = (SELECT min("offset") FROM clicks)', "clicks_conversions/0 has"),
+        ("INSERT INTO bids FROM bids LIMIT 1", "avro_data_topic/0 has"),
+        ("DELETE FROM rejects", "rejects, but the ledger counts"),
     ],
 )
 def test_a_store_that_does_not_hold_what_its_ledger_counts_is_found(cli: Cli, change: str, says: str) -> None:
@@ -81,7 +81,7 @@ def test_a_store_that_does_not_hold_what_its_ledger_counts_is_found(cli: Cli, ch
         store.execute(change)
     assert list(bad(cli)) == ["store's counts"]
     assert says in bad(cli)["store's counts"]
-    assert "restore it from a copy" in bad(cli)["store's counts"]
+    assert "restore it from a backup" in bad(cli)["store's counts"]
 
 
 def test_what_looks_like_markup_is_shown_as_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

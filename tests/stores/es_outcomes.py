@@ -1,4 +1,4 @@
-"""Outcomes from messages, for the tests of the store in Elasticsearch."""
+"""Messages and outcomes for the tests of the Elasticsearch store."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def message(feed: str, user: str, **fields: Any) -> bytes:
 
 
 def outcome(feed: str, *messages: bytes | str, start: int = 0, partition: int = 0) -> Outcome:
-    """What processing makes of these messages; text is a good message of that user."""
+    """Process these messages; a string is the user of a valid message."""
     payloads = [m if isinstance(m, bytes) else message(feed, m) for m in messages]
     span = Span(FEEDS[feed].topic, partition, start, start + len(payloads))
     offsets = range(span.start, span.end)

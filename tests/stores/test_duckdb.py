@@ -1,4 +1,4 @@
-"""What the DuckDB store adds to the contract: one process that writes, and tables for a user's own SQL."""
+"""The DuckDB store, beyond the contract: a single writing process, and tables for users' own SQL."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def outcome(*users: str) -> Outcome:
 
 @contextmanager
 def held(path: Path, how: str) -> Iterator[int]:
-    """Another process holds the store; its id."""
+    """Have another process open the store; yields its id."""
     command = [sys.executable, "-c", HOLDS_THE_STORE, str(path), how]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
@@ -61,7 +61,7 @@ def held(path: Path, how: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_store_that_another_process_writes_is_busy_and_the_process_is_named(tmp_path: Path, read_only: bool) -> None:
+def test_a_store_open_in_another_process_is_busy_and_the_process_is_named(tmp_path: Path, read_only: bool) -> None:
     path = tmp_path / "store.duckdb"
     with held(path, "write") as pid, pytest.raises(StoreBusy) as caught:
         DuckdbStore(path, read_only=read_only)
@@ -69,10 +69,10 @@ def test_a_store_that_another_process_writes_is_busy_and_the_process_is_named(tm
     assert f"process {pid}" in str(caught.value)
     assert str(path) in str(caught.value)
     assert caught.value.hint
-    DuckdbStore(path).close()  # it is free again
+    DuckdbStore(path).close()  # no longer busy
 
 
-def test_several_processes_may_read_at_once_but_none_may_write_then(tmp_path: Path) -> None:
+def test_several_processes_can_read_at_once_but_none_can_write_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "store.duckdb"
     with DuckdbStore(path) as store:
         store.commit(outcome("a"))
@@ -82,7 +82,7 @@ def test_several_processes_may_read_at_once_but_none_may_write_then(tmp_path: Pa
         DuckdbStore(path)
 
 
-def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_named_with_a_hint(tmp_path: Path) -> None:
     path = tmp_path / "store.duckdb"
     path.write_bytes(b"timestamp,user_id\n" * 1000)
 
@@ -94,18 +94,18 @@ def test_a_file_that_is_no_database_is_named_with_the_mend(tmp_path: Path) -> No
         assert "\n" not in str(caught.value)
 
 
-def test_a_database_of_someone_else_is_not_answered_from(tmp_path: Path) -> None:
+def test_a_database_without_our_tables_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "store.duckdb"
     with duckdb.connect(str(path)) as other:
         other.execute("CREATE TABLE theirs (i INTEGER)")
 
-    with DuckdbStore(path, read_only=True) as store, pytest.raises(StoreError, match="no store of AdvertiseX"):
+    with DuckdbStore(path, read_only=True) as store, pytest.raises(StoreError, match="not an AdvertiseX store"):
         store.ledger()
 
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The store as a user's own SQL sees it."""
+    """The store opened with plain DuckDB."""
     path = tmp_path / "store.duckdb"
     with DuckdbStore(path) as store:
         store.commit(outcome("a", "b", ""))
@@ -113,7 +113,7 @@ def plain(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def test_the_documented_tables_are_there_and_every_table_and_column_says_what_it_is(
+def test_the_documented_tables_exist_and_every_table_and_column_has_a_comment(
     plain: duckdb.DuckDBPyConnection,
 ) -> None:
     tables = dict(plain.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall())
@@ -121,8 +121,8 @@ def test_the_documented_tables_are_there_and_every_table_and_column_says_what_it
 
     assert set(tables) == TABLES
     assert all(tables.values())
-    silent = [(table, column) for table, column, comment in columns.fetchall() if not comment]
-    assert silent == []
+    undocumented = [(table, column) for table, column, comment in columns.fetchall() if not comment]
+    assert undocumented == []
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -133,7 +133,7 @@ def test_a_table_has_the_columns_of_its_feed(plain: duckdb.DuckDBPyConnection, f
     assert names == ["event_id", *FEEDS[feed].columns, *own]
 
 
-def test_a_users_own_sql_reads_what_is_stored(plain: duckdb.DuckDBPyConnection) -> None:
+def test_plain_sql_reads_what_is_stored(plain: duckdb.DuckDBPyConnection) -> None:
     assert plain.execute("SELECT user_id, epoch_us(event_time), domain FROM impressions ORDER BY 1").fetchall() == [
         ("a", 1767607200123456, "a.com"),
         ("b", 1767607200123456, "a.com"),
@@ -152,7 +152,7 @@ def test_opening_a_store_again_changes_nothing_in_it(tmp_path: Path) -> None:
             assert store.rejects(RejectQuery()).height == 1
 
 
-def test_a_store_that_kept_no_log_in_its_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_store_without_the_log_column_in_its_ledger_is_upgraded(tmp_path: Path) -> None:
     path = tmp_path / "store.duckdb"
     with DuckdbStore(path) as store:
         store.commit(outcome("a", ""))
@@ -164,15 +164,15 @@ def test_a_store_that_kept_no_log_in_its_ledger_is_brought_up_to_date(tmp_path: 
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9200", "duckdb:///", "store.duckdb", ""])
-def test_a_url_that_names_no_store_is_a_wrong_configuration(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="no event store") as caught:
+def test_an_unsupported_url_is_a_configuration_error(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="unsupported event store URL") as caught:
         open_store(url, read_only=False, memory="256MB")
 
     assert "duckdb:///" in caught.value.hint
 
 
-def test_the_ledger_can_be_asked_from_another_thread_while_a_commit_is_under_way(tmp_path: Path) -> None:
-    """As a reader of Kafka does when it is dealt a partition."""
+def test_the_ledger_can_be_read_from_another_thread_during_commits(tmp_path: Path) -> None:
+    """As a Kafka reader does when it is assigned a partition."""
     log = SqliteLog(tmp_path / "log.db")
     publish_simulation(log, SimulationSettings(events=5_000))
     done, asked = Event(), list[int]()
@@ -189,4 +189,4 @@ def test_the_ledger_can_be_asked_from_another_thread_while_a_commit_is_under_way
         thread.join()
 
     assert counts.read == 5_000
-    assert asked == sorted(asked), "a position that was seen is never taken back"
+    assert asked == sorted(asked), "positions never go back"

@@ -1,4 +1,4 @@
-"""What the Elasticsearch store adds to the contract: how it is laid out, and exactly once without transactions."""
+"""The Elasticsearch store, beyond the contract: its indices, and exactly once without transactions."""
 
 import json
 import time
@@ -52,7 +52,7 @@ def opened(place: Place, **changes: Any) -> ElasticsearchStore:
 
 
 def ask(place: Place, method: str, path: str, body: object | None = None) -> Any:
-    """As a user of the cluster asks it; {p} is the prefix of this test's names."""
+    """Send a request to the cluster directly; {p} is the prefix of this test's index names."""
     connection = Connection(address_of(place.url), ElasticsearchSettings())
     try:
         return connection.request(method, path.replace("{p}", place.elasticsearch.prefix), body).json()
@@ -61,7 +61,7 @@ def ask(place: Place, method: str, path: str, body: object | None = None) -> Any
 
 
 def everything(store: EventStore) -> dict[str, Any]:
-    """All that a store holds but when it was processed, in an order of its own."""
+    """All contents of a store except processing times, in its own order."""
     columns = {
         feed: ["event_id", "offset", "ingested_at", *FEEDS[feed].columns, "topic", "partition"] for feed in FEEDS
     }
@@ -75,13 +75,13 @@ def everything(store: EventStore) -> dict[str, Any]:
     }
 
 
-# -- how it is laid out ------------------------------------------------------------------------------------------
+# -- indices -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("period", "names"), [("month", ["2026-01", "2026-02"]), ("day", ["2026-01-31", "2026-02-01"])]
 )
-def test_events_lie_in_an_index_of_their_period_and_are_searched_by_the_original_name(
+def test_events_are_in_the_index_of_their_period_and_searchable_by_the_original_name(
     place: Place, period: str, names: list[str]
 ) -> None:
     last, first = (message("clicks", "a", timestamp=t) for t in ("2026-01-31T23:59:59.999999Z", "2026-02-01T00:00:00Z"))
@@ -98,16 +98,16 @@ def test_events_lie_in_an_index_of_their_period_and_are_searched_by_the_original
     ]
 
 
-def test_another_period_over_stored_events_is_refused_because_duplicates_would_not_be_found(place: Place) -> None:
+def test_another_period_than_that_of_stored_events_is_rejected(place: Place) -> None:
     with opened(place) as store:
         store.commit(outcome("clicks", "a"))
 
-    with pytest.raises(ConfigurationError, match="none of the period 'day'") as caught:
+    with pytest.raises(ConfigurationError, match="does not have the period 'day'") as caught:
         opened(place, period="day")
     assert "elasticsearch.period" in caught.value.hint
 
 
-def test_mappings_are_strict_and_keep_each_field_by_its_kind(place: Place, store: ElasticsearchStore) -> None:
+def test_mappings_are_strict_and_each_field_has_its_type(place: Place, store: ElasticsearchStore) -> None:
     for feed in FEEDS:
         store.commit(outcome(feed, "a"))
 
@@ -132,7 +132,7 @@ def test_microseconds_are_exact_in_the_index_too(place: Place, store: Elasticsea
     assert hit["_source"]["event_time"] == times[1]
 
 
-def test_opening_again_changes_nothing_and_brings_mappings_up_to_date(place: Place) -> None:
+def test_reopening_changes_no_data_and_updates_mappings(place: Place) -> None:
     with opened(place) as store:
         store.commit(outcome("clicks", "a", b"x"))
         before = everything(store)
@@ -143,21 +143,21 @@ def test_opening_again_changes_nothing_and_brings_mappings_up_to_date(place: Pla
     assert ask(place, "GET", "/{p}clicks_conversions_index/_mapping") == mapping
 
 
-def test_indices_that_are_there_already_are_used(place: Place) -> None:
-    opened(place).close()  # makes the templates
+def test_existing_indices_are_used(place: Place) -> None:
+    opened(place).close()  # creates the templates
     ask(place, "PUT", "/{p}ad_impressions_index-2026-01")
     with opened(place) as store:
         assert store.commit(outcome("impressions", "a")).stored == 1
 
 
-def test_an_index_that_has_the_name_of_an_alias_is_named_with_the_mend(place: Place) -> None:
+def test_an_index_with_the_name_of_an_alias_is_named_with_a_hint(place: Place) -> None:
     ask(place, "PUT", "/{p}clicks_conversions_index")
-    with pytest.raises(StoreError, match="in the way") as caught, opened(place) as store:
+    with pytest.raises(StoreError, match="the name of an alias is taken by an index") as caught, opened(place) as store:
         store.commit(outcome("clicks", "a"))
     assert "prefix" in caught.value.hint
 
 
-def test_the_doctor_sees_the_cluster_and_what_is_stored(store: ElasticsearchStore) -> None:
+def test_the_doctor_reports_the_cluster_and_what_is_stored(store: ElasticsearchStore) -> None:
     store.commit(outcome("clicks", "a", b"x"))
     findings = {finding.what: finding for finding in store.inspect()}
 
@@ -173,13 +173,13 @@ def bad(store: ElasticsearchStore) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("method", "path", "body", "says"),
     [
-        ("DELETE", "/{p}clicks_conversions_index-2026-01", None, "holds 0 events, the ledger counts 2"),
-        ("DELETE", "/{p}advertisex_rejects", None, "holds 0 rejects, the ledger counts 1"),
+        ("DELETE", "/{p}clicks_conversions_index-2026-01", None, "has 0 events, but the ledger counts 2"),
+        ("DELETE", "/{p}advertisex_rejects", None, "has 0 rejects, but the ledger counts 1"),
         ("POST", "/{p}avro_data_index-2026-01/_doc", {"topic": "clicks_conversions", "partition": 0, "offset": 0},
-            "holds 3 events, the ledger counts 2"),
+            "has 3 events, but the ledger counts 2"),
     ],
 )  # fmt: skip
-def test_the_doctor_finds_a_store_that_does_not_hold_what_its_ledger_counts(
+def test_the_doctor_finds_a_store_that_does_not_match_its_ledger(
     place: Place, store: ElasticsearchStore, method: str, path: str, body: object, says: str
 ) -> None:
     store.commit(outcome("clicks", "a", b"x", "b"))
@@ -188,10 +188,10 @@ def test_the_doctor_finds_a_store_that_does_not_hold_what_its_ledger_counts(
     ask(place, method, path, body)
     assert list(bad(store)) == ["store's counts"]
     assert bad(store)["store's counts"].startswith(f"clicks_conversions/0 {says}; ")
-    assert "restore it from a copy" in bad(store)["store's counts"]
+    assert "restore it from a backup" in bad(store)["store's counts"]
 
 
-def test_the_doctor_does_not_count_what_lies_beyond_the_ledger(
+def test_the_doctor_does_not_count_documents_beyond_the_ledger(
     store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.commit(outcome("clicks", "a"))
@@ -200,7 +200,7 @@ def test_the_doctor_does_not_count_what_lies_beyond_the_ledger(
 
 
 @pytest.mark.parametrize("seconds", [-90, 90])
-def test_the_doctor_finds_a_clock_that_is_not_the_clusters(
+def test_the_doctor_finds_a_clock_that_differs_from_the_clusters(
     store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     now = time.time
@@ -210,10 +210,10 @@ def test_the_doctor_finds_a_clock_that_is_not_the_clusters(
     assert "by NTP" in bad(store)["store's clock"]
 
 
-# -- what Elasticsearch refuses ----------------------------------------------------------------------------------
+# -- what Elasticsearch rejects ----------------------------------------------------------------------------------
 
 
-def test_an_event_that_lucene_cannot_hold_becomes_a_reject_with_its_whole_message(store: ElasticsearchStore) -> None:
+def test_an_event_that_lucene_cannot_index_becomes_a_reject_with_its_whole_message(store: ElasticsearchStore) -> None:
     immense = message("clicks", "x" * 40_000)
     before_1970 = outcome("clicks", immense, "b").events["event_time"].dt.offset_by("-80y")
     given = outcome("clicks", "a", immense, "b")
@@ -231,7 +231,7 @@ def test_an_event_that_lucene_cannot_hold_becomes_a_reject_with_its_whole_messag
     assert store.ledger()[0].counts.balanced
 
 
-def test_long_text_that_is_no_id_is_stored_whole(store: ElasticsearchStore) -> None:
+def test_long_text_other_than_an_id_is_stored_whole(store: ElasticsearchStore) -> None:
     website = "https://a.com/" + "é" * 100_000
     assert store.commit(outcome("impressions", message("impressions", "a", website=website))).stored == 1
     assert [frame["website"].to_list() for frame in store.scan("impressions", ["website"], EVERYTHING)] == [[website]]
@@ -254,7 +254,7 @@ def crash_before_the_ledger(store: ElasticsearchStore, given: Outcome, monkeypat
             store.commit(given)
 
 
-def test_a_crash_between_events_and_ledger_is_a_replay_and_not_a_duplicate(
+def test_after_a_crash_between_events_and_ledger_events_are_redelivered_not_duplicates(
     place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.commit(outcome("clicks", "old"))
@@ -271,7 +271,7 @@ def test_a_crash_between_events_and_ledger_is_a_replay_and_not_a_duplicate(
         assert sum(frame.height for frame in restarted.scan("clicks", ["user_id"], EVERYTHING)) == 3
 
 
-def test_a_replay_with_other_batches_counts_the_same(
+def test_redelivery_in_other_batches_counts_the_same(
     store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users = ["a", "b", "a", "c", "b", "d"]
@@ -289,7 +289,7 @@ def test_a_worker_that_lost_its_partition_is_fenced_off(place: Place, monkeypatc
         assert other.commit(first) == Counts(read=2, stored=1, rejected=1)
         before = everything(other)
 
-        # The paused one had read the ledger before, and resumes where it was
+        # The paused worker read the ledger before that, and resumes from there
         monkeypatch.setattr(paused._ledger, "at_start_of", lambda span: state)
         with pytest.raises(LedgerMoved):
             paused.commit(first)
@@ -305,7 +305,7 @@ def test_a_worker_that_lost_its_partition_is_fenced_off(place: Place, monkeypatc
 
 @pytest.mark.parametrize("lost", ["/{p}advertisex_ledger", "/{p}advertisex_ledger/_doc/clicks_conversions%2F0"])
 @pytest.mark.parametrize("seen", ["written", "read at the start"])
-def test_a_ledger_row_that_is_lost_during_a_run_ends_it_and_nothing_is_counted_over_it(
+def test_a_ledger_row_that_is_lost_during_a_run_ends_it_and_is_not_recreated(
     place: Place, lost: str, seen: str
 ) -> None:
     with opened(place) as store:
@@ -319,13 +319,13 @@ def test_a_ledger_row_that_is_lost_during_a_run_ends_it_and_nothing_is_counted_o
             ask(place, "DELETE", lost)
             assert_nothing_is_written(store)
 
-    with opened(place) as anew:  # all is read again, from where the log begins
-        assert anew.commit(outcome("clicks", "a", "b")) == Counts(read=2, stored=2, redelivered=2)
+    with opened(place) as reopened:  # everything is read again, from the start of the log
+        assert reopened.commit(outcome("clicks", "a", "b")) == Counts(read=2, stored=2, redelivered=2)
 
 
 def assert_nothing_is_written(store: ElasticsearchStore) -> None:
-    for start in (2, 0):  # what is under way, and what a reader brings that asks the ledger again
-        with pytest.raises(StoreError, match="the ledger's row is gone") as caught:
+    for start in (2, 0):  # the current batch, and what a reader returns after reading the ledger again
+        with pytest.raises(StoreError, match="the ledger row of this partition is gone") as caught:
             store.commit(outcome("clicks", "c", start=start))
         assert not isinstance(caught.value, LedgerMoved)
         assert "restore that index" in caught.value.hint
@@ -333,7 +333,7 @@ def assert_nothing_is_written(store: ElasticsearchStore) -> None:
     assert store.extent("clicks", EVERYTHING).events == 2
 
 
-def test_a_ledger_row_that_is_lost_during_a_commit_is_not_written_anew(
+def test_a_ledger_row_that_is_lost_during_a_commit_is_not_recreated(
     place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.commit(outcome("clicks", "a"))
@@ -347,7 +347,7 @@ def test_a_ledger_row_that_is_lost_during_a_commit_is_not_written_anew(
     with pytest.raises(LedgerMoved):
         store.commit(outcome("clicks", "b", start=1))
     monkeypatch.setattr(store._ledger, "advance", advance)
-    with pytest.raises(StoreError, match="the ledger's row is gone"):
+    with pytest.raises(StoreError, match="the ledger row of this partition is gone"):
         store.commit(outcome("clicks", "a"))
     assert store.ledger() == []
 
@@ -369,10 +369,10 @@ def test_an_event_that_was_erased_after_its_conflict_is_written(
     assert store.commit(outcome("clicks", "a", start=1)) == Counts(read=1, stored=1)
 
 
-# -- more than a page --------------------------------------------------------------------------------------------
+# -- paging ------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_more_than_elasticsearch_gives_at_once_is_read_whole(store: ElasticsearchStore) -> None:
+def test_results_larger_than_a_page_are_read_whole(store: ElasticsearchStore) -> None:
     users = [f"u{number:05}" for number in range(24_000)]
     store.commit(outcome("clicks", *users))
     store.commit(outcome("impressions", *[b"x"] * 24_000))
@@ -387,7 +387,7 @@ def test_what_is_more_than_elasticsearch_gives_at_once_is_read_whole(store: Elas
     assert store.reject_counts(ALL).drop("hour").rows() == [("impressions", "rejected", "undecodable", 24_000)]
 
 
-def test_a_scan_that_is_left_early_leaves_nothing_open(place: Place, store: ElasticsearchStore) -> None:
+def test_a_scan_that_is_closed_early_leaves_nothing_open(place: Place, store: ElasticsearchStore) -> None:
     store.commit(outcome("clicks", *(f"u{number:05}" for number in range(5_000))))
     scan = store.scan("clicks", ["user_id"], EVERYTHING)
     next(scan)
@@ -397,10 +397,10 @@ def test_a_scan_that_is_left_early_leaves_nothing_open(place: Place, store: Elas
     assert stats["_all"]["total"]["search"]["open_contexts"] == 0
 
 
-# -- who we are --------------------------------------------------------------------------------------------------
+# -- login -------------------------------------------------------------------------------------------------------
 
 
-def test_a_secured_cluster_takes_the_right_password_only() -> None:
+def test_a_secured_cluster_accepts_only_the_right_password() -> None:
     with LocalElasticsearch(security=True) as secured:
         with open_store(secured.url, read_only=False) as store:
             assert store.commit(outcome("clicks", "a")).stored == 1
@@ -430,7 +430,7 @@ COMMITS = st.lists(st.tuples(st.sampled_from(list(FEEDS)), st.lists(MESSAGES, ma
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(commits=COMMITS)
-def test_the_same_outcomes_are_the_same_in_duckdb(
+def test_the_same_outcomes_give_the_same_contents_in_duckdb(
     places: NewPlace, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commits: Any
 ) -> None:
     with (
@@ -460,7 +460,7 @@ def test_the_same_outcomes_are_the_same_in_duckdb(
 # -- bodies ------------------------------------------------------------------------------------------------------
 
 
-def test_bodies_are_bounded_and_hold_each_row_once() -> None:
+def test_bodies_are_bounded_and_contain_each_row_once() -> None:
     frame = pl.DataFrame({"event_id": [bytes([i % 256]) * 16 for i in range(900)], "text": ["é\n" * 15_000] * 900})
 
     seen = 0

@@ -1,4 +1,4 @@
-"""How the Elasticsearch store takes answers that a healthy cluster seldom gives, from a server that gives them."""
+"""The Elasticsearch store against a fake server that gives the responses which a healthy cluster seldom gives."""
 
 import base64
 import json
@@ -24,13 +24,13 @@ from advertisex.stores.open import open_store
 SECRET = "s3cret/p@ss"
 ENCODED = "s3cret%2Fp%40ss"
 
-#: Status and body; None cuts the connection.
+#: Status and body; None closes the connection.
 Reply = tuple[int, Any] | None
 
 
 @dataclass
 class Cluster:
-    """Answers bulk requests with what it was told to, and then as if every item were written."""
+    """Answers bulk requests with the prepared replies, and after these as if every item were written."""
 
     port: int = 0
     bulk: list[Callable[[list[str]], Reply]] = field(default_factory=list)
@@ -120,7 +120,7 @@ def cluster() -> Iterator[Cluster]:
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
-        def handle_error(self, *_: object) -> None: ...  # connections that we cut
+        def handle_error(self, *_: object) -> None: ...  # connections that we close
 
     with Server(("127.0.0.1", 0), Handler) as server:
         made.port = server.server_address[1]
@@ -136,7 +136,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elasticsearch_patience, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(elasticsearch_client, "PATIENCE", 0.3)
+    monkeypatch.setattr(elasticsearch_client, "RETRY_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -148,11 +148,11 @@ def store(cluster: Cluster) -> Iterator[ElasticsearchStore]:
 BUSY: list[Reply] = [(429, {}), (502, b"<html>"), (503, {}), (504, b""), None]
 
 
-# -- again -------------------------------------------------------------------------------------------------------
+# -- retries -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reply", BUSY, ids=str)
-def test_a_busy_or_lost_cluster_is_asked_again_until_it_takes_the_events(
+def test_requests_to_a_busy_or_lost_cluster_are_retried_until_it_accepts_the_events(
     cluster: Cluster, store: ElasticsearchStore, reply: Reply
 ) -> None:
     cluster.bulk = [lambda ids: reply] * 4
@@ -162,7 +162,7 @@ def test_a_busy_or_lost_cluster_is_asked_again_until_it_takes_the_events(
     assert cluster.ledger["next_offset"] == 2
 
 
-def test_only_the_items_that_were_put_off_are_sent_again(cluster: Cluster, store: ElasticsearchStore) -> None:
+def test_only_items_that_failed_temporarily_are_sent_again(cluster: Cluster, store: ElasticsearchStore) -> None:
     sent: list[int] = []
 
     def first(ids: list[str]) -> Reply:
@@ -208,7 +208,7 @@ def test_a_commit_that_waits_can_be_interrupted(cluster: Cluster, store: Elastic
     assert cluster.ledger is None
 
 
-def test_a_request_that_is_never_answered_is_given_up_after_an_interrupt(
+def test_a_request_without_a_response_is_abandoned_after_an_interrupt(
     cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("advertisex.stores.interruptible.GRACE", 0.2)
@@ -227,7 +227,7 @@ def test_a_request_that_is_never_answered_is_given_up_after_an_interrupt(
     end.set()
 
 
-def test_a_commit_that_gets_on_is_not_ended_by_an_interrupt(cluster: Cluster, store: ElasticsearchStore) -> None:
+def test_a_commit_that_makes_progress_is_not_ended_by_an_interrupt(cluster: Cluster, store: ElasticsearchStore) -> None:
     def interrupted(ids: list[str]) -> Reply:
         store.interrupt()
         return written(ids)
@@ -238,17 +238,21 @@ def test_a_commit_that_gets_on_is_not_ended_by_an_interrupt(cluster: Cluster, st
     assert cluster.ledger is not None
 
 
-def test_a_cluster_that_is_away_for_long_is_still_tried_often(
+def test_a_cluster_that_is_away_for_long_is_still_retried_often(
     cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.02)
-    cluster.bulk = [lambda ids: None, lambda ids: (503, {}), lambda ids: items(503)] * 20  # doubled: years
+    cluster.bulk = [
+        lambda ids: None,
+        lambda ids: (503, {}),
+        lambda ids: items(503),
+    ] * 20  # doubled pauses: years
 
     assert store.commit(outcome("clicks", "a")).stored == 1
 
 
 @pytest.mark.parametrize("busy", [(429, {}), items(429)])
-def test_a_cluster_that_is_busy_is_given_more_time_than_one_that_is_away(
+def test_pauses_are_longer_for_a_busy_cluster_than_for_one_that_is_away(
     cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, busy: Reply
 ) -> None:
     monkeypatch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 600.0)
@@ -258,9 +262,7 @@ def test_a_cluster_that_is_busy_is_given_more_time_than_one_that_is_away(
     assert store.commit(outcome("clicks", "a")).stored == 1
 
 
-def test_a_ledger_that_was_written_although_its_answer_was_lost_is_written_once(
-    cluster: Cluster, store: ElasticsearchStore
-) -> None:
+def test_a_ledger_row_whose_response_was_lost_is_written_once(cluster: Cluster, store: ElasticsearchStore) -> None:
     cluster.puts = [None, (409, {"error": {"type": "version_conflict_engine_exception"}})]
 
     assert store.commit(outcome("clicks", "a")) == Counts(read=1, stored=1)
@@ -268,14 +270,14 @@ def test_a_ledger_that_was_written_although_its_answer_was_lost_is_written_once(
     assert cluster.ledger["stored"] == 1
 
 
-def test_a_ledger_that_another_has_written_is_not_ours(cluster: Cluster, store: ElasticsearchStore) -> None:
+def test_a_ledger_row_written_by_another_worker_is_a_conflict(cluster: Cluster, store: ElasticsearchStore) -> None:
     cluster.puts = [(409, {"error": {"type": "version_conflict_engine_exception"}})]
 
     with pytest.raises(LedgerMoved):
         store.commit(outcome("clicks", "a"))
 
 
-# -- every item --------------------------------------------------------------------------------------------------
+# -- results of items --------------------------------------------------------------------------------------------
 
 
 def test_one_bad_item_in_a_thousand_is_one_reject(cluster: Cluster, store: ElasticsearchStore) -> None:
@@ -285,7 +287,7 @@ def test_one_bad_item_in_a_thousand_is_one_reject(cluster: Cluster, store: Elast
     assert cluster.written["advertisex_rejects"] == ["clicks_conversions-0-613"]
 
 
-def test_a_reject_says_why_although_elasticsearch_quotes_a_long_value_first(
+def test_a_reject_has_the_cause_although_elasticsearch_quotes_a_long_value_first(
     cluster: Cluster, store: ElasticsearchStore
 ) -> None:
     cause = {"type": "illegal_argument_exception", "reason": "longer than the max length 32766"}
@@ -314,7 +316,7 @@ def test_a_reject_says_why_although_elasticsearch_quotes_a_long_value_first(
         (500, "illegal_state_exception"),
     ],
 )
-def test_what_is_not_the_documents_fault_stops_and_rejects_nothing(
+def test_an_error_that_is_not_the_documents_fault_stops_the_commit_and_rejects_nothing(
     cluster: Cluster, store: ElasticsearchStore, status: int, type_: str
 ) -> None:
     cluster.bulk = [lambda ids: items(201, status, type_=type_)]
@@ -326,7 +328,7 @@ def test_what_is_not_the_documents_fault_stops_and_rejects_nothing(
 
 
 @pytest.mark.parametrize("reply", [(200, b"<html>hello</html>"), (200, {"errors": True, "items": []}), (200, {})])
-def test_an_answer_that_is_not_elasticsearchs_is_not_believed(
+def test_a_response_that_is_not_from_elasticsearch_is_an_error(
     cluster: Cluster, store: ElasticsearchStore, reply: Reply
 ) -> None:
     cluster.bulk = [lambda ids: reply]
@@ -335,11 +337,11 @@ def test_an_answer_that_is_not_elasticsearchs_is_not_believed(
     assert cluster.ledger is None
 
 
-# -- who we are --------------------------------------------------------------------------------------------------
+# -- login -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_cluster_that_refuses_us_is_an_error_at_once_with_the_mend(cluster: Cluster, status: int) -> None:
+def test_a_rejected_login_is_an_error_at_once_with_a_hint(cluster: Cluster, status: int) -> None:
     cluster.everything = (status, {"error": {"type": "security_exception", "reason": "no"}})
 
     with pytest.raises(StoreError, match=str(status)) as caught:
@@ -348,7 +350,7 @@ def test_a_cluster_that_refuses_us_is_an_error_at_once_with_the_mend(cluster: Cl
     assert len(cluster.seen) == 1
 
 
-def test_a_password_that_is_refused_during_a_commit_stops_it(cluster: Cluster, store: ElasticsearchStore) -> None:
+def test_a_password_that_is_rejected_during_a_commit_stops_it(cluster: Cluster, store: ElasticsearchStore) -> None:
     cluster.bulk = [lambda ids: (401, {})]
     with pytest.raises(StoreError, match="401"):
         store.commit(outcome("clicks", "a"))
@@ -375,7 +377,7 @@ def test_user_and_password_and_api_key_are_sent(cluster: Cluster) -> None:
     ],
 )
 @pytest.mark.parametrize("password", [ENCODED, SECRET])
-def test_no_error_tells_the_password(url: str, password: str) -> None:
+def test_no_error_reveals_the_password(url: str, password: str) -> None:
     settings = ElasticsearchSettings(api_key=SecretStr("a2V5"))
     with pytest.raises((StoreError, ConfigurationError)) as caught:
         open_store(url.format(password), read_only=False, elasticsearch=settings)
@@ -390,8 +392,8 @@ def test_no_error_tells_the_password(url: str, password: str) -> None:
 
 
 @pytest.mark.parametrize("port", ["99999", "65536", "0", "-1", "x"])
-def test_a_port_that_cannot_be_is_a_wrong_configuration(port: str) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+def test_an_invalid_port_is_a_configuration_error(port: str) -> None:
+    with pytest.raises(ConfigurationError, match="invalid URL of the Elasticsearch store"):
         address_of(f"elasticsearch://127.0.0.1:{port}")
 
 
@@ -403,40 +405,38 @@ def test_an_address_shows_no_password() -> None:
     assert "s3cret" not in repr(address)
 
 
-def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_ca_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ca_file"):
         ElasticsearchStore("elasticsearch+https://h", settings=ElasticsearchSettings(ca_file=tmp_path / "ca.pem"))
 
 
 def test_tls_to_a_server_without_it_is_an_error_at_once(cluster: Cluster) -> None:
-    with pytest.raises(StoreError, match="no secure connection") as caught:
+    with pytest.raises(StoreError, match="TLS connection failed") as caught:
         ElasticsearchStore(cluster.url.replace("://", "+https://"))
-    assert "write elasticsearch://" in caught.value.hint
+    assert "use elasticsearch://" in caught.value.hint
 
 
-def test_a_cluster_that_is_not_there_is_not_waited_for_when_asked() -> None:
+def test_opening_for_queries_does_not_wait_for_an_unreachable_cluster() -> None:
     with pytest.raises(StoreError, match="connection refused") as caught:
         ElasticsearchStore("elasticsearch://127.0.0.1:1", read_only=True)
     assert caught.value.hint
 
 
-def test_messages_stay_whole_when_the_cluster_refuses_the_only_event(
-    cluster: Cluster, store: ElasticsearchStore
-) -> None:
+def test_an_outcome_whose_only_event_is_rejected_is_committed(cluster: Cluster, store: ElasticsearchStore) -> None:
     cluster.bulk = [lambda ids: items(400)]
     assert store.commit(outcome("clicks", message("clicks", "a"))) == Counts(read=1, rejected=1)
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_path_that_leads_nowhere_is_named_with_the_mend(cluster: Cluster, read_only: bool) -> None:
+def test_an_unknown_path_is_named_with_a_hint(cluster: Cluster, read_only: bool) -> None:
     cluster.everything = (400, {"error": "no handler found for uri"})
     with pytest.raises(StoreError, match="400") as caught:
         ElasticsearchStore(f"{cluster.url}/foo", read_only=read_only)
-    assert "leave it out of the URL" in caught.value.hint
-    assert len(cluster.seen) == 1  # nothing goes on as if it were done
+    assert "remove /foo from the URL" in caught.value.hint
+    assert len(cluster.seen) == 1  # it stops at the first error
 
 
-def test_an_index_that_was_deleted_under_a_commit_is_named_with_the_mend(
+def test_an_index_that_is_deleted_during_a_commit_is_named_with_a_hint(
     cluster: Cluster, store: ElasticsearchStore
 ) -> None:
     gone = {"type": "index_not_found_exception", "reason": "no such index [clicks_conversions_index-2026-01]"}

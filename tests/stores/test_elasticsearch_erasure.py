@@ -1,4 +1,4 @@
-"""Erasing from Elasticsearch while others write, and where it breaks off: at every request that it makes."""
+"""Erasure from Elasticsearch: during commits of other workers, and interrupted at each of its requests."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def opened(place: Place) -> ElasticsearchStore:
 
 
 def users(store: ElasticsearchStore) -> list[str]:
-    """Whose events and rejects are there, wherever the ledger stands."""
+    """Users of all stored events and rejects, also those beyond the ledger."""
     events = [user for f in FEEDS for frame in store.scan(f, ["user_id"], Range()) for user in frame["user_id"]]
     return sorted(events + [json.loads(payload)["user_id"] for payload in store.rejects(RejectQuery())["payload"]])
 
@@ -54,7 +54,7 @@ def check(store: ElasticsearchStore) -> None:
 
 
 @pytest.mark.parametrize("committed", [0, 2], ids=["first commit", "later commit"])
-def test_a_commit_that_is_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
+def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
     place: Place, log: SqliteLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, committed: int
 ) -> None:
     with opened(place) as worker, opened(place) as other, SqliteLog(tmp_path / "other.db") as elsewhere:
@@ -63,15 +63,15 @@ def test_a_commit_that_is_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothi
         process_log(log, worker, Processing(FEEDS), Event())
         log.append("clicks_conversions", [message("clicks", "u8"), message("clicks", USER)])
         log.append("clicks_conversions", [message("clicks", USER, timestamp="never"), message("clicks", "u9")])
-        # its documents are written, and then, before it comes to the ledger, the user is erased, and they come anew
+        # its documents are written; then, before it writes the ledger, the user is erased and they are written again
         write = ElasticsearchStore._write_rejects
         waiting = iter([True])
 
         def write_and_wait(store: ElasticsearchStore, outcome: Outcome, *rest: Any) -> None:
             write(store, outcome, *rest)
             if next(waiting, False):
-                erase(USER, elsewhere, other, FEEDS)  # of the store alone, as where the log is Kafka
-                list(worker._pool.run(worker._event_jobs(outcome, datetime(2026, 1, 1))))  # one that was still going
+                erase(USER, elsewhere, other, FEEDS)  # from the store only, as with Kafka
+                list(worker._pool.run(worker._event_jobs(outcome, datetime(2026, 1, 1))))  # was still running
 
         monkeypatch.setattr(ElasticsearchStore, "_write_rejects", write_and_wait)
         total = process_log(log, worker, Processing(FEEDS), Event())
@@ -81,7 +81,7 @@ def test_a_commit_that_is_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothi
         check(worker)
 
 
-def test_a_commit_that_an_erasure_overtakes_is_told_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_overtaken_by_an_erasure_names_it_in_its_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(place) as worker, opened(place) as other:
         write = ElasticsearchStore._write_rejects
 
@@ -90,11 +90,11 @@ def test_a_commit_that_an_erasure_overtakes_is_told_so(place: Place, monkeypatch
             other.suppress("a", b"{}")
 
         monkeypatch.setattr(ElasticsearchStore, "_write_rejects", write_and_wait)
-        with pytest.raises(LedgerMoved, match="a user was erased since"):
+        with pytest.raises(LedgerMoved, match="a user was erased in the meantime"):
             worker.commit(outcome("clicks", "u8"))
 
 
-def test_an_erasure_that_breaks_off_at_any_request_is_completed_by_the_next(
+def test_an_erasure_that_fails_at_any_request_is_completed_by_the_next(
     place: Place, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = Connection.request
@@ -138,7 +138,7 @@ def test_an_erasure_that_breaks_off_at_any_request_is_completed_by_the_next(
         )  # fmt: skip
 
 
-def test_a_store_whose_notes_are_lost_takes_nothing_more(place: Place) -> None:
+def test_a_store_whose_notes_are_lost_rejects_commits(place: Place) -> None:
     with opened(place) as store:
         store.commit(outcome("clicks", "u8"))
         store.suppress("a", b"{}")
@@ -146,5 +146,5 @@ def test_a_store_whose_notes_are_lost_takes_nothing_more(place: Place) -> None:
         ask.request("DELETE", f"/{place.elasticsearch.prefix}advertisex_notes/_doc/erasures%2Fa")
         ask.close()
 
-        with pytest.raises(StoreError, match=r"1 users were erased, but there are notes of only 0.*snapshot"):
+        with pytest.raises(StoreError, match=r"1 users were erased, but only 0 have a note.*snapshot"):
             store.commit(outcome("clicks", "u9", start=1))

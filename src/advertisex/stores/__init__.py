@@ -1,1 +1,1 @@
-"""Event stores: the contract, and the adapters that keep it."""
+"""Event stores: the contract, and one adapter per backend."""

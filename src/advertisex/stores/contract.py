@@ -1,4 +1,4 @@
-"""What an event store promises. Every store passes `tests/contracts/test_stores.py`."""
+"""The contract of event stores. Every store passes `tests/contracts/test_stores.py`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ import polars as pl
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.findings import Finding
 
-#: The kind of the notes that say which users were erased; they are never removed.
+#: Kind of the notes that record erased users; they are never removed.
 ERASURES = "erasures"
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Which events: by their times, and by when they were stored. All UTC without a zone; None is unbounded.
+    """Which events to read. All times are naive UTC; None means unbounded.
 
     Attributes:
-        since: event times from then on.
-        until: event times before then.
-        as_of: processed by then (inclusive): the store as it was at that time.
-        ingested_since: appended to the log from then on.
-        ingested_until: appended before then.
+        since: earliest event time (inclusive).
+        until: latest event time (exclusive).
+        as_of: latest `processed_at` (inclusive): the store as it was at that time.
+        ingested_since: earliest `ingested_at` (inclusive).
+        ingested_until: latest `ingested_at` (exclusive).
     """
 
     since: datetime | None = None
@@ -36,7 +36,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How many events there are, and their first and last event time (None where there is none)."""
+    """Number of events, and their first and last event time (None without events)."""
 
     events: int = 0
     first: datetime | None = None
@@ -45,18 +45,18 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class RejectQuery:
-    """Which rejected and filtered messages are asked for; None means any.
+    """Which rejected and filtered messages to read; None means any. All times are naive UTC.
 
     Attributes:
-        reason: a reason code.
-        feed: a feed's name.
-        since: ingested from then on, UTC without a zone.
-        until: ingested before then.
-        as_of: processed by then (inclusive).
-        limit: at most so many rows; the oldest positions come first.
+        reason: reason code.
+        feed: name of the feed.
+        since: earliest `ingested_at` (inclusive).
+        until: latest `ingested_at` (exclusive).
+        as_of: latest `processed_at` (inclusive).
+        limit: maximum number of rows; the oldest positions come first.
         kind: `rejected` or `filtered`.
-        positions: only those of these messages.
-        replayed: only those that were, or were not, replayed.
+        positions: only messages at these positions.
+        replayed: only messages that have (True) or have not (False) been replayed.
     """
 
     reason: str | None = None
@@ -72,14 +72,14 @@ class RejectQuery:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What an erasure takes away.
+    """What an erasure removes.
 
     Attributes:
-        erasure: its id: what it has counted, it does not count again.
-        users: the ids, as they are stored, whose events go.
-        rejects: topic, partition, offset, feed and kind of the rejects that go.
-        bounds: where each partition stood when the erasure began: what is stored from there on was never counted, but
-            left by a commit that was broken off.
+        erasure: id of the erasure; a repeated attempt counts nothing twice.
+        users: ids of the users, as stored, whose events are removed.
+        rejects: topic, partition, offset, feed and kind of the rejects to remove.
+        bounds: next offset of each partition when the erasure started. Anything stored at or after it was left by an
+            interrupted commit and never counted.
     """
 
     erasure: str
@@ -88,173 +88,173 @@ class Removal:
     bounds: Mapping[Partition, int]
 
 
-#: How many rows of a feed and kind an erasure has removed; the kind is `event`, `filtered` or `rejected`.
+#: Number of rows that an erasure removed, by feed and kind; the kind is `event`, `filtered` or `rejected`.
 REMOVED_COLUMNS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "count": pl.Int64()}
-#: What the ledger counts each kind as, until it is erased.
+#: The ledger count that each kind is part of until it is erased.
 COUNTED_AS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
 
 
 class EventStore(Protocol):
     """Stored events, rejects and the ledger.
 
-    The ledger row is the checkpoint: `commit` writes it last (or together with the rest), so a crash at any moment
-    leaves a store from which `positions` resumes, with nothing lost and nothing counted twice.
+    The ledger row is the checkpoint: `commit` writes it last (or in the same transaction), so after a crash at any
+    point `positions` resumes with nothing lost and nothing counted twice.
 
-    Reading is safe from any thread, also while another commits: what it sees is committed.
+    Reads are safe from any thread, also during a commit, and see committed data.
     """
 
     def positions(self) -> dict[Partition, int]:
-        """For every partition in the ledger, the offset at which processing goes on."""
+        """The next offset to process, for every partition in the ledger."""
         ...
 
     def commit(self, outcome: Outcome) -> Counts:
         """Store the events that are not stored yet, all rejects, and the ledger row that accounts for both.
 
         Returns:
-            What this outcome added to the ledger.
+            The counts that this outcome added to the ledger.
 
         Raises:
-            LedgerMoved: the ledger does not stand at the span's start, or a user was erased since the outcome was made;
+            LedgerMoved: the ledger is not at the span's start, or a user was erased after the outcome was created;
                 nothing was written.
-            StoreError: the span is of another log than the ledger; nothing was written.
-            StoreError: the partition's ledger row is gone, which this store has read or written; nothing was written.
-            StoreError: the store cannot be written; nothing was written, or the same commit can be repeated.
+            StoreError: the span belongs to a different log than the ledger; nothing was written.
+            StoreError: the partition's ledger row is gone since this store last read or wrote it; nothing was written.
+            StoreError: the write failed; either nothing was written, or the same commit can be retried.
         """
         ...
 
     def ledger(self) -> list[LedgerRow]:
-        """One row for each partition, ordered by topic and partition.
+        """One row per partition, ordered by topic and partition.
 
-        A row names the log of the spans that were committed; if they named none, the first that does is taken.
+        A row carries the identity of the log that its spans come from: the first non-empty one that was committed.
         """
         ...
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
-        """Rejects with `STORED_REJECT_COLUMNS`, ordered by topic, partition, offset: all of `scan_rejects` as one."""
+        """All of `scan_rejects` as one frame: `STORED_REJECT_COLUMNS`, ordered by topic, partition, offset."""
         ...
 
     def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
         """Rejects as frames of bounded size, in the order and with the columns of `rejects`.
 
-        They are as they were when the first was asked for, whatever is committed or marked meanwhile.
+        The frames are a snapshot taken when the first is requested; later commits and marks do not affect it.
         """
         ...
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
-        """Note on rejects where their replays are in the log, over what was noted before; durable when this returns.
+        """Record on rejects the position of their replay, overwriting earlier ones; durable when this returns.
 
-        A position that is no reject is passed over.
+        Positions without a reject are ignored.
 
         Raises:
-            StoreError: the store cannot be written; some of the rejects may be marked.
+            StoreError: the write failed; some of the rejects may be marked.
         """
         ...
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
-        """Rejects counted by feed, kind, reason and the hour of their ingestion.
+        """Count rejects by feed, kind, reason and hour of ingestion.
 
         Returns:
-            feed, kind, reason, hour (Datetime µs, its beginning), count (i64), ordered by these; `limit` is not
-            applied.
+            feed, kind, reason, hour (Datetime µs, start of the hour), count (i64), ordered by these; `limit` is
+            ignored.
         """
         ...
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
-        """The history of the ledger: what each commit added to it, in the order of topic, partition and offset.
+        """The ledger history: what each commit added to the ledger, ordered by topic, partition and offset.
 
         Args:
-            since: only commits that were made from then on.
+            since: only commits at or after this time.
 
         Returns:
-            `COMMIT_COLUMNS`. The sums over a partition's whole history are its ledger row.
+            `COMMIT_COLUMNS`. The sums over a partition's whole history equal its ledger row.
         """
         ...
 
     def settled(self) -> datetime | None:
-        """When the last commit was made; None before the first.
+        """Time of the last commit; None before the first.
 
-        Asked as of then (`Range.as_of`), the store gives the same for ever: what comes later bears a later time. Only
-        where several processes are storing just now, a batch of another one that was begun before may still come.
+        A query as of this time (`Range.as_of`) always returns the same result, because later commits have later
+        times. Exception: with several writing processes, another one may still commit a batch that it started before.
         """
         ...
 
     def extent(self, feed: str, within: Range) -> Extent:
-        """How many events of a feed lie within, and from when to when."""
+        """Number of events of a feed within a range, and their first and last event time."""
         ...
 
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
         """Stored events of a feed as frames of bounded size, in no particular order.
 
         Args:
-            feed: its name.
+            feed: name of the feed.
             columns: any of the feed's columns, `EVENT_COLUMNS`, processed_at, topic, partition.
-            within: which events.
+            within: which events to read.
         """
         ...
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
-        """Clicks and conversions of each user: user_id, clicks (i64), conversions (i64), ordered by user_id.
+        """Clicks and conversions per user: user_id, clicks (i64), conversions (i64), ordered by user_id.
 
         Args:
-            within: which events.
-            campaign: one campaign's rows, or None for all.
+            within: which events to count.
+            campaign: only this campaign; None for all.
         """
         ...
 
     def notes(self, kind: str) -> dict[str, bytes]:
-        """The notes of a kind, by key: small documents about the events, such as how alerts stand."""
+        """The notes of a kind, by key. Notes are small documents about the events, such as alert states."""
         ...
 
     def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
-        """Write notes of a kind over those of the same keys; None removes one. They are durable when this returns.
+        """Write notes of a kind, replacing those with the same keys; None deletes one. Durable when this returns.
 
         Raises:
-            StoreError: the store cannot be written; some of the notes may be.
+            StoreError: the write failed; some of the notes may be written.
         """
         ...
 
     def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
-        """Write a note of the kind `ERASURES`. From then on, no outcome is committed that was made without it.
+        """Write a note of the kind `ERASURES`. From then on, an outcome that was created without it is rejected.
 
         Returns:
-            Where each partition then stands.
+            The next offset of each partition at that point.
 
         Raises:
-            StoreError: the store cannot be written; the same can be repeated.
+            StoreError: the write failed; the call can be retried.
         """
         ...
 
     def remove(self, removal: Removal) -> pl.DataFrame:
-        """Remove events and rejects, and count them as erased; repeating it after a crash completes it.
+        """Remove events and rejects, and count them as erased; calling it again after a crash completes it.
 
-        Nobody else may use a store in a file meanwhile: it is written anew, so that the bytes are gone from it.
+        No other process may use a store in a file meanwhile: the file is rewritten to drop the deleted bytes.
 
         Returns:
-            `REMOVED_COLUMNS`: what was there and is removed, also before it broke off once, by feed and kind.
+            `REMOVED_COLUMNS`: what this erasure removed, including earlier attempts, by feed and kind.
 
         Raises:
-            StoreError: the store cannot be written; the same can be repeated.
+            StoreError: the write failed; the call can be retried.
         """
         ...
 
     @property
     def retries(self) -> int:
-        """How often a request to its server was tried again since it was opened."""
+        """Number of requests to the server that were retried since the store was opened."""
         ...
 
     def inspect(self) -> list[Finding]:
-        """What an engineer wants to know of the store: whether it answers, its version, what is wrong."""
+        """Check the store: whether it responds, its version, and any problems."""
         ...
 
     def interrupt(self) -> None:
-        """Let a commit that waits for its server give up with StoreError; one that gets on goes on.
+        """Make a commit that is waiting for its server fail with StoreError; one that makes progress continues.
 
-        Safe from any thread and from a signal handler. Without it, a commit waits for as long as the server is away.
+        Safe from any thread and from a signal handler. Without it, a commit waits indefinitely for a server.
         """
         ...
 
     def close(self) -> None:
-        """Release the store; calling it twice is harmless."""
+        """Release the store; safe to call twice."""
         ...
 
     def __enter__(self) -> Self: ...

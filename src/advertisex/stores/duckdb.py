@@ -1,4 +1,4 @@
-"""The embedded event store: one DuckDB file, one transaction for each commit."""
+"""The embedded event store: one DuckDB file, one transaction per commit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,16 +16,16 @@ from advertisex.findings import Finding
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.duckdb_commit import COUNTS, write
 from advertisex.stores.duckdb_conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
-from advertisex.stores.duckdb_erasure import copy_without_what_was_deleted, delete, replace
+from advertisex.stores.duckdb_erasure import copy_live_rows, delete, replace
 from advertisex.stores.duckdb_errors import explanation
 from advertisex.stores.duckdb_inspect import inspect
 from advertisex.stores.duckdb_schema import statements
 from advertisex.stores.stamp import Clock, commit_time_after, utc_now
 
 _SCAN_ROWS = 1_000_000
-#: Rejects are read a few at a time: their messages may be large.
+#: Smaller than `_SCAN_ROWS`, because the payloads of rejects may be large.
 _SCAN_REJECTS = 2_048
-#: Another file than ours is refused, instead of fetching an extension that can read it.
+#: Never download an extension to read a file that is not a DuckDB database.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -33,19 +33,19 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 
 class DuckdbStore:
-    """An event store in one DuckDB file; see `EventStore` for what it promises.
+    """An event store in one DuckDB file; see `EventStore` for the contract.
 
     Args:
-        path: the file.
-        read_only: several readers may open a store at once, but none beside a writer. A store that is
-            opened for writing is made when it is absent.
-        memory: what DuckDB may use, for example "512MB"; beyond it, it spills to disk beside the file.
-        clock: tells the time that a commit is stored under.
+        path: the database file.
+        read_only: open for queries only. Several readers can open a store at once, but not alongside a writer. A
+            store that is opened for writing is created if it does not exist.
+        memory: DuckDB's memory limit, for example "512MB"; beyond it, DuckDB spills to disk next to the file.
+        clock: source of the commit time.
 
     Raises:
-        StoreMissing: read-only, and there is no such file.
-        StoreBusy: another process holds it.
-        StoreError: the file cannot be opened, or is no store.
+        StoreMissing: read-only, and the file does not exist.
+        StoreBusy: another process has the store open.
+        StoreError: the file could not be opened, or is not an event store.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB", clock: Clock = utc_now) -> None:
@@ -66,7 +66,7 @@ class DuckdbStore:
                     for statement in statements():
                         self._db.execute(statement)
             elif not self._db.execute("SELECT 1 FROM duckdb_tables()").fetchall():
-                self._db.close()  # its making was interrupted
+                self._db.close()  # an interrupt left it without tables
                 raise nothing
 
     def positions(self) -> dict[Partition, int]:
@@ -184,7 +184,7 @@ class DuckdbStore:
         with self._explained("cannot write to the event store"):
             with self._transaction():
                 removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
-            fresh = copy_without_what_was_deleted(self._db, self._path)
+            fresh = copy_live_rows(self._db, self._path)
             self._db.close()
             try:
                 replace(self._path, fresh)
@@ -194,7 +194,7 @@ class DuckdbStore:
 
     @property
     def retries(self) -> int:
-        """See `EventStore.retries`: there is no server."""
+        """See `EventStore.retries`; always 0, without a server."""
         return 0
 
     def inspect(self) -> list[Finding]:
@@ -203,7 +203,7 @@ class DuckdbStore:
             return inspect(self._db, self._path, self.ledger())
 
     def interrupt(self) -> None:
-        """See `EventStore.interrupt`: there is no server to wait for."""
+        """See `EventStore.interrupt`; a no-op, without a server."""
 
     def close(self) -> None:
         """See `EventStore.close`."""
@@ -224,7 +224,7 @@ class DuckdbStore:
 
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
         with self._explained("cannot read the event store"):
-            # A connection of its own: others may read while a commit is under way in a thread
+            # A separate connection, so that reads can run while another thread commits
             with self._db.cursor() as connection:
                 frame: pl.DataFrame = connection.sql(query, params=values).pl()
             return frame
@@ -242,7 +242,7 @@ class DuckdbStore:
             yield
             db.commit()
         except BaseException:
-            with suppress(duckdb.Error):  # a failed commit has rolled back by itself
+            with suppress(duckdb.Error):  # a failed commit has already rolled back
                 db.rollback()
             raise
 

@@ -1,8 +1,8 @@
-"""A commit to the embedded store: what is written for an outcome, within one transaction of the caller.
+"""Commit an outcome to the embedded store, within the caller's transaction.
 
-A duplicate can only sit at the same event time, since the time is part of the identity. So only the stored
-events within the batch's own window of event time are looked through, and those at the very times of its
-stragglers: the cost of deduplication hardly grows with history.
+The event time is part of an event's identity, so duplicates have the same event time. Deduplication therefore
+searches only the stored events within the batch's own window of event time, and those at the exact times of its
+stragglers: its cost hardly grows with history.
 """
 
 from dataclasses import astuple
@@ -18,17 +18,17 @@ from advertisex.feeds import FEEDS
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.same_log import check_same_log
 
-#: The columns of the ledger's counts, in the order of `COUNT_NAMES`; this format still calls `redelivered` `replayed`.
+#: The columns of the ledger's counts, in the order of `COUNT_NAMES`; `redelivered` is stored as `replayed`.
 COUNTS = tuple("replayed" if name == "redelivered" else name for name in COUNT_NAMES)
-_DENSE_SHARE = 0.98
+_DENSE_FRACTION = 0.98
 
 
 def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime) -> Counts:
-    """Write an outcome under a time: events that are not stored yet, rejects, and the ledger. See `EventStore.commit`.
+    """Write new events, rejects and the ledger row of an outcome. See `EventStore.commit`.
 
     Raises:
-        LedgerMoved: the ledger does not stand at the span's start, or a user was erased since.
-        StoreError: the span is of another log than the ledger.
+        LedgerMoved: the ledger is not at the span's start, or a user was erased in the meantime.
+        StoreError: the span belongs to a different log than the ledger.
     """
     _advance(db, outcome)
     stored = _insert_events(db, outcome, commit_time)
@@ -47,11 +47,11 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
 
 
 def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
-    """Move the checkpoint from the span's start to its end, or refuse."""
+    """Move the checkpoint from the span's start to its end, or raise."""
     span = outcome.span
     known = db.execute("SELECT count(*) FROM notes WHERE kind = ?", (ERASURES,)).fetchone()
     if known and known[0] > outcome.erasures:
-        raise _moved(span, "a user was erased since")
+        raise _moved(span, "a user was erased in the meantime")
     row = db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
     if row is None:
         db.execute(
@@ -77,7 +77,7 @@ def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time:
     feed = FEEDS[outcome.feed]
     columns = ", ".join(f'b."{name}"' for name in feed.columns)
     low, high = (f"make_timestamp({micros})" for micros in _dense(events["event_time"]))
-    # A UUID is compared as one number; the batch holds its 16 bytes
+    # The batch has ids of 16 bytes; DuckDB compares a UUID as one number, which is faster
     db.register("batch", events.to_arrow())
     try:
         inserted = db.execute(
@@ -104,15 +104,15 @@ def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time
     if not outcome.rejects.height:
         return
     span = outcome.span
-    db.register("refused", outcome.rejects.to_arrow())
+    db.register("new_rejects", outcome.rejects.to_arrow())
     try:
         db.execute(
             'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
-            "NULL FROM refused",
+            "NULL FROM new_rejects",
             (span.topic, span.partition, outcome.feed, commit_time),
         )
     finally:
-        db.unregister("refused")
+        db.unregister("new_rejects")
 
 
 def _add_counts(db: duckdb.DuckDBPyConnection, outcome: Outcome, counts: Counts, commit_time: datetime) -> None:
@@ -133,20 +133,20 @@ def _add_counts(db: duckdb.DuckDBPyConnection, outcome: Outcome, counts: Counts,
 
 def _moved(span: Span, why: str) -> LedgerMoved:
     return LedgerMoved(
-        f"{why}; nothing of this batch was written",
+        f"{why}; this batch was not written",
         where=f"{span.topic}/{span.partition}/{span.start}",
-        hint="another run has processed it: run `advertisex process` again to go on from the ledger",
+        hint="another run has processed it: run `advertisex process` again to continue from the ledger",
     )
 
 
 def _dense(times: pl.Series) -> tuple[int, int]:
-    """The shortest window of event time (µs) that holds 98 % of the events.
+    """The shortest window of event time (µs) that contains 98 % of the events.
 
-    The others are stragglers: a window over them too would span all the history in between, so they are looked up
-    by their very times.
+    The others are stragglers. A window that included them would span all the history in between, so they are looked
+    up by their exact times.
     """
     micros = np.sort(times.dt.timestamp("us").to_numpy())
-    others = int(len(micros) * (1 - _DENSE_SHARE))
+    others = int(len(micros) * (1 - _DENSE_FRACTION))
     widths = micros[len(micros) - 1 - others :] - micros[: others + 1]
     start = int(widths.argmin())
     return int(micros[start]), int(micros[len(micros) - 1 - others + start])

@@ -1,4 +1,4 @@
-"""Which rows a question is about, as SQL: a WHERE clause and the values of its parameters."""
+"""Filters on stored rows as SQL: WHERE clauses and their parameter values."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from advertisex.stores.contract import Range, RejectQuery
 
 
 def event_conditions(within: Range) -> tuple[str, list[Any]]:
-    """For a table of events."""
+    """The filter on a table of events."""
     return _where(
         ("event_time >= ?", within.since),
         ("event_time < ?", within.until),
@@ -19,12 +19,12 @@ def event_conditions(within: Range) -> tuple[str, list[Any]]:
 
 
 def commit_conditions(since: datetime | None) -> tuple[str, list[Any]]:
-    """For the history of the ledger."""
+    """The filter on the ledger history."""
     return _where(("committed_at >= ?", since))
 
 
 def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
-    """For the table of rejects."""
+    """The filter on the table of rejects, without its `limit`."""
     where, values = _where(
         ("kind = ?", query.kind),
         ("reason = ?", query.reason),
@@ -44,7 +44,7 @@ def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
 
 
 def reject_statement(query: RejectQuery) -> tuple[str, list[Any]]:
-    """The statement that reads rejects in order, and the values of its parameters."""
+    """The statement that reads rejects in order of position, and its parameter values."""
     where, values = reject_conditions(query)
     columns = ", ".join(f'"{name}"' for name in STORED_REJECT_COLUMNS)
     limit = "" if query.limit is None else f"LIMIT {int(query.limit)}"
@@ -52,7 +52,7 @@ def reject_statement(query: RejectQuery) -> tuple[str, list[Any]]:
 
 
 def _where(*conditions: tuple[str, Any]) -> tuple[str, list[Any]]:
-    """A WHERE clause of the conditions that have a value, and the values."""
+    """A WHERE clause of the conditions whose value is not None, and these values."""
     given = [(condition, value) for condition, value in conditions if value is not None]
     clause = f"WHERE {' AND '.join(condition for condition, _ in given)}" if given else ""
     return clause, [value for _, value in given]

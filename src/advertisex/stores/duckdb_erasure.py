@@ -1,6 +1,6 @@
-"""Erasing users in the embedded store: in one transaction; then the file is written anew, without their bytes.
+"""Erase users from the embedded store: delete them in one transaction, then rewrite the file without their bytes.
 
-DuckDB does not overwrite the rows that it deletes: they stay in the file until their place is used again.
+DuckDB does not overwrite deleted rows: they stay in the file until their space is reused.
 """
 
 import os
@@ -17,7 +17,7 @@ from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 
 
 def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetime) -> pl.DataFrame:
-    """Delete what is to go, and move its counts; within a transaction of the caller. See `EventStore.remove`."""
+    """Delete events and rejects and move their counts, in the caller's transaction. See `EventStore.remove`."""
     removed: Counter[tuple[Partition, str, str]] = Counter()
     for feed in FEEDS:
         gone = db.execute(
@@ -35,7 +35,7 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetim
 
 
 def _removed_by(db: duckdb.DuckDBPyConnection, erasure: str) -> pl.DataFrame:
-    """All that an erasure has removed, also before a crash, as the ledger's history tells: `REMOVED_COLUMNS`."""
+    """All that an erasure removed, including earlier attempts, from the ledger history: `REMOVED_COLUMNS`."""
     sums = ", ".join(f"sum(-{column}) AS {kind}" for kind, column in COUNTED_AS.items())
     history = db.sql(f"SELECT feed, {sums} FROM commits WHERE erasure = ? GROUP BY feed", params=[erasure]).pl()
     counts = history.unpivot(list(COUNTED_AS), index="feed", variable_name="kind", value_name="count")
@@ -74,8 +74,8 @@ def _count(
     )
 
 
-def copy_without_what_was_deleted(db: duckdb.DuckDBPyConnection, path: Path) -> Path:
-    """Write all that a store holds into a new file beside it, and return that. `db` can be closed then."""
+def copy_live_rows(db: duckdb.DuckDBPyConnection, path: Path) -> Path:
+    """Copy the live rows of a store to a new file beside it, and return its path. `db` can be closed afterwards."""
     fresh = path.with_name(path.name + ".erasing")
     fresh.unlink(missing_ok=True)
     db.execute("CHECKPOINT")
@@ -90,7 +90,7 @@ def copy_without_what_was_deleted(db: duckdb.DuckDBPyConnection, path: Path) -> 
 
 
 def replace(path: Path, fresh: Path) -> None:
-    """Put a new file, durably, in the place of a store that nobody has open."""
+    """Durably replace a store that is not open anywhere with a new file."""
     for file in (fresh, fresh.parent):
         handle = os.open(file, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""What `advertisex doctor` says of a store in DuckDB."""
+"""The checks of `advertisex doctor` on a DuckDB store."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ _TABLES = (*FEEDS, "rejects")
 
 
 def inspect(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]) -> list[Finding]:
-    """Look at what is stored, and whether it is what the ledger counts."""
+    """Report the number of stored rows, and whether it matches the ledger."""
     rows = ", ".join(f"{name} {db.table(name).shape[0]:,}" for name in _TABLES)
     store = Finding("store", True, f"{path}: DuckDB {duckdb.__version__}; {rows}")
     all_rows = " UNION ALL ".join(
-        f"SELECT topic, partition, {name == 'rejects'} AS refused FROM {name}" for name in _TABLES
+        f"SELECT topic, partition, {name == 'rejects'} AS is_reject FROM {name}" for name in _TABLES
     )
     held = db.execute(
-        "SELECT topic, partition, count(*) FILTER (NOT refused), count(*) FILTER (refused) "
+        "SELECT topic, partition, count(*) FILTER (NOT is_reject), count(*) FILTER (is_reject) "
         f"FROM ({all_rows}) GROUP BY topic, partition"
     ).fetchall()
     return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]

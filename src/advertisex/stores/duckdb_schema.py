@@ -1,4 +1,4 @@
-"""The tables of the embedded store, with a comment on every table and column: they are made for a user's own SQL."""
+"""The tables of the embedded store, with a comment on every table and column, because users query them with SQL."""
 
 from collections.abc import Iterator
 
@@ -26,27 +26,27 @@ _REJECTS = (
     ("partition", "INTEGER NOT NULL", "partition of the message"),
     ("offset", "BIGINT NOT NULL", "offset of the message"),
     ("feed", "VARCHAR NOT NULL", "impressions, clicks or bids"),
-    ("kind", "VARCHAR NOT NULL", "rejected (bad message) or filtered (good event that the policy refuses)"),
+    ("kind", "VARCHAR NOT NULL", "rejected (bad message) or filtered (valid event, excluded by the policy)"),
     ("stage", "VARCHAR NOT NULL", "decode, validate or filter"),
     ("reason", "VARCHAR NOT NULL", "reason code"),
-    ("detail", "VARCHAR NOT NULL", "names the field and shows the value"),
-    ("payload", "BLOB NOT NULL", "the whole message, as it came"),
+    ("detail", "VARCHAR NOT NULL", "field and value that caused it"),
+    ("payload", "BLOB NOT NULL", "the whole message, as received"),
     ("ingested_at", "TIMESTAMP NOT NULL", "when the message was appended to the log (UTC)"),
     ("processed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
-    ("replayed_to", "VARCHAR", "position of its replay in the log, topic/partition/offset; null where there was none"),
+    ("replayed_to", "VARCHAR", "position of its replay in the log, topic/partition/offset; null if not replayed"),
 )
 _LEDGER = (
     ("topic", "VARCHAR NOT NULL", "topic of the partition"),
     ("partition", "INTEGER NOT NULL", "partition"),
-    ("next_offset", "BIGINT NOT NULL", "where processing goes on: the checkpoint"),
+    ("next_offset", "BIGINT NOT NULL", "next offset to process: the checkpoint"),
     ("read", "BIGINT NOT NULL", "messages read = stored + duplicate + filtered + rejected + erased"),
     ("stored", "BIGINT NOT NULL", "events stored"),
-    ("duplicate", "BIGINT NOT NULL", "events whose identity was stored before"),
-    ("filtered", "BIGINT NOT NULL", "valid events that the policy refused"),
-    ("rejected", "BIGINT NOT NULL", "messages that were no valid event"),
-    ("erased", "BIGINT DEFAULT 0", "messages of erased users, of which nothing is kept"),
-    ("replayed", "BIGINT NOT NULL", "positions seen again after a crash, counted before"),
-    ("log", "VARCHAR", "identity of the log that the offsets are of"),
+    ("duplicate", "BIGINT NOT NULL", "events whose identity was already stored"),
+    ("filtered", "BIGINT NOT NULL", "valid events excluded by the policy"),
+    ("rejected", "BIGINT NOT NULL", "messages that are not a valid event"),
+    ("erased", "BIGINT DEFAULT 0", "messages of erased users; nothing of them is kept"),
+    ("replayed", "BIGINT NOT NULL", "positions processed again after a crash, already counted"),
+    ("log", "VARCHAR", "identity of the log that the offsets belong to"),
 )
 _COMMITS = (
     ("topic", "VARCHAR NOT NULL", "topic of the partition"),
@@ -55,32 +55,32 @@ _COMMITS = (
     ("start", "BIGINT NOT NULL", "first offset of the batch"),
     ("end", "BIGINT NOT NULL", "offset after the batch"),
     ("committed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
-    *((name, kind, f"in this batch: {says}") for name, kind, says in _LEDGER[3:-1]),
-    ("erasure", "VARCHAR", "id of the erasure that moved these counts; null where it was a batch"),
+    *((name, kind, f"in this batch: {description}") for name, kind, description in _LEDGER[3:-1]),
+    ("erasure", "VARCHAR", "id of the erasure that moved these counts; null for a batch"),
 )
 _NOTES = (
-    ("kind", "VARCHAR NOT NULL", "what it is about"),
-    ("key", "VARCHAR NOT NULL", "which one of the kind"),
+    ("kind", "VARCHAR NOT NULL", "kind of note"),
+    ("key", "VARCHAR NOT NULL", "key of the note within its kind"),
     ("document", "BLOB NOT NULL", "JSON"),
 )
 _TABLES = {
     "rejects": ("rejected and filtered messages, whole", _REJECTS, ""),
     "ledger": (
-        "one row for each partition: the checkpoint and the counts",
+        "one row per partition: the checkpoint and the counts",
         _LEDGER,
         ", PRIMARY KEY (topic, partition)",
     ),
-    "commits": ("the ledger's history: what each commit added to it", _COMMITS, ""),
-    "notes": ("small documents about the events, such as how alerts stand", _NOTES, ", PRIMARY KEY (kind, key)"),
+    "commits": ("ledger history: what each commit added to the ledger", _COMMITS, ""),
+    "notes": ("small documents about the events, such as alert states", _NOTES, ", PRIMARY KEY (kind, key)"),
 }
 
 
 def statements() -> Iterator[str]:
-    """The SQL that makes every table; running it on a store that has them changes nothing."""
+    """The SQL that creates every table; it does not change tables that exist."""
     for feed in FEEDS.values():
         yield from _table(feed.name, feed.says, (*_EVENT, *_feed_columns(feed), *_PROVENANCE))
-    for name, (says, columns, key) in _TABLES.items():
-        yield from _table(name, says, columns, key)
+    for name, (description, columns, key) in _TABLES.items():
+        yield from _table(name, description, columns, key)
 
 
 def _feed_columns(feed: Feed) -> Iterator[tuple[str, str, str]]:
@@ -89,13 +89,13 @@ def _feed_columns(feed: Feed) -> Iterator[tuple[str, str, str]]:
         yield name, _TYPES[dtype] + (" NOT NULL" if name in required else ""), feed.comments[name]
 
 
-def _table(name: str, says: str, columns: tuple[tuple[str, str, str], ...], key: str = "") -> Iterator[str]:
+def _table(name: str, description: str, columns: tuple[tuple[str, str, str], ...], key: str = "") -> Iterator[str]:
     body = ", ".join(f'"{column}" {kind}' for column, kind, _ in columns)
     yield f"CREATE TABLE IF NOT EXISTS {name} ({body}{key})"
-    for column, kind, _ in columns:  # those that a store of an earlier version lacks
+    for column, kind, _ in columns:  # a store of an earlier version may lack some
         if "NOT NULL" not in kind:
             yield f'ALTER TABLE {name} ADD COLUMN IF NOT EXISTS "{column}" {kind}'
-    yield f"COMMENT ON TABLE {name} IS {_quoted(says)}"
+    yield f"COMMENT ON TABLE {name} IS {_quoted(description)}"
     for column, _, comment in columns:
         yield f'COMMENT ON COLUMN {name}."{column}" IS {_quoted(comment)}'
 

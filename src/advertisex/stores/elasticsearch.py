@@ -1,8 +1,8 @@
-"""The event store in Elasticsearch: made for many workers at once, and for searching by anyone.
+"""The event store in Elasticsearch: for many concurrent workers, and open to any Elasticsearch tool.
 
-There is no transaction, so the order of writing makes the promise: events (an id is created once, whoever tries), then
-rejects (the same position is the same document), and last the ledger row, which only the worker that read it may
-replace. A crash in between leaves documents that the next run finds to be its own, by their position.
+Elasticsearch has no transactions, so the order of writes provides the guarantees: first the events (an id is created
+once, whoever tries), then the rejects (one document per position), and last the ledger row, which only the worker
+that read it may replace. After a crash in between, the next run recognises its documents by their position.
 """
 
 import threading
@@ -32,8 +32,8 @@ from advertisex.stores.elasticsearch_known import Known, known_of
 from advertisex.stores.elasticsearch_ledger import Ledger, moved
 from advertisex.stores.elasticsearch_ledger_documents import LedgerState
 from advertisex.stores.elasticsearch_notes import Notes
-from advertisex.stores.elasticsearch_rejects import document_ids, marking, reject_query, without_value
-from advertisex.stores.elasticsearch_rows import check_whole, refused_by_store, with_provenance
+from advertisex.stores.elasticsearch_rejects import document_ids, mark_jobs, reject_query, without_value
+from advertisex.stores.elasticsearch_rows import check_required, rejected_by_store, with_provenance
 from advertisex.stores.elasticsearch_search import (
     all_of,
     buckets,
@@ -43,7 +43,7 @@ from advertisex.stores.elasticsearch_search import (
 )
 from advertisex.stores.stamp import Clock, commit_time_after, utc_now
 
-#: Whole numbers beyond this are not exact as floating point, in which Elasticsearch adds up.
+#: Elasticsearch adds up in floating point, which is exact only for integers below this.
 _EXACT = 2**53
 _PROVENANCE: dict[str, pl.DataType] = {"topic": pl.String(), "partition": pl.Int32()}
 _TOTALS: dict[str, pl.DataType] = {"user_id": pl.String(), "clicks": pl.Int64(), "conversions": pl.Int64()}
@@ -58,25 +58,25 @@ _COUNTS: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What became of some events: how many were known, and why which others were refused, by offset."""
+    """Result of writing events: counts of those already stored, and the reasons of those rejected, by offset."""
 
     known: Known
     rejected: dict[int, str]
 
 
 class ElasticsearchStore:
-    """An event store in an Elasticsearch cluster; see `EventStore` for what it promises.
+    """An event store in an Elasticsearch cluster; see `EventStore` for the contract.
 
     Args:
         url: `elasticsearch://user:password@host:9200`, or `elasticsearch+https://…` for TLS.
-        read_only: for questions: nothing is made.
-        settings: how it is used.
-        clock: tells the time that a commit is stored under.
+        read_only: open for queries only; no index is created.
+        settings: indices, login and parallelism.
+        clock: source of the commit time.
 
     Raises:
-        ConfigurationError: the URL or the settings are wrong.
+        ConfigurationError: the URL or the settings are invalid.
         StoreMissing: read-only, and nothing was ever stored there.
-        StoreError: it cannot be reached, or refuses us.
+        StoreError: the cluster could not be reached, or rejected a request.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class ElasticsearchStore:
 
     def positions(self) -> dict[Partition, int]:
         """See `EventStore.positions`."""
-        # a worker asks when the group deals it a partition: if the cluster is away just then, it waits as a commit does
+        # called when the group assigns a partition: if the cluster is away just then, wait as a commit does
         rows = self._ledger.rows(forever=True)
         return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
     def commit(self, outcome: Outcome) -> Counts:
         """See `EventStore.commit`."""
-        check_whole(outcome)
+        check_required(outcome)
         before = self._ledger.at_start_of(outcome.span)
         self._check_erasures(outcome, before)
         commit_time = commit_time_after(before.committed_at, self._clock)
@@ -116,7 +116,7 @@ class ElasticsearchStore:
         for written in self._pool.run(self._event_jobs(outcome, commit_time)):
             known += written.known
             rejected |= written.rejected
-        rejects = pl.concat([outcome.rejects, refused_by_store(outcome, rejected)]) if rejected else outcome.rejects
+        rejects = pl.concat([outcome.rejects, rejected_by_store(outcome, rejected)]) if rejected else outcome.rejects
         self._write_rejects(outcome, rejects, commit_time)
         self._eraser.remove_suppressed(outcome)
         filtered = int((rejects["kind"] == "filtered").sum())
@@ -150,7 +150,7 @@ class ElasticsearchStore:
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
         """See `EventStore.mark_replayed`."""
-        for _ in self._pool.run(marking(self._connection, self._indices.rejects, replays)):
+        for _ in self._pool.run(mark_jobs(self._connection, self._indices.rejects, replays)):
             pass
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
@@ -253,22 +253,22 @@ class ElasticsearchStore:
             )
 
     def _check_erasures(self, outcome: Outcome, before: LedgerState) -> None:
-        """Refuse an outcome that was made without an erasure.
+        """Reject an outcome that was created without a later erasure.
 
-        An erasure tells every partition that has a document by then: where there is no row yet, it may have come just
-        before that.
+        An erasure updates only the ledger documents that exist by then, so a partition without a row may have missed
+        it: its notes are counted instead.
         """
         if before.row is not None and before.erasures <= outcome.erasures:
             return
         noted = self._notes.count(ERASURES)
         if noted < before.erasures:
             raise StoreError(
-                f"{before.erasures} users were erased, but there are notes of only {noted}: others would come back",
+                f"{before.erasures} users were erased, but only {noted} have a note: the others would be stored again",
                 where=f"{self._indices.notes} at {self._connection.address}",
                 hint="restore that index from a snapshot",
             )
         if noted > outcome.erasures:
-            raise moved(outcome.span, "a user was erased since")
+            raise moved(outcome.span, "a user was erased in the meantime")
 
     def _event_jobs(self, outcome: Outcome, commit_time: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
         if not outcome.events.height:
@@ -276,7 +276,7 @@ class ElasticsearchStore:
         periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
         for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
             index = f"{self._indices.alias(outcome.feed)}-{period}"
-            self._indices.make(index)
+            self._indices.create(index)
             for chunk in chunks(with_provenance(events, outcome, commit_time)):
                 lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
                 for rows in lines.parts():
@@ -292,7 +292,7 @@ class ElasticsearchStore:
             rejected |= {events["offset"][row]: why for row, why in result.rejected}
             found, gone = known_of(self._connection, index, events[result.conflicts], outcome.span.of, stop)
             known += found
-            waiting = [result.conflicts[place] for place in gone]  # erased since: they can be written now
+            waiting = [result.conflicts[place] for place in gone]  # erased in the meantime: write them now
         return _Written(known, rejected)
 
     def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime) -> None:
@@ -308,8 +308,8 @@ class ElasticsearchStore:
 
     def _write_some_rejects(self, lines: BulkLines, rows: range, stop: threading.Event) -> None:
         result = send(self._connection, self._indices.rejects, lines, rows, stop)
-        for _, why in result.rejected:  # there is nowhere else to keep it
-            raise StoreError(f"cannot keep a reject: {without_value(why)}", where=str(self._connection.address))
+        for _, why in result.rejected:  # it cannot be kept anywhere else
+            raise StoreError(f"cannot store a reject: {without_value(why)}", where=str(self._connection.address))
 
     def _exact_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         scanned = self.scan("clicks", ["user_id", "campaign_id", "clicks", "conversions"], within)

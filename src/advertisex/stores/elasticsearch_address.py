@@ -1,4 +1,4 @@
-"""Where a cluster is, and as whom we ask: the URL of the store."""
+"""The URL of a store in Elasticsearch: address and login."""
 
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -8,7 +8,7 @@ from advertisex.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a cluster is, and as whom we ask."""
+    """Address of a cluster, and the login for it; `str` leaves out the login."""
 
     host: str
     port: int
@@ -23,20 +23,20 @@ class Address:
 
 
 def address_of(url: str) -> Address:
-    """Read `elasticsearch://user:password@host:9200` or `elasticsearch+https://…`; a path is that of a gateway.
+    """Parse `elasticsearch://user:password@host:9200` or `elasticsearch+https://…`; a path is that of a gateway.
 
     Raises:
-        ConfigurationError: it is no such URL. The message does not repeat it, because it may hold a password.
+        ConfigurationError: the URL is invalid. The message does not repeat it, because it may contain a password.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or port == 0 or parts.query or parts.fragment or "@" in parts.path:  # its password has a / in it
+    if not host or port == 0 or parts.query or parts.fragment or "@" in parts.path:  # an unescaped / in the password
         raise ConfigurationError(
-            "the URL of the Elasticsearch store cannot be read",
-            hint="write it as elasticsearch://user:password@host:9200, special characters of the password as %XX",
+            "invalid URL of the Elasticsearch store",
+            hint="use elasticsearch://user:password@host:9200, with special characters in the password as %XX",
         ) from None
     return Address(
         host=host,

@@ -1,8 +1,8 @@
-"""Bulk writing to Elasticsearch: bodies as bytes, several requests under way, and every item's answer judged.
+"""Bulk writes to Elasticsearch: bodies as bytes, several requests in flight, and the result of every item evaluated.
 
-A bulk request succeeds as a whole with failed items inside. Each item ends as one of: written, in conflict (there
-already), refused for what it holds, or, for anything that is not the document's own fault, an error that stops the
-commit. What is refused for the moment is sent again, alone.
+A bulk request can succeed as a whole with failed items inside. An item is written, in conflict (the id exists), or
+rejected for its content; any error that is not the document's fault stops the commit. Items that fail temporarily are
+sent again, on their own.
 """
 
 import threading
@@ -24,17 +24,17 @@ import pyarrow as pa
 from advertisex.errors import StoreError
 from advertisex.stores.elasticsearch_client import BUSY, TRANSIENT, Connection, Problem
 
-#: Bytes of a body, about: large enough to be fast, small enough to be retried and to be many in memory.
+#: Approximate size of a body in bytes: large enough to be fast, small enough to retry and to keep several in memory.
 BODY_BYTES = 4_000_000
-#: Rows whose lines are made at once: the memory of making them.
+#: Maximum number of rows to encode at once, which bounds memory.
 _ROWS = 8_192
 
 _WHAT = "write to the event store"
 _QUERY = "filter_path=errors,items.*.status,items.*.error"
 _DELETE_QUERY = "filter_path=items.*.status,items.*.error"
 _DELETED_AT_ONCE = 10_000
-#: Failures with status 400 that say nothing about the document: to call each event of the batch bad would be wrong.
-_NOT_THE_DOCUMENT = frozenset(
+#: Errors with status 400 that the document did not cause: it would be wrong to reject every event of the batch.
+_NOT_CAUSED_BY_DOCUMENT = frozenset(
     {
         "strict_dynamic_mapping_exception",
         "index_closed_exception",
@@ -44,7 +44,7 @@ _NOT_THE_DOCUMENT = frozenset(
         "action_request_validation_exception",
     }
 )
-#: What was to be updated is not there: nothing is left to do.
+#: The document to update does not exist: nothing to do.
 _GONE = "document_missing_exception"
 T = TypeVar("T")
 
@@ -73,27 +73,27 @@ _decode = msgspec.json.Decoder(_BulkAnswer).decode
 
 @dataclass(frozen=True, slots=True)
 class BulkLines:
-    """The lines of some operations, an action and a document each, as one buffer; `borders` part them."""
+    """Lines of bulk operations in one buffer; operation i (action and document) ends at `bounds[i + 1]`."""
 
     data: memoryview
-    borders: npt.NDArray[np.int64]
+    bounds: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.borders) - 1
+        return len(self.bounds) - 1
 
     def body(self, rows: Sequence[int]) -> bytes:
-        """The bytes to send for some of them."""
+        """The bytes to send for these rows."""
         if isinstance(rows, range):
-            return bytes(self.data[self.borders[rows.start] : self.borders[rows.stop]])
-        return b"".join(self.data[self.borders[row] : self.borders[row + 1]] for row in rows)
+            return bytes(self.data[self.bounds[rows.start] : self.bounds[rows.stop]])
+        return b"".join(self.data[self.bounds[row] : self.bounds[row + 1]] for row in rows)
 
     def parts(self) -> Iterator[range]:
-        """Runs of rows of `BODY_BYTES` or somewhat less, about equal, so that no thread waits long for the last."""
-        weight = int(self.borders[-1] - self.borders[0])
-        share = weight / max(1, -(-weight // BODY_BYTES))
+        """Ranges of rows of about equal size, up to `BODY_BYTES`, so that no thread waits long for the last one."""
+        size = int(self.bounds[-1] - self.bounds[0])
+        target = size / max(1, -(-size // BODY_BYTES))
         start = 0
         while start < len(self):
-            end = int(np.searchsorted(self.borders, self.borders[start] + share, side="left"))
+            end = int(np.searchsorted(self.bounds, self.bounds[start] + target, side="left"))
             end = min(max(end, start + 1), len(self))
             yield range(start, end)
             start = end
@@ -101,7 +101,7 @@ class BulkLines:
 
 @dataclass(slots=True)
 class BulkResult:
-    """What became of the rows of a request, beside those that were written, and those to update that are gone."""
+    """Rows of a request that were not written, except updates of documents that do not exist."""
 
     conflicts: list[int]
     rejected: list[tuple[int, str]]
@@ -111,27 +111,27 @@ def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create",
     """The lines that write each row of a frame as a document.
 
     Args:
-        documents: one column for each field; Datetime and Binary columns are put as Elasticsearch takes them.
-        ids: of the documents, as text that needs no escaping in JSON.
-        operation: `create` refuses an id that is there, `index` replaces it, `update` changes the fields that are in
-            the column `doc`.
+        documents: one column per field; Datetime and Binary columns are converted to Elasticsearch's formats.
+        ids: document ids, as text that needs no escaping in JSON.
+        operation: `create` fails if the id exists, `index` replaces the document, `update` changes the fields in the
+            column `doc`.
     """
     body = pl.struct(_as_json(name, dtype) for name, dtype in documents.schema.items() if name != "event_id")
     action = pl.lit(f'{{"{operation}":{{"_id":"')
     lines = documents.select(
         pl.concat_str(action, ids, pl.lit('"}}\n'), body.struct.json_encode(), pl.lit("\n")).alias("lines")
     )
-    # The values of an Arrow string array lie one behind the other: that is the body
+    # An Arrow string array stores its values back to back, which is the body
     array = lines["lines"].rechunk().to_arrow().cast(pa.large_string())
     _, offsets, data = array.buffers()
-    borders = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    return BulkLines(memoryview(data), borders)
+    bounds = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    return BulkLines(memoryview(data), bounds)
 
 
 def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """A frame in pieces whose lines do not take too much memory at once."""
-    heavy = int(frame.estimated_size()) // (4 * BODY_BYTES) + 1
-    rows = max(1, min(_ROWS, frame.height // heavy))
+    """Slices of a frame, small enough to bound the memory of their lines."""
+    slices = int(frame.estimated_size()) // (4 * BODY_BYTES) + 1
+    rows = max(1, min(_ROWS, frame.height // slices))
     yield from frame.iter_slices(rows)
 
 
@@ -145,10 +145,10 @@ def _as_json(name: str, dtype: pl.DataType) -> pl.Expr:
 def send(
     connection: Connection, index: str, lines: BulkLines, rows: Sequence[int], stop: threading.Event
 ) -> BulkResult:
-    """Send some lines until each has its verdict.
+    """Send rows until each has a final result.
 
     Raises:
-        StoreError: the index or the cluster takes none of them; some may be written.
+        StoreError: a request or an item failed permanently, other than for its content; some rows may be written.
     """
     result = BulkResult([], [])
     backoff = connection.backoff(_WHAT, None, stop)
@@ -160,7 +160,7 @@ def send(
         )
         if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             if len(rows) == 1:
-                result.rejected.append((rows[0], "larger than the cluster takes (413)"))
+                result.rejected.append((rows[0], "larger than the cluster accepts (413)"))
             else:
                 waiting.extendleft((rows[len(rows) // 2 :], rows[: len(rows) // 2]))
             continue
@@ -178,30 +178,34 @@ def _items(connection: Connection, data: bytes, expected: int) -> list[_Item]:
     try:
         answer = _decode(data)
     except msgspec.MsgspecError as error:
-        raise _strange(connection) from error
+        raise _unexpected_response(connection) from error
     items = [item for one in answer.items for item in one.values()] if answer.errors else []
     if answer.errors and len(items) != expected:
-        raise _strange(connection)
+        raise _unexpected_response(connection)
     return items
 
 
-def _strange(connection: Connection) -> StoreError:
+def _unexpected_response(connection: Connection) -> StoreError:
     return StoreError(
-        "what answers a bulk request there is not Elasticsearch",
+        "unexpected response to a bulk request: the server is not Elasticsearch",
         where=str(connection.address),
-        hint="check the host and port of --store",
+        hint="check the host and port in --store",
     )
 
 
 def _triage(
     connection: Connection, index: str, items: Sequence[_Item], rows: Sequence[int], result: BulkResult
 ) -> tuple[list[int], str, bool]:
-    """Judge every item; returns the rows to be sent again, why, and whether the cluster asks for fewer requests."""
+    """Evaluate every item.
+
+    Returns:
+        The rows to send again, the reason, and whether the cluster asks for fewer requests.
+    """
     again, why, busy = [], "", False
     for row, item in zip(rows, items, strict=False):
         if item.status < HTTPStatus.MULTIPLE_CHOICES:
             continue
-        problem = item.error or Problem(reason="no reason is given")
+        problem = item.error or Problem(reason="no reason given")
         if problem.type == _GONE:
             continue
         if item.status == HTTPStatus.CONFLICT:
@@ -210,22 +214,22 @@ def _triage(
             again.append(row)
             why = f"{item.status} {problem}"
             busy |= item.status == BUSY
-        elif item.status == HTTPStatus.BAD_REQUEST and _is_the_documents(problem):
+        elif item.status == HTTPStatus.BAD_REQUEST and _caused_by_document(problem):
             result.rejected.append((row, str(problem)))
         else:
             raise connection.failure(f"{_WHAT} (index {index})", item.status, problem)
     return again, why, busy
 
 
-def _is_the_documents(problem: Problem) -> bool:
-    return problem.type not in _NOT_THE_DOCUMENT and "number of documents" not in str(problem)
+def _caused_by_document(problem: Problem) -> bool:
+    return problem.type not in _NOT_CAUSED_BY_DOCUMENT and "number of documents" not in str(problem)
 
 
 def delete_documents(connection: Connection, names: Iterable[tuple[str, str]]) -> None:
-    """Delete documents, given as index and id, until none of them is there.
+    """Delete documents, given as index and id, until all are gone.
 
     Raises:
-        StoreError: the cluster does not let them go; some may be deleted.
+        StoreError: the cluster rejected a deletion; some documents may be deleted.
     """
     left = iter(names)
     while waiting := list(islice(left, _DELETED_AT_ONCE)):
@@ -236,7 +240,7 @@ def delete_documents(connection: Connection, names: Iterable[tuple[str, str]]) -
             data = connection.request("POST", f"/_bulk?{_DELETE_QUERY}", body, what=_WHAT, backoff=backoff).data
             again = []
             for what, item in zip(waiting, _decode_deleted(data).items, strict=True):
-                problem = item.delete.error or Problem(reason="no reason is given")
+                problem = item.delete.error or Problem(reason="no reason given")
                 if item.delete.status in TRANSIENT:
                     again.append((what, problem))
                 elif item.delete.status >= HTTPStatus.MULTIPLE_CHOICES and item.delete.status != HTTPStatus.NOT_FOUND:
@@ -248,10 +252,10 @@ def delete_documents(connection: Connection, names: Iterable[tuple[str, str]]) -
 
 
 class BulkPool:
-    """Threads that send bodies, a few at a time, so that memory is bounded.
+    """Threads that send bodies, a few at a time to bound memory.
 
     Args:
-        parallel: requests under way at once.
+        parallel: number of requests in flight at once.
     """
 
     def __init__(self, parallel: int) -> None:
@@ -259,7 +263,7 @@ class BulkPool:
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="elasticsearch")
 
     def run(self, jobs: Iterable[Callable[[threading.Event], T]]) -> Iterator[T]:
-        """Do every job; results come in their order. The first failure ends the others, which are told by the event."""
+        """Run all jobs and yield their results in order. The first failure stops the others, through the event."""
         stop = threading.Event()
         under_way: deque[Future[T]] = deque()
         try:
@@ -275,5 +279,5 @@ class BulkPool:
                 future.cancel()
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,7 @@
-"""The connection to Elasticsearch: how we log in, which answers are tried again, and what the others mean.
+"""The connection to Elasticsearch: login, retries and errors.
 
-The official client's transport is used without the client on top: it hands over answers as bytes, and asks nothing
-of the server that a cluster behind a gateway may not answer (`GET /`).
+Only the transport of the official client is used: it returns responses as bytes, and sends no requests of its own that
+a gateway may block (`GET /`).
 """
 
 import threading
@@ -23,35 +23,35 @@ from advertisex.stores.elasticsearch_patience import LONGEST_BUSY_PAUSE, Backoff
 from advertisex.stores.elasticsearch_tls import check_authority, plain_reason, tls_hint
 from advertisex.stores.interruptible import GivenUp, interruptible
 
-#: Seconds without an answer before a request counts as lost. Retrying is safe, but loads a busy cluster once more.
+#: Timeout of a request in seconds. A retry is safe, but adds load to a busy cluster.
 REQUEST_TIMEOUT = 60.0
-#: For so long a question is tried again. A commit is tried until it succeeds.
-BACKOFF = 10.0
+#: Seconds for which a query is retried. A commit is retried until it succeeds.
+RETRY_SECONDS = 10.0
 
-#: The cluster is busy or away, and will be back: busy, gateway errors, a node that is starting.
+#: Temporary failures: a busy cluster, gateway errors, a starting node.
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
-#: Of these, the one that asks for fewer requests.
+#: The one that asks for fewer requests.
 BUSY = HTTPStatus.TOO_MANY_REQUESTS
-#: How a path that leads nowhere is answered, by Elasticsearch or by a gateway before it.
-_NO_SUCH_PATH = frozenset({400, 404, 405})
-_CUT = "the connection was cut"
+#: Statuses for an unknown path, from Elasticsearch or from a gateway in front of it.
+_UNKNOWN_PATH = frozenset({400, 404, 405})
+_CUT = "connection closed unexpectedly"
 _LONGEST_CAUSE, _LONGEST_PROBLEM = 160, 500
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said."""
+    """A response of the server."""
 
     status: int
     data: bytes
 
     def json(self) -> Any:
-        """The answer, decoded."""
+        """The decoded body."""
         return msgspec.json.decode(self.data)
 
 
 class Problem(msgspec.Struct):
-    """An error as Elasticsearch describes it."""
+    """An error object of Elasticsearch."""
 
     type: str = ""
     reason: str | None = None
@@ -63,7 +63,7 @@ class Problem(msgspec.Struct):
         while at:
             causes.append(at.reason or at.type)
             at = at.caused_by
-        if len(causes) > 1:  # the first may quote a long value, and another says what is wrong with it
+        if len(causes) > 1:  # the first may quote a long value, and a later one explains it
             causes = [cause[:_LONGEST_CAUSE] for cause in causes]
         return ": ".join(dict.fromkeys(causes))[:_LONGEST_PROBLEM]
 
@@ -72,8 +72,8 @@ class Connection:
     """Requests to one cluster, from any thread.
 
     Args:
-        address: where it is.
-        settings: how to log in, and how many requests may be under way.
+        address: of the cluster, with user and password.
+        settings: API key, CA file and number of parallel requests.
     """
 
     def __init__(self, address: Address, settings: ElasticsearchSettings) -> None:
@@ -85,7 +85,7 @@ class Connection:
         self._node = Urllib3HttpNode(_node_config(address, settings))
 
     def backoff(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Backoff:
-        """For trying `what` again; see `Patience`."""
+        """A `Backoff` for retrying `what`; see there."""
         return Backoff(what, self.address, seconds, [self.interrupted, *([stop] if stop else [])], self._count_retry)
 
     def request(
@@ -98,23 +98,23 @@ class Connection:
         accept: Collection[int] = (),
         backoff: Backoff | None = None,
     ) -> Answer:
-        """Send a request, again where that can help, and return its answer.
+        """Send a request, retry it where that can help, and return the response.
 
         Args:
-            method: of HTTP.
-            path: with its query.
-            body: bytes are sent as they are (lines of a bulk), anything else as JSON.
-            what: we want to do, for messages.
-            accept: statuses of failure that the caller handles.
-            backoff: how long it is tried again.
+            method: HTTP method.
+            path: path with its query string.
+            body: bytes are sent unchanged (lines of a bulk request), anything else as JSON.
+            what: purpose of the request, for messages.
+            accept: error statuses that the caller handles.
+            backoff: how long to retry.
 
         Raises:
-            StoreError: it failed for good.
+            StoreError: the request failed permanently.
             StoreInterrupted: an interrupt ended it.
         """
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         kind = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
-        backoff = backoff or self.backoff(what, BACKOFF)
+        backoff = backoff or self.backoff(what, RETRY_SECONDS)
         send = partial(
             self._node.perform_request, method, path, data, headers=_headers(kind), request_timeout=REQUEST_TIMEOUT
         )
@@ -124,7 +124,7 @@ class Connection:
             except GivenUp:
                 raise backoff.given_up() from None
             except (NotConnected, ConnectionTimeout, OSError) as error:
-                self._raise_if_for_good(what, error)
+                self._raise_if_permanent(what, error)
                 backoff.pause(self._why(error))
                 continue
             self._answered = True
@@ -139,46 +139,46 @@ class Connection:
             backoff.pause(why, busy=meta.status == BUSY, at_least=_asked_to_wait(meta.headers))
 
     def failure(self, what: str, status: int, problem: Problem) -> StoreError:
-        """The error for an answer that no retry mends."""
+        """The exception for a response that a retry cannot fix."""
         hint = ""
         if "cluster_block" in problem.type:
-            hint = "lift the block on that index (setting index.blocks.*), then run this again"
+            hint = "remove the block on that index (setting index.blocks.*), then run this again"
         elif status == HTTPStatus.UNAUTHORIZED:
             hint = "check the user and password in the URL, or the setting elasticsearch.api_key"
         elif status == HTTPStatus.FORBIDDEN:
-            hint = "give this user the role that docs/cluster.md has for it under Rights"
+            hint = "give this user the role described in docs/cluster.md under Rights"
         elif "maximum" in str(problem) and "shards" in str(problem):
             hint = "set elasticsearch.period to month, delete indices, or raise cluster.max_shards_per_node"
         elif problem.type == "index_not_found_exception":
-            hint = "it was deleted: restore it from a snapshot, or set elasticsearch.prefix to begin a new store"
-        elif self.address.path and status in _NO_SUCH_PATH:
-            hint = f"is {self.address.path} the path of a gateway? if not, leave it out of the URL in --store"
+            hint = "it was deleted: restore it from a snapshot, or set elasticsearch.prefix to start a new store"
+        elif self.address.path and status in _UNKNOWN_PATH:
+            hint = f"remove {self.address.path} from the URL in --store, unless it is the path of a gateway"
         return StoreError(
-            f"cannot {what}: Elasticsearch answers {status}: {problem}", where=str(self.address), hint=hint
+            f"cannot {what}: Elasticsearch returned {status}: {problem}", where=str(self.address), hint=hint
         )
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close all connections to the cluster."""
         self._node.close()
 
     def _count_retry(self) -> None:
         with self._counting:
             self.retries += 1
 
-    def _raise_if_for_good(self, what: str, error: Exception) -> None:
+    def _raise_if_permanent(self, what: str, error: Exception) -> None:
         if hint := tls_hint(error):
-            why = f"no secure connection: {_plainly(error)}"
+            why = f"TLS connection failed: {_describe(error)}"
             raise StoreError(f"cannot {what}: {why}", where=str(self.address), hint=hint) from error
 
     def _why(self, error: Exception) -> str:
-        plainly = _plainly(error)
-        if plainly == _CUT and not self._answered and not self.address.secure:
-            return f"{_CUT} (does it speak TLS? then write elasticsearch+https://)"
-        return plainly
+        reason = _describe(error)
+        if reason == _CUT and not self._answered and not self.address.secure:
+            return f"{_CUT} (if the server uses TLS, use elasticsearch+https://)"
+        return reason
 
 
 def problem_in(raw: bytes, status: int) -> Problem:
-    """The error that an answer describes, or what can be said of it."""
+    """The error in a response, or the phrase for its status if it contains none."""
     try:
         found = msgspec.json.decode(raw).get("error")
         return msgspec.convert(found if isinstance(found, dict) else {"reason": str(found)}, Problem)
@@ -186,7 +186,7 @@ def problem_in(raw: bytes, status: int) -> Problem:
         try:
             return Problem(reason=HTTPStatus(status).phrase)
         except ValueError:
-            return Problem(reason="no reason is given")
+            return Problem(reason="no reason given")
 
 
 def _node_config(address: Address, settings: ElasticsearchSettings) -> NodeConfig:
@@ -208,7 +208,7 @@ def _node_config(address: Address, settings: ElasticsearchSettings) -> NodeConfi
             ca_certs=str(settings.ca_file) if settings.ca_file and address.secure else None,
         )
     except ValueError as error:
-        raise ConfigurationError(f"the URL of the Elasticsearch store is wrong: {error}") from None
+        raise ConfigurationError(f"invalid URL of the Elasticsearch store: {error}") from None
 
 
 def _headers(kind: str) -> HttpHeaders:
@@ -223,19 +223,19 @@ def _asked_to_wait(headers: Mapping[str, str]) -> float:
 
 
 def _ended_early(headers: Mapping[str, str]) -> bool:
-    """Whether an answer without a body was cut among its headers, which `http.client` takes for their end."""
+    """Whether an empty response was cut off within its headers, which `http.client` takes for their end."""
     return not headers.get("content-length") and "chunked" not in headers.get("transfer-encoding", "")
 
 
-def _plainly(error: Exception) -> str:
-    """What happened to a connection, in words."""
-    said = str(error)
+def _describe(error: Exception) -> str:
+    """A connection error in a few words."""
+    text = str(error)
     if isinstance(error, ConnectionTimeout):
-        return f"no answer within {REQUEST_TIMEOUT:g} s"
-    if "refused" in said:
+        return f"no response within {REQUEST_TIMEOUT:g} s"
+    if "refused" in text:
         return "connection refused"
-    if any(sign in said for sign in ("Name or service not known", "nodename", "resolve", "getaddrinfo")):
-        return "its host name is not known"
-    if any(sign in said for sign in ("reset", "aborted", "Broken pipe", "IncompleteRead", "RemoteDisconnected")):
+    if any(sign in text for sign in ("Name or service not known", "nodename", "resolve", "getaddrinfo")):
+        return "unknown host name"
+    if any(sign in text for sign in ("reset", "aborted", "Broken pipe", "IncompleteRead", "RemoteDisconnected")):
         return _CUT
-    return plain_reason(said).splitlines()[0][:200] if said else type(error).__name__
+    return plain_reason(text).splitlines()[0][:200] if text else type(error).__name__

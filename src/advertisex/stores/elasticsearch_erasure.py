@@ -1,10 +1,10 @@
-"""Erasing users in Elasticsearch, while workers on other machines go on.
+"""Erase users from Elasticsearch while workers on other machines continue.
 
-There is no transaction, so again the order makes the promise. First the note of the erasure is written, and then every
-ledger row is written over with the number of notes there are: a commit that was begun before is fenced off by that, and
-a later one of an outcome that was made without the note is refused. So no more of the user is counted, and what is
-there is found, counted, and deleted last. The row in the ledger's history says that a partition was counted, so that
-doing it again after a crash counts nothing twice.
+Without transactions, the order of writes provides the guarantees here, too. First the note of the erasure is written,
+then the number of notes is written to every ledger document. That fences off commits that started earlier, and later
+commits of outcomes created without the note are rejected. So no more events of the user are counted; those that exist
+are found, counted as erased, and deleted last. The ledger history records which partitions were counted, so that a
+retry after a crash counts nothing twice.
 """
 
 from collections import Counter
@@ -29,14 +29,14 @@ from advertisex.stores.elasticsearch_search import search_all
 _WHAT = "erase from the event store"
 
 
-class _Place(msgspec.Struct):
+class _Source(msgspec.Struct):
     topic: str
     partition: int
     offset: int
 
 
 class _Found(NamedTuple):
-    """A document that is to go."""
+    """A document to delete."""
 
     held_in: str
     id: str
@@ -47,7 +47,7 @@ class _Found(NamedTuple):
 
 
 class Eraser:
-    """Removes documents from the indices of one store."""
+    """Removes erased users' documents from the indices of one store."""
 
     def __init__(self, connection: Connection, indices: Indices, ledger: Ledger) -> None:
         self._connection, self._indices, self._ledger = connection, indices, ledger
@@ -59,12 +59,12 @@ class Eraser:
         gone = Counter((one.feed, one.kind) for one in found) - Counter((one.feed, one.kind) for one in counted)
         gone += self._move_counts(removal, counted)
         delete_documents(self._connection, ((one.held_in, one.id) for one in found))
-        self._let_go({one.held_in for one in found})
+        self._expunge({one.held_in for one in found})
         rows = [(*what, count) for what, count in sorted(gone.items())]
         return pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
 
     def _move_counts(self, removal: Removal, found: Iterable[_Found]) -> Counter[tuple[str, str]]:
-        """Count what was found as erased; how much this erasure has counted so, also before a crash."""
+        """Count the documents as erased; returns the totals of this erasure, including earlier attempts."""
         counts: dict[Partition, Counter[str]] = {}
         feeds: dict[Partition, str] = {}
         for one in found:
@@ -75,21 +75,21 @@ class Eraser:
             if moved := counts.get(partition):
                 added = Counts(**{name: -count for name, count in moved.items()}, erased=moved.total())
                 row = self._ledger.move_counts(partition, feeds[partition], added, removal.erasure)
-            else:  # its documents are deleted, if there were any
+            else:  # its documents, if any, are already deleted
                 row = self._ledger.moved_by(removal.erasure, partition)
             if row is not None:
                 gone.update({(row.feed, kind): -getattr(row, name) for kind, name in COUNTED_AS.items()})
         return +gone
 
     def remove_suppressed(self, outcome: Outcome) -> None:
-        """Delete what a commit that was broken off, or fenced off, has left of messages that are withheld now."""
+        """Delete what an interrupted or fenced commit left of messages that are now suppressed."""
         if outcome.suppressed.is_empty():
             return
         of, alias = outcome.span.of, self._indices.alias(outcome.feed)
         events = outcome.suppressed.drop_nulls()
         periods = events.select(self._indices.period_of(pl.col("event_time"))).to_series()
         names = [(f"{alias}-{period}", event.hex()) for period, event in zip(periods, events["event_id"], strict=True)]
-        # the same event of another message was counted, so that it is for the erasure to take away
+        # the same event from another message was counted, so the erasure removes it
         own = left_at(self._connection, names, of, events["offset"])
         places = ((self._indices.rejects, f"{of.topic}-{of.partition}-{at}") for at in outcome.suppressed["offset"])
         delete_documents(self._connection, [*own, *places])
@@ -99,7 +99,7 @@ class Eraser:
         for feed in FEEDS:
             for page in search_all(self._connection, self._indices.alias(feed), [{"_shard_doc": "asc"}], query=query):
                 for hit in page:
-                    at = msgspec.json.decode(hit.source, type=_Place)
+                    at = msgspec.json.decode(hit.source, type=_Source)
                     yield _Found(hit.index, hit.id, feed, "event", Partition(at.topic, at.partition), at.offset)
 
     def _rejects(self, removal: Removal) -> Iterator[_Found]:
@@ -108,8 +108,8 @@ class Eraser:
             name = f"{topic}-{number}-{offset}"
             yield _Found(self._indices.rejects, name, feed, kind, Partition(topic, number), offset)
 
-    def _let_go(self, indices: Iterable[str]) -> None:
-        """Have the deleted documents dropped from the files: a deletion alone only marks them."""
+    def _expunge(self, indices: Iterable[str]) -> None:
+        """Drop deleted documents from the files: a deletion only marks them."""
         for index in sorted(indices):
             for path in ("_flush", "_forcemerge?only_expunge_deletes=true"):
                 backoff = self._connection.backoff(_WHAT, None)

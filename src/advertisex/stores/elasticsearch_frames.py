@@ -1,4 +1,4 @@
-"""From documents of Elasticsearch to frames, with the types that every store gives."""
+"""Convert documents of Elasticsearch to frames with the dtypes of the store contract."""
 
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,21 +24,21 @@ _PYTHON: dict[pl.DataType, Any] = {
 def frames(
     connection: Connection, alias: str, columns: Mapping[str, pl.DataType], query: Mapping[str, Any] | None
 ) -> Iterator[pl.DataFrame]:
-    """The documents of an alias that a query finds, as frames with these columns; `event_id` is the document's id."""
+    """The documents of an alias that match a query, as frames with these columns; `event_id` is the document id."""
     for page in search_all(connection, alias, [{"_shard_doc": "asc"}], query=query):
         yield frame_of(page, columns)
 
 
 @cache
 def _decoder(columns: tuple[tuple[str, pl.DataType], ...]) -> Callable[[msgspec.Raw], Any]:
-    """Decodes these fields of a document and passes over the others."""
+    """A decoder of these fields of a document, which skips the others."""
     fields = [(f"c{i}", _PYTHON[dtype], None) for i, (_, dtype) in enumerate(columns)]
     names = {f"c{i}": name for i, (name, _) in enumerate(columns)}
     return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=names, gc=False)).decode
 
 
 def frame_of(hits: Sequence[Hit], columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Documents as a frame."""
+    """Documents as a frame with these columns."""
     own = {name: dtype for name, dtype in columns.items() if name != "event_id"}
     decode = _decoder(tuple(own.items()))
     rows = [decode(hit.source) for hit in hits]

@@ -1,18 +1,18 @@
-"""Which indices there are in Elasticsearch, and how each field is kept in them.
+"""The indices of the store in Elasticsearch: names, templates and mappings.
 
     ad_impressions_index-2026-11   impressions of November 2026, by event time
     ad_impressions_index           alias of all of them: what to search
     clicks_conversions_index       alias, likewise
     avro_data_index                alias, likewise
     advertisex_rejects             rejected and filtered messages, whole
-    advertisex_ledger              one document for each partition
-    advertisex_commits             the ledger's history, one document for each commit but the last of a partition
-    advertisex_notes               small documents about the events, such as how alerts stand
+    advertisex_ledger              one document per partition
+    advertisex_commits             ledger history, one document per commit except the last of each partition
+    advertisex_notes               small documents about the events, such as alert states
 
-Mappings are strict: a field that we do not know is an error, never a guess. Identifiers are plain keywords; one that
-is longer than Lucene's 32,766 bytes is refused by Elasticsearch, and so its message becomes a reject. Other text is
-kept whatever its length, but cannot be searched by value beyond 8,191 characters. Times are `date_nanos`, which reach
-from 1970 to 2262: an event outside of that is refused likewise.
+Mappings are strict: an unknown field is an error. Identifiers are plain keywords; Elasticsearch rejects one that is
+longer than Lucene's limit of 32,766 bytes, and its message becomes a reject. Other text is stored at any length, but
+is searchable by value only up to 8,191 characters. Times are `date_nanos`, which cover 1970 to 2262; an event outside
+that range is rejected, too.
 """
 
 import re
@@ -30,7 +30,7 @@ from advertisex.settings import ElasticsearchSettings
 from advertisex.stores.elasticsearch_client import Connection, problem_in
 from advertisex.stores.elasticsearch_patience import Backoff
 
-#: The names of the original system.
+#: Named as in the original system.
 ALIASES = {
     "impressions": "ad_impressions_index",
     "clicks": "clicks_conversions_index",
@@ -41,17 +41,17 @@ LEDGER = "advertisex_ledger"
 COMMITS = "advertisex_commits"
 NOTES = "advertisex_notes"
 
-#: How the name of an index tells its period: for Polars, and to recognise it.
+#: The period in the name of an index: its format for Polars, and its pattern.
 PERIODS: dict[Literal["month", "day"], tuple[str, re.Pattern[str]]] = {
     "month": ("%Y-%m", re.compile(r"\d{4,}-\d\d")),
     "day": ("%Y-%m-%d", re.compile(r"\d{4,}-\d\d-\d\d")),
 }
 
 _PRIORITY = 500
-_THERE = "resource_already_exists_exception"
+_EXISTS = "resource_already_exists_exception"
 _WHAT = "set up the event store"
 _ID: dict[str, Any] = {"type": "keyword"}
-#: 8,191 characters of 4 bytes fit into a term of Lucene; longer text stays in the document.
+#: 8,191 characters of 4 bytes fit into a Lucene term; longer text is stored, but not indexed.
 _TEXT: dict[str, Any] = {"type": "keyword", "ignore_above": 8191}
 _TIME: dict[str, Any] = {"type": "date_nanos"}
 _COUNT: dict[str, Any] = {"type": "long"}
@@ -78,7 +78,7 @@ _REJECT: dict[str, Any] = {
     "payload": {"type": "binary"},
     "replayed_to": _ID,
 }
-#: Of the ledger; this format still calls `redelivered` `replayed`.
+#: The counts of the ledger; `redelivered` is stored as `replayed`.
 _NUMBERS = dict.fromkeys(("replayed" if name == "redelivered" else name for name in COUNT_NAMES), _COUNT)
 _COMMIT: dict[str, Any] = {
     "topic": _ID,
@@ -107,11 +107,11 @@ _NOTE: dict[str, Any] = {"kind": _ID, "key": _ID, "document": {"type": "binary"}
 
 
 class Indices:
-    """Names and makes the indices of one store.
+    """Names and creates the indices of one store.
 
     Args:
-        connection: to the cluster.
-        settings: period, shards, replicas and the prefix of every name.
+        connection: connection to the cluster.
+        settings: period, shards, replicas, and the prefix of all names.
     """
 
     def __init__(self, connection: Connection, settings: ElasticsearchSettings) -> None:
@@ -124,21 +124,21 @@ class Indices:
         self.notes = settings.prefix + NOTES
 
     def alias(self, feed: str) -> str:
-        """The name under which a feed's events are searched."""
+        """Name of the alias for all events of a feed."""
         return self._settings.prefix + ALIASES[feed]
 
     def period_of(self, time: pl.Expr) -> pl.Expr:
-        """The period that an event time lies in, as the name of its index ends."""
+        """The period of an event time: the suffix of the index name."""
         return time.dt.to_string(self._period)
 
     def prepare(self) -> None:
-        """Make or bring up to date the templates, and the indices of rejects and of the ledger.
+        """Create or update the templates, and all indices except those of events.
 
-        Doing it again changes nothing, and several workers may do it at once.
+        Idempotent; several workers may call it at once.
 
         Raises:
-            ConfigurationError: the cluster holds indices of another period.
-            StoreError: the cluster refuses, or holds indices of another mapping.
+            ConfigurationError: the cluster has indices of another period.
+            StoreError: the cluster rejected a request, or has indices with another mapping.
         """
         for feed in FEEDS.values():
             alias = self.alias(feed.name)
@@ -151,33 +151,33 @@ class Indices:
             (self.ledger, _LEDGER),
         ):
             self._put_template(name, name, mapping)
-            self._send("PUT", f"/{quote(name)}", unless=_THERE)
+            self._send("PUT", f"/{quote(name)}", unless=_EXISTS)
             self._put_mapping(name, mapping)
 
-    def make(self, name: str) -> None:
-        """Make an index unless it is there; its template says how. This is part of a commit, so it waits as one."""
+    def create(self, name: str) -> None:
+        """Create an index from its template if it does not exist. Waits for the cluster, as part of a commit."""
         if name in self._known:
             return
         backoff = self._connection.backoff(_WHAT, None)
-        self._send("PUT", f"/{quote(name)}", unless=_THERE, backoff=backoff)
+        self._send("PUT", f"/{quote(name)}", unless=_EXISTS, backoff=backoff)
         backoff.done()
         self._known.add(name)
 
     def exists(self) -> bool:
-        """Whether anything was ever stored: whether there is a ledger."""
+        """Whether the ledger index exists, that is, whether anything was ever stored."""
         return self._connection.request("HEAD", f"/{quote(self.ledger)}", accept={404}).status < 300
 
     def _check_present(self, alias: str, mapping: Mapping[str, Any]) -> None:
-        """Bring the indices of earlier runs up to date."""
+        """Check the period of existing indices, and update their mappings."""
         answer = self._connection.request("GET", f"/_alias/{quote(alias)}", accept={404})
         names = list(answer.json()) if answer.status < 300 else []
         for name in names:
             if not self._name.fullmatch(name.removeprefix(f"{alias}-")):
                 raise ConfigurationError(
-                    f"the index {name} is none of the period {self._settings.period!r}, and duplicates would not be "
+                    f"index {name} does not have the period {self._settings.period!r}, and duplicates would not be "
                     "found across periods",
                     where=str(self._connection.address),
-                    hint="set elasticsearch.period as it was, or set elasticsearch.prefix to begin a new store",
+                    hint="restore the previous elasticsearch.period, or set elasticsearch.prefix to start a new store",
                 )
         self._known |= set(names)
         if names:
@@ -188,7 +188,7 @@ class Indices:
             "settings": {
                 "number_of_shards": self._settings.shards if alias else 1,
                 "number_of_replicas": self._settings.replicas,
-                # an erasure has what it deletes merged away, however little of a segment that is
+                # an erasure drops deleted documents from the files, however few of a segment they are
                 "merge.policy.expunge_deletes_allowed": 0,
             },
             "mappings": {"dynamic": "strict", "properties": mapping},
@@ -208,7 +208,7 @@ class Indices:
     def _send(
         self, method: str, path: str, body: object | None = None, *, unless: str = "", backoff: Backoff | None = None
     ) -> None:
-        """Make a change, unless it fails for a reason that is as good."""
+        """Send a change; an error of the type `unless` counts as success."""
         answer = self._connection.request(
             method, path, body, what=_WHAT, accept={HTTPStatus.BAD_REQUEST}, backoff=backoff
         )
@@ -219,7 +219,7 @@ class Indices:
             return
         if "invalid alias name" in str(problem).lower():
             raise StoreError(
-                f"an index is in the way: {problem}",
+                f"the name of an alias is taken by an index: {problem}",
                 where=str(self._connection.address),
                 hint="clone it under another name and delete it, or set elasticsearch.prefix",
             )
@@ -227,7 +227,7 @@ class Indices:
 
 
 def event_mapping(feed: Feed) -> dict[str, Any]:
-    """How each field of a feed's events is kept."""
+    """The mapping of a feed's events."""
     ids = {f.column for f in feed.fields if f.is_id} | {"campaign_id", "advertiser_id"}
     own = {name: _ID if name in ids else _TYPES[dtype] for name, dtype in feed.columns.items()}
     return own | _PROVENANCE

@@ -1,6 +1,6 @@
-"""What `advertisex doctor` says of a store in Elasticsearch.
+"""The checks of `advertisex doctor` on a store in Elasticsearch.
 
-What this user may not look at, or the cluster does not tell, is said to be so, and is no fault.
+A check that the user has no permission for, or that the cluster does not support, is skipped and not a fault.
 """
 
 import time
@@ -17,26 +17,26 @@ from advertisex.stores.counted import Held, counted
 from advertisex.stores.elasticsearch_client import Connection, problem_in
 from advertisex.stores.elasticsearch_indices import Indices
 
-#: Elasticsearch moves shards away from a disk that is fuller, and at 95 % makes indices read-only.
+#: Above this, Elasticsearch moves shards to other nodes; at 95 % it makes indices read-only.
 _DISK_USED = 0.90
-#: Of the shards that the cluster admits.
+#: Fraction of the shards that the cluster allows.
 _SHARDS_USED = 0.90
-#: Seconds between the cluster's clock and ours.
+#: Maximum difference in seconds between the cluster's clock and this machine's.
 _CLOCK_OFF = 60.0
-_NOT_TOLD = frozenset({
+_UNAVAILABLE = frozenset({
     HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE,
 })  # fmt: skip
 
 
-class _NotToldError(Exception):
-    """This user may not look at it, or there is no such thing to look at: a service may have no nodes to show."""
+class _UnavailableError(Exception):
+    """The user may not read this, or the cluster does not have it: a managed service may not show its nodes."""
 
 
 def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow]) -> list[Finding]:
-    """Look at the cluster's health, its versions, clock, disks and shards, at our templates and at what is stored."""
+    """Check the cluster's health, versions, clock, disks and shards, and the store's templates and contents."""
     cluster = _Cluster(connection, indices)
     found: list[Finding] = []
-    for what, look in (
+    for what, check in (
         ("store", cluster.health),
         ("store's version", cluster.version),
         ("store's clock", cluster.clock),
@@ -47,49 +47,49 @@ def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow
         ("store's counts", partial(cluster.counts, ledger)),
     ):
         try:
-            found.append(look())
-        except _NotToldError as why:
-            found.append(Finding(what, True, f"not looked at: {why}"))
+            found.append(check())
+        except _UnavailableError as why:
+            found.append(Finding(what, True, f"not checked: {why}"))
     return found
 
 
 class _Cluster:
-    """Looks at one thing at a time."""
+    """The single checks."""
 
     def __init__(self, connection: Connection, indices: Indices) -> None:
         self._connection, self._indices = connection, indices
 
     def health(self) -> Finding:
-        """How the cluster says that it is."""
+        """Status of the cluster and number of nodes."""
         health = self._get("/_cluster/health")
-        says = f"{self._connection.address}: {health['status']}, {health['number_of_nodes']} nodes"
-        return Finding("store", health["status"] != "red", says, "bring the nodes back that hold the missing shards")
+        summary = f"{self._connection.address}: {health['status']}, {health['number_of_nodes']} nodes"
+        return Finding("store", health["status"] != "red", summary, "bring back the nodes that have the missing shards")
 
     def version(self) -> Finding:
-        """Of all nodes."""
+        """Versions of all nodes."""
         nodes = self._get("/_nodes?filter_path=nodes.*.version")["nodes"].values()
         versions = sorted({node["version"] for node in nodes})
         return Finding("store's version", True, f"Elasticsearch {', '.join(versions)}")
 
     def clock(self) -> Finding:
-        """Whatever says when a thing was stored, and what comes from the future, rests on the two being one time."""
+        """Offset of the cluster's clock; the clocks must agree for commit times and the check for future events."""
         asked = time.time()
         nodes = self._get("/_nodes/stats/fs?filter_path=nodes.*.timestamp")["nodes"].values()
         middle = (asked + time.time()) / 2
         off = max((node["timestamp"] / 1000 - middle for node in nodes), key=abs, default=0.0)
-        says = f"{off:+,.1f} s from this machine's"
-        return Finding("store's clock", abs(off) < _CLOCK_OFF, says, "set the one that is wrong, and keep both by NTP")
+        summary = f"{off:+,.1f} s from this machine's"
+        return Finding("store's clock", abs(off) < _CLOCK_OFF, summary, "correct the wrong one, and sync both by NTP")
 
     def disk(self) -> Finding:
-        """Of the fullest node."""
+        """Disk usage of the fullest node."""
         nodes = self._get("/_nodes/stats/fs?filter_path=nodes.*.fs.total")["nodes"].values()
         disks = [node["fs"]["total"] for node in nodes]
         used = max((1 - disk["available_in_bytes"] / disk["total_in_bytes"] for disk in disks), default=0.0)
-        says = f"{used:.0%} used where it is fullest"
-        return Finding("store's disk", used < _DISK_USED, says, "delete old indices or add disks")
+        summary = f"{used:.0%} used on the fullest node"
+        return Finding("store's disk", used < _DISK_USED, summary, "delete old indices or add disks")
 
     def shards(self) -> Finding:
-        """A cluster admits only so many."""
+        """Number of shards, and the cluster's limit."""
         limits = self._get("/_cluster/settings?include_defaults=true&filter_path=*.cluster.max_shards_per_node")
         health = self._get("/_cluster/health?filter_path=active_shards,number_of_data_nodes")
         by_rank = [
@@ -100,25 +100,28 @@ class _Cluster:
         if not by_rank:
             return Finding("store's shards", True, f"{health['active_shards']:,}")
         limit = int(by_rank[0]) * health["number_of_data_nodes"]
-        says = f"{health['active_shards']:,} of {limit:,} that the cluster admits"
+        summary = f"{health['active_shards']:,} of {limit:,} that the cluster allows"
         hint = "set elasticsearch.period to month, delete old indices, or raise cluster.max_shards_per_node"
-        return Finding("store's shards", health["active_shards"] < _SHARDS_USED * limit, says, hint)
+        return Finding("store's shards", health["active_shards"] < _SHARDS_USED * limit, summary, hint)
 
     def templates(self) -> Finding:
-        """By which indices are made."""
+        """Whether the index templates exist."""
         names = [*map(self._indices.alias, FEEDS), self._indices.rejects, self._indices.ledger, self._indices.commits]
         missing = [name for name in names if not self._has_template(name)]
-        says = f"missing: {', '.join(missing)}" if missing else f"all {len(names)} are there"
-        return Finding("store's templates", not missing, says, "run `advertisex process`, which makes them")
+        summary = f"missing: {', '.join(missing)}" if missing else f"all {len(names)} exist"
+        return Finding("store's templates", not missing, summary, "run `advertisex process`, which creates them")
 
     def holds(self) -> Finding:
-        """How many documents of each kind."""
+        """Number of documents of each kind."""
         names = {feed: [self._indices.alias(feed)] for feed in FEEDS} | {"rejects": [self._indices.rejects]}
         counts = ", ".join(f"{what} {self._count(name, None):,}" for what, name in names.items())
         return Finding("store holds", True, counts)
 
     def counts(self, ledger: Sequence[LedgerRow]) -> Finding:
-        """What lies beyond the ledger belongs to a batch that is under way, or that the next run does again."""
+        """Whether the documents below the ledger's next offsets match its counts.
+
+        Documents beyond belong to a batch that is in progress, or that the next run processes again.
+        """
         events = list(map(self._indices.alias, FEEDS))
         held = {}
         for row in ledger:
@@ -145,11 +148,11 @@ class _Cluster:
         return self._ask("GET", path)
 
     def _ask(self, method: str, path: str, body: object | None = None, accept: HTTPStatus | None = None) -> Any:
-        """An answer, or None for that of the status `accept`."""
-        answer = self._connection.request(method, path, body, what="look at the cluster", accept=_NOT_TOLD)
+        """The decoded response, or None if its status is `accept`."""
+        answer = self._connection.request(method, path, body, what="inspect the cluster", accept=_UNAVAILABLE)
         if answer.status == accept:
             return None
-        if answer.status in _NOT_TOLD:
-            # without the user's name, and all that would grant it
-            raise _NotToldError(str(problem_in(answer.data, answer.status)).split(" for user ")[0])
+        if answer.status in _UNAVAILABLE:
+            # without the user's name and the list of privileges that would allow it
+            raise _UnavailableError(str(problem_in(answer.data, answer.status)).split(" for user ")[0])
         return answer.json()

@@ -1,4 +1,4 @@
-"""Whether a stored event came from this very position, or the event is a duplicate of another message's."""
+"""Distinguish redelivered events, stored from the same position, from duplicates of another message's event."""
 
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -13,7 +13,7 @@ from advertisex.batches import Partition
 from advertisex.stores.elasticsearch_client import Connection, Problem
 
 _IDS = 10_000
-#: Said of each document, in an answer with status 200, while a node that was restarted does not have its shards yet.
+#: Errors per document, in a response with status 200, while a restarted node does not have its shards yet.
 _AWAY = frozenset({"no_shard_available_action_exception", "unavailable_shards_exception", "node_closed_exception"})
 _WHAT = "look up stored events"
 _QUERY = "_source_includes=topic,partition,offset&filter_path=docs._source,docs.found,docs.error"
@@ -21,10 +21,10 @@ _QUERY = "_source_includes=topic,partition,offset&filter_path=docs._source,docs.
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Events that were stored before.
+    """Number of events that were stored before.
 
     Attributes:
-        redelivered: by a commit of this same position that did not reach the ledger.
+        redelivered: from the same position, by a commit that did not reach the ledger.
         duplicates: from another position.
     """
 
@@ -54,10 +54,10 @@ class _Answer(msgspec.Struct):
 def known_of(
     connection: Connection, index: str, events: pl.DataFrame, of: Partition, stop: threading.Event
 ) -> tuple[Known, list[int]]:
-    """Look up events whose ids are taken. This read sees every write that has ended.
+    """Look up events whose ids exist. This read sees every completed write.
 
     Returns:
-        How they are known; and the rows of those that are not there any more.
+        Counts of the known events, and the rows of events that no longer exist.
     """
     known, gone = Known(), list[int]()
     for start in range(0, events.height, _IDS):
@@ -79,7 +79,7 @@ def known_of(
 def left_at(
     connection: Connection, names: Sequence[tuple[str, str]], of: Partition, offsets: Iterable[int]
 ) -> list[tuple[str, str]]:
-    """Those of some documents, given as index and id, that are there and came from these positions of a partition."""
+    """Those documents, given as index and id, that exist and came from these offsets of a partition."""
     places, left = list(offsets), list[tuple[str, str]]()
     for start in range(0, len(names), _IDS):
         some = names[start : start + _IDS]
@@ -98,7 +98,7 @@ def _look_up(connection: Connection, index: str, ids: list[bytes], stop: threadi
 def _ask(
     connection: Connection, path: str, body: object, stop: threading.Event, absent: Collection[str] = ()
 ) -> list[_Found]:
-    """What is there, in order; an error whose type is in `absent` means that a document is not."""
+    """The documents, in order; an error whose type is in `absent` means that a document does not exist."""
     backoff = connection.backoff(_WHAT, None, stop)
     while True:
         answer = connection.request("POST", f"{path}?{_QUERY}", body, what=_WHAT, backoff=backoff)

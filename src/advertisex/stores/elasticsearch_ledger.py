@@ -1,10 +1,10 @@
-"""The ledger in Elasticsearch: a document for each partition, written last, and only over the one that was read.
+"""The ledger in Elasticsearch: one document per partition, written last, and only over the version that was read.
 
-`if_seq_no` and `if_primary_term` fence off a worker that lost its partition: between its reading and its writing of
-the document, no other may have written it.
+`if_seq_no` and `if_primary_term` fence off a worker that lost its partition: its write fails if another worker has
+written the document since it was read.
 
-The document also says what the last commit added. Before the next replaces it, that goes to the ledger's history: so
-the history holds what the ledger says and nothing else, whoever writes it, and however often.
+The document also contains what the last commit added. Before the next commit replaces the document, it copies that to
+the ledger history. So the history always agrees with the ledger, whoever writes it, and however often.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ from advertisex.stores.elasticsearch_ledger_documents import (
     ReadCommit,
     Wrote,
     iso,
-    moment,
     name_of,
     name_of_erasure,
+    parse_time,
 )
 from advertisex.stores.elasticsearch_search import all_of, between, search_all
 from advertisex.stores.same_log import check_same_log
@@ -38,16 +38,16 @@ from advertisex.stores.stamp import commit_time_after
 
 _WHAT = "write to the ledger"
 _MOVED_ON = "the ledger has moved on"
-_USER_ERASED = "a user was erased since"
+_USER_ERASED = "a user was erased in the meantime"
 
 
 class Ledger:
-    """The documents of one ledger index.
+    """The documents of one ledger.
 
     Args:
-        connection: to the cluster.
-        index: its name.
-        history: the name of the index of its history.
+        connection: connection to the cluster.
+        index: name of the ledger's index.
+        history: name of the index of its history.
     """
 
     def __init__(self, connection: Connection, index: str, history: str) -> None:
@@ -55,14 +55,14 @@ class Ledger:
         self._seen: set[Partition] = set()
 
     def rows(self, *, forever: bool = False) -> list[LedgerRow]:
-        """Every row, ordered by topic and partition; `forever` waits for a cluster that is away."""
+        """All rows, ordered by topic and partition; `forever` waits for an unreachable cluster."""
         rows = [row for source in self._sources(forever=forever) if (row := source.row())]
         self._seen.update(Partition(row.topic, row.partition) for row in rows)
         return sorted(rows, key=lambda row: (row.topic.encode(), row.partition))
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
-        """The history from a time on: `COMMIT_COLUMNS`, in the order of topic, partition and offset."""
-        # first the last ones: one that goes to the history meanwhile is then seen twice, and not never
+        """The history since a time: `COMMIT_COLUMNS`, ordered by topic, partition and offset."""
+        # read the last commits first: one that is copied to the history meanwhile is seen twice rather than never
         last = [source.last for source in self._sources() if source.last]
         query = all_of(between("committed_at", since, None))
         pages = search_all(self._connection, self._history, [{"_shard_doc": "asc"}], query=query)
@@ -77,12 +77,12 @@ class Ledger:
         )
 
     def settled(self) -> datetime | None:
-        """When the last commit was made, of any partition."""
-        made = (moment(source.last.committed_at) for source in self._sources() if source.last)
+        """Time of the last commit of any partition."""
+        made = (parse_time(source.last.committed_at) for source in self._sources() if source.last)
         return max(made, default=None)
 
     def state(self, of: Partition, *, forever: bool = True) -> LedgerState:
-        """Where a partition stands now; this read sees every write that has ended."""
+        """The current ledger state of a partition. This read sees every completed write."""
         backoff = self._connection.backoff("read the ledger", None) if forever else None
         answer = self._connection.request(
             "GET", self._path(of), what="read the ledger", accept={HTTPStatus.NOT_FOUND}, backoff=backoff
@@ -98,37 +98,37 @@ class Ledger:
         return LedgerState(row, found.seq_no, found.primary_term, found.source)
 
     def at_start_of(self, span: Span) -> LedgerState:
-        """Where the span's partition stands, which must be the span's start.
+        """The ledger state of the span's partition, which must be at the span's start.
 
-        A partition without a row may start anywhere: a log does not keep all that it ever held. It gets a document
-        all the same, so that an erasure can fence off its first commit, too.
+        A partition without a row may start anywhere: a log does not keep its messages forever. It gets a document
+        anyway, so that an erasure can fence off its first commit, too.
 
         Raises:
-            StoreError: the span is of another log.
-            LedgerMoved: it stands elsewhere.
-            StoreError: it had a row, which is gone: a new one would leave out all that was counted before.
+            StoreError: the span belongs to a different log.
+            LedgerMoved: the ledger is at another offset.
+            StoreError: the partition had a row, which is gone: a new one would omit everything counted before.
         """
         state = self.state(span.of)
         if state.row is None and span.of in self._seen:
             raise StoreError(
-                "the ledger's row is gone, so that nothing more can be counted; nothing of this batch was written",
+                "the ledger row of this partition is gone; this batch was not written",
                 where=f"{span.topic}/{span.partition} in {self._index} at {self._connection.address}",
-                hint="restore that index from a snapshot; or run this again: it counts anew, from where the log begins",
+                hint="restore that index from a snapshot, or run this again to count from the start of the log",
             )
         if state.row is not None:
             check_same_log(span.of, state.row.log, span.log)
             if state.row.next_offset != span.start:
                 raise moved(span)
-        return self._begin(span.of) if state.source is None else state
+        return self._create_document(span.of) if state.source is None else state
 
     def advance(self, outcome: Outcome, before: LedgerState, added: Counts, commit_time: datetime) -> None:
-        """Move the checkpoint from where it was read to the end of the outcome's span, as of a time.
+        """Move the checkpoint from the state that was read to the end of the outcome's span, and add its counts.
 
         Raises:
-            LedgerMoved: another commit has written it since.
+            LedgerMoved: another commit or an erasure has written the document since.
         """
         span, commit = outcome.span, uuid4().hex
-        self._remember(before)
+        self._record_last(before)
         now = iso(commit_time)
         counts = asdict(added)
         last = CommitDocument(span.topic, span.partition, outcome.feed, span.start, span.end, now, **counts)
@@ -142,21 +142,21 @@ class Ledger:
             commit=commit,
             committed_at=now,
             last=last,
-            # a partition that had no document at the time of an erasure was not told of it, but the outcome knows
+            # an erasure does not update partitions without a document, but the outcome takes it into account
             erasures=max(before.erasures, outcome.erasures),
         )
-        # An answer that was lost leaves our own writing in place, and the second try in conflict with it
-        if self._replace(before, document) is None and (now_at := self.state(span.of)).commit != commit:
-            raise moved(span, _USER_ERASED if now_at.erasures > before.erasures else _MOVED_ON)
+        # If the response to our own write was lost, the retry conflicts with it
+        if self._replace(before, document) is None and (current := self.state(span.of)).commit != commit:
+            raise moved(span, _USER_ERASED if current.erasures > before.erasures else _MOVED_ON)
         self._seen.add(span.of)
 
     def fence(self, erasures: int) -> dict[Partition, int]:
-        """Let no commit through that knows of fewer erasures.
+        """Reject all commits that take fewer erasures into account.
 
         Returns:
-            Where each partition then stands; one that has no row yet is left out.
+            The next offset of each partition at that point; partitions without a row are left out.
         """
-        stood = {}
+        positions = {}
         for source in list(self._sources(forever=True)):
             of = Partition(source.topic, source.partition)
             while (now := self.state(of)).source is not None:
@@ -164,14 +164,14 @@ class Ledger:
                 if self._replace(now, document) is not None:
                     break
             if now.row is not None:
-                stood[of] = now.row.next_offset
-        return stood
+                positions[of] = now.row.next_offset
+        return positions
 
     def move_counts(self, of: Partition, feed: str, added: Counts, erasure: str) -> CommitDocument | None:
-        """Add counts that an erasure has moved, unless it has done so before.
+        """Add counts that an erasure moves, unless it has already done so.
 
         Returns:
-            What the history says of it; None where the partition has no row.
+            The erasure's entry in the ledger history; None if the partition has no row.
         """
         while True:
             before = self.state(of)
@@ -182,13 +182,13 @@ class Ledger:
             end, now = before.row.next_offset, iso(commit_time_after(before.committed_at))
             last = CommitDocument(*of, feed, end, end, now, **asdict(added), erasure=erasure)
             counts = asdict(before.row.counts + added)
-            self._remember(before)
+            self._record_last(before)
             document = msgspec.structs.replace(before.source, **counts, committed_at=now, last=last)
             if self._replace(before, document) is not None:
                 return last
 
     def moved_by(self, erasure: str, of: Partition) -> CommitDocument | None:
-        """What the history says that an erasure has moved in a partition."""
+        """The entry of an erasure in the history of a partition, if any."""
         return self._moved_by(erasure, of, self.state(of))
 
     def _moved_by(self, erasure: str, of: Partition, state: LedgerState) -> CommitDocument | None:
@@ -201,13 +201,13 @@ class Ledger:
             return None
         return msgspec.json.decode(answer.data, type=ReadCommit).source
 
-    def _begin(self, of: Partition) -> LedgerState:
-        """Make the document of a partition that has none."""
+    def _create_document(self, of: Partition) -> LedgerState:
+        """Create the document of a partition that has none."""
         made = self._replace(LedgerState(None), LedgerDocument(topic=of.topic, partition=of.partition))
         return self.state(of) if made is None else made
 
     def _replace(self, before: LedgerState, document: LedgerDocument) -> LedgerState | None:
-        """Write a document over the one that was read, or where there was none; None if another has written it."""
+        """Write a document over the version that was read, or create it; None if another worker has written it."""
         fresh = before.source is None
         guard = "op_type=create" if fresh else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
         backoff = self._connection.backoff(_WHAT, None)
@@ -227,8 +227,8 @@ class Ledger:
             for hit in page:
                 yield msgspec.json.decode(hit.source, type=LedgerDocument)
 
-    def _remember(self, before: LedgerState) -> None:
-        """Put the last commit into the history, where it may be already."""
+    def _record_last(self, before: LedgerState) -> None:
+        """Copy the last commit to the history, where it may be already."""
         if before.last is None:
             return
         one = before.last
@@ -242,9 +242,9 @@ class Ledger:
 
 
 def moved(span: Span, why: str = _MOVED_ON) -> LedgerMoved:
-    """The error of a span that another worker has processed, or that was made before an erasure."""
+    """The exception for a span that another worker has processed, or that was processed without a later erasure."""
     return LedgerMoved(
-        f"{why}; nothing of this batch was written",
+        f"{why}; this batch was not written",
         where=f"{span.topic}/{span.partition}/{span.start}",
-        hint="another run has processed it: run `advertisex process` again to go on from the ledger",
+        hint="another run has processed it: run `advertisex process` again to continue from the ledger",
     )

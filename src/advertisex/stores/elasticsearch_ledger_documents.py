@@ -1,4 +1,4 @@
-"""What the ledger in Elasticsearch and its history hold, as documents."""
+"""The documents of the ledger and of its history in Elasticsearch."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from advertisex.batches import COUNT_NAMES, Counts, LedgerRow
 
 
 class CommitDocument(msgspec.Struct):
-    """What a commit added to the ledger; its fields are `COMMIT_COLUMNS`."""
+    """What a commit added to the ledger; the fields are `COMMIT_COLUMNS`."""
 
     topic: str
     partition: int
@@ -28,9 +28,9 @@ class CommitDocument(msgspec.Struct):
 
 
 class LedgerDocument(msgspec.Struct, kw_only=True):
-    """A document of the ledger; before the first commit of its partition, one without `next_offset`.
+    """A document of the ledger; `next_offset` is None before the first commit of the partition.
 
-    `erasures` says how many users were erased: who commits must know of as many.
+    `erasures` is the number of erased users; an outcome must take at least as many into account.
     """
 
     topic: str
@@ -58,7 +58,7 @@ class LedgerDocument(msgspec.Struct, kw_only=True):
 
 
 class Read(msgspec.Struct):
-    """The answer to a reading of a document of the ledger."""
+    """Response to reading a ledger document."""
 
     found: bool = False
     seq_no: int = msgspec.field(name="_seq_no", default=0)
@@ -67,13 +67,13 @@ class Read(msgspec.Struct):
 
 
 class ReadCommit(msgspec.Struct):
-    """The answer to a reading of a document of its history."""
+    """Response to reading a document of the ledger history."""
 
     source: CommitDocument | None = msgspec.field(name="_source", default=None)
 
 
 class Wrote(msgspec.Struct):
-    """The answer to a writing of one."""
+    """Response to writing a ledger document."""
 
     seq_no: int = msgspec.field(name="_seq_no", default=0)
     primary_term: int = msgspec.field(name="_primary_term", default=0)
@@ -81,13 +81,13 @@ class Wrote(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
-    """Where a partition stands, as of one reading.
+    """The ledger state of a partition, as of one read.
 
     Attributes:
-        row: the ledger row, or None where the partition has none yet.
-        seq_no: with `primary_term`, which writing of the document it was.
+        row: the ledger row; None before the first commit.
+        seq_no: with `primary_term`, the version of the document.
         primary_term: see `seq_no`.
-        source: the document.
+        source: the document; None if it does not exist.
     """
 
     row: LedgerRow | None
@@ -97,7 +97,7 @@ class LedgerState:
 
     @property
     def commit(self) -> str:
-        """Which commit wrote it."""
+        """Id of the commit that wrote the document."""
         return "" if self.source is None else self.source.commit
 
     @property
@@ -107,32 +107,32 @@ class LedgerState:
 
     @property
     def erasures(self) -> int:
-        """How many users had been erased."""
+        """Number of erased users."""
         return 0 if self.source is None else self.source.erasures
 
     @property
     def committed_at(self) -> datetime | None:
-        """When that commit was made (UTC, without a zone)."""
-        return None if self.last is None else moment(self.last.committed_at)
+        """Time of the last commit or erasure, naive UTC."""
+        return None if self.last is None else parse_time(self.last.committed_at)
 
 
 def name_of(one: CommitDocument) -> str:
-    """What a commit is called in the history."""
+    """Document id of a commit in the history."""
     if one.erasure:
         return name_of_erasure(one.topic, one.partition, one.erasure)
     return f"{one.topic}/{one.partition}/{one.start}"
 
 
 def name_of_erasure(topic: str, partition: int, erasure: str) -> str:
-    """What an erasure is called there."""
+    """Document id of an erasure in the history."""
     return f"{topic}/{partition}/erasure/{erasure}"
 
 
 def iso(when: datetime) -> str:
-    """A time (UTC, without a zone) as documents hold it."""
+    """A naive UTC time in the format of the documents."""
     return when.isoformat(timespec="microseconds") + "Z"
 
 
-def moment(text: str) -> datetime:
-    """The time that a document holds (UTC, without a zone)."""
+def parse_time(text: str) -> datetime:
+    """Parse a time of a document; naive UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=None)

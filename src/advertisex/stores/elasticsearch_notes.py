@@ -1,4 +1,4 @@
-"""Notes in Elasticsearch: a document for each, in an index of their own."""
+"""Notes in Elasticsearch: one document per note, in a separate index."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ class Notes:
     """The documents of one index of notes.
 
     Args:
-        connection: to the cluster.
-        index: its name.
+        connection: connection to the cluster.
+        index: name of the index.
     """
 
     def __init__(self, connection: Connection, index: str) -> None:
@@ -39,7 +39,7 @@ class Notes:
         return {note.key: b64decode(note.document) for note in notes}
 
     def count(self, kind: str) -> int:
-        """How many notes of a kind there are now; this waits for a cluster that is away."""
+        """The current number of notes of a kind; waits for an unreachable cluster."""
         backoff = self._connection.backoff("read the event store", None)
         path, query = f"/{quote(self._index)}", {"query": {"term": {"kind": kind}}}
         self._connection.request("POST", f"{path}/_refresh", backoff=backoff)

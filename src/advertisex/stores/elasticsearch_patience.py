@@ -1,4 +1,4 @@
-"""How long something is tried again while a cluster is busy or away, and what is said meanwhile."""
+"""Backoff: how long an operation is retried while a cluster is busy or away, and what is logged meanwhile."""
 
 import random
 import threading
@@ -10,28 +10,28 @@ import structlog
 from advertisex.errors import StoreError, StoreInterrupted
 from advertisex.stores.elasticsearch_address import Address
 
-#: Seconds between two warnings about a cluster that does not take what we write.
+#: Seconds between two warnings about a cluster that does not accept writes.
 WARN_EVERY = 60.0
-#: The longest pause while a cluster is away: a try costs little, and work goes on soon after it is back.
+#: The longest pause in seconds while a cluster is away: a retry costs little, and work resumes soon after it is back.
 LONGEST_PAUSE = 3.0
-#: The longest pause while a cluster is there, and asks for fewer requests (429).
+#: The longest pause in seconds while a cluster asks for fewer requests (429).
 LONGEST_BUSY_PAUSE = 30.0
 _FIRST_PAUSE = 0.2
-#: Seconds without success before the first: a busy moment is no news.
+#: Seconds without success before the first warning: a short overload is not worth one.
 _WARN_AFTER = 3.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Backoff:
-    """How long one thing is tried again: growing pauses with jitter, until it is over, or someone gives up.
+    """Retries of one operation: growing pauses with jitter, until the time is up or it is stopped.
 
     Args:
-        what: is being tried, for people.
-        where: the cluster.
-        seconds: until the end; None never ends.
-        stops: any of these ends it at once.
-        on_retry: called before each further try.
+        what: the operation, for messages.
+        where: address of the cluster.
+        seconds: how long to retry; None retries indefinitely.
+        stops: events; any of them ends the retries at once.
+        on_retry: called before each retry.
     """
 
     def __init__(
@@ -49,23 +49,23 @@ class Backoff:
         self._next = _FIRST_PAUSE
 
     def pause(self, why: str, *, busy: bool = False, at_least: float = 0.0) -> None:
-        """Wait before the next try.
+        """Wait before the next attempt.
 
         Args:
-            why: the last one failed, for people.
-            busy: whether the cluster is there, and asks for fewer requests.
-            at_least: seconds that it asks us to wait.
+            why: reason why the last attempt failed, for messages.
+            busy: whether the cluster asks for fewer requests.
+            at_least: minimum pause in seconds, as requested by the cluster.
 
         Raises:
-            StoreError: it is over.
-            StoreInterrupted: someone gives up.
+            StoreError: the time is up.
+            StoreInterrupted: one of the stop events is set.
         """
         now = time.monotonic()
         if self._until is not None and now >= self._until:
             raise StoreError(
                 f"cannot {self._what}: {why}",
                 where=str(self._where),
-                hint="see that Elasticsearch runs there and can be reached, then run this again",
+                hint="check that Elasticsearch is running there and can be reached, then run this again",
             )
         warned = self._since + _WARN_AFTER - WARN_EVERY if self._warned is None else self._warned
         if self._until is None and now - warned >= WARN_EVERY:
@@ -78,21 +78,21 @@ class Backoff:
         self._on_retry()
 
     def progressed(self) -> None:
-        """Something got through: begin with short pauses again."""
+        """Some items succeeded: start with short pauses again."""
         self._next = _FIRST_PAUSE
 
     def done(self) -> None:
-        """It succeeded: tell those who were told that it did not."""
+        """The operation succeeded: log that if a warning was logged."""
         if self._warned is not None:
             waited = round(time.monotonic() - self._since, 1)
             _log.info(f"Could {self._what} again", seconds=waited, where=str(self._where))
 
     def given_up(self) -> StoreInterrupted:
-        """The error of whoever does not want to wait any longer."""
+        """The exception for retries that were stopped."""
         return StoreInterrupted(
-            f"stopped while waiting to {self._what}; the batch under way is abandoned, nothing advanced",
+            f"stopped while waiting to {self._what}; the current batch was not committed",
             where=str(self._where),
-            hint="run this again: it goes on from the ledger",
+            hint="run this again to continue from the ledger",
         )
 
     def _sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Rejects in Elasticsearch: which document each is, how they are found, and how they are marked."""
+"""Rejects in Elasticsearch: their document ids, queries for them, and marking them as replayed."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from advertisex.stores.elasticsearch_search import all_of, between, stored_by
 
 
 def document_ids() -> pl.Expr:
-    """The id of each reject of a frame with topic, partition and offset, escaped as within a text of JSON."""
+    """The document id of each reject of a frame with topic, partition and offset, escaped for a JSON string."""
     topic = pl.struct("topic").struct.json_encode().str.strip_prefix('{"topic":"').str.strip_suffix('"}')
     return pl.concat_str(topic, pl.lit("-"), "partition", pl.lit("-"), "offset")
 
 
 def without_value(why: str) -> str:
-    """What Elasticsearch says of a document, without the value that it may quote."""
+    """An error message of Elasticsearch about a document, without the value that it may quote."""
     return why.partition(" Preview of field")[0]
 
 
 def reject_query(query: RejectQuery) -> dict[str, Any] | None:
-    """Which rejects are asked for, as Elasticsearch takes it."""
+    """The Elasticsearch query for rejects; None matches all."""
     given = [(name, value) for name in ("reason", "feed", "kind") if (value := getattr(query, name)) is not None]
     conditions: list[dict[str, Any]] = [{"term": {name: value}} for name, value in given]
     if query.positions is not None:
@@ -38,10 +38,10 @@ def reject_query(query: RejectQuery) -> dict[str, Any] | None:
     return all_of([*conditions, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])
 
 
-def marking(
+def mark_jobs(
     connection: Connection, index: str, replays: Mapping[Position, Position]
 ) -> Iterator[Callable[[threading.Event], None]]:
-    """The jobs that note on rejects where their replays are; see `EventStore.mark_replayed`."""
+    """The jobs that record on rejects the position of their replay; see `EventStore.mark_replayed`."""
     marks = pl.DataFrame(
         [(*position, str(replay)) for position, replay in replays.items()],
         schema={"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64, "replayed_to": pl.String},
@@ -60,4 +60,4 @@ def _mark(connection: Connection, index: str, lines: BulkLines, rows: range, sto
         result = send(connection, index, lines, waiting, stop)
         for _, why in result.rejected:
             raise StoreError(f"cannot mark a reject: {without_value(why)}", where=str(connection.address))
-        waiting = result.conflicts  # someone else has changed them meanwhile
+        waiting = result.conflicts  # another writer changed them meanwhile

@@ -1,4 +1,4 @@
-"""What of an outcome becomes documents: its rows, with where they came from; and what must not be missing in them."""
+"""The rows of an outcome as documents: provenance, required columns, and rejects for events that were not accepted."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from advertisex.feeds import FEEDS
 
 
 def with_provenance(frame: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:
-    """Rows of an outcome with topic, partition and processed_at."""
+    """Add topic, partition and processed_at to rows of an outcome."""
     return frame.with_columns(
         topic=pl.lit(outcome.span.topic),
         partition=pl.lit(outcome.span.partition, pl.Int32),
@@ -18,8 +18,8 @@ def with_provenance(frame: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.
     )
 
 
-def check_whole(outcome: Outcome) -> None:
-    """Refuse an outcome that lacks what every row must have, before any of it is written.
+def check_required(outcome: Outcome) -> None:
+    """Check the required columns of an outcome, before any of it is written.
 
     Raises:
         StoreError: a required column has a null.
@@ -31,12 +31,12 @@ def check_whole(outcome: Outcome) -> None:
             raise StoreError(
                 f"cannot write to the event store: {lacking[0]} is missing in a row",
                 where=f"{outcome.span.topic}/{outcome.span.partition}/{outcome.span.start}",
-                hint="report it: no stage of processing may leave it out",
+                hint="this is a bug: please report it",
             )
 
 
-def refused_by_store(outcome: Outcome, rejected: dict[int, str]) -> pl.DataFrame:
-    """Rejects for the events that Elasticsearch refused, each with its message."""
+def rejected_by_store(outcome: Outcome, rejected: dict[int, str]) -> pl.DataFrame:
+    """Rejects for the events that Elasticsearch rejected, each with its message."""
     messages = outcome.messages
     rows = [row for row, offset in enumerate(messages.offsets) if offset in rejected]
     offsets = [messages.offsets[row] for row in rows]

@@ -1,4 +1,4 @@
-"""Searching Elasticsearch exactly: all that is committed, at one point in time, page by page, whole or not at all."""
+"""Exact searches in Elasticsearch: all committed documents at one point in time, page by page, or an error."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,19 +14,19 @@ from advertisex.stores.contract import Extent, Range
 from advertisex.stores.elasticsearch_client import Answer, Connection
 from advertisex.stores.elasticsearch_patience import Backoff
 
-#: Elasticsearch gives no more hits at once.
+#: Elasticsearch returns no more hits per page.
 LARGEST_PAGE = 10_000
-#: Bytes of an answer, about: documents may be large.
+#: Approximate size of a response in bytes: documents may be large.
 _ANSWER_BYTES = 16_000_000
 _KEEP = "10m"
 _FIRST_PAGE = 2_000
 
-#: What `date_nanos` can hold.
+#: The range of `date_nanos`.
 _EARLIEST, _LATEST = datetime(1970, 1, 1), datetime(2262, 4, 11)  # noqa: DTZ001 - UTC without a zone, as `Range`
 
 
 class Hit(msgspec.Struct):
-    """A document that was found; `source` is its JSON."""
+    """A matching document; `source` is its JSON."""
 
     sort: list[Any]
     id: str = msgspec.field(name="_id", default="")
@@ -88,18 +88,18 @@ def search_all(
     limit: int | None = None,
     forever: bool = False,
 ) -> Iterator[list[Hit]]:
-    """Every document of an index or alias that a query finds, in pages; nothing where there is no such index.
+    """All documents of an index or alias that match a query, in pages; none if the index does not exist.
 
-    The next page is fetched while one is used. Documents come whole: to have Elasticsearch leave fields out costs it
-    more time than to send them (125,000 and 200,000 documents a second here).
+    The next page is fetched while the current one is used. Documents are fetched whole: for Elasticsearch, leaving
+    out fields is slower than sending them (125,000 and 200,000 documents a second here).
 
     Args:
-        connection: to the cluster.
+        connection: connection to the cluster.
         index: index or alias.
-        order: fields to sort by, which together are unique, so that no page misses one.
-        query: as Elasticsearch takes it; None finds all.
-        limit: at most so many.
-        forever: whether to wait for a cluster that is away, as a commit does.
+        order: fields to sort by; together they must be unique, so that no page skips a document.
+        query: Elasticsearch query; None matches all.
+        limit: maximum number of documents.
+        forever: wait for an unreachable cluster, as a commit does.
     """
     body: dict[str, Any] = {"sort": list(order), "track_total_hits": False, "_source": True}
     if query is not None:
@@ -117,7 +117,7 @@ def search_all(
             answer = msgspec.json.decode(data, type=_Page)
             hits, page = answer.hits.hits, None
             if answer.timed_out:
-                raise StoreError("the search took too long", where=str(connection.address), hint="run this again")
+                raise StoreError("the search timed out", where=str(connection.address), hint="run this again")
             left = None if left is None else left - len(hits)
             if len(hits) == asked and left != 0:
                 fitting = max(1, min(LARGEST_PAGE, _ANSWER_BYTES * len(hits) // len(data)))
@@ -138,14 +138,14 @@ def buckets(
     hours: str | None = None,
     sums: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
-    """The groups of documents by some fields, in the order of their keys, each with its sums and `doc_count`.
+    """Group documents by fields; yields the groups ordered by key, each with its sums and `doc_count`.
 
     Args:
-        connection: to the cluster.
-        index: index or alias; nothing where there is none.
+        connection: connection to the cluster.
+        index: index or alias; no groups if it does not exist.
         keys: keyword fields to group by.
-        query: as Elasticsearch takes it; None finds all.
-        hours: a time to group by as well, hour by hour; its key is in milliseconds since the epoch.
+        query: Elasticsearch query; None matches all.
+        hours: a time field to group by as well, by hour; its key is in milliseconds since the epoch.
         sums: fields to add up.
     """
     sources: list[dict[str, Any]] = [{key: {"terms": {"field": key}}} for key in keys]
@@ -172,7 +172,7 @@ def buckets(
 
 
 def extent_of(connection: Connection, index: str, query: Mapping[str, Any] | None) -> Extent:
-    """How many events of an index or alias a query finds, and their first and last event time."""
+    """Number of events of an index or alias that match a query, and their first and last event time."""
     body: dict[str, Any] = {"size": 1, "track_total_hits": True, "_source": ["event_time"]}
     if query is not None:
         body["query"] = query
@@ -184,11 +184,11 @@ def extent_of(connection: Connection, index: str, query: Mapping[str, Any] | Non
             data = _search(connection, body | {"sort": [{"event_time": order}], "pit": dict(point)})
             found.append(msgspec.json.decode(data, type=_Edge))
     first, last = ((edge.hits.hits[0].source.event_time if edge.hits.hits else None) for edge in found)
-    return Extent(found[0].hits.total.value, _moment(first), _moment(last))
+    return Extent(found[0].hits.total.value, _parse_time(first), _parse_time(last))
 
 
 def in_range(within: Range) -> list[dict[str, Any]]:
-    """The conditions for events within a range; bounds beyond what can be stored exclude nothing."""
+    """The conditions for events within a range; bounds outside the range of `date_nanos` exclude nothing."""
     return [
         *between("event_time", within.since, within.until),
         *between("ingested_at", within.ingested_since, within.ingested_until),
@@ -197,7 +197,7 @@ def in_range(within: Range) -> list[dict[str, Any]]:
 
 
 def between(field: str, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
-    """The conditions for a time from `since` (inclusive) to `until` (exclusive)."""
+    """The conditions for a time field from `since` (inclusive) to `until` (exclusive)."""
     bounds: dict[str, str] = {}
     if since is not None and since > _EARLIEST:
         bounds["gte"] = _iso(min(since, _LATEST))
@@ -207,28 +207,28 @@ def between(field: str, since: datetime | None, until: datetime | None) -> list[
 
 
 def stored_by(as_of: datetime | None) -> list[dict[str, Any]]:
-    """The conditions for what was processed by then."""
+    """The conditions for documents processed at or before a time."""
     if as_of is None or as_of >= _LATEST:
         return []
     return [{"range": {"processed_at": {"lte": _iso(max(as_of, _EARLIEST))}}}]
 
 
 def all_of(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """A query for documents that meet every condition."""
+    """A query for documents that meet all conditions; None without conditions."""
     return {"bool": {"filter": list(conditions)}} if conditions else None
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).replace(tzinfo=None)
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds") + "Z"
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="microseconds") + "Z"
 
 
 @contextmanager
 def _point_in_time(connection: Connection, index: str, *, forever: bool = False) -> Iterator[dict[str, str]]:
-    """A view of an index as it is now, with everything that was committed; empty where there is no index."""
+    """A snapshot of an index with everything committed so far; empty if the index does not exist."""
 
     def ask(method: str, path: str, body: object | None = None) -> Answer:
         backoff = _backoff(connection, forever=forever)
@@ -238,8 +238,8 @@ def _point_in_time(connection: Connection, index: str, *, forever: bool = False)
         return answer
 
     name = quote(index)
-    there = ask("POST", f"/{name}/_refresh").status < 300
-    opened = ask("POST", f"/{name}/_pit?keep_alive={_KEEP}") if there else None
+    exists = ask("POST", f"/{name}/_refresh").status < 300
+    opened = ask("POST", f"/{name}/_pit?keep_alive={_KEEP}") if exists else None
     if opened is None or opened.status >= 300:
         yield {}
         return
@@ -251,7 +251,7 @@ def _point_in_time(connection: Connection, index: str, *, forever: bool = False)
 
 
 def _search(connection: Connection, body: Mapping[str, Any], *, forever: bool = False) -> bytes:
-    # A `filter_path` would make the answer smaller, and the server slower
+    # A `filter_path` would make the response smaller, but the server slower
     path = "/_search?allow_partial_search_results=false"
     return connection.request("POST", path, body, backoff=_backoff(connection, forever=forever)).data
 

@@ -1,4 +1,4 @@
-"""Secure connections to Elasticsearch: which authority is trusted, and why one does not come about."""
+"""TLS connections to Elasticsearch: the trusted authority, and hints for failures."""
 
 import re
 import ssl
@@ -9,43 +9,43 @@ from elastic_transport import TlsError
 from advertisex.errors import ConfigurationError
 
 _REASON = re.compile(r"\[\w+: \w+\] (.+?)\.? \(_ssl\.c")
-#: What no retry mends, and what does; the first sign that is found counts.
+#: Hints for failures that a retry cannot fix, by a part of the message; the first match counts.
 _HINTS = {
-    "Hostname mismatch": "name the host in --store as its certificate does",
-    "IP address mismatch": "name the host in --store as its certificate does",
-    "has expired": "renew the cluster's certificate, and see whether the clock of this machine is right",
-    "CERTIFICATE_VERIFY_FAILED": "name the PEM file of the authority that signed its certificate "
-    "in elasticsearch.ca_file of the settings",
-    "WRONG_VERSION_NUMBER": "it does not speak TLS: write elasticsearch:// for it",
-    "RECORD_LAYER_FAILURE": "it does not speak TLS: write elasticsearch:// for it",
+    "Hostname mismatch": "use the host name of the certificate in --store",
+    "IP address mismatch": "use the host name of the certificate in --store",
+    "has expired": "renew the cluster's certificate, or correct the clock of this machine",
+    "CERTIFICATE_VERIFY_FAILED": "set elasticsearch.ca_file to the PEM file of the authority that signed the "
+    "cluster's certificate",
+    "WRONG_VERSION_NUMBER": "the server does not use TLS: use elasticsearch://",
+    "RECORD_LAYER_FAILURE": "the server does not use TLS: use elasticsearch://",
 }
 
 
 def check_authority(file: Path) -> None:
-    """See whether this file can be trusted, before every request would fail.
+    """Check that a CA file can be loaded, instead of failing on every request.
 
     Raises:
-        ConfigurationError: it is absent, or no certificate is in it.
+        ConfigurationError: the file does not exist, or contains no certificate.
     """
     try:
         ssl.create_default_context(cafile=file)
     except OSError as error:
-        why = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+        why = "the file contains no certificate" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
         raise ConfigurationError(
             f"setting elasticsearch.ca_file: {why}",
             where=str(file),
-            hint="name the PEM file of the authority that signed the cluster's certificate",
+            hint="set it to the PEM file of the authority that signed the cluster's certificate",
         ) from error
 
 
 def tls_hint(error: Exception) -> str:
-    """What to do about a secure connection that does not come about, or "" when trying again may help."""
+    """A hint for a failed TLS connection; "" if a retry may help."""
     if not isinstance(error, TlsError | ssl.SSLError):
         return ""
     return next((hint for sign, hint in _HINTS.items() if sign in str(error)), "")
 
 
-def plain_reason(said: str) -> str:
-    """The words among what a failure of TLS is told with, if it is one."""
-    found = _REASON.search(said)
-    return found[1] if found else said
+def plain_reason(text: str) -> str:
+    """The reason in an error message of OpenSSL; other messages are returned unchanged."""
+    found = _REASON.search(text)
+    return found[1] if found else text

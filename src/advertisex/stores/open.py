@@ -17,20 +17,20 @@ def open_store(
     memory: str = "256MB",
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings(),
 ) -> EventStore:
-    """The store that a URL names.
+    """Open the store at a URL.
 
     Args:
         url: `duckdb:///relative.duckdb`, `duckdb:////absolute.duckdb`, `elasticsearch://user:password@host:9200`, or
             `elasticsearch+https://…` for TLS.
-        read_only: for questions; a store that is opened to be written is made when it is absent.
-        memory: what an embedded store may use, for example "512MB".
-        elasticsearch: how a store in Elasticsearch is used.
+        read_only: open for queries only; a store that is opened for writing is created if it does not exist.
+        memory: memory limit of an embedded store, for example "512MB".
+        elasticsearch: settings of a store in Elasticsearch.
 
     Raises:
-        ConfigurationError: no store of this version has such a URL.
-        StoreError: it cannot be opened.
+        ConfigurationError: the URL is not one of these.
+        StoreError: the store could not be opened.
     """
-    # Each store's client is slow to import, and only one is needed
+    # The stores' clients are slow to import, and only one is needed
     if url.startswith(_DUCKDB) and len(url) > len(_DUCKDB) and ":memory:" not in url:
         from advertisex.stores.duckdb import DuckdbStore  # noqa: PLC0415
 
@@ -39,9 +39,9 @@ def open_store(
         from advertisex.stores.elasticsearch import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(url, read_only=read_only, settings=elasticsearch)
-    scheme, named, _ = url.partition("://")
-    shown = repr(scheme) if named else "a URL without ://"  # never the rest: it may hold a password
+    scheme, separator, _ = url.partition("://")
+    shown = f"{scheme}://…" if separator else "it has no ://"  # never the whole URL: it may contain a password
     raise ConfigurationError(
-        f"{shown} is no event store of this version",
+        f"unsupported event store URL ({shown})",
         hint="use --store duckdb:///path/to/store.duckdb or --store elasticsearch://user:password@host:9200",
     )

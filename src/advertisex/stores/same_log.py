@@ -1,4 +1,4 @@
-"""Whether what comes is of the log that the ledger is of: offsets mean something in their own log only."""
+"""Check that messages come from the log that the ledger belongs to: an offset is only valid in its own log."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,34 +6,34 @@ from advertisex.batches import LedgerRow, Partition
 from advertisex.errors import StoreError
 
 
-def check_same_log(of: Partition, known: str, comes: str) -> None:
-    """Refuse another log than that of the ledger; one that has no identity is taken at its word.
+def check_same_log(of: Partition, known: str, actual: str) -> None:
+    """Reject a log other than the ledger's; a log without an identity is accepted.
 
     Args:
         of: the partition.
-        known: the identity of the log that its ledger row is of; empty where it does not say.
-        comes: the identity of the log that is read.
+        known: identity of the log in the partition's ledger row; may be empty.
+        actual: identity of the log that is read; may be empty.
 
     Raises:
-        StoreError: they are two logs.
+        StoreError: the identities differ.
     """
-    if known and comes and known != comes:
+    if known and actual and known != actual:
         raise StoreError(
-            "the ledger is that of another log: the topic, or the whole log, was made anew or replaced since",
-            where=f"{of.topic}/{of.partition}: log {comes}, and not {known}",
-            hint="bring the old log back, or begin a new store for this one",
+            "the ledger belongs to another log: the topic or the whole log was recreated or replaced",
+            where=f"{of.topic}/{of.partition}: log {actual}, expected {known}",
+            hint="restore the old log, or start a new store for this one",
         )
 
 
 def check_same_logs(ledger: Sequence[LedgerRow], logs: Mapping[str, str]) -> None:
-    """Refuse other logs than those of the ledger, before anything is read.
+    """Reject logs other than the ledger's, before anything is read.
 
     Args:
-        ledger: of the store.
-        logs: by topic, the identity of the log that will be read.
+        ledger: all rows of the store's ledger.
+        logs: identity of the log to be read, by topic.
 
     Raises:
-        StoreError: a topic is another log.
+        StoreError: the log of a topic is not the ledger's.
     """
     for row in ledger:
         check_same_log(Partition(row.topic, row.partition), row.log, logs.get(row.topic, ""))

@@ -1,18 +1,18 @@
-"""The time that a batch is stored under: one for its events, its rejects and its commit."""
+"""The commit time: one timestamp for the events, the rejects and the commit of a batch."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-#: Tells the time, UTC without a zone.
+#: Returns the current time, naive UTC.
 Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The time of this machine, UTC without a zone."""
+    """The current time of this machine, naive UTC."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def commit_time_after(last: datetime | None, clock: Clock = utc_now) -> datetime:
-    """What the clock says, or just after the last commit where it was set back since."""
+    """The current time, or 1 µs after the last commit if the clock is behind that."""
     now = clock()
     return now if last is None else max(now, last + timedelta(microseconds=1))
