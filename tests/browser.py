@@ -1,4 +1,4 @@
-"""A real browser for tests: Debian's chromium, or what `ADVERTISEX_TEST_CHROMIUM` names."""
+"""A real browser for tests: Debian's chromium, or the one at `ADVERTISEX_TEST_CHROMIUM`."""
 
 import os
 import shutil
@@ -12,10 +12,10 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str:
-    """Where it is; the test is skipped where it is nowhere, except in CI."""
+    """Path of the browser. Without one, the test is skipped, but fails in CI."""
     if found := os.environ.get("ADVERTISEX_TEST_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None):
         return found
-    absent = "no chromium is installed: apt-get install chromium"
+    absent = "chromium is not installed: apt-get install chromium"
     if os.environ.get("CI"):
         pytest.fail(absent, pytrace=False)
     pytest.skip(absent)
@@ -23,7 +23,7 @@ def chromium() -> str:
 
 @contextmanager
 def opened_browser() -> Iterator[Browser]:
-    """Chromium without a window; as root it has no sandbox."""
+    """Headless chromium; as root, without its sandbox."""
     path = chromium()
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -1,8 +1,8 @@
-"""One Kafka and one Elasticsearch for the whole run, started when a test first asks, shared by pytest-xdist's workers.
+"""One Kafka and one Elasticsearch for the whole run, started on first use and shared by pytest-xdist's workers.
 
-The process that the user started owns them: workers ask it over a socket. `ADVERTISEX_TEST_KAFKA` and
-`ADVERTISEX_TEST_ELASTICSEARCH` name others to use instead. When one cannot be had, the test that asked errs with the
-reason; it is never skipped.
+The main pytest process owns them; workers request them over a socket. `ADVERTISEX_TEST_KAFKA` and
+`ADVERTISEX_TEST_ELASTICSEARCH` name running servers to use instead. If a server cannot be started, the test fails with
+the reason; it is never skipped.
 """
 
 import os
@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[str, Callable[[], LocalServer]]] = {
 
 
 class Servers:
-    """Those that this run has started."""
+    """The servers that this run has started."""
 
     def __init__(self) -> None:
         self._locks = {kind: threading.Lock() for kind in KINDS}
@@ -35,7 +35,7 @@ class Servers:
         self._failed: dict[str, str] = {}
 
     def ask(self, kind: str) -> tuple[str, str]:
-        """The server's URL, or why there is none."""
+        """The server's URL and "", or "" and the reason why it did not start."""
         with self._locks[kind]:
             if kind not in self._started and kind not in self._failed:
                 server = KINDS[kind][1]()
@@ -52,7 +52,7 @@ class Servers:
 
 
 class Counter:
-    """Where workers ask."""
+    """Answers workers' requests for servers over a socket."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
@@ -67,7 +67,7 @@ class Counter:
         while True:
             try:
                 asked = self._listener.accept()
-            except OSError:  # someone hung up
+            except OSError:  # the client disconnected
                 continue
             if not (kind := asked.recv()):
                 asked.close()
@@ -97,7 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node) -> None:
-    """Tell a worker where to ask."""
+    """Pass the socket's address to a worker."""
     config = node.config
     if COUNTER not in config.stash:
         config.stash[COUNTER] = Counter(config.stash[SERVERS])
@@ -128,11 +128,11 @@ def url_of(config: pytest.Config, kind: str) -> str:
 
 @pytest.fixture(scope="session")
 def kafka(pytestconfig: pytest.Config) -> str:
-    """The URL of a Kafka that this run shares: use topics and groups of your own."""
+    """URL of the Kafka shared by this run; use your own topics and groups."""
     return url_of(pytestconfig, "kafka")
 
 
 @pytest.fixture(scope="session")
 def elasticsearch(pytestconfig: pytest.Config) -> str:
-    """The URL of an Elasticsearch that this run shares: use indices of your own."""
+    """URL of the Elasticsearch shared by this run; use your own indices."""
     return url_of(pytestconfig, "elasticsearch")

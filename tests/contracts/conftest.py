@@ -1,4 +1,4 @@
-"""Real outcomes for the stores: made by the pipeline, from messages."""
+"""Real outcomes for the store contracts, processed from messages by the pipeline."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 
-# tests are imported by path (importlib mode): this is how they find the adapters under test
+# tests are imported by path (importlib mode); this makes the `*_places` modules importable
 sys.path.insert(0, str(Path(__file__).parent))
 
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
@@ -34,7 +34,7 @@ OutcomeOf = Callable[..., Outcome]
 
 @pytest.fixture
 def outcome_of() -> OutcomeOf:
-    """outcome_of(feed, *messages, start=0): each message as bytes, or as what differs from a good one."""
+    """outcome_of(feed, *messages, start=0): a message is bytes, or the fields that differ from a valid one."""
 
     def make(feed: str, *messages: bytes | dict[str, Any], start: int = 0, partition: int = 0) -> Outcome:
         payloads = [m if isinstance(m, bytes) else json.dumps(GOOD[feed] | m).encode() for m in messages]

@@ -1,4 +1,4 @@
-"""Where the logs under test live: another log is another line in `LOGS`."""
+"""The logs under test; a new kind of log needs one more entry in `LOGS`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +17,15 @@ from advertisex.settings import KafkaSettings
 
 @dataclass(frozen=True)
 class Place:
-    """Where a log is.
+    """The URL of a log, and what the tests need to know about it.
 
     Attributes:
-        url: of the log.
-        prefix: begins the names of the test's topics: a server is shared.
-        kafka: one partition, as the suites expect, and a group of its own.
-        whole: whether an append lies in the log as a whole, with nothing of another between.
-        admit: makes a topic take messages of so many bytes.
-        remove: deletes a topic, or the whole log; nobody has it open.
+        url: URL of the log.
+        prefix: prefix of the test's topic names, because a server is shared.
+        kafka: settings: one partition, as the suites expect, and a separate group.
+        whole: whether the messages of an append are contiguous in the log.
+        admit: creates a topic that accepts messages of this size in bytes.
+        remove: deletes a topic, or the whole log, which must not be open.
     """
 
     url: str
@@ -74,7 +74,7 @@ def in_kafka(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
             removed.result()
 
 
-#: For each kind of log, how a place for one is had.
+#: For each kind of log, a context manager that creates a place for one.
 LOGS: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Place]]] = {
     "sqlite": in_folder,
     "kafka": in_kafka,

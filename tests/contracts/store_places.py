@@ -1,4 +1,4 @@
-"""Where the stores under test live: another store is another line in `STORES`."""
+"""The stores under test; a new kind of store needs one more entry in `STORES`."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from advertisex.stores.open import open_store
 
 @dataclass(frozen=True)
 class Place:
-    """Where a store is."""
+    """The URL of a store, and its settings."""
 
     url: str
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
@@ -44,7 +44,7 @@ def in_elasticsearch(request: pytest.FixtureRequest, folders: pytest.TempPathFac
 
 
 def remove(url: str, prefix: str) -> None:
-    """Remove the indices and templates whose names begin so: a node holds a thousand shards at most."""
+    """Remove indices and templates by name prefix: a node has at most a thousand shards."""
     connection = Connection(address_of(url), ElasticsearchSettings())
     names = list(connection.request("GET", f"/{prefix}*?expand_wildcards=all&filter_path=*.aliases").json())
     for start in range(0, len(names), 50):
@@ -53,7 +53,7 @@ def remove(url: str, prefix: str) -> None:
     connection.close()
 
 
-#: For each kind of store, how places for new ones are had.
+#: For each kind of store, a context manager that creates places for new ones.
 STORES: dict[str, Callable[[pytest.FixtureRequest, pytest.TempPathFactory], AbstractContextManager[NewPlace]]] = {
     "duckdb": in_folders,
     "elasticsearch": in_elasticsearch,

@@ -1,4 +1,4 @@
-"""What `logs/contract.py` promises, of every log. Another log is another line in `log_places.LOGS`."""
+"""The contract of `logs/contract.py`, for every log in `log_places.LOGS`."""
 
 import os
 import subprocess
@@ -49,7 +49,7 @@ def topic(place: Place) -> str:
 
 
 def read_whole(log: EventLog, topic: str, partition: int = 0, limit: int = 10_000) -> list[bytes]:
-    """Everything in a partition, read as a consumer does: each read goes on where the last one ended."""
+    """Everything in a partition, read as a consumer does: each read continues where the last one ended."""
     found: list[bytes] = []
     offset = 0
     while len(batch := log.read(topic, partition, offset, limit)):
@@ -83,11 +83,11 @@ def test_the_time_of_each_message_is_that_of_its_append(log: EventLog, topic: st
     first, second, third = log.read(topic, 0, 0, 10).ingested_at
 
     assert first <= second <= third
-    assert second - first < 1_000_000  # one time for an append, or one for each message
+    assert second - first < 1_000_000  # one time per append, or one per message
     assert 1_500_000_000 < first / 1e6 < 32_503_680_000  # microseconds, not milliseconds or seconds
 
 
-def test_a_read_never_exceeds_its_limit_and_the_next_one_goes_on_where_it_ended(log: EventLog, topic: str) -> None:
+def test_a_read_never_exceeds_its_limit_and_the_next_one_continues_where_it_ended(log: EventLog, topic: str) -> None:
     log.append(topic, [b"%d" % i for i in range(10)])
 
     batch = log.read(topic, 0, 0, 3)
@@ -109,7 +109,7 @@ def test_reading_may_start_in_the_middle_of_an_append(log: EventLog, topic: str)
     assert list(batch.payloads) == [b"b", b"c", b"d"]
 
 
-def test_an_append_can_tell_where_each_message_went(log: EventLog, topic: str) -> None:
+def test_an_append_can_return_the_position_of_each_message(log: EventLog, topic: str) -> None:
     log.append(topic, [b"before"])
     messages = [b"%d" % i for i in range(2_500)]
 
@@ -123,8 +123,8 @@ def test_an_append_can_tell_where_each_message_went(log: EventLog, topic: str) -
     assert log.append_each(topic, []) == []
 
 
-def test_positions_are_those_of_the_own_messages_also_while_others_append(place: Place, topic: str) -> None:
-    """Two at once: in a partition their messages may lie between each other."""
+def test_returned_positions_are_right_during_concurrent_appends(place: Place, topic: str) -> None:
+    """The messages of two concurrent appends may be interleaved in a partition."""
 
     def append(name: bytes) -> dict[Position, bytes]:
         with place.open() as log:
@@ -132,15 +132,15 @@ def test_positions_are_those_of_the_own_messages_also_while_others_append(place:
             return {p: m for run in runs for p, m in zip(log.append_each(topic, run), run, strict=True)}
 
     with ThreadPoolExecutor(2) as pool:
-        told = {position: message for one in pool.map(append, (b"a", b"b")) for position, message in one.items()}
+        returned = {position: message for one in pool.map(append, (b"a", b"b")) for position, message in one.items()}
 
     with place.open() as log:
         batch = log.read(topic, 0, 0, 10_000)
-    assert {Position(topic, 0, o): m for o, m in zip(batch.offsets, batch.payloads, strict=True)} == told
+    assert {Position(topic, 0, o): m for o, m in zip(batch.offsets, batch.payloads, strict=True)} == returned
 
 
 @pytest.mark.parametrize("beyond", [0, 1, 1000])
-def test_reading_past_the_end_gives_an_empty_batch(log: EventLog, topic: str, beyond: int) -> None:
+def test_reading_past_the_end_returns_an_empty_batch(log: EventLog, topic: str, beyond: int) -> None:
     log.append(topic, [b"a", b"b"])
     offset = log.end_offsets()[Partition(topic, 0)] + beyond
 
@@ -150,7 +150,7 @@ def test_reading_past_the_end_gives_an_empty_batch(log: EventLog, topic: str, be
     assert batch.span == Span(topic, 0, offset, offset)
 
 
-def test_reading_a_topic_that_is_not_there_gives_an_empty_batch(log: EventLog, topic: str) -> None:
+def test_reading_an_unknown_topic_returns_an_empty_batch(log: EventLog, topic: str) -> None:
     batch = log.read(topic, 0, 0, 10)
 
     assert len(batch) == 0
@@ -214,7 +214,7 @@ def test_topics_do_not_mix(log: EventLog, topic: str) -> None:
     assert log.partitions(topic) == log.partitions(other) == [0]
 
 
-def test_end_offsets_say_which_offset_the_next_message_gets(log: EventLog, topic: str) -> None:
+def test_the_end_offset_is_that_of_the_next_message(log: EventLog, topic: str) -> None:
     log.append(topic, [b"a", b"b"])
     end = log.end_offsets()[Partition(topic, 0)]
     log.append(topic, [b"c"])
@@ -231,7 +231,7 @@ def test_a_topic_has_no_partition_before_something_is_appended(log: EventLog, to
     assert not [p for p in log.end_offsets() if p.topic == topic]
 
 
-def test_what_was_appended_is_there_after_the_log_is_opened_again(place: Place, topic: str) -> None:
+def test_appended_messages_are_there_after_reopening(place: Place, topic: str) -> None:
     with place.open() as log:
         log.append(topic, [b"a", b""])
     with place.open() as log:
@@ -242,7 +242,7 @@ def test_what_was_appended_is_there_after_the_log_is_opened_again(place: Place, 
     assert list(batch.payloads) == [b"a", b"", b"b"]
 
 
-def test_a_log_that_was_made_anew_is_another_one(place: Place, topic: str) -> None:
+def test_a_recreated_log_has_another_identity(place: Place, topic: str) -> None:
     with place.open() as log:
         log.append(topic, [b"a"])
         before = log.identities([topic, "topic-that-is-not-there"])
@@ -259,7 +259,7 @@ def test_a_log_that_was_made_anew_is_another_one(place: Place, topic: str) -> No
         assert log.identities([topic]) != before
 
 
-def test_closing_twice_is_harmless(place: Place, topic: str) -> None:
+def test_a_log_can_be_closed_twice(place: Place, topic: str) -> None:
     log = place.open()
     log.append(topic, [b"a", b"b"])
     assert read_whole(log, topic) == [b"a", b"b"]
@@ -284,10 +284,10 @@ def test_processes_that_append_at_once_lose_nothing_and_keep_their_order(place: 
         subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
         for name in names
     ]
-    for worker in workers:  # all are waiting at the line …
+    for worker in workers:  # wait until all are ready …
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"ready\n"
-    for worker in workers:  # … and start together
+    for worker in workers:  # … and start them together
         worker.communicate(b"go\n", timeout=120)
         assert worker.returncode == 0
 
@@ -324,7 +324,7 @@ def test_whatever_is_appended_is_read_back_with_any_limit(
 # -- erasing ------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_erased_is_overwritten_in_its_place_where_the_log_can(log: EventLog, topic: str) -> None:
+def test_erased_messages_are_overwritten_in_place_if_the_log_supports_it(log: EventLog, topic: str) -> None:
     for start in (0, 4):
         log.append(topic, [b"message %d" % number for number in range(start, start + 4)])
     before = log.read(topic, 0, 0, 10)

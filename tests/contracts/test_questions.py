@@ -1,4 +1,4 @@
-"""Every question has one answer, to the last digit: whichever store holds the events, and however they came into it."""
+"""Every question has the same answer, to the last digit, from every store and however the events were committed."""
 
 import json
 import random
@@ -46,14 +46,14 @@ Message = tuple[str, bytes, int]
 
 @dataclass(frozen=True)
 class Filled:
-    """A store, and the time at which the first part of the messages had been processed, but not the second."""
+    """A store, and a time when the first part of the messages was processed, but not the second."""
 
     store: EventStore
     between: datetime
 
 
 def messages(seed: int, count: int) -> list[Message]:
-    """feed, payload, microseconds of the ingestion: users meet the same ads at the same times, and some is wrong."""
+    """Feed, payload, ingestion time (µs): users see the same ads at the same times, and some messages are invalid."""
     chance = random.Random(seed)
     made = []
     for _ in range(count):
@@ -92,7 +92,7 @@ def commit(store: EventStore, batch: Sequence[Message], feed: str, partition: in
 
 
 def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, partitions: int, seed: int) -> Filled:
-    """Commit the parts one after the other, each in an order of its own."""
+    """Commit the parts one after the other, each in a different order."""
     chance = random.Random(seed)
     moments = []
     for part in parts:
@@ -110,7 +110,7 @@ def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, parti
 
 @pytest.fixture(scope="module")
 def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Filled]]:
-    """The same messages in every kind of store; in the embedded one, which is quick, in two ways."""
+    """The same messages in every kind of store; twice, in different orders, in the embedded one, which is fast."""
     parts = messages(1, 500), messages(2, 120)
     ways = dict.fromkeys(STORES, (100, 3, 7)) | {"duckdb": (1_000, 1, 0), "duckdb, in small batches": (17, 2, 8)}
     with ExitStack() as opened:
@@ -149,7 +149,7 @@ SCOPES = {
 
 
 def plain(answer: Answer) -> dict[str, Any]:
-    """All of an answer that the way into the store does not show in: types, order and every digit."""
+    """All parts of an answer that do not depend on how events were committed: types, order and every digit."""
     provenance = {"processed_at", "topic", "partition", "offset"}
     return {
         "what": (answer.question, answer.definition, replace(answer.scope, as_of=None)),
@@ -160,7 +160,7 @@ def plain(answer: Answer) -> dict[str, Any]:
         **{
             table.name: (dict(table.rows.schema), table.rows.drop(provenance, strict=False).rows())
             for table in answer.tables
-            if table.name != "ledger_hours"  # hours of the processing
+            if table.name != "ledger_hours"  # hours of processing
         },
     }
 

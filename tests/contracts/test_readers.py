@@ -1,4 +1,4 @@
-"""What `LogReader` promises, of every log."""
+"""The contract of `LogReader`, for every log."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -41,7 +41,7 @@ def payloads(batches: list[Batch]) -> list[bytes]:
     return [payload for batch in batches for payload in batch.payloads]
 
 
-def test_it_reads_every_topic_to_the_end_without_a_gap(log: EventLog, place: Place, a: str) -> None:
+def test_it_reads_every_topic_to_the_end_without_gaps(log: EventLog, place: Place, a: str) -> None:
     log.append(a, [b"a%d" % i for i in range(25)])
     b = place.topic("b")
     log.append(b, [b"b%d" % i for i in range(5)])
@@ -57,13 +57,13 @@ def test_it_reads_every_topic_to_the_end_without_a_gap(log: EventLog, place: Pla
     assert all(len(batch) <= 10 for batch in batches)
 
 
-def test_it_starts_where_the_ledger_stands(log: EventLog, a: str) -> None:
+def test_it_starts_at_the_ledger(log: EventLog, a: str) -> None:
     log.append(a, [b"0", b"1", b"2"])
     with log.reader([a], lambda: {Partition(a, 0): 2}, 10) as reader:
         assert payloads(until_caught_up(reader)) == [b"2"]
 
 
-def test_what_it_reads_says_which_log_it_is_of(log: EventLog, a: str) -> None:
+def test_spans_carry_the_identity_of_the_log(log: EventLog, a: str) -> None:
     log.append(a, [b"0", b"1"])
     with log.reader([a], dict, 1) as reader:
         assert {batch.span.log for batch in until_caught_up(reader)} == {log.identities([a])[a]}
@@ -73,7 +73,7 @@ def test_what_it_reads_says_which_log_it_is_of(log: EventLog, a: str) -> None:
         assert {batch.span.log for batch in again} == {log.identities([a])[a]}
 
 
-def test_it_takes_what_is_appended_later(log: EventLog, a: str) -> None:
+def test_it_reads_messages_that_are_appended_later(log: EventLog, a: str) -> None:
     log.append(a, [b"0"])
     with log.reader([a], dict, 10) as reader:
         assert payloads(until_caught_up(reader)) == [b"0"]
@@ -101,7 +101,7 @@ def test_what_was_read_before_a_rewind_is_no_longer_current(log: EventLog, a: st
         assert reader.is_current(found[0].span)
 
 
-def test_nothing_is_current_after_it_gave_up_its_share(log: EventLog, a: str) -> None:
+def test_nothing_is_current_after_it_was_closed(log: EventLog, a: str) -> None:
     log.append(a, [b"0"])
     reader = log.reader([a], dict, 10)
     (batch,) = until_caught_up(reader)
@@ -111,7 +111,7 @@ def test_nothing_is_current_after_it_gave_up_its_share(log: EventLog, a: str) ->
     assert not reader.is_current(batch.span)
 
 
-def test_a_ledger_that_is_ahead_of_the_log_is_an_error_not_silence(log: EventLog, a: str) -> None:
+def test_a_ledger_beyond_the_end_of_the_log_is_an_error(log: EventLog, a: str) -> None:
     log.append(a, [b"0"])
     with (
         log.reader([a], lambda: {Partition(a, 0): 7}, 10) as reader,

@@ -1,4 +1,4 @@
-"""Replay on every store: mended messages are stored once, rejects marked with where they went, the ledger balances."""
+"""Replay on every store: repaired messages are stored once, rejects are marked, and the ledger balances."""
 
 import json
 import time
@@ -32,9 +32,9 @@ from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 
 ALL = RejectQuery()
-#: An example needs a store of its own, and indices take their time.
+#: Every example needs a new store, and indices are slow to create.
 EXAMPLES = {"duckdb": 20, "elasticsearch": 3}
-REPAIRS = FieldMapping(constants={"user_id": "mended"})
+REPAIRS = FieldMapping(constants={"user_id": "repaired"})
 PROCESSING = Processing(FEEDS, Policy(blocked_users=frozenset({"blocked"})))
 
 TIMES = st.integers(0, 5).map(lambda second: f"2026-01-05T10:00:0{second}Z")
@@ -48,7 +48,7 @@ RECORDS = {
 
 
 def messages_of(feed: str) -> st.SearchStrategy[bytes]:
-    """Good, bad and filtered ones, many of them equal."""
+    """Valid, invalid and filtered messages, many of them equal."""
     fields = st.fixed_dictionaries({"user_id": USERS, "timestamp": TIMES | st.just("yesterday")})
     return st.one_of(fields.map(lambda own: json.dumps(RECORDS[feed] | own).encode()), GARBAGE)
 
@@ -100,7 +100,7 @@ def ids_of(store: EventStore) -> Counter[tuple[str, bytes]]:
 
 
 class Crash(Exception):
-    """The end of the process between the append and the mark."""
+    """Ends the process between an append and its mark."""
 
 
 def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
@@ -119,8 +119,8 @@ def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
         with SqliteLog(tmp_path_factory.mktemp("log") / "log.db") as log, places().open() as store:
             fill(log, store, traffic)
             before = rejects_of(store)
-            hints = {feed: repairer(FEEDS[feed], mapping) for feed in FEEDS}
-            repaired = {at: hints[row["feed"]](row["payload"]) for at, row in before.items()}
+            repairers = {feed: repairer(FEEDS[feed], mapping) for feed in FEEDS}
+            repaired = {at: repairers[row["feed"]](row["payload"]) for at, row in before.items()}
 
             if crash_after is not None:
                 with crashing(store, crash_after):
@@ -144,7 +144,7 @@ def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
 
 @contextmanager
 def crashing(store: EventStore, after: int) -> Iterator[None]:
-    """Let the process end between an append and its mark, once so many were marked."""
+    """Crash between an append and its mark, after this number of successful marks."""
     mark, marked = store.mark_replayed, []
 
     def crash(replays: Any) -> None:
@@ -163,7 +163,7 @@ def assert_marked(
     after: Mapping[Position, dict[str, Any]],
     repaired: Mapping[Position, bytes | None],
 ) -> None:
-    """Every reject is as it was, but for the mark; and there the log holds its mended message, and only its own."""
+    """Rejects are unchanged except for the mark, which is the position of the repaired message and is unique."""
     for at, message in repaired.items():
         assert after[at] | {"replayed_to": None} == before[at]
         to = after[at]["replayed_to"]
@@ -173,7 +173,7 @@ def assert_marked(
 
 
 def expected_ids(messages: Iterable[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
-    """The identities of the good events among these messages of feeds."""
+    """The ids of the valid events among these messages, given as feed and payload."""
     found = set()
     for feed, message in messages:
         batch = Batch(Span("", 0, 0, 1), [0], [message], [time.time_ns() // 1000])
@@ -209,7 +209,7 @@ def test_a_reject_is_replayed_once_unless_it_is_forced(pair: tuple[EventLog, Eve
     assert (row.counts.stored, row.counts.duplicate, row.counts.balanced) == (4, 4, True)
 
 
-def test_what_is_filtered_is_replayed_too_and_the_choice_is_by_time_reason_and_kind(
+def test_filtered_messages_are_replayed_too_and_selected_by_time_reason_and_kind(
     pair: tuple[EventLog, EventStore],
 ) -> None:
     log, store = pair
@@ -223,7 +223,7 @@ def test_what_is_filtered_is_replayed_too_and_the_choice_is_by_time_reason_and_k
     assert replayed(log, store).left == 5
 
 
-def test_a_position_that_is_no_reject_is_said_and_nothing_is_sent(pair: tuple[EventLog, EventStore]) -> None:
+def test_a_position_without_a_reject_is_an_error_and_nothing_is_sent(pair: tuple[EventLog, EventStore]) -> None:
     log, store = pair
     fill(log, store, {"clicks": BAD})
 
@@ -236,7 +236,7 @@ def test_a_position_that_is_no_reject_is_said_and_nothing_is_sent(pair: tuple[Ev
     assert log.end_offsets()[CLICKS[0][:2]] == len(BAD)
 
 
-def test_a_replay_into_another_log_is_refused(pair: tuple[EventLog, EventStore], tmp_path: Path) -> None:
+def test_a_replay_into_another_log_is_rejected(pair: tuple[EventLog, EventStore], tmp_path: Path) -> None:
     log, store = pair
     fill(log, store, {"clicks": BAD})
 
@@ -259,7 +259,7 @@ def test_a_replay_that_is_stopped_has_marked_what_it_sent(pair: tuple[EventLog, 
     assert log.end_offsets()[CLICKS[0][:2]] == 12_000 + done.messages
 
 
-def test_a_preview_tells_what_a_replay_would_do_and_writes_nothing(pair: tuple[EventLog, EventStore]) -> None:
+def test_a_preview_shows_what_a_replay_would_do_and_writes_nothing(pair: tuple[EventLog, EventStore]) -> None:
     log, store = pair
     fill(log, store, {"clicks": [*BAD, b"["]})
     before, ends = rejects_of(store), log.end_offsets()
