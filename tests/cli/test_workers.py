@@ -59,8 +59,8 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("fate-*"))
 
 
-def run(count: int, standing: Callable[[], object] = object, stop: Event | None = None) -> int:
-    return workers.run_workers([["process"]] * count, stop or Event(), standing).code
+def run(count: int, ledger_state: Callable[[], object] = object, stop: Event | None = None) -> int:
+    return workers.run_workers([["process"]] * count, stop or Event(), ledger_state).code
 
 
 @pytest.mark.parametrize(
@@ -78,29 +78,29 @@ def test_every_worker_that_is_killed_is_replaced(
     fates(*what)
     assert run(2) == 0
     assert left(tmp_path) == []
-    assert capfd.readouterr().err.count("was ended by SIGKILL: starting another") == what.count("KILL")
+    assert capfd.readouterr().err.count("was killed by SIGKILL; starting another") == what.count("KILL")
 
 
 def test_workers_that_are_killed_again_and_again_are_given_up(fates: Fate, tmp_path: Path) -> None:
     fates(*["KILL"] * 20)
-    with pytest.raises(AdvertiseXError, match=r"SIGKILL 1[01] times in a row, and the ledger stood still") as caught:
-        run(2, standing=lambda: "where it stood")
+    with pytest.raises(AdvertiseXError, match=r"SIGKILL 1[01] times without progress in the ledger") as caught:
+        run(2, ledger_state=lambda: "unchanged")
     assert "--batch-size" in caught.value.hint
     assert len(left(tmp_path)) in (9, 10), "the other may have been started just then"
 
 
 def test_workers_that_are_killed_before_there_is_a_ledger_are_given_up_too(fates: Fate) -> None:
-    def standing() -> object:
+    def ledger_state() -> object:
         raise StoreMissing("nothing has been stored yet")
 
     fates(*["KILL"] * 20)
-    with pytest.raises(AdvertiseXError, match="ended by SIGKILL 5 times"):
-        run(1, standing)
+    with pytest.raises(AdvertiseXError, match="killed by SIGKILL 5 times"):
+        run(1, ledger_state)
 
 
 def test_workers_that_get_on_between_kills_are_started_again_and_again(fates: Fate, tmp_path: Path) -> None:
     fates(*["KILL"] * 24, 0, 0)
-    assert run(2, standing=time.monotonic) == 0
+    assert run(2, ledger_state=time.monotonic) == 0
     assert left(tmp_path) == []
 
 

@@ -60,7 +60,7 @@ def test_workers_that_are_killed_are_replaced_and_everything_is_stored_once(traf
             os.kill(pid, signal.SIGKILL)
         out, err = parent.communicate(timeout=120)
     assert parent.returncode == 0, err.decode()
-    assert err.count(b"was ended by SIGKILL: starting another") == victims
+    assert err.count(b"was killed by SIGKILL; starting another") == victims
     assert json.loads(out)["balanced"] is True
     assert traffic.assert_stored_once().read == json.loads(out)["total"]["read"] == EVENTS
 

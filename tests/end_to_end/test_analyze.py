@@ -300,7 +300,7 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
         (["attribution", "--view-window", "-P1D"], ["--view-window", "'-P1D'"]),
         (["attribution", "--click-window", "999999999999d"], ["--click-window", "999999999999d"]),
         (["attribution", "--half-life", "0s"], ["--half-life", "above 0"]),
-        (["attribution", "--half-life", "300000000d"], ["--half-life", "a hundred years"]),
+        (["attribution", "--half-life", "300000000d"], ["--half-life", "100 years"]),
         (["attribution", "--click-window", "4000000d", "--since", "2026-01-06"], ["--click-window", "36525d or less"]),
         (["attribution", "--view-window", "999999999d", "--by", "website"], ["--view-window", "36525d or less"]),
         (["restatement", "--from", "2026-01-01", "--limit", "5000000000"], ["--limit", "1000000000"]),
@@ -409,7 +409,7 @@ def test_a_full_disk_is_one_line(world: Path, how: list[str], unbuffered: str) -
         )
 
     assert ended.returncode == 1
-    assert ended.stderr == "error: the output cannot be written: No space left on device; make room, and run it again\n"
+    assert ended.stderr == "error: could not write the output: No space left on device; free some space and run again\n"
 
 
 def test_closed_streams(world: Path) -> None:
@@ -420,7 +420,7 @@ def test_closed_streams(world: Path) -> None:
     )
 
     assert no_stdout.returncode == 1
-    assert no_stdout.stderr == "error: stdout is closed; send it to a file, or to /dev/null\n"
+    assert no_stdout.stderr == "error: stdout is closed; redirect it to a file or to /dev/null\n"
     assert (no_stderr.returncode, json.loads(no_stderr.stdout)["question"]) == (0, "reach")
 
 

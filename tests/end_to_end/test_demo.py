@@ -113,5 +113,5 @@ def test_it_wants_a_folder_of_its_own(cli: Cli, tmp_path: Path) -> None:
     ended = cli("demo", "--data", "full")
 
     assert ended.code == 2
-    assert "folder of its own" in ended.err
+    assert "needs an empty folder" in ended.err
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["precious"]

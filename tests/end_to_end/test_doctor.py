@@ -56,7 +56,7 @@ def test_a_log_that_is_shorter_than_the_ledger_or_another_one_is_found(cli: Cli)
     with sqlite3.connect("data/log.db") as log:
         log.execute("DELETE FROM batch WHERE topic = 'ad_impressions'")
     assert list(bad(cli)) == ["log and ledger"]
-    assert "but the log ends at 0 (ad_impressions/0); bring the old log back" in bad(cli)["log and ledger"]
+    assert "but the log ends at 0 (ad_impressions/0); restore the old log" in bad(cli)["log and ledger"]
 
     for file in Path("data").glob("log.db*"):
         file.unlink()

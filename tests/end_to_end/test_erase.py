@@ -92,8 +92,8 @@ def test_a_terminal_is_asked_first(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["user4711"], "stdin is no terminal; add --yes"),
-        (["", "--yes"], "that is no id of a user"),
+        (["user4711"], "stdin is not a terminal; add --yes"),
+        (["", "--yes"], "invalid user id"),
         (["--yes"], "missing argument 'USER'"),
     ],
 )
@@ -116,7 +116,7 @@ def test_an_erasure_that_breaks_off_is_shown_and_completed(
     with monkeypatch.context() as broken:
         broken.setattr("advertisex.logs.sqlite.SqliteLog.partitions", lambda *_: 1 / 0)
         assert filled("erase", "user4711", "--yes", "--data", "data").code == 1
-    assert "broken off, or under way" in filled("erasures", "--data", "data").out
+    assert "interrupted or running" in filled("erasures", "--data", "data").out
 
     assert filled("erase", "user4711", "--yes", "--data", "data").code == 0
     document = filled("erasures", "--data", "data", "--json").document

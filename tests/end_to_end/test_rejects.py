@@ -69,7 +69,7 @@ def test_many_hours_are_listed_the_last_first_and_no_more_than_are_read(filled: 
     assert hours[2].split()[:2] == ["2026-01-03", "11:00"]
     assert len(hours) == 43
     assert hours[-1].startswith("… 20 more rows")
-    assert rows.splitlines()[0] == "The first 20 of 60"
+    assert rows.splitlines()[0] == "First 20 of 60"
 
 
 def test_show_marks_the_failing_field_tells_the_rule_and_moves_no_cursor(filled: Cli) -> None:
@@ -84,7 +84,7 @@ def test_show_marks_the_failing_field_tells_the_rule_and_moves_no_cursor(filled:
     assert one["message"]["n"] == 1.1
     unknown = filled("show", id_of(0))
     assert unknown.code == 2
-    assert f"there is no reject at {id_of(0)}" in unknown.err
+    assert f"no reject at {id_of(0)}" in unknown.err
 
 
 def test_a_long_message_is_shown_around_the_line_that_fails(cli: Cli, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_export_is_whole_and_safe_to_open(filled: Cli, tmp_path: Path) -> None:
 def test_an_export_that_cannot_be_written_is_one_line(filled: Cli, target: str) -> None:
     ended = filled("export", "--to", target)
     assert ended.code == 2
-    assert ended.err.startswith("error: cannot write the export")
+    assert ended.err.startswith("error: could not write the export")
     assert len(ended.err.splitlines()) == 1
 
 
@@ -161,16 +161,16 @@ def test_replaying_twice_is_refused_unless_forced(filled: Cli) -> None:
     assert again.code == 2
     assert again.err.startswith("error: 1 of 2 were already replayed; nothing was sent; ")
     assert "--force" in again.err
-    assert "2 were replayed before" in filled("replay", "--reason", "placeholder_user_id").out
+    assert "2 were already replayed" in filled("replay", "--reason", "placeholder_user_id").out
     assert filled("replay", id_of(2), id_of(4), "--force", "--json").document["messages"] == 2
 
 
 def test_what_cannot_be_mended_is_left_and_said(filled: Cli) -> None:
     ended = filled("replay", "--all", "--set", "user_id=u9", "--map", "nothing=website")
 
-    assert "2 cannot be mended: not decodable. They are as they were." in ended.out
+    assert "2 cannot be repaired: not decodable. They are left unchanged." in ended.out
     assert "advertisex process" in ended.out
-    assert ended.err.strip() == "warning: no message has 'nothing', which --map names"
+    assert ended.err.strip() == "warning: no message has the column 'nothing' of --map"
     assert filled("list", "--not-replayed", "--json").document["total"] == 2
     assert filled("replay", "--all", "--json").document["messages"] == 2
 

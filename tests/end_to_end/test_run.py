@@ -196,7 +196,7 @@ def test_following_is_observed_as_well(tmp_path: Path) -> None:
 def test_metrics_of_a_process_that_ends_by_itself_are_refused(cli: Cli) -> None:
     ended = cli("process", "--metrics-port", "0")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "error: --metrics-port needs a process that goes on; give --follow too\n"
+    assert ended.err == "error: --metrics-port requires --follow; add --follow\n"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_anomalies_are_shown_with_the_expected_values(data: Path) -> None:
 
     shown = run(data, "anomalies").stdout
     assert "reject_share" in shown
-    assert "could be judged, in buckets of 180 min" in shown
+    assert "values in buckets of 180 min" in shown
 
 
 def test_anomalies_can_be_filtered(data: Path) -> None:
@@ -93,9 +93,9 @@ def test_anomalies_can_be_filtered(data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["anomalies", "--bucket", "7m"], "'7m' is no bucket; choose whole minutes that divide a day"),
-        (["anomalies", "--feed", "nosuch"], "there is no feed 'nosuch'"),
-        (["anomalies", "--since", "2026-03-09"], "no bucket is over within this range"),
+        (["anomalies", "--bucket", "7m"], "'7m' is not a valid bucket length; use whole minutes that divide a day"),
+        (["anomalies", "--feed", "nosuch"], "unknown feed 'nosuch'"),
+        (["anomalies", "--since", "2026-03-09"], "the range contains no complete bucket"),
     ],
 )
 def test_a_usage_error_is_one_line(data: Path, arguments: list[str], error: str) -> None:
@@ -129,7 +129,7 @@ def test_a_test_notice_reports_the_result_of_each_channel(data: Path) -> None:
         done = run(data, "alerts", "test", port=hook.port)
         assert (done.returncode, done.stderr) == (0, "")
         assert "ok  json://ops:****@127.0.0.1" in done.stdout
-        assert [one["title"] for one in hook.got] == ["AdvertiseX: a test"]
+        assert [one["title"] for one in hook.got] == ["AdvertiseX: test notice"]
 
         hook.status = 500
         done = run(data, "alerts", "test", "--json", port=hook.port)
@@ -149,7 +149,7 @@ def test_a_missing_channel_or_store_is_an_error(tmp_path: Path, data: Path) -> N
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "error: there is no channel; name some in alerts.channels of the settings\n"
+    assert done.stderr == "error: no alert channels configured; add some to alerts.channels in the settings\n"
     (tmp_path / "nothing").mkdir()
     done = run(tmp_path / "nothing", "alerts", "list")
     assert done.returncode == 1

@@ -1,1 +1,1 @@
-"""The command line: one module for each command; they parse, call and print."""
+"""The command line: one module per command, which parses options, calls the library and prints the result."""

@@ -1,4 +1,4 @@
-"""`advertisex alerts`: how alerts stand, and whether their channels work."""
+"""`advertisex alerts`: list alerts and test their channels."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -23,28 +23,26 @@ from advertisex.monitoring.messages import Notice, format_expected, format_scope
 from advertisex.monitoring.rules import rules_of
 from advertisex.monitoring.states import State
 
-app = typer.Typer(help="How alerts stand, and whether their channels work.", no_args_is_help=True)
+app = typer.Typer(help="List alerts and test their channels.", no_args_is_help=True)
 
-_TEST = Notice("AdvertiseX: a test", "This is a test of `advertisex alerts test`: this channel works.")
+_TEST = Notice("AdvertiseX: test notice", "Sent by `advertisex alerts test`: this channel works.")
 
 
 @app.callback()
 def alerts() -> None:
-    """How alerts stand, and whether their channels work."""
+    """List alerts and test their channels."""
 
 
 @app.command("list")
 def list_alerts(
-    with_resolved: Annotated[
-        bool, typer.Option("--all", help="Also those that were resolved in the last week.")
-    ] = False,
+    with_resolved: Annotated[bool, typer.Option("--all", help="Include alerts resolved in the last week.")] = False,
     data: DataOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the alerts that fire or are about to, what was expected, and who was told."""
+    """List firing and pending alerts, with the expected values and the channels notified."""
     settings = settings_of(config, data=data, store=store)
     metrics = {rule.name: rule.metric for rule in rules_of(settings.alerts)}
     channels = [channel.name for channel in channels_of(settings.alerts.channels)]
@@ -58,7 +56,7 @@ def list_alerts(
     )
     if as_json:
         documents = [_document(state, metrics[state.key.rule]) for state in listed]
-        print_json({"alerts": documents, "evaluated_until": _moment(evaluated), "channels": channels})
+        print_json({"alerts": documents, "evaluated_until": _iso(evaluated), "channels": channels})
         return
     rows = []
     for state in listed:
@@ -79,14 +77,14 @@ def list_alerts(
                 notified + undelivered,
             )
         )
-    print_table("Alerts", ("status", "severity", "rule", "where", "value", "wanted", "since", "notified"), rows)
+    print_table("Alerts", ("status", "severity", "rule", "where", "value", "expected", "since", "notified"), rows)
     out.print()
     if evaluated is None:
-        out.print("Nothing was judged yet: `advertisex run` does it.")
+        out.print("Not evaluated yet; `advertisex run` evaluates alerts.")
     else:
-        out.print(f"Judged up to {evaluated:%Y-%m-%d %H:%M} UTC.")
+        out.print(f"Evaluated up to {evaluated:%Y-%m-%d %H:%M} UTC.")
     out.print(
-        plain(f"Channels: {', '.join(channels) or 'none; name some in alerts.channels of the settings'}"),
+        plain(f"Channels: {', '.join(channels) or 'none; add some to alerts.channels in the settings'}"),
         soft_wrap=True,
     )
 
@@ -98,11 +96,11 @@ def try_channels(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Send a test notice through each channel, once, and say whether it was taken."""
+    """Send one test notice through each channel and report whether it was accepted."""
     settings = settings_of(config, data=data)
     channels = channels_of(settings.alerts.channels)
     if not channels:
-        raise ConfigurationError("there is no channel", hint="name some in alerts.channels of the settings")
+        raise ConfigurationError("no alert channels configured", hint="add some to alerts.channels in the settings")
     results = [(channel.name, _failure(channel)) for channel in channels]
     if as_json:
         documents = [{"channel": name, "sent": not why, "failure": why or None} for name, why in results]
@@ -110,7 +108,7 @@ def try_channels(
     else:
         for name, why in results:
             mark = Text("bad", "red bold") if why else Text("ok ", "green")
-            out.print(mark, plain(name), plain(why or "the notice was taken"), soft_wrap=True)
+            out.print(mark, plain(name), plain(why or "notice accepted"), soft_wrap=True)
     if any(why for _, why in results):
         raise typer.Exit(1)
 
@@ -136,16 +134,16 @@ def _document(state: State, metric: str) -> dict[str, Any]:
         "campaign": state.key.campaign,
         "severity": state.severity,
         "status": state.status,
-        "since": _moment(state.since),
-        "ended": _moment(state.ended) if state.status == "resolved" else None,
+        "since": _iso(state.since),
+        "ended": _iso(state.ended) if state.status == "resolved" else None,
         "value": state.value,
         "expected": state.expected,
         "low": state.low,
         "high": state.high,
-        "notified": [{"channel": name, "of": said} for name, said in state.notified.items()],
+        "notified": [{"channel": name, "of": status} for name, status in state.notified.items()],
         "undelivered": [{"channel": name, "failure": why} for name, why in state.undelivered.items()],
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment.isoformat()}Z"
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else f"{time.isoformat()}Z"

@@ -1,4 +1,4 @@
-"""`advertisex anomalies`: what was out of the ordinary, and what was expected."""
+"""`advertisex anomalies`: values outside their expected range."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -13,8 +13,8 @@ from advertisex.cli.options import (
     DebugOption,
     JsonOption,
     StoreOption,
-    moment,
     opened_store,
+    parse_time,
     settings_of,
 )
 from advertisex.cli.output import out, print_json, print_table
@@ -32,27 +32,32 @@ _SHOWN = ("bucket", "feed", "campaign", "metric", "value", "expected", "low", "h
 
 
 def anomalies(
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Ingested from then on.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Ingested before then.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only data ingested at or after this time (UTC).")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only data ingested before this time (UTC).")
+    ] = None,
     bucket: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="How much time is judged as one: 15m, 1h.")
+        str | None,
+        typer.Option(metavar="DURATION", help="Bucket length: 15m, 1h.  \\[default: alerts.bucket in the settings]"),
     ] = None,
     feed: Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.")] = None,
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many rows, the latest.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of rows; the latest are shown.")] = 50,
     data: DataOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Look through history for what was out of the ordinary: each bucket with what was expected of it."""
+    """Search the stored history for anomalies: time buckets with values outside their expected range."""
     if feed is not None and feed not in FEEDS:
-        raise ConfigurationError(f"there is no feed {feed!r}", hint=f"use one of {', '.join(FEEDS)}")
+        raise ConfigurationError(f"unknown feed {feed!r}", hint=f"use one of {', '.join(FEEDS)}")
     settings = settings_of(config, data=data, store=store)
     alerts = settings.alerts if bucket is None else _with_bucket(settings.alerts, bucket)
     with opened_store(settings, read_only=True) as event_store:
-        first, last = _range(event_store, moment(since, "--since"), moment(until, "--until"), alerts)
+        first, last = _range(event_store, parse_time(since, "--since"), parse_time(until, "--until"), alerts)
         tallies = tally(event_store, first - alerts.history, last, alerts.bucket)
     evaluated = evaluated_buckets(tallies, first, last, alerts)
     for name, wanted in (("feed", feed), ("campaign", campaign)):
@@ -78,7 +83,8 @@ def _with_bucket(alerts: AlertSettings, text: str) -> AlertSettings:
     length = read_duration(text)
     if length is None or length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
         raise ConfigurationError(
-            f"--bucket: {text!r} is no bucket", hint="choose whole minutes that divide a day, such as 15m or 1h"
+            f"--bucket: {text!r} is not a valid bucket length",
+            hint="use whole minutes that divide a day, such as 15m or 1h",
         )
     return alerts.model_copy(update={"bucket": length})
 
@@ -86,14 +92,14 @@ def _with_bucket(alerts: AlertSettings, text: str) -> AlertSettings:
 def _range(
     store: EventStore, since: datetime | None, until: datetime | None, alerts: AlertSettings
 ) -> tuple[datetime, datetime]:
-    """Whole buckets of what is stored, as far back as history goes."""
+    """Return the range in whole buckets; the default is `alerts.history` up to the last settled bucket."""
     settled = store.settled()
     if settled is None:
-        raise AnalysisError("nothing is stored there", hint="run `advertisex ingest` and `advertisex process` first")
+        raise AnalysisError("the store is empty", hint="run `advertisex ingest` and `advertisex process` first")
     last = bucket_start(settled if until is None else min(until, settled), alerts.bucket)
     first = midnight(last - alerts.history) if since is None else bucket_start(since, alerts.bucket)
     if first >= last:
-        raise ConfigurationError("no bucket is over within this range", hint="widen it, or choose a smaller --bucket")
+        raise ConfigurationError("the range contains no complete bucket", hint="widen it, or choose a smaller --bucket")
     return first, last
 
 
@@ -120,7 +126,7 @@ def _print(found: pl.DataFrame, counts: dict[str, Any], alerts: AlertSettings) -
     ]
     columns = ("bucket", "feed", "campaign", "metric", "value", "expected", "low", "high", "score")
     print_table(
-        f"Anomalies, {len(rows):,} of {counts['found']:,}",
+        f"Anomalies ({len(rows):,} of {counts['found']:,})",
         columns,
         rows,
         numbers=("value", "expected", "low", "high", "score"),
@@ -128,8 +134,8 @@ def _print(found: pl.DataFrame, counts: dict[str, Any], alerts: AlertSettings) -
     out.print()
     minutes = alerts.bucket // timedelta(minutes=1)
     out.print(
-        f"{counts['evaluated']:,} of {counts['values']:,} values could be judged, in buckets of {minutes} min "
+        f"Evaluated {counts['evaluated']:,} of {counts['values']:,} values in buckets of {minutes} min "
         f"from {counts['since']} to {counts['until']} UTC."
     )
     if not counts["evaluated"]:
-        out.print("A feed is judged from its second day on, and its volume from its fourth.")
+        out.print("A feed is evaluated from its second day of data, its volume from the fourth.")

@@ -1,4 +1,4 @@
-"""What `advertisex` can do, and how errors end."""
+"""The `advertisex` command: its subcommands, and how errors become exit codes."""
 
 import errno
 import io
@@ -33,10 +33,10 @@ from advertisex.cli.log_lines import configure_log
 from advertisex.cli.output import err, out
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
 
-#: What typer raises for a command line that it cannot read; it has no public name.
+#: The exception that typer raises for an invalid command line; it has no public name.
 _UsageError: Any = typer.BadParameter.__base__
 
-#: A full disk, a quota, a reader that has left: no fault of the program.
+#: A full disk, an exceeded quota, a closed pipe: not bugs of this program.
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 
 app = typer.Typer(
@@ -57,10 +57,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Ad events you can trust: ingest impressions, clicks and bids, process them exactly once, ask what happened."""
+    """Ad events you can trust: ingest impressions, clicks and bids, process them exactly once, and analyze them."""
 
 
 app.command("demo")(demo.demo)
@@ -79,36 +79,36 @@ app.command("simulate")(simulate.simulate)
 
 
 def main() -> NoReturn:
-    """Run the command line: one line for an error, and the exit code of its kind."""
+    """Run the command line; print an error as one line and exit with its code."""
     debug = "--debug" in sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # what it meets, the store says in one line
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character still gets the rest
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # the store reports its errors in one line
+    for stream in (sys.stdout, sys.stderr):  # print "?" for a character that the terminal cannot encode
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     configure_log(err.is_terminal)
-    stamina.instrumentation.set_on_retry_hooks([_say_retry])
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
     try:
         code = _run()
         sys.stdout.flush()
     except AdvertiseXError as error:
         if debug:
             traceback.print_exc()
-        how = "interrupted" if isinstance(error, StoreInterrupted) else "error"
-        err.print(f"{how}: {error}", markup=False, soft_wrap=True)
+        prefix = "interrupted" if isinstance(error, StoreInterrupted) else "error"
+        err.print(f"{prefix}: {error}", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(INTERRUPTED)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            _give_up(error)
+            _exit_unwritable(error)
         if debug:
             raise
         err.print(
-            f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it shows",
+            f"internal error: {type(error).__name__}: {error}; run again with --debug and report the traceback",
             markup=False,
             soft_wrap=True,
         )
@@ -117,27 +117,27 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
-    """Run what the arguments say: its exit code.
+    """Parse the arguments, run the command and return its exit code.
 
     Raises:
-        ConfigurationError: the command line cannot be read as one.
+        ConfigurationError: the command line is invalid.
     """
     try:
         return int(app(prog_name=app.info.name, standalone_mode=False) or 0)
     except _UsageError as error:
         what = " ".join(error.format_message().split()).rstrip(".")
-        if not what:  # it was asked for nothing, and has printed its help
+        if not what:  # without arguments, typer has printed the help
             return ConfigurationError.exit_code
         command = error.ctx.command_path if error.ctx else app.info.name
         raise ConfigurationError(what[0].lower() + what[1:], hint=f"see {command} --help") from error
 
 
-def _give_up(reason: OSError) -> NoReturn:
-    """Say why, unless the reader has simply left, as `head` does; what stdout still holds goes nowhere."""
+def _exit_unwritable(reason: OSError) -> NoReturn:
+    """Report a failed write, unless the reader closed the pipe as `head` does; discard what stdout has buffered."""
     if not isinstance(reason, BrokenPipeError):
         place = f" ({reason.filename})" if reason.filename else ""
         err.print(
-            f"error: the output cannot be written{place}: {reason.strerror}; make room, and run it again",
+            f"error: could not write the output{place}: {reason.strerror}; free some space and run again",
             markup=False,
             soft_wrap=True,
         )
@@ -145,9 +145,9 @@ def _give_up(reason: OSError) -> NoReturn:
     sys.exit(1)
 
 
-def _say_retry(details: stamina.instrumentation.RetryDetails) -> None:
+def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
     structlog.get_logger(__name__).warning(
-        "trying again", wait_seconds=round(details.wait_for, 1), why=str(details.caused_by)
+        "retrying", wait_seconds=round(details.wait_for, 1), why=str(details.caused_by)
     )
 
 

@@ -1,4 +1,4 @@
-"""`advertisex demo`: the whole job on this machine, checked against known truth."""
+"""`advertisex demo`: the whole pipeline on simulated data, checked against the known truth."""
 
 import shlex
 import time
@@ -21,24 +21,24 @@ from advertisex.ingestion.simulator import SimulationSettings
 from advertisex.processing.configured import processing_of
 from advertisex.settings_file import load_settings
 
-#: Numbers of the truth that are too many to be told one by one, and what they are by.
+#: Parts of the truth with too many numbers to list, and what they are keyed by.
 _MANY = {"value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}
 _RIGHT, _WRONG = Text("✓", style="green"), Text("✗", style="red bold")
 
 
 def demo(
-    events: Annotated[int, typer.Option(min=1_000, help="How many messages to simulate.")] = 200_000,
-    seed: Annotated[int, typer.Option(help="Of the simulation: the same seed gives the same traffic.")] = 1,
+    events: Annotated[int, typer.Option(min=1_000, help="Number of messages to simulate.")] = 200_000,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same traffic.")] = 1,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Simulate, ingest, process and analyze on this machine, and check the result against what was put in."""
+    """Run the whole pipeline on simulated data, and check the result against the known truth."""
     with _folder(data) as folder:
         began = time.monotonic()
-        flags = {"data": folder, "log": log, "store": store} | (_apart() if log or store else {})
+        flags = {"data": folder, "log": log, "store": store} | (_isolated() if log or store else {})
         shown = _demonstrate(folder, flags, SimulationSettings(events=events, seed=seed), quiet=as_json)
         took = time.monotonic() - began
     if as_json:
@@ -57,9 +57,9 @@ def _folder(data: Path | None) -> Iterator[Path]:
         return
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise ConfigurationError(
-            "the demo needs a folder of its own",
+            "the demo needs an empty folder",
             where=str(data),
-            hint="name a new or empty folder with --data",
+            hint="choose a new or empty folder with --data",
         )
     data.mkdir(parents=True, exist_ok=True)
     yield data
@@ -70,17 +70,17 @@ def _demonstrate(folder: Path, flags: dict[str, Any], simulation: SimulationSett
         if not quiet:
             err.print(f"  {name}", markup=False, style="dim")
 
-    step(f"simulate {simulation.events:,} messages of three feeds, faults mixed in")
+    step(f"simulate {simulation.events:,} messages of three feeds, with faults")
     sources = folder / "sources"
     truth = simulate_files(sources, simulation)
-    # the environment of the user is for the user's own data
+    # the user's environment variables are for the user's own data
     settings = load_settings(sources / "advertisex.toml", flags, environment=False)
     with opened_log(settings) as log, opened_store(settings, read_only=False) as store:
         return demonstrate(sources, truth, log, store, processing_of(settings), step)
 
 
-def _apart() -> dict[str, Any]:
-    """Topics, group and indices of this run alone, so that it meets nothing else on a shared cluster."""
+def _isolated() -> dict[str, Any]:
+    """Topics, group and indices unique to this run, so that it cannot collide with other data on a shared cluster."""
     name = f"advertisex-demo-{time.time_ns() // 1_000_000}"
     return {
         "feeds": {feed.name: {"topic": f"{name}-{feed.topic}"} for feed in FEEDS.values()},
@@ -100,7 +100,7 @@ def _document(shown: Demonstration) -> dict[str, Any]:
 
 
 def _print(shown: Demonstration, took: float, data: Path | None) -> None:
-    columns = ("kind", "put in", "found", "")
+    columns = ("kind", "expected", "found", "")
     for title, truth, found in _sections(shown):
         print_table(title, columns, list(_lines(truth, found)), numbers=columns[1:3])
         out.print()
@@ -111,34 +111,34 @@ def _print(shown: Demonstration, took: float, data: Path | None) -> None:
     print_correlation(shown.correlation.answer())
     out.print()
     if shown.ok:
-        out.print(f"[green bold]OK[/]: every kind was found exactly, in {took:.1f} s.")
+        out.print(f"[green bold]OK[/]: every number matches the truth (finished in {took:.1f} s).")
     else:
-        out.print("[red bold]NOT OK[/]: the lines marked ✗ differ. Please report this, with the seed.")
+        out.print("[red bold]NOT OK[/]: the lines marked ✗ differ. Please report this with the seed.")
     if data is not None:
-        out.print(f"Look around: advertisex rejects list --data {shlex.quote(str(data))}", markup=False)
+        out.print(f"Explore the result: advertisex rejects list --data {shlex.quote(str(data))}", markup=False)
 
 
 def _sections(shown: Demonstration) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Feed by feed, then the analysis: what was put in, and what was found."""
+    """Yield title, truth and result of each feed, then of the analysis."""
     for feed, truth in shown.truth["feeds"].items():
         yield feed, truth, shown.found["feeds"][feed]
     yield "analysis", shown.truth["analysis"], shown.found["analysis"]
 
 
 def _lines(truth: dict[str, Any], found: dict[str, Any], prefix: str = "") -> Iterator[tuple[object, ...]]:
-    """One line for each number, marked where both differ."""
+    """Yield one line per number, marked as equal or different."""
     for name in truth | found:
-        put_in, got = truth.get(name), found.get(name)
+        expected, actual = truth.get(name), found.get(name)
         if name in _MANY:
-            yield from _many(name, put_in or {}, got or {})
-        elif isinstance(put_in, dict) and isinstance(got, dict):
-            yield from _lines(put_in, got, f"{prefix}{name}: ")
+            yield from _many(name, expected or {}, actual or {})
+        elif isinstance(expected, dict) and isinstance(actual, dict):
+            yield from _lines(expected, actual, f"{prefix}{name}: ")
         else:
-            yield prefix + name, put_in, got, _RIGHT if put_in == got else _WRONG
+            yield prefix + name, expected, actual, _RIGHT if expected == actual else _WRONG
 
 
 def _many(name: str, truth: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[object, ...]]:
-    """One line for all that are equal, and then those that differ."""
+    """Yield one line for the whole group, then one per number that differs."""
     differ = [key for key in truth | found if truth.get(key) != found.get(key)]
     equal = len(truth | found) - len(differ)
     yield name, f"{len(truth)} {_MANY[name]}", f"{equal} equal", _WRONG if differ else _RIGHT

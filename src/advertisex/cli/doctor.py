@@ -1,4 +1,4 @@
-"""`advertisex doctor`: is everything there that the settings name, and in good order?"""
+"""`advertisex doctor`: check the settings, the log, the store and the machine."""
 
 import shutil
 import sys
@@ -45,7 +45,7 @@ def doctor(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check settings, log, topics, store, templates, versions, clock and disk: one line each, with the mend."""
+    """Check settings, log, topics, store, templates, versions, clock and disk; suggest a fix for each problem."""
     found = _findings(lambda: settings_of(config, data=data, log=log, store=store))
     findings = [replace(f, hint="") if f.good else f for f in found]
     if as_json:
@@ -54,8 +54,8 @@ def doctor(
         width = max(len(f.what) for f in findings)
         for f in findings:
             mark = Text("ok ", "green") if f.good else Text("bad", "red bold")
-            says = f.says + (f"; {f.hint}" if f.hint else "")
-            out.print(mark, plain(f.what.ljust(width)), plain(says), soft_wrap=True)
+            text = f.says + (f"; {f.hint}" if f.hint else "")
+            out.print(mark, plain(f.what.ljust(width)), plain(text), soft_wrap=True)
     if not all(f.good for f in findings):
         raise typer.Exit(1)
 
@@ -71,7 +71,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
     except AdvertiseXError as error:
         yield _bad("settings", error)
         return
-    yield Finding("settings", True, "every setting is understood")
+    yield Finding("settings", True, "all settings are valid")
     yield _disk(settings.data)
     topics = [feed.topic for feed in feeds.values()]
     ends: dict[Partition, int] | None = None
@@ -99,8 +99,8 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
 
 
 def _together(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:
-    """A log that was lost or made anew beside a ledger that goes on: new messages would never be read."""
-    what, hint = "log and ledger", "bring the old log back, or begin a new store for this one"
+    """Check that the log continues from the ledger: in a lost or recreated log, new messages would never be read."""
+    what, hint = "log and ledger", "restore the old log, or start a new store for this one"
     try:
         check_same_logs(ledger, logs)
     except StoreError as error:
@@ -108,9 +108,9 @@ def _together(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: 
     for row in ledger:
         end = ends.get(Partition(row.topic, row.partition), 0)
         if end < row.next_offset:
-            says = f"the ledger stands at {row.next_offset:,}, but the log ends at {end:,}"
-            return Finding(what, False, f"{says} ({row.topic}/{row.partition})", hint)
-    return Finding(what, True, "the log reaches as far as the ledger, or farther")
+            text = f"the ledger is at offset {row.next_offset:,}, but the log ends at {end:,}"
+            return Finding(what, False, f"{text} ({row.topic}/{row.partition})", hint)
+    return Finding(what, True, "the log reaches at least as far as the ledger")
 
 
 def _bad(what: str, error: AdvertiseXError) -> Finding:
@@ -125,12 +125,12 @@ def _versions() -> Finding:
 
 
 def _clock() -> Finding:
-    """An event that comes from the future is rejected, so a clock that is behind loses events."""
+    """Check the clock: events from the future are rejected, so with a slow clock valid events are rejected."""
     now = datetime.now(UTC)
     return Finding("clock", now > _OLDEST_CLOCK, f"{now:%Y-%m-%d %H:%M:%S} UTC, zone {time.tzname[0]}", "set the clock")
 
 
 def _disk(folder: Path) -> Finding:
-    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
     return Finding("disk", free > _LOW_DISK, f"{free / 2**30:.1f} GiB free at {folder}", "free some space")

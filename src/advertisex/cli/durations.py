@@ -1,4 +1,4 @@
-"""Durations on the command line."""
+"""Parsing of durations on the command line."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ _ISO = TypeAdapter(timedelta)
 
 
 def read_duration(text: str) -> timedelta | None:
-    """A number and a unit, such as 500ms, 90m, 12h or 30d, or ISO 8601, such as P30D; None for what is neither."""
+    """Parse a number with a unit (500ms, 90m, 12h, 30d) or an ISO 8601 duration (P30D); None if it is neither."""
     text = text.strip()
     try:
         if match := _NUMBER.fullmatch(text):

@@ -1,4 +1,4 @@
-"""`advertisex erase` and `advertisex erasures`: remove a user, and what was removed so far."""
+"""`advertisex erase` and `advertisex erasures`: remove a user, and list past erasures."""
 
 import sys
 from typing import Annotated, Any
@@ -31,8 +31,8 @@ _COLUMNS = ("feed", "events", "filtered", "rejected", "messages")
 
 
 def erase(
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as messages have it.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    user: Annotated[str, typer.Argument(metavar="USER", help="User id, as it appears in messages.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -40,16 +40,16 @@ def erase(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Remove a user from events, rejects and the embedded log, and withhold what comes of them later. For good.
+    """Permanently remove a user from events, rejects and the embedded log, and suppress their later messages.
 
-    An id that begins with a dash comes last, after `--`.
+    Put an id that begins with a dash last, after `--`.
     """
     settings = settings_of(config, data=data, log=log, store=store)
     if not user.strip() or not user.isprintable():
-        raise ConfigurationError("that is no id of a user", hint="give the id as messages have it")
+        raise ConfigurationError("invalid user id", hint="give the id as it appears in messages")
     if not yes:
-        _ask()
-    _check_there(settings)
+        _confirm()
+    _check_exists(settings)
     with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
         check_pseudonym_key(event_store, pseudonym_key_of(settings))
         run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key_of(settings))
@@ -61,8 +61,8 @@ def erase(
     else:
         out.print("Nothing of this user was found.")
     if not run.log:
-        out.print("Kafka keeps the messages until their retention ends; they are withheld from the store.")
-    out.print("What comes of this user from now on is withheld and counted as erased.")
+        out.print("Kafka keeps the messages until their retention ends; they are kept out of the store.")
+    out.print("New messages of this user will be suppressed and counted as erased.")
 
 
 def erasures(
@@ -72,26 +72,26 @@ def erasures(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show which erasures were made, when, and what they removed; it is not kept of whom."""
+    """List erasures: when they ran, and what they removed. Whose data it was is not recorded."""
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
         runs = runs_in(event_store.notes(ERASURES))
     if as_json:
         print_json({"erasures": [_document(run) for run in runs]})
         return
-    columns = ("asked", "done", *_COLUMNS[1:])
-    ends = [run.done_at.replace(tzinfo=None) if run.done_at else "broken off, or under way" for run in runs]
+    columns = ("requested", "done", *_COLUMNS[1:])
+    ends = [run.done_at.replace(tzinfo=None) if run.done_at else "interrupted or running" for run in runs]
     rows = [
         (run.asked_at.replace(tzinfo=None), end, *_totals(run.removed)) for run, end in zip(runs, ends, strict=True)
     ]
     print_table("Erasures", columns, rows, numbers=_COLUMNS[1:])
 
 
-def _check_there(settings: Settings) -> None:
-    """Make sure that there is something to erase from, before a mistyped place is made.
+def _check_exists(settings: Settings) -> None:
+    """Check that the store or the log exists, so that a mistyped path does not create them.
 
     Raises:
-        LogError: there is neither a store nor a log.
+        LogError: neither exists.
     """
     try:
         with opened_store(settings, read_only=True):
@@ -101,18 +101,18 @@ def _check_there(settings: Settings) -> None:
             return
 
 
-def _ask() -> None:
-    """Have it confirmed.
+def _confirm() -> None:
+    """Ask for confirmation.
 
     Raises:
-        ConfigurationError: there is nobody to ask.
+        ConfigurationError: stdin is not a terminal.
     """
     if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigurationError("an erasure has to be confirmed, and stdin is no terminal", hint="add --yes")
+        raise ConfigurationError("an erasure needs confirmation, but stdin is not a terminal", hint="add --yes")
     err.print("This removes all events and messages of the user. It cannot be undone.")
     try:
         sure = typer.confirm("Erase the user?", err=True)
-    except typer.Abort:  # an interrupt, or the end of the input
+    except typer.Abort:  # interrupt or end of input
         raise KeyboardInterrupt from None
     if not sure:
         err.print("nothing was erased")

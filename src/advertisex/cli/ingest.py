@@ -1,4 +1,4 @@
-"""`advertisex ingest`: sources into the log."""
+"""`advertisex ingest`: append the records of sources to the event log."""
 
 from typing import Annotated, Any
 
@@ -28,41 +28,40 @@ def ingest(
         list[str],
         typer.Argument(metavar="SOURCE", help="Files, folders, globs, http(s) URLs, or - for stdin."),
     ],
-    follow: Annotated[bool, typer.Option("--follow", help="Go on: poll the API, watch the files.")] = False,
-    every: Annotated[str, typer.Option(metavar="TIME", help="How often to look again: 500ms, 5s, 1m.")] = "5s",
+    follow: Annotated[bool, typer.Option("--follow", help="Keep running: poll the API, watch the files.")] = False,
+    every: Annotated[str, typer.Option(metavar="TIME", help="Poll interval with --follow: 500ms, 5s, 1m.")] = "5s",
     rename: Annotated[
-        list[str] | None, typer.Option("--map", metavar="COLUMN=FIELD", help="Read a column as a field.")
+        list[str] | None, typer.Option("--map", metavar="COLUMN=FIELD", help="Read COLUMN as FIELD; repeatable.")
     ] = None,
     constant: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Give every record this value.")
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Set FIELD to VALUE in every record; repeatable."),
     ] = None,
     time_format: Annotated[
-        list[str] | None, typer.Option(metavar="FORMAT", help="strptime format of the timestamps.")
+        list[str] | None, typer.Option(metavar="FORMAT", help="strptime format of timestamps; repeatable.")
     ] = None,
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="json, ndjson, csv or avro, where it cannot be told."),
+        typer.Option("--format", metavar="NAME", help="json, ndjson, csv or avro.  \\[default: detected]"),
     ] = None,
     records: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Where in a JSON document the records are.")
+        str | None, typer.Option(metavar="KEY", help="Dotted path of the records in a JSON document.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(metavar="A,B,C", help="Names of the CSV columns, where there is no header.")
+        str | None, typer.Option(metavar="A,B,C", help="CSV column names, for files without a header.")
     ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHAR", help="CSV delimiter, where it cannot be told.")
-    ] = None,
+    delimiter: Annotated[str | None, typer.Option(metavar="CHAR", help="CSV delimiter.  \\[default: detected]")] = None,
     data: DataOption = None,
     log: LogOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Append every record of the sources to the event log; nothing is judged or dropped here."""
+    """Append every record of the sources to the event log; nothing is validated or dropped here."""
     settings = settings_of(config, data=data, log=log)
     feeds = configured_feeds(settings)
     if feed not in feeds:
-        raise ConfigurationError(f"there is no feed {feed!r}", hint=f"use one of {', '.join(feeds)}")
+        raise ConfigurationError(f"unknown feed {feed!r}", hint=f"use one of {', '.join(feeds)}")
     options = IngestOptions(
         format=format_,
         records=records,
@@ -90,7 +89,7 @@ def ingest(
     else:
         _print(feed, published)
     for column in published.unmatched:
-        err.print(f"warning: no record has {column!r}, which --map names", markup=False, soft_wrap=True)
+        err.print(f"warning: no record has the column {column!r} of --map", markup=False, soft_wrap=True)
     if published.failures:
         raise typer.Exit(1)
     if published.interrupted and not follow:
@@ -116,27 +115,27 @@ def _print(feed: str, published: Published) -> None:
     rows = [(name, counted.messages, counted.bytes) for name, counted in published.sources.items()]
     if len(rows) > 1:
         rows.append(("total", published.messages, published.bytes))
-    title = f"Appended to the log of {feed}" + (" until interrupted" if published.interrupted else "")
+    title = f"Appended {feed} to the log" + (" until interrupted" if published.interrupted else "")
     print_table(title, ("source", "messages", "bytes"), rows, numbers=("messages", "bytes"))
 
 
 def seconds(text: str, option: str) -> float:
-    """A duration in seconds, such as 500ms, 5s, 1m, 2h; a bare number is seconds.
+    """Parse a duration such as 500ms, 5s, 1m or 2h, in seconds; a bare number means seconds.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not a valid duration, or zero.
     """
     found = read_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
     if not found:
-        raise ConfigurationError(f"{option}: {text!r} is no duration", hint="write it as 500ms, 5s, 1m or 2h")
+        raise ConfigurationError(f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 5s, 1m or 2h")
     return found.total_seconds()
 
 
 def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    """What `--map` or `--set` gave, as pairs.
+    """Parse the values of `--map` or `--set` into a dictionary.
 
     Raises:
-        ConfigurationError: one of them is none.
+        ConfigurationError: one of them has no '='.
     """
     found: dict[str, str] = {}
     for text in texts or ():

@@ -1,4 +1,4 @@
-"""`advertisex ledger`: where every partition stands, and whether the counts balance."""
+"""`advertisex ledger`: the counts of every partition, and whether they balance."""
 
 from advertisex.cli.options import (
     ConfigOption,
@@ -19,7 +19,7 @@ def ledger(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show where every partition stands: read = stored + duplicate + filtered + rejected + erased."""
+    """Show the counts of every partition: read = stored + duplicate + filtered + rejected + erased."""
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
         rows = event_store.ledger()

@@ -1,4 +1,4 @@
-"""How the log of the program itself is written: to stderr, for stdout is for results."""
+"""The program's own log, on stderr: stdout is for results."""
 
 import sys
 from collections.abc import MutableMapping
@@ -10,9 +10,9 @@ _FIRST = ("timestamp", "level", "event")
 
 
 def configure_log(terminal: bool) -> None:
-    """Write lines for people on a terminal, and one JSON object a line anywhere else.
+    """Write human-readable lines on a terminal, and one JSON object per line elsewhere.
 
-    Each has `timestamp` (UTC, RFC 3339), `level`, `event`, and what belongs to it. None holds data of users.
+    Each line has `timestamp` (UTC, RFC 3339), `level`, `event` and its details. None contains user data.
     """
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
@@ -29,5 +29,5 @@ def configure_log(terminal: bool) -> None:
 
 
 def _ordered(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """What every line has comes first: people read them too."""
+    """Put the keys that every line has first, for readability."""
     return {name: line[name] for name in _FIRST} | {name: v for name, v in line.items() if name not in _FIRST}

@@ -1,4 +1,4 @@
-"""The option that serves metrics."""
+"""The `--metrics-port` option."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ MetricsPortOption = Annotated[
         metavar="PORT",
         min=0,
         max=65_535,
-        help="Serve /metrics for Prometheus on this port; 0 takes a free one.",
+        help="Serve Prometheus metrics at /metrics on this port; 0 picks a free one.",
     ),
 ]
 
 
 def with_port(settings: Settings, port: int | None) -> Settings:
-    """The settings with the port of the option, where one was given."""
+    """Return the settings with the port of the option, if given."""
     if port is None:
         return settings
     return settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"port": port})})

@@ -1,4 +1,4 @@
-"""The options that commands share, and what they open."""
+"""Options shared by the commands, and functions that open the log and the store."""
 
 import re
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from advertisex.settings_file import load_settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
-_SHARED = "Shared by every command"
+_SHARED = "Common options"
 
-#: A list has at most so many rows: stores count them in 32 bits.
+#: Upper bound of --limit: stores count rows in 32 bits.
 MOST_LISTED = 1_000_000_000
 
-#: How a time begins on the command line. Of the notations of events, numbers are left out: 2026 is a year, to people.
+#: A time on the command line starts with a date. Epoch numbers, as in events, are not read: 2026 means the year.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 
 DataOption = Annotated[
@@ -39,14 +39,14 @@ DataOption = Annotated[
 ]
 LogOption = Annotated[
     str | None,
-    typer.Option("--log", metavar="URL", help="Event log: sqlite:///path, kafka://host.", rich_help_panel=_SHARED),
+    typer.Option("--log", metavar="URL", help="Event log: sqlite:///path or kafka://host.", rich_help_panel=_SHARED),
 ]
 StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
         metavar="URL",
-        help="Event store: duckdb:///path, elasticsearch://host.",
+        help="Event store: duckdb:///path or elasticsearch://host.",
         rich_help_panel=_SHARED,
     ),
 ]
@@ -60,42 +60,42 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=_SHARED)]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_SHARED)]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.", rich_help_panel=_SHARED)]
 
 
 def settings_of(config: Path | None, **flags: Any) -> Settings:
-    """The settings with these flags on top."""
+    """Load the settings, with these flags taking precedence."""
     return load_settings(config, flags)
 
 
 @contextmanager
 def opened_log(settings: Settings, *, create: bool = True) -> Iterator[EventLog]:
-    """The event log that the settings name."""
+    """Open the configured event log."""
     with open_log(settings.log_url, create=create, kafka=settings.kafka) as log:
         yield log
 
 
 @contextmanager
 def opened_store(settings: Settings, *, read_only: bool) -> Iterator[EventStore]:
-    """The event store that the settings name."""
+    """Open the configured event store."""
     with open_store(
         settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
     ) as store:
         yield store
 
 
-def moment(text: str | None, option: str) -> datetime | None:
-    """A time given on the command line: a date, or a date and a time as RFC 3339 or with a space; UTC without offset.
+def parse_time(text: str | None, option: str) -> datetime | None:
+    """Parse a date, or a date and time (RFC 3339, `T` or space), from the command line; UTC unless it has an offset.
 
     Raises:
-        ConfigurationError: it is no time.
+        ConfigurationError: it is not a valid time.
     """
     if text is None:
         return None
     value = read_timestamps(pl.Series([text]), TimeReading(formats=("%Y-%m-%d",)))[0] if _DAY.match(text) else None
     if value is None:
         raise ConfigurationError(
-            f"{option}: {text!r} is neither a date nor a date with a time",
+            f"{option}: {text!r} is not a valid date or time",
             hint="write it as 2026-11-24 or 2026-11-24T12:00:00Z",
         )
     assert isinstance(value, datetime)

@@ -1,4 +1,4 @@
-"""How commands print: one JSON document, or a table for people; progress and notices go to stderr."""
+"""Output of commands: JSON or tables on stdout, progress and notices on stderr."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from rich.text import Text
 from advertisex.batches import COUNT_NAMES, Counts, LedgerRow
 from advertisex.reporting.cells import format_value, visible
 
-#: A table that is piped to a file is never folded to the width of a terminal that is not there.
+#: Width of tables when stdout is not a terminal.
 _WIDE = 200
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
@@ -23,15 +23,15 @@ err = Console(stderr=True, highlight=False)
 
 
 def print_json(document: Any) -> None:
-    """One JSON document and a newline on stdout; a Decimal is a number with all its digits."""
+    """Print one JSON document and a newline on stdout; a Decimal becomes a number with all its digits."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(_exact(document)), indent=2).decode() + "\n")
 
 
 def _exact(value: Any) -> Any:
-    """The same, as msgspec can write it."""
+    """Convert a value for msgspec: exact decimals, valid UTF-8."""
     match value:
         case str():
-            return value.encode("utf-8", "replace").decode()  # a file name may be no text
+            return value.encode("utf-8", "replace").decode()  # a file name may contain surrogates
         case Decimal():
             return msgspec.Raw(f"{value:f}".encode())
         case dict():
@@ -43,33 +43,33 @@ def _exact(value: Any) -> Any:
 
 
 def plain(text: str) -> Text:
-    """Text from outside: what looks like markup or moves a terminal's cursor is shown as it is."""
+    """Return untrusted text as is: markup is not interpreted, and control characters are made visible."""
     return Text(visible(text))
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()
 ) -> None:
-    """A table for people; the columns in `numbers` stand to the right."""
-    made = Table(header_style="bold", box=None, pad_edge=False)
+    """Print a table; the columns in `numbers` are right-aligned."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         if column in numbers:
-            made.add_column(Text(column), justify="right", no_wrap=True)
+            table.add_column(Text(column), justify="right", no_wrap=True)
         else:
-            made.add_column(Text(column), overflow="fold")
+            table.add_column(Text(column), overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else plain(format_value(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else plain(format_value(cell)) for cell in row))
     out.print(Text(visible(title), style="bold"))
-    out.print(made)
+    out.print(table)
 
 
 def counts_dict(counts: Counts) -> dict[str, int]:
-    """The counts as JSON."""
+    """Return the counts as a JSON object."""
     return {name: getattr(counts, name) for name in COUNT_NAMES}
 
 
 def ledger_dict(rows: Sequence[LedgerRow]) -> dict[str, Any]:
-    """The ledger as JSON: rows, total, balanced."""
+    """Return the ledger as a JSON object: rows, total, balanced."""
     total = sum((row.counts for row in rows), Counts())
     return {
         "rows": [
@@ -87,7 +87,7 @@ def ledger_dict(rows: Sequence[LedgerRow]) -> dict[str, Any]:
 
 
 def print_ledger(rows: Sequence[LedgerRow]) -> None:
-    """The ledger as a table, and whether it balances."""
+    """Print the ledger as a table, and whether it balances."""
     document = ledger_dict(rows)
     body = [[r["topic"], r["partition"], *(r[name] for name in COUNT_NAMES)] for r in document["rows"]]
     body.append(["total", "", *(document["total"][name] for name in COUNT_NAMES)])
@@ -96,12 +96,12 @@ def print_ledger(rows: Sequence[LedgerRow]) -> None:
     if document["balanced"]:
         out.print("It balances: read = stored + duplicate + filtered + rejected + erased.")
     else:
-        out.print("[red bold]It does not balance.[/] Please report this, with the table above.")
+        out.print("[red bold]It does not balance.[/] Please report this with the table above.")
 
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
-    """A progress bar on stderr; nothing is shown where that is no terminal."""
+    """Show a progress bar on stderr, if that is a terminal."""
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""`advertisex process`: from the log into the store."""
+"""`advertisex process`: process messages from the log into the store."""
 
 import sys
 from contextlib import AbstractContextManager, ExitStack
@@ -37,15 +37,17 @@ from advertisex.stores.interruptible import GivenUp, interruptible
 
 
 def process(
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until interrupted.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Keep running: wait for new messages until interrupted.")
+    ] = False,
     catalogue: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV: creative_id,campaign_id,advertiser_id.")
+        Path | None, typer.Option(metavar="FILE", help="Catalogue CSV: creative_id,campaign_id,advertiser_id.")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Messages in a batch.  \\[default: 122880]")
+        int | None, typer.Option(metavar="N", help="Messages per batch.  \\[default: 122880]")
     ] = None,
     workers: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Processes that share the partitions (Kafka and Elasticsearch).")
+        int, typer.Option(metavar="N", min=1, help="Number of processes (Kafka and Elasticsearch only).")
     ] = 1,
     metrics_port: MetricsPortOption = None,
     data: DataOption = None,
@@ -55,10 +57,10 @@ def process(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Validate, filter and deduplicate what the log holds, store it exactly once, and print the ledger."""
+    """Validate, filter and deduplicate messages of the log, store them exactly once, and print the ledger."""
     settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
     if metrics_port is not None and not follow:
-        raise ConfigurationError("--metrics-port needs a process that goes on", hint="give --follow too")
+        raise ConfigurationError("--metrics-port requires --follow", hint="add --follow")
     settings = with_port(settings, metrics_port)
     processing = processing_of(settings, follow=follow)
     if workers > 1:
@@ -66,8 +68,8 @@ def process(
         with stop_on_signals() as stop:
             commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
             ended = run_workers(commands, stop, partial(_ledger_of, settings))
-        if ended.said_why or ended.code not in {0, INTERRUPTED}:
-            raise typer.Exit(ended.code)  # one that waited for the store has said so: it need not be asked again
+        if ended.error_reported or ended.code not in {0, INTERRUPTED}:
+            raise typer.Exit(ended.code)  # a worker has reported why, so do not wait for the store again
         finished = not ended.code
         try:
             rows = interruptible(partial(_ledger_of, settings), stop)
@@ -93,19 +95,19 @@ def _ledger_of(settings: Settings) -> list[LedgerRow]:
 
 
 def _run(log: EventLog, store: EventStore, processing: Processing, settings: Settings) -> bool:
-    """Process with a progress bar; an interrupt ends it after the batch that is being committed.
+    """Process with a progress bar; an interrupt takes effect after the current batch is committed.
 
-    With --follow, it is observed: a line in the log for each batch, and metrics where the settings want them.
+    With --follow, each batch writes a log line, and metrics are served if configured.
 
     Returns:
-        Whether it came to its end: of the log, or with --follow by the interrupt that it waits for.
+        Whether it reached the end of the log; with --follow, always True.
     """
     topics = {feed.topic for feed in processing.feeds.values()}
     waiting = None if processing.follow else sum(lags(log, store, topics).values())
-    with ExitStack() as around:
-        stop = around.enter_context(stop_on_signals(store.interrupt))
-        bar, task = around.enter_context(progress("processing", waiting))
-        observer = around.enter_context(_observed(store, processing, settings)) if processing.follow else None
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals(store.interrupt))
+        bar, task = stack.enter_context(progress("processing", waiting))
+        observer = stack.enter_context(_observed(store, processing, settings)) if processing.follow else None
 
         def on_commit(committed: Committed) -> None:
             bar.advance(task, committed.counts.read)
@@ -117,5 +119,5 @@ def _run(log: EventLog, store: EventStore, processing: Processing, settings: Set
 
 
 def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:
-    log_once_more = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
-    return observing(settings, store, log_once_more, processing, lines=not err.is_terminal, alerts=False)
+    log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
+    return observing(settings, store, log_factory, processing, lines=not err.is_terminal, alerts=False)

@@ -1,4 +1,4 @@
-"""`advertisex run`: what the settings name, continuously."""
+"""`advertisex run`: ingest and process continuously, as configured."""
 
 from functools import partial
 
@@ -39,19 +39,19 @@ def run(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Ingest the sources that the settings name, process what comes, and watch it, until interrupted."""
+    """Ingest the configured sources, process their messages and evaluate alerts, until interrupted."""
     settings = with_port(settings_of(config, data=data, log=log, store=store), metrics_port)
     processing = processing_of(settings, follow=True)
     sources = sources_of(settings)
-    log_once_more = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
+    log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
     with (
         opened_store(settings, read_only=False) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
-        observing(settings, event_store, log_once_more, processing, lines=not err.is_terminal, alerts=True) as observer,
+        observing(settings, event_store, log_factory, processing, lines=not err.is_terminal, alerts=True) as observer,
     ):
         for source in sources:
-            _LOG.info("source is followed", feed=source.feed.name, source=source.shown, every=source.options.every)
-        run_service(sources, log_once_more, event_store, processing, observer, stop)
+            _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)
+        run_service(sources, log_factory, event_store, processing, observer, stop)
         rows = event_store.ledger()
     if as_json:
         print_json(ledger_dict(rows))
@@ -60,10 +60,10 @@ def run(
 
 
 def sources_of(settings: Settings) -> list[Source]:
-    """What the settings say is ingested.
+    """Return the configured sources.
 
     Raises:
-        ConfigurationError: a source is described wrongly.
+        ConfigurationError: a source is misconfigured.
     """
     feeds, found = configured_feeds(settings), list[Source]()
     for number, one in enumerate(settings.sources):
@@ -71,7 +71,7 @@ def sources_of(settings: Settings) -> list[Source]:
             options = _options(one, settings)
             options.mapping.for_feed(feeds[one.feed])
             found.append(Source(feeds[one.feed], one.source, options.checked()))
-        except ConfigurationError as error:  # it speaks of the options of `ingest`, which are named alike
+        except ConfigurationError as error:  # it names options of `ingest`; the settings have the same names
             raise ConfigurationError(
                 f"setting sources.{number}: {error.what}", hint=error.hint or "see docs/settings.md for every setting"
             ) from error

@@ -1,4 +1,4 @@
-"""How a command that goes on is asked to end."""
+"""Graceful shutdown of long-running commands."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -9,16 +9,16 @@ from types import FrameType
 
 @contextmanager
 def stop_on_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
-    """An event that SIGINT or SIGTERM sets; a second one does not wait for the batch that is being committed."""
+    """Yield an event that SIGINT or SIGTERM sets; a second signal does not wait for the current commit."""
     stop = Event()
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
         on_stop()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

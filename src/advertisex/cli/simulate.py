@@ -1,4 +1,4 @@
-"""`advertisex simulate`: realistic traffic with known faults, as files or into the log."""
+"""`advertisex simulate`: generate realistic traffic with known faults, as files or into the log."""
 
 import re
 from pathlib import Path
@@ -32,28 +32,28 @@ _RATE = re.compile(r"(\d+(?:\.\d+)?)(/s)?")
 
 
 def simulate(
-    events: Annotated[int, typer.Option(min=1, help="How many messages, over all feeds.")] = 100_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 1,
+    events: Annotated[int, typer.Option(min=1, help="Number of messages, over all feeds.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same traffic.")] = 1,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write files there, instead of into the log.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Write files to this folder instead of the log.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Play in real time, until interrupted.")] = False,
-    rate: Annotated[str, typer.Option(metavar="N/s", help="Messages a second, with --follow.")] = "100/s",
+    follow: Annotated[bool, typer.Option("--follow", help="Generate in real time, until interrupted.")] = False,
+    rate: Annotated[str, typer.Option(metavar="N/s", help="Messages per second, with --follow.")] = "100/s",
     data: DataOption = None,
     log: LogOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make seeded traffic of all three feeds, faults mixed in at known rates, and say exactly what was put in.
+    """Generate seeded traffic of all three feeds with known fault rates, and report exactly what was generated.
 
-    Beside the messages it writes the catalogue, the settings (blocked users and sites) and truth.json.
+    Also writes the catalogue, the settings (blocked users and sites) and truth.json.
     """
     match = _RATE.fullmatch(rate)
     if match is None or float(match[1]) <= 0:
-        raise ConfigurationError(f"--rate: {rate!r} is no rate", hint="write it as 500/s")
+        raise ConfigurationError(f"--rate: {rate!r} is not a valid rate", hint="write it as 500/s")
     if follow and out_folder:
-        raise ConfigurationError("--follow plays into the log, not into files", hint="leave out --out or --follow")
+        raise ConfigurationError("--follow writes to the log, not to files", hint="omit --out or --follow")
     simulation = SimulationSettings(events=events, seed=seed)
     with progress("simulating", None if follow else events) as (bar, task):
 
@@ -88,6 +88,6 @@ def _print(truth: Truth, folder: Path) -> None:
         )
         for name, feed in truth.feeds.items()
     ]
-    columns = ("feed", "messages", "good", "duplicate", "filtered", "rejected")
-    print_table("Put in", columns, rows, numbers=columns[1:])
-    out.print(f"The truth, kind by kind, is in {folder / 'truth.json'}", markup=False)
+    columns = ("feed", "messages", "valid", "duplicate", "filtered", "rejected")
+    print_table("Generated", columns, rows, numbers=columns[1:])
+    out.print(f"All expected counts are in {folder / 'truth.json'}", markup=False)

@@ -1,6 +1,6 @@
-"""One of several workers: the command line, for as long as the process that started it lives.
+"""A worker process: runs the command line, and ends when its parent process ends.
 
-Its standard input is a pipe that closes when that process ends, however it ends. Then this one ends as if by SIGTERM.
+Its standard input is a pipe that closes when the parent ends for any reason. The worker then sends itself SIGTERM.
 """
 
 import os
@@ -13,7 +13,7 @@ from advertisex.cli.main import run
 def _end_with_the_parent() -> None:
     while os.read(0, 1):
         pass
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # it listened to our errors: what is still said goes nowhere
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the parent read our stderr; discard further output
     os.kill(os.getpid(), signal.SIGTERM)
 
 

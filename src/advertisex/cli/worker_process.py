@@ -1,4 +1,4 @@
-"""A worker as seen from the process that started it."""
+"""Worker processes, as managed by their parent."""
 
 import subprocess
 import sys
@@ -7,49 +7,49 @@ from contextlib import suppress
 from threading import Lock, Thread
 
 _END_SECONDS = 60.0
-#: How the line begins with which a command says why it ended.
-_LAST_WORDS = ("error: ", "internal error: ", "interrupted: ")
+#: Prefixes of the line in which a command reports why it ended.
+_FINAL_PREFIXES = ("error: ", "internal error: ", "interrupted: ")
 
 
 class Errors:
-    """Passes on what workers say on stderr; why they ended is said once, if it is the same for all."""
+    """Forwards the stderr of workers; an error that several workers report is printed once."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     @property
-    def said_why(self) -> bool:
-        """Whether any has said why it ended."""
-        return bool(self._said)
+    def error_reported(self) -> bool:
+        """Whether any worker has reported why it ended."""
+        return bool(self._reported)
 
-    def pass_on(self, line: str) -> None:
-        """Say a line of a worker."""
+    def forward(self, line: str) -> None:
+        """Print a line of a worker."""
         with self._lock:
-            if line in self._said or line == "interrupted\n":  # by us
+            if line in self._reported or line == "interrupted\n":  # we interrupted it
                 return
-            if line.startswith(_LAST_WORDS):
-                self._said.add(line)
-            with suppress(OSError):  # nobody listens to us either
+            if line.startswith(_FINAL_PREFIXES):
+                self._reported.add(line)
+            with suppress(OSError):  # our own stderr may be closed
                 sys.stderr.write(line)
                 sys.stderr.flush()
 
 
 class WorkerProcess:
-    """A process that runs `advertisex ARGUMENTS` until it is done, asked to end, or this process ends.
+    """A process that runs `advertisex ARGUMENTS` until it finishes, is asked to stop, or this process ends.
 
     Args:
-        arguments: of its command line.
-        errors: told what it says on stderr.
+        arguments: command-line arguments.
+        errors: receives each line of its stderr.
     """
 
     def __init__(self, arguments: Sequence[str], errors: Errors) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "advertisex.cli.worker", *arguments],
-            stdin=subprocess.PIPE,  # closes when we end, however we do
+            stdin=subprocess.PIPE,  # closes when we end, for any reason
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # an interrupt at the terminal reaches it through us, once
+            start_new_session=True,  # we forward an interrupt at the terminal, once
             text=True,
             errors="replace",
         )
@@ -59,16 +59,16 @@ class WorkerProcess:
 
     @property
     def code(self) -> int | None:
-        """How it has ended: less than 0 if it was killed; None while it runs."""
+        """The exit code: negative if killed by a signal, None while running."""
         return self._process.poll()
 
-    def ask_to_end(self) -> None:
-        """Let it end after the batch that is being committed."""
+    def stop(self) -> None:
+        """Ask it to stop after the current batch is committed."""
         if self.code is None:
             self._process.terminate()
 
     def close(self) -> None:
-        """Wait for its end; one that does not come to it is killed."""
+        """Wait until it has ended; kill it after a timeout."""
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -80,6 +80,6 @@ class WorkerProcess:
 
     def _listen(self, errors: Errors) -> None:
         assert self._process.stderr
-        with self._process.stderr as said:
-            for line in said:
-                errors.pass_on(line)
+        with self._process.stderr as stderr:
+            for line in stderr:
+                errors.forward(line)

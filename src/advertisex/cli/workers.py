@@ -1,4 +1,4 @@
-"""Several processes that share the work: they are one consumer group, as the same number on other machines would be."""
+"""Several worker processes in one consumer group, just as if they ran on different machines."""
 
 import signal
 from collections.abc import Callable, Sequence
@@ -13,25 +13,25 @@ from advertisex.settings import Settings
 
 _POLL_SECONDS = 0.2
 _RESTART_SECONDS = 1.0
-#: Times that each worker may be killed while the ledger stands still.
+#: Kills tolerated per worker while the ledger makes no progress.
 _KILLS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How workers ended.
+    """How the workers ended.
 
     Attributes:
-        code: 0 when all ended well, the exit code of one that ended with an error, or `INTERRUPTED`.
-        said_why: whether one has said why it did not come to its end; it is on stderr.
+        code: 0 if all succeeded, the exit code of one that failed, or `INTERRUPTED`.
+        error_reported: whether a worker has reported on stderr why it ended early.
     """
 
     code: int
-    said_why: bool
+    error_reported: bool
 
 
 def check_shareable(settings: Settings) -> None:
-    """Make sure that the log and the store admit several processes.
+    """Check that several processes can use the log and the store.
 
     Raises:
         ConfigurationError: one of them is embedded.
@@ -43,16 +43,16 @@ def check_shareable(settings: Settings) -> None:
         if url.startswith(("sqlite:", "duckdb:")):
             raise ConfigurationError(
                 "--workers needs a log and a store that several processes can share",
-                hint=f"name one with {option} {remote}",
+                hint=f"choose one with {option} {remote}",
             )
 
 
 def command_of_worker(arguments: Sequence[str], index: int) -> list[str]:
-    """The arguments of one worker: those of the command without `--workers N`, and with a port for its own metrics.
+    """Return the arguments of one worker: those of the command without `--workers N`, and with its own metrics port.
 
     Args:
-        arguments: of the command.
-        index: of the worker, from 0 on; its port is that many after the one that was given.
+        arguments: the arguments of the command.
+        index: number of the worker, from 0; it is added to the given port.
     """
     kept: list[str] = []
     words = iter(arguments)
@@ -67,22 +67,22 @@ def command_of_worker(arguments: Sequence[str], index: int) -> list[str]:
     return kept
 
 
-def run_workers(commands: Sequence[Sequence[str]], stop: Event, standing: Callable[[], object]) -> Ended:
-    """Run `advertisex COMMAND` for each command in a process until all have ended, or `stop` is set.
+def run_workers(commands: Sequence[Sequence[str]], stop: Event, ledger_state: Callable[[], object]) -> Ended:
+    """Run one process per command until all have ended, or `stop` is set.
 
-    A worker that is killed is started again: the others take over its partitions meanwhile. One that ends with an
-    error ends them all, since the others would meet the same.
+    A worker that is killed is restarted; meanwhile the others take over its partitions. A worker that fails stops
+    all of them, since the others would fail with the same error.
 
     Args:
         commands: the arguments of each process.
-        stop: when set, they are asked to end.
-        standing: tells where the ledger stands; asked when workers were killed.
+        stop: when set, the workers are asked to stop.
+        ledger_state: returns the current state of the ledger; called when workers were killed.
 
     Raises:
-        AdvertiseXError: workers are killed again and again, and the ledger does not get on.
+        AdvertiseXError: workers are killed repeatedly, and the ledger makes no progress.
     """
     errors = Errors()
-    kills = _Kills(_KILLS * len(commands), standing)
+    kills = _Kills(_KILLS * len(commands), ledger_state)
     workers = [WorkerProcess(command, errors) for command in commands]
     try:
         while not stop.is_set():
@@ -97,14 +97,14 @@ def run_workers(commands: Sequence[Sequence[str]], stop: Event, standing: Callab
                     workers[index] = WorkerProcess(commands[index], errors)
     finally:
         for worker in workers:
-            worker.ask_to_end()
+            worker.stop()
         for worker in workers:
             worker.close()
-    return Ended(_code_of([worker.code for worker in workers]), errors.said_why)
+    return Ended(_code_of([worker.code for worker in workers]), errors.error_reported)
 
 
 def _code_of(codes: Sequence[int | None]) -> int:
-    """The exit code for all; work that a kill broke off is interrupted, whatever it was."""
+    """Return the exit code for all workers; a killed worker counts as interrupted."""
     failed = [code for code in codes if code and code > 0 and code != INTERRUPTED]
     if failed:
         return failed[0]
@@ -112,26 +112,26 @@ def _code_of(codes: Sequence[int | None]) -> int:
 
 
 class _Kills:
-    """How often workers were killed since the ledger last got on."""
+    """Counts how often workers were killed since the ledger last made progress."""
 
-    def __init__(self, limit: int, standing: Callable[[], object]) -> None:
-        self._limit, self._standing = limit, standing
+    def __init__(self, limit: int, ledger_state: Callable[[], object]) -> None:
+        self._limit, self._ledger_state = limit, ledger_state
         self._count = 0
-        self._stood: object = None
+        self._last_state: object = None
 
     def add(self, killed: Sequence[WorkerProcess]) -> None:
         if not killed:
             return
-        with suppress(StoreError):  # as long as it cannot be asked, nothing gets on
-            stands = self._standing()
-            if stands != self._stood:
-                self._stood, self._count = stands, 0
+        with suppress(StoreError):  # no progress while the store cannot be read
+            state = self._ledger_state()
+            if state != self._last_state:
+                self._last_state, self._count = state, 0
         self._count += len(killed)
-        by = [signal.Signals(-worker.code).name for worker in killed if worker.code]
+        signals = [signal.Signals(-worker.code).name for worker in killed if worker.code]
         if self._count >= self._limit:
             raise AdvertiseXError(
-                f"workers were ended by {by[-1]} {self._count} times in a row, and the ledger stood still meanwhile",
-                hint="see what ends them (too little memory? then set a smaller --batch-size), and run this again",
+                f"workers were killed by {signals[-1]} {self._count} times without progress in the ledger",
+                hint="find out what kills them (if memory is short, set a smaller --batch-size), then run again",
             )
-        for worker, name in zip(killed, by, strict=True):
-            err.print(f"worker {worker.pid} was ended by {name}: starting another", markup=False)
+        for worker, name in zip(killed, signals, strict=True):
+            err.print(f"worker {worker.pid} was killed by {name}; starting another", markup=False)

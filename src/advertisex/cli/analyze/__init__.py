@@ -1,4 +1,4 @@
-"""`advertisex analyze`: questions to the stored events."""
+"""`advertisex analyze`: answer questions about the stored events."""
 
 import typer
 
@@ -13,7 +13,7 @@ from advertisex.cli.analyze.counts import (
     summary,
 )
 
-app = typer.Typer(help="Ask the stored events.", no_args_is_help=True)
+app = typer.Typer(help="Answer questions about the stored events.", no_args_is_help=True)
 
 app.command()(command(summary, show=show_summary))
 app.command()(command(correlation, show=show_correlation))

@@ -1,4 +1,4 @@
-"""How a question becomes a command: its own options and the shared ones; it is asked, and the answer shown."""
+"""Turns a question into a command, with its own options and the shared ones."""
 
 import inspect
 from collections.abc import Callable
@@ -14,29 +14,29 @@ from advertisex.cli.output import err, print_json
 from advertisex.reporting.page_file import page_target, write_page
 from advertisex.stores.contract import EventStore
 
-#: A question whose own options have been read: what is left is the store, and what to ask about.
+#: A question with its own options applied; it takes the store and the scope.
 Question = Callable[[EventStore, Scope], Answer]
 
 
 def command(question: Callable[..., Question], show: Callable[[Answer], None] = print_answer) -> Callable[..., None]:
-    """The command that asks a question.
+    """Build the command for a question.
 
     Args:
-        question: reads its own options and gives the question; its signature and its docstring are the command's.
-        show: prints the answer for people.
+        question: takes the question's own options; its signature and docstring become those of the command.
+        show: prints a human-readable answer.
 
     Returns:
-        A function with the options of both, for typer.
+        A function for typer, with the question's own options and the shared ones.
     """
     own, shared = (inspect.signature(of, eval_str=True).parameters for of in (question, Shared))
 
-    def ask(**given: Any) -> None:
-        mine = {name: given.pop(name) for name in own}
-        _answer(question(**mine), Shared(**given), show)
+    def ask(**options: Any) -> None:
+        own_options = {name: options.pop(name) for name in own}
+        _answer(question(**own_options), Shared(**options), show)
 
     ask.__name__, ask.__doc__ = question.__name__, question.__doc__
     keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own.values(), *shared.values())]
-    ask.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined] # which is what typer reads
+    ask.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined] # typer reads it
     return ask
 
 
@@ -57,7 +57,7 @@ def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) 
 
 
 def _write(answer: Answer, target: Path) -> None:
-    from advertisex.reporting.page import page_of  # noqa: PLC0415 - slow to import, and only a page needs it
+    from advertisex.reporting.page import page_of  # noqa: PLC0415 - slow to import, needed only for a page
 
     write_page(target, page_of(answer))
     err.print(f"wrote {target}", markup=False, style="dim", soft_wrap=True)

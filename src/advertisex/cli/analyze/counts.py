@@ -1,4 +1,4 @@
-"""The two questions of the original case study, and how their answers are printed."""
+"""The summary and correlation questions, and how their answers are printed."""
 
 from typing import Annotated
 
@@ -14,16 +14,16 @@ from advertisex.cli.analyze.showing import print_about, print_rows, within
 from advertisex.cli.output import out, print_table
 from advertisex.stores.contract import EventStore
 
-ByDay = Annotated[str | None, typer.Option("--by", metavar="KEY", help="A row for each: day.")]
+ByDay = Annotated[str | None, typer.Option("--by", metavar="KEY", help="Group by: day.")]
 
 
 def summary(by: ByDay = None) -> Question:
-    """How much is stored, of how many users, from when to when."""
+    """Number of events, users and campaigns, total value, and time range."""
     return summarise_by_day if optional(by, ("day",), "--by") else _summary
 
 
 def correlation(by: ByDay = None) -> Question:
-    """How the clicks and the conversions of users relate."""
+    """Correlation of clicks and conversions per user."""
     return correlate_by_day if optional(by, ("day",), "--by") else _correlation
 
 
@@ -36,31 +36,31 @@ def _correlation(store: EventStore, scope: Scope) -> Answer:
 
 
 def show_summary(answer: Answer) -> None:
-    """The summary for people, below what it was computed of."""
+    """Print the summary, below the data that it was computed from."""
     print_about(answer)
     out.print()
     print_summary(answer)
 
 
 def show_correlation(answer: Answer) -> None:
-    """The correlation for people, below what it was computed of."""
+    """Print the correlation, below the data that it was computed from."""
     print_about(answer)
     out.print()
     print_correlation(answer)
 
 
 def print_summary(answer: Answer) -> None:
-    """The summary for people."""
+    """Print the summary."""
     facts = answer.facts
     rows = [*facts["counts"].items(), ("users", facts["users"]), ("campaigns", facts["campaigns"])]
     rows += [(f"value {currency}".strip(), value) for currency, value in facts["value"].items()]
     rows += [("first event", facts["first_event"]), ("last event", facts["last_event"])]
-    print_table("Summary" + within(answer.scope), ("what", "count"), rows, numbers=["count"])
+    print_table("Summary" + within(answer.scope), ("measure", "count"), rows, numbers=["count"])
     _print_days(answer)
 
 
 def print_correlation(answer: Answer) -> None:
-    """The correlation for people."""
+    """Print the correlation."""
     facts = answer.facts
     names = ("sum", "mean", "median", "std_deviation", "std_deviation_sampling")
     rows = [(kind, *(facts[kind][name] for name in names)) for kind in ("clicks", "conversions")]
@@ -68,17 +68,17 @@ def print_correlation(answer: Answer) -> None:
     print_table(title, ("per user", *names), rows, numbers=names)
     out.print()
     pearson, spearman = facts["pearson"], facts["spearman"]
-    related = [
+    measures = [
         ("clicks per conversion", facts["clicks_per_conversion"], None),
         ("Pearson r", pearson["r"], pearson["p"]),
         ("Spearman rho", spearman["rho"], spearman["p"]),
     ]
-    print_table("How they relate", ("measure", "value", "p"), related, numbers=["value", "p"])
+    print_table("Correlation", ("measure", "value", "p"), measures, numbers=["value", "p"])
     _print_days(answer)
 
 
 def _print_days(answer: Answer) -> None:
-    """What is there by day; the other tables say what has been printed."""
+    """Print the table by day; the other tables repeat what has been printed."""
     for table in answer.tables:
         if table.name == "days":
             out.print()

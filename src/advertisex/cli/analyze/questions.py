@@ -1,4 +1,4 @@
-"""The questions: each reads its own options, and is asked by a function of `analysis`."""
+"""The questions: each validates its own options and binds them to a function of `analysis`."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,7 +19,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.touches import Key
 from advertisex.cli.analyze.asking import Question
 from advertisex.cli.analyze.choices import duration, one_of, optional
-from advertisex.cli.options import MOST_LISTED, moment
+from advertisex.cli.options import MOST_LISTED, parse_time
 from advertisex.stores.contract import EventStore
 
 
@@ -28,11 +28,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def funnel(
-    by: Annotated[
-        str | None, typer.Option(metavar="KEY", help=f"A row for each {_listed(get_args(funnels.By))}.")
-    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="KEY", help=f"Group by {_listed(get_args(funnels.By))}.")] = None,
 ) -> Question:
-    """From bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
+    """Funnel from bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
     return partial(funnels.funnel, by=optional(by, get_args(funnels.By), "--by"))
 
 
@@ -41,18 +39,18 @@ def attribution(
         list[str] | None,
         typer.Option(metavar="NAME", help=f"{_listed(attributions.MODELS)}; repeatable.  \\[default: all]"),
     ] = None,
-    by: Annotated[
-        str, typer.Option(metavar="KEY", help=f"What is credited: {_listed(get_args(Key))}.")
-    ] = "campaign_id",
+    by: Annotated[str, typer.Option(metavar="KEY", help=f"What to credit: {_listed(get_args(Key))}.")] = "campaign_id",
     scope: Annotated[
-        str, typer.Option(metavar="SCOPE", help="any, or campaign: touches of the conversion's campaign only.")
+        str, typer.Option(metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign.")
     ] = "any",
-    split_journeys: Annotated[bool, typer.Option("--split-journeys", help="A conversion ends the journey.")] = False,
-    click_window: Annotated[str, typer.Option(metavar="TIME", help="How long a click counts: 30d, 12h.")] = "30d",
-    view_window: Annotated[str, typer.Option(metavar="TIME", help="How long an impression counts.")] = "1d",
-    half_life: Annotated[str, typer.Option(metavar="TIME", help="Of the model time_decay.")] = "7d",
+    split_journeys: Annotated[
+        bool, typer.Option("--split-journeys", help="End the journey at each conversion.")
+    ] = False,
+    click_window: Annotated[str, typer.Option(metavar="TIME", help="Lookback window of clicks: 30d, 12h.")] = "30d",
+    view_window: Annotated[str, typer.Option(metavar="TIME", help="Lookback window of impressions.")] = "1d",
+    half_life: Annotated[str, typer.Option(metavar="TIME", help="Half-life of the time_decay model.")] = "7d",
 ) -> Question:
-    """What each campaign, creative or website did for the conversions, by several models."""
+    """Credit conversions to campaigns, creatives or websites, by several attribution models."""
     return partial(
         attributions.attribute,
         by=one_of(by, get_args(Key), "--by"),
@@ -61,45 +59,50 @@ def attribution(
         models=[one_of(name, attributions.MODELS, "--model") for name in model or attributions.MODELS],
         click_window=duration(click_window, "--click-window"),
         view_window=duration(view_window, "--view-window"),
-        half_life=duration(half_life, "--half-life", least=timedelta.resolution),
+        half_life=duration(half_life, "--half-life", minimum=timedelta.resolution),
     )
 
 
 def reach() -> Question:
-    """How many users saw an ad, how often, and whom campaigns reach together."""
+    """Reach and frequency, and the users that campaigns have in common."""
     return reached.reach
 
 
 def bids() -> Question:
-    """What was bid, how much of it was won, and what that cost."""
+    """Bids, win rate and cost."""
     return bid_requests.bids
 
 
 def quality(
     limit: Annotated[
-        int, typer.Option(metavar="N", min=0, help="List at most so many events of each reason and discrepancy.")
+        int, typer.Option(metavar="N", min=0, help="Maximum number of events listed per reason and discrepancy.")
     ] = LISTED,
 ) -> Question:
-    """How late events came, what was refused, what contradicts what, and which traffic hardly a person made."""
+    """Late events, rejects, contradictory events, and suspected non-human traffic."""
     return partial(qualities.quality, limit=limit)
 
 
 def restatement(
-    begin: Annotated[str, typer.Option("--from", metavar="TIME", help="What was known then (UTC).")],
+    begin: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Start: the numbers as known at this time (UTC).")
+    ],
     end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="And what then.  \\[default: the last commit]")
+        str | None,
+        typer.Option(
+            "--to", metavar="TIME", help="End: the numbers as known at this time.  \\[default: the last commit]"
+        ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="List at most so many late events.")
+        int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="Maximum number of late events listed.")
     ] = restatements.LATE_EVENTS,
 ) -> Question:
-    """Which campaigns' and days' numbers changed between two times, and by which late events."""
-    start, stop = moment(begin, "--from"), moment(end, "--to")
+    """Campaigns and days whose numbers changed between two times, and the late events behind it."""
+    start, stop = parse_time(begin, "--from"), parse_time(end, "--to")
     assert start is not None
 
     def ask(store: EventStore, scope: Scope) -> Answer:
         last = scope.as_of or start
-        end = stop if stop and stop < last else max(start, last)  # since the last commit nothing has changed
+        end = stop if stop and stop < last else max(start, last)  # nothing has changed since the last commit
         return restatements.restatement(store, scope, start, end, limit=limit)
 
     return ask

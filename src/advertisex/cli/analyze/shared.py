@@ -1,4 +1,4 @@
-"""The options that every question has."""
+"""Options shared by every question."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,23 +7,23 @@ from typing import Annotated
 import typer
 
 from advertisex.analysis.scope import Scope
-from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOption, StoreOption, moment
+from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOption, StoreOption, parse_time
 from advertisex.errors import ConfigurationError
 
-_WHICH = "Which events"
-_PRINTED = "How it is shown"
+_WHICH = "Filters"
+_PRINTED = "Output"
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the command line gave, by name; typer reads the options off the fields."""
+    """Values of the shared options; typer derives the options from the fields."""
 
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Only events from then on (UTC).", rich_help_panel=_WHICH),
+        typer.Option(metavar="TIME", help="Only events at or after this time (UTC).", rich_help_panel=_WHICH),
     ] = None
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only events before then (UTC).", rich_help_panel=_WHICH)
+        str | None, typer.Option(metavar="TIME", help="Only events before this time (UTC).", rich_help_panel=_WHICH)
     ] = None
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.", rich_help_panel=_WHICH)] = (
         None
@@ -32,7 +32,7 @@ class Shared:
         str | None,
         typer.Option(
             metavar="TIME",
-            help="The answer as it was then: only what had been processed by then (UTC).",
+            help="The answer as of this time: only events processed by then (UTC).",
             rich_help_panel=_WHICH,
         ),
     ] = None
@@ -40,11 +40,12 @@ class Shared:
         bool, typer.Option("--csv", help="Print the main table as CSV on stdout.", rich_help_panel=_PRINTED)
     ] = False
     table: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Another table for --csv.", rich_help_panel=_PRINTED)
+        str | None,
+        typer.Option(metavar="NAME", help="Table for --csv.  \\[default: the main table]", rich_help_panel=_PRINTED),
     ] = None
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page with figures and tables.", rich_help_panel=_PRINTED),
+        typer.Option(metavar="FILE", help="Write an HTML page with figures and tables.", rich_help_panel=_PRINTED),
     ] = None
     data: DataOption = None
     store: StoreOption = None
@@ -53,25 +54,28 @@ class Shared:
     debug: DebugOption = False
 
     def scope(self) -> Scope:
-        """Which events are asked about.
+        """Build the scope from the options.
 
         Raises:
-            ConfigurationError: a time is none, or the range is empty.
+            ConfigurationError: a time is invalid, or the range is empty.
         """
         scope = Scope(
-            moment(self.since, "--since"), moment(self.until, "--until"), self.campaign, moment(self.as_of, "--as-of")
+            parse_time(self.since, "--since"),
+            parse_time(self.until, "--until"),
+            self.campaign,
+            parse_time(self.as_of, "--as-of"),
         )
         if scope.since and scope.until and scope.since >= scope.until:
-            raise ConfigurationError(f"the range is empty: {scope.text()}", hint="let --since lie before --until")
+            raise ConfigurationError(f"the range is empty: {scope.text()}", hint="--since must be before --until")
         return scope
 
     def check(self) -> None:
-        """Refuse what contradicts itself, before the question is asked.
+        """Check the options before the question runs.
 
         Raises:
-            ConfigurationError: it does.
+            ConfigurationError: they contradict each other.
         """
         if self.as_json and self.as_csv:
-            raise ConfigurationError("--json and --csv both print on stdout", hint="choose one of them")
+            raise ConfigurationError("--json and --csv both print to stdout", hint="use only one of them")
         if self.table is not None and not self.as_csv:
-            raise ConfigurationError("--table chooses what --csv prints", hint="add --csv")
+            raise ConfigurationError("--table requires --csv", hint="add --csv")

@@ -1,4 +1,4 @@
-"""How answers are printed: tables for people, or one table as CSV."""
+"""Printing of answers: human-readable tables, or one table as CSV."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,72 +16,74 @@ from advertisex.reporting.columns import Column, columns_of
 from advertisex.reporting.csv_table import csv_of
 from advertisex.reporting.shorten import shortened
 
-#: So many rows are read; more are for --csv.
+#: Rows printed per table; --csv prints all.
 MOST_ROWS = 40
 
-#: Between columns; and what each column that names a row has at least.
+#: Space between columns, and minimum width of a key column.
 _GAP, _LEAST = 2, 12
 
 
 def print_answer(answer: Answer) -> None:
-    """An answer for people: what it was computed of, the facts, then the tables."""
+    """Print an answer: the data it was computed from, the facts, then the tables."""
     print_about(answer)
     if answer.facts:
         out.print()
         title = answer.question.capitalize() + within(answer.scope)
-        print_table(title, ("what", "value"), facts_of(answer.facts), numbers=["value"])
+        print_table(title, ("measure", "value"), facts_of(answer.facts), numbers=["value"])
     for table in answer.tables:
         out.print()
         print_rows(table)
 
 
 def print_about(answer: Answer) -> None:
-    """One line each: definition and what was read, then what the numbers depend on."""
+    """Print the definition and the events read on one line, the parameters on the next."""
     until = f", complete up to {answer.horizon} UTC" if answer.horizon else ""
     parameters = facts_of({name: value for name, value in answer.parameters.items() if value is not None})
-    _quietly(f"{answer.definition} of {format_counts(answer.computed_from)}{until}")
+    _print_dim(f"{answer.definition} of {format_counts(answer.computed_from)}{until}")
     if parameters:
         out.print(", ".join(f"{name} {text}" for name, text in parameters), markup=False, style="dim")
 
 
 def print_rows(table: Table) -> None:
-    """The first rows of a table, and how to see the others."""
-    for part, some in enumerate(_side_by_side(list(columns_of(table, MOST_ROWS)), table.named_by)):
+    """Print the first rows of a table, and how to print the others."""
+    for part, group in enumerate(_side_by_side(list(columns_of(table, MOST_ROWS)), table.named_by)):
         if part:
             out.print()
         title = f"{table.says}, continued" if part else table.says
-        numbers = [column.name for column in some if column.kind == "number"]
-        print_table(title, [c.name for c in some], zip(*map(_styled, some), strict=True), numbers=numbers)
+        numbers = [column.name for column in group if column.kind == "number"]
+        print_table(title, [c.name for c in group], zip(*map(_styled, group), strict=True), numbers=numbers)
     height = table.rows.height
     if (more := height - MOST_ROWS) > 0:
-        _quietly(f"… {more:,} more rows: --csv --table {table.name} prints all{f' {height:,}' if table.is_cut else ''}")
+        _print_dim(
+            f"… {more:,} more rows: --csv --table {table.name} prints all{f' {height:,}' if table.is_cut else ''}"
+        )
     if table.is_cut:
-        _quietly(f"{height:,} of {table.of:,} are listed{f'; {table.option} lists more' if table.option else ''}")
+        _print_dim(f"{height:,} of {table.of:,} are listed{f'; {table.option} lists more' if table.option else ''}")
 
 
 def _styled(column: Column) -> list[str | Text]:
-    """The cells; a text that is missing looks different from one that says so."""
+    """Return the cells of a column; a missing text is dimmed, to distinguish it from the same text as data."""
     pairs = zip(column.cells, column.values, strict=True)
     return [Text(cell, "dim italic") if value is None and not column.kind else cell for cell, value in pairs]
 
 
 def _side_by_side(columns: list[Column], keys: Sequence[str]) -> Iterator[list[Column]]:
-    """As many columns as fit beside each other, then the next of them, each time behind those that name the row."""
+    """Yield groups of columns that fit the width of the terminal, each with the key columns first."""
     if sum(map(_width, columns)) <= out.width:
         yield columns
         return
-    named = _narrow([column for column in columns if column.name in keys])
+    key_columns = _narrow([column for column in columns if column.name in keys])
     some: list[Column] = []
     for column in (column for column in columns if column.name not in keys):
-        if some and sum(map(_width, [*named, *some, column])) > out.width:
-            yield [*named, *some]
+        if some and sum(map(_width, [*key_columns, *some, column])) > out.width:
+            yield [*key_columns, *some]
             some = []
         some.append(column)
-    yield [*named, *some]
+    yield [*key_columns, *some]
 
 
 def _narrow(columns: list[Column]) -> list[Column]:
-    """The columns, their texts cut so that together they leave half of the width to others."""
+    """Shorten the texts of the columns so that together they take at most half of the width."""
     widths = [_width(column) for column in columns]
     room = max(out.width // 2, _LEAST * len(columns))
     most = next(most for most in range(room, 0, -1) if sum(min(width, most) for width in widths) <= room)
@@ -93,7 +95,7 @@ def _width(column: Column) -> int:
 
 
 def print_csv(table: Table) -> None:
-    """A table on stdout, byte by byte as RFC 4180 has it."""
+    """Print a table on stdout as CSV (RFC 4180)."""
     sys.stdout.flush()
     for lines in csv_of(table.rows):
         sys.stdout.buffer.write(lines)
@@ -101,10 +103,10 @@ def print_csv(table: Table) -> None:
 
 
 def table_named(answer: Answer, name: str | None) -> Table:
-    """The table of this name, or the main one.
+    """Return the table of this name, or the main one.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: the answer has no such table.
     """
     tables = {table.name: table for table in answer.tables}
     if name is None and tables:
@@ -119,9 +121,9 @@ def table_named(answer: Answer, name: str | None) -> Table:
 
 
 def within(scope: Scope) -> str:
-    """The scope in brackets, behind a title; nothing for everything."""
+    """Return the scope in parentheses, to append to a title; empty if unrestricted."""
     return f" ({scope.text()})" if scope.text() else ""
 
 
-def _quietly(text: str) -> None:
+def _print_dim(text: str) -> None:
     out.print(text, markup=False, style="dim", soft_wrap=True)

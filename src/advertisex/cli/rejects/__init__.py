@@ -1,4 +1,4 @@
-"""`advertisex rejects`: what was refused, and why; how it is mended and sent again."""
+"""`advertisex rejects`: list, show, export, repair and replay rejected and filtered messages."""
 
 import typer
 
@@ -7,12 +7,12 @@ from advertisex.cli.rejects.listing import list_rejects
 from advertisex.cli.rejects.replaying import replay_rejects
 from advertisex.cli.rejects.showing import show_rejects
 
-app = typer.Typer(help="What was rejected or filtered: why, and how to send it again.", no_args_is_help=True)
+app = typer.Typer(help="List, show, export and replay rejected and filtered messages.", no_args_is_help=True)
 
 
 @app.callback()
 def rejects() -> None:
-    """What was rejected or filtered: why, and how to send it again."""
+    """List, show, export and replay rejected and filtered messages."""
 
 
 app.command("list")(list_rejects)

@@ -1,4 +1,4 @@
-"""`advertisex rejects export`: rejects as NDJSON or CSV, however many they are."""
+"""`advertisex rejects export`: stream rejects as NDJSON or CSV."""
 
 import os
 import secrets
@@ -42,9 +42,9 @@ _FORMATS = ("ndjson", "csv")
 def export_rejects(
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="ndjson or csv.  \\[default: csv into a .csv file, else ndjson]"),
+        typer.Option("--format", metavar="NAME", help="ndjson or csv.  \\[default: csv for a .csv file, else ndjson]"),
     ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it is written.  \\[default: stdout]")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Output file.  \\[default: stdout]")] = None,
     reason: ReasonOption = None,
     feed: FeedOption = None,
     kind: KindOption = None,
@@ -52,17 +52,17 @@ def export_rejects(
     until: UntilOption = None,
     replayed: ReplayedOption = None,
     limit: Annotated[
-        int | None, typer.Option(min=0, max=MOST_LISTED, help="At most so many rows.  \\[default: all]")
+        int | None, typer.Option(min=0, max=MOST_LISTED, help="Maximum number of rows.  \\[default: all]")
     ] = None,
     data: DataOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Write rejected and filtered messages, whole, for other programs: as NDJSON, or as CSV for spreadsheets."""
+    """Export rejected and filtered messages in full, as NDJSON or as CSV for spreadsheets."""
     format_ = format_ or ("csv" if to and to.suffix.lower() == ".csv" else "ndjson")
     if format_ not in _FORMATS:
-        raise ConfigurationError(f"--format: there is no {format_!r}", hint=f"use one of {', '.join(_FORMATS)}")
+        raise ConfigurationError(f"--format: unknown format {format_!r}", hint=f"use one of {', '.join(_FORMATS)}")
     query = query_of(reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, limit=limit)
     count = 0
     with (
@@ -84,7 +84,7 @@ def export_rejects(
 
 
 def _csv(parts: Iterable[pl.DataFrame]) -> Iterator[bytes]:
-    """The header, then the rows of each part."""
+    """Yield the header, then the rows of each part."""
     yield from csv_of(flat(pl.DataFrame(schema=STORED_REJECT_COLUMNS)))
     for part in parts:
         yield from islice(csv_of(flat(part)), 1, None)
@@ -92,10 +92,10 @@ def _csv(parts: Iterable[pl.DataFrame]) -> Iterator[bytes]:
 
 @contextmanager
 def _opened(to: Path | None) -> Iterator[BinaryIO]:
-    """Where it is written: a file appears whole, or not at all.
+    """Open the output; a file is written atomically.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        ConfigurationError: the file cannot be written.
     """
     if to is None:
         sys.stdout.flush()
@@ -106,7 +106,7 @@ def _opened(to: Path | None) -> Iterator[BinaryIO]:
     new = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
     try:
         if target.exists() and not target.is_file():
-            raise IsADirectoryError(None, "that is no file")
+            raise IsADirectoryError(None, "not a regular file")
         with new.open("wb") as file:
             yield file
             file.flush()
@@ -114,9 +114,9 @@ def _opened(to: Path | None) -> Iterator[BinaryIO]:
         new.replace(target)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot write the export: {error.strerror}",
+            f"could not write the export: {error.strerror}",
             where=str(to),
-            hint="name a file in a folder that you may write to, with room for it",
+            hint="choose a file in a writable folder with enough free space",
         ) from error
     finally:
         new.unlink(missing_ok=True)

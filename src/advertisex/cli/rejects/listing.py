@@ -1,4 +1,4 @@
-"""`advertisex rejects list`: what was refused, counted, then row by row."""
+"""`advertisex rejects list`: count and list rejected and filtered messages."""
 
 from typing import Annotated
 
@@ -27,9 +27,9 @@ from advertisex.cli.rejects.choosing import (
 )
 from advertisex.rejects.export import document_of
 
-#: With the other columns, a line of a table that is not for a terminal.
+#: Fits one line of a table when stdout is not a terminal.
 _LONGEST_DETAIL = 120
-#: So many lines of hours are read; more are for --json.
+#: Rows printed by hour; --json prints all.
 _MOST_HOURS = 40
 
 
@@ -40,7 +40,7 @@ def list_rejects(
     since: SinceOption = None,
     until: UntilOption = None,
     replayed: ReplayedOption = None,
-    limit: Annotated[int, typer.Option(min=0, max=MOST_LISTED, help="At most so many rows.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, max=MOST_LISTED, help="Maximum number of rows.")] = 20,
     data: DataOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -67,7 +67,7 @@ def list_rejects(
 
 
 def _print_counts(counts: pl.DataFrame) -> None:
-    """By reason and hour in one table, where each reason has one hour; else in two, the last hours first."""
+    """Print one table if each reason has a single hour; else one by reason, and one by hour, latest first."""
     keys = ["feed", "kind", "reason"]
     by_reason = counts.group_by(keys).agg(pl.sum("count")).sort(keys)
     if by_reason.height == counts.height:
@@ -78,7 +78,11 @@ def _print_counts(counts: pl.DataFrame) -> None:
     hours = counts.sort("hour", *keys, descending=[True, False, False, False]).select("hour", *keys, "count")
     _print_table("By hour of ingestion, feed and reason", hours.head(_MOST_HOURS))
     if (more := hours.height - _MOST_HOURS) > 0:
-        out.print(f"… {more:,} more rows: --since and --until choose, --json prints all", style="dim", soft_wrap=True)
+        out.print(
+            f"… {more:,} more rows: narrow the range with --since and --until; --json prints all",
+            style="dim",
+            soft_wrap=True,
+        )
 
 
 def _print_table(title: str, counts: pl.DataFrame) -> None:
@@ -96,12 +100,12 @@ def _print_rows(rows: pl.DataFrame, total: int) -> None:
         ).iter_rows()
     ]
     columns = ("id", "reason", "detail", "replayed to")
-    many = len(columns) if any(replayed_to for *_, replayed_to in body) else -1
-    print_table(f"The first {len(body):,} of {total:,}", columns[:many], [row[:many] for row in body])
+    shown = len(columns) if any(replayed_to for *_, replayed_to in body) else -1
+    print_table(f"First {len(body):,} of {total:,}", columns[:shown], [row[:shown] for row in body])
 
 
 def _one_line(detail: str) -> str:
-    """A detail without its middle, should it be long: where comes first, and why comes last."""
+    """Cut a long detail in the middle: the place comes first, the reason last."""
     line = " ".join(detail.split())
     half = _LONGEST_DETAIL // 2
     return line if len(line) <= _LONGEST_DETAIL else f"{line[:half].rstrip()} … {line[-half:].lstrip()}"

@@ -1,4 +1,4 @@
-"""`advertisex rejects replay`: rejects into the log again, mended or as they are."""
+"""`advertisex rejects replay`: send rejects to the log again, repaired or unchanged."""
 
 from typing import Annotated, Any
 
@@ -39,10 +39,10 @@ from advertisex.rejects.selection import Selection
 from advertisex.settings import Settings
 from advertisex.stores.contract import RejectQuery
 
-_REPAIRING = "How they are mended"
-#: So many messages are shown before they are sent.
+_REPAIRING = "Repair"
+#: Messages printed by --dry-run.
 _EXAMPLES = 5
-#: So many characters of each.
+#: Characters printed of each.
 _WIDTH = 2_000
 
 
@@ -53,21 +53,28 @@ def replay_rejects(
     kind: KindOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    all_: Annotated[bool, typer.Option("--all", help="All that were not replayed yet.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="All that have not been replayed yet.")] = False,
     constant: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Give each message this value.", rich_help_panel=_REPAIRING),
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Set FIELD to VALUE in every message; repeatable.",
+            rich_help_panel=_REPAIRING,
+        ),
     ] = None,
     rename: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="COLUMN=FIELD", help="Read a column as a field.", rich_help_panel=_REPAIRING),
+        typer.Option(
+            "--map", metavar="COLUMN=FIELD", help="Read COLUMN as FIELD; repeatable.", rich_help_panel=_REPAIRING
+        ),
     ] = None,
     time_format: Annotated[
         list[str] | None,
-        typer.Option(metavar="FORMAT", help="strptime format of the timestamps.", rich_help_panel=_REPAIRING),
+        typer.Option(metavar="FORMAT", help="strptime format of timestamps; repeatable.", rich_help_panel=_REPAIRING),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; write nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also those that were replayed before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, without sending it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Include those already replayed.")] = False,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -75,12 +82,12 @@ def replay_rejects(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Send rejected and filtered messages to the log again, as they are or mended; `process` then judges them anew."""
+    """Send rejected and filtered messages to the log again, unchanged or repaired, for `process` to process again."""
     query = query_of(ids=ids, reason=reason, feed=feed, kind=kind, since=since, until=until)
     if (query == RejectQuery()) != all_:
         raise ConfigurationError(
-            "--all and a choice of rejects contradict each other" if all_ else "nothing says which rejects to replay",
-            hint="give IDs, or some of --reason, --feed, --kind, --since and --until, or --all",
+            "--all cannot be combined with IDs or filters" if all_ else "no rejects selected",
+            hint="give IDs, filters (--reason, --feed, --kind, --since, --until) or --all",
         )
     settings = settings_of(config, data=data, log=log, store=store)
     mapping = FieldMapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ()))
@@ -143,8 +150,8 @@ def _preview_document(seen: Preview) -> dict[str, Any]:
     return {
         "messages": seen.messages,
         "results": [
-            {"feed": evaluation.feed, "kind": evaluation.kind, "reason": evaluation.reason or None, "count": many}
-            for evaluation, many in _sorted(seen)
+            {"feed": result.feed, "kind": result.kind, "reason": result.reason or None, "count": count}
+            for result, count in _sorted(seen)
         ],
         "examples": [
             {"id": str(example.position), "feed": example.feed, **payload_fields(example.message)}
@@ -169,7 +176,7 @@ def _print_replay(done: Replayed) -> None:
         out.print("Nothing was sent.")
     _print_left(done)
     if done.messages:
-        out.print("Run `advertisex process` to have them judged anew.", soft_wrap=True)
+        out.print("Run `advertisex process` to process them again.", soft_wrap=True)
 
 
 def _print_preview(seen: Preview, selection: Selection) -> None:
@@ -179,8 +186,8 @@ def _print_preview(seen: Preview, selection: Selection) -> None:
         out.print(plain(text[:_WIDTH] + "…" if len(text) > _WIDTH else text), soft_wrap=True)
     if seen.examples:
         out.print()
-    rows = [(evaluation.feed, evaluation.kind, evaluation.reason, many) for evaluation, many in _sorted(seen)]
-    print_table(f"{seen.messages:,} would be sent", ("feed", "would be", "reason", "count"), rows, numbers=["count"])
+    rows = [(result.feed, result.kind, result.reason, count) for result, count in _sorted(seen)]
+    print_table(f"{seen.messages:,} would be sent", ("feed", "result", "reason", "count"), rows, numbers=["count"])
     _print_left(seen)
 
 
@@ -190,12 +197,12 @@ def _sorted(seen: Preview) -> list[tuple[ReplayResult, int]]:
 
 def _print_left(of: Replayed | Preview) -> None:
     if of.unrepairable:
-        out.print(f"{of.unrepairable:,} cannot be mended: not decodable. They are as they were.", soft_wrap=True)
+        out.print(f"{of.unrepairable:,} cannot be repaired: not decodable. They are left unchanged.", soft_wrap=True)
     if of.left:
         more = " more" if of.messages else ""
-        out.print(f"{of.left:,}{more} were replayed before; --force sends them again.", soft_wrap=True)
+        out.print(f"{of.left:,}{more} were already replayed; --force sends them again.", soft_wrap=True)
 
 
 def _warn(unmatched: tuple[str, ...]) -> None:
     for column in unmatched:
-        err.print(f"warning: no message has {column!r}, which --map names", markup=False, soft_wrap=True)
+        err.print(f"warning: no message has the column {column!r} of --map", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`advertisex rejects show`: one message, and why it was refused."""
+"""`advertisex rejects show`: messages, and why they were rejected or filtered."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -27,23 +27,23 @@ from advertisex.rejects.fate import ReplayStatus, replay_statuses
 from advertisex.rejects.selection import positions_of
 from advertisex.stores.contract import EventStore, RejectQuery
 
-#: So much of a message is shown without --full.
+#: Lines of a message, and characters of a line, printed without --full.
 _LINES, _WIDTH = 60, 500
 _FORMATS = {"json": "JSON", "avro": "Avro, shown as JSON", "text": "text", "bytes": "bytes"}
 
 
 def show_rejects(
     ids: Annotated[
-        list[str], typer.Argument(metavar="ID", help="Positions, topic/partition/offset, as `list` shows them.")
+        list[str], typer.Argument(metavar="ID", help="Reject ids, topic/partition/offset, as `list` shows them.")
     ],
-    full: Annotated[bool, typer.Option("--full", help="The whole message, however long it is.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print the whole message, however long it is.")] = False,
     data: DataOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show rejected and filtered messages: the field that fails, the rule, and what became of a replay."""
+    """Show rejected and filtered messages: the failing field, the rule, and the result of a replay."""
     query = query_of(ids=ids)
     settings = settings_of(config, data=data, store=store)
     feeds = configured_feeds(settings)
@@ -63,9 +63,7 @@ def show_rejects(
 def _found(store: EventStore, query: RejectQuery) -> list[dict[str, Any]]:
     rejects = store.rejects(query)
     if unknown := sorted(set(query.positions or ()) - set(positions_of(rejects))):
-        raise ConfigurationError(
-            f"there is no reject at {unknown[0]}", hint="`advertisex rejects list` shows where they are"
-        )
+        raise ConfigurationError(f"no reject at {unknown[0]}", hint="list rejects with `advertisex rejects list`")
     return list(rejects.iter_rows(named=True))
 
 
@@ -98,7 +96,7 @@ def _print(row: dict[str, Any], explained: Explained, status: ReplayStatus | Non
         facts.append(("replayed", f"to {row['replayed_to']}: {_STATUSES[status.kind]}{status.reason}"))
     for name, value in facts:
         out.print(Text.assemble((f"  {name:<10}", "dim"), plain(value)), soft_wrap=True)
-    absent = f", which has no {explained.field}" if explained.field and explained.failing is None else ""
+    absent = f", without {explained.field}" if explained.field and explained.failing is None else ""
     out.print(f"  message ({_FORMATS[explained.message.format]}, {len(row['payload']):,} bytes){absent}:", style="dim")
     for line in _lines(explained, full=full):
         out.print(line, soft_wrap=True)
@@ -106,14 +104,14 @@ def _print(row: dict[str, Any], explained: Explained, status: ReplayStatus | Non
 
 _STATUSES = {
     "waiting": "not processed yet",
-    "accepted": "accepted: stored, or a duplicate of what is stored (unless it was erased since)",
+    "accepted": "accepted: stored, or a duplicate of a stored event (unless erased since)",
     "rejected": "rejected again, ",
     "filtered": "filtered again, ",
 }
 
 
 def _lines(explained: Explained, *, full: bool) -> Iterator[Text]:
-    """The lines of the message, that of the failing field marked; around it, where they are too many."""
+    """Yield the lines of the message, with the failing field marked; of a long message, those around it."""
     lines, failing = explained.message.lines, explained.failing
     start, end = 0, len(lines)
     if not full and end > _LINES:
