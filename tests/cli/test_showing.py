@@ -1,4 +1,4 @@
-"""Tables in a terminal that is too narrow for them: each block says which rows it is of."""
+"""Tables wider than the terminal: they are split into blocks, each with the key columns."""
 
 import polars as pl
 import pytest
@@ -14,11 +14,11 @@ def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def blocks(printed: str) -> list[list[str]]:
-    """The lines of each block below its title: the headings, then the rows."""
+    """Return the lines of each block below its title: the header, then the rows."""
     return [block.splitlines()[1:] for block in printed.strip().split("\n\n")]
 
 
-def test_each_block_repeats_what_names_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_block_repeats_the_key_columns(capsys: pytest.CaptureFixture[str]) -> None:
     numbers = {f"impressions_before_{n}": [n, n, n] for n in range(6)}
     rows = pl.DataFrame({"campaign_id": ["a", "a", "b"], "currency": ["EUR", "USD", None], **numbers})
 
@@ -31,7 +31,7 @@ def test_each_block_repeats_what_names_a_row(capsys: pytest.CaptureFixture[str])
         assert [line.split()[:2] for line in lines] == [["a", "EUR"], ["a", "USD"], ["b", "(none)"]]
 
 
-def test_names_wider_than_the_terminal_are_cut_in_the_middle(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_wider_than_the_terminal_are_shortened_in_the_middle(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"{'long-' * 30}{n}" for n in range(3)]
     numbers = {f"number_of_something_{n}": range(3) for n in range(4)}
 
@@ -46,7 +46,7 @@ def test_names_wider_than_the_terminal_are_cut_in_the_middle(capsys: pytest.Capt
         assert all(line.split()[1].endswith(f"-{2 - n}") for n, line in enumerate(lines))
 
 
-def test_a_table_that_fits_is_left_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_that_fits_is_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(Table("t", "T", pl.DataFrame({"n": [1], "name": ["x" * 60]})))
 
     assert blocks(capsys.readouterr().out) == [["n  name" + " " * 56, "1  " + "x" * 60]]

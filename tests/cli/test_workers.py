@@ -1,4 +1,4 @@
-"""How workers are started, replaced and ended: real processes, which a `sitecustomize` of ours ends at once."""
+"""Start, restart and shutdown of workers: real processes, which end as a `sitecustomize` module prescribes."""
 
 import os
 import signal
@@ -14,49 +14,49 @@ import pytest
 from advertisex.cli import workers
 from advertisex.errors import INTERRUPTED, AdvertiseXError, StoreMissing
 
-#: Each worker takes the next of the fates: KILL, an exit code, or LIVE.
-FATED = """
+#: Each worker takes the next prescribed end: KILL, an exit code, or LIVE.
+SITECUSTOMIZE = """
 import os, pathlib, signal, sys
 if "advertisex.cli.worker" in sys.orig_argv:
     folder = pathlib.Path(__file__).parent
-    for fate in sorted(folder.glob("fate-*")):
+    for end in sorted(folder.glob("end-*")):
         try:
-            fate.rename(folder / f"met-{fate.name}")
-        except FileNotFoundError:  # another worker's
+            end.rename(folder / f"taken-{end.name}")
+        except FileNotFoundError:  # taken by another worker
             continue
-        says = (folder / f"met-{fate.name}").read_text()
-        if says == "KILL":
+        how = (folder / f"taken-{end.name}").read_text()
+        if how == "KILL":
             os.kill(os.getpid(), signal.SIGKILL)
-        if says == "LIVE":
+        if how == "LIVE":
             (folder / f"pid-{os.getpid()}").touch()
             sys.stdin.read()
             (folder / "ended").touch()
             os._exit(0)
-        if int(says):
+        if int(how):
             sys.stderr.write("a warning\\nerror: the same for all\\n")
             sys.stderr.flush()
-        os._exit(int(says))
+        os._exit(int(how))
 """
 
-Fate = Callable[..., None]
+PrescribeEnds = Callable[..., None]
 
 
 @pytest.fixture
-def fates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fate:
-    """fates(*what): of the workers, in the order in which they start."""
-    (tmp_path / "sitecustomize.py").write_text(FATED)
+def prescribe_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrescribeEnds:
+    """prescribe_ends(*ends): how the workers end, in the order in which they start."""
+    (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(workers, "_RESTART_SECONDS", 0.01)
 
-    def write(*what: str | int) -> None:
-        for number, fate in enumerate(what):
-            (tmp_path / f"fate-{number:03}").write_text(str(fate))
+    def write(*ends: str | int) -> None:
+        for number, end in enumerate(ends):
+            (tmp_path / f"end-{number:03}").write_text(str(end))
 
     return write
 
 
-def left(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("fate-*"))
+def remaining(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("end-*"))
 
 
 def run(count: int, ledger_state: Callable[[], object] = object, stop: Event | None = None) -> int:
@@ -64,58 +64,64 @@ def run(count: int, ledger_state: Callable[[], object] = object, stop: Event | N
 
 
 @pytest.mark.parametrize(
-    "what",
+    "ends",
     [
-        ["KILL", "KILL", 0, 0],  # all together
-        ["KILL", 0, 0],  # one has ended well, and the other is killed
+        ["KILL", "KILL", 0, 0],  # both
+        ["KILL", 0, 0],  # one succeeds and the other is killed
         [0, "KILL", 0],
         ["KILL", "KILL", "KILL", 0, "KILL", 0],
     ],
 )
-def test_every_worker_that_is_killed_is_replaced(
-    fates: Fate, tmp_path: Path, what: Sequence[str], capfd: pytest.CaptureFixture[str]
+def test_every_killed_worker_is_restarted(
+    prescribe_ends: PrescribeEnds, tmp_path: Path, ends: Sequence[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fates(*what)
+    prescribe_ends(*ends)
     assert run(2) == 0
-    assert left(tmp_path) == []
-    assert capfd.readouterr().err.count("was killed by SIGKILL; starting another") == what.count("KILL")
+    assert remaining(tmp_path) == []
+    assert capfd.readouterr().err.count("was killed by SIGKILL; starting another") == ends.count("KILL")
 
 
-def test_workers_that_are_killed_again_and_again_are_given_up(fates: Fate, tmp_path: Path) -> None:
-    fates(*["KILL"] * 20)
+def test_workers_that_are_killed_repeatedly_are_not_restarted_forever(
+    prescribe_ends: PrescribeEnds, tmp_path: Path
+) -> None:
+    prescribe_ends(*["KILL"] * 20)
     with pytest.raises(AdvertiseXError, match=r"SIGKILL 1[01] times without progress in the ledger") as caught:
         run(2, ledger_state=lambda: "unchanged")
     assert "--batch-size" in caught.value.hint
-    assert len(left(tmp_path)) in (9, 10), "the other may have been started just then"
+    assert len(remaining(tmp_path)) in (9, 10), "the second worker may have just been started"
 
 
-def test_workers_that_are_killed_before_there_is_a_ledger_are_given_up_too(fates: Fate) -> None:
+def test_workers_that_are_killed_before_a_ledger_exists_are_not_restarted_forever(
+    prescribe_ends: PrescribeEnds,
+) -> None:
     def ledger_state() -> object:
         raise StoreMissing("nothing has been stored yet")
 
-    fates(*["KILL"] * 20)
+    prescribe_ends(*["KILL"] * 20)
     with pytest.raises(AdvertiseXError, match="killed by SIGKILL 5 times"):
         run(1, ledger_state)
 
 
-def test_workers_that_get_on_between_kills_are_started_again_and_again(fates: Fate, tmp_path: Path) -> None:
-    fates(*["KILL"] * 24, 0, 0)
-    assert run(2, ledger_state=time.monotonic) == 0
-    assert left(tmp_path) == []
-
-
-def test_an_error_that_workers_share_is_said_once_and_is_the_status(
-    fates: Fate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_workers_that_make_progress_between_kills_are_always_restarted(
+    prescribe_ends: PrescribeEnds, tmp_path: Path
 ) -> None:
-    fates(2, 2)
+    prescribe_ends(*["KILL"] * 24, 0, 0)
+    assert run(2, ledger_state=time.monotonic) == 0
+    assert remaining(tmp_path) == []
+
+
+def test_an_error_common_to_all_workers_is_printed_once_and_sets_the_exit_code(
+    prescribe_ends: PrescribeEnds, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    prescribe_ends(2, 2)
     assert run(2) == 2
-    said = capfd.readouterr().err
-    assert said.count("error: the same for all") == 1
-    assert said.count("a warning") >= 1
+    printed = capfd.readouterr().err
+    assert printed.count("error: the same for all") == 1
+    assert printed.count("a warning") >= 1
 
 
-def test_a_worker_that_is_left_is_asked_to_end_and_its_work_is_interrupted(fates: Fate, tmp_path: Path) -> None:
-    fates("LIVE", "LIVE")
+def test_remaining_workers_are_stopped_and_count_as_interrupted(prescribe_ends: PrescribeEnds, tmp_path: Path) -> None:
+    prescribe_ends("LIVE", "LIVE")
     stop = Event()
 
     def stop_when_both_live() -> None:
@@ -136,8 +142,8 @@ run_workers([["process"]], Event(), object)
 """
 
 
-def test_a_worker_hears_that_its_parent_was_killed(fates: Fate, tmp_path: Path) -> None:
-    fates("LIVE")
+def test_a_worker_ends_when_its_parent_is_killed(prescribe_ends: PrescribeEnds, tmp_path: Path) -> None:
+    prescribe_ends("LIVE")
     with subprocess.Popen([sys.executable, "-c", PARENT], env=os.environ) as parent:
         until(lambda: bool(list(tmp_path.glob("pid-*"))))
         parent.send_signal(signal.SIGKILL)
@@ -145,9 +151,9 @@ def test_a_worker_hears_that_its_parent_was_killed(fates: Fate, tmp_path: Path) 
         until((tmp_path / "ended").exists)
 
 
-def until(true: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -161,7 +167,7 @@ def until(true: Callable[[], bool]) -> None:
         (["process", "--metrics-port", "9000", "--json"], ["process", "--metrics-port=9001", "--json"]),
     ],
 )
-def test_each_worker_has_the_command_without_the_workers_and_a_port_of_its_own(
+def test_each_worker_gets_the_command_without_workers_and_its_own_metrics_port(
     arguments: list[str], second: list[str]
 ) -> None:
     assert workers.command_of_worker(arguments, 1) == second

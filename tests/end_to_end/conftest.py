@@ -1,4 +1,4 @@
-"""The command line as a user meets it, in this process: what it prints, and how it ends."""
+"""Runs the command line in this process, and captures its output and exit code."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from advertisex.cli.main import run
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -23,7 +23,7 @@ class Ended:
 
     @property
     def document(self) -> Any:
-        """The one JSON document that it printed."""
+        """The JSON document that it printed."""
         return json.loads(self.out)
 
 
@@ -32,7 +32,7 @@ Cli = Callable[..., Ended]
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    """cli(*arguments): run `advertisex` in an empty folder, on the data folder `data` there."""
+    """cli(*arguments): run `advertisex` in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name in ("LOG", "STORE", "DATA", "CATALOGUE", "MEMORY"):
         monkeypatch.delenv(f"ADVERTISEX_{name}", raising=False)

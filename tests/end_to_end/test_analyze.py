@@ -1,4 +1,4 @@
-"""`advertisex analyze`, every question: JSON, CSV, a page, a table for people; and one line for what is wrong."""
+"""`advertisex analyze`, every question: JSON, CSV, HTML page and tables; one-line errors."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ Cli = Callable[..., Any]
 
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
 
-#: Every question, with the options that it has to be given, and its main table.
+#: Every question, with its required options and its main table.
 QUESTIONS = {
     "summary": ([], "measures"),
     "correlation": ([], "per_user"),
@@ -37,7 +37,7 @@ QUESTIONS = {
 
 
 def named(question: str) -> str:
-    """The command that asks it."""
+    """Return the name of the command."""
     return question.split(maxsplit=1)[0]
 
 
@@ -58,16 +58,16 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def ask(cli: Cli, world: Path) -> Ask:
-    """ask(question, *options): the command on the world above, with the options that it has to be given."""
+    """ask(question, *options): run the question on the data above, with its required options."""
     given = {question: (named(question), *options) for question, (options, _) in QUESTIONS.items()}
     return lambda question, *options: cli("analyze", *given[question], "--data", world, *options)
 
 
-# -- what is printed and written ---------------------------------------------------------------------------------
+# -- output ------------------------------------------------------------------------------------------------------
 
 
 @each_question
-def test_json_says_what_the_numbers_are_of(ask: Ask, question: str) -> None:
+def test_json_contains_what_the_numbers_were_computed_from(ask: Ask, question: str) -> None:
     document = ask(question, "--json", "--since", "2026-01-05", "--until", "2026-01-12").document
 
     first = ["question", "definition", "range", "horizon", "horizons", "computed_from", "parameters"]
@@ -81,8 +81,8 @@ def test_json_says_what_the_numbers_are_of(ask: Ask, question: str) -> None:
 
 
 @each_question
-def test_csv_is_the_main_table_or_the_one_that_is_named(ask: Ask, question: str) -> None:
-    document = ask(question, "--json", *to_the_same(question)).document
+def test_csv_is_the_main_table_or_the_named_one(ask: Ask, question: str) -> None:
+    document = ask(question, "--json", *fixed_end(question)).document
     main = QUESTIONS[question][1]
     tables = [
         key for key, value in document.items() if isinstance(value, list) and value and isinstance(value[0], dict)
@@ -90,19 +90,19 @@ def test_csv_is_the_main_table_or_the_one_that_is_named(ask: Ask, question: str)
 
     assert tables[0] == main
     for name in tables:
-        ended = ask(question, "--csv", "--table", name, *to_the_same(question))
+        ended = ask(question, "--csv", "--table", name, *fixed_end(question))
         assert ended.code == 0
-        assert as_csv_has_it(document[name]) == list(csv.DictReader(io.StringIO(ended.out, newline="")))
-    assert ask(question, "--csv", *to_the_same(question)).out == ask(
-        question, "--csv", "--table", main, *to_the_same(question)
+        assert as_csv_rows(document[name]) == list(csv.DictReader(io.StringIO(ended.out, newline="")))
+    assert ask(question, "--csv", *fixed_end(question)).out == ask(
+        question, "--csv", "--table", main, *fixed_end(question)
     ).out  # fmt: skip
 
 
-def to_the_same(question: str) -> list[str]:
+def fixed_end(question: str) -> list[str]:
     return ["--to", "2030-01-01"] if question == "restatement" else []
 
 
-def as_csv_has_it(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+def as_csv_rows(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
     def cell(value: Any) -> str:
         if value is None:
             return ""
@@ -110,25 +110,25 @@ def as_csv_has_it(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
             return str(value).lower()
         return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
 
-    def same(text: str) -> str:
+    def normalised(text: str) -> str:
         try:
             return repr(float(text))
         except ValueError:
             return text
 
-    return [Same({name: cell(value) for name, value in row.items()}, same) for row in rows]
+    return [Row({name: cell(value) for name, value in row.items()}, normalised) for row in rows]
 
 
-class Same(dict[str, str]):
-    """A row that is equal where its numbers are, however they are written."""
+class Row(dict[str, str]):
+    """A row that compares numbers by value, whatever their notation."""
 
-    def __init__(self, row: dict[str, str], same: Callable[[str], str]) -> None:
+    def __init__(self, row: dict[str, str], normalised: Callable[[str], str]) -> None:
         super().__init__(row)
-        self._same = same
+        self._normalised = normalised
 
     def __eq__(self, other: object) -> bool:
         assert isinstance(other, dict)
-        return {n: self._same(t) for n, t in self.items()} == {n: self._same(t) for n, t in other.items()}
+        return {n: self._normalised(t) for n, t in self.items()} == {n: self._normalised(t) for n, t in other.items()}
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -148,7 +148,7 @@ def test_a_page_is_written_whole(ask: Ask, tmp_path: Path, question: str) -> Non
 
 
 @each_question
-def test_people_get_tables(ask: Ask, question: str) -> None:
+def test_tables_are_the_default_output(ask: Ask, question: str) -> None:
     ended = ask(question)
 
     assert (ended.code, ended.err) == (0, "")
@@ -159,24 +159,24 @@ def test_people_get_tables(ask: Ask, question: str) -> None:
     assert "…" not in "".join(line for line in ended.out.splitlines() if "more rows" not in line)
 
 
-def test_people_are_told_where_an_answer_holds_only_the_first_rows(ask: Ask) -> None:
+def test_tables_report_that_an_answer_has_only_the_first_rows(ask: Ask) -> None:
     document = ask("restatement", "--json", "--limit", "50").document
     ended = ask("restatement", "--limit", "50")
 
-    in_all = document["rows_in_all"]["late_events"]
-    assert in_all == sum(document["late"].values()) + document["late_elsewhere"] > 50
+    total = document["rows_in_all"]["late_events"]
+    assert total == sum(document["late"].values()) + document["late_elsewhere"] > 50
     assert "… 10 more rows: --csv --table late_events prints all 50" in ended.out
-    assert f"50 of {in_all:,} are listed; --limit N lists more" in ended.out
+    assert f"50 of {total:,} are listed; --limit N lists more" in ended.out
 
 
-def test_a_page_and_json_at_once(ask: Ask, tmp_path: Path) -> None:
+def test_a_page_and_json_together(ask: Ask, tmp_path: Path) -> None:
     ended = ask("reach", "--html", "page.html", "--json")
 
     assert ended.document["question"] == "reach"
     assert (tmp_path / "page.html").exists()
 
 
-def test_of_a_long_table_people_see_the_beginning_and_how_to_see_all(ask: Ask) -> None:
+def test_a_long_table_is_cut_with_a_hint_how_to_print_all(ask: Ask) -> None:
     ended = ask("funnel", "--by", "hour")
 
     rows = [line for line in ended.out.splitlines() if line.startswith("2026-01-0")]
@@ -186,7 +186,7 @@ def test_of_a_long_table_people_see_the_beginning_and_how_to_see_all(ask: Ask) -
     assert len(ask("funnel", "--by", "hour", "--csv").out.splitlines()) > 41
 
 
-# -- the store as it was -----------------------------------------------------------------------------------------
+# -- as of an earlier time ---------------------------------------------------------------------------------------
 
 
 @each_question
@@ -199,7 +199,7 @@ def test_as_of(ask: Ask, question: str) -> None:
 
     assert_one_line(before, 1, " found (as of 2020-01-01T00:00:00Z)")
     always = ask(question, "--json").document
-    assert then.document == always, "what is still to come is not answered"
+    assert then.document == always, "a later time is the same as the last commit"
     again = ask(question, "--json", "--as-of", always["range"]["as_of"]).document
     assert again == always
 
@@ -215,7 +215,7 @@ def test_a_funnel_by_each_key(ask: Ask, by: str) -> None:
     assert sum(row["impressions"] for row in document["rows"]) == document["impressions"]
 
 
-def test_a_funnel_by_nothing(cli: Cli, world: Path) -> None:
+def test_a_funnel_without_grouping(cli: Cli, world: Path) -> None:
     document = cli("analyze", "funnel", "--data", world, "--json").document
 
     assert "rows" not in document
@@ -240,7 +240,7 @@ def test_the_options_of_attribution(ask: Ask) -> None:
     assert list(document["credits"][0])[1:] == ["linear", "first"]
 
 
-def test_a_restatement_lists_at_most_so_many_events(ask: Ask) -> None:
+def test_restatement_limits_the_events_listed(ask: Ask) -> None:
     document = ask("restatement", "--to", "2030-01-01", "--limit", "3", "--json").document
 
     assert len(document["late_events"]) == 3
@@ -249,7 +249,7 @@ def test_a_restatement_lists_at_most_so_many_events(ask: Ask) -> None:
     assert document["parameters"] == {"from": "2026-01-01T00:00:00Z", "to": last_commit, "limit": 3}
 
 
-def test_quality_lists_at_most_so_many_events_of_each(ask: Ask) -> None:
+def test_quality_limits_the_events_listed_per_kind(ask: Ask) -> None:
     some, every = (ask("quality", "--limit", limit, "--json").document for limit in ("3", "100000"))
 
     for why, counted, count, listed in (
@@ -259,7 +259,7 @@ def test_quality_lists_at_most_so_many_events_of_each(ask: Ask) -> None:
         totals = Counter({row[why]: 0 for row in every[counted]})
         for row in every[counted]:
             totals[row[why]] += row[count]
-        del totals["creatives_without_campaign"]  # which are no events
+        del totals["creatives_without_campaign"]  # not events
         assert Counter(row[why] for row in every[listed]) == +totals
         assert Counter(row[why] for row in some[listed]) == +Counter({name: min(3, n) for name, n in totals.items()})
         assert every["rows_in_all"][listed] == some["rows_in_all"][listed] == len(every[listed])
@@ -275,7 +275,7 @@ def test_nothing_is_restated_since_the_last_commit(ask: Ask, cli: Cli, world: Pa
         assert document["restated"] == document["late_events"] == []
 
 
-# -- what is wrong -----------------------------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------------------------
 
 
 def assert_one_line(ended: Any, code: int, *parts: str) -> None:
@@ -325,39 +325,39 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
         (["funnel", "--config", "absent.toml"], ["absent.toml"]),
     ],
 )
-def test_a_mistake_is_answered_in_one_line(cli: Cli, world: Path, arguments: list[str], parts: list[str]) -> None:
+def test_a_usage_error_is_reported_in_one_line(cli: Cli, world: Path, arguments: list[str], parts: list[str]) -> None:
     assert_one_line(cli("analyze", *arguments, "--data", world), 2, *parts)
 
 
 @pytest.mark.parametrize(
     "time", ["2026-01-06", "2026-01-06T00:00:00Z", "2026-01-06 01:00:00+01:00", "2026-01-06 00:00:00"]
 )
-def test_times_are_dates_or_dates_with_a_time(cli: Cli, world: Path, time: str) -> None:
+def test_times_are_dates_or_timestamps(cli: Cli, world: Path, time: str) -> None:
     document = cli("analyze", "funnel", "--since", time, "--data", world, "--json").document
 
     assert document["range"]["since"] == "2026-01-06T00:00:00Z"
 
 
-def test_mistakes_are_found_before_the_store_is_looked_for(cli: Cli) -> None:
+def test_options_are_checked_before_the_store_is_opened(cli: Cli) -> None:
     assert_one_line(cli("analyze", "attribution", "--model", "x", "--data", "nowhere"), 2, "--model")
     assert_one_line(cli("analyze", "attribution", "--html", "a/b", "--data", "nowhere"), 2, "no such folder")
 
 
 @each_question
-def test_a_campaign_that_there_is_none_of(ask: Ask, question: str) -> None:
+def test_an_unknown_campaign(ask: Ask, question: str) -> None:
     ended = ask(question, "--campaign", "no-such-campaign")
 
     assert_one_line(ended, 1, "campaign no-such-campaign")
 
 
-# -- texts of the events -----------------------------------------------------------------------------------------
+# -- untrusted text ----------------------------------------------------------------------------------------------
 
 EVIL = ("=1+1", "<script>alert(1)</script>", "@SUM(A1)", "</script><img src=x>", "[bold]markup[/]")
 
 
 @pytest.fixture
 def evil(cli: Cli, tmp_path: Path) -> Cli:
-    """The command line over a data folder `data` whose campaigns have names that others would run."""
+    """The command line, with campaign names in the data folder `data` that are formulas, HTML or markup."""
     rows = [{"timestamp": "2026-01-05T10:00:00Z", "user_id": f"u{n}", "campaign_id": name, "conversion_type": "click"}
             for n, name in enumerate(EVIL)]  # fmt: skip
     (tmp_path / "clicks.json").write_text(json.dumps(rows), encoding="utf-8")
@@ -366,18 +366,18 @@ def evil(cli: Cli, tmp_path: Path) -> Cli:
     return cli
 
 
-def test_names_are_no_formulas_no_elements_and_no_markup(evil: Cli, tmp_path: Path) -> None:
+def test_names_are_not_interpreted_as_formulas_html_or_markup(evil: Cli, tmp_path: Path) -> None:
     question = ("analyze", "funnel", "--by", "campaign_id", "--data", "data")
 
     table, document = evil(*question, "--csv").out, evil(*question, "--json").document
-    people = evil(*question).out
+    tables = evil(*question).out
     evil(*question, "--html", "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
 
     names = [row["campaign_id"] for row in csv.DictReader(io.StringIO(table, newline=""))]
     assert sorted(names) == sorted(f"'{name}" if name[0] in "=@" else name for name in EVIL)
     assert {row["campaign_id"] for row in document["rows"]} == set(EVIL)
-    assert all(name in people for name in EVIL)
+    assert all(name in tables for name in EVIL)
     assert "<script>alert" not in page
     assert "<img" not in page.split("plotly.js v")[0]
 
@@ -385,7 +385,7 @@ def test_names_are_no_formulas_no_elements_and_no_markup(evil: Cli, tmp_path: Pa
 # -- as a process ------------------------------------------------------------------------------------------------
 
 
-def test_csv_comes_byte_by_byte_as_it_is(world: Path) -> None:
+def test_csv_is_written_byte_for_byte(world: Path) -> None:
     command = [ADVERTISEX, "analyze", "reach", "--csv", "--data", str(world)]
 
     printed = subprocess.run(command, check=True, capture_output=True).stdout
@@ -395,9 +395,9 @@ def test_csv_comes_byte_by_byte_as_it_is(world: Path) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("how", [[], ["--json"], ["--csv"], ["--help"]])
-def test_a_full_disk_is_one_line(world: Path, how: list[str], unbuffered: str) -> None:
-    command = [ADVERTISEX, "analyze", "reach", "--data", str(world), *how]
+@pytest.mark.parametrize("options", [[], ["--json"], ["--csv"], ["--help"]])
+def test_a_full_disk_is_reported_in_one_line(world: Path, options: list[str], unbuffered: str) -> None:
+    command = [ADVERTISEX, "analyze", "reach", "--data", str(world), *options]
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             command,
@@ -424,7 +424,7 @@ def test_closed_streams(world: Path) -> None:
     assert (no_stderr.returncode, json.loads(no_stderr.stdout)["question"]) == (0, "reach")
 
 
-def test_a_reader_that_leaves_is_no_error(world: Path) -> None:
+def test_a_closed_pipe_prints_no_error(world: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as nobody:
@@ -434,7 +434,7 @@ def test_a_reader_that_leaves_is_no_error(world: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, "")
 
 
-def test_json_numbers_have_all_their_digits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_numbers_keep_all_digits(capsys: pytest.CaptureFixture[str]) -> None:
     amounts = {"value": Decimal("2000000000000.000001"), "credit": Decimal("0.000000001"), "ratio": 0.1, "none": None}
     print_json({"rows": [amounts], "file": "caf\udce9", "empty": {}})
 
@@ -446,7 +446,7 @@ def test_json_numbers_have_all_their_digits(capsys: pytest.CaptureFixture[str]) 
     assert json.loads(printed, parse_float=Decimal)["rows"][0]["value"] == amounts["value"]
 
 
-def test_help_is_quick_and_lists_every_question() -> None:
+def test_help_imports_no_slow_module_and_lists_every_question() -> None:
     script = (
         "import sys\n"
         "from advertisex.cli.commands import app\n"

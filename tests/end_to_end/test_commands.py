@@ -1,4 +1,4 @@
-"""The commands as users meet them: JSON shapes, exit codes, one line for an error, clean ends."""
+"""The commands end to end: JSON output, exit codes, one-line errors, clean shutdown."""
 
 import json
 import signal
@@ -41,7 +41,7 @@ IMPRESSIONS = [
 
 @pytest.fixture
 def filled(cli: Cli, tmp_path: Path) -> Cli:
-    """The command line over a data folder `data` in which everything above is ingested and processed."""
+    """The command line, with all data above ingested and processed in the data folder `data`."""
     (tmp_path / "clicks.csv").write_text(CLICKS, encoding="utf-8")
     (tmp_path / "impressions.ndjson").write_bytes(b"\n".join(IMPRESSIONS))
     assert cli("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
@@ -50,11 +50,11 @@ def filled(cli: Cli, tmp_path: Path) -> Cli:
     return cli
 
 
-# -- JSON shapes, as the issue has them ----------------------------------------------------------------------------
+# -- JSON output ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["ledger", "process"])
-def test_the_shape_of_the_ledger(filled: Cli, command: str) -> None:
+def test_json_of_the_ledger(filled: Cli, command: str) -> None:
     ended = filled(command, "--data", "data", "--json")
 
     assert ended.code == 0
@@ -75,7 +75,7 @@ def test_the_shape_of_the_ledger(filled: Cli, command: str) -> None:
     assert list(ended.document["rows"][0]) == ["topic", "partition", "next_offset", *COUNTS]
 
 
-def test_the_shape_of_rejects(filled: Cli) -> None:
+def test_json_of_rejects(filled: Cli) -> None:
     document = filled("rejects", "list", "--data", "data", "--json").document
 
     assert list(document) == ["counts", "rejects", "total"]
@@ -108,7 +108,7 @@ def test_the_shape_of_rejects(filled: Cli) -> None:
         (["--feed", "clicks", "--reason", "undecodable"], [], 0),
     ],
 )
-def test_rejects_are_chosen_by_reason_feed_and_limit(
+def test_rejects_are_selected_by_reason_feed_and_limit(
     filled: Cli, options: list[str], offsets: list[int], total: int
 ) -> None:
     document = filled("rejects", "list", "--data", "data", "--json", *options).document
@@ -117,7 +117,7 @@ def test_rejects_are_chosen_by_reason_feed_and_limit(
     assert document["total"] == total
 
 
-def test_a_long_detail_is_one_line_for_people_and_whole_in_json(cli: Cli, tmp_path: Path) -> None:
+def test_a_long_detail_is_shortened_in_the_table_and_whole_in_json(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "long.ndjson").write_bytes(
         b'{"user_id":"a","website":"a.com","creative_id":"c","timestamp":"%s"}' % (b"9" * 500)
     )
@@ -133,7 +133,7 @@ def test_a_long_detail_is_one_line_for_people_and_whole_in_json(cli: Cli, tmp_pa
     assert reject["detail"].endswith(end)
 
 
-def test_the_shape_of_the_correlation(filled: Cli) -> None:
+def test_json_of_the_correlation(filled: Cli) -> None:
     document = filled("analyze", "correlation", "--data", "data", "--json").document
 
     spread = {"sum", "mean", "median", "std_deviation", "std_deviation_sampling"}
@@ -145,7 +145,7 @@ def test_the_shape_of_the_correlation(filled: Cli) -> None:
     assert document["spearman"] == {"rho": 1.0, "p": None, "n": 2}
 
 
-def test_the_shape_of_the_summary(filled: Cli) -> None:
+def test_json_of_the_summary(filled: Cli) -> None:
     document = filled("analyze", "summary", "--data", "data", "--json").document
 
     assert document["counts"] == {"impressions": 2, "clicks": 3, "conversions": 1, "bids": 0}
@@ -168,7 +168,7 @@ def test_since_until_and_campaign(filled: Cli) -> None:
 @pytest.mark.parametrize(
     "command", [["ledger"], ["rejects", "list"], ["analyze", "summary"], ["analyze", "correlation"], ["process"]]
 )
-def test_people_get_tables(filled: Cli, command: list[str]) -> None:
+def test_tables_are_the_default_output(filled: Cli, command: list[str]) -> None:
     ended = filled(*command, "--data", "data")
 
     assert ended.code == 0
@@ -176,7 +176,7 @@ def test_people_get_tables(filled: Cli, command: list[str]) -> None:
     assert len(ended.out.splitlines()) > 3
 
 
-# -- errors: one line that says what, where and the mend; never a traceback ----------------------------------------
+# -- errors: one line with what, where and a hint; never a traceback -----------------------------------------------
 
 
 def assert_one_line(ended: Any, code: int, *parts: str) -> None:
@@ -194,7 +194,7 @@ QUESTIONS = [["ledger"], ["rejects", "list"], ["analyze", "summary"], ["analyze"
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_store_that_is_not_there(cli: Cli, question: list[str], as_json: bool) -> None:
+def test_a_missing_store(cli: Cli, question: list[str], as_json: bool) -> None:
     ended = cli(*question, "--data", "nowhere", *(["--json"] if as_json else []))
 
     assert_one_line(ended, 1, "nothing has been stored yet", "nowhere", "advertisex process")
@@ -203,18 +203,18 @@ def test_a_store_that_is_not_there(cli: Cli, question: list[str], as_json: bool)
 
 @pytest.fixture
 def empty_log(cli: Cli, tmp_path: Path) -> None:
-    """A data folder `data` with a log to which nothing was ever appended."""
+    """A data folder `data` with an empty log."""
     SqliteLog(tmp_path / "data" / "log.db").close()
 
 
-def test_a_log_that_is_not_there_is_not_made_by_processing(cli: Cli, tmp_path: Path) -> None:
+def test_a_missing_log_is_not_created_by_process(cli: Cli, tmp_path: Path) -> None:
     assert_one_line(cli("process", "--data", "nowhere"), 1, "event log not found", "nowhere", "advertisex ingest")
     assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.mark.usefixtures("empty_log")
 @pytest.mark.parametrize("question", QUESTIONS[2:])
-def test_a_store_that_is_empty(cli: Cli, question: list[str]) -> None:
+def test_an_empty_store(cli: Cli, question: list[str]) -> None:
     assert cli("process", "--data", "data").code == 0
 
     assert_one_line(cli(*question, "--data", "data"), 1, " found; widen the range, or ", "process ")
@@ -268,7 +268,7 @@ def test_an_empty_store_has_an_empty_ledger_that_balances(cli: Cli) -> None:
         (["simulate", "--rate", "fast"], 2, ["--rate", "'fast'"]),
     ],
 )
-def test_a_mistake_is_answered_in_one_line(
+def test_a_usage_error_is_reported_in_one_line(
     cli: Cli, tmp_path: Path, arguments: list[str], code: int, parts: list[str]
 ) -> None:
     (tmp_path / "clicks.csv").write_text(CLICKS * 30, encoding="utf-8")
@@ -281,7 +281,7 @@ def test_a_mistake_is_answered_in_one_line(
     assert_one_line(cli(*arguments, "--data", "data"), code, *parts)
 
 
-def test_a_source_that_is_not_there_is_named_and_the_others_are_appended(cli: Cli, tmp_path: Path) -> None:
+def test_a_missing_source_is_reported_and_the_others_are_appended(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "clicks.csv").write_text(CLICKS, encoding="utf-8")
 
     ended = cli("ingest", "clicks", "absent.csv", "clicks.csv", "--data", "data", "--json")
@@ -296,7 +296,7 @@ def test_a_source_that_is_not_there_is_named_and_the_others_are_appended(cli: Cl
 @pytest.mark.parametrize(
     "arguments", [["no-such-command"], ["ledger", "--no-such-option"], ["analyze", "everything"], ["ingest", "clicks"]]
 )
-def test_wrong_usage_ends_with_2(cli: Cli, arguments: list[str]) -> None:
+def test_usage_errors_exit_with_2(cli: Cli, arguments: list[str]) -> None:
     ended = cli(*arguments)
 
     assert ended.code == 2
@@ -304,10 +304,13 @@ def test_wrong_usage_ends_with_2(cli: Cli, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [["process"], ["ledger"], ["analyze", "summary"]])
-def test_a_store_in_use_is_named_with_its_process(filled: Cli, tmp_path: Path, command: list[str]) -> None:
-    holds = "import sys, duckdb; c = duckdb.connect(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
+def test_a_store_in_use_is_reported_with_its_process(filled: Cli, tmp_path: Path, command: list[str]) -> None:
+    program = "import sys, duckdb; c = duckdb.connect(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", holds, "data/store.duckdb"], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", program, "data/store.duckdb"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"ready\n"
@@ -343,9 +346,9 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def wait_until(happened: Callable[[], bool], worker: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], bool], worker: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
-    while not happened():
+    while not condition():
         assert worker.poll() is None, worker.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -356,10 +359,10 @@ def wait_until(happened: Callable[[], bool], worker: subprocess.Popen[str]) -> N
 def test_following_ends_cleanly_when_interrupted(cli: Cli, tmp_path: Path, number: signal.Signals, idle: bool) -> None:
     events = 3_000 if idle else 60_000
     assert cli("simulate", "--events", events, "--data", "data").code == 0
-    ahead = tmp_path / "data" / "store.duckdb.wal"
+    wal = tmp_path / "data" / "store.duckdb.wal"
     with processing(tmp_path, "--follow") as worker:
-        # a store is made in far less than this; three batches (one a feed) write more
-        wait_until(lambda: size_of(ahead) > 200_000, worker)
+        # creating a store writes far less than this; three batches (one per feed) write more
+        wait_until(lambda: size_of(wal) > 200_000, worker)
         worker.send_signal(number)
         out, err = worker.communicate(timeout=60)
 
@@ -374,12 +377,12 @@ def test_following_ends_cleanly_when_interrupted(cli: Cli, tmp_path: Path, numbe
         assert {row.topic: row.next_offset for row in store.ledger()} == {
             row["topic"]: row["next_offset"] for row in ledger["rows"]
         }
-    rest = cli("process", "--data", "data", "--json").document
-    assert (rest["total"]["read"], rest["balanced"]) == (events, True)
+    resumed = cli("process", "--data", "data", "--json").document
+    assert (resumed["total"]["read"], resumed["balanced"]) == (events, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_interrupted_before_the_end_says_so_and_the_next_one_goes_on(
+def test_an_interrupted_run_exits_with_130_and_the_next_one_resumes(
     cli: Cli, tmp_path: Path, number: signal.Signals
 ) -> None:
     events = 80_000
@@ -393,11 +396,11 @@ def test_a_run_interrupted_before_the_end_says_so_and_the_next_one_goes_on(
     ledger = json.loads(out)
     assert ledger["balanced"] is True
     assert 0 < ledger["total"]["read"] < events
-    rest = cli("process", "--data", "data", "--json")
-    assert (rest.code, rest.document["total"]["read"], rest.document["balanced"]) == (0, events, True)
+    resumed = cli("process", "--data", "data", "--json")
+    assert (resumed.code, resumed.document["total"]["read"], resumed.document["balanced"]) == (0, events, True)
 
 
-def test_the_log_is_untouched_by_processing(filled: Cli, tmp_path: Path) -> None:
+def test_processing_does_not_change_the_log(filled: Cli, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "data" / "log.db") as plain:
         before = plain.execute("SELECT topic, first_offset, next_offset FROM batch").fetchall()
     filled("process", "--data", "data")

@@ -1,4 +1,4 @@
-"""The demonstration finds exactly what was put in, and says so when it does not."""
+"""The demo reproduces the known truth exactly, and reports any difference."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from advertisex.processing.runner import Processing
 Cli = Callable[..., Any]
 
 
-def test_what_was_found_is_what_was_put_in_kind_by_kind(cli: Cli) -> None:
+def test_the_result_equals_the_truth_for_every_kind(cli: Cli) -> None:
     ended = cli("demo", "--events", 20_000, "--json")
 
     assert ended.code == 0
@@ -27,10 +27,10 @@ def test_what_was_found_is_what_was_put_in_kind_by_kind(cli: Cli) -> None:
     assert document["truth"] == document["found"]
     assert set(document["truth"]["feeds"]) == {"impressions", "clicks", "bids"}
     for feed in document["truth"]["feeds"].values():
-        refused = sum(feed["rejected"].values()) + sum(feed["filtered"].values())
-        assert feed["read"] == feed["stored"] + feed["duplicate"] + refused
+        not_valid = sum(feed["rejected"].values()) + sum(feed["filtered"].values())
+        assert feed["read"] == feed["stored"] + feed["duplicate"] + not_valid
         assert feed["duplicate"] > 0
-        assert refused > 0
+        assert not_valid > 0
     assert document["ledger"]["balanced"] is True
     assert document["ledger"]["total"]["read"] == 20_000
     assert document["analysis"]["summary"]["counts"] == document["truth"]["analysis"]["counts"]
@@ -42,7 +42,7 @@ def test_what_was_found_is_what_was_put_in_kind_by_kind(cli: Cli) -> None:
     assert set(known["value"]) <= set(known["spend"])
 
 
-def test_it_is_told_to_people_and_leaves_its_data_where_asked(cli: Cli, tmp_path: Path) -> None:
+def test_the_output_is_human_readable_and_the_data_is_kept_in_the_given_folder(cli: Cli, tmp_path: Path) -> None:
     ended = cli("demo", "--events", 2_000, "--seed", 5, "--data", "kept")
 
     assert ended.code == 0
@@ -55,7 +55,7 @@ def test_it_is_told_to_people_and_leaves_its_data_where_asked(cli: Cli, tmp_path
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_pipeline_that_does_not_block_the_blocked_sites_is_found_out(
+def test_a_pipeline_that_does_not_block_the_blocked_sites_is_reported(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, as_json: bool
 ) -> None:
     def without_blocked_sites(
@@ -82,9 +82,7 @@ def test_a_pipeline_that_does_not_block_the_blocked_sites_is_found_out(
         assert "NOT OK" in ended.out
 
 
-def test_a_catalogue_that_lacks_creatives_is_found_out_campaign_by_campaign(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_catalogue_that_lacks_creatives_is_reported_per_campaign(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def without_a_campaign(
         folder: Path, truth: Any, log: Any, store: Any, processing: Processing, on_step: Any
     ) -> Demonstration:
@@ -106,7 +104,7 @@ def test_a_catalogue_that_lacks_creatives_is_found_out_campaign_by_campaign(
     }
 
 
-def test_it_wants_a_folder_of_its_own(cli: Cli, tmp_path: Path) -> None:
+def test_it_requires_an_empty_folder(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "precious").touch()
 

@@ -1,4 +1,4 @@
-"""`advertisex doctor`: one line for each thing that was looked at, with the mend where it is bad."""
+"""`advertisex doctor`: one line per check, with a hint for each problem."""
 
 import shutil
 import sqlite3
@@ -12,7 +12,7 @@ import pytest
 Cli = Callable[..., Any]
 
 
-def test_a_healthy_folder_is_told_line_by_line(cli: Cli) -> None:
+def test_a_healthy_folder_passes_every_check(cli: Cli) -> None:
     assert cli("simulate", "--events", 1000, "--data", "data").code == 0
     assert cli("process", "--data", "data").code == 0
     result = cli("doctor", "--data", "data", "--json")
@@ -25,7 +25,7 @@ def test_a_healthy_folder_is_told_line_by_line(cli: Cli) -> None:
     assert result.document["good"] is True
 
 
-def test_what_is_bad_is_named_with_its_mend(cli: Cli) -> None:
+def test_a_problem_is_reported_with_a_hint(cli: Cli) -> None:
     result = cli("doctor", "--data", "nothing-here")
     assert result.code == 1
     (bad,) = [line for line in result.out.splitlines() if line.startswith("bad")]
@@ -33,7 +33,7 @@ def test_what_is_bad_is_named_with_its_mend(cli: Cli) -> None:
     assert "run `advertisex ingest`" in bad
 
 
-def test_a_wrong_setting_ends_the_look(cli: Cli) -> None:
+def test_an_invalid_setting_ends_the_checks(cli: Cli) -> None:
     result = cli("doctor", "--config", "absent.toml")
     assert result.code == 1
     assert "bad settings" in result.out
@@ -41,7 +41,7 @@ def test_a_wrong_setting_ends_the_look(cli: Cli) -> None:
 
 
 def bad(cli: Cli) -> dict[str, str]:
-    """What the doctor calls bad in the folder `data`: what it says, and the mend."""
+    """Return the problems that doctor finds in the folder `data`: description and hint by name."""
     result = cli("doctor", "--data", "data", "--json")
     found = {f["what"]: f"{f['says']}; {f['hint']}" for f in result.document["findings"] if not f["good"]}
     assert all(not says.endswith("; ") for says in found.values())
@@ -49,7 +49,7 @@ def bad(cli: Cli) -> dict[str, str]:
     return found
 
 
-def test_a_log_that_is_shorter_than_the_ledger_or_another_one_is_found(cli: Cli) -> None:
+def test_a_log_that_is_too_short_or_another_one_is_detected(cli: Cli) -> None:
     cli("simulate", "--events", 1000, "--data", "data")
     cli("process", "--data", "data")
     assert bad(cli) == {}
@@ -74,7 +74,7 @@ def test_a_log_that_is_shorter_than_the_ledger_or_another_one_is_found(cli: Cli)
         ("DELETE FROM rejects", "rejects, but the ledger counts"),
     ],
 )
-def test_a_store_that_does_not_hold_what_its_ledger_counts_is_found(cli: Cli, change: str, says: str) -> None:
+def test_a_store_that_differs_from_its_ledger_is_detected(cli: Cli, change: str, says: str) -> None:
     cli("simulate", "--events", 1000, "--data", "data")
     cli("process", "--data", "data")
     with duckdb.connect("data/store.duckdb") as store:
@@ -84,14 +84,14 @@ def test_a_store_that_does_not_hold_what_its_ledger_counts_is_found(cli: Cli, ch
     assert "restore it from a backup" in bad(cli)["store's counts"]
 
 
-def test_what_looks_like_markup_is_shown_as_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_looks_like_markup_is_shown_unchanged(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVERTISEX_CATALOGUE", "/nowhere/[/x]\x1b[2J.csv")
     result = cli("doctor")
     assert result.code == 1
     assert "/nowhere/[/x]␛[2J.csv" in result.out
 
 
-def test_a_folder_that_looks_like_markup_is_shown_as_it_is(cli: Cli) -> None:
+def test_a_folder_name_that_looks_like_markup_is_shown_unchanged(cli: Cli) -> None:
     cli("simulate", "--events", 100, "--data", "data")
     shutil.move("data", "[bold]")
     result = cli("doctor", "--data", "[bold]")

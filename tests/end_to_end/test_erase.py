@@ -1,4 +1,4 @@
-"""`advertisex erase` and `erasures`, as a user meets them."""
+"""`advertisex erase` and `erasures`, end to end."""
 
 import io
 import json
@@ -35,40 +35,40 @@ def filled(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return cli
 
 
-def held(folder: Path, word: bytes) -> list[str]:
+def files_with(folder: Path, word: bytes) -> list[str]:
     return sorted(file.name for file in (folder / "data").iterdir() if word in file.read_bytes())
 
 
-def test_a_user_is_removed_and_stays_out_of_the_next_run(filled: Cli, tmp_path: Path) -> None:
-    assert held(tmp_path, b"user4711") == ["log.db", "store.duckdb"]
+def test_a_user_is_removed_and_suppressed_in_the_next_run(filled: Cli, tmp_path: Path) -> None:
+    assert files_with(tmp_path, b"user4711") == ["log.db", "store.duckdb"]
 
     ended = filled("erase", "user4711", "--yes", "--data", "data", "--json")
 
     assert (ended.code, ended.err) == (0, "")
     assert ended.document["log_overwritten"] is True
     assert ended.document["removed"][1] == {"feed": "clicks", "events": 2, "filtered": 0, "rejected": 1, "messages": 4}
-    assert held(tmp_path, b"user4711") == []
+    assert files_with(tmp_path, b"user4711") == []
     assert filled("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
     total = filled("process", "--data", "data", "--json").document["total"]
     assert total == {
         "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "redelivered": 0,
     }  # fmt: skip
-    assert held(tmp_path, b"user4711") == ["log.db"], "it came again"
+    assert files_with(tmp_path, b"user4711") == ["log.db"], "it was ingested again"
     assert filled("doctor", "--data", "data").code == 0
 
 
-def test_the_record_and_the_output_do_not_say_who(filled: Cli) -> None:
-    said = filled("erase", "user4711", "--yes", "--data", "data")
+def test_neither_the_record_nor_the_output_contains_the_user_id(filled: Cli) -> None:
+    erased = filled("erase", "user4711", "--yes", "--data", "data")
     listed = filled("erasures", "--data", "data")
     document = filled("erasures", "--data", "data", "--json").document
 
-    assert "user4711" not in said.out + said.err + listed.out + listed.err + json.dumps(document)
+    assert "user4711" not in erased.out + erased.err + listed.out + listed.err + json.dumps(document)
     (one,) = document["erasures"]
     assert one["asked_at"] < one["done_at"]
     assert one["removed"][1]["events"] == 2
 
 
-def test_an_unknown_user_is_withheld_from_then_on(filled: Cli, tmp_path: Path) -> None:
+def test_an_unknown_user_is_suppressed_from_then_on(filled: Cli, tmp_path: Path) -> None:
     ended = filled("erase", "user9", "--yes", "--data", "data")
 
     assert ended.out.splitlines()[0] == "Nothing of this user was found."
@@ -78,7 +78,7 @@ def test_an_unknown_user_is_withheld_from_then_on(filled: Cli, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 130)])
-def test_a_terminal_is_asked_first(
+def test_a_terminal_asks_for_confirmation(
     filled: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(answer))
@@ -86,31 +86,31 @@ def test_a_terminal_is_asked_first(
     ended = filled("erase", "user4711", "--data", "data")
 
     assert ended.code == code
-    assert held(tmp_path, b"user4711") == ([] if code == 0 else ["log.db", "store.duckdb"])
+    assert files_with(tmp_path, b"user4711") == ([] if code == 0 else ["log.db", "store.duckdb"])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["user4711"], "stdin is not a terminal; add --yes"),
         (["", "--yes"], "invalid user id"),
         (["--yes"], "missing argument 'USER'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
-    filled: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+def test_invalid_usage_is_rejected(
+    filled: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
     ended = filled("erase", *arguments, "--data", "data")
 
     assert ended.code == 2
-    assert said in ended.err
+    assert message in ended.err
     assert len(ended.err.splitlines()) == 1
     assert filled("erasures", "--data", "data", "--json").document == {"erasures": []}
 
 
-def test_an_erasure_that_breaks_off_is_shown_and_completed(
+def test_an_interrupted_erasure_is_listed_and_completed(
     filled: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as broken:
@@ -121,10 +121,10 @@ def test_an_erasure_that_breaks_off_is_shown_and_completed(
     assert filled("erase", "user4711", "--yes", "--data", "data").code == 0
     document = filled("erasures", "--data", "data", "--json").document
     assert [one["done_at"] is not None for one in document["erasures"]] == [True]
-    assert held(tmp_path, b"user4711") == []
+    assert files_with(tmp_path, b"user4711") == []
 
 
-def test_pseudonyms_are_stored_in_the_place_of_ids_and_erased_by_the_id(
+def test_pseudonyms_are_stored_instead_of_ids_and_erased_by_id(
     filled: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADVERTISEX_PRIVACY__PSEUDONYM_KEY", SECRET)
@@ -139,7 +139,7 @@ def test_pseudonyms_are_stored_in_the_place_of_ids_and_erased_by_the_id(
     assert filled("analyze", "summary", *other, "--json").document["users"] == 1
 
 
-def test_a_key_that_can_be_guessed_is_refused_and_no_key_is_shown(filled: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guessable_key_is_rejected_and_not_shown(filled: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVERTISEX_PRIVACY__PSEUDONYM_KEY", "swordfish")
     ended = filled("process", "--data", "data")
 
@@ -148,7 +148,7 @@ def test_a_key_that_can_be_guessed_is_refused_and_no_key_is_shown(filled: Cli, m
     assert "swordfish" not in ended.err
 
 
-def test_a_place_that_is_not_there_is_told_and_not_made(cli: Cli, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_and_not_created(cli: Cli, tmp_path: Path) -> None:
     ended = cli("erase", "u", "--yes", "--data", "mistyped")
     assert (ended.code, ended.out) == (1, "")
     assert "event log not found" in ended.err

@@ -1,4 +1,4 @@
-"""What can happen to the command before it has begun, and after nobody listens any more."""
+"""Interrupts during startup, and output to a closed pipe."""
 
 import os
 import signal
@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
-#: Stands in for a module that the command imports: the signal comes in the middle of that.
+#: Replaces a module that the command imports; sends the signal during the import.
 INTERRUPTS = "import os, signal, time; os.kill(os.getpid(), signal.{name}); time.sleep(60)"
 
 
-def advertisex(*arguments: str, path: Path | None = None, **how: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command; modules in the folder `path` stand in for others."""
+def advertisex(*arguments: str, path: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command; modules in the folder `path` shadow others."""
     paths = [str(path), os.environ.get("PYTHONPATH", "")] if path else []
     environment = os.environ | ({"PYTHONPATH": os.pathsep.join(filter(None, paths))} if path else {})
     return subprocess.run(
-        [ADVERTISEX, *arguments], stderr=subprocess.PIPE, text=True, check=False, env=environment, timeout=60, **how
+        [ADVERTISEX, *arguments], stderr=subprocess.PIPE, text=True, check=False, env=environment, timeout=60, **options
     )
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("module", ["typer", "polars", "rich", "structlog"])
-def test_an_interrupt_while_the_command_is_imported_ends_it_quietly(tmp_path: Path, module: str, name: str) -> None:
+def test_an_interrupt_during_imports_ends_it_quietly(tmp_path: Path, module: str, name: str) -> None:
     (tmp_path / f"{module}.py").write_text(INTERRUPTS.format(name=name), encoding="utf-8")
 
     ended = advertisex("ledger", path=tmp_path, stdout=subprocess.PIPE)
@@ -33,7 +33,7 @@ def test_an_interrupt_while_the_command_is_imported_ends_it_quietly(tmp_path: Pa
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
-def test_an_interrupt_that_the_shell_holds_off_does_not_end_it(tmp_path: Path) -> None:
+def test_a_signal_ignored_by_the_shell_does_not_end_it(tmp_path: Path) -> None:
     (tmp_path / "interrupts.py").write_text(INTERRUPTS.format(name="SIGINT").replace("60", "0"), encoding="utf-8")
     (tmp_path / "stamina.py").write_text("import interrupts; raise SystemExit(7)", encoding="utf-8")
 
@@ -45,8 +45,8 @@ def test_an_interrupt_that_the_shell_holds_off_does_not_end_it(tmp_path: Path) -
     assert ended.returncode == 7
 
 
-def test_what_the_command_imports_first_is_little() -> None:
-    """Python's own answer to an interrupt, a traceback, holds until then."""
+def test_the_entry_point_imports_no_heavy_module() -> None:
+    """Until its handlers are installed, an interrupt prints a traceback."""
     program = "import sys, advertisex.cli.main; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert "advertisex" in loaded
@@ -56,7 +56,7 @@ def test_what_the_command_imports_first_is_little() -> None:
 @pytest.mark.parametrize(
     "command", [["--help"], ["--version"], ["rejects", "list"], ["rejects", "list", "--json"], ["ledger"], ["process"]]
 )
-def test_a_pipe_that_nobody_reads_ends_it_quietly(tmp_path: Path, command: list[str]) -> None:
+def test_a_closed_pipe_ends_it_quietly(tmp_path: Path, command: list[str]) -> None:
     assert advertisex("simulate", "--events", "2000", "--data", "data", cwd=tmp_path).returncode == 0
     assert advertisex("process", "--data", "data", cwd=tmp_path).returncode == 0
     reading, writing = os.pipe()
@@ -69,7 +69,7 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly(tmp_path: Path, command: list[
     assert (ended.returncode, ended.stderr) == (1, "")
 
 
-def test_a_pipe_whose_reader_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+def test_a_pipe_closed_by_head_ends_it_quietly(tmp_path: Path) -> None:
     assert advertisex("simulate", "--events", "20000", "--data", "data", cwd=tmp_path).returncode == 0
     assert advertisex("process", "--data", "data", cwd=tmp_path).returncode == 0
 

@@ -1,4 +1,4 @@
-"""`process` is killed at random moments, again and again: the end is exactly that of an undisturbed run."""
+"""`process` is killed repeatedly at random times: the result is exactly that of an uninterrupted run."""
 
 import random
 import signal
@@ -18,13 +18,13 @@ from advertisex.stores.duckdb import DuckdbStore
 
 EVENTS = 200_000
 KILLS = 50
-#: About two of these are committed in each short life, so that the end is not reached before the last kill.
+#: About two batches are committed before each kill, so that the end is not reached before the last kill.
 BATCH = 1_000
-#: One life in six ends while the process starts, opens its files and replays what the last one left.
+#: Share of kills during startup: opening files and replaying the write-ahead log of the previous process.
 STARTING = 1 / 6
-#: Opening a store writes less than this ahead; a batch writes more.
-A_COMMIT_WRITES = 40_000
-PATIENCE = 60
+#: Bytes of write-ahead log: opening a store writes less, a batch writes more.
+COMMIT_BYTES = 40_000
+TIMEOUT_SECONDS = 60
 
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
 
@@ -33,20 +33,20 @@ def advertisex(*arguments: str | Path) -> None:
     subprocess.run([ADVERTISEX, *map(str, arguments)], check=True, capture_output=True, timeout=300)
 
 
-def wait_for_a_commit(worker: subprocess.Popen[bytes], ahead: Path) -> None:
-    """Until the write-ahead file grows as a commit makes it grow, or the process is done."""
-    lowest, deadline = None, time.monotonic() + PATIENCE
+def wait_for_a_commit(worker: subprocess.Popen[bytes], wal: Path) -> None:
+    """Wait until the write-ahead log grows by a commit, or the process ends."""
+    lowest, deadline = None, time.monotonic() + TIMEOUT_SECONDS
     while worker.poll() is None:
-        size = ahead.stat().st_size if ahead.exists() else 0
+        size = wal.stat().st_size if wal.exists() else 0
         lowest = size if lowest is None else min(size, lowest)
-        if size - lowest > A_COMMIT_WRITES:
+        if size - lowest > COMMIT_BYTES:
             return
         assert time.monotonic() < deadline, "nothing was committed in a minute"
         time.sleep(0.001)
 
 
 def killed_once(data: Path, chance: random.Random) -> bool:
-    """Start `process` and kill it; whether the kill came before its end."""
+    """Start `process` and kill it; return whether it was killed before its end."""
     command = [ADVERTISEX, "process", "--data", str(data), "--batch-size", str(BATCH)]
     worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if chance.random() < STARTING:
@@ -55,33 +55,33 @@ def killed_once(data: Path, chance: random.Random) -> bool:
         wait_for_a_commit(worker, data / "store.duckdb.wal")
         time.sleep(chance.uniform(0, 0.1))
     worker.kill()
-    return worker.wait(timeout=PATIENCE) == -signal.SIGKILL
+    return worker.wait(timeout=TIMEOUT_SECONDS) == -signal.SIGKILL
 
 
 def processed(data: Path) -> int:
-    """How many messages the ledger accounts for, once it is seen that the tables agree with it."""
+    """Check the tables against the ledger, and return how many messages the ledger counts."""
     path = data / "store.duckdb"
     if not path.exists():
         return 0
     with duckdb.connect(str(path), read_only=True) as plain:
         tables = {name for (name,) in plain.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         if not {*FEEDS, "rejects", "ledger"} <= tables:
-            return 0  # killed while it made them
+            return 0  # killed while creating the tables
         (events,) = plain.execute(f"SELECT {' + '.join(f'(SELECT count(*) FROM {f})' for f in FEEDS)}").fetchone() or (
             0,
         )
         (rejects,) = plain.execute("SELECT count(*) FROM rejects").fetchone() or (0,)
-        read, stored, duplicate, refused = plain.execute(
+        read, stored, duplicate, not_valid = plain.execute(
             "SELECT coalesce(sum(read), 0), coalesce(sum(stored), 0), coalesce(sum(duplicate), 0), "
             "coalesce(sum(filtered + rejected), 0) FROM ledger"
         ).fetchone() or (0, 0, 0, 0)
-    assert (stored, refused) == (events, rejects)
-    assert read == stored + duplicate + refused
+    assert (stored, not_valid) == (events, rejects)
+    assert read == stored + duplicate + not_valid
     return int(read)
 
 
 def contents(data: Path) -> dict[str, Any]:
-    """All that is stored, but for when it was processed."""
+    """Return everything that is stored, except processed_at."""
     with duckdb.connect(str(data / "store.duckdb"), read_only=True) as plain:
         tables: dict[str, Any] = {
             name: plain.sql(f'SELECT * EXCLUDE (processed_at) FROM {name} ORDER BY topic, partition, "offset"').pl()
@@ -91,22 +91,22 @@ def contents(data: Path) -> dict[str, Any]:
         return tables | {"ledger": store.ledger(), "reasons": store.reject_counts(RejectQuery()).rows()}
 
 
-def test_a_run_killed_fifty_times_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
-    advertisex("simulate", "--events", str(EVENTS), "--seed", "3", "--data", disturbed)
-    log = f"sqlite:///{disturbed / 'log.db'}"
-    advertisex("process", "--data", undisturbed, "--log", log, "--config", disturbed / "advertisex.toml")
+def test_a_run_killed_fifty_times_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    killed, uninterrupted = tmp_path / "killed", tmp_path / "uninterrupted"
+    advertisex("simulate", "--events", str(EVENTS), "--seed", "3", "--data", killed)
+    log = f"sqlite:///{killed / 'log.db'}"
+    advertisex("process", "--data", uninterrupted, "--log", log, "--config", killed / "advertisex.toml")
 
-    chance, kills, stands = random.Random(20261124), 0, [0]
+    chance, kills, counts = random.Random(20261124), 0, [0]
     while kills < KILLS:
-        kills += killed_once(disturbed, chance)
-        stands.append(processed(disturbed))
-    advertisex("process", "--data", disturbed, "--batch-size", str(BATCH))
+        kills += killed_once(killed, chance)
+        counts.append(processed(killed))
+    advertisex("process", "--data", killed, "--batch-size", str(BATCH))
 
     assert kills >= KILLS
-    assert stands == sorted(stands)  # what was committed stays
-    assert len({stand for stand in stands if 0 < stand < EVENTS}) > KILLS // 2  # kills came amid the work
-    found, expected = contents(disturbed), contents(undisturbed)
+    assert counts == sorted(counts)  # commits are durable
+    assert len({count for count in counts if 0 < count < EVENTS}) > KILLS // 2  # most kills came between start and end
+    found, expected = contents(killed), contents(uninterrupted)
     assert sum((row.counts for row in found["ledger"]), Counts()).read == EVENTS
     assert (found["ledger"], found["reasons"]) == (expected["ledger"], expected["reasons"])
     for name in (*FEEDS, "rejects"):

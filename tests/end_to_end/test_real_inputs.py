@@ -1,4 +1,4 @@
-"""Inputs that nobody here wrote, through the whole pipeline by the command line."""
+"""Third-party data through the whole pipeline, by the command line."""
 
 import csv
 import gzip
@@ -19,18 +19,18 @@ from advertisex.stores.duckdb import DuckdbStore
 Cli = Callable[..., Any]
 SharedData = Callable[[str], Path]
 
-MOMENT = datetime(2026, 1, 5, 10)
+TIME = datetime(2026, 1, 5, 10)
 
 
 def ingested(cli: Cli, feed: str, *arguments: object) -> int:
-    """Ingest, and how many messages that were."""
+    """Ingest; return the number of messages."""
     ended = cli("ingest", feed, *arguments, "--data", "data", "--json")
     assert ended.code == 0, ended.err
     return int(ended.document["messages"])
 
 
 def processed(cli: Cli, count: int) -> dict[str, int]:
-    """Process; the ledger balances over exactly so many messages."""
+    """Process; check that the ledger balances and has read `count` messages; return its totals."""
     document = cli("process", "--data", "data", "--json").document
     assert document["balanced"] is True
     assert document["total"]["read"] == count
@@ -56,7 +56,7 @@ def messages(data: Path, feed: str) -> list[bytes]:
 # -- Open Bandit: 10,000 impressions -------------------------------------------------------------------------------
 
 
-def test_open_bandit_impressions_are_all_stored_to_the_microsecond(
+def test_open_bandit_impressions_are_stored_to_the_microsecond(
     cli: Cli, tmp_path: Path, shared_data: SharedData
 ) -> None:
     source = shared_data("zozo_obd") / "bts_men.csv"
@@ -80,7 +80,7 @@ def test_open_bandit_impressions_are_all_stored_to_the_microsecond(
 
 
 def test_open_bandit_clicks_add_up(cli: Cli, shared_data: SharedData) -> None:
-    """Every impression there says whether it was clicked: 69 were."""
+    """Every impression there has a click flag: 69 are set."""
     source = shared_data("zozo_obd") / "bts_men.csv"
     mapping = ("--map", "user_feature_0=user_id", "--map", "item_id=campaign_id", "--map", "click=clicks")
     assert ingested(cli, "clicks", source, *mapping) == 10_000
@@ -95,7 +95,7 @@ def test_open_bandit_clicks_add_up(cli: Cli, shared_data: SharedData) -> None:
 
 
 def at(document: Any, *path: str | int) -> Any:
-    """What stands at a path; None where there is no such place."""
+    """Return the value at a path, or None if it does not exist."""
     for step in path:
         try:
             document = document[step]
@@ -109,7 +109,7 @@ def first(*values: Any) -> Any:
 
 
 def assert_openrtb_fields_are_mapped(data: Path) -> int:
-    """Each stored OpenRTB request against a reading of its own message; how many there were."""
+    """Compare each stored OpenRTB request with its message; return the number compared."""
     sent, seen = messages(data, "bids"), 0
     for event in stored(data, "bids").iter_rows(named=True):
         request = json.loads(sent[event["offset"]])
@@ -119,7 +119,7 @@ def assert_openrtb_fields_are_mapped(data: Path) -> int:
         user = first(request.get("user_id"), at(request, "user", "id"), at(request, "user", "buyeruid"))
         amount = at(request, "imp", 0, "bidfloor")
         assert event["user_id"] == str(first(user, at(request, "device", "ifa")))
-        assert event["event_time"] == MOMENT
+        assert event["event_time"] == TIME
         assert event["auction_id"] == (str(request["id"]) if request.get("id") not in (None, "") else None)
         assert event["amount"] == (None if amount is None else float(amount))
         assert event["currency"] == first(at(request, "imp", 0, "bidfloorcur"), at(request, "cur", 0))
@@ -130,17 +130,15 @@ def assert_openrtb_fields_are_mapped(data: Path) -> int:
     return seen
 
 
-def test_the_requests_of_exchanges_are_stored_or_rejected_whole(
-    cli: Cli, tmp_path: Path, shared_data: SharedData
-) -> None:
+def test_exchange_requests_are_stored_or_rejected_whole(cli: Cli, tmp_path: Path, shared_data: SharedData) -> None:
     folder = shared_data("exchange_bid_requests")
     files, packed = sorted(folder.glob("*.json")), sorted(folder.glob("*.gz"))
-    count = ingested(cli, "bids", *files, "--set", f"timestamp={MOMENT.isoformat()}Z")
+    count = ingested(cli, "bids", *files, "--set", f"timestamp={TIME.isoformat()}Z")
     assert count >= len(files)
     lines = sum(
         len([line for line in gzip.decompress(path.read_bytes()).splitlines() if line.strip()]) for path in packed
     )
-    count += ingested(cli, "bids", *packed, "--format", "ndjson", "--set", f"timestamp={MOMENT.isoformat()}Z")
+    count += ingested(cli, "bids", *packed, "--format", "ndjson", "--set", f"timestamp={TIME.isoformat()}Z")
     assert count >= len(files) + lines
 
     counts = processed(cli, count)
@@ -157,17 +155,17 @@ def test_the_requests_of_exchanges_are_stored_or_rejected_whole(
         "not_an_object",
     }
     assert counts["stored"] == stored(data, "bids").height
-    # a document with comments, which is no JSON, is there whole
+    # a document with comments, which is invalid JSON, is rejected whole
     with_comments = next(path for path in files if path.name.endswith("appnexus_allfields_req.json")).read_bytes()
     assert any(with_comments.strip() in reject["payload"] for reject in rejects(data))
 
 
-def test_prebid_test_files_as_they_are_reach_the_ledger(cli: Cli, tmp_path: Path, shared_data: SharedData) -> None:
-    """They hold a request beside what is expected of it, so they are no bids; none of them disappears."""
+def test_prebid_test_files_are_all_in_the_ledger(cli: Cli, tmp_path: Path, shared_data: SharedData) -> None:
+    """They contain a request and its expected result, so they are not valid bids; none may be lost."""
     files = sorted(shared_data("openrtb_prebid").rglob("*.json"))
     assert len(files) == 251
 
-    count = ingested(cli, "bids", *files, "--set", f"timestamp={MOMENT.isoformat()}Z")
+    count = ingested(cli, "bids", *files, "--set", f"timestamp={TIME.isoformat()}Z")
     counts = processed(cli, count)
 
     assert count == 251
@@ -187,21 +185,21 @@ def test_the_requests_in_prebid_test_files_map_onto_the_fields_of_bids(
             continue  # two are broken on purpose
         request = first(document.get("mockBidRequest"), document.get("requestPayload"))
         if isinstance(request, dict):
-            requests.append(request | {"user_id": f"u{len(requests)}"})  # theirs have no user
+            requests.append(request | {"user_id": f"u{len(requests)}"})  # the originals have no user
     assert len(requests) > 230
     source = tmp_path / "requests.ndjson"
     source.write_text("".join(json.dumps(request) + "\n" for request in requests), encoding="utf-8")
 
-    assert ingested(cli, "bids", source, "--set", f"timestamp={MOMENT.isoformat()}Z") == len(requests)
+    assert ingested(cli, "bids", source, "--set", f"timestamp={TIME.isoformat()}Z") == len(requests)
     counts = processed(cli, len(requests))
 
     data = tmp_path / "data"
     assert counts["stored"] + counts["rejected"] == len(requests)
     openrtb = sum(isinstance(requests[offset].get("imp"), list) for offset in stored(data, "bids")["offset"])
     assert assert_openrtb_fields_are_mapped(data) == openrtb > 200
-    refused = [(reject["reason"], requests[reject["offset"]]) for reject in rejects(data)]
-    assert {reason for reason, _ in refused} <= {"bad_website", "wrong_type"}
-    assert len(refused) < 20
+    rejected = [(reject["reason"], requests[reject["offset"]]) for reject in rejects(data)]
+    assert {reason for reason, _ in rejected} <= {"bad_website", "wrong_type"}
+    assert len(rejected) < 20
 
 
 # -- naughty strings -----------------------------------------------------------------------------------------------
@@ -214,9 +212,9 @@ GOOD: dict[str, dict[str, Any]] = {
 
 
 def naughty_rows(feed: str, strings: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Each string in each text field; every row is an event of its own by its time."""
+    """Each string in each text field; the times make every row a distinct event."""
     fields = [f.name for f in FEEDS[feed].fields if f.kind == "text"]
-    begin = int(MOMENT.replace(tzinfo=UTC).timestamp())
+    begin = int(TIME.replace(tzinfo=UTC).timestamp())
     return [
         (field, {"user_id": "u1", "timestamp": begin + place * len(strings) + number} | GOOD[feed] | {field: text})
         for place, field in enumerate(fields)
@@ -235,7 +233,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def as_stored(feed: str, field: str, text: str) -> str | None:
-    """How a text stands in its column: as it is; empty is null; a flag for a conversion has its one meaning."""
+    """Return the stored value of a text: itself; null if empty; the meaning of a conversion flag."""
     if (feed, field) == ("clicks", "conversion_type"):
         if text.lower() in ("0", "false", "no", "0.0", "click"):
             return "click"
@@ -257,13 +255,13 @@ def test_naughty_strings_in_every_text_field_are_stored_equal_or_rejected_whole(
     counts = processed(cli, len(rows))
 
     data = tmp_path / "data"
-    sent, refused, events = messages(data, feed), rejects(data), stored(data, feed)
+    sent, rejected, events = messages(data, feed), rejects(data), stored(data, feed)
     assert counts["duplicate"] == 0
-    assert sorted([*events["offset"], *(reject["offset"] for reject in refused)]) == list(range(len(rows)))
+    assert sorted([*events["offset"], *(reject["offset"] for reject in rejected)]) == list(range(len(rows)))
     for event in events.iter_rows(named=True):
         field, row = rows[event["offset"]]
         assert event[field] == as_stored(feed, field, row[field]), (field, row[field])
-    for reject in refused:
+    for reject in rejected:
         field, row = rows[reject["offset"]]
         assert reject["payload"] == sent[reject["offset"]]
         assert reject["detail"].startswith(f"{field}: "), (field, row[field])

@@ -1,4 +1,4 @@
-"""`advertisex rejects` as a user meets it: found, understood, mended, sent again, and gone."""
+"""`advertisex rejects`, end to end: list, show, export, repair and replay."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ IMPRESSIONS = [
 
 @pytest.fixture
 def filled(cli: Cli, tmp_path: Path) -> Cli:
-    """rejects(command, *arguments): over a data folder in which these impressions are processed."""
+    """rejects(command, *arguments): run on a data folder in which these impressions are processed."""
     (tmp_path / "impressions.ndjson").write_bytes(b"\n".join(IMPRESSIONS))
     assert cli("ingest", "impressions", "impressions.ndjson", "--data", "data").code == 0
     assert cli("process", "--data", "data").code == 0
@@ -41,7 +41,7 @@ def id_of(offset: int) -> str:
     return f"ad_impressions/0/{offset}"
 
 
-def test_list_counts_by_hour_and_shows_what_was_replayed(filled: Cli, cli: Cli) -> None:
+def test_list_counts_by_hour_and_shows_replayed_rejects(filled: Cli, cli: Cli) -> None:
     lines = filled("list").out.splitlines()
     assert lines[0] == "By feed, reason and hour of ingestion"
     assert lines[2].split()[:3] == ["impressions", "filtered", "negative_user_id"]
@@ -55,7 +55,7 @@ def test_list_counts_by_hour_and_shows_what_was_replayed(filled: Cli, cli: Cli) 
     assert filled("list", "--replayed").out.splitlines()[-1].split()[-1] == id_of(6)
 
 
-def test_many_hours_are_listed_the_last_first_and_no_more_than_are_read(filled: Cli, tmp_path: Path) -> None:
+def test_hours_are_listed_latest_first_up_to_a_limit(filled: Cli, tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "data" / "store.duckdb")) as store:
         store.execute(
             "INSERT INTO rejects SELECT topic, partition, 100 + i, feed, kind, stage, reason, detail, payload, "
@@ -72,7 +72,7 @@ def test_many_hours_are_listed_the_last_first_and_no_more_than_are_read(filled: 
     assert rows.splitlines()[0] == "First 20 of 60"
 
 
-def test_show_marks_the_failing_field_tells_the_rule_and_moves_no_cursor(filled: Cli) -> None:
+def test_show_marks_the_failing_field_and_prints_the_rule_without_control_characters(filled: Cli) -> None:
     shown = filled("show", id_of(1), id_of(5)).out
 
     assert '  >   "user_id": "null",' in shown.splitlines()
@@ -87,7 +87,7 @@ def test_show_marks_the_failing_field_tells_the_rule_and_moves_no_cursor(filled:
     assert f"no reject at {id_of(0)}" in unknown.err
 
 
-def test_a_long_message_is_shown_around_the_line_that_fails(cli: Cli, tmp_path: Path) -> None:
+def test_a_long_message_is_shown_around_the_failing_line(cli: Cli, tmp_path: Path) -> None:
     fields = {f"k{i}": i for i in range(500)}
     (tmp_path / "long.ndjson").write_text(json.dumps(fields | {"user_id": "null", "x": "y" * 5000} | fields))
     assert cli("ingest", "impressions", "long.ndjson", "--data", "data").code == 0
@@ -101,7 +101,7 @@ def test_a_long_message_is_shown_around_the_line_that_fails(cli: Cli, tmp_path: 
     assert "y" * 5000 in whole
 
 
-def test_export_is_whole_and_safe_to_open(filled: Cli, tmp_path: Path) -> None:
+def test_export_is_complete_and_safe_to_open(filled: Cli, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in filled("export").out.splitlines()]
     payloads = [b64decode(one["payload"]) if one.get("encoding") else one["payload"].encode() for one in lines]
     assert payloads == IMPRESSIONS[1:]
@@ -118,14 +118,14 @@ def test_export_is_whole_and_safe_to_open(filled: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["data", "absent/rejects.csv"])
-def test_an_export_that_cannot_be_written_is_one_line(filled: Cli, target: str) -> None:
+def test_an_unwritable_export_is_reported_in_one_line(filled: Cli, target: str) -> None:
     ended = filled("export", "--to", target)
     assert ended.code == 2
     assert ended.err.startswith("error: could not write the export")
     assert len(ended.err.splitlines()) == 1
 
 
-def test_a_reject_is_mended_and_gone(filled: Cli, cli: Cli) -> None:
+def test_a_reject_is_repaired_and_replayed(filled: Cli, cli: Cli) -> None:
     dry = filled("replay", "--reason", "placeholder_user_id", "--set", "user_id=u9", "--dry-run", "--json").document
     assert dry["messages"] == 2
     assert dry["results"] == [{"feed": "impressions", "kind": "accepted", "reason": None, "count": 2}]
@@ -154,7 +154,7 @@ def test_a_reject_is_mended_and_gone(filled: Cli, cli: Cli) -> None:
     assert "accepted: stored, or a duplicate" in filled("show", id_of(1)).out
 
 
-def test_replaying_twice_is_refused_unless_forced(filled: Cli) -> None:
+def test_replaying_twice_is_rejected_unless_forced(filled: Cli) -> None:
     assert filled("replay", id_of(1), id_of(2)).code == 0
 
     again = filled("replay", id_of(2), id_of(4))
@@ -165,7 +165,7 @@ def test_replaying_twice_is_refused_unless_forced(filled: Cli) -> None:
     assert filled("replay", id_of(2), id_of(4), "--force", "--json").document["messages"] == 2
 
 
-def test_what_cannot_be_mended_is_left_and_said(filled: Cli) -> None:
+def test_unrepairable_rejects_are_left_unchanged_and_reported(filled: Cli) -> None:
     ended = filled("replay", "--all", "--set", "user_id=u9", "--map", "nothing=website")
 
     assert "2 cannot be repaired: not decodable. They are left unchanged." in ended.out
@@ -175,7 +175,7 @@ def test_what_cannot_be_mended_is_left_and_said(filled: Cli) -> None:
     assert filled("replay", "--all", "--json").document["messages"] == 2
 
 
-def test_a_preview_reads_a_store_that_may_not_be_written(filled: Cli) -> None:
+def test_a_dry_run_changes_nothing(filled: Cli) -> None:
     ended = filled("replay", "--all", "--dry-run")
 
     assert "5 would be sent" in ended.out
@@ -183,7 +183,7 @@ def test_a_preview_reads_a_store_that_may_not_be_written(filled: Cli) -> None:
     assert filled("list", "--json", "--replayed").document["total"] == 0
 
 
-def test_a_replay_needs_the_log_that_was_processed(filled: Cli, tmp_path: Path) -> None:
+def test_a_replay_needs_the_processed_log(filled: Cli, tmp_path: Path) -> None:
     ended = filled("replay", "--all", "--log", "sqlite:///elsewhere.db")
     assert ended.code == 1
     assert "event log not found" in ended.err

@@ -1,4 +1,4 @@
-"""`advertisex run` and `process --follow` as they are meant to be run: as processes that go on until they are ended."""
+"""`advertisex run` and `process --follow` as long-running processes."""
 
 import json
 import os
@@ -32,17 +32,15 @@ from advertisex.processing.runner import Processing
 from advertisex.stores.duckdb import DuckdbStore
 from advertisex.stores.stamp import utc_now
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 USER = "user-that-nobody-logs"
 
 Cli = Callable[..., Any]
 
 
 def impressions(numbers: range) -> str:
-    moment = "2026-01-05T10:00:00Z"
-    rows = (
-        {"user_id": f"{USER}-{n}", "timestamp": moment, "website": "a.example", "creative_id": "c"} for n in numbers
-    )
+    time_ = "2026-01-05T10:00:00Z"
+    rows = ({"user_id": f"{USER}-{n}", "timestamp": time_, "website": "a.example", "creative_id": "c"} for n in numbers)
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -64,46 +62,46 @@ def api(tmp_path: Path) -> Iterator[str]:
 
 
 class Running:
-    """A command that goes on."""
+    """A long-running command."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self._said = folder / "stderr.txt"
-        with self._said.open("wb") as said:
+        self._stderr = folder / "stderr.txt"
+        with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "advertisex", *arguments],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=stderr,
             )
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it said so far; every line is one JSON object."""
-        said = self._said.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in said if line.endswith("\n")]
+        """Return the log so far; every line is a JSON object."""
+        lines = self._stderr.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line["event"] == name]
 
-    def until(self, happened: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + PATIENCE
-        while not (found := happened()):
-            assert self.process.poll() is None, self._said.read_text()
-            assert time.monotonic() < deadline, self._said.read_text()
+    def until(self, condition: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not (found := condition()):
+            assert self.process.poll() is None, self._stderr.read_text()
+            assert time.monotonic() < deadline, self._stderr.read_text()
             time.sleep(0.05)
         return found
 
     def counted(self) -> int:
-        """Messages that the metrics say were read."""
+        """Return the number of messages read, according to the metrics."""
         url = self.until(lambda: self.events("metrics are served"))[0]["url"]
         families = text_string_to_metric_families(httpx.get(url).text)
         return int(sum(s.value for f in families for s in f.samples if s.name == "advertisex_messages_total"))
 
     def end(self) -> dict[str, Any]:
-        """Interrupt it: the ledger that it prints."""
+        """Interrupt it; return the ledger that it prints."""
         self.process.send_signal(signal.SIGTERM)
-        out, _ = self.process.communicate(timeout=PATIENCE)
-        assert self.process.returncode == 0, self._said.read_text()
+        out, _ = self.process.communicate(timeout=TIMEOUT_SECONDS)
+        assert self.process.returncode == 0, self._stderr.read_text()
         document: dict[str, Any] = json.loads(out)
         return document
 
@@ -123,7 +121,7 @@ def settings(folder: Path, *sources: tuple[str, str]) -> None:
     (folder / "advertisex.toml").write_text("\n".join([*tables, "[metrics]\nport = 0\n"]))
 
 
-def test_run_ingests_and_processes_all_sources_until_it_is_ended(tmp_path: Path, api: str) -> None:
+def test_run_ingests_and_processes_all_sources_until_interrupted(tmp_path: Path, api: str) -> None:
     (tmp_path / "served" / "impressions.json").write_text(json.dumps([json.loads(impressions(range(1)))]))
     (tmp_path / "a.ndjson").write_text(impressions(range(1, 40)) + "{broken\n")
     (tmp_path / "clicks.csv").write_text(
@@ -137,13 +135,13 @@ def test_run_ingests_and_processes_all_sources_until_it_is_ended(tmp_path: Path,
         ("clicks", "*.csv"),
     )
     with running(tmp_path, "run") as started:
-        started.until(lambda: started.counted() >= 42)  # the API gives the same again and again
+        started.until(lambda: started.counted() >= 42)  # the API keeps returning the same record
         with (tmp_path / "a.ndjson").open("a") as file:
             file.write(impressions(range(40, 60)))
         started.until(lambda: started.counted() >= 62)
         (failed,) = started.until(lambda: started.events("source failed"))
         total = started.end()["total"]
-        said = (tmp_path / "stderr.txt").read_text()
+        stderr = (tmp_path / "stderr.txt").read_text()
         batches = started.events("batch stored")
 
     assert (total["stored"], total["rejected"]) == (61, 1)
@@ -151,17 +149,17 @@ def test_run_ingests_and_processes_all_sources_until_it_is_ended(tmp_path: Path,
     assert sum(batch["read"] for batch in batches) == total["read"]
     assert failed["level"] == "warning"
     assert "connection refused" in failed["error"].lower()
-    assert "geheim" not in said
-    assert USER not in said
+    assert "geheim" not in stderr
+    assert USER not in stderr
     assert all(list(line)[:3] == ["timestamp", "level", "event"] for line in started.lines())
 
-    with running(tmp_path, "run") as again:  # files are read anew: nothing is stored twice
+    with running(tmp_path, "run") as again:  # files are read again; nothing is stored twice
         again.until(lambda: again.counted() >= 62)
         after = again.end()["total"]
     assert after["stored"] == total["stored"]
 
 
-def test_run_that_is_killed_goes_on_from_the_ledger(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_from_the_ledger(tmp_path: Path) -> None:
     settings(tmp_path, ("impressions", "a.ndjson"))
     file = (tmp_path / "a.ndjson").open("a")
     for start in range(0, 3_000, 1_000):
@@ -178,7 +176,7 @@ def test_run_that_is_killed_goes_on_from_the_ledger(tmp_path: Path) -> None:
     assert total["read"] == total["stored"] + total["duplicate"]
 
 
-def test_following_is_observed_as_well(tmp_path: Path) -> None:
+def test_following_writes_a_log_and_serves_metrics(tmp_path: Path) -> None:
     with SqliteLog(tmp_path / "d" / "log.db") as log:
         log.append("ad_impressions", impressions(range(30)).encode().splitlines())
     with running(tmp_path, "process", "--follow", "--data", "d", "--metrics-port", "0") as started:
@@ -193,14 +191,14 @@ def test_following_is_observed_as_well(tmp_path: Path) -> None:
     assert USER not in json.dumps(started.lines())
 
 
-def test_metrics_of_a_process_that_ends_by_itself_are_refused(cli: Cli) -> None:
+def test_metrics_without_follow_are_rejected(cli: Cli) -> None:
     ended = cli("process", "--metrics-port", "0")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "error: --metrics-port requires --follow; add --follow\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('[[sources]]\nfeed = "impressions"\nsource = "-"', "expected a file, folder, glob or URL"),
         ('[[sources]]\nfeed = "views"\nsource = "a"', "sources.0.feed"),
@@ -209,18 +207,18 @@ def test_metrics_of_a_process_that_ends_by_itself_are_refused(cli: Cli) -> None:
         ("[metrics]\nport = 70000", "metrics.port"),
     ],
 )
-def test_a_source_that_is_described_wrongly_is_told_before_anything_begins(
-    cli: Cli, tmp_path: Path, text: str, told: str
+def test_a_misconfigured_source_is_reported_before_anything_starts(
+    cli: Cli, tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "advertisex.toml").write_text(text)
     ended = cli("run")
     assert (ended.code, ended.out) == (2, "")
-    assert told in ended.err
+    assert message in ended.err
     assert ended.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("error", [LogError("the disk is full"), ValueError("the disk is full")])
-def test_a_source_that_cannot_go_on_ends_it_all_with_its_error(tmp_path: Path, error: Exception) -> None:
+def test_a_source_that_fails_permanently_ends_the_run_with_its_error(tmp_path: Path, error: Exception) -> None:
     class Full(SqliteLog):
         def append(self, topic: str, messages: Any) -> None:
             raise error
@@ -238,15 +236,15 @@ def test_a_source_that_cannot_go_on_ends_it_all_with_its_error(tmp_path: Path, e
 
 
 class Receiver:
-    """A real webhook."""
+    """A webhook server."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
-        ours = self.received
+        received = self.received
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                ours.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(200)
                 self.end_headers()
 
@@ -266,15 +264,15 @@ class Receiver:
         self._thread.join()
 
 
-def test_alerts_are_sent_while_it_runs_and_the_next_run_does_not_repeat_them(
+def test_alerts_are_sent_during_a_run_and_not_repeated_by_the_next(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("advertisex.monitoring.monitor._SETTLING", timedelta())
     monkeypatch.setattr("advertisex.monitoring.observing._LOOK_SECONDS", 0.1)
-    ahead = [timedelta()]
-    monkeypatch.setattr("advertisex.monitoring.observing.utc_now", lambda: utc_now() + ahead[0])
+    offset = [timedelta()]
+    monkeypatch.setattr("advertisex.monitoring.observing.utc_now", lambda: utc_now() + offset[0])
     receiver = Receiver()
-    rule = '[alerts.rules.refusals]\nmetric = "reject_share"\nabove = 0.2\nseverity = "critical"\n'
+    rule = '[alerts.rules.rejects]\nmetric = "reject_share"\nabove = 0.2\nseverity = "critical"\n'
     alerts = f'[alerts]\nchannels = ["{receiver.url}"]\nbucket = 60\nhistory = "P2D"\npending = 1\n{rule}'
     (tmp_path / "bad.ndjson").write_text("{broken\n" * 50)
     source = '[[sources]]\nfeed = "impressions"\nsource = "bad.ndjson"\nevery = 0.1\n'
@@ -284,13 +282,13 @@ def test_alerts_are_sent_while_it_runs_and_the_next_run_does_not_repeat_them(
     log_batch = observing_module.log_batch
     monkeypatch.setattr(observing_module, "log_batch", lambda batch: (log_batch(batch), stored.set()))
 
-    def run_until(happened: Callable[[], Any]) -> None:
+    def run_until(condition: Callable[[], Any]) -> None:
         def wait_and_end() -> None:
-            deadline = time.monotonic() + PATIENCE
-            while not happened() and time.monotonic() < deadline and not over.is_set():
+            deadline = time.monotonic() + TIMEOUT_SECONDS
+            while not condition() and time.monotonic() < deadline and not over.is_set():
                 time.sleep(0.05)
             if not over.is_set():
-                os.kill(os.getpid(), signal.SIGTERM)  # unlike one raised here, it wakes the main thread
+                os.kill(os.getpid(), signal.SIGTERM)  # unlike signal.raise_signal here, it wakes the main thread
 
         over = Event()
         waiting = threading.Thread(target=wait_and_end)
@@ -304,7 +302,7 @@ def test_alerts_are_sent_while_it_runs_and_the_next_run_does_not_repeat_them(
 
         def a_notice_when_the_minute_is_over() -> bool:
             if stored.is_set():
-                ahead[0] = timedelta(minutes=2)
+                offset[0] = timedelta(minutes=2)
             return bool(receiver.received)
 
         run_until(a_notice_when_the_minute_is_over)
@@ -314,6 +312,6 @@ def test_alerts_are_sent_while_it_runs_and_the_next_run_does_not_repeat_them(
         run_until(lambda: time.monotonic() > again)
         assert not [one for one in receiver.received[1:] if "firing" in json.dumps(one).lower()]
         states = cli("alerts", "list", "--all", "--json").document
-        assert ("refusals", "impressions") in [(one["rule"], one["feed"]) for one in states["alerts"]]
+        assert ("rejects", "impressions") in [(one["rule"], one["feed"]) for one in states["alerts"]]
     finally:
         receiver.close()

@@ -72,7 +72,7 @@ def erasures(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List erasures: when they ran, and what they removed. Whose data it was is not recorded."""
+    """List erasures: when they ran and what they removed. User ids are not recorded."""
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
         runs = runs_in(event_store.notes(ERASURES))

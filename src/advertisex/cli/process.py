@@ -57,7 +57,7 @@ def process(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Validate, filter and deduplicate messages of the log, store them exactly once, and print the ledger."""
+    """Validate, filter and deduplicate messages from the log, store them exactly once, and print the ledger."""
     settings = settings_of(config, data=data, log=log, store=store, catalogue=catalogue, batch_size=batch_size)
     if metrics_port is not None and not follow:
         raise ConfigurationError("--metrics-port requires --follow", hint="add --follow")

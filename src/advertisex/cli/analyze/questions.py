@@ -96,7 +96,7 @@ def restatement(
         int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="Maximum number of late events listed.")
     ] = restatements.LATE_EVENTS,
 ) -> Question:
-    """Campaigns and days whose numbers changed between two times, and the late events behind it."""
+    """Campaigns and days whose numbers changed between two times, and the late events that changed them."""
     start, stop = parse_time(begin, "--from"), parse_time(end, "--to")
     assert start is not None
 

@@ -82,7 +82,7 @@ def replay_rejects(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Send rejected and filtered messages to the log again, unchanged or repaired, for `process` to process again."""
+    """Resend rejected and filtered messages to the log, unchanged or repaired, to be processed again."""
     query = query_of(ids=ids, reason=reason, feed=feed, kind=kind, since=since, until=until)
     if (query == RejectQuery()) != all_:
         raise ConfigurationError(
