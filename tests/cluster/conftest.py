@@ -1,4 +1,4 @@
-"""The command line over a real Kafka and a real Elasticsearch, with topics, group and indices of each test's own."""
+"""The command line on a real Kafka and Elasticsearch, with topics, group and indices unique to each test."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from advertisex.settings_file import load_settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
-# tests are imported by path (importlib mode): this is how they find the modules beside them
+# tests are imported by path (importlib mode): makes the modules in this folder importable
 sys.path.insert(0, str(Path(__file__).parent))
 
 _SETTINGS = """
@@ -44,7 +44,7 @@ topic = "{name}-bids"
 
 @dataclass(frozen=True)
 class Cluster:
-    """One test's own corner of the two servers, and the command line over it."""
+    """One test's topics and indices on the two servers, and the command line for them."""
 
     folder: Path
     settings: Settings
@@ -57,22 +57,22 @@ class Cluster:
         return open_log(self.settings.log_url, kafka=self.settings.kafka)
 
     def store(self, *, read_only: bool = True, url: str = "") -> EventStore:
-        """The store of the settings, or the same one by another way (past a proxy)."""
+        """Open the configured store, or the same store at another URL (to bypass a proxy)."""
         where = url or self.settings.store_url
         return open_store(where, read_only=read_only, elasticsearch=self.settings.elasticsearch)
 
-    def start(self, *arguments: object, config: bool = True, **how: Any) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: object, config: bool = True, **options: Any) -> subprocess.Popen[bytes]:
         settings = ["--config", "advertisex.toml"] if config else []
         command = [sys.executable, "-m", "advertisex", *map(str, arguments), *settings]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADVERTISEX_")}
-        return subprocess.Popen(command, cwd=self.folder, env=environment, **how)
+        return subprocess.Popen(command, cwd=self.folder, env=environment, **options)
 
     def call(self, *arguments: object, config: bool = True) -> Any:
-        """Run a command with --json to its end, and give its document."""
-        return json.loads(self.say(*arguments, config=config))
+        """Run a command with --json; return its document."""
+        return json.loads(self.run_json(*arguments, config=config))
 
-    def say(self, *arguments: object, config: bool = True) -> bytes:
-        """Run a command with --json to its end, and give what it printed."""
+    def run_json(self, *arguments: object, config: bool = True) -> bytes:
+        """Run a command with --json; return its stdout."""
         with self.start(*arguments, "--json", config=config, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err.decode()

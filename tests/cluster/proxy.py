@@ -1,4 +1,4 @@
-"""A TCP proxy on 127.0.0.1 that can fail on command, between a client of ours and a real server."""
+"""A TCP proxy on 127.0.0.1 that injects faults between a client and a real server."""
 
 import contextlib
 import re
@@ -16,13 +16,13 @@ _REQUEST = re.compile(rb"(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP/")
 
 @dataclass
 class _Fault:
-    """What goes wrong.
+    """A fault to inject.
 
     Attributes:
         kind: the method of `FaultyProxy`.
         amount: bytes or seconds.
-        times: how many answers are still to meet it; None is until `heal`.
-        request: only answers to requests whose first line this pattern finds.
+        times: number of responses still to fail; None until `heal`.
+        request: pattern; only responses to requests whose first line matches fail.
     """
 
     kind: str
@@ -32,15 +32,15 @@ class _Fault:
 
 
 class FaultyProxy:
-    """Passes bytes on, until it is told to fail.
+    """Forwards bytes until a fault is set.
 
-    Faults, one at a time, for the connections of now and those to come:
+    One fault at a time, for open and new connections:
         refuse      connections are closed at once, until `heal`
-        cut         the answer ends after so many bytes (or so many before its end), then the connection is closed
-        swallow     what the client sends reaches the server, the answer never comes back: an ambiguous write
-        delay       the answer comes so many seconds late
+        cut         the response is cut after `after` bytes (before its end if negative), and the connection closed
+        swallow     the request reaches the server, but the response is dropped: an ambiguous write
+        delay       the response is delayed by `seconds`
 
-    All but the first can be limited to so many answers, and to answers to some requests of HTTP.
+    All but the first can be limited to a number of responses, and to responses to some HTTP requests.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -67,7 +67,7 @@ class FaultyProxy:
         self._fault = _Fault("delay", seconds, times, request)
 
     def heal(self) -> None:
-        """Pass everything on again; connections that met a fault are closed, as a broken network would end."""
+        """Forward everything again; connections that had a fault are closed, as by a broken network."""
         self._fault = None
         self.hang_up()
 
@@ -80,7 +80,7 @@ class FaultyProxy:
             self.heal()
 
     def hang_up(self) -> None:
-        """Close every connection of now."""
+        """Close every open connection."""
         with self._lock:
             open_now, self._open = self._open, set()
         for connection in open_now:
@@ -119,19 +119,21 @@ class FaultyProxy:
             server.settimeout(None)
             with self._lock:
                 self._open |= {client, server}
-            asked = [b""]  # the first line of the last request
-            threading.Thread(target=self._pass_on, args=(client, server, asked, False), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(server, client, asked, True), daemon=True).start()
+            request_line = [b""]  # the first line of the last request
+            threading.Thread(target=self._forward, args=(client, server, request_line, False), daemon=True).start()
+            threading.Thread(target=self._forward, args=(server, client, request_line, True), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket, asked: list[bytes], is_answer: bool) -> None:
+    def _forward(
+        self, source: socket.socket, sink: socket.socket, request_line: list[bytes], is_response: bool
+    ) -> None:
         try:
             while data := source.recv(_CHUNK):
-                if is_answer:
-                    if not self._answer(sink, data, asked[0]):
+                if is_response:
+                    if not self._respond(sink, data, request_line[0]):
                         break
                     continue
                 if _REQUEST.match(data):
-                    asked[0] = data.partition(b"\r\n")[0]
+                    request_line[0] = data.partition(b"\r\n")[0]
                 sink.sendall(data)
         except OSError:
             pass
@@ -142,9 +144,9 @@ class FaultyProxy:
             with self._lock:
                 self._open.discard(end)
 
-    def _answer(self, client: socket.socket, data: bytes, asked: bytes) -> bool:
-        """Pass an answer on, or fail; says whether the connection goes on."""
-        fault = self._next_fault(asked)
+    def _respond(self, client: socket.socket, data: bytes, request_line: bytes) -> bool:
+        """Forward a response or fail; return whether the connection stays open."""
+        fault = self._next_fault(request_line)
         if fault is None:
             client.sendall(data)
         elif fault.kind == "cut":
@@ -155,10 +157,10 @@ class FaultyProxy:
             client.sendall(data)
         return True
 
-    def _next_fault(self, asked: bytes) -> _Fault | None:
+    def _next_fault(self, request_line: bytes) -> _Fault | None:
         with self._lock:
             fault = self._fault
-            if fault is None or fault.kind == "refuse" or not re.search(fault.request, asked):
+            if fault is None or fault.kind == "refuse" or not re.search(fault.request, request_line):
                 return None
             if fault.times is not None:
                 if not fault.times:

@@ -1,4 +1,4 @@
-"""Exactly once on a cluster: workers are killed, paused and rebalanced, and every event is stored and counted once."""
+"""Exactly once on a cluster: workers are killed, paused and rebalanced; every event is stored and counted once."""
 
 import random
 import signal
@@ -19,8 +19,8 @@ from advertisex.stores.contract import RejectQuery
 EVENTS = 300_000
 KILLS = 30
 PAUSES = 2
-#: Without progress for so long, the next kill comes all the same.
-PATIENCE_SECONDS = 5.0
+#: Kill the next worker after this time even without progress.
+KILL_SECONDS = 5.0
 DEADLINE_SECONDS = 300.0
 
 
@@ -33,17 +33,17 @@ class Group:
         self._admin = AdminClient({"bootstrap.servers": settings.log_url.removeprefix("kafka://")})
         self.partitions = len(cluster.feeds) * settings.kafka.partitions
 
-    def shares(self) -> list[int]:
-        """How many partitions each member has."""
+    def assignments(self) -> list[int]:
+        """Return the number of partitions of each member."""
         found = self._admin.describe_consumer_groups([self._name])[self._name].result()
         return [len(member.assignment.topic_partitions) for member in found.members]
 
 
 class Workers:
-    """Two workers of one group, which a seeded hand kills and pauses."""
+    """Two workers of one group, killed and paused at seeded random."""
 
-    def __init__(self, cluster: Any, hand: random.Random) -> None:
-        self._cluster, self._hand = cluster, hand
+    def __init__(self, cluster: Any, rng: random.Random) -> None:
+        self._cluster, self._rng = cluster, rng
         self._group = Group(cluster)
         self._running = [self._start(), self._start()]
         self.kills = 0
@@ -52,18 +52,18 @@ class Workers:
         return self._cluster.start("process", "--follow", "--batch-size", 1_000, stdout=subprocess.DEVNULL)
 
     def kill_one(self) -> None:
-        victim = self._running.pop(self._hand.randrange(2))
+        victim = self._running.pop(self._rng.randrange(2))
         victim.kill()
         victim.wait()
         self._running.append(self._start())
         self.kills += 1
 
     def pause_one(self) -> None:
-        """Until it has lost all its partitions to the other; then it goes on where it was: a zombie."""
-        victim = self._running[self._hand.randrange(2)]
+        """Pause one until it has lost all its partitions to the other; then it resumes as a zombie."""
+        victim = self._running[self._rng.randrange(2)]
         victim.send_signal(signal.SIGSTOP)
         try:
-            wait_until(lambda: self._group.shares() == [self._group.partitions], "the other has every partition")
+            wait_until(lambda: self._group.assignments() == [self._group.partitions], "the other has every partition")
         finally:
             victim.send_signal(signal.SIGCONT)
 
@@ -89,8 +89,8 @@ def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluste
     with cluster.store(read_only=False):
         pass
 
-    hand = random.Random(7)
-    workers = Workers(cluster, hand)
+    rng = random.Random(7)
+    workers = Workers(cluster, rng)
     deadline = time.monotonic() + DEADLINE_SECONDS
     seen: set[int] = {0}
     killed_at = time.monotonic()
@@ -98,25 +98,25 @@ def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluste
         while (read := total(cluster).read) < EVENTS or workers.kills < KILLS:
             assert time.monotonic() < deadline, f"{read} of {EVENTS} messages after {workers.kills} kills"
             progressed = read not in seen
-            if workers.kills < KILLS and (progressed or time.monotonic() > killed_at + PATIENCE_SECONDS):
+            if workers.kills < KILLS and (progressed or time.monotonic() > killed_at + KILL_SECONDS):
                 seen.add(read)
                 workers.kill_one()
                 if workers.kills % (KILLS // PAUSES) == 0:
                     workers.pause_one()
                 killed_at = time.monotonic()
-            time.sleep(hand.uniform(0.1, 0.5))
+            time.sleep(rng.uniform(0.1, 0.5))
     finally:
         codes = workers.end()
 
     assert codes == [0, 0]
-    assert len(seen) > KILLS // 2, "most kills must land while there is work under way"
+    assert len(seen) > KILLS // 2, "most kills must happen while messages are being processed"
     with cluster.store() as store:
         ledger, history = store.ledger(), store.commits()
         stored = {name: stored_ids(store, name) for name in expected}
         reasons = {name: _reasons(store, name) for name in expected}
     assert all(row.counts.balanced for row in ledger)
     assert {Partition(row.topic, row.partition): row.next_offset for row in ledger} == ends
-    assert [row.counts for row in ledger] == added_up(history, ledger), "the history is that of the ledger"
+    assert [row.counts for row in ledger] == added_up(history, ledger), "the commits add up to the ledger"
     for name, ids in stored.items():
         assert len(ids) == len(set(ids)) == truth.feeds[name].stored
         assert set(ids) == expected[name]
@@ -128,7 +128,7 @@ def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluste
 
 
 def added_up(history: pl.DataFrame, ledger: list[LedgerRow]) -> list[Counts]:
-    """What the commits of each partition add up to; they follow on one another without a gap."""
+    """Return the sum of the commits of each partition; check that they are contiguous."""
     sums = []
     for row in ledger:
         own = history.filter(topic=row.topic, partition=row.partition)

@@ -1,4 +1,4 @@
-"""What breaks between us and the two servers costs time, and nothing else: no event is lost, none counted twice.
+"""Faults of the servers and the network only cost time: no event is lost or counted twice.
 
 Faults that need no real server (429, 503, 413, a bad item, 401) are in tests/stores/test_elasticsearch_answers.py.
 """
@@ -33,13 +33,13 @@ from advertisex.testing.kafka import LocalKafka
 
 EVENTS = 10_000
 BATCH = 600
-#: Seconds without an answer before a request counts as lost, where a test shortens it.
+#: Request timeout in seconds, in tests that shorten it.
 TIMEOUT = 0.8
 #: Seconds that the cluster is down.
 MINUTE = 60.0
-#: Memory of `advertisex process`, whatever happens to the servers (measured: 190 to 230 MB).
+#: Upper bound of the memory of `advertisex process` during any fault (measured: 190 to 230 MB).
 MOST_MEMORY = 450_000_000
-#: Growth while a server is away: nothing piles up.
+#: Upper bound of its growth while a server is down.
 MOST_GROWTH = 80_000_000
 
 MakeCluster = Callable[..., Any]
@@ -48,75 +48,75 @@ MakeCluster = Callable[..., Any]
 @pytest.fixture
 def proxy(elasticsearch: str) -> Iterator[FaultyProxy]:
     host, _, port = elasticsearch.removeprefix("elasticsearch://").partition(":")
-    with FaultyProxy(host, int(port)) as made:
-        yield made
+    with FaultyProxy(host, int(port)) as started:
+        yield started
 
 
 @pytest.fixture
 def behind_proxy(make_cluster: MakeCluster, proxy: FaultyProxy) -> Any:
-    """A corner whose Elasticsearch is reached through the proxy."""
+    """A cluster whose Elasticsearch is reached through the proxy."""
     return make_cluster(more=POLICY, elasticsearch_url=f"elasticsearch://127.0.0.1:{proxy.port}")
 
 
 @pytest.fixture(scope="module")
 def own_elasticsearch() -> Iterator[LocalElasticsearch]:
-    """One that may be killed; it asks for a password."""
+    """A server that may be killed; it requires a password."""
     with LocalElasticsearch(security=True) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def own_kafka() -> Iterator[LocalKafka]:
-    """One that may be killed."""
+    """A server that may be killed."""
     with LocalKafka() as server:
         yield server
 
 
 class Worker:
-    """`advertisex process --follow`, and what it says."""
+    """`advertisex process --follow`, and its stderr."""
 
-    def __init__(self, process: subprocess.Popen[bytes], said: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], stderr: Path) -> None:
         self._process = process
-        self._said = said
+        self._stderr = stderr
         self.pid = process.pid
 
     @property
-    def said(self) -> str:
-        return self._said.read_text()
+    def stderr(self) -> str:
+        return self._stderr.read_text()
 
     @property
-    def lives(self) -> bool:
+    def is_running(self) -> bool:
         return self._process.poll() is None
 
     def end(self, within: float = 20.0) -> int:
-        """Ask it to end, as a service manager does."""
+        """Terminate it, as a service manager does."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(within)
 
 
 @contextmanager
 def following(cluster: Any, *more: object) -> Iterator[Worker]:
-    said = cluster.folder / "said"
-    with said.open("wb") as file:
+    stderr = cluster.folder / "stderr"
+    with stderr.open("wb") as file:
         process = cluster.start(
             "process", "--follow", "--batch-size", BATCH, *more, stdout=subprocess.DEVNULL, stderr=file
         )
         try:
-            yield Worker(process, said)
+            yield Worker(process, stderr)
         finally:
             process.kill()
             process.wait()
 
 
-def impatient(patch: pytest.MonkeyPatch) -> None:
-    """Take no answer for lost soon, and try again soon."""
+def shorten_timeouts(patch: pytest.MonkeyPatch) -> None:
+    """Time out and retry soon."""
     patch.setattr(elasticsearch_client, "REQUEST_TIMEOUT", TIMEOUT)
     patch.setattr(elasticsearch_patience, "_FIRST_PAUSE", 0.02)
     patch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.5)
 
 
 def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda commit: None) -> Counts:
-    """Process in this process, impatiently; `on_commit` is given the number of the commit."""
+    """Process in this process, with short timeouts; `on_commit` receives the number of the commit."""
     commits = 0
 
     def count(committed: Committed) -> None:
@@ -127,11 +127,11 @@ def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda comm
     cluster = traffic.cluster
     processing = processing_of(cluster.settings.model_copy(update={"batch_size": BATCH}))
     with cluster.log() as log, cluster.store(read_only=False) as store, pytest.MonkeyPatch.context() as patch:
-        impatient(patch)
+        shorten_timeouts(patch)
         return process_log(log, store, processing, threading.Event(), count)
 
 
-# -- answers -----------------------------------------------------------------------------------------------------
+# -- responses ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda comm
         pytest.param(rb"PUT \S*/_doc/", id="write-ledger"),
     ],
 )
-def test_answers_that_are_cut_or_lost_or_late_change_nothing(
+def test_cut_lost_or_late_responses_change_nothing(
     behind_proxy: Any, proxy: FaultyProxy, elasticsearch: str, request_line: bytes
 ) -> None:
     traffic = Traffic(behind_proxy, events=3_000, seed=11, copies=2)
@@ -152,7 +152,7 @@ def test_answers_that_are_cut_or_lost_or_late_change_nothing(
         [
             lambda: proxy.cut(0, times=2, request=request_line),
             lambda: proxy.swallow(times=1, request=request_line),
-            lambda: proxy.cut(40, times=2, request=request_line),  # among the headers
+            lambda: proxy.cut(40, times=2, request=request_line),  # within the headers
             lambda: proxy.delay(2 * TIMEOUT, times=1, request=request_line),
             lambda: proxy.cut(-1, times=2, request=request_line),
         ]
@@ -164,11 +164,11 @@ def test_answers_that_are_cut_or_lost_or_late_change_nothing(
     assert proxy.faults_met >= 10
     assert traffic.assert_stored_once(elasticsearch) == counts
     if request_line == rb"_bulk":
-        assert counts.redelivered > 0, "what was written without an answer must have been met again"
+        assert counts.redelivered > 0, "batches whose response was lost must have been redelivered"
     assert memory() - before < MOST_MEMORY
 
 
-def test_who_gets_partitions_while_the_cluster_is_away_waits_for_the_ledger(
+def test_a_worker_that_is_assigned_partitions_while_the_store_is_down_waits_for_the_ledger(
     behind_proxy: Any, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traffic = Traffic(behind_proxy, events=1_000, seed=12)
@@ -185,12 +185,12 @@ def test_who_gets_partitions_while_the_cluster_is_away_waits_for_the_ledger(
     assert known
 
 
-# -- Elasticsearch away ------------------------------------------------------------------------------------------
+# -- Elasticsearch down ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("hangs", [False, True], ids=["refused", "never-answered"])
-def test_a_worker_that_waits_for_the_cluster_ends_when_it_is_told_to_and_another_goes_on(
+def test_a_worker_waiting_for_the_store_stops_when_asked_and_another_resumes(
     behind_proxy: Any, proxy: FaultyProxy, elasticsearch: str, workers: int, hangs: bool
 ) -> None:
     traffic = Traffic(behind_proxy, events=EVENTS, seed=13)
@@ -202,15 +202,15 @@ def test_a_worker_that_waits_for_the_cluster_ends_when_it_is_told_to_and_another
         wait_until(lambda: messages_read(store) > 0, "the first commit")
         if hangs:
             proxy.swallow()
-            wait_until(lambda: proxy.faults_met > 0, "a request that is not answered")
+            wait_until(lambda: proxy.faults_met > 0, "a request without a response")
         else:
             proxy.refuse()
-            wait_until(lambda: "Waiting to" in worker.said, "a warning", 15)
+            wait_until(lambda: "Waiting to" in worker.stderr, "a warning", 15)
         asked = time.monotonic()
         assert worker.end() == INTERRUPTED
         assert time.monotonic() - asked < 10  # a request may take a minute
-        assert "interrupted: stopped while waiting to" in worker.said
-        assert "Traceback" not in worker.said
+        assert "interrupted: stopped while waiting to" in worker.stderr
+        assert "Traceback" not in worker.stderr
         assert messages_read(store) < EVENTS
     proxy.heal()
 
@@ -219,7 +219,7 @@ def test_a_worker_that_waits_for_the_cluster_ends_when_it_is_told_to_and_another
     traffic.assert_stored_once(elasticsearch)
 
 
-def test_a_cluster_that_is_frozen_in_the_middle_is_written_once(
+def test_a_store_that_freezes_during_processing_holds_every_event_once(
     make_cluster: MakeCluster, own_elasticsearch: LocalElasticsearch
 ) -> None:
     traffic = Traffic(make_cluster(more=POLICY, elasticsearch_url=own_elasticsearch.url), events=EVENTS, seed=14)
@@ -242,11 +242,11 @@ def test_a_cluster_that_is_frozen_in_the_middle_is_written_once(
 
 
 def look_up_in_a_starting_cluster(cluster: Any) -> tuple[Known, list[int]]:
-    """Ask it for an event all the while: for a moment it answers, but cannot look into its shards yet."""
+    """Look up an event until it succeeds: at first the node responds, but its shards are not available yet."""
     settings = cluster.settings.elasticsearch
     event = pl.DataFrame({"event_id": [bytes(16)], "offset": [0]})
     with pytest.MonkeyPatch.context() as patch:
-        impatient(patch)
+        shorten_timeouts(patch)
         patch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.05)
         connection = elasticsearch_client.Connection(address_of(cluster.settings.store_url), settings)
         index = f"{settings.prefix}ad_impressions_index-2026-01"
@@ -265,7 +265,7 @@ def killed(kafka: LocalKafka) -> Iterator[None]:
         kafka.start()
 
 
-def test_a_minute_without_the_cluster_in_which_the_broker_is_killed_too_costs_nothing_but_time(
+def test_a_minute_without_the_store_and_a_killed_broker_only_cost_time(
     make_cluster: MakeCluster, own_elasticsearch: LocalElasticsearch, own_kafka: LocalKafka
 ) -> None:
     cluster = make_cluster(more=POLICY, kafka_url=own_kafka.url, elasticsearch_url=own_elasticsearch.url)
@@ -274,15 +274,15 @@ def test_a_minute_without_the_cluster_in_which_the_broker_is_killed_too_costs_no
     with following(cluster) as worker:
         with cluster.store(read_only=False) as store:
             wait_until(lambda: messages_read(store) > BATCH, "some commits")
-        with traffic.publishing(over=0.75 * MINUTE):  # messages keep coming, with nowhere to put them
+        with traffic.publishing(over=0.75 * MINUTE):  # messages keep arriving while the store is down
             own_elasticsearch.kill()
             down_at = time.monotonic()
             with killed(own_kafka):
                 time.sleep(5)
-            wait_until(lambda: "Waiting to" in worker.said, "a warning", 15)
+            wait_until(lambda: "Waiting to" in worker.stderr, "a warning", 15)
             before = memory(worker.pid)
         time.sleep(max(0.0, down_at + MINUTE - time.monotonic()))
-        assert worker.lives
+        assert worker.is_running
         assert memory(worker.pid) - before < MOST_GROWTH
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(look_up_in_a_starting_cluster, cluster)
@@ -292,12 +292,12 @@ def test_a_minute_without_the_cluster_in_which_the_broker_is_killed_too_costs_no
             wait_until(lambda: messages_read(store) == traffic.events, "all messages")
         assert memory(worker.pid, peak=True) < MOST_MEMORY
         assert worker.end() == 0
-        assert "again" in worker.said
+        assert "again" in worker.stderr
 
     traffic.assert_stored_once()
 
 
-def test_a_wrong_password_is_told_with_the_mend_and_not_repeated(
+def test_a_wrong_password_is_reported_with_a_hint_and_not_printed(
     make_cluster: MakeCluster, own_elasticsearch: LocalElasticsearch
 ) -> None:
     wrong = own_elasticsearch.url.replace(own_elasticsearch.password, "not-the-passw0rd")
@@ -307,16 +307,16 @@ def test_a_wrong_password_is_told_with_the_mend_and_not_repeated(
     for arguments in (["process"], ["process", "--follow"], ["ledger"], ["analyze", "summary"]):
         with cluster.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             out, err = process.communicate(timeout=60)
-        said = (out + err).decode()
+        printed = (out + err).decode()
         assert process.returncode == 1
-        assert f"elasticsearch://127.0.0.1:{own_elasticsearch.port}" in said
-        assert "401" in said
-        assert "check the user and password" in said
-        assert "passw0rd" not in said
-        assert "Traceback" not in said
+        assert f"elasticsearch://127.0.0.1:{own_elasticsearch.port}" in printed
+        assert "401" in printed
+        assert "check the user and password" in printed
+        assert "passw0rd" not in printed
+        assert "Traceback" not in printed
 
 
-# -- Kafka away --------------------------------------------------------------------------------------------------
+# -- Kafka down --------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -328,7 +328,7 @@ def frozen(kafka: LocalKafka) -> Iterator[None]:
         kafka.resume()
 
 
-def test_a_broker_that_is_frozen_while_it_is_written_and_read_loses_nothing(
+def test_a_broker_that_freezes_during_writes_and_reads_loses_nothing(
     make_cluster: MakeCluster, own_kafka: LocalKafka
 ) -> None:
     cluster = make_cluster(more=POLICY, kafka_url=own_kafka.url)
@@ -341,8 +341,8 @@ def test_a_broker_that_is_frozen_while_it_is_written_and_read_loses_nothing(
             wait_until(lambda: traffic.published > at + 2, "some appends", every=0.001)
             with frozen(own_kafka):
                 time.sleep(5)
-                assert traffic.published < len(traffic.runs), "it must fall into the appending"
-        assert worker.lives
+                assert traffic.published < len(traffic.runs), "the freeze must happen while messages are being appended"
+        assert worker.is_running
         wait_until(lambda: messages_read(store) == traffic.events, "all messages")
         assert memory(worker.pid, peak=True) < MOST_MEMORY
         assert worker.end() == 0
@@ -350,10 +350,12 @@ def test_a_broker_that_is_frozen_while_it_is_written_and_read_loses_nothing(
     traffic.assert_stored_once()
 
 
-# -- the same as embedded ----------------------------------------------------------------------------------------
+# -- same results as embedded ------------------------------------------------------------------------------------
 
 
-def test_the_demo_finds_the_same_on_both_pairs(make_cluster: MakeCluster, kafka: str, elasticsearch: str) -> None:
+def test_the_demo_gives_the_same_result_embedded_and_on_servers(
+    make_cluster: MakeCluster, kafka: str, elasticsearch: str
+) -> None:
     cluster = make_cluster()
     demo = ["demo", "--events", EVENTS, "--seed", 18]
     embedded = cluster.call(*demo, config=False)
@@ -365,7 +367,7 @@ def test_the_demo_finds_the_same_on_both_pairs(make_cluster: MakeCluster, kafka:
     assert embedded["ledger"]["total"] == servers["ledger"]["total"]
 
 
-def test_the_analysis_is_the_same_to_the_last_byte(make_cluster: MakeCluster) -> None:
+def test_the_analysis_is_identical_byte_for_byte(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(more=POLICY)
     traffic = Traffic(cluster, events=2 * EVENTS, seed=19)
     traffic.publish()
@@ -381,7 +383,8 @@ def test_the_analysis_is_the_same_to_the_last_byte(make_cluster: MakeCluster) ->
         ["summary"], ["summary", *within, "--campaign", campaign], ["correlation"], ["correlation", *within],
     ):  # fmt: skip
         answer, other = (
-            re.sub(rb"as.of\W+[\d\-:.TZ ]+", b"", cluster.say("analyze", *question, *more)) for more in ([], embedded)
+            re.sub(rb"as.of\W+[\d\-:.TZ ]+", b"", cluster.run_json("analyze", *question, *more))
+            for more in ([], embedded)
         )
         assert answer == other
         assert len(answer) > 100

@@ -1,4 +1,4 @@
-"""A zombie is fenced: what a worker had under way when another advanced its partition is dropped, and counted once."""
+"""Fencing of zombies: a worker drops its batch if another has advanced the partition; events are counted once."""
 
 import json
 from collections.abc import Iterator
@@ -39,18 +39,18 @@ def processing(cluster: Any) -> Processing:
 
 @pytest.fixture
 def other_group(cluster: Any) -> Iterator[EventLog]:
-    """The same log for a group that is dealt the same partition, as if the first had lost it and did not know."""
+    """The same log for a second group with the same partition, as if the first had lost it without noticing."""
     settings = cluster.settings.kafka.model_copy(update={"group": f"{cluster.settings.kafka.group}-other"})
     with open_log(cluster.settings.log_url, kafka=settings) as log:
         yield log
 
 
 @pytest.mark.parametrize("at", ["before the commit", "after the events, before the ledger"])
-def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_from_the_ledger(
+def test_a_fenced_worker_commits_nothing_and_resumes_from_the_ledger(
     cluster: Any, processing: Processing, other_group: EventLog, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     topic = processing.feeds["clicks"].topic
-    asleep, awake, refused = Event(), Event(), list[Span]()
+    asleep, awake, rejected = Event(), Event(), list[Span]()
     with cluster.log() as log, cluster.store(read_only=False) as zombie, cluster.store(read_only=False) as store:
         log.append(topic, clicks(EVENTS))
         where, name = (zombie, "commit") if at == "before the commit" else (zombie._ledger, "advance")
@@ -63,7 +63,7 @@ def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_f
             try:
                 return write(outcome, *more)
             except LedgerMoved:
-                refused.append(outcome.span)
+                rejected.append(outcome.span)
                 raise
 
         monkeypatch.setattr(where, name, sleep_once)
@@ -74,7 +74,7 @@ def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_f
             if sum(c.read for c in taken) == TAKEN:
                 stop.set()
 
-        with ThreadPoolExecutor(1) as pool, capture_logs() as said:
+        with ThreadPoolExecutor(1) as pool, capture_logs() as lines:
             slept = pool.submit(process_log, log, zombie, processing, Event())
             assert asleep.wait(60)
             process_log(other_group, store, processing, stop, stop_after_some)
@@ -83,15 +83,15 @@ def test_a_worker_whose_partition_another_advanced_commits_nothing_and_goes_on_f
             awake.set()
             done = slept.result(60)
 
-        assert [(span.start, span.end) for span in refused] == [(0, BATCH)]
-        assert [line["where"] for line in said if "the ledger was moved by another process" in line["event"]] == [
+        assert [(span.start, span.end) for span in rejected] == [(0, BATCH)]
+        assert [line["where"] for line in lines if "the ledger was moved by another process" in line["event"]] == [
             f"{topic}/0/0"
         ]
         assert done == Counts(read=EVENTS - TAKEN, stored=EVENTS - TAKEN)
         (row,) = store.ledger()
         redelivered = (
             0 if at == "before the commit" else BATCH
-        )  # its documents were there already: written, not counted
+        )  # its documents had been written already, but not counted
         assert row.counts == Counts(read=EVENTS, stored=EVENTS, redelivered=redelivered)
         assert store.positions() == {Partition(topic, 0): EVENTS}
         offsets = [o for frame in store.scan("clicks", ["offset"], Range()) for o in frame["offset"].to_list()]

@@ -1,4 +1,4 @@
-"""Rejects on Kafka and Elasticsearch, by the command line: mended, sent to several partitions, found and stored."""
+"""Rejects on Kafka and Elasticsearch, by the command line: repaired, replayed to several partitions and stored."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,24 +12,24 @@ from advertisex.rejects.mending import repairer
 from advertisex.stores.contract import RejectQuery
 
 
-def test_rejects_are_mended_sent_again_and_stored_once(make_cluster: Callable[..., Any]) -> None:
+def test_rejects_are_repaired_replayed_and_stored_once(make_cluster: Callable[..., Any]) -> None:
     cluster = make_cluster()
     Traffic(cluster, events=6_000, seed=5).publish()
     before = cluster.call("process")["total"]
-    options = ["--reason", "placeholder_user_id", "--set", "user_id=mended"]
+    options = ["--reason", "placeholder_user_id", "--set", "user_id=repaired"]
 
     preview = cluster.call("rejects", "replay", *options, "--dry-run")
     done = cluster.call("rejects", "replay", *options)
 
     assert preview["messages"] == done["messages"] > 10
     assert sum(sent["messages"] for sent in done["sent"]) == done["messages"]
-    hints = {name: repairer(FEEDS[name], FieldMapping(constants={"user_id": "mended"})) for name in FEEDS}
+    repairs = {name: repairer(FEEDS[name], FieldMapping(constants={"user_id": "repaired"})) for name in FEEDS}
     with cluster.log() as log, cluster.store() as store:
         marked = store.rejects(RejectQuery(replayed=True))
         assert marked.height == done["messages"]
         for reject in marked.iter_rows(named=True):
             place = Position.read(reject["replayed_to"])
-            assert log.read(*place, 1).payloads == [hints[reject["feed"]](reject["payload"])]
+            assert log.read(*place, 1).payloads == [repairs[reject["feed"]](reject["payload"])]
     assert cluster.call("rejects", "replay", *options)["replayed_before"] == done["messages"]
 
     after = cluster.call("process")

@@ -1,4 +1,4 @@
-"""The roles that docs/cluster.md has for Elasticsearch are enough, for a real node that asks for them."""
+"""The Elasticsearch roles in docs/cluster.md suffice on a real node with security enabled."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def node() -> Iterator[LocalElasticsearch]:
 
 @pytest.fixture
 def run(node: LocalElasticsearch, tmp_path: Path) -> Run:
-    """run(user, *arguments): status, document and stderr of a command with --json on the store, as this user."""
+    """run(user, *arguments): exit code, JSON document and stderr of a command on the store as this user."""
 
     def call(user: str, *arguments: object) -> tuple[int, Any, str]:
         where = ["--data", "data", *(["--store", node.url_of(user)] if user else [])]
@@ -46,12 +46,12 @@ def findings(document: Any) -> dict[str, str]:
     return {finding["what"]: finding["says"] for finding in document["findings"]}
 
 
-def test_each_role_suffices_for_what_it_is_for_and_no_more(run: Run) -> None:
+def test_each_role_allows_its_commands_and_no_others(run: Run) -> None:
     assert run("", "simulate", "--events", 2000)[0] == 0
-    assert run("advertisex_read", "process")[0] == 1  # before anything is there
-    code, ledger, said = run("advertisex_process", "process")
-    assert (code, said) == (0, "")
-    assert run("advertisex_process", "process")[:2] == (0, ledger)  # what is there is brought up to date
+    assert run("advertisex_read", "process")[0] == 1  # before the indices exist
+    code, ledger, stderr = run("advertisex_process", "process")
+    assert (code, stderr) == (0, "")
+    assert run("advertisex_process", "process")[:2] == (0, ledger)  # updates existing indices and templates
 
     assert run("advertisex_read", "ledger")[:2] == (0, ledger)
     assert run("advertisex_read", "analyze", "summary")[1]["events"] == ledger["total"]["stored"]
@@ -64,14 +64,14 @@ def test_each_role_suffices_for_what_it_is_for_and_no_more(run: Run) -> None:
     for user, *command in (
         ("advertisex_read", "process"), ("advertisex_read", "rejects", "replay", "--all"), ("stranger", "ledger"),
     ):  # fmt: skip
-        code, _, said = run(user, *command)
+        code, _, stderr = run(user, *command)
         assert code == 1
-        assert "403" in said
-        assert "described in docs/cluster.md under Rights" in said
+        assert "403" in stderr
+        assert "described in docs/cluster.md under Rights" in stderr
 
     for user in ("advertisex_read", "advertisex_process"):
-        code, document, said = run(user, "doctor")
-        assert (code, said) == (0, "")
+        code, document, stderr = run(user, "doctor")
+        assert (code, stderr) == (0, "")
         found = findings(document)
         unseen = {what for what, says in found.items() if says.startswith("not checked: action [")}
         assert unseen == {"store", "store's version", "store's clock", "store's disk", "store's shards"} | (

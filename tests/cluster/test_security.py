@@ -1,4 +1,4 @@
-"""Kafka over SASL_SSL and Elasticsearch over https: it works, what is wrong is told, and no secret is."""
+"""Kafka over SASL_SSL and Elasticsearch over https: it works, errors have hints, no secret is printed."""
 
 import json
 import os
@@ -32,13 +32,13 @@ from advertisex.testing.tls import Tls
 EVENTS = 5_000
 WRONG = "not-the-passw0rd"
 API_KEY = "YWR2ZXJ0aXNleDpzZWNyZXQ="
-#: Seconds in which a command that cannot succeed has to end: 10 of patience, and a busy machine.
+#: Seconds in which a command that cannot succeed has to end: 10 of retries, and a busy machine.
 SOON = 60
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -52,12 +52,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Secured:
-    """The two servers, and the command line as their user has it."""
+    """The two servers, and the command line with their settings."""
 
     kafka: LocalKafka
     elasticsearch: LocalElasticsearch
     tls: Tls
-    stranger: Tls
+    other_tls: Tls
     folder: Path
 
     def settings(
@@ -68,7 +68,7 @@ class Secured:
         client: Mapping[str, str | None] = MappingProxyType({}),
         ca_file: Path | None = Path("authority.pem"),
     ) -> str:
-        """The right settings, but for what is given; what is None is left out."""
+        """Return the correct settings, with overrides; None removes a setting."""
         lines = [f'log = "{log or self.kafka.url}"', f'store = "{store or self.elasticsearch.url}"', *POLICY]
         lines += ["[elasticsearch]", f'ca_file = "{self.tls.authority.parent / ca_file}"' if ca_file else ""]
         properties = {**self.kafka.client, **client}
@@ -76,7 +76,7 @@ class Secured:
         return "\n".join(lines)
 
     def run(self, settings: str, *arguments: object) -> Ended:
-        """Run a command with these settings to its end. Whatever it is, it tells no secret."""
+        """Run a command with these settings; check that it prints no secret."""
         folder = self.folder / f"run-{threading.get_ident()}"
         folder.mkdir(exist_ok=True)
         (folder / "advertisex.toml").write_text(settings, encoding="utf-8")
@@ -101,20 +101,20 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 
 @pytest.fixture(scope="module")
 def secured(tls: Tls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    stranger = certificate_for("127.0.0.1", tmp_path_factory.mktemp("stranger"))
+    other_tls = certificate_for("127.0.0.1", tmp_path_factory.mktemp("other"))
     kafka, elasticsearch = LocalKafka(tls=tls), LocalElasticsearch(security=True, tls=tls)
     try:
         for server in (kafka, elasticsearch):
             server.launch()
         for server in (kafka, elasticsearch):
             server.wait()
-        yield Secured(kafka, elasticsearch, tls, stranger, tmp_path_factory.mktemp("secured"))
+        yield Secured(kafka, elasticsearch, tls, other_tls, tmp_path_factory.mktemp("secured"))
     finally:
         kafka.close()
         elasticsearch.close()
 
 
-def test_the_whole_path_finds_the_truth_and_tells_no_secret(secured: Secured) -> None:
+def test_the_whole_pipeline_matches_the_truth_and_prints_no_secret(secured: Secured) -> None:
     settings = secured.settings()
     truth = secured.run(settings, "simulate", "--events", EVENTS, "--out", "sources", "--json").document["feeds"]
     for feed, file in (("impressions", "impressions.ndjson"), ("clicks", "clicks.csv"), ("bids", "bids.avro")):
@@ -142,7 +142,7 @@ def test_the_whole_path_finds_the_truth_and_tells_no_secret(secured: Secured) ->
     assert f"elasticsearch+https://127.0.0.1:{secured.elasticsearch.port}: green" in doctor.out
 
 
-#: What is wrong: the settings, the status, and what the one line has to say.
+#: A mistake: the settings, the exit code, and what the error line must contain.
 Mistake = tuple[Callable[[Secured], str], int, list[str]]
 KAFKA: dict[str, Mistake] = {
     "no TLS to TLS": (lambda s: s.settings(client=dict.fromkeys(s.kafka.client)), 1,
@@ -151,11 +151,11 @@ KAFKA: dict[str, Mistake] = {
         ["invalid credentials", "SCRAM-SHA-512", "check sasl.*"]),
     "wrong mechanism": (lambda s: s.settings(client={"sasl.mechanism": "PLAIN"}), 1,
         ["Unsupported SASL mechanism", "check sasl.*"]),
-    "unknown authority": (lambda s: s.settings(client={"ssl.ca.location": str(s.stranger.authority)}), 1,
+    "unknown authority": (lambda s: s.settings(client={"ssl.ca.location": str(s.other_tls.authority)}), 1,
         ["certificate verify failed", "set ssl.ca.location"]),
     "absent authority": (lambda s: s.settings(client={"ssl.ca.location": "/nowhere/ca.pem"}), 2,
         ["kafka.client: ssl.ca.location: file not found (/nowhere/ca.pem)"]),
-    "authority that is none": (lambda s: s.settings(client={"ssl.ca.location": str(s.tls.key)}), 2,
+    "invalid authority": (lambda s: s.settings(client={"ssl.ca.location": str(s.tls.key)}), 2,
         ["kafka.client", "ssl.ca.location failed", "no certificate"]),
     "host not in certificate": (lambda s: s.settings(log=f"kafka://localhost:{s.kafka.port}"), 1,
         ["certificate verify failed", "use broker host names that match their certificates"]),
@@ -169,13 +169,13 @@ STORE: dict[str, Mistake] = {
         ["connection closed unexpectedly", "use elasticsearch+https://"]),
     "wrong password": (lambda s: s.settings(store=s.elasticsearch.url.replace(s.elasticsearch.password, WRONG)), 1,
         ["401", "check the user and password"]),
-    "unknown authority": (lambda s: s.settings(ca_file=s.stranger.authority), 1,
+    "unknown authority": (lambda s: s.settings(ca_file=s.other_tls.authority), 1,
         ["TLS connection failed", "to the PEM file of the authority", "elasticsearch.ca_file"]),
     "no authority": (lambda s: s.settings(ca_file=None), 1,
         ["TLS connection failed", "to the PEM file of the authority", "elasticsearch.ca_file"]),
     "absent authority": (lambda s: s.settings(ca_file=Path("/nowhere/ca.pem")), 2,
         ["elasticsearch.ca_file: No such file", "/nowhere/ca.pem"]),
-    "authority that is none": (lambda s: s.settings(ca_file=s.tls.key), 2,
+    "invalid authority": (lambda s: s.settings(ca_file=s.tls.key), 2,
         ["elasticsearch.ca_file: the file contains no certificate", "server.key"]),
     "host not in certificate": (lambda s: s.settings(store=s.elasticsearch.url.replace("127.0.0.1", "localhost")), 1,
         ["not valid for 'localhost'", "use the host name of the certificate in --store"]),
@@ -183,7 +183,7 @@ STORE: dict[str, Mistake] = {
 LOUD = ("wrong password", "misspelt property")
 
 
-def test_what_is_wrong_is_told_in_one_line_with_the_mend(
+def test_a_mistake_is_reported_in_one_line_with_a_hint(
     secured: Secured, kafka: str, elasticsearch: str, subtests: pytest.Subtests
 ) -> None:
     mistakes: dict[str, Mistake] = {
@@ -194,25 +194,25 @@ def test_what_is_wrong_is_told_in_one_line_with_the_mend(
         **{f"Kafka: {name}": mistake for name, mistake in KAFKA.items()},
         **{f"Elasticsearch: {name}": mistake for name, mistake in STORE.items()},
     }  # fmt: skip
-    with ThreadPoolExecutor(8) as pool:  # what they do most is wait
+    with ThreadPoolExecutor(8) as pool:  # they mostly wait
         quiet, loud = {}, {}
         for name, (made, _, _) in mistakes.items():
             command = "process" if name.startswith("Kafka") else "ledger"
             quiet[name] = pool.submit(secured.run, made(secured), command)
             if name.endswith(LOUD):
                 loud[name] = pool.submit(secured.run, made(secured), command, "--debug")
-        for name, (_, code, said) in mistakes.items():
+        for name, (_, code, parts) in mistakes.items():
             with subtests.test(name):
                 ended = quiet[name].result()
                 assert (ended.code, ended.out, ended.err.count("\n")) == (code, "", 1), ended.err
                 assert ended.err.startswith("error: ")
-                assert [text for text in said if text not in ended.err] == [], ended.err
+                assert [text for text in parts if text not in ended.err] == [], ended.err
                 if name in loud:
                     assert "Traceback" in loud[name].result().err
                     assert loud[name].result().code == code
 
 
-def test_doctor_finds_both_logins_wrong_and_names_the_mends(secured: Secured) -> None:
+def test_doctor_reports_both_wrong_logins_with_hints(secured: Secured) -> None:
     store = secured.elasticsearch.url.replace(secured.elasticsearch.password, WRONG)
     ended = secured.run(secured.settings(client={"sasl.password": WRONG}, store=store), "doctor", "--json", "--debug")
 
@@ -223,12 +223,12 @@ def test_doctor_finds_both_logins_wrong_and_names_the_mends(secured: Secured) ->
     assert "check the user and password" in bad["store"]
 
 
-# -- the API key: this distribution makes none, so that only what we send is seen ------------------------------------
+# -- the API key: this distribution cannot create one, so only the request is checked --------------------------------
 
 
 @contextmanager
 def recorder(tls: Tls) -> Iterator[tuple[int, list[str | None]]]:
-    """An https server that refuses the first question of every command; its port, and the login of each request."""
+    """An https server that rejects the first request of each command; yields its port and the logins sent."""
     logins: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -250,7 +250,7 @@ def recorder(tls: Tls) -> Iterator[tuple[int, list[str | None]]]:
         server.shutdown()
 
 
-def test_an_api_key_goes_over_tls_instead_of_the_password_and_is_never_told(tls: Tls, tmp_path: Path) -> None:
+def test_an_api_key_is_sent_over_tls_instead_of_the_password_and_never_printed(tls: Tls, tmp_path: Path) -> None:
     with recorder(tls) as (port, logins):
         (tmp_path / "advertisex.toml").write_text(
             f'store = "elasticsearch+https://me:{WRONG}@127.0.0.1:{port}"\n'
@@ -302,7 +302,7 @@ def from_environment(folder: Path, patch: pytest.MonkeyPatch) -> object:
         ),
     ],
 )
-def test_a_secret_in_the_wrong_place_is_not_told_even_in_a_traceback(
+def test_a_misplaced_secret_is_not_printed_even_in_a_traceback(
     misplace: Callable[[Path, pytest.MonkeyPatch], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

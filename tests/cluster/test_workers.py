@@ -1,4 +1,4 @@
-"""`process --workers 2` over real servers, while the workers, or the process that started them, are killed."""
+"""`process --workers 2` on real servers, while the workers or their parent are killed."""
 
 import json
 import os
@@ -17,16 +17,16 @@ EVENTS = 20_000
 
 @pytest.fixture
 def traffic(make_cluster: Any) -> Traffic:
-    made = Traffic(make_cluster(more=POLICY), events=EVENTS, seed=11)
-    made.publish()
-    with made.cluster.store(read_only=False):
+    published = Traffic(make_cluster(more=POLICY), events=EVENTS, seed=11)
+    published.publish()
+    with published.cluster.store(read_only=False):
         pass
-    return made
+    return published
 
 
 @contextmanager
 def started(traffic: Traffic, *more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Workers that are in the middle of their work."""
+    """Start workers, and wait until they have stored a batch."""
     command = ("process", "--workers", 2, "--batch-size", 250, "--json", *more)
     with (
         traffic.cluster.store() as store,
@@ -52,7 +52,7 @@ def has_ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("victims", [1, 2])
-def test_workers_that_are_killed_are_replaced_and_everything_is_stored_once(traffic: Traffic, victims: int) -> None:
+def test_killed_workers_are_restarted_and_everything_is_stored_once(traffic: Traffic, victims: int) -> None:
     with started(traffic) as parent:
         found = workers_of(parent)
         assert len(found) == 2
@@ -65,18 +65,18 @@ def test_workers_that_are_killed_are_replaced_and_everything_is_stored_once(traf
     assert traffic.assert_stored_once().read == json.loads(out)["total"]["read"] == EVENTS
 
 
-def test_workers_end_in_good_order_when_the_process_that_started_them_is_killed(traffic: Traffic) -> None:
+def test_workers_shut_down_cleanly_when_their_parent_is_killed(traffic: Traffic) -> None:
     with started(traffic, "--follow") as parent:
-        left = workers_of(parent)
+        orphans = workers_of(parent)
         parent.kill()
         parent.wait()
-        wait_until(lambda: all(map(has_ended, left)), "the workers have ended")
+        wait_until(lambda: all(map(has_ended, orphans)), "the workers have ended")
     assert traffic.cluster.call("process")["total"]["read"] == EVENTS
-    assert traffic.assert_stored_once().redelivered == 0, "they ended between two commits"
+    assert traffic.assert_stored_once().redelivered == 0, "the workers ended between commits"
 
 
 @pytest.mark.parametrize(("more", "code"), [([], 130), (["--follow"], 0)])
-def test_workers_that_are_interrupted_end_with_the_ledger_as_one_does(
+def test_interrupted_workers_print_the_ledger_as_a_single_process_does(
     traffic: Traffic, more: list[str], code: int
 ) -> None:
     with started(traffic, *more) as parent:
@@ -91,7 +91,7 @@ def test_workers_that_are_interrupted_end_with_the_ledger_as_one_does(
     assert traffic.assert_stored_once().redelivered == 0
 
 
-def test_an_error_that_all_workers_meet_is_said_once(make_cluster: Any) -> None:
+def test_an_error_common_to_all_workers_is_printed_once(make_cluster: Any) -> None:
     cluster = make_cluster()
     with cluster.store(read_only=False):
         pass

@@ -1,4 +1,4 @@
-"""Simulated traffic in a test's own topics, and whether a store holds it: every event once, and counted once."""
+"""Simulated traffic in a test's own topics, and the check that a store holds and counts every event once."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,19 +18,19 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 
-#: Settings that the truth of a simulation goes with.
+#: Settings that the truth of a simulation assumes.
 POLICY = ["[policy]", f"blocked_users = {list(BLOCKED_USERS)}", f"blocked_sites = {list(BLOCKED_SITES)}"]
 _RUN = 250
 
 
 class Traffic:
-    """A simulation, published in small runs, so that a fault falls among them.
+    """A simulation, published in small runs, so that faults occur between them.
 
     Args:
-        cluster: whose topics it goes to.
-        events: messages.
-        seed: of the simulation.
-        copies: how often all of it is published: what is good is then a duplicate in another batch.
+        cluster: the cluster to publish to.
+        events: number of messages.
+        seed: seed of the simulation.
+        copies: how often everything is published; valid events are then duplicates in later batches.
     """
 
     def __init__(self, cluster: Any, *, events: int, seed: int, copies: int = 1) -> None:
@@ -43,9 +43,9 @@ class Traffic:
         self.events = events * copies
         self.published = 0
 
-    def publish(self, assignment: float = 1.0, *, over: float = 0.0) -> None:
-        """Publish up to this share of all, over so many seconds; what was published before stays."""
-        runs = self.runs[self.published : round(len(self.runs) * assignment)]
+    def publish(self, fraction: float = 1.0, *, over: float = 0.0) -> None:
+        """Publish up to this fraction of all messages, over `over` seconds."""
+        runs = self.runs[self.published : round(len(self.runs) * fraction)]
         with self.cluster.log() as log:
             for feed, run in runs:
                 log.append(self.cluster.feeds[feed].topic, run)
@@ -54,14 +54,14 @@ class Traffic:
 
     @contextmanager
     def publishing(self, *, over: float = 0.0) -> Iterator[None]:
-        """Publish the rest meanwhile."""
+        """Publish the rest in the background."""
         with ThreadPoolExecutor(1) as pool:
             published = pool.submit(self.publish, over=over)
             yield
             published.result()
 
     def assert_stored_once(self, store_url: str = "") -> Counts:
-        """Nothing is lost and nothing is counted twice: the store, the ledger and the truth agree; the total."""
+        """Check that store, ledger and truth agree: nothing lost, nothing counted twice. Return the total counts."""
         with self.cluster.log() as log:
             expected = expected_ids(log, self.cluster.feeds, processing_of(self.cluster.settings).policy)
             topics = {feed.topic for feed in self.cluster.feeds.values()}
@@ -76,17 +76,19 @@ class Traffic:
                 assert len(stored) == len(set(stored)) == truth.stored
                 assert set(stored) == expected[name]
                 reasons = store.reject_counts(RejectQuery(feed=name)).group_by("reason").agg(pl.sum("count"))
-                put_in = {reason: n * self.copies for reason, n in (truth.rejected | truth.filtered).items() if n}
-                assert dict(reasons.iter_rows()) == put_in
+                expected_reasons = {
+                    reason: n * self.copies for reason, n in (truth.rejected | truth.filtered).items() if n
+                }
+                assert dict(reasons.iter_rows()) == expected_reasons
                 counts = sum((row.counts for row in ledger if row.topic == feed.topic), Counts())
                 assert counts.read == truth.read * self.copies
                 assert counts.stored == truth.stored
-                assert counts.duplicate == counts.read - counts.stored - sum(put_in.values())
+                assert counts.duplicate == counts.read - counts.stored - sum(expected_reasons.values())
         return sum((row.counts for row in ledger), Counts())
 
 
 def expected_ids(log: EventLog, feeds: dict[str, Any], policy: Policy) -> dict[str, set[bytes]]:
-    """The identities of all good events, found by reading every message once in this process."""
+    """Return the identities of all valid events, by processing every message once in this process."""
     found: dict[str, set[bytes]] = {}
     for name, feed in feeds.items():
         ids: set[bytes] = set()
@@ -104,20 +106,20 @@ def stored_ids(store: EventStore, feed: str) -> list[bytes]:
 
 
 def messages_read(store: EventStore) -> int:
-    """How many messages the ledger accounts for."""
+    """Return how many messages the ledger counts."""
     return sum(row.counts.read for row in store.ledger())
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 60.0, every: float = 0.05) -> None:
-    """Wait for a condition, and fail when it does not come."""
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0, every: float = 0.05) -> None:
+    """Wait for a condition; fail after a timeout."""
     deadline = time.monotonic() + seconds
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(every)
 
 
 def memory(pid: int | str = "self", *, peak: bool = False) -> int:
-    """Resident memory of a process in bytes: now, or the most it ever had."""
+    """Return the resident memory of a process in bytes: current or peak."""
     name = "VmHWM:" if peak else "VmRSS:"
     lines: Sequence[str] = Path(f"/proc/{pid}/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])

@@ -1,18 +1,17 @@
-"""Everything the guide shows is true: commands and samples run, links lead somewhere, generated parts are up to date.
+"""The guide is correct: commands and samples run, links resolve, generated parts are up to date.
 
-How a page is written for it:
+Conventions of the pages:
 
-- A ```console block holds commands, each after `$ ` (and `> ` where it goes on). They run in order, in one folder for
-  each page that begins as a copy of docs/samples. What stands below a command is what it prints; a line `...` stands
-  for any number of lines, `...` within a line for any text. A command without output below it only has to succeed.
-- `<!-- exit: 2 -->` before a block says that its commands end with that status; `<!-- not run: why -->` that they
-  are not for here.
-- ```python blocks run as scripts, ```sql blocks against the page's store (each has to find a row), ```toml blocks are
-  loaded as settings; `<!-- file: NAME -->` before one puts it into the folder under that name. A ```text block right
-  after one of Python is what it prints.
-- A page that names KAFKA or ELASTICSEARCH gets the servers of this test run in their place, and instead of the name
-  TRIAL one of its own, so that it meets nobody on them.
-- Of `make TARGET` the target has to exist; it is not run.
+- A ```console block contains commands, each after `$ ` (continued after `> `). They run in order, in one folder per
+  page that starts as a copy of docs/samples. The lines below a command are its output; a line `...` matches any
+  number of lines, `...` within a line any text. A command without output below it only has to succeed.
+- `<!-- exit: 2 -->` before a block is the exit code of its commands; blocks after `<!-- not run: why -->` are skipped.
+- ```python blocks run as scripts, ```sql blocks on the page's store (each has to return a row), ```toml blocks are
+  loaded as settings; `<!-- file: NAME -->` before one saves it in the folder under that name. A ```text block right
+  after a Python block is its output.
+- On a page, the usual addresses of Kafka and Elasticsearch are replaced by the servers of this test run, and the
+  prefix TRIAL by a unique one, so that pages cannot collide.
+- The target of `make TARGET` has to exist; it is not run.
 """
 
 import importlib.util
@@ -44,11 +43,11 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
 LANGUAGES = {"console", "python", "sql", "toml", "text", "json", "csv", "mermaid"}
-#: The port that pages write; a free one takes its place here.
+#: The port on pages; replaced by a free one.
 PORT = "8765"
-#: The servers that pages write, and the fixture that gives the one to be used.
+#: The server addresses on pages, and the fixtures that replace them.
 SERVERS = {"127.0.0.1:9092": "kafka", "127.0.0.1:9200": "elasticsearch"}
-#: Begins the names of topics, group and indices on a page. Its stand-in is as long, so that columns stay aligned.
+#: Prefix of topics, group and indices on a page. Its replacement is as long, so that columns stay aligned.
 TRIAL = "trial"
 SECONDS = 60
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
@@ -108,35 +107,37 @@ def blocks_of(page: Path) -> list[Block]:
 
 @dataclass
 class Desk:
-    """Where the samples of one page run."""
+    """Runs the samples of one page in a folder."""
 
     folder: Path
-    stand_ins: dict[str, str]
+    replacements: dict[str, str]
     sessions: list[int] = field(default_factory=list)
 
     @classmethod
     @contextmanager
-    def at(cls, folder: Path, stand_ins: dict[str, str] | None = None) -> Iterator["Desk"]:
+    def at(cls, folder: Path, replacements: dict[str, str] | None = None) -> Iterator["Desk"]:
         shutil.copytree(GUIDE / "samples", folder, dirs_exist_ok=True)
         (folder / ".venv").symlink_to(sys.prefix)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
-        desk = cls(folder, {PORT: port, **(stand_ins or {})})
+        desk = cls(folder, {PORT: port, **(replacements or {})})
         try:
             yield desk
         finally:
-            for session in desk.sessions:  # what a page left running in the background
+            for session in desk.sessions:  # background processes that a page has left running
                 try:
                     os.killpg(session, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
 
     def run(self, *arguments: str) -> tuple[int, list[str]]:
-        """Run it to its end: the status, and the lines of both outputs."""
-        mine = {name: value for name, value in os.environ.items() if not name.startswith(("ADVERTISEX_", "PYTEST_"))}
-        environment = mine | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{mine['PATH']}",
+        """Run a command; return its exit code and the lines of stdout and stderr."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ADVERTISEX_", "PYTEST_"))
+        }
+        environment = inherited | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}",
             "HOME": str(self.folder),
             "TZ": "UTC",
             "PYTHONWARNINGS": "error",
@@ -155,7 +156,7 @@ class Desk:
             self.sessions.append(process.pid)
             status = process.wait(timeout=SECONDS)
         text = capture.read_text(encoding="utf-8")
-        for shown, here in self.stand_ins.items():
+        for shown, here in self.replacements.items():
             text = text.replace(here, shown)
         return status, [line.rstrip() for line in text.splitlines()]
 
@@ -163,8 +164,8 @@ class Desk:
         return self.run("bash", "-c", self.here(command))
 
     def here(self, text: str) -> str:
-        """A text of the page with what stands in for its port, servers and names."""
-        for shown, here in self.stand_ins.items():
+        """Replace the port, servers and names in a text of the page."""
+        for shown, here in self.replacements.items():
             text = text.replace(shown, here)
         return text
 
@@ -225,8 +226,8 @@ def run_toml(block: Block, desk: Desk) -> None:
     configured_feeds(load_settings(file, {}))
 
 
-def stand_ins_for(blocks: list[Block], request: pytest.FixtureRequest) -> dict[str, str]:
-    """Servers of this test run for those that the page names; whatever listens at the usual ports is not asked."""
+def replacements_for(blocks: list[Block], request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the replacements for a page; servers that listen on the usual ports are never used."""
     text = "\n".join(block.text for block in blocks if block.is_run)
     strays = re.findall(r"localhost:9(?:092|200)", text)
     assert strays == [], f"{blocks[0]}: write 127.0.0.1, which is replaced"
@@ -240,7 +241,7 @@ def make_targets() -> set[str]:
 
 
 def heading_anchors(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub generates for the headings of a page."""
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     headings = (re.sub(r"[`*]", "", found) for found in re.findall(r"^#+ (.+)$", text, re.MULTILINE))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -250,18 +251,18 @@ def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-# every other one first: neighbours go to the same worker of xdist, and the longest pages are neighbours
+# alternate pages: xdist sends neighbours to the same worker, and the longest pages are neighbours
 @pytest.mark.parametrize("page", [*PAGES[::2], *PAGES[1::2]], ids=named)
-def test_every_sample_of_a_page_runs_and_prints_what_is_shown(
+def test_every_sample_of_a_page_runs_and_prints_its_output(
     page: Path, tmp_path: Path, monkeypatch, request: pytest.FixtureRequest
 ) -> None:
     blocks = blocks_of(page)
     folder = tmp_path / "samples"
-    with Desk.at(folder, stand_ins_for(blocks, request)) as desk:
+    with Desk.at(folder, replacements_for(blocks, request)) as desk:
         monkeypatch.chdir(folder)
         for block, following in pairwise([*blocks, None]):
             assert block is not None
-            assert block.language in LANGUAGES, f"{block}: nothing checks {block.language!r} blocks"
+            assert block.language in LANGUAGES, f"{block}: {block.language!r} blocks are not checked"
             if not block.is_run:
                 continue
             match block.language:
@@ -278,21 +279,21 @@ def test_every_sample_of_a_page_runs_and_prints_what_is_shown(
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if link.startswith(("http://", "https://", "mailto:")):
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{named(page)}: {link} leads nowhere"
-        assert target.is_relative_to(ROOT), f"{named(page)}: {link} leads out of the project"
+        assert target.exists(), f"{named(page)}: {link} does not exist"
+        assert target.is_relative_to(ROOT), f"{named(page)}: {link} is outside the project"
         if anchor:
-            assert anchor in heading_anchors(target), f"{named(page)}: {link} names no heading"
+            assert anchor in heading_anchors(target), f"{named(page)}: {link} has no such heading"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_pages_name_no_machine(page: Path) -> None:
+def test_pages_contain_no_machine_paths(page: Path) -> None:
     found = re.search(r"/(work|root|home|tmp|Users)/\S*", page.read_text(encoding="utf-8"))
     assert found is None, f"{named(page)}: {found and found[0]}"
 
@@ -328,8 +329,8 @@ def test_every_part_of_the_case_study_has_its_heading() -> None:
     assert [part for part in CASE_STUDY if part not in headings] == []
 
 
-def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
-    """Its first text block is a stretch of it; only the time that it took may differ."""
+def test_the_readme_shows_the_output_of_the_demo(tmp_path: Path) -> None:
+    """The first text block of the README is part of the output; only the duration may differ."""
     texts = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "text"]
     assert texts, "the README has no text block"
     shown = texts[0].splitlines()
@@ -341,7 +342,7 @@ def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
 
 
 def check_keys(block: Block, documents: dict[str, str]) -> None:
-    """Every key that a command printed is in the table of its section of json.md, and the other way round."""
+    """Check that the table of a command in json.md lists exactly the keys that it prints."""
     sections = re.split(r"^## ", block.page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     for command, text in documents.items():
         section = next(section for section in sections if f"$ {command}\n" in section)
@@ -349,19 +350,19 @@ def check_keys(block: Block, documents: dict[str, str]) -> None:
         paths = set(key_paths(json.loads(text)))
         empty = {path for path in paths if any(name.startswith(f"{path}[].") for name in names)}
         patterns = {name: re.compile(re.escape(name).replace(r"\*", "[^.]*")) for name in names}
-        strangers = [path for path in paths - empty if not any(p.fullmatch(path) for p in patterns.values())]
-        assert strangers == [], f"{block}: no table has these keys of {command}"
+        undocumented = [path for path in paths - empty if not any(p.fullmatch(path) for p in patterns.values())]
+        assert undocumented == [], f"{block}: undocumented keys of {command}"
         absent = {
             name
             for name, pattern in patterns.items()
             if not any(map(pattern.fullmatch, paths)) and name.split("[].")[0] not in empty
         }
-        absent = {name for name in absent if not name.endswith("[].encoding")}  # of what is no text
+        absent = {name for name in absent if not name.endswith("[].encoding")}  # only for binary payloads
         assert absent == set(), f"{block}: {command} does not print these keys"
 
 
 def key_paths(value: object, prefix: str = "") -> Iterator[str]:
-    """The dotted path of every key that holds a value; a list adds []."""
+    """Yield the dotted path of every key that has a value; a list adds []."""
     match value:
         case dict() if value:
             for key, inner in value.items():
@@ -372,7 +373,7 @@ def key_paths(value: object, prefix: str = "") -> Iterator[str]:
             yield prefix
 
 
-#: The headings of the case study, in its order, without those that come more than once under their own name.
+#: The headings of the case study, in order, each name once.
 CASE_STUDY = (
     "Assumptions",
     "Data Ingestion",

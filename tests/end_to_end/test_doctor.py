@@ -44,7 +44,7 @@ def bad(cli: Cli) -> dict[str, str]:
     """Return the problems that doctor finds in the folder `data`: description and hint by name."""
     result = cli("doctor", "--data", "data", "--json")
     found = {f["what"]: f"{f['says']}; {f['hint']}" for f in result.document["findings"] if not f["good"]}
-    assert all(not says.endswith("; ") for says in found.values())
+    assert all(not text.endswith("; ") for text in found.values())
     assert result.code == (1 if found else 0)
     return found
 
@@ -66,7 +66,7 @@ def test_a_log_that_is_too_short_or_another_one_is_detected(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "text"),
     [
         ("DELETE FROM impressions", "ad_impressions/0 has 0 events, but the ledger counts"),
         ('DELETE FROM clicks WHERE "offset" = (SELECT min("offset") FROM clicks)', "clicks_conversions/0 has"),
@@ -74,13 +74,13 @@ def test_a_log_that_is_too_short_or_another_one_is_detected(cli: Cli) -> None:
         ("DELETE FROM rejects", "rejects, but the ledger counts"),
     ],
 )
-def test_a_store_that_differs_from_its_ledger_is_detected(cli: Cli, change: str, says: str) -> None:
+def test_a_store_that_differs_from_its_ledger_is_detected(cli: Cli, change: str, text: str) -> None:
     cli("simulate", "--events", 1000, "--data", "data")
     cli("process", "--data", "data")
     with duckdb.connect("data/store.duckdb") as store:
         store.execute(change)
     assert list(bad(cli)) == ["store's counts"]
-    assert says in bad(cli)["store's counts"]
+    assert text in bad(cli)["store's counts"]
     assert "restore it from a backup" in bad(cli)["store's counts"]
 
 
