@@ -35,7 +35,7 @@ from advertisex.batches import Counts, LedgerRow, Outcome, Partition
 from advertisex.feeds import FEEDS
 from advertisex.logs.kafka import KafkaLog
 from advertisex.processing.runner import Committed, Processing, process_log
-from advertisex.settings import ElasticsearchSettings, KafkaSettings
+from advertisex.settings.model import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.elasticsearch_bulk import chunks, lines_of
 from advertisex.stores.elasticsearch_rows import with_provenance
 from advertisex.stores.open import open_store

@@ -24,7 +24,7 @@ from advertisex.processing import decode, policy
 from advertisex.processing.standardise import standardise
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import host_of, registered_domain
-from advertisex.settings import FeedSettings, RuleSettings, Settings
+from advertisex.settings.model import FeedSettings, RuleSettings, Settings
 from advertisex.stores.duckdb_schema import statements
 
 PAGES = Path(__file__).parent

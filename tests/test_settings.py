@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from advertisex.errors import ConfigurationError
-from advertisex.feed_settings import configured_feeds
-from advertisex.settings import Settings
-from advertisex.settings_file import load_settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.load import load_settings
+from advertisex.settings.model import Settings
 
 
 def settings(tmp_path: Path, text: str, **flags: Any) -> Settings:

@@ -14,7 +14,6 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import Summary, summarise, summarise_by_day
 from advertisex.batches import Batch, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.errors import AdvertiseXError
-from advertisex.feed_settings import configured_feeds
 from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
 from advertisex.ingestion.mapping import FieldMapping
@@ -25,8 +24,9 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, process_log
-from advertisex.settings import Settings
-from advertisex.settings_file import load_settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.load import load_settings
+from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.open import open_store
 

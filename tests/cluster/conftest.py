@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from advertisex.feed_settings import configured_feeds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
-from advertisex.settings import Settings
-from advertisex.settings_file import load_settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.load import load_settings
+from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 

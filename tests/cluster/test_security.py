@@ -22,8 +22,8 @@ from traffic import POLICY
 
 from advertisex.errors import ConfigurationError
 from advertisex.logs.open import open_log
-from advertisex.settings import KafkaSettings
-from advertisex.settings_file import load_settings
+from advertisex.settings.load import load_settings
+from advertisex.settings.model import KafkaSettings
 from advertisex.stores.open import open_store
 from advertisex.testing.elasticsearch import LocalElasticsearch
 from advertisex.testing.kafka import LocalKafka

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
-from advertisex.settings import KafkaSettings
+from advertisex.settings.model import KafkaSettings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from advertisex.settings import ElasticsearchSettings
+from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.elasticsearch_address import address_of
 from advertisex.stores.elasticsearch_client import Connection

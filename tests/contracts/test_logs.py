@@ -20,7 +20,7 @@ from advertisex.logs.contract import READ_BYTES, EventLog
 APPENDS_BATCHES = """
 import sys
 from advertisex.logs.open import open_log
-from advertisex.settings import KafkaSettings
+from advertisex.settings.model import KafkaSettings
 
 url, topic, name = sys.argv[1:]
 with open_log(url, kafka=KafkaSettings(partitions=1)) as log:

@@ -35,9 +35,9 @@ import duckdb
 import pytest
 
 import advertisex
-from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.simulator import FILTERED, REJECTED
-from advertisex.settings_file import load_settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.load import load_settings
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"

@@ -19,7 +19,7 @@ from advertisex.errors import ConfigurationError, LogError, StoreError
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.logs.kafka import KafkaLog
 from advertisex.logs.open import open_log
-from advertisex.settings import KafkaSettings
+from advertisex.settings.model import KafkaSettings
 
 SECRET = "geheim-0123456789"
 NOBODY = "kafka://127.0.0.1:1"  # nothing listens on this port

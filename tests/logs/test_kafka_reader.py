@@ -17,7 +17,7 @@ from advertisex.errors import LogError
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.logs.kafka_reader import KafkaReader
 from advertisex.logs.open import open_log
-from advertisex.settings import KafkaSettings
+from advertisex.settings.model import KafkaSettings
 from advertisex.testing.kafka import LocalKafka
 
 PARTITIONS = 4

@@ -16,7 +16,7 @@ from receivers import free_port, webhook
 from simulated_store import BUCKET, Traffic, World
 
 from advertisex.monitoring.monitor import Monitor
-from advertisex.settings import AlertSettings
+from advertisex.settings.model import AlertSettings
 
 CONFIG = '[alerts]\nbucket = "PT3H"\nchannels = ["json://ops:secretword@127.0.0.1:{port}/hooks/secretpath?cto=1"]\n'
 

@@ -26,7 +26,7 @@ from advertisex.monitoring.metrics_server import serving
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.monitoring.ticking import periodic
 from advertisex.processing.runner import Processing, process_log
-from advertisex.settings import MetricsSettings, Settings
+from advertisex.settings.model import MetricsSettings, Settings
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 

@@ -13,7 +13,7 @@ from simulated_store import BUCKET, Traffic, World
 from advertisex.monitoring.monitor import Monitor
 from advertisex.monitoring.rules import Evaluation, Key
 from advertisex.monitoring.states import State, States, step
-from advertisex.settings import AlertSettings
+from advertisex.settings.model import AlertSettings
 
 SETTINGS = AlertSettings(bucket=BUCKET)
 DAYS = 30

@@ -21,7 +21,7 @@ from advertisex.monitoring.monitor import Monitor, reached
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.settings import AlertSettings, RuleSettings
+from advertisex.settings.model import AlertSettings, RuleSettings
 from advertisex.stores.duckdb import DuckdbStore
 
 #: Fixed bounds need no history, which keeps the tests fast.

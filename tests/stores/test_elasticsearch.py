@@ -18,7 +18,7 @@ from store_places import NewPlace, Place, in_elasticsearch, in_folders
 from advertisex.batches import Counts, LedgerRow, Outcome, Partition
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
-from advertisex.settings import ElasticsearchSettings
+from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.elasticsearch import ElasticsearchStore
 from advertisex.stores.elasticsearch_address import address_of

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from advertisex.batches import Counts
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError, StoreInterrupted
-from advertisex.settings import ElasticsearchSettings
+from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores import elasticsearch_client, elasticsearch_patience
 from advertisex.stores.elasticsearch import ElasticsearchStore
 from advertisex.stores.elasticsearch_address import address_of

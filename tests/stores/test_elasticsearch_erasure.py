@@ -17,7 +17,7 @@ from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.privacy.erasure import erase
 from advertisex.processing.runner import Processing, process_log
-from advertisex.settings import ElasticsearchSettings
+from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import ERASURES, Range, RejectQuery
 from advertisex.stores.elasticsearch import ElasticsearchStore
 from advertisex.stores.elasticsearch_address import address_of

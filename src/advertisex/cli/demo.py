@@ -19,7 +19,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings
 from advertisex.processing.configured import processing_of
-from advertisex.settings_file import load_settings
+from advertisex.settings.load import load_settings
 
 #: Parts of the truth with too many numbers to list, and what they are keyed by.
 _MANY = {"value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}

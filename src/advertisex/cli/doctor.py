@@ -26,10 +26,10 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import out, plain, print_json
 from advertisex.errors import AdvertiseXError, StoreError, StoreMissing
-from advertisex.feed_settings import configured_feeds
 from advertisex.findings import Finding
 from advertisex.processing.catalogue_file import read_catalogue
-from advertisex.settings import Settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.model import Settings
 from advertisex.stores.same_log import check_same_logs
 
 _LOW_DISK = 2 * 2**30

@@ -19,12 +19,12 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, out, print_json, print_table
 from advertisex.errors import ConfigurationError, StoreMissing
-from advertisex.feed_settings import configured_feeds
 from advertisex.privacy.erasure import erase as erase_user
 from advertisex.privacy.record import Removed, Run, runs_in
 from advertisex.processing.configured import pseudonym_key_of
 from advertisex.processing.pseudonym_key import check_pseudonym_key
-from advertisex.settings import Settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.model import Settings
 from advertisex.stores.contract import ERASURES
 
 _COLUMNS = ("feed", "events", "filtered", "rejected", "messages")

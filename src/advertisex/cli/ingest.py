@@ -16,10 +16,10 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_json, print_table, progress
 from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
-from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.ingest import IngestOptions, Published
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.settings.feeds import configured_feeds
 
 
 def ingest(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from advertisex.settings import Settings
+from advertisex.settings.model import Settings
 
 MetricsPortOption = Annotated[
     int | None,

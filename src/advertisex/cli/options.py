@@ -15,8 +15,8 @@ from advertisex.feeds import TimeReading
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.timestamps import read_timestamps
-from advertisex.settings import Settings
-from advertisex.settings_file import load_settings
+from advertisex.settings.load import load_settings
+from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 

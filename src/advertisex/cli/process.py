@@ -31,7 +31,7 @@ from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
 from advertisex.processing.runner import Committed, Processing, process_log
-from advertisex.settings import Settings
+from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.interruptible import GivenUp, interruptible
 

@@ -19,13 +19,13 @@ from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
 from advertisex.cli.signals import stop_on_signals
 from advertisex.continuous import Source, run_service
 from advertisex.errors import ConfigurationError
-from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import observing
 from advertisex.processing.configured import processing_of
-from advertisex.settings import Settings, SourceSettings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.model import Settings, SourceSettings
 
 _LOG = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from threading import Event
 from advertisex.cli.output import err
 from advertisex.cli.worker_process import Errors, WorkerProcess
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreError
-from advertisex.settings import Settings
+from advertisex.settings.model import Settings
 
 _POLL_SECONDS = 0.2
 _RESTART_SECONDS = 1.0

@@ -13,7 +13,7 @@ from advertisex.logs.kafka_client import Cluster
 from advertisex.logs.kafka_fetch import KafkaFetcher
 from advertisex.logs.kafka_reader import KafkaReader
 from advertisex.logs.kafka_topics import KafkaTopics
-from advertisex.settings import KafkaSettings
+from advertisex.settings.model import KafkaSettings
 
 
 class KafkaLog:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaError, KafkaException
 
 from advertisex.errors import ConfigurationError, LogError
-from advertisex.settings import KafkaSettings
+from advertisex.settings.model import KafkaSettings
 
 #: Timeout of a request to the cluster, in seconds.
 WAIT_SECONDS = 10.0

@@ -5,7 +5,7 @@ from pathlib import Path
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite import SqliteLog
-from advertisex.settings import KafkaSettings
+from advertisex.settings.model import KafkaSettings
 
 _SQLITE = "sqlite:///"
 _KAFKA = "kafka://"

@@ -17,7 +17,7 @@ from advertisex.monitoring.messages import notice
 from advertisex.monitoring.rules import Evaluation, Key, evaluate_lag, evaluations, rules_of
 from advertisex.monitoring.series import History, bucket_start
 from advertisex.monitoring.states import Due, State, delivered, due, expire, failed, incidents, step
-from advertisex.settings import AlertSettings
+from advertisex.settings.model import AlertSettings
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)

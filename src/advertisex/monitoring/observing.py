@@ -15,7 +15,7 @@ from advertisex.monitoring.monitor import Monitor, reached
 from advertisex.monitoring.ticking import periodic
 from advertisex.processing.lag import lags
 from advertisex.processing.runner import Committed, Processing
-from advertisex.settings import AlertSettings, Settings
+from advertisex.settings.model import AlertSettings, Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.stamp import utc_now
 

@@ -1,13 +1,13 @@
 """Builds the configuration of processing from the settings."""
 
 from advertisex.errors import ConfigurationError
-from advertisex.feed_settings import configured_feeds
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing
 from advertisex.processing.websites import host_of
-from advertisex.settings import Settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.model import Settings
 
 
 def processing_of(settings: Settings, *, follow: bool = False) -> Processing:

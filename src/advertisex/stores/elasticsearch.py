@@ -19,7 +19,7 @@ from advertisex.batches import EVENT_COLUMNS, STORED_REJECT_COLUMNS, Counts, Led
 from advertisex.errors import StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.findings import Finding
-from advertisex.settings import ElasticsearchSettings
+from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch_address import address_of
 from advertisex.stores.elasticsearch_bulk import BulkLines, BulkPool, chunks, lines_of, send

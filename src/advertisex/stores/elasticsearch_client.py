@@ -17,7 +17,7 @@ from elastic_transport import ConnectionTimeout, HttpHeaders, NodeConfig, Urllib
 from elastic_transport.client_utils import basic_auth_to_header
 
 from advertisex.errors import ConfigurationError, StoreError
-from advertisex.settings import ElasticsearchSettings
+from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.elasticsearch_address import Address
 from advertisex.stores.elasticsearch_patience import LONGEST_BUSY_PAUSE, Backoff
 from advertisex.stores.elasticsearch_tls import check_authority, plain_reason, tls_hint

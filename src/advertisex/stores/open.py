@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from advertisex.errors import ConfigurationError
-from advertisex.settings import ElasticsearchSettings
+from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import EventStore
 
 _DUCKDB = "duckdb:///"

@@ -28,7 +28,6 @@ from advertisex.cli.rejects.choosing import (
 )
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import INTERRUPTED, ConfigurationError
-from advertisex.feed_settings import configured_feeds
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.processing.configured import processing_of
 from advertisex.rejects.export import payload_fields
@@ -36,7 +35,8 @@ from advertisex.rejects.pretty import one_line
 from advertisex.rejects.preview import Preview, ReplayResult, preview
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
-from advertisex.settings import Settings
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.model import Settings
 from advertisex.stores.contract import RejectQuery
 
 _REPAIRING = "Repair"

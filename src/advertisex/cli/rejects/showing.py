@@ -20,11 +20,11 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json
 from advertisex.cli.rejects.choosing import query_of
 from advertisex.errors import ConfigurationError
-from advertisex.feed_settings import configured_feeds
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.export import document_of
 from advertisex.rejects.fate import ReplayStatus, replay_statuses
 from advertisex.rejects.selection import positions_of
+from advertisex.settings.feeds import configured_feeds
 from advertisex.stores.contract import EventStore, RejectQuery
 
 #: Lines of a message, and characters of a line, printed without --full.

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from advertisex.errors import ConfigurationError
-from advertisex.settings import Settings
+from advertisex.settings.model import Settings
 
 #: Our wording of pydantic's error types.
 _MESSAGES = {

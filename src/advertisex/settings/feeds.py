@@ -11,7 +11,7 @@ from advertisex import feeds
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed, TimeReading
 from advertisex.feeds.avro_schema import unusable
-from advertisex.settings import FeedSettings, Settings
+from advertisex.settings.model import FeedSettings, Settings
 
 
 def configured_feeds(settings: Settings) -> dict[str, Feed]:

@@ -1,0 +1,1 @@
+"""The settings: one model, loaded from a file, the environment and flags."""
