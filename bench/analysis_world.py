@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from advertisex.batches import REJECT_COLUMNS, Batch, Outcome, Span
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator.rhythm import times_between
+from advertisex.model import REJECT_COLUMNS, Batch, Outcome, Span
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.stores.duckdb import DuckdbStore
 

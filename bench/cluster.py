@@ -31,9 +31,9 @@ import httpx
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))
-from advertisex.batches import Counts, LedgerRow, Outcome, Partition
 from advertisex.feeds import FEEDS
 from advertisex.logs.kafka import KafkaLog
+from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.elasticsearch_bulk import chunks, lines_of

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from advertisex.batches import Batch
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import Batch
 from advertisex.processing.decode import decode
 from advertisex.processing.enrich import Catalogue, enrich
 from advertisex.processing.identify import first_of_each, identify

@@ -13,11 +13,11 @@ from advertisex.analysis.correlation import Correlation, correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import Summary, summarise
-from advertisex.batches import Counts, LedgerRow
 from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import IngestOptions, ingest
 from advertisex.ingestion.simulator import SimulationSettings, Truth, write_files
 from advertisex.logs.contract import EventLog
+from advertisex.model import Counts, LedgerRow
 from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import EventStore, RejectQuery
 

@@ -12,13 +12,13 @@ from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import Summary, summarise, summarise_by_day
-from advertisex.batches import Batch, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.errors import AdvertiseXError
 from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
+from advertisex.model import Batch, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from advertisex.batches import Batch, Span
 from advertisex.feeds import FEEDS
+from advertisex.model import Batch, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -20,9 +20,9 @@ from advertisex.analysis.attribution import MODELS, attribute
 from advertisex.analysis.credit import check_sums, credited, weights
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.touches import LONGEST
-from advertisex.batches import Batch, Span
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.model import Batch, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -20,9 +20,9 @@ from advertisex.analysis.attribution import attribute
 from advertisex.analysis.crawlers import crawlers
 from advertisex.analysis.quality import SUSPECTED_USERS, quality
 from advertisex.analysis.scope import Scope
-from advertisex.batches import EVENT_COLUMNS, Batch, Span
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.model import EVENT_COLUMNS, Batch, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -25,9 +25,9 @@ from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise, summarise_by_day
 from advertisex.analysis.touches import Key
-from advertisex.batches import EVENT_COLUMNS, Batch, Span
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.model import EVENT_COLUMNS, Batch, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -11,8 +11,8 @@ import polars as pl
 from confluent_kafka.admin import AdminClient
 from traffic import expected_ids, stored_ids, wait_until
 
-from advertisex.batches import Counts, LedgerRow, Partition
 from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
+from advertisex.model import Counts, LedgerRow, Partition
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import RejectQuery
 

@@ -20,8 +20,8 @@ import pytest
 from proxy import FaultyProxy
 from traffic import POLICY, Traffic, memory, messages_read, wait_until
 
-from advertisex.batches import Counts, Partition
 from advertisex.errors import INTERRUPTED
+from advertisex.model import Counts, Partition
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, process_log
 from advertisex.stores import elasticsearch_client, elasticsearch_patience

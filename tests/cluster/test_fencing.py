@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from advertisex.batches import Counts, Partition, Span
 from advertisex.errors import LedgerMoved
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
+from advertisex.model import Counts, Partition, Span
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import Range

@@ -5,9 +5,9 @@ from typing import Any
 
 from traffic import Traffic, stored_ids
 
-from advertisex.batches import Position
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.model import Position
 from advertisex.rejects.mending import repairer
 from advertisex.stores.contract import RejectQuery
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.batches import Counts, Partition
 from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, Simulation, SimulationSettings
 from advertisex.logs.contract import EventLog
+from advertisex.model import Counts, Partition
 from advertisex.processing.configured import processing_of
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process

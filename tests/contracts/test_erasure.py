@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from store_places import STORES, NewPlace
 
-from advertisex.batches import TOMBSTONE, Batch, Counts, Outcome, Span
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import TOMBSTONE, Batch, Counts, Outcome, Span
 from advertisex.privacy.erasure import erase
 from advertisex.privacy.record import Run, runs_in
 from advertisex.processing.enrich import Catalogue

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_places import LOGS, Place
 
-from advertisex.batches import TOMBSTONE, Batch, Partition, Position, Span
 from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog
+from advertisex.model import TOMBSTONE, Batch, Partition, Position, Span
 
 APPENDS_BATCHES = """
 import sys

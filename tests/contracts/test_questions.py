@@ -24,8 +24,8 @@ from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise, summarise_by_day
-from advertisex.batches import Batch, Partition, Span
 from advertisex.feeds import FEEDS
+from advertisex.model import Batch, Partition, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

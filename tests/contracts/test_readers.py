@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from log_places import LOGS, Place
 
-from advertisex.batches import Batch, Partition
 from advertisex.errors import LogError
 from advertisex.logs.contract import EventLog, LogReader
+from advertisex.model import Batch, Partition
 
 
 @pytest.fixture(params=LOGS)

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_places import STORES, NewPlace
 
-from advertisex.batches import Batch, Position, Span
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import Batch, Position, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process as process_batch
 from advertisex.processing.policy import Policy

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_places import STORES, NewPlace, Place
 
-from advertisex.batches import (
+from advertisex.errors import LedgerMoved, StoreError, StoreMissing
+from advertisex.feeds import FEEDS
+from advertisex.model import (
     COMMIT_COLUMNS,
     EVENT_COLUMNS,
     REJECT_COLUMNS,
@@ -26,8 +28,6 @@ from advertisex.batches import (
     Partition,
     Position,
 )
-from advertisex.errors import LedgerMoved, StoreError, StoreMissing
-from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Extent, Range, RejectQuery
 
 OutcomeOf = Callable[..., Outcome]

@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from advertisex.batches import Counts
 from advertisex.feeds import FEEDS
+from advertisex.model import Counts
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from advertisex.batches import Position
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import Position
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 

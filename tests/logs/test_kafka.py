@@ -14,11 +14,11 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import ConfigurationError, LogError, StoreError
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.logs.kafka import KafkaLog
 from advertisex.logs.open import open_log
+from advertisex.model import Batch, Partition, Span
 from advertisex.settings.model import KafkaSettings
 
 SECRET = "geheim-0123456789"

@@ -12,11 +12,11 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
-from advertisex.batches import Batch, Partition
 from advertisex.errors import LogError
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.logs.kafka_reader import KafkaReader
 from advertisex.logs.open import open_log
+from advertisex.model import Batch, Partition
 from advertisex.settings.model import KafkaSettings
 from advertisex.testing.kafka import LocalKafka
 

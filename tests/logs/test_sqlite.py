@@ -12,11 +12,11 @@ from threading import Thread
 
 import pytest
 
-from advertisex.batches import TOMBSTONE
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.logs import sqlite as sqlite_log
 from advertisex.logs.open import open_log
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import TOMBSTONE
 
 #: Appends batches indefinitely, and prints the number of each once it is durable. Every third spans several rows.
 APPEND_FOREVER = """

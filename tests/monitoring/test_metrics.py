@@ -17,10 +17,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from advertisex.batches import Counts
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import Counts
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.metrics_server import serving
 from advertisex.monitoring.observing import Observer, observing

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from receivers import Webhook, free_port, webhook
 from simulated_store import BUCKET, Traffic, World
 
-from advertisex.batches import Batch, Span
 from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import Batch, Span
 from advertisex.monitoring.memory import load_states
 from advertisex.monitoring.monitor import Monitor, reached
 from advertisex.processing.enrich import Catalogue

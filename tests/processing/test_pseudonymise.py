@@ -5,8 +5,8 @@ import re
 import pytest
 from messages import batch_of, message
 
-from advertisex.batches import Outcome
 from advertisex.feeds import FEEDS
+from advertisex.model import Outcome
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from messages import avro_message, batch_of, message
 
-from advertisex.batches import SUPPRESSED_COLUMNS, TOMBSTONE, Outcome
 from advertisex.feeds import FEEDS
+from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE, Outcome
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advertisex.batches import STORED_REJECT_COLUMNS
+from advertisex.model import STORED_REJECT_COLUMNS
 from advertisex.rejects.export import flat, ndjson
 from advertisex.reporting.csv_table import csv_of
 

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from advertisex.batches import Batch, Outcome, Span
 from advertisex.feeds import FEEDS
+from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -11,11 +11,11 @@ from threading import Event, Thread
 import duckdb
 import pytest
 
-from advertisex.batches import Batch, Outcome, Span
 from advertisex.errors import ConfigurationError, StoreBusy, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_places import NewPlace, Place, in_elasticsearch, in_folders
 
-from advertisex.batches import Counts, LedgerRow, Outcome, Partition
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
+from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.elasticsearch import ElasticsearchStore

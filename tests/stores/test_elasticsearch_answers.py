@@ -13,8 +13,8 @@ import pytest
 from es_outcomes import message, outcome
 from pydantic import SecretStr
 
-from advertisex.batches import Counts
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError, StoreInterrupted
+from advertisex.model import Counts
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores import elasticsearch_client, elasticsearch_patience
 from advertisex.stores.elasticsearch import ElasticsearchStore

@@ -11,10 +11,10 @@ import pytest
 from es_outcomes import message, outcome
 from store_places import Place, in_elasticsearch
 
-from advertisex.batches import Counts, Outcome
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite import SqliteLog
+from advertisex.model import Counts, Outcome
 from advertisex.privacy.erasure import erase
 from advertisex.processing.runner import Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings

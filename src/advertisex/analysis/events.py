@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from advertisex.batches import EVENT_COLUMNS
 from advertisex.feeds import FEEDS
+from advertisex.model import EVENT_COLUMNS
 from advertisex.stores.contract import EventStore, Range
 
 _PROVENANCE: dict[str, pl.DataType] = {

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from advertisex.analysis.scope import Scope
-from advertisex.batches import EVENT_COLUMNS
 from advertisex.feeds import FEEDS
+from advertisex.model import EVENT_COLUMNS
 from advertisex.stores.contract import EventStore
 
 #: The event id as a 128-bit integer, which sorts like its bytes.

@@ -12,7 +12,6 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from advertisex.batches import LedgerRow, Partition
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -26,7 +25,7 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import out, plain, print_json
 from advertisex.errors import AdvertiseXError, StoreError, StoreMissing
-from advertisex.findings import Finding
+from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings

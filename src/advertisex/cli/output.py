@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from advertisex.batches import COUNT_NAMES, Counts, LedgerRow
+from advertisex.model import COUNT_NAMES, Counts, LedgerRow
 from advertisex.reporting.cells import format_value, visible
 
 #: Width of tables when stdout is not a terminal.

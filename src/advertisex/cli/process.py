@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from advertisex.batches import LedgerRow
 from advertisex.cli.metrics_option import MetricsPortOption, with_port
 from advertisex.cli.options import (
     ConfigOption,
@@ -27,6 +26,7 @@ from advertisex.cli.workers import check_shareable, command_of_worker, run_worke
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
+from advertisex.model import LedgerRow
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags

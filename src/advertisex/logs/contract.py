@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from advertisex.batches import Batch, Partition, Position, Span
-from advertisex.findings import Finding
+from advertisex.model import Batch, Finding, Partition, Position, Span
 
 #: A read stops after this many bytes of payload, which bounds memory whatever the message sizes.
 READ_BYTES = 64 * 2**20

@@ -4,15 +4,14 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
-from advertisex.batches import Batch, Partition, Position
 from advertisex.errors import LogError
-from advertisex.findings import Finding
 from advertisex.logs.contract import Positions
 from advertisex.logs.kafka_append import KafkaAppender
 from advertisex.logs.kafka_client import Cluster
 from advertisex.logs.kafka_fetch import KafkaFetcher
 from advertisex.logs.kafka_reader import KafkaReader
 from advertisex.logs.kafka_topics import KafkaTopics
+from advertisex.model import Batch, Finding, Partition, Position
 from advertisex.settings.model import KafkaSettings
 
 

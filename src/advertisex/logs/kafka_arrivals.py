@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, Message
 
-from advertisex.batches import Batch, Partition, Span
 from advertisex.logs.contract import READ_BYTES
+from advertisex.model import Batch, Partition, Span
 
 _POLL_SECONDS = 0.1
 #: Messages requested at once. Small enough that `READ_BYTES` is checked often, and that objects are freed while cached.

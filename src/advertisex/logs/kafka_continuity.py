@@ -7,9 +7,9 @@ from itertools import pairwise
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from advertisex.batches import Partition
 from advertisex.errors import LogError
 from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster
+from advertisex.model import Partition
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)

@@ -4,10 +4,10 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from advertisex.batches import Batch, Span
 from advertisex.logs.contract import READ_BYTES
 from advertisex.logs.kafka_arrivals import Columns
 from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, kafka_error
+from advertisex.model import Batch, Span
 
 _POLL_SECONDS = 0.5
 _ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART})

@@ -18,7 +18,6 @@ from typing import Self
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
 from advertisex.logs.contract import Positions
 from advertisex.logs.kafka_arrivals import Columns, Polled, take
@@ -28,6 +27,7 @@ from advertisex.logs.kafka_continuity import check_continuity, topic_recreated
 from advertisex.logs.kafka_rest import RemainingPartitions
 from advertisex.logs.kafka_topics import KafkaTopics
 from advertisex.logs.share import Assignment
+from advertisex.model import Batch, Partition, Span
 
 _LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)

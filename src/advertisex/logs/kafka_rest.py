@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
-from advertisex.batches import Partition
 from advertisex.logs.contract import Positions
+from advertisex.model import Partition
 
 _LOG = structlog.get_logger(__name__)
 _CHECK_SECONDS = 0.5

@@ -13,10 +13,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
     OffsetSpec,
 )
 
-from advertisex.batches import Partition
 from advertisex.errors import ConfigurationError, LogError
-from advertisex.findings import Finding
 from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, is_permanent, kafka_error
+from advertisex.model import Finding, Partition
 
 _POLL_SECONDS = 0.05
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from threading import Lock
 
-from advertisex.batches import Partition, Span
+from advertisex.model import Partition, Span
 
 
 class Assignment:

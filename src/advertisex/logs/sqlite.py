@@ -16,11 +16,10 @@ from typing import Self
 
 import msgspec
 
-from advertisex.batches import TOMBSTONE, Batch, Partition, Position, Span
 from advertisex.errors import LogError
-from advertisex.findings import Finding
 from advertisex.logs.contract import READ_BYTES, Positions
 from advertisex.logs.sqlite_reader import SqliteReader
+from advertisex.model import TOMBSTONE, Batch, Finding, Partition, Position, Span
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), log TEXT NOT NULL);

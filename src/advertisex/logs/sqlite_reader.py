@@ -6,10 +6,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from advertisex.batches import Batch, Partition, Span
 from advertisex.errors import LogError
 from advertisex.logs.contract import Positions
 from advertisex.logs.share import Assignment
+from advertisex.model import Batch, Partition, Span
 
 if TYPE_CHECKING:
     from advertisex.logs.sqlite import SqliteLog

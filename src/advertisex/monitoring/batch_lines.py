@@ -6,7 +6,7 @@ import structlog
 
 from advertisex.processing.runner import Committed
 
-_LOG = structlog.get_logger("advertisex.batches")
+_LOG = structlog.get_logger("advertisex.model")
 
 
 def log_batch(batch: Committed) -> None:

@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from advertisex.batches import Partition
+from advertisex.model import Partition
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 

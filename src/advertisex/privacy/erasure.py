@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 import polars as pl
 
-from advertisex.batches import Batch, Span
 from advertisex.feeds import Feed
 from advertisex.logs.contract import EventLog
+from advertisex.model import Batch, Span
 from advertisex.privacy.record import Overwritten, Removed, Run, now, record_for
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.suppression import Erased, Suppression, suppression_of

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
-from advertisex.batches import Partition
+from advertisex.model import Partition
 from advertisex.processing.suppression import erased_user, hash_of
 
 _KEY_BYTES = 32

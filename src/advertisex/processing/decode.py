@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.batches import Batch
 from advertisex.feeds import Feed
+from advertisex.model import Batch
 from advertisex.processing.decode_bids import bid_decoder
 from advertisex.processing.decode_json import DECODE_ERRORS, json_decoder, not_utf8
 from advertisex.processing.refusals import Rejection, rejected_frame

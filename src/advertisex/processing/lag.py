@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from advertisex.batches import Partition
 from advertisex.logs.contract import EventLog
+from advertisex.model import Partition
 from advertisex.stores.contract import EventStore
 
 

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from advertisex.batches import EVENT_COLUMNS, Batch, Outcome
 from advertisex.feeds import Feed
+from advertisex.model import EVENT_COLUMNS, Batch, Outcome
 from advertisex.processing.decode import decode
 from advertisex.processing.enrich import Catalogue, enrich
 from advertisex.processing.identify import first_of_each, identify

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from advertisex.batches import REJECT_COLUMNS, Batch
+from advertisex.model import REJECT_COLUMNS, Batch
 
 _SHOWN = 200
 _COLUMNS = {

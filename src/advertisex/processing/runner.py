@@ -8,10 +8,10 @@ from threading import Event
 
 import structlog
 
-from advertisex.batches import Batch, Counts, Outcome
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed
 from advertisex.logs.contract import EventLog, LogReader
+from advertisex.model import Batch, Counts, Outcome
 from advertisex.processing.ahead import prefetch
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator
 
 import polars as pl
 
-from advertisex.batches import SUPPRESSED_COLUMNS, TOMBSTONE, Batch
 from advertisex.feeds import Feed
 from advertisex.feeds.avro_framing import CONFLUENT_MARKER, MARKER
+from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE, Batch
 from advertisex.processing.decode import MAX_BYTES, decode
 from advertisex.processing.suppression import Suppression
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from advertisex.batches import Position
+from advertisex.model import Position
 from advertisex.rejects.selection import positions_of
 
 #: Columns of the flat export.

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from advertisex.batches import Partition, Position
+from advertisex.model import Partition, Position
 from advertisex.rejects.selection import positions_of
 from advertisex.stores.contract import EventStore, RejectQuery
 

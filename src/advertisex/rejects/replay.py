@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-from advertisex.batches import Partition, Position
 from advertisex.logs.contract import EventLog
+from advertisex.model import Partition, Position
 from advertisex.rejects.selection import Selection, choose
 from advertisex.stores.contract import EventStore
 from advertisex.stores.same_log import check_same_logs

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from advertisex.batches import Position
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.model import Position
 from advertisex.rejects.mending import Repair, repairer
 from advertisex.stores.contract import EventStore, RejectQuery
 

@@ -8,8 +8,7 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from advertisex.batches import Counts, LedgerRow, Outcome, Partition, Position
-from advertisex.findings import Finding
+from advertisex.model import Counts, Finding, LedgerRow, Outcome, Partition, Position
 
 #: Kind of the notes that record erased users; they are never removed.
 ERASURES = "erasures"

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from advertisex.batches import LedgerRow, Partition
-from advertisex.findings import Finding
+from advertisex.model import Finding, LedgerRow, Partition
 
 
 class Held(NamedTuple):

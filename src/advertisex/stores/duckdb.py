@@ -10,9 +10,8 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from advertisex.batches import COMMIT_COLUMNS, COUNT_NAMES, Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.errors import StoreMissing
-from advertisex.findings import Finding
+from advertisex.model import COMMIT_COLUMNS, COUNT_NAMES, Counts, Finding, LedgerRow, Outcome, Partition, Position
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.duckdb_commit import COUNTS, write
 from advertisex.stores.duckdb_conditions import commit_conditions, event_conditions, reject_conditions, reject_statement

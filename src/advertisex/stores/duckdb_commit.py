@@ -12,9 +12,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from advertisex.batches import COUNT_NAMES, Counts, Outcome, Span
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
+from advertisex.model import COUNT_NAMES, Counts, Outcome, Span
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.same_log import check_same_log
 

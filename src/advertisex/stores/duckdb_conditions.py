@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from advertisex.batches import STORED_REJECT_COLUMNS
+from advertisex.model import STORED_REJECT_COLUMNS
 from advertisex.stores.contract import Range, RejectQuery
 
 

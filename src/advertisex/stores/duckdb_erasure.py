@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from advertisex.batches import Counts, Partition
 from advertisex.feeds import FEEDS
+from advertisex.model import Counts, Partition
 from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 
 

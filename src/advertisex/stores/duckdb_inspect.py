@@ -4,9 +4,8 @@ from pathlib import Path
 
 import duckdb
 
-from advertisex.batches import LedgerRow, Partition
 from advertisex.feeds import FEEDS
-from advertisex.findings import Finding
+from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.stores.counted import Held, counted
 
 _TABLES = (*FEEDS, "rejects")

@@ -15,10 +15,18 @@ from typing import Self
 
 import polars as pl
 
-from advertisex.batches import EVENT_COLUMNS, STORED_REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Position
 from advertisex.errors import StoreError, StoreMissing
 from advertisex.feeds import FEEDS
-from advertisex.findings import Finding
+from advertisex.model import (
+    EVENT_COLUMNS,
+    STORED_REJECT_COLUMNS,
+    Counts,
+    Finding,
+    LedgerRow,
+    Outcome,
+    Partition,
+    Position,
+)
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch_address import address_of

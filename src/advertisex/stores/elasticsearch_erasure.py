@@ -16,8 +16,8 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
-from advertisex.batches import Counts, Outcome, Partition
 from advertisex.feeds import FEEDS
+from advertisex.model import Counts, Outcome, Partition
 from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 from advertisex.stores.elasticsearch_bulk import delete_documents
 from advertisex.stores.elasticsearch_client import Connection

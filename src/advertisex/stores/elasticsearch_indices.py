@@ -23,9 +23,9 @@ from urllib.parse import quote
 
 import polars as pl
 
-from advertisex.batches import COUNT_NAMES
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS, Feed
+from advertisex.model import COUNT_NAMES
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.elasticsearch_client import Connection, problem_in
 from advertisex.stores.elasticsearch_patience import Backoff

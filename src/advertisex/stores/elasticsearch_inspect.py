@@ -10,9 +10,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from advertisex.batches import LedgerRow, Partition
 from advertisex.feeds import FEEDS
-from advertisex.findings import Finding
+from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.stores.counted import Held, counted
 from advertisex.stores.elasticsearch_client import Connection, problem_in
 from advertisex.stores.elasticsearch_indices import Indices

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
-from advertisex.batches import Partition
+from advertisex.model import Partition
 from advertisex.stores.elasticsearch_client import Connection, Problem
 
 _IDS = 10_000

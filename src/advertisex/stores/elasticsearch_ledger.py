@@ -17,8 +17,8 @@ from uuid import uuid4
 import msgspec
 import polars as pl
 
-from advertisex.batches import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.errors import LedgerMoved, StoreError
+from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_ledger_documents import (
     CommitDocument,

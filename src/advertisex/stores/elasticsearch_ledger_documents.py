@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from advertisex.batches import COUNT_NAMES, Counts, LedgerRow
+from advertisex.model import COUNT_NAMES, Counts, LedgerRow
 
 
 class CommitDocument(msgspec.Struct):

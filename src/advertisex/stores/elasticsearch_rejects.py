@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.batches import Position
 from advertisex.errors import StoreError
+from advertisex.model import Position
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.elasticsearch_bulk import BulkLines, chunks, lines_of, send
 from advertisex.stores.elasticsearch_client import Connection

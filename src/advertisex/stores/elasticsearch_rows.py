@@ -4,9 +4,9 @@ from datetime import datetime
 
 import polars as pl
 
-from advertisex.batches import EVENT_COLUMNS, REJECT_COLUMNS, Outcome
 from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
+from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Outcome
 
 
 def with_provenance(frame: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:

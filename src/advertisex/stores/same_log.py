@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from advertisex.batches import LedgerRow, Partition
 from advertisex.errors import StoreError
+from advertisex.model import LedgerRow, Partition
 
 
 def check_same_log(of: Partition, known: str, actual: str) -> None:

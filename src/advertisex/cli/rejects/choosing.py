@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from advertisex.batches import Position
 from advertisex.cli.options import parse_time
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.model import Position
 from advertisex.stores.contract import RejectQuery
 
 _WHICH = "Filters"

@@ -12,7 +12,6 @@ from typing import Annotated, BinaryIO
 import polars as pl
 import typer
 
-from advertisex.batches import STORED_REJECT_COLUMNS
 from advertisex.cli.options import (
     MOST_LISTED,
     ConfigOption,
@@ -33,6 +32,7 @@ from advertisex.cli.rejects.choosing import (
     query_of,
 )
 from advertisex.errors import ConfigurationError
+from advertisex.model import STORED_REJECT_COLUMNS
 from advertisex.rejects.export import flat, ndjson
 from advertisex.reporting.csv_table import csv_of
 

@@ -7,7 +7,6 @@ import msgspec
 import typer
 from rich.text import Text
 
-from advertisex.batches import Position
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -20,6 +19,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json
 from advertisex.cli.rejects.choosing import query_of
 from advertisex.errors import ConfigurationError
+from advertisex.model import Position
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.export import document_of
 from advertisex.rejects.fate import ReplayStatus, replay_statuses

@@ -13,6 +13,26 @@ from typing import NamedTuple
 
 import polars as pl
 
+# Result of one check of the environment, as `doctor` reports it.
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check.
+
+    Attributes:
+        what: name of what was checked, such as "broker".
+        good: whether the check passed.
+        says: what the check found.
+        hint: what to do if it failed.
+    """
+
+    what: str
+    good: bool
+    says: str
+    hint: str = ""
+
+
 #: A position as text. The digit limits keep both numbers within the stores' integer columns.
 _POSITION = re.compile(r"(.+)/([0-9]{1,9})/([0-9]{1,18})", re.ASCII | re.DOTALL)
 
