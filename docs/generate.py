@@ -17,8 +17,8 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
+from advertisex.codecs.bid_fields import OPENRTB, OPENRTB_TARGETING
 from advertisex.feeds import FEEDS, Feed, TimeReading
-from advertisex.feeds.flatten import OPENRTB, OPENRTB_TARGETING
 from advertisex.feeds.rules import PLACEHOLDERS
 from advertisex.processing import decode, policy
 from advertisex.processing.standardise import standardise

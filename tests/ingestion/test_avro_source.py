@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advertisex.codecs.json_encode import json_value
 from advertisex.errors import SourceError
 from advertisex.ingestion.avro_blocks import MAGIC, write_long
 from advertisex.ingestion.avro_codecs import CODECS
 from advertisex.ingestion.avro_source import read_avro
-from advertisex.ingestion.json_message import json_value
 from advertisex.ingestion.stream import Stream
 
 RECORD = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}, {"name": "s", "type": "string"}]}

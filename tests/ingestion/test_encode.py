@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advertisex.codecs.avro_framing import FINGERPRINT, HEADER, frame
 from advertisex.feeds import FEEDS
-from advertisex.feeds.avro_framing import FINGERPRINT, HEADER, frame
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.ingestion.encode import to_message
 from advertisex.ingestion.mapping import FieldMapping

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advertisex.codecs.json_split import Shape
 from advertisex.errors import SourceError
-from advertisex.ingestion.json_shape import Shape
 from advertisex.ingestion.json_source import read_json, read_lines
 from advertisex.ingestion.stream import Stream
 

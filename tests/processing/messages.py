@@ -8,8 +8,8 @@ from typing import Any
 import fastavro
 import polars as pl
 
+from advertisex.codecs.avro_framing import frame
 from advertisex.feeds import FEEDS, Feed
-from advertisex.feeds.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.decode import decode

@@ -25,8 +25,8 @@ from messages import (
     written,
 )
 
+from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER, MARKER, fingerprint
 from advertisex.feeds import FEEDS
-from advertisex.feeds.avro_framing import CONFLUENT_MARKER, HEADER, MARKER, fingerprint
 from advertisex.processing.decode import MAX_BYTES, decode
 
 #: The schema of another writer: flat, with a timestamp as a logical type.

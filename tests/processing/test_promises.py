@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import GOOD, avro_message, written
 
+from advertisex.codecs.avro_framing import HEADER
 from advertisex.errors import LogError, StoreError
 from advertisex.feeds import FEEDS
-from advertisex.feeds.avro_framing import HEADER
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite import SqliteLog
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from messages import avro_message, event_of, message, outcome_of, written
 
+from advertisex.codecs.avro_decode import bid_decoder
+from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.feeds.avro_framing import CONFLUENT_MARKER, HEADER
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.processing.decode_bids import bid_decoder
 from advertisex.rejects.mending import repairer
 
 SCALARS = st.one_of(

@@ -8,11 +8,11 @@ from typing import Any
 import fastavro
 from fastavro import _read_py as fastavro_in_python
 
+from advertisex.codecs.avro_schema import is_recursive, is_zero_width, unusable, without_logical_types
+from advertisex.codecs.json_encode import json_value
 from advertisex.errors import SourceError
-from advertisex.feeds.avro_schema import is_recursive, is_zero_width, unusable, without_logical_types
 from advertisex.ingestion.avro_blocks import MAGIC, Block, Container, write_long
 from advertisex.ingestion.avro_codecs import CODECS, UNREADABLE
-from advertisex.ingestion.json_message import json_value
 from advertisex.ingestion.records import Chunk, Record
 from advertisex.ingestion.stream import Stream
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from advertisex.codecs.avro_encode import bid_encoder
+from advertisex.codecs.json_encode import json_message
+from advertisex.codecs.json_split import NOT_JSON, json_object
 from advertisex.feeds import Feed
-from advertisex.ingestion.bid_message import bid_encoder
-from advertisex.ingestion.json_message import json_message
-from advertisex.ingestion.json_shape import NOT_JSON, json_object
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Chunk, Record
 

@@ -3,8 +3,8 @@
 from pathlib import PurePath
 from typing import Literal
 
+from advertisex.codecs.json_split import is_json
 from advertisex.errors import SourceError
-from advertisex.ingestion.json_shape import is_json
 from advertisex.ingestion.stream import BOM, Stream
 
 Format = Literal["json", "ndjson", "csv", "avro"]

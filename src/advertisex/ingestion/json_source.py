@@ -5,8 +5,8 @@ NDJSON is streamed in bounded memory. A document (array, object) is read into me
 
 from collections.abc import Iterator
 
+from advertisex.codecs.json_split import Shape, is_json, split_document
 from advertisex.errors import SourceError
-from advertisex.ingestion.json_shape import Shape, is_json, split_document
 from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk
 from advertisex.ingestion.stream import BLOCK, BOM, Stream
 

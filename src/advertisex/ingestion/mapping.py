@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from advertisex.codecs.json_split import NOT_JSON, json_object
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.json_shape import NOT_JSON, json_object
 
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 

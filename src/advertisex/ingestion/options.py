@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass, field
 from typing import get_args
 
+from advertisex.codecs.json_split import Shape
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.csv_source import Naming
 from advertisex.ingestion.formats import Format
-from advertisex.ingestion.json_shape import Shape
 from advertisex.ingestion.mapping import FieldMapping
 
 #: A longer wait is a typo, and very large values overflow the system's sleep.

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from advertisex.codecs.avro_decode import bid_decoder
+from advertisex.codecs.json_decode import DECODE_ERRORS, json_decoder, not_utf8
+from advertisex.codecs.rejection import Rejection, rejected_frame
 from advertisex.feeds import Feed
 from advertisex.model import Batch
-from advertisex.processing.decode_bids import bid_decoder
-from advertisex.processing.decode_json import DECODE_ERRORS, json_decoder, not_utf8
-from advertisex.processing.refusals import Rejection, rejected_frame
 
 #: Larger messages are rejected, in bytes.
 MAX_BYTES = 2**20

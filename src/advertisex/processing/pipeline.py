@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from advertisex.codecs.rejection import rejects_of
 from advertisex.feeds import Feed
 from advertisex.model import EVENT_COLUMNS, Batch, Outcome
 from advertisex.processing.decode import decode
@@ -9,7 +10,6 @@ from advertisex.processing.enrich import Catalogue, enrich
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.policy import Policy, apply_policy
 from advertisex.processing.pseudonymise import pseudonymise
-from advertisex.processing.refusals import rejects_of
 from advertisex.processing.standardise import standardise
 from advertisex.processing.suppression import NOBODY, Suppression
 from advertisex.processing.validate import validate

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from advertisex.processing.refusals import Rejection, rejected_frame, shown
+from advertisex.codecs.rejection import Rejection, rejected_frame, shown
 
 _NEGATIVE = r"^-[0-9]"
 _DETAILS = {

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from advertisex.codecs.rejection import Rejection, rejected_frame, shown
 from advertisex.feeds import Feed, Rule
-from advertisex.processing.refusals import Rejection, rejected_frame, shown
 
 
 def validate(standardised: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:

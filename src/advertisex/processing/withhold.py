@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 
 import polars as pl
 
+from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER
 from advertisex.feeds import Feed
-from advertisex.feeds.avro_framing import CONFLUENT_MARKER, MARKER
 from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE, Batch
 from advertisex.processing.decode import MAX_BYTES, decode
 from advertisex.processing.suppression import Suppression

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from advertisex.codecs.bid_fields import OPENRTB
 from advertisex.feeds import Feed, Field
-from advertisex.feeds.flatten import OPENRTB
 from advertisex.processing import decode, policy
 from advertisex.rejects.pretty import BYTES_PER_LINE, Path, Pretty, pretty
 

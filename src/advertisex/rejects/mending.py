@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
+from advertisex.codecs.avro_decode import avro_records, is_avro
+from advertisex.codecs.json_decode import DECODE_ERRORS, not_utf8
+from advertisex.codecs.json_split import json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import encoder
-from advertisex.ingestion.json_shape import json_object
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Record
-from advertisex.processing.decode_bids import avro_records, is_avro
-from advertisex.processing.decode_json import DECODE_ERRORS, not_utf8
 
 #: Repairs a message; None if the message cannot be decoded as a record.
 Repair = Callable[[bytes], bytes | None]

@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from advertisex.codecs.avro_decode import avro_records, is_avro
+from advertisex.codecs.json_decode import DECODE_ERRORS
+from advertisex.codecs.json_encode import json_message
 from advertisex.feeds import Feed
-from advertisex.ingestion.json_message import json_message
-from advertisex.processing.decode_bids import avro_records, is_avro
-from advertisex.processing.decode_json import DECODE_ERRORS
 
 Path = tuple[str | int, ...]
 

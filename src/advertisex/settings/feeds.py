@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from advertisex import feeds
+from advertisex.codecs.avro_schema import unusable
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed, TimeReading
-from advertisex.feeds.avro_schema import unusable
 from advertisex.settings.model import FeedSettings, Settings
 
 

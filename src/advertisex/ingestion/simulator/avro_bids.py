@@ -5,7 +5,7 @@ import io
 import fastavro
 import numpy as np
 
-from advertisex.feeds.avro_framing import frame
+from advertisex.codecs.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.ingestion.simulator.bytework import Matrix, avro_doubles, avro_time, concat_columns, zero_padded
 from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields

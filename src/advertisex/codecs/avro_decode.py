@@ -11,12 +11,12 @@ import fastavro
 import msgspec
 from fastavro import _read_py as fastavro_in_python
 
+from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
+from advertisex.codecs.avro_schema import is_recursive, without_logical_types
+from advertisex.codecs.bid_fields import flattener, targeting_text
+from advertisex.codecs.json_decode import Decoder, explain_json, reason_text
+from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed
-from advertisex.feeds.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
-from advertisex.feeds.avro_schema import is_recursive, without_logical_types
-from advertisex.feeds.flatten import flattener, targeting_text
-from advertisex.processing.decode_json import Decoder, explain_json, reason_text
-from advertisex.processing.refusals import Rejection, shown
 
 _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10

@@ -12,11 +12,11 @@ from uuid import UUID
 import msgspec
 from fastavro import parse_schema, schemaless_writer
 
+from advertisex.codecs.avro_framing import frame
+from advertisex.codecs.bid_fields import flattener
+from advertisex.codecs.json_encode import plain
 from advertisex.feeds import Feed
-from advertisex.feeds.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
-from advertisex.feeds.flatten import flattener
-from advertisex.ingestion.json_message import plain
 
 _SCHEMA = parse_schema(AVRO_SCHEMA)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed
-from advertisex.processing.refusals import Rejection, shown
 
 #: The errors that decoding may raise; RecursionError for deep nesting.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
