@@ -32,7 +32,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))
 from advertisex.feeds import FEEDS
-from advertisex.logs.kafka import KafkaLog
+from advertisex.logs.kafka.log import KafkaLog
 from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings, KafkaSettings

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from advertisex.errors import ConfigurationError, LogError, StoreError
 from advertisex.logs.contract import EventLog, LogReader
-from advertisex.logs.kafka import KafkaLog
+from advertisex.logs.kafka.log import KafkaLog
 from advertisex.logs.open import open_log
 from advertisex.model import Batch, Partition, Span
 from advertisex.settings.model import KafkaSettings
@@ -172,7 +172,7 @@ class Web(BaseRequestHandler):
 
 
 def test_a_server_that_is_not_kafka_is_reported_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
+    monkeypatch.setattr("advertisex.logs.kafka.topics.WAIT_SECONDS", 1.0)
     with ThreadingTCPServer(("127.0.0.1", 0), Web) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_address[1]
@@ -187,7 +187,7 @@ def test_a_server_that_is_not_kafka_is_reported_with_a_hint(monkeypatch: pytest.
 
 
 def test_an_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
+    monkeypatch.setattr("advertisex.logs.kafka.topics.WAIT_SECONDS", 1.0)
     with open_log("kafka://nobody.invalid:9092") as log, pytest.raises(LogError, match=r"resolve 'nobody\.invalid"):
         log.append("t", [b"a"])
 
@@ -205,7 +205,7 @@ def test_a_url_may_have_several_brokers() -> None:
 
 
 def test_no_secret_is_printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 1.0)
+    monkeypatch.setattr("advertisex.logs.kafka.topics.WAIT_SECONDS", 1.0)
     client = {"sasl.username": "ads", "sasl.password": SECRET, "sasl.mechanism": "PLAIN"}
     output = ""
     with open_log(NOBODY, kafka=KafkaSettings(client=client | {"security.protocol": "SASL_PLAINTEXT"})) as log:
@@ -227,7 +227,7 @@ def test_no_secret_is_printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
 def test_a_login_to_brokers_without_sasl_is_an_error_that_mentions_sasl(
     kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 2.0)
+    monkeypatch.setattr("advertisex.logs.kafka.topics.WAIT_SECONDS", 2.0)
     client = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "a"}
     settings = KafkaSettings(client=client | {"sasl.password": SECRET})
     with open_log(kafka, kafka=settings) as log, pytest.raises(LogError) as caught:
@@ -328,7 +328,7 @@ def test_end_offsets_are_not_retried_indefinitely(
     log = opened()
     log.append(topic, [b"a"])
     monkeypatch.setattr(AdminClient, "list_offsets", list_offsets)
-    monkeypatch.setattr("advertisex.logs.kafka_topics.WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("advertisex.logs.kafka.topics.WAIT_SECONDS", 0.5)
 
     with pytest.raises(LogError, match="cannot read the end offsets of the topics"):
         log.end_offsets()

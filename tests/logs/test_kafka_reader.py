@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import EventLog, LogReader
-from advertisex.logs.kafka_reader import KafkaReader
+from advertisex.logs.kafka.reader import KafkaReader
 from advertisex.logs.open import open_log
 from advertisex.model import Batch, Partition
 from advertisex.settings.model import KafkaSettings
@@ -155,7 +155,9 @@ def test_readers_that_join_and_leave_store_everything_once_and_in_order(log: Eve
 def test_a_batch_of_a_partition_that_moved_is_no_longer_current_and_one_that_stayed_is(
     log: EventLog, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advertisex.logs.kafka_rest._STALLED_SECONDS", 0.0)  # the ledger of this test never advances
+    monkeypatch.setattr(
+        "advertisex.logs.kafka.remaining._STALLED_SECONDS", 0.0
+    )  # the ledger of this test never advances
     with log.reader([topic], dict, 700) as old:
         before = poll_until([old], lambda: old.caught_up)
         assert all(old.is_current(batch.span) for batch in before)

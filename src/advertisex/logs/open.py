@@ -26,7 +26,7 @@ def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSetti
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteLog(Path(url.removeprefix(_SQLITE)), create=create)
     if url.startswith(_KAFKA):
-        from advertisex.logs.kafka import KafkaLog  # noqa: PLC0415 - slow to import, and rarely needed
+        from advertisex.logs.kafka.log import KafkaLog  # noqa: PLC0415 - slow to import, and rarely needed
 
         return KafkaLog(url, kafka, create=create)
     scheme, named, _ = url.partition("://")

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from advertisex.errors import LogError
+from advertisex.logs.assignment import Assignment
 from advertisex.logs.contract import Positions
-from advertisex.logs.share import Assignment
 from advertisex.model import Batch, Partition, Span
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from advertisex.errors import LogError
-from advertisex.logs.kafka_client import WAIT_SECONDS, Cluster
+from advertisex.logs.kafka.client import WAIT_SECONDS, Cluster
 from advertisex.model import Partition
 
 _LOG = structlog.get_logger(__name__)

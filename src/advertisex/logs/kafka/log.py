@@ -6,11 +6,11 @@ from typing import Self
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import Positions
-from advertisex.logs.kafka_append import KafkaAppender
-from advertisex.logs.kafka_client import Cluster
-from advertisex.logs.kafka_fetch import KafkaFetcher
-from advertisex.logs.kafka_reader import KafkaReader
-from advertisex.logs.kafka_topics import KafkaTopics
+from advertisex.logs.kafka.client import Cluster
+from advertisex.logs.kafka.fetch import KafkaFetcher
+from advertisex.logs.kafka.producer import KafkaAppender
+from advertisex.logs.kafka.reader import KafkaReader
+from advertisex.logs.kafka.topics import KafkaTopics
 from advertisex.model import Batch, Finding, Partition, Position
 from advertisex.settings.model import KafkaSettings
 

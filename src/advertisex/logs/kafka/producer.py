@@ -11,8 +11,8 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from advertisex.errors import LogError
-from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster
-from advertisex.logs.kafka_topics import KafkaTopics
+from advertisex.logs.kafka.client import WAIT_SECONDS, ClientErrors, Cluster
+from advertisex.logs.kafka.topics import KafkaTopics
 from advertisex.model import Position
 
 #: Consecutive messages sent to one partition before moving to the next. Equal to the producer's batch size, so that

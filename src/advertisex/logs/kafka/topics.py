@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 )
 
 from advertisex.errors import ConfigurationError, LogError
-from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, is_permanent, kafka_error
+from advertisex.logs.kafka.client import WAIT_SECONDS, ClientErrors, Cluster, is_permanent, kafka_error
 from advertisex.model import Finding, Partition
 
 _POLL_SECONDS = 0.05

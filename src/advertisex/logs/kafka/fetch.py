@@ -5,8 +5,8 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from advertisex.logs.contract import READ_BYTES
-from advertisex.logs.kafka_arrivals import Columns
-from advertisex.logs.kafka_client import WAIT_SECONDS, ClientErrors, Cluster, kafka_error
+from advertisex.logs.kafka.client import WAIT_SECONDS, ClientErrors, Cluster, kafka_error
+from advertisex.logs.kafka.poll import Columns
 from advertisex.model import Batch, Span
 
 _POLL_SECONDS = 0.5
