@@ -25,7 +25,7 @@ import numpy as np
 
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch
 from advertisex.processing.decode import decode
 from advertisex.processing.enrich import Catalogue, enrich

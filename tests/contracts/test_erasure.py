@@ -18,7 +18,7 @@ from store_places import STORES, NewPlace
 
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import TOMBSTONE, Batch, Counts, Outcome, Span
 from advertisex.privacy.erasure import erase
 from advertisex.privacy.record import Run, runs_in

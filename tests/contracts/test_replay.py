@@ -19,7 +19,7 @@ from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.logs.contract import EventLog
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Position, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process as process_batch

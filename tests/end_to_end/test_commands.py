@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.stores.duckdb import DuckdbStore
 
 Cli = Callable[..., Any]

@@ -114,7 +114,7 @@ def test_an_interrupted_erasure_is_listed_and_completed(
     filled: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr("advertisex.logs.sqlite.SqliteLog.partitions", lambda *_: 1 / 0)
+        broken.setattr("advertisex.logs.sqlite.log.SqliteLog.partitions", lambda *_: 1 / 0)
         assert filled("erase", "user4711", "--yes", "--data", "data").code == 1
     assert "interrupted or running" in filled("erasures", "--data", "data").out
 

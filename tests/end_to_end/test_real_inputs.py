@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from advertisex.feeds import FEEDS
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb import DuckdbStore
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Position
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb import DuckdbStore

@@ -24,7 +24,7 @@ from advertisex.continuous import Source, run_service
 from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.options import IngestOptions
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.monitoring import observing as observing_module
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer

@@ -10,7 +10,7 @@ import pytest
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 
 
 @dataclass

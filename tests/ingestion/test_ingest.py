@@ -16,7 +16,7 @@ from advertisex.ingestion.ingest import IngestOptions, ingest
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.records import PAUSE
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 
 IMPRESSIONS = FEEDS["impressions"]
 

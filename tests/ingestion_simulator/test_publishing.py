@@ -19,7 +19,7 @@ from advertisex.ingestion.simulator import (
     publish_simulation,
 )
 from advertisex.ingestion.simulator.market import draw_market
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
 

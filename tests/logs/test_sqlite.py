@@ -13,9 +13,9 @@ from threading import Thread
 import pytest
 
 from advertisex.errors import ConfigurationError, LogError
-from advertisex.logs import sqlite as sqlite_log
 from advertisex.logs.open import open_log
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite import log as sqlite_log
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import TOMBSTONE
 
 #: Appends batches indefinitely, and prints the number of each once it is durable. Every third spans several rows.
@@ -23,7 +23,7 @@ APPEND_FOREVER = """
 import sys
 from itertools import count
 from pathlib import Path
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 
 log = SqliteLog(Path(sys.argv[1]))
 for batch in count(int(sys.argv[2])):
@@ -151,7 +151,7 @@ def test_erased_bytes_are_in_none_of_its_files(tmp_path: Path, size: int) -> Non
 def test_an_erasure_fails_while_a_reader_keeps_erased_messages_in_the_write_ahead_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advertisex.logs.sqlite._WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("advertisex.logs.sqlite.log._WAIT_SECONDS", 0.1)
     with SqliteLog(tmp_path / "log.db") as log:
         log.append("t", [b"user4711", b"other"])
         reader = sqlite3.connect(tmp_path / "log.db", isolation_level=None)

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import FEEDS
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.metrics_server import serving

@@ -14,7 +14,7 @@ from simulated_store import BUCKET, Traffic, World
 
 from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Span
 from advertisex.monitoring.memory import load_states
 from advertisex.monitoring.monitor import Monitor, reached

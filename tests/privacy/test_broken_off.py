@@ -9,7 +9,7 @@ import pytest
 
 from advertisex.errors import LogError, StoreError
 from advertisex.feeds import FEEDS
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.privacy.erasure import erase
 from advertisex.stores.duckdb import DuckdbStore
 
@@ -20,7 +20,7 @@ CLICK = {"timestamp": "2026-01-05T10:00:00Z", "user_id": USER, "campaign_id": "k
 def test_messages_kept_in_the_write_ahead_log_by_a_reader_are_gone_once_a_run_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advertisex.logs.sqlite._WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("advertisex.logs.sqlite.log._WAIT_SECONDS", 0.1)
     held = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
     with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "events.duckdb") as store:
         log.append("clicks_conversions", [json.dumps(CLICK).encode(), b"{}"])

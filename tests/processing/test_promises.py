@@ -19,7 +19,7 @@ from advertisex.codecs.avro_framing import HEADER
 from advertisex.errors import LogError, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.contract import EventLog
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log

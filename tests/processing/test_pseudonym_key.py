@@ -8,7 +8,7 @@ import pytest
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import Range

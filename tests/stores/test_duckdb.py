@@ -14,7 +14,7 @@ import pytest
 from advertisex.errors import ConfigurationError, StoreBusy, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process

@@ -13,7 +13,7 @@ from store_places import Place, in_elasticsearch
 
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts, Outcome
 from advertisex.privacy.erasure import erase
 from advertisex.processing.runner import Processing, process_log

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
-from advertisex.logs.sqlite import SqliteLog
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.settings.model import KafkaSettings
 
 _SQLITE = "sqlite:///"

@@ -18,7 +18,7 @@ import msgspec
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, Positions
-from advertisex.logs.sqlite_reader import SqliteReader
+from advertisex.logs.sqlite.reader import SqliteReader
 from advertisex.model import TOMBSTONE, Batch, Finding, Partition, Position, Span
 
 _SCHEMA = """

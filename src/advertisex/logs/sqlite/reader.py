@@ -12,7 +12,7 @@ from advertisex.logs.contract import Positions
 from advertisex.model import Batch, Partition, Span
 
 if TYPE_CHECKING:
-    from advertisex.logs.sqlite import SqliteLog
+    from advertisex.logs.sqlite.log import SqliteLog
 
 _POLL_SECONDS = 0.2
 
