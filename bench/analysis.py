@@ -33,7 +33,7 @@ from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise, summarise_by_day
 from advertisex.stores.contract import EventStore
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 from analysis_world import VERSION, build
 
 _TARGET_SECONDS, _TARGET_MIB = 10, 2048

@@ -19,7 +19,7 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion.simulator.rhythm import times_between
 from advertisex.model import REJECT_COLUMNS, Batch, Outcome, Span
 from advertisex.processing.identify import first_of_each, identify
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e6)
 DAYS = 30

@@ -35,7 +35,7 @@ from advertisex.processing.policy import Policy, apply_policy
 from advertisex.processing.runner import BATCH_SIZE, Committed, Processing, process_log
 from advertisex.processing.standardise import standardise
 from advertisex.processing.validate import validate
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 _CHUNK = 50_000
 _LATE_RATE = 0.01

@@ -25,7 +25,7 @@ from advertisex.processing.standardise import standardise
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import host_of, registered_domain
 from advertisex.settings.model import FeedSettings, RuleSettings, Settings
-from advertisex.stores.duckdb_schema import statements
+from advertisex.stores.duckdb.schema import statements
 
 PAGES = Path(__file__).parent
 _BLOCK = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -17,7 +17,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 START = datetime(2026, 1, 1)
 INGESTED = 1_790_000_000_000_000  # 2026-09-21

@@ -32,7 +32,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 from analysis.auctions_oracle import winners
 
 Row = dict[str, Any]

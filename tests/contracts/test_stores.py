@@ -635,7 +635,7 @@ def test_commit_times_increase_even_if_the_clock_is_set_back(
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2020, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr("advertisex.stores.stamp.datetime", SetBack)
+    monkeypatch.setattr("advertisex.stores.commit_time.datetime", SetBack)
     store.commit(outcome_of("clicks", {"user_id": "b"}, start=1))
 
     assert store.settled() == before + timedelta(microseconds=1)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 Cli = Callable[..., Any]
 

@@ -14,7 +14,7 @@ import polars as pl
 from advertisex.feeds import FEEDS
 from advertisex.model import Counts
 from advertisex.stores.contract import RejectQuery
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 EVENTS = 200_000
 KILLS = 50

@@ -14,7 +14,7 @@ import pytest
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.stores.contract import Range, RejectQuery
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 Cli = Callable[..., Any]
 SharedData = Callable[[str], Path]

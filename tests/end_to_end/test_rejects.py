@@ -13,7 +13,7 @@ import pytest
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Position
 from advertisex.stores.contract import RejectQuery
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 Cli = Callable[..., Any]
 

@@ -29,8 +29,8 @@ from advertisex.monitoring import observing as observing_module
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer
 from advertisex.processing.runner import Processing
-from advertisex.stores.duckdb import DuckdbStore
-from advertisex.stores.stamp import utc_now
+from advertisex.stores.commit_time import utc_now
+from advertisex.stores.duckdb.store import DuckdbStore
 
 TIMEOUT_SECONDS = 60.0
 USER = "user-that-nobody-logs"

@@ -14,7 +14,7 @@ from advertisex.model import Batch, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 START = datetime(2026, 3, 2)
 BUCKET = timedelta(hours=3)

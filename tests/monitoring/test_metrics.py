@@ -28,7 +28,7 @@ from advertisex.monitoring.ticking import periodic
 from advertisex.processing.runner import Processing, process_log
 from advertisex.settings.model import MetricsSettings, Settings
 from advertisex.stores.contract import Range, RejectQuery
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 SETTINGS = Settings(metrics=MetricsSettings(port=0))
 

@@ -12,7 +12,7 @@ from simulated_store import BUCKET, START, Traffic, World
 from advertisex.feeds import FEEDS
 from advertisex.monitoring.series import TALLY, History, bucket_start, tally
 from advertisex.stores.contract import Range
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 KEYS = ["bucket", "feed", "campaign"]
 

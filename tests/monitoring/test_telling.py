@@ -22,7 +22,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.settings.model import AlertSettings, RuleSettings
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 #: Fixed bounds need no history, which keeps the tests fast.
 RULES = {

@@ -11,7 +11,7 @@ from advertisex.errors import LogError, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.privacy.erasure import erase
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 USER = "user4711"
 CLICK = {"timestamp": "2026-01-05T10:00:00Z", "user_id": USER, "campaign_id": "k1", "conversion_type": "click"}

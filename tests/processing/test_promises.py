@@ -24,7 +24,7 @@ from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, LedgerRow
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import EventStore, Range, RejectQuery
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 POLICY = Policy(blocked_users=frozenset({"blocked"}), blocked_sites=frozenset({"blocked.example"}))
 

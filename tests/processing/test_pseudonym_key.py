@@ -12,7 +12,7 @@ from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import Range
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 KEY, OTHER = b"the first key of the store", b"another key of the same size"
 

@@ -21,13 +21,13 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import Range, RejectQuery
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 from advertisex.stores.open import open_store
 
 HOLDS_THE_STORE = """
 import sys
 from pathlib import Path
-from advertisex.stores.duckdb import DuckdbStore
+from advertisex.stores.duckdb.store import DuckdbStore
 
 with DuckdbStore(Path(sys.argv[1]), read_only=sys.argv[2] == "read"):
     print("ready", flush=True)

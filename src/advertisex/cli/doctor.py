@@ -29,7 +29,7 @@ from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
-from advertisex.stores.same_log import check_same_logs
+from advertisex.stores.log_identity import check_same_logs
 
 _LOW_DISK = 2 * 2**30
 _OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,8 +16,8 @@ from advertisex.monitoring.ticking import periodic
 from advertisex.processing.lag import lags
 from advertisex.processing.runner import Committed, Processing
 from advertisex.settings.model import AlertSettings, Settings
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
-from advertisex.stores.stamp import utc_now
 
 _LOG = structlog.get_logger(__name__)
 #: Seconds between updates of the lag metrics.

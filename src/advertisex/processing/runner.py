@@ -19,7 +19,7 @@ from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonym_key import note_pseudonym_key
 from advertisex.processing.suppression import NOBODY, suppression_in
 from advertisex.stores.contract import ERASURES, EventStore
-from advertisex.stores.same_log import check_same_logs
+from advertisex.stores.log_identity import check_same_logs
 
 _LOG = structlog.get_logger(__name__)
 

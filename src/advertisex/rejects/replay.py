@@ -12,7 +12,7 @@ from advertisex.logs.contract import EventLog
 from advertisex.model import Partition, Position
 from advertisex.rejects.selection import Selection, choose
 from advertisex.stores.contract import EventStore
-from advertisex.stores.same_log import check_same_logs
+from advertisex.stores.log_identity import check_same_logs
 
 
 @dataclass(frozen=True, slots=True)

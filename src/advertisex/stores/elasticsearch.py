@@ -28,6 +28,7 @@ from advertisex.model import (
     Position,
 )
 from advertisex.settings.model import ElasticsearchSettings
+from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch_address import address_of
 from advertisex.stores.elasticsearch_bulk import BulkLines, BulkPool, chunks, lines_of, send
@@ -49,7 +50,6 @@ from advertisex.stores.elasticsearch_search import (
     in_range,
     search_all,
 )
-from advertisex.stores.stamp import Clock, commit_time_after, utc_now
 
 #: Elasticsearch adds up in floating point, which is exact only for integers below this.
 _EXACT = 2**53

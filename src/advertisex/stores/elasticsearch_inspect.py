@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Finding, LedgerRow, Partition
-from advertisex.stores.counted import Held, counted
 from advertisex.stores.elasticsearch_client import Connection, problem_in
 from advertisex.stores.elasticsearch_indices import Indices
+from advertisex.stores.ledger_check import Held, counted
 
 #: Above this, Elasticsearch moves shards to other nodes; at 95 % it makes indices read-only.
 _DISK_USED = 0.90

@@ -19,6 +19,7 @@ import polars as pl
 
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
+from advertisex.stores.commit_time import commit_time_after
 from advertisex.stores.elasticsearch_client import Connection
 from advertisex.stores.elasticsearch_ledger_documents import (
     CommitDocument,
@@ -33,8 +34,7 @@ from advertisex.stores.elasticsearch_ledger_documents import (
     parse_time,
 )
 from advertisex.stores.elasticsearch_search import all_of, between, search_all
-from advertisex.stores.same_log import check_same_log
-from advertisex.stores.stamp import commit_time_after
+from advertisex.stores.log_identity import check_same_log
 
 _WHAT = "write to the ledger"
 _MOVED_ON = "the ledger has moved on"

@@ -32,7 +32,7 @@ def open_store(
     """
     # The stores' clients are slow to import, and only one is needed
     if url.startswith(_DUCKDB) and len(url) > len(_DUCKDB) and ":memory:" not in url:
-        from advertisex.stores.duckdb import DuckdbStore  # noqa: PLC0415
+        from advertisex.stores.duckdb.store import DuckdbStore  # noqa: PLC0415
 
         return DuckdbStore(Path(url.removeprefix(_DUCKDB)), read_only=read_only, memory=memory)
     if url.startswith(_ELASTICSEARCH):

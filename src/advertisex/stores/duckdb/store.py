@@ -1,5 +1,6 @@
 """The embedded event store: one DuckDB file, one transaction per commit."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -10,16 +11,59 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from advertisex.errors import StoreMissing
+from advertisex.errors import StoreBusy, StoreError, StoreMissing
+from advertisex.feeds import FEEDS
 from advertisex.model import COMMIT_COLUMNS, COUNT_NAMES, Counts, Finding, LedgerRow, Outcome, Partition, Position
+from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
-from advertisex.stores.duckdb_commit import COUNTS, write
-from advertisex.stores.duckdb_conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
-from advertisex.stores.duckdb_erasure import copy_live_rows, delete, replace
-from advertisex.stores.duckdb_errors import explanation
-from advertisex.stores.duckdb_inspect import inspect
-from advertisex.stores.duckdb_schema import statements
-from advertisex.stores.stamp import Clock, commit_time_after, utc_now
+from advertisex.stores.duckdb.commit import COUNTS, write
+from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
+from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace
+from advertisex.stores.duckdb.schema import statements
+from advertisex.stores.ledger_check import Held, counted
+
+# The checks of `advertisex doctor` on a DuckDB store.
+
+_TABLES = (*FEEDS, "rejects")
+
+
+def inspect(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]) -> list[Finding]:
+    """Report the number of stored rows, and whether it matches the ledger."""
+    rows = ", ".join(f"{name} {db.table(name).shape[0]:,}" for name in _TABLES)
+    store = Finding("store", True, f"{path}: DuckDB {duckdb.__version__}; {rows}")
+    all_rows = " UNION ALL ".join(
+        f"SELECT topic, partition, {name == 'rejects'} AS is_reject FROM {name}" for name in _TABLES
+    )
+    held = db.execute(
+        "SELECT topic, partition, count(*) FILTER (NOT is_reject), count(*) FILTER (is_reject) "
+        f"FROM ({all_rows}) GROUP BY topic, partition"
+    ).fetchall()
+    return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]
+
+
+# Translate errors of DuckDB into `StoreError`.
+
+
+def explanation(what: str, error: Exception, path: Path) -> StoreError:
+    """The exception to raise for an error of DuckDB or of the file system."""
+    text = str(error)
+    holder = re.search(r"\(PID (\d+)\)", text)
+    if "Could not set lock" in text or "already open" in text:
+        by = f"process {holder[1]}" if holder else "another process"
+        return StoreBusy(
+            f"the event store is in use by {by}: DuckDB allows either one writing process or several readers",
+            where=str(path),
+            hint="wait until it finishes or stop it, then run this again",
+        )
+    hint = "check the disk, the permissions of the file, and that it is an AdvertiseX store"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        hint = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
+    if "not found in FROM clause" in text:
+        hint = "this store was created by an earlier version: run `advertisex process` to upgrade it"
+    if "does not exist" in text:
+        hint = "the file is not an AdvertiseX store: choose another one with --store or --data"
+    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), hint=hint)
+
 
 _SCAN_ROWS = 1_000_000
 #: Smaller than `_SCAN_ROWS`, because the payloads of rejects may be large.

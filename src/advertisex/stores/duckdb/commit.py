@@ -16,7 +16,7 @@ from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
 from advertisex.model import COUNT_NAMES, Counts, Outcome, Span
 from advertisex.stores.contract import ERASURES
-from advertisex.stores.same_log import check_same_log
+from advertisex.stores.log_identity import check_same_log
 
 #: The columns of the ledger's counts, in the order of `COUNT_NAMES`; `redelivered` is stored as `replayed`.
 COUNTS = tuple("replayed" if name == "redelivered" else name for name in COUNT_NAMES)
