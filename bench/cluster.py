@@ -36,8 +36,8 @@ from advertisex.logs.kafka.log import KafkaLog
 from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings, KafkaSettings
-from advertisex.stores.elasticsearch_bulk import chunks, lines_of
-from advertisex.stores.elasticsearch_rows import with_provenance
+from advertisex.stores.elasticsearch.bulk import chunks, lines_of
+from advertisex.stores.elasticsearch.rows import with_provenance
 from advertisex.stores.open import open_store
 from advertisex.testing.elasticsearch import LocalElasticsearch
 from advertisex.testing.kafka import LocalKafka

@@ -24,10 +24,11 @@ from advertisex.errors import INTERRUPTED
 from advertisex.model import Counts, Partition
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, process_log
-from advertisex.stores import elasticsearch_client, elasticsearch_patience
 from advertisex.stores.contract import Range
-from advertisex.stores.elasticsearch_address import address_of
-from advertisex.stores.elasticsearch_known import Known, known_of
+from advertisex.stores.elasticsearch import client as elasticsearch_client
+from advertisex.stores.elasticsearch import retry as elasticsearch_retry
+from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.lookup import Known, known_of
 from advertisex.testing.elasticsearch import LocalElasticsearch
 from advertisex.testing.kafka import LocalKafka
 
@@ -111,8 +112,8 @@ def following(cluster: Any, *more: object) -> Iterator[Worker]:
 def shorten_timeouts(patch: pytest.MonkeyPatch) -> None:
     """Time out and retry soon."""
     patch.setattr(elasticsearch_client, "REQUEST_TIMEOUT", TIMEOUT)
-    patch.setattr(elasticsearch_patience, "_FIRST_PAUSE", 0.02)
-    patch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.5)
+    patch.setattr(elasticsearch_retry, "_FIRST_PAUSE", 0.02)
+    patch.setattr(elasticsearch_retry, "LONGEST_PAUSE", 0.5)
 
 
 def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda commit: None) -> Counts:
@@ -247,7 +248,7 @@ def look_up_in_a_starting_cluster(cluster: Any) -> tuple[Known, list[int]]:
     event = pl.DataFrame({"event_id": [bytes(16)], "offset": [0]})
     with pytest.MonkeyPatch.context() as patch:
         shorten_timeouts(patch)
-        patch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.05)
+        patch.setattr(elasticsearch_retry, "LONGEST_PAUSE", 0.05)
         connection = elasticsearch_client.Connection(address_of(cluster.settings.store_url), settings)
         index = f"{settings.prefix}ad_impressions_index-2026-01"
         try:

@@ -10,8 +10,8 @@ import pytest
 
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import EventStore
-from advertisex.stores.elasticsearch_address import address_of
-from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.open import open_store
 
 

@@ -20,10 +20,10 @@ from advertisex.feeds import FEEDS
 from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
-from advertisex.stores.elasticsearch import ElasticsearchStore
-from advertisex.stores.elasticsearch_address import address_of
-from advertisex.stores.elasticsearch_bulk import BODY_BYTES, chunks, lines_of
-from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.bulk import BODY_BYTES, chunks, lines_of
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
 from advertisex.testing.elasticsearch import LocalElasticsearch
 
@@ -204,7 +204,7 @@ def test_the_doctor_finds_a_clock_that_differs_from_the_clusters(
     store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     now = time.time
-    monkeypatch.setattr("advertisex.stores.elasticsearch_inspect.time.time", lambda: now() + seconds)
+    monkeypatch.setattr("advertisex.stores.elasticsearch.inspect.time.time", lambda: now() + seconds)
     assert list(bad(store)) == ["store's clock"]
     assert bad(store)["store's clock"].startswith("-9" if seconds > 0 else "+")
     assert "by NTP" in bad(store)["store's clock"]

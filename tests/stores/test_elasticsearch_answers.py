@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError, StoreInterrupted
 from advertisex.model import Counts
 from advertisex.settings.model import ElasticsearchSettings
-from advertisex.stores import elasticsearch_client, elasticsearch_patience
-from advertisex.stores.elasticsearch import ElasticsearchStore
-from advertisex.stores.elasticsearch_address import address_of
+from advertisex.stores.elasticsearch import client as elasticsearch_client
+from advertisex.stores.elasticsearch import retry as elasticsearch_retry
+from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
 
 SECRET = "s3cret/p@ss"
@@ -135,7 +136,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elasticsearch_patience, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(elasticsearch_retry, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(elasticsearch_client, "RETRY_SECONDS", 0.3)
 
 
@@ -241,7 +242,7 @@ def test_a_commit_that_makes_progress_is_not_ended_by_an_interrupt(cluster: Clus
 def test_a_cluster_that_is_away_for_long_is_still_retried_often(
     cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(elasticsearch_retry, "LONGEST_PAUSE", 0.02)
     cluster.bulk = [
         lambda ids: None,
         lambda ids: (503, {}),
@@ -255,8 +256,8 @@ def test_a_cluster_that_is_away_for_long_is_still_retried_often(
 def test_pauses_are_longer_for_a_busy_cluster_than_for_one_that_is_away(
     cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, busy: Reply
 ) -> None:
-    monkeypatch.setattr(elasticsearch_patience, "LONGEST_PAUSE", 600.0)
-    monkeypatch.setattr(elasticsearch_patience, "LONGEST_BUSY_PAUSE", 0.02)
+    monkeypatch.setattr(elasticsearch_retry, "LONGEST_PAUSE", 600.0)
+    monkeypatch.setattr(elasticsearch_retry, "LONGEST_BUSY_PAUSE", 0.02)
     cluster.bulk = [lambda ids: busy] * 60
 
     assert store.commit(outcome("clicks", "a")).stored == 1

@@ -19,9 +19,9 @@ from advertisex.privacy.erasure import erase
 from advertisex.processing.runner import Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import ERASURES, Range, RejectQuery
-from advertisex.stores.elasticsearch import ElasticsearchStore
-from advertisex.stores.elasticsearch_address import address_of
-from advertisex.stores.elasticsearch_client import Connection
+from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.store import ElasticsearchStore
 
 USER = "user4711"
 

@@ -36,7 +36,7 @@ def open_store(
 
         return DuckdbStore(Path(url.removeprefix(_DUCKDB)), read_only=read_only, memory=memory)
     if url.startswith(_ELASTICSEARCH):
-        from advertisex.stores.elasticsearch import ElasticsearchStore  # noqa: PLC0415
+        from advertisex.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(url, read_only=read_only, settings=elasticsearch)
     scheme, separator, _ = url.partition("://")

@@ -20,8 +20,8 @@ import polars as pl
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.stores.commit_time import commit_time_after
-from advertisex.stores.elasticsearch_client import Connection
-from advertisex.stores.elasticsearch_ledger_documents import (
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.ledger_documents import (
     CommitDocument,
     LedgerDocument,
     LedgerState,
@@ -33,7 +33,7 @@ from advertisex.stores.elasticsearch_ledger_documents import (
     name_of_erasure,
     parse_time,
 )
-from advertisex.stores.elasticsearch_search import all_of, between, search_all
+from advertisex.stores.elasticsearch.search import all_of, between, search_all
 from advertisex.stores.log_identity import check_same_log
 
 _WHAT = "write to the ledger"

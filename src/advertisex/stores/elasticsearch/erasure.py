@@ -19,12 +19,12 @@ import polars as pl
 from advertisex.feeds import FEEDS
 from advertisex.model import Counts, Outcome, Partition
 from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
-from advertisex.stores.elasticsearch_bulk import delete_documents
-from advertisex.stores.elasticsearch_client import Connection
-from advertisex.stores.elasticsearch_indices import Indices
-from advertisex.stores.elasticsearch_known import left_at
-from advertisex.stores.elasticsearch_ledger import Ledger
-from advertisex.stores.elasticsearch_search import search_all
+from advertisex.stores.elasticsearch.bulk import delete_documents
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.indices import Indices
+from advertisex.stores.elasticsearch.ledger import Ledger
+from advertisex.stores.elasticsearch.lookup import left_at
+from advertisex.stores.elasticsearch.search import search_all
 
 _WHAT = "erase from the event store"
 

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from advertisex.stores.elasticsearch_client import Connection
-from advertisex.stores.elasticsearch_search import search_all
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.search import search_all
 
 
 class _Note(msgspec.Struct):

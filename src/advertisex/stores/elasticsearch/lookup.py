@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from advertisex.model import Partition
-from advertisex.stores.elasticsearch_client import Connection, Problem
+from advertisex.stores.elasticsearch.client import Connection, Problem
 
 _IDS = 10_000
 #: Errors per document, in a response with status 200, while a restarted node does not have its shards yet.

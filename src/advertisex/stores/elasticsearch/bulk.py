@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 
 from advertisex.errors import StoreError
-from advertisex.stores.elasticsearch_client import BUSY, TRANSIENT, Connection, Problem
+from advertisex.stores.elasticsearch.client import BUSY, TRANSIENT, Connection, Problem
 
 #: Approximate size of a body in bytes: large enough to be fast, small enough to retry and to keep several in memory.
 BODY_BYTES = 4_000_000

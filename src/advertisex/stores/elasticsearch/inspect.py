@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Finding, LedgerRow, Partition
-from advertisex.stores.elasticsearch_client import Connection, problem_in
-from advertisex.stores.elasticsearch_indices import Indices
+from advertisex.stores.elasticsearch.client import Connection, problem_in
+from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.ledger_check import Held, counted
 
 #: Above this, Elasticsearch moves shards to other nodes; at 95 % it makes indices read-only.

@@ -30,20 +30,20 @@ from advertisex.model import (
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
-from advertisex.stores.elasticsearch_address import address_of
-from advertisex.stores.elasticsearch_bulk import BulkLines, BulkPool, chunks, lines_of, send
-from advertisex.stores.elasticsearch_client import Connection
-from advertisex.stores.elasticsearch_erasure import Eraser
-from advertisex.stores.elasticsearch_frames import frame_of, frames
-from advertisex.stores.elasticsearch_indices import Indices
-from advertisex.stores.elasticsearch_inspect import inspect
-from advertisex.stores.elasticsearch_known import Known, known_of
-from advertisex.stores.elasticsearch_ledger import Ledger, moved
-from advertisex.stores.elasticsearch_ledger_documents import LedgerState
-from advertisex.stores.elasticsearch_notes import Notes
-from advertisex.stores.elasticsearch_rejects import document_ids, mark_jobs, reject_query, without_value
-from advertisex.stores.elasticsearch_rows import check_required, rejected_by_store, with_provenance
-from advertisex.stores.elasticsearch_search import (
+from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.bulk import BulkLines, BulkPool, chunks, lines_of, send
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.erasure import Eraser
+from advertisex.stores.elasticsearch.frames import frame_of, frames
+from advertisex.stores.elasticsearch.indices import Indices
+from advertisex.stores.elasticsearch.inspect import inspect
+from advertisex.stores.elasticsearch.ledger import Ledger, moved
+from advertisex.stores.elasticsearch.ledger_documents import LedgerState
+from advertisex.stores.elasticsearch.lookup import Known, known_of
+from advertisex.stores.elasticsearch.notes import Notes
+from advertisex.stores.elasticsearch.rejects import document_ids, mark_jobs, reject_query, without_value
+from advertisex.stores.elasticsearch.rows import check_required, rejected_by_store, with_provenance
+from advertisex.stores.elasticsearch.search import (
     all_of,
     buckets,
     extent_of,

@@ -10,9 +10,9 @@ import polars as pl
 from advertisex.errors import StoreError
 from advertisex.model import Position
 from advertisex.stores.contract import RejectQuery
-from advertisex.stores.elasticsearch_bulk import BulkLines, chunks, lines_of, send
-from advertisex.stores.elasticsearch_client import Connection
-from advertisex.stores.elasticsearch_search import all_of, between, stored_by
+from advertisex.stores.elasticsearch.bulk import BulkLines, chunks, lines_of, send
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.search import all_of, between, stored_by
 
 
 def document_ids() -> pl.Expr:

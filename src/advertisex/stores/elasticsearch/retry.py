@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 import structlog
 
 from advertisex.errors import StoreError, StoreInterrupted
-from advertisex.stores.elasticsearch_address import Address
+from advertisex.stores.elasticsearch.address import Address
 
 #: Seconds between two warnings about a cluster that does not accept writes.
 WARN_EVERY = 60.0

@@ -18,9 +18,8 @@ from elastic_transport.client_utils import basic_auth_to_header
 
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.settings.model import ElasticsearchSettings
-from advertisex.stores.elasticsearch_address import Address
-from advertisex.stores.elasticsearch_patience import LONGEST_BUSY_PAUSE, Backoff
-from advertisex.stores.elasticsearch_tls import check_authority, plain_reason, tls_hint
+from advertisex.stores.elasticsearch.address import Address, check_authority, plain_reason, tls_hint
+from advertisex.stores.elasticsearch.retry import LONGEST_BUSY_PAUSE, Backoff
 from advertisex.stores.interruptible import GivenUp, interruptible
 
 #: Timeout of a request in seconds. A retry is safe, but adds load to a busy cluster.

@@ -11,8 +11,8 @@ import msgspec
 
 from advertisex.errors import StoreError
 from advertisex.stores.contract import Extent, Range
-from advertisex.stores.elasticsearch_client import Answer, Connection
-from advertisex.stores.elasticsearch_patience import Backoff
+from advertisex.stores.elasticsearch.client import Answer, Connection
+from advertisex.stores.elasticsearch.retry import Backoff
 
 #: Elasticsearch returns no more hits per page.
 LARGEST_PAGE = 10_000

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from advertisex.stores.elasticsearch_client import Connection
-from advertisex.stores.elasticsearch_search import Hit, search_all
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.search import Hit, search_all
 
 _PYTHON: dict[pl.DataType, Any] = {
     pl.String(): str | None,
