@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions, matchable_impressions
+from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions, matchable_impressions
 from advertisex.analysis.scope import Scope
 from analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, dataset
 

@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from advertisex.analysis.buckets import DAY
-from advertisex.analysis.exact import micros
-from advertisex.analysis.lean import EVENT_ID, categorical, scan_events, widened
+from advertisex.analysis.money import micros
+from advertisex.analysis.scan import DAY, EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 

@@ -17,10 +17,9 @@ import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.auctions import AUCTION_WINDOW, HAS_AUCTION, bids_with_wins
-from advertisex.analysis.buckets import HOUR
-from advertisex.analysis.exact import MONEY, by_currency, decimals, micros, total, totals_by_currency
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.lean import categorical, scan_events
+from advertisex.analysis.money import MONEY, by_currency, decimals, micros, total, totals_by_currency
+from advertisex.analysis.scan import HOUR, categorical, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore

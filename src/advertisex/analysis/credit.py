@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from advertisex.analysis.exact import CREDIT, total
+from advertisex.analysis.money import CREDIT, total
 from advertisex.analysis.shapley import weight as shapley
 from advertisex.errors import AnalysisError
 

@@ -7,8 +7,8 @@ American Statistician 50 (1996) 361-365. So each quantile is the exact delay of 
 
 import polars as pl
 
-from advertisex.analysis.exact import decimals
-from advertisex.analysis.lean import scan_events
+from advertisex.analysis.money import decimals
+from advertisex.analysis.scan import scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore

@@ -17,8 +17,8 @@ import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, HAS_AUCTION
 from advertisex.analysis.intervals import ratio
-from advertisex.analysis.lean import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.listing import earliest
+from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 

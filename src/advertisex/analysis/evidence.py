@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
-from advertisex.analysis.lean import EVENT_ID, categorical, scan_events, widened
+from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
+from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 

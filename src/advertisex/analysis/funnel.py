@@ -19,11 +19,10 @@ import polars as pl
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
-from advertisex.analysis.buckets import DAY, HOUR
-from advertisex.analysis.exact import by_currency, micros, totals_by_currency
+from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.lean import EVENT_ID, categorical, scan_events, widened
+from advertisex.analysis.money import by_currency, micros, totals_by_currency
+from advertisex.analysis.scan import DAY, EVENT_ID, HOUR, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore

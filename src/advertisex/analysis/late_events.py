@@ -10,9 +10,8 @@ from itertools import chain
 import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope
-from advertisex.analysis.buckets import DAY
-from advertisex.analysis.exact import micros, total
-from advertisex.analysis.lean import widened
+from advertisex.analysis.money import micros, total
+from advertisex.analysis.scan import DAY, widened
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Range

@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from advertisex.analysis.events import events
-from advertisex.analysis.lean import hexadecimal
+from advertisex.analysis.scan import events, hexadecimal
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Range
 

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.answered import ANSWER_WINDOW
 from advertisex.analysis.auctions import AUCTION_WINDOW
 from advertisex.analysis.crawlers import PACKAGE, list_version
 from advertisex.analysis.delays import delays
 from advertisex.analysis.discrepancies import CLICK_WINDOW, VIEW_WINDOW, discrepancies
 from advertisex.analysis.evidence import gather
+from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.intake import ledger_hours, ledger_totals, reject_hours, reject_totals
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.invalid_traffic import (

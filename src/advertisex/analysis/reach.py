@@ -10,7 +10,7 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.intervals import ratio
-from advertisex.analysis.lean import categorical, scan_events
+from advertisex.analysis.scan import categorical, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore

@@ -22,8 +22,8 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.auctions import Wins, won_between
-from advertisex.analysis.exact import MONEY, by_currency, decimals, total, totals_by_currency
 from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
+from advertisex.analysis.money import MONEY, by_currency, decimals, total, totals_by_currency
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS

@@ -8,9 +8,8 @@ from typing import Any
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.buckets import DAY
-from advertisex.analysis.exact import MONEY, by_currency, micros, totals_by_currency
-from advertisex.analysis.lean import categorical, scan_events
+from advertisex.analysis.money import MONEY, by_currency, micros, totals_by_currency
+from advertisex.analysis.scan import DAY, categorical, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS

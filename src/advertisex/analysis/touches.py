@@ -11,10 +11,9 @@ from typing import Literal
 
 import polars as pl
 
-from advertisex.analysis.answered import ANSWER_WINDOW, match_impressions
-from advertisex.analysis.events import events
-from advertisex.analysis.exact import micros
-from advertisex.analysis.lean import compact
+from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
+from advertisex.analysis.money import micros
+from advertisex.analysis.scan import compact, events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore, Range

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import polars as pl
 
 from advertisex.analysis.answer import Table
-from advertisex.analysis.exact import CREDIT, MONEY
+from advertisex.analysis.money import CREDIT, MONEY
 from advertisex.reporting.cells import (
     NO_TEXT,
     format_amounts,

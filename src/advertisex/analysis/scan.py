@@ -1,5 +1,6 @@
 """Read events as a few small columns, computed frame by frame so that the raw text never accumulates in memory."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -7,7 +8,40 @@ import polars as pl
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.model import EVENT_COLUMNS
-from advertisex.stores.contract import EventStore
+from advertisex.stores.contract import EventStore, Range
+
+# Time buckets: the UTC hour or day of an event's own time, identified by its start.
+
+HOUR = pl.col("event_time").dt.truncate("1h").alias("hour")
+DAY = pl.col("event_time").dt.truncate("1d").alias("day")
+
+
+# Reads the stored events of a feed into one frame.
+
+_PROVENANCE: dict[str, pl.DataType] = {
+    "processed_at": pl.Datetime("us"),
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+}
+
+
+def events(
+    store: EventStore, feed: str, columns: Sequence[str], within: Range, keep: pl.Expr | None = None
+) -> pl.DataFrame:
+    """Read the events of a feed within a range, in no particular order.
+
+    Args:
+        store: the event store.
+        feed: name of the feed.
+        columns: the columns to read, see `EventStore.scan`.
+        within: selects the events.
+        keep: optional filter, applied frame by frame to save memory.
+    """
+    known = EVENT_COLUMNS | FEEDS[feed].columns | _PROVENANCE
+    empty = pl.DataFrame(schema={name: known[name] for name in columns})
+    frames = store.scan(feed, columns, within)
+    return pl.concat([empty, *(frame if keep is None else frame.filter(keep) for frame in frames)])
+
 
 #: The event id as a 128-bit integer, which sorts like its bytes.
 EVENT_ID = pl.col("event_id").bin.reinterpret(dtype=pl.UInt128, endianness="big")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from advertisex.analysis.events import events
+from advertisex.analysis.scan import events
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore, Range
 
