@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from advertisex.analysis.answer import Answer, Table
-from advertisex.analysis.attribution import attribute
+from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import Correlation, correlate, correlate_by_day
 from advertisex.analysis.funnel import funnel

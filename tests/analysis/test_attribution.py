@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis import journeys as journeys_module
 from advertisex.analysis.answer import Answer
-from advertisex.analysis.attribution import MODELS, attribute
-from advertisex.analysis.credit import check_sums, credited, weights
+from advertisex.analysis.attribution import journeys as journeys_module
+from advertisex.analysis.attribution.attribute import MODELS, attribute
+from advertisex.analysis.attribution.credit import check_sums, credited, weights
+from advertisex.analysis.attribution.touches import LONGEST
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.touches import LONGEST
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Span

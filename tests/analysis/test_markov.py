@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis import markov
+from advertisex.analysis.attribution import markov
 from advertisex.errors import AnalysisError
 from analysis.attribution_oracle import Walk
 from analysis.attribution_oracle import removal_effects as by_removal

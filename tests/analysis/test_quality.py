@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from advertisex.analysis import invalid_traffic
 from advertisex.analysis.answer import Answer
-from advertisex.analysis.attribution import attribute
+from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.crawlers import crawlers
 from advertisex.analysis.quality import SUSPECTED_USERS, quality
 from advertisex.analysis.scope import Scope

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.analysis.answer import Answer
-from advertisex.analysis.attribution import attribute
+from advertisex.analysis.attribution.attribute import attribute
+from advertisex.analysis.attribution.touches import Key
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate, correlate_by_day
 from advertisex.analysis.funnel import By, funnel
@@ -24,7 +25,6 @@ from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise, summarise_by_day
-from advertisex.analysis.touches import Key
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.model import EVENT_COLUMNS, Batch, Span

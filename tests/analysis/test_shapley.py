@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis.credit import credited
-from advertisex.analysis.shapley import weight
+from advertisex.analysis.attribution.credit import credited, shapley
 
 Journey = tuple[int, tuple[str, ...]]  # conversions, and the keys in order
 
@@ -52,7 +51,7 @@ def found(journeys: Sequence[Journey]) -> dict[str, Fraction]:
     schema = {
         "conversion": pl.Int64, "key": pl.String, "conversions": pl.Int64, "value": pl.Int64, "currency": pl.String,
     }  # fmt: skip
-    answer = credited(pl.DataFrame(rows, schema=schema), weight())
+    answer = credited(pl.DataFrame(rows, schema=schema), shapley())
     return {key: Fraction(int(units), 10**9) for key, units in answer.select("key", "credit").iter_rows()}
 
 

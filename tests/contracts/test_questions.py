@@ -15,7 +15,7 @@ import pytest
 from store_places import STORES
 
 from advertisex.analysis.answer import Answer
-from advertisex.analysis.attribution import attribute
+from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate, correlate_by_day
 from advertisex.analysis.funnel import funnel

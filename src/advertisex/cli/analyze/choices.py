@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from advertisex.analysis.touches import LONGEST
+from advertisex.analysis.attribution.touches import LONGEST
 from advertisex.cli.durations import read_duration
 from advertisex.errors import ConfigurationError
 

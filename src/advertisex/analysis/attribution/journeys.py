@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from advertisex.analysis.touches import AttributionInput, Rules
+from advertisex.analysis.attribution.touches import AttributionInput, Rules
 
 Ints = NDArray[np.int64]
 

@@ -18,13 +18,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from advertisex.analysis import markov
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.credit import check_sums, credited, weights
-from advertisex.analysis.journeys import is_unconverted, journeys, next_conversion
+from advertisex.analysis.attribution import markov
+from advertisex.analysis.attribution.credit import check_sums, credited, weights
+from advertisex.analysis.attribution.journeys import is_unconverted, journeys, next_conversion
+from advertisex.analysis.attribution.touches import COLUMNS, LONGEST, AttributionInput, Key, Rules, read
 from advertisex.analysis.money import CREDIT, MONEY, decimals, total
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.touches import COLUMNS, LONGEST, AttributionInput, Key, Rules, read
 from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore
 

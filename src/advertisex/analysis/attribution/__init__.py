@@ -1,0 +1,1 @@
+"""Attribution: who gets the credit for a conversion."""
