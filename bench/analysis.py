@@ -27,7 +27,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate, correlate_by_day
 from advertisex.analysis.funnel import funnel
-from advertisex.analysis.quality import quality
+from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope

@@ -14,11 +14,11 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA, is_crawler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis import invalid_traffic
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
-from advertisex.analysis.crawlers import crawlers
-from advertisex.analysis.quality import SUSPECTED_USERS, quality
+from advertisex.analysis.quality import invalid_traffic
+from advertisex.analysis.quality.invalid_traffic import crawlers
+from advertisex.analysis.quality.report import SUSPECTED_USERS, quality
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS

@@ -9,13 +9,13 @@ import typer
 
 from advertisex.analysis import bids as bid_requests
 from advertisex.analysis import funnel as funnels
-from advertisex.analysis import quality as qualities
 from advertisex.analysis import reach as reached
 from advertisex.analysis import restatement as restatements
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution import attribute as attributions
 from advertisex.analysis.attribution.touches import Key
 from advertisex.analysis.listing import LISTED
+from advertisex.analysis.quality import report as qualities
 from advertisex.analysis.scope import Scope
 from advertisex.cli.analyze.asking import Question
 from advertisex.cli.analyze.choices import duration, one_of, optional

@@ -4,34 +4,113 @@ See `delays`, `ledger_hours`, `discrepancies` and `suspects` for the definitions
 still count in every other answer.
 """
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.auctions import AUCTION_WINDOW
-from advertisex.analysis.crawlers import PACKAGE, list_version
-from advertisex.analysis.delays import delays
-from advertisex.analysis.discrepancies import CLICK_WINDOW, VIEW_WINDOW, discrepancies
-from advertisex.analysis.evidence import gather
 from advertisex.analysis.impression_match import ANSWER_WINDOW
-from advertisex.analysis.intake import ledger_hours, ledger_totals, reject_hours, reject_totals
 from advertisex.analysis.intervals import ratio
-from advertisex.analysis.invalid_traffic import (
+from advertisex.analysis.listing import LISTED, earliest, listed
+from advertisex.analysis.money import decimals
+from advertisex.analysis.quality.discrepancies import CLICK_WINDOW, VIEW_WINDOW, discrepancies
+from advertisex.analysis.quality.invalid_traffic import (
     DEVIATIONS,
     INSTANT,
     LEAST,
+    PACKAGE,
     POPULATION,
     REASONS,
     RUN,
     RUN_WITHIN,
+    gather,
+    list_version,
     suspects,
 )
-from advertisex.analysis.listing import LISTED, earliest, listed
+from advertisex.analysis.scan import scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import EventStore
+from advertisex.stores.contract import EventStore, RejectQuery
+
+# Ledger history: the outcome of all messages read, by hour, from the ledger and the stored rejects.
+#
+# A rejected message may have neither a readable event time nor a campaign. So ledger counts are by hour of processing
+# and reject counts by hour of ingestion, and neither can be filtered by event time or campaign: the events of one day
+# may be ingested and processed on other days, and a filtered count of 0 would be misleading. All counts cover the
+# whole store, as of a time.
+
+_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased")
+_SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filtered", "rejected")]
+
+
+def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
+    """Sum up the ledger by feed and hour of processing.
+
+    Returns:
+        feed, hour (Datetime µs, start of the hour), read, stored, duplicate, filtered, rejected, erased (i64; an
+        erasure reduces the other counts), duplicate_share, filtered_share, rejected_share (f64, of `read`; null if
+        nothing was read), ordered by feed and hour.
+    """
+    at = pl.col("committed_at")
+    commits = store.commits()
+    if as_of is not None:
+        commits = commits.filter(at <= as_of)
+    return _summed(commits.with_columns(hour=at.dt.truncate("1h")), ["feed", "hour"])
+
+
+def ledger_totals(hours: pl.DataFrame) -> pl.DataFrame:
+    """Sum up the rows of `ledger_hours` by feed."""
+    return _summed(hours, ["feed"])
+
+
+def reject_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
+    """Count rejected and filtered messages by feed, kind, reason and hour of ingestion (Datetime µs), in that order."""
+    return store.reject_counts(RejectQuery(as_of=as_of))
+
+
+def reject_totals(hours: pl.DataFrame) -> pl.DataFrame:
+    """Sum up the rows of `reject_hours` by feed, kind and reason, with `share` (f64) of all rejected and filtered."""
+    totals = hours.group_by("feed", "kind", "reason").agg(pl.col("count").sum()).sort("feed", "kind", "reason")
+    return totals.with_columns(share=pl.col("count") / pl.col("count").sum())
+
+
+def _summed(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    return rows.group_by(keys).agg(pl.col(_COUNTS).sum()).sort(keys).with_columns(_SHARES)
+
+
+# Ingestion delay: the time from an event to its append to the log, `ingested_at − event_time`.
+#
+# A quantile is the smallest delay that at least that fraction of the events does not exceed: the inverse of the
+# empirical distribution function, definition 1 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical
+# packages", The American Statistician 50 (1996) 361-365. So each quantile is the exact delay of some event.
+
+#: The reported quantiles, in per cent.
+PERCENTILES = (50, 90, 95, 99)
+
+_DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
+
+
+def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
+    """Compute the delay distribution of each feed.
+
+    Returns:
+        One row for each feed with events: feed, events, ahead (i64: events with a negative delay, because the clock of
+        their source is ahead), and min, p50, p90, p95, p99, max in seconds (Decimal(38, 6), exact).
+    """
+    names = ["min", *(f"p{percent}" for percent in PERCENTILES), "max"]
+    schema = {"feed": pl.String, "events": pl.Int64, "ahead": pl.Int64, **dict.fromkeys(names, pl.Int64)}
+    rows = []
+    for feed in FEEDS:
+        ordered = scan_events(store, feed, scope, _DELAY)["delay"].sort()
+        if count := len(ordered):
+            positions = [0, *((percent * count + 99) // 100 - 1 for percent in PERCENTILES), count - 1]
+            rows.append((feed, count, int((ordered < 0).sum()), *ordered.gather(positions)))
+    table = pl.DataFrame(rows, schema, orient="row")
+    return table.with_columns(decimals(table[name], 6) for name in names)
+
 
 DEFINITION = "quality/1"
 

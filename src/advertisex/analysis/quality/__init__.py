@@ -1,0 +1,1 @@
+"""Quality: how far the events can be trusted."""
