@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 from confluent_kafka import KafkaError
 
-from advertisex.processing.ahead import prefetch
+from advertisex.processing.prefetch import prefetch
 
 
 def test_items_come_in_order_and_an_error_after_those_before_it() -> None:

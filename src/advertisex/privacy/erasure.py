@@ -14,8 +14,7 @@ from advertisex.logs.contract import EventLog
 from advertisex.model import Batch, Span
 from advertisex.privacy.record import Overwritten, Removed, Run, now, record_for
 from advertisex.processing.pseudonymise import pseudonym
-from advertisex.processing.suppression import Erased, Suppression, suppression_of
-from advertisex.processing.withhold import rows_of_users
+from advertisex.processing.suppression import Erased, Suppression, rows_of_users, suppression_of
 from advertisex.stores.contract import ERASURES, EventStore, RejectQuery, Removal
 
 _BATCH_SIZE = 50_000

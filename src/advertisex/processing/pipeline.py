@@ -11,9 +11,8 @@ from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.policy import Policy, apply_policy
 from advertisex.processing.pseudonymise import pseudonymise
 from advertisex.processing.standardise import standardise
-from advertisex.processing.suppression import NOBODY, Suppression
+from advertisex.processing.suppression import NOBODY, Suppression, rows_of_erased, suppress
 from advertisex.processing.validate import validate
-from advertisex.processing.withhold import rows_of_erased, suppress
 
 
 def process(

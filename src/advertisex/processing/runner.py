@@ -12,10 +12,10 @@ from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.model import Batch, Counts, Outcome
-from advertisex.processing.ahead import prefetch
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
+from advertisex.processing.prefetch import prefetch
 from advertisex.processing.pseudonym_key import note_pseudonym_key
 from advertisex.processing.suppression import NOBODY, suppression_in
 from advertisex.stores.contract import ERASURES, EventStore

@@ -1,11 +1,25 @@
-"""Erased users: only keyed hashes of their ids are kept, to recognise their messages if they arrive again."""
+"""Suppress stage: messages of erased users are counted, and nothing of them is kept.
+
+A message belongs to a user if its decoded user id is theirs. A message that cannot be decoded, or has no user id,
+belongs to a user if it contains the id as a whole word: a run of characters without whitespace, control characters,
+quotes and `, ; : { } [ ] ( ) = & < >`, or a string of an Avro datum.
+"""
 
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import msgspec
+import polars as pl
+
+from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER
+from advertisex.feeds import Feed
+from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE, Batch
+from advertisex.processing.decode import MAX_BYTES, decode
+
+# Erased users: only keyed hashes of their ids are kept, to recognise their messages if they arrive again.
 
 _BYTES = 16
 
@@ -65,3 +79,82 @@ def erased_user(user: str, key: bytes) -> Erased:
 def hash_of(word: bytes, key: bytes) -> bytes:
     """The keyed hash of an id."""
     return blake2b(word, digest_size=_BYTES, key=key).digest()
+
+
+#: The replacement character of invalid UTF-8 separates words, too.
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"',;:{}\[\]()=&<>\ufffd]+")
+#: Avro writes the length before a string, as a zigzag varint: up to 63 bytes it is one byte with twice the length.
+_LONGEST_AVRO_WORD = 63
+
+
+def rows_of_erased(
+    batch: Batch, decoded: pl.DataFrame, undecodable: pl.DataFrame, suppression: Suppression
+) -> list[int]:
+    """The rows of a batch that are messages of erased users, or tombstones; unsorted.
+
+    Args:
+        batch: the batch.
+        decoded: its decoded messages: row, user_id, ….
+        undecodable: the others: row, ….
+        suppression: the erased users.
+    """
+    found = (
+        [row for row, payload in enumerate(batch.payloads) if payload == TOMBSTONE]
+        if TOMBSTONE in batch.payloads
+        else []
+    )
+    if suppression.erasures:
+        users = decoded["user_id"].drop_nulls().unique()
+        erased = [user for user in users if suppression.matches(user.encode())]
+        found.extend(decoded.filter(pl.col("user_id").is_in(erased))["row"] if erased else ())
+        without_user = decoded.filter(pl.col("user_id").fill_null("") == "")
+        for row in (*without_user["row"], *undecodable["row"]):
+            if batch.payloads[row] != TOMBSTONE and any(map(suppression.matches, _words(batch.payloads[row]))):
+                found.append(row)
+    return found
+
+
+def rows_of_users(batch: Batch, feed: Feed, users: Suppression) -> list[int]:
+    """The rows of a batch that are messages of these users, by the same rule; sorted."""
+    decoded, undecodable = decode(batch, feed)
+    rows = rows_of_erased(batch, decoded, undecodable, users)
+    return sorted(row for row in rows if batch.payloads[row] != TOMBSTONE)
+
+
+def suppress(identified: pl.DataFrame, erased: Collection[int], batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Remove the events of erased users.
+
+    Args:
+        identified: events with `event_id`.
+        erased: rows of the batch that are suppressed.
+        batch: the batch.
+
+    Returns:
+        The remaining events; and one row per message in `erased` (`SUPPRESSED_COLUMNS`).
+    """
+    if not erased:
+        return identified, pl.DataFrame(schema=SUPPRESSED_COLUMNS)
+    theirs = pl.DataFrame({"row": sorted(erased)}, schema={"row": pl.UInt32})
+    events = identified.select("row", "event_id", "event_time")
+    suppressed = theirs.join(events, on="row", how="left", maintain_order="left").with_columns(
+        pl.Series("offset", [batch.offsets[row] for row in theirs["row"]], dtype=pl.Int64)
+    )
+    return identified.join(theirs, on="row", how="anti", maintain_order="left"), suppressed.select(
+        list(SUPPRESSED_COLUMNS)
+    )
+
+
+def _words(payload: bytes) -> Iterator[bytes]:
+    """The distinct words of a message that was not decoded."""
+    found = {word.encode() for word in _WORD.findall(payload.decode(errors="replace"))}
+    if payload.startswith((MARKER, CONFLUENT_MARKER)) and len(payload) <= MAX_BYTES:
+        found.update(_avro_words(payload))
+    yield from found
+
+
+def _avro_words(payload: bytes) -> Iterator[bytes]:
+    """Every run of bytes that may be a string of an Avro datum: one preceded by its length."""
+    for start, encoded in enumerate(payload, start=1):
+        length, odd = divmod(encoded, 2)
+        if not odd and 0 < length <= _LONGEST_AVRO_WORD and start + length <= len(payload):
+            yield payload[start : start + length]
