@@ -10,7 +10,7 @@ from receivers import Mailbox, Webhook, free_port, mail_server, webhook
 
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.channels import Channel, NotSent, channels_of
-from advertisex.monitoring.messages import Notice
+from advertisex.monitoring.notices import Notice
 
 NOTICE = Notice("AdvertiseX: 1 firing", "volume of clicks: 3, expected about 40 & <b>more</b>")
 

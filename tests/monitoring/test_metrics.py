@@ -21,10 +21,9 @@ from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
-from advertisex.monitoring.metrics import Metrics
-from advertisex.monitoring.metrics_server import serving
+from advertisex.monitoring.metrics import Metrics, serving
 from advertisex.monitoring.observing import Observer, observing
-from advertisex.monitoring.ticking import periodic
+from advertisex.monitoring.periodic import periodic
 from advertisex.processing.runner import Processing, process_log
 from advertisex.settings.model import MetricsSettings, Settings
 from advertisex.stores.contract import Range, RejectQuery

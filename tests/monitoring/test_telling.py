@@ -16,8 +16,8 @@ from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Span
-from advertisex.monitoring.memory import load_states
 from advertisex.monitoring.monitor import Monitor, reached
+from advertisex.monitoring.state_store import load_states
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy

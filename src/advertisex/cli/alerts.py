@@ -18,9 +18,9 @@ from advertisex.cli.options import (
 from advertisex.cli.output import err, out, plain, print_json, print_table
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.channels import Channel, NotSent, channels_of
-from advertisex.monitoring.memory import load_evaluated_until, load_states
-from advertisex.monitoring.messages import Notice, format_expected, format_scope, format_value
+from advertisex.monitoring.notices import Notice, format_expected, format_scope, format_value
 from advertisex.monitoring.rules import rules_of
+from advertisex.monitoring.state_store import load_evaluated_until, load_states
 from advertisex.monitoring.states import State
 
 app = typer.Typer(help="List alerts and test their channels.", no_args_is_help=True)

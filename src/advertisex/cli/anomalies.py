@@ -21,8 +21,8 @@ from advertisex.cli.output import out, print_json, print_table
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.monitoring.anomalies import DEVIATIONS
-from advertisex.monitoring.messages import format_value
 from advertisex.monitoring.monitor import evaluated_buckets
+from advertisex.monitoring.notices import format_value
 from advertisex.monitoring.rules import flag_anomalies
 from advertisex.monitoring.series import bucket_start, midnight, tally
 from advertisex.settings.model import AlertSettings

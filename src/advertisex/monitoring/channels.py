@@ -17,7 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from advertisex.errors import AdvertiseXError, ConfigurationError
-from advertisex.monitoring.messages import Notice
+from advertisex.monitoring.notices import Notice
 
 _LOG = structlog.get_logger(__name__)
 T = TypeVar("T")

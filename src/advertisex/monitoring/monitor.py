@@ -12,10 +12,10 @@ from advertisex.logs.contract import EventLog
 from advertisex.monitoring.anomalies import EVALUATED, evaluate
 from advertisex.monitoring.channels import Channel, channels_of
 from advertisex.monitoring.grid import grids
-from advertisex.monitoring.memory import load_evaluated_until, load_states, save_evaluated_until, save_states
-from advertisex.monitoring.messages import notice
+from advertisex.monitoring.notices import notice
 from advertisex.monitoring.rules import Evaluation, Key, evaluate_lag, evaluations, rules_of
 from advertisex.monitoring.series import History, bucket_start
+from advertisex.monitoring.state_store import load_evaluated_until, load_states, save_evaluated_until, save_states
 from advertisex.monitoring.states import Due, State, delivered, due, expire, failed, incidents, step
 from advertisex.settings.model import AlertSettings
 from advertisex.stores.contract import EventStore

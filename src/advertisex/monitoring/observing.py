@@ -2,22 +2,40 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import structlog
 
 from advertisex.errors import StoreError
 from advertisex.logs.contract import EventLog
-from advertisex.monitoring.batch_lines import log_batch
-from advertisex.monitoring.metrics import Metrics
-from advertisex.monitoring.metrics_server import serving
+from advertisex.monitoring.metrics import Metrics, serving
 from advertisex.monitoring.monitor import Monitor, reached
-from advertisex.monitoring.ticking import periodic
+from advertisex.monitoring.periodic import periodic
 from advertisex.processing.lag import lags
 from advertisex.processing.runner import Committed, Processing
 from advertisex.settings.model import AlertSettings, Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
+
+# Logs one line per committed batch: positions, counts and timings, but no user data.
+
+_BATCHES = structlog.get_logger("advertisex.model")
+
+
+def log_batch(batch: Committed) -> None:
+    """Log a committed batch."""
+    span = batch.outcome.span
+    _BATCHES.info(
+        "batch stored",
+        feed=batch.outcome.feed,
+        topic=span.topic,
+        partition=span.partition,
+        start=span.start,
+        end=span.end,
+        **asdict(batch.counts),
+        **{f"{stage}_seconds": round(seconds, 6) for stage, seconds in asdict(batch.seconds).items()},
+    )
+
 
 _LOG = structlog.get_logger(__name__)
 #: Seconds between updates of the lag metrics.
