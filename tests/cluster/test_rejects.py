@@ -8,7 +8,7 @@ from traffic import Traffic, stored_ids
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.model import Position
-from advertisex.rejects.mending import repairer
+from advertisex.rejects.repair import repairer
 from advertisex.stores.contract import RejectQuery
 
 

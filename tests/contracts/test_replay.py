@@ -25,8 +25,8 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process as process_batch
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, process_log
-from advertisex.rejects.mending import repairer
 from advertisex.rejects.preview import preview
+from advertisex.rejects.repair import repairer
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import EventStore, Range, RejectQuery

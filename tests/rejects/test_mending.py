@@ -17,7 +17,7 @@ from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.rejects.mending import repairer
+from advertisex.rejects.repair import repairer
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.text()

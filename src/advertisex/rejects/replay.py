@@ -4,15 +4,48 @@ Each part is appended first and then marked. After a crash in between, the part 
 it again is harmless, since an event's identity is its content.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Literal, NamedTuple
 
 from advertisex.logs.contract import EventLog
 from advertisex.model import Partition, Position
-from advertisex.rejects.selection import Selection, choose
-from advertisex.stores.contract import EventStore
+from advertisex.rejects.selection import Selection, choose, positions_of
+from advertisex.stores.contract import EventStore, RejectQuery
 from advertisex.stores.log_identity import check_same_logs
+
+# The status of replayed rejects.
+
+
+class ReplayStatus(NamedTuple):
+    """The status of a replayed message; `accepted` means stored, or a duplicate of a stored event."""
+
+    kind: Literal["waiting", "accepted", "rejected", "filtered"]
+    reason: str = ""
+
+
+def replay_statuses(store: EventStore, replays: Collection[str]) -> dict[str, ReplayStatus]:
+    """Look up the status of replayed messages.
+
+    Args:
+        store: the event store.
+        replays: positions of the messages in the log, as text.
+
+    Returns:
+        The status of each message, by position.
+    """
+    if not replays:
+        return {}
+    ends = {Partition(row.topic, row.partition): row.next_offset for row in store.ledger()}
+    positions = {Position.read(text): text for text in replays}
+    rejects = store.rejects(RejectQuery(positions=frozenset(positions)))
+    not_accepted = dict(zip(positions_of(rejects), map(ReplayStatus, rejects["kind"], rejects["reason"]), strict=True))
+    return {
+        text: not_accepted.get(at)
+        or ReplayStatus("accepted" if at.offset < ends.get(Partition(*at[:2]), 0) else "waiting")
+        for at, text in positions.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.model import Position
-from advertisex.rejects.mending import Repair, repairer
+from advertisex.rejects.repair import Repair, repairer
 from advertisex.stores.contract import EventStore, RejectQuery
 
 #: Limits on the number and total size of the messages that are appended and marked together.

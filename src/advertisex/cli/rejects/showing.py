@@ -22,7 +22,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.model import Position
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.export import document_of
-from advertisex.rejects.fate import ReplayStatus, replay_statuses
+from advertisex.rejects.replay import ReplayStatus, replay_statuses
 from advertisex.rejects.selection import positions_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.stores.contract import EventStore, RejectQuery
