@@ -16,9 +16,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.simulator.rhythm import times_between
 from advertisex.model import REJECT_COLUMNS, Batch, Outcome, Span
 from advertisex.processing.identify import first_of_each, identify
+from advertisex.simulator.diurnal import times_between
 from advertisex.stores.duckdb.store import DuckdbStore
 
 START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e6)

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch
 from advertisex.processing.decode import decode
@@ -35,6 +34,7 @@ from advertisex.processing.policy import Policy, apply_policy
 from advertisex.processing.runner import BATCH_SIZE, Committed, Processing, process_log
 from advertisex.processing.standardise import standardise
 from advertisex.processing.validate import validate
+from advertisex.simulator import SimulationSettings, publish_simulation
 from advertisex.stores.duckdb.store import DuckdbStore
 
 _CHUNK = 50_000

@@ -15,10 +15,10 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import Summary, summarise
 from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import IngestOptions, ingest
-from advertisex.ingestion.simulator import SimulationSettings, Truth, write_files
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow
 from advertisex.processing.runner import Processing, process_log
+from advertisex.simulator import SimulationSettings, Truth, write_files
 from advertisex.stores.contract import EventStore, RejectQuery
 
 SOURCES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}

@@ -11,9 +11,9 @@ import polars as pl
 from confluent_kafka.admin import AdminClient
 from traffic import expected_ids, stored_ids, wait_until
 
-from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
 from advertisex.model import Counts, LedgerRow, Partition
 from advertisex.processing.policy import Policy
+from advertisex.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
 from advertisex.stores.contract import RejectQuery
 
 EVENTS = 300_000

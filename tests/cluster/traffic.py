@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.ingestion.simulator import BLOCKED_SITES, BLOCKED_USERS, Simulation, SimulationSettings
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, Partition
 from advertisex.processing.configured import processing_of
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
+from advertisex.simulator import BLOCKED_SITES, BLOCKED_USERS, Simulation, SimulationSettings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 
 #: Settings that the truth of a simulation assumes.

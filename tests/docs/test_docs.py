@@ -35,9 +35,9 @@ import duckdb
 import pytest
 
 import advertisex
-from advertisex.ingestion.simulator import FILTERED, REJECTED
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.load import load_settings
+from advertisex.simulator import FILTERED, REJECTED
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advertisex.feeds.bids import AVRO_SCHEMA
-from advertisex.ingestion.simulator import FaultRates, Simulation, SimulationSettings
-from advertisex.ingestion.simulator.bytework import avro_doubles, avro_time, concat_columns, rfc3339, zero_padded
-from advertisex.ingestion.simulator.json_messages import time_text
-from advertisex.ingestion.simulator.rows import strictly_after
+from advertisex.simulator import FaultRates, Simulation, SimulationSettings
+from advertisex.simulator.fixed_width import avro_doubles, avro_time, concat_columns, rfc3339, zero_padded
+from advertisex.simulator.json_messages import time_text
+from advertisex.simulator.rows import strictly_after
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 times = st.lists(

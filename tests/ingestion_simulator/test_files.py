@@ -10,8 +10,8 @@ import judge
 import pytest
 
 from advertisex.errors import ConfigurationError, SourceError
-from advertisex.ingestion.simulator import FaultRates, SimulationSettings, write_context, write_files
-from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
+from advertisex.simulator import FaultRates, SimulationSettings, write_context, write_files
+from advertisex.simulator.kinds import FILTERED, REJECTED
 
 MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
 

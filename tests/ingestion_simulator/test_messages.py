@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.ingestion.simulator import (
+from advertisex.simulator import (
     BLOCKED_SITES,
     BLOCKED_USERS,
     FaultRates,
@@ -17,7 +17,7 @@ from advertisex.ingestion.simulator import (
     SimulationSettings,
     messages,
 )
-from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
+from advertisex.simulator.kinds import FILTERED, REJECTED
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
 #: High enough for every kind to occur in every feed of a short run.

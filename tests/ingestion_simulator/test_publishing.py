@@ -9,7 +9,8 @@ import pytest
 
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.simulator import (
+from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.simulator import (
     BLOCKED_SITES,
     BLOCKED_USERS,
     SimulationSettings,
@@ -18,8 +19,7 @@ from advertisex.ingestion.simulator import (
     play,
     publish_simulation,
 )
-from advertisex.ingestion.simulator.market import draw_market
-from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.simulator.market import draw_market
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.simulator import DEFAULT_START, FaultRates, SimulationSettings
+from advertisex.simulator import DEFAULT_START, FaultRates, SimulationSettings
 
 
 @pytest.mark.parametrize(

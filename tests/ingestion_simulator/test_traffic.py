@@ -8,10 +8,10 @@ import judge
 import numpy as np
 import pytest
 
-from advertisex.ingestion.simulator import FaultRates, Simulation, SimulationSettings
-from advertisex.ingestion.simulator.auctions import Auctions
-from advertisex.ingestion.simulator.market import SITES, draw_market, user_id, user_number
-from advertisex.ingestion.simulator.rows import ROW, PendingRows, Rows, no_rows
+from advertisex.simulator import FaultRates, Simulation, SimulationSettings
+from advertisex.simulator.auctions import Auctions
+from advertisex.simulator.market import SITES, draw_market, user_id, user_number
+from advertisex.simulator.rows import ROW, PendingRows, Rows, no_rows
 
 
 @pytest.fixture(scope="module")

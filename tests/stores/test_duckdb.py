@@ -13,13 +13,13 @@ import pytest
 
 from advertisex.errors import ConfigurationError, StoreBusy, StoreError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.simulator import SimulationSettings, publish_simulation
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, process_log
+from advertisex.simulator import SimulationSettings, publish_simulation
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
 from advertisex.stores.open import open_store

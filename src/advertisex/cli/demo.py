@@ -17,9 +17,9 @@ from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledge
 from advertisex.demo import Demonstration, demonstrate, simulate_files
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.simulator import SimulationSettings
 from advertisex.processing.configured import processing_of
 from advertisex.settings.load import load_settings
+from advertisex.simulator import SimulationSettings
 
 #: Parts of the truth with too many numbers to list, and what they are keyed by.
 _MANY = {"value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}

@@ -17,7 +17,8 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import out, print_json, print_table, progress
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.simulator import (
+from advertisex.settings.feeds import configured_feeds
+from advertisex.simulator import (
     SimulationSettings,
     SystemClock,
     Truth,
@@ -26,7 +27,6 @@ from advertisex.ingestion.simulator import (
     write_context,
     write_files,
 )
-from advertisex.settings.feeds import configured_feeds
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(/s)?")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from advertisex.ingestion.simulator.rows import Integers
+from advertisex.simulator.rows import Integers
 
 Matrix = NDArray[np.uint8]
 

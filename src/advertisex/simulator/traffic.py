@@ -8,9 +8,9 @@ any history: identities are unique by construction, and the truth is exact.
 import numpy as np
 from numpy.typing import NDArray
 
-from advertisex.ingestion.simulator.kinds import FeedName
-from advertisex.ingestion.simulator.market import ACTION_VALUES, PAGES, Market
-from advertisex.ingestion.simulator.rows import ROW, Integers, PendingRows, Rows, strictly_after
+from advertisex.simulator.kinds import FeedName
+from advertisex.simulator.market import ACTION_VALUES, PAGES, Market
+from advertisex.simulator.rows import ROW, Integers, PendingRows, Rows, strictly_after
 
 _SECOND = 1_000_000
 _MINUTE = 60 * _SECOND

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from advertisex.ingestion.simulator.auctions import Auctions
-from advertisex.ingestion.simulator.kinds import DUPLICATE, FEED_NAMES, GOOD, KINDS, FaultPlan, FeedName
-from advertisex.ingestion.simulator.market import CAMPAIGNS, COUNTRIES, CURRENCIES, Market, campaign_id
-from advertisex.ingestion.simulator.rows import Rows
+from advertisex.simulator.auctions import Auctions
+from advertisex.simulator.kinds import DUPLICATE, FEED_NAMES, GOOD, KINDS, FaultPlan, FeedName
+from advertisex.simulator.market import CAMPAIGNS, COUNTRIES, CURRENCIES, Market, campaign_id
+from advertisex.simulator.rows import Rows
 
 _STEPS = ("impressions", "clicks", "conversions", "bids")
 

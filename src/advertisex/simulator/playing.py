@@ -8,11 +8,11 @@ from typing import Protocol
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.simulator.publishing import append
-from advertisex.ingestion.simulator.settings import SimulationSettings
-from advertisex.ingestion.simulator.simulation import Simulation
-from advertisex.ingestion.simulator.truth import Truth
 from advertisex.logs.contract import EventLog
+from advertisex.simulator.publishing import append
+from advertisex.simulator.settings import SimulationSettings
+from advertisex.simulator.simulation import Simulation
+from advertisex.simulator.truth import Truth
 
 _TICK_SECONDS = 0.25
 _USERS = 50_000

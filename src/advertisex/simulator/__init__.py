@@ -4,14 +4,14 @@ Data flow: market → traffic (good events) → arrivals (faults, duplicates, de
 `simulation` drives it chunk by chunk; the output goes to files, or to a log at full speed or in real time.
 """
 
-from advertisex.ingestion.simulator.files import settings_text, write_context, write_files
-from advertisex.ingestion.simulator.kinds import FILTERED, REJECTED
-from advertisex.ingestion.simulator.market import BLOCKED_SITES, BLOCKED_USERS
-from advertisex.ingestion.simulator.playing import Clock, SystemClock, play
-from advertisex.ingestion.simulator.publishing import messages, publish_simulation
-from advertisex.ingestion.simulator.settings import DEFAULT_START, FaultRates, SimulationSettings
-from advertisex.ingestion.simulator.simulation import Chunk, Simulation
-from advertisex.ingestion.simulator.truth import AnalysisTruth, FeedTruth, Truth
+from advertisex.simulator.files import settings_text, write_context, write_files
+from advertisex.simulator.kinds import FILTERED, REJECTED
+from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS
+from advertisex.simulator.playing import Clock, SystemClock, play
+from advertisex.simulator.publishing import messages, publish_simulation
+from advertisex.simulator.settings import DEFAULT_START, FaultRates, SimulationSettings
+from advertisex.simulator.simulation import Chunk, Simulation
+from advertisex.simulator.truth import AnalysisTruth, FeedTruth, Truth
 
 __all__ = [
     "BLOCKED_SITES",

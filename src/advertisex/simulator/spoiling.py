@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from advertisex.ingestion.simulator.formats import Event, FaultTargets, Fields, Format
-from advertisex.ingestion.simulator.kinds import DUPLICATE, GOOD, KINDS
-from advertisex.ingestion.simulator.market import BLOCKED_SITES, BLOCKED_USERS
-from advertisex.ingestion.simulator.rows import Rows
+from advertisex.simulator.formats import Event, FaultTargets, Fields, Format
+from advertisex.simulator.kinds import DUPLICATE, GOOD, KINDS
+from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS
+from advertisex.simulator.rows import Rows
 
 _BAD_TIMES = ("yesterday", "2026-13-45T25:61:00Z", "not-a-time", "2026-02-30T10:00:00Z")
 #: Out of range under any settings that accept current traffic, whenever this runs.

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.simulator.settings import SimulationSettings
-from advertisex.ingestion.simulator.simulation import Chunk, Simulation
-from advertisex.ingestion.simulator.truth import Truth
 from advertisex.logs.contract import EventLog
+from advertisex.simulator.settings import SimulationSettings
+from advertisex.simulator.simulation import Chunk, Simulation
+from advertisex.simulator.truth import Truth
 
 
 def messages(settings: SimulationSettings) -> Iterator[tuple[str, list[bytes]]]:

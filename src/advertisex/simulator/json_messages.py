@@ -5,9 +5,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from advertisex.ingestion.simulator.bytework import concat_columns, rfc3339, zero_padded
-from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
-from advertisex.ingestion.simulator.market import (
+from advertisex.simulator.fixed_width import concat_columns, rfc3339, zero_padded
+from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
+from advertisex.simulator.market import (
     ACTIONS,
     CURRENCIES,
     Market,
@@ -17,7 +17,7 @@ from advertisex.ingestion.simulator.market import (
     user_id,
     user_number,
 )
-from advertisex.ingestion.simulator.rows import Rows
+from advertisex.simulator.rows import Rows
 
 CLICK_COLUMNS = ("timestamp", "user_id", "campaign", "conversion", "value", "currency")
 

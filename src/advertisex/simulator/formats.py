@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from advertisex.ingestion.simulator.rows import Rows
+from advertisex.simulator.rows import Rows
 
 Fields = dict[str, Any]
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from advertisex.ingestion.simulator.settings import FaultRates
+from advertisex.simulator.settings import FaultRates
 
 Medium = Literal["log", "files"]
 FeedName = Literal["impressions", "clicks", "bids"]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from advertisex.errors import ConfigurationError, SourceError
-from advertisex.ingestion.simulator.container import BidContainer
-from advertisex.ingestion.simulator.csv_rows import HEADER
-from advertisex.ingestion.simulator.market import BLOCKED_SITES, BLOCKED_USERS, draw_market
-from advertisex.ingestion.simulator.settings import SimulationSettings
-from advertisex.ingestion.simulator.simulation import Simulation
-from advertisex.ingestion.simulator.truth import Truth
+from advertisex.simulator.container import BidContainer
+from advertisex.simulator.csv_rows import HEADER
+from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS, draw_market
+from advertisex.simulator.settings import SimulationSettings
+from advertisex.simulator.simulation import Simulation
+from advertisex.simulator.truth import Truth
 
 #: Called after each chunk with the number of messages written so far.
 Progress = Callable[[int], None]

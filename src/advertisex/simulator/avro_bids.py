@@ -7,10 +7,10 @@ import numpy as np
 
 from advertisex.codecs.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
-from advertisex.ingestion.simulator.bytework import Matrix, avro_doubles, avro_time, concat_columns, zero_padded
-from advertisex.ingestion.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
-from advertisex.ingestion.simulator.json_messages import json_bytes, reformatted_time, time_text
-from advertisex.ingestion.simulator.market import (
+from advertisex.simulator.fixed_width import Matrix, avro_doubles, avro_time, concat_columns, zero_padded
+from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
+from advertisex.simulator.json_messages import json_bytes, reformatted_time, time_text
+from advertisex.simulator.market import (
     CAMPAIGNS,
     COUNTRIES,
     CURRENCIES,
@@ -22,7 +22,7 @@ from advertisex.ingestion.simulator.market import (
     user_id,
     user_number,
 )
-from advertisex.ingestion.simulator.rows import Rows
+from advertisex.simulator.rows import Rows
 
 _SCHEMA = fastavro.parse_schema(AVRO_SCHEMA)
 _NON_NULL = b"\x02"  # index of the second branch of a nullable union

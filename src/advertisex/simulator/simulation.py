@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advertisex.ingestion.simulator.arrivals import Arrivals
-from advertisex.ingestion.simulator.avro_bids import BidMessages, BidsAvro
-from advertisex.ingestion.simulator.csv_rows import ClicksCsv
-from advertisex.ingestion.simulator.formats import Format
-from advertisex.ingestion.simulator.json_messages import ClicksJson, ImpressionsJson
-from advertisex.ingestion.simulator.kinds import FEED_NAMES, FeedName, Medium, fault_plan
-from advertisex.ingestion.simulator.market import draw_market
-from advertisex.ingestion.simulator.rhythm import times_between
-from advertisex.ingestion.simulator.rows import Integers, Rows
-from advertisex.ingestion.simulator.settings import SimulationSettings
-from advertisex.ingestion.simulator.spoiling import encode_rows
-from advertisex.ingestion.simulator.traffic import Traffic
-from advertisex.ingestion.simulator.truth import Tally, Truth
+from advertisex.simulator.arrivals import Arrivals
+from advertisex.simulator.avro_bids import BidMessages, BidsAvro
+from advertisex.simulator.csv_rows import ClicksCsv
+from advertisex.simulator.diurnal import times_between
+from advertisex.simulator.formats import Format
+from advertisex.simulator.json_messages import ClicksJson, ImpressionsJson
+from advertisex.simulator.kinds import FEED_NAMES, FeedName, Medium, fault_plan
+from advertisex.simulator.market import draw_market
+from advertisex.simulator.rows import Integers, Rows
+from advertisex.simulator.settings import SimulationSettings
+from advertisex.simulator.spoiling import encode_rows
+from advertisex.simulator.traffic import Traffic
+from advertisex.simulator.truth import Tally, Truth
 
 #: Approximate messages per chunk: enough for vectorised encoding to pay off, few enough to stay at a few megabytes.
 CHUNK_MESSAGES = 50_000

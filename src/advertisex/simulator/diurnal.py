@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from advertisex.ingestion.simulator.rows import Integers
+from advertisex.simulator.rows import Integers
 
 _AMPLITUDE = 0.65
 _PEAK_HOUR = 19

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from advertisex.ingestion.simulator.rows import Rows
+from advertisex.simulator.rows import Rows
 
 _BID, _IMPRESSION = 1, 2
 _BOTH = _BID | _IMPRESSION

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from advertisex.ingestion.simulator.kinds import CODES, DUPLICATE, GOOD, FaultPlan
-from advertisex.ingestion.simulator.rows import PendingRows, Rows
+from advertisex.simulator.kinds import CODES, DUPLICATE, GOOD, FaultPlan
+from advertisex.simulator.rows import PendingRows, Rows
 
 _SECOND = 1_000_000
 _NETWORK_DELAY = 0.4 * _SECOND

@@ -3,8 +3,8 @@
 import csv
 import io
 
-from advertisex.ingestion.simulator.formats import Fields
-from advertisex.ingestion.simulator.json_messages import CLICK_COLUMNS, ClicksJson
+from advertisex.simulator.formats import Fields
+from advertisex.simulator.json_messages import CLICK_COLUMNS, ClicksJson
 
 #: The header line of the file.
 HEADER = ",".join(CLICK_COLUMNS).encode() + b"\n"
