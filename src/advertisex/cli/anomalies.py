@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from advertisex.cli.durations import read_duration
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -15,6 +14,7 @@ from advertisex.cli.options import (
     StoreOption,
     opened_store,
     parse_time,
+    read_duration,
     settings_of,
 )
 from advertisex.cli.output import out, print_json, print_table

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.durations import read_duration
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -12,6 +11,7 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     opened_log,
+    read_duration,
     settings_of,
 )
 from advertisex.cli.output import err, print_json, print_table, progress

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import TimeReading
@@ -19,6 +20,45 @@ from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
+
+# The `--metrics-port` option.
+
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        metavar="PORT",
+        min=0,
+        max=65_535,
+        help="Serve Prometheus metrics at /metrics on this port; 0 picks a free one.",
+    ),
+]
+
+
+def with_port(settings: Settings, port: int | None) -> Settings:
+    """Return the settings with the port of the option, if given."""
+    if port is None:
+        return settings
+    return settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"port": port})})
+
+
+# Parsing of durations on the command line.
+
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_ISO = TypeAdapter(timedelta)
+
+
+def read_duration(text: str) -> timedelta | None:
+    """Parse a number with a unit (500ms, 90m, 12h, 30d) or an ISO 8601 duration (P30D); None if it is neither."""
+    text = text.strip()
+    try:
+        if match := _NUMBER.fullmatch(text):
+            return timedelta(**{_UNITS[match[2]]: float(match[1])})
+        return _ISO.validate_python(text) if text.startswith("P") else None
+    except (ValidationError, OverflowError):
+        return None
+
 
 _SHARED = "Common options"
 

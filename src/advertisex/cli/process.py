@@ -8,17 +8,18 @@ from typing import Annotated
 
 import typer
 
-from advertisex.cli.metrics_option import MetricsPortOption, with_port
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
     DebugOption,
     JsonOption,
     LogOption,
+    MetricsPortOption,
     StoreOption,
     opened_log,
     opened_store,
     settings_of,
+    with_port,
 )
 from advertisex.cli.output import err, ledger_dict, print_json, print_ledger, progress
 from advertisex.cli.signals import stop_on_signals

@@ -4,16 +4,17 @@ from functools import partial
 
 import structlog
 
-from advertisex.cli.metrics_option import MetricsPortOption, with_port
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
     DebugOption,
     JsonOption,
     LogOption,
+    MetricsPortOption,
     StoreOption,
     opened_store,
     settings_of,
+    with_port,
 )
 from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
 from advertisex.cli.signals import stop_on_signals

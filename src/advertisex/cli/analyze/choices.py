@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from advertisex.analysis.attribution.touches import LONGEST
-from advertisex.cli.durations import read_duration
+from advertisex.cli.options import read_duration
 from advertisex.errors import ConfigurationError
 
 T = TypeVar("T", bound=str)
