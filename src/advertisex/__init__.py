@@ -7,16 +7,16 @@ import importlib.util
 import typing
 
 if typing.TYPE_CHECKING:
-    from advertisex.door import *  # noqa: F403 - its __all__ is the list
-    from advertisex.door import __all__ as __all__
-    from advertisex.door import __version__ as __version__
+    from advertisex._api import *  # noqa: F403 - its __all__ is the list
+    from advertisex._api import __all__ as __all__
+    from advertisex._api import __version__ as __version__
 else:
     # Importing the whole API takes half a second. Python imports this package before any of its modules, and the
     # command line must handle an interrupt from the start.
     def __getattr__(name: str) -> object:
         if importlib.util.find_spec(f"advertisex.{name}"):
             return importlib.import_module(f"advertisex.{name}")
-        api = importlib.import_module("advertisex.door")
+        api = importlib.import_module("advertisex._api")
         try:
             return getattr(api, name)
         except AttributeError:

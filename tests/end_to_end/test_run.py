@@ -20,7 +20,6 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from advertisex.continuous import Source, run_service
 from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.options import IngestOptions
@@ -29,6 +28,7 @@ from advertisex.monitoring import observing as observing_module
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer
 from advertisex.processing.runner import Processing
+from advertisex.service import Source, run_service
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.duckdb.store import DuckdbStore
 

@@ -18,13 +18,13 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
 from advertisex.cli.signals import stop_on_signals
-from advertisex.continuous import Source, run_service
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import observing
 from advertisex.processing.configured import processing_of
+from advertisex.service import Source, run_service
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings, SourceSettings
 
