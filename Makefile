@@ -35,15 +35,15 @@ check: setup
 	@$(BIN)/lint-imports
 
 bench: setup
-	@$(BIN)/python bench/embedded.py
-	@$(BIN)/python bench/analysis.py
+	@$(BIN)/python -m bench.embedded
+	@$(BIN)/python -m bench.analysis
 	@.ci/server-tools $(BIN)/python
-	@$(BIN)/python bench/cluster.py
+	@$(BIN)/python -m bench.cluster
 
 # Runs a local Kafka and Elasticsearch until Ctrl-C. KEEP=DIR keeps their data.
 servers: setup
 	@.ci/server-tools $(BIN)/python
-	@exec $(BIN)/python -m advertisex.testing.servers $(if $(KEEP),--keep $(KEEP))
+	@exec $(BIN)/python -m tests.servers $(if $(KEEP),--keep $(KEEP))
 
 # The lock file pins versions and hashes, and contains no index URLs.
 lock:

@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate, correlate_by_day
@@ -34,7 +33,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise, summarise_by_day
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
-from analysis_world import VERSION, build
+from bench.analysis_world import VERSION, build
 
 _TARGET_SECONDS, _TARGET_MIB = 10, 2048
 

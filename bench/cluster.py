@@ -16,7 +16,6 @@ for the node, so the ratio is bounded by the node's share of the total CPU time,
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +28,10 @@ from uuid import uuid4
 
 import httpx
 import polars as pl
+from tests.servers.elasticsearch import LocalElasticsearch
+from tests.servers.kafka import LocalKafka
+from tests.servers.local_server import LocalServer
 
-sys.path.insert(0, str(Path(__file__).parent))
 from advertisex.feeds import FEEDS
 from advertisex.logs.kafka.log import KafkaLog
 from advertisex.model import Counts, LedgerRow, Outcome, Partition
@@ -39,9 +40,6 @@ from advertisex.settings.model import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.elasticsearch.bulk import chunks, lines_of
 from advertisex.stores.elasticsearch.rows import with_provenance
 from advertisex.stores.open import open_store
-from advertisex.testing.elasticsearch import LocalElasticsearch
-from advertisex.testing.kafka import LocalKafka
-from advertisex.testing.local_server import LocalServer
 from embedded import impressions
 
 _TOPIC = FEEDS["impressions"].topic

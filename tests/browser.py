@@ -1,4 +1,4 @@
-"""A real browser for tests: Debian's chromium, or the one at `ADVERTISEX_TEST_CHROMIUM`."""
+"""A real browser for tests: Debian's chromium, or the one at `TEST_CHROMIUM`."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 def chromium() -> str:
     """Path of the browser. Without one, the test is skipped, but fails in CI."""
-    if found := os.environ.get("ADVERTISEX_TEST_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None):
+    if found := os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None):
         return found
     absent = "chromium is not installed: apt-get install chromium"
     if os.environ.get("CI"):

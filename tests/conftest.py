@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["server_fixtures"]
+pytest_plugins = ["tests.servers.fixtures"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -10,8 +10,7 @@
     │   ├── StoreMissing          the store does not exist yet
     │   ├── StoreInterrupted      interrupted while waiting for the store; nothing advanced    exit 130
     │   └── LedgerMoved           another worker advanced this partition; nothing was written
-    ├── AnalysisError             the question cannot be answered from these events            exit 1
-    └── ServerError               a local test server is unavailable or does not start         exit 1
+    └── AnalysisError             the question cannot be answered from these events            exit 1
 
 A bad *message* is never an exception: it becomes a reject, which is data.
 """
@@ -96,7 +95,3 @@ class LedgerMoved(StoreError):
 
 class AnalysisError(AdvertiseXError):
     """The question cannot be answered from these events."""
-
-
-class ServerError(AdvertiseXError):
-    """A local test server is unavailable or does not start."""

@@ -28,7 +28,7 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
-from analysis.attribution_oracle import (
+from tests.analysis.attribution_oracle import (
     CREDIT,
     MONEY,
     Expected,

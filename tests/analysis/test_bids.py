@@ -16,8 +16,8 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from analysis.auctions_oracle import winners
-from analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset
+from tests.analysis.auctions_oracle import winners
+from tests.analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset
 
 Stored = Callable[..., EventStore]
 EVERYTHING = Scope()

@@ -19,8 +19,8 @@ from advertisex.analysis.intervals import rate
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Dataset, Rows, dataset
-from analysis.test_answered import expected_match
+from tests.analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Dataset, Rows, dataset
+from tests.analysis.test_impression_match import expected_match
 
 Stored = Callable[..., EventStore]
 STEPS = ("bids", "impressions", "clicks", "conversions")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from advertisex.analysis.attribution import markov
 from advertisex.errors import AnalysisError
-from analysis.attribution_oracle import Walk
-from analysis.attribution_oracle import removal_effects as by_removal
+from tests.analysis.attribution_oracle import Walk
+from tests.analysis.attribution_oracle import removal_effects as by_removal
 
 
 def effects_of(walks: Sequence[Walk]) -> dict[str, float]:

@@ -28,7 +28,7 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
-from analysis import quality_oracle as oracle
+from tests.analysis import quality_oracle as oracle
 
 Stored = Callable[..., EventStore]
 Row = dict[str, Any]

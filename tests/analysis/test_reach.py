@@ -12,7 +12,7 @@ from advertisex.analysis.reach import reach
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from analysis.small_worlds import CATALOGUE, IMPRESSIONS, Rows, dataset
+from tests.analysis.small_worlds import CATALOGUE, IMPRESSIONS, Rows, dataset
 
 Stored = Callable[..., EventStore]
 MEASURES = ("users", "impressions", "users_once", "max_frequency", "average_frequency")

@@ -33,7 +33,7 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
-from analysis.auctions_oracle import winners
+from tests.analysis.auctions_oracle import winners
 
 Row = dict[str, Any]
 Step = dict[str, list[Row]]

@@ -5,7 +5,7 @@ from pathlib import Path
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from advertisex.testing.tls import Tls
+from tests.servers.tls import Tls
 
 
 def certificate_for(host: str, folder: Path) -> Tls:

@@ -20,9 +20,6 @@ from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
-# tests are imported by path (importlib mode): makes the modules in this folder importable
-sys.path.insert(0, str(Path(__file__).parent))
-
 _SETTINGS = """
 log = "{kafka}"
 store = "{elasticsearch}"

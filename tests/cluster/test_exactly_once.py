@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 from confluent_kafka.admin import AdminClient
-from traffic import expected_ids, stored_ids, wait_until
 
 from advertisex.model import Counts, LedgerRow, Partition
 from advertisex.processing.policy import Policy
 from advertisex.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
 from advertisex.stores.contract import RejectQuery
+from tests.cluster.traffic import expected_ids, stored_ids, wait_until
 
 EVENTS = 300_000
 KILLS = 30

@@ -17,8 +17,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from proxy import FaultyProxy
-from traffic import POLICY, Traffic, memory, messages_read, wait_until
 
 from advertisex.errors import INTERRUPTED
 from advertisex.model import Counts, Partition
@@ -29,8 +27,10 @@ from advertisex.stores.elasticsearch import client as elasticsearch_client
 from advertisex.stores.elasticsearch import retry as elasticsearch_retry
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.lookup import Known, known_of
-from advertisex.testing.elasticsearch import LocalElasticsearch
-from advertisex.testing.kafka import LocalKafka
+from tests.cluster.proxy import FaultyProxy
+from tests.cluster.traffic import POLICY, Traffic, memory, messages_read, wait_until
+from tests.servers.elasticsearch import LocalElasticsearch
+from tests.servers.kafka import LocalKafka
 
 EVENTS = 10_000
 BATCH = 600

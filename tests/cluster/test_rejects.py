@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from traffic import Traffic, stored_ids
-
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.model import Position
 from advertisex.rejects.repair import repairer
 from advertisex.stores.contract import RejectQuery
+from tests.cluster.traffic import Traffic, stored_ids
 
 
 def test_rejects_are_repaired_replayed_and_stored_once(make_cluster: Callable[..., Any]) -> None:

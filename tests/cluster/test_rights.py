@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from advertisex.testing.elasticsearch import LocalElasticsearch
+from tests.servers.elasticsearch import LocalElasticsearch
 
 GUIDE = Path(__file__).parents[2] / "docs" / "cluster.md"
 ROLES: dict[str, Any] = json.loads(re.findall(r"## Rights.*?```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)[0])

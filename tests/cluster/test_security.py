@@ -17,17 +17,17 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from certificates import certificate_for
-from traffic import POLICY
 
 from advertisex.errors import ConfigurationError
 from advertisex.logs.open import open_log
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import KafkaSettings
 from advertisex.stores.open import open_store
-from advertisex.testing.elasticsearch import LocalElasticsearch
-from advertisex.testing.kafka import LocalKafka
-from advertisex.testing.tls import Tls
+from tests.cluster.certificates import certificate_for
+from tests.cluster.traffic import POLICY
+from tests.servers.elasticsearch import LocalElasticsearch
+from tests.servers.kafka import LocalKafka
+from tests.servers.tls import Tls
 
 EVENTS = 5_000
 WRONG = "not-the-passw0rd"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traffic import POLICY, Traffic, messages_read, wait_until
+
+from tests.cluster.traffic import POLICY, Traffic, messages_read, wait_until
 
 EVENTS = 20_000
 

@@ -1,9 +1,7 @@
 """Real outcomes for the store contracts, processed from messages by the pipeline."""
 
 import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,6 @@ from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-
-# tests are imported by path (importlib mode); this makes the `*_places` modules importable
-sys.path.insert(0, str(Path(__file__).parent))
 
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
 

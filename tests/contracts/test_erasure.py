@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from store_places import STORES, NewPlace
 
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
@@ -28,6 +27,7 @@ from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery, Removal
+from tests.contracts.store_places import STORES, NewPlace
 
 OutcomeOf = Callable[..., Outcome]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from log_places import LOGS, Place
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog
 from advertisex.model import TOMBSTONE, Batch, Partition, Position, Span
+from tests.contracts.log_places import LOGS, Place
 
 APPENDS_BATCHES = """
 import sys

@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from store_places import STORES
 
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
@@ -30,6 +29,7 @@ from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
+from tests.contracts.store_places import STORES
 
 BEGIN = datetime(2026, 1, 5)
 CATALOGUE = Catalogue(

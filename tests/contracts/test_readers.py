@@ -5,11 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from log_places import LOGS, Place
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.model import Batch, Partition
+from tests.contracts.log_places import LOGS, Place
 
 
 @pytest.fixture(params=LOGS)

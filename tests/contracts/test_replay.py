@@ -13,7 +13,6 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_places import STORES, NewPlace
 
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS
@@ -30,6 +29,7 @@ from advertisex.rejects.repair import repairer
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import EventStore, Range, RejectQuery
+from tests.contracts.store_places import STORES, NewPlace
 
 ALL = RejectQuery()
 #: Every example needs a new store, and indices are slow to create.

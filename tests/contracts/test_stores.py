@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_places import STORES, NewPlace, Place
 
 from advertisex.errors import LedgerMoved, StoreError, StoreMissing
 from advertisex.feeds import FEEDS
@@ -29,6 +28,7 @@ from advertisex.model import (
     Position,
 )
 from advertisex.stores.contract import EventStore, Extent, Range, RejectQuery
+from tests.contracts.store_places import STORES, NewPlace, Place
 
 OutcomeOf = Callable[..., Outcome]
 

@@ -18,7 +18,7 @@ from advertisex.logs.kafka.reader import KafkaReader
 from advertisex.logs.open import open_log
 from advertisex.model import Batch, Partition
 from advertisex.settings.model import KafkaSettings
-from advertisex.testing.kafka import LocalKafka
+from tests.servers.kafka import LocalKafka
 
 PARTITIONS = 4
 EACH = 3_000

@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from simulated_days import START, Days, changed, evaluated, fired, quiet, tallies
 
 from advertisex.monitoring.anomalies import evaluate
 from advertisex.monitoring.grid import Grid, SeriesKey
 from advertisex.monitoring.rules import flag_anomalies
+from tests.monitoring.simulated_days import START, Days, changed, evaluated, fired, quiet, tallies
 
 QUARTER = timedelta(minutes=15)
 MONTHS = 21  # of simulated quiet days

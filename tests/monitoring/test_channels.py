@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 import stamina
 from pydantic import SecretStr
-from receivers import Mailbox, Webhook, free_port, mail_server, webhook
 
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.channels import Channel, NotSent, channels_of
 from advertisex.monitoring.notices import Notice
+from tests.monitoring.receivers import Mailbox, Webhook, free_port, mail_server, webhook
 
 NOTICE = Notice("AdvertiseX: 1 firing", "volume of clicks: 3, expected about 40 & <b>more</b>")
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from receivers import free_port, webhook
-from simulated_store import BUCKET, Traffic, World
 
 from advertisex.monitoring.monitor import Monitor
 from advertisex.settings.model import AlertSettings
+from tests.monitoring.receivers import free_port, webhook
+from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
 CONFIG = '[alerts]\nbucket = "PT3H"\nchannels = ["json://ops:secretword@127.0.0.1:{port}/hooks/secretpath?cto=1"]\n'
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_store import BUCKET, Traffic, World
 
 from advertisex.monitoring.monitor import Monitor
 from advertisex.monitoring.rules import Evaluation, Key
 from advertisex.monitoring.states import State, States, step
 from advertisex.settings.model import AlertSettings
+from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
 SETTINGS = AlertSettings(bucket=BUCKET)
 DAYS = 30

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from simulated_store import BUCKET, START, Traffic, World
 
 from advertisex.feeds import FEEDS
 from advertisex.monitoring.series import TALLY, History, bucket_start, tally
 from advertisex.stores.contract import Range
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.monitoring.simulated_store import BUCKET, START, Traffic, World
 
 KEYS = ["bucket", "feed", "campaign"]
 

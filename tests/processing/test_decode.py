@@ -13,7 +13,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import (
+
+from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER, MARKER, fingerprint
+from advertisex.feeds import FEEDS
+from advertisex.processing.decode import MAX_BYTES, decode
+from tests.processing.messages import (
     GOOD,
     avro_datum,
     avro_message,
@@ -24,10 +28,6 @@ from messages import (
     reject_of,
     written,
 )
-
-from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER, MARKER, fingerprint
-from advertisex.feeds import FEEDS
-from advertisex.processing.decode import MAX_BYTES, decode
 
 #: The schema of another writer: flat, with a timestamp as a logical type.
 FOREIGN_SCHEMA = {

@@ -2,9 +2,9 @@
 
 import polars as pl
 import pytest
-from messages import event_of, message, outcome_of
 
 from advertisex.processing.enrich import Catalogue
+from tests.processing.messages import event_of, message, outcome_of
 
 CATALOGUE = Catalogue(
     pl.DataFrame(

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from messages import event_of, message
 from xxhash import xxh3_128_digest
 
 from advertisex.feeds import FEEDS, Feed
 from advertisex.processing.identify import first_of_each, identify
+from tests.processing.messages import event_of, message
 
 #: Text that could be mistaken for a border, a null or a number.
 TRICKY = st.text("0123:~;,|.\x00-é", max_size=6) | st.text(max_size=4)

@@ -1,10 +1,10 @@
 """Filter stage: events that the policy excludes are set aside whole, with a reason."""
 
 import pytest
-from messages import event_of, message, outcome_of, reject_of
 
 from advertisex.feeds import FEEDS
 from advertisex.processing.policy import Policy
+from tests.processing.messages import event_of, message, outcome_of, reject_of
 
 BLOCKING = Policy(
     blocked_users=frozenset({"bot", "é", "42"}), blocked_sites=frozenset({"bad.example", "evil.co.uk", "192.0.2.1"})

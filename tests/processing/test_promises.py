@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import GOOD, avro_message, written
 
 from advertisex.codecs.avro_framing import HEADER
 from advertisex.errors import LogError, StoreError
@@ -25,6 +24,7 @@ from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.processing.messages import GOOD, avro_message, written
 
 POLICY = Policy(blocked_users=frozenset({"blocked"}), blocked_sites=frozenset({"blocked.example"}))
 

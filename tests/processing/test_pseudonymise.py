@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from messages import batch_of, message
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Outcome
@@ -12,6 +11,7 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.suppression import erased_user, suppression_of
+from tests.processing.messages import batch_of, message
 
 KEY = b"a secret of the settings"
 

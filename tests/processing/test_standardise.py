@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import event_of, message, reject_of, standardised
 
 from advertisex.feeds import FEEDS
 from advertisex.feeds.rules import MAX_AMOUNT
+from tests.processing.messages import event_of, message, reject_of, standardised
 
 # -- the rows of the clicks feed (DESIGN §5) -----------------------------------------------------------------------
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from messages import INGESTED, event_of, message, outcome_of, reject_of
 
 from advertisex.feeds import FEEDS, TimeReading, default_feeds
+from tests.processing.messages import INGESTED, event_of, message, outcome_of, reject_of
 
 FAR = "1999-12-31T23:59:59.999999Z"
 

@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import event_of, message, reject_of
 
 from advertisex.processing.websites import host_of, read_hosts, registered_domain, registered_domains
+from tests.processing.messages import event_of, message, reject_of
 
 GOOD = {
     # absolute URLs, by the WHATWG URL standard

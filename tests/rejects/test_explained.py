@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from messages import avro_message, message, outcome_of, reject_of
 
 from advertisex.feeds import FEEDS
 from advertisex.processing.policy import Policy
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.pretty import one_line, pretty
+from tests.processing.messages import avro_message, message, outcome_of, reject_of
 
 POLICY = Policy(blocked_sites=frozenset({"bad.example"}))
 DOCUMENTS = st.recursive(

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from advertisex.analysis.answer import Answer
 from advertisex.reporting.page import page_of
-from browser import opened_browser
+from tests.browser import opened_browser
 
 
 @dataclass

@@ -10,10 +10,8 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
-from es_outcomes import message, outcome
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_places import NewPlace, Place, in_elasticsearch, in_folders
 
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
@@ -25,7 +23,9 @@ from advertisex.stores.elasticsearch.bulk import BODY_BYTES, chunks, lines_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
-from advertisex.testing.elasticsearch import LocalElasticsearch
+from tests.contracts.store_places import NewPlace, Place, in_elasticsearch, in_folders
+from tests.servers.elasticsearch import LocalElasticsearch
+from tests.stores.es_outcomes import message, outcome
 
 EVERYTHING, ALL = Range(), RejectQuery()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from es_outcomes import message, outcome
 from pydantic import SecretStr
 
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError, StoreInterrupted
@@ -21,6 +20,7 @@ from advertisex.stores.elasticsearch import retry as elasticsearch_retry
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
+from tests.stores.es_outcomes import message, outcome
 
 SECRET = "s3cret/p@ss"
 ENCODED = "s3cret%2Fp%40ss"

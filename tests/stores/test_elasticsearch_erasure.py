@@ -8,8 +8,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from es_outcomes import message, outcome
-from store_places import Place, in_elasticsearch
 
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
@@ -22,6 +20,8 @@ from advertisex.stores.contract import ERASURES, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
+from tests.contracts.store_places import Place, in_elasticsearch
+from tests.stores.es_outcomes import message, outcome
 
 USER = "user4711"
 

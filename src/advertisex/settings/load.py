@@ -75,7 +75,7 @@ def _reject_unknown_variables() -> None:
     known = {"CONFIG", "TEST", *(name.upper() for name in Settings.model_fields)}
     for variable in os.environ:
         name = variable.upper().removeprefix(prefix).split("__")[0]
-        if variable.upper().startswith(prefix) and name not in known and not name.startswith("TEST_"):
+        if variable.upper().startswith(prefix) and name not in known:
             raise ConfigurationError(
                 f"unknown setting {variable}",
                 where="environment",

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from messages import avro_message, event_of, message, outcome_of, written
 
 from advertisex.codecs.avro_decode import bid_decoder
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER
@@ -18,6 +17,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.rejects.repair import repairer
+from tests.processing.messages import avro_message, event_of, message, outcome_of, written
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.text()

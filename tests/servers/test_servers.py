@@ -12,11 +12,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from advertisex.errors import ServerError
-from advertisex.testing import artifacts, java
-from advertisex.testing.elasticsearch import LocalElasticsearch
-from advertisex.testing.kafka import LocalKafka
-from advertisex.testing.process import ServerProcess
+from tests.servers import artifacts, java
+from tests.servers.elasticsearch import LocalElasticsearch
+from tests.servers.errors import ServerError
+from tests.servers.kafka import LocalKafka
+from tests.servers.process import ServerProcess
 
 
 def group_of(pid: int) -> list[int]:
@@ -120,7 +120,7 @@ def test_a_paused_server_can_be_killed(tmp_path: Path):
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_server_does_not_outlive_the_process_that_started_it(tmp_path: Path, end: signal.Signals):
     script = (
-        "import os, sys, time; from pathlib import Path; from advertisex.testing.process import ServerProcess;"
+        "import os, sys, time; from pathlib import Path; from tests.servers.process import ServerProcess;"
         "here = Path(sys.argv[1]);"
         "server = ServerProcess(['sleep', '600'], environment=dict(os.environ), folder=here, output=here / 'out');"
         "print(server.pid, flush=True); time.sleep(600)"
@@ -192,7 +192,7 @@ def test_two_processes_can_download_at_the_same_time(tmp_path: Path):
     )
     maven.chmod(0o755)
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PATH": f"{maven.parent}:{os.environ['PATH']}"}
-    script = "from advertisex.testing.artifacts import kafka_jars; print(*kafka_jars().iterdir())"
+    script = "from tests.servers.artifacts import kafka_jars; print(*kafka_jars().iterdir())"
     both = [
         subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -218,7 +218,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 
 def test_if_one_server_exits_the_other_is_stopped_and_one_line_reports_it():
-    command = [sys.executable, "-m", "advertisex.testing.servers"]
+    command = [sys.executable, "-m", "tests.servers"]
     servers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert servers.stdout is not None

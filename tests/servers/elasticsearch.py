@@ -11,12 +11,12 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from advertisex.errors import ServerError
-from advertisex.testing.artifacts import ELASTICSEARCH_JAVA, elasticsearch_home
-from advertisex.testing.java import find_java, unprivileged
-from advertisex.testing.local_server import HOST, LocalServer, free_port
-from advertisex.testing.process import ServerProcess
-from advertisex.testing.tls import Tls
+from tests.servers.artifacts import ELASTICSEARCH_JAVA, elasticsearch_home
+from tests.servers.errors import ServerError
+from tests.servers.java import find_java, unprivileged
+from tests.servers.local_server import HOST, LocalServer, free_port
+from tests.servers.process import ServerProcess
+from tests.servers.tls import Tls
 
 USER = "advertisex"
 _ROLE = re.compile(r"^(\w+):", re.MULTILINE)

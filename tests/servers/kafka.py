@@ -11,12 +11,12 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from advertisex.errors import ServerError
-from advertisex.testing.artifacts import KAFKA_JAVA, kafka_jars
-from advertisex.testing.java import find_java
-from advertisex.testing.local_server import HOST, QUICK, LocalServer, free_port
-from advertisex.testing.process import ServerProcess
-from advertisex.testing.tls import Tls
+from tests.servers.artifacts import KAFKA_JAVA, kafka_jars
+from tests.servers.errors import ServerError
+from tests.servers.java import find_java
+from tests.servers.local_server import HOST, QUICK, LocalServer, free_port
+from tests.servers.process import ServerProcess
+from tests.servers.tls import Tls
 
 USER = "advertisex"
 _MECHANISM = "SCRAM-SHA-512"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from advertisex.errors import ServerError
+from tests.servers.errors import ServerError
 
 INSTALL = {
     17: "apt-get install default-jdk-headless",

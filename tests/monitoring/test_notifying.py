@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import stamina
 from pydantic import SecretStr
-from receivers import Webhook, free_port, webhook
-from simulated_store import BUCKET, Traffic, World
 
 from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
@@ -23,6 +21,8 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.settings.model import AlertSettings, RuleSettings
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.monitoring.receivers import Webhook, free_port, webhook
+from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
 #: Fixed bounds need no history, which keeps the tests fast.
 RULES = {

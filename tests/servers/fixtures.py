@@ -1,7 +1,7 @@
 """One Kafka and one Elasticsearch for the whole run, started on first use and shared by pytest-xdist's workers.
 
-The main pytest process owns them; workers request them over a socket. `ADVERTISEX_TEST_KAFKA` and
-`ADVERTISEX_TEST_ELASTICSEARCH` name running servers to use instead. If a server cannot be started, the test fails with
+The main pytest process owns them; workers request them over a socket. `TEST_KAFKA` and
+`TEST_ELASTICSEARCH` name running servers to use instead. If a server cannot be started, the test fails with
 the reason; it is never skipped.
 """
 
@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from advertisex.errors import AdvertiseXError
-from advertisex.testing.elasticsearch import LocalElasticsearch
-from advertisex.testing.kafka import LocalKafka
-from advertisex.testing.local_server import LocalServer
+from tests.servers.elasticsearch import LocalElasticsearch
+from tests.servers.kafka import LocalKafka
+from tests.servers.local_server import LocalServer
 
 KINDS: dict[str, tuple[str, Callable[[], LocalServer]]] = {
-    "kafka": ("ADVERTISEX_TEST_KAFKA", LocalKafka),
-    "elasticsearch": ("ADVERTISEX_TEST_ELASTICSEARCH", lambda: LocalElasticsearch(heap="1g")),
+    "kafka": ("TEST_KAFKA", LocalKafka),
+    "elasticsearch": ("TEST_ELASTICSEARCH", lambda: LocalElasticsearch(heap="1g")),
 }
 
 

@@ -6,12 +6,12 @@ import tomllib
 from pathlib import Path
 
 import fastavro
-import judge
 import pytest
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.simulator import FaultRates, SimulationSettings, write_context, write_files
 from advertisex.simulator.kinds import FILTERED, REJECTED
+from tests.simulator import oracle
 
 MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
 
@@ -21,11 +21,11 @@ def test_the_files_match_the_truth(tmp_path: Path) -> None:
     asked = SimulationSettings(events=60_000, seed=8, faults=MANY)
     truth = write_files(tmp_path, asked, progress.append)
     policy = tomllib.loads((tmp_path / "advertisex.toml").read_text())["policy"]
-    found = {name: judge.Tally(name, policy) for name in ("impressions", "clicks", "bids")}
+    found = {name: oracle.Tally(name, policy) for name in ("impressions", "clicks", "bids")}
 
     lines = (tmp_path / "impressions.ndjson").read_bytes().split(b"\n")
     assert lines.pop() == b""
-    found["impressions"].add(judge.decode("impressions", line) for line in lines)
+    found["impressions"].add(oracle.decode("impressions", line) for line in lines)
 
     with (tmp_path / "clicks.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
@@ -37,14 +37,14 @@ def test_the_files_match_the_truth(tmp_path: Path) -> None:
         assert reader.codec == "deflate"
         for record in reader:
             padding = len(str(record["targeting"].get("padding", "")))  # type: ignore[index,call-overload,union-attr]
-            found["bids"].add(["oversized" if padding > judge.MEBIBYTE else judge.flatten(record)])
+            found["bids"].add(["oversized" if padding > oracle.MEBIBYTE else oracle.flatten(record)])
 
     written = json.loads((tmp_path / "truth.json").read_text())
     assert written == truth.to_dict()
     assert {name: tally.as_truth(written["feeds"][name]) for name, tally in found.items()} == written["feeds"]
     with (tmp_path / "catalogue.csv").open(encoding="utf-8", newline="") as file:
         campaign_of = {row["creative_id"]: row["campaign_id"] for row in csv.DictReader(file)}
-    assert judge.analysis(found, campaign_of) == written["analysis"]
+    assert oracle.analysis(found, campaign_of) == written["analysis"]
     assert progress[-1] == truth.messages == 60_000
     for feed in written["feeds"].values():
         assert all(feed["filtered"].values())
@@ -73,7 +73,7 @@ def test_the_catalogue_lists_every_creative_and_depends_on_the_seed_only(tmp_pat
     known = {row["creative_id"] for row in rows}
     assert len(known) == len(rows)
     with (tmp_path / "files/bids.avro").open("rb") as file:
-        used = {judge.flatten(record)["creative_id"] for record in fastavro.reader(file)}
+        used = {oracle.flatten(record)["creative_id"] for record in fastavro.reader(file)}
     plain = {creative for creative in used if creative.isprintable()}
     assert plain <= known
 

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from advertisex.errors import ServerError
-from advertisex.testing import keeper
+from tests.servers import supervisor
+from tests.servers.errors import ServerError
 
 
 class ServerProcess:
@@ -43,7 +43,7 @@ class ServerProcess:
         }
         self._lock = threading.Lock()
         self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", keeper.__file__],
+            [sys.executable, "-I", "-S", supervisor.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

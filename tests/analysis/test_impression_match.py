@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions, matchable_impressions
 from advertisex.analysis.scope import Scope
-from analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, dataset
+from tests.analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, dataset
 
 NOON = datetime(2026, 2, 1, 12)
 TAKEN = ("creative_id", "website", "domain")

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from advertisex.errors import ServerError
-from advertisex.testing.process import ServerProcess
+from tests.servers.errors import ServerError
+from tests.servers.process import ServerProcess
 
 HOST = "127.0.0.1"
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")

@@ -5,7 +5,6 @@ from base64 import b64encode
 
 import polars as pl
 import pytest
-from messages import avro_message, batch_of, message
 
 from advertisex.feeds import FEEDS
 from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE, Outcome
@@ -21,6 +20,7 @@ from advertisex.processing.suppression import (
     suppression_in,
     suppression_of,
 )
+from tests.processing.messages import avro_message, batch_of, message
 
 KEY = bytes(range(32))
 LONG = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"

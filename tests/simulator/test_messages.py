@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import judge
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,17 +17,18 @@ from advertisex.simulator import (
     messages,
 )
 from advertisex.simulator.kinds import FILTERED, REJECTED
+from tests.simulator import oracle
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
 #: High enough for every kind to occur in every feed of a short run.
 MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
 
 
-def tallies(simulation: Simulation) -> dict[str, judge.Tally]:
-    found = {name: judge.Tally(name, POLICY) for name in ("impressions", "clicks", "bids")}
+def tallies(simulation: Simulation) -> dict[str, oracle.Tally]:
+    found = {name: oracle.Tally(name, POLICY) for name in ("impressions", "clicks", "bids")}
     for chunk in simulation.chunks():
         for feed, payloads in chunk.messages.items():
-            found[feed].add(judge.decode(feed, message) for message in payloads)
+            found[feed].add(oracle.decode(feed, message) for message in payloads)
     return found
 
 
@@ -74,7 +74,7 @@ def test_the_analysis_is_that_of_the_stored_events(faults: FaultRates) -> None:
     found = tallies(simulation)
     campaign_of = {creative: campaign for creative, campaign, _ in simulation.catalogue_rows}
     known = simulation.truth().to_dict()["analysis"]
-    assert judge.analysis(found, campaign_of) == known
+    assert oracle.analysis(found, campaign_of) == known
     assert 0 < known["auctions_won"] < known["counts"]["impressions"]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from advertisex.errors import AdvertiseXError
-from advertisex.testing.elasticsearch import LocalElasticsearch
-from advertisex.testing.kafka import LocalKafka
-from advertisex.testing.local_server import is_free
+from tests.servers.elasticsearch import LocalElasticsearch
+from tests.servers.kafka import LocalKafka
+from tests.servers.local_server import is_free
 
 KAFKA_PORT = 9092
 ELASTICSEARCH_PORT = 9200
@@ -20,7 +20,7 @@ ELASTICSEARCH_PORT = 9200
 def main() -> int:
     """Start both, print their URLs, and stop them on SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(
-        prog="python -m advertisex.testing.servers", description="Run a local Kafka and Elasticsearch until Ctrl-C."
+        prog="python -m tests.servers", description="Run a local Kafka and Elasticsearch until Ctrl-C."
     )
     parser.add_argument(
         "--keep", metavar="DIR", type=Path, help="keep their data in DIR between runs (default: discard it)"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import judge
 import pytest
 
 from advertisex.errors import ConfigurationError, LogError
@@ -20,6 +19,7 @@ from advertisex.simulator import (
     publish_simulation,
 )
 from advertisex.simulator.market import draw_market
+from tests.simulator import oracle
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
 
@@ -86,16 +86,16 @@ def test_playing_keeps_the_rate_and_the_truth_until_interrupted(tmp_path: Path) 
         truth = play(log, SimulationSettings(seed=3), 500, clock, progress.append)
         found = {}
         for feed in FEEDS.values():
-            found[feed.name] = judge.Tally(feed.name, POLICY)
-            found[feed.name].add(judge.decode(feed.name, m) for m in everything(log, feed.topic))
+            found[feed.name] = oracle.Tally(feed.name, POLICY)
+            found[feed.name].add(oracle.decode(feed.name, m) for m in everything(log, feed.topic))
     known = truth.to_dict()
     assert {name: tally.as_truth(known["feeds"][name]) for name, tally in found.items()} == known["feeds"]
     campaign_of = {creative: campaign for creative, campaign, _ in draw_market(3, users=1).catalogue_rows}
-    assert judge.analysis(found, campaign_of) == known["analysis"]
+    assert oracle.analysis(found, campaign_of) == known["analysis"]
     assert truth.messages == progress[-1] == pytest.approx(500 * 60, rel=0.05)
     for tally in found.values():
         for fields in tally.stored.values():
-            event_time = judge.parse_time(fields["timestamp"])
+            event_time = oracle.parse_time(fields["timestamp"])
             assert event_time is not None
             assert 1_750_000_000 <= event_time.timestamp() <= clock.now()
 

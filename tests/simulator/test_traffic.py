@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import Any
 
-import judge
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ from advertisex.simulator import FaultRates, Simulation, SimulationSettings
 from advertisex.simulator.auctions import Auctions
 from advertisex.simulator.market import SITES, draw_market, user_id, user_number
 from advertisex.simulator.rows import ROW, PendingRows, Rows, no_rows
+from tests.simulator import oracle
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def events() -> dict[str, list[dict[str, Any]]]:
     for chunk in simulation.chunks():
         for feed, payloads in chunk.messages.items():
             for message in payloads:
-                fields = judge.decode(feed, message)
+                fields = oracle.decode(feed, message)
                 assert isinstance(fields, dict)
-                seen[feed].append(fields | {"time": judge.parse_time(fields["timestamp"])})
+                seen[feed].append(fields | {"time": oracle.parse_time(fields["timestamp"])})
     return dict(seen)
 
 

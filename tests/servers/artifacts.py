@@ -17,8 +17,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from advertisex.errors import ServerError
-from advertisex.testing.java import find_java, unprivileged
+from tests.servers.errors import ServerError
+from tests.servers.java import find_java, unprivileged
 
 POM = Path(__file__).with_name("pom.xml")
 KAFKA_JAVA = 17

@@ -1,0 +1,5 @@
+from advertisex.errors import AdvertiseXError
+
+
+class ServerError(AdvertiseXError):
+    """A local server is not available or does not start."""
