@@ -91,13 +91,13 @@ def feed_section(name: str) -> str:
     """Fields, rules and identity of one feed."""
     feed = FEEDS[name]
     fields = (
-        (code(f.name), _KINDS[f.kind], "yes" if f.required else "no", ", ".join(map(code, f.aliases)), f.says)
+        (code(f.name), _KINDS[f.kind], "yes" if f.required else "no", ", ".join(map(code, f.aliases)), f.description)
         for f in feed.fields
     )
-    derived = ((code(column), says) for column, _, says in feed.derived)
+    derived = ((code(column), description) for column, _, description in feed.derived)
     identity = ", ".join(code("timestamp" if column == "event_time" else column) for column in feed.identity)
     return (
-        f"Topic {code(feed.topic)}; table {code(feed.name)}, {feed.says}.\n\n"
+        f"Topic {code(feed.topic)}; table {code(feed.name)}, {feed.description}.\n\n"
         + table(("field", "type", "required", "also read as", "description"), fields)
         + (("\nAdded by processing:\n\n" + table(("column", "description"), derived)) if feed.derived else "")
         + f"\nIdentity: {identity}.\n\nRules, in the order in which they are checked; the first violation is the "
@@ -109,22 +109,22 @@ def _rules(feed: Feed) -> Iterator[tuple[str, str, str]]:
     """The rules in order; consecutive rules with the same code and text share a line."""
     lines: list[tuple[str, list[str], str]] = []
     for rule in feed.rules:
-        if lines and (lines[-1][0], lines[-1][2]) == (rule.code, rule.says):
+        if lines and (lines[-1][0], lines[-1][2]) == (rule.code, rule.requirement):
             lines[-1][1].append(rule.field)
         else:
-            lines.append((rule.code, [rule.field], rule.says))
-    for reason, fields, says in lines:
-        yield code(reason), ", ".join(map(code, fields)), says
+            lines.append((rule.code, [rule.field], rule.requirement))
+    for reason, fields, description in lines:
+        yield code(reason), ", ".join(map(code, fields)), description
 
 
 def decode_reasons() -> str:
     """Why decoding rejects a message."""
-    return table(("reason", "when"), ((code(reason), says) for reason, says in decode.REASONS.items()))
+    return table(("reason", "when"), ((code(reason), description) for reason, description in decode.REASONS.items()))
 
 
 def filters() -> str:
     """What the policy filters."""
-    rows = ((code(reason), code(f.field), f.says, code(f.setting)) for reason, f in policy.REASONS.items())
+    rows = ((code(reason), code(f.field), f.description, code(f.setting)) for reason, f in policy.REASONS.items())
     return table(("reason", "field", "when", "setting"), rows)
 
 
@@ -263,7 +263,7 @@ def tables() -> str:
             db.execute(statement)
         names = db.execute("SELECT table_name, comment FROM duckdb_tables() ORDER BY table_oid").fetchall()
         parts = []
-        for name, says in names:
+        for name, description in names:
             columns = db.execute(
                 "SELECT column_name, data_type, comment FROM duckdb_columns() "
                 "WHERE table_name = ? ORDER BY column_index",
@@ -271,7 +271,8 @@ def tables() -> str:
             ).fetchall()
             rows = ((code(column), kind, comment) for column, kind, comment in columns)
             parts.append(
-                f"### {name}\n\n{says[0].upper()}{says[1:]}.\n\n" + table(("column", "type", "description"), rows)
+                f"### {name}\n\n{description[0].upper()}{description[1:]}.\n\n"
+                + table(("column", "type", "description"), rows)
             )
     return "\n".join(parts)
 

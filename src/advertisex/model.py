@@ -23,13 +23,13 @@ class Finding:
     Attributes:
         what: name of what was checked, such as "broker".
         good: whether the check passed.
-        says: what the check found.
+        detail: what the check found.
         hint: what to do if it failed.
     """
 
     what: str
     good: bool
-    says: str
+    detail: str
     hint: str = ""
 
 

@@ -447,8 +447,8 @@ def test_ledger_history_always_covers_the_whole_store() -> None:
         assert not whole.table(name).is_empty()
         for answer in (of_a_day, of_a_campaign):
             assert answer.table(name).equals(whole.table(name))
-            titles = [table.says for table in answer.tables if table.name == name]
-            titles += [chart.says for chart in answer.charts if chart.table == name]
+            titles = [table.title for table in answer.tables if table.name == name]
+            titles += [chart.title for chart in answer.charts if chart.table == name]
             for title in titles:
                 assert clock in title
                 assert "whole store (no --since, --until, --campaign)" in title

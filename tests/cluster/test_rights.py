@@ -14,7 +14,7 @@ import pytest
 from tests.servers.elasticsearch import LocalElasticsearch
 
 GUIDE = Path(__file__).parents[2] / "docs" / "cluster.md"
-ROLES: dict[str, Any] = json.loads(re.findall(r"## Rights.*?```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)[0])
+ROLES: dict[str, Any] = json.loads(re.findall(r"## Permissions.*?```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)[0])
 
 Run = Callable[..., tuple[int, Any, str]]
 
@@ -43,7 +43,7 @@ def run(node: LocalElasticsearch, tmp_path: Path) -> Run:
 
 
 def findings(document: Any) -> dict[str, str]:
-    return {finding["what"]: finding["says"] for finding in document["findings"]}
+    return {finding["what"]: finding["detail"] for finding in document["findings"]}
 
 
 def test_each_role_allows_its_commands_and_no_others(run: Run) -> None:
@@ -67,7 +67,7 @@ def test_each_role_allows_its_commands_and_no_others(run: Run) -> None:
         code, _, stderr = run(user, *command)
         assert code == 1
         assert "403" in stderr
-        assert "described in docs/cluster.md under Rights" in stderr
+        assert "described in docs/cluster.md under Permissions" in stderr
 
     for user in ("advertisex_read", "advertisex_process"):
         code, document, stderr = run(user, "doctor")

@@ -340,9 +340,9 @@ def test_inspect_reports_the_topics(opened: Opened, topic: str) -> None:
     log.append(topic, [b"a", b"b", b"c"])
     first, ours, absent = log.inspect([topic, "no-such-topic"])
     assert first.good
-    assert "127.0.0.1" in first.says
-    assert (ours.good, ours.says) == (True, "2 partitions, end offsets total 3")
-    assert "does not exist yet" in absent.says
+    assert "127.0.0.1" in first.detail
+    assert (ours.good, ours.detail) == (True, "2 partitions, end offsets total 3")
+    assert "does not exist yet" in absent.detail
 
 
 def test_an_unused_log_does_not_connect(tmp_path: Path) -> None:

@@ -163,11 +163,11 @@ def test_the_doctor_reports_the_cluster_and_what_is_stored(store: ElasticsearchS
 
     assert findings["store"].good
     assert findings["store's templates"].good
-    assert "Elasticsearch 9" in findings["store's version"].says
+    assert "Elasticsearch 9" in findings["store's version"].detail
 
 
 def bad(store: ElasticsearchStore) -> dict[str, str]:
-    return {finding.what: f"{finding.says}; {finding.hint}" for finding in store.inspect() if not finding.good}
+    return {finding.what: f"{finding.detail}; {finding.hint}" for finding in store.inspect() if not finding.good}
 
 
 @pytest.mark.parametrize(
@@ -180,14 +180,14 @@ def bad(store: ElasticsearchStore) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_the_doctor_finds_a_store_that_does_not_match_its_ledger(
-    place: Place, store: ElasticsearchStore, method: str, path: str, body: object, says: str
+    place: Place, store: ElasticsearchStore, method: str, path: str, body: object, detail: str
 ) -> None:
     store.commit(outcome("clicks", "a", b"x", "b"))
     store.commit(outcome("bids", "a", "a"))
     assert bad(store) == {}
     ask(place, method, path, body)
     assert list(bad(store)) == ["store's counts"]
-    assert bad(store)["store's counts"].startswith(f"clicks_conversions/0 {says}; ")
+    assert bad(store)["store's counts"].startswith(f"clicks_conversions/0 {detail}; ")
     assert "restore it from a backup" in bad(store)["store's counts"]
 
 

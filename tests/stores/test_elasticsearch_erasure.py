@@ -132,7 +132,7 @@ def test_an_erasure_that_fails_at_any_request_is_completed_by_the_next(
             2 * (broken + 1), broken + 1, broken + 1,
         )  # fmt: skip
         assert len(store.notes(ERASURES)) == broken + 1
-        assert [f.says for f in store.inspect() if not f.good] == []
+        assert [f.detail for f in store.inspect() if not f.good] == []
         assert store.commits().select("read", "stored", "rejected", "erased").sum().row(0) == (
             row.counts.read, row.counts.stored, row.counts.rejected, row.counts.erased,
         )  # fmt: skip

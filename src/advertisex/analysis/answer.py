@@ -19,7 +19,7 @@ class Table:
 
     Attributes:
         name: key in JSON.
-        says: human-readable title.
+        title: for people to read.
         rows: the data. Decimal columns are exact; the row order is part of the answer.
         keys: columns that identify a row. Default: the leading columns that are neither numeric nor Boolean, else the
             first column.
@@ -29,7 +29,7 @@ class Table:
     """
 
     name: str
-    says: str
+    title: str
     rows: pl.DataFrame
     keys: tuple[str, ...] = ()
     of: int | None = None
@@ -61,7 +61,7 @@ class Chart:
         kind: chart type. A heatmap takes a single `y` column, and `colour` gives the value of its cells.
         x: column on the x axis.
         y: columns on the y axis, one series each.
-        says: title.
+        title: for people to read.
         colour: column that splits the rows into series, or the value of a heatmap's cells.
     """
 
@@ -69,7 +69,7 @@ class Chart:
     kind: Literal["bar", "line", "heatmap"]
     x: str
     y: tuple[str, ...]
-    says: str
+    title: str
     colour: str | None = None
 
 

@@ -53,7 +53,7 @@ def doctor(
         width = max(len(f.what) for f in findings)
         for f in findings:
             mark = Text("ok ", "green") if f.good else Text("bad", "red bold")
-            text = f.says + (f"; {f.hint}" if f.hint else "")
+            text = f.detail + (f"; {f.hint}" if f.hint else "")
             out.print(mark, plain(f.what.ljust(width)), plain(text), soft_wrap=True)
     if not all(f.good for f in findings):
         raise typer.Exit(1)

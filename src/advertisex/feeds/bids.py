@@ -68,7 +68,7 @@ def bids(times: TimeReading) -> Feed:
     return Feed(
         name="bids",
         topic="avro_data_topic",
-        says="one row per bid request",
+        description="one row per bid request",
         fields=FIELDS,
         rules=default_rules(FIELDS, times),
         identity=("user_id", "event_time", "creative_id", "auction_id", "amount"),

@@ -37,7 +37,7 @@ def clicks(times: TimeReading) -> Feed:
     return Feed(
         name="clicks",
         topic="clicks_conversions",
-        says="one row per click, conversion, or count of both",
+        description="one row per click, conversion, or count of both",
         fields=FIELDS,
         rules=(*default_rules(FIELDS, times), _NOTHING_COUNTED),
         identity=(

@@ -24,7 +24,7 @@ class Field:
     Attributes:
         name: canonical name, also the name of the standardised column ("timestamp" becomes "event_time").
         kind: text, time, count (whole number) or amount (decimal number).
-        says: one-line description; becomes the comment on the stored column.
+        description: one line; becomes the comment on the stored column.
         required: whether an event without it is rejected.
         aliases: other names that sources use; the canonical name wins, then the first alias found.
         is_id: whether it is an identifier, which must not contain control characters.
@@ -33,7 +33,7 @@ class Field:
 
     name: str
     kind: FieldKind
-    says: str
+    description: str
     required: bool = False
     aliases: tuple[str, ...] = ()
     is_id: bool = False
@@ -58,13 +58,13 @@ class Rule:
         code: reason code, as in the ledger and the rejects.
         field: name of the field that it checks.
         broken: Boolean expression over the standardised columns; true for an event that breaks the rule.
-        says: the requirement, as in "user_id: must be given, got None".
+        requirement: the requirement, as in "user_id: must be given, got None".
     """
 
     code: str
     field: str
     broken: pl.Expr
-    says: str
+    requirement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Feed:
     Attributes:
         name: `impressions`, `clicks` or `bids`; also the name of its table.
         topic: topic of its messages in the event log.
-        says: one-line description.
+        description: one line.
         fields: in the order of the stored columns.
         rules: in the order of evaluation; the first broken rule gives the reason code.
         identity: columns that make up the event's identity, in hashing order.
@@ -103,7 +103,7 @@ class Feed:
 
     name: str
     topic: str
-    says: str
+    description: str
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...]
     identity: tuple[str, ...]
@@ -125,8 +125,8 @@ class Feed:
     @property
     def comments(self) -> dict[str, str]:
         """The description of each of `columns`."""
-        own = {f.column: f.says for f in self.fields if f.stored}
-        return own | {name: says for name, _, says in self.derived}
+        own = {f.column: f.description for f in self.fields if f.stored}
+        return own | {name: description for name, _, description in self.derived}
 
     def with_aliases(self, aliases: dict[str, str]) -> "Feed":
         """Return this feed with further aliases, given as alias -> canonical field name."""

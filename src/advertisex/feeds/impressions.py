@@ -23,7 +23,7 @@ def impressions(times: TimeReading) -> Feed:
     return Feed(
         name="impressions",
         topic="ad_impressions",
-        says="one row per ad shown",
+        description="one row per ad shown",
         fields=FIELDS,
         rules=default_rules(FIELDS, times),
         identity=("user_id", "event_time", "website", "creative_id"),

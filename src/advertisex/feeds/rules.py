@@ -57,8 +57,8 @@ def out_of_range(field: Field, times: TimeReading) -> Rule:
     earliest = times.earliest.astimezone(UTC).replace(tzinfo=None)
     broken = (time < earliest) | (time > pl.col("ingested_at") + times.future)
     hours = times.future.total_seconds() / 3600
-    says = f"must not be before {earliest:%Y-%m-%d} or more than {hours:g} hours after its ingestion"
-    return Rule("timestamp_out_of_range", field.name, broken, says)
+    description = f"must not be before {earliest:%Y-%m-%d} or more than {hours:g} hours after its ingestion"
+    return Rule("timestamp_out_of_range", field.name, broken, description)
 
 
 def bad_website(field: Field) -> Rule:

@@ -20,12 +20,12 @@ class Filter:
 
     Attributes:
         field: the field that is checked.
-        says: when an event is filtered, as a sentence.
+        description: when an event is filtered, as a sentence.
         setting: the setting that controls it.
     """
 
     field: str
-    says: str
+    description: str
     setting: str
 
 

@@ -33,4 +33,4 @@ def _first_broken(rules: Sequence[Rule]) -> pl.Expr:
 
 def _rejection(rule: Rule, row: dict[str, object]) -> Rejection:
     value = row.get(f"raw.{rule.field}", row.get(rule.field))
-    return Rejection(rule.code, f"{rule.field}: {rule.says}, got {shown(value)}")
+    return Rejection(rule.code, f"{rule.field}: {rule.requirement}, got {shown(value)}")

@@ -53,11 +53,12 @@ def _rule(stage: str, reason: str, field: str, feed: Feed) -> str:
         case "decode" if reason in decode.REASONS:
             return decode.REASONS[reason]
         case "filter" if reason in policy.REASONS:
-            return f"{policy.REASONS[reason].says} Setting: {policy.REASONS[reason].setting}."
+            return f"{policy.REASONS[reason].description} Setting: {policy.REASONS[reason].setting}."
         case "store":
             return _STORE_REJECTED
         case _:
-            texts = (f"{rule.field} {rule.says}." for rule in feed.rules if (rule.code, rule.field) == (reason, field))
+            broken = (rule for rule in feed.rules if (rule.code, rule.field) == (reason, field))
+            texts = (f"{rule.field} {rule.requirement}." for rule in broken)
             return next(texts, f"{reason}: unknown rule; it may have been removed.")
 
 

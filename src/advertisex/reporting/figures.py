@@ -52,7 +52,7 @@ def figure(chart: Chart, rows: pl.DataFrame) -> Figure:
     if chart.kind == "bar" and (end := _long_tail(rows[chart.x], rows[chart.y[0]])):
         layout["xaxis"] |= {"range": [0, end + 0.5]}
         note = f"up to {end:,} ({_RANGE_SHARE:.0%} of the total); pan right or see the table for the rest"
-    return Figure(chart.says, data, layout, note)
+    return Figure(chart.title, data, layout, note)
 
 
 def _summed(rows: pl.DataFrame, chart: Chart) -> pl.DataFrame:

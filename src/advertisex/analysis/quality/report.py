@@ -272,9 +272,9 @@ def _totals(counts: pl.DataFrame) -> dict[str, int]:
     return {name: int(part["count"].sum()) for name, part in parts.items()}
 
 
-def _first(name: str, says: str, rows: pl.DataFrame, of: int) -> Table:
+def _first(name: str, title: str, rows: pl.DataFrame, of: int) -> Table:
     keys = (rows.columns[0], "feed", "event_id") if "event_id" in rows.columns else ()
-    return Table(name, says, rows, keys=keys, of=of, option="--limit N")
+    return Table(name, title, rows, keys=keys, of=of, option="--limit N")
 
 
 def _listed(store: EventStore, flagged: pl.DataFrame, suspect: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -49,7 +49,7 @@ def print_rows(table: Table) -> None:
     for part, group in enumerate(_side_by_side(list(columns_of(table, MOST_ROWS)), table.named_by)):
         if part:
             out.print()
-        title = f"{table.says}, continued" if part else table.says
+        title = f"{table.title}, continued" if part else table.title
         numbers = [column.name for column in group if column.kind == "number"]
         print_table(title, [c.name for c in group], zip(*map(_styled, group), strict=True), numbers=numbers)
     height = table.rows.height

@@ -78,7 +78,7 @@ _TABLES = {
 def statements() -> Iterator[str]:
     """The SQL that creates every table; it does not change tables that exist."""
     for feed in FEEDS.values():
-        yield from _table(feed.name, feed.says, (*_EVENT, *_feed_columns(feed), *_PROVENANCE))
+        yield from _table(feed.name, feed.description, (*_EVENT, *_feed_columns(feed), *_PROVENANCE))
     for name, (description, columns, key) in _TABLES.items():
         yield from _table(name, description, columns, key)
 

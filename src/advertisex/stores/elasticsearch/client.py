@@ -145,7 +145,7 @@ class Connection:
         elif status == HTTPStatus.UNAUTHORIZED:
             hint = "check the user and password in the URL, or the setting elasticsearch.api_key"
         elif status == HTTPStatus.FORBIDDEN:
-            hint = "give this user the role described in docs/cluster.md under Rights"
+            hint = "give this user the role described in docs/cluster.md under Permissions"
         elif "maximum" in str(problem) and "shards" in str(problem):
             hint = "set elasticsearch.period to month, delete indices, or raise cluster.max_shards_per_node"
         elif problem.type == "index_not_found_exception":
