@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from advertisex.feeds import FEEDS
 from advertisex.feeds.rules import MAX_AMOUNT
-from tests.processing.messages import event_of, message, reject_of, standardised
+from tests.processing.messages import event_of, message, outcome_of, reject_of, standardised
 
 # -- the rows of the clicks feed (DESIGN §5) -----------------------------------------------------------------------
 
@@ -166,3 +166,12 @@ def test_the_time_of_an_event_is_in_microseconds_whatever_its_notation() -> None
 def test_minus_zero_is_the_same_amount_as_zero() -> None:
     minus, zero = event_of("bids", message("bids", amount="-0")), event_of("bids", message("bids", amount=0))
     assert minus["event_id"] == zero["event_id"]
+
+
+@pytest.mark.parametrize("others", [0, 1, 50])
+def test_minus_zero_becomes_zero_in_batches_of_any_size(others: int) -> None:
+    payloads = [message("bids", amount="-0.0"), *(message("bids", amount=1 + n) for n in range(others))]
+
+    amounts = outcome_of("bids", *payloads).events["amount"]
+
+    assert math.copysign(1, amounts[0]) == 1

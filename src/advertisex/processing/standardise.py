@@ -42,7 +42,8 @@ def _number(field: Field) -> pl.Expr:
     if field.kind == "count":
         whole = text.str.extract(r"^[+]?(-?[0-9]+)")
         return pl.when(text.str.contains(_WHOLE)).then(whole.cast(pl.Int64, strict=False)).alias(field.name)
-    number = text.cast(pl.Float64, strict=False) + 0.0  # turns -0 into 0, which has the same identity
+    number = text.cast(pl.Float64, strict=False)
+    number = pl.when(number == 0).then(0.0).otherwise(number)  # -0 is 0: one event must not become two
     return pl.when(text.str.contains(_NUMBER)).then(number).alias(field.name)
 
 
