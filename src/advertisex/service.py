@@ -12,9 +12,8 @@ import structlog
 
 from advertisex.errors import SourceError, StoreInterrupted
 from advertisex.feeds import Feed
-from advertisex.ingestion.api_source import redacted
 from advertisex.ingestion.ingest import IngestOptions, ingest
-from advertisex.ingestion.open_source import is_url
+from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog
 from advertisex.processing.runner import Processing, process_log
@@ -25,27 +24,27 @@ _SHUTDOWN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A source to follow.
+class FeedSource:
+    """A source of a feed, to follow.
 
     Attributes:
         feed: the feed its events belong to.
-        place: a URL, a path or a glob, as `ingest` takes it.
+        source: a URL, a path or a glob, as `ingest` takes it.
         options: how to ingest it.
     """
 
     feed: Feed
-    place: str
+    source: str
     options: IngestOptions
 
     @property
     def shown(self) -> str:
-        """`place` without any password."""
-        return redacted(self.place) if is_url(self.place) else self.place
+        """`source` without secrets."""
+        return source_of(self.source).name
 
 
 def run_service(
-    sources: Sequence[Source],
+    sources: Sequence[FeedSource],
     open_log: OpenLog,
     store: EventStore,
     processing: Processing,
@@ -72,12 +71,12 @@ def run_service(
 
 @contextmanager
 def _following(
-    sources: Sequence[Source], open_log: OpenLog, observer: Observer, stop: Event, on_failure: Callable[[], None]
+    sources: Sequence[FeedSource], open_log: OpenLog, observer: Observer, stop: Event, on_failure: Callable[[], None]
 ) -> Iterator[None]:
     """Follow the sources while the block runs; a thread's failure stops the block and is raised after it."""
     failures: list[BaseException] = []
 
-    def follow(source: Source) -> None:
+    def follow(source: FeedSource) -> None:
         try:
             with open_log() as log:
                 _follow(source, log, observer, stop)
@@ -103,7 +102,7 @@ def _following(
         raise failures[0]
 
 
-def _follow(source: Source, log: EventLog, observer: Observer, stop: Event) -> None:
+def _follow(source: FeedSource, log: EventLog, observer: Observer, stop: Event) -> None:
     feed, before = source.feed.name, 0
 
     def on_progress(messages: int, size: int) -> None:
@@ -115,4 +114,4 @@ def _follow(source: Source, log: EventLog, observer: Observer, stop: Event) -> N
         observer.metrics.source_failed(feed)
         _LOG.warning("source failed", feed=feed, error=str(error))
 
-    ingest(source.feed, [source.place], log, source.options, on_progress, on_failure, stop)
+    ingest(source.feed, [source.source], log, source.options, on_progress, on_failure, stop)

@@ -28,7 +28,7 @@ from advertisex.monitoring import observing as observing_module
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer
 from advertisex.processing.runner import Processing
-from advertisex.service import Source, run_service
+from advertisex.service import FeedSource, run_service
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.duckdb.store import DuckdbStore
 
@@ -224,7 +224,7 @@ def test_a_source_that_fails_permanently_ends_the_run_with_its_error(tmp_path: P
             raise error
 
     (tmp_path / "a.ndjson").write_text(impressions(range(3)))
-    source = Source(FEEDS["impressions"], str(tmp_path / "a.ndjson"), IngestOptions(follow=True, every=0.1))
+    source = FeedSource(FEEDS["impressions"], str(tmp_path / "a.ndjson"), IngestOptions(follow=True, every=0.1))
     with DuckdbStore(tmp_path / "store.duckdb") as store:
         observer = Observer(Metrics(store), lines=False)
         stop = Event()

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -39,11 +39,16 @@ def messages_in(log: SqliteLog, topic: str) -> list[bytes]:
 def ingested(log: SqliteLog) -> Callable[..., Ingested]:
     """Ingest sources into a real log; the counts must match the content of the log."""
 
-    def run(feed: str, *sources: Any, **options: Any) -> Ingested:
+    def run(feed: str, *sources: Any, stdin: BinaryIO | None = None, **options: Any) -> Ingested:
         before = len(messages_in(log, FEEDS[feed].topic))
         failures: list[SourceError] = []
         published = ingest(
-            FEEDS[feed], [str(s) for s in sources], log, IngestOptions(**options), on_failure=failures.append
+            FEEDS[feed],
+            [str(s) for s in sources],
+            log,
+            IngestOptions(**options),
+            on_failure=failures.append,
+            stdin=stdin,
         )
         messages = messages_in(log, FEEDS[feed].topic)[before:]
         assert published.messages == len(messages)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from advertisex.errors import ConfigurationError
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_source import redacted
+from advertisex.ingestion.api_source import fetch
 from advertisex.ingestion.ingest import IngestOptions, ingest
+from advertisex.ingestion.sources import redacted
 
 SOON: dict[str, Any] = {"retry_wait": 0.01, "timeout": 5.0, "max_attempts": 3}
 
@@ -99,10 +100,10 @@ def test_a_response_that_never_ends_is_abandoned(server, answer, ingested) -> No
     assert "was not complete within" in str(seen.failures[0]) or "timed out" in str(seen.failures[0])
 
 
-def test_a_body_that_is_too_large_is_rejected(server, answer, ingested, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advertisex.ingestion.api_source.BODY_BYTES", 100)
+def test_a_body_that_is_too_large_is_rejected(server, answer) -> None:
     server.answers = [answer(b'["' + b"x" * 200 + b'"]')]
-    assert "the response body is larger" in str(ingested("impressions", server.url).failures[0])
+    with pytest.raises(SourceError, match="the response body is larger"):
+        fetch(server.url, IngestOptions(), body_bytes=100)
 
 
 def test_redirects_to_another_host_drop_the_headers(server, answer, ingested) -> None:

@@ -1,8 +1,7 @@
+import io
 import os
 import signal
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,11 +79,10 @@ def test_a_folder_without_a_known_file(tmp_path: Path, ingested) -> None:
         (b"", {}, []),
     ],
 )
-def test_standard_input(text: bytes, options: Any, expected: Any, ingested, monkeypatch, tmp_path: Path) -> None:
+def test_standard_input(text: bytes, options: Any, expected: Any, ingested, tmp_path: Path) -> None:
     (tmp_path / "piped").write_bytes(text)
     with (tmp_path / "piped").open("rb") as file:
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file))
-        assert ingested("impressions", "-", **options).messages == expected
+        assert ingested("impressions", "-", stdin=file, **options).messages == expected
         assert not file.closed
 
 
@@ -128,14 +126,17 @@ def test_counts_match_the_log(log: SqliteLog, chunks: list[list[bytes]]) -> None
     assert sum(log.end_offsets().values()) - before == published.messages
 
 
-def test_an_interrupt_flushes_and_reports_what_was_appended(log: SqliteLog, tmp_path: Path, monkeypatch) -> None:
-    def interrupted(*args: Any) -> Any:
-        yield [b"1", b"2"]
+class Interrupted(io.BytesIO):
+    """A stream at whose end Ctrl-C arrives."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        if data := super().read1(size):
+            return data
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("advertisex.ingestion.ingest.read_file", interrupted)
-    (tmp_path / "x.ndjson").touch()
-    published = ingest(IMPRESSIONS, [str(tmp_path / "x.ndjson")], log, IngestOptions())
+
+def test_an_interrupt_flushes_and_reports_what_was_appended(log: SqliteLog) -> None:
+    published = ingest(IMPRESSIONS, ["-"], log, IngestOptions(), stdin=Interrupted(b"1\n2\n"))
     assert published.interrupted
     assert published.messages == 2
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
@@ -187,7 +188,7 @@ def test_an_oversized_message_is_an_error(log: SqliteLog, monkeypatch) -> None:
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1"]
 
 
-def test_input_of_a_slow_pipe_is_appended_as_it_arrives(log: SqliteLog, monkeypatch) -> None:
+def test_input_of_a_slow_pipe_is_appended_as_it_arrives(log: SqliteLog) -> None:
     ours, theirs = os.pipe()
     os.write(theirs, b'{"n":1}\n{"n":2}\n')
     progress: list[int] = []
@@ -199,8 +200,7 @@ def test_input_of_a_slow_pipe_is_appended_as_it_arrives(log: SqliteLog, monkeypa
             os.close(theirs)
 
     with os.fdopen(ours, "rb") as pipe:
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pipe))
-        ingest(IMPRESSIONS, ["-"], log, IngestOptions(), on_progress)
+        ingest(IMPRESSIONS, ["-"], log, IngestOptions(), on_progress, stdin=pipe)
     assert progress == [2, 3]
 
 

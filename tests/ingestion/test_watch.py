@@ -4,9 +4,10 @@ import pytest
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.ingest import IngestOptions, ingest
-from advertisex.ingestion.options import IngestOptions as Options
+from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Record
+from advertisex.ingestion.sources import Files
 from advertisex.ingestion.watch import Watch
 
 
@@ -26,7 +27,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def watch_of(source: Path) -> Watch:
-    return Watch(str(source), FEEDS["clicks"], Options())
+    return Watch(Files(str(source)), FEEDS["clicks"], IngestOptions())
 
 
 def test_lines_are_read_once_they_are_complete(folder: Path) -> None:
@@ -83,7 +84,7 @@ def test_following_files_until_interrupted(folder: Path, log) -> None:
 
 
 def test_the_selected_key_splits_lines_and_a_line_without_it_costs_no_other(folder: Path) -> None:
-    watch = Watch(str(folder), FEEDS["clicks"], Options(records="rows"))
+    watch = Watch(Files(str(folder)), FEEDS["clicks"], IngestOptions(records="rows"))
     append(folder / "a.ndjson", b'{"rows":[1,2]}\n{}\n{"rows":[3]}\n')
     ((_, chunks),) = watch.poll()
     assert [next(chunks)] == [[b"1", b"2", b"3"]]

@@ -24,7 +24,7 @@ from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import observing
 from advertisex.processing.configured import processing_of
-from advertisex.service import Source, run_service
+from advertisex.service import FeedSource, run_service
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings, SourceSettings
 
@@ -60,18 +60,18 @@ def run(
         print_ledger(rows)
 
 
-def sources_of(settings: Settings) -> list[Source]:
+def sources_of(settings: Settings) -> list[FeedSource]:
     """Return the configured sources.
 
     Raises:
         ConfigurationError: a source is misconfigured.
     """
-    feeds, found = configured_feeds(settings), list[Source]()
+    feeds, found = configured_feeds(settings), list[FeedSource]()
     for number, one in enumerate(settings.sources):
         try:
             options = _options(one, settings)
             options.mapping.for_feed(feeds[one.feed])
-            found.append(Source(feeds[one.feed], one.source, options.checked()))
+            found.append(FeedSource(feeds[one.feed], one.source, options.checked()))
         except ConfigurationError as error:  # it names options of `ingest`; the settings have the same names
             raise ConfigurationError(
                 f"setting sources.{number}: {error.what}", hint=error.hint or "see docs/settings.md for every setting"

@@ -12,9 +12,10 @@ import stamina
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.feeds import Feed
 from advertisex.ingestion.formats import Format
-from advertisex.ingestion.open_source import read_stream
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.read import read_stream
 from advertisex.ingestion.records import Chunk
+from advertisex.ingestion.sources import redacted
 from advertisex.ingestion.stream import Stream, decompressed
 
 BODY_BYTES = 256 * 2**20
@@ -27,21 +28,6 @@ _REDIRECTS = 10
 #: Retryable statuses: timeout, too early, too many requests, and server errors.
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 _DEFAULT_FORMAT: Format = "json"
-_SECRETS = ("token", "key", "secret", "password", "passwd", "signature", "sig", "auth", "credential")
-
-
-def redacted(url: str | httpx.URL) -> str:
-    """Return a URL that is safe to show: without user info, fragment, or values of secret-looking parameters."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return "the given URL"
-    parameters = [
-        (name, "***" if any(word in name.lower() for word in _SECRETS) else value)
-        for name, value in parsed.params.multi_items()
-    ]
-    shown = parsed.copy_with(username=None, password=None, fragment=None)
-    return str(shown.copy_with(params=parameters) if parameters else shown).replace("%2A%2A%2A", "***")
 
 
 def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
@@ -81,10 +67,15 @@ def read_body(url: str, body: bytes, kind: Format, feed: Feed, options: IngestOp
         yield from read_stream(stream, feed, options, fallback=kind)
 
 
-def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
+def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> tuple[bytes, Format]:
     """Send one GET. Return the body, and the format to assume if the content does not show one.
 
     The whole body is read before any record is used, so that a truncated response yields nothing.
+
+    Args:
+        url: the URL.
+        options: headers and timeout of the request.
+        body_bytes: maximum size of the body.
 
     Raises:
         ConfigurationError: the URL or a header is invalid.
@@ -95,15 +86,7 @@ def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
     responses: list[httpx.Response] = []
     try:
         with httpx.Client(timeout=options.timeout, event_hooks={"response": [responses.append]}) as client:
-            request = client.build_request("GET", url, headers=options.headers)
-            for _ in range(_REDIRECTS):
-                response = client.send(request, stream=True)
-                try:
-                    if response.next_request is None:
-                        return _read_response(response, where, options.timeout)
-                    request = _redirected(request, response, options, where)
-                finally:
-                    response.close()
+            return _get(client, url, options, body_bytes)
     except (
         httpx.InvalidURL,
         httpx.UnsupportedProtocol,
@@ -120,24 +103,50 @@ def fetch(url: str, options: IngestOptions) -> tuple[bytes, Format]:
         ) from error
     except httpx.HTTPError as error:
         raise _unavailable(error, where) from error
+
+
+def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int) -> tuple[bytes, Format]:
+    """Follow the redirects of a GET to its response, and read it."""
+    where = redacted(url)
+    request = client.build_request("GET", url, headers=options.headers)
+    for _ in range(_REDIRECTS):
+        response = client.send(request, stream=True)
+        try:
+            if response.next_request is None:
+                return _read_response(response, where, options.timeout, body_bytes)
+            request = _redirected(request, response, options, where)
+        finally:
+            response.close()
     raise SourceError(f"more than {_REDIRECTS} redirects", where=where, hint="check the URL")
 
 
-def _read_response(response: httpx.Response, where: str, timeout: float) -> tuple[bytes, Format]:
+def _read_response(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> tuple[bytes, Format]:
     status = response.status_code
     if status == 204:
         return b"", "json"
     if status != 200:
         raise _status_error(response, where)
+    body = _read_body(response, where, timeout, body_bytes)
+    content = response.headers.get("content-type", "").lower()
+    if body.lstrip()[:1] == b"<" or ("html" in content and body.lstrip()[:1] not in (b"{", b"[")):
+        raise SourceUnavailable(
+            "the server returned an HTML page instead of records (status 200)",
+            where=where,
+            hint="check the URL; if it needs a login, add the headers to the setting api.headers",
+        )
+    return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else "json"
+
+
+def _read_body(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     deadline = time.monotonic() + _BODY_TIMEOUTS * timeout
     for part in response.iter_bytes():
         parts.append(part)
         size += len(part)
-        if size > BODY_BYTES:
+        if size > body_bytes:
             raise SourceError(
-                f"the response body is larger than {BODY_BYTES >> 20} MiB",
+                f"the response body is larger than {body_bytes >> 20} MiB",
                 where=where,
                 hint="request less data per poll",
             )
@@ -147,15 +156,7 @@ def _read_response(response: httpx.Response, where: str, timeout: float) -> tupl
                 where=where,
                 hint="request less data per poll, or raise the setting api.timeout",
             )
-    body = b"".join(parts)
-    content = response.headers.get("content-type", "").lower()
-    if body.lstrip()[:1] == b"<" or ("html" in content and body.lstrip()[:1] not in (b"{", b"[")):
-        raise SourceUnavailable(
-            "the server returned an HTML page instead of records (status 200)",
-            where=where,
-            hint="check the URL; if it needs a login, add the headers to the setting api.headers",
-        )
-    return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else "json"
+    return b"".join(parts)
 
 
 def _redirected(request: httpx.Request, response: httpx.Response, options: IngestOptions, where: str) -> httpx.Request:

@@ -4,9 +4,10 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from advertisex.errors import SourceError
+from advertisex.ingestion.csv_header import Naming, read_header
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Record
 from advertisex.ingestion.stream import Stream
 
@@ -27,10 +28,6 @@ class _UnclosedQuote(Exception):
     def __init__(self, *, at_end: bool) -> None:
         super().__init__()
         self.at_end = at_end
-
-
-#: Maps the header cells to as many column names; None if the header has no known column.
-Naming = Callable[[list[str]], list[str] | None]
 
 
 class _UntilFailure(io.BufferedIOBase):
@@ -139,8 +136,9 @@ class CsvReader:
             elif not row:
                 held.clear()
             elif not columns:
-                self._take_header(row)
-                columns, width, unnamed = self.columns, len(self.columns), self.columns.count("")
+                columns = self.columns = read_header(row, self._name_columns, f"{self.name}:1")
+                width, unnamed = len(columns), columns.count("")
+                held.clear()
             elif len(row) > width and any(row[width:]):
                 yield self._take_raw()
             elif unnamed > 1:  # a single one is an ordinary column: pandas writes its index like this
@@ -160,25 +158,6 @@ class CsvReader:
                 where=f"{self.name}:1",
                 hint="encode it as UTF-8, or name the columns with --columns",
             )
-
-    def _take_header(self, row: list[str]) -> None:
-        row = [name if name.strip() else "" for name in row]
-        twice = sorted({name for name in row if name and row.count(name) > 1})
-        if twice:
-            raise SourceError(
-                f"duplicate column in the header: {', '.join(map(repr, twice))}",
-                where=f"{self.name}:1",
-                hint="rename one of them, or drop the header and name the columns with --columns",
-            )
-        named = self._name_columns(row)
-        if named is None:
-            raise SourceError(
-                f"none of the {len(row)} columns in the header is a field",  # not shown: it may be a data row
-                where=f"{self.name}:1",
-                hint="name the columns with --columns, or map them with --map",
-            )
-        self._held.clear()
-        self.columns = named
 
     def _lines(self) -> Iterator[str]:
         """Yield physical lines with their line ends; the lines of the current record are held until it is complete."""

@@ -12,11 +12,12 @@ from typing import Protocol
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body, redacted
-from advertisex.ingestion.open_source import STDIN, is_url, read_stdin
+from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.records import Chunk
+from advertisex.ingestion.read import read_stdin
+from advertisex.ingestion.records import Chunk, Input
+from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.ingestion.watch import Watch
 
 Report = Callable[[SourceError], None]
@@ -28,7 +29,7 @@ class Followed(Protocol):
     #: When to poll next, in seconds of the monotonic clock; None once the source is exhausted.
     due: float | None
 
-    def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
+    def poll(self) -> Iterator[Input]:
         """Yield the name of each input with its records since the last poll."""
         ...
 
@@ -40,17 +41,17 @@ class Followed(Protocol):
 class FollowedApi:
     """An HTTP API, polled at a fixed interval, with exponential backoff after failures."""
 
-    def __init__(self, url: str, feed: Feed, options: IngestOptions) -> None:
-        self._url, self._feed, self._options = url, feed, options
+    def __init__(self, source: Url, feed: Feed, options: IngestOptions) -> None:
+        self._source, self._feed, self._options = source, feed, options
         self._wait = 0.0
         self._last_failure = ""
         self.due: float | None = time.monotonic()
 
-    def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
+    def poll(self) -> Iterator[Input]:
         """See `Followed.poll`."""
         started = time.monotonic()
         self.due = started + self._options.every
-        yield redacted(self._url), self._chunks()
+        yield self._source.name, self._chunks()
 
     def failed(self, error: SourceError) -> bool:
         """See `Followed.failed`."""
@@ -63,21 +64,21 @@ class FollowedApi:
         return is_new
 
     def _chunks(self) -> Iterator[Chunk]:
-        body, kind = fetch(self._url, self._options)
-        yield from read_body(self._url, body, kind, self._feed, self._options)
+        body, kind = fetch(self._source.url, self._options)
+        yield from read_body(self._source.url, body, kind, self._feed, self._options)
         self._wait, self._last_failure = 0.0, ""
 
 
 class FollowedFiles:
     """A file, folder or glob, polled for new records."""
 
-    def __init__(self, source: str, feed: Feed, options: IngestOptions) -> None:
+    def __init__(self, source: Files, feed: Feed, options: IngestOptions) -> None:
         self._watch = Watch(source, feed, options)
         self._every = options.every
         self._reported: set[str] = set()
         self.due: float | None = time.monotonic()
 
-    def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
+    def poll(self) -> Iterator[Input]:
         """See `Followed.poll`."""
         self.due = time.monotonic() + self._every
         yield from self._watch.poll()
@@ -92,14 +93,14 @@ class FollowedFiles:
 class FollowedStdin:
     """Standard input, read to its end; the other sources wait for it."""
 
-    def __init__(self, feed: Feed, options: IngestOptions) -> None:
-        self._feed, self._options = feed, options
+    def __init__(self, source: Stdin, feed: Feed, options: IngestOptions) -> None:
+        self._source, self._feed, self._options = source, feed, options
         self.due: float | None = time.monotonic()
 
-    def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
+    def poll(self) -> Iterator[Input]:
         """See `Followed.poll`."""
         self.due = None
-        yield "stdin", read_stdin(self._feed, self._options)
+        yield self._source.name, read_stdin(self._source, self._feed, self._options)
 
     def failed(self, error: SourceError) -> bool:
         """See `Followed.failed`."""
@@ -107,7 +108,7 @@ class FollowedStdin:
 
 
 def follow(
-    feed: Feed, sources: Sequence[str], options: IngestOptions, publisher: Publisher, report: Report, stop: Event
+    feed: Feed, sources: Sequence[Source], options: IngestOptions, publisher: Publisher, report: Report, stop: Event
 ) -> None:
     """Publish what the sources yield until `stop` is set, the process is interrupted, or all sources are exhausted.
 
@@ -130,9 +131,11 @@ def follow(
                     report(error)
 
 
-def _followed(source: str, feed: Feed, options: IngestOptions) -> Followed:
-    if source == STDIN:
-        return FollowedStdin(feed, options)
-    if is_url(source):
-        return FollowedApi(source, feed, options)
-    return FollowedFiles(source, feed, options)
+def _followed(source: Source, feed: Feed, options: IngestOptions) -> Followed:
+    match source:
+        case Stdin():
+            return FollowedStdin(source, feed, options)
+        case Url():
+            return FollowedApi(source, feed, options)
+        case Files():
+            return FollowedFiles(source, feed, options)

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event
+from typing import BinaryIO
 
 import structlog
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api_source import read_api, redacted
+from advertisex.ingestion.api_source import read_api
 from advertisex.ingestion.follow import follow
-from advertisex.ingestion.open_source import STDIN, failing, is_url, matched_files, read_file, read_stdin
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Counted, Progress, Published, Publisher
-from advertisex.ingestion.records import Chunk
+from advertisex.ingestion.read import read_files, read_stdin
+from advertisex.ingestion.records import Input
+from advertisex.ingestion.sources import Files, Source, Stdin, Url, source_of
 from advertisex.logs.contract import EventLog
 
 __all__ = ["Counted", "IngestOptions", "Published", "ingest"]
@@ -28,6 +30,7 @@ def ingest(
     on_progress: Progress | None = None,
     on_failure: Failure | None = None,
     stop: Event | None = None,
+    stdin: BinaryIO | None = None,
 ) -> Published:
     """Append every record of every source to the feed's topic.
 
@@ -42,6 +45,7 @@ def ingest(
         on_progress: called after each append with the total messages and bytes so far.
         on_failure: called with each failure when it occurs; by default, failures are logged as warnings.
         stop: set it to end a run with `follow`.
+        stdin: what to read for `-`, in place of the standard input of the process.
 
     Raises:
         LogError: the log could not be written.
@@ -49,13 +53,14 @@ def ingest(
     """
     options = options.checked()
     publisher = Publisher(feed, log, options.mapping, on_progress)
+    inputs = [source_of(source, stdin) for source in sources]
     report = on_failure or _logged
     failures: list[SourceError] = []
     try:
         if options.follow:
-            follow(feed, sources, options, publisher, report, stop or Event())
+            follow(feed, inputs, options, publisher, report, stop or Event())
         else:
-            for name, chunks in _inputs(feed, sources, options):
+            for name, chunks in _read(inputs, feed, options):
                 try:
                     publisher.drain(name, chunks)
                 except SourceError as error:
@@ -66,21 +71,15 @@ def ingest(
     return publisher.published(failures=failures)
 
 
-def _inputs(feed: Feed, sources: Sequence[str], options: IngestOptions) -> Iterator[tuple[str, Iterator[Chunk]]]:
-    """Yield each input with its name. An input is opened when its first chunk is read."""
+def _read(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iterator[Input]:
     for source in sources:
-        if source == STDIN:
-            yield "stdin", read_stdin(feed, options)
-        elif is_url(source):
-            yield redacted(source), read_api(source, feed, options)
-        else:
-            try:
-                files = matched_files(source)
-            except SourceError as error:
-                yield source, failing(error)
-                continue
-            for path in files:
-                yield str(path), read_file(path, feed, options)
+        match source:
+            case Stdin():
+                yield source.name, read_stdin(source, feed, options)
+            case Url():
+                yield source.name, read_api(source.url, feed, options)
+            case Files():
+                yield from read_files(source, feed, options)
 
 
 def _logged(error: SourceError) -> None:

@@ -7,11 +7,20 @@ from collections.abc import Iterator
 
 from advertisex.codecs.json_split import Shape, is_json, split_document
 from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk
 from advertisex.ingestion.stream import BLOCK, BOM, Stream
 
 _DOCUMENT_BYTES = 2**30
 _FIRST_LINE_BYTES = 4 * 2**20
+
+
+def record_shape(feed: Feed, mapping: FieldMapping, records: str | None) -> Shape:
+    """Return how to distinguish a record of this feed from an envelope; `records` is the key that the user named."""
+    names = {name for field in feed.fields for name in field.names}
+    mapped = {column.partition(".")[0] for column in mapping.rename}
+    return Shape(own_names=frozenset(names | mapped | {"id"}), records=records)
 
 
 def read_json(stream: Stream, shape: Shape) -> Iterator[Chunk]:

@@ -1,13 +1,9 @@
 """Options of an ingest."""
 
-import re
 from dataclasses import dataclass, field
 from typing import get_args
 
-from advertisex.codecs.json_split import Shape
 from advertisex.errors import ConfigurationError
-from advertisex.feeds import Feed
-from advertisex.ingestion.csv_source import Naming
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping
 
@@ -70,29 +66,3 @@ class IngestOptions:
         if self.max_attempts < 1:
             raise ConfigurationError(f"max_attempts must be at least 1, got {self.max_attempts}")
         return self
-
-    def shape(self, feed: Feed) -> Shape:
-        """Return how to distinguish a record of this feed from an envelope."""
-        names = {name for field in feed.fields for name in field.names}
-        mapped = {source.partition(".")[0] for source in self.mapping.rename}
-        return Shape(own_names=frozenset(names | mapped | {"id"}), records=self.records)
-
-    def naming(self, feed: Feed) -> Naming:
-        """Return how CSV header cells map to columns: `User Id` becomes `user_id` if the feed has that name.
-
-        A mapped column, and one whose new name would not be unique, keep their name. A header without any field is
-        taken to be a data row, unless the constants supply every required field.
-        """
-        names = {name for field in feed.fields for name in field.names}
-        complete = all(not self.mapping.constants.keys().isdisjoint(f.names) for f in feed.fields if f.required)
-
-        def named(header: list[str]) -> list[str] | None:
-            plain = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in header]
-            free = {name for name in names if plain.count(name) == 1} - set(header) - set(self.mapping.rename)
-            mapped = self.mapping.rename
-            columns = [
-                name if name in free and cell not in mapped else cell for cell, name in zip(header, plain, strict=True)
-            ]
-            return columns if complete or not (names | mapped.keys()).isdisjoint(columns) else None
-
-        return named

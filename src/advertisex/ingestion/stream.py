@@ -7,7 +7,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from advertisex.errors import SourceError
 
@@ -151,9 +151,9 @@ def open_file(path: Path) -> Stream:
         ) from error
 
 
-def open_stdin() -> Stream:
-    """Open standard input, decompressed if it is an archive."""
-    buffer = sys.stdin.buffer
+def open_stdin(stdin: BinaryIO | None = None) -> Stream:
+    """Open standard input, or the given stream in its place, decompressed if it is an archive. It stays open."""
+    buffer = sys.stdin.buffer if stdin is None else stdin
     return decompressed(Stream(_StaysOpen(getattr(buffer, "raw", buffer)), "stdin"))
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
+from advertisex.ingestion.csv_header import naming
 from advertisex.ingestion.csv_source import CsvReader
 from advertisex.ingestion.formats import COMPRESSED, Kind, detect_format
-from advertisex.ingestion.json_source import LineSplitter, starts_with_json_line
-from advertisex.ingestion.open_source import failing, files_of, read_file
+from advertisex.ingestion.json_source import LineSplitter, record_shape, starts_with_json_line
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
+from advertisex.ingestion.read import failing, read_file
+from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input
+from advertisex.ingestion.sources import Files
 from advertisex.ingestion.stream import BOM, Stream, open_file
 
 _READ_BYTES = 16 * 2**20
@@ -50,18 +52,18 @@ class _FileState:
 class Watch:
     """Tracks how far the files of a source have been read."""
 
-    def __init__(self, source: str, feed: Feed, options: IngestOptions) -> None:
+    def __init__(self, source: Files, feed: Feed, options: IngestOptions) -> None:
         self._source, self._feed, self._options = source, feed, options
         self._seen: dict[Path, _FileState] = {}
 
-    def poll(self) -> Iterator[tuple[str, Iterator[Chunk]]]:
+    def poll(self) -> Iterator[Input]:
         """Yield the name of each file with its new records."""
         try:
-            files = files_of(self._source)
+            paths = self._source.paths()
         except SourceError as error:
-            yield self._source, failing(error)
+            yield self._source.name, failing(error)
             return
-        for path in files:
+        for path in paths:
             yield str(path), self._poll_file(path)
 
     def _poll_file(self, path: Path) -> Iterator[Chunk]:
@@ -72,7 +74,8 @@ class Watch:
         seen = self._seen.get(path)
         if seen is None or seen.inode != status.st_ino or status.st_size < seen.position:
             # another file of the same name, or a truncated one
-            lines = LineSplitter(self._options.shape(self._feed), str(path))
+            shape = record_shape(self._feed, self._options.mapping, self._options.records)
+            lines = LineSplitter(shape, str(path))
             seen = self._seen[path] = _FileState(status.st_ino, lines)
         if seen.kind is None:
             seen.kind = self._kind_of(path)
@@ -110,7 +113,7 @@ class Watch:
                 Stream(BytesIO(text), str(path)),
                 columns=seen.columns or self._options.columns,
                 delimiter=seen.delimiter or self._options.delimiter,
-                name_columns=self._options.naming(self._feed),
+                name_columns=naming(self._feed, self._options.mapping),
                 wait=True,
             )
             yield from reader.chunks()

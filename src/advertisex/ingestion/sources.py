@@ -1,0 +1,127 @@
+"""What a SOURCE names: standard input, an HTTP API, or files."""
+
+import glob
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+from advertisex.errors import SourceError
+from advertisex.ingestion.formats import EXTENSIONS, extension
+
+_CHECK = "check the name; expected a file, folder, glob, URL or -"
+_SECRETS = ("token", "key", "secret", "password", "passwd", "signature", "sig", "auth", "credential")
+
+
+@dataclass(frozen=True, slots=True)
+class Stdin:
+    """Standard input.
+
+    Attributes:
+        stream: read in place of the standard input of the process.
+    """
+
+    stream: BinaryIO | None = None
+
+    @property
+    def name(self) -> str:
+        """How counts and messages name it."""
+        return "stdin"
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An HTTP API.
+
+    Attributes:
+        url: its URL, which may contain secrets.
+    """
+
+    url: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The URL without its secrets."""
+        return redacted(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A file, a folder, or the files that a glob matches.
+
+    Attributes:
+        name: name of the file or folder, or the glob.
+    """
+
+    name: str
+
+    def paths(self) -> list[Path]:
+        """Return the files, in order; empty if nothing matches.
+
+        A folder matches all files with a known extension in it and in its subfolders.
+
+        Raises:
+            SourceError: the name is invalid.
+        """
+        if not self.name.strip():  # the system reads it as the current folder, but it is most likely an unset variable
+            raise SourceError(
+                "the source is empty", hint="expected a file, folder, glob, URL or -; use . for the current folder"
+            )
+        try:
+            return self._found()
+        except OSError as error:
+            raise SourceError(
+                f"could not list the files: {error.strerror or error}", where=self.name, hint=_CHECK
+            ) from error
+
+    def _found(self) -> list[Path]:
+        path = Path(self.name)
+        if path.is_dir():
+            return sorted(file for file in path.rglob("*") if extension(file.name) and file.is_file())
+        if path.exists():
+            return [path]
+        # unlike Path.glob, glob.glob accepts absolute patterns
+        return sorted(Path(found) for found in glob.glob(self.name, recursive=True) if Path(found).is_file())  # noqa: PTH207
+
+    def existing_paths(self) -> list[Path]:
+        """Return the files, at least one.
+
+        Raises:
+            SourceError: nothing matches, or the name is invalid.
+        """
+        if paths := self.paths():
+            return paths
+        if Path(self.name).is_dir():
+            raise SourceError(
+                "the folder contains no file with a known extension",
+                where=self.name,
+                hint=f"known extensions: {', '.join(EXTENSIONS)}",
+            )
+        raise SourceError("no such file", where=self.name, hint=_CHECK)
+
+
+Source = Stdin | Url | Files
+
+
+def source_of(text: str, stdin: BinaryIO | None = None) -> Source:
+    """Return what a SOURCE names; `stdin` is read for `-` in place of the standard input of the process."""
+    if text == "-":
+        return Stdin(stdin)
+    if text.lower().startswith(("http://", "https://")):
+        return Url(text)
+    return Files(text)
+
+
+def redacted(url: str | httpx.URL) -> str:
+    """Return a URL that is safe to show: without user info, fragment, or values of secret-looking parameters."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "the given URL"
+    parameters = [
+        (name, "***" if any(word in name.lower() for word in _SECRETS) else value)
+        for name, value in parsed.params.multi_items()
+    ]
+    shown = parsed.copy_with(username=None, password=None, fragment=None)
+    return str(shown.copy_with(params=parameters) if parameters else shown).replace("%2A%2A%2A", "***")
