@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from advertisex.codecs.avro_framing import FINGERPRINT, HEADER, frame
 from advertisex.feeds import FEEDS
 from advertisex.feeds.bids import AVRO_SCHEMA
-from advertisex.ingestion.encode import to_message
+from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 
 BIDS = FEEDS["bids"]
@@ -27,7 +27,7 @@ def unframed(message: bytes) -> bytes | None:
 
 
 def datum(record: dict[str, Any], mapping: FieldMapping = FieldMapping()) -> dict[str, Any]:
-    message = to_message(record, BIDS, mapping)
+    message = Encoder(BIDS, mapping).message(record)
     body = unframed(message)
     assert body is not None, message
     read = fastavro.schemaless_reader(BytesIO(body), SCHEMA)
@@ -74,7 +74,7 @@ def test_the_fingerprint_follows_the_specification() -> None:
     ],
 )
 def test_json_of_any_type(value: Any, expected: Any) -> None:
-    assert json.loads(to_message({"user_id": "u", "value": value}, FEEDS["clicks"])) == {
+    assert json.loads(Encoder(FEEDS["clicks"]).message({"user_id": "u", "value": value})) == {
         "user_id": "u",
         "value": expected,
     }
@@ -82,7 +82,7 @@ def test_json_of_any_type(value: Any, expected: Any) -> None:
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_text_round_trips(record: dict[str, str]) -> None:
-    assert json.loads(to_message(record, FEEDS["clicks"])) == record
+    assert json.loads(Encoder(FEEDS["clicks"]).message(record)) == record
 
 
 def test_records_of_our_own_schema_are_unchanged() -> None:
@@ -145,7 +145,7 @@ def test_records_of_any_shape_are_encoded_in_our_schema(record: dict[str, Any], 
 def test_records_that_do_not_fit_are_sent_as_json(broken: dict[str, Any]) -> None:
     record = {"user_id": "u", "timestamp": "2024-01-01", "more": 1} | broken
     expected = json.loads(json.dumps(record).replace("\\ud800", "?"))
-    assert json.loads(to_message(record, BIDS)) == expected
+    assert json.loads(Encoder(BIDS).message(record)) == expected
 
 
 def test_a_mapping_reaches_into_records() -> None:
@@ -159,11 +159,11 @@ def test_nan_is_sent_as_avro_and_left_to_validation() -> None:
 
 
 def test_json_for_the_bids_feed_stays_json() -> None:
-    assert to_message(b'{"id": "1"}', BIDS) == b'{"id": "1"}'
+    assert Encoder(BIDS).message(b'{"id": "1"}') == b'{"id": "1"}'
 
 
 def test_a_field_that_the_settings_added_is_not_lost() -> None:
     feed = BIDS.identified_by("request_id")
     record = {"user_id": "u", "timestamp": "1", "request_id": "r"}
-    assert json.loads(to_message(record, feed)) == record
-    assert unframed(to_message({"user_id": "u", "timestamp": "1"}, feed)) is not None
+    assert json.loads(Encoder(feed).message(record)) == record
+    assert unframed(Encoder(feed).message({"user_id": "u", "timestamp": "1"})) is not None

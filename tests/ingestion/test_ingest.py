@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion import publish
 from advertisex.ingestion.ingest import IngestOptions, ingest
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.publish import Publisher
@@ -181,10 +180,9 @@ def test_a_source_that_fails_in_the_middle_is_flushed_first(log: SqliteLog) -> N
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
 
 
-def test_an_oversized_message_is_an_error(log: SqliteLog, monkeypatch) -> None:
-    monkeypatch.setattr("advertisex.ingestion.publish.MESSAGE_BYTES", 10)
+def test_an_oversized_message_is_an_error(log: SqliteLog) -> None:
     with pytest.raises(SourceError, match=r"larger than .* \(there\)"):
-        Publisher(IMPRESSIONS, log).drain("there", [[b"1"], [b"x" * 11]])
+        Publisher(IMPRESSIONS, log, message_bytes=10).drain("there", [[b"1"], [b"x" * 11]])
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1"]
 
 
@@ -224,15 +222,15 @@ def test_a_source_with_an_invalid_name(
     assert message in failures[0]
 
 
-def test_what_was_read_survives_an_interrupt_right_before_the_append(log: SqliteLog, monkeypatch) -> None:
-    signals_deferred = publish._signals_deferred
+def test_what_was_read_survives_an_interrupt_right_before_the_append(log: SqliteLog) -> None:
+    interrupts = iter([False, False, True])  # the publisher reads the clock when made, with a chunk, and with a flush
 
-    def interrupted() -> Any:
-        monkeypatch.setattr(publish, "_signals_deferred", signals_deferred)
-        raise KeyboardInterrupt
+    def clock() -> float:
+        if next(interrupts, False):
+            raise KeyboardInterrupt
+        return 0.0
 
-    monkeypatch.setattr(publish, "_signals_deferred", interrupted)
-    publisher = Publisher(IMPRESSIONS, log)
+    publisher = Publisher(IMPRESSIONS, log, clock=clock)
     with pytest.raises(KeyboardInterrupt):
         publisher.drain("records", [[b"1", b"2"], PAUSE])
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]

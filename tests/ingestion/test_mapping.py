@@ -5,7 +5,7 @@ import pytest
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.encode import to_message
+from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 
 IMPRESSIONS, CLICKS = FEEDS["impressions"], FEEDS["clicks"]
@@ -42,20 +42,20 @@ IMPRESSIONS, CLICKS = FEEDS["impressions"], FEEDS["clicks"]
 def test_columns_map_to_fields_in_rows_and_in_json(
     mapping: FieldMapping, record: dict[str, Any], expected: Any
 ) -> None:
-    assert json.loads(to_message(record, IMPRESSIONS, mapping)) == expected
-    assert json.loads(to_message(json.dumps(record).encode(), IMPRESSIONS, mapping)) == expected
+    assert json.loads(Encoder(IMPRESSIONS, mapping).message(record)) == expected
+    assert json.loads(Encoder(IMPRESSIONS, mapping).message(json.dumps(record).encode())) == expected
 
 
 def test_unmapped_values_are_unchanged() -> None:
-    message = to_message(b'{"uid": "u", "n": 1.10, "big": 123456789012345678901234567890}', IMPRESSIONS,
-                         FieldMapping({"uid": "user_id"}))  # fmt: skip
+    encoder = Encoder(IMPRESSIONS, FieldMapping({"uid": "user_id"}))
+    message = encoder.message(b'{"uid": "u", "n": 1.10, "big": 123456789012345678901234567890}')
     assert message == b'{"n":1.10,"big":123456789012345678901234567890,"user_id":"u"}'
 
 
 @pytest.mark.parametrize("message", [b"{", b"[1]", b"\xff", b'"x"', b"", b"[" * 100_000])
 def test_messages_other_than_objects_are_unchanged(message: bytes) -> None:
-    assert to_message(message, IMPRESSIONS, FieldMapping({"a": "user_id"})) == message
-    assert to_message(message, IMPRESSIONS) == message
+    assert Encoder(IMPRESSIONS, FieldMapping({"a": "user_id"})).message(message) == message
+    assert Encoder(IMPRESSIONS).message(message) == message
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_messages_other_than_objects_are_unchanged(message: bytes) -> None:
 )
 def test_an_invalid_mapping_is_rejected(mapping: FieldMapping, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        to_message({}, IMPRESSIONS, mapping)
+        Encoder(IMPRESSIONS, mapping).message({})

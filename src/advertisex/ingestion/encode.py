@@ -1,7 +1,5 @@
 """Encode records as messages: JSON, or Avro if the feed has its own schema."""
 
-from collections.abc import Callable
-
 from advertisex.codecs.avro_encode import bid_encoder
 from advertisex.codecs.json_encode import json_message
 from advertisex.codecs.json_split import NOT_JSON, json_object
@@ -12,41 +10,45 @@ from advertisex.ingestion.records import Chunk, Record
 _BYTES_ONLY = {bytes}
 
 
-def encoder(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None) -> Callable[[Chunk], list[bytes]]:
-    """Return a function that encodes chunks of records of one feed.
+class Encoder:
+    """Encodes the records of a feed.
 
     Args:
         feed: feed of the records; its schema decides the encoding.
         mapping: how columns map to fields.
-        unmatched: see `FieldMapping.for_feed`.
 
     Raises:
         ConfigurationError: the mapping names an unknown field.
     """
-    transform = mapping.for_feed(feed, unmatched) if mapping else None
-    binary = bid_encoder(feed) if feed.avro_schema is not None else None
 
-    def one(record: Record) -> bytes:
+    def __init__(self, feed: Feed, mapping: FieldMapping = FieldMapping()) -> None:
+        self._mapping = mapping.for_feed(feed) if mapping else None
+        self._binary = bid_encoder(feed) if feed.avro_schema is not None else None
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """The mapped columns that no record has had so far."""
+        return self._mapping.unmatched if self._mapping else ()
+
+    def messages(self, chunk: Chunk) -> list[bytes]:
+        """Return the message of each record."""
+        if self._mapping is None and set(map(type, chunk)) == _BYTES_ONLY:
+            return chunk  # type: ignore[return-value] # checked above; a copy would dominate the cost
+        return list(map(self.message, chunk))
+
+    def message(self, record: Record) -> bytes:
+        """Return the message of a record."""
         if isinstance(record, bytes):
-            if transform is None:
-                return record
-            try:
-                # values stay raw, so that unmapped ones reach the log exactly as sent
-                return json_message(transform(json_object(record)))
-            except NOT_JSON:
-                return record
-        mapped = transform(record) if transform else record
-        framed = binary(mapped) if binary else None
+            return self._mapped_json(record)
+        mapped = self._mapping.apply(record) if self._mapping else record
+        framed = self._binary(mapped) if self._binary else None
         return json_message(mapped) if framed is None else framed
 
-    def encode(chunk: Chunk) -> list[bytes]:
-        if transform is None and set(map(type, chunk)) == _BYTES_ONLY:
-            return chunk  # type: ignore[return-value] # checked above; a copy would dominate the cost
-        return [one(record) for record in chunk]
-
-    return encode
-
-
-def to_message(record: Record, feed: Feed, mapping: FieldMapping = FieldMapping()) -> bytes:
-    """Encode one record as a message of the feed; for many records, use `encoder`."""
-    return encoder(feed, mapping)([record])[0]
+    def _mapped_json(self, message: bytes) -> bytes:
+        if self._mapping is None:
+            return message
+        try:
+            # values stay raw, so that unmapped ones reach the log exactly as sent
+            return json_message(self._mapping.apply(json_object(message)))
+        except NOT_JSON:
+            return message

@@ -1,6 +1,5 @@
 """Mapping of a source's columns to fields: renames, constants and time formats."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -11,8 +10,6 @@ import msgspec
 from advertisex.codecs.json_split import NOT_JSON, json_object
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-
-Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
 _ABSENT = object()
 
@@ -34,37 +31,47 @@ class FieldMapping:
     def __bool__(self) -> bool:
         return bool(self.rename or self.constants or self.time_formats)
 
-    def for_feed(self, feed: Feed, unmatched: set[str] | None = None) -> Transform:
-        """Return a function that applies the mapping to a copy of a record.
-
-        Args:
-            feed: feed whose fields are the targets.
-            unmatched: columns of `rename` that no record had yet; updated as records are mapped.
+    def for_feed(self, feed: Feed) -> "FeedMapping":
+        """Return the mapping for the records of a feed.
 
         Raises:
             ConfigurationError: a target is not a field of the feed, or a time format is invalid.
         """
-        rename = [(source, _canonical(target, feed, "--map")) for source, target in self.rename.items()]
-        constants = {_canonical(target, feed, "--set"): value for target, value in self.constants.items()}
-        formats = tuple(_checked_format(time_format) for time_format in self.time_formats)
-        unmatched_columns = set() if unmatched is None else unmatched
-        times = next(f.names for f in feed.fields if f.kind == "time")
+        return FeedMapping(self, feed)
 
-        def transform(record: dict[str, Any]) -> dict[str, Any]:
-            # look up every source before writing any target, so that two columns can be swapped
-            found = [(source, target, _lookup(record, source)) for source, target in rename]
-            mapped = dict(record)
-            for source, _, value in found:
-                if value is not _ABSENT:
-                    mapped.pop(source, None)
-                    unmatched_columns.discard(source)
-            mapped.update((target, value) for _, target, value in found if value is not _ABSENT)
-            mapped.update(constants)
-            if formats:
-                _standardise_time(mapped, times, formats)
-            return mapped
 
-        return transform
+class FeedMapping:
+    """A mapping for the records of one feed. It knows which of its columns no record has had; see `for_feed`."""
+
+    def __init__(self, mapping: FieldMapping, feed: Feed) -> None:
+        self._rename = [(column, _canonical(target, feed, "--map")) for column, target in mapping.rename.items()]
+        self._constants = {_canonical(target, feed, "--set"): value for target, value in mapping.constants.items()}
+        self._formats = tuple(_checked_format(time_format) for time_format in mapping.time_formats)
+        self._times = next(f.names for f in feed.fields if f.kind == "time")
+        self._seen: set[str] = set()
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """The renamed columns that no record has had so far."""
+        return tuple(column for column, _ in self._rename if column not in self._seen)
+
+    def apply(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a mapped copy of a record."""
+        # look up every column before writing any target, so that two columns can be swapped
+        found = [
+            (column, target, value)
+            for column, target in self._rename
+            if (value := _lookup(record, column)) is not _ABSENT
+        ]
+        mapped = dict(record)
+        for column, _, _ in found:
+            mapped.pop(column, None)
+            self._seen.add(column)
+        mapped.update((target, value) for _, target, value in found)
+        mapped.update(self._constants)
+        if self._formats:
+            _standardise_time(mapped, self._times, self._formats)
+        return mapped
 
 
 def _canonical(target: str, feed: Feed, flag: str) -> str:

@@ -10,7 +10,7 @@ from types import FrameType
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.encode import encoder
+from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
 from advertisex.logs.contract import EventLog
@@ -54,22 +54,37 @@ class Published:
 class Publisher:
     """Appends records to the topic of a feed in batches of bounded size.
 
+    Args:
+        feed: feed of the records.
+        log: event log to append to.
+        mapping: how columns map to fields.
+        on_progress: called after each append with the total messages and bytes so far.
+        message_bytes: maximum size of a message.
+        clock: seconds of a monotonic clock.
+
     Raises:
         ConfigurationError: the mapping names an unknown field.
     """
 
     def __init__(
-        self, feed: Feed, log: EventLog, mapping: FieldMapping = FieldMapping(), on_progress: Progress | None = None
+        self,
+        feed: Feed,
+        log: EventLog,
+        mapping: FieldMapping = FieldMapping(),
+        on_progress: Progress | None = None,
+        *,
+        message_bytes: int = MESSAGE_BYTES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._topic = feed.topic
         self._log = log
-        self._mapped_columns = tuple(mapping.rename)
-        self._unmatched = set(self._mapped_columns)
-        self._encode = encoder(feed, mapping, self._unmatched)
+        self._encoder = Encoder(feed, mapping)
         self._on_progress = on_progress
+        self._message_bytes = message_bytes
+        self._clock = clock
         self._buffer: list[bytes] = []
         self._buffer_bytes = 0
-        self._flushed_at = time.monotonic()
+        self._flushed_at = clock()
         self._messages = 0
         self._bytes = 0
         self._sources: dict[str, Counted] = {}
@@ -89,7 +104,7 @@ class Publisher:
         try:
             for chunk in chunks:
                 if chunk:
-                    self._add(name, self._encode(chunk))
+                    self._add(name, self._encoder.messages(chunk))
                 else:
                     self._flush(name)
         finally:
@@ -97,23 +112,32 @@ class Publisher:
 
     def published(self, *, interrupted: bool = False, failures: Sequence[SourceError] = ()) -> Published:
         """Return what was appended so far."""
-        unmatched = tuple(source for source in self._mapped_columns if self._messages and source in self._unmatched)
+        unmatched = self._encoder.unmatched if self._messages else ()
         return Published(self._messages, self._bytes, dict(self._sources), interrupted, tuple(failures), unmatched)
 
     def _add(self, name: str, messages: list[bytes]) -> None:
         for start in range(0, len(messages), _BUFFER_MESSAGES):
             part = messages[start : start + _BUFFER_MESSAGES]
             size = sum(map(len, part))
-            if size > MESSAGE_BYTES:
-                _reject_oversized(name, part)
+            if size > self._message_bytes:
+                self._reject_oversized(name, part)
             self._buffer += part
             self._buffer_bytes += size
-            late = time.monotonic() - self._flushed_at >= _BUFFER_SECONDS
+            late = self._clock() - self._flushed_at >= _BUFFER_SECONDS
             if late or len(self._buffer) >= _BUFFER_MESSAGES or self._buffer_bytes >= _BUFFER_BYTES:
                 self._flush(name)
 
+    def _reject_oversized(self, name: str, messages: list[bytes]) -> None:
+        largest, limit = max(map(len, messages)), self._message_bytes
+        if largest > limit:
+            raise SourceError(
+                f"a message of {largest >> 20} MiB is larger than the {limit >> 20} MiB that the log accepts",
+                where=name,
+                hint="split it at the source, or name the array in the document with --records KEY",
+            )
+
     def _flush(self, name: str) -> None:
-        self._flushed_at = time.monotonic()
+        self._flushed_at = self._clock()
         if not self._buffer:
             return
         with _signals_deferred():
@@ -127,16 +151,6 @@ class Publisher:
             self._sources[name] = Counted(before.messages + len(messages), before.bytes + size)
         if self._on_progress is not None:
             self._on_progress(self._messages, self._bytes)
-
-
-def _reject_oversized(name: str, messages: list[bytes]) -> None:
-    largest = max(map(len, messages))
-    if largest > MESSAGE_BYTES:
-        raise SourceError(
-            f"a message of {largest >> 20} MiB is larger than the {MESSAGE_BYTES >> 20} MiB that the log accepts",
-            where=name,
-            hint="split it at the source, or name the array in the document with --records KEY",
-        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from advertisex.codecs.avro_decode import avro_records, is_avro
 from advertisex.codecs.json_decode import DECODE_ERRORS, not_utf8
 from advertisex.codecs.json_split import json_object
 from advertisex.feeds import Feed
-from advertisex.ingestion.encode import encoder
+from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Record
 
@@ -14,7 +14,7 @@ from advertisex.ingestion.records import Record
 Repair = Callable[[bytes], bytes | None]
 
 
-def repairer(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = None) -> Repair:
+def repairer(feed: Feed, mapping: FieldMapping, encoder: Encoder | None = None) -> Repair:
     """Create a function that repairs messages of a feed.
 
     A JSON message stays JSON, and its other values keep their notation. An Avro message is encoded as by ingestion.
@@ -22,14 +22,14 @@ def repairer(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = Non
     Args:
         feed: the feed of the messages.
         mapping: the repair; an empty mapping leaves every message unchanged.
-        unmatched: see `FieldMapping.for_feed`.
+        encoder: encodes with this mapping; it knows which mapped columns no message had.
 
     Raises:
         ConfigurationError: the mapping contains an unknown field.
     """
     if not mapping:
         return lambda payload: payload
-    encode = encoder(feed, mapping, unmatched)
+    encode = (encoder or Encoder(feed, mapping)).message
     read_avro = avro_records(feed) if feed.avro_schema else None
     # a constant replaces all aliases of its field, which may contain the rejected value
     overruled = {name for target in mapping.constants if (f := feed.field_named(target)) for name in f.aliases}
@@ -45,7 +45,7 @@ def repairer(feed: Feed, mapping: FieldMapping, unmatched: set[str] | None = Non
 
     def repair(payload: bytes) -> bytes | None:
         try:
-            (repaired,) = encode([record_of(payload)])
+            repaired = encode(record_of(payload))
         except DECODE_ERRORS:
             return None
         return repaired if is_avro(repaired) or not not_utf8(repaired) else None

@@ -7,6 +7,7 @@ import polars as pl
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
+from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.model import Position
 from advertisex.rejects.repair import Repair, repairer
@@ -59,7 +60,7 @@ class Chosen:
         rejects: number of rejects to replay.
         left: number of further selected rejects that were already replayed.
         mapping: the repair of each message.
-        missing: columns of the mapping that no message has had so far.
+        encoders: encode the repaired messages, one for each feed.
     """
 
     query: RejectQuery
@@ -67,7 +68,7 @@ class Chosen:
     rejects: int
     left: int
     mapping: FieldMapping
-    missing: set[str]
+    encoders: list[Encoder]
 
     def parts(self, store: EventStore) -> Iterator[Part]:
         """Repair the rejects in the order of their positions, in parts of bounded number and size."""
@@ -78,7 +79,7 @@ class Chosen:
 
     def unmatched(self) -> tuple[str, ...]:
         """The columns of the mapping that no message had; complete after all parts have been read."""
-        return tuple(column for column in self.mapping.rename if column in self.missing)
+        return tuple(column for column in self.mapping.rename if all(column in one.unmatched for one in self.encoders))
 
 
 def choose(store: EventStore, selection: Selection) -> Chosen:
@@ -101,10 +102,12 @@ def choose(store: EventStore, selection: Selection) -> Chosen:
     if not selection.force:
         query = replace(query, replayed=False)
     left = 0 if selection.force else before
-    missing = set(selection.mapping.rename)
-    feeds = sorted(set(store.reject_counts(query)["feed"]))
-    repairers = {name: repairer(selection.feeds[name], selection.mapping, missing) for name in feeds}
-    return Chosen(query, repairers, total - left, left, selection.mapping, missing)
+    feeds = [selection.feeds[name] for name in sorted(set(store.reject_counts(query)["feed"]))]
+    encoders = [Encoder(feed, selection.mapping) for feed in feeds]
+    repairers = {
+        feed.name: repairer(feed, selection.mapping, encoder) for feed, encoder in zip(feeds, encoders, strict=True)
+    }
+    return Chosen(query, repairers, total - left, left, selection.mapping, encoders)
 
 
 def _check_known(store: EventStore, query: RejectQuery) -> None:
