@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advertisex.codecs.avro_compression import CODECS
 from advertisex.codecs.json_encode import json_value
 from advertisex.errors import SourceError
 from advertisex.ingestion.avro_blocks import MAGIC, write_long
-from advertisex.ingestion.avro_codecs import CODECS
 from advertisex.ingestion.avro_source import read_avro
 from advertisex.ingestion.stream import Stream
 
@@ -28,10 +28,10 @@ def container(records: list[Any], schema: Any = RECORD, codec: str = "null", **m
     return file.getvalue()
 
 
-def read(data: bytes) -> tuple[list[Any], SourceError | None]:
+def read(data: bytes, **limits: int) -> tuple[list[Any], SourceError | None]:
     records: list[Any] = []
     try:
-        for chunk in read_avro(Stream(io.BytesIO(data), "x.avro")):
+        for chunk in read_avro(Stream(io.BytesIO(data), "x.avro"), **limits):
             records += chunk
     except SourceError as error:
         return records, error
@@ -138,11 +138,10 @@ def test_a_block_with_broken_framing_is_passed_on_and_the_next_one_found() -> No
     assert seen[-1] == records[-1]
 
 
-def test_a_file_of_damaged_blocks_only_is_passed_on_raw(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advertisex.ingestion.avro_blocks._REREAD_BYTES", 100)
+def test_a_file_of_damaged_blocks_only_is_passed_on_raw() -> None:
     sync = b"0123456789abcdef"
     junk = b"".join(write_long(1) + write_long(1000) + b"%040d" % n + sync for n in range(50))
-    seen, error = read(container([]) + junk)
+    seen, error = read(container([]) + junk, reread_bytes=100)
     assert error is not None
     kept = b"".join(seen)
     assert all(b"%040d" % n in kept for n in range(50))
@@ -160,10 +159,9 @@ def test_a_truncated_file_keeps_what_was_read(end: int) -> None:
 
 
 @pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz", "zstandard", "snappy", "lz4"])
-def test_a_decompression_bomb_is_not_expanded(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advertisex.ingestion.avro_codecs.BLOCK_BYTES", 2**20)
+def test_a_decompression_bomb_is_not_expanded(codec: str) -> None:
     bomb = container([{"n": 1, "s": "x" * 2**22}], codec=codec)
-    seen, error = read(bomb)
+    seen, error = read(bomb, block_bytes=2**20)
     assert error is not None
     assert "it would decompress to more than 1 MiB" in str(error)
     assert seen

@@ -12,8 +12,8 @@ MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
 #: A larger block is treated as damage: no writer creates one.
 _BLOCK_BYTES = 256 * 2**20
-#: How many bytes may be read again in search of the next block; bounds the cost of a hostile file.
-_REREAD_BYTES = 2 * 2**30
+#: The default limit on the bytes that are read again in search of the next block.
+REREAD_BYTES = 2 * 2**30
 _VARINT_BYTES = 10
 _HEADER_BYTES = 64 * 2**20
 
@@ -51,13 +51,15 @@ class Container:
 
     Args:
         stream: the container, at its first byte.
+        reread_bytes: how many bytes may be read again in search of the next block; bounds the cost of a hostile file.
 
     Raises:
         SourceError: the header could not be read.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, reread_bytes: int = REREAD_BYTES) -> None:
         self._stream = stream
+        self._reread_bytes = reread_bytes
         self._position = 0
         self._reread = 0
         try:
@@ -90,7 +92,7 @@ class Container:
                 yield Block(number, start, count, data)
             except (ValueError, EOFError) as error:
                 self._push_back(consumed)
-                for part in self._up_to_sync() if self._reread < _REREAD_BYTES else self._remaining():
+                for part in self._up_to_sync() if self._reread < self._reread_bytes else self._remaining():
                     yield Block(number, start, 0, part, damage=str(error))
 
     def _read_header(self) -> Header:

@@ -8,11 +8,11 @@ from typing import Any
 import fastavro
 from fastavro import _read_py as fastavro_in_python
 
+from advertisex.codecs.avro_compression import BLOCK_BYTES, CODECS, UNREADABLE
 from advertisex.codecs.avro_schema import is_recursive, is_zero_width, unusable, without_logical_types
 from advertisex.codecs.json_encode import json_value
 from advertisex.errors import SourceError
-from advertisex.ingestion.avro_blocks import MAGIC, Block, Container, write_long
-from advertisex.ingestion.avro_codecs import CODECS, UNREADABLE
+from advertisex.ingestion.avro_blocks import MAGIC, REREAD_BYTES, Block, Container, write_long
 from advertisex.ingestion.records import Chunk, Record
 from advertisex.ingestion.stream import Stream
 
@@ -25,17 +25,22 @@ _MAX_ZERO_WIDTH = 1_000_000
 _UNREADABLE = (*UNREADABLE, IndexError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
 
-def read_avro(stream: Stream) -> Iterator[Chunk]:
+def read_avro(stream: Stream, *, block_bytes: int = BLOCK_BYTES, reread_bytes: int = REREAD_BYTES) -> Iterator[Chunk]:
     """Yield the records of a container as dicts; logical types become datetimes, decimals and UUIDs.
 
     A datum that is not a record (an int, a string, …) becomes JSON. Of an unreadable block, the readable records come
     first, then its raw bytes in pieces of 1 MiB. Then reading continues with the next block.
 
+    Args:
+        stream: the container, at its first byte.
+        block_bytes: maximum decompressed size of a block.
+        reread_bytes: see `Container`.
+
     Raises:
         SourceError: the header could not be read; or, after everything else was yielded, a block could not be read.
     """
-    container = Container(stream)
-    blocks = _BlockReader(container, stream.name)
+    container = Container(stream, reread_bytes)
+    blocks = _BlockReader(container, stream.name, block_bytes)
     damage: list[tuple[Block, str]] = []
     for block in container.blocks():
         reason = block.damage
@@ -59,10 +64,11 @@ def read_avro(stream: Stream) -> Iterator[Chunk]:
 class _BlockReader:
     """Decodes blocks. fastavro gets each block as a separate, uncompressed container."""
 
-    def __init__(self, container: Container, name: str) -> None:
+    def __init__(self, container: Container, name: str, block_bytes: int) -> None:
         header = container.header
         self._check(header.schema, header.codec, name)
         self._decompress = CODECS[header.codec]
+        self._block_bytes = block_bytes
         self._sync = header.sync
         self._head = _head(header.schema, header.sync)
         self._plain_head = _head(without_logical_types(header.schema), header.sync)
@@ -72,7 +78,7 @@ class _BlockReader:
 
     def chunks(self, block: Block) -> Iterator[Chunk]:
         """Yield the readable records of a block, then raise the error, if any."""
-        data = self._decompress(block.data)
+        data = self._decompress(block.data, self._block_bytes)
         if block.count > (_MAX_ZERO_WIDTH if self._zero_width else len(data)):
             raise ValueError(f"it declares {block.count} records in {len(data)} bytes")
         body = write_long(block.count) + write_long(len(data)) + data + self._sync

@@ -1,4 +1,4 @@
-"""Codecs of Avro container files. The decompressed size is bounded, against decompression bombs."""
+"""Decompress the blocks of Avro container files. The size of the output is bounded, against decompression bombs."""
 
 import bz2
 import lzma
@@ -16,7 +16,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-#: Maximum decompressed size of a block in bytes. Writers flush at a few MiB at most.
+#: The default limit on the decompressed size of a block in bytes. Writers flush at a few MiB at most.
 BLOCK_BYTES = 128 * 2**20
 
 #: What the codecs raise for corrupt input.
@@ -26,53 +26,57 @@ UNREADABLE = (
 )  # fmt: skip
 
 
-def _bounded(new_decompressor: Callable[[], Any]) -> Callable[[bytes], bytes]:
+#: Decompresses a block of at most so many bytes.
+Decompress = Callable[[bytes, int], bytes]
+
+
+def _bounded(new_decompressor: Callable[[], Any]) -> Decompress:
     """Return a codec for a decompressor that accepts a maximum output size."""
 
-    def decompress(block: bytes) -> bytes:
-        return _checked(new_decompressor().decompress(block, BLOCK_BYTES + 1))
+    def decompress(block: bytes, limit: int) -> bytes:
+        return _checked(new_decompressor().decompress(block, limit + 1), limit)
 
     return decompress
 
 
-def _zstandard(block: bytes) -> bytes:
+def _zstandard(block: bytes, limit: int) -> bytes:
     out = b""
     while block:  # a block may contain several frames
         frame = zstd.ZstdDecompressor()
-        out += frame.decompress(block, BLOCK_BYTES + 1 - len(out))
-        _checked(out)
+        out += frame.decompress(block, limit + 1 - len(out))
+        _check_size(len(out), limit)
         if not frame.eof:
             raise EOFError("the compressed data is truncated")
         block = frame.unused_data
     return out
 
 
-def _snappy(block: bytes) -> bytes:
+def _snappy(block: bytes, limit: int) -> bytes:
     data, checksum = block[:-4], block[-4:]
-    _check_size(cramjam.snappy.decompress_raw_len(data))
+    _check_size(cramjam.snappy.decompress_raw_len(data), limit)
     out = bytes(cramjam.snappy.decompress_raw(data))
     if zlib.crc32(out).to_bytes(4, "big") != checksum:
         raise ValueError("the checksum does not match")
     return out
 
 
-def _lz4(block: bytes) -> bytes:
+def _lz4(block: bytes, limit: int) -> bytes:
     (size,) = struct.unpack_from("<I", block)
-    _check_size(size)
+    _check_size(size, limit)
     return bytes(lz4.block.decompress(block))
 
 
-def _checked(out: bytes) -> bytes:
-    _check_size(len(out))
+def _checked(out: bytes, limit: int) -> bytes:
+    _check_size(len(out), limit)
     return out
 
 
-def _check_size(size: int) -> None:
-    if size > BLOCK_BYTES:
-        raise ValueError(f"it would decompress to more than {BLOCK_BYTES >> 20} MiB")
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise ValueError(f"it would decompress to more than {limit >> 20} MiB")
 
 
-CODECS: dict[str, Callable[[bytes], bytes]] = {
+CODECS: dict[str, Decompress] = {
     "null": _checked,
     "deflate": _bounded(lambda: zlib.decompressobj(-15)),
     "bzip2": _bounded(bz2.BZ2Decompressor),
