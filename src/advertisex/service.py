@@ -12,7 +12,8 @@ import structlog
 
 from advertisex.errors import SourceError, StoreInterrupted
 from advertisex.feeds import Feed
-from advertisex.ingestion.ingest import IngestOptions, ingest
+from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog

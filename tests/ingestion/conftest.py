@@ -9,7 +9,9 @@ import pytest
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.ingest import IngestOptions, Published, ingest
+from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.publish import Published
 from advertisex.logs.sqlite.log import SqliteLog
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.ingest import IngestOptions, ingest
+from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.records import PAUSE
 from advertisex.logs.sqlite.log import SqliteLog

@@ -16,9 +16,10 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_json, print_table, progress
 from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
-from advertisex.ingestion.ingest import IngestOptions, Published
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.publish import Published
 from advertisex.settings.feeds import configured_feeds
 
 
@@ -68,13 +69,9 @@ def ingest(
         columns=tuple(columns.split(",")) if columns else (),
         delimiter=delimiter,
         mapping=FieldMapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ())),
-        headers=settings.api.headers,
         follow=follow,
         every=seconds(every, "--every"),
-        timeout=settings.api.timeout,
-        retry_wait=settings.api.retry_wait,
-        max_attempts=settings.api.attempts,
-    )
+    ).with_api(settings.api)
     with opened_log(settings) as event_log, progress(f"ingesting {feed}", None) as (bar, task):
 
         def on_progress(messages: int, size: int) -> None:

@@ -69,9 +69,9 @@ def sources_of(settings: Settings) -> list[FeedSource]:
     feeds, found = configured_feeds(settings), list[FeedSource]()
     for number, one in enumerate(settings.sources):
         try:
-            options = _options(one, settings)
-            options.mapping.for_feed(feeds[one.feed])
-            found.append(FeedSource(feeds[one.feed], one.source, options.checked()))
+            options = _options_of(one).with_api(settings.api).checked()
+            options.mapping.for_feed(feeds[one.feed])  # rejects an unknown field
+            found.append(FeedSource(feeds[one.feed], one.source, options))
         except ConfigurationError as error:  # it names options of `ingest`; the settings have the same names
             raise ConfigurationError(
                 f"setting sources.{number}: {error.what}", hint=error.hint or "see docs/settings.md for every setting"
@@ -79,17 +79,13 @@ def sources_of(settings: Settings) -> list[FeedSource]:
     return found
 
 
-def _options(source: SourceSettings, settings: Settings) -> IngestOptions:
+def _options_of(source: SourceSettings) -> IngestOptions:
     return IngestOptions(
         format=source.format,
         records=source.records,
         columns=source.columns,
         delimiter=source.delimiter,
         mapping=FieldMapping(source.map, source.set, source.time_formats),
-        headers=settings.api.headers,
         follow=True,
         every=source.every,
-        timeout=settings.api.timeout,
-        retry_wait=settings.api.retry_wait,
-        max_attempts=settings.api.attempts,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from advertisex.errors import SourceError
 from advertisex.ingestion.csv_header import Naming, read_header
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Record
-from advertisex.ingestion.stream import Stream
+from advertisex.ingestion.stream import UTF16_BOMS, Stream
 
 DELIMITERS = ",;\t|"
 _CHUNK_ROWS = 5_000
@@ -19,7 +19,6 @@ RECORD_CHARS = 2**20
 _RESCANS = 64
 #: How `surrogateescape` represents bytes that are not UTF-8.
 _UNDECODED = re.compile("[\udc80-\udcff]")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class _UnclosedQuote(Exception):
@@ -81,7 +80,7 @@ class CsvReader:
         self._name_columns = name_columns
         self._wait = wait
         self._rescans = 0
-        encoding = "utf-16" if stream.peek(2)[:2] in _UTF16 else "utf-8-sig"
+        encoding = "utf-16" if stream.peek(2).startswith(UTF16_BOMS) else "utf-8-sig"
         errors = "replace" if encoding == "utf-16" else "surrogateescape"
         # newline="": the csv module needs the original line ends, which are data inside quotes
         self._bytes = _UntilFailure(stream)

@@ -3,8 +3,10 @@
 from pathlib import PurePath
 from typing import Literal
 
+from advertisex.codecs.avro_framing import MARKER
 from advertisex.codecs.json_split import is_json
 from advertisex.errors import SourceError
+from advertisex.ingestion.avro_blocks import MAGIC
 from advertisex.ingestion.stream import BOM, Stream
 
 Format = Literal["json", "ndjson", "csv", "avro"]
@@ -20,8 +22,6 @@ EXTENSIONS: dict[str, Format] = {
     ".avro": "avro",
 }
 COMPRESSED = (".gz", ".zst")
-_AVRO_MAGIC = b"Obj\x01"
-_DATUM_MAGIC = b"\xc3\x01"
 _HEAD_BYTES = 2**20
 
 
@@ -49,9 +49,9 @@ def detect_format(stream: Stream, requested: str | None, *, fallback: Format | N
         return None
     if requested is not None:
         return _KINDS[requested]
-    if head.startswith(_AVRO_MAGIC):
+    if head.startswith(MAGIC):
         return "avro"
-    if head.startswith(_DATUM_MAGIC):
+    if head.startswith(MARKER):
         return "datum"
     by_name = extension(stream.name)
     text = _leading_text(stream, whole_line=False)

@@ -11,13 +11,13 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import read_api
 from advertisex.ingestion.follow import follow
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.publish import Counted, Progress, Published, Publisher
+from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.read import read_files, read_stdin
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url, source_of
 from advertisex.logs.contract import EventLog
 
-__all__ = ["Counted", "IngestOptions", "Published", "ingest"]
+__all__ = ["IngestOptions", "Published", "ingest"]
 
 Failure = Callable[[SourceError], None]
 

@@ -1,11 +1,12 @@
 """Options of an ingest."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.settings.model import ApiSettings
 
 #: A longer wait is a typo, and very large values overflow the system's sleep.
 _LONGEST_SECONDS = 86_400.0
@@ -40,6 +41,12 @@ class IngestOptions:
     timeout: float = 30.0
     retry_wait: float = 5.0
     max_attempts: int = 5
+
+    def with_api(self, api: ApiSettings) -> "IngestOptions":
+        """Return these options with the settings of HTTP APIs."""
+        return replace(
+            self, headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, max_attempts=api.attempts
+        )
 
     def checked(self) -> "IngestOptions":
         """Validate the options and return them.

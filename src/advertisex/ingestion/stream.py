@@ -19,6 +19,7 @@ else:
 BLOCK = 2**20
 #: The UTF-8 byte order mark.
 BOM = b"\xef\xbb\xbf"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)

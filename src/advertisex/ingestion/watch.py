@@ -19,7 +19,7 @@ from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import failing, read_file
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input
 from advertisex.ingestion.sources import Files
-from advertisex.ingestion.stream import BOM, Stream, open_file
+from advertisex.ingestion.stream import BOM, UTF16_BOMS, Stream, open_file
 
 _READ_BYTES = 16 * 2**20
 
@@ -94,8 +94,7 @@ class Watch:
         """Detect the kind of a file. Archives and UTF-16 count as documents, because they cannot be tailed."""
         with open_file(path) as stream:
             kind = detect_format(stream, self._options.format)
-            head = stream.peek(4)
-            if path.suffix.lower() in COMPRESSED or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            if path.suffix.lower() in COMPRESSED or stream.peek(2).startswith(UTF16_BOMS):
                 return "json" if kind is not None else None
             if kind == "json" and starts_with_json_line(stream):
                 return "ndjson"
