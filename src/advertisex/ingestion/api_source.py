@@ -39,17 +39,10 @@ def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
         SourceUnavailable: every attempt failed.
         SourceError: the request failed in a way that a retry cannot fix.
     """
-
-    def should_retry(error: Exception) -> bool | float:
-        if not isinstance(error, SourceUnavailable):
-            return False
-        if error.retry_after is None:
-            return True
-        return error.retry_after <= LONGEST_RETRY_AFTER and error.retry_after
-
     body, kind = b"", _DEFAULT_FORMAT
+    # not the decorator of stamina, which logs the arguments: the URL may contain secrets
     for attempt in stamina.retry_context(
-        on=should_retry,
+        on=_should_retry,
         attempts=options.max_attempts,
         timeout=None,
         wait_initial=options.retry_wait,
@@ -59,6 +52,15 @@ def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
         with attempt:
             body, kind = fetch(url, options)
     yield from read_body(url, body, kind, feed, options)
+
+
+def _should_retry(error: Exception) -> bool | float:
+    """Return whether to retry, or the seconds to wait that the server asks for."""
+    if not isinstance(error, SourceUnavailable):
+        return False
+    if error.retry_after is None:
+        return True
+    return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else False
 
 
 def read_body(url: str, body: bytes, kind: Format, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
@@ -123,7 +125,7 @@ def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int
 def _read_response(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> tuple[bytes, Format]:
     status = response.status_code
     if status == 204:
-        return b"", "json"
+        return b"", _DEFAULT_FORMAT
     if status != 200:
         raise _status_error(response, where)
     body = _read_body(response, where, timeout, body_bytes)
@@ -134,7 +136,7 @@ def _read_response(response: httpx.Response, where: str, timeout: float, body_by
             where=where,
             hint="check the URL; if it needs a login, add the headers to the setting api.headers",
         )
-    return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else "json"
+    return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else _DEFAULT_FORMAT
 
 
 def _read_body(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> bytes:
