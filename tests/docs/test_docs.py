@@ -41,7 +41,7 @@ from advertisex.simulator import FILTERED, REJECTED
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(GUIDE.glob("*.md"))]
 LANGUAGES = {"console", "python", "sql", "toml", "text", "json", "csv", "mermaid"}
 #: The port on pages; replaced by a free one.
 PORT = "8765"

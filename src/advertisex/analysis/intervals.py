@@ -24,7 +24,7 @@ def rate(count: str, of: str, name: str) -> list[pl.Expr]:
         name: name of the ratio.
 
     Returns:
-        The three columns; all null if there are no trials. If there are more successes than trials, only the interval
+        The three columns; all null without trials. If there are more successes than trials, only the interval
         is null.
     """
     k, n = pl.col(count), pl.col(of)

@@ -35,7 +35,7 @@ def by_currency(rows: pl.DataFrame, keys: Sequence[str], amount: str = "value") 
 
     Args:
         rows: the keys, `currency` (String, null if none was sent), and the amount in millionths (Int64).
-        keys: columns to group by; without any, the result has one row, or none if there are no amounts.
+        keys: columns to group by; without any, the result has one row, or none without amounts.
         amount: the amount column; rows without an amount are ignored.
 
     Returns:
