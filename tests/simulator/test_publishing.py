@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,26 +20,27 @@ from advertisex.simulator import (
     publish_simulation,
 )
 from advertisex.simulator.market import draw_market
+from advertisex.testing import ManualClock
 from tests.simulator import oracle
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
 
 
-class FakeClock:
+START = datetime(2025, 6, 15, 15, 6, 40)
+
+
+class FakeClock(ManualClock):
     """Time advances only in `sleep`; after the given number of sleeps the user interrupts."""
 
-    def __init__(self, sleeps: int, start: float = 1_750_000_000.0) -> None:
+    def __init__(self, sleeps: int) -> None:
+        super().__init__(START)
         self.left = sleeps
-        self.time = start
-
-    def now(self) -> float:
-        return self.time
 
     def sleep(self, seconds: float) -> None:
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1
-        self.time += seconds
+        super().sleep(seconds)
 
 
 class FailingLog(SqliteLog):
@@ -97,7 +99,7 @@ def test_playing_keeps_the_rate_and_the_truth_until_interrupted(tmp_path: Path) 
         for fields in tally.stored.values():
             event_time = oracle.parse_time(fields["timestamp"])
             assert event_time is not None
-            assert 1_750_000_000 <= event_time.timestamp() <= clock.now()
+            assert START <= event_time.astimezone(UTC).replace(tzinfo=None) <= clock.now()
 
 
 def test_a_low_rate_still_produces_messages(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_playing_survives_a_clock_that_is_set_back(tmp_path: Path) -> None:
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds)
             if self.left == 20:
-                self.time -= 3
+                self.advance(timedelta(seconds=-3))
 
     with SqliteLog(tmp_path / "log.db") as log:
         truth = play(log, SimulationSettings(seed=3), 400, SetBack(60))

@@ -163,7 +163,7 @@ def test_a_store_without_the_log_column_in_its_ledger_is_upgraded(tmp_path: Path
         assert (row.next_offset, row.log, row.counts.read) == (2, "", 2)
 
 
-@pytest.mark.parametrize("url", ["http://localhost:9200", "duckdb:///", "store.duckdb", ""])
+@pytest.mark.parametrize("url", ["http://localhost:9200", "duckdb:///", "duckdb:///:memory:named", "store.duckdb", ""])
 def test_an_unsupported_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="unsupported event store URL") as caught:
         open_store(url, read_only=False, memory="256MB")

@@ -111,6 +111,7 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
 @contextmanager
 def opened_log(settings: Settings, *, create: bool = True) -> Iterator[EventLog]:
     """Open the configured event log."""
+    _check_kept(settings.log_url, "--log")
     with open_log(settings.log_url, create=create, kafka=settings.kafka) as log:
         yield log
 
@@ -118,10 +119,19 @@ def opened_log(settings: Settings, *, create: bool = True) -> Iterator[EventLog]
 @contextmanager
 def opened_store(settings: Settings, *, read_only: bool) -> Iterator[EventStore]:
     """Open the configured event store."""
+    _check_kept(settings.store_url, "--store")
     with open_store(
         settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
     ) as store:
         yield store
+
+
+def _check_kept(url: str, option: str) -> None:
+    """Reject a log or a store in memory: it ends with the command."""
+    if url.endswith(":///:memory:"):
+        raise ConfigurationError(
+            f"{option}: {url} would be lost when this command ends", hint="name a file; only code can use :memory:"
+        )
 
 
 def parse_time(text: str | None, option: str) -> datetime | None:

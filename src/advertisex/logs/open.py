@@ -15,7 +15,8 @@ def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSetti
     """Open an event log.
 
     Args:
-        url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `kafka://host:9092[,host:9092...]`.
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `kafka://host:9092[,host:9092...]`. A log at
+            `sqlite:///:memory:` is private to this call: another call, or another process, opens another log.
         create: whether to create a missing embedded log, and missing Kafka topics when they are read.
         kafka: Kafka settings.
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
 from advertisex.errors import ConfigurationError
@@ -13,6 +14,7 @@ from advertisex.simulator.publishing import append
 from advertisex.simulator.settings import SimulationSettings
 from advertisex.simulator.simulation import Simulation
 from advertisex.simulator.truth import Truth
+from advertisex.stores.commit_time import micros_of, utc_now
 
 _TICK_SECONDS = 0.25
 _USERS = 50_000
@@ -21,8 +23,8 @@ _USERS = 50_000
 class Clock(Protocol):
     """The clock interface of `play`."""
 
-    def now(self) -> float:
-        """Seconds since the epoch."""
+    def now(self) -> datetime:
+        """The current time, naive UTC."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -33,9 +35,9 @@ class Clock(Protocol):
 class SystemClock:
     """The system clock."""
 
-    def now(self) -> float:
+    def now(self) -> datetime:
         """See `Clock.now`."""
-        return time.time()
+        return utc_now()
 
     def sleep(self, seconds: float) -> None:
         """See `Clock.sleep`."""
@@ -75,8 +77,8 @@ def play(
     if settings.users is None:
         settings = replace(settings, users=_USERS)
     simulation = Simulation(settings, "log", messages_per_second=rate)
-    started = clock.now()
-    lower = int(started * 1e6)
+    lower = micros_of(clock.now())
+    started = lower / 1e6
 
     def tick(upper: int) -> None:
         target = round(rate * (upper / 1e6 - started))
@@ -89,7 +91,7 @@ def play(
         try:
             while True:
                 clock.sleep(_TICK_SECONDS)
-                upper = max(lower, int(clock.now() * 1e6))  # the system clock may be set back
+                upper = max(lower, micros_of(clock.now()))  # the system clock may be set back
                 pending = worker.submit(tick, upper)
                 pending.result()
                 lower = upper

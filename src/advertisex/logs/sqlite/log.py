@@ -7,10 +7,11 @@ A topic has one partition, 0.
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import Self
 
@@ -38,12 +39,17 @@ _WAIT_SECONDS = 30
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
+def _system_time() -> int:
+    return time.time_ns() // 1000
+
+
 class SqliteLog:
     """An event log in one SQLite file; implements `EventLog`.
 
     Args:
-        path: the file.
+        path: the file; `:memory:` for a log in memory, which only this object can read and which ends with it.
         create: whether to create the file, and its folder, if missing.
+        clock: returns the time of an append, in microseconds since the epoch (UTC).
 
     Raises:
         LogError: the file cannot be opened, is not an event log, or is missing and `create` is false.
@@ -51,15 +57,16 @@ class SqliteLog:
 
     erasable = True
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, create: bool = True, clock: Callable[[], int] = _system_time) -> None:
+        self._path, self._clock = path, clock
+        self._lock = RLock()  # a log in memory has only this connection, for all threads
         if not create and not path.exists():
             raise LogError(
                 "event log not found", where=str(path), hint="run `advertisex ingest` first, or check --data"
             )
         with self._explained("cannot open the event log"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # check_same_thread: the runner prefetches in another thread, but only one thread uses it at a time
+            # check_same_thread: the runner prefetches in another thread; the lock lets one thread use it at a time
             self._db = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA page_size = 16384")  # batches are megabytes: fewer overflow pages
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -183,7 +190,7 @@ class SqliteLog:
             (first,) = self._db.execute(
                 "SELECT coalesce(max(next_offset), 0) FROM batch WHERE topic = ?", (topic,)
             ).fetchone()
-            now = time.time_ns() // 1000
+            now = self._clock()
             end = first
             for part in _chunks(messages):
                 row = (topic, end, end + len(part), now, msgspec.msgpack.encode(part))
@@ -221,7 +228,8 @@ class SqliteLog:
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
         try:
-            yield
+            with self._lock:
+                yield
         except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
             raise LogError(f"{what}: {error}", where=str(self._path), hint=_hint(error)) from error
 

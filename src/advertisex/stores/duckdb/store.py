@@ -79,7 +79,8 @@ class DuckdbStore:
     """An event store in one DuckDB file; see `EventStore` for the contract.
 
     Args:
-        path: the database file.
+        path: the database file; `:memory:` for a store in memory, which only this object can read and which ends with
+            it.
         read_only: open for queries only. Several readers can open a store at once, but not alongside a writer. A
             store that is opened for writing is created if it does not exist.
         memory: DuckDB's memory limit, for example "512MB"; beyond it, DuckDB spills to disk next to the file.
@@ -227,12 +228,8 @@ class DuckdbStore:
         with self._explained("cannot write to the event store"):
             with self._transaction():
                 removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
-            fresh = copy_live_rows(self._db, self._path)
-            self._db.close()
-            try:
-                replace(self._path, fresh)
-            finally:
-                self._db = self._connected(read_only=False)
+            if str(self._path) != ":memory:":  # no file keeps the deleted bytes
+                self._rewrite_file()
         return removed
 
     @property
@@ -264,6 +261,14 @@ class DuckdbStore:
         db = duckdb.connect(str(self._path), read_only=read_only, config=self._config)
         db.execute("SET GLOBAL TimeZone = 'UTC'")
         return db
+
+    def _rewrite_file(self) -> None:
+        fresh = copy_live_rows(self._db, self._path)
+        self._db.close()
+        try:
+            replace(self._path, fresh)
+        finally:
+            self._db = self._connected(read_only=False)
 
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
         with self._explained("cannot read the event store"):

@@ -1,0 +1,56 @@
+"""For tests of your own: a log and a store in memory, and a clock that you set.
+
+`advertisex.testing.contracts` has the contract suites, for a log or a store of your own.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from advertisex.logs.contract import EventLog
+from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.stores.commit_time import Clock, micros_of, utc_now
+from advertisex.stores.contract import EventStore
+from advertisex.stores.open import open_store
+
+__all__ = ["ManualClock", "memory_log", "memory_store"]
+
+
+def memory_log(*, clock: Clock = utc_now) -> EventLog:
+    """A new embedded log in memory. All threads can use it; it ends when it is closed.
+
+    Args:
+        clock: returns the time of an append, naive UTC.
+    """
+    return SqliteLog(Path(":memory:"), clock=lambda: micros_of(clock()))
+
+
+def memory_store(*, clock: Clock = utc_now) -> EventStore:
+    """A new embedded store in memory. All threads can read it, also during a commit; it ends when it is closed.
+
+    Args:
+        clock: returns the time of a commit, naive UTC.
+    """
+    return open_store("duckdb:///:memory:", read_only=False, clock=clock)
+
+
+class ManualClock:
+    """A clock that moves only when it is advanced. Pass its `now` as a clock: `memory_store(clock=clock.now)`.
+
+    Args:
+        start: the first time that it shows; UTC unless it has an offset.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start.astimezone(UTC).replace(tzinfo=None) if start.tzinfo else start
+
+    def now(self) -> datetime:
+        """The time, naive UTC."""
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        """Move the time forward, or back if `by` is negative."""
+        self._now += by
+
+    def sleep(self, seconds: float) -> None:
+        """Move the time forward instead of waiting."""
+        self.advance(timedelta(seconds=seconds))
