@@ -38,10 +38,6 @@ class Place:
     def open(self) -> EventLog:
         return open_log(self.url, kafka=self.kafka)
 
-    def topic(self, name: str = "") -> str:
-        """The name of a new topic."""
-        return f"{self.prefix}{name or uuid4().hex}"
-
 
 @contextmanager
 def in_folder(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:

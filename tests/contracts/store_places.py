@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from advertisex.settings.model import ElasticsearchSettings
+from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.client import Connection
@@ -22,8 +23,8 @@ class Place:
     url: str
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
 
-    def open(self, *, read_only: bool = False) -> EventStore:
-        return open_store(self.url, read_only=read_only, memory="256MB", elasticsearch=self.elasticsearch)
+    def open(self, *, read_only: bool = False, clock: Clock = utc_now) -> EventStore:
+        return open_store(self.url, read_only=read_only, elasticsearch=self.elasticsearch, clock=clock)
 
 
 NewPlace = Callable[[], Place]

@@ -4,7 +4,7 @@ import json
 import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -15,17 +15,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.model import TOMBSTONE, Batch, Counts, Outcome, Span
+from advertisex.model import TOMBSTONE, Counts, Outcome
 from advertisex.privacy.erasure import erase
 from advertisex.privacy.record import Run, runs_in
-from advertisex.processing.enrich import Catalogue
-from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
-from advertisex.processing.runner import Committed, Processing, process_log
+from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery, Removal
 from tests.contracts.store_places import STORES, NewPlace
 
@@ -153,11 +150,11 @@ class Crash(Exception):
 
 #: The steps of `remove`, in either store.
 STEPS = (
-    "duckdb.copy_live_rows",
-    "duckdb.replace",
-    "elasticsearch_ledger.Ledger.move_counts",
-    "elasticsearch_erasure.delete_documents",
-    "elasticsearch_erasure.Eraser._expunge",
+    "duckdb.store.copy_live_rows",
+    "duckdb.store.replace",
+    "elasticsearch.ledger.Ledger.move_counts",
+    "elasticsearch.erasure.delete_documents",
+    "elasticsearch.erasure.Eraser._expunge",
 )
 
 
@@ -289,92 +286,11 @@ def check_erasure(
     assert [word for word in written if any(word in note for note in world.store.notes(ERASURES).values())] == []
 
 
-# -- concurrent commits -------------------------------------------------------------------------------------------
+# -- crashes -----------------------------------------------------------------------------------------------------
 
 
 def good(user: str, *numbers: int) -> list[Message]:
     return [Message("clicks", user, "good", number) for number in numbers]
-
-
-def outcome_of(messages: Sequence[Message], start: int = 0, log: str = "") -> Outcome:
-    """The outcome of clicks, processed without any erasure."""
-    payloads = [one.payload() for one in messages]
-    end = start + len(payloads)
-    batch = Batch(
-        Span("clicks_conversions", 0, start, end, log=log),
-        range(start, end),
-        payloads,
-        [1_790_000_000_000_000] * len(payloads),
-    )
-    return process(batch, FEEDS["clicks"], POLICY, Catalogue())
-
-
-@pytest.mark.parametrize("committed", [0, 1])
-def test_an_outcome_from_before_an_erasure_is_not_committed_after_it(
-    worlds: Callable[..., World], committed: int
-) -> None:
-    world = worlds()
-    for number in range(committed):
-        world.store.commit(outcome_of(good("user8", number), number))
-    late = outcome_of([*good("user8", 3), *good(USERS[0], 3)], committed)
-    world.erase(USERS[0])
-
-    with pytest.raises(LedgerMoved):
-        world.store.commit(late)
-
-    assert world.total() == Counts(read=committed, stored=committed)
-    world.check()
-
-
-def test_a_partition_that_starts_after_an_erasure_rejects_outcomes_from_before_it(
-    worlds: Callable[..., World],
-) -> None:
-    world = worlds()
-    late = outcome_of(good(USERS[0], 3), 1)
-    world.erase(USERS[0])
-    world.store.commit(replace(outcome_of(good("user8", 0)), erasures=1))
-
-    with pytest.raises(LedgerMoved):
-        world.store.commit(late)
-
-    assert world.total() == Counts(read=1, stored=1)
-    world.check()
-
-
-def test_a_run_notices_an_erasure_between_two_of_its_batches(worlds: Callable[..., World]) -> None:
-    world = worlds()
-    world.append([*good("user8", 0, 1, 2), *good(USERS[0], 0), *good(USERS[0], 1), *good("user8", 3)])
-    erased: list[Run] = []
-
-    def on_commit(committed: Committed) -> None:
-        if not erased:
-            erased.append(world.erase(USERS[0]))
-
-    total = process_log(world.log, world.store, Processing(FEEDS, batch_size=2), Event(), on_commit)
-
-    assert total == Counts(read=6, stored=4, erased=2)
-    assert erased[0].removed[1].messages == 2
-    world.check()
-
-
-def test_an_erasure_is_recorded_with_what_it_removed(worlds: Callable[..., World]) -> None:
-    world = worlds()
-    other = [Message("impressions", USERS[0], "filtered"), Message("impressions", USERS[0], "invalid")]
-    world.append([*good(USERS[0], 0, 0, 1), *good("user8", 0), *other])
-    world.process()
-
-    done = world.erase(USERS[0])
-
-    impressions, clicks, bids = done.removed
-    assert (clicks.events, clicks.filtered, clicks.rejected, clicks.messages) == (2, 0, 0, 3)
-    assert (impressions.events, impressions.filtered, impressions.rejected, impressions.messages) == (0, 1, 1, 2)
-    assert not bids.anything
-    assert world.total() == Counts(read=6, stored=1, duplicate=1, erased=4)
-    again = world.erase(USERS[0])
-    assert not any(removed.anything for removed in again.removed)
-    runs = runs_in(world.store.notes(ERASURES))
-    assert [one.id for one in runs] == [done.id, again.id]
-    assert all(one.done_at for one in runs)
 
 
 def test_what_was_removed_is_recorded_wherever_the_erasure_crashed(worlds: Callable[..., World]) -> None:
@@ -397,44 +313,3 @@ def test_what_was_removed_is_recorded_wherever_the_erasure_crashed(worlds: Calla
     assert not crashed
     assert at > 8
     world.check()
-
-
-def test_the_history_records_what_an_erasure_removed_and_when(worlds: Callable[..., World]) -> None:
-    world = worlds()
-    world.append([*good(USERS[0], 0, 1), *good("user8", 0)])
-    world.process()
-    before = world.store.settled()
-    world.erase(USERS[0])
-    world.append(good("user8", 1))
-    world.process()
-
-    commits = world.store.commits()
-
-    assert commits.select("feed", "start", "end", "read", "stored", "erased").rows() == [
-        ("clicks", 0, 3, 3, 3, 0),
-        ("clicks", 3, 3, 0, -2, 2),
-        ("clicks", 3, 4, 1, 1, 0),
-    ]
-    times = commits["committed_at"].to_list()
-    assert before == times[0] < times[1] < times[2] == world.store.settled()
-
-
-def test_commits_continue_after_an_erasure(worlds: Callable[..., World]) -> None:
-    world = worlds()
-    world.erase("user9")
-    world.append(good("user8", 0))
-    world.process()
-    world.append(good("user8", 1))
-    world.process()
-
-    assert world.total() == Counts(read=2, stored=2)
-
-
-def test_a_new_store_counts_the_erased_messages_of_a_log_as_erased(worlds: Callable[..., World]) -> None:
-    world, rebuilt = worlds(), worlds()
-    world.append([*good(USERS[0], 0), *good("user8", 0)])
-    world.erase(USERS[0])
-
-    process_log(world.log, rebuilt.store, Processing(FEEDS), Event())
-
-    assert rebuilt.total() == Counts(read=2, stored=1, erased=1)

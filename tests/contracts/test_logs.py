@@ -1,20 +1,21 @@
-"""The contract of `logs/contract.py`, for every log in `log_places.LOGS`."""
+"""The contract of event logs, for every log in `log_places.LOGS` and for the log in memory."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog
-from advertisex.model import TOMBSTONE, Batch, Partition, Position, Span
+from advertisex.model import Partition
+from advertisex.testing import memory_log
+from advertisex.testing.contracts import EventLogContract, OpenLog
+from advertisex.testing.contracts.log_messages import read_whole
+from advertisex.testing.contracts.log_readers import until_caught_up
 from tests.contracts.log_places import LOGS, Place
 
 APPENDS_BATCHES = """
@@ -31,316 +32,77 @@ with open_log(url, kafka=KafkaSettings(partitions=1)) as log:
 """
 
 
-@pytest.fixture(params=LOGS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    with LOGS[request.param](request, tmp_path) as made:
-        yield made
+class TestLogs(EventLogContract):
+    @pytest.fixture(params=LOGS)
+    def place(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+        with LOGS[request.param](request, tmp_path) as made:
+            yield made
 
+    @pytest.fixture
+    def open_log(self, place: Place) -> OpenLog:
+        return place.open
 
-@pytest.fixture
-def log(place: Place) -> Iterator[EventLog]:
-    with place.open() as opened:
-        yield opened
+    @pytest.fixture
+    def topic_prefix(self, place: Place) -> str:
+        return place.prefix
 
+    def test_a_single_message_may_be_larger_than_the_bound(self, log: EventLog, topic: str, place: Place) -> None:
+        place.admit(topic, 2 * READ_BYTES)
+        super().test_a_single_message_may_be_larger_than_the_bound(log, topic)
 
-@pytest.fixture
-def topic(place: Place) -> str:
-    return place.topic()
-
-
-def read_whole(log: EventLog, topic: str, partition: int = 0, limit: int = 10_000) -> list[bytes]:
-    """Everything in a partition, read as a consumer does: each read continues where the last one ended."""
-    found: list[bytes] = []
-    offset = 0
-    while len(batch := log.read(topic, partition, offset, limit)):
-        found += batch.payloads
-        offset = batch.span.end
-    return found
-
-
-def assert_well_formed(batch: Batch) -> None:
-    assert len(batch) == len(batch.offsets) == len(batch.payloads) == len(batch.ingested_at)
-    assert all(a < b for a, b in pairwise(batch.offsets))
-    assert all(batch.span.start <= offset < batch.span.end for offset in batch.offsets)
-
-
-def test_messages_are_read_in_the_order_in_which_they_were_appended(log: EventLog, topic: str) -> None:
-    log.append(topic, [b"a", b"b"])
-    log.append(topic, [b"c"])
-
-    batch = log.read(topic, 0, 0, 10)
-
-    assert_well_formed(batch)
-    assert list(batch.payloads) == [b"a", b"b", b"c"]
-    assert batch.span.of == Partition(topic, 0)
-    assert batch.span.start == 0
-
-
-def test_the_time_of_each_message_is_that_of_its_append(log: EventLog, topic: str) -> None:
-    log.append(topic, [b"a", b"b"])
-    log.append(topic, [b"c"])
-
-    first, second, third = log.read(topic, 0, 0, 10).ingested_at
-
-    assert first <= second <= third
-    assert second - first < 1_000_000  # one time per append, or one per message
-    assert 1_500_000_000 < first / 1e6 < 32_503_680_000  # microseconds, not milliseconds or seconds
-
-
-def test_a_read_never_exceeds_its_limit_and_the_next_one_continues_where_it_ended(log: EventLog, topic: str) -> None:
-    log.append(topic, [b"%d" % i for i in range(10)])
-
-    batch = log.read(topic, 0, 0, 3)
-
-    assert_well_formed(batch)
-    assert list(batch.payloads) == [b"0", b"1", b"2"]
-    assert list(log.read(topic, 0, batch.span.end, 1).payloads) == [b"3"]
-
-
-def test_reading_may_start_in_the_middle_of_an_append(log: EventLog, topic: str) -> None:
-    log.append(topic, [b"a", b"b", b"c"])
-    log.append(topic, [b"d", b"e"])
-    second = log.read(topic, 0, 0, 10).offsets[1]
-
-    batch = log.read(topic, 0, second, 3)
-
-    assert_well_formed(batch)
-    assert batch.span.start == second
-    assert list(batch.payloads) == [b"b", b"c", b"d"]
-
-
-def test_an_append_can_return_the_position_of_each_message(log: EventLog, topic: str) -> None:
-    log.append(topic, [b"before"])
-    messages = [b"%d" % i for i in range(2_500)]
-
-    positions = log.append_each(topic, messages)
-    log.append(topic, [b"after"])
-
-    batch = log.read(topic, 0, 0, 10_000)
-    held = dict(zip(batch.offsets, batch.payloads, strict=True))
-    assert [held[position.offset] for position in positions] == messages
-    assert {(position.topic, position.partition) for position in positions} == {(topic, 0)}
-    assert log.append_each(topic, []) == []
-
-
-def test_returned_positions_are_right_during_concurrent_appends(place: Place, topic: str) -> None:
-    """The messages of two concurrent appends may be interleaved in a partition."""
-
-    def append(name: bytes) -> dict[Position, bytes]:
+    def test_a_recreated_log_has_another_identity(self, place: Place, topic: str) -> None:
         with place.open() as log:
-            runs = [[b"%s/%d/%d" % (name, run, i) for i in range(50)] for run in range(20)]
-            return {p: m for run in runs for p, m in zip(log.append_each(topic, run), run, strict=True)}
+            log.append(topic, [b"a"])
+            before = log.identities([topic])
+        place.remove(topic)
+        with place.open() as log:
+            log.append(topic, [b"c"])
+            assert set(log.identities([topic])) == {topic}
+            assert log.identities([topic]) != before
 
-    with ThreadPoolExecutor(2) as pool:
-        returned = {position: message for one in pool.map(append, (b"a", b"b")) for position, message in one.items()}
+    def test_processes_that_append_at_once_lose_nothing_and_keep_their_order(self, place: Place, topic: str) -> None:
+        names = ("first", "second", "third", "fourth")
+        command = [sys.executable, "-c", APPENDS_BATCHES, place.url, topic]
+        workers = [
+            subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
+            for name in names
+        ]
+        for worker in workers:  # wait until all are ready …
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == b"ready\n"
+        for worker in workers:  # … and start them together
+            worker.communicate(b"go\n", timeout=120)
+            assert worker.returncode == 0
 
-    with place.open() as log:
-        batch = log.read(topic, 0, 0, 10_000)
-    assert {Position(topic, 0, o): m for o, m in zip(batch.offsets, batch.payloads, strict=True)} == returned
+        with place.open() as log:
+            found = [tuple(message.split(b"/")) for message in read_whole(log, topic)]
 
+        for name in names:
+            of_one = [(int(batch), int(index)) for who, batch, index in found if who == name.encode()]
+            assert of_one == [(batch, index) for batch in range(40) for index in range(1 + batch % 7)]
+        if place.whole:
+            assert len(list(groupby(found, key=lambda message: message[:2]))) == 40 * len(names)
 
-@pytest.mark.parametrize("beyond", [0, 1, 1000])
-def test_reading_past_the_end_returns_an_empty_batch(log: EventLog, topic: str, beyond: int) -> None:
-    log.append(topic, [b"a", b"b"])
-    offset = log.end_offsets()[Partition(topic, 0)] + beyond
-
-    batch = log.read(topic, 0, offset, 10)
-
-    assert len(batch) == 0
-    assert batch.span == Span(topic, 0, offset, offset)
-
-
-def test_reading_an_unknown_topic_returns_an_empty_batch(log: EventLog, topic: str) -> None:
-    batch = log.read(topic, 0, 0, 10)
-
-    assert len(batch) == 0
-    assert batch.span == Span(topic, 0, 0, 0)
-
-
-def test_a_read_is_bounded_by_bytes(log: EventLog, topic: str) -> None:
-    message = bytes(2**20)
-    count = READ_BYTES // len(message) + 3
-    for _ in range(count):
-        log.append(topic, [message])
-
-    batch = log.read(topic, 0, 0, count)
-
-    assert_well_formed(batch)
-    assert 0 < sum(map(len, batch.payloads)) <= READ_BYTES
-    assert len(read_whole(log, topic)) == count
-
-
-def test_one_append_larger_than_a_read_is_read_in_parts(log: EventLog, topic: str) -> None:
-    messages = [bytes([i]) * (READ_BYTES // 4) for i in range(6)]
-    log.append(topic, messages)
-
-    assert sum(map(len, log.read(topic, 0, 0, 6).payloads)) <= READ_BYTES
-    assert read_whole(log, topic) == messages
-
-
-def test_a_single_message_may_be_larger_than_the_bound(log: EventLog, place: Place, topic: str) -> None:
-    giant = b"x" * (READ_BYTES + 1)
-    place.admit(topic, 2 * READ_BYTES)
-    log.append(topic, [b"before", giant, b"after"])
-
-    assert read_whole(log, topic) == [b"before", giant, b"after"]
-
-
-def test_empty_messages_are_messages(log: EventLog, topic: str) -> None:
-    log.append(topic, [b"", b"a", b"", b""])
-    log.append(topic, [b""])
-
-    assert list(log.read(topic, 0, 0, 10).payloads) == [b"", b"a", b"", b"", b""]
-
-
-def test_appending_nothing_changes_nothing(log: EventLog, topic: str) -> None:
-    log.append(topic, [])
-
-    assert log.partitions(topic) == []
-    log.append(topic, [b"a"])
-    end = log.end_offsets()
-    log.append(topic, [])
-    assert log.end_offsets() == end
-
-
-def test_topics_do_not_mix(log: EventLog, topic: str) -> None:
-    other = f"{topic}-other"
-    log.append(topic, [b"a"])
-    log.append(other, [b"x", b"y"])
-    log.append(topic, [b"b"])
-
-    assert list(log.read(topic, 0, 0, 10).payloads) == [b"a", b"b"]
-    assert list(log.read(other, 0, 0, 10).payloads) == [b"x", b"y"]
-    assert log.partitions(topic) == log.partitions(other) == [0]
-
-
-def test_the_end_offset_is_that_of_the_next_message(log: EventLog, topic: str) -> None:
-    log.append(topic, [b"a", b"b"])
-    end = log.end_offsets()[Partition(topic, 0)]
-    log.append(topic, [b"c"])
-
-    batch = log.read(topic, 0, end, 10)
-
-    assert list(batch.payloads) == [b"c"]
-    assert batch.offsets[0] == end
-    assert log.end_offsets()[Partition(topic, 0)] == batch.span.end > end
-
-
-def test_a_topic_has_no_partition_before_something_is_appended(log: EventLog, topic: str) -> None:
-    assert log.partitions(topic) == []
-    assert not [p for p in log.end_offsets() if p.topic == topic]
-
-
-def test_appended_messages_are_there_after_reopening(place: Place, topic: str) -> None:
-    with place.open() as log:
-        log.append(topic, [b"a", b""])
-    with place.open() as log:
-        log.append(topic, [b"b"])
-        batch = log.read(topic, 0, 0, 10)
-
-    assert_well_formed(batch)
-    assert list(batch.payloads) == [b"a", b"", b"b"]
-
-
-def test_a_recreated_log_has_another_identity(place: Place, topic: str) -> None:
-    with place.open() as log:
+    def test_a_log_that_cannot_erase_refers_to_the_retention(self, log: EventLog, topic: str) -> None:
         log.append(topic, [b"a"])
-        before = log.identities([topic, "topic-that-is-not-there"])
-        assert set(before) == {topic}
-        assert before[topic]
-        log.append(topic, [b"b"])
-        assert log.identities([topic]) == before
-    with place.open() as log:
-        assert log.identities([topic]) == before
-    place.remove(topic)
-    with place.open() as log:
-        log.append(topic, [b"c"])
-        assert set(log.identities([topic])) == {topic}
-        assert log.identities([topic]) != before
-
-
-def test_a_log_can_be_closed_twice(place: Place, topic: str) -> None:
-    log = place.open()
-    log.append(topic, [b"a", b"b"])
-    assert read_whole(log, topic) == [b"a", b"b"]
-    log.close()
-    log.close()
-
-
-def test_a_reader_sees_what_another_appended_meanwhile(place: Place, topic: str) -> None:
-    with place.open() as reader, place.open() as writer:
-        writer.append(topic, [b"a"])
-        first = reader.read(topic, 0, 0, 10)
-        writer.append(topic, [b"b"])
-        second = reader.read(topic, 0, first.span.end, 10)
-
-    assert [list(first.payloads), list(second.payloads)] == [[b"a"], [b"b"]]
-
-
-def test_processes_that_append_at_once_lose_nothing_and_keep_their_order(place: Place, topic: str) -> None:
-    names = ("first", "second", "third", "fourth")
-    command = [sys.executable, "-c", APPENDS_BATCHES, place.url, topic]
-    workers = [
-        subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
-        for name in names
-    ]
-    for worker in workers:  # wait until all are ready …
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == b"ready\n"
-    for worker in workers:  # … and start them together
-        worker.communicate(b"go\n", timeout=120)
-        assert worker.returncode == 0
-
-    with place.open() as log:
-        found = [tuple(message.split(b"/")) for message in read_whole(log, topic)]
-
-    for name in names:
-        of_one = [(int(batch), int(index)) for who, batch, index in found if who == name.encode()]
-        assert of_one == [(batch, index) for batch in range(40) for index in range(1 + batch % 7)]
-    if place.whole:
-        assert len(list(groupby(found, key=lambda message: message[:2]))) == 40 * len(names)
-
-
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    appends=st.lists(st.lists(st.binary(max_size=20), max_size=8), max_size=8),
-    limit=st.integers(1, 12),
-)
-def test_whatever_is_appended_is_read_back_with_any_limit(
-    log: EventLog, place: Place, appends: list[list[bytes]], limit: int
-) -> None:
-    topic = place.topic()
-    for messages in appends:
-        log.append(topic, messages)
-
-    expected = [message for messages in appends for message in messages]
-    assert read_whole(log, topic, limit=limit) == expected
-    whole = log.read(topic, 0, 0, len(expected) + 1)
-    assert_well_formed(whole)
-    for index, offset in enumerate(whole.offsets):
-        assert list(log.read(topic, 0, offset, limit).payloads) == expected[index : index + limit]
-
-
-# -- erasing ------------------------------------------------------------------------------------------------------
-
-
-def test_erased_messages_are_overwritten_in_place_if_the_log_supports_it(log: EventLog, topic: str) -> None:
-    for start in (0, 4):
-        log.append(topic, [b"message %d" % number for number in range(start, start + 4)])
-    before = log.read(topic, 0, 0, 10)
-    if not log.erasable:
+        if log.erasable:
+            log.erase(topic, 0, [0])
+            return
         with pytest.raises(LogError, match=r"cannot erase messages.*retention"):
-            log.erase(topic, 0, [1])
-        assert log.read(topic, 0, 0, 10).payloads == before.payloads
-        return
+            log.erase(topic, 0, [0])
 
-    log.erase(topic, 0, [5, 1, 7, 7, 99])
-    log.erase("another", 0, [0])
-    log.erase(topic, 1, [0])
-    log.erase(topic, 0, [])
+    def test_a_ledger_beyond_the_end_of_the_log_is_reported_with_both_offsets(self, log: EventLog, topic: str) -> None:
+        log.append(topic, [b"0"])
+        with (
+            log.reader([topic], lambda: {Partition(topic, 0): 7}, 10) as reader,
+            pytest.raises(LogError, match="the ledger is at offset 7, but the log ends at 1"),
+        ):
+            until_caught_up(reader)
 
-    kept = {0: b"message 0", 2: b"message 2", 3: b"message 3", 4: b"message 4", 6: b"message 6"}
-    after = log.read(topic, 0, 0, 10)
-    assert list(after.payloads) == [kept.get(offset, TOMBSTONE) for offset in range(8)]
-    assert (list(after.offsets), after.ingested_at) == (list(before.offsets), before.ingested_at)
-    assert log.end_offsets()[Partition(topic, 0)] == 8
+
+class TestMemoryLog(EventLogContract):
+    durable = False
+
+    @pytest.fixture
+    def open_log(self) -> OpenLog:
+        return memory_log

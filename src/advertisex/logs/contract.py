@@ -1,4 +1,4 @@
-"""The event log contract. Every adapter passes `tests/contracts/test_logs.py`."""
+"""The event log contract. Every log passes `advertisex.testing.contracts.EventLogContract`."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType

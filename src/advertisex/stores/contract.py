@@ -1,4 +1,4 @@
-"""The contract of event stores. Every store passes `tests/contracts/test_stores.py`."""
+"""The contract of event stores. Every store passes `advertisex.testing.contracts.EventStoreContract`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
