@@ -204,7 +204,7 @@ def run_console(block: Block, desk: Desk) -> None:
 
 
 def run_python(block: Block, following: Block | None, desk: Desk) -> None:
-    script = desk.folder / "sample.py"
+    script = desk.folder / (block.file or "sample.py")
     script.write_text(desk.here(block.text), encoding="utf-8")
     status, printed = desk.run(sys.executable, script.name)
     output = "\n".join(printed)

@@ -1,3 +1,5 @@
+"""The error of the local servers."""
+
 from advertisex.errors import AdvertiseXError
 
 

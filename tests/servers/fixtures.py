@@ -1,8 +1,7 @@
-"""One Kafka and one Elasticsearch for the whole run, started on first use and shared by pytest-xdist's workers.
+"""Fixtures: one Kafka and one Elasticsearch for the run, started on first use and shared by pytest-xdist's workers.
 
-The main pytest process owns them; workers request them over a socket. `TEST_KAFKA` and
-`TEST_ELASTICSEARCH` name running servers to use instead. If a server cannot be started, the test fails with
-the reason; it is never skipped.
+The main pytest process owns them; workers request them over a socket. `TEST_KAFKA` and `TEST_ELASTICSEARCH` name
+running servers to use instead. If a server cannot be started, the test fails with the reason; it is never skipped.
 """
 
 import os
@@ -10,7 +9,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
 import pytest
@@ -41,9 +40,9 @@ class Servers:
                 server = KINDS[kind][1]()
                 try:
                     self._started[kind] = server.start()
-                except AdvertiseXError as error:
+                except Exception as error:  # noqa: BLE001 - every test that waits for it fails with the reason
                     server.close()
-                    self._failed[kind] = str(error)
+                    self._failed[kind] = str(error) if isinstance(error, AdvertiseXError) else repr(error)
             return (self._started[kind].url, "") if kind in self._started else ("", self._failed[kind])
 
     def close(self) -> None:
@@ -51,13 +50,13 @@ class Servers:
             server.close()
 
 
-class Counter:
+class RequestSocket:
     """Answers workers' requests for servers over a socket."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
         self._folder = tempfile.TemporaryDirectory(prefix="advertisex-servers-")
-        self.address = str(Path(self._folder.name) / "counter")
+        self.address = str(Path(self._folder.name) / "socket")
         self.key = secrets.token_hex(16)
         self._listener = Listener(self.address, "AF_UNIX", authkey=self.key.encode())
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -66,28 +65,28 @@ class Counter:
     def _serve(self) -> None:
         while True:
             try:
-                asked = self._listener.accept()
+                connection = self._listener.accept()
             except OSError:  # the client disconnected
                 continue
-            if not (kind := asked.recv()):
-                asked.close()
+            if not (kind := connection.recv()):
+                connection.close()
                 return
-            threading.Thread(target=self._answer, args=(asked, kind), daemon=True).start()
+            threading.Thread(target=self._answer, args=(connection, kind), daemon=True).start()
 
-    def _answer(self, asked, kind: str) -> None:
-        with asked:
-            asked.send(self._servers.ask(kind))
+    def _answer(self, connection: Connection, kind: str) -> None:
+        with connection:
+            connection.send(self._servers.ask(kind))
 
     def close(self) -> None:
-        with Client(self.address, "AF_UNIX", authkey=self.key.encode()) as line:
-            line.send("")
+        with Client(self.address, "AF_UNIX", authkey=self.key.encode()) as connection:
+            connection.send("")
         self._thread.join()
         self._listener.close()
         self._folder.cleanup()
 
 
 SERVERS = pytest.StashKey[Servers]()
-COUNTER = pytest.StashKey[Counter]()
+REQUESTS = pytest.StashKey[RequestSocket]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -99,14 +98,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node) -> None:
     """Pass the socket's address to a worker."""
     config = node.config
-    if COUNTER not in config.stash:
-        config.stash[COUNTER] = Counter(config.stash[SERVERS])
-    node.workerinput["servers"] = (config.stash[COUNTER].address, config.stash[COUNTER].key)
+    if REQUESTS not in config.stash:
+        config.stash[REQUESTS] = RequestSocket(config.stash[SERVERS])
+    node.workerinput["servers"] = (config.stash[REQUESTS].address, config.stash[REQUESTS].key)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if COUNTER in config.stash:
-        config.stash[COUNTER].close()
+    if REQUESTS in config.stash:
+        config.stash[REQUESTS].close()
     if SERVERS in config.stash:
         config.stash[SERVERS].close()
 
@@ -118,9 +117,9 @@ def url_of(config: pytest.Config, kind: str) -> str:
         url, why = config.stash[SERVERS].ask(kind)
     else:
         address, key = config.workerinput["servers"]
-        with Client(address, "AF_UNIX", authkey=key.encode()) as line:
-            line.send(kind)
-            url, why = line.recv()
+        with Client(address, "AF_UNIX", authkey=key.encode()) as connection:
+            connection.send(kind)
+            url, why = connection.recv()
     if why:
         pytest.fail(f"{why}; or name a running one in {KINDS[kind][0]}", pytrace=False)
     return url

@@ -1,3 +1,5 @@
+"""The local servers keep their data, end with the process that started them, and explain why they do not start."""
+
 import json
 import os
 import signal
@@ -51,7 +53,7 @@ def call(server: LocalElasticsearch, method: str, path: str, body: object = None
         return json.loads(answer.read())
 
 
-def test_kafka_keeps_acknowledged_messages_through_a_kill_and_leaves_nothing_behind():
+def test_kafka_keeps_acknowledged_messages_through_a_kill_and_leaves_nothing_behind() -> None:
     with LocalKafka() as kafka:
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         admin.create_topics([NewTopic("events", 1, 1)])["events"].result(30)
@@ -68,7 +70,7 @@ def test_kafka_keeps_acknowledged_messages_through_a_kill_and_leaves_nothing_beh
     assert not folder.exists()
 
 
-def test_elasticsearch_keeps_acknowledged_documents_through_a_kill_and_leaves_nothing_behind():
+def test_elasticsearch_keeps_acknowledged_documents_through_a_kill_and_leaves_nothing_behind() -> None:
     with LocalElasticsearch(security=True) as elasticsearch:
         assert elasticsearch.password in elasticsearch.url
         call(elasticsearch, "PUT", "/events/_create/1", {"user": "u1"})
@@ -89,7 +91,7 @@ def test_elasticsearch_keeps_acknowledged_documents_through_a_kill_and_leaves_no
     assert not folder.exists()
 
 
-def test_the_shared_servers_answer(kafka: str, elasticsearch: str):
+def test_the_shared_servers_answer(kafka: str, elasticsearch: str) -> None:
     assert AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")}).list_topics(timeout=10).brokers
     with urllib.request.urlopen(
         elasticsearch.replace("elasticsearch:", "http:") + "/_cluster/health", timeout=10
@@ -103,14 +105,14 @@ def sleeper(tmp_path: Path) -> ServerProcess:
     return ServerProcess(["bash", "-c", script], environment=dict(os.environ), folder=tmp_path, output=tmp_path / "out")
 
 
-def test_a_server_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path):
+def test_a_server_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     process = sleeper(tmp_path)
     process.stop(timeout=0.3)
     assert not process.running
     assert group_of(process.pid) == []
 
 
-def test_a_paused_server_can_be_killed(tmp_path: Path):
+def test_a_paused_server_can_be_killed(tmp_path: Path) -> None:
     process = sleeper(tmp_path)
     process.pause()
     process.kill()
@@ -118,7 +120,7 @@ def test_a_paused_server_can_be_killed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_server_does_not_outlive_the_process_that_started_it(tmp_path: Path, end: signal.Signals):
+def test_a_server_does_not_outlive_the_process_that_started_it(tmp_path: Path, end: signal.Signals) -> None:
     script = (
         "import os, sys, time; from pathlib import Path; from tests.servers.process import ServerProcess;"
         "here = Path(sys.argv[1]);"
@@ -131,18 +133,18 @@ def test_a_server_does_not_outlive_the_process_that_started_it(tmp_path: Path, e
         pid = int(parent.stdout.readline())
         assert group_of(pid) == [pid]
         parent.send_signal(end)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while group_of(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert group_of(pid) == []
 
 
-def test_a_program_that_cannot_be_started_is_reported(tmp_path: Path):
+def test_a_program_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match=r"could not start /no/such/program .*No such file"):
         ServerProcess(["/no/such/program"], environment={}, folder=tmp_path, output=tmp_path / "out")
 
 
-def test_the_error_of_a_missing_java_hints_at_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_the_error_of_a_missing_java_hints_at_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(java, "homes", lambda: iter(()))
     with pytest.raises(ServerError) as raised:
         java.find_java(21, "Elasticsearch")
@@ -151,7 +153,7 @@ def test_the_error_of_a_missing_java_hints_at_what_to_install(monkeypatch: pytes
     assert "\n" not in message
 
 
-def test_the_error_lists_the_java_versions_that_are_too_old(monkeypatch: pytest.MonkeyPatch):
+def test_the_error_lists_the_java_versions_that_are_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     old = Path("/opt/java-11")
     monkeypatch.setattr(java, "homes", lambda: iter((old,)))
     monkeypatch.setattr(java, "java_version", lambda home, user: 11)
@@ -161,7 +163,7 @@ def test_the_error_lists_the_java_versions_that_are_too_old(monkeypatch: pytest.
 
 def test_java_home_is_preferred_and_a_folder_without_a_working_java_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     program = tmp_path / "bin" / "java"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho 'openjdk version \"99.0.1\"' >&2\n")
@@ -174,7 +176,7 @@ def test_java_home_is_preferred_and_a_folder_without_a_working_java_is_skipped(
     java.java_version.cache_clear()
 
 
-def test_the_error_of_a_missing_maven_hints_at_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_error_of_a_missing_maven_hints_at_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(artifacts.shutil, "which", lambda _: None)
     with pytest.raises(ServerError, match="Maven is required to download the test servers; apt-get install maven"):
@@ -182,7 +184,7 @@ def test_the_error_of_a_missing_maven_hints_at_what_to_install(tmp_path: Path, m
     assert list((tmp_path / "advertisex" / "servers").glob("kafka*")) == []
 
 
-def test_two_processes_can_download_at_the_same_time(tmp_path: Path):
+def test_two_processes_can_download_at_the_same_time(tmp_path: Path) -> None:
     maven = tmp_path / "bin" / "mvn"
     maven.parent.mkdir()
     maven.write_text(
@@ -217,7 +219,7 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
-def test_if_one_server_exits_the_other_is_stopped_and_one_line_reports_it():
+def test_if_one_server_exits_the_other_is_stopped_and_one_line_reports_it() -> None:
     command = [sys.executable, "-m", "tests.servers"]
     servers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
