@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.model import TOMBSTONE, Counts, Outcome
+from advertisex.model import TOMBSTONE, Counts
 from advertisex.privacy.erasure import erase
 from advertisex.privacy.record import Run, runs_in
 from advertisex.processing.policy import Policy
@@ -25,8 +25,6 @@ from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery, Removal
 from tests.contracts.store_places import STORES, NewPlace
-
-OutcomeOf = Callable[..., Outcome]
 
 #: The second contains the first; the third is sent as a number, and the fourth is escaped in JSON.
 USERS = ("user4711", "user4711b", "8150493", "émile-4711")
