@@ -24,13 +24,13 @@ from typing import Any
 
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
-from advertisex.analysis.correlation import correlate, correlate_by_day
+from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise, summarise_by_day
+from advertisex.analysis.summary import summarise
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from bench.analysis_world import VERSION, build
@@ -43,14 +43,14 @@ Question = Callable[[EventStore, Scope], Any]
 def restated(store: EventStore, scope: Scope) -> Any:
     """What changed between the median commit and the last."""
     committed = store.commits()["committed_at"].sort()
-    return restatement(store, scope, committed[len(committed) // 2], committed[-1])
+    return restatement(store, scope, start=committed[len(committed) // 2], end=committed[-1])
 
 
 QUESTIONS: dict[str, Question] = {
     "summary": summarise,
-    "summary by day": summarise_by_day,
+    "summary by day": partial(summarise, by="day"),
     "correlation": correlate,
-    "correlation by day": correlate_by_day,
+    "correlation by day": partial(correlate, by="day"),
     "funnel": funnel,
     "funnel by campaign_id": partial(funnel, by="campaign_id"),
     "funnel by creative_id": partial(funnel, by="creative_id"),

@@ -14,7 +14,6 @@ PUBLIC = [
     "Answer",
     "Batch",
     "Catalogue",
-    "Correlation",
     "Counts",
     "EventLog",
     "EventStore",
@@ -34,14 +33,12 @@ PUBLIC = [
     "Scope",
     "Settings",
     "Span",
-    "Summary",
     "Table",
     "TimeReading",
     "attribute",
     "bids",
     "configured_feeds",
     "correlate",
-    "correlate_by_day",
     "funnel",
     "ingest",
     "load_settings",
@@ -54,7 +51,6 @@ PUBLIC = [
     "read_catalogue",
     "restatement",
     "summarise",
-    "summarise_by_day",
 ]
 
 

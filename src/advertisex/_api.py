@@ -5,13 +5,13 @@ from importlib.metadata import version
 from advertisex.analysis.answer import Answer, Table
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
-from advertisex.analysis.correlation import Correlation, correlate, correlate_by_day
+from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import Summary, summarise, summarise_by_day
+from advertisex.analysis.summary import summarise
 from advertisex.errors import AdvertiseXError
 from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
 from advertisex.ingestion.ingest import IngestOptions, Published, ingest
@@ -38,7 +38,6 @@ __all__ = [
     "Answer",
     "Batch",
     "Catalogue",
-    "Correlation",
     "Counts",
     "EventLog",
     "EventStore",
@@ -58,14 +57,12 @@ __all__ = [
     "Scope",
     "Settings",
     "Span",
-    "Summary",
     "Table",
     "TimeReading",
     "attribute",
     "bids",
     "configured_feeds",
     "correlate",
-    "correlate_by_day",
     "funnel",
     "ingest",
     "load_settings",
@@ -78,5 +75,4 @@ __all__ = [
     "read_catalogue",
     "restatement",
     "summarise",
-    "summarise_by_day",
 ]

@@ -9,10 +9,9 @@ from typing import Any
 
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.bids import bids
-from advertisex.analysis.correlation import Correlation, correlate
+from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
-from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import Summary, summarise
+from advertisex.analysis.summary import summarise
 from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import IngestOptions, ingest
 from advertisex.logs.contract import EventLog
@@ -41,8 +40,8 @@ class Demonstration:
     truth: dict[str, Any]
     found: dict[str, Any]
     ledger: list[LedgerRow]
-    summary: Summary
-    correlation: Correlation
+    summary: Answer
+    correlation: Answer
 
     @property
     def ok(self) -> bool:
@@ -74,20 +73,17 @@ def demonstrate(
     on_step("process: validate, filter, deduplicate, store")
     process_log(log, store, processing, Event())
     on_step("analyze")
-    summary, correlation = summarise(store, Scope()), correlate(store, Scope())
-    steps, auctions = funnel(store, Scope(), by="campaign_id"), bids(store, Scope())
-    expected = truth.to_dict()
+    summary, correlation = summarise(store), correlate(store)
+    steps, auctions = funnel(store, by="campaign_id"), bids(store)
+    expected, counted = truth.to_dict(), summary.to_dict()
     return Demonstration(
         truth={"feeds": expected["feeds"], "analysis": expected["analysis"]},
         found={
             "feeds": {name: _found(feed, store, expected["feeds"][name]) for name, feed in processing.feeds.items()},
             "analysis": {
-                "counts": summary.counts,
-                "users": summary.users,
-                "first_event": summary.to_dict()["first_event"],
-                "last_event": summary.to_dict()["last_event"],
-                "clicks_feed_users": correlation.users,
-                "clicks_per_conversion": correlation.clicks_per_conversion,
+                **{name: counted[name] for name in ("counts", "users", "first_event", "last_event")},
+                "clicks_feed_users": correlation.facts["users"],
+                "clicks_per_conversion": correlation.facts["clicks_per_conversion"],
                 **_funnel_facts(steps),
                 "auctions_won": auctions.facts["won"],
                 "spend": _amounts(auctions.facts["spend"]),

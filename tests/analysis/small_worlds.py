@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
+from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Span
 from advertisex.processing.enrich import Catalogue
@@ -68,6 +69,12 @@ BIDS = st.fixed_dictionaries(
     }
 )
 Rows = list[dict[str, Any]]
+
+
+def scopes(bounds: st.SearchStrategy[datetime | None]) -> st.SearchStrategy[Scope]:
+    """Scopes between two of these bounds, of a campaign or of all."""
+    ranges = st.tuples(bounds, bounds).filter(lambda both: None in both or both[0] < both[1])
+    return st.builds(lambda both, campaign: Scope(*both, campaign), ranges, st.sampled_from([None, None, "k1"]))
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.analysis.answer import Answer
+from advertisex.analysis.arguments import LONGEST
 from advertisex.analysis.attribution import journeys as journeys_module
 from advertisex.analysis.attribution.attribute import MODELS, attribute
 from advertisex.analysis.attribution.credit import check_sums, credited, weights
-from advertisex.analysis.attribution.touches import LONGEST
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS

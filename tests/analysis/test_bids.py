@@ -17,7 +17,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 from tests.analysis.auctions_oracle import winners
-from tests.analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset
+from tests.analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset, scopes
 
 Stored = Callable[..., EventStore]
 EVERYTHING = Scope()
@@ -52,7 +52,7 @@ def check(found: dict[str, Any], rows: Rows, won: set[bytes]) -> None:
 
 
 BOUND = st.none() | TIMES
-SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
+SCOPES = scopes(BOUND)
 
 
 @settings(max_examples=40, deadline=None)

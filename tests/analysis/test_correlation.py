@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from advertisex.analysis.correlation import Correlation, Distribution, correlate, correlate_by_day, relate
+from advertisex.analysis.correlation import DEFINITION, Correlation, Distribution, correlate, relate
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -22,7 +22,7 @@ Stored = Callable[..., EventStore]
 
 def of(*users: tuple[int, int]) -> Correlation:
     totals = pl.DataFrame(users, schema={"clicks": pl.Int64, "conversions": pl.Int64}, orient="row")
-    return Correlation(scope=Scope(), **relate(totals))
+    return relate(totals)
 
 
 COUNTS = st.integers(0, 5) | st.integers(0, 10_000)
@@ -100,7 +100,7 @@ def test_a_perfect_line_has_an_exact_correlation(users: tuple[tuple[int, int], .
 
 
 def test_undefined_numbers_are_null() -> None:
-    alone = of((3, 0)).to_dict()
+    alone = of((3, 0)).facts()
 
     assert alone["clicks"]["std_deviation"] == 0.0
     assert alone["clicks"]["std_deviation_sampling"] is None
@@ -129,9 +129,23 @@ CLICKS: list[dict[str, Any]] = [
 def test_correlate_reads_the_stored_clicks(stored: Stored) -> None:
     answer = correlate(stored(clicks=CLICKS), Scope()).to_dict()
 
-    by_hand = of((3, 1), (1, 0), (2, 2)).to_dict()
+    by_hand = of((3, 1), (1, 0), (2, 2))
     end = "2026-01-07T00:00:00Z"
-    assert answer == by_hand | {"horizon": end, "horizons": {"clicks": end}, "computed_from": {"clicks": 5}}
+    assert answer == by_hand.facts() | {
+        "question": "correlation",
+        "definition": DEFINITION,
+        "range": {"since": None, "until": None, "campaign": None, "as_of": None},
+        "horizon": end,
+        "horizons": {"clicks": end},
+        "computed_from": {"clicks": 5},
+        "parameters": {},
+        "per_user": [{"kind": kind, **by_hand.facts()[kind]} for kind in ("clicks", "conversions")],
+        "measures": [
+            {"measure": "clicks_per_conversion", "value": 2.0, "p": None},
+            {"measure": "pearson_r", "value": by_hand.r, "p": by_hand.r_p},
+            {"measure": "spearman_rho", "value": by_hand.rho, "p": by_hand.rho_p},
+        ],
+    }
     assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
     assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
 
@@ -142,7 +156,7 @@ def test_a_scope_filters_events_and_is_part_of_the_answer(stored: Stored) -> Non
 
     answer = correlate(store, scope)
 
-    assert (answer.users, answer.clicks.sum, answer.conversions.sum) == (2, 2, 3)
+    assert (answer.facts["users"], answer.facts["clicks"]["sum"], answer.facts["conversions"]["sum"]) == (2, 2, 3)
     assert answer.to_dict()["range"] == {
         "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y", "as_of": None,
     }  # fmt: skip
@@ -159,7 +173,7 @@ def test_each_day_is_correlated_separately(stored: Stored) -> None:
     ]
     store = stored(clicks=[*CLICKS, *late])
 
-    answer = correlate_by_day(store, Scope())
+    answer = correlate(store, by="day")
 
     days = answer.table("days")
     assert days["day"].to_list() == [datetime(2026, 1, day) for day in (5, 6, 7, 9)]
@@ -177,7 +191,7 @@ def test_each_day_is_correlated_separately(stored: Stored) -> None:
 
 
 def test_days_with_undefined_numbers_keep_their_columns(stored: Stored) -> None:
-    days = correlate_by_day(stored(clicks=[{}]), Scope()).table("days")
+    days = correlate(stored(clicks=[{}]), by="day").table("days")
 
     assert days.schema["r"] == days.schema["clicks_per_conversion"] == pl.Float64
     assert days.row(0)[1:] == (1, 1, 0, None, None, None, None, None)
@@ -185,13 +199,13 @@ def test_days_with_undefined_numbers_keep_their_columns(stored: Stored) -> None:
 
 def test_no_clicks_by_day_is_an_error(stored: Stored) -> None:
     with pytest.raises(AnalysisError, match="no clicks or conversions"):
-        correlate_by_day(stored(impressions=[{}]), Scope())
+        correlate(stored(impressions=[{}]), by="day")
 
 
 def test_users_of_other_feeds_do_not_count(stored: Stored) -> None:
     store = stored(impressions=[{"user_id": "z"}], bids=[{"user_id": "y"}], clicks=[{"user_id": "a"}])
 
-    assert correlate(store, Scope()).users == 1
+    assert correlate(store).facts["users"] == 1
 
 
 @pytest.mark.parametrize("scope", [Scope(), Scope(campaign="nobody's"), Scope(since=datetime(2030, 1, 1))])

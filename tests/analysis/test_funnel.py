@@ -19,7 +19,7 @@ from advertisex.analysis.intervals import rate
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from tests.analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Dataset, Rows, dataset
+from tests.analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Dataset, Rows, dataset, scopes
 from tests.analysis.test_impression_match import expected_match
 
 Stored = Callable[..., EventStore]
@@ -94,7 +94,7 @@ BOUND = st.none() | st.builds(
     st.sampled_from([0, 2, 3, 4, 6, 32, 33]),
     st.integers(-1, 1),
 )
-SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
+SCOPES = scopes(BOUND)
 
 
 @settings(max_examples=20, deadline=None)

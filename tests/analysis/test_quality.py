@@ -29,6 +29,7 @@ from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis import quality_oracle as oracle
+from tests.analysis.small_worlds import scopes
 
 Stored = Callable[..., EventStore]
 Row = dict[str, Any]
@@ -140,7 +141,7 @@ DATASETS = st.fixed_dictionaries(
     }
 )
 BOUND = st.none() | PASSED.map(lambda passed: START + timedelta(microseconds=passed))
-SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
+SCOPES = scopes(BOUND)
 
 
 def ingested_after_event(dataset: dict[str, list[Row]]) -> dict[str, list[Row]]:

@@ -18,13 +18,13 @@ from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.attribution.touches import Key
 from advertisex.analysis.bids import bids
-from advertisex.analysis.correlation import correlate, correlate_by_day
+from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import By, funnel
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise, summarise_by_day
+from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.model import EVENT_COLUMNS, Batch, Span
@@ -34,6 +34,7 @@ from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.auctions_oracle import winners
+from tests.analysis.small_worlds import scopes
 
 Row = dict[str, Any]
 Step = dict[str, list[Row]]
@@ -187,7 +188,7 @@ STEPS = st.lists(
     max_size=4,
 )
 BOUND = st.none() | st.builds(lambda day, hour: datetime(2026, 3, day, hour), st.integers(1, 3), st.integers(0, 23))
-SCOPES = st.builds(Scope, since=BOUND, until=BOUND, campaign=st.sampled_from([None, None, "k1"]))
+SCOPES = scopes(BOUND)
 
 
 @settings(max_examples=25, deadline=None)
@@ -203,9 +204,9 @@ def test_restated_numbers_are_the_difference(steps: list[Step], scope: Scope, da
         )
         if not after:
             with pytest.raises(AnalysisError, match="no events"):
-                restatement(store, scope, start, end)
+                restatement(store, scope, start=start, end=end)
             return
-        answer = restatement(store, scope, start, end, limit=5)
+        answer = restatement(store, scope, start=start, end=end, limit=5)
         known_won, won = (
             won_by(store, Scope(scope.since, scope.until, scope.campaign, as_of)) for as_of in (start, end)
         )
@@ -258,10 +259,10 @@ def test_restated_numbers_are_the_difference(steps: list[Step], scope: Scope, da
 
 
 QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
-    "summary": lambda store, scope: summarise(store, scope).answer(),
-    "summary by day": summarise_by_day,
-    "correlation": lambda store, scope: correlate(store, scope).answer(),
-    "correlation by day": correlate_by_day,
+    "summary": summarise,
+    "summary by day": partial(summarise, by="day"),
+    "correlation": correlate,
+    "correlation by day": partial(correlate, by="day"),
     "funnel": funnel,
     **{f"funnel by {by}": partial(funnel, by=by) for by in get_args(By)},
     **{f"attribution by {by}": partial(attribute, by=by) for by in get_args(Key)},
@@ -322,7 +323,7 @@ def test_worked_example_of_a_late_conversion_and_a_new_day() -> None:
             },
         )
         commit(store, {"clicks": [{"timestamp": "2026-03-01T06:00:00Z"}]})
-        answer = restatement(store, Scope(), start, end)
+        answer = restatement(store, start=start, end=end)
 
     days = answer.table("restated").rows(named=True)
     assert [(day["campaign_id"], day["day"], day["new"], day["late_events"]) for day in days] == [
@@ -352,7 +353,8 @@ def late_impression_after_midnight(store: DuckdbStore) -> tuple[datetime, dateti
 @pytest.mark.parametrize("scope", [Scope(), Scope(until=datetime(2026, 3, 7)), Scope(campaign="k1")])
 def test_a_late_impression_changes_the_spend_of_the_day_of_its_bid(scope: Scope) -> None:
     with DuckdbStore(Path(":memory:")) as store:
-        answer = restatement(store, scope, *late_impression_after_midnight(store))
+        start, end = late_impression_after_midnight(store)
+        answer = restatement(store, scope, start=start, end=end)
 
     day = answer.table("restated").row(0, named=True)
     assert (day["campaign_id"], day["day"], day["new"]) == ("k1", datetime(2026, 3, 6), False)
@@ -366,9 +368,9 @@ def test_a_late_impression_changes_the_spend_of_the_day_of_its_bid(scope: Scope)
 
 def test_an_unknown_campaign_is_an_error() -> None:
     with DuckdbStore(Path(":memory:")) as store:
-        times = late_impression_after_midnight(store)
+        start, end = late_impression_after_midnight(store)
         with pytest.raises(AnalysisError, match="no events found") as caught:
-            restatement(store, Scope(campaign="nope"), *times)
+            restatement(store, Scope(campaign="nope"), start=start, end=end)
 
     assert "campaign nope" in (caught.value.where or "")
 
@@ -376,7 +378,7 @@ def test_an_unknown_campaign_is_an_error() -> None:
 def test_no_late_events_give_empty_tables() -> None:
     with DuckdbStore(Path(":memory:")) as store:
         time = commit(store, {"bids": [{"timestamp": "2026-03-01T00:00:00Z"}]})
-        answer = restatement(store, Scope(), time, time + timedelta(days=1))
+        answer = restatement(store, start=time, end=time + timedelta(days=1))
 
     assert answer.table("restated").is_empty()
     assert answer.table("late_events").is_empty()
@@ -389,7 +391,7 @@ def test_no_late_events_give_empty_tables() -> None:
 )
 def test_invalid_options_are_rejected(start: datetime, end: datetime, limit: int) -> None:
     with DuckdbStore(Path(":memory:")) as store, pytest.raises(ConfigurationError) as caught:
-        restatement(store, Scope(), start, end, limit=limit)
+        restatement(store, start=start, end=end, limit=limit)
 
     assert caught.value.hint
 
@@ -398,7 +400,7 @@ def test_times_before_the_first_commit_are_an_error() -> None:
     with DuckdbStore(Path(":memory:")) as store:
         commit(store, {"bids": [{"timestamp": "2026-03-01T00:00:00Z"}]})
         with pytest.raises(AnalysisError, match="no events found") as caught:
-            restatement(store, Scope(), BEGINNING, BEGINNING + timedelta(days=1))
+            restatement(store, start=BEGINNING, end=BEGINNING + timedelta(days=1))
 
     assert caught.value.hint
     assert caught.value.where == "as of 2020-01-02T00:00:00Z"

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise, summarise_by_day
+from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError
 from advertisex.processing.enrich import Catalogue
 from advertisex.stores.contract import EventStore
@@ -48,9 +48,9 @@ def test_worked_example(stored: Stored) -> None:
 def test_a_range_filters_events(stored: Stored) -> None:
     answer = summarise(stored(CATALOGUE, **EVENTS), Scope(since=datetime(2026, 1, 6)))
 
-    assert answer.counts == {"impressions": 0, "clicks": 0, "conversions": 0, "bids": 1}
-    assert (answer.users, answer.campaigns) == (1, 1)
-    assert answer.first_event == answer.last_event == datetime(2026, 2, 3, 4, 5, 6, 789_000)
+    assert answer.facts["counts"] == {"impressions": 0, "clicks": 0, "conversions": 0, "bids": 1}
+    assert (answer.facts["users"], answer.facts["campaigns"]) == (1, 1)
+    assert answer.facts["first_event"] == answer.facts["last_event"] == datetime(2026, 2, 3, 4, 5, 6, 789_000)
 
 
 def test_a_campaign_filters_events(stored: Stored) -> None:
@@ -58,9 +58,9 @@ def test_a_campaign_filters_events(stored: Stored) -> None:
 
     first, second = (summarise(store, Scope(campaign=name)) for name in ("k1", "k2"))
 
-    assert first.counts == {"impressions": 2, "clicks": 6, "conversions": 3, "bids": 1}
-    assert (first.users, first.campaigns) == (4, 1)
-    assert second.counts == {"impressions": 0, "clicks": 0, "conversions": 1, "bids": 0}
+    assert first.facts["counts"] == {"impressions": 2, "clicks": 6, "conversions": 3, "bids": 1}
+    assert (first.facts["users"], first.facts["campaigns"]) == (4, 1)
+    assert second.facts["counts"] == {"impressions": 0, "clicks": 0, "conversions": 1, "bids": 0}
     assert second.to_dict()["range"]["campaign"] == "k2"
 
 
@@ -70,8 +70,8 @@ def test_distinct_users_are_exact_over_many_events(stored: Stored) -> None:
 
     answer = summarise(stored(impressions=rows, bids=rows[:100]), Scope())
 
-    assert answer.users == len(Counter(users))
-    assert answer.events == 12_100
+    assert answer.facts["users"] == len(Counter(users))
+    assert answer.facts["events"] == 12_100
 
 
 def test_an_empty_store_is_an_error(stored: Stored) -> None:
@@ -96,8 +96,7 @@ def test_sums_of_values_are_exact(stored: Stored) -> None:
 
     answer = summarise(stored(clicks=rows), Scope())
 
-    assert answer.value == {"EUR": Decimal("1000000000001.000001")}
-    assert answer.answer().facts["value"] == answer.value
+    assert answer.facts["value"] == {"EUR": Decimal("1000000000001.000001")}
 
 
 def test_only_conversions_have_a_value(stored: Stored) -> None:
@@ -105,7 +104,7 @@ def test_only_conversions_have_a_value(stored: Stored) -> None:
         clicks=[{"clicks": 1, "conversions": 0, "value": 5}, {"user_id": "b", "conversion_type": "buy", "value": 2}]
     )
 
-    assert summarise(store, Scope()).value == {"": Decimal(2)}
+    assert summarise(store).facts["value"] == {"": Decimal(2)}
 
 
 def test_days_are_utc_days_of_event_time(stored: Stored) -> None:
@@ -125,7 +124,7 @@ def test_days_are_utc_days_of_event_time(stored: Stored) -> None:
     }  # fmt: skip
     store = stored(CATALOGUE, **events)
 
-    answer = summarise_by_day(store, Scope())
+    answer = summarise(store, by="day")
 
     assert answer.table("days").rows(named=True) == [
         {"day": datetime(2026, 1, 1), "impressions": 2, "clicks": 3, "conversions": 2, "bids": 0,
@@ -135,14 +134,14 @@ def test_days_are_utc_days_of_event_time(stored: Stored) -> None:
         {"day": datetime(2026, 1, 4), "impressions": 0, "clicks": 0, "conversions": 1, "bids": 1,
          "users": 1, "campaigns": 1, "value": Decimal(1), "value_EUR": None},
     ]  # fmt: skip
-    assert answer.facts == summarise(store, Scope()).answer().facts
+    assert answer.facts == summarise(store).facts
     assert (answer.facts["users"], answer.facts["campaigns"]) == (2, 2)
     assert answer.computed_from == {"impressions": 3, "clicks": 2, "bids": 1}
     assert answer.to_dict()["days"][0]["day"] == "2026-01-01T00:00:00Z"
 
 
 def test_days_without_campaigns_or_values(stored: Stored) -> None:
-    days = summarise_by_day(stored(impressions=[{}]), Scope()).table("days")
+    days = summarise(stored(impressions=[{}]), by="day").table("days")
 
     assert days.row(0, named=True)["campaigns"] == 0
     assert [name for name in days.columns if name.startswith("value")] == []

@@ -16,13 +16,13 @@ import pytest
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
-from advertisex.analysis.correlation import correlate, correlate_by_day
+from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise, summarise_by_day
+from advertisex.analysis.summary import summarise
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Partition, Span
 from advertisex.processing.enrich import Catalogue
@@ -124,10 +124,10 @@ def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 Ask = Callable[[Filled, Scope], Answer]
 PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
-    "summary": lambda store, scope: summarise(store, scope).answer(),
-    "summary by day": summarise_by_day,
-    "correlation": lambda store, scope: correlate(store, scope).answer(),
-    "correlation by day": correlate_by_day,
+    "summary": summarise,
+    "summary by day": partial(summarise, by="day"),
+    "correlation": correlate,
+    "correlation by day": partial(correlate, by="day"),
     "funnel": funnel,
     "funnel by campaign": partial(funnel, by="campaign_id"),
     "funnel by creative": partial(funnel, by="creative_id"),
@@ -193,6 +193,6 @@ def test_a_question_about_the_past_has_one_answer(stores: dict[str, Filled], que
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_restatement_has_one_answer(stores: dict[str, Filled], scope: str) -> None:
     def since_then(filled: Filled, asked: Scope) -> Answer:
-        return restatement(filled.store, asked, filled.between, datetime(2100, 1, 1))
+        return restatement(filled.store, asked, start=filled.between, end=datetime(2100, 1, 1))
 
     check(stores, since_then, SCOPES[scope])

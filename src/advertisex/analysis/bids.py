@@ -20,7 +20,7 @@ from advertisex.analysis.auctions import AUCTION_WINDOW, HAS_AUCTION, bids_with_
 from advertisex.analysis.intervals import CONFIDENCE, rate
 from advertisex.analysis.money import MONEY, by_currency, decimals, micros, total, totals_by_currency
 from advertisex.analysis.scan import HOUR, categorical, scan_events
-from advertisex.analysis.scope import Scope
+from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
@@ -36,7 +36,7 @@ _COUNTS = [
 _WIN_RATE = rate("won", "with_auction", "win_rate")
 
 
-def bids(store: EventStore, scope: Scope) -> Answer:
+def bids(store: EventStore, scope: Scope = Scope()) -> Answer:
     """Describe the bids within the scope.
 
     Returns:
@@ -48,9 +48,10 @@ def bids(store: EventStore, scope: Scope) -> Answer:
         median, p75, p95, max, sum (Decimal), mean (f64), won, spend (Decimal), ecpm (f64 or None).
 
     Raises:
+        ConfigurationError: the scope is invalid.
         AnalysisError: the scope contains no bids.
     """
-    placed = _placed_bids(store, scope)
+    placed = _placed_bids(store, check_scope(scope))
     if not placed.height:
         raise AnalysisError(
             "no bids found", where=scope.text(), hint="widen the range, or ingest and process bids first"

@@ -13,20 +13,25 @@ All sums are exact integers, so the result depends neither on the order of the e
 """
 
 import math
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
 
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.arguments import ByDay, optional
 from advertisex.analysis.scan import DAY, categorical, scan_events
-from advertisex.analysis.scope import Scope
+from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "correlation/1"
 
+_CHARTS = [Chart("per_user", "bar", "kind", ("mean", "median", "std_deviation"), "Clicks and conversions per user")]
+_CHARTS_BY_DAY = [
+    Chart("days", "line", "day", ("r", "rho"), "Correlation of clicks and conversions by day"),
+    Chart("days", "line", "day", ("clicks_per_conversion",), "Clicks per conversion by day"),
+]
 _RATIOS = ("clicks_per_conversion", "r", "r_p", "rho", "rho_p")
 
 
@@ -43,10 +48,9 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """Result of the correlation question.
+    """How the clicks and conversions of users are distributed and related.
 
     Attributes:
-        scope: the events that the question is about.
         users: number of users with any row in the clicks feed.
         clicks: distribution of the clicks per user.
         conversions: distribution of the conversions per user.
@@ -55,11 +59,8 @@ class Correlation:
         r_p: two-sided p-value of r.
         rho: Spearman's rho; None if undefined.
         rho_p: two-sided p-value of rho.
-        horizons: event time up to which the feed is complete, see `answer.horizons`.
-        computed_from: number of rows read, by feed.
     """
 
-    scope: Scope
     users: int
     clicks: Distribution
     conversions: Distribution
@@ -68,59 +69,43 @@ class Correlation:
     r_p: float | None
     rho: float | None
     rho_p: float | None
-    horizons: dict[str, datetime | None] = field(default_factory=dict)
-    computed_from: dict[str, int] = field(default_factory=dict)
 
-    def answer(self) -> Answer:
-        """Return the result as an `Answer`, with tables and charts."""
-        return Answer(
-            question="correlation",
-            definition=DEFINITION,
-            scope=self.scope,
-            horizons=self.horizons,
-            computed_from=self.computed_from,
-            facts={
-                "users": self.users,
-                "clicks": asdict(self.clicks),
-                "conversions": asdict(self.conversions),
-                "clicks_per_conversion": self.clicks_per_conversion,
-                "pearson": {"r": self.r, "p": self.r_p, "n": self.users},
-                "spearman": {"rho": self.rho, "p": self.rho_p, "n": self.users},
-            },
-            tables=[
-                Table("per_user", "Clicks and conversions per user", self._per_user()),
-                Table("measures", "Correlation of clicks and conversions", self._measures()),
-            ],
-            charts=[
-                Chart(
-                    "per_user", "bar", "kind", ("mean", "median", "std_deviation"), "Clicks and conversions per user"
-                ),
-            ],
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the facts of the answer."""
+        return {
+            "users": self.users,
+            "clicks": asdict(self.clicks),
+            "conversions": asdict(self.conversions),
+            "clicks_per_conversion": self.clicks_per_conversion,
+            "pearson": {"r": self.r, "p": self.r_p, "n": self.users},
+            "spearman": {"rho": self.rho, "p": self.rho_p, "n": self.users},
+        }
 
-    def _per_user(self) -> pl.DataFrame:
-        rows = [{"kind": kind, **asdict(getattr(self, kind))} for kind in ("clicks", "conversions")]
-        return pl.DataFrame(rows, schema_overrides={"std_deviation_sampling": pl.Float64})
-
-    def _measures(self) -> pl.DataFrame:
-        rows = [
-            ("clicks_per_conversion", self.clicks_per_conversion, None),
-            ("pearson_r", self.r, self.r_p),
-            ("spearman_rho", self.rho, self.rho_p),
-        ]
-        return pl.DataFrame(rows, {"measure": pl.String, "value": pl.Float64, "p": pl.Float64}, orient="row")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the answer as one JSON document."""
-        return self.answer().to_dict()
+    def row(self) -> dict[str, Any]:
+        """Return the same as one row of a table, in which the distributions are reduced to their sums."""
+        return asdict(self) | {"clicks": self.clicks.sum, "conversions": self.conversions.sum}
 
 
-def correlate(store: EventStore, scope: Scope) -> Correlation:
+def correlate(store: EventStore, scope: Scope = Scope(), *, by: ByDay | None = None) -> Answer:
     """Correlate the clicks and conversions of users within the scope.
 
+    Args:
+        store: the event store.
+        scope: selects the events.
+        by: the breakdown; None gives totals only.
+
+    Returns:
+        Facts: users (i64), clicks and conversions (their distributions over users), clicks_per_conversion (f64 or
+        None), pearson and spearman. Tables `per_user` (the distributions) and `measures` (the ratio and the
+        coefficients). By day, instead, the table `days`: day (Datetime, start of the UTC day), users, clicks,
+        conversions (i64), clicks_per_conversion, r, r_p, rho, rho_p (f64 or null), over the users with a row on that
+        day. Days without rows are left out.
+
     Raises:
+        ConfigurationError: the scope is invalid, or the breakdown is unknown.
         AnalysisError: the scope contains no clicks and no conversions.
     """
+    scope, by = check_scope(scope), optional(by, get_args(ByDay), "by")
     totals = store.user_totals(scope.within, scope.campaign)
     if not totals.height:
         raise AnalysisError(
@@ -128,22 +113,39 @@ def correlate(store: EventStore, scope: Scope) -> Correlation:
             where=scope.text(),
             hint="widen the range, or process clicks first",
         )
-    read = {"clicks": _rows(store, scope)}
-    return Correlation(scope=scope, horizons=horizons(store, scope, ["clicks"]), computed_from=read, **relate(totals))
+    found = relate(totals)
+    return Answer(
+        question="correlation",
+        definition=DEFINITION,
+        scope=scope,
+        horizons=horizons(store, scope, ["clicks"]),
+        computed_from={"clicks": _rows(store, scope)},
+        parameters={} if by is None else {"by": by},
+        facts=found.facts(),
+        tables=_totals(found) if by is None else [Table("days", "Correlation by day", _days(store, scope))],
+        charts=_CHARTS if by is None else _CHARTS_BY_DAY,
+    )
 
 
-def correlate_by_day(store: EventStore, scope: Scope) -> Answer:
-    """Correlate the clicks and conversions of users within the scope, day by day.
+def _totals(found: Correlation) -> list[Table]:
+    kinds = [{"kind": kind, **asdict(getattr(found, kind))} for kind in ("clicks", "conversions")]
+    measures = [
+        ("clicks_per_conversion", found.clicks_per_conversion, None),
+        ("pearson_r", found.r, found.r_p),
+        ("spearman_rho", found.rho, found.rho_p),
+    ]
+    columns = {"measure": pl.String, "value": pl.Float64, "p": pl.Float64}
+    return [
+        Table(
+            "per_user",
+            "Clicks and conversions per user",
+            pl.DataFrame(kinds, schema_overrides={"std_deviation_sampling": pl.Float64}),
+        ),
+        Table("measures", "Correlation of clicks and conversions", pl.DataFrame(measures, columns, orient="row")),
+    ]
 
-    Returns:
-        The facts of `correlate`, over all days, and the table `days`: day (Datetime, start of the UTC day), users,
-        clicks, conversions (i64), clicks_per_conversion, r, r_p, rho, rho_p (f64 or null), over the users with a row on
-        that day. Days without rows are left out.
 
-    Raises:
-        AnalysisError: the scope contains no clicks and no conversions.
-    """
-    whole = correlate(store, scope).answer()
+def _days(store: EventStore, scope: Scope) -> pl.DataFrame:
     user = categorical("user_id", pl.Categories.random())
     totals = (
         scan_events(store, "clicks", scope, user, DAY, pl.col("clicks"), pl.col("conversions"))
@@ -152,41 +154,27 @@ def correlate_by_day(store: EventStore, scope: Scope) -> Answer:
         .sort("day")
     )
     days = totals.partition_by("day", maintain_order=True, as_dict=True)
-    rows = [{"day": day, **_flat(relate(group))} for (day,), group in days.items()]
-    table = pl.DataFrame(rows, schema_overrides=dict.fromkeys(_RATIOS, pl.Float64))
-    return replace(
-        whole,
-        parameters={"by": "day"},
-        tables=[Table("days", "Correlation by day", table)],
-        charts=[
-            Chart("days", "line", "day", ("r", "rho"), "Correlation of clicks and conversions by day"),
-            Chart("days", "line", "day", ("clicks_per_conversion",), "Clicks per conversion by day"),
-        ],
-    )
+    rows = [{"day": day, **relate(group).row()} for (day,), group in days.items()]
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(_RATIOS, pl.Float64))
 
 
-def relate(totals: pl.DataFrame) -> dict[str, Any]:
-    """Compute the fields of a `Correlation` from the clicks and conversions (i64) of each user."""
+def relate(totals: pl.DataFrame) -> Correlation:
+    """Correlate the clicks and conversions (i64) of each user."""
     clicks, conversions = totals["clicks"], totals["conversions"]
     r, r_p = _pearson(clicks, conversions)
     # twice the mean rank is an integer, so sums of ranks are exact too
     rho, rho_p = _pearson(*((s.rank("average") * 2).cast(pl.Int64) for s in (clicks, conversions)))
     total = int(conversions.sum())
-    return {
-        "users": totals.height,
-        "clicks": _distribution(clicks),
-        "conversions": _distribution(conversions),
-        "clicks_per_conversion": int(clicks.sum()) / total if total else None,
-        "r": r,
-        "r_p": r_p,
-        "rho": rho,
-        "rho_p": rho_p,
-    }
-
-
-def _flat(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Reduce the distributions to their sums."""
-    return numbers | {name: numbers[name].sum for name in ("clicks", "conversions")}
+    return Correlation(
+        users=totals.height,
+        clicks=_distribution(clicks),
+        conversions=_distribution(conversions),
+        clicks_per_conversion=int(clicks.sum()) / total if total else None,
+        r=r,
+        r_p=r_p,
+        rho=rho,
+        rho_p=rho_p,
+    )
 
 
 def _rows(store: EventStore, scope: Scope) -> int:

@@ -13,17 +13,18 @@ By hour or day, each event counts at its own time.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.arguments import optional
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.intervals import CONFIDENCE, rate
 from advertisex.analysis.money import by_currency, micros, totals_by_currency
 from advertisex.analysis.scan import DAY, EVENT_ID, HOUR, categorical, scan_events, widened
-from advertisex.analysis.scope import Scope
+from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
@@ -49,7 +50,7 @@ _USERS = {
 _RATES = [*rate("clicks", "impressions", "ctr"), *rate("conversions", "clicks", "cvr")]
 
 
-def funnel(store: EventStore, scope: Scope, *, by: By | None = None) -> Answer:
+def funnel(store: EventStore, scope: Scope = Scope(), *, by: By | None = None) -> Answer:
     """Count every step of the funnel within the scope.
 
     Args:
@@ -64,8 +65,10 @@ def funnel(store: EventStore, scope: Scope, *, by: By | None = None) -> Answer:
         Table `steps`: step, count, users, and the rate from the previous step with its interval.
 
     Raises:
+        ConfigurationError: the scope is invalid, or the breakdown is unknown.
         AnalysisError: the scope contains no events.
     """
+    scope, by = check_scope(scope), optional(by, get_args(By), "by")
     clicked = _clicked(store, scope, by)
     counted: list[pl.DataFrame] = []
     totals: dict[str, int] = {}

@@ -11,7 +11,7 @@ import polars as pl
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.scan import categorical, scan_events
-from advertisex.analysis.scope import Scope
+from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
@@ -27,7 +27,7 @@ _REACHED = [
 _AVERAGE = ratio("impressions", "users", "average_frequency")
 
 
-def reach(store: EventStore, scope: Scope) -> Answer:
+def reach(store: EventStore, scope: Scope = Scope()) -> Answer:
     """Count the users reached by impressions within the scope, and how often each was reached.
 
     Returns:
@@ -39,10 +39,11 @@ def reach(store: EventStore, scope: Scope) -> Answer:
         pairs with common users.
 
     Raises:
+        ConfigurationError: the scope is invalid.
         AnalysisError: the scope contains no impressions.
     """
     codes = [categorical(column, pl.Categories.random()) for column in ("user_id", "campaign_id")]
-    impressions = scan_events(store, "impressions", scope, *codes)
+    impressions = scan_events(store, "impressions", check_scope(scope), *codes)
     if not impressions.height:
         raise AnalysisError(
             "no impressions found", where=scope.text(), hint="widen the range, or process impressions first"

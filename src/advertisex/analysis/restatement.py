@@ -21,10 +21,11 @@ from typing import Any
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.arguments import check_limit, check_time
 from advertisex.analysis.auctions import Wins, won_between
 from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
 from advertisex.analysis.money import MONEY, by_currency, decimals, total, totals_by_currency
-from advertisex.analysis.scope import Scope
+from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
@@ -38,14 +39,22 @@ _COUNTS = (*MEASURES, "won")
 _SIDES = ("before", "after", "change")
 
 
-def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime, *, limit: int = LATE_EVENTS) -> Answer:
+def restatement(
+    store: EventStore,
+    scope: Scope = Scope(),
+    *,
+    start: datetime,
+    end: datetime | None = None,
+    limit: int = LATE_EVENTS,
+) -> Answer:
     """Compare the numbers of a scope as of two times.
 
     Args:
         store: the event store.
-        scope: selects the events; `end` replaces its `as_of`.
-        start: the earlier time, naive UTC: "before" numbers cover what was processed by then.
-        end: the later time, naive UTC.
+        scope: selects the events; the answer's scope has the later time as its `as_of`.
+        start: the earlier time, UTC: "before" numbers cover what was processed by then.
+        end: the later time, UTC. It is capped at the scope's `as_of` and at the last commit, after which nothing has
+            changed; None is the last commit.
         limit: maximum number of late events to list.
 
     Returns:
@@ -59,10 +68,11 @@ def restatement(store: EventStore, scope: Scope, start: datetime, end: datetime,
         new_days (i64, pairs of campaign and day), change (of each measure, and of value and spend by currency).
 
     Raises:
-        ConfigurationError: start is after end, or the limit is negative.
+        ConfigurationError: the scope, a time or the limit is invalid, or start is after end.
         AnalysisError: the scope contains no events as of the later time.
     """
-    _check(start, end, limit)
+    start, limit = check_time(start, "start"), check_limit(limit)
+    end = _last(store, check_scope(scope), start, None if end is None else check_time(end, "end"))
     scope = replace(scope, as_of=end)
     _check_stored(store, scope)
     late, first = late_events(store, scope, start, limit)
@@ -108,14 +118,15 @@ def _is_money(column: str) -> bool:
     return column.startswith(("value", "spend")) and column.endswith("_change")
 
 
-def _check(start: datetime, end: datetime, limit: int) -> None:
-    if start > end:
+def _last(store: EventStore, scope: Scope, start: datetime, end: datetime | None) -> datetime:
+    """The later time: the earliest of `end`, the scope's `as_of` and the last commit, but not before `start`."""
+    if end is not None and start > end:
         raise ConfigurationError(
             f"the start time {start.isoformat()}Z is after the end time {end.isoformat()}Z",
-            hint="pass a --from that is not after --to",
+            hint="`start` (--from) must not be after `end` (--to)",
         )
-    if limit < 0:
-        raise ConfigurationError(f"negative limit {limit}", hint="pass 0 or more")
+    ends = (end, scope.as_of, store.settled())
+    return max(start, min((time for time in ends if time is not None), default=start))
 
 
 def _check_stored(store: EventStore, scope: Scope) -> None:
@@ -123,7 +134,7 @@ def _check_stored(store: EventStore, scope: Scope) -> None:
         raise AnalysisError(
             "no events found",
             where=scope.text(),
-            hint="widen the range, pass a later --to, or check the campaign's spelling",
+            hint="widen the range, choose a later end (--to), or check the campaign's spelling",
         )
 
 

@@ -1,16 +1,15 @@
 """Summary: counts, users, campaigns, value and time range of the stored events, in total or by day."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.arguments import ByDay, optional
 from advertisex.analysis.money import MONEY, by_currency, micros, totals_by_currency
 from advertisex.analysis.scan import DAY, categorical, scan_events
-from advertisex.analysis.scope import Scope
+from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
@@ -21,6 +20,11 @@ DEFINITION = "summary/2"
 COUNTS = ("impressions", "clicks", "conversions", "bids")
 
 _CODES = 2**32  # a day and a code are packed into one integer: day · 2³² + code
+_CHARTS_BY_DAY = [
+    Chart("days", "line", "day", ("impressions", "bids"), "Impressions and bids by day"),
+    Chart("days", "line", "day", ("clicks", "conversions"), "Clicks and conversions by day"),
+    Chart("days", "line", "day", ("users",), "Users by day"),
+]
 _ROWS = [
     pl.len().cast(pl.Int64).alias("rows"),
     pl.col("event_time").min().alias("first"),
@@ -28,103 +32,41 @@ _ROWS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Result of the summary question.
-
-    Attributes:
-        scope: the events that the question is about.
-        counts: impressions and bids (rows), clicks and conversions (sums of those counts).
-        users: exact number of distinct users over all feeds.
-        campaigns: exact number of distinct campaigns over all feeds.
-        value: exact sum of the value of conversions by currency ("" for values without one).
-        events: number of events of all feeds.
-        first_event: earliest event time, UTC.
-        last_event: latest event time, UTC.
-        horizons: event time up to which each feed is complete, see `answer.horizons`.
-        computed_from: number of rows read, by feed.
-    """
-
-    scope: Scope
-    counts: dict[str, int]
-    users: int
-    campaigns: int
-    value: dict[str, Decimal]
-    events: int
-    first_event: datetime
-    last_event: datetime
-    horizons: dict[str, datetime | None]
-    computed_from: dict[str, int]
-
-    def answer(self) -> Answer:
-        """Return the result as an `Answer`, with tables and charts."""
-        return Answer(
-            question="summary",
-            definition=DEFINITION,
-            scope=self.scope,
-            horizons=self.horizons,
-            computed_from=self.computed_from,
-            facts={
-                "counts": self.counts,
-                "users": self.users,
-                "campaigns": self.campaigns,
-                "value": self.value,
-                "events": self.events,
-                "first_event": self.first_event,
-                "last_event": self.last_event,
-            },
-            tables=[
-                Table("measures", "Totals", self._measures()),
-                Table("values", "Conversion value by currency", _values(self.value)),
-            ],
-            charts=[Chart("measures", "bar", "measure", ("count",), "Totals")],
-        )
-
-    def _measures(self) -> pl.DataFrame:
-        counts = self.counts | {"users": self.users, "campaigns": self.campaigns, "events": self.events}
-        return pl.DataFrame(list(counts.items()), {"measure": pl.String, "count": pl.Int64}, orient="row")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the answer as one JSON document."""
-        return self.answer().to_dict()
-
-
-def summarise(store: EventStore, scope: Scope) -> Summary:
+def summarise(store: EventStore, scope: Scope = Scope(), *, by: ByDay | None = None) -> Answer:
     """Summarise the events within the scope.
 
-    Raises:
-        AnalysisError: the scope contains no events.
-    """
-    return _summary(store, scope, _read(store, scope))
-
-
-def summarise_by_day(store: EventStore, scope: Scope) -> Answer:
-    """Summarise the events within the scope, day by day.
+    Args:
+        store: the event store.
+        scope: selects the events.
+        by: the breakdown; None gives totals only.
 
     Returns:
-        The facts of `summarise`, and the table `days`: day (Datetime, start of the UTC day), impressions, clicks,
+        Facts: counts (impressions and bids: rows; clicks and conversions: sums of those counts), users and campaigns
+        (exact numbers over all feeds), value of conversions by currency (Decimal; "" for values without a currency),
+        events (rows of all feeds), first_event and last_event (UTC). Tables `measures` (measure, count) and `values`
+        (currency, value). By day, instead, the table `days`: day (Datetime, start of the UTC day), impressions, clicks,
         conversions, bids, users, campaigns (i64) and `value_CURRENCY` (Decimal). Days without events are left out.
 
     Raises:
+        ConfigurationError: the scope is invalid, or the breakdown is unknown.
         AnalysisError: the scope contains no events.
     """
+    scope, by = check_scope(scope), optional(by, get_args(ByDay), "by")
     read = _read(store, scope)
-    days = read.feeds.group_by("day").agg(pl.col(COUNTS).sum()).sort("day")
-    for added in (
-        _distinct(read.users, "users"),
-        _distinct(read.campaigns, "campaigns"),
-        by_currency(read.value, ["day"]),
-    ):
-        days = days.join(added, on="day", how="left", maintain_order="left")
-    return replace(
-        _summary(store, scope, read).answer(),
-        parameters={"by": "day"},
-        tables=[Table("days", "Summary by day", days.with_columns(pl.col("users", "campaigns").fill_null(0)))],
-        charts=[
-            Chart("days", "line", "day", ("impressions", "bids"), "Impressions and bids by day"),
-            Chart("days", "line", "day", ("clicks", "conversions"), "Clicks and conversions by day"),
-            Chart("days", "line", "day", ("users",), "Users by day"),
-        ],
+    if not read.feeds.height:
+        raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
+    facts = _facts(read)
+    rows = dict(read.feeds.group_by("feed").agg(pl.col("rows").sum()).iter_rows())
+    return Answer(
+        question="summary",
+        definition=DEFINITION,
+        scope=scope,
+        horizons=horizons(store, scope, list(FEEDS)),
+        computed_from={feed: rows.get(feed, 0) for feed in FEEDS},
+        parameters={} if by is None else {"by": by},
+        facts=facts,
+        tables=_totals(facts) if by is None else [Table("days", "Summary by day", _days(read))],
+        charts=[Chart("measures", "bar", "measure", ("count",), "Totals")] if by is None else _CHARTS_BY_DAY,
     )
 
 
@@ -167,30 +109,35 @@ def _read(store: EventStore, scope: Scope) -> _Read:
     )
 
 
-def _summary(store: EventStore, scope: Scope, read: _Read) -> Summary:
-    if not read.feeds.height:
-        raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
-    rows = dict(read.feeds.group_by("feed").agg(pl.col("rows").sum()).iter_rows())
-    counts, first, last = read.feeds.select(pl.col(COUNTS).sum()), read.feeds["first"].min(), read.feeds["last"].max()
-    assert isinstance(first, datetime)
-    assert isinstance(last, datetime)
-    return Summary(
-        scope=scope,
-        counts=counts.row(0, named=True),
-        users=read.users["number"].n_unique(),
-        campaigns=read.campaigns["number"].n_unique(),
-        value=totals_by_currency(read.value),
-        events=sum(rows.values()),
-        first_event=first,
-        last_event=last,
-        horizons=horizons(store, scope, list(FEEDS)),
-        computed_from={feed: rows.get(feed, 0) for feed in FEEDS},
-    )
+def _facts(read: _Read) -> dict[str, Any]:
+    return {
+        "counts": read.feeds.select(pl.col(COUNTS).sum()).row(0, named=True),
+        "users": read.users["number"].n_unique(),
+        "campaigns": read.campaigns["number"].n_unique(),
+        "value": totals_by_currency(read.value),
+        "events": int(read.feeds["rows"].sum()),
+        "first_event": read.feeds["first"].min(),
+        "last_event": read.feeds["last"].max(),
+    }
 
 
-def _values(value: dict[str, Decimal]) -> pl.DataFrame:
-    rows = [(currency or None, amount) for currency, amount in value.items()]
-    return pl.DataFrame(rows, {"currency": pl.String, "value": pl.Decimal(38, MONEY)}, orient="row")
+def _totals(facts: dict[str, Any]) -> list[Table]:
+    counts = facts["counts"] | {name: facts[name] for name in ("users", "campaigns", "events")}
+    values = [(currency or None, amount) for currency, amount in facts["value"].items()]
+    measures = pl.DataFrame(list(counts.items()), {"measure": pl.String, "count": pl.Int64}, orient="row")
+    money = pl.DataFrame(values, {"currency": pl.String, "value": pl.Decimal(38, MONEY)}, orient="row")
+    return [Table("measures", "Totals", measures), Table("values", "Conversion value by currency", money)]
+
+
+def _days(read: _Read) -> pl.DataFrame:
+    days = read.feeds.group_by("day").agg(pl.col(COUNTS).sum()).sort("day")
+    for added in (
+        _distinct(read.users, "users"),
+        _distinct(read.campaigns, "campaigns"),
+        by_currency(read.value, ["day"]),
+    ):
+        days = days.join(added, on="day", how="left", maintain_order="left")
+    return days.with_columns(pl.col("users", "campaigns").fill_null(0))
 
 
 def _pairs(rows: pl.DataFrame, name: str) -> pl.Series:

@@ -106,9 +106,9 @@ def _print(shown: Demonstration, took: float, data: Path | None) -> None:
         out.print()
     print_ledger(shown.ledger)
     out.print()
-    print_summary(shown.summary.answer())
+    print_summary(shown.summary)
     out.print()
-    print_correlation(shown.correlation.answer())
+    print_correlation(shown.correlation)
     out.print()
     if shown.ok:
         out.print(f"[green bold]OK[/]: every number matches the truth (finished in {took:.1f} s).")

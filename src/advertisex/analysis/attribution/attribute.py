@@ -19,13 +19,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.arguments import check_duration, one_of, some_of
 from advertisex.analysis.attribution import markov
 from advertisex.analysis.attribution.credit import check_sums, credited, weights
 from advertisex.analysis.attribution.journeys import is_unconverted, journeys, next_conversion
-from advertisex.analysis.attribution.touches import COLUMNS, LONGEST, AttributionInput, Key, Rules, read
+from advertisex.analysis.attribution.touches import COLUMNS, AttributionInput, Key, Rules, read
 from advertisex.analysis.money import CREDIT, MONEY, decimals, total
-from advertisex.analysis.scope import Scope
-from advertisex.errors import ConfigurationError
+from advertisex.analysis.scope import Scope, check_scope
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "attribution/1"
@@ -38,7 +38,7 @@ MODELS: tuple[Model, ...] = get_args(Model)
 
 def attribute(
     store: EventStore,
-    scope: Scope,
+    scope: Scope = Scope(),
     *,
     by: Key = "campaign_id",
     within_campaign: bool = False,
@@ -69,12 +69,18 @@ def attribute(
 
     Raises:
         AnalysisError: the scope contains no conversion, or there are too many keys for the markov model.
-        ConfigurationError: a window is negative, the half-life is not positive, one of them is longer than a hundred
-            years, or a model or key is unknown.
+        ConfigurationError: the scope is invalid, a window is negative, the half-life is not positive, one of them is
+            longer than a hundred years, or a model or key is unknown.
     """
-    rules = Rules(by, within_campaign, split_journeys, click_window, view_window)
-    models = list(dict.fromkeys(models))
-    _check(rules, models, half_life)
+    scope, models = check_scope(scope), some_of(models, MODELS, "models")
+    rules = Rules(
+        one_of(by, get_args(Key), "by"),
+        within_campaign,
+        split_journeys,
+        check_duration(click_window, "click_window"),
+        check_duration(view_window, "view_window"),
+    )
+    half_life = check_duration(half_life, "half_life", minimum=timedelta.resolution)
     inputs = read(store, scope, rules, all_users="markov" in models)
     if "markov" in models:
         markov.check(len(inputs.keys), scope.text())
@@ -113,21 +119,6 @@ def attribute(
             ),
         ],
     )
-
-
-def _check(rules: Rules, models: Sequence[str], half_life: timedelta) -> None:
-    if rules.by not in get_args(Key):
-        raise ConfigurationError(f"unknown key {rules.by!r}", hint=f"expected one of {', '.join(get_args(Key))}")
-    unknown = [model for model in models if model not in MODELS]
-    if unknown or not models:
-        raise ConfigurationError(
-            f"unknown model {unknown[0]!r}" if unknown else "no model given",
-            hint=f"expected one or more of {', '.join(MODELS)}",
-        )
-    if min(rules.click_window, rules.view_window) < timedelta(0) or half_life <= timedelta(0):
-        raise ConfigurationError("windows must not be negative, and the half-life must be positive")
-    if max(rules.click_window, rules.view_window, half_life) > LONGEST:
-        raise ConfigurationError(f"windows and the half-life must not be longer than {LONGEST.days} days")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,6 @@ Key = Literal["campaign_id", "creative_id", "website"]
 #: The column of each key. A website is identified by its registered domain, because it has many pages.
 COLUMNS: dict[Key, str] = {"campaign_id": "campaign_id", "creative_id": "creative_id", "website": "domain"}
 
-#: Maximum window and half-life, a hundred years: times are 64-bit microseconds.
-LONGEST = timedelta(days=36_525)
-
 _CLICKS = ["user_id", "campaign_id", "event_time", "event_id", "clicks", "conversions", "value", "currency"]
 
 

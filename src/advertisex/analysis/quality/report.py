@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.arguments import check_limit
 from advertisex.analysis.auctions import AUCTION_WINDOW
 from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.intervals import ratio
@@ -30,8 +31,8 @@ from advertisex.analysis.quality.invalid_traffic import (
     suspects,
 )
 from advertisex.analysis.scan import scan_events
-from advertisex.analysis.scope import Scope
-from advertisex.errors import AnalysisError, ConfigurationError
+from advertisex.analysis.scope import Scope, check_scope
+from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, RejectQuery
 
@@ -130,7 +131,7 @@ _EVALUATED = [
 ]
 
 
-def quality(store: EventStore, scope: Scope, *, limit: int = LISTED) -> Answer:
+def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -> Answer:
     """Evaluate the events within the scope, and the ledger history of the whole store.
 
     Args:
@@ -152,11 +153,10 @@ def quality(store: EventStore, scope: Scope, *, limit: int = LISTED) -> Answer:
         Facts: suspected_events, the number of distinct suspected events by feed.
 
     Raises:
-        ConfigurationError: the limit is negative.
+        ConfigurationError: the scope or the limit is invalid.
         AnalysisError: the scope contains no events and, if it is unbounded, the ledger history is empty too.
     """
-    if limit < 0:
-        raise ConfigurationError(f"negative limit {limit}", hint="pass 0 or more")
+    scope, limit = check_scope(scope), check_limit(limit)
     delay_rows = delays(store, scope)
     ledger, rejects = ledger_hours(store, scope.as_of), reject_hours(store, scope.as_of)
     # rejects have neither an event time nor a campaign, so they never match a narrowed scope

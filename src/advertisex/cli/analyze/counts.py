@@ -1,38 +1,8 @@
-"""The summary and correlation questions, and how their answers are printed."""
-
-from typing import Annotated
-
-import typer
+"""Prints the answers of the summary and correlation questions; those of the others print themselves."""
 
 from advertisex.analysis.answer import Answer
-from advertisex.analysis.correlation import correlate, correlate_by_day
-from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise, summarise_by_day
-from advertisex.cli.analyze.asking import Question
-from advertisex.cli.analyze.choices import optional
 from advertisex.cli.analyze.showing import print_about, print_rows, within
 from advertisex.cli.output import out, print_table
-from advertisex.stores.contract import EventStore
-
-ByDay = Annotated[str | None, typer.Option("--by", metavar="KEY", help="Group by: day.")]
-
-
-def summary(by: ByDay = None) -> Question:
-    """Number of events, users and campaigns, total value, and time range."""
-    return summarise_by_day if optional(by, ("day",), "--by") else _summary
-
-
-def correlation(by: ByDay = None) -> Question:
-    """Correlation of clicks and conversions per user."""
-    return correlate_by_day if optional(by, ("day",), "--by") else _correlation
-
-
-def _summary(store: EventStore, scope: Scope) -> Answer:
-    return summarise(store, scope).answer()
-
-
-def _correlation(store: EventStore, scope: Scope) -> Answer:
-    return correlate(store, scope).answer()
 
 
 def show_summary(answer: Answer) -> None:

@@ -8,23 +8,50 @@ from typing import Annotated, get_args
 import typer
 
 from advertisex.analysis import bids as bid_requests
+from advertisex.analysis import correlation as correlations
 from advertisex.analysis import funnel as funnels
 from advertisex.analysis import reach as reached
 from advertisex.analysis import restatement as restatements
-from advertisex.analysis.answer import Answer
+from advertisex.analysis import summary as summaries
+from advertisex.analysis.arguments import MOST_LISTED, ByDay, check_duration, one_of, optional
 from advertisex.analysis.attribution import attribute as attributions
 from advertisex.analysis.attribution.touches import Key
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.quality import report as qualities
-from advertisex.analysis.scope import Scope
 from advertisex.cli.analyze.asking import Question
-from advertisex.cli.analyze.choices import duration, one_of, optional
-from advertisex.cli.options import MOST_LISTED, parse_time
-from advertisex.stores.contract import EventStore
+from advertisex.cli.options import parse_time, read_duration
+from advertisex.errors import ConfigurationError
 
 
 def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _duration(text: str, option: str, *, minimum: timedelta = timedelta(0)) -> timedelta:
+    """Parse a duration such as 30d, 12h, 90m or ISO 8601's P30D, and check it like the question does.
+
+    Raises:
+        ConfigurationError: it is not a valid duration, too short, or longer than a hundred years.
+    """
+    found = read_duration(text)
+    if found is None:
+        raise ConfigurationError(
+            f"{option}: {text!r} is not a valid duration", hint="write it as 30d, 12h, 90m or P30D"
+        )
+    return check_duration(found, option, minimum=minimum)
+
+
+ByDayOption = Annotated[str | None, typer.Option("--by", metavar="KEY", help="Group by: day.")]
+
+
+def summary(by: ByDayOption = None) -> Question:
+    """Number of events, users and campaigns, total value, and time range."""
+    return partial(summaries.summarise, by=optional(by, get_args(ByDay), "--by"))
+
+
+def correlation(by: ByDayOption = None) -> Question:
+    """Correlation of clicks and conversions per user."""
+    return partial(correlations.correlate, by=optional(by, get_args(ByDay), "--by"))
 
 
 def funnel(
@@ -57,9 +84,9 @@ def attribution(
         within_campaign=one_of(scope, ("any", "campaign"), "--scope") == "campaign",
         split_journeys=split_journeys,
         models=[one_of(name, attributions.MODELS, "--model") for name in model or attributions.MODELS],
-        click_window=duration(click_window, "--click-window"),
-        view_window=duration(view_window, "--view-window"),
-        half_life=duration(half_life, "--half-life", minimum=timedelta.resolution),
+        click_window=_duration(click_window, "--click-window"),
+        view_window=_duration(view_window, "--view-window"),
+        half_life=_duration(half_life, "--half-life", minimum=timedelta.resolution),
     )
 
 
@@ -97,12 +124,6 @@ def restatement(
     ] = restatements.LATE_EVENTS,
 ) -> Question:
     """Campaigns and days whose numbers changed between two times, and the late events that changed them."""
-    start, stop = parse_time(begin, "--from"), parse_time(end, "--to")
+    start = parse_time(begin, "--from")
     assert start is not None
-
-    def ask(store: EventStore, scope: Scope) -> Answer:
-        last = scope.as_of or start
-        end = stop if stop and stop < last else max(start, last)  # nothing has changed since the last commit
-        return restatements.restatement(store, scope, start, end, limit=limit)
-
-    return ask
+    return partial(restatements.restatement, start=start, end=parse_time(end, "--to"), limit=limit)

@@ -59,15 +59,12 @@ class Shared:
         Raises:
             ConfigurationError: a time is invalid, or the range is empty.
         """
-        scope = Scope(
+        return Scope(
             parse_time(self.since, "--since"),
             parse_time(self.until, "--until"),
             self.campaign,
             parse_time(self.as_of, "--as-of"),
         )
-        if scope.since and scope.until and scope.since >= scope.until:
-            raise ConfigurationError(f"the range is empty: {scope.text()}", hint="--since must be before --until")
-        return scope
 
     def check(self) -> None:
         """Check the options before the question runs.
