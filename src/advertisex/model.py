@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+#: Decimal places of exact amounts: money and credits.
+MONEY, CREDIT = 6, 9
+
 # Result of one check of the environment, as `doctor` reports it.
 
 

@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
+from advertisex.analysis.reach import reach
+from advertisex.analysis.scope import Scope
 from advertisex.cli.output import print_json
+from advertisex.stores.open import open_store
 
 Cli = Callable[..., Any]
 
@@ -174,6 +177,18 @@ def test_a_page_and_json_together(ask: Ask, tmp_path: Path) -> None:
 
     assert ended.document["question"] == "reach"
     assert (tmp_path / "page.html").exists()
+
+
+def test_the_library_writes_the_same_bytes(ask: Ask, world: Path, tmp_path: Path) -> None:
+    with open_store(f"duckdb:///{world}/store.duckdb", read_only=True) as store:
+        answer = reach(store, Scope().settled(store))
+
+    ask("reach", "--html", "page.html")
+    answer.to_html(tmp_path / "own.html")
+    assert (tmp_path / "own.html").read_bytes() == (tmp_path / "page.html").read_bytes()
+    assert answer.to_json() == ask("reach", "--json").out
+    assert answer.to_csv() == ask("reach", "--csv").out
+    assert answer.to_csv(table="overlap") == ask("reach", "--csv", "--table", "overlap").out
 
 
 def test_a_long_table_is_cut_with_a_hint_how_to_print_all(ask: Ask) -> None:

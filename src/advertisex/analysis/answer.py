@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import takewhile
-from typing import Any, Literal
+from os import PathLike
+from typing import Any, Literal, overload
 
 import polars as pl
 
 from advertisex.analysis.scope import Scope
+from advertisex.errors import ConfigurationError
+from advertisex.reporting.answer_file import written
 from advertisex.stores.contract import EventStore, Range
 
 
@@ -108,9 +111,18 @@ class Answer:
         """Return the rows of a table.
 
         Raises:
-            KeyError: the answer has no table of that name.
+            ConfigurationError: the answer has no table of that name.
         """
-        return {table.name: table.rows for table in self.tables}[name]
+        return self._table(name).rows
+
+    def _table(self, name: object) -> Table:
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise ConfigurationError(
+            f"the {self.question} answer has no table {name!r}",
+            hint=f"use one of {', '.join(table.name for table in self.tables)}" if self.tables else "see its facts",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as one JSON document: metadata, then the facts, then each table as a list of objects.
@@ -132,6 +144,59 @@ class Answer:
             **{table.name: [_plain(row) for row in table.rows.iter_rows(named=True)] for table in self.tables},
             **({"rows_in_all": in_all} if in_all else {}),
         }
+
+    @overload
+    def to_json(self, path: None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | PathLike[str]) -> None: ...
+    def to_json(self, path: str | PathLike[str] | None = None) -> str | None:
+        """Write `to_dict` to a file as JSON, like `--json`. Without a path, return the text.
+
+        Raises:
+            ConfigurationError: the file cannot be written.
+        """
+        from advertisex.reporting.json_text import json_text
+
+        return written(path, [json_text(self.to_dict()).encode()], "document")
+
+    @overload
+    def to_csv(self, path: None = None, table: str | None = None) -> str: ...
+    @overload
+    def to_csv(self, path: str | PathLike[str], table: str | None = None) -> None: ...
+    def to_csv(self, path: str | PathLike[str] | None = None, table: str | None = None) -> str | None:
+        """Write a table, by default the main one, to a file as CSV, like `--csv`. Without a path, return the text.
+
+        Lines end with CR and LF. A text that a spreadsheet would run as a formula is prefixed with an apostrophe.
+
+        Raises:
+            ConfigurationError: the answer has no such table, or the file cannot be written.
+        """
+        from advertisex.reporting.csv_table import csv_of
+
+        chosen = self.tables[0] if table is None and self.tables else self._table(table)
+        return written(path, csv_of(chosen.rows), "table")
+
+    @overload
+    def to_html(self, path: None = None) -> str: ...
+    @overload
+    def to_html(self, path: str | PathLike[str]) -> None: ...
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
+        """Write a page with figures and tables to a file, like `--html`. Without a path, return the page.
+
+        The page loads nothing: it embeds its scripts, about five million characters.
+
+        Raises:
+            ConfigurationError: the file cannot be written.
+        """
+        from advertisex.reporting.page import page_of
+
+        return written(path, [page_of(self).encode()], "page")
+
+    def _repr_html_(self) -> str:
+        """Return facts and the first rows of the tables as HTML, for notebooks."""
+        from advertisex.reporting.notebook import fragment_of
+
+        return fragment_of(self)
 
 
 def horizons(store: EventStore, scope: Scope, feeds: Sequence[str]) -> dict[str, datetime | None]:

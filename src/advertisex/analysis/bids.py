@@ -18,10 +18,11 @@ import polars.selectors as cs
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.auctions import AUCTION_WINDOW, HAS_AUCTION, bids_with_wins
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.money import MONEY, by_currency, decimals, micros, total, totals_by_currency
+from advertisex.analysis.money import by_currency, decimals, micros, total, totals_by_currency
 from advertisex.analysis.scan import HOUR, categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
+from advertisex.model import MONEY
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "bids/2"

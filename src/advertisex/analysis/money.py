@@ -9,8 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 
-#: Decimal places of money, and of credits.
-MONEY, CREDIT = 6, 9
+from advertisex.model import MONEY
 
 
 def micros(amount: str) -> pl.Expr:

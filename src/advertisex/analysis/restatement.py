@@ -24,10 +24,11 @@ from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import check_limit, check_time
 from advertisex.analysis.auctions import Wins, won_between
 from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
-from advertisex.analysis.money import MONEY, by_currency, decimals, total, totals_by_currency
+from advertisex.analysis.money import by_currency, decimals, total, totals_by_currency
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.model import MONEY
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "restatement/2"

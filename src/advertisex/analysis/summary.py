@@ -7,11 +7,12 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import ByDay, optional
-from advertisex.analysis.money import MONEY, by_currency, micros, totals_by_currency
+from advertisex.analysis.money import by_currency, micros, totals_by_currency
 from advertisex.analysis.scan import DAY, categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
+from advertisex.model import MONEY
 from advertisex.stores.contract import EventStore
 
 #: Version 2 sums values exactly and counts only those of conversions.

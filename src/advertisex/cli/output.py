@@ -3,10 +3,8 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -14,6 +12,7 @@ from rich.text import Text
 
 from advertisex.model import COUNT_NAMES, Counts, LedgerRow
 from advertisex.reporting.cells import format_value, visible
+from advertisex.reporting.json_text import json_text
 
 #: Width of tables when stdout is not a terminal.
 _WIDE = 200
@@ -24,22 +23,7 @@ err = Console(stderr=True, highlight=False)
 
 def print_json(document: Any) -> None:
     """Print one JSON document and a newline on stdout; a Decimal becomes a number with all its digits."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(_exact(document)), indent=2).decode() + "\n")
-
-
-def _exact(value: Any) -> Any:
-    """Convert a value for msgspec: exact decimals, valid UTF-8."""
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode()  # a file name may contain surrogates
-        case Decimal():
-            return msgspec.Raw(f"{value:f}".encode())
-        case dict():
-            return {_exact(key): _exact(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_exact(inner) for inner in value]
-        case _:
-            return value
+    sys.stdout.write(json_text(document))
 
 
 def plain(text: str) -> Text:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from advertisex.analysis.answer import Table
-from advertisex.analysis.money import CREDIT, MONEY
+from advertisex.model import CREDIT, MONEY
 from advertisex.reporting.cells import (
     NO_TEXT,
     format_amounts,
@@ -18,6 +17,9 @@ from advertisex.reporting.cells import (
     interval_of,
     visible,
 )
+
+if TYPE_CHECKING:
+    from advertisex.analysis.answer import Table
 
 #: Decimals shown of a credit. Credits have nine; JSON and CSV contain all of them.
 _CREDIT_PLACES = 3
@@ -40,7 +42,7 @@ class Column:
     values: Sequence[Any]
 
 
-def columns_of(table: Table, most: int) -> Iterator[Column]:
+def columns_of(table: "Table", most: int) -> Iterator[Column]:
     """Format the first `most` rows. The bounds of a ratio are merged into its column."""
     rows = table.rows.head(most)
     for column in rows:

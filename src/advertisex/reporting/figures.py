@@ -1,13 +1,15 @@
 """Renders a chart as a Plotly figure: plain data, with all event texts escaped."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from advertisex.analysis.answer import Chart
 from advertisex.reporting.layout import layout_of
 from advertisex.reporting.traces import heatmap, series
+
+if TYPE_CHECKING:
+    from advertisex.analysis.answer import Chart
 
 #: Limits on the bars and names in a figure; the minimum number of names applies however many bars each has.
 _MOST_BARS, _MOST_NAMES, _FEWEST_NAMES = 80, 40, 12
@@ -33,7 +35,7 @@ class Figure:
     note: str = ""
 
 
-def figure(chart: Chart, rows: pl.DataFrame) -> Figure:
+def figure(chart: "Chart", rows: pl.DataFrame) -> Figure:
     """Render a chart of a table's rows, in their order. If there are too many names, only the largest are shown."""
     left_out = 0
     if chart.kind == "bar" and chart.colour is None:
@@ -55,7 +57,7 @@ def figure(chart: Chart, rows: pl.DataFrame) -> Figure:
     return Figure(chart.title, data, layout, note)
 
 
-def _summed(rows: pl.DataFrame, chart: Chart) -> pl.DataFrame:
+def _summed(rows: pl.DataFrame, chart: "Chart") -> pl.DataFrame:
     """Sum the rows of each x value, since bars at the same position would hide each other."""
     if rows[chart.x].is_unique().all() or any(rows[y].dtype.is_float() for y in chart.y):
         return rows

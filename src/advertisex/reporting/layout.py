@@ -1,14 +1,16 @@
 """The layout of a figure: panels, axes and legend. The page sets the colours of text and lines."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from advertisex.analysis.answer import Chart
 from advertisex.reporting.cells import is_ratio
 from advertisex.reporting.drawn_values import PERCENT, labels_of, numbers, text_of, title_of
 from advertisex.reporting.traces import axis
+
+if TYPE_CHECKING:
+    from advertisex.analysis.answer import Chart
 
 #: Maximum characters of a label on the x axis and on the y axis.
 _BELOW, _BESIDE = 22, 44
@@ -21,7 +23,7 @@ _PANEL, _AROUND, _UPRIGHT, _CROWDED, _LINE = 190, 110, 100, 60, 14
 _COUNTABLE = 8
 
 
-def layout_of(chart: Chart, rows: pl.DataFrame, panels: Sequence[str]) -> dict[str, Any]:
+def layout_of(chart: "Chart", rows: pl.DataFrame, panels: Sequence[str]) -> dict[str, Any]:
     """Create the layout of a figure.
 
     Args:

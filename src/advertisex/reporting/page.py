@@ -8,17 +8,18 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-import advertisex
-from advertisex.analysis.answer import Answer, Table
-from advertisex.reporting.cells import NO_TEXT, facts_of, format_counts, format_value
+from advertisex.reporting.cells import NO_TEXT
 from advertisex.reporting.columns import Column, columns_of
 from advertisex.reporting.figures import Figure, figure
+from advertisex.reporting.rendering import TEMPLATES, rendered
+
+if TYPE_CHECKING:
+    from advertisex.analysis.answer import Answer, Table
 
 #: Maximum number of rows per table; CSV contains all rows.
 MOST_ROWS = 1_000
@@ -26,14 +27,12 @@ MOST_ROWS = 1_000
 #: Tables with more columns, or with rows of more characters, are placed below their figures.
 _NARROW, _SHORT = 5, 60
 
-_TEMPLATES = Path(__file__).parent / "templates"
-
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """A table and its figures; `first` is the index of its first figure on the page."""
 
-    table: Table
+    table: "Table"
     figures: Sequence[Figure]
     first: int
     columns: Sequence[Column]
@@ -51,7 +50,7 @@ class Section:
             yield ((column.cells[place], column.values[place], column.kind) for column in self.columns)
 
 
-def page_of(answer: Answer) -> str:
+def page_of(answer: "Answer") -> str:
     """Render an answer as an HTML page.
 
     Args:
@@ -60,46 +59,25 @@ def page_of(answer: Answer) -> str:
     Returns:
         HTML; about five million characters if it has figures, since it embeds Plotly's script.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     sections = _sections(answer)
     plotly = get_plotlyjs() if any(section.figures for section in sections) else ""
-    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
-    return environment.get_template("page.html.j2").render(
-        answer=answer,
-        title=answer.question.replace("_", " ").capitalize(),
-        facts=facts_of(answer.facts),
-        about=about(answer),
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    return rendered(
+        "page.html.j2",
+        answer,
         sections=sections,
         figures=[{"data": drawn.data, "layout": drawn.layout} for section in sections for drawn in section.figures],
         most=MOST_ROWS,
-        format_value=format_value,
         no_text=NO_TEXT,
-        version=advertisex.__version__,
-        style=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        version=version("advertisex"),
+        style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
         plotly=plotly,
         script=script,
         hashes=[_hash(text) for text in (plotly, script) if text],
     )
 
 
-def about(answer: Answer) -> list[tuple[str, str]]:
-    """What the numbers are based on: definition, range, horizon, parameters and rows read, as (name, text)."""
-    scope = answer.scope
-    rows = [("definition", answer.definition), ("since", _bound(scope.since, "the first event"))]
-    rows += [("until", _bound(scope.until, "the last event")), ("campaign", format_value(scope.campaign or "all"))]
-    rows += [("as of", _bound(scope.as_of, "now")), ("complete up to", format_value(answer.horizon))]
-    rows += [("computed from", format_counts(answer.computed_from))]
-    return rows + facts_of({name: value for name, value in answer.parameters.items() if value is not None})
-
-
-def _bound(time: Any, default: str) -> str:
-    return default if time is None else format_value(time)
-
-
-def _sections(answer: Answer) -> list[Section]:
+def _sections(answer: "Answer") -> list[Section]:
     sections = []
     first = 0
     for table in answer.tables:

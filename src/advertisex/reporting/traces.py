@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from advertisex.analysis.answer import Chart
 from advertisex.reporting.cells import is_ratio
 from advertisex.reporting.drawn_values import PERCENT, along, numbers, text_of, title_of
+
+if TYPE_CHECKING:
+    from advertisex.analysis.answer import Chart
 
 #: Series whose peaks differ by more than this factor get separate panels; the smaller would look flat otherwise.
 _APART = 10
@@ -29,7 +31,7 @@ def axis(letter: str, number: int) -> str:
     return letter if number == 0 else f"{letter}{number + 1}"
 
 
-def series(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
+def series(chart: "Chart", rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
     """One trace per series, and the titles of the panels from top to bottom."""
     parts = [(name, _with_gaps(part, chart.x)) for name, part in _parts(chart, rows)]
     panels = list(chart.y) if _differ(rows, chart.y) else [""]
@@ -90,7 +92,7 @@ def _line(number: int, points: int) -> dict[str, Any]:
     }
 
 
-def _parts(chart: Chart, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+def _parts(chart: "Chart", rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """The name and rows of each series; `colour` splits the rows into series."""
     if chart.colour is None:
         yield "", rows
@@ -99,7 +101,7 @@ def _parts(chart: Chart, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame
         yield text_of(value), part
 
 
-def heatmap(chart: Chart, rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
+def heatmap(chart: "Chart", rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
     """The trace of a heatmap, and the title of its panel."""
     assert chart.colour is not None
     (across,) = chart.y

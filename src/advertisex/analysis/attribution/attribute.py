@@ -24,8 +24,9 @@ from advertisex.analysis.attribution import markov
 from advertisex.analysis.attribution.credit import check_sums, credited, weights
 from advertisex.analysis.attribution.journeys import is_unconverted, journeys, next_conversion
 from advertisex.analysis.attribution.touches import COLUMNS, AttributionInput, Key, Rules, read
-from advertisex.analysis.money import CREDIT, MONEY, decimals, total
+from advertisex.analysis.money import decimals, total
 from advertisex.analysis.scope import Scope, check_scope
+from advertisex.model import CREDIT, MONEY
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "attribution/1"

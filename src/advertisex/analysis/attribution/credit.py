@@ -11,8 +11,9 @@ from datetime import timedelta
 
 import polars as pl
 
-from advertisex.analysis.money import CREDIT, total
+from advertisex.analysis.money import total
 from advertisex.errors import AnalysisError
+from advertisex.model import CREDIT
 
 # Shapley value: the marginal contribution of each key, averaged over all orders in which the keys can join.
 #

@@ -1,17 +1,17 @@
 """Turns a question into a command, with its own options and the shared ones."""
 
 import inspect
+import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.scope import Scope
 from advertisex.cli.analyze.shared import Shared
-from advertisex.cli.analyze.showing import print_answer, print_csv, table_named
+from advertisex.cli.analyze.showing import print_answer
 from advertisex.cli.options import opened_store, settings_of
-from advertisex.cli.output import err, print_json
-from advertisex.reporting.page_file import page_target, write_page
+from advertisex.cli.output import err
+from advertisex.reporting.answer_file import file_target
 from advertisex.stores.contract import EventStore
 
 #: A question with its own options applied; it takes the store and the scope.
@@ -43,21 +43,22 @@ def command(question: Callable[..., Question], show: Callable[[Answer], None] = 
 def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) -> None:
     shared.check()
     scope = shared.scope()
-    page = None if shared.html is None else page_target(shared.html)
+    page = None if shared.html is None else file_target(shared.html, option="--html")
     with opened_store(settings_of(shared.config, data=shared.data, store=shared.store), read_only=True) as store:
         answer = question(store, scope.settled(store))
     if page is not None:
-        _write(answer, page)
+        answer.to_html(page)
+        err.print(f"wrote {page}", markup=False, style="dim", soft_wrap=True)
     if shared.as_json:
-        print_json(answer.to_dict())
+        sys.stdout.write(answer.to_json())
     elif shared.as_csv:
-        print_csv(table_named(answer, shared.table))
+        _write_bytes(answer.to_csv(table=shared.table))
     elif page is None:
         show(answer)
 
 
-def _write(answer: Answer, target: Path) -> None:
-    from advertisex.reporting.page import page_of  # noqa: PLC0415 - slow to import, needed only for a page
-
-    write_page(target, page_of(answer))
-    err.print(f"wrote {target}", markup=False, style="dim", soft_wrap=True)
+def _write_bytes(text: str) -> None:
+    """Write a text on stdout with its own line endings."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

@@ -1,6 +1,5 @@
-"""Printing of answers: human-readable tables, or one table as CSV."""
+"""Printing of answers as tables."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,10 +9,8 @@ from rich.text import Text
 from advertisex.analysis.answer import Answer, Table
 from advertisex.analysis.scope import Scope
 from advertisex.cli.output import out, print_table
-from advertisex.errors import ConfigurationError
 from advertisex.reporting.cells import facts_of, format_counts
 from advertisex.reporting.columns import Column, columns_of
-from advertisex.reporting.csv_table import csv_of
 from advertisex.reporting.shorten import shortened
 
 #: Rows printed per table; --csv prints all.
@@ -92,32 +89,6 @@ def _narrow(columns: list[Column]) -> list[Column]:
 
 def _width(column: Column) -> int:
     return max(map(cell_len, [column.name, *column.cells])) + _GAP
-
-
-def print_csv(table: Table) -> None:
-    """Print a table on stdout as CSV (RFC 4180)."""
-    sys.stdout.flush()
-    for lines in csv_of(table.rows):
-        sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
-
-
-def table_named(answer: Answer, name: str | None) -> Table:
-    """Return the table of this name, or the main one.
-
-    Raises:
-        ConfigurationError: the answer has no such table.
-    """
-    tables = {table.name: table for table in answer.tables}
-    if name is None and tables:
-        return answer.tables[0]
-    if name not in tables:
-        raise ConfigurationError(
-            f"the answer has no table {name!r}" if name else "the answer has no table",
-            where=f"analyze {answer.question}",
-            hint=f"use one of {', '.join(tables)}" if tables else "use --json",
-        )
-    return tables[name]
 
 
 def within(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""Pages are written atomically, and only to regular files."""
+"""Answers are written atomically, and only to regular files."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from advertisex.errors import ConfigurationError
-from advertisex.reporting.page_file import page_target, write_page
+from advertisex.reporting.answer_file import file_target, write_file
 
 
 def test_a_page_replaces_the_previous_one(tmp_path: Path) -> None:
-    target = page_target(tmp_path / "page.html")
-    write_page(target, "one")
-    write_page(target, "two é")
+    target = file_target(tmp_path / "page.html")
+    write_file(target, [b"one"])
+    write_file(target, ["two é".encode()])
 
     assert target.read_text(encoding="utf-8") == "two é"
     assert os.listdir(tmp_path) == ["page.html"]  # noqa: PTH208 - names
@@ -21,7 +21,7 @@ def test_a_page_replaces_the_previous_one(tmp_path: Path) -> None:
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "link.html").symlink_to(tmp_path / "page.html")
 
-    write_page(page_target(tmp_path / "link.html"), "one")
+    write_file(file_target(tmp_path / "link.html"), [b"one"])
 
     assert (tmp_path / "link.html").is_symlink()
     assert (tmp_path / "page.html").read_text() == "one"
@@ -30,7 +30,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_the_file_mode_follows_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        write_page(page_target(tmp_path / "page.html"), "one")
+        write_file(file_target(tmp_path / "page.html"), [b"one"])
     finally:
         os.umask(before)
 
@@ -50,14 +50,14 @@ def test_invalid_targets_are_rejected(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ConfigurationError, match=error):
-        page_target(Path(path))
+        file_target(Path(path))
 
 
 def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
-    target = page_target(tmp_path / "page.html")
+    target = file_target(tmp_path / "page.html")
     target.mkdir()  # created between the check and the write
 
     with pytest.raises(ConfigurationError, match="cannot write the page"):
-        write_page(target, "one")
+        write_file(target, [b"one"])
 
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
