@@ -1,82 +1,181 @@
 """The public API: exactly the listed names, each documented, and nothing exported by accident."""
 
+import importlib
+import inspect
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
 import advertisex
+from advertisex import errors
 
 PUBLIC = [
+    "COMMIT_COLUMNS",
+    "COUNTED_AS",
+    "ERASURES",
+    "EVENT_COLUMNS",
     "FEEDS",
+    "READ_BYTES",
+    "REJECT_COLUMNS",
+    "REMOVED_COLUMNS",
+    "STORED_REJECT_COLUMNS",
+    "SUPPRESSED_COLUMNS",
+    "TOMBSTONE",
     "AdvertiseXError",
+    "AnalysisError",
     "Answer",
     "Batch",
     "Catalogue",
+    "Chart",
+    "Committed",
+    "ConfigurationError",
+    "Counted",
     "Counts",
     "EventLog",
     "EventStore",
+    "Extent",
     "Feed",
+    "FeedSource",
     "Field",
     "FieldMapping",
+    "Finding",
     "IngestOptions",
+    "LedgerMoved",
     "LedgerRow",
+    "LogError",
+    "LogReader",
+    "Observer",
     "Outcome",
     "Partition",
     "Policy",
+    "Position",
     "Processing",
     "Published",
     "Range",
     "RejectQuery",
+    "Removal",
+    "Replayed",
     "Rule",
+    "Run",
     "Scope",
+    "Seconds",
+    "Selection",
+    "Sent",
     "Settings",
+    "SimulationSettings",
+    "SourceError",
+    "SourceUnavailable",
     "Span",
+    "StoreBusy",
+    "StoreError",
+    "StoreInterrupted",
+    "StoreMissing",
     "Table",
     "TimeReading",
+    "Truth",
     "attribute",
     "bids",
     "configured_feeds",
     "correlate",
+    "erase",
     "funnel",
     "ingest",
     "load_settings",
+    "observing",
     "open_log",
     "open_store",
     "process",
     "process_log",
+    "processing_of",
     "quality",
     "reach",
     "read_catalogue",
+    "replay",
     "restatement",
+    "run_service",
+    "simulate_files",
     "summarise",
 ]
 
+SUBPACKAGES = sorted(folder.name for folder in Path(advertisex.__file__).parent.iterdir() if folder.is_dir())
+
+
+def run(script: str) -> None:
+    subprocess.run([sys.executable, "-c", script], check=True)
+
 
 def test_the_public_api_is_exactly_this_list() -> None:
-    assert advertisex.__all__ == PUBLIC
+    assert sorted(advertisex.__all__) == sorted(PUBLIC)
+    assert dir(advertisex) == sorted(PUBLIC)
 
 
-def test_the_only_other_public_attributes_are_modules() -> None:
-    others = {name for name in vars(advertisex) if not name.startswith("_")} - set(PUBLIC) - {"version"}
-    assert all(isinstance(vars(advertisex)[name], types.ModuleType) for name in others)
+def test_every_exception_is_public() -> None:
+    exceptions = {name for name, _ in inspect.getmembers(errors, inspect.isclass)}
+    assert "AdvertiseXError" in exceptions
+    assert exceptions <= set(PUBLIC)
 
 
-def test_every_name_is_documented() -> None:
-    undocumented = [name for name in PUBLIC if not getattr(advertisex, name).__doc__]
-    assert undocumented == []
+def test_the_only_other_attributes_are_modules_of_the_package() -> None:
+    others = {name: value for name, value in vars(advertisex).items() if not name.startswith("_")}
+    modules = {name: value for name, value in others.items() if name not in PUBLIC}
+    assert {name for name, value in modules.items() if not isinstance(value, types.ModuleType)} == set()
+    assert {module.__name__ for module in modules.values()} == {f"advertisex.{name}" for name in modules}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_name_is_documented(name: str) -> None:
+    value = getattr(advertisex, name)
+    assert value.__doc__
+    if inspect.isclass(value):
+        assert not value.__doc__.startswith(f"{name}("), "the docstring is the one that a dataclass generates"
 
 
 @pytest.mark.parametrize(
-    "statement", ["from advertisex import feeds", "from advertisex import FEEDS, stores", "from advertisex import *"]
+    "statement",
+    [
+        "from advertisex import feeds",
+        "from advertisex import FEEDS, stores",
+        "from advertisex import *; summarise, open_log, AnalysisError",
+        "import advertisex as ax; ax.feeds.FEEDS, ax.FEEDS, ax.stores.contract",
+        "import advertisex.stores.open as stores; stores.open_store",
+        "import advertisex.settings.feeds",
+    ],
 )
 def test_modules_and_names_can_be_imported_in_any_order(statement: str) -> None:
-    subprocess.run([sys.executable, "-c", statement], check=True)
+    run(statement)
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="'advertisex' has no attribute 'nonsense'"):
-        advertisex.nonsense  # noqa: B018
-    assert not hasattr(advertisex, "nonsense")
-    assert set(PUBLIC) < set(dir(advertisex))
+@pytest.mark.parametrize("folder", [name for name in SUBPACKAGES if not name.startswith("_")])
+def test_a_subpackage_can_be_imported(folder: str) -> None:
+    assert importlib.import_module(f"advertisex.{folder}").__name__ == f"advertisex.{folder}"
+
+
+@pytest.mark.parametrize("name", ["nonsense", "typing", "importlib", "version", "pl", "TYPE_CHECKING", "__wrapped__"])
+def test_an_unknown_name_is_an_attribute_error(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"'advertisex' has no attribute '{name}'"):
+        getattr(advertisex, name)
+    assert not hasattr(advertisex, name)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert advertisex.__version__ == importlib.metadata.version("advertisex")
+
+
+def test_importing_the_package_imports_nothing_slow() -> None:
+    run(
+        "import sys, advertisex, advertisex.errors\n"
+        "slow = {'polars', 'numpy', 'duckdb', 'pydantic', 'advertisex._api'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+
+
+def test_the_api_imports_no_server_and_no_rendering_library() -> None:
+    run(
+        "import sys, advertisex\n"
+        "advertisex.summarise\n"
+        "slow = {'duckdb', 'elasticsearch', 'confluent_kafka', 'plotly', 'jinja2', 'typer'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )

@@ -1,26 +1,38 @@
 """AdvertiseX: ad events in, trustworthy numbers out.
 
+    import advertisex as ax
+
+    with ax.open_log("sqlite:///log.db") as log, ax.open_store("duckdb:///store.duckdb") as store:
+        ax.ingest("clicks", ["clicks.csv"], log)
+        ax.process_log(log, store)
+        print(ax.summarise(store).facts)
+
 The names exported here are the public API. Everything else may change between versions.
 """
 
-import importlib.util
-import typing
+import typing as _typing  # underscores keep imported names out of the API
 
-if typing.TYPE_CHECKING:
-    from advertisex._api import *  # noqa: F403 - its __all__ is the list
-    from advertisex._api import __all__ as __all__
-    from advertisex._api import __version__ as __version__
+if _typing.TYPE_CHECKING:
+    from advertisex._api import *  # noqa: F403 - the list
+
+    __all__: list[str]
+    __version__: str
 else:
+    from importlib import import_module as _import_module
+    from importlib.metadata import version as _version
+    from importlib.util import find_spec as _find_spec
+
     # Importing the whole API takes half a second. Python imports this package before any of its modules, and the
     # command line must handle an interrupt from the start.
     def __getattr__(name: str) -> object:
-        if importlib.util.find_spec(f"advertisex.{name}"):
-            return importlib.import_module(f"advertisex.{name}")
-        api = importlib.import_module("advertisex._api")
-        try:
-            return getattr(api, name)
-        except AttributeError:
-            raise AttributeError(f"module 'advertisex' has no attribute {name!r}", name=name) from None
+        if _find_spec(f"advertisex.{name}"):  # first: the modules of the API may import this one while it is imported
+            return _import_module(f"advertisex.{name}")
+        public = {each: value for each, value in vars(_import_module("advertisex._api")).items() if each[0] != "_"}
+        public |= {"__all__": sorted(public), "__version__": _version("advertisex")}
+        globals().update(public)  # further accesses do not come here
+        if name not in public:
+            raise AttributeError(f"module 'advertisex' has no attribute {name!r}", name=name)
+        return public[name]
 
     def __dir__() -> list[str]:
-        return [*globals(), *__getattr__("__all__")]
+        return __getattr__("__all__")

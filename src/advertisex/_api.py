@@ -1,78 +1,110 @@
-"""The public API. `import advertisex` re-exports these names and imports this module on first access."""
+"""The public API: `import advertisex` imports this module on first access, and re-exports its names.
 
-from importlib.metadata import version
+The redundant aliases mark the names as exported, for type checkers and linters. There is no other list. The order is
+that of docs/library.md.
+"""
 
-from advertisex.analysis.answer import Answer, Table
-from advertisex.analysis.attribution.attribute import attribute
-from advertisex.analysis.bids import bids
-from advertisex.analysis.correlation import correlate
-from advertisex.analysis.funnel import funnel
-from advertisex.analysis.quality.report import quality
-from advertisex.analysis.reach import reach
-from advertisex.analysis.restatement import restatement
-from advertisex.analysis.scope import Scope
-from advertisex.analysis.summary import summarise
-from advertisex.errors import AdvertiseXError
-from advertisex.feeds import FEEDS, Feed, Field, Rule, TimeReading
-from advertisex.ingestion.ingest import IngestOptions, Published, ingest
-from advertisex.ingestion.mapping import FieldMapping
-from advertisex.logs.contract import EventLog
-from advertisex.logs.open import open_log
-from advertisex.model import Batch, Counts, LedgerRow, Outcome, Partition, Span
-from advertisex.processing.catalogue_file import read_catalogue
-from advertisex.processing.enrich import Catalogue
-from advertisex.processing.pipeline import process
-from advertisex.processing.policy import Policy
-from advertisex.processing.runner import Processing, process_log
-from advertisex.settings.feeds import configured_feeds
-from advertisex.settings.load import load_settings
-from advertisex.settings.model import Settings
-from advertisex.stores.contract import EventStore, Range, RejectQuery
-from advertisex.stores.open import open_store
+# Sources into the log
+from advertisex.ingestion.ingest import ingest as ingest
+from advertisex.ingestion.mapping import FieldMapping as FieldMapping
+from advertisex.ingestion.options import IngestOptions as IngestOptions
+from advertisex.ingestion.publish import Counted as Counted
+from advertisex.ingestion.publish import Published as Published
 
-__version__ = version("advertisex")
+# The log into the store
+from advertisex.processing.catalogue_file import read_catalogue as read_catalogue
+from advertisex.processing.configured import processing_of as processing_of
+from advertisex.processing.enrich import Catalogue as Catalogue
+from advertisex.processing.pipeline import process as process
+from advertisex.processing.policy import Policy as Policy
+from advertisex.processing.runner import Committed as Committed
+from advertisex.processing.runner import Processing as Processing
+from advertisex.processing.runner import Seconds as Seconds
+from advertisex.processing.runner import process_log as process_log
 
-__all__ = [
-    "FEEDS",
-    "AdvertiseXError",
-    "Answer",
-    "Batch",
-    "Catalogue",
-    "Counts",
-    "EventLog",
-    "EventStore",
-    "Feed",
-    "Field",
-    "FieldMapping",
-    "IngestOptions",
-    "LedgerRow",
-    "Outcome",
-    "Partition",
-    "Policy",
-    "Processing",
-    "Published",
-    "Range",
-    "RejectQuery",
-    "Rule",
-    "Scope",
-    "Settings",
-    "Span",
-    "Table",
-    "TimeReading",
-    "attribute",
-    "bids",
-    "configured_feeds",
-    "correlate",
-    "funnel",
-    "ingest",
-    "load_settings",
-    "open_log",
-    "open_store",
-    "process",
-    "process_log",
-    "quality",
-    "reach",
-    "read_catalogue",
-    "restatement",
-    "summarise",
-]
+# Questions about the store
+from advertisex.analysis.answer import Answer as Answer
+from advertisex.analysis.answer import Chart as Chart
+from advertisex.analysis.answer import Table as Table
+from advertisex.analysis.attribution.attribute import attribute as attribute
+from advertisex.analysis.bids import bids as bids
+from advertisex.analysis.correlation import correlate as correlate
+from advertisex.analysis.funnel import funnel as funnel
+from advertisex.analysis.quality.report import quality as quality
+from advertisex.analysis.reach import reach as reach
+from advertisex.analysis.restatement import restatement as restatement
+from advertisex.analysis.scope import Scope as Scope
+from advertisex.analysis.summary import summarise as summarise
+
+# Rejects and erasure
+from advertisex.privacy.erasure import erase as erase
+from advertisex.privacy.record import Run as Run
+from advertisex.rejects.replay import Replayed as Replayed
+from advertisex.rejects.replay import Sent as Sent
+from advertisex.rejects.replay import replay as replay
+from advertisex.rejects.selection import Selection as Selection
+
+# The service
+from advertisex.monitoring.observing import Observer as Observer
+from advertisex.monitoring.observing import observing as observing
+from advertisex.service import FeedSource as FeedSource
+from advertisex.service import run_service as run_service
+
+# Feeds and settings
+from advertisex.feeds import FEEDS as FEEDS
+from advertisex.feeds import Feed as Feed
+from advertisex.feeds import Field as Field
+from advertisex.feeds import Rule as Rule
+from advertisex.feeds import TimeReading as TimeReading
+from advertisex.settings.feeds import configured_feeds as configured_feeds
+from advertisex.settings.load import load_settings as load_settings
+from advertisex.settings.model import Settings as Settings
+
+# Event logs
+from advertisex.logs.contract import READ_BYTES as READ_BYTES
+from advertisex.logs.contract import EventLog as EventLog
+from advertisex.logs.contract import LogReader as LogReader
+from advertisex.logs.open import open_log as open_log
+from advertisex.model import TOMBSTONE as TOMBSTONE
+from advertisex.model import Batch as Batch
+from advertisex.model import Finding as Finding
+from advertisex.model import Partition as Partition
+from advertisex.model import Position as Position
+from advertisex.model import Span as Span
+
+# Event stores
+from advertisex.model import COMMIT_COLUMNS as COMMIT_COLUMNS
+from advertisex.model import EVENT_COLUMNS as EVENT_COLUMNS
+from advertisex.model import REJECT_COLUMNS as REJECT_COLUMNS
+from advertisex.model import STORED_REJECT_COLUMNS as STORED_REJECT_COLUMNS
+from advertisex.model import SUPPRESSED_COLUMNS as SUPPRESSED_COLUMNS
+from advertisex.model import Counts as Counts
+from advertisex.model import LedgerRow as LedgerRow
+from advertisex.model import Outcome as Outcome
+from advertisex.stores.contract import COUNTED_AS as COUNTED_AS
+from advertisex.stores.contract import ERASURES as ERASURES
+from advertisex.stores.contract import REMOVED_COLUMNS as REMOVED_COLUMNS
+from advertisex.stores.contract import EventStore as EventStore
+from advertisex.stores.contract import Extent as Extent
+from advertisex.stores.contract import Range as Range
+from advertisex.stores.contract import RejectQuery as RejectQuery
+from advertisex.stores.contract import Removal as Removal
+from advertisex.stores.open import open_store as open_store
+
+# Simulated traffic
+from advertisex.demo import simulate_files as simulate_files
+from advertisex.simulator import SimulationSettings as SimulationSettings
+from advertisex.simulator import Truth as Truth
+
+# Errors
+from advertisex.errors import AdvertiseXError as AdvertiseXError
+from advertisex.errors import AnalysisError as AnalysisError
+from advertisex.errors import ConfigurationError as ConfigurationError
+from advertisex.errors import LedgerMoved as LedgerMoved
+from advertisex.errors import LogError as LogError
+from advertisex.errors import SourceError as SourceError
+from advertisex.errors import SourceUnavailable as SourceUnavailable
+from advertisex.errors import StoreBusy as StoreBusy
+from advertisex.errors import StoreError as StoreError
+from advertisex.errors import StoreInterrupted as StoreInterrupted
+from advertisex.errors import StoreMissing as StoreMissing

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from advertisex.analysis.answer import Answer
@@ -13,7 +12,7 @@ from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.summary import summarise
 from advertisex.feeds import Feed
-from advertisex.ingestion.ingest import IngestOptions, ingest
+from advertisex.ingestion.ingest import ingest
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow
 from advertisex.processing.runner import Processing, process_log
@@ -69,9 +68,9 @@ def demonstrate(
     """
     for name, file in SOURCES.items():
         on_step(f"ingest {name} from {file}")
-        ingest(processing.feeds[name], [str(folder / file)], log, IngestOptions())
+        ingest(processing.feeds[name], [str(folder / file)], log)
     on_step("process: validate, filter, deduplicate, store")
-    process_log(log, store, processing, Event())
+    process_log(log, store, processing)
     on_step("analyze")
     summary, correlation = summarise(store), correlate(store)
     steps, auctions = funnel(store, by="campaign_id"), bids(store)

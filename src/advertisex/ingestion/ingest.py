@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import structlog
 
-from advertisex.errors import SourceError
-from advertisex.feeds import Feed
+from advertisex.errors import ConfigurationError, SourceError
+from advertisex.feeds import FEEDS, Feed
 from advertisex.ingestion.api_source import read_api
 from advertisex.ingestion.follow import follow
 from advertisex.ingestion.options import IngestOptions
@@ -23,10 +23,10 @@ Failure = Callable[[SourceError], None]
 
 
 def ingest(
-    feed: Feed,
-    sources: Sequence[str],
+    feed: Feed | str,
+    sources: str | Sequence[str],
     log: EventLog,
-    options: IngestOptions,
+    options: IngestOptions = IngestOptions(),
     on_progress: Progress | None = None,
     on_failure: Failure | None = None,
     stop: Event | None = None,
@@ -38,8 +38,8 @@ def ingest(
     interrupt (KeyboardInterrupt) ends the run cleanly: what was read is appended, and the result reports the interrupt.
 
     Args:
-        feed: feed of the records.
-        sources: files, folders, globs, HTTP(S) URLs, or `-` for standard input.
+        feed: feed of the records, or the name of a built-in one.
+        sources: one or more files, folders, globs, HTTP(S) URLs, or `-` for standard input.
         log: event log to append to.
         options: how the sources are read.
         on_progress: called after each append with the total messages and bytes so far.
@@ -49,11 +49,11 @@ def ingest(
 
     Raises:
         LogError: the log could not be written.
-        ConfigurationError: an option is invalid.
+        ConfigurationError: the feed is unknown, or an option is invalid.
     """
-    options = options.checked()
+    feed, options = _known(feed), options.checked()
     publisher = Publisher(feed, log, options.mapping, on_progress)
-    inputs = [source_of(source, stdin) for source in sources]
+    inputs = [source_of(source, stdin) for source in ([sources] if isinstance(sources, str) else sources)]
     report = on_failure or _logged
     failures: list[SourceError] = []
     try:
@@ -69,6 +69,14 @@ def ingest(
     except KeyboardInterrupt:
         return publisher.published(interrupted=True, failures=failures)
     return publisher.published(failures=failures)
+
+
+def _known(feed: Feed | str) -> Feed:
+    if isinstance(feed, Feed):
+        return feed
+    if feed not in FEEDS:
+        raise ConfigurationError(f"unknown feed {feed!r}", hint=f"use one of {', '.join(FEEDS)}, or a Feed")
+    return FEEDS[feed]
 
 
 def _read(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iterator[Input]:

@@ -18,8 +18,8 @@ from advertisex.processing.validate import validate
 def process(
     batch: Batch,
     feed: Feed,
-    policy: Policy,
-    catalogue: Catalogue,
+    policy: Policy = Policy(),
+    catalogue: Catalogue = Catalogue(),
     suppression: Suppression = NOBODY,
     pseudonym_key: bytes = b"",
 ) -> Outcome:

@@ -9,7 +9,7 @@ from threading import Event
 import structlog
 
 from advertisex.errors import LedgerMoved
-from advertisex.feeds import Feed
+from advertisex.feeds import Feed, default_feeds
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.model import Batch, Counts, Outcome
 from advertisex.processing.enrich import Catalogue
@@ -32,7 +32,7 @@ class Processing:
     """Configuration of processing.
 
     Attributes:
-        feeds: feeds by name.
+        feeds: feeds by name; the three built-in ones if not given.
         policy: which valid events are filtered.
         catalogue: campaign and advertiser of each creative.
         batch_size: maximum messages per batch.
@@ -40,7 +40,7 @@ class Processing:
         pseudonym_key: secret key for pseudonyms; empty stores user ids unchanged.
     """
 
-    feeds: Mapping[str, Feed]
+    feeds: Mapping[str, Feed] = field(default_factory=default_feeds)
     policy: Policy = Policy()
     catalogue: Catalogue = Catalogue()
     batch_size: int = BATCH_SIZE
@@ -91,8 +91,8 @@ OnCommit = Callable[[Committed], None]
 def process_log(
     log: EventLog,
     store: EventStore,
-    processing: Processing,
-    stop: Event,
+    processing: Processing = Processing(),
+    stop: Event | None = None,
     on_commit: OnCommit = lambda committed: None,
 ) -> Counts:
     """Process the messages of the log after the ledger's positions, and commit them batch by batch.
@@ -115,6 +115,7 @@ def process_log(
         LogError: the log cannot be read.
         ConfigurationError: the store has another pseudonym key.
     """
+    stop = stop or Event()
     total = Counts()
     erased = _Erased(store)
     feeds = {feed.topic: feed for feed in processing.feeds.values()}

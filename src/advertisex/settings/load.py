@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ _MESSAGES = {
 }
 
 
-def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool = True) -> Settings:
+def load_settings(
+    file: Path | None = None, flags: Mapping[str, Any] | None = None, *, environment: bool = True
+) -> Settings:
     """Load the settings.
 
     Args:
@@ -33,7 +36,7 @@ def load_settings(file: Path | None, flags: dict[str, Any], *, environment: bool
     Raises:
         ConfigurationError: the file could not be read, or a setting is invalid; the message names it.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
     if environment:
         _reject_unknown_variables()
     path = file or _default_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))

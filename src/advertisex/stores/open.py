@@ -15,7 +15,7 @@ _ELASTICSEARCH = ("elasticsearch://", "elasticsearch+https://")
 def open_store(
     url: str,
     *,
-    read_only: bool,
+    read_only: bool = False,
     memory: str = "256MB",
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings(),
     clock: Clock = utc_now,
