@@ -95,7 +95,7 @@ def replay(
     store: EventStore,
     log: EventLog,
     selection: Selection,
-    stop: Event,
+    stop: Event | None = None,
     on_progress: Callable[[int], None] = lambda messages: None,
 ) -> Replayed:
     """Append rejects to the log, and mark each with its new position.
@@ -117,7 +117,7 @@ def replay(
     chosen = choose(store, selection)
     done = Replayed(left=chosen.left)
     for part in chosen.parts(store):
-        if stop.is_set():
+        if stop is not None and stop.is_set():
             done.interrupted = True
             break
         done.unrepairable += part.unrepairable
