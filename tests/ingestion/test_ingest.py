@@ -44,6 +44,22 @@ def test_a_glob(inputs: Path, ingested) -> None:
     assert ingested("impressions", inputs / "**" / "*.*json").messages == [b'{"b":1}', b'{"b":2}', b'{"c":1}']
 
 
+def test_a_built_in_feed_is_known_by_its_name(inputs: Path, tmp_path: Path) -> None:
+    with SqliteLog(tmp_path / "log.db") as log:
+        published = ingest("impressions", str(inputs / "a.csv"), log)
+
+        assert list(log.read(IMPRESSIONS.topic, 0, 0, 10).payloads) == [b'{"user_id":"1"}']
+    assert list(published.sources) == [str(inputs / "a.csv")]
+
+
+@pytest.mark.parametrize("feed", ["impression", "", None])
+def test_an_unknown_feed_is_an_error_with_a_hint(tmp_path: Path, feed: Any) -> None:
+    with SqliteLog(tmp_path / "log.db") as log, pytest.raises(ConfigurationError, match="unknown feed") as caught:
+        ingest(feed, [], log)
+
+    assert caught.value.hint == "use one of impressions, clicks, bids, or a Feed"
+
+
 @pytest.mark.parametrize("source", ["nothing*.csv", "nothing.csv"])
 def test_a_source_that_matches_nothing_is_reported_and_the_others_go_on(source: str, inputs: Path, ingested) -> None:
     seen = ingested("impressions", inputs / source, inputs / "a.csv")
