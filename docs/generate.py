@@ -30,7 +30,7 @@ from advertisex.stores.duckdb.schema import statements
 PAGES = Path(__file__).parent
 _BLOCK = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-_KINDS = {"text": "text", "time": "time", "count": "whole number", "amount": "decimal number"}
+_KINDS = {"time": "time", "count": "whole number", "amount": "decimal number"}
 
 _TIMESTAMPS = (
     ("2026-01-05T09:00:00Z", "RFC 3339"),
@@ -91,7 +91,13 @@ def feed_section(name: str) -> str:
     """Fields, rules and identity of one feed."""
     feed = FEEDS[name]
     fields = (
-        (code(f.name), _KINDS[f.kind], "yes" if f.required else "no", ", ".join(map(code, f.aliases)), f.description)
+        (
+            code(f.name),
+            _KINDS.get(f.kind, "text"),
+            "yes" if f.required else "no",
+            ", ".join(map(code, f.aliases)),
+            f.description,
+        )
         for f in feed.fields
     )
     derived = ((code(column), description) for column, _, description in feed.derived)

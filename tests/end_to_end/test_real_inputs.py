@@ -213,7 +213,7 @@ GOOD: dict[str, dict[str, Any]] = {
 
 def naughty_rows(feed: str, strings: list[str]) -> list[tuple[str, dict[str, Any]]]:
     """Each string in each text field; the times make every row a distinct event."""
-    fields = [f.name for f in FEEDS[feed].fields if f.kind == "text"]
+    fields = [f.name for f in FEEDS[feed].fields if f.is_text]
     begin = int(TIME.replace(tzinfo=UTC).timestamp())
     return [
         (field, {"user_id": "u1", "timestamp": begin + place * len(strings) + number} | GOOD[feed] | {field: text})

@@ -196,7 +196,7 @@ BEYOND_64_BITS = ["1" + "0" * 40, "-2" + "0" * 38, "9" * 300]
 
 @pytest.mark.parametrize("token", BEYOND_64_BITS)
 @pytest.mark.parametrize(
-    ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.kind != "text"]
+    ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if not f.is_text]
 )
 def test_a_huge_number_costs_only_its_own_message(feed: str, field: str, token: str) -> None:
     outcome = outcome_of(feed, message(feed, user_id="a"), written(feed, **{field: token}), message(feed, user_id="b"))
@@ -209,10 +209,16 @@ def test_a_huge_number_costs_only_its_own_message(feed: str, field: str, token: 
 
 @pytest.mark.parametrize("token", BEYOND_64_BITS)
 @pytest.mark.parametrize(
-    ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.kind == "text"]
+    ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.is_text]
 )
 def test_text_may_be_a_huge_number(feed: str, field: str, token: str) -> None:
     assert decode(batch_of(FEEDS[feed], [written(feed, **{field: token})]), FEEDS[feed])[0][field].to_list() == [token]
+
+
+def test_a_flag_is_not_blamed_for_another_field() -> None:
+    detail = reject_of("clicks", message("clicks", conversion_type=True, clicks=[1]))["detail"]
+
+    assert detail == "clicks: must be a single value, got [1]"
 
 
 def test_a_repeated_key_gives_one_value_and_one_message() -> None:

@@ -132,7 +132,7 @@ def test_an_amount_is_stored_to_the_last_bit(amount: float) -> None:
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_empty_optional_text_is_null(feed: str) -> None:
-    optional = [f.name for f in FEEDS[feed].fields if f.kind == "text" and not f.required]
+    optional = [f.name for f in FEEDS[feed].fields if f.is_text and not f.required]
 
     frame = standardised(feed, message(feed, **dict.fromkeys(optional, "")))
 

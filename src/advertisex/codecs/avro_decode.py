@@ -16,7 +16,7 @@ from advertisex.codecs.avro_schema import is_recursive, without_logical_types
 from advertisex.codecs.bid_fields import flattener, targeting_text
 from advertisex.codecs.json_decode import Decoder, explain_json, reason_text
 from advertisex.codecs.rejection import Rejection, shown
-from advertisex.feeds import Feed
+from advertisex.feeds import Feed, Field
 
 _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
@@ -36,8 +36,8 @@ class _NotABid(ValueError):
 
 def bid_decoder(feed: Feed) -> Decoder:
     """The decoder of the bids feed."""
-    names = tuple(f.name for f in feed.fields)
-    struct, flatten = _struct(names), flattener(feed)
+    fields = {f.name: f for f in feed.fields}
+    struct, flatten = _struct(tuple(fields)), flattener(feed)
     own_header = MARKER + fingerprint(feed.avro_schema)
     read_own = _reader(without_logical_types(feed.avro_schema))  # skips the conversion of timestamps to datetime
     readers = _foreign_readers(feed)
@@ -47,7 +47,7 @@ def bid_decoder(feed: Feed) -> Decoder:
             bid = _datum(payload, _SINGLE_OBJECT_HEADER, read_own)
             targeting = targeting_text(bid["targeting"]) if bid["targeting"] else None
             return struct(**bid["user_info"], **bid["auction"], targeting=targeting)
-        return struct(**{n: _scalar(n, v) for n, v in flatten(_record(payload, readers)).items()})
+        return struct(**{n: _scalar(fields[n], v) for n, v in flatten(_record(payload, readers)).items()})
 
     def explain(payload: bytes, error: Exception) -> Rejection:
         if isinstance(error, _NotABid):
@@ -56,12 +56,12 @@ def bid_decoder(feed: Feed) -> Decoder:
             return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
         return explain_json(payload, error, feed)
 
-    return Decoder(decode, explain, tuple((name,) for name in names), struct())
+    return Decoder(decode, explain, tuple((name,) for name in fields), struct(), only_utf8=False)
 
 
-def is_avro(payload: bytes) -> bool:
-    """Whether a message starts with an Avro framing marker, and so is not JSON."""
-    return payload.startswith((MARKER, CONFLUENT_MARKER))
+def is_avro(payload: bytes, feed: Feed) -> bool:
+    """Whether a message of the feed is Avro: it starts with a framing marker, and so is not JSON."""
+    return feed.wire == "avro" and payload.startswith((MARKER, CONFLUENT_MARKER))
 
 
 def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
@@ -134,14 +134,14 @@ def _datum(payload: bytes, header: int, read: _Reader) -> dict[str, Any]:
     return record
 
 
-def _scalar(name: str, value: Any) -> Any:
+def _scalar(field: Field, value: Any) -> Any:
     """A value that can be stored as text; any other value makes the message a wrong_type reject."""
-    if name == "targeting":
+    if field.kind == "json":
         return targeting_text(value)
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    if isinstance(value, float) and name in ("amount", "timestamp"):
+    if isinstance(value, float) and not field.is_text:
         return value
     if hasattr(value, "isoformat"):  # a date or time of an Avro logical type
         return value.isoformat()
-    raise _NotABid("wrong_type", f"{name}: must be text or a number, got {shown(value)}")
+    raise _NotABid("wrong_type", f"{field.name}: must be text or a number, got {shown(value)}")

@@ -47,18 +47,18 @@ def flattener(feed: Feed) -> Callable[[Record], dict[str, Any]]:
     the OpenRTB paths, unless one of our names is at the top level.
     """
     # computed once, because `flatten` runs for every record
-    plan = [(f.name, f.names, f.required or f.is_id or f.kind != "text") for f in feed.fields]
+    plan = [(f.name, f.names, f.kind == "json", f.required or f.is_id or not f.is_text) for f in feed.fields]
 
     def flatten(record: Record) -> dict[str, Any]:
         is_openrtb = isinstance(record.get("imp"), list)
         found = _openrtb(record) if is_openrtb else {}
         nested = _nested(record) if not is_openrtb and dict in map(type, record.values()) else []
-        for field, names, is_validated in plan:
+        for field, names, is_json, is_validated in plan:
             value = next((v for name in names if (v := record.get(name)) is not None), None)
-            if field != _TARGETING and isinstance(value, _STRUCTURES) and (is_openrtb or not is_validated):
+            if not is_json and isinstance(value, _STRUCTURES) and (is_openrtb or not is_validated):
                 value = None
             if value is None and nested:
-                value = _first_within(nested, field, names)
+                value = _first_within(nested, names, structures=is_json)
             if value is not None:
                 found[field] = value
         return found
@@ -89,11 +89,11 @@ def _nested(record: Record) -> list[Record]:
     return found
 
 
-def _first_within(nested: list[Record], field: str, names: Sequence[str]) -> Any:
+def _first_within(nested: list[Record], names: Sequence[str], *, structures: bool) -> Any:
     for holder in nested:
         for name in names:
             value = holder.get(name)
-            if value is not None and (field == _TARGETING or not isinstance(value, _STRUCTURES)):
+            if value is not None and (structures or not isinstance(value, _STRUCTURES)):
                 return value
     return None
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from advertisex.codecs.rejection import Rejection, shown
-from advertisex.feeds import Feed
+from advertisex.feeds import Feed, Field
 
 #: The errors that decoding may raise; RecursionError for deep nesting.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
@@ -30,22 +30,24 @@ class Decoder:
         explain: returns the rejection for a payload that could not be decoded, and its error.
         names: for each field of the feed, the attributes that may contain it, in order of precedence.
         blank: an object with all attributes unset.
+        only_utf8: whether every message must be UTF-8.
     """
 
     decode: Callable[[bytes], Any]
     explain: Callable[[bytes, Exception], Rejection]
     names: tuple[tuple[str, ...], ...]
     blank: Any
+    only_utf8: bool
 
 
 @lru_cache(maxsize=64)
-def _struct(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[type[msgspec.Struct], Any]:
-    """A struct type with one attribute for each name of each field (kind, names), and its decoder."""
+def _struct(fields: tuple[tuple[bool, tuple[str, ...]], ...]) -> tuple[type[msgspec.Struct], Any]:
+    """A struct type with one attribute for each name of each field (strict, names), and its decoder."""
     members: list[tuple[str, Any, Any]] = []
     rename: dict[str, str] = {}
-    for index, (kind, names) in enumerate(fields):
+    for index, (strict, names) in enumerate(fields):
         for place, name in enumerate(names):
-            members.append((f"f{index}_{place}", _TEXT if kind == "text" else _SCALAR, None))
+            members.append((f"f{index}_{place}", _TEXT if strict else _SCALAR, None))
             rename[f"f{index}_{place}"] = name
     struct = msgspec.defstruct("Message", members, rename=rename, gc=False)
     return struct, msgspec.json.Decoder(struct).decode
@@ -53,15 +55,18 @@ def _struct(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[type[msgsp
 
 def json_decoder(feed: Feed) -> Decoder:
     """The decoder of a feed whose messages are flat JSON objects."""
-    # A conversion type may be a flag (`"conversion": true`), so this field is not restricted to text.
-    fields = tuple(("flag" if f.name == "conversion_type" else f.kind, f.names) for f in feed.fields)
-    struct, decode = _struct(fields)
+    struct, decode = _struct(tuple((_is_strict(f), f.names) for f in feed.fields))
 
     def explain(payload: bytes, error: Exception) -> Rejection:
         return explain_json(payload, error, feed)
 
     names = tuple(tuple(f"f{i}_{j}" for j in range(len(f.names))) for i, f in enumerate(feed.fields))
-    return Decoder(decode, explain, names, struct())
+    return Decoder(decode, explain, names, struct(), only_utf8=True)
+
+
+def _is_strict(field: Field) -> bool:
+    """Whether a field takes text and whole numbers only. A boolean is a flag (`"conversion": true`)."""
+    return field.is_text and field.kind != "flag"
 
 
 def not_utf8(payload: bytes) -> Rejection | None:
@@ -86,7 +91,7 @@ def explain_json(payload: bytes, error: Exception, feed: Feed) -> Rejection:
             value = document.get(name)
             if isinstance(value, (dict, list)):
                 return Rejection("wrong_type", f"{name}: must be a single value, got {shown(value)}")
-            if isinstance(value, (bool, float)) and field.kind == "text":
+            if isinstance(value, (bool, float)) and _is_strict(field):
                 return Rejection("wrong_type", f"{name}: must be text or a whole number, got {shown(value)}")
     return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
 

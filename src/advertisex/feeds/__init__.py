@@ -2,10 +2,10 @@
 
 from advertisex.feeds.bids import bids
 from advertisex.feeds.clicks import clicks
-from advertisex.feeds.feed import Feed, Field, Rule, TimeReading
+from advertisex.feeds.feed import Computed, Feed, Field, Rule, TimeReading, Wire
 from advertisex.feeds.impressions import impressions
 
-__all__ = ["FEEDS", "Feed", "Field", "Rule", "TimeReading", "default_feeds"]
+__all__ = ["FEEDS", "Computed", "Feed", "Field", "Rule", "TimeReading", "Wire", "default_feeds"]
 
 
 def default_feeds(times: TimeReading = TimeReading()) -> dict[str, Feed]:

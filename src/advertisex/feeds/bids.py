@@ -48,7 +48,7 @@ AVRO_SCHEMA: dict[str, Any] = {
 }
 
 FIELDS = (
-    Field("user_id", "text", "user the ad would be shown to", required=True, is_id=True),
+    Field("user_id", "user", "user the ad would be shown to", required=True, is_id=True),
     Field("timestamp", "time", "time of the auction (UTC)", required=True, aliases=("event_timestamp",)),
     Field(
         "creative_id", "text", "creative offered", aliases=("ad_creative_id", "creative"), is_id=True
@@ -56,10 +56,10 @@ FIELDS = (
     Field("auction_id", "text", "auction id", is_id=True),
     Field("amount", "amount", "bid amount", aliases=("bid_amount",)),
     Field("currency", "text", "currency of the amount, as sent", is_id=True),
-    Field("website", "text", "site the ad would be shown on: URL or host, as sent"),
+    Field("website", "website", "site the ad would be shown on: URL or host, as sent"),
     Field("country", "text", "country of the user, as sent"),
     Field("device", "text", "device of the user, as sent"),
-    Field("targeting", "text", "targeting, as one JSON object"),
+    Field("targeting", "json", "targeting, as one JSON object"),
 )  # fmt: skip
 
 
@@ -77,6 +77,7 @@ def bids(times: TimeReading) -> Feed:
             ("campaign_id", pl.String(), "campaign of the creative, from the catalogue"),
             ("advertiser_id", pl.String(), "advertiser of the creative, from the catalogue"),
         ),
+        wire="avro",
         avro_schema=AVRO_SCHEMA,
         times=times,
     )

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from advertisex.feeds.feed import Feed, Field, Rule, TimeReading
+from advertisex.feeds.feed import Computed, Feed, Field, Rule, TimeReading
 from advertisex.feeds.rules import default_rules
 
 #: Values, in lower case, of a `conversion` flag column: the row is a click that did or did not convert.
@@ -10,11 +10,11 @@ CONVERTED = ("1", "true", "yes", "1.0")
 NOT_CONVERTED = ("0", "false", "no", "0.0")
 
 FIELDS = (
-    Field("user_id", "text", "user who clicked or converted", required=True, is_id=True),
+    Field("user_id", "user", "user who clicked or converted", required=True, is_id=True),
     Field("timestamp", "time", "time of the click or conversion (UTC)", required=True, aliases=("event_timestamp",)),
     Field("campaign_id", "text", "campaign id", required=True, aliases=("campaign",), is_id=True),
     Field(
-        "conversion_type", "text", "'click', or what the user did (signup, purchase, …)",
+        "conversion_type", "flag", "'click', or what the user did (signup, purchase, …)",
         aliases=("conversion", "event_type"), is_id=True,
     ),
     Field("clicks", "count", "number of clicks in this row"),
@@ -23,6 +23,26 @@ FIELDS = (
     Field("currency", "text", "currency of the value, as sent", is_id=True),
     Field("user_agent", "text", "User-Agent of the browser", aliases=("ua",)),
 )  # fmt: skip
+
+
+def _given_or(name: str, implied: pl.Expr) -> pl.Expr:
+    """The given count, even if invalid; otherwise the count that the type implies."""
+    given = pl.col(f"raw.{name}").fill_null("") != ""
+    return pl.when(given).then(name).otherwise(implied.fill_null(0)).cast(pl.Int64)
+
+
+_TYPE = pl.col("conversion_type").str.to_lowercase()
+_CONVERTED = _TYPE.is_in(CONVERTED)
+_CLICK = _TYPE.is_in(NOT_CONVERTED) | (_TYPE == "click")
+#: A row counts clicks and conversions by its type or flag, unless explicit counts override them.
+_COMPUTED = (
+    Computed("clicks", _given_or("clicks", pl.when(_CLICK | _CONVERTED).then(1).when(_TYPE.is_not_null()).then(0))),
+    Computed("conversions", _given_or("conversions", pl.when(_CLICK).then(0).when(_TYPE.is_not_null()).then(1))),
+    Computed(
+        "conversion_type",
+        pl.when(_CLICK).then(pl.lit("click")).when(_CONVERTED).then(pl.lit("conversion")).otherwise("conversion_type"),
+    ),
+)
 
 _NOTHING_COUNTED = Rule(
     "missing_field",
@@ -49,5 +69,6 @@ def clicks(times: TimeReading) -> Feed:
             "conversions",
             "value",
         ),
+        computed=_COMPUTED,
         times=times,
     )

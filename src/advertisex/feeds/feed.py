@@ -6,11 +6,18 @@ from typing import Any, Literal
 
 import polars as pl
 
-FieldKind = Literal["text", "time", "count", "amount"]
+FieldKind = Literal["text", "user", "website", "flag", "json", "time", "count", "amount"]
+
+#: Wire format of a feed's messages: flat JSON objects; or Avro datums, beside JSON objects in any nesting.
+Wire = Literal["json", "avro"]
 
 #: dtype of a field after standardisation. Times are UTC in microseconds.
 DTYPES: dict[FieldKind, pl.DataType] = {
     "text": pl.String(),
+    "user": pl.String(),
+    "website": pl.String(),
+    "flag": pl.String(),
+    "json": pl.String(),
     "time": pl.Datetime("us"),
     "count": pl.Int64(),
     "amount": pl.Float64(),
@@ -23,7 +30,8 @@ class Field:
 
     Attributes:
         name: canonical name, also the name of the standardised column ("timestamp" becomes "event_time").
-        kind: text, time, count (whole number) or amount (decimal number).
+        kind: text, user (id of the user), website (URL or host), flag (text or a boolean), json (one JSON object, as
+            text), time, count (whole number) or amount (decimal number).
         description: one line; becomes the comment on the stored column.
         required: whether an event without it is rejected.
         aliases: other names that sources use; the canonical name wins, then the first alias found.
@@ -43,6 +51,11 @@ class Field:
     def names(self) -> tuple[str, ...]:
         """The canonical name and the aliases, in lookup order."""
         return (self.name, *self.aliases)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the standardised column is text, as sent."""
+        return DTYPES[self.kind] == pl.String
 
     @property
     def column(self) -> str:
@@ -65,6 +78,19 @@ class Rule:
     field: str
     broken: pl.Expr
     requirement: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed:
+    """A column that is computed from others.
+
+    Attributes:
+        column: name of the column, which it replaces.
+        value: expression over the columns as parsed, and `raw.NAME` (the text as sent) of fields that are not text.
+    """
+
+    column: str
+    value: pl.Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +121,11 @@ class Feed:
         fields: in the order of the stored columns.
         rules: in the order of evaluation; the first broken rule gives the reason code.
         identity: columns that make up the event's identity, in hashing order.
+        computed: columns that standardisation computes, after all columns are parsed.
         derived: (name, dtype, comment) of stored columns that processing adds.
-        avro_schema: writer schema of our own binary messages, or None.
-        confluent_schemas: (schema id, writer schema) of messages in Confluent framing.
+        wire: wire format of its messages.
+        avro_schema: writer schema of our own Avro messages; None if the wire format is JSON.
+        confluent_schemas: (schema id, writer schema) of Avro messages in Confluent framing.
         times: how its timestamps are parsed.
     """
 
@@ -107,7 +135,9 @@ class Feed:
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...]
     identity: tuple[str, ...]
+    computed: tuple[Computed, ...] = ()
     derived: tuple[tuple[str, pl.DataType, str], ...] = ()
+    wire: Wire = "json"
     avro_schema: dict[str, Any] | None = None
     confluent_schemas: tuple[tuple[int, dict[str, Any]], ...] = ()
     times: TimeReading = TimeReading()

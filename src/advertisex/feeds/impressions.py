@@ -6,9 +6,9 @@ from advertisex.feeds.feed import Feed, Field, TimeReading
 from advertisex.feeds.rules import default_rules
 
 FIELDS = (
-    Field("user_id", "text", "user who saw the ad", required=True, is_id=True),
+    Field("user_id", "user", "user who saw the ad", required=True, is_id=True),
     Field("timestamp", "time", "time the ad was shown (UTC)", required=True, aliases=("event_timestamp",)),
-    Field("website", "text", "site the ad was shown on: URL or host, as sent", required=True),
+    Field("website", "website", "site the ad was shown on: URL or host, as sent", required=True),
     Field(
         "creative_id", "text", "creative shown", required=True,
         aliases=("ad_creative_id", "creative"), is_id=True,

@@ -34,7 +34,7 @@ def missing(field: Field) -> Rule:
 
 def raw(field: Field) -> pl.Expr:
     """Return the column with the text of a field as sent."""
-    return pl.col(field.name if field.kind == "text" else f"raw.{field.name}")
+    return pl.col(field.name if field.is_text else f"raw.{field.name}")
 
 
 def wrong_type(field: Field) -> Rule:
@@ -114,8 +114,8 @@ def default_rules(fields: Iterable[Field], times: TimeReading) -> tuple[Rule, ..
         *(wrong_type(f) for f in numbers),
         bad_timestamp(time),
         out_of_range(time, times),
-        *(bad_website(f) for f in fields if f.name == "website"),
-        *(placeholder(f) for f in fields if f.name == "user_id"),
+        *(bad_website(f) for f in fields if f.kind == "website"),
+        *(placeholder(f) for f in fields if f.kind == "user"),
         *(control_character(f) for f in fields if f.is_id),
         *(negative(f) for f in numbers if f.kind == "count"),
         *(count_too_large(f) for f in numbers if f.kind == "count"),

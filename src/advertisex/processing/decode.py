@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from advertisex.codecs.avro_decode import bid_decoder
-from advertisex.codecs.json_decode import DECODE_ERRORS, json_decoder, not_utf8
+from advertisex.codecs.json_decode import DECODE_ERRORS, Decoder, json_decoder, not_utf8
 from advertisex.codecs.rejection import Rejection, rejected_frame
-from advertisex.feeds import Feed
+from advertisex.feeds import Feed, Wire
 from advertisex.model import Batch
 
 #: Larger messages are rejected, in bytes.
@@ -28,7 +28,7 @@ REASONS: dict[str, str] = {
     "wrong_type": "A field contains a list, an object, or a boolean or decimal where text is expected.",
 }
 
-Texts = dict[str, list[Any]]
+_DECODERS: dict[Wire, Callable[[Feed], Decoder]] = {"json": json_decoder, "avro": bid_decoder}
 
 
 def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -39,11 +39,11 @@ def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
         each field (String, null if absent).
         The rejected messages (see `rejected_frame`), with a reason code of `REASONS`.
     """
-    decoder = (bid_decoder if feed.avro_schema else json_decoder)(feed)
+    decoder = _DECODERS[feed.wire](feed)
     read, blank = decoder.decode, decoder.blank
     rejections: dict[int, Rejection] = {}
     decoded: list[Any] = []
-    for row, payload in enumerate(_screened(batch.payloads, feed, rejections)):
+    for row, payload in enumerate(_screened(batch.payloads, rejections, only_utf8=decoder.only_utf8)):
         try:
             decoded.append(read(payload))
         except DECODE_ERRORS as error:
@@ -62,7 +62,7 @@ def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
     return frame, rejected_frame("decode", rejections)
 
 
-def _screened(payloads: Sequence[bytes], feed: Feed, rejections: dict[int, Rejection]) -> Sequence[bytes]:
+def _screened(payloads: Sequence[bytes], rejections: dict[int, Rejection], *, only_utf8: bool) -> Sequence[bytes]:
     """The payloads, with those emptied that are rejected without decoding; adds these to `rejections`."""
     sizes = list(map(len, payloads))
     if sizes and not 0 < min(sizes) <= max(sizes) <= MAX_BYTES:
@@ -71,7 +71,7 @@ def _screened(payloads: Sequence[bytes], feed: Feed, rejections: dict[int, Rejec
                 rejections[row] = Rejection("empty_message", "the message has no bytes")
             elif size > MAX_BYTES:
                 rejections[row] = Rejection("oversized", f"the message has {size} bytes, more than {MAX_BYTES}")
-    if feed.avro_schema is None and not all(map(bytes.isascii, payloads)):
+    if only_utf8 and not all(map(bytes.isascii, payloads)):
         # The JSON decoder does not validate fields that it skips
         for row, payload in enumerate(payloads):
             if row not in rejections and (rejection := not_utf8(payload)):

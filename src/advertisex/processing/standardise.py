@@ -6,7 +6,6 @@ Nothing is rejected here: a text that cannot be parsed becomes null beside its `
 import polars as pl
 
 from advertisex.feeds import Feed, Field
-from advertisex.feeds.clicks import CONVERTED, NOT_CONVERTED
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import read_hosts
 
@@ -22,8 +21,8 @@ def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
         `raw.NAME` (String) for each field that is not text; if the feed has a website, also `host` (String, null if
         invalid). Empty optional text becomes null.
     """
-    optional = [f.name for f in feed.fields if f.kind == "text" and not f.required]
-    typed = [f for f in feed.fields if f.kind != "text"]
+    optional = [f.name for f in feed.fields if f.is_text and not f.required]
+    typed = [f for f in feed.fields if not f.is_text]
     frame = decoded.with_columns(
         *(pl.when(pl.col(name) != "").then(name).alias(name) for name in optional),
         *(pl.col(f.name).alias(f"raw.{f.name}") for f in typed),
@@ -31,10 +30,9 @@ def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
     )
     time = next(f for f in feed.fields if f.kind == "time")
     columns = [read_timestamps(frame[time.name], feed.times).alias("event_time")]
-    if feed.field_named("website"):
-        columns.append(read_hosts(frame["website"]))
+    columns += [read_hosts(frame[f.name]) for f in feed.fields if f.kind == "website"]
     frame = frame.drop(time.name).with_columns(columns)
-    return _count_rows(frame) if feed.name == "clicks" else frame
+    return frame.with_columns(computed.value.alias(computed.column) for computed in feed.computed)
 
 
 def _number(field: Field) -> pl.Expr:
@@ -45,28 +43,3 @@ def _number(field: Field) -> pl.Expr:
     number = text.cast(pl.Float64, strict=False)
     number = pl.when(number == 0).then(0.0).otherwise(number)  # -0 is 0: one event must not become two
     return pl.when(text.str.contains(_NUMBER)).then(number).alias(field.name)
-
-
-def _count_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Count the clicks and conversions of each row: by type or flag, unless explicit counts override them."""
-    kind = pl.col("conversion_type").str.to_lowercase()
-    converted, flagged_click = kind.is_in(CONVERTED), kind.is_in(NOT_CONVERTED)
-    click = flagged_click | (kind == "click")
-    by_type_clicks = pl.when(click | converted).then(1).when(kind.is_not_null()).then(0)
-    by_type_conversions = pl.when(click).then(0).when(kind.is_not_null()).then(1)
-    return frame.with_columns(
-        _given_or("clicks", by_type_clicks),
-        _given_or("conversions", by_type_conversions),
-        pl.when(click)
-        .then(pl.lit("click"))
-        .when(converted)
-        .then(pl.lit("conversion"))
-        .otherwise("conversion_type")
-        .alias("conversion_type"),
-    )
-
-
-def _given_or(name: str, by_type: pl.Expr) -> pl.Expr:
-    """The given count, even if invalid; otherwise the count that the type implies."""
-    given = pl.col(f"raw.{name}").fill_null("") != ""
-    return pl.when(given).then(name).otherwise(by_type.fill_null(0)).cast(pl.Int64).alias(name)

@@ -87,7 +87,7 @@ def _candidate_paths(field: Field, named: str, feed: Feed, lines: Mapping[Path, 
     """The paths at which the field may be, in the order of lookup."""
     yield (named,)
     yield from ((name,) for name in field.names)
-    if feed.avro_schema is None:
+    if feed.wire == "json":
         return
     if ("imp",) in lines:
         yield from OPENRTB.get(field.name, ())

@@ -39,7 +39,7 @@ class Pretty:
 
 def pretty(payload: bytes, feed: Feed) -> Pretty:
     """Format a message as lines. Documents are indented; their values keep their notation."""
-    avro = feed.avro_schema is not None and is_avro(payload)
+    avro = is_avro(payload, feed)
     try:
         document = json_message(avro_records(feed)(payload)) if avro else payload
         text = msgspec.json.format(document, indent=_INDENT).decode()
@@ -52,7 +52,7 @@ def pretty(payload: bytes, feed: Feed) -> Pretty:
 
 def one_line(payload: bytes, feed: Feed) -> str:
     """Format a message as one line: an Avro datum as JSON; bytes that are not UTF-8 are escaped."""
-    avro = feed.avro_schema is not None and is_avro(payload)
+    avro = is_avro(payload, feed)
     document = pretty(payload, feed).document if avro else None
     return (document or payload).decode(errors="backslashreplace")
 

@@ -30,7 +30,7 @@ def repairer(feed: Feed, mapping: FieldMapping, encoder: Encoder | None = None) 
     if not mapping:
         return lambda payload: payload
     encode = (encoder or Encoder(feed, mapping)).message
-    read_avro = avro_records(feed) if feed.avro_schema else None
+    read_avro = avro_records(feed) if feed.wire == "avro" else None
     # a constant replaces all aliases of its field, which may contain the rejected value
     overruled = {name for target in mapping.constants if (f := feed.field_named(target)) for name in f.aliases}
     overruled -= mapping.rename.keys()
@@ -38,7 +38,7 @@ def repairer(feed: Feed, mapping: FieldMapping, encoder: Encoder | None = None) 
     def record_of(payload: bytes) -> Record:
         if read_avro is None:
             return {name: value for name, value in json_object(payload).items() if name not in overruled}
-        if is_avro(payload):
+        if is_avro(payload, feed):
             return read_avro(payload)
         json_object(payload)  # check that it is a JSON object
         return payload
@@ -48,6 +48,6 @@ def repairer(feed: Feed, mapping: FieldMapping, encoder: Encoder | None = None) 
             repaired = encode(record_of(payload))
         except DECODE_ERRORS:
             return None
-        return repaired if is_avro(repaired) or not not_utf8(repaired) else None
+        return repaired if is_avro(repaired, feed) or not not_utf8(repaired) else None
 
     return repair

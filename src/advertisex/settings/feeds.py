@@ -50,7 +50,7 @@ def _configured(feed: Feed, own: FeedSettings) -> Feed:
     feed = feed.with_aliases(own.aliases)
     if own.id_field:
         known = feed.field_named(own.id_field)
-        if known is not None and known.kind != "text":
+        if known is not None and not known.is_text:
             raise ConfigurationError(
                 f"setting feeds.{feed.name}.id_field: {own.id_field!r} is not a text field",
                 hint="choose a text field with unique values",
