@@ -138,9 +138,9 @@ def stages(load: str, events: int) -> dict[str, Any]:
                 position = 0
                 while batch := timed("read", lambda f=feed, p=position: _read(log, f.topic, p)):
                     position = batch.span.end
-                    decoded, _ = timed("decode", lambda b=batch, f=feed: decode(b, f))
+                    decoded, _ = timed("decode", lambda b=batch, f=feed: decode(b.payloads, f))
                     standard = timed("standardise", lambda d=decoded, f=feed: standardise(d, f))
-                    valid, _ = timed("validate", lambda s=standard, f=feed: validate(s, f))
+                    valid, _ = timed("validate", lambda s=standard, b=batch, f=feed: validate(s, f, b.ingested_at))
                     kept, _ = timed("filter", lambda v=valid: apply_policy(v, Policy()))
                     enriched = timed("enrich", lambda k=kept: enrich(k, Catalogue()))
                     identified = timed("identify", lambda e=enriched, f=feed: identify(e, f))

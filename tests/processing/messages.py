@@ -97,5 +97,5 @@ def reject_of(feed: Feed | str, payload: bytes, **how: Any) -> dict[str, Any]:
 
 def standardised(feed: Feed | str, *payloads: bytes) -> pl.DataFrame:
     feed = FEEDS[feed] if isinstance(feed, str) else feed
-    decoded, _ = decode(batch_of(feed, payloads), feed)
+    decoded, _ = decode(payloads, feed)
     return standardise(decoded, feed)

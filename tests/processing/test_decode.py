@@ -21,7 +21,6 @@ from tests.processing.messages import (
     GOOD,
     avro_datum,
     avro_message,
-    batch_of,
     event_of,
     message,
     outcome_of,
@@ -212,7 +211,7 @@ def test_a_huge_number_costs_only_its_own_message(feed: str, field: str, token: 
     ("feed", "field"), [(feed.name, f.name) for feed in FEEDS.values() for f in feed.fields if f.is_text]
 )
 def test_text_may_be_a_huge_number(feed: str, field: str, token: str) -> None:
-    assert decode(batch_of(FEEDS[feed], [written(feed, **{field: token})]), FEEDS[feed])[0][field].to_list() == [token]
+    assert decode([written(feed, **{field: token})], FEEDS[feed])[0][field].to_list() == [token]
 
 
 def test_a_flag_is_not_blamed_for_another_field() -> None:
@@ -278,7 +277,7 @@ def test_an_unknown_fingerprint_is_undecodable_and_shown() -> None:
 @settings(max_examples=200, deadline=None)
 @given(body=st.binary(max_size=120))
 def test_any_bytes_after_our_header_do_not_stop_the_batch(body: bytes) -> None:
-    frame, rejected = decode(batch_of(FEEDS["bids"], [HEADER + body, avro_message("next")]), FEEDS["bids"])
+    frame, rejected = decode([HEADER + body, avro_message("next")], FEEDS["bids"])
 
     assert frame.height + rejected.height == 2
     assert frame["user_id"].to_list()[-1] == "next"
@@ -422,8 +421,8 @@ def test_openrtb_fields_are_read_as_in_the_standard() -> None:
 @settings(max_examples=100, deadline=None)
 @given(feed=st.sampled_from(sorted(FEEDS)), payloads=st.lists(st.binary(max_size=60), max_size=8))
 def test_every_message_is_either_decoded_or_rejected(feed: str, payloads: list[bytes]) -> None:
-    frame, rejected = decode(batch_of(FEEDS[feed], payloads), FEEDS[feed])
+    frame, rejected = decode(payloads, FEEDS[feed])
 
     assert sorted([*frame["row"], *rejected["row"]]) == list(range(len(payloads)))
-    assert frame.columns == ["row", "offset", "ingested_at", *(f.name for f in FEEDS[feed].fields)]
+    assert frame.columns == ["row", *(f.name for f in FEEDS[feed].fields)]
     assert all(frame.schema[f.name] == pl.String for f in FEEDS[feed].fields)

@@ -70,7 +70,8 @@ class Rule:
     Attributes:
         code: reason code, as in the ledger and the rejects.
         field: name of the field that it checks.
-        broken: Boolean expression over the standardised columns; true for an event that breaks the rule.
+        broken: Boolean expression over the standardised columns and `ingested_at`; true for an event that breaks the
+            rule.
         requirement: the requirement, as in "user_id: must be given, got None".
     """
 

@@ -1,6 +1,6 @@
 """The validation rules that feeds share. Each is a Polars expression with a reason code.
 
-Rules see the standardised columns, and `raw.NAME` (the text as sent) for fields that are not text.
+Rules see the standardised columns, `ingested_at`, and `raw.NAME` (the text as sent) for fields that are not text.
 `raw.*` and `host` are dropped before an event is stored.
 """
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from advertisex.feeds import Feed
 from advertisex.logs.contract import EventLog
-from advertisex.model import Batch, Span
+from advertisex.model import Batch
 from advertisex.privacy.record import Overwritten, Removed, Run, now, record_for
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.suppression import Erased, Suppression, rows_of_users, suppression_of
@@ -67,9 +67,7 @@ def _rejects_of(users: Suppression, store: EventStore, feeds: Mapping[str, Feed]
     found = [pl.DataFrame(schema=_COLUMNS)]
     for frame in store.scan_rejects(RejectQuery()):
         for (name,), rejects in frame.partition_by("feed", as_dict=True).items():
-            span = Span("", 0, 0, rejects.height)
-            batch = Batch(span, range(rejects.height), rejects["payload"].to_list(), [0] * rejects.height)
-            rows = rows_of_users(batch, feeds[name], users)
+            rows = rows_of_users(rejects["payload"].to_list(), feeds[name], users)
             found.append(rejects[rows].select(pl.col(column).cast(dtype) for column, dtype in _COLUMNS.items()))
     return pl.concat(found)
 
@@ -84,7 +82,7 @@ def _erase_from_log(users: Suppression, log: EventLog, feeds: Mapping[str, Feed]
             offsets = [
                 batch.offsets[row]
                 for batch in _batches(log, feed.topic, partition)
-                for row in rows_of_users(batch, feed, users)
+                for row in rows_of_users(batch.payloads, feed, users)
             ]
             if _count_new(run, feed.name, partition, offsets):
                 yield

@@ -12,9 +12,9 @@ import polars as pl
 
 from advertisex.codecs.avro_decode import bid_decoder
 from advertisex.codecs.json_decode import DECODE_ERRORS, Decoder, json_decoder, not_utf8
-from advertisex.codecs.rejection import Rejection, rejected_frame
+from advertisex.codecs.rejection import Rejection
 from advertisex.feeds import Feed, Wire
-from advertisex.model import Batch
+from advertisex.processing.rejected import rejected_frame
 
 #: Larger messages are rejected, in bytes.
 MAX_BYTES = 2**20
@@ -31,30 +31,25 @@ REASONS: dict[str, str] = {
 _DECODERS: dict[Wire, Callable[[Feed], Decoder]] = {"json": json_decoder, "avro": bid_decoder}
 
 
-def decode(batch: Batch, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Decode a batch of messages.
+def decode(payloads: Sequence[bytes], feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decode messages of a feed.
 
     Returns:
-        The decoded messages: `row` (u32, index in the batch), `offset` (i64), `ingested_at` (µs), and the text of
-        each field (String, null if absent).
+        The decoded messages: `row` (u32, index of the message), and the text of each field (String, null if absent).
         The rejected messages (see `rejected_frame`), with a reason code of `REASONS`.
     """
     decoder = _DECODERS[feed.wire](feed)
     read, blank = decoder.decode, decoder.blank
     rejections: dict[int, Rejection] = {}
     decoded: list[Any] = []
-    for row, payload in enumerate(_screened(batch.payloads, rejections, only_utf8=decoder.only_utf8)):
+    for row, payload in enumerate(_screened(payloads, rejections, only_utf8=decoder.only_utf8)):
         try:
             decoded.append(read(payload))
         except DECODE_ERRORS as error:
             decoded.append(blank)
             rejections.setdefault(row, decoder.explain(payload, error))
     frame = pl.DataFrame(
-        {
-            "row": pl.int_range(len(batch), dtype=pl.UInt32, eager=True),
-            "offset": pl.Series(batch.offsets, dtype=pl.Int64),
-            "ingested_at": pl.Series(batch.ingested_at, dtype=pl.Int64).cast(pl.Datetime("us")),
-        }
+        {"row": pl.int_range(len(payloads), dtype=pl.UInt32, eager=True)}
         | {field.name: _column(decoded, names) for field, names in zip(feed.fields, decoder.names, strict=True)}
     )
     if rejections:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from advertisex.codecs.rejection import Rejection, rejected_frame, shown
+from advertisex.codecs.rejection import Rejection, shown
+from advertisex.processing.rejected import rejected_frame
 
 _NEGATIVE = r"^-[0-9]"
 _DETAILS = {

@@ -17,7 +17,7 @@ def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
     """Parse the text columns of a decoded frame.
 
     Returns:
-        row, offset, ingested_at, the feed's text columns, `event_time` (µs, UTC), counts (i64), amounts (f64), and
+        `row`, the feed's text columns, `event_time` (µs, UTC), counts (i64), amounts (f64), and
         `raw.NAME` (String) for each field that is not text; if the feed has a website, also `host` (String, null if
         invalid). Empty optional text becomes null.
     """

@@ -7,7 +7,7 @@ quotes and `, ; : { } [ ] ( ) = & < >`, or a string of an Avro datum.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -16,7 +16,7 @@ import polars as pl
 
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER
 from advertisex.feeds import Feed
-from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE, Batch
+from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE
 from advertisex.processing.decode import MAX_BYTES, decode
 
 # Erased users: only keyed hashes of their ids are kept, to recognise their messages if they arrive again.
@@ -88,60 +88,55 @@ _LONGEST_AVRO_WORD = 63
 
 
 def rows_of_erased(
-    batch: Batch, decoded: pl.DataFrame, undecodable: pl.DataFrame, suppression: Suppression
+    payloads: Sequence[bytes], decoded: pl.DataFrame, undecodable: pl.DataFrame, suppression: Suppression
 ) -> list[int]:
-    """The rows of a batch that are messages of erased users, or tombstones; unsorted.
+    """The rows of the messages that are of erased users, or tombstones; sorted.
 
     Args:
-        batch: the batch.
-        decoded: its decoded messages: row, user_id, ….
+        payloads: the messages.
+        decoded: the decoded ones: row, user_id, ….
         undecodable: the others: row, ….
         suppression: the erased users.
     """
-    found = (
-        [row for row, payload in enumerate(batch.payloads) if payload == TOMBSTONE]
-        if TOMBSTONE in batch.payloads
-        else []
-    )
+    found = [row for row, payload in enumerate(payloads) if payload == TOMBSTONE] if TOMBSTONE in payloads else []
     if suppression.erasures:
         users = decoded["user_id"].drop_nulls().unique()
         erased = [user for user in users if suppression.matches(user.encode())]
         found.extend(decoded.filter(pl.col("user_id").is_in(erased))["row"] if erased else ())
         without_user = decoded.filter(pl.col("user_id").fill_null("") == "")
         for row in (*without_user["row"], *undecodable["row"]):
-            if batch.payloads[row] != TOMBSTONE and any(map(suppression.matches, _words(batch.payloads[row]))):
+            if payloads[row] != TOMBSTONE and any(map(suppression.matches, _words(payloads[row]))):
                 found.append(row)
-    return found
+    return sorted(found)
 
 
-def rows_of_users(batch: Batch, feed: Feed, users: Suppression) -> list[int]:
-    """The rows of a batch that are messages of these users, by the same rule; sorted."""
-    decoded, undecodable = decode(batch, feed)
-    rows = rows_of_erased(batch, decoded, undecodable, users)
-    return sorted(row for row in rows if batch.payloads[row] != TOMBSTONE)
+def rows_of_users(payloads: Sequence[bytes], feed: Feed, users: Suppression) -> list[int]:
+    """The rows of the messages that are of these users, by the same rule; sorted."""
+    decoded, undecodable = decode(payloads, feed)
+    return [row for row in rows_of_erased(payloads, decoded, undecodable, users) if payloads[row] != TOMBSTONE]
 
 
-def suppress(identified: pl.DataFrame, erased: Collection[int], batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
+def suppress(
+    identified: pl.DataFrame, erased: Sequence[int], offsets: Sequence[int]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Remove the events of erased users.
 
     Args:
-        identified: events with `event_id`.
-        erased: rows of the batch that are suppressed.
-        batch: the batch.
+        identified: events with `row` and `event_id`.
+        erased: rows of the messages that are suppressed, in order.
+        offsets: the offset of each message, indexed by row.
 
     Returns:
         The remaining events; and one row per message in `erased` (`SUPPRESSED_COLUMNS`).
     """
     if not erased:
         return identified, pl.DataFrame(schema=SUPPRESSED_COLUMNS)
-    theirs = pl.DataFrame({"row": sorted(erased)}, schema={"row": pl.UInt32})
+    theirs = pl.DataFrame(
+        {"row": erased, "offset": [offsets[row] for row in erased]}, schema={"row": pl.UInt32, "offset": pl.Int64}
+    )
     events = identified.select("row", "event_id", "event_time")
-    suppressed = theirs.join(events, on="row", how="left", maintain_order="left").with_columns(
-        pl.Series("offset", [batch.offsets[row] for row in theirs["row"]], dtype=pl.Int64)
-    )
-    return identified.join(theirs, on="row", how="anti", maintain_order="left"), suppressed.select(
-        list(SUPPRESSED_COLUMNS)
-    )
+    suppressed = theirs.join(events, on="row", how="left", maintain_order="left").select(list(SUPPRESSED_COLUMNS))
+    return identified.join(theirs, on="row", how="anti", maintain_order="left"), suppressed
 
 
 def _words(payload: bytes) -> Iterator[bytes]:

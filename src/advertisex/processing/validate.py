@@ -4,17 +4,25 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from advertisex.codecs.rejection import Rejection, rejected_frame, shown
+from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed, Rule
+from advertisex.processing.rejected import rejected_frame
 
 
-def validate(standardised: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
+def validate(standardised: pl.DataFrame, feed: Feed, ingested_at: Sequence[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split rows into valid ones and those that break a rule.
 
+    Args:
+        standardised: events with `row`.
+        feed: the feed, with its rules.
+        ingested_at: when each message was ingested, in microseconds since the epoch; indexed by `row`.
+
     Returns:
-        The valid rows, with unchanged columns; and the rejected ones (see `rejected_frame`), each with the code of
-        the first rule it breaks, and a detail with the field and its value.
+        The valid rows, with `ingested_at` (µs) added; and the rejected ones (see `rejected_frame`), each with the
+        code of the first rule it breaks, and a detail with the field and its value.
     """
+    ingested = pl.Series("ingested_at", ingested_at, dtype=pl.Int64).cast(pl.Datetime("us"))
+    standardised = standardised.with_columns(ingested.gather(standardised["row"]))
     reason = standardised.select(_first_broken(feed.rules)).to_series()
     if reason.null_count() == standardised.height:
         return standardised, rejected_frame("validate", {})

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from advertisex.feeds import Feed
-from advertisex.model import Batch, Position, Span
-from advertisex.processing.enrich import Catalogue
-from advertisex.processing.pipeline import process
+from advertisex.model import Position
+from advertisex.processing.pipeline import evaluate
 from advertisex.processing.policy import Policy
 from advertisex.processing.suppression import Suppression, suppression_in
 from advertisex.rejects.selection import Selection, choose
@@ -89,11 +88,10 @@ def preview(store: EventStore, selection: Selection, policy: Policy, max_example
 
 
 def _results_of(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> Counter[ReplayResult]:
-    count, now = len(messages), time.time_ns() // 1000
-    batch = Batch(Span(feed.topic, 0, 0, count), range(count), messages, [now] * count)
-    outcome = process(batch, feed, policy, Catalogue(), erased)
-    results = Counter({ReplayResult(feed.name, "accepted"): outcome.events.height + outcome.repeated})
-    results[ReplayResult(feed.name, "erased")] = outcome.suppressed.height
-    for kind, reason in outcome.rejects.select("kind", "reason").iter_rows():
-        results[ReplayResult(feed.name, kind, reason)] += 1
+    now = time.time_ns() // 1000
+    evaluated = evaluate(messages, [now] * len(messages), feed, policy, erased)
+    rejected = evaluated.rejected.select("kind", "reason").iter_rows()
+    results = Counter(ReplayResult(feed.name, kind, reason) for kind, reason in rejected)
+    results[ReplayResult(feed.name, "erased")] = len(evaluated.erased)
+    results[ReplayResult(feed.name, "accepted")] = len(messages) - results.total()
     return +results
