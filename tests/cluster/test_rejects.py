@@ -6,7 +6,7 @@ from typing import Any
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.model import Position
-from advertisex.rejects.repair import repairer
+from advertisex.rejects.repair import Repairer
 from advertisex.stores.contract import RejectQuery
 from tests.cluster.traffic import Traffic, stored_ids
 
@@ -22,7 +22,7 @@ def test_rejects_are_repaired_replayed_and_stored_once(make_cluster: Callable[..
 
     assert preview["messages"] == done["messages"] > 10
     assert sum(sent["messages"] for sent in done["sent"]) == done["messages"]
-    repairs = {name: repairer(FEEDS[name], FieldMapping(constants={"user_id": "repaired"})) for name in FEEDS}
+    repairs = {name: Repairer(FEEDS[name], FieldMapping(constants={"user_id": "repaired"})) for name in FEEDS}
     with cluster.log() as log, cluster.store() as store:
         marked = store.rejects(RejectQuery(replayed=True))
         assert marked.height == done["messages"]

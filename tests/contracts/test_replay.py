@@ -25,7 +25,7 @@ from advertisex.processing.pipeline import process as process_batch
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, process_log
 from advertisex.rejects.preview import preview
-from advertisex.rejects.repair import repairer
+from advertisex.rejects.repair import Repairer
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import EventStore, Range, RejectQuery
@@ -79,7 +79,7 @@ def process(log: EventLog, store: EventStore) -> None:
 
 
 def replayed(log: EventLog, store: EventStore, query: RejectQuery = ALL, **how: Any) -> Replayed:
-    return replay(store, log, Selection(query, FEEDS, **how), Event())
+    return replay(store, log, Selection(query, FEEDS, **how))
 
 
 def rejects_of(store: EventStore, query: RejectQuery = ALL) -> dict[Position, dict[str, Any]]:
@@ -119,7 +119,7 @@ def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
         with SqliteLog(tmp_path_factory.mktemp("log") / "log.db") as log, places().open() as store:
             fill(log, store, traffic)
             before = rejects_of(store)
-            repairers = {feed: repairer(FEEDS[feed], mapping) for feed in FEEDS}
+            repairers = {feed: Repairer(FEEDS[feed], mapping) for feed in FEEDS}
             repaired = {at: repairers[row["feed"]](row["payload"]) for at, row in before.items()}
 
             if crash_after is not None:
@@ -251,7 +251,7 @@ def test_a_replay_that_is_stopped_has_marked_what_it_sent(pair: tuple[EventLog, 
     fill(log, store, {"clicks": [b"%d" % i for i in range(12_000)]})
     stop = Event()
 
-    done = replay(store, log, Selection(ALL, FEEDS), stop, lambda messages: stop.set())
+    done = replay(store, log, Selection(ALL, FEEDS), stop=stop, on_progress=lambda messages: stop.set())
 
     assert done.interrupted
     assert 0 < done.messages < 12_000

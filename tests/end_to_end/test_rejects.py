@@ -138,7 +138,7 @@ def test_a_reject_is_repaired_and_replayed(filled: Cli, cli: Cli) -> None:
         "messages": 2,
         "feeds": {"impressions": 2},
         "sent": [{"topic": "ad_impressions", "partition": 0, "messages": 2, "first_offset": 6, "last_offset": 7}],
-        "not_mended": 0,
+        "not_repaired": 0,
         "replayed_before": 0,
         "unmatched": [],
         "interrupted": False,

@@ -81,7 +81,7 @@ def test_message_counts_match_the_ledger_and_the_rejects(tmp_path: Path) -> None
         for outcome in ("stored", "duplicate", "filtered", "rejected"):
             sample = found["advertisex_messages_total", "impressions", outcome]
             assert sample == getattr(row.counts, outcome), outcome
-        rejected = {key[1:]: value for key, value in found.items() if key[0] == "advertisex_refused_messages_total"}
+        rejected = {key[1:]: value for key, value in found.items() if key[0] == "advertisex_rejected_messages_total"}
         by_reason = store.rejects(RejectQuery()).group_by("feed", "kind", "reason").len()
         assert rejected == {tuple(key): count for *key, count in by_reason.iter_rows()}
         assert found["advertisex_batch_messages_sum",] == 44

@@ -16,7 +16,7 @@ from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.rejects.repair import repairer
+from advertisex.rejects.repair import Repairer
 from tests.processing.messages import avro_message, event_of, message, outcome_of, written
 
 SCALARS = st.one_of(
@@ -26,7 +26,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 def repaired(feed: str, payload: bytes, **mapping: Any) -> bytes | None:
-    return repairer(FEEDS[feed], FieldMapping(**mapping))(payload)
+    return Repairer(FEEDS[feed], FieldMapping(**mapping))(payload)
 
 
 @pytest.mark.parametrize("payload", [b"", b"no json", b"\xff\x00", b"[1]", message("clicks")])
@@ -154,7 +154,7 @@ def test_messages_of_another_schema_are_repaired() -> None:
     record = {"user": {"user_id": "null"}, "timestamp": 1_767_603_600_000, "auction_id": "a1"}
     fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 
-    result = repairer(feed, FieldMapping(constants={"user_id": "u1"}))(CONFLUENT_MARKER + b"\0\0\0\7" + body.getvalue())
+    result = Repairer(feed, FieldMapping(constants={"user_id": "u1"}))(CONFLUENT_MARKER + b"\0\0\0\7" + body.getvalue())
 
     assert result is not None
     event = event_of(feed, result)
@@ -164,4 +164,4 @@ def test_messages_of_another_schema_are_repaired() -> None:
 
 def test_an_unknown_field_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="clicks has no field 'creative_id'"):
-        repairer(FEEDS["clicks"], FieldMapping(constants={"creative_id": "c1"}))
+        Repairer(FEEDS["clicks"], FieldMapping(constants={"creative_id": "c1"}))

@@ -91,7 +91,7 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._rejected = Counter(
-            "advertisex_refused_messages", "Rejected and filtered messages, by reason.", ["feed", "kind", "reason"],
+            "advertisex_rejected_messages", "Rejected and filtered messages, by reason.", ["feed", "kind", "reason"],
             registry=self.registry,
         )  # fmt: skip
         self._work = Histogram(

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from advertisex.feeds import Feed
@@ -11,6 +11,7 @@ from advertisex.model import Position
 from advertisex.processing.pipeline import evaluate
 from advertisex.processing.policy import Policy
 from advertisex.processing.suppression import Suppression, suppression_in
+from advertisex.rejects.repair import Repairs
 from advertisex.rejects.selection import Selection, choose
 from advertisex.stores.contract import ERASURES, EventStore
 
@@ -40,7 +41,7 @@ class Example:
     message: bytes
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Preview:
     """The effect of a replay.
 
@@ -52,7 +53,7 @@ class Preview:
         unmatched: columns of the mapping that no message has.
     """
 
-    examples: list[Example] = field(default_factory=list)
+    examples: tuple[Example, ...] = ()
     results: Counter[ReplayResult] = field(default_factory=Counter)
     unrepairable: int = 0
     left: int = 0
@@ -64,7 +65,7 @@ class Preview:
         return self.results.total()
 
 
-def preview(store: EventStore, selection: Selection, policy: Policy, max_examples: int) -> Preview:
+def preview(store: EventStore, selection: Selection, policy: Policy = Policy(), max_examples: int = 5) -> Preview:
     """Preview a replay.
 
     Args:
@@ -74,17 +75,21 @@ def preview(store: EventStore, selection: Selection, policy: Policy, max_example
         max_examples: maximum number of examples.
 
     Raises:
-        ConfigurationError: see `choose`.
+        ConfigurationError: as for `replay`.
     """
     chosen = choose(store, selection)
+    repairs = Repairs(selection, chosen.feeds)
     seen, erased = Preview(left=chosen.left), suppression_in(store.notes(ERASURES))
-    for part in chosen.parts(store):
-        seen.unrepairable += part.unrepairable
+    for feed, rejects in chosen.parts(store):
+        part = repairs.repair(feed, rejects)
         new = islice(part.messages.items(), max_examples - len(seen.examples))
-        seen.examples += [Example(position, part.feed, message) for position, message in new]
-        seen.results += _results_of(selection.feeds[part.feed], list(part.messages.values()), policy, erased)
-    seen.unmatched = chosen.unmatched() if seen.messages else ()
-    return seen
+        seen = replace(
+            seen,
+            examples=(*seen.examples, *(Example(position, feed, message) for position, message in new)),
+            results=seen.results + _results_of(selection.feeds[feed], list(part.messages.values()), policy, erased),
+            unrepairable=seen.unrepairable + part.unrepairable,
+        )
+    return replace(seen, unmatched=repairs.unmatched) if seen.messages else seen
 
 
 def _results_of(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> Counter[ReplayResult]:

@@ -4,18 +4,108 @@ Each part is appended first and then marked. After a crash in between, the part 
 it again is harmless, since an event's identity is its content.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Literal, NamedTuple
 
 from advertisex.logs.contract import EventLog
 from advertisex.model import Partition, Position
+from advertisex.rejects.repair import Repaired, Repairs
 from advertisex.rejects.selection import Selection, choose, positions_of
 from advertisex.stores.contract import EventStore, RejectQuery
 from advertisex.stores.log_identity import check_same_logs
 
-# The status of replayed rejects.
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The messages sent to one partition: their number, and the first and last offset (not necessarily contiguous)."""
+
+    messages: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Result of a replay.
+
+    Attributes:
+        sent: what was sent, by partition of the log.
+        feeds: number of messages sent, by feed.
+        unrepairable: number of rejects left unchanged, because they cannot be decoded as a record.
+        left: number of selected rejects that were already replayed.
+        unmatched: columns of the mapping that no message had.
+        interrupted: whether the replay stopped before all messages were sent.
+    """
+
+    sent: Mapping[Partition, Sent] = field(default_factory=dict)
+    feeds: Mapping[str, int] = field(default_factory=dict)
+    unrepairable: int = 0
+    left: int = 0
+    unmatched: tuple[str, ...] = ()
+    interrupted: bool = False
+
+    @property
+    def messages(self) -> int:
+        """Number of messages sent."""
+        return sum(self.feeds.values())
+
+
+def replay(
+    store: EventStore,
+    log: EventLog,
+    selection: Selection,
+    *,
+    stop: Event | None = None,
+    on_progress: Callable[[int], None] = lambda messages: None,
+) -> Replayed:
+    """Append rejects to the log, and mark each with its new position.
+
+    Args:
+        store: the event store.
+        log: the event log; messages go to the topic that is configured for their feed.
+        selection: the rejects, and how to repair them.
+        stop: stops the replay after the current part when set.
+        on_progress: called after each part with the number of messages sent so far.
+
+    Raises:
+        ConfigurationError: a position has no reject, a reject selected by position was already replayed (without
+            `force`), or the mapping contains an unknown field.
+        StoreError: the ledger belongs to another log, or the store cannot be written. All messages sent are marked,
+            except those of the last part.
+        LogError: the log cannot be written. Some messages may be in the log without being marked.
+    """
+    check_same_logs(store.ledger(), log.identities([feed.topic for feed in selection.feeds.values()]))
+    chosen = choose(store, selection)
+    repairs = Repairs(selection, chosen.feeds)
+    done = Replayed(left=chosen.left)
+    for feed, rejects in chosen.parts(store):
+        if stop is not None and stop.is_set():
+            done = replace(done, interrupted=True)
+            break
+        part = repairs.repair(feed, rejects)
+        positions: list[Position] = []
+        if part.messages:
+            positions = log.append_each(selection.feeds[feed].topic, list(part.messages.values()))
+            store.mark_replayed(dict(zip(part.messages, positions, strict=True)))
+        done = _added(done, part, positions)
+        if positions:
+            on_progress(done.messages)
+    return replace(done, unmatched=repairs.unmatched) if done.messages else done
+
+
+def _added(done: Replayed, part: Repaired, positions: Sequence[Position]) -> Replayed:
+    """The result after a further part, which was sent to these positions."""
+    sent = dict(done.sent)
+    for topic, partition, offset in positions:
+        before = sent.get(Partition(topic, partition), Sent(0, offset, offset))
+        sent[Partition(topic, partition)] = Sent(
+            before.messages + 1, min(before.first, offset), max(before.last, offset)
+        )
+    feeds = Counter(done.feeds) + Counter({part.feed: len(positions)})
+    return replace(done, sent=sent, feeds=dict(feeds), unrepairable=done.unrepairable + part.unrepairable)
 
 
 class ReplayStatus(NamedTuple):
@@ -46,85 +136,3 @@ def replay_statuses(store: EventStore, replays: Collection[str]) -> dict[str, Re
         or ReplayStatus("accepted" if at.offset < ends.get(Partition(*at[:2]), 0) else "waiting")
         for at, text in positions.items()
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The messages sent to one partition: their number, and the first and last offset (not necessarily contiguous)."""
-
-    messages: int
-    first: int
-    last: int
-
-
-@dataclass(slots=True)
-class Replayed:
-    """Result of a replay.
-
-    Attributes:
-        sent: what was sent, by partition of the log.
-        feeds: number of messages sent, by feed.
-        unrepairable: number of rejects left unchanged, because they cannot be decoded as a record.
-        left: number of selected rejects that were already replayed.
-        unmatched: columns of the mapping that no message had.
-        interrupted: whether the replay stopped before all messages were sent.
-    """
-
-    sent: dict[Partition, Sent] = field(default_factory=dict)
-    feeds: dict[str, int] = field(default_factory=dict)
-    unrepairable: int = 0
-    left: int = 0
-    unmatched: tuple[str, ...] = ()
-    interrupted: bool = False
-
-    @property
-    def messages(self) -> int:
-        """Number of messages sent."""
-        return sum(self.feeds.values())
-
-    def add(self, feed: str, positions: Sequence[Position]) -> None:
-        """Count messages that were appended to the log."""
-        self.feeds[feed] = self.feeds.get(feed, 0) + len(positions)
-        for topic, partition, offset in positions:
-            before = self.sent.get(Partition(topic, partition), Sent(0, offset, offset))
-            now = Sent(before.messages + 1, min(before.first, offset), max(before.last, offset))
-            self.sent[Partition(topic, partition)] = now
-
-
-def replay(
-    store: EventStore,
-    log: EventLog,
-    selection: Selection,
-    stop: Event | None = None,
-    on_progress: Callable[[int], None] = lambda messages: None,
-) -> Replayed:
-    """Append rejects to the log, and mark each with its new position.
-
-    Args:
-        store: the event store.
-        log: the event log; messages go to the topic that is configured for their feed.
-        selection: the rejects, and how to repair them.
-        stop: stops the replay after the current part when set.
-        on_progress: called after each part with the number of messages sent so far.
-
-    Raises:
-        ConfigurationError: see `choose`.
-        StoreError: the ledger belongs to another log, or the store cannot be written. All messages sent are marked,
-            except those of the last part.
-        LogError: the log cannot be written. Some messages may be in the log without being marked.
-    """
-    check_same_logs(store.ledger(), log.identities([feed.topic for feed in selection.feeds.values()]))
-    chosen = choose(store, selection)
-    done = Replayed(left=chosen.left)
-    for part in chosen.parts(store):
-        if stop is not None and stop.is_set():
-            done.interrupted = True
-            break
-        done.unrepairable += part.unrepairable
-        if part.messages:
-            positions = log.append_each(selection.feeds[part.feed].topic, list(part.messages.values()))
-            store.mark_replayed(dict(zip(part.messages, positions, strict=True)))
-            done.add(part.feed, positions)
-            on_progress(done.messages)
-    done.unmatched = chosen.unmatched() if done.messages else ()
-    return done

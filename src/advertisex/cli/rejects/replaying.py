@@ -105,7 +105,13 @@ def _replay(settings: Settings, selection: Selection, *, as_json: bool) -> None:
         stop_on_signals(event_store.interrupt) as stop,
         progress("replaying", None) as (bar, task),
     ):
-        done = replay(event_store, event_log, selection, stop, lambda messages: bar.update(task, completed=messages))
+        done = replay(
+            event_store,
+            event_log,
+            selection,
+            stop=stop,
+            on_progress=lambda messages: bar.update(task, completed=messages),
+        )
     if as_json:
         print_json(_replay_document(done))
     else:
@@ -139,7 +145,7 @@ def _replay_document(done: Replayed) -> dict[str, Any]:
             }
             for (topic, partition), sent in sorted(done.sent.items())
         ],
-        "not_mended": done.unrepairable,
+        "not_repaired": done.unrepairable,
         "replayed_before": done.left,
         "unmatched": done.unmatched,
         "interrupted": done.interrupted,
@@ -157,7 +163,7 @@ def _preview_document(seen: Preview) -> dict[str, Any]:
             {"id": str(example.position), "feed": example.feed, **payload_fields(example.message)}
             for example in seen.examples
         ],
-        "not_mended": seen.unrepairable,
+        "not_repaired": seen.unrepairable,
         "replayed_before": seen.left,
         "unmatched": seen.unmatched,
     }

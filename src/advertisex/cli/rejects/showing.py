@@ -18,12 +18,11 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import out, plain, print_json
 from advertisex.cli.rejects.choosing import query_of
-from advertisex.errors import ConfigurationError
 from advertisex.model import Position
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.export import document_of
 from advertisex.rejects.replay import ReplayStatus, replay_statuses
-from advertisex.rejects.selection import positions_of
+from advertisex.rejects.selection import check_found, positions_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.stores.contract import EventStore, RejectQuery
 
@@ -62,8 +61,7 @@ def show_rejects(
 
 def _found(store: EventStore, query: RejectQuery) -> list[dict[str, Any]]:
     rejects = store.rejects(query)
-    if unknown := sorted(set(query.positions or ()) - set(positions_of(rejects))):
-        raise ConfigurationError(f"no reject at {unknown[0]}", hint="list rejects with `advertisex rejects list`")
+    check_found(query, positions_of(rejects))
     return list(rejects.iter_rows(named=True))
 
 
