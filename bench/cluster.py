@@ -22,7 +22,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -84,7 +83,7 @@ def process_all(log: KafkaLog, store: Any, events: int, outcomes: list[Outcome] 
         if outcomes is not None:
             outcomes.append(committed.outcome)
 
-    counts = process_log(log, store, Processing({"impressions": FEEDS["impressions"]}), Event(), record)
+    counts = process_log(log, store, Processing({"impressions": FEEDS["impressions"]}), on_commit=record)
     assert counts.read == events, counts
 
 

@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -93,7 +92,7 @@ def whole(load: str, events: int) -> dict[str, Any]:
                 marks.append((read, time.perf_counter(), _peak()))
 
             started = time.perf_counter()
-            counts = process_log(log, store, Processing(FEEDS), Event(), record)
+            counts = process_log(log, store, Processing(FEEDS), on_commit=record)
             elapsed = time.perf_counter() - started
             assert all(row.counts.balanced for row in store.ledger())
             assert counts.read == events

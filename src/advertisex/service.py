@@ -67,7 +67,7 @@ def run_service(
         StoreError: the store cannot be written.
     """
     with open_log() as log, _following(sources, open_log, observer, stop, store.interrupt):
-        process_log(log, store, processing, stop, observer.committed)
+        process_log(log, store, processing, stop=stop, on_commit=observer.committed)
 
 
 @contextmanager

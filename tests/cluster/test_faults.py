@@ -129,7 +129,7 @@ def process_all(traffic: Traffic, on_commit: Callable[[int], None] = lambda comm
     processing = processing_of(cluster.settings.model_copy(update={"batch_size": BATCH}))
     with cluster.log() as log, cluster.store(read_only=False) as store, pytest.MonkeyPatch.context() as patch:
         shorten_timeouts(patch)
-        return process_log(log, store, processing, threading.Event(), count)
+        return process_log(log, store, processing, on_commit=count)
 
 
 # -- responses ---------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_a_fenced_worker_commits_nothing_and_resumes_from_the_ledger(
         with ThreadPoolExecutor(1) as pool, capture_logs() as lines:
             slept = pool.submit(process_log, log, zombie, processing, Event())
             assert asleep.wait(60)
-            process_log(other_group, store, processing, stop, stop_after_some)
+            process_log(other_group, store, processing, stop=stop, on_commit=stop_after_some)
             (row,) = store.ledger()
             assert (row.next_offset, row.counts.read, row.counts.stored) == (TAKEN, TAKEN, TAKEN)
             awake.set()

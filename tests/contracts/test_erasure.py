@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import polars as pl
@@ -86,10 +85,10 @@ class World:
             self.log.append(feed.topic, [one.payload() for one in messages if one.feed == feed.name])
 
     def process(self) -> None:
-        process_log(self.log, self.store, Processing(FEEDS, POLICY, batch_size=4, pseudonym_key=self.key), Event())
+        process_log(self.log, self.store, Processing(FEEDS, POLICY, batch_size=4, pseudonym_key=self.key))
 
     def erase(self, user: str) -> Run:
-        return erase(user, self.log, self.store, FEEDS, self.key)
+        return erase(user, self.log, self.store, FEEDS, pseudonym_key=self.key)
 
     def holds(self) -> Counter[Any]:
         """All stored events and rejects, without their positions."""
@@ -257,7 +256,9 @@ def check_erasure(
     if crash is not None:
         calls = iter(range(1000))
         try:
-            erase(user, Crashing(world.log, calls, crash), Crashing(world.store, calls, crash), FEEDS, key)
+            erase(
+                user, Crashing(world.log, calls, crash), Crashing(world.store, calls, crash), FEEDS, pseudonym_key=key
+            )
         except Crash:
             world.process()
     world.erase(user)
@@ -296,7 +297,7 @@ def test_what_was_removed_is_recorded_wherever_the_erasure_crashed(worlds: Calla
     for user in whose:
         other = [Message("impressions", user, "filtered"), Message("impressions", user, "invalid")]
         world.append([*good(user, 0, 0, 1), *other])
-    process_log(world.log, world.store, Processing(FEEDS, POLICY), Event())
+    process_log(world.log, world.store, Processing(FEEDS, POLICY))
     for at, user in enumerate(whose):
         calls, crashed = count(), False
         try:

@@ -75,7 +75,7 @@ def fill(log: EventLog, store: EventStore, traffic: Mapping[str, list[bytes]]) -
 
 
 def process(log: EventLog, store: EventStore) -> None:
-    process_log(log, store, PROCESSING, Event())
+    process_log(log, store, PROCESSING)
 
 
 def replayed(log: EventLog, store: EventStore, query: RejectQuery = ALL, **how: Any) -> Replayed:

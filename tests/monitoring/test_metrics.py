@@ -71,9 +71,9 @@ def test_message_counts_match_the_ledger_and_the_rejects(tmp_path: Path) -> None
     with observed(tmp_path) as (log, store, observer, scrape):
         good = [impression(i) for i in range(20)]
         log.append("ad_impressions", [*good, b"{", impression(99, user_id="-5"), impression(98, user_id=""), good[3]])
-        process_log(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS, batch_size=7), on_commit=observer.committed)
         log.append("ad_impressions", good)
-        process_log(log, store, Processing(FEEDS, batch_size=7), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS, batch_size=7), on_commit=observer.committed)
         found = scrape()
 
         (row,) = store.ledger()
@@ -97,7 +97,7 @@ def test_delays_are_counted_in_the_right_buckets(tmp_path: Path) -> None:
     with observed(tmp_path) as (log, store, observer, scrape):
         times = [(now - timedelta(seconds=seconds)).isoformat() for seconds in ago]
         log.append("ad_impressions", [impression(i, timestamp=time) for i, time in enumerate(times)])
-        process_log(log, store, Processing(FEEDS), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS), on_commit=observer.committed)
         found = scrape()
         stored = pl.concat(store.scan("impressions", ["ingested_at", "event_time"], Range()))
         delays = (stored["ingested_at"] - stored["event_time"]).dt.total_microseconds() / 1e6
@@ -119,7 +119,7 @@ def test_lag_and_log_size_are_available_before_anything_is_processed(tmp_path: P
             assert time.monotonic() < until
         assert found["advertisex_lag_messages", "0", "ad_impressions"] == 30
         assert found["advertisex_log_size_bytes",] == log.size() > 0
-        process_log(log, store, Processing(FEEDS), Event(), observer.committed)
+        process_log(log, store, Processing(FEEDS), on_commit=observer.committed)
         assert scrape()["advertisex_last_commit_timestamp_seconds", "0", "ad_impressions"] > 1.7e9
 
 

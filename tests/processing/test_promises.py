@@ -107,7 +107,7 @@ def append(log: EventLog, traffic: Traffic, parts: int = 3) -> None:
 
 
 def process_all(log: EventLog, store: EventStore, batch_size: int = 7) -> Counts:
-    return process_log(log, store, Processing(FEEDS, POLICY, batch_size=batch_size), Event())
+    return process_log(log, store, Processing(FEEDS, POLICY, batch_size=batch_size))
 
 
 def stored(store: EventStore, feed: str, *, without: Sequence[str] = ()) -> list[tuple[Any, ...]]:
@@ -274,7 +274,7 @@ def test_a_stop_ends_the_run_after_the_current_commit_and_the_next_run_continues
             if len(seen) == 2:
                 stop.set()
 
-        assert process_log(log, store, Processing(FEEDS, batch_size=10), stop, on_commit).stored == 20
+        assert process_log(log, store, Processing(FEEDS, batch_size=10), stop=stop, on_commit=on_commit).stored == 20
         (log_id,) = log.identities(["clicks_conversions"]).values()
         assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20), log_id)]
         assert process_all(log, store).stored == 30
@@ -290,7 +290,7 @@ def test_after_an_interrupt_between_commits_the_next_run_continues() -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            process_log(log, store, Processing(FEEDS, batch_size=10), Event(), interrupt)
+            process_log(log, store, Processing(FEEDS, batch_size=10), on_commit=interrupt)
         assert process_all(log, store) == Counts(read=40, stored=40)
 
 
@@ -306,7 +306,7 @@ def test_following_processes_messages_appended_meanwhile() -> None:
             else:
                 stop.set()
 
-        total = process_log(log, store, Processing(FEEDS, follow=True), stop, on_commit)
+        total = process_log(log, store, Processing(FEEDS, follow=True), stop=stop, on_commit=on_commit)
 
         assert (seen, total.stored) == ([3, 2], 5)
 

@@ -184,7 +184,7 @@ def test_the_ledger_can_be_read_from_another_thread_during_commits(tmp_path: Pat
 
         thread = Thread(target=ask)
         thread.start()
-        counts = process_log(log, store, Processing(FEEDS, batch_size=100), Event())
+        counts = process_log(log, store, Processing(FEEDS, batch_size=100))
         done.set()
         thread.join()
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -60,7 +59,7 @@ def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
     with opened(place) as worker, opened(place) as other, SqliteLog(tmp_path / "other.db") as elsewhere:
         for number in range(committed):
             log.append("clicks_conversions", [message("clicks", f"u{number}")])
-        process_log(log, worker, Processing(FEEDS), Event())
+        process_log(log, worker, Processing(FEEDS))
         log.append("clicks_conversions", [message("clicks", "u8"), message("clicks", USER)])
         log.append("clicks_conversions", [message("clicks", USER, timestamp="never"), message("clicks", "u9")])
         # its documents are written; then, before it writes the ledger, the user is erased and they are written again
@@ -74,7 +73,7 @@ def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
                 list(worker._pool.run(worker._event_jobs(outcome, datetime(2026, 1, 1))))  # was still running
 
         monkeypatch.setattr(ElasticsearchStore, "_write_rejects", write_and_wait)
-        total = process_log(log, worker, Processing(FEEDS), Event())
+        total = process_log(log, worker, Processing(FEEDS))
 
         assert total == Counts(read=4, stored=2, erased=2, redelivered=2)
         assert users(worker) == [*(f"u{number}" for number in range(committed)), "u8", "u9"]
@@ -116,7 +115,7 @@ def test_an_erasure_that_fails_at_any_request_is_completed_by_the_next(
             user = f"{USER}-{broken}"
             log.append("clicks_conversions", [message("clicks", "u8", value=start), message("clicks", user)])
             log.append("clicks_conversions", [message("clicks", user, timestamp="never"), b"[]"])
-            process_log(log, store, Processing(FEEDS), Event())
+            process_log(log, store, Processing(FEEDS))
             left = requests
             try:
                 erase(user, log, store, FEEDS)

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 import pytest
 
@@ -30,7 +29,7 @@ def test_events_are_processed_and_erased_without_a_file(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     with memory_log() as log, memory_store() as store:
         log.append("clicks_conversions", CLICKS)
-        process_log(log, store, Processing(FEEDS), stop=Event())
+        process_log(log, store, Processing(FEEDS))
         erase("u1", log, store, FEEDS)
 
         (row,) = store.ledger()
@@ -83,7 +82,7 @@ def test_the_clock_sets_the_times_of_appends_and_commits() -> None:
     with memory_log(clock=clock.now) as log, memory_store(clock=clock.now) as store:
         log.append("clicks_conversions", CLICKS[:1])
         clock.advance(timedelta(minutes=5))
-        process_log(log, store, Processing(FEEDS), stop=Event())
+        process_log(log, store, Processing(FEEDS))
 
         (frame,) = store.scan("clicks", ["ingested_at", "processed_at"], Range())
         assert frame.rows() == [(START, START + timedelta(minutes=5))]

@@ -22,7 +22,6 @@ from advertisex.errors import ConfigurationError, StoreMissing
 from advertisex.privacy.erasure import erase as erase_user
 from advertisex.privacy.record import Removed, Run, runs_in
 from advertisex.processing.configured import pseudonym_key_of
-from advertisex.processing.pseudonym_key import check_pseudonym_key
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import ERASURES
@@ -51,8 +50,8 @@ def erase(
         _confirm()
     _check_exists(settings)
     with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
-        check_pseudonym_key(event_store, pseudonym_key_of(settings))
-        run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key_of(settings))
+        key = pseudonym_key_of(settings)
+        run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key=key)
     if as_json:
         print_json(_document(run))
         return

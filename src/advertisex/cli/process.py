@@ -115,7 +115,7 @@ def _run(log: EventLog, store: EventStore, processing: Processing, settings: Set
             if observer is not None:
                 observer.committed(committed)
 
-        process_log(log, store, processing, stop, on_commit)
+        process_log(log, store, processing, stop=stop, on_commit=on_commit)
         return processing.follow or not stop.is_set()
 
 

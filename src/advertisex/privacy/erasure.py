@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 import polars as pl
 
-from advertisex.feeds import Feed
+from advertisex.feeds import FEEDS, Feed
 from advertisex.logs.contract import EventLog
 from advertisex.model import Batch
 from advertisex.privacy.record import Overwritten, Removed, Run, now, record_for
+from advertisex.processing.pseudonym_key import check_pseudonym_key
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.suppression import Erased, Suppression, rows_of_users, suppression_of
 from advertisex.stores.contract import ERASURES, EventStore, RejectQuery, Removal
@@ -27,23 +28,27 @@ _COLUMNS = {
 }
 
 
-def erase(user: str, log: EventLog, store: EventStore, feeds: Mapping[str, Feed], pseudonym_key: bytes = b"") -> Run:
+def erase(
+    user: str, log: EventLog, store: EventStore, feeds: Mapping[str, Feed] = FEEDS, *, pseudonym_key: bytes = b""
+) -> Run:
     """Remove a user from events, rejects and the log, and permanently suppress their future messages.
 
     Args:
         user: the user id, as in messages.
         log: the log; messages are overwritten if it is `erasable`.
         store: the store; an embedded one must not be in use by another process.
-        feeds: feeds by name, as used in processing.
+        feeds: feeds by name, as used in processing; the built-in ones if not given.
         pseudonym_key: as used in processing.
 
     Returns:
         The run, as recorded.
 
     Raises:
+        ConfigurationError: the store has another pseudonym key.
         StoreError: the store cannot be read or written. Safe to repeat.
         LogError: the log cannot be read or written. Safe to repeat.
     """
+    check_pseudonym_key(store, pseudonym_key)
     name, record = record_for(user, store.notes(ERASURES))
     positions = store.suppress(name, msgspec.json.encode(record))
     if record.bounds is None:

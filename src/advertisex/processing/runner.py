@@ -92,6 +92,7 @@ def process_log(
     log: EventLog,
     store: EventStore,
     processing: Processing = Processing(),
+    *,
     stop: Event | None = None,
     on_commit: OnCommit = lambda committed: None,
 ) -> Counts:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from threading import Event
 from typing import Any
 
 import polars as pl
@@ -69,7 +68,7 @@ class StoreErasure(StoreFixtures):
             if not erased:
                 erased.append(erase("u1", log, store, FEEDS))
 
-        counts = process_log(log, store, Processing(FEEDS, batch_size=2), stop=Event(), on_commit=on_commit)
+        counts = process_log(log, store, Processing(FEEDS, batch_size=2), on_commit=on_commit)
 
         assert counts == Counts(read=6, stored=4, erased=2)
         assert erased[0].removed[1].messages == 2
@@ -144,7 +143,7 @@ def append(log: EventLog, feed: str, *messages: dict[str, Any]) -> None:
 
 
 def process_all(log: EventLog, store: EventStore) -> None:
-    process_log(log, store, Processing(FEEDS, POLICY), stop=Event())
+    process_log(log, store, Processing(FEEDS, POLICY))
 
 
 def total(store: EventStore) -> Counts:
