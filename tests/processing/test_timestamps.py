@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.feeds import TimeReading
-from advertisex.processing.timestamps import _read_parts, read_timestamps
+from advertisex.processing.timestamps import read_iso, read_timestamps
 
 #: Vectors that RFC 3339 rejects and DESIGN §5 accepts (a space for the T, no offset, epochs): none in the suite.
 ACCEPTED_BEYOND_RFC_3339: frozenset[str] = frozenset()
@@ -266,7 +266,7 @@ def test_reading_columns_and_reading_one_by_one_agree(text: str, zone: str) -> N
     if zone != "UTC" and not 1996 <= int(text[:4]) <= 2026:
         text = "2001" + text[4:]  # a year in which both time zone databases agree
 
-    assert read_one(text, TimeReading(zone=zone)) == _read_parts(text, ZoneInfo(zone))
+    assert read_one(text, TimeReading(zone=zone)) == read_iso(text, ZoneInfo(zone))
 
 
 # -- formats of the settings -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The order makes it safe. The store is the first to record the suppression, so th
 removal; the record is marked as done last. After a crash, running the same erasure again completes it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import polars as pl
@@ -50,20 +50,23 @@ def erase(
     """
     check_pseudonym_key(store, pseudonym_key)
     name, record = record_for(user, store.notes(ERASURES))
+
+    def save() -> None:
+        store.take_note(ERASURES, {name: msgspec.json.encode(record)})
+
     positions = store.suppress(name, msgspec.json.encode(record))
     if record.bounds is None:
         record.bounds = [(*partition, offset) for partition, offset in positions.items()]
-        store.take_note(ERASURES, {name: msgspec.json.encode(record)})
+        save()
     run, theirs = record.runs[-1], suppression_of([Erased(record.key, record.words)])
     ids = [user, pseudonym(user, pseudonym_key)] if pseudonym_key else [user]
     removed = store.remove(Removal(run.id, ids, _rejects_of(theirs, store, feeds), record.positions))
     run.log = log.erasable
     if run.log:
-        for _ in _erase_from_log(theirs, log, feeds, run):
-            store.take_note(ERASURES, {name: msgspec.json.encode(record)})
+        _erase_from_log(theirs, log, feeds, run, save)
     run.removed = _by_feed(feeds, removed, run)
     run.done_at = now()
-    store.take_note(ERASURES, {name: msgspec.json.encode(record)})
+    save()
     return run
 
 
@@ -77,8 +80,10 @@ def _rejects_of(users: Suppression, store: EventStore, feeds: Mapping[str, Feed]
     return pl.concat(found)
 
 
-def _erase_from_log(users: Suppression, log: EventLog, feeds: Mapping[str, Feed], run: Run) -> Iterator[None]:
-    """Overwrite the users' messages; yields when the run must be saved, before the counted ones are overwritten.
+def _erase_from_log(
+    users: Suppression, log: EventLog, feeds: Mapping[str, Feed], run: Run, save: Callable[[], None]
+) -> None:
+    """Overwrite the users' messages; the run is saved with their number before they are overwritten.
 
     After a crash in between, the remaining messages are overwritten, but not counted again.
     """
@@ -90,7 +95,7 @@ def _erase_from_log(users: Suppression, log: EventLog, feeds: Mapping[str, Feed]
                 for row in rows_of_users(batch.payloads, feed, users)
             ]
             if _count_new(run, feed.name, partition, offsets):
-                yield
+                save()
             # even without offsets: an interrupted run may have left bytes of overwritten messages
             log.erase(feed.topic, partition, offsets)
 

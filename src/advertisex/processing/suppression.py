@@ -19,13 +19,16 @@ from advertisex.feeds import Feed
 from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE
 from advertisex.processing.decode import MAX_BYTES, decode
 
-# Erased users: only keyed hashes of their ids are kept, to recognise their messages if they arrive again.
-
+#: Size of the hash of a user id.
 _BYTES = 16
+#: The replacement character of invalid UTF-8 separates words, too.
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"',;:{}\[\]()=&<>\ufffd]+")
+#: Avro writes the length before a string, as a zigzag varint: up to 63 bytes it is one byte with twice the length.
+_LONGEST_AVRO_WORD = 63
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """The erased user in a note of an erasure.
+    """The erased user in a note of an erasure: only hashes are kept, to recognise their messages if they arrive again.
 
     Attributes:
         key: random key of the hashes.
@@ -79,12 +82,6 @@ def erased_user(user: str, key: bytes) -> Erased:
 def hash_of(word: bytes, key: bytes) -> bytes:
     """The keyed hash of an id."""
     return blake2b(word, digest_size=_BYTES, key=key).digest()
-
-
-#: The replacement character of invalid UTF-8 separates words, too.
-_WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"',;:{}\[\]()=&<>\ufffd]+")
-#: Avro writes the length before a string, as a zigzag varint: up to 63 bytes it is one byte with twice the length.
-_LONGEST_AVRO_WORD = 63
 
 
 def rows_of_erased(

@@ -120,13 +120,14 @@ def _read_rare(frame: pl.DataFrame, times: TimeReading) -> pl.DataFrame:
 
 def _read_one(text: str, times: TimeReading) -> datetime | None:
     zone = ZoneInfo(times.zone)
-    instant = _read_parts(text, zone)
+    instant = read_iso(text, zone)
     if instant is None:
         instant = next((m for f in times.formats if (m := _strptime(text, f, zone)) is not None), None)
     return instant
 
 
-def _read_parts(text: str, zone: ZoneInfo) -> datetime | None:
+def read_iso(text: str, zone: ZoneInfo) -> datetime | None:
+    """Parse one text in an ISO notation, as `read_timestamps` parses columns of them."""
     match = _PARTS.fullmatch(text)
     if match is None:
         return None
