@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import polars as pl
-
-from advertisex.feeds.feed import Feed, Field, TimeReading
+from advertisex.feeds.feed import ENRICHED, Feed, Field, TimeReading
 from advertisex.feeds.rules import default_rules
 
 #: Writer schema of our own messages. The timestamp may be text, which keeps the source's notation for processing.
@@ -72,11 +70,7 @@ def bids(times: TimeReading) -> Feed:
         fields=FIELDS,
         rules=default_rules(FIELDS, times),
         identity=("user_id", "event_time", "creative_id", "auction_id", "amount"),
-        derived=(
-            ("domain", pl.String(), "registered domain of the website (Public Suffix List)"),
-            ("campaign_id", pl.String(), "campaign of the creative, from the catalogue"),
-            ("advertiser_id", pl.String(), "advertiser of the creative, from the catalogue"),
-        ),
+        derived=ENRICHED,
         wire="avro",
         avro_schema=AVRO_SCHEMA,
         times=times,

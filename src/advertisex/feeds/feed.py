@@ -23,6 +23,13 @@ DTYPES: dict[FieldKind, pl.DataType] = {
     "amount": pl.Float64(),
 }
 
+#: (name, dtype, comment) of the columns that processing adds to events with a website and a creative.
+ENRICHED: tuple[tuple[str, pl.DataType, str], ...] = (
+    ("domain", pl.String(), "registered domain of the website (Public Suffix List)"),
+    ("campaign_id", pl.String(), "campaign of the creative, from the catalogue"),
+    ("advertiser_id", pl.String(), "advertiser of the creative, from the catalogue"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

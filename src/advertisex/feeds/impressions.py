@@ -1,8 +1,6 @@
 """Impressions: an ad was shown to a user on a website."""
 
-import polars as pl
-
-from advertisex.feeds.feed import Feed, Field, TimeReading
+from advertisex.feeds.feed import ENRICHED, Feed, Field, TimeReading
 from advertisex.feeds.rules import default_rules
 
 FIELDS = (
@@ -27,10 +25,6 @@ def impressions(times: TimeReading) -> Feed:
         fields=FIELDS,
         rules=default_rules(FIELDS, times),
         identity=("user_id", "event_time", "website", "creative_id"),
-        derived=(
-            ("domain", pl.String(), "registered domain of the website (Public Suffix List)"),
-            ("campaign_id", pl.String(), "campaign of the creative, from the catalogue"),
-            ("advertiser_id", pl.String(), "advertiser of the creative, from the catalogue"),
-        ),
+        derived=ENRICHED,
         times=times,
     )
