@@ -1,4 +1,4 @@
-"""Encode records as messages: JSON, or Avro if the feed has its own schema."""
+"""Encode records as messages: JSON, or Avro if that is the wire format of the feed."""
 
 from advertisex.codecs.avro_encode import bid_encoder
 from advertisex.codecs.json_encode import json_message
@@ -14,7 +14,7 @@ class Encoder:
     """Encodes the records of a feed.
 
     Args:
-        feed: feed of the records; its schema decides the encoding.
+        feed: feed of the records; its wire format decides the encoding.
         mapping: how columns map to fields.
 
     Raises:
@@ -23,7 +23,7 @@ class Encoder:
 
     def __init__(self, feed: Feed, mapping: FieldMapping = FieldMapping()) -> None:
         self._mapping = mapping.for_feed(feed) if mapping else None
-        self._binary = bid_encoder(feed) if feed.avro_schema is not None else None
+        self._binary = bid_encoder(feed) if feed.wire == "avro" else None
 
     @property
     def unmatched(self) -> tuple[str, ...]:
