@@ -33,7 +33,7 @@ class KafkaFetcher:
         self._consumer: Consumer | None = None
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
-        """See `EventLog.read`."""
+        """Read at most `limit` messages from `offset` on."""
         where = f"{topic}/{partition}/{offset}"
         try:
             consumer = self._connected()

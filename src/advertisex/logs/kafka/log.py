@@ -1,11 +1,9 @@
 """Event log in Kafka."""
 
 from collections.abc import Collection, Sequence
-from types import TracebackType
-from typing import Self
 
 from advertisex.errors import LogError
-from advertisex.logs.contract import Positions
+from advertisex.logs.contract import EventLog, Positions
 from advertisex.logs.kafka.client import Cluster
 from advertisex.logs.kafka.fetch import KafkaFetcher
 from advertisex.logs.kafka.producer import KafkaAppender
@@ -15,8 +13,8 @@ from advertisex.model import Batch, Finding, Partition, Position
 from advertisex.settings.model import KafkaSettings
 
 
-class KafkaLog:
-    """An event log in Kafka; implements `EventLog`.
+class KafkaLog(EventLog):
+    """An event log in Kafka.
 
     Messages are spread over partitions round robin: an event's identity is its content, so the partition does not
     matter.
@@ -41,19 +39,16 @@ class KafkaLog:
         self._fetcher = KafkaFetcher(self._cluster)
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
-        """See `EventLog.append`."""
         self._appender.append(topic, messages)
 
     def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
-        """See `EventLog.append_each`."""
         return self._locator.append(topic, messages)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
-        """See `EventLog.read`."""
         return self._fetcher.read(topic, partition, offset, limit)
 
     def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
-        """See `EventLog.erase`: Kafka cannot overwrite messages; they expire by the topic's retention."""
+        """Not possible: Kafka cannot overwrite messages; they expire by the topic's retention."""
         raise LogError(
             "cannot erase messages from a Kafka topic",
             where=f"{topic}/{partition}",
@@ -61,39 +56,26 @@ class KafkaLog:
         )
 
     def partitions(self, topic: str) -> list[int]:
-        """See `EventLog.partitions`."""
         return self._topics.partitions().get(topic, [])
 
     def end_offsets(self) -> dict[Partition, int]:
-        """See `EventLog.end_offsets`."""
         return self._topics.ends()
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
-        """See `EventLog.identities`: the topic ids of Kafka."""
+        # the topic ids of Kafka
         return self._topics.identities(topics)
 
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> KafkaReader:
-        """See `EventLog.reader`."""
         existing = self._topics.require(topics, create=self._create)
         return KafkaReader(self._cluster, self._topics, existing, positions, limit)
 
     def size(self) -> None:
-        """See `EventLog.size`: the data is on the brokers, which export their own metrics."""
+        """None: the data is on the brokers, which export their own metrics."""
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
-        """See `EventLog.inspect`."""
         return self._topics.inspect(topics)
 
     def close(self) -> None:
-        """See `EventLog.close`."""
         self._appender.close()
         self._locator.close()
         self._fetcher.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -81,7 +81,7 @@ class KafkaAppender:
         self._turns = count(random.SystemRandom().randrange(1_000_000))  # start at a random partition
 
     def append(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
-        """See `EventLog.append_each`; returns no positions unless `locate` is set."""
+        """Append messages; returns their positions, or none unless `locate` is set."""
         if not messages:
             return []
         partitions = self._partitions_of(topic)

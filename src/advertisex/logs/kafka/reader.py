@@ -12,15 +12,13 @@ import logging
 import time
 from collections.abc import Collection
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from advertisex.errors import LogError
 from advertisex.logs.assignment import Assignment
-from advertisex.logs.contract import Positions
+from advertisex.logs.contract import LogReader, Positions
 from advertisex.logs.kafka.client import ClientErrors, Cluster, is_permanent
 from advertisex.logs.kafka.continuity import check_continuity, topic_recreated
 from advertisex.logs.kafka.fetch import FIXED
@@ -72,8 +70,8 @@ _LOG = structlog.get_logger(__name__)
 _CHECK_SECONDS = 1.0
 
 
-class KafkaReader:
-    """See `LogReader`.
+class KafkaReader(LogReader):
+    """Reads the topics of one cluster.
 
     Args:
         cluster: the Kafka cluster.
@@ -110,7 +108,6 @@ class KafkaReader:
             raise cluster.failure("cannot subscribe to Kafka", error) from error
 
     def poll(self) -> list[Batch]:
-        """See `LogReader.poll`."""
         self._seek()
         self._commit()
         try:
@@ -126,7 +123,6 @@ class KafkaReader:
 
     @property
     def caught_up(self) -> bool:
-        """See `LogReader.caught_up`."""
         with self._lock:
             held = set(self._assignment.held())
             if not self._is_assigned or self._seeks or not self._ended.issuperset(held):
@@ -138,37 +134,25 @@ class KafkaReader:
             return False
 
     def is_current(self, span: Span) -> bool:
-        """See `LogReader.is_current`."""
         return self._assignment.is_current(span)
 
     def acknowledge(self, span: Span) -> None:
-        """See `LogReader.acknowledge`."""
         with self._lock:
             if self._assignment.is_current(span):
                 self._done[span.of] = span.end
 
     def rewind(self, partition: Partition) -> None:
-        """See `LogReader.rewind`."""
         known = self._ledger()
         with self._lock:
             if self._assignment.position(partition) is not None:  # it may have been revoked meanwhile
                 self._assign(partition, known.get(partition, 0))
 
     def close(self) -> None:
-        """See `LogReader.close`."""
         if not self._closed:
             self._closed = True
             self._commit()
             self._assignment.release(self._assignment.held())
             self._consumer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Take over partitions. Raises our own errors: those of librdkafka would leave `poll` as a non-exception."""

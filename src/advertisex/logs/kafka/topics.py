@@ -76,7 +76,7 @@ class KafkaTopics:
             time.sleep(_POLL_SECONDS)
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
-        """See `EventLog.identities`."""
+        """The topic id of each topic that exists."""
         found: dict[str, str] = {}
         if not topics:
             return found
@@ -123,7 +123,7 @@ class KafkaTopics:
         return [topic for topic in topics if topic in existing]
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
-        """See `EventLog.inspect`."""
+        """Check the brokers and these topics."""
         metadata = self._metadata()
         ends = self.ends()
         brokers = ", ".join(f"{broker.host}:{broker.port}" for _, broker in sorted(metadata.brokers.items()))

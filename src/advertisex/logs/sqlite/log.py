@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
 from advertisex.errors import LogError
-from advertisex.logs.contract import READ_BYTES, Positions
+from advertisex.logs.contract import READ_BYTES, EventLog, Positions
 from advertisex.logs.sqlite.reader import SqliteReader
 from advertisex.model import TOMBSTONE, Batch, Finding, Partition, Position, Span
 
@@ -43,8 +41,8 @@ def _system_time() -> int:
     return time.time_ns() // 1000
 
 
-class SqliteLog:
-    """An event log in one SQLite file; implements `EventLog`.
+class SqliteLog(EventLog):
+    """An event log in one SQLite file.
 
     Args:
         path: the file; `:memory:` for a log in memory, which only this object can read and which ends with it.
@@ -75,15 +73,12 @@ class SqliteLog:
             self._identity = self._load_identity()
 
     def append(self, topic: str, messages: Sequence[bytes]) -> None:
-        """See `EventLog.append`."""
         self._append(topic, messages)
 
     def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
-        """See `EventLog.append_each`."""
         return [Position(topic, 0, offset) for offset in self._append(topic, messages)]
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
-        """See `EventLog.read`."""
         payloads: list[bytes] = []
         times: list[int] = []
         room = READ_BYTES
@@ -100,7 +95,6 @@ class SqliteLog:
         return Batch(Span(topic, partition, offset, end), range(offset, end), payloads, times)
 
     def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
-        """See `EventLog.erase`."""
         with self._explained("cannot erase from the event log"):
             self._db.execute("PRAGMA secure_delete = ON")  # overwritten bytes are zeroed
             left = deque(sorted(offsets) if partition == 0 else [])
@@ -117,30 +111,26 @@ class SqliteLog:
             )
 
     def partitions(self, topic: str) -> list[int]:
-        """See `EventLog.partitions`."""
         return [p.partition for p in self.end_offsets() if p.topic == topic]
 
     def end_offsets(self) -> dict[Partition, int]:
-        """See `EventLog.end_offsets`."""
         with self._explained("cannot read the event log"):
             rows = self._db.execute("SELECT topic, max(next_offset) FROM batch GROUP BY topic ORDER BY topic")
             return {Partition(topic, 0): end for topic, end in rows}
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
-        """See `EventLog.identities`: the whole file is one log."""
+        # the whole file is one log
         return {partition.topic: self._identity for partition in self.end_offsets() if partition.topic in topics}
 
     def reader(self, topics: Collection[str], positions: Positions, limit: int) -> SqliteReader:
-        """See `EventLog.reader`."""
         return SqliteReader(self, topics, positions, limit)
 
     def size(self) -> int:
-        """See `EventLog.size`: the database file with its -wal and -shm files."""
+        """Size of the database file, with its -wal and -shm files, in bytes."""
         files = (self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
-        """See `EventLog.inspect`."""
         with self._explained("cannot read the event log"):
             (answer,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
         held = {partition.topic: end for partition, end in self.end_offsets().items()}
@@ -156,16 +146,7 @@ class SqliteLog:
         ]
 
     def close(self) -> None:
-        """See `EventLog.close`."""
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _erase_from_row(self, topic: str, left: deque[int]) -> None:
         """Overwrite messages of the row with the first offset; removes the processed offsets from `left`."""

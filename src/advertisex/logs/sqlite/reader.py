@@ -3,65 +3,52 @@
 import time
 from collections.abc import Collection
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from advertisex.errors import LogError
 from advertisex.logs.assignment import Assignment
-from advertisex.logs.contract import Positions
+from advertisex.logs.contract import EventLog, LogReader, Positions
 from advertisex.model import Batch, Partition, Span
-
-if TYPE_CHECKING:
-    from advertisex.logs.sqlite.log import SqliteLog
 
 _POLL_SECONDS = 0.2
 
 
-class SqliteReader:
-    """See `LogReader`."""
+class SqliteReader(LogReader):
+    """Reads the topics of one file."""
 
-    def __init__(self, log: "SqliteLog", topics: Collection[str], positions: Positions, limit: int) -> None:
+    def __init__(self, log: EventLog, topics: Collection[str], positions: Positions, limit: int) -> None:
         self._log = log
         self._topics = topics
         self._ledger = positions
         self._limit = limit
         self._assignment = Assignment()
-        self.caught_up = False
+        self._caught_up = False
 
     def poll(self) -> list[Batch]:
-        """See `LogReader.poll`."""
         ends = {p: end for p, end in self._log.end_offsets().items() if p.topic in self._topics}
         fresh = ends.keys() - set(self._assignment.held())
         if fresh:
             self._assign(fresh)
         batches = [batch for partition, end in ends.items() if (batch := self._next(partition, end))]
-        self.caught_up = all(self._assignment.position(partition) == end for partition, end in ends.items())
+        self._caught_up = all(self._assignment.position(partition) == end for partition, end in ends.items())
         if not batches:
             time.sleep(_POLL_SECONDS)
         return batches
 
+    @property
+    def caught_up(self) -> bool:
+        return self._caught_up
+
     def is_current(self, span: Span) -> bool:
-        """See `LogReader.is_current`."""
         return self._assignment.is_current(span)
 
     def acknowledge(self, span: Span) -> None:
-        """See `LogReader.acknowledge`; a no-op, since the ledger is the checkpoint."""
+        """Do nothing: no lag tool reads the file."""
 
     def rewind(self, partition: Partition) -> None:
-        """See `LogReader.rewind`."""
         self._assign([partition])
 
     def close(self) -> None:
-        """See `LogReader.close`."""
         self._assignment.release(self._assignment.held())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _assign(self, partitions: Collection[Partition]) -> None:
         known = self._ledger()

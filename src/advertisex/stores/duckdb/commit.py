@@ -24,7 +24,7 @@ _DENSE_FRACTION = 0.98
 
 
 def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime) -> Counts:
-    """Write new events, rejects and the ledger row of an outcome. See `EventStore.commit`.
+    """Write new events, rejects and the ledger row of an outcome.
 
     Raises:
         LedgerMoved: the ledger is not at the span's start, or a user was erased in the meantime.

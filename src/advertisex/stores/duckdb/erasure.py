@@ -17,7 +17,7 @@ from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
 
 
 def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetime) -> pl.DataFrame:
-    """Delete events and rejects and move their counts, in the caller's transaction. See `EventStore.remove`."""
+    """Delete events and rejects and move their counts, in the caller's transaction."""
     removed: Counter[tuple[Partition, str, str]] = Counter()
     for feed in FEEDS:
         gone = db.execute(

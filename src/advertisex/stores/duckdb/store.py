@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -15,7 +14,7 @@ from advertisex.errors import StoreBusy, StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.model import COMMIT_COLUMNS, COUNT_NAMES, Counts, Finding, LedgerRow, Outcome, Partition, Position
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
-from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
+from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
 from advertisex.stores.duckdb.commit import COUNTS, write
 from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace
@@ -75,8 +74,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-class DuckdbStore:
-    """An event store in one DuckDB file; see `EventStore` for the contract.
+class DuckdbStore(EventStore):
+    """An event store in one DuckDB file.
 
     Args:
         path: the database file; `:memory:` for a store in memory, which only this object can read and which ends with
@@ -91,6 +90,8 @@ class DuckdbStore:
         StoreBusy: another process has the store open.
         StoreError: the file could not be opened, or is not an event store.
     """
+
+    retries = 0  # there is no server
 
     def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB", clock: Clock = utc_now) -> None:
         self._path, self._clock = path, clock
@@ -114,31 +115,25 @@ class DuckdbStore:
                 raise nothing
 
     def positions(self) -> dict[Partition, int]:
-        """See `EventStore.positions`."""
         return {Partition(row.topic, row.partition): row.next_offset for row in self.ledger()}
 
     def commit(self, outcome: Outcome) -> Counts:
-        """See `EventStore.commit`."""
         with self._explained("cannot write to the event store"), self._transaction():
             return write(self._db, outcome, commit_time_after(self.settled(), self._clock))
 
     def ledger(self) -> list[LedgerRow]:
-        """See `EventStore.ledger`."""
         rows = self._frame(
             f"SELECT topic, partition, next_offset, log, {', '.join(COUNTS)} FROM ledger ORDER BY topic, partition", []
         ).iter_rows()
         return [LedgerRow(topic, number, end, Counts(*counts), log or "") for topic, number, end, log, *counts in rows]
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
-        """See `EventStore.rejects`."""
         return self._frame(*reject_statement(query))
 
     def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
-        """See `EventStore.scan_rejects`."""
         yield from self._frames(*reject_statement(query), _SCAN_REJECTS)
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
-        """See `EventStore.mark_replayed`."""
         marks = pl.DataFrame(
             [(*position, str(replay)) for position, replay in replays.items()],
             schema=["topic", "partition", "offset", "replay"],
@@ -156,7 +151,6 @@ class DuckdbStore:
             )
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
-        """See `EventStore.reject_counts`."""
         where, values = reject_conditions(query)
         return self._frame(
             "SELECT feed, kind, reason, date_trunc('hour', ingested_at)::TIMESTAMP AS hour, count(*) AS count "
@@ -165,7 +159,6 @@ class DuckdbStore:
         )
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
-        """See `EventStore.commits`."""
         stored = dict(zip(COUNT_NAMES, COUNTS, strict=True))
         columns = ", ".join(f'"{stored.get(name, name)}" AS "{name}"' for name in COMMIT_COLUMNS)
         order = 'topic, partition, "start", "end", committed_at'
@@ -173,24 +166,20 @@ class DuckdbStore:
         return self._frame(f"SELECT {columns} FROM commits {where} ORDER BY {order}", values)
 
     def settled(self) -> datetime | None:
-        """See `EventStore.settled`."""
         found: datetime | None = self._frame("SELECT max(committed_at) FROM commits", []).item()
         return found
 
     def extent(self, feed: str, within: Range) -> Extent:
-        """See `EventStore.extent`."""
         where, values = event_conditions(within)
         found = self._frame(f"SELECT count(*), min(event_time), max(event_time) FROM {feed} {where}", values)
         return Extent(*found.row(0))
 
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
-        """See `EventStore.scan`."""
         where, values = event_conditions(within)
         names = ", ".join("event_id::BLOB AS event_id" if c == "event_id" else f'"{c}"' for c in columns)
         yield from self._frames(f"SELECT {names} FROM {feed} {where}", values, _SCAN_ROWS)
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
-        """See `EventStore.user_totals`."""
         where, values = event_conditions(within)
         if campaign is not None:
             where = f"{where or 'WHERE true'} AND campaign_id = ?"
@@ -202,11 +191,9 @@ class DuckdbStore:
         )
 
     def notes(self, kind: str) -> dict[str, bytes]:
-        """See `EventStore.notes`."""
         return dict(self._frame("SELECT key, document FROM notes WHERE kind = ? ORDER BY key", [kind]).iter_rows())
 
     def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
-        """See `EventStore.take_note`."""
         with (
             self._explained("cannot write to the event store"),
             self._db.cursor() as connection,
@@ -219,12 +206,10 @@ class DuckdbStore:
                     connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (kind, key, document))
 
     def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
-        """See `EventStore.suppress`."""
         self.take_note(ERASURES, {key: document})
         return self.positions()
 
     def remove(self, removal: Removal) -> pl.DataFrame:
-        """See `EventStore.remove`."""
         with self._explained("cannot write to the event store"):
             with self._transaction():
                 removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
@@ -232,30 +217,15 @@ class DuckdbStore:
                 self._rewrite_file()
         return removed
 
-    @property
-    def retries(self) -> int:
-        """See `EventStore.retries`; always 0, without a server."""
-        return 0
-
     def inspect(self) -> list[Finding]:
-        """See `EventStore.inspect`."""
         with self._explained("cannot read the event store"):
             return inspect(self._db, self._path, self.ledger())
 
     def interrupt(self) -> None:
-        """See `EventStore.interrupt`; a no-op, without a server."""
+        """Do nothing: no commit waits for a server."""
 
     def close(self) -> None:
-        """See `EventStore.close`."""
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         db = duckdb.connect(str(self._path), read_only=read_only, config=self._config)

@@ -53,7 +53,7 @@ class Eraser:
         self._connection, self._indices, self._ledger = connection, indices, ledger
 
     def remove(self, removal: Removal) -> pl.DataFrame:
-        """See `EventStore.remove`."""
+        """Remove events and rejects, and count them as erased; returns `REMOVED_COLUMNS`."""
         found = [*self._events(removal), *self._rejects(removal)]
         counted = [one for one in found if one.offset < removal.bounds.get(one.partition, 0)]
         gone = Counter((one.feed, one.kind) for one in found) - Counter((one.feed, one.kind) for one in counted)

@@ -33,7 +33,7 @@ class Notes:
         self._connection, self._index = connection, index
 
     def read(self, kind: str) -> dict[str, bytes]:
-        """See `EventStore.notes`."""
+        """The notes of a kind, by key."""
         pages = search_all(self._connection, self._index, [{"key": "asc"}], query={"term": {"kind": kind}})
         notes = (msgspec.json.decode(hit.source, type=_Note) for page in pages for hit in page)
         return {note.key: b64decode(note.document) for note in notes}
@@ -48,7 +48,7 @@ class Notes:
         return msgspec.json.decode(answer.data, type=_Count).count
 
     def write(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
-        """See `EventStore.take_note`."""
+        """Write notes of a kind; None deletes one."""
         for key, document in notes.items():
             path = f"/{quote(self._index)}/_doc/{quote(f'{kind}/{key}', safe='')}"
             what = "write to the event store"

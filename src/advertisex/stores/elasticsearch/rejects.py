@@ -41,7 +41,7 @@ def reject_query(query: RejectQuery) -> dict[str, Any] | None:
 def mark_jobs(
     connection: Connection, index: str, replays: Mapping[Position, Position]
 ) -> Iterator[Callable[[threading.Event], None]]:
-    """The jobs that record on rejects the position of their replay; see `EventStore.mark_replayed`."""
+    """The jobs that record on rejects the position of their replay."""
     marks = pl.DataFrame(
         [(*position, str(replay)) for position, replay in replays.items()],
         schema={"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64, "replayed_to": pl.String},

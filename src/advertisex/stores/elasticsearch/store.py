@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 import polars as pl
 
@@ -29,7 +27,7 @@ from advertisex.model import (
 )
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
-from advertisex.stores.contract import ERASURES, Extent, Range, RejectQuery, Removal
+from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.bulk import BulkLines, BulkPool, chunks, lines_of, send
 from advertisex.stores.elasticsearch.client import Connection
@@ -72,8 +70,8 @@ class _Written:
     rejected: dict[int, str]
 
 
-class ElasticsearchStore:
-    """An event store in an Elasticsearch cluster; see `EventStore` for the contract.
+class ElasticsearchStore(EventStore):
+    """An event store in an Elasticsearch cluster.
 
     Args:
         url: `elasticsearch://user:password@host:9200`, or `elasticsearch+https://…` for TLS.
@@ -109,13 +107,11 @@ class ElasticsearchStore:
             raise
 
     def positions(self) -> dict[Partition, int]:
-        """See `EventStore.positions`."""
         # called when the group assigns a partition: if the cluster is away just then, wait as a commit does
         rows = self._ledger.rows(forever=True)
         return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
     def commit(self, outcome: Outcome) -> Counts:
-        """See `EventStore.commit`."""
         check_required(outcome)
         before = self._ledger.at_start_of(outcome.span)
         self._check_erasures(outcome, before)
@@ -141,28 +137,23 @@ class ElasticsearchStore:
         return counts
 
     def ledger(self) -> list[LedgerRow]:
-        """See `EventStore.ledger`."""
         return self._ledger.rows()
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
-        """See `EventStore.rejects`."""
         found = list(self.scan_rejects(query))
         return pl.concat(found) if found else pl.DataFrame(schema=STORED_REJECT_COLUMNS)
 
     def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
-        """See `EventStore.scan_rejects`."""
         order = [{"topic": "asc"}, {"partition": "asc"}, {"offset": "asc"}]
         pages = search_all(self._connection, self._indices.rejects, order, query=reject_query(query), limit=query.limit)
         for page in pages:
             yield frame_of(page, STORED_REJECT_COLUMNS)
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
-        """See `EventStore.mark_replayed`."""
         for _ in self._pool.run(mark_jobs(self._connection, self._indices.rejects, replays)):
             pass
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
-        """See `EventStore.reject_counts`."""
         keys = ["feed", "kind", "reason"]
         groups = buckets(self._connection, self._indices.rejects, keys, hours="ingested_at", query=reject_query(query))
         rows = [(*group["key"].values(), group["doc_count"]) for group in groups]
@@ -171,25 +162,20 @@ class ElasticsearchStore:
         )
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
-        """See `EventStore.commits`."""
         return self._ledger.commits(since)
 
     def settled(self) -> datetime | None:
-        """See `EventStore.settled`."""
         return self._ledger.settled()
 
     def extent(self, feed: str, within: Range) -> Extent:
-        """See `EventStore.extent`."""
         return extent_of(self._connection, self._indices.alias(feed), all_of(in_range(within)))
 
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
-        """See `EventStore.scan`."""
         known = EVENT_COLUMNS | FEEDS[feed].columns | {"processed_at": pl.Datetime("us")} | _PROVENANCE
         asked = {name: known[name] for name in columns}
         yield from frames(self._connection, self._indices.alias(feed), asked, all_of(in_range(within)))
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
-        """See `EventStore.user_totals`."""
         conditions = in_range(within)
         if campaign is not None:
             conditions.append({"term": {"campaign_id": campaign}})
@@ -207,48 +193,32 @@ class ElasticsearchStore:
         return pl.DataFrame(totals, schema=_TOTALS, orient="row")
 
     def notes(self, kind: str) -> dict[str, bytes]:
-        """See `EventStore.notes`."""
         return self._notes.read(kind)
 
     def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
-        """See `EventStore.take_note`."""
         self._notes.write(kind, notes)
 
     def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
-        """See `EventStore.suppress`."""
         self._notes.write(ERASURES, {key: document})
         return self._ledger.fence(self._notes.count(ERASURES))
 
     def remove(self, removal: Removal) -> pl.DataFrame:
-        """See `EventStore.remove`."""
         return self._eraser.remove(removal)
 
     @property
     def retries(self) -> int:
-        """See `EventStore.retries`."""
         return self._connection.retries
 
     def inspect(self) -> list[Finding]:
-        """See `EventStore.inspect`."""
         return inspect(self._connection, self._indices, self.ledger())
 
     def interrupt(self) -> None:
-        """See `EventStore.interrupt`."""
         self._connection.interrupted.set()
 
     def close(self) -> None:
-        """See `EventStore.close`."""
         self.interrupt()
         self._pool.close()
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self, *, read_only: bool) -> None:
         if not read_only:
