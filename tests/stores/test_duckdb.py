@@ -5,16 +5,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
 import duckdb
+import polars as pl
 import pytest
 
 from advertisex.errors import ConfigurationError, StoreBusy, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.model import Batch, Outcome, Span
+from advertisex.model import Batch, Counts, Outcome, Span
 from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
@@ -101,6 +103,19 @@ def test_a_database_without_our_tables_is_rejected(tmp_path: Path) -> None:
 
     with DuckdbStore(path, read_only=True) as store, pytest.raises(StoreError, match="not an AdvertiseX store"):
         store.ledger()
+
+
+@pytest.mark.parametrize(("frame", "column"), [("events", "user_id"), ("rejects", "detail")])
+def test_a_row_that_the_database_rejects_is_named_and_nothing_of_its_batch_is_stored(
+    tmp_path: Path, frame: str, column: str
+) -> None:
+    good = outcome("a", "")
+    bad = getattr(good, frame).with_columns(pl.lit(None, pl.String).alias(column))
+    with DuckdbStore(tmp_path / "store.duckdb") as store:
+        with pytest.raises(StoreError, match=f"NOT NULL constraint failed: .*{column}"):
+            store.commit(replace(good, **{frame: bad}))
+        assert store.ledger() == []
+        assert store.commit(good) == Counts(read=2, stored=1, rejected=1)
 
 
 @pytest.fixture

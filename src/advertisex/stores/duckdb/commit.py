@@ -16,6 +16,7 @@ from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
 from advertisex.model import COUNT_NAMES, Counts, Outcome, Span
 from advertisex.stores.contract import ERASURES
+from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.log_identity import check_same_log
 
 #: The columns of the ledger's counts, in the order of `COUNT_NAMES`; `redelivered` is stored as `replayed`.
@@ -78,8 +79,7 @@ def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time:
     columns = ", ".join(f'b."{name}"' for name in feed.columns)
     low, high = (f"make_timestamp({micros})" for micros in _dense(events["event_time"]))
     # The batch has ids of 16 bytes; DuckDB compares a UUID as one number, which is faster
-    db.register("batch", events.to_arrow())
-    try:
+    with registered(db, "batch", events):
         inserted = db.execute(
             f"""
             INSERT INTO {feed.name} BY NAME
@@ -95,8 +95,6 @@ def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time:
             """,
             (span.topic, span.partition, commit_time),
         ).fetchone()
-    finally:
-        db.unregister("batch")
     return int(inserted[0]) if inserted else 0
 
 
@@ -104,15 +102,12 @@ def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time
     if not outcome.rejects.height:
         return
     span = outcome.span
-    db.register("new_rejects", outcome.rejects.to_arrow())
-    try:
+    with registered(db, "new_rejects", outcome.rejects):
         db.execute(
             'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
             "NULL FROM new_rejects",
             (span.topic, span.partition, outcome.feed, commit_time),
         )
-    finally:
-        db.unregister("new_rejects")
 
 
 def _add_counts(db: duckdb.DuckDBPyConnection, outcome: Outcome, counts: Counts, commit_time: datetime) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 from advertisex.feeds import FEEDS
 from advertisex.model import Counts, Partition
 from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
+from advertisex.stores.duckdb.registered import registered
 
 
 def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetime) -> pl.DataFrame:
@@ -46,14 +47,11 @@ def _removed_by(db: duckdb.DuckDBPyConnection, erasure: str) -> pl.DataFrame:
 def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Counter[tuple[Partition, str, str]]:
     if rejects.is_empty():
         return Counter()
-    db.register("gone", rejects.select("topic", "partition", "offset").to_arrow())
-    try:
+    with registered(db, "gone", rejects.select("topic", "partition", "offset")):
         deleted = db.execute(
             'DELETE FROM rejects r USING gone g WHERE r.topic = g.topic AND r."partition" = g."partition" '
             'AND r."offset" = g."offset" RETURNING r.topic, r."partition", feed, kind'
         ).fetchall()
-    finally:
-        db.unregister("gone")
     return Counter((Partition(topic, number), feed, kind) for topic, number, feed, kind in deleted)
 
 

@@ -18,6 +18,7 @@ from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, Reje
 from advertisex.stores.duckdb.commit import COUNTS, write
 from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace
+from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.duckdb.schema import statements
 from advertisex.stores.ledger_check import Held, counted
 
@@ -143,8 +144,8 @@ class DuckdbStore(EventStore):
             self._explained("cannot write to the event store"),
             self._db.cursor() as connection,
             self._transaction(connection),
+            registered(connection, "marks", marks),
         ):
-            connection.register("marks", marks.to_arrow())
             connection.execute(
                 "UPDATE rejects r SET replayed_to = m.replay FROM marks m "
                 'WHERE r.topic = m.topic AND r.partition = m.partition AND r."offset" = m."offset"'

@@ -1,0 +1,19 @@
+"""Frames as tables of a DuckDB connection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import duckdb
+import polars as pl
+
+
+@contextmanager
+def registered(db: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Iterator[None]:
+    """Let the SQL within the caller's transaction read a frame as a table of this name."""
+    db.register(name, frame.to_arrow())
+    try:
+        yield
+    finally:
+        # an error aborts the transaction: its rollback drops the table, and nothing else is possible before
+        with suppress(duckdb.TransactionException):
+            db.unregister(name)
