@@ -5,7 +5,7 @@ from concurrent.futures import Future, wait
 from threading import Event, Thread
 from typing import TypeVar
 
-#: Seconds that a running call has left after an interrupt: enough for a working server to respond.
+#: Enough for a working server to respond, in seconds.
 GRACE = 3.0
 
 _POLL_SECONDS = 0.1
@@ -16,8 +16,8 @@ class GivenUp(Exception):
     """The call was interrupted and did not finish in time."""
 
 
-def interruptible(call: Callable[[], T], interrupted: Event) -> T:
-    """Make a call; after an interrupt it has `GRACE` seconds left.
+def interruptible(call: Callable[[], T], interrupted: Event, grace: float = GRACE) -> T:
+    """Make a call; after an interrupt it has `grace` seconds left.
 
     The call runs in a separate thread, which is abandoned if it does not finish: a DNS lookup, a connect, a TLS
     handshake and a missing response cannot be cancelled.
@@ -36,6 +36,6 @@ def interruptible(call: Callable[[], T], interrupted: Event) -> T:
     Thread(target=make, name="call", daemon=True).start()  # a daemon, so that the process can exit without it
     while not wait([result], _POLL_SECONDS).done and not interrupted.is_set():
         pass
-    if not wait([result], GRACE).done:
+    if not wait([result], grace).done:
         raise GivenUp
     return result.result()

@@ -5,27 +5,22 @@ a gateway may block (`GET /`).
 """
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from elastic_transport import BaseNode, ConnectionTimeout, HttpHeaders, NodeConfig, Urllib3HttpNode
 from elastic_transport import ConnectionError as NotConnected
-from elastic_transport import ConnectionTimeout, HttpHeaders, NodeConfig, Urllib3HttpNode
 from elastic_transport.client_utils import basic_auth_to_header
 
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.elasticsearch.address import Address, check_authority, plain_reason, tls_hint
-from advertisex.stores.elasticsearch.retry import LONGEST_BUSY_PAUSE, Backoff
+from advertisex.stores.elasticsearch.retry import Backoff, RetryPolicy
 from advertisex.stores.interruptible import GivenUp, interruptible
-
-#: Timeout of a request in seconds. A retry is safe, but adds load to a busy cluster.
-REQUEST_TIMEOUT = 60.0
-#: Seconds for which a query is retried. A commit is retried until it succeeds.
-RETRY_SECONDS = 10.0
 
 #: Temporary failures: a busy cluster, gateway errors, a starting node.
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
@@ -73,19 +68,29 @@ class Connection:
     Args:
         address: of the cluster, with user and password.
         settings: API key, CA file and number of parallel requests.
+        retry: timeouts and pauses.
+        transport: makes what sends the requests.
     """
 
-    def __init__(self, address: Address, settings: ElasticsearchSettings) -> None:
+    def __init__(
+        self,
+        address: Address,
+        settings: ElasticsearchSettings,
+        retry: RetryPolicy = RetryPolicy(),
+        transport: Callable[[NodeConfig], BaseNode] = Urllib3HttpNode,
+    ) -> None:
         self.address = address
+        self._retry = retry
         self.interrupted = threading.Event()
         self.retries = 0
         self._counting = threading.Lock()
         self._answered = False
-        self._node = Urllib3HttpNode(_node_config(address, settings))
+        self._node = transport(_node_config(address, settings))
 
     def backoff(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Backoff:
         """A `Backoff` for retrying `what`; see there."""
-        return Backoff(what, self.address, seconds, [self.interrupted, *([stop] if stop else [])], self._count_retry)
+        stops = [self.interrupted, *([stop] if stop else [])]
+        return Backoff(what, str(self.address), self._retry, seconds, stops, self._count_retry)
 
     def request(
         self,
@@ -113,13 +118,13 @@ class Connection:
         """
         data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         kind = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
-        backoff = backoff or self.backoff(what, RETRY_SECONDS)
+        backoff = backoff or self.backoff(what, self._retry.query)
         send = partial(
-            self._node.perform_request, method, path, data, headers=_headers(kind), request_timeout=REQUEST_TIMEOUT
+            self._node.perform_request, method, path, data, headers=_headers(kind), request_timeout=self._retry.request
         )
         while True:
             try:
-                meta, raw = interruptible(send, self.interrupted)
+                meta, raw = interruptible(send, self.interrupted, self._retry.grace)
             except GivenUp:
                 raise backoff.given_up() from None
             except (NotConnected, ConnectionTimeout, OSError) as error:
@@ -135,7 +140,7 @@ class Connection:
             if meta.status not in TRANSIENT:
                 raise self.failure(what, meta.status, problem_in(raw, meta.status))
             why = f"{meta.status} {problem_in(raw, meta.status)}"
-            backoff.pause(why, busy=meta.status == BUSY, at_least=_asked_to_wait(meta.headers))
+            backoff.pause(why, busy=meta.status == BUSY, at_least=self._asked_to_wait(meta.headers))
 
     def failure(self, what: str, status: int, problem: Problem) -> StoreError:
         """The exception for a response that a retry cannot fix."""
@@ -164,12 +169,20 @@ class Connection:
         with self._counting:
             self.retries += 1
 
+    def _asked_to_wait(self, headers: Mapping[str, str]) -> float:
+        try:
+            return min(max(float(headers.get("retry-after", 0)), 0.0), self._retry.longest_busy_pause)
+        except ValueError:
+            return 0.0
+
     def _raise_if_permanent(self, what: str, error: Exception) -> None:
         if hint := tls_hint(error):
             why = f"TLS connection failed: {_describe(error)}"
             raise StoreError(f"cannot {what}: {why}", where=str(self.address), hint=hint) from error
 
     def _why(self, error: Exception) -> str:
+        if isinstance(error, ConnectionTimeout):
+            return f"no response within {self._retry.request:g} s"
         reason = _describe(error)
         if reason == _CUT and not self._answered and not self.address.secure:
             return f"{_CUT} (if the server uses TLS, use elasticsearch+https://)"
@@ -214,13 +227,6 @@ def _headers(kind: str) -> HttpHeaders:
     return HttpHeaders({"content-type": kind, "accept": "application/json"})
 
 
-def _asked_to_wait(headers: Mapping[str, str]) -> float:
-    try:
-        return min(max(float(headers.get("retry-after", 0)), 0.0), LONGEST_BUSY_PAUSE)
-    except ValueError:
-        return 0.0
-
-
 def _ended_early(headers: Mapping[str, str]) -> bool:
     """Whether an empty response was cut off within its headers, which `http.client` takes for their end."""
     return not headers.get("content-length") and "chunked" not in headers.get("transfer-encoding", "")
@@ -229,8 +235,6 @@ def _ended_early(headers: Mapping[str, str]) -> bool:
 def _describe(error: Exception) -> str:
     """A connection error in a few words."""
     text = str(error)
-    if isinstance(error, ConnectionTimeout):
-        return f"no response within {REQUEST_TIMEOUT:g} s"
     if "refused" in text:
         return "connection refused"
     if any(sign in text for sign in ("Name or service not known", "nodename", "resolve", "getaddrinfo")):

@@ -3,8 +3,8 @@
 A check that the user has no permission for, or that the cluster does not support, is skipped and not a fault.
 """
 
-import time
 from collections.abc import Sequence
+from datetime import UTC
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Finding, LedgerRow, Partition
+from advertisex.stores.commit_time import Clock
 from advertisex.stores.elasticsearch.client import Connection, problem_in
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.ledger_check import Held, counted
@@ -31,9 +32,9 @@ class _UnavailableError(Exception):
     """The user may not read this, or the cluster does not have it: a managed service may not show its nodes."""
 
 
-def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow]) -> list[Finding]:
+def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow], clock: Clock) -> list[Finding]:
     """Check the cluster's health, versions, clock, disks and shards, and the store's templates and contents."""
-    cluster = _Cluster(connection, indices)
+    cluster = _Cluster(connection, indices, clock)
     found: list[Finding] = []
     for what, check in (
         ("store", cluster.health),
@@ -55,8 +56,8 @@ def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow
 class _Cluster:
     """The single checks."""
 
-    def __init__(self, connection: Connection, indices: Indices) -> None:
-        self._connection, self._indices = connection, indices
+    def __init__(self, connection: Connection, indices: Indices, clock: Clock) -> None:
+        self._connection, self._indices, self._clock = connection, indices, clock
 
     def health(self) -> Finding:
         """Status of the cluster and number of nodes."""
@@ -72,9 +73,9 @@ class _Cluster:
 
     def clock(self) -> Finding:
         """Offset of the cluster's clock; the clocks must agree for commit times and the check for future events."""
-        asked = time.time()
+        asked = self._now()
         nodes = self._get("/_nodes/stats/fs?filter_path=nodes.*.timestamp")["nodes"].values()
-        middle = (asked + time.time()) / 2
+        middle = (asked + self._now()) / 2
         off = max((node["timestamp"] / 1000 - middle for node in nodes), key=abs, default=0.0)
         summary = f"{off:+,.1f} s from this machine's"
         return Finding("store's clock", abs(off) < _CLOCK_OFF, summary, "correct the wrong one, and sync both by NTP")
@@ -142,6 +143,9 @@ class _Cluster:
         path = f"/{','.join(map(quote, names))}"
         self._ask("POST", f"{path}/_refresh?ignore_unavailable=true")
         return int(self._ask("POST", f"{path}/_count?ignore_unavailable=true", query)["count"])
+
+    def _now(self) -> float:
+        return self._clock().replace(tzinfo=UTC).timestamp()
 
     def _get(self, path: str) -> Any:
         return self._ask("GET", path)

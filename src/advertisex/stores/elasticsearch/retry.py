@@ -4,23 +4,40 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import structlog
 
 from advertisex.errors import StoreError, StoreInterrupted
-from advertisex.stores.elasticsearch.address import Address
+from advertisex.stores.interruptible import GRACE
 
 #: Seconds between two warnings about a cluster that does not accept writes.
-WARN_EVERY = 60.0
-#: The longest pause in seconds while a cluster is away: a retry costs little, and work resumes soon after it is back.
-LONGEST_PAUSE = 3.0
-#: The longest pause in seconds while a cluster asks for fewer requests (429).
-LONGEST_BUSY_PAUSE = 30.0
-_FIRST_PAUSE = 0.2
+_WARN_EVERY = 60.0
 #: Seconds without success before the first warning: a short overload is not worth one.
 _WARN_AFTER = 3.0
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Timeouts and pauses of requests to a cluster, in seconds.
+
+    Attributes:
+        request: timeout of a request. A retry is safe, but adds load to a busy cluster.
+        query: how long a query is retried. A commit is retried until it succeeds.
+        first_pause: pause before the first retry; it doubles with each one.
+        longest_pause: while a cluster is away: a retry costs little, and work resumes soon after it is back.
+        longest_busy_pause: while a cluster asks for fewer requests (429).
+        grace: what a request has left after an interrupt.
+    """
+
+    request: float = 60.0
+    query: float = 10.0
+    first_pause: float = 0.2
+    longest_pause: float = 3.0
+    longest_busy_pause: float = 30.0
+    grace: float = GRACE
 
 
 class Backoff:
@@ -28,7 +45,8 @@ class Backoff:
 
     Args:
         what: the operation, for messages.
-        where: address of the cluster.
+        where: address of the cluster, for messages.
+        policy: its pauses.
         seconds: how long to retry; None retries indefinitely.
         stops: events; any of them ends the retries at once.
         on_retry: called before each retry.
@@ -37,16 +55,17 @@ class Backoff:
     def __init__(
         self,
         what: str,
-        where: Address,
+        where: str,
+        policy: RetryPolicy,
         seconds: float | None,
         stops: Collection[threading.Event],
         on_retry: Callable[[], None] = lambda: None,
     ) -> None:
-        self._what, self._where, self._stops, self._on_retry = what, where, stops, on_retry
+        self._what, self._where, self._policy, self._stops, self._on_retry = what, where, policy, stops, on_retry
         self._since = time.monotonic()
         self._until = None if seconds is None else self._since + seconds
         self._warned: float | None = None
-        self._next = _FIRST_PAUSE
+        self._next = policy.first_pause
 
     def pause(self, why: str, *, busy: bool = False, at_least: float = 0.0) -> None:
         """Wait before the next attempt.
@@ -64,14 +83,14 @@ class Backoff:
         if self._until is not None and now >= self._until:
             raise StoreError(
                 f"cannot {self._what}: {why}",
-                where=str(self._where),
+                where=self._where,
                 hint="check that Elasticsearch is running there and can be reached, then run this again",
             )
-        warned = self._since + _WARN_AFTER - WARN_EVERY if self._warned is None else self._warned
-        if self._until is None and now - warned >= WARN_EVERY:
-            _log.warning(f"Waiting to {self._what}; nothing is lost", why=why, where=str(self._where))
+        warned = self._since + _WARN_AFTER - _WARN_EVERY if self._warned is None else self._warned
+        if self._until is None and now - warned >= _WARN_EVERY:
+            _log.warning(f"Waiting to {self._what}; nothing is lost", why=why, where=self._where)
             self._warned = now
-        longest = LONGEST_BUSY_PAUSE if busy else LONGEST_PAUSE
+        longest = self._policy.longest_busy_pause if busy else self._policy.longest_pause
         pause = max(min(self._next, longest) * random.uniform(0.5, 1.0), at_least)  # noqa: S311 - jitter
         self._next = min(self._next * 2, longest)
         self._sleep(pause if self._until is None else min(pause, max(self._until - now, 0.0)))
@@ -79,19 +98,19 @@ class Backoff:
 
     def progressed(self) -> None:
         """Some items succeeded: start with short pauses again."""
-        self._next = _FIRST_PAUSE
+        self._next = self._policy.first_pause
 
     def done(self) -> None:
         """The operation succeeded: log that if a warning was logged."""
         if self._warned is not None:
             waited = round(time.monotonic() - self._since, 1)
-            _log.info(f"Could {self._what} again", seconds=waited, where=str(self._where))
+            _log.info(f"Could {self._what} again", seconds=waited, where=self._where)
 
     def given_up(self) -> StoreInterrupted:
         """The exception for retries that were stopped."""
         return StoreInterrupted(
             f"stopped while waiting to {self._what}; the current batch was not committed",
-            where=str(self._where),
+            where=self._where,
             hint="run this again to continue from the ledger",
         )
 

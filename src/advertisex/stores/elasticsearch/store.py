@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import partial
 
 import polars as pl
+from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 
 from advertisex.errors import StoreError, StoreMissing
 from advertisex.feeds import FEEDS
@@ -40,6 +41,7 @@ from advertisex.stores.elasticsearch.ledger_documents import LedgerState
 from advertisex.stores.elasticsearch.lookup import Known, known_of
 from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import document_ids, mark_jobs, reject_query, without_value
+from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.rows import check_required, rejected_by_store, with_provenance
 from advertisex.stores.elasticsearch.search import (
     all_of,
@@ -78,6 +80,8 @@ class ElasticsearchStore(EventStore):
         read_only: open for queries only; no index is created.
         settings: indices, login and parallelism.
         clock: source of the commit time.
+        retry: timeouts and pauses of requests.
+        transport: makes what sends the requests.
 
     Raises:
         ConfigurationError: the URL or the settings are invalid.
@@ -92,9 +96,11 @@ class ElasticsearchStore(EventStore):
         read_only: bool = False,
         settings: ElasticsearchSettings = ElasticsearchSettings(),
         clock: Clock = utc_now,
+        retry: RetryPolicy = RetryPolicy(),
+        transport: Callable[[NodeConfig], BaseNode] = Urllib3HttpNode,
     ) -> None:
         self._clock = clock
-        self._connection = Connection(address_of(url), settings)
+        self._connection = Connection(address_of(url), settings, retry, transport)
         self._indices = Indices(self._connection, settings)
         self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits)
         self._notes = Notes(self._connection, self._indices.notes)
@@ -210,7 +216,7 @@ class ElasticsearchStore(EventStore):
         return self._connection.retries
 
     def inspect(self) -> list[Finding]:
-        return inspect(self._connection, self._indices, self.ledger())
+        return inspect(self._connection, self._indices, self.ledger(), self._clock)
 
     def interrupt(self) -> None:
         self._connection.interrupted.set()
