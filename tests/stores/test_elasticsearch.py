@@ -19,7 +19,7 @@ from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
-from advertisex.stores.elasticsearch.bulk import BODY_BYTES, chunks, lines_of
+from advertisex.stores.elasticsearch.bulk_lines import BODY_BYTES, chunks, lines_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store

@@ -1,58 +1,9 @@
 """The URL of a store in Elasticsearch: address and login."""
 
-import re
-import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from elastic_transport import TlsError
-
 from advertisex.errors import ConfigurationError
-
-# TLS connections to Elasticsearch: the trusted authority, and hints for failures.
-
-_REASON = re.compile(r"\[\w+: \w+\] (.+?)\.? \(_ssl\.c")
-#: Hints for failures that a retry cannot fix, by a part of the message; the first match counts.
-_HINTS = {
-    "Hostname mismatch": "use the host name of the certificate in --store",
-    "IP address mismatch": "use the host name of the certificate in --store",
-    "has expired": "renew the cluster's certificate, or correct the clock of this machine",
-    "CERTIFICATE_VERIFY_FAILED": "set elasticsearch.ca_file to the PEM file of the authority that signed the "
-    "cluster's certificate",
-    "WRONG_VERSION_NUMBER": "the server does not use TLS: use elasticsearch://",
-    "RECORD_LAYER_FAILURE": "the server does not use TLS: use elasticsearch://",
-}
-
-
-def check_authority(file: Path) -> None:
-    """Check that a CA file can be loaded, instead of failing on every request.
-
-    Raises:
-        ConfigurationError: the file does not exist, or contains no certificate.
-    """
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as error:
-        why = "the file contains no certificate" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
-        raise ConfigurationError(
-            f"setting elasticsearch.ca_file: {why}",
-            where=str(file),
-            hint="set it to the PEM file of the authority that signed the cluster's certificate",
-        ) from error
-
-
-def tls_hint(error: Exception) -> str:
-    """A hint for a failed TLS connection; "" if a retry may help."""
-    if not isinstance(error, TlsError | ssl.SSLError):
-        return ""
-    return next((hint for sign, hint in _HINTS.items() if sign in str(error)), "")
-
-
-def plain_reason(text: str) -> str:
-    """The reason in an error message of OpenSSL; other messages are returned unchanged."""
-    found = _REASON.search(text)
-    return found[1] if found else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ Only the transport of the official client is used: it returns responses as bytes
 a gateway may block (`GET /`).
 """
 
+import ssl
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +20,8 @@ from elastic_transport.client_utils import basic_auth_to_header
 
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.settings.model import ElasticsearchSettings
-from advertisex.stores.elasticsearch.address import Address, check_authority, plain_reason, tls_hint
+from advertisex.stores.elasticsearch.address import Address
+from advertisex.stores.elasticsearch.failures import CUT, Problem, describe, problem_in, response_hint, tls_hint
 from advertisex.stores.elasticsearch.retry import Backoff, RetryPolicy
 from advertisex.stores.interruptible import GivenUp, interruptible
 
@@ -26,10 +29,6 @@ from advertisex.stores.interruptible import GivenUp, interruptible
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
 #: The one that asks for fewer requests.
 BUSY = HTTPStatus.TOO_MANY_REQUESTS
-#: Statuses for an unknown path, from Elasticsearch or from a gateway in front of it.
-_UNKNOWN_PATH = frozenset({400, 404, 405})
-_CUT = "connection closed unexpectedly"
-_LONGEST_CAUSE, _LONGEST_PROBLEM = 160, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +41,6 @@ class Answer:
     def json(self) -> Any:
         """The decoded body."""
         return msgspec.json.decode(self.data)
-
-
-class Problem(msgspec.Struct):
-    """An error object of Elasticsearch."""
-
-    type: str = ""
-    reason: str | None = None
-    caused_by: "Problem | None" = None
-    root_cause: list["Problem"] = []
-
-    def __str__(self) -> str:
-        causes, at = [self.reason or self.type], self.caused_by
-        while at:
-            causes.append(at.reason or at.type)
-            at = at.caused_by
-        if len(causes) > 1:  # the first may quote a long value, and a later one explains it
-            causes = [cause[:_LONGEST_CAUSE] for cause in causes]
-        return ": ".join(dict.fromkeys(causes))[:_LONGEST_PROBLEM]
 
 
 class Connection:
@@ -133,7 +114,7 @@ class Connection:
                 continue
             self._answered = True
             if method != "HEAD" and not raw and _ended_early(meta.headers):
-                backoff.pause(_CUT)
+                backoff.pause(CUT)
                 continue
             if meta.status < HTTPStatus.MULTIPLE_CHOICES or meta.status in accept:
                 return Answer(meta.status, raw)
@@ -144,19 +125,7 @@ class Connection:
 
     def failure(self, what: str, status: int, problem: Problem) -> StoreError:
         """The exception for a response that a retry cannot fix."""
-        hint = ""
-        if "cluster_block" in problem.type:
-            hint = "remove the block on that index (setting index.blocks.*), then run this again"
-        elif status == HTTPStatus.UNAUTHORIZED:
-            hint = "check the user and password in the URL, or the setting elasticsearch.api_key"
-        elif status == HTTPStatus.FORBIDDEN:
-            hint = "give this user the role described in docs/cluster.md under Permissions"
-        elif "maximum" in str(problem) and "shards" in str(problem):
-            hint = "set elasticsearch.period to month, delete indices, or raise cluster.max_shards_per_node"
-        elif problem.type == "index_not_found_exception":
-            hint = "it was deleted: restore it from a snapshot, or set elasticsearch.prefix to start a new store"
-        elif self.address.path and status in _UNKNOWN_PATH:
-            hint = f"remove {self.address.path} from the URL in --store, unless it is the path of a gateway"
+        hint = response_hint(status, problem, self.address.path)
         return StoreError(
             f"cannot {what}: Elasticsearch returned {status}: {problem}", where=str(self.address), hint=hint
         )
@@ -177,28 +146,16 @@ class Connection:
 
     def _raise_if_permanent(self, what: str, error: Exception) -> None:
         if hint := tls_hint(error):
-            why = f"TLS connection failed: {_describe(error)}"
+            why = f"TLS connection failed: {describe(error)}"
             raise StoreError(f"cannot {what}: {why}", where=str(self.address), hint=hint) from error
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, ConnectionTimeout):
             return f"no response within {self._retry.request:g} s"
-        reason = _describe(error)
-        if reason == _CUT and not self._answered and not self.address.secure:
-            return f"{_CUT} (if the server uses TLS, use elasticsearch+https://)"
+        reason = describe(error)
+        if reason == CUT and not self._answered and not self.address.secure:
+            return f"{CUT} (if the server uses TLS, use elasticsearch+https://)"
         return reason
-
-
-def problem_in(raw: bytes, status: int) -> Problem:
-    """The error in a response, or the phrase for its status if it contains none."""
-    try:
-        found = msgspec.json.decode(raw).get("error")
-        return msgspec.convert(found if isinstance(found, dict) else {"reason": str(found)}, Problem)
-    except (msgspec.MsgspecError, AttributeError):
-        try:
-            return Problem(reason=HTTPStatus(status).phrase)
-        except ValueError:
-            return Problem(reason="no reason given")
 
 
 def _node_config(address: Address, settings: ElasticsearchSettings) -> NodeConfig:
@@ -208,7 +165,7 @@ def _node_config(address: Address, settings: ElasticsearchSettings) -> NodeConfi
     elif address.user:
         login["authorization"] = basic_auth_to_header((address.user, address.password))
     if settings.ca_file is not None:
-        check_authority(settings.ca_file)
+        _check_authority(settings.ca_file)
     try:
         return NodeConfig(
             scheme="https" if address.secure else "http",
@@ -223,6 +180,23 @@ def _node_config(address: Address, settings: ElasticsearchSettings) -> NodeConfi
         raise ConfigurationError(f"invalid URL of the Elasticsearch store: {error}") from None
 
 
+def _check_authority(file: Path) -> None:
+    """Check that a CA file can be loaded, instead of failing on every request.
+
+    Raises:
+        ConfigurationError: the file does not exist, or contains no certificate.
+    """
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        why = "the file contains no certificate" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+        raise ConfigurationError(
+            f"setting elasticsearch.ca_file: {why}",
+            where=str(file),
+            hint="set it to the PEM file of the authority that signed the cluster's certificate",
+        ) from error
+
+
 def _headers(kind: str) -> HttpHeaders:
     return HttpHeaders({"content-type": kind, "accept": "application/json"})
 
@@ -230,15 +204,3 @@ def _headers(kind: str) -> HttpHeaders:
 def _ended_early(headers: Mapping[str, str]) -> bool:
     """Whether an empty response was cut off within its headers, which `http.client` takes for their end."""
     return not headers.get("content-length") and "chunked" not in headers.get("transfer-encoding", "")
-
-
-def _describe(error: Exception) -> str:
-    """A connection error in a few words."""
-    text = str(error)
-    if "refused" in text:
-        return "connection refused"
-    if any(sign in text for sign in ("Name or service not known", "nodename", "resolve", "getaddrinfo")):
-        return "unknown host name"
-    if any(sign in text for sign in ("reset", "aborted", "Broken pipe", "IncompleteRead", "RemoteDisconnected")):
-        return _CUT
-    return plain_reason(text).splitlines()[0][:200] if text else type(error).__name__

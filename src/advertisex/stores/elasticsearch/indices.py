@@ -27,7 +27,8 @@ from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.model import COUNT_NAMES
 from advertisex.settings.model import ElasticsearchSettings
-from advertisex.stores.elasticsearch.client import Connection, problem_in
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.failures import problem_in
 from advertisex.stores.elasticsearch.retry import Backoff
 
 #: Named as in the original system.

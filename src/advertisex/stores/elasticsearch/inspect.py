@@ -13,7 +13,8 @@ from urllib.parse import quote
 from advertisex.feeds import FEEDS
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.stores.commit_time import Clock
-from advertisex.stores.elasticsearch.client import Connection, problem_in
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.failures import problem_in
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.ledger_check import Held, counted
 

@@ -21,6 +21,7 @@ from advertisex.errors import LedgerMoved, StoreError
 from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.stores.commit_time import commit_time_after
 from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.conditions import all_of, between
 from advertisex.stores.elasticsearch.ledger_documents import (
     CommitDocument,
     LedgerDocument,
@@ -28,12 +29,11 @@ from advertisex.stores.elasticsearch.ledger_documents import (
     Read,
     ReadCommit,
     Wrote,
-    iso,
     name_of,
     name_of_erasure,
-    parse_time,
 )
-from advertisex.stores.elasticsearch.search import all_of, between, search_all
+from advertisex.stores.elasticsearch.search import search_all
+from advertisex.stores.elasticsearch.times import TIME_FORMAT, iso, parse_time
 from advertisex.stores.log_identity import check_same_log
 
 _WHAT = "write to the ledger"
@@ -71,7 +71,7 @@ class Ledger:
         rows = [[getattr(one, name) for name in COMMIT_COLUMNS] for one in known.values()]
         return (
             pl.DataFrame(rows, schema=COMMIT_COLUMNS | {"committed_at": pl.String()}, orient="row")
-            .with_columns(pl.col("committed_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us"))
+            .with_columns(pl.col("committed_at").str.to_datetime(TIME_FORMAT, time_unit="us"))
             .filter(pl.lit(value=True) if since is None else pl.col("committed_at") >= since)
             .sort("topic", "partition", "start", "end", "committed_at")
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from advertisex.model import COUNT_NAMES, Counts, LedgerRow
+from advertisex.stores.elasticsearch.times import parse_time
 
 
 class CommitDocument(msgspec.Struct):
@@ -126,13 +127,3 @@ def name_of(one: CommitDocument) -> str:
 def name_of_erasure(topic: str, partition: int, erasure: str) -> str:
     """Document id of an erasure in the history."""
     return f"{topic}/{partition}/erasure/{erasure}"
-
-
-def iso(when: datetime) -> str:
-    """A naive UTC time in the format of the documents."""
-    return when.isoformat(timespec="microseconds") + "Z"
-
-
-def parse_time(text: str) -> datetime:
-    """Parse a time of a document; naive UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=None)

@@ -10,7 +10,8 @@ import msgspec
 import polars as pl
 
 from advertisex.model import Partition
-from advertisex.stores.elasticsearch.client import Connection, Problem
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.failures import Problem
 
 _IDS = 10_000
 #: Errors per document, in a response with status 200, while a restarted node does not have its shards yet.

@@ -1,18 +1,16 @@
-"""Rejects in Elasticsearch: their document ids, queries for them, and marking them as replayed."""
+"""Rejects in Elasticsearch: their document ids, and marking them as replayed."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import polars as pl
 
 from advertisex.errors import StoreError
 from advertisex.model import Position
-from advertisex.stores.contract import RejectQuery
-from advertisex.stores.elasticsearch.bulk import BulkLines, chunks, lines_of, send
+from advertisex.stores.elasticsearch.bulk import send
+from advertisex.stores.elasticsearch.bulk_lines import BulkLines, chunks, lines_of
 from advertisex.stores.elasticsearch.client import Connection
-from advertisex.stores.elasticsearch.search import all_of, between, stored_by
 
 
 def document_ids() -> pl.Expr:
@@ -24,18 +22,6 @@ def document_ids() -> pl.Expr:
 def without_value(why: str) -> str:
     """An error message of Elasticsearch about a document, without the value that it may quote."""
     return why.partition(" Preview of field")[0]
-
-
-def reject_query(query: RejectQuery) -> dict[str, Any] | None:
-    """The Elasticsearch query for rejects; None matches all."""
-    given = [(name, value) for name in ("reason", "feed", "kind") if (value := getattr(query, name)) is not None]
-    conditions: list[dict[str, Any]] = [{"term": {name: value}} for name, value in given]
-    if query.positions is not None:
-        conditions.append({"ids": {"values": ["-".join(map(str, position)) for position in query.positions]}})
-    if query.replayed is not None:
-        marked = {"exists": {"field": "replayed_to"}}
-        conditions.append(marked if query.replayed else {"bool": {"must_not": marked}})
-    return all_of([*conditions, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])
 
 
 def mark_jobs(

@@ -1,18 +1,24 @@
-"""Exact searches in Elasticsearch: all committed documents at one point in time, page by page, or an error."""
+"""Exact searches in Elasticsearch: all committed documents at one point in time, page by page, or an error.
 
-from collections.abc import Iterator, Mapping, Sequence
+Documents are returned as they are, or as frames with the dtypes of the store contract.
+"""
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import polars as pl
 
 from advertisex.errors import StoreError
-from advertisex.stores.contract import Extent, Range
+from advertisex.stores.contract import Extent
 from advertisex.stores.elasticsearch.client import Answer, Connection
 from advertisex.stores.elasticsearch.retry import Backoff
+from advertisex.stores.elasticsearch.times import TIME_FORMAT, parse_time
 
 #: Elasticsearch returns no more hits per page.
 LARGEST_PAGE = 10_000
@@ -21,8 +27,14 @@ _ANSWER_BYTES = 16_000_000
 _KEEP = "10m"
 _FIRST_PAGE = 2_000
 
-#: The range of `date_nanos`.
-_EARLIEST, _LATEST = datetime(1970, 1, 1), datetime(2262, 4, 11)  # noqa: DTZ001 - UTC without a zone, as `Range`
+_PYTHON: dict[pl.DataType, Any] = {
+    pl.String(): str | None,
+    pl.Int64(): int | None,
+    pl.Int32(): int | None,
+    pl.Float64(): float | None,
+    pl.Datetime("us"): str | None,
+    pl.Binary(): str | None,
+}
 
 
 class Hit(msgspec.Struct):
@@ -183,47 +195,8 @@ def extent_of(connection: Connection, index: str, query: Mapping[str, Any] | Non
         for order in ("asc", "desc"):
             data = _search(connection, body | {"sort": [{"event_time": order}], "pit": dict(point)})
             found.append(msgspec.json.decode(data, type=_Edge))
-    first, last = ((edge.hits.hits[0].source.event_time if edge.hits.hits else None) for edge in found)
-    return Extent(found[0].hits.total.value, _parse_time(first), _parse_time(last))
-
-
-def in_range(within: Range) -> list[dict[str, Any]]:
-    """The conditions for events within a range; bounds outside the range of `date_nanos` exclude nothing."""
-    return [
-        *between("event_time", within.since, within.until),
-        *between("ingested_at", within.ingested_since, within.ingested_until),
-        *stored_by(within.as_of),
-    ]
-
-
-def between(field: str, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
-    """The conditions for a time field from `since` (inclusive) to `until` (exclusive)."""
-    bounds: dict[str, str] = {}
-    if since is not None and since > _EARLIEST:
-        bounds["gte"] = _iso(min(since, _LATEST))
-    if until is not None and until < _LATEST:
-        bounds["lt"] = _iso(max(until, _EARLIEST))
-    return [{"range": {field: bounds}}] if bounds else []
-
-
-def stored_by(as_of: datetime | None) -> list[dict[str, Any]]:
-    """The conditions for documents processed at or before a time."""
-    if as_of is None or as_of >= _LATEST:
-        return []
-    return [{"range": {"processed_at": {"lte": _iso(max(as_of, _EARLIEST))}}}]
-
-
-def all_of(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """A query for documents that meet all conditions; None without conditions."""
-    return {"bool": {"filter": list(conditions)}} if conditions else None
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=None)
-
-
-def _iso(time: datetime) -> str:
-    return time.isoformat(timespec="microseconds") + "Z"
+    first, last = ((parse_time(edge.hits.hits[0].source.event_time) if edge.hits.hits else None) for edge in found)
+    return Extent(found[0].hits.total.value, first, last)
 
 
 @contextmanager
@@ -258,3 +231,41 @@ def _search(connection: Connection, body: Mapping[str, Any], *, forever: bool = 
 
 def _backoff(connection: Connection, *, forever: bool) -> Backoff | None:
     return connection.backoff("read the event store", None) if forever else None
+
+
+def frames(
+    connection: Connection, alias: str, columns: Mapping[str, pl.DataType], query: Mapping[str, Any] | None
+) -> Iterator[pl.DataFrame]:
+    """The documents of an alias that match a query, as frames with these columns; `event_id` is the document id."""
+    for page in search_all(connection, alias, [{"_shard_doc": "asc"}], query=query):
+        yield frame_of(page, columns)
+
+
+@cache
+def _decoder(columns: tuple[tuple[str, pl.DataType], ...]) -> Callable[[msgspec.Raw], Any]:
+    """A decoder of these fields of a document, which skips the others."""
+    fields = [(f"c{i}", _PYTHON[dtype], None) for i, (_, dtype) in enumerate(columns)]
+    names = {f"c{i}": name for i, (name, _) in enumerate(columns)}
+    return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=names, gc=False)).decode
+
+
+def frame_of(hits: Sequence[Hit], columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Documents as a frame with these columns."""
+    own = {name: dtype for name, dtype in columns.items() if name != "event_id"}
+    decode = _decoder(tuple(own.items()))
+    rows = [decode(hit.source) for hit in hits]
+    made = {
+        name: _series(name, [getattr(one, f"c{i}") for one in rows], dtype)
+        for i, (name, dtype) in enumerate(own.items())
+    }
+    if "event_id" in columns:
+        made["event_id"] = pl.Series("event_id", [bytes.fromhex(hit.id) for hit in hits], dtype=pl.Binary)
+    return pl.DataFrame([made[name] for name in columns])
+
+
+def _series(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    if dtype == pl.Datetime:
+        return pl.Series(name, values, dtype=pl.String).str.to_datetime(TIME_FORMAT, time_unit="us")
+    if dtype == pl.Binary:
+        return pl.Series(name, [None if v is None else b64decode(v) for v in values], dtype=pl.Binary)
+    return pl.Series(name, values, dtype=dtype)

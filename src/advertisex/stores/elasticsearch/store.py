@@ -1,20 +1,12 @@
-"""The event store in Elasticsearch: for many concurrent workers, and open to any Elasticsearch tool.
+"""The event store in Elasticsearch: for many concurrent workers, and open to any Elasticsearch tool."""
 
-Elasticsearch has no transactions, so the order of writes provides the guarantees: first the events (an id is created
-once, whoever tries), then the rejects (one document per position), and last the ledger row, which only the worker
-that read it may replace. After a crash in between, the next run recognises its documents by their position.
-"""
-
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 import polars as pl
 from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 
-from advertisex.errors import StoreError, StoreMissing
+from advertisex.errors import StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.model import (
     EVENT_COLUMNS,
@@ -27,29 +19,21 @@ from advertisex.model import (
     Position,
 )
 from advertisex.settings.model import ElasticsearchSettings
-from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
+from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch.address import address_of
-from advertisex.stores.elasticsearch.bulk import BulkLines, BulkPool, chunks, lines_of, send
+from advertisex.stores.elasticsearch.bulk import BulkPool
 from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.commit import Committer
+from advertisex.stores.elasticsearch.conditions import all_of, event_conditions, reject_query
 from advertisex.stores.elasticsearch.erasure import Eraser
-from advertisex.stores.elasticsearch.frames import frame_of, frames
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.elasticsearch.inspect import inspect
-from advertisex.stores.elasticsearch.ledger import Ledger, moved
-from advertisex.stores.elasticsearch.ledger_documents import LedgerState
-from advertisex.stores.elasticsearch.lookup import Known, known_of
+from advertisex.stores.elasticsearch.ledger import Ledger
 from advertisex.stores.elasticsearch.notes import Notes
-from advertisex.stores.elasticsearch.rejects import document_ids, mark_jobs, reject_query, without_value
+from advertisex.stores.elasticsearch.rejects import mark_jobs
 from advertisex.stores.elasticsearch.retry import RetryPolicy
-from advertisex.stores.elasticsearch.rows import check_required, rejected_by_store, with_provenance
-from advertisex.stores.elasticsearch.search import (
-    all_of,
-    buckets,
-    extent_of,
-    in_range,
-    search_all,
-)
+from advertisex.stores.elasticsearch.search import buckets, extent_of, frame_of, frames, search_all
 
 #: Elasticsearch adds up in floating point, which is exact only for integers below this.
 _EXACT = 2**53
@@ -62,14 +46,6 @@ _COUNTS: dict[str, pl.DataType] = {
     "hour": pl.Datetime("us"),
     "count": pl.Int64(),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """Result of writing events: counts of those already stored, and the reasons of those rejected, by offset."""
-
-    known: Known
-    rejected: dict[int, str]
 
 
 class ElasticsearchStore(EventStore):
@@ -106,6 +82,9 @@ class ElasticsearchStore(EventStore):
         self._notes = Notes(self._connection, self._indices.notes)
         self._eraser = Eraser(self._connection, self._indices, self._ledger)
         self._pool = BulkPool(settings.parallel)
+        self._committer = Committer(
+            self._connection, self._indices, self._ledger, self._notes, self._eraser, self._pool, clock
+        )
         try:
             self._open(read_only=read_only)
         except BaseException:
@@ -118,29 +97,7 @@ class ElasticsearchStore(EventStore):
         return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
     def commit(self, outcome: Outcome) -> Counts:
-        check_required(outcome)
-        before = self._ledger.at_start_of(outcome.span)
-        self._check_erasures(outcome, before)
-        commit_time = commit_time_after(before.committed_at, self._clock)
-        known, rejected = Known(), dict[int, str]()
-        for written in self._pool.run(self._event_jobs(outcome, commit_time)):
-            known += written.known
-            rejected |= written.rejected
-        rejects = pl.concat([outcome.rejects, rejected_by_store(outcome, rejected)]) if rejected else outcome.rejects
-        self._write_rejects(outcome, rejects, commit_time)
-        self._eraser.remove_suppressed(outcome)
-        filtered = int((rejects["kind"] == "filtered").sum())
-        counts = Counts(
-            read=outcome.read,
-            stored=outcome.events.height - known.duplicates - len(rejected),
-            duplicate=known.duplicates + outcome.repeated,
-            filtered=filtered,
-            rejected=rejects.height - filtered,
-            erased=outcome.suppressed.height,
-            redelivered=known.redelivered,
-        )
-        self._ledger.advance(outcome, before, counts, commit_time)
-        return counts
+        return self._committer.commit(outcome)
 
     def ledger(self) -> list[LedgerRow]:
         return self._ledger.rows()
@@ -174,15 +131,15 @@ class ElasticsearchStore(EventStore):
         return self._ledger.settled()
 
     def extent(self, feed: str, within: Range) -> Extent:
-        return extent_of(self._connection, self._indices.alias(feed), all_of(in_range(within)))
+        return extent_of(self._connection, self._indices.alias(feed), all_of(event_conditions(within)))
 
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
         known = EVENT_COLUMNS | FEEDS[feed].columns | {"processed_at": pl.Datetime("us")} | _PROVENANCE
         asked = {name: known[name] for name in columns}
-        yield from frames(self._connection, self._indices.alias(feed), asked, all_of(in_range(within)))
+        yield from frames(self._connection, self._indices.alias(feed), asked, all_of(event_conditions(within)))
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
-        conditions = in_range(within)
+        conditions = event_conditions(within)
         if campaign is not None:
             conditions.append({"term": {"campaign_id": campaign}})
         groups = buckets(
@@ -235,65 +192,6 @@ class ElasticsearchStore(EventStore):
                 where=str(self._connection.address),
                 hint="run `advertisex ingest` and `advertisex process` first",
             )
-
-    def _check_erasures(self, outcome: Outcome, before: LedgerState) -> None:
-        """Reject an outcome that was created without a later erasure.
-
-        An erasure updates only the ledger documents that exist by then, so a partition without a row may have missed
-        it: its notes are counted instead.
-        """
-        if before.row is not None and before.erasures <= outcome.erasures:
-            return
-        noted = self._notes.count(ERASURES)
-        if noted < before.erasures:
-            raise StoreError(
-                f"{before.erasures} users were erased, but only {noted} have a note: the others would be stored again",
-                where=f"{self._indices.notes} at {self._connection.address}",
-                hint="restore that index from a snapshot",
-            )
-        if noted > outcome.erasures:
-            raise moved(outcome.span, "a user was erased in the meantime")
-
-    def _event_jobs(self, outcome: Outcome, commit_time: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
-        if not outcome.events.height:
-            return
-        periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
-        for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
-            index = f"{self._indices.alias(outcome.feed)}-{period}"
-            self._indices.create(index)
-            for chunk in chunks(with_provenance(events, outcome, commit_time)):
-                lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
-                for rows in lines.parts():
-                    yield partial(self._write_events, outcome, index, chunk, lines, rows)
-
-    def _write_events(
-        self, outcome: Outcome, index: str, events: pl.DataFrame, lines: BulkLines, rows: range, stop: threading.Event
-    ) -> _Written:
-        known, rejected = Known(), dict[int, str]()
-        waiting: Sequence[int] = rows
-        while waiting:
-            result = send(self._connection, index, lines, waiting, stop)
-            rejected |= {events["offset"][row]: why for row, why in result.rejected}
-            found, gone = known_of(self._connection, index, events[result.conflicts], outcome.span.of, stop)
-            known += found
-            waiting = [result.conflicts[place] for place in gone]  # erased in the meantime: write them now
-        return _Written(known, rejected)
-
-    def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime) -> None:
-        documents = with_provenance(rejects, outcome, commit_time).with_columns(feed=pl.lit(outcome.feed))
-        jobs = (
-            partial(self._write_some_rejects, lines, rows)
-            for chunk in chunks(documents)
-            for lines in [lines_of(chunk, document_ids(), "index")]
-            for rows in lines.parts()
-        )
-        for _ in self._pool.run(jobs):
-            pass
-
-    def _write_some_rejects(self, lines: BulkLines, rows: range, stop: threading.Event) -> None:
-        result = send(self._connection, self._indices.rejects, lines, rows, stop)
-        for _, why in result.rejected:  # it cannot be kept anywhere else
-            raise StoreError(f"cannot store a reject: {without_value(why)}", where=str(self._connection.address))
 
     def _exact_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         scanned = self.scan("clicks", ["user_id", "campaign_id", "clicks", "conversions"], within)

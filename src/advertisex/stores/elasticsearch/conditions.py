@@ -1,0 +1,54 @@
+"""Filters on stored documents as queries of Elasticsearch."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from advertisex.stores.contract import Range, RejectQuery
+from advertisex.stores.elasticsearch.times import iso
+
+#: The range of `date_nanos`.
+_EARLIEST, _LATEST = datetime(1970, 1, 1), datetime(2262, 4, 11)  # noqa: DTZ001 - UTC without a zone, as `Range`
+
+
+def event_conditions(within: Range) -> list[dict[str, Any]]:
+    """The conditions for events within a range; bounds outside the range of `date_nanos` exclude nothing."""
+    return [
+        *between("event_time", within.since, within.until),
+        *between("ingested_at", within.ingested_since, within.ingested_until),
+        *stored_by(within.as_of),
+    ]
+
+
+def between(field: str, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+    """The conditions for a time field from `since` (inclusive) to `until` (exclusive)."""
+    bounds: dict[str, str] = {}
+    if since is not None and since > _EARLIEST:
+        bounds["gte"] = iso(min(since, _LATEST))
+    if until is not None and until < _LATEST:
+        bounds["lt"] = iso(max(until, _EARLIEST))
+    return [{"range": {field: bounds}}] if bounds else []
+
+
+def stored_by(as_of: datetime | None) -> list[dict[str, Any]]:
+    """The conditions for documents processed at or before a time."""
+    if as_of is None or as_of >= _LATEST:
+        return []
+    return [{"range": {"processed_at": {"lte": iso(max(as_of, _EARLIEST))}}}]
+
+
+def all_of(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """A query for documents that meet all conditions; None without conditions."""
+    return {"bool": {"filter": list(conditions)}} if conditions else None
+
+
+def reject_query(query: RejectQuery) -> dict[str, Any] | None:
+    """The Elasticsearch query for rejects; None matches all."""
+    given = [(name, value) for name in ("reason", "feed", "kind") if (value := getattr(query, name)) is not None]
+    conditions: list[dict[str, Any]] = [{"term": {name: value}} for name, value in given]
+    if query.positions is not None:
+        conditions.append({"ids": {"values": ["-".join(map(str, position)) for position in query.positions]}})
+    if query.replayed is not None:
+        marked = {"exists": {"field": "replayed_to"}}
+        conditions.append(marked if query.replayed else {"bool": {"must_not": marked}})
+    return all_of([*conditions, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])
