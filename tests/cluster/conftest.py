@@ -18,7 +18,8 @@ from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
-from advertisex.stores.open import open_store
+from advertisex.stores.elasticsearch.retry import RetryPolicy
+from advertisex.stores.elasticsearch.store import ElasticsearchStore
 
 _SETTINGS = """
 log = "{kafka}"
@@ -53,10 +54,10 @@ class Cluster:
     def log(self) -> EventLog:
         return open_log(self.settings.log_url, kafka=self.settings.kafka)
 
-    def store(self, *, read_only: bool = True, url: str = "") -> EventStore:
+    def store(self, *, read_only: bool = True, url: str = "", retry: RetryPolicy = RetryPolicy()) -> EventStore:
         """Open the configured store, or the same store at another URL (to bypass a proxy)."""
         where = url or self.settings.store_url
-        return open_store(where, read_only=read_only, elasticsearch=self.settings.elasticsearch)
+        return ElasticsearchStore(where, read_only=read_only, settings=self.settings.elasticsearch, retry=retry)
 
     def start(self, *arguments: object, config: bool = True, **options: Any) -> subprocess.Popen[bytes]:
         settings = ["--config", "advertisex.toml"] if config else []

@@ -148,11 +148,8 @@ def test_erased_bytes_are_in_none_of_its_files(tmp_path: Path, size: int) -> Non
         assert [payload.rstrip(b"\0") for payload in other.read("t", 0, 20, 2).payloads] == [b"2/0 other", TOMBSTONE]
 
 
-def test_an_erasure_fails_while_a_reader_keeps_erased_messages_in_the_write_ahead_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("advertisex.logs.sqlite.log._WAIT_SECONDS", 0.1)
-    with SqliteLog(tmp_path / "log.db") as log:
+def test_an_erasure_fails_while_a_reader_keeps_erased_messages_in_the_write_ahead_log(tmp_path: Path) -> None:
+    with SqliteLog(tmp_path / "log.db", wait=0.1) as log:
         log.append("t", [b"user4711", b"other"])
         reader = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
         reader.execute("BEGIN")
@@ -183,6 +180,7 @@ def test_concurrent_erasures_do_not_undo_each_other(tmp_path: Path, monkeypatch:
             meanwhile.join(0.5)
             return decode(blob)
 
+        # no parameter stops an erasure between reading and writing a row, and production needs none
         monkeypatch.setattr(sqlite_log, "_decode", decode_and_wait)
         erase(log, 0)
         meanwhile.join()

@@ -17,12 +17,9 @@ USER = "user4711"
 CLICK = {"timestamp": "2026-01-05T10:00:00Z", "user_id": USER, "campaign_id": "k1", "conversion_type": "click"}
 
 
-def test_messages_kept_in_the_write_ahead_log_by_a_reader_are_gone_once_a_run_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("advertisex.logs.sqlite.log._WAIT_SECONDS", 0.1)
+def test_messages_kept_in_the_write_ahead_log_by_a_reader_are_gone_once_a_run_is_done(tmp_path: Path) -> None:
     held = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
-    with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "events.duckdb") as store:
+    with SqliteLog(tmp_path / "log.db", wait=0.1) as log, DuckdbStore(tmp_path / "events.duckdb") as store:
         log.append("clicks_conversions", [json.dumps(CLICK).encode(), b"{}"])
         held.execute("BEGIN")
         held.execute("SELECT * FROM batch").fetchall()

@@ -1,13 +1,11 @@
 """The Elasticsearch store, beyond the contract: its indices, and exactly once without transactions."""
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +15,7 @@ from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.settings.model import ElasticsearchSettings
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.bulk_lines import BODY_BYTES, chunks, lines_of
@@ -26,6 +25,7 @@ from advertisex.stores.open import open_store
 from tests.contracts.store_places import NewPlace, Place, in_elasticsearch, in_folders
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.stores.es_outcomes import message, outcome
+from tests.stores.es_transport import Watched, is_bulk, is_ledger_row
 
 EVERYTHING, ALL = Range(), RejectQuery()
 
@@ -42,8 +42,14 @@ def place(places: NewPlace) -> Place:
 
 
 @pytest.fixture
-def store(place: Place) -> Iterator[ElasticsearchStore]:
-    with opened(place) as made:
+def watched() -> Watched:
+    """The transport of `store`."""
+    return Watched()
+
+
+@pytest.fixture
+def store(place: Place, watched: Watched) -> Iterator[ElasticsearchStore]:
+    with ElasticsearchStore(place.url, settings=place.elasticsearch, transport=watched) as made:
         yield made
 
 
@@ -171,7 +177,7 @@ def bad(store: ElasticsearchStore) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "says"),
+    ("method", "path", "body", "detail"),
     [
         ("DELETE", "/{p}clicks_conversions_index-2026-01", None, "has 0 events, but the ledger counts 2"),
         ("DELETE", "/{p}advertisex_rejects", None, "has 0 rejects, but the ledger counts 1"),
@@ -191,23 +197,21 @@ def test_the_doctor_finds_a_store_that_does_not_match_its_ledger(
     assert "restore it from a backup" in bad(store)["store's counts"]
 
 
-def test_the_doctor_does_not_count_documents_beyond_the_ledger(
-    store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctor_does_not_count_documents_beyond_the_ledger(store: ElasticsearchStore, watched: Watched) -> None:
     store.commit(outcome("clicks", "a"))
-    crash_before_the_ledger(store, outcome("clicks", "b", b"x", start=1), monkeypatch)
+    crash_before_the_ledger(store, outcome("clicks", "b", b"x", start=1), watched)
     assert bad(store) == {}
 
 
 @pytest.mark.parametrize("seconds", [-90, 90])
-def test_the_doctor_finds_a_clock_that_differs_from_the_clusters(
-    store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, seconds: int
-) -> None:
-    now = time.time
-    monkeypatch.setattr("advertisex.stores.elasticsearch.inspect.time.time", lambda: now() + seconds)
-    assert list(bad(store)) == ["store's clock"]
-    assert bad(store)["store's clock"].startswith("-9" if seconds > 0 else "+")
-    assert "by NTP" in bad(store)["store's clock"]
+def test_the_doctor_finds_a_clock_that_differs_from_the_clusters(place: Place, seconds: int) -> None:
+    def clock() -> datetime:
+        return utc_now() + timedelta(seconds=seconds)
+
+    with ElasticsearchStore(place.url, settings=place.elasticsearch, clock=clock) as store:
+        assert list(bad(store)) == ["store's clock"]
+        assert bad(store)["store's clock"].startswith("-9" if seconds > 0 else "+")
+        assert "by NTP" in bad(store)["store's clock"]
 
 
 # -- what Elasticsearch rejects ----------------------------------------------------------------------------------
@@ -244,22 +248,21 @@ class Crash(Exception):
     pass
 
 
-def crash_before_the_ledger(store: ElasticsearchStore, given: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(*_: object) -> None:
+def crash_before_the_ledger(store: ElasticsearchStore, given: Outcome, watched: Watched) -> None:
+    def crash() -> None:
         raise Crash
 
-    with monkeypatch.context() as patch:
-        patch.setattr(store._ledger, "advance", crash)
-        with pytest.raises(Crash):
-            store.commit(given)
+    watched.once(is_ledger_row, crash)
+    with pytest.raises(Crash):
+        store.commit(given)
 
 
 def test_after_a_crash_between_events_and_ledger_events_are_redelivered_not_duplicates(
-    place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: ElasticsearchStore, watched: Watched
 ) -> None:
     store.commit(outcome("clicks", "old"))
     given = outcome("clicks", "a", "old", b"x", "b", "b", start=1)
-    crash_before_the_ledger(store, given, monkeypatch)
+    crash_before_the_ledger(store, given, watched)
     assert store.ledger() == [LedgerRow("clicks_conversions", 0, 1, Counts(read=1, stored=1))]
 
     with opened(place) as restarted:
@@ -271,35 +274,30 @@ def test_after_a_crash_between_events_and_ledger_events_are_redelivered_not_dupl
         assert sum(frame.height for frame in restarted.scan("clicks", ["user_id"], EVERYTHING)) == 3
 
 
-def test_redelivery_in_other_batches_counts_the_same(
-    store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_redelivery_in_other_batches_counts_the_same(store: ElasticsearchStore, watched: Watched) -> None:
     users = ["a", "b", "a", "c", "b", "d"]
-    crash_before_the_ledger(store, outcome("clicks", *users), monkeypatch)
+    crash_before_the_ledger(store, outcome("clicks", *users), watched)
 
     total = sum((store.commit(outcome("clicks", *users[at : at + 2], start=at)) for at in (0, 2, 4)), start=Counts())
 
     assert total == Counts(read=6, stored=4, duplicate=2, redelivered=4)
 
 
-def test_a_worker_that_lost_its_partition_is_fenced_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(place) as paused, opened(place) as other:
-        first = outcome("clicks", "a", b"x")
-        state = paused._ledger.at_start_of(first.span)
-        assert other.commit(first) == Counts(read=2, stored=1, rejected=1)
-        before = everything(other)
-
-        # The paused worker read the ledger before that, and resumes from there
-        monkeypatch.setattr(paused._ledger, "at_start_of", lambda span: state)
+def test_a_worker_that_lost_its_partition_is_fenced_off(
+    place: Place, store: ElasticsearchStore, watched: Watched
+) -> None:
+    first, second = outcome("clicks", "a", b"x"), outcome("clicks", "b", start=2)
+    with opened(place) as other:
+        # this worker has read the ledger, and pauses before it writes
+        watched.once(is_bulk, lambda: other.commit(first))
         with pytest.raises(LedgerMoved):
-            paused.commit(first)
+            store.commit(first)
 
-        assert other.ledger() == before["ledger"]
+        assert other.ledger() == [LedgerRow("clicks_conversions", 0, 2, Counts(read=2, stored=1, rejected=1))]
         assert other.rejects(ALL).height == 1
-        state = paused._ledger.state(first.span.of)
-        assert other.commit(outcome("clicks", "b", start=2)).stored == 1
+        watched.once(is_bulk, lambda: other.commit(second))
         with pytest.raises(LedgerMoved):
-            paused.commit(outcome("clicks", "b", start=2))
+            store.commit(second)
         assert other.ledger()[0].counts == Counts(read=3, stored=2, rejected=1)
 
 
@@ -334,38 +332,24 @@ def assert_nothing_is_written(store: ElasticsearchStore) -> None:
 
 
 def test_a_ledger_row_that_is_lost_during_a_commit_is_not_recreated(
-    place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: ElasticsearchStore, watched: Watched
 ) -> None:
     store.commit(outcome("clicks", "a"))
-    advance = store._ledger.advance
-
-    def lose_first(*given: Any) -> None:
-        ask(place, "DELETE", "/{p}advertisex_ledger")
-        advance(*given)
-
-    monkeypatch.setattr(store._ledger, "advance", lose_first)
+    watched.once(is_ledger_row, lambda: ask(place, "DELETE", "/{p}advertisex_ledger"))
     with pytest.raises(LedgerMoved):
         store.commit(outcome("clicks", "b", start=1))
-    monkeypatch.setattr(store._ledger, "advance", advance)
     with pytest.raises(StoreError, match="the ledger row of this partition is gone"):
         store.commit(outcome("clicks", "a"))
     assert store.ledger() == []
 
 
 def test_an_event_that_was_erased_after_its_conflict_is_written(
-    place: Place, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: ElasticsearchStore, watched: Watched
 ) -> None:
-    store.commit(outcome("clicks", "a"))
-    request = store._connection.request
-
-    def erase_first(method: str, path: str, body: object = None, **how: Any) -> Any:
-        if "_mget" in path:
-            for event_id in msgspec.json.decode(msgspec.json.encode(body))["ids"]:
-                ask(place, "DELETE", f"/{{p}}clicks_conversions_index-2026-01/_doc/{event_id}")
-            monkeypatch.setattr(store._connection, "request", request)
-        return request(method, path, body, **how)
-
-    monkeypatch.setattr(store._connection, "request", erase_first)
+    given = outcome("clicks", "a")
+    store.commit(given)
+    event = f"/{{p}}clicks_conversions_index-2026-01/_doc/{given.events['event_id'][0].hex()}"
+    watched.once(lambda method, path, body: "/_mget" in path, lambda: ask(place, "DELETE", event))
     assert store.commit(outcome("clicks", "a", start=1)) == Counts(read=1, stored=1)
 
 
@@ -474,6 +458,6 @@ def test_bodies_are_bounded_and_contain_each_row_once() -> None:
             assert [json.loads(a)["create"]["_id"] for a in actions] == [
                 i.hex() for i in chunk["event_id"][rows.start : rows.stop]
             ]
-            assert all(json.loads(d) == {"text": "é\n" * 15_000} for d in documents)
+            assert [json.loads(document) for document in documents] == [{"text": "é\n" * 15_000}] * len(rows)
             seen += len(rows)
     assert seen == 900

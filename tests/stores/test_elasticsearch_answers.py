@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,9 @@ from pydantic import SecretStr
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError, StoreInterrupted
 from advertisex.model import Counts
 from advertisex.settings.model import ElasticsearchSettings
-from advertisex.stores.elasticsearch import client as elasticsearch_client
-from advertisex.stores.elasticsearch import retry as elasticsearch_retry
 from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
-from advertisex.stores.open import open_store
 from tests.stores.es_outcomes import message, outcome
 
 SECRET = "s3cret/p@ss"
@@ -134,15 +132,16 @@ def cluster() -> Iterator[Cluster]:
             thread.join()
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elasticsearch_retry, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(elasticsearch_client, "RETRY_SECONDS", 0.3)
+SOON = RetryPolicy(query=0.3, first_pause=0.01)
+
+
+def opened(cluster: Cluster, retry: RetryPolicy = SOON) -> ElasticsearchStore:
+    return ElasticsearchStore(cluster.url, settings=ElasticsearchSettings(parallel=1), retry=retry)
 
 
 @pytest.fixture
 def store(cluster: Cluster) -> Iterator[ElasticsearchStore]:
-    with ElasticsearchStore(cluster.url, settings=ElasticsearchSettings(parallel=1)) as made:
+    with opened(cluster) as made:
         yield made
 
 
@@ -209,10 +208,7 @@ def test_a_commit_that_waits_can_be_interrupted(cluster: Cluster, store: Elastic
     assert cluster.ledger is None
 
 
-def test_a_request_without_a_response_is_abandoned_after_an_interrupt(
-    cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("advertisex.stores.interruptible.GRACE", 0.2)
+def test_a_request_without_a_response_is_abandoned_after_an_interrupt(cluster: Cluster) -> None:
     end = threading.Event()
 
     def hang(ids: list[str]) -> Reply:
@@ -222,10 +218,11 @@ def test_a_request_without_a_response_is_abandoned_after_an_interrupt(
 
     cluster.bulk = [hang]
 
-    with pytest.raises(StoreInterrupted, match="stopped while waiting to write to the event store"):
-        store.commit(outcome("clicks", "a"))
-    assert cluster.ledger is None
-    end.set()
+    with opened(cluster, replace(SOON, grace=0.2)) as store:
+        with pytest.raises(StoreInterrupted, match="stopped while waiting to write to the event store"):
+            store.commit(outcome("clicks", "a"))
+        assert cluster.ledger is None
+        end.set()
 
 
 def test_a_commit_that_makes_progress_is_not_ended_by_an_interrupt(cluster: Cluster, store: ElasticsearchStore) -> None:
@@ -239,28 +236,23 @@ def test_a_commit_that_makes_progress_is_not_ended_by_an_interrupt(cluster: Clus
     assert cluster.ledger is not None
 
 
-def test_a_cluster_that_is_away_for_long_is_still_retried_often(
-    cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(elasticsearch_retry, "LONGEST_PAUSE", 0.02)
+def test_a_cluster_that_is_away_for_long_is_still_retried_often(cluster: Cluster) -> None:
     cluster.bulk = [
         lambda ids: None,
         lambda ids: (503, {}),
         lambda ids: items(503),
     ] * 20  # doubled pauses: years
 
-    assert store.commit(outcome("clicks", "a")).stored == 1
+    with opened(cluster, replace(SOON, longest_pause=0.02)) as store:
+        assert store.commit(outcome("clicks", "a")).stored == 1
 
 
 @pytest.mark.parametrize("busy", [(429, {}), items(429)])
-def test_pauses_are_longer_for_a_busy_cluster_than_for_one_that_is_away(
-    cluster: Cluster, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch, busy: Reply
-) -> None:
-    monkeypatch.setattr(elasticsearch_retry, "LONGEST_PAUSE", 600.0)
-    monkeypatch.setattr(elasticsearch_retry, "LONGEST_BUSY_PAUSE", 0.02)
+def test_pauses_are_longer_for_a_busy_cluster_than_for_one_that_is_away(cluster: Cluster, busy: Reply) -> None:
     cluster.bulk = [lambda ids: busy] * 60
 
-    assert store.commit(outcome("clicks", "a")).stored == 1
+    with opened(cluster, replace(SOON, longest_pause=600.0, longest_busy_pause=0.02)) as store:
+        assert store.commit(outcome("clicks", "a")).stored == 1
 
 
 def test_a_ledger_row_whose_response_was_lost_is_written_once(cluster: Cluster, store: ElasticsearchStore) -> None:
@@ -381,7 +373,7 @@ def test_user_and_password_and_api_key_are_sent(cluster: Cluster) -> None:
 def test_no_error_reveals_the_password(url: str, password: str) -> None:
     settings = ElasticsearchSettings(api_key=SecretStr("a2V5"))
     with pytest.raises((StoreError, ConfigurationError)) as caught:
-        open_store(url.format(password), read_only=False, elasticsearch=settings)
+        ElasticsearchStore(url.format(password), settings=settings, retry=SOON)
 
     error: BaseException | None = caught.value
     assert caught.value.hint
@@ -419,7 +411,7 @@ def test_tls_to_a_server_without_it_is_an_error_at_once(cluster: Cluster) -> Non
 
 def test_opening_for_queries_does_not_wait_for_an_unreachable_cluster() -> None:
     with pytest.raises(StoreError, match="connection refused") as caught:
-        ElasticsearchStore("elasticsearch://127.0.0.1:1", read_only=True)
+        ElasticsearchStore("elasticsearch://127.0.0.1:1", read_only=True, retry=SOON)
     assert caught.value.hint
 
 

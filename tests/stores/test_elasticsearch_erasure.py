@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.model import Counts, Outcome
+from advertisex.model import Counts
 from advertisex.privacy.erasure import erase
 from advertisex.processing.runner import Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings
@@ -21,6 +20,7 @@ from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from tests.contracts.store_places import Place, in_elasticsearch
 from tests.stores.es_outcomes import message, outcome
+from tests.stores.es_transport import Watched, is_bulk, is_ledger_row
 
 USER = "user4711"
 
@@ -37,6 +37,18 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
         yield made
 
 
+@pytest.fixture
+def watched() -> Watched:
+    """The transport of `worker`."""
+    return Watched()
+
+
+@pytest.fixture
+def worker(place: Place, watched: Watched) -> Iterator[ElasticsearchStore]:
+    with ElasticsearchStore(place.url, settings=place.elasticsearch, transport=watched) as made:
+        yield made
+
+
 def opened(place: Place) -> ElasticsearchStore:
     return ElasticsearchStore(place.url, settings=place.elasticsearch)
 
@@ -48,31 +60,35 @@ def users(store: ElasticsearchStore) -> list[str]:
 
 
 def check(store: ElasticsearchStore) -> None:
-    assert all(row.counts.balanced for row in store.ledger())
+    ledger = store.ledger()
+    assert ledger
+    assert all(row.counts.balanced for row in ledger)
     assert [finding for finding in store.inspect() if not finding.good] == []
 
 
 @pytest.mark.parametrize("committed", [0, 2], ids=["first commit", "later commit"])
 def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
-    place: Place, log: SqliteLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, committed: int
+    place: Place, log: SqliteLog, worker: ElasticsearchStore, watched: Watched, tmp_path: Path, committed: int
 ) -> None:
-    with opened(place) as worker, opened(place) as other, SqliteLog(tmp_path / "other.db") as elsewhere:
+    with opened(place) as other, SqliteLog(tmp_path / "other.db") as elsewhere:
         for number in range(committed):
             log.append("clicks_conversions", [message("clicks", f"u{number}")])
         process_log(log, worker, Processing(FEEDS))
         log.append("clicks_conversions", [message("clicks", "u8"), message("clicks", USER)])
         log.append("clicks_conversions", [message("clicks", USER, timestamp="never"), message("clicks", "u9")])
-        # its documents are written; then, before it writes the ledger, the user is erased and they are written again
-        write = ElasticsearchStore._write_rejects
-        waiting = iter([True])
+        written: list[tuple[str, bytes]] = []
 
-        def write_and_wait(store: ElasticsearchStore, outcome: Outcome, *rest: Any) -> None:
-            write(store, outcome, *rest)
-            if next(waiting, False):
+        def erase_before_the_ledger(method: str, path: str, body: bytes) -> None:
+            if "clicks_conversions_index" in path and is_bulk(method, path, body):
+                written.append((path, body))
+            if is_ledger_row(method, path, body):
+                watched.before = lambda method, path, body: None
                 erase(USER, elsewhere, other, FEEDS)  # from the store only, as with Kafka
-                list(worker._pool.run(worker._event_jobs(outcome, datetime(2026, 1, 1))))  # was still running
+                with closing(Connection(address_of(place.url), place.elasticsearch)) as late:
+                    for where, lines in written:  # these requests were still running
+                        late.request("POST", where, lines)
 
-        monkeypatch.setattr(ElasticsearchStore, "_write_rejects", write_and_wait)
+        watched.before = erase_before_the_ledger
         total = process_log(log, worker, Processing(FEEDS))
 
         assert total == Counts(read=4, stored=2, erased=2, redelivered=2)
@@ -80,61 +96,54 @@ def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
         check(worker)
 
 
-def test_a_commit_overtaken_by_an_erasure_names_it_in_its_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(place) as worker, opened(place) as other:
-        write = ElasticsearchStore._write_rejects
-
-        def write_and_wait(store: ElasticsearchStore, *rest: Any) -> None:
-            write(store, *rest)
-            other.suppress("a", b"{}")
-
-        monkeypatch.setattr(ElasticsearchStore, "_write_rejects", write_and_wait)
+def test_a_commit_overtaken_by_an_erasure_names_it_in_its_error(
+    place: Place, worker: ElasticsearchStore, watched: Watched
+) -> None:
+    with opened(place) as other:
+        watched.once(is_ledger_row, lambda: other.suppress("a", b"{}"))
         with pytest.raises(LedgerMoved, match="a user was erased in the meantime"):
             worker.commit(outcome("clicks", "u8"))
 
 
 def test_an_erasure_that_fails_at_any_request_is_completed_by_the_next(
-    place: Place, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    worker: ElasticsearchStore, watched: Watched, log: SqliteLog
 ) -> None:
-    ask = Connection.request
     left = 10**9
 
-    def breaking(connection: Connection, *request: Any, **how: Any) -> Any:
+    def break_off(*_: object) -> None:
         nonlocal left
         left -= 1
         if left < 0:
             raise StoreError("the process ends here")
-        return ask(connection, *request, **how)
 
-    monkeypatch.setattr(Connection, "request", breaking)
-    with opened(place) as store:
-        broken, requests = 0, 0
-        while True:
-            left = 10**9
-            start = len(log.read("clicks_conversions", 0, 0, 1000))
-            user = f"{USER}-{broken}"
-            log.append("clicks_conversions", [message("clicks", "u8", value=start), message("clicks", user)])
-            log.append("clicks_conversions", [message("clicks", user, timestamp="never"), b"[]"])
-            process_log(log, store, Processing(FEEDS))
-            left = requests
-            try:
-                erase(user, log, store, FEEDS)
-                break
-            except StoreError:
-                left = 10**9
-                erase(user, log, store, FEEDS)
-                broken, requests = broken + 1, requests + 2
+    watched.before = break_off
+    broken, requests = 0, 0
+    while True:
         left = 10**9
-        assert broken > 5
-        row = store.ledger()[0]
-        assert (row.counts.erased, row.counts.stored, row.counts.rejected) == (
-            2 * (broken + 1), broken + 1, broken + 1,
-        )  # fmt: skip
-        assert len(store.notes(ERASURES)) == broken + 1
-        assert [f.detail for f in store.inspect() if not f.good] == []
-        assert store.commits().select("read", "stored", "rejected", "erased").sum().row(0) == (
-            row.counts.read, row.counts.stored, row.counts.rejected, row.counts.erased,
-        )  # fmt: skip
+        start = len(log.read("clicks_conversions", 0, 0, 1000))
+        user = f"{USER}-{broken}"
+        log.append("clicks_conversions", [message("clicks", "u8", value=start), message("clicks", user)])
+        log.append("clicks_conversions", [message("clicks", user, timestamp="never"), b"[]"])
+        process_log(log, worker, Processing(FEEDS))
+        left = requests
+        try:
+            erase(user, log, worker, FEEDS)
+            break
+        except StoreError:
+            left = 10**9
+            erase(user, log, worker, FEEDS)
+            broken, requests = broken + 1, requests + 2
+    left = 10**9
+    assert broken > 5
+    row = worker.ledger()[0]
+    assert (row.counts.erased, row.counts.stored, row.counts.rejected) == (
+        2 * (broken + 1), broken + 1, broken + 1,
+    )  # fmt: skip
+    assert len(worker.notes(ERASURES)) == broken + 1
+    assert [f.detail for f in worker.inspect() if not f.good] == []
+    assert worker.commits().select("read", "stored", "rejected", "erased").sum().row(0) == (
+        row.counts.read, row.counts.stored, row.counts.rejected, row.counts.erased,
+    )  # fmt: skip
 
 
 def test_a_store_whose_notes_are_lost_rejects_commits(place: Place) -> None:

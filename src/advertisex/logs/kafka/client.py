@@ -12,9 +12,6 @@ from confluent_kafka import KafkaError, KafkaException
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.settings.model import KafkaSettings
 
-#: Timeout of a request to the cluster, in seconds.
-WAIT_SECONDS = 10.0
-
 _SCHEME = "kafka://"
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]\s]+)(?::(\d{1,5}))?")
 _MAX_PORT = 65_535
@@ -95,19 +92,35 @@ class _QuietLogger:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Timeouts in seconds.
+
+    Attributes:
+        request: of a request to the cluster.
+        stalled: without progress for this long, the ledger is taken as final: a log may end with control records, not
+            messages.
+    """
+
+    request: float = 10.0
+    stalled: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """The brokers of a cluster, and the settings of its clients.
 
     Attributes:
         brokers: `host:port`, separated by commas.
         settings: Kafka settings.
+        timeouts: timeouts of all its clients.
     """
 
     brokers: str
     settings: KafkaSettings = field(repr=False)  # `client` may hold passwords
+    timeouts: Timeouts = Timeouts()
 
     @classmethod
-    def of(cls, url: str, settings: KafkaSettings) -> "Cluster":
+    def of(cls, url: str, settings: KafkaSettings, timeouts: Timeouts = Timeouts()) -> "Cluster":
         """The cluster of a `kafka://` URL.
 
         Raises:
@@ -121,7 +134,7 @@ class Cluster:
         brokers = url.removeprefix(_SCHEME).rstrip("/")
         if not all(_is_broker(broker) for broker in brokers.split(",")):
             raise ConfigurationError(f"invalid Kafka URL {url!r}", hint="expected kafka://host:9092[,host:9092...]")
-        return cls(brokers, settings)
+        return cls(brokers, settings, timeouts)
 
     def client(
         self,

@@ -8,7 +8,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from advertisex.errors import LogError
-from advertisex.logs.kafka.client import WAIT_SECONDS, Cluster
+from advertisex.logs.kafka.client import Cluster
 from advertisex.model import Partition
 
 _LOG = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ def check_continuity(
         LogError: the log ends before the position.
     """
     try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=WAIT_SECONDS)
+        low, high = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=cluster.timeouts.request)
     except KafkaException as error:  # not fatal: only the number of lost messages is unknown
         _DEBUG.debug("cannot query the offsets of %s: %s", partition, error)
         low, high = 0, offsets[0]

@@ -5,7 +5,7 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from advertisex.logs.contract import READ_BYTES
-from advertisex.logs.kafka.client import WAIT_SECONDS, ClientErrors, Cluster, kafka_error
+from advertisex.logs.kafka.client import ClientErrors, Cluster, kafka_error
 from advertisex.logs.kafka.poll import Columns
 from advertisex.model import Batch, Span
 
@@ -37,7 +37,9 @@ class KafkaFetcher:
         where = f"{topic}/{partition}/{offset}"
         try:
             consumer = self._connected()
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT_SECONDS)
+            low, high = consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=self._cluster.timeouts.request
+            )
             start = max(offset, low)  # messages deleted by retention are a gap
             if start >= high:
                 return Columns().batch(Span(topic, partition, offset, offset))
@@ -73,7 +75,7 @@ class KafkaFetcher:
         """Read messages; also returns the offset where the next read continues."""
         taken: list[Message] = []
         room = READ_BYTES
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + self._cluster.timeouts.request
         while len(taken) < limit and start < high:
             message = consumer.poll(_POLL_SECONDS)
             if message is None:
@@ -90,5 +92,5 @@ class KafkaFetcher:
                 break
             taken.append(message)
             start = (message.offset() or 0) + 1
-            deadline = time.monotonic() + WAIT_SECONDS
+            deadline = time.monotonic() + self._cluster.timeouts.request
         return taken, start

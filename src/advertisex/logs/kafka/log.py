@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import EventLog, Positions
-from advertisex.logs.kafka.client import Cluster
+from advertisex.logs.kafka.client import Cluster, Timeouts
 from advertisex.logs.kafka.fetch import KafkaFetcher
 from advertisex.logs.kafka.producer import KafkaAppender
 from advertisex.logs.kafka.reader import KafkaReader
@@ -23,6 +23,7 @@ class KafkaLog(EventLog):
         url: `kafka://host:port[,host:port...]`.
         settings: Kafka settings.
         create: whether `reader` creates missing topics; `append` always does.
+        timeouts: how long to wait for the cluster.
 
     Raises:
         ConfigurationError: the URL has no valid brokers, or the client settings are invalid.
@@ -30,8 +31,15 @@ class KafkaLog(EventLog):
 
     erasable = False
 
-    def __init__(self, url: str, settings: KafkaSettings, *, create: bool = True) -> None:
-        self._cluster = Cluster.of(url, settings)
+    def __init__(
+        self,
+        url: str,
+        settings: KafkaSettings = KafkaSettings(),
+        *,
+        create: bool = True,
+        timeouts: Timeouts = Timeouts(),
+    ) -> None:
+        self._cluster = Cluster.of(url, settings, timeouts)
         self._create = create
         self._topics = KafkaTopics(self._cluster)
         self._appender = KafkaAppender(self._cluster, self._topics)

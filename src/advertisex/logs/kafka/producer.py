@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from advertisex.errors import LogError
-from advertisex.logs.kafka.client import WAIT_SECONDS, ClientErrors, Cluster
+from advertisex.logs.kafka.client import ClientErrors, Cluster
 from advertisex.logs.kafka.topics import KafkaTopics
 from advertisex.model import Position
 
@@ -119,7 +119,7 @@ class KafkaAppender:
     def close(self) -> None:
         """Close the producer, after trying to send what an interrupted append left in its queue."""
         if self._producer is not None:
-            self._producer.flush(WAIT_SECONDS)
+            self._producer.flush(self._cluster.timeouts.request)
             self._discard_producer()
 
     def _connected(self) -> Producer:
@@ -148,7 +148,7 @@ class KafkaAppender:
         self._partitions.pop(topic, None)
         if producer is not None:
             producer.purge()
-            producer.flush(WAIT_SECONDS)
+            producer.flush(self._cluster.timeouts.request)
 
     def _not_appended(self, topic: str, failures: list[tuple[KafkaError, int]], total: int, sent: int) -> LogError:
         error, _ = failures[0]

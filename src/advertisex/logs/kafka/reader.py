@@ -89,7 +89,7 @@ class KafkaReader(LogReader):
         self._ledger = positions
         self._limit = limit
         self._assignment = Assignment()
-        self._remaining = RemainingPartitions(topics, known.ends, positions)
+        self._remaining = RemainingPartitions(topics, known.ends, positions, cluster.timeouts.stalled)
         self._lock = Lock()  # guards `_assignment` and `_seeks` together
         self._seeks: dict[Partition, int] = {}
         self._done: dict[Partition, int] = {}

@@ -14,8 +14,6 @@ from advertisex.model import Partition
 
 _LOG = structlog.get_logger(__name__)
 _CHECK_SECONDS = 0.5
-#: Without progress for this long, the ledger is taken as final: a log may end with control records, not messages.
-_STALLED_SECONDS = 60.0
 
 
 class RemainingPartitions:
@@ -25,13 +23,18 @@ class RemainingPartitions:
         topics: topics that are read.
         ends: returns the end offset of each partition of the log.
         positions: reads the ledger.
+        stalled: seconds without progress after which the ledger is taken as final.
     """
 
     def __init__(
-        self, topics: Collection[str], ends: Callable[[], Mapping[Partition, int]], positions: Positions
+        self,
+        topics: Collection[str],
+        ends: Callable[[], Mapping[Partition, int]],
+        positions: Positions,
+        stalled: float,
     ) -> None:
         self._topics = frozenset(topics)
-        self._end_offsets, self._ledger = ends, positions
+        self._end_offsets, self._ledger, self._stalled = ends, positions, stalled
         self._goal: dict[Partition, int] | None = None
         self._unread: dict[Partition, int] = {}
         self._advanced_at = 0.0
@@ -56,7 +59,7 @@ class RemainingPartitions:
             if unread != self._unread:
                 self._unread, self._advanced_at = unread, now
             self._checked_at = now
-        if self._unread and now > self._advanced_at + _STALLED_SECONDS:
+        if self._unread and now > self._advanced_at + self._stalled:
             _LOG.warning(
                 "the ledger has stopped advancing: partitions of other consumers may be unread",
                 partitions=len(self._unread),

@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 )
 
 from advertisex.errors import ConfigurationError, LogError
-from advertisex.logs.kafka.client import WAIT_SECONDS, ClientErrors, Cluster, is_permanent, kafka_error
+from advertisex.logs.kafka.client import ClientErrors, Cluster, is_permanent, kafka_error
 from advertisex.model import Finding, Partition
 
 _POLL_SECONDS = 0.05
@@ -65,7 +65,7 @@ class KafkaTopics:
         Raises:
             LogError: the offsets cannot be read, even after waiting for brokers whose metadata is still changing.
         """
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + self._cluster.timeouts.request
         while True:
             try:
                 return self._ends_now()
@@ -81,7 +81,9 @@ class KafkaTopics:
         if not topics:
             return found
         with self._explained("cannot list the topics"):
-            answers = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=WAIT_SECONDS)
+            answers = self._admin.describe_topics(
+                TopicCollection(list(topics)), request_timeout=self._cluster.timeouts.request
+            )
             for topic, answer in answers.items():
                 try:
                     found[topic] = str(answer.result().topic_id)
@@ -151,14 +153,14 @@ class KafkaTopics:
         }
         if not asked:
             return {}
-        answers = self._admin.list_offsets(asked, request_timeout=WAIT_SECONDS)
+        answers = self._admin.list_offsets(asked, request_timeout=self._cluster.timeouts.request)
         return {Partition(p.topic, p.partition): answer.result().offset for p, answer in answers.items()}
 
     def _create(self, topic: str) -> None:
         settings = self._cluster.settings
         wanted = NewTopic(topic, num_partitions=settings.partitions, replication_factor=settings.replication)
         try:
-            self._admin.create_topics([wanted], request_timeout=WAIT_SECONDS)[topic].result()
+            self._admin.create_topics([wanted], request_timeout=self._cluster.timeouts.request)[topic].result()
         except (KafkaException, ValueError) as error:
             reason = kafka_error(error)
             if reason is not None and reason.code() in _INVALID:
@@ -172,7 +174,7 @@ class KafkaTopics:
                 raise self._cluster.failure(
                     "cannot create the topic", error, self._client_errors, where=topic
                 ) from error
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + self._cluster.timeouts.request
         while not self._has_leaders(topic):  # created at the controller first, and a little later at the brokers
             if time.monotonic() > deadline:
                 raise LogError(
@@ -198,7 +200,7 @@ class KafkaTopics:
                 self._admin.poll(0)
                 if self._client_errors.last is not None and is_permanent(self._client_errors.last):
                     raise
-            return self._admin.list_topics(timeout=WAIT_SECONDS)
+            return self._admin.list_topics(timeout=self._cluster.timeouts.request)
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:

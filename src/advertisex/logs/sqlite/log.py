@@ -33,7 +33,6 @@ CREATE TABLE IF NOT EXISTS batch (
 """
 _ROW_BYTES = 8 * 2**20
 _ROW_MESSAGES = 50_000
-_WAIT_SECONDS = 30
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
@@ -48,6 +47,7 @@ class SqliteLog(EventLog):
         path: the file; `:memory:` for a log in memory, which only this object can read and which ends with it.
         create: whether to create the file, and its folder, if missing.
         clock: returns the time of an append, in microseconds since the epoch (UTC).
+        wait: seconds to wait for a lock of another process.
 
     Raises:
         LogError: the file cannot be opened, is not an event log, or is missing and `create` is false.
@@ -55,8 +55,10 @@ class SqliteLog(EventLog):
 
     erasable = True
 
-    def __init__(self, path: Path, *, create: bool = True, clock: Callable[[], int] = _system_time) -> None:
-        self._path, self._clock = path, clock
+    def __init__(
+        self, path: Path, *, create: bool = True, clock: Callable[[], int] = _system_time, wait: float = 30.0
+    ) -> None:
+        self._path, self._clock, self._wait = path, clock, wait
         self._lock = RLock()  # a log in memory has only this connection, for all threads
         if not create and not path.exists():
             raise LogError(
@@ -65,7 +67,7 @@ class SqliteLog(EventLog):
         with self._explained("cannot open the event log"):
             path.parent.mkdir(parents=True, exist_ok=True)
             # check_same_thread: the runner prefetches in another thread; the lock lets one thread use it at a time
-            self._db = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA page_size = 16384")  # batches are megabytes: fewer overflow pages
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -212,13 +214,13 @@ class SqliteLog(EventLog):
             with self._lock:
                 yield
         except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
-            raise LogError(f"{what}: {error}", where=str(self._path), hint=_hint(error)) from error
+            raise LogError(f"{what}: {error}", where=str(self._path), hint=_hint(error, self._wait)) from error
 
 
-def _hint(error: Exception) -> str:
+def _hint(error: Exception, wait: float) -> str:
     text = str(error)
     if "locked" in text:
-        return "another process has locked it for 30 s: stop that process, then run this again"
+        return f"another process has locked it for {wait:g} s: stop that process, then run this again"
     if "not a database" in text:
         return "this file is not an event log: choose another with --log or --data"
     if "full" in text:
