@@ -27,6 +27,7 @@ from uuid import uuid4
 
 import httpx
 import polars as pl
+from advertisex.stores.elasticsearch.rows import with_provenance
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.servers.kafka import LocalKafka
 from tests.servers.local_server import LocalServer
@@ -37,7 +38,6 @@ from advertisex.model import Counts, LedgerRow, Outcome, Partition
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.elasticsearch.bulk import chunks, lines_of
-from advertisex.stores.elasticsearch.rows import with_provenance
 from advertisex.stores.open import open_store
 from embedded import impressions
 
@@ -146,11 +146,11 @@ def measure(events: int, rounds: int, *, shared: bool) -> dict[str, Any]:
 
         def new_store(prefix: str) -> Any:
             settings = ElasticsearchSettings(prefix=prefix)
-            return stack.enter_context(open_store(elastic.url, read_only=False, elasticsearch=settings))
+            return stack.enter_context(open_store(elastic.url, elasticsearch=settings))
 
         def new_log() -> KafkaLog:
             settings = KafkaSettings(partitions=2, group=f"bench-{uuid4().hex[:8]}")
-            return stack.enter_context(KafkaLog(kafka.url, settings, create=True))
+            return stack.enter_context(KafkaLog(kafka.url, settings))
 
         first = new_log()
         for chunk in impressions(events):

@@ -181,7 +181,7 @@ def test_a_store_without_the_log_column_in_its_ledger_is_upgraded(tmp_path: Path
 @pytest.mark.parametrize("url", ["http://localhost:9200", "duckdb:///", "duckdb:///:memory:named", "store.duckdb", ""])
 def test_an_unsupported_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="unsupported event store URL") as caught:
-        open_store(url, read_only=False, memory="256MB")
+        open_store(url)
 
     assert "duckdb:///" in caught.value.hint
 

@@ -386,7 +386,7 @@ def test_a_scan_that_is_closed_early_leaves_nothing_open(place: Place, store: El
 
 def test_a_secured_cluster_accepts_only_the_right_password() -> None:
     with LocalElasticsearch(security=True) as secured:
-        with open_store(secured.url, read_only=False) as store:
+        with open_store(secured.url) as store:
             assert store.commit(outcome("clicks", "a")).stored == 1
         for url in (secured.url.replace(secured.password, "wrong"), f"elasticsearch://127.0.0.1:{secured.port}"):
             with pytest.raises(StoreError, match="401") as caught:

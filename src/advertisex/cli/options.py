@@ -117,7 +117,7 @@ def opened_log(settings: Settings, *, create: bool = True) -> Iterator[EventLog]
 
 
 @contextmanager
-def opened_store(settings: Settings, *, read_only: bool) -> Iterator[EventStore]:
+def opened_store(settings: Settings, *, read_only: bool = False) -> Iterator[EventStore]:
     """Open the configured event store."""
     _check_kept(settings.store_url, "--store")
     with open_store(

@@ -13,6 +13,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+#: Memory limit of the embedded store.
+DEFAULT_MEMORY = "256MB"
+
 FeedName = Literal["impressions", "clicks", "bids"]
 
 
@@ -263,7 +266,7 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(default=None, description="CSV file: creative_id, campaign_id, advertiser_id")
     batch_size: int = Field(default=122_880, ge=1, le=1_000_000, description="messages per batch")
     memory: str = Field(
-        default="256MB",
+        default=DEFAULT_MEMORY,
         pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|KiB|MiB|GiB)$",
         description="memory limit of the embedded store",
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from advertisex.errors import ConfigurationError
-from advertisex.settings.model import ElasticsearchSettings
+from advertisex.settings.model import DEFAULT_MEMORY, ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
 
@@ -16,7 +16,7 @@ def open_store(
     url: str,
     *,
     read_only: bool = False,
-    memory: str = "256MB",
+    memory: str = DEFAULT_MEMORY,
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings(),
     clock: Clock = utc_now,
 ) -> EventStore:
@@ -26,7 +26,8 @@ def open_store(
         url: `duckdb:///relative.duckdb`, `duckdb:////absolute.duckdb`, `elasticsearch://user:password@host:9200`, or
             `elasticsearch+https://…` for TLS. A store at `duckdb:///:memory:` is private to this call: another call,
             or another process, opens another store.
-        read_only: open for queries only; a store that is opened for writing is created if it does not exist.
+        read_only: open for queries only. A store that is opened for writing is created if it does not exist, and so is
+            the folder of a file.
         memory: memory limit of an embedded store, for example "512MB".
         elasticsearch: settings of a store in Elasticsearch.
         clock: source of the commit times.

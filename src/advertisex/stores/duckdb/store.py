@@ -13,6 +13,7 @@ import polars as pl
 from advertisex.errors import StoreBusy, StoreError, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.model import COMMIT_COLUMNS, COUNT_NAMES, Counts, Finding, LedgerRow, Outcome, Partition, Position
+from advertisex.settings.model import DEFAULT_MEMORY
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
 from advertisex.stores.duckdb.commit import COUNTS, write
@@ -94,7 +95,9 @@ class DuckdbStore(EventStore):
 
     retries = 0  # there is no server
 
-    def __init__(self, path: Path, *, read_only: bool = False, memory: str = "256MB", clock: Clock = utc_now) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, memory: str = DEFAULT_MEMORY, clock: Clock = utc_now
+    ) -> None:
         self._path, self._clock = path, clock
         nothing = StoreMissing(
             "nothing has been stored yet",
