@@ -1,8 +1,6 @@
 """Options shared by the commands, and functions that open the log and the store."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,22 +106,18 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
     return load_settings(config, flags)
 
 
-@contextmanager
-def opened_log(settings: Settings, *, create: bool = True) -> Iterator[EventLog]:
+def opened_log(settings: Settings, *, create: bool = True) -> EventLog:
     """Open the configured event log."""
     _check_kept(settings.log_url, "--log")
-    with open_log(settings.log_url, create=create, kafka=settings.kafka) as log:
-        yield log
+    return open_log(settings.log_url, create=create, kafka=settings.kafka)
 
 
-@contextmanager
-def opened_store(settings: Settings, *, read_only: bool = False) -> Iterator[EventStore]:
+def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
     """Open the configured event store."""
     _check_kept(settings.store_url, "--store")
-    with open_store(
+    return open_store(
         settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
-    ) as store:
-        yield store
+    )
 
 
 def _check_kept(url: str, option: str) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 
 from advertisex.errors import LedgerMoved
 from advertisex.feeds import FEEDS
-from advertisex.model import COUNT_NAMES, Counts, Outcome, Span
+from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition, Span
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.log_identity import check_same_log
@@ -43,7 +43,7 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
         rejected=outcome.rejects.height - filtered,
         erased=outcome.suppressed.height,
     )
-    _add_counts(db, outcome, counts, commit_time)
+    add_counts(db, outcome.span.of, outcome.feed, counts, commit_time, start=outcome.span.start)
     return counts
 
 
@@ -110,19 +110,35 @@ def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time
         )
 
 
-def _add_counts(db: duckdb.DuckDBPyConnection, outcome: Outcome, counts: Counts, commit_time: datetime) -> None:
-    span = outcome.span
-    added = ", ".join(
-        f'"{column}" = "{column}" + {number}' for column, number in zip(COUNTS, astuple(counts), strict=True)
-    )
+def add_counts(
+    db: duckdb.DuckDBPyConnection,
+    of: Partition,
+    feed: str,
+    counts: Counts,
+    commit_time: datetime,
+    *,
+    start: int | None = None,
+    erasure: str | None = None,
+) -> None:
+    """Add counts to a ledger row and to the history.
+
+    Args:
+        db: connection to the database, within a transaction.
+        of: partition of the row.
+        feed: name of the feed.
+        counts: what to add.
+        commit_time: time of the commit.
+        start: first offset of the batch, which ends at the row's next offset; None for an erasure.
+        erasure: id of the erasure that moves the counts.
+    """
+    names, numbers = ", ".join(COUNTS), astuple(counts)
+    added = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
+    db.execute(f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?", (*numbers, *of))
     db.execute(
-        f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?",
-        (span.topic, span.partition),
-    )
-    db.execute(
-        f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {", ".join(COUNTS)}) '
-        f"VALUES ({', '.join('?' * (6 + len(COUNTS)))})",
-        (span.topic, span.partition, outcome.feed, span.start, span.end, commit_time, *astuple(counts)),
+        f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {names}, erasure) '
+        f"SELECT topic, partition, ?, coalesce(?, next_offset), next_offset, ?, {', '.join('?' * len(COUNTS))}, ? "
+        "FROM ledger WHERE topic = ? AND partition = ?",
+        (feed, start, commit_time, *numbers, erasure, *of),
     )
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from advertisex.feeds import FEEDS
 from advertisex.model import Counts, Partition
 from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
+from advertisex.stores.duckdb.commit import add_counts
 from advertisex.stores.duckdb.registered import registered
 
 
@@ -31,7 +32,8 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetim
         by_partition.setdefault((partition, feed), Counter())[COUNTED_AS[kind]] += count
     for (partition, feed), counts in by_partition.items():
         moved = {name: -count for name, count in counts.items()}
-        _count(db, partition, feed, Counts(**moved, erased=counts.total()), commit_time, removal.erasure)
+        added = Counts(**moved, erased=counts.total())
+        add_counts(db, partition, feed, added, commit_time, erasure=removal.erasure)
     return _removed_by(db, removal.erasure)
 
 
@@ -53,23 +55,6 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Cou
             'AND r."offset" = g."offset" RETURNING r.topic, r."partition", feed, kind'
         ).fetchall()
     return Counter((Partition(topic, number), feed, kind) for topic, number, feed, kind in deleted)
-
-
-def _count(
-    db: duckdb.DuckDBPyConnection, of: Partition, feed: str, counts: Counts, commit_time: datetime, erasure: str
-) -> None:
-    db.execute(
-        "UPDATE ledger SET stored = stored + ?, filtered = filtered + ?, rejected = rejected + ?, erased = erased + ? "
-        "WHERE topic = ? AND partition = ?",
-        (counts.stored, counts.filtered, counts.rejected, counts.erased, *of),
-    )
-    db.execute(
-        'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, read, stored, duplicate, filtered, '
-        "rejected, erased, replayed, erasure) "
-        "SELECT topic, partition, ?, next_offset, next_offset, ?, 0, ?, 0, ?, ?, ?, 0, ? "
-        "FROM ledger WHERE topic = ? AND partition = ?",
-        (feed, commit_time, counts.stored, counts.filtered, counts.rejected, counts.erased, erasure, *of),
-    )
 
 
 def copy_live_rows(db: duckdb.DuckDBPyConnection, path: Path) -> Path:

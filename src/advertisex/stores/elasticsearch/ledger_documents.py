@@ -9,7 +9,19 @@ from advertisex.model import COUNT_NAMES, Counts, LedgerRow
 from advertisex.stores.elasticsearch.times import parse_time
 
 
-class CommitDocument(msgspec.Struct):
+class _Counted(msgspec.Struct, kw_only=True):
+    """The ledger's counts; `redelivered` is stored as `replayed`."""
+
+    read: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    filtered: int = 0
+    rejected: int = 0
+    erased: int = 0
+    redelivered: int = msgspec.field(name="replayed", default=0)
+
+
+class CommitDocument(_Counted):
     """What a commit added to the ledger; the fields are `COMMIT_COLUMNS`."""
 
     topic: str
@@ -18,17 +30,10 @@ class CommitDocument(msgspec.Struct):
     start: int
     end: int
     committed_at: str
-    read: int
-    stored: int
-    duplicate: int
-    filtered: int
-    rejected: int
-    redelivered: int = msgspec.field(name="replayed")
-    erased: int = 0
     erasure: str = ""
 
 
-class LedgerDocument(msgspec.Struct, kw_only=True):
+class LedgerDocument(_Counted, kw_only=True):
     """A document of the ledger; `next_offset` is None before the first commit of the partition.
 
     `erasures` is the number of erased users; an outcome must take at least as many into account.
@@ -37,13 +42,6 @@ class LedgerDocument(msgspec.Struct, kw_only=True):
     topic: str
     partition: int
     next_offset: int | None = None
-    read: int = 0
-    stored: int = 0
-    duplicate: int = 0
-    filtered: int = 0
-    rejected: int = 0
-    erased: int = 0
-    redelivered: int = msgspec.field(name="replayed", default=0)
     log: str = ""
     commit: str = ""
     committed_at: str | None = None
