@@ -1,14 +1,13 @@
 """The Elasticsearch store, beyond the contract: its indices, and exactly once without transactions."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
@@ -22,35 +21,12 @@ from advertisex.stores.elasticsearch.bulk_lines import BODY_BYTES, chunks, lines
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
-from tests.contracts.store_places import NewPlace, Place, in_elasticsearch, in_folders
+from tests.contracts.store_places import NewPlace, Place, in_folders
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.stores.es_outcomes import message, outcome
 from tests.stores.es_transport import Watched, is_bulk, is_ledger_row
 
 EVERYTHING, ALL = Range(), RejectQuery()
-
-
-@pytest.fixture
-def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewPlace]:
-    with in_elasticsearch(request, tmp_path_factory) as new_place:
-        yield new_place
-
-
-@pytest.fixture
-def place(places: NewPlace) -> Place:
-    return places()
-
-
-@pytest.fixture
-def watched() -> Watched:
-    """The transport of `store`."""
-    return Watched()
-
-
-@pytest.fixture
-def store(place: Place, watched: Watched) -> Iterator[ElasticsearchStore]:
-    with ElasticsearchStore(place.url, settings=place.elasticsearch, transport=watched) as made:
-        yield made
 
 
 def opened(place: Place, **changes: Any) -> ElasticsearchStore:
@@ -412,7 +388,11 @@ MESSAGES = st.one_of(
 COMMITS = st.lists(st.tuples(st.sampled_from(list(FEEDS)), st.lists(MESSAGES, max_size=60)), min_size=1, max_size=6)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+#: No shrinking: on a server it takes longer than a test may.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(commits=COMMITS)
 def test_the_same_outcomes_give_the_same_contents_in_duckdb(
     places: NewPlace, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commits: Any

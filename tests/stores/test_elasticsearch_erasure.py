@@ -18,7 +18,7 @@ from advertisex.stores.contract import ERASURES, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
-from tests.contracts.store_places import Place, in_elasticsearch
+from tests.contracts.store_places import Place
 from tests.stores.es_outcomes import message, outcome
 from tests.stores.es_transport import Watched, is_bulk, is_ledger_row
 
@@ -26,26 +26,8 @@ USER = "user4711"
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with in_elasticsearch(request, tmp_path_factory) as new_place:
-        yield new_place()
-
-
-@pytest.fixture
 def log(tmp_path: Path) -> Iterator[SqliteLog]:
     with SqliteLog(tmp_path / "log.db") as made:
-        yield made
-
-
-@pytest.fixture
-def watched() -> Watched:
-    """The transport of `worker`."""
-    return Watched()
-
-
-@pytest.fixture
-def worker(place: Place, watched: Watched) -> Iterator[ElasticsearchStore]:
-    with ElasticsearchStore(place.url, settings=place.elasticsearch, transport=watched) as made:
         yield made
 
 
@@ -68,12 +50,12 @@ def check(store: ElasticsearchStore) -> None:
 
 @pytest.mark.parametrize("committed", [0, 2], ids=["first commit", "later commit"])
 def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
-    place: Place, log: SqliteLog, worker: ElasticsearchStore, watched: Watched, tmp_path: Path, committed: int
+    place: Place, log: SqliteLog, store: ElasticsearchStore, watched: Watched, tmp_path: Path, committed: int
 ) -> None:
     with opened(place) as other, SqliteLog(tmp_path / "other.db") as elsewhere:
         for number in range(committed):
             log.append("clicks_conversions", [message("clicks", f"u{number}")])
-        process_log(log, worker, Processing(FEEDS))
+        process_log(log, store, Processing(FEEDS))
         log.append("clicks_conversions", [message("clicks", "u8"), message("clicks", USER)])
         log.append("clicks_conversions", [message("clicks", USER, timestamp="never"), message("clicks", "u9")])
         written: list[tuple[str, bytes]] = []
@@ -89,24 +71,24 @@ def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
                         late.request("POST", where, lines)
 
         watched.before = erase_before_the_ledger
-        total = process_log(log, worker, Processing(FEEDS))
+        total = process_log(log, store, Processing(FEEDS))
 
         assert total == Counts(read=4, stored=2, erased=2, redelivered=2)
-        assert users(worker) == [*(f"u{number}" for number in range(committed)), "u8", "u9"]
-        check(worker)
+        assert users(store) == [*(f"u{number}" for number in range(committed)), "u8", "u9"]
+        check(store)
 
 
 def test_a_commit_overtaken_by_an_erasure_names_it_in_its_error(
-    place: Place, worker: ElasticsearchStore, watched: Watched
+    place: Place, store: ElasticsearchStore, watched: Watched
 ) -> None:
     with opened(place) as other:
         watched.once(is_ledger_row, lambda: other.suppress("a", b"{}"))
         with pytest.raises(LedgerMoved, match="a user was erased in the meantime"):
-            worker.commit(outcome("clicks", "u8"))
+            store.commit(outcome("clicks", "u8"))
 
 
 def test_an_erasure_that_fails_at_any_request_is_completed_by_the_next(
-    worker: ElasticsearchStore, watched: Watched, log: SqliteLog
+    store: ElasticsearchStore, watched: Watched, log: SqliteLog
 ) -> None:
     left = 10**9
 
@@ -124,24 +106,24 @@ def test_an_erasure_that_fails_at_any_request_is_completed_by_the_next(
         user = f"{USER}-{broken}"
         log.append("clicks_conversions", [message("clicks", "u8", value=start), message("clicks", user)])
         log.append("clicks_conversions", [message("clicks", user, timestamp="never"), b"[]"])
-        process_log(log, worker, Processing(FEEDS))
+        process_log(log, store, Processing(FEEDS))
         left = requests
         try:
-            erase(user, log, worker, FEEDS)
+            erase(user, log, store, FEEDS)
             break
         except StoreError:
             left = 10**9
-            erase(user, log, worker, FEEDS)
+            erase(user, log, store, FEEDS)
             broken, requests = broken + 1, requests + 2
     left = 10**9
     assert broken > 5
-    row = worker.ledger()[0]
+    row = store.ledger()[0]
     assert (row.counts.erased, row.counts.stored, row.counts.rejected) == (
         2 * (broken + 1), broken + 1, broken + 1,
     )  # fmt: skip
-    assert len(worker.notes(ERASURES)) == broken + 1
-    assert [f.detail for f in worker.inspect() if not f.good] == []
-    assert worker.commits().select("read", "stored", "rejected", "erased").sum().row(0) == (
+    assert len(store.notes(ERASURES)) == broken + 1
+    assert [f.detail for f in store.inspect() if not f.good] == []
+    assert store.commits().select("read", "stored", "rejected", "erased").sum().row(0) == (
         row.counts.read, row.counts.stored, row.counts.rejected, row.counts.erased,
     )  # fmt: skip
 
