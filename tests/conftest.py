@@ -1,12 +1,23 @@
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.servers.fixtures"]
 
+settings.register_profile("advertisex", deadline=None, print_blob=True)  # no test depends on the machine's speed
+settings.load_profile("advertisex")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure() -> None:
+    """Let SIGINT interrupt the commands that the tests start, even if this run ignores it, as under `nohup`."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # children would inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

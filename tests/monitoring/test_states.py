@@ -285,7 +285,7 @@ class Harness:
             self.look()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     sequence=_actions,
     cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]),
