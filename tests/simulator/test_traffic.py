@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from advertisex.simulator import FaultRates, Simulation, SimulationSettings
-from advertisex.simulator.auctions import Auctions
 from advertisex.simulator.market import SITES, draw_market, user_id, user_number
 from advertisex.simulator.rows import ROW, PendingRows, Rows, no_rows
+from advertisex.simulator.tally import Auctions
 from tests.simulator import oracle
 
 
@@ -70,7 +70,7 @@ def test_endless_traffic_tracks_a_bounded_number_of_auctions() -> None:
     for second in range(1_750_000_000, 1_750_000_600, 10):
         target += 1_000
         simulation.until(second * 1_000_000, (second + 10) * 1_000_000, target)
-        tracked.append(len(simulation._tally._auctions))
+        tracked.append(simulation.open_auctions)
     assert max(tracked) < 2_000
     assert simulation.truth().analysis.counts["bids"] > 20_000
 

@@ -1,13 +1,19 @@
-"""Bids as Avro datums of our own schema: bare for container files, or framed for messages."""
+"""Bids as Avro datums of our own schema: bare for container files, or framed for messages.
+
+Good datums are assembled column by column, because fastavro, which writes the faulty ones, takes 18 µs for each and
+this takes 0.9 µs: a simulation would take five times as long. `python -m bench.simulator` measures it (2026-11-29,
+2 cores).
+"""
 
 import io
+from collections.abc import Sequence
 
 import fastavro
 import numpy as np
+from numpy.typing import NDArray
 
 from advertisex.codecs.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
-from advertisex.simulator.fixed_width import Matrix, avro_doubles, avro_time, concat_columns, zero_padded
 from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
 from advertisex.simulator.json_messages import json_bytes, reformatted_time, time_text
 from advertisex.simulator.market import (
@@ -22,7 +28,10 @@ from advertisex.simulator.market import (
     user_id,
     user_number,
 )
-from advertisex.simulator.rows import Rows
+from advertisex.simulator.rows import Integers, Rows
+
+#: Bytes: a row per message, a column per byte.
+Matrix = NDArray[np.uint8]
 
 _SCHEMA = fastavro.parse_schema(AVRO_SCHEMA)
 _NON_NULL = b"\x02"  # index of the second branch of a nullable union
@@ -62,7 +71,7 @@ class BidsAvro:
             [
                 _NON_NULL, b"\x1aa", zero_padded(rows["serial"], 12),
                 _TIME_IS_LONG, avro_time(rows["time"]),
-                _NON_NULL, b"\x0ecr", zero_padded(rows["creative"], 6)[:, 1:],
+                _NON_NULL, b"\x0ecr", zero_padded(rows["creative"], 5),
                 _NON_NULL, avro_doubles(rows["amount"]),
                 _NON_NULL, self._currencies[country],
             ],
@@ -158,3 +167,42 @@ def _text_map(texts: dict[str, str]) -> bytes:
 
 def _table(encoded: list[bytes]) -> Matrix:
     return np.array([list(text) for text in encoded], np.uint8)
+
+
+def zero_padded(values: Integers, width: int) -> Matrix:
+    """Non-negative integers as ASCII digits, zero-padded to `width`."""
+    digits = np.empty((width, len(values)), np.uint8)
+    remaining = values
+    for place in reversed(range(width)):
+        remaining, digit = np.divmod(remaining, 10)
+        digits[place] = digit + ord("0")
+    return digits.T
+
+
+def avro_time(times: Integers) -> Matrix:
+    """Microseconds since the epoch as Avro longs: zigzag, then base-128 varint, low bits first.
+
+    Times from 1978 to 3111 always take eight bytes.
+    """
+    zigzag = times.astype(np.uint64) << np.uint64(1)
+    shifts = np.arange(0, 56, 7, dtype=np.uint64)
+    out = ((zigzag[:, None] >> shifts) & np.uint64(0x7F)).astype(np.uint8)
+    out[:, :7] |= 0x80
+    return out
+
+
+def avro_doubles(values: NDArray[np.float64]) -> Matrix:
+    """Avro doubles: eight bytes, little-endian."""
+    return np.ascontiguousarray(values, dtype="<f8").view(np.uint8).reshape(-1, 8)
+
+
+def concat_columns(parts: Sequence[bytes | Matrix], count: int) -> list[bytes]:
+    """Concatenate constants and matrix rows into `count` messages."""
+    widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
+    out = np.empty((count, sum(widths)), np.uint8)
+    start = 0
+    for part, width in zip(parts, widths, strict=True):
+        out[:, start : start + width] = np.frombuffer(part, np.uint8) if isinstance(part, bytes) else part
+        start += width
+    text = out.tobytes()
+    return [text[at : at + start] for at in range(0, count * start, start)]

@@ -2,12 +2,16 @@
 
 import csv
 import hashlib
+import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from fastavro.write import Writer
 
 from advertisex.errors import ConfigurationError, SourceError
-from advertisex.simulator.container import BidContainer
+from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.simulator.csv_rows import HEADER
 from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS, draw_market
 from advertisex.simulator.settings import SimulationSettings
@@ -23,6 +27,7 @@ SETTINGS_FILE = "advertisex.toml"
 TRUTH_FILE = "truth.json"
 #: The files that accompany the messages, wherever those go; the truth is written last.
 _CONTEXT_FILES = (SETTINGS_FILE, CATALOGUE_FILE, TRUTH_FILE)
+_BLOCK_RECORDS = 4_000
 _CATALOGUE_HEADER = ("creative_id", "campaign_id", "advertiser_id")
 
 
@@ -42,13 +47,13 @@ def write_files(folder: Path, settings: SimulationSettings, on_progress: Progres
             (folder / FILE_NAMES["impressions"]).open("wb") as impressions,
             (folder / FILE_NAMES["clicks"]).open("wb") as clicks,
             (folder / FILE_NAMES["bids"]).open("wb") as bids,
-            BidContainer(bids, sync) as container,
         ):
+            container = Writer(bids, AVRO_SCHEMA, codec="deflate", sync_marker=sync, compression_level=1)
             clicks.write(HEADER)
             for chunk in simulation.chunks():
                 impressions.write(_lines(chunk.messages["impressions"]))
                 clicks.write(_lines(chunk.messages["clicks"]))
-                container.write(chunk.messages["bids"])
+                _write_datums(container, chunk.messages["bids"])
                 if on_progress:
                     on_progress(simulation.messages)
         truth = simulation.truth()
@@ -102,6 +107,19 @@ def _check_overwrite(folder: Path, names: Iterable[str]) -> None:
                 where=str(folder / name),
                 hint="choose an empty folder with --data or --out",
             )
+
+
+class _Block(NamedTuple):
+    """What `Writer.write_block` reads of a block."""
+
+    num_records: int
+    bytes_: io.BytesIO
+
+
+def _write_datums(container: Writer, datums: Sequence[bytes]) -> None:
+    for start in range(0, len(datums), _BLOCK_RECORDS):
+        block = datums[start : start + _BLOCK_RECORDS]
+        container.write_block(_Block(len(block), io.BytesIO(b"".join(block))))
 
 
 def _lines(messages: Iterable[bytes]) -> bytes:

@@ -1,11 +1,11 @@
 """Impressions and clicks as JSON objects."""
 
-import json
 from datetime import date
 from functools import lru_cache
-from typing import Any
 
-from advertisex.simulator.fixed_width import concat_columns, rfc3339, zero_padded
+import msgspec
+import polars as pl
+
 from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
 from advertisex.simulator.market import (
     ACTIONS,
@@ -22,9 +22,8 @@ from advertisex.simulator.rows import Rows
 CLICK_COLUMNS = ("timestamp", "user_id", "campaign", "conversion", "value", "currency")
 
 
-def json_bytes(value: Any) -> bytes:
-    """Encode a value as compact JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+#: Encodes a value as compact JSON in UTF-8.
+json_bytes = msgspec.json.Encoder().encode
 
 
 def time_text(micros: int) -> str:
@@ -61,22 +60,20 @@ class ImpressionsJson:
 
     def __init__(self, market: Market) -> None:
         self._websites = market.websites
-        self._tails = [json_bytes({"website": page})[1:] for page in market.websites]
+        self._website_column = pl.Series(market.websites)
 
     def good(self, rows: Rows) -> list[bytes]:
         """See `Format.good`."""
-        heads = concat_columns(
-            [
-                b'{"user_id":"u', zero_padded(user_number(rows["user"]), 8),
-                b'","timestamp":"', rfc3339(rows["time"]),
-                b'","ad_creative_id":"cr', zero_padded(rows["creative"], 6)[:, 1:],
-                b'","auction_id":"a', zero_padded(rows["serial"], 12),
-                b'",',
-            ],
-            len(rows),
-        )  # fmt: skip
-        tails = self._tails
-        return [head + tails[page] for head, page in zip(heads, rows["website"].tolist(), strict=True)]
+        columns = ("user", "time", "creative", "serial", "website")
+        events = pl.DataFrame({name: rows[name] for name in columns})
+        message = pl.struct(
+            user_id=_identifier("u", pl.lit(pl.Series(user_number(rows["user"]))), 8),
+            timestamp=pl.from_epoch("time", "us").dt.strftime("%Y-%m-%dT%H:%M:%S.%6fZ"),
+            ad_creative_id=_identifier("cr", pl.col("creative"), 5),
+            auction_id=_identifier("a", pl.col("serial"), 12),
+            website=pl.lit(self._website_column.gather(events["website"])),
+        )
+        return events.select(message.struct.json_encode().cast(pl.Binary)).to_series().to_list()
 
     def fields(self, event: Event) -> Fields:
         """See `Format.fields`."""
@@ -171,3 +168,7 @@ class ClicksJson:
 @lru_cache(maxsize=64)
 def _date(days: int) -> str:
     return date.fromordinal(date(1970, 1, 1).toordinal() + days).isoformat()
+
+
+def _identifier(prefix: str, number: pl.Expr, digits: int) -> pl.Expr:
+    return pl.concat_str(pl.lit(prefix), number.cast(pl.String).str.zfill(digits))

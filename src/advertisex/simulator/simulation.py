@@ -16,8 +16,9 @@ from advertisex.simulator.market import draw_market
 from advertisex.simulator.rows import Integers, Rows
 from advertisex.simulator.settings import SimulationSettings
 from advertisex.simulator.spoiling import encode_rows
+from advertisex.simulator.tally import Tally
 from advertisex.simulator.traffic import Traffic
-from advertisex.simulator.truth import Tally, Truth
+from advertisex.simulator.truth import Truth
 
 #: Approximate messages per chunk: enough for vectorised encoding to pay off, few enough to stay at a few megabytes.
 CHUNK_MESSAGES = 50_000
@@ -76,6 +77,11 @@ class Simulation:
     def messages(self) -> int:
         """The number of messages generated so far."""
         return self._tally.messages
+
+    @property
+    def open_auctions(self) -> int:
+        """The number of auctions that are tracked; bounded, however long the simulation runs."""
+        return self._tally.open_auctions
 
     def truth(self) -> Truth:
         """The truth about the messages generated so far."""

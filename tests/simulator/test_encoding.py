@@ -1,4 +1,4 @@
-"""The column encoders, compared with the libraries that encode one value at a time."""
+"""The encoders of whole columns, compared with the libraries that encode one value at a time."""
 
 import io
 import json
@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 import fastavro
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.simulator import FaultRates, Simulation, SimulationSettings
-from advertisex.simulator.fixed_width import avro_doubles, avro_time, concat_columns, rfc3339, zero_padded
-from advertisex.simulator.json_messages import time_text
-from advertisex.simulator.rows import strictly_after
+from advertisex.simulator.avro_bids import BidMessages, BidsAvro, avro_doubles, avro_time, concat_columns, zero_padded
+from advertisex.simulator.formats import Event, Format
+from advertisex.simulator.json_messages import ClicksJson, ImpressionsJson, time_text
+from advertisex.simulator.market import draw_market
+from advertisex.simulator.rows import ROW, strictly_after
 
+MARKET = draw_market(seed=1, users=50)
+ENCODERS: list[Format] = [ImpressionsJson(MARKET), ClicksJson(MARKET), BidsAvro(MARKET), BidMessages(MARKET)]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 times = st.lists(
     st.datetimes(datetime(2000, 1, 1), datetime(2000, 3, 31)).map(
@@ -32,9 +37,18 @@ def avro(schema: object, value: object) -> bytes:
 
 @given(times)
 def test_times_as_text(micros: list[int]) -> None:
-    texts = [row.tobytes().decode() for row in rfc3339(np.array(micros))]
+    texts = [time_text(time) for time in micros]
     assert [datetime.fromisoformat(text) for text in texts] == [EPOCH + timedelta(microseconds=m) for m in micros]
-    assert texts == [time_text(m) for m in micros]
+    assert {len(text) for text in texts} == {27}
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: type(encoder).__name__)
+@given(micros=times)
+def test_columns_and_single_events_are_encoded_alike(encoder: Format, micros: list[int]) -> None:
+    rows = np.zeros(len(micros), ROW)
+    rows["time"], rows["serial"], rows["user"] = micros, np.arange(len(micros)), np.arange(len(micros)) % MARKET.users
+    rows["website"] = np.arange(len(micros)) % len(MARKET.websites)
+    assert encoder.good(rows) == [encoder.encode(encoder.fields(Event(*row))) for row in rows.tolist()]
 
 
 @given(st.lists(st.integers(2**48, 2**55 - 1), min_size=1))
@@ -54,9 +68,9 @@ def test_zero_padded_numbers(values: list[int]) -> None:
     assert concat_columns(columns, len(values)) == [b"<%08d>" % v for v in values]
 
 
-def test_no_rows_give_no_messages() -> None:
-    empty = np.empty(0, np.int64)
-    assert concat_columns([b"<", rfc3339(empty), zero_padded(empty, 8)], 0) == []
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: type(encoder).__name__)
+def test_no_rows_give_no_messages(encoder: Format) -> None:
+    assert encoder.good(np.empty(0, ROW)) == []
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(-5, 60))
