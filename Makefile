@@ -35,6 +35,7 @@ check: setup
 	@$(BIN)/lint-imports
 
 bench: setup
+	@$(BIN)/python -m bench.simulator
 	@$(BIN)/python -m bench.embedded
 	@$(BIN)/python -m bench.analysis
 	@.ci/server-tools $(BIN)/python

@@ -1,8 +1,8 @@
 """Time and peak memory of every question, on a store of 5 million impressions.
 
-    python bench/analysis.py                           all questions; the store is built once and reused
-    python bench/analysis.py --only funnel attribution
-    python bench/analysis.py --impressions 500000 --folder DIR
+    python -m bench.analysis                           all questions; the store is built once and reused
+    python -m bench.analysis --only funnel attribution
+    python -m bench.analysis --impressions 500000 --folder DIR
 
 Each question runs once, in a new process, so that its peak memory is its own; the answer is serialised to JSON.
 The target for each is less than 10 s and 2 GiB.
@@ -10,10 +10,6 @@ The target for each is less than 10 s and 2 GiB.
 
 import argparse
 import json
-import os
-import platform
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +30,7 @@ from advertisex.analysis.summary import summarise
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from bench.analysis_world import VERSION, build
+from bench.child import machine, peak_mib, run_in_child
 
 _TARGET_SECONDS, _TARGET_MIB = 10, 2048
 
@@ -74,12 +71,14 @@ def measure(name: str, path: Path) -> dict[str, Any]:
     started = time.perf_counter()
     with DuckdbStore(path, read_only=True) as store:
         answer = QUESTIONS[name](store, Scope())
-    text = json.dumps(answer.to_dict(), default=str)  # amounts are Decimals
+    document = answer.to_dict()
+    text = json.dumps(document, default=str)  # amounts are Decimals
     return {
         "question": name,
+        "computed_from": document["computed_from"],
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time(), 2),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mib": peak_mib(),
         "bytes": len(text),
     }
 
@@ -112,7 +111,7 @@ def main() -> None:
         print(json.dumps(measure(args.run, path)))
         return
     _in_child("prepare", args)  # in a child: children inherit the parent's peak memory, so the parent must stay small
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(machine())
     size = path.stat().st_size >> 20
     print(f"{args.impressions:,} impressions in {size:,} MiB; target: {_TARGET_SECONDS} s, {_TARGET_MIB} MiB")
     results = [_measured(name, args) for name in QUESTIONS if name.startswith(tuple(args.only))]
@@ -122,8 +121,8 @@ def main() -> None:
 
 
 def _in_child(name: str, args: argparse.Namespace) -> str:
-    command = [sys.executable, __file__, "--impressions", str(args.impressions), "--folder", str(args.folder)]
-    return subprocess.run([*command, "--run", name], check=True, stdout=subprocess.PIPE, text=True).stdout
+    arguments = ["--impressions", args.impressions, "--folder", args.folder.resolve(), "--run", name]
+    return run_in_child("bench.analysis", arguments)
 
 
 def _measured(name: str, args: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Builds the data set of bench/analysis.py: a month of traffic in an embedded store, deterministic.
+"""Builds the data set of `bench.analysis`: a month of traffic in an embedded store, deterministic.
 
 Skewed like real traffic: of a million users, the most active 1 % have a fifth of the events (the top user, like a bot,
 has 36,000 of 5 million impressions); campaigns, sites and browsers follow power laws. Nearly all clicks follow an
@@ -7,7 +7,7 @@ bid. 1 % of the events are days late, and a few creatives are missing from the c
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -58,9 +58,11 @@ def build(path: Path, impressions: int) -> None:
     feeds = {"impressions": served, "clicks": clicks, "bids": bids}
     starts = dict.fromkeys(feeds, 0)
     with DuckdbStore(path) as store:
-        for day in zip(*(_by_day_of_arrival(random, events) for events in feeds.values()), strict=True):
+        days = zip(*(_by_day_of_arrival(random, events) for events in feeds.values()), strict=True)
+        for number, day in enumerate(days, 1):
+            end = datetime(2026, 3, 1) + timedelta(days=number)
             for name, arrived in zip(feeds, day, strict=True):
-                outcome = _outcome(name, arrived, starts[name])
+                outcome = _outcome(name, arrived, starts[name], end)
                 store.commit(outcome)
                 starts[name] = outcome.span.end
 
@@ -123,13 +125,14 @@ def _after(random: np.random.Generator, causes: pl.DataFrame, count: int, second
 
 def _clicks_feed(random: np.random.Generator, rows: pl.DataFrame, kind: str) -> pl.DataFrame:
     converted = kind != "click"
-    money = {"value": np.round(random.lognormal(3, 1, len(rows)), 2), "currency": _currency(random, len(rows))}
+    value = pl.Series(np.round(random.lognormal(3, 1, len(rows)), 2))
+    money = {"value": value, "currency": _currency(random, len(rows))}
     return rows.select(
         *("user_id", "event_time", "campaign_id", "user_agent"),
         conversion_type=pl.lit(kind),
         clicks=pl.lit(0 if converted else 1, pl.Int64),
         conversions=pl.lit(1 if converted else 0, pl.Int64),
-        **{name: pl.when(pl.lit(converted)).then(pl.Series(drawn)) for name, drawn in money.items()},
+        **{name: pl.when(pl.lit(converted)).then(drawn) for name, drawn in money.items()},
     )
 
 
@@ -148,8 +151,8 @@ def _by_day_of_arrival(random: np.random.Generator, events: pl.DataFrame) -> Ite
         yield sent[first:last]
 
 
-def _outcome(name: str, arrived: pl.DataFrame, start: int) -> Outcome:
-    """Events as processing returns them, plus some undecodable messages."""
+def _outcome(name: str, arrived: pl.DataFrame, start: int, end: datetime) -> Outcome:
+    """A day's events as processing returns them, plus some undecodable messages; the day ends at `end`."""
     feed = FEEDS[name]
     offset = pl.int_range(start, start + len(arrived), dtype=pl.Int64, eager=True).alias("offset")
     events, repeated = first_of_each(identify(arrived.with_columns(offset), feed))
@@ -162,7 +165,7 @@ def _outcome(name: str, arrived: pl.DataFrame, start: int) -> Outcome:
             "reason": "undecodable",
             "detail": "not JSON",
             "payload": b"{",
-            "ingested_at": arrived["ingested_at"].max(),
+            "ingested_at": end if arrived.is_empty() else arrived["ingested_at"].max(),
         },
         schema=REJECT_COLUMNS,
     )

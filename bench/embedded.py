@@ -1,7 +1,7 @@
 """Throughput and memory with the embedded log and store, per stage and end to end.
 
-    python bench/embedded.py                     all measurements, a few minutes
-    python bench/embedded.py --events 500000     the same with fewer messages
+    python -m bench.embedded                     all measurements, a few minutes
+    python -m bench.embedded --events 500000     the same with fewer messages
 
 Each run is a separate process, so that its peak memory is its own. Rates are messages per second of wall time.
 They vary a lot between runs; compare figures of one run only.
@@ -9,16 +9,12 @@ They vary a lot between runs; compare figures of one run only.
 
 import argparse
 import json
-import os
-import platform
-import resource
-import subprocess
-import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -35,6 +31,10 @@ from advertisex.processing.standardise import standardise
 from advertisex.processing.validate import validate
 from advertisex.simulator import SimulationSettings, publish_simulation
 from advertisex.stores.duckdb.store import DuckdbStore
+from bench.child import machine, peak_mib, run_in_child
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _CHUNK = 50_000
 _LATE_RATE = 0.01
@@ -81,7 +81,7 @@ def whole(load: str, events: int) -> dict[str, Any]:
     """End to end, from log to store: rate, memory, and the rate in each tenth of the messages."""
     with tempfile.TemporaryDirectory() as folder, SqliteLog(Path(folder, "log.db")) as log:
         _in_child("fill", load, events, Path(folder, "log.db"))
-        size = Path(folder, "log.db").stat().st_size
+        size = log.size()
         with DuckdbStore(Path(folder, "store.duckdb")) as store:
             marks: list[tuple[int, float, int]] = []
             read = 0
@@ -89,7 +89,7 @@ def whole(load: str, events: int) -> dict[str, Any]:
             def record(committed: Committed) -> None:
                 nonlocal read
                 read += committed.counts.read
-                marks.append((read, time.perf_counter(), _peak()))
+                marks.append((read, time.perf_counter(), peak_mib()))
 
             started = time.perf_counter()
             counts = process_log(log, store, Processing(FEEDS), on_commit=record)
@@ -100,9 +100,13 @@ def whole(load: str, events: int) -> dict[str, Any]:
     return {
         "load": load,
         "messages": events,
+        "stored": counts.stored,
+        "rejected": counts.rejected,
+        "filtered": counts.filtered,
+        "duplicate": counts.duplicate,
         "per_second": round(events / elapsed),
-        "cpu_us_per_message": round(_cpu() / events * 1e6, 2),
-        "peak_mib": _peak(),
+        "cpu_us_per_message": round(time.process_time() / events * 1e6, 2),
+        "peak_mib": peak_mib(),
         "log_bytes_per_message": round(size / events),
         "store_bytes_per_message": round(stored / events),
         "tenths": _tenths(marks, started, events),
@@ -122,12 +126,13 @@ def _tenths(marks: list[tuple[int, float, int]], started: float, events: int) ->
 
 def stages(load: str, events: int) -> dict[str, Any]:
     """Each stage alone: microseconds of wall time per message."""
-    spent: dict[str, float] = {}
+    spent: Counter[str] = Counter()
+    stored = 0
 
-    def timed(name: str, work: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
-        result = work()
-        spent[name] = spent.get(name, 0.0) + time.perf_counter() - started
+    def timed(name: str, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        started = time.perf_counter_ns()
+        result = work(*args, **options)
+        spent[name] += time.perf_counter_ns() - started
         return result
 
     with tempfile.TemporaryDirectory() as folder, SqliteLog(Path(folder, "log.db")) as log:
@@ -135,18 +140,19 @@ def stages(load: str, events: int) -> dict[str, Any]:
         with DuckdbStore(Path(folder, "store.duckdb")) as store:
             for feed in FEEDS.values():
                 position = 0
-                while batch := timed("read", lambda f=feed, p=position: _read(log, f.topic, p)):
+                while batch := timed("read", _read, log, feed.topic, position):
                     position = batch.span.end
-                    decoded, _ = timed("decode", lambda b=batch, f=feed: decode(b.payloads, f))
-                    standard = timed("standardise", lambda d=decoded, f=feed: standardise(d, f))
-                    valid, _ = timed("validate", lambda s=standard, b=batch, f=feed: validate(s, f, b.ingested_at))
-                    kept, _ = timed("filter", lambda v=valid: apply_policy(v, Policy()))
-                    enriched = timed("enrich", lambda k=kept: enrich(k, Catalogue()))
-                    identified = timed("identify", lambda e=enriched, f=feed: identify(e, f))
-                    timed("first of each", lambda i=identified: first_of_each(i))
+                    decoded, _ = timed("decode", decode, batch.payloads, feed)
+                    standard = timed("standardise", standardise, decoded, feed)
+                    valid, _ = timed("validate", validate, standard, feed, batch.ingested_at)
+                    kept, _ = timed("filter", apply_policy, valid, Policy())
+                    enriched = timed("enrich", enrich, kept, Catalogue())
+                    identified = timed("identify", identify, enriched, feed)
+                    timed("first of each", first_of_each, identified)
                     outcome = process(batch, feed, Policy(), Catalogue())
-                    timed("commit", lambda o=outcome: store.commit(o))
-    return {"load": load, "us_per_message": {name: round(s / events * 1e6, 3) for name, s in spent.items()}}
+                    stored += timed("commit", store.commit, outcome).stored
+    us_per_message = {name: round(ns / events / 1_000, 3) for name, ns in spent.items()}
+    return {"load": load, "messages": events, "stored": stored, "us_per_message": us_per_message}
 
 
 def _read(log: SqliteLog, topic: str, position: int) -> Batch | None:
@@ -154,19 +160,11 @@ def _read(log: SqliteLog, topic: str, position: int) -> Batch | None:
     return batch if len(batch) else None
 
 
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def _cpu() -> float:
-    return time.process_time()
-
-
 def _in_child(what: str, load: str, events: int, path: Path | None = None) -> dict[str, Any]:
     """Run one measurement in a new process."""
-    command = [sys.executable, __file__, "--run", what, "--load", load, "--events", str(events)]
-    answer = subprocess.run([*command, "--path", str(path or "")], check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(answer.stdout)
+    arguments = ["--run", what, "--load", load, "--events", events, "--path", path or ""]
+    result: dict[str, Any] = json.loads(run_in_child("bench.embedded", arguments))
+    return result
 
 
 def main() -> None:
@@ -186,7 +184,7 @@ def main() -> None:
     if args.run:
         print(json.dumps({"whole": whole, "stages": stages}[args.run](args.load, args.events)))
         return
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(machine())
     results = []
     for load in ("impressions", "mixed"):
         for what in ("stages", "whole"):
