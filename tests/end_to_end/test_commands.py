@@ -186,7 +186,7 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
     assert ended.out == ""
     lines = [line for line in ended.err.splitlines() if line]
     assert len(lines) == 1, ended.err
-    assert all(part in lines[0] for part in parts), lines[0]
+    assert [part for part in parts if part not in lines[0]] == [], lines[0]
 
 
 QUESTIONS = [["ledger"], ["rejects", "list"], ["analyze", "summary"], ["analyze", "correlation"]]
@@ -350,7 +350,7 @@ def wait_until(condition: Callable[[], bool], worker: subprocess.Popen[str]) -> 
     deadline = time.monotonic() + 60
     while not condition():
         assert worker.poll() is None, worker.communicate()
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "the condition was not met in a minute"
         time.sleep(0.01)
 
 

@@ -1,7 +1,6 @@
 """`advertisex run` and `process --follow` as long-running processes."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,17 +18,19 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
 from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.monitoring import observing as observing_module
 from advertisex.monitoring.metrics import Metrics
-from advertisex.monitoring.observing import Observer
+from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.runner import Processing
 from advertisex.service import FeedSource, run_service
+from advertisex.settings.model import AlertSettings, RuleSettings, Settings
 from advertisex.stores.commit_time import utc_now
+from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 
 TIMEOUT_SECONDS = 60.0
@@ -151,7 +152,7 @@ def test_run_ingests_and_processes_all_sources_until_interrupted(tmp_path: Path,
     assert "connection refused" in failed["error"].lower()
     assert "geheim" not in stderr
     assert USER not in stderr
-    assert all(list(line)[:3] == ["timestamp", "level", "event"] for line in started.lines())
+    assert {tuple(line)[:3] for line in started.lines()} == {("timestamp", "level", "event")}
 
     with running(tmp_path, "run") as again:  # files are read again; nothing is stored twice
         again.until(lambda: again.counted() >= 62)
@@ -264,52 +265,67 @@ class Receiver:
         self._thread.join()
 
 
-def test_alerts_are_sent_during_a_run_and_not_repeated_by_the_next(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("advertisex.monitoring.monitor._SETTLING", timedelta())
-    monkeypatch.setattr("advertisex.monitoring.observing._LOOK_SECONDS", 0.1)
-    offset = [timedelta()]
-    monkeypatch.setattr("advertisex.monitoring.observing.utc_now", lambda: utc_now() + offset[0])
-    receiver = Receiver()
-    rule = '[alerts.rules.rejects]\nmetric = "reject_share"\nabove = 0.2\nseverity = "critical"\n'
-    alerts = f'[alerts]\nchannels = ["{receiver.url}"]\nbucket = 60\nhistory = "P2D"\npending = 1\n{rule}'
+class MovedClock:
+    """The current time, moved; it counts how often it was read."""
+
+    def __init__(self) -> None:
+        self.moved = timedelta()
+        self.read = 0
+
+    def __call__(self) -> datetime:
+        self.read += 1
+        return utc_now() + self.moved
+
+
+def test_alerts_are_sent_during_a_run_and_not_repeated_by_the_next(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "bad.ndjson").write_text("{broken\n" * 50)
-    source = '[[sources]]\nfeed = "impressions"\nsource = "bad.ndjson"\nevery = 0.1\n'
-    (tmp_path / "advertisex.toml").write_text(source + alerts)
+    source = FeedSource(FEEDS["impressions"], "bad.ndjson", IngestOptions(follow=True, every=0.1))
+    rule = RuleSettings(metric="reject_share", above=0.2, severity="critical")
+    receiver, clock = Receiver(), MovedClock()
+    alerts = AlertSettings(
+        channels=(SecretStr(receiver.url),),
+        bucket=timedelta(minutes=1),
+        history=timedelta(days=2),
+        pending=1,
+        rules={"rejects": rule},
+    )
 
-    stored = Event()
-    log_batch = observing_module.log_batch
-    monkeypatch.setattr(observing_module, "log_batch", lambda batch: (log_batch(batch), stored.set()))
+    def run_until(condition: Callable[[EventStore], bool]) -> None:
+        data, stop = Path(".advertisex"), Event()
+        log_factory = partial(SqliteLog, data / "log.db")
 
-    def run_until(condition: Callable[[], Any]) -> None:
-        def wait_and_end() -> None:
+        def end_when_it_holds() -> None:
             deadline = time.monotonic() + TIMEOUT_SECONDS
-            while not condition() and time.monotonic() < deadline and not over.is_set():
+            while not condition(store) and time.monotonic() < deadline:
                 time.sleep(0.05)
-            if not over.is_set():
-                os.kill(os.getpid(), signal.SIGTERM)  # unlike signal.raise_signal here, it wakes the main thread
+            stop.set()
 
-        over = Event()
-        waiting = threading.Thread(target=wait_and_end)
-        waiting.start()
-        ended = cli("run", "--json")
-        over.set()
-        waiting.join()
-        assert ended.code == 0, ended.err
+        processing = Processing(FEEDS, follow=True)
+        with (
+            DuckdbStore(data / "store.duckdb") as store,
+            observing(
+                Settings(alerts=alerts), store, log_factory, processing,
+                lines=False, alerts=True, clock=clock, check_seconds=0.05,
+            ) as observer,
+        ):  # fmt: skip
+            waiting = threading.Thread(target=end_when_it_holds)
+            waiting.start()
+            run_service([source], log_factory, store, processing, observer, stop)
+            waiting.join()
+
+    def a_notice_when_the_minute_is_over(store: EventStore) -> bool:
+        if store.ledger():
+            clock.moved = timedelta(minutes=2)
+        return bool(receiver.received)
 
     try:
-
-        def a_notice_when_the_minute_is_over() -> bool:
-            if stored.is_set():
-                offset[0] = timedelta(minutes=2)
-            return bool(receiver.received)
-
         run_until(a_notice_when_the_minute_is_over)
         (notice,) = receiver.received
         assert "reject rate of impressions: 100.00%, expected at most 20.00%" in notice["message"]
-        again = time.monotonic() + 5
-        run_until(lambda: time.monotonic() > again)
+
+        checks = clock.read + 5
+        run_until(lambda store: clock.read >= checks)
+        assert clock.read >= checks, "the alerts were not evaluated again"
         assert not [one for one in receiver.received[1:] if "firing" in json.dumps(one).lower()]
         states = cli("alerts", "list", "--all", "--json").document
         assert ("rejects", "impressions") in [(one["rule"], one["feed"]) for one in states["alerts"]]

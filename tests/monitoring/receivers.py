@@ -27,7 +27,12 @@ class Webhook:
 
     @property
     def url(self) -> str:
-        return f"json://127.0.0.1:{self.port}/hooks/secret-path?cto=2&rto=0.5"
+        return f"json://127.0.0.1:{self.port}/hooks/secret-path?cto=60&rto=60"
+
+    @property
+    def impatient_url(self) -> str:
+        """The same, for a client that soon stops waiting for the response."""
+        return self.url.replace("rto=60", "rto=0.5")
 
     @property
     def name(self) -> str:
@@ -43,7 +48,7 @@ def webhook(status: int | None = 200, port: int = 0) -> Iterator[Webhook]:
             hook.attempts += 1
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if hook.status is None:
-                hook.release.wait(20)
+                hook.release.wait()
                 return
             if hook.status == 200:
                 hook.got.append(json.loads(body))

@@ -1,6 +1,5 @@
 """Channels: notices reach a real webhook and a real mail server; failing or hanging channels block nothing."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -72,30 +71,40 @@ def test_sending_is_retried_and_then_reported(hook: Webhook) -> None:
     hook.status = 503
     one = channel(hook.url)
     one.send(NOTICE, 7)
-    (report,) = one.reports(wait=10)
+    (report,) = one.reports(wait=60)
     assert (report.channel, report.about) == (hook.name, 7)
     assert "503" in report.failure
     assert hook.attempts == 3
 
     hook.status = 200
     one.send(NOTICE, 8)
-    (report,) = one.reports(wait=10)
+    (report,) = one.reports(wait=60)
     assert (report.about, report.failure) == (8, "")
     assert len(hook.got) == 1
     one.close()
 
 
-def test_a_hanging_channel_blocks_nothing_and_times_out(hook: Webhook) -> None:
+def test_a_hanging_channel_blocks_nothing(hook: Webhook) -> None:
     hook.status = None
     one = channel(hook.url)
-    started = time.monotonic()
     one.send(NOTICE, 1)
     for _ in range(100):
         one.send(NOTICE, 2)  # busy: the notice is not queued
         assert one.reports() == []
-    assert time.monotonic() - started < 1
-    (report,) = one.reports(wait=20)
+    assert one.busy
+    assert not hook.release.is_set(), "the webhook has not answered yet"
+    hook.release.set()
+    (report,) = one.reports(wait=60)
     assert report.about == 1
+    assert not one.busy
+    one.close()
+
+
+def test_sending_to_a_hanging_channel_times_out(hook: Webhook) -> None:
+    hook.status = None
+    one = channel(hook.impatient_url)
+    one.send(NOTICE, 1)
+    (report,) = one.reports(wait=60)
     assert report.failure
     assert not one.busy
     one.close()

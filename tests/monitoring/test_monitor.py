@@ -1,17 +1,16 @@
 """The monitor on a real store: incidents in simulated days raise alerts, thirty quiet days raise none."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from advertisex.monitoring.monitor import Monitor
-from advertisex.monitoring.rules import Evaluation, Key
-from advertisex.monitoring.states import State, States, step
+from advertisex.monitoring.rules import Key
+from advertisex.monitoring.states import State
 from advertisex.settings.model import AlertSettings
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
@@ -31,22 +30,12 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
     monitor = Monitor(world.store, SETTINGS)
     fired: dict[tuple[Key, datetime], State] = {}
 
-    def counted(states: States, evaluations: Iterable[Evaluation], *args: Any) -> dict[Key, State]:
-        """Apply evaluations one by one, to count every alert that fires, even several times a day."""
-        found = dict(states)
-        for evaluation in evaluations:
-            found = step(found, [evaluation], *args)
-            state = found.get(evaluation.key)
-            if state and state.fired:
+    def look(now: datetime) -> None:
+        for state in monitor.look(now, now).values():
+            if state.fired:
                 fired.setdefault((state.key, state.since), state)
-        return found
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("advertisex.monitoring.monitor.step", counted)
-        for _ in range(DAYS):  # each call evaluates a whole day
-            world.play(A_DAY)
-            at = world.now + timedelta(seconds=40)
-            monitor.look(at, at)
+    world.play(DAYS * A_DAY, then=look)
     monitor.close(world.now)
     world.store.close()
     return path, fired, world.now

@@ -67,6 +67,11 @@ class Channel(Generic[T]):
         """Whether a notice is in flight, or its report has not been fetched yet."""
         return self._busy
 
+    @property
+    def reported(self) -> bool:
+        """Whether a report can be fetched without waiting."""
+        return not self._reports.empty()
+
     def send(self, notice: Notice, about: T) -> None:
         """Send a notice in the background. Does nothing if the channel is busy.
 

@@ -1,6 +1,6 @@
-"""Prometheus metrics. Names follow its conventions: base units in the name, `_total` for counters.
+"""Prometheus metrics, and the HTTP server of `/metrics`.
 
-docs/run.md lists every metric.
+Names follow Prometheus' conventions: base units in the name, `_total` for counters. docs/run.md lists every metric.
 """
 
 import errno
@@ -27,42 +27,6 @@ from advertisex.errors import ConfigurationError
 from advertisex.model import Partition
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
-
-# HTTP server of `/metrics` for Prometheus.
-
-
-@contextmanager
-def serving(registry: CollectorRegistry, host: str, port: int) -> Iterator[str]:
-    """Serve the metrics of a registry from a background thread until the block exits.
-
-    Args:
-        registry: the registry.
-        host: address to listen on.
-        port: port to listen on; 0 picks a free one.
-
-    Yields:
-        The URL of the metrics.
-
-    Raises:
-        ConfigurationError: the address is not available, or the port is in use.
-    """
-    try:
-        server, thread = start_http_server(port, addr=host, registry=registry)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        raise ConfigurationError(
-            f"cannot serve metrics: {error.strerror or error}",
-            where=f"{host}:{port}",
-            hint="choose another port with --metrics-port" if taken else "check the setting metrics.host",
-        ) from error
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        yield f"http://{shown}:{server.server_port}/metrics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # unused by Prometheus, and doubles the series
 
@@ -204,3 +168,36 @@ class _Retries:
         yield CounterMetricFamily(
             "advertisex_store_retries", "Retried requests to the store.", value=self._store.retries
         )
+
+
+@contextmanager
+def serving(registry: CollectorRegistry, host: str, port: int) -> Iterator[str]:
+    """Serve the metrics of a registry from a background thread until the block exits.
+
+    Args:
+        registry: the registry.
+        host: address to listen on.
+        port: port to listen on; 0 picks a free one.
+
+    Yields:
+        The URL of the metrics.
+
+    Raises:
+        ConfigurationError: the address is not available, or the port is in use.
+    """
+    try:
+        server, thread = start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise ConfigurationError(
+            f"cannot serve metrics: {error.strerror or error}",
+            where=f"{host}:{port}",
+            hint="choose another port with --metrics-port" if taken else "check the setting metrics.host",
+        ) from error
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        yield f"http://{shown}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

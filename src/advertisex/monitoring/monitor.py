@@ -34,15 +34,18 @@ class Monitor:
     Args:
         store: the store to monitor; it also keeps the alert states.
         settings: rules and channels.
+        channels: where the notices go; default: the channels of the settings.
 
     Raises:
         ConfigurationError: a rule or a channel is invalid.
     """
 
-    def __init__(self, store: EventStore, settings: AlertSettings) -> None:
+    def __init__(
+        self, store: EventStore, settings: AlertSettings, channels: Sequence[Channel[list[Due]]] | None = None
+    ) -> None:
         self._store, self._settings = store, settings
         self._rules = rules_of(settings)
-        self._channels: Sequence[Channel[list[Due]]] = channels_of(settings.channels)
+        self._channels = channels_of(settings.channels) if channels is None else channels
         self._history = History(settings.bucket, settings.history)
         self._states: dict[Key, State] | None = None
         self._saved: dict[Key, State] = {}  # differs from `_states` after a failed write

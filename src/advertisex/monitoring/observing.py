@@ -13,35 +13,15 @@ from advertisex.monitoring.monitor import Monitor, reached
 from advertisex.monitoring.periodic import periodic
 from advertisex.processing.lag import lags
 from advertisex.processing.runner import Committed, Processing
-from advertisex.settings.model import AlertSettings, Settings
-from advertisex.stores.commit_time import utc_now
+from advertisex.settings.model import Settings
+from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
-
-# Logs one line per committed batch: positions, counts and timings, but no user data.
-
-_BATCHES = structlog.get_logger("advertisex.model")
-
-
-def log_batch(batch: Committed) -> None:
-    """Log a committed batch."""
-    span = batch.outcome.span
-    _BATCHES.info(
-        "batch stored",
-        feed=batch.outcome.feed,
-        topic=span.topic,
-        partition=span.partition,
-        start=span.start,
-        end=span.end,
-        **asdict(batch.counts),
-        **{f"{stage}_seconds": round(seconds, 6) for stage, seconds in asdict(batch.seconds).items()},
-    )
-
 
 _LOG = structlog.get_logger(__name__)
 #: Seconds between updates of the lag metrics.
 _LAG_SECONDS = 5.0
 #: Seconds between checks for a completed bucket.
-_LOOK_SECONDS = 10.0
+_CHECK_SECONDS = 10.0
 
 OpenLog = Callable[[], EventLog]
 
@@ -62,12 +42,35 @@ class Observer:
         """Record a committed batch."""
         self.metrics.committed(batch)
         if self.lines:
-            log_batch(batch)
+            _log(batch)
+
+
+def _log(batch: Committed) -> None:
+    """Log the positions, counts and timings of a committed batch, but no user data."""
+    span = batch.outcome.span
+    _LOG.info(
+        "batch stored",
+        feed=batch.outcome.feed,
+        topic=span.topic,
+        partition=span.partition,
+        start=span.start,
+        end=span.end,
+        **asdict(batch.counts),
+        **{f"{stage}_seconds": round(seconds, 6) for stage, seconds in asdict(batch.seconds).items()},
+    )
 
 
 @contextmanager
 def observing(
-    settings: Settings, store: EventStore, open_log: OpenLog, processing: Processing, *, lines: bool, alerts: bool
+    settings: Settings,
+    store: EventStore,
+    open_log: OpenLog,
+    processing: Processing,
+    *,
+    lines: bool,
+    alerts: bool,
+    clock: Clock = utc_now,
+    check_seconds: float = _CHECK_SECONDS,
 ) -> Iterator[Observer]:
     """Serve metrics and evaluate alerts until the block exits.
 
@@ -78,6 +81,8 @@ def observing(
         processing: the feeds to monitor.
         lines: whether to log each batch.
         alerts: whether to evaluate alerts; only one process per store may do so.
+        clock: the time by which a bucket has ended.
+        check_seconds: seconds between two evaluations of the alerts.
 
     Raises:
         ConfigurationError: metrics cannot be served at this address, or an alert rule or channel is invalid.
@@ -86,7 +91,8 @@ def observing(
     topics = [feed.topic for feed in processing.feeds.values()]
     with ExitStack() as watching:
         if alerts:
-            watching.enter_context(_alerting(settings.alerts, store, open_log, topics, metrics))
+            monitor = Monitor(store, settings.alerts)
+            watching.enter_context(_alerting(monitor, store, open_log, topics, metrics, clock, check_seconds))
         if settings.metrics.port is not None:
             url = watching.enter_context(serving(metrics.registry, settings.metrics.host, settings.metrics.port))
             _LOG.info("metrics are served", url=url)
@@ -111,20 +117,25 @@ def _log_metrics(store: EventStore, open_log: OpenLog, topics: Sequence[str], me
 
 @contextmanager
 def _alerting(
-    settings: AlertSettings, store: EventStore, open_log: OpenLog, topics: Sequence[str], metrics: Metrics
+    monitor: Monitor,
+    store: EventStore,
+    open_log: OpenLog,
+    topics: Sequence[str],
+    metrics: Metrics,
+    clock: Clock,
+    seconds: float,
 ) -> Iterator[None]:
     """Evaluate alerts in the background."""
-    monitor = Monitor(store, settings)
 
     def look() -> None:
-        now = utc_now()
+        now = clock()
         monitor.look(now, reached(log, store, topics, now))
 
     def end() -> None:
         try:
-            monitor.close(utc_now())
+            monitor.close(clock())
         except StoreError as error:
             _LOG.warning("could not save which alerts were sent; they may be sent again", error=str(error))
 
-    with open_log() as log, periodic("evaluate alerts", _LOOK_SECONDS, look, metrics.monitoring_failed, end):
+    with open_log() as log, periodic("evaluate alerts", seconds, look, metrics.monitoring_failed, end):
         yield
