@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Event, Timer
 
@@ -46,7 +48,6 @@ def prescribe_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prescribe
     """prescribe_ends(*ends): how the workers end, in the order in which they start."""
     (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(workers, "_RESTART_SECONDS", 0.01)
 
     def write(*ends: str | int) -> None:
         for number, end in enumerate(ends):
@@ -59,8 +60,8 @@ def remaining(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("end-*"))
 
 
-def run(count: int, ledger_state: Callable[[], object] = object, stop: Event | None = None) -> int:
-    return workers.run_workers([["process"]] * count, stop or Event(), ledger_state).code
+def run(number: int, ledger_state: Callable[[], object] = object, stop: Event | None = None) -> int:
+    return workers.run_workers([["process"]] * number, stop or Event(), ledger_state, restart_seconds=0.01).code
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_workers_that_make_progress_between_kills_are_always_restarted(
     prescribe_ends: PrescribeEnds, tmp_path: Path
 ) -> None:
     prescribe_ends(*["KILL"] * 24, 0, 0)
-    assert run(2, ledger_state=time.monotonic) == 0
+    assert run(2, ledger_state=partial(next, count())) == 0
     assert remaining(tmp_path) == []
 
 
@@ -154,7 +155,7 @@ def test_a_worker_ends_when_its_parent_is_killed(prescribe_ends: PrescribeEnds, 
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "the condition was not met in a minute"
         time.sleep(0.01)
 
 

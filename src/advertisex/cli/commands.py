@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import MutableMapping
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -29,7 +30,6 @@ from advertisex.cli import (
     run,
     simulate,
 )
-from advertisex.cli.log_lines import configure_log
 from advertisex.cli.output import err, out
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
 
@@ -38,6 +38,9 @@ _UsageError: Any = typer.BadParameter.__base__
 
 #: A full disk, an exceeded quota, a closed pipe: not bugs of this program.
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
+
+#: The keys that every log line has; they come first.
+_FIRST = ("timestamp", "level", "event")
 
 app = typer.Typer(
     name="advertisex",
@@ -88,7 +91,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # print "?" for a character that the terminal cannot encode
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    configure_log(err.is_terminal)
+    _configure_log(err.is_terminal)
     stamina.instrumentation.set_on_retry_hooks([_log_retry])
     try:
         code = _run()
@@ -143,6 +146,30 @@ def _exit_unwritable(reason: OSError) -> NoReturn:
         )
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
+
+
+def _configure_log(terminal: bool) -> None:
+    """Write the log on stderr: human-readable lines on a terminal, and one JSON object per line elsewhere.
+
+    Each line has `timestamp` (UTC, RFC 3339), `level`, `event` and its details. None contains user data.
+    """
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _ordered,
+            renderer,
+        ],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
+def _ordered(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the keys that every line has first, for readability."""
+    return {name: line[name] for name in _FIRST} | {name: v for name, v in line.items() if name not in _FIRST}
 
 
 def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:

@@ -9,7 +9,7 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import ledger_dict, print_json, print_ledger
+from advertisex.cli.output import print_ledger
 
 
 def ledger(
@@ -23,7 +23,4 @@ def ledger(
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
         rows = event_store.ledger()
-    if as_json:
-        print_json(ledger_dict(rows))
-    else:
-        print_ledger(rows)
+    print_ledger(rows, as_json=as_json)

@@ -70,9 +70,12 @@ def ledger_dict(rows: Sequence[LedgerRow]) -> dict[str, Any]:
     }
 
 
-def print_ledger(rows: Sequence[LedgerRow]) -> None:
-    """Print the ledger as a table, and whether it balances."""
+def print_ledger(rows: Sequence[LedgerRow], *, as_json: bool = False) -> None:
+    """Print the ledger as a table, and whether it balances; or as JSON."""
     document = ledger_dict(rows)
+    if as_json:
+        print_json(document)
+        return
     body = [[r["topic"], r["partition"], *(r[name] for name in COUNT_NAMES)] for r in document["rows"]]
     body.append(["total", "", *(document["total"][name] for name in COUNT_NAMES)])
     columns = ("topic", "partition", *COUNT_NAMES)

@@ -21,7 +21,7 @@ from advertisex.cli.options import (
     settings_of,
     with_port,
 )
-from advertisex.cli.output import err, ledger_dict, print_json, print_ledger, progress
+from advertisex.cli.output import err, print_ledger, progress
 from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.workers import check_shareable, command_of_worker, run_workers
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
@@ -82,10 +82,7 @@ def process(
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
             finished = _run(event_log, event_store, processing, settings)
             rows = event_store.ledger()
-    if as_json:
-        print_json(ledger_dict(rows))
-    else:
-        print_ledger(rows)
+    print_ledger(rows, as_json=as_json)
     if not finished:
         raise typer.Exit(INTERRUPTED)
 

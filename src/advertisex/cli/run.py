@@ -16,7 +16,7 @@ from advertisex.cli.options import (
     settings_of,
     with_port,
 )
-from advertisex.cli.output import err, ledger_dict, print_json, print_ledger
+from advertisex.cli.output import err, print_ledger
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.mapping import FieldMapping
@@ -54,10 +54,7 @@ def run(
             _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)
         run_service(sources, log_factory, event_store, processing, observer, stop)
         rows = event_store.ledger()
-    if as_json:
-        print_json(ledger_dict(rows))
-    else:
-        print_ledger(rows)
+    print_ledger(rows, as_json=as_json)
 
 
 def sources_of(settings: Settings) -> list[FeedSource]:

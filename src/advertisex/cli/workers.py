@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from advertisex.cli.output import err
-from advertisex.cli.worker_process import Errors, WorkerProcess
+from advertisex.cli.worker import Errors, WorkerProcess
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreError
 from advertisex.settings.model import Settings
 
@@ -67,7 +67,12 @@ def command_of_worker(arguments: Sequence[str], index: int) -> list[str]:
     return kept
 
 
-def run_workers(commands: Sequence[Sequence[str]], stop: Event, ledger_state: Callable[[], object]) -> Ended:
+def run_workers(
+    commands: Sequence[Sequence[str]],
+    stop: Event,
+    ledger_state: Callable[[], object],
+    restart_seconds: float = _RESTART_SECONDS,
+) -> Ended:
     """Run one process per command until all have ended, or `stop` is set.
 
     A worker that is killed is restarted; meanwhile the others take over its partitions. A worker that fails stops
@@ -77,6 +82,7 @@ def run_workers(commands: Sequence[Sequence[str]], stop: Event, ledger_state: Ca
         commands: the arguments of each process.
         stop: when set, the workers are asked to stop.
         ledger_state: returns the current state of the ledger; called when workers were killed.
+        restart_seconds: how long to wait before a killed worker is restarted.
 
     Raises:
         AdvertiseXError: workers are killed repeatedly, and the ledger makes no progress.
@@ -91,7 +97,7 @@ def run_workers(commands: Sequence[Sequence[str]], stop: Event, ledger_state: Ca
                 break
             killed = [index for index, code in enumerate(codes) if code and code < 0]
             kills.add([workers[index] for index in killed])
-            if not stop.wait(_RESTART_SECONDS if killed else _POLL_SECONDS):
+            if not stop.wait(restart_seconds if killed else _POLL_SECONDS):
                 for index in killed:
                     workers[index].close()
                     workers[index] = WorkerProcess(commands[index], errors)
