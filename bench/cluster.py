@@ -30,7 +30,6 @@ from uuid import uuid4
 
 import httpx
 import polars as pl
-from advertisex.stores.elasticsearch.rows import with_provenance
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.servers.kafka import LocalKafka
 from tests.servers.local_server import LocalServer
@@ -42,7 +41,8 @@ from advertisex.processing.runner import OnCommit, Processing, process_log
 from advertisex.settings.model import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
-from advertisex.stores.elasticsearch.bulk import chunks, lines_of
+from advertisex.stores.elasticsearch.bulk_lines import chunks, lines_of
+from advertisex.stores.elasticsearch.commit import with_provenance
 from advertisex.stores.open import open_store
 from bench.child import machine
 from bench.embedded import impressions

@@ -105,7 +105,7 @@ class Committer:
         for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
             index = f"{self._indices.alias(outcome.feed)}-{period}"
             self._indices.create(index)
-            for chunk in chunks(_with_provenance(events, outcome, commit_time)):
+            for chunk in chunks(with_provenance(events, outcome, commit_time)):
                 lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
                 for rows in lines.parts():
                     yield partial(self._write_events, outcome, index, chunk, lines, rows)
@@ -124,7 +124,7 @@ class Committer:
         return _Written(known, rejected)
 
     def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime) -> None:
-        documents = _with_provenance(rejects, outcome, commit_time).with_columns(feed=pl.lit(outcome.feed))
+        documents = with_provenance(rejects, outcome, commit_time).with_columns(feed=pl.lit(outcome.feed))
         jobs = (
             partial(self._write_some_rejects, lines, rows)
             for chunk in chunks(documents)
@@ -140,7 +140,7 @@ class Committer:
             raise StoreError(f"cannot store a reject: {without_value(why)}", where=str(self._connection.address))
 
 
-def _with_provenance(frame: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:
+def with_provenance(frame: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:
     """Add topic, partition and processed_at to rows of an outcome."""
     return frame.with_columns(
         topic=pl.lit(outcome.span.topic),
