@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from advertisex.cli.output import err
-from advertisex.cli.worker import Errors, WorkerProcess
+from advertisex.cli.worker_process import Errors, WorkerProcess
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreError
 from advertisex.settings.model import Settings
 
