@@ -38,7 +38,7 @@ class Followed(Protocol):
         ...
 
 
-class FollowedApi:
+class FollowedApi(Followed):
     """An HTTP API, polled at a fixed interval, with exponential backoff after failures."""
 
     def __init__(self, source: Url, feed: Feed, options: IngestOptions) -> None:
@@ -48,13 +48,11 @@ class FollowedApi:
         self.due: float | None = time.monotonic()
 
     def poll(self) -> Iterator[Input]:
-        """See `Followed.poll`."""
         started = time.monotonic()
         self.due = started + self._options.every
         yield self._source.name, self._chunks()
 
     def failed(self, error: SourceError) -> bool:
-        """See `Followed.failed`."""
         longest = max(LONGEST_WAIT, self._options.retry_wait)
         self._wait = min(self._wait * 2 or self._options.retry_wait, longest)
         jittered = self._wait * random.uniform(1, 1.25)  # noqa: S311 - jitter needs no secure randomness
@@ -69,7 +67,7 @@ class FollowedApi:
         self._wait, self._last_failure = 0.0, ""
 
 
-class FollowedFiles:
+class FollowedFiles(Followed):
     """A file, folder or glob, polled for new records."""
 
     def __init__(self, source: Files, feed: Feed, options: IngestOptions) -> None:
@@ -79,18 +77,16 @@ class FollowedFiles:
         self.due: float | None = time.monotonic()
 
     def poll(self) -> Iterator[Input]:
-        """See `Followed.poll`."""
         self.due = time.monotonic() + self._every
         yield from self._watch.poll()
 
     def failed(self, error: SourceError) -> bool:
-        """See `Followed.failed`."""
         is_new = str(error) not in self._reported
         self._reported.add(str(error))
         return is_new
 
 
-class FollowedStdin:
+class FollowedStdin(Followed):
     """Standard input, read to its end; the other sources wait for it."""
 
     def __init__(self, source: Stdin, feed: Feed, options: IngestOptions) -> None:
@@ -98,12 +94,10 @@ class FollowedStdin:
         self.due: float | None = time.monotonic()
 
     def poll(self) -> Iterator[Input]:
-        """See `Followed.poll`."""
         self.due = None
         yield self._source.name, read_stdin(self._source, self._feed, self._options)
 
     def failed(self, error: SourceError) -> bool:
-        """See `Followed.failed`."""
         return True
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from advertisex.codecs.avro_framing import frame
 from advertisex.feeds.bids import AVRO_SCHEMA
-from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
+from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields, Format
 from advertisex.simulator.json_messages import json_bytes, reformatted_time, time_text
 from advertisex.simulator.market import (
     CAMPAIGNS,
@@ -38,7 +38,7 @@ _NON_NULL = b"\x02"  # index of the second branch of a nullable union
 _TIME_IS_LONG = b"\x00"  # index of the first branch
 
 
-class BidsAvro:
+class BidsAvro(Format):
     """Bids as bare datums.
 
     Datums are assembled from columns: fixed-width strings and numbers are byte matrices; fields with few distinct
@@ -60,7 +60,6 @@ class BidsAvro:
         self._targeting = [_text_map(targeting(campaign)) for campaign in range(CAMPAIGNS)]
 
     def good(self, rows: Rows) -> list[bytes]:
-        """See `Format.good`."""
         count = len(rows)
         country = self._market.country[rows["user"]]
         users = concat_columns(
@@ -90,7 +89,6 @@ class BidsAvro:
         return list(map(b"".join, parts))
 
     def fields(self, event: Event) -> Fields:
-        """See `Format.fields`."""
         market = self._market
         return {
             "user_id": user_id(event.user),
@@ -106,7 +104,6 @@ class BidsAvro:
         }
 
     def encode(self, fields: Fields) -> bytes:
-        """See `Format.encode`."""
         user = {name: fields.get(name) for name in ("country", "device")}
         auction = {
             name: fields.get(name)
@@ -121,26 +118,25 @@ class BidsAvro:
         return self.prefix + out.getvalue()
 
     def reformatted(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.reformatted`: the timestamp as text, or without `targeting`, which is not in the identity."""
+        """The timestamp as text, or without `targeting`, which is not in the identity."""
         if noise % 3 == 0:
             return self.encode(fields | {"targeting": {}})
         text = time_text(fields["timestamp"])
         return self.encode(fields | {"timestamp": text if noise % 3 == 1 else reformatted_time(text, noise // 3)})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.mistyped`: as JSON, since a datum cannot have a wrong type."""
+        """As JSON, since a datum cannot have a wrong type."""
         amount = ("ten", "1,5 USD", "cheap")[noise % 3]
         return json_bytes(fields | {"timestamp": time_text(fields["timestamp"]), "amount": amount})
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.undecodable`: truncated, or with an unknown schema fingerprint."""
+        """Truncated, or with an unknown schema fingerprint."""
         message = self.encode(fields)
         if noise % 4 == 0:
             return message[:2] + b"\x00UNKNOWN" + message[10:]
         return message[: 1 + noise // 4 % (len(message) - 1)]
 
     def oversized(self, fields: Fields) -> bytes:
-        """See `Format.oversized`."""
         return self.encode(fields | {"targeting": {"padding": "x" * OVERSIZED_BYTES}})
 
 

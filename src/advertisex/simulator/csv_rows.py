@@ -14,15 +14,14 @@ class ClicksCsv(ClicksJson):
     """The same events as `ClicksJson`, as CSV rows without a line terminator."""
 
     def encode(self, fields: Fields) -> bytes:
-        """See `Format.encode`; a missing or null field is an empty cell."""
+        """A missing or null field is an empty cell."""
         row = io.StringIO()
         csv.writer(row, lineterminator="").writerow(fields.get(name) or "" for name in CLICK_COLUMNS)
         return row.getvalue().encode()
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.mistyped`."""
         return self.encode(fields | {"value": ("ten", "12,50 EUR", "n/a")[noise % 3]})
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.undecodable`: a row with more cells than the header."""
+        """A row with more cells than the header."""
         return self.encode(fields) + (b",surplus", b",,x", b",surplus,cells")[noise % 3]

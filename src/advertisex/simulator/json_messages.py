@@ -6,7 +6,7 @@ from functools import lru_cache
 import msgspec
 import polars as pl
 
-from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields
+from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields, Format
 from advertisex.simulator.market import (
     ACTIONS,
     CURRENCIES,
@@ -50,7 +50,7 @@ def broken_json(message: bytes, noise: int) -> bytes:
     return forms[noise % len(forms)]
 
 
-class ImpressionsJson:
+class ImpressionsJson(Format):
     """Impressions as the ad server's HTTP API returns them."""
 
     targets = FaultTargets(
@@ -63,7 +63,6 @@ class ImpressionsJson:
         self._website_column = pl.Series(market.websites)
 
     def good(self, rows: Rows) -> list[bytes]:
-        """See `Format.good`."""
         columns = ("user", "time", "creative", "serial", "website")
         events = pl.DataFrame({name: rows[name] for name in columns})
         message = pl.struct(
@@ -76,7 +75,6 @@ class ImpressionsJson:
         return events.select(message.struct.json_encode().cast(pl.Binary)).to_series().to_list()
 
     def fields(self, event: Event) -> Fields:
-        """See `Format.fields`."""
         return {
             "user_id": user_id(event.user),
             "timestamp": time_text(event.time),
@@ -86,11 +84,9 @@ class ImpressionsJson:
         }
 
     def encode(self, fields: Fields) -> bytes:
-        """See `Format.encode`."""
         return json_bytes(fields)
 
     def reformatted(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.reformatted`."""
         if noise % 3 == 0:
             return json_bytes(dict(reversed(fields.items())))
         if noise % 3 == 1:
@@ -98,20 +94,17 @@ class ImpressionsJson:
         return json_bytes(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.mistyped`."""
         name = ("user_id", "website", "ad_creative_id")[noise // 4 % 3]
         return json_bytes(fields | {name: ({"id": fields[name]}, [fields[name]], True, 1.5)[noise % 4]})
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.undecodable`."""
         return broken_json(json_bytes(fields), noise)
 
     def oversized(self, fields: Fields) -> bytes:
-        """See `Format.oversized`."""
         return json_bytes(fields | {"padding": "x" * OVERSIZED_BYTES})
 
 
-class ClicksJson:
+class ClicksJson(Format):
     """Clicks and conversions as CSV ingestion publishes them: objects whose values are strings."""
 
     targets = FaultTargets(
@@ -125,11 +118,9 @@ class ClicksJson:
         self._country = market.country
 
     def good(self, rows: Rows) -> list[bytes]:
-        """See `Format.good`."""
         return [self.encode(self.fields(Event(*row))) for row in rows.tolist()]
 
     def fields(self, event: Event) -> Fields:
-        """See `Format.fields`."""
         converted = event.action > 0
         return {
             "timestamp": time_text(event.time),
@@ -141,27 +132,22 @@ class ClicksJson:
         }
 
     def encode(self, fields: Fields) -> bytes:
-        """See `Format.encode`."""
         return json_bytes(fields)
 
     def reformatted(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.reformatted`."""
         if noise % 3 == 0 and fields["value"]:
             return self.encode(fields | {"value": fields["value"] + "0"})
         return self.encode(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.mistyped`."""
         return self.encode(fields | ({"value": "ten"}, {"clicks": "many"}, {"conversions": "two"})[noise % 3])
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
-        """See `Format.undecodable`."""
         if noise % 2:
             return ",".join(fields.values()).encode() + b",surplus,cells"  # a CSV row that ingestion could not parse
         return broken_json(self.encode(fields), noise // 2)
 
     def oversized(self, fields: Fields) -> bytes:
-        """See `Format.oversized`."""
         return self.encode(fields | {"padding": "x" * OVERSIZED_BYTES})
 
 

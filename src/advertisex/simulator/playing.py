@@ -32,15 +32,13 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
+class SystemClock(Clock):
     """The system clock."""
 
     def now(self) -> datetime:
-        """See `Clock.now`."""
         return utc_now()
 
     def sleep(self, seconds: float) -> None:
-        """See `Clock.sleep`."""
         time.sleep(seconds)
 
 

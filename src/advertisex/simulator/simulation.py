@@ -70,7 +70,7 @@ class Simulation:
 
     @property
     def catalogue_rows(self) -> list[tuple[str, str, str]]:
-        """See `Market.catalogue_rows`."""
+        """Rows of the catalogue file: creative, campaign, advertiser."""
         return self._market.catalogue_rows
 
     @property

@@ -66,7 +66,7 @@ class Tally:
         self._last = last if self._last is None else max(last, self._last)
 
     def forget_auctions(self, before: int) -> None:
-        """See `Auctions.forget`."""
+        """Forget the auctions that no impression can match any more."""
         self._auctions.forget(before)
 
     def truth(self) -> Truth:
