@@ -309,6 +309,14 @@ def test_generated_parts_are_up_to_date(page: Path) -> None:
     assert text == generate.generated(text), f"{named(page)} is out of date: run `python docs/generate.py`"
 
 
+def test_every_path_in_the_architecture_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = [path.rstrip("/") for path in re.findall(r"`([\w./]+(?:\.py|/))`", text)]
+    roots = (ROOT, ROOT / "src" / "advertisex")
+    assert paths, "the page names no file"
+    assert [path for path in paths if not any((root / path).exists() for root in roots)] == []
+
+
 def test_every_reason_code_is_documented() -> None:
     text = (GUIDE / "feeds.md").read_text(encoding="utf-8")
     assert [reason for reason in (*REJECTED, *FILTERED) if f"| `{reason}` |" not in text] == []

@@ -1,4 +1,4 @@
-"""The promises of DESIGN §2, over a real log and a real store, for any mix of bytes."""
+"""The promises of ARCHITECTURE.md, over a real log and a real store, for any mix of bytes."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from advertisex.feeds import FEEDS
 from advertisex.feeds.rules import MAX_AMOUNT
 from tests.processing.messages import event_of, message, outcome_of, reject_of, standardised
 
-# -- the rows of the clicks feed (DESIGN §5) -----------------------------------------------------------------------
+# -- the rows of the clicks feed (docs/feeds.md) -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Parsing timestamps: RFC 3339, the notations that DESIGN §5 adds, and nothing else."""
+"""Parsing timestamps: RFC 3339, the notations that docs/feeds.md adds, and nothing else."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from advertisex.feeds import TimeReading
 from advertisex.processing.timestamps import read_iso, read_timestamps
 
-#: Vectors that RFC 3339 rejects and DESIGN §5 accepts (a space for the T, no offset, epochs): none in the suite.
+#: Vectors that RFC 3339 rejects and docs/feeds.md accepts (a space for the T, no offset, epochs): none in the suite.
 ACCEPTED_BEYOND_RFC_3339: frozenset[str] = frozenset()
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 
