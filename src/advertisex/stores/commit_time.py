@@ -1,4 +1,4 @@
-"""The commit time: one timestamp for the events, the rejects and the commit of a batch."""
+"""The commit time: one timestamp for the events, the rejects and the ledger row of a batch."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

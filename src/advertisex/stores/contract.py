@@ -52,7 +52,7 @@ class RejectQuery:
         since: earliest `ingested_at` (inclusive).
         until: latest `ingested_at` (exclusive).
         as_of: latest `processed_at` (inclusive).
-        limit: maximum number of rows; the oldest positions come first.
+        limit: maximum number of rows, in order of position.
         kind: `rejected` or `filtered`.
         positions: only messages at these positions.
         replayed: only messages that have (True) or have not (False) been replayed.
@@ -87,9 +87,9 @@ class Removal:
     bounds: Mapping[Partition, int]
 
 
-#: Number of rows that an erasure removed, by feed and kind; the kind is `event`, `filtered` or `rejected`.
+#: Columns of what an erasure removed: rows by feed and kind (`event`, `filtered` or `rejected`).
 REMOVED_COLUMNS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "count": pl.Int64()}
-#: The ledger count that each kind is part of until it is erased.
+#: The ledger count that includes rows of each kind until they are erased.
 COUNTED_AS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
 
 

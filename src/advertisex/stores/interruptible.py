@@ -1,11 +1,11 @@
-"""Make calls that may block on a server interruptible."""
+"""Interrupt calls that block on a server."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from threading import Event, Thread
 from typing import TypeVar
 
-#: Enough for a working server to respond, in seconds.
+#: Default time in seconds that a call has left after an interrupt: enough for a healthy server to respond.
 GRACE = 3.0
 
 _POLL_SECONDS = 0.1

@@ -1,4 +1,4 @@
-"""Check that messages come from the log that the ledger belongs to: an offset is only valid in its own log."""
+"""Check that messages come from the log that the ledger belongs to: offsets are only valid within one log."""
 
 from collections.abc import Mapping, Sequence
 

@@ -21,6 +21,7 @@ from advertisex.stores.log_identity import check_same_log
 
 #: The columns of the ledger's counts, in the order of `COUNT_NAMES`; `redelivered` is stored as `replayed`.
 COUNTS = tuple("replayed" if name == "redelivered" else name for name in COUNT_NAMES)
+#: Fraction of a batch's events within the window of event time that is searched for duplicates; see `_dense`.
 _DENSE_FRACTION = 0.98
 
 
@@ -48,7 +49,7 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
 
 
 def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
-    """Move the checkpoint from the span's start to its end, or raise."""
+    """Move the checkpoint from the span's start to its end."""
     span = outcome.span
     known = db.execute("SELECT count(*) FROM notes WHERE kind = ?", (ERASURES,)).fetchone()
     if known and known[0] > outcome.erasures:
@@ -146,12 +147,12 @@ def _moved(span: Span, why: str) -> LedgerMoved:
     return LedgerMoved(
         f"{why}; this batch was not written",
         where=f"{span.topic}/{span.partition}/{span.start}",
-        hint="another run has processed it: run `advertisex process` again to continue from the ledger",
+        hint="run `advertisex process` again to continue from the ledger",
     )
 
 
 def _dense(times: pl.Series) -> tuple[int, int]:
-    """The shortest window of event time (µs) that contains 98 % of the events.
+    """The bounds (µs, inclusive) of the shortest window of event time that contains 98 % of the events.
 
     The others are stragglers. A window that included them would span all the history in between, so they are looked
     up by their exact times.

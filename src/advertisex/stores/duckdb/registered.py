@@ -14,6 +14,6 @@ def registered(db: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) ->
     try:
         yield
     finally:
-        # an error aborts the transaction: its rollback drops the table, and nothing else is possible before
+        # an aborted transaction allows nothing but the rollback, which drops the table
         with suppress(duckdb.TransactionException):
             db.unregister(name)

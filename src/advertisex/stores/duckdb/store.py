@@ -23,49 +23,7 @@ from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.duckdb.schema import statements
 from advertisex.stores.ledger_check import Held, counted
 
-# The checks of `advertisex doctor` on a DuckDB store.
-
 _TABLES = (*FEEDS, "rejects")
-
-
-def inspect(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]) -> list[Finding]:
-    """Report the number of stored rows, and whether it matches the ledger."""
-    rows = ", ".join(f"{name} {db.table(name).shape[0]:,}" for name in _TABLES)
-    store = Finding("store", True, f"{path}: DuckDB {duckdb.__version__}; {rows}")
-    all_rows = " UNION ALL ".join(
-        f"SELECT topic, partition, {name == 'rejects'} AS is_reject FROM {name}" for name in _TABLES
-    )
-    held = db.execute(
-        "SELECT topic, partition, count(*) FILTER (NOT is_reject), count(*) FILTER (is_reject) "
-        f"FROM ({all_rows}) GROUP BY topic, partition"
-    ).fetchall()
-    return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]
-
-
-# Translate errors of DuckDB into `StoreError`.
-
-
-def explanation(what: str, error: Exception, path: Path) -> StoreError:
-    """The exception to raise for an error of DuckDB or of the file system."""
-    text = str(error)
-    holder = re.search(r"\(PID (\d+)\)", text)
-    if "Could not set lock" in text or "already open" in text:
-        by = f"process {holder[1]}" if holder else "another process"
-        return StoreBusy(
-            f"the event store is in use by {by}: DuckDB allows either one writing process or several readers",
-            where=str(path),
-            hint="wait until it finishes or stop it, then run this again",
-        )
-    hint = "check the disk, the permissions of the file, and that it is an AdvertiseX store"
-    if isinstance(error, duckdb.OutOfMemoryException):
-        hint = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
-    if "not found in FROM clause" in text:
-        hint = "this store was created by an earlier version: run `advertisex process` to upgrade it"
-    if "does not exist" in text:
-        hint = "the file is not an AdvertiseX store: choose another one with --store or --data"
-    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), hint=hint)
-
-
 _SCAN_ROWS = 1_000_000
 #: Smaller than `_SCAN_ROWS`, because the payloads of rejects may be large.
 _SCAN_REJECTS = 2_048
@@ -80,8 +38,7 @@ class DuckdbStore(EventStore):
     """An event store in one DuckDB file.
 
     Args:
-        path: the database file; `:memory:` for a store in memory, which only this object can read and which ends with
-            it.
+        path: the database file; `:memory:` for a store in memory, private to this object and discarded with it.
         read_only: open for queries only. Several readers can open a store at once, but not alongside a writer. A
             store that is opened for writing is created if it does not exist.
         memory: DuckDB's memory limit, for example "512MB"; beyond it, DuckDB spills to disk next to the file.
@@ -115,7 +72,7 @@ class DuckdbStore(EventStore):
                     for statement in statements():
                         self._db.execute(statement)
             elif not self._db.execute("SELECT 1 FROM duckdb_tables()").fetchall():
-                self._db.close()  # an interrupt left it without tables
+                self._db.close()  # an interrupted first run left it without tables
                 raise nothing
 
     def positions(self) -> dict[Partition, int]:
@@ -217,13 +174,13 @@ class DuckdbStore(EventStore):
         with self._explained("cannot write to the event store"):
             with self._transaction():
                 removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
-            if str(self._path) != ":memory:":  # no file keeps the deleted bytes
+            if str(self._path) != ":memory:":  # otherwise no file contains the deleted bytes
                 self._rewrite_file()
         return removed
 
     def inspect(self) -> list[Finding]:
         with self._explained("cannot read the event store"):
-            return inspect(self._db, self._path, self.ledger())
+            return _findings(self._db, self._path, self.ledger())
 
     def interrupt(self) -> None:
         """Do nothing: no commit waits for a server."""
@@ -273,4 +230,39 @@ class DuckdbStore(EventStore):
         try:
             yield
         except (duckdb.Error, OSError) as error:
-            raise explanation(what, error, self._path) from error
+            raise _explanation(what, error, self._path) from error
+
+
+def _findings(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]) -> list[Finding]:
+    """The checks of `advertisex doctor`: the number of stored rows, and whether it matches the ledger."""
+    rows = ", ".join(f"{name} {db.table(name).shape[0]:,}" for name in _TABLES)
+    store = Finding("store", True, f"{path}: DuckDB {duckdb.__version__}; {rows}")
+    all_rows = " UNION ALL ".join(
+        f"SELECT topic, partition, {name == 'rejects'} AS is_reject FROM {name}" for name in _TABLES
+    )
+    held = db.execute(
+        "SELECT topic, partition, count(*) FILTER (NOT is_reject), count(*) FILTER (is_reject) "
+        f"FROM ({all_rows}) GROUP BY topic, partition"
+    ).fetchall()
+    return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]
+
+
+def _explanation(what: str, error: Exception, path: Path) -> StoreError:
+    """The exception to raise for an error of DuckDB or of the file system."""
+    text = str(error)
+    holder = re.search(r"\(PID (\d+)\)", text)
+    if "Could not set lock" in text or "already open" in text:
+        by = f"process {holder[1]}" if holder else "another process"
+        return StoreBusy(
+            f"the event store is in use by {by}: DuckDB allows either one writing process or several readers",
+            where=str(path),
+            hint="wait until it finishes or stop it, then run this again",
+        )
+    hint = "check the disk, the permissions of the file, and that it is an AdvertiseX store"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        hint = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
+    if "not found in FROM clause" in text:
+        hint = "this store was created by an earlier version: run `advertisex process` to upgrade it"
+    if "does not exist" in text:
+        hint = "the file is not an AdvertiseX store: choose another one with --store or --data"
+    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), hint=hint)

@@ -37,7 +37,7 @@ _NOT_CAUSED_BY_DOCUMENT = frozenset(
         "action_request_validation_exception",
     }
 )
-#: The document to update does not exist: nothing to do.
+#: The document to update does not exist; ignored.
 _GONE = "document_missing_exception"
 T = TypeVar("T")
 
@@ -66,7 +66,12 @@ _decode = msgspec.json.Decoder(_BulkAnswer).decode
 
 @dataclass(slots=True)
 class BulkResult:
-    """Rows of a request that were not written, except updates of documents that do not exist."""
+    """Rows of a request that were not written.
+
+    Attributes:
+        conflicts: rows whose id exists (create) or that another writer changed (update).
+        rejected: rows rejected for their content, each with the reason.
+    """
 
     conflicts: list[int]
     rejected: list[tuple[int, str]]
@@ -78,7 +83,8 @@ def send(
     """Send rows until each has a final result.
 
     Raises:
-        StoreError: a request or an item failed permanently, other than for its content; some rows may be written.
+        StoreError: a request or an item failed permanently, for a reason other than its content; some rows may be
+            written.
     """
     result = BulkResult([], [])
     backoff = connection.backoff(_WHAT, None, stop)
@@ -126,7 +132,7 @@ def _unexpected_response(connection: Connection) -> StoreError:
 def _triage(
     connection: Connection, index: str, items: Sequence[_Item], rows: Sequence[int], result: BulkResult
 ) -> tuple[list[int], str, bool]:
-    """Evaluate every item.
+    """Evaluate every item, and add conflicts and rejected rows to `result`.
 
     Returns:
         The rows to send again, the reason, and whether the cluster asks for fewer requests.
@@ -182,10 +188,10 @@ def delete_documents(connection: Connection, names: Iterable[tuple[str, str]]) -
 
 
 class BulkPool:
-    """Threads that send bodies, a few at a time to bound memory.
+    """A thread pool for bulk requests; bounds how many bodies are in memory.
 
     Args:
-        parallel: number of requests in flight at once.
+        parallel: number of concurrent requests.
     """
 
     def __init__(self, parallel: int) -> None:

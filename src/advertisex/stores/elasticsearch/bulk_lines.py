@@ -1,4 +1,4 @@
-"""The lines of bulk requests to Elasticsearch, made from frames as bytes."""
+"""The lines of bulk requests to Elasticsearch: bytes built from frames."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

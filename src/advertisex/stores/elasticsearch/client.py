@@ -27,7 +27,7 @@ from advertisex.stores.interruptible import GivenUp, interruptible
 
 #: Temporary failures: a busy cluster, gateway errors, a starting node.
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
-#: The one that asks for fewer requests.
+#: The status that asks for fewer requests.
 BUSY = HTTPStatus.TOO_MANY_REQUESTS
 
 
@@ -50,7 +50,7 @@ class Connection:
         address: of the cluster, with user and password.
         settings: API key, CA file and number of parallel requests.
         retry: timeouts and pauses.
-        transport: makes what sends the requests.
+        transport: creates the node that sends the requests.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Connection:
         self._node = transport(_node_config(address, settings))
 
     def backoff(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Backoff:
-        """A `Backoff` for retrying `what`; see there."""
+        """A `Backoff` for retrying `what` for `seconds`, or indefinitely; an interrupt ends it."""
         stops = [self.interrupted, *([stop] if stop else [])]
         return Backoff(what, str(self.address), self._retry, seconds, stops, self._count_retry)
 
@@ -91,7 +91,7 @@ class Connection:
             body: bytes are sent unchanged (lines of a bulk request), anything else as JSON.
             what: purpose of the request, for messages.
             accept: error statuses that the caller handles.
-            backoff: how long to retry.
+            backoff: how long to retry; by default as long as the policy allows for a query.
 
         Raises:
             StoreError: the request failed permanently.

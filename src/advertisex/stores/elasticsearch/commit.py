@@ -1,8 +1,8 @@
 """Commit an outcome to Elasticsearch, which has no transactions: the order of writes provides the guarantees.
 
-First the events are written (an id is created once, whoever tries), then the rejects (one document per position), and
-last the ledger row, which only the worker that read it may replace. After a crash in between, the next run recognises
-its documents by their position.
+First the events are written (an id can be created only once), then the rejects (one document per position), and last
+the ledger row, which only a worker that has read its current version can replace. After a crash in between, the next
+run recognises the documents by their position.
 """
 
 import threading
@@ -81,10 +81,10 @@ class Committer:
         return counts
 
     def _check_erasures(self, outcome: Outcome, before: LedgerState) -> None:
-        """Reject an outcome that was created without a later erasure.
+        """Reject an outcome that was created before the last erasure.
 
-        An erasure updates only the ledger documents that exist by then, so a partition without a row may have missed
-        it: its notes are counted instead.
+        An erasure updates only the ledger documents that exist at the time. A partition without a row may have missed
+        it, so the notes are counted instead.
         """
         if before.row is not None and before.erasures <= outcome.erasures:
             return
@@ -136,7 +136,7 @@ class Committer:
 
     def _write_some_rejects(self, lines: BulkLines, rows: range, stop: threading.Event) -> None:
         result = send(self._connection, self._indices.rejects, lines, rows, stop)
-        for _, why in result.rejected:  # it cannot be kept anywhere else
+        for _, why in result.rejected:  # a message that cannot be kept must not be counted
             raise StoreError(f"cannot store a reject: {without_value(why)}", where=str(self._connection.address))
 
 

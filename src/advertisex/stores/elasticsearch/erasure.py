@@ -1,10 +1,10 @@
 """Erase users from Elasticsearch while workers on other machines continue.
 
-Without transactions, the order of writes provides the guarantees here, too. First the note of the erasure is written,
-then the number of notes is written to every ledger document. That fences off commits that started earlier, and later
-commits of outcomes created without the note are rejected. So no more events of the user are counted; those that exist
-are found, counted as erased, and deleted last. The ledger history records which partitions were counted, so that a
-retry after a crash counts nothing twice.
+As in a commit, the order of writes provides the guarantees. First the note of the erasure is written, then the number
+of notes is written to every ledger document. That fences off commits that started earlier; later commits of outcomes
+created without the note are rejected. So no more events of the user are counted. Those that exist are found, counted
+as erased, and deleted last. The ledger history records which partitions were counted, so that a retry after a crash
+counts nothing twice.
 """
 
 from collections import Counter
@@ -89,7 +89,7 @@ class Eraser:
         events = outcome.suppressed.drop_nulls()
         periods = events.select(self._indices.period_of(pl.col("event_time"))).to_series()
         names = [(f"{alias}-{period}", event.hex()) for period, event in zip(periods, events["event_id"], strict=True)]
-        # the same event from another message was counted, so the erasure removes it
+        # an event stored from another position was counted: `remove` deletes it
         own = left_at(self._connection, names, of, events["offset"])
         places = ((self._indices.rejects, f"{of.topic}-{of.partition}-{at}") for at in outcome.suppressed["offset"])
         delete_documents(self._connection, [*own, *places])

@@ -1,4 +1,4 @@
-"""Why requests to Elasticsearch fail: the errors of connections and responses, in plain words and with hints."""
+"""Why requests to Elasticsearch fail: connection errors and error responses as readable messages with hints."""
 
 import re
 import ssl

@@ -31,7 +31,7 @@ from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.failures import problem_in
 from advertisex.stores.elasticsearch.retry import Backoff
 
-#: Named as in the original system.
+#: The names are those of the case study.
 ALIASES = {
     "impressions": "ad_impressions_index",
     "clicks": "clicks_conversions_index",
@@ -102,8 +102,6 @@ _LEDGER: dict[str, Any] = {
     "last": {"type": "object", "enabled": False},
     "erasures": _COUNT,
 }
-
-
 _NOTE: dict[str, Any] = {"kind": _ID, "key": _ID, "document": {"type": "binary"}}
 
 
@@ -117,7 +115,7 @@ class Indices:
 
     def __init__(self, connection: Connection, settings: ElasticsearchSettings) -> None:
         self._connection, self._settings = connection, settings
-        self._period, self._name = PERIODS[settings.period]
+        self._period_format, self._period_pattern = PERIODS[settings.period]
         self._known: set[str] = set()
         self.rejects = settings.prefix + REJECTS
         self.ledger = settings.prefix + LEDGER
@@ -130,7 +128,7 @@ class Indices:
 
     def period_of(self, time: pl.Expr) -> pl.Expr:
         """The period of an event time: the suffix of the index name."""
-        return time.dt.to_string(self._period)
+        return time.dt.to_string(self._period_format)
 
     def prepare(self) -> None:
         """Create or update the templates, and all indices except those of events.
@@ -173,7 +171,7 @@ class Indices:
         answer = self._connection.request("GET", f"/_alias/{quote(alias)}", accept={404})
         names = list(answer.json()) if answer.status < 300 else []
         for name in names:
-            if not self._name.fullmatch(name.removeprefix(f"{alias}-")):
+            if not self._period_pattern.fullmatch(name.removeprefix(f"{alias}-")):
                 raise ConfigurationError(
                     f"index {name} does not have the period {self._settings.period!r}, and duplicates would not be "
                     "found across periods",
@@ -189,7 +187,7 @@ class Indices:
             "settings": {
                 "number_of_shards": self._settings.shards if alias else 1,
                 "number_of_replicas": self._settings.replicas,
-                # an erasure drops deleted documents from the files, however few of a segment they are
+                # an erasure purges deleted documents from the files, even if they are few in a segment
                 "merge.policy.expunge_deletes_allowed": 0,
             },
             "mappings": {"dynamic": "strict", "properties": mapping},

@@ -30,7 +30,7 @@ _UNAVAILABLE = frozenset({
 
 
 class _UnavailableError(Exception):
-    """The user may not read this, or the cluster does not have it: a managed service may not show its nodes."""
+    """The user may not read this, or the cluster does not provide it, as some managed services hide their nodes."""
 
 
 def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow], clock: Clock) -> list[Finding]:
@@ -55,7 +55,7 @@ def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow
 
 
 class _Cluster:
-    """The single checks."""
+    """The checks, one method each."""
 
     def __init__(self, connection: Connection, indices: Indices, clock: Clock) -> None:
         self._connection, self._indices, self._clock = connection, indices, clock

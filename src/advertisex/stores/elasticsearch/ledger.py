@@ -3,8 +3,8 @@
 `if_seq_no` and `if_primary_term` fence off a worker that lost its partition: its write fails if another worker has
 written the document since it was read.
 
-The document also contains what the last commit added. Before the next commit replaces the document, it copies that to
-the ledger history. So the history always agrees with the ledger, whoever writes it, and however often.
+The document also contains what the last commit added. The next commit copies that to the ledger history before it
+replaces the document. The copy is idempotent, so the history always agrees with the ledger.
 """
 
 from collections.abc import Iterator
@@ -55,14 +55,14 @@ class Ledger:
         self._seen: set[Partition] = set()
 
     def rows(self, *, forever: bool = False) -> list[LedgerRow]:
-        """All rows, ordered by topic and partition; `forever` waits for an unreachable cluster."""
+        """All rows, ordered by topic and partition; with `forever`, wait for an unreachable cluster."""
         rows = [row for source in self._sources(forever=forever) if (row := source.row())]
         self._seen.update(Partition(row.topic, row.partition) for row in rows)
         return sorted(rows, key=lambda row: (row.topic.encode(), row.partition))
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
         """The history since a time: `COMMIT_COLUMNS`, ordered by topic, partition and offset."""
-        # read the last commits first: one that is copied to the history meanwhile is seen twice rather than never
+        # the last commits first: one that is copied to the history in the meantime is read twice, not missed
         last = [source.last for source in self._sources() if source.last]
         query = all_of(between("committed_at", since, None))
         pages = search_all(self._connection, self._history, [{"_shard_doc": "asc"}], query=query)
@@ -78,11 +78,11 @@ class Ledger:
 
     def settled(self) -> datetime | None:
         """Time of the last commit of any partition."""
-        made = (parse_time(source.last.committed_at) for source in self._sources() if source.last)
-        return max(made, default=None)
+        times = (parse_time(source.last.committed_at) for source in self._sources() if source.last)
+        return max(times, default=None)
 
     def state(self, of: Partition, *, forever: bool = True) -> LedgerState:
-        """The current ledger state of a partition. This read sees every completed write."""
+        """The ledger state of a partition, including every completed write; `forever` waits for the cluster."""
         backoff = self._connection.backoff("read the ledger", None) if forever else None
         answer = self._connection.request(
             "GET", self._path(of), what="read the ledger", accept={HTTPStatus.NOT_FOUND}, backoff=backoff
@@ -100,7 +100,7 @@ class Ledger:
     def at_start_of(self, span: Span) -> LedgerState:
         """The ledger state of the span's partition, which must be at the span's start.
 
-        A partition without a row may start anywhere: a log does not keep its messages forever. It gets a document
+        A partition without a row may start at any offset, because retention deletes old messages. It gets a document
         anyway, so that an erasure can fence off its first commit, too.
 
         Raises:
@@ -203,8 +203,8 @@ class Ledger:
 
     def _create_document(self, of: Partition) -> LedgerState:
         """Create the document of a partition that has none."""
-        made = self._replace(LedgerState(None), LedgerDocument(topic=of.topic, partition=of.partition))
-        return self.state(of) if made is None else made
+        created = self._replace(LedgerState(None), LedgerDocument(topic=of.topic, partition=of.partition))
+        return self.state(of) if created is None else created
 
     def _replace(self, before: LedgerState, document: LedgerDocument) -> LedgerState | None:
         """Write a document over the version that was read, or create it; None if another worker has written it."""
@@ -228,7 +228,7 @@ class Ledger:
                 yield msgspec.json.decode(hit.source, type=LedgerDocument)
 
     def _record_last(self, before: LedgerState) -> None:
-        """Copy the last commit to the history, where it may be already."""
+        """Copy the last commit to the history; idempotent."""
         if before.last is None:
             return
         one = before.last
@@ -242,9 +242,9 @@ class Ledger:
 
 
 def moved(span: Span, why: str = _MOVED_ON) -> LedgerMoved:
-    """The exception for a span that another worker has processed, or that was processed without a later erasure."""
+    """The exception for a span that another worker has processed, or that was processed before an erasure."""
     return LedgerMoved(
         f"{why}; this batch was not written",
         where=f"{span.topic}/{span.partition}/{span.start}",
-        hint="another run has processed it: run `advertisex process` again to continue from the ledger",
+        hint="run `advertisex process` again to continue from the ledger",
     )

@@ -1,4 +1,4 @@
-"""Distinguish redelivered events, stored from the same position, from duplicates of another message's event."""
+"""Look up stored events: redelivered ones came from the same position, duplicates from another."""
 
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -14,7 +14,7 @@ from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.failures import Problem
 
 _IDS = 10_000
-#: Errors per document, in a response with status 200, while a restarted node does not have its shards yet.
+#: Errors of single documents, in a response with status 200, while the shards of a restarted node are unavailable.
 _AWAY = frozenset({"no_shard_available_action_exception", "unavailable_shards_exception", "node_closed_exception"})
 _WHAT = "look up stored events"
 _QUERY = "_source_includes=topic,partition,offset&filter_path=docs._source,docs.found,docs.error"
@@ -55,7 +55,7 @@ class _Answer(msgspec.Struct):
 def known_of(
     connection: Connection, index: str, events: pl.DataFrame, of: Partition, stop: threading.Event
 ) -> tuple[Known, list[int]]:
-    """Look up events whose ids exist. This read sees every completed write.
+    """Look up events whose ids exist, including every completed write.
 
     Returns:
         Counts of the known events, and the rows of events that no longer exist.

@@ -1,4 +1,4 @@
-"""Backoff: how long an operation is retried while a cluster is busy or away, and what is logged meanwhile."""
+"""Backoff: how long an operation is retried while a cluster is busy or unavailable, and what is logged."""
 
 import random
 import threading
@@ -13,7 +13,7 @@ from advertisex.stores.interruptible import GRACE
 
 #: Seconds between two warnings about a cluster that does not accept writes.
 _WARN_EVERY = 60.0
-#: Seconds without success before the first warning: a short overload is not worth one.
+#: Seconds without success before the first warning.
 _WARN_AFTER = 3.0
 
 _log = structlog.get_logger(__name__)
@@ -27,9 +27,10 @@ class RetryPolicy:
         request: timeout of a request. A retry is safe, but adds load to a busy cluster.
         query: how long a query is retried. A commit is retried until it succeeds.
         first_pause: pause before the first retry; it doubles with each one.
-        longest_pause: while a cluster is away: a retry costs little, and work resumes soon after it is back.
-        longest_busy_pause: while a cluster asks for fewer requests (429).
-        grace: what a request has left after an interrupt.
+        longest_pause: longest pause while a cluster is unavailable. A retry costs little, and work resumes soon after
+            it is back.
+        longest_busy_pause: longest pause while a cluster asks for fewer requests (429).
+        grace: how long a request may still take after an interrupt.
     """
 
     request: float = 60.0
@@ -97,11 +98,11 @@ class Backoff:
         self._on_retry()
 
     def progressed(self) -> None:
-        """Some items succeeded: start with short pauses again."""
+        """Reset the pauses, because some items succeeded."""
         self._next = self._policy.first_pause
 
     def done(self) -> None:
-        """The operation succeeded: log that if a warning was logged."""
+        """Log that the operation succeeded, if a warning was logged before."""
         if self._warned is not None:
             waited = round(time.monotonic() - self._since, 1)
             _log.info(f"Could {self._what} again", seconds=waited, where=self._where)

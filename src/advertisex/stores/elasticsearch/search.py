@@ -1,6 +1,6 @@
 """Exact searches in Elasticsearch: all committed documents at one point in time, page by page, or an error.
 
-Documents are returned as they are, or as frames with the dtypes of the store contract.
+Documents are returned as JSON, or as frames with the dtypes of the store contract.
 """
 
 from base64 import b64decode
@@ -20,7 +20,7 @@ from advertisex.stores.elasticsearch.client import Answer, Connection
 from advertisex.stores.elasticsearch.retry import Backoff
 from advertisex.stores.elasticsearch.times import TIME_FORMAT, parse_time
 
-#: Elasticsearch returns no more hits per page.
+#: Elasticsearch's limit on the hits of a page.
 LARGEST_PAGE = 10_000
 #: Approximate size of a response in bytes: documents may be large.
 _ANSWER_BYTES = 16_000_000
@@ -103,7 +103,7 @@ def search_all(
     """All documents of an index or alias that match a query, in pages; none if the index does not exist.
 
     The next page is fetched while the current one is used. Documents are fetched whole: for Elasticsearch, leaving
-    out fields is slower than sending them (125,000 and 200,000 documents a second here).
+    out fields is slower than sending them (125,000 instead of 200,000 documents/s).
 
     Args:
         connection: connection to the cluster.
@@ -224,7 +224,7 @@ def _point_in_time(connection: Connection, index: str, *, forever: bool = False)
 
 
 def _search(connection: Connection, body: Mapping[str, Any], *, forever: bool = False) -> bytes:
-    # A `filter_path` would make the response smaller, but the server slower
+    # a `filter_path` would make the response smaller, but the server slower
     path = "/_search?allow_partial_search_results=false"
     return connection.request("POST", path, body, backoff=_backoff(connection, forever=forever)).data
 

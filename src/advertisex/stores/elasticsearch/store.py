@@ -1,4 +1,4 @@
-"""The event store in Elasticsearch: for many concurrent workers, and open to any Elasticsearch tool."""
+"""The event store in Elasticsearch, for many concurrent workers; any Elasticsearch tool can read it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -57,7 +57,7 @@ class ElasticsearchStore(EventStore):
         settings: indices, login and parallelism.
         clock: source of the commit time.
         retry: timeouts and pauses of requests.
-        transport: makes what sends the requests.
+        transport: creates the node that sends the requests.
 
     Raises:
         ConfigurationError: the URL or the settings are invalid.
@@ -92,7 +92,7 @@ class ElasticsearchStore(EventStore):
             raise
 
     def positions(self) -> dict[Partition, int]:
-        # called when the group assigns a partition: if the cluster is away just then, wait as a commit does
+        # called when the group assigns partitions: wait for an unreachable cluster, as a commit does
         rows = self._ledger.rows(forever=True)
         return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
