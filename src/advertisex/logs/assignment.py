@@ -7,7 +7,7 @@ from advertisex.model import Partition, Span
 
 
 class Assignment:
-    """Positions and epochs of assigned partitions. Thread-safe: one thread reads, others commit."""
+    """Positions and epochs of the assigned partitions. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -26,7 +26,7 @@ class Assignment:
             return [topic for topic, log in logs.items() if self._logs.get(topic, log) != log]
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
-        """Assign partitions from these offsets on; batches read from them before are no longer current."""
+        """Assign partitions, to be read from these offsets on; batches read earlier are no longer current."""
         with self._lock:
             for partition, offset in positions.items():
                 self._positions[partition] = offset
@@ -39,7 +39,7 @@ class Assignment:
                 self._positions.pop(partition, None)
 
     def next_span(self, partition: Partition, end: int) -> Span | None:
-        """The span from a partition's position to `end`, its new position; None if it is not assigned."""
+        """Advance a partition to `end`, and return the span up to there; None if it is not assigned."""
         with self._lock:
             start = self._positions.get(partition)
             if start is None:

@@ -9,7 +9,6 @@ from advertisex.model import Batch, Finding, Partition, Position, Span
 #: A read stops after this many bytes of payload, which bounds memory whatever the message sizes.
 READ_BYTES = 64 * 2**20
 
-
 #: Returns the ledger's next offset of each partition; a partition that is missing starts at 0.
 Positions = Callable[[], Mapping[Partition, int]]
 
@@ -20,8 +19,8 @@ class LogReader(Protocol):
     The span of a batch carries the identity of the log that its topic belongs to.
 
     The assignment may change while batches are in flight: a partition moves to another process, or another process
-    advances its ledger row. Batches read before that are no longer current and must not be committed. Call `poll`
-    from one thread only; the other methods are thread-safe.
+    advances its ledger row. Batches read before such a change are no longer current and must not be committed. Call
+    `poll` from one thread only; the other methods are thread-safe.
     """
 
     def poll(self) -> list[Batch]:
@@ -36,7 +35,7 @@ class LogReader(Protocol):
     def caught_up(self) -> bool:
         """Whether all assigned partitions have been read to the end, and the ledger has reached the end of the others.
 
-        If the ledger stops advancing, another process may have died; then only the assigned partitions count.
+        If the ledger stops advancing, another process may have died, and only the assigned partitions are considered.
         """
         ...
 
@@ -116,8 +115,8 @@ class EventLog(Protocol):
         """Overwrite messages with `TOMBSTONE`. When this returns, an embedded log has no trace of them.
 
         Raises:
-            LogError: the log is not `erasable`, cannot be written, or still has some of the erased bytes. Safe to
-                repeat.
+            LogError: the log is not `erasable`, cannot be written, or still contains some of the erased bytes; the
+                call can be repeated.
         """
         ...
 
@@ -139,7 +138,7 @@ class EventLog(Protocol):
         """
         ...
 
-    def reader(self, topics: Collection[str], positions: Positions, limit: int) -> "LogReader":
+    def reader(self, topics: Collection[str], positions: Positions, limit: int) -> LogReader:
         """Start reading this process's partitions of the topics, from the ledger's positions.
 
         Args:

@@ -58,7 +58,7 @@ def decode(payloads: Sequence[bytes], feed: Feed) -> tuple[pl.DataFrame, pl.Data
 
 
 def _screened(payloads: Sequence[bytes], rejections: dict[int, Rejection], *, only_utf8: bool) -> Sequence[bytes]:
-    """The payloads, with those emptied that are rejected without decoding; adds these to `rejections`."""
+    """The payloads, with b"" in place of those that are rejected without decoding; adds these to `rejections`."""
     sizes = list(map(len, payloads))
     if sizes and not 0 < min(sizes) <= max(sizes) <= MAX_BYTES:
         for row, size in enumerate(sizes):
@@ -76,16 +76,12 @@ def _screened(payloads: Sequence[bytes], rejections: dict[int, Rejection], *, on
 
 def _column(decoded: list[Any], names: Sequence[str]) -> pl.Series:
     """The text of a field: in each row, the value of the first name that is present."""
-    column = _texts(decoded, attrgetter(names[0]))
+    column = _series(list(map(attrgetter(names[0]), decoded)))
     for name in names[1:]:
         values = list(map(attrgetter(name), decoded))
         if values.count(None) < len(values):
             column = column.to_frame("a").select(pl.coalesce("a", _series(values))).to_series()
     return column
-
-
-def _texts(decoded: list[Any], get: Callable[[Any], Any]) -> pl.Series:
-    return _series(list(map(get, decoded)))
 
 
 def _series(values: list[Any]) -> pl.Series:

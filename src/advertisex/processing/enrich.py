@@ -27,7 +27,7 @@ class Catalogue:
 def enrich(kept: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Add `domain` if the feed has a website, and `campaign_id` and `advertiser_id` if it has a creative.
 
-    Events of creatives that are not in the catalogue are stored with null for both.
+    Both are null if the creative is not in the catalogue.
     """
     if "host" in kept.columns:
         kept = kept.with_columns(registered_domains(kept["host"]).alias("domain"))

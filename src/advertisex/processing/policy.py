@@ -1,4 +1,4 @@
-"""Filter stage: sets aside valid events that the policy excludes, whole and with a reason code."""
+"""Filter stage: removes valid events that the policy excludes, each with a reason code."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Checks that a store is always used with the same pseudonym key: otherwise each user would become two."""
+"""Checks that a store is always used with the same pseudonym key: otherwise each user would be stored as two."""
 
 from hashlib import blake2b
 

@@ -98,8 +98,8 @@ def process_log(
 ) -> Counts:
     """Process the messages of the log after the ledger's positions, and commit them batch by batch.
 
-    Reading, processing and committing run concurrently, each prefetching one batch. With one batch in each step and
-    one between them, memory is bounded.
+    Reading, processing and committing run concurrently. Memory is bounded: one batch in each step, and one between two
+    steps.
 
     Args:
         log: the event log to read.
@@ -132,7 +132,7 @@ def process_log(
                     if reader.is_current(processed.outcome.span):
                         counts = _commit(processed, store, reader, erased, on_commit)
                         total += counts or Counts()
-                        again |= counts is None  # after a rewind, the log is not read to the end
+                        again |= counts is None  # after a rewind, the log must be read to the end again
                     if stop.is_set():
                         break
     return total
@@ -157,7 +157,7 @@ def _commit(
     outcome, started = processed.outcome, time.perf_counter()
     try:
         counts = store.commit(outcome)
-    except LedgerMoved as moved:  # another process has or had this partition, and has committed it
+    except LedgerMoved as moved:  # another process committed this partition, or an erasure moved its ledger row
         _LOG.warning("the ledger was moved by another process: resuming from its position", where=moved.where)
         erased.refresh()  # it may have erased a user
         reader.rewind(outcome.span.of)

@@ -28,7 +28,7 @@ _LONGEST_AVRO_WORD = 63
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """The erased user in a note of an erasure: only hashes are kept, to recognise their messages if they arrive again.
+    """The erased user in a note: only hashes of the id, which recognise the user's messages if they arrive again.
 
     Attributes:
         key: random key of the hashes.
@@ -61,7 +61,7 @@ NOBODY = Suppression()
 
 
 def suppression_in(notes: Mapping[str, bytes]) -> Suppression:
-    """The users of the notes of erasures in a store."""
+    """The users in a store's notes of erasures."""
     return suppression_of([msgspec.json.decode(document, type=Erased) for document in notes.values()])
 
 
@@ -74,7 +74,7 @@ def suppression_of(erased: Collection[Erased]) -> Suppression:
 
 
 def erased_user(user: str, key: bytes) -> Erased:
-    """A user as stored in a note."""
+    """A user as recorded in a note; `key` is the random key of the hashes."""
     escaped = json.dumps(user)[1:-1]  # as written in ASCII-only JSON
     return Erased(key, tuple(sorted({hash_of(word.encode(), key) for word in (user, escaped)})))
 
@@ -87,12 +87,12 @@ def hash_of(word: bytes, key: bytes) -> bytes:
 def rows_of_erased(
     payloads: Sequence[bytes], decoded: pl.DataFrame, undecodable: pl.DataFrame, suppression: Suppression
 ) -> list[int]:
-    """The rows of the messages that are of erased users, or tombstones; sorted.
+    """The rows of messages of erased users and of tombstones, sorted.
 
     Args:
         payloads: the messages.
-        decoded: the decoded ones: row, user_id, ….
-        undecodable: the others: row, ….
+        decoded: decoded messages, with `row` and `user_id`.
+        undecodable: all other messages, with `row`.
         suppression: the erased users.
     """
     found = [row for row, payload in enumerate(payloads) if payload == TOMBSTONE] if TOMBSTONE in payloads else []
@@ -108,7 +108,7 @@ def rows_of_erased(
 
 
 def rows_of_users(payloads: Sequence[bytes], feed: Feed, users: Suppression) -> list[int]:
-    """The rows of the messages that are of these users, by the same rule; sorted."""
+    """The rows of messages of these users, by the rule of the suppress stage; sorted."""
     decoded, undecodable = decode(payloads, feed)
     return [row for row in rows_of_erased(payloads, decoded, undecodable, users) if payloads[row] != TOMBSTONE]
 

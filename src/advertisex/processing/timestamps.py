@@ -127,7 +127,7 @@ def _read_one(text: str, times: TimeReading) -> datetime | None:
 
 
 def read_iso(text: str, zone: ZoneInfo) -> datetime | None:
-    """Parse one text in an ISO notation, as `read_timestamps` parses columns of them."""
+    """Parse one text in an ISO notation, with the same result as `read_timestamps`; naive UTC."""
     match = _PARTS.fullmatch(text)
     if match is None:
         return None

@@ -28,7 +28,7 @@ def read_hosts(websites: pl.Series) -> pl.Series:
     """
     frame = websites.alias("website").to_frame()
     website = pl.col("website")
-    # xn-- may be invalid punycode: left to the parser
+    # the parser checks punycode (xn--)
     is_plain = website.str.contains(_PLAIN) & ~website.str.contains("xn--", literal=True)
     host = website.str.splitn("/", 4).struct.field("field_2")
     frame = frame.with_columns(pl.when(is_plain).then(host).alias("host"))

@@ -1,4 +1,4 @@
-"""Configures librdkafka clients, and turns their errors into readable ones with hints."""
+"""Configures librdkafka clients, and translates their errors into `LogError` with hints."""
 
 import logging
 import re
@@ -51,6 +51,15 @@ _HINTS = {
     "or split the message at the source",
 }
 
+#: What to do instead of changing a fixed property.
+_INSTEAD = {"bootstrap.servers": "pass the brokers with --log", "group.id": "set kafka.group"}
+
+#: Errors without a cause, which the client's last error explains.
+_VAGUE = frozenset({
+    KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+})  # fmt: skip
+
 #: Errors that a retry does not fix.
 PERMANENT = frozenset({
     KafkaError._AUTHENTICATION,
@@ -96,9 +105,9 @@ class Timeouts:
     """Timeouts in seconds.
 
     Attributes:
-        request: of a request to the cluster.
-        stalled: without progress for this long, the ledger is taken as final: a log may end with control records, not
-            messages.
+        request: timeout of a request to the cluster.
+        stalled: time without progress after which the ledger counts as final: a log may end with control records
+            instead of messages.
     """
 
     request: float = 10.0
@@ -183,7 +192,7 @@ class Cluster:
                 )
 
     def _check_changes(self, fixed: Mapping[str, Any]) -> None:
-        """Reject properties that would be ignored silently."""
+        """Reject changes to fixed properties, which would be ignored silently."""
         for name, value in self.settings.client.items():
             if name in fixed and value.lower() != str(fixed[name]).lower():
                 raise ConfigurationError(
@@ -199,7 +208,7 @@ class Cluster:
         Args:
             what: what failed.
             error: the error of librdkafka.
-            client_errors: of the client; used instead where `error` is only a timeout.
+            client_errors: errors of the client; its last one replaces an `error` that is only a timeout.
             where: topic, partition or position; the brokers are added.
         """
         reason = kafka_error(error)
@@ -207,7 +216,8 @@ class Cluster:
             reason = client_errors.last
         reason_text = self._without_secrets(reason.str() if reason else str(error))
         if reason and reason.code() == KafkaError._ALL_BROKERS_DOWN:
-            reason_text = "the brokers closed the connection"  # no broker has an error of its own: each accepted it
+            # no broker reported a more specific error, so each accepted the connection first
+            reason_text = "the brokers closed the connection"
         if reason and _NOT_KAFKA in reason.str():
             reason_text = "the server there is not a Kafka broker"
         place = f"{where} at {self.brokers}" if where else self.brokers
@@ -218,14 +228,6 @@ class Cluster:
             if len(secret) >= _MIN_SECRET_LENGTH and secret not in _PUBLIC_VALUES:
                 text = text.replace(secret, "***")
         return text
-
-
-_INSTEAD = {"bootstrap.servers": "pass the brokers with --log", "group.id": "set kafka.group"}
-
-_VAGUE = frozenset({
-    KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT,
-    KafkaError._TIMED_OUT_QUEUE,
-})  # fmt: skip
 
 
 def _is_broker(text: str) -> bool:

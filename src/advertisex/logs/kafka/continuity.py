@@ -33,7 +33,7 @@ def check_continuity(
     """
     try:
         low, high = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=cluster.timeouts.request)
-    except KafkaException as error:  # not fatal: only the number of lost messages is unknown
+    except KafkaException as error:  # not fatal: only the number of lost messages stays unknown
         _DEBUG.debug("cannot query the offsets of %s: %s", partition, error)
         low, high = 0, offsets[0]
     where = f"{partition.topic}/{partition.partition}"
@@ -43,7 +43,7 @@ def check_continuity(
             where=f"{where} at {cluster.brokers}",
             hint=_HINT,
         )
-    if low > position:  # otherwise a gap left by transactions or compaction
+    if low > position:  # otherwise the gap is due to transactions or compaction
         missing, following = next((a, b) for a, b in pairwise([position - 1, *offsets]) if b > a + 1)
         lost = min(low, following) - missing - 1
         _LOG.warning("messages lost: deleted by retention before they were read", partition=where, count=lost)

@@ -12,7 +12,7 @@ from advertisex.model import Batch, Span
 _POLL_SECONDS = 0.5
 _ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART})
 
-_DEFAULTS = {"fetch.wait.max.ms": 10}  # the next read waits for the pending prefetch request of this one
+_DEFAULTS = {"fetch.wait.max.ms": 10}  # the next read waits for the fetch request that this one leaves pending
 #: Properties that all our consumers need: the ledger is the checkpoint, and aborted transactions are not read.
 FIXED = {
     "enable.auto.commit": False,

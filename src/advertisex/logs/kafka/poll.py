@@ -1,7 +1,7 @@
 """Polls a Kafka consumer and collects the messages of each partition as columns.
 
-A message object of the client takes some hundred bytes beside its payload. So messages are converted a few thousand at
-a time, and only the columns are kept.
+A message object of the client takes a few hundred bytes besides its payload. So messages are converted a few thousand
+at a time, and only the columns are kept.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from advertisex.logs.contract import READ_BYTES
 from advertisex.model import Batch, Partition, Span
 
 _POLL_SECONDS = 0.1
-#: Messages requested at once. Small enough that `READ_BYTES` is checked often, and that objects are freed while cached.
+#: Messages requested at once. Small enough to check `READ_BYTES` often, and to free objects while they are in cache.
 _STEP = 2_000
 
 

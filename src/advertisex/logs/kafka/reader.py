@@ -27,19 +27,20 @@ from advertisex.logs.kafka.remaining import RemainingPartitions
 from advertisex.logs.kafka.topics import KafkaTopics
 from advertisex.model import Batch, Partition, Span
 
-# Configures the consumer group member.
-
 _DEBUG = logging.getLogger(__name__)
+_LOG = structlog.get_logger(__name__)
+#: Interval of the check for recreated topics: a consumer silently continues in the new topic.
+_CHECK_SECONDS = 1.0
 _SESSION_MS = 20_000
 _FIXED = FIXED | {
     "partition.assignment.strategy": "cooperative-sticky",  # the reader assigns incrementally
 }
 _DEFAULTS = {
-    "fetch.wait.max.ms": 100,  # then the broker reports the end of the partition
+    "fetch.wait.max.ms": 100,  # how soon the broker reports the end of the partition
     # a killed process loses its partitions after this; librdkafka's own thread sends the heartbeats
     "session.timeout.ms": _SESSION_MS,
-    # the pipeline polls once per batch, and a slow store may delay it. After this its partitions move to another
-    # process; they may return when it polls again
+    # the pipeline polls once per batch, and a slow store may delay it. A process that has not polled for this long
+    # loses its partitions; it may get them back when it polls again
     "max.poll.interval.ms": 600_000,
     "topic.metadata.refresh.interval.ms": 60_000,  # how soon new partitions are noticed
     "queued.max.messages.kbytes": 32 * 1024,
@@ -65,31 +66,26 @@ def _committed(error: KafkaError | None, partitions: list[TopicPartition]) -> No
         _DEBUG.debug("could not commit the group's offsets: %s", error)
 
 
-_LOG = structlog.get_logger(__name__)
-#: Interval of the check for recreated topics: a consumer silently continues in the new topic.
-_CHECK_SECONDS = 1.0
-
-
 class KafkaReader(LogReader):
     """Reads the topics of one cluster.
 
     Args:
         cluster: the Kafka cluster.
-        known: returns the identity of each topic.
+        cluster_topics: reads the end offsets and identities of topics.
         topics: topics to read; they must exist.
         positions: reads the ledger.
         limit: maximum messages per poll.
     """
 
     def __init__(
-        self, cluster: Cluster, known: KafkaTopics, topics: Collection[str], positions: Positions, limit: int
+        self, cluster: Cluster, cluster_topics: KafkaTopics, topics: Collection[str], positions: Positions, limit: int
     ) -> None:
         self._cluster = cluster
-        self._topics = known
+        self._topics = cluster_topics
         self._ledger = positions
         self._limit = limit
         self._assignment = Assignment()
-        self._remaining = RemainingPartitions(topics, known.ends, positions, cluster.timeouts.stalled)
+        self._remaining = RemainingPartitions(topics, cluster_topics.ends, positions, cluster.timeouts.stalled)
         self._lock = Lock()  # guards `_assignment` and `_seeks` together
         self._seeks: dict[Partition, int] = {}
         self._done: dict[Partition, int] = {}
@@ -155,7 +151,7 @@ class KafkaReader(LogReader):
             self._consumer.close()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Take over partitions. Raises our own errors: those of librdkafka would leave `poll` as a non-exception."""
+        """Take over partitions. Raises only our own errors: librdkafka's would leave `poll` as a non-exception."""
         known = self._ledger() if partitions else {}
         for assigned in partitions:
             partition = Partition(assigned.topic, assigned.partition)
@@ -213,7 +209,7 @@ class KafkaReader(LogReader):
             raise topic_recreated(changed[0], self._cluster)
 
     def _identities(self, partitions: Collection[Partition]) -> dict[str, str] | None:
-        """The identities of the partitions' topics; None if Kafka does not answer."""
+        """The identities of the partitions' topics; None if Kafka does not respond."""
         try:
             return self._topics.identities({partition.topic for partition in partitions})
         except LogError as error:

@@ -1,7 +1,7 @@
 """Tracks whether the partitions that are assigned to other group members are processed too.
 
-Partitions that move between members, or were left by a killed one, are unassigned for a while. A member that exits
-then would leave them unread. Their progress is visible in the ledger.
+Partitions that move between members, or belonged to a killed one, are unassigned for a while. A member that exited at
+that point would leave them unread. Their progress is visible in the ledger.
 """
 
 import time
@@ -17,13 +17,13 @@ _CHECK_SECONDS = 0.5
 
 
 class RemainingPartitions:
-    """The partitions that are not assigned to us, up to their ends when we first reached the end of ours.
+    """The partitions that are not assigned to us, up to their end offsets when we first reached the end of ours.
 
     Args:
         topics: topics that are read.
         ends: returns the end offset of each partition of the log.
         positions: reads the ledger.
-        stalled: seconds without progress after which the ledger is taken as final.
+        stalled: seconds without progress after which the ledger counts as final.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from advertisex.model import Finding, Partition
 
 _POLL_SECONDS = 0.05
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-#: Kafka's errors for an invalid number of partitions or replicas, and how to change the settings.
+#: Hints for Kafka's errors about the number of partitions or replicas.
 _INVALID = {
     KafkaError.INVALID_PARTITIONS: "lower kafka.partitions",
     KafkaError.POLICY_VIOLATION: "lower kafka.partitions or kafka.replication",
@@ -63,7 +63,7 @@ class KafkaTopics:
         """The offset of the next message of every partition of every topic.
 
         Raises:
-            LogError: the offsets cannot be read, even after waiting for brokers whose metadata is still changing.
+            LogError: the offsets cannot be read, even after waiting for the brokers' metadata to settle.
         """
         deadline = time.monotonic() + self._cluster.timeouts.request
         while True:

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS batch (
     PRIMARY KEY (topic, first_offset)
 );
 """
+#: Limits on the messages of one row.
 _ROW_BYTES = 8 * 2**20
 _ROW_MESSAGES = 50_000
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -44,7 +45,7 @@ class SqliteLog(EventLog):
     """An event log in one SQLite file.
 
     Args:
-        path: the file; `:memory:` for a log in memory, which only this object can read and which ends with it.
+        path: the file; `:memory:` for a log in memory, private to this object and discarded with it.
         create: whether to create the file, and its folder, if missing.
         clock: returns the time of an append, in microseconds since the epoch (UTC).
         wait: seconds to wait for a lock of another process.
@@ -101,7 +102,7 @@ class SqliteLog(EventLog):
             self._db.execute("PRAGMA secure_delete = ON")  # overwritten bytes are zeroed
             left = deque(sorted(offsets) if partition == 0 else [])
             while left:
-                with self._transaction():  # reads the row too: never undoes a concurrent erasure in it
+                with self._transaction():  # includes the read of the row, so that it never undoes a concurrent erasure
                     self._erase_from_row(topic, left)
             # the write-ahead log also contains the overwritten messages
             busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
