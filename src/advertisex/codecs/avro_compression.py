@@ -1,4 +1,4 @@
-"""Decompress the blocks of Avro container files. The size of the output is bounded, against decompression bombs."""
+"""Decompress the blocks of Avro container files, with a limit on the output size against decompression bombs."""
 
 import bz2
 import lzma
@@ -25,8 +25,7 @@ UNREADABLE = (
     cramjam.DecompressionError, lz4.block.LZ4BlockError,
 )  # fmt: skip
 
-
-#: Decompresses a block of at most so many bytes.
+#: Decompresses a block; raises ValueError if the output is larger than the given number of bytes.
 Decompress = Callable[[bytes, int], bytes]
 
 

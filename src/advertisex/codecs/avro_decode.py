@@ -135,7 +135,7 @@ def _datum(payload: bytes, header: int, read: _Reader) -> dict[str, Any]:
 
 
 def _scalar(field: Field, value: Any) -> Any:
-    """A value that can be stored as text; any other value makes the message a wrong_type reject."""
+    """The value as text or a number; any other type rejects the message as `wrong_type`."""
     if field.kind == "json":
         return targeting_text(value)
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):

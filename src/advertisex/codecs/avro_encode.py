@@ -21,7 +21,7 @@ from advertisex.feeds.bids import AVRO_SCHEMA
 _SCHEMA = parse_schema(AVRO_SCHEMA)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _TARGETING = "targeting"
-#: field -> part of our own schema that contains it.
+#: Field -> record of our own schema that contains it.
 _PARTS: dict[str, str] = {
     field["name"]: part["name"]
     for part in AVRO_SCHEMA["fields"]

@@ -55,7 +55,7 @@ def too_deep(schema: Any) -> bool:
 
 
 def is_recursive(schema: Any, enclosing: frozenset[str] = frozenset()) -> bool:
-    """Whether a type refers to itself. Names are compared without their namespace, to be on the safe side."""
+    """Whether a type refers to itself. Names are compared without their namespace, so it errs towards True."""
     if isinstance(schema, str):
         return _short(schema) in enclosing
     if isinstance(schema, dict) and isinstance(schema.get("name"), str):

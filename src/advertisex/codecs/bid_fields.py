@@ -43,7 +43,7 @@ def flattener(feed: Feed) -> Callable[[Record], dict[str, Any]]:
     """Return a function that extracts the feed's fields from a nested record, by canonical name, values unchanged.
 
     A name or alias at the top level wins, then one in a nested record, outermost first. A nested match must be a
-    scalar: a record or list of that name means something else. An OpenRTB request (it has a list `imp`) is read by
+    scalar: a record or list of that name has another meaning. An OpenRTB request (it has a list `imp`) is read by
     the OpenRTB paths, unless one of our names is at the top level.
     """
     # computed once, because `flatten` runs for every record

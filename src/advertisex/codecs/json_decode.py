@@ -14,7 +14,7 @@ import msgspec
 from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed, Field
 
-#: The errors that decoding may raise; RecursionError for deep nesting.
+#: The errors that decoding may raise; RecursionError is due to deep nesting.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
 
 _TEXT = str | int | None

@@ -18,7 +18,7 @@ def json_message(record: dict[str, Any]) -> bytes:
     try:
         return _json(record)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot encode
-        return _json(_whole_characters(record))
+        return _json(_without_surrogates(record))
 
 
 def json_value(value: Any) -> bytes:
@@ -26,7 +26,7 @@ def json_value(value: Any) -> bytes:
     try:
         return _json(plain(value))
     except UnicodeEncodeError:
-        return _json(_whole_characters(plain(value)))
+        return _json(_without_surrogates(plain(value)))
 
 
 def plain(value: Any) -> Any:
@@ -71,9 +71,10 @@ def _key(key: Any) -> str:
     return key if isinstance(key, str) else str(plain(key))
 
 
-def _whole_characters(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
+    """The value with "?" in place of lone surrogates."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_whole_characters(key): _whole_characters(item) for key, item in value.items()}
-    return [_whole_characters(item) for item in value] if isinstance(value, list) else value
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value

@@ -7,8 +7,8 @@ hard case, because an OpenRTB request is an object around arrays too. An object 
 2. neither its own keys nor those of an object beside the array include a field name or alias of the feed, a column
    named by `--map`, or `id`.
 
-So a record that contains a list stays whole. A missed envelope costs one reject and is fixed with `--records KEY`;
-a record that is split by mistake is lost.
+So a record that contains a list stays whole. An envelope that is not recognised costs one reject, and `--records KEY`
+fixes it; a record that is split by mistake is lost.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def _slices(items: list[msgspec.Raw]) -> list[bytes]:
 
 
 def _named(fields: dict[str, msgspec.Raw], path: str, where: str) -> list[msgspec.Raw]:
-    """Return the array, or the one record, under a dotted path. A key that itself contains dots is found too."""
+    """Return the array, or the one record, under a dotted path or a key that contains dots."""
     raw = fields.get(path)
     if raw is None:
         *steps, last = path.split(".")

@@ -16,6 +16,6 @@ def shown(value: object) -> str:
     """A value for a detail: its repr, truncated to 200 characters."""
     try:
         text = repr(value)
-    except RecursionError:  # deep enough to be decoded, but too deep for repr()
+    except RecursionError:  # repr() supports less depth than the decoder
         return "a value that is nested too deeply"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

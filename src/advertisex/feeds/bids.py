@@ -1,11 +1,11 @@
-"""Bids: bid requests, one per auction for an ad slot shown to a user."""
+"""Bids: bid requests, each an offer to show an ad to a user."""
 
 from typing import Any
 
 from advertisex.feeds.feed import ENRICHED, Feed, Field, TimeReading
 from advertisex.feeds.rules import default_rules
 
-#: Writer schema of our own messages. The timestamp may be text, which keeps the source's notation for processing.
+#: Writer schema of our own messages. The timestamp may be text, so that processing can parse the source's notation.
 AVRO_SCHEMA: dict[str, Any] = {
     "type": "record",
     "name": "BidRequest",

@@ -8,7 +8,7 @@ import polars as pl
 
 FieldKind = Literal["text", "user", "website", "flag", "json", "time", "count", "amount"]
 
-#: Wire format of a feed's messages: flat JSON objects; or Avro datums, beside JSON objects in any nesting.
+#: Wire format of a feed's messages: flat JSON objects, or a mix of Avro datums and nested JSON objects.
 Wire = Literal["json", "avro"]
 
 #: dtype of a field after standardisation. Times are UTC in microseconds.

@@ -11,7 +11,7 @@ import polars as pl
 
 from advertisex.feeds.feed import Field, Rule, TimeReading
 
-#: Values that sources send for "no user". Accepting them would create one giant fake user.
+#: Values that sources send for "no user". Accepting one would merge all such users into one.
 PLACEHOLDERS = (
     "null", "(null)", "<null>", "none", "nil", "undefined", "nan", "n/a", "-", "--", "0", "unknown",
     "[object object]", "00000000-0000-0000-0000-000000000000",

@@ -18,11 +18,12 @@ from advertisex.ingestion.records import Chunk
 from advertisex.ingestion.sources import redacted
 from advertisex.ingestion.stream import Stream, decompressed
 
+#: Default limit on the size of a response body.
 BODY_BYTES = 256 * 2**20
 #: The longest wait between two attempts, and the longest Retry-After that is honoured, in seconds.
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
-#: A body that trickles in is abandoned after this many timeouts.
+#: A body that arrives too slowly is abandoned after this many times the timeout.
 _BODY_TIMEOUTS = 20
 _REDIRECTS = 10
 #: Retryable statuses: timeout, too early, too many requests, and server errors.
@@ -33,7 +34,8 @@ _DEFAULT_FORMAT: Format = "json"
 def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
     """Yield the records of one response; transient failures are retried, up to `max_attempts` attempts.
 
-    The first wait is `retry_wait` seconds, and each further wait doubles, with jitter. Retry-After overrides the wait.
+    The first wait is `retry_wait` seconds; each further wait is twice as long, with jitter. Retry-After overrides the
+    wait.
 
     Raises:
         SourceUnavailable: every attempt failed.

@@ -51,7 +51,8 @@ class Container:
 
     Args:
         stream: the container, at its first byte.
-        reread_bytes: how many bytes may be read again in search of the next block; bounds the cost of a hostile file.
+        reread_bytes: limit on the bytes that are read again in search of the next block, so that a hostile file cannot
+            cost unbounded time.
 
     Raises:
         SourceError: the header could not be read.

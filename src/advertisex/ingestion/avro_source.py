@@ -19,7 +19,7 @@ from advertisex.ingestion.stream import Stream
 _CHUNK_RECORDS = 5_000
 #: Size of the pieces of a damaged block; processing keeps up to 1 MiB of a reject as one message.
 _PIECE_BYTES = 2**20
-#: Maximum number of zero-width records in a block. Any number could be declared.
+#: Maximum number of zero-width records in a block: they take no bytes, so a block could declare any number.
 _MAX_ZERO_WIDTH = 1_000_000
 #: What reading a datum raises if the bytes do not match the schema.
 _UNREADABLE = (*UNREADABLE, IndexError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
@@ -62,7 +62,7 @@ def read_avro(stream: Stream, *, block_bytes: int = BLOCK_BYTES, reread_bytes: i
 
 
 class _BlockReader:
-    """Decodes blocks. fastavro gets each block as a separate, uncompressed container."""
+    """Decodes blocks. Passes each block to fastavro as a separate, uncompressed container."""
 
     def __init__(self, container: Container, name: str, block_bytes: int) -> None:
         header = container.header

@@ -1,4 +1,4 @@
-"""The header of a CSV file: its columns, named as the feed's fields where they are spelled differently."""
+"""The header of a CSV file: its column names, adapted to the spelling of the feed's fields."""
 
 import re
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
 
-#: Maps the header cells to as many column names; None if the header has no known column.
+#: Maps header cells to column names, one each; returns None if the header has no known column.
 Naming = Callable[[list[str]], list[str] | None]
 
 
 def naming(feed: Feed, mapping: FieldMapping) -> Naming:
     """Return how header cells map to columns: `User Id` becomes `user_id` if the feed has that name.
 
-    A mapped column, and one whose new name would not be unique, keep their name. A header without any field is
-    taken to be a data row, unless the constants supply every required field.
+    Mapped columns, and columns whose new name would not be unique, keep their name. A row without the name of a field
+    counts as data, not as a header, unless the constants supply every required field.
     """
     names = {name for field in feed.fields for name in field.names}
     mapped = mapping.rename.keys()

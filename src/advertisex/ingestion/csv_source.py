@@ -13,7 +13,7 @@ from advertisex.ingestion.stream import UTF16_BOMS, Stream
 
 DELIMITERS = ",;\t|"
 _CHUNK_ROWS = 5_000
-#: A record that is still open after this many characters has lost its closing quote.
+#: A record that is still open after this many characters counts as one without a closing quote.
 RECORD_CHARS = 2**20
 #: How often the lines after an unclosed quote are read again; bounds the cost of a hostile file.
 _RESCANS = 64
@@ -59,9 +59,9 @@ class CsvReader:
     Args:
         stream: UTF-8 (a BOM is dropped), or UTF-16 with a BOM.
         columns: column names; empty if the first record is the header.
-        delimiter: None detects it in the first line.
+        delimiter: cell delimiter; None detects it in the first line.
         name_columns: maps the header to column names.
-        wait: leave an open record at the end in `unread`, because the file may still grow.
+        wait: whether to leave an open record at the end in `unread`, because the file may still grow.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class CsvReader:
             SourceError: the stream failed; the header could not be read, repeats a column or has no known column; or
                 a line exceeds the maximum message size.
         """
-        # process-wide limit; RECORD_CHARS is our own, and a longer field is not an error
+        # this limit is process-wide, and exceeding it is an error; RECORD_CHARS applies instead
         csv.field_size_limit(2**31 - 1)
         chunk: Chunk = []
         for record in self._records():
@@ -150,7 +150,7 @@ class CsvReader:
                 yield dict(zip(columns, row, strict=False))
 
     def _require_header(self) -> None:
-        """Raise if the header is still missing: the malformed record may be it, and no later row is."""
+        """Raise if the header is still missing: the malformed record may be the header, and no later row can be."""
         if not self.columns:
             raise SourceError(
                 "could not read the header",
@@ -233,9 +233,10 @@ def read_csv(
 ) -> Iterator[Chunk]:
     """Yield the rows of a stream as dicts of text; see `CsvReader` for the arguments.
 
-    A row with fewer cells than columns lacks the last ones. Passed on as raw bytes are: a row with surplus non-empty
-    cells, a row that is not UTF-8, and a line with an unclosed quote (the lines after it are read again as rows).
-    If several columns have no name, their empty cells are dropped; a row that fills more than one is passed on raw.
+    A row with fewer cells than columns lacks the last ones. These are passed on as raw bytes: a row with surplus
+    non-empty cells, a row that is not UTF-8, and a line with an unclosed quote (the lines after it are read again as
+    rows). If several columns have no name, their empty cells are dropped; a row that fills more than one of them is
+    passed on as raw bytes, too.
 
     Raises:
         SourceError: see `CsvReader.chunks`.

@@ -27,7 +27,7 @@ class Encoder:
 
     @property
     def unmatched(self) -> tuple[str, ...]:
-        """The mapped columns that no record has had so far."""
+        """The mapped columns that no record has contained so far."""
         return self._mapping.unmatched if self._mapping else ()
 
     def messages(self, chunk: Chunk) -> list[bytes]:

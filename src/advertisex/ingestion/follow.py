@@ -20,13 +20,17 @@ from advertisex.ingestion.records import Chunk, Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.ingestion.watch import Watch
 
-Report = Callable[[SourceError], None]
+#: Called with the error of a source.
+OnFailure = Callable[[SourceError], None]
 
 
 class Followed(Protocol):
-    """A source that is polled repeatedly."""
+    """A source that is polled repeatedly.
 
-    #: When to poll next, in seconds of the monotonic clock; None once the source is exhausted.
+    Attributes:
+        due: when to poll next, in seconds of the monotonic clock; None once the source is exhausted.
+    """
+
     due: float | None
 
     def poll(self) -> Iterator[Input]:
@@ -34,7 +38,7 @@ class Followed(Protocol):
         ...
 
     def failed(self, error: SourceError) -> bool:
-        """Record a failure of the last poll. Return whether it has not been reported yet."""
+        """Record a failure of the last poll. Return whether it is new and should be reported."""
         ...
 
 
@@ -102,7 +106,7 @@ class FollowedStdin(Followed):
 
 
 def follow(
-    feed: Feed, sources: Sequence[Source], options: IngestOptions, publisher: Publisher, report: Report, stop: Event
+    feed: Feed, sources: Sequence[Source], options: IngestOptions, publisher: Publisher, report: OnFailure, stop: Event
 ) -> None:
     """Publish what the sources yield until `stop` is set, the process is interrupted, or all sources are exhausted.
 

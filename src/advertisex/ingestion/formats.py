@@ -1,4 +1,4 @@
-"""Detect the format of an input: the user's choice, else its first bytes, else its name."""
+"""Detect the format of an input from the user's choice, else its first bytes, else its name."""
 
 from pathlib import PurePath
 from typing import Literal
@@ -13,6 +13,7 @@ Format = Literal["json", "ndjson", "csv", "avro"]
 #: Kind of input; "datum" is one message in Avro's single-object encoding, passed on unchanged.
 Kind = Literal["json", "ndjson", "csv", "avro", "datum"]
 
+_KINDS: dict[str, Kind] = {"json": "json", "ndjson": "ndjson", "csv": "csv", "avro": "avro"}
 EXTENSIONS: dict[str, Format] = {
     ".json": "json",
     ".ndjson": "ndjson",
@@ -80,6 +81,3 @@ def _leading_text(stream: Stream, *, whole_line: bool) -> bytes:
         if enough or len(head) <= seen or len(head) > _HEAD_BYTES:
             return text
         seen = len(head)
-
-
-_KINDS: dict[str, Kind] = {"json": "json", "ndjson": "ndjson", "csv": "csv", "avro": "avro"}

@@ -1,6 +1,6 @@
 """Ingest sources: append their records to the event log and return exact counts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from threading import Event
 from typing import BinaryIO
 
@@ -9,7 +9,7 @@ import structlog
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.ingestion.api_source import read_api
-from advertisex.ingestion.follow import follow
+from advertisex.ingestion.follow import OnFailure, follow
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.read import read_files, read_stdin
@@ -19,8 +19,6 @@ from advertisex.logs.contract import EventLog
 
 __all__ = ["IngestOptions", "Published", "ingest"]
 
-Failure = Callable[[SourceError], None]
-
 
 def ingest(
     feed: Feed | str,
@@ -28,7 +26,7 @@ def ingest(
     log: EventLog,
     options: IngestOptions = IngestOptions(),
     on_progress: Progress | None = None,
-    on_failure: Failure | None = None,
+    on_failure: OnFailure | None = None,
     stop: Event | None = None,
     stdin: BinaryIO | None = None,
 ) -> Published:
@@ -44,7 +42,7 @@ def ingest(
         options: how the sources are read.
         on_progress: called after each append with the total messages and bytes so far.
         on_failure: called with each failure when it occurs; by default, failures are logged as warnings.
-        stop: set it to end a run with `follow`.
+        stop: ends a run with `follow` when set.
         stdin: what to read for `-`, in place of the standard input of the process.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Read JSON and NDJSON: each message is a slice of the input and is not parsed.
+"""Read JSON and NDJSON. Messages are slices of the input, which are not parsed.
 
 NDJSON is streamed in bounded memory. A document (array, object) is read into memory as a whole to be split.
 """
@@ -24,7 +24,7 @@ def record_shape(feed: Feed, mapping: FieldMapping, records: str | None) -> Shap
 
 
 def read_json(stream: Stream, shape: Shape) -> Iterator[Chunk]:
-    """Yield the records of a JSON document or of NDJSON; which of the two is detected.
+    """Yield the records of a JSON document or of NDJSON, whichever it is.
 
     It is NDJSON if the first line is a complete JSON value and another line follows. An invalid document becomes one
     message, so that nothing is dropped or guessed.
@@ -72,7 +72,7 @@ class LineSplitter:
         self._failure: SourceError | None = None
 
     def messages(self, text: bytes) -> Chunk:
-        """Return the messages of the next complete lines. An error of a line is kept for `check`; other lines go on."""
+        """Return the messages of the next complete lines; skip lines without records, whose error `check` raises."""
         if self._shape.records is None:
             return _nonblank_lines(text)
         messages: Chunk = []

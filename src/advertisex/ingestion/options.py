@@ -1,4 +1,4 @@
-"""Options of an ingest."""
+"""Options of ingestion."""
 
 from dataclasses import dataclass, field, replace
 from typing import get_args
@@ -23,7 +23,7 @@ class IngestOptions:
         delimiter: CSV delimiter; None detects it in the first line.
         mapping: how columns map to fields.
         headers: sent with each request to an HTTP API.
-        follow: keep running: poll the API, watch the files.
+        follow: whether to keep running: poll APIs, watch files.
         every: seconds between polls.
         timeout: seconds for the connection to an HTTP API, and for each read.
         retry_wait: seconds before the first retry; doubles with each further one.
@@ -43,7 +43,7 @@ class IngestOptions:
     max_attempts: int = 5
 
     def with_api(self, api: ApiSettings) -> "IngestOptions":
-        """Return these options with the settings of HTTP APIs."""
+        """Return these options with the settings for HTTP APIs."""
         return replace(
             self, headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, max_attempts=api.attempts
         )

@@ -32,7 +32,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Exactly what was appended, however the run ended.
+    """What was appended; exact, however the run ended.
 
     Attributes:
         messages: number of messages appended to the log.
@@ -60,7 +60,7 @@ class Publisher:
         mapping: how columns map to fields.
         on_progress: called after each append with the total messages and bytes so far.
         message_bytes: maximum size of a message.
-        clock: seconds of a monotonic clock.
+        clock: returns the time of a monotonic clock, in seconds.
 
     Raises:
         ConfigurationError: the mapping names an unknown field.
@@ -90,7 +90,7 @@ class Publisher:
         self._sources: dict[str, Counted] = {}
 
     def drain(self, name: str, chunks: Iterable[Chunk]) -> None:
-        """Append everything that a source yields, also what it yields before a failure or an interrupt.
+        """Append everything that a source yields, including what it yields before a failure or an interrupt.
 
         Args:
             name: name of the source, for the counts and error messages.

@@ -1,4 +1,4 @@
-"""Read an input in its format: the first bytes decide which reader gets it."""
+"""Read an input with the reader of its format."""
 
 from collections.abc import Iterator
 from pathlib import Path

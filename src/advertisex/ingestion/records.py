@@ -9,9 +9,10 @@ from typing import Any
 
 Record = bytes | dict[str, Any]
 
-#: Records that were read together. An empty chunk means that no input is available now: flush the buffer.
+#: Records that were read together.
 Chunk = list[Record]
 
+#: An empty chunk: no input is available at the moment, so the publisher flushes its buffer.
 PAUSE: Chunk = []
 
 #: The name of an input (a file, a URL, stdin) and its records, which are read as they are iterated.

@@ -1,4 +1,4 @@
-"""What a SOURCE names: standard input, an HTTP API, or files."""
+"""Sources as named on the command line: standard input, an HTTP API, or files."""
 
 import glob
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Stdin:
 
     @property
     def name(self) -> str:
-        """How counts and messages name it."""
+        """The name of the source in counts and messages."""
         return "stdin"
 
 
@@ -64,7 +64,7 @@ class Files:
         Raises:
             SourceError: the name is invalid.
         """
-        if not self.name.strip():  # the system reads it as the current folder, but it is most likely an unset variable
+        if not self.name.strip():  # Path("") is the current folder, but an empty name is most likely an unset variable
             raise SourceError(
                 "the source is empty", hint="expected a file, folder, glob, URL or -; use . for the current folder"
             )
@@ -81,8 +81,8 @@ class Files:
             return sorted(file for file in path.rglob("*") if extension(file.name) and file.is_file())
         if path.exists():
             return [path]
-        # unlike Path.glob, glob.glob accepts absolute patterns
-        return sorted(Path(found) for found in glob.glob(self.name, recursive=True) if Path(found).is_file())  # noqa: PTH207
+        found = glob.glob(self.name, recursive=True)  # noqa: PTH207 - Path.glob rejects absolute patterns
+        return sorted(path for path in map(Path, found) if path.is_file())
 
     def existing_paths(self) -> list[Path]:
         """Return the files, at least one.
@@ -105,7 +105,7 @@ Source = Stdin | Url | Files
 
 
 def source_of(text: str, stdin: BinaryIO | None = None) -> Source:
-    """Return what a SOURCE names; `stdin` is read for `-` in place of the standard input of the process."""
+    """Parse the name of a source; `stdin` replaces the standard input of the process for `-`."""
     if text == "-":
         return Stdin(stdin)
     if text.lower().startswith(("http://", "https://")):

@@ -26,9 +26,9 @@ _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)
 
 
 class Stream(io.BufferedIOBase):
-    """Bytes of one input. Every failure is a `SourceError` that names the input.
+    """The bytes of one input. Every failure raises a `SourceError` that names the input.
 
-    It never reads more than requested, and it returns everything that came before a failure.
+    `read` never consumes more than requested, and everything before a failure is returned.
 
     Args:
         source: a binary file; closed together with the stream.
@@ -49,7 +49,7 @@ class Stream(io.BufferedIOBase):
         return self._name
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def peek(self, size: int) -> bytes:

@@ -73,7 +73,7 @@ class Watch:
             return  # deleted since the listing
         seen = self._seen.get(path)
         if seen is None or seen.inode != status.st_ino or status.st_size < seen.position:
-            # another file of the same name, or a truncated one
+            # a new file of the same name, or a truncated one
             shape = record_shape(self._feed, self._options.mapping, self._options.records)
             lines = LineSplitter(shape, str(path))
             seen = self._seen[path] = _FileState(status.st_ino, lines)
@@ -91,7 +91,7 @@ class Watch:
                 yield from read_file(path, self._feed, self._options)
 
     def _kind_of(self, path: Path) -> Kind | None:
-        """Detect the kind of a file. Archives and UTF-16 count as documents, because they cannot be tailed."""
+        """Detect the kind of a file. Archives and UTF-16 files count as JSON documents, which are not tailed."""
         with open_file(path) as stream:
             kind = detect_format(stream, self._options.format)
             if path.suffix.lower() in COMPRESSED or stream.peek(2).startswith(UTF16_BOMS):

@@ -18,7 +18,7 @@ def configured_feeds(settings: Settings) -> dict[str, Feed]:
     """Return the three feeds, by name, with the settings applied.
 
     Raises:
-        ConfigurationError: an alias maps to an unknown field, two feeds share a topic, or a schema file is unusable.
+        ConfigurationError: an alias or id_field is invalid, two feeds share a topic, or a schema file is unusable.
     """
     earliest = settings.times.earliest
     if earliest.tzinfo is None:

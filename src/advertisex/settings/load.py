@@ -73,9 +73,9 @@ def load_settings(
 
 
 def _reject_unknown_variables() -> None:
-    """Reject misspelt variables, which would be ignored silently. Nested names are checked with their section."""
+    """Reject misspelt variables, which would be ignored silently. The model checks nested names."""
     prefix = "ADVERTISEX_"
-    known = {"CONFIG", "TEST", *(name.upper() for name in Settings.model_fields)}
+    known = {"CONFIG", *(name.upper() for name in Settings.model_fields)}
     for variable in os.environ:
         name = variable.upper().removeprefix(prefix).split("__")[0]
         if variable.upper().startswith(prefix) and name not in known:

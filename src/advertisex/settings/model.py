@@ -290,7 +290,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags first, then the environment; `load_settings` adds the file."""
+        """Return the sources by priority: flags, then the environment; `load_settings` adds the file."""
         return init_settings, env_settings
 
     @property
