@@ -16,10 +16,8 @@ from advertisex.ingestion.ingest import ingest
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow
 from advertisex.processing.runner import Processing, process_log
-from advertisex.simulator import SimulationSettings, Truth, write_files
+from advertisex.simulator import FILE_NAMES, SimulationSettings, Truth, write_files
 from advertisex.stores.contract import EventStore, RejectQuery
-
-SOURCES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
 
 #: Each funnel step, and the fact of the funnel answer that counts its users.
 _USERS = {
@@ -66,7 +64,7 @@ def demonstrate(
         processing: configured with the policy and the catalogue of the simulation.
         on_step: called with the name of each step as it starts.
     """
-    for name, file in SOURCES.items():
+    for name, file in FILE_NAMES.items():
         on_step(f"ingest {name} from {file}")
         ingest(processing.feeds[name], [str(folder / file)], log)
     on_step("process: validate, filter, deduplicate, store")
@@ -111,7 +109,7 @@ def _amounts(by_currency: Mapping[str, Decimal]) -> dict[str, float]:
 
 
 def _found(feed: Feed, store: EventStore, truth: dict[str, Any]) -> dict[str, Any]:
-    """A feed's counts from ledger and rejects; every reason of the truth is present, even at 0."""
+    """A feed's counts from the ledger and the rejects; every reason of the truth is present, even at 0."""
     counts = sum((row.counts for row in store.ledger() if row.topic == feed.topic), Counts())
     found: dict[str, dict[str, int]] = {kind: dict.fromkeys(truth[kind], 0) for kind in ("rejected", "filtered")}
     for kind, reason, count in (

@@ -4,7 +4,7 @@ Data flow: market → traffic (good events) → arrivals (faults, duplicates, de
 `simulation` drives it chunk by chunk; the output goes to files, or to a log at full speed or in real time.
 """
 
-from advertisex.simulator.files import settings_text, write_context, write_files
+from advertisex.simulator.files import FILE_NAMES, settings_text, write_context, write_files
 from advertisex.simulator.kinds import FILTERED, REJECTED
 from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS
 from advertisex.simulator.playing import Clock, SystemClock, play
@@ -17,6 +17,7 @@ __all__ = [
     "BLOCKED_SITES",
     "BLOCKED_USERS",
     "DEFAULT_START",
+    "FILE_NAMES",
     "FILTERED",
     "REJECTED",
     "AnalysisTruth",

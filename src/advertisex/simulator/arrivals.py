@@ -1,4 +1,4 @@
-"""Turns events into messages in flight: some faulty, some duplicated, some late, delivered in order of arrival."""
+"""Turns events into messages in flight: some faulty, duplicated or late; delivered in order of arrival."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ _NETWORK_DELAY = 0.4 * _SECOND
 _LATE_DELAY = 20 * 60 * _SECOND
 _MAX_DELAY = 6 * 60 * 60 * _SECOND
 _REPEAT_DELAY = 90 * _SECOND
+#: Fractional part of the golden ratio.
 _GOLDEN = 0.618_033_988_749_895
 _OVERSIZED_PER_FEED = 1
 
@@ -68,8 +69,8 @@ class Arrivals:
     def _kinds(self, count: int) -> NDArray[np.int8]:
         """The kinds of the next `count` messages, as codes.
 
-        Multiples of the golden ratio are spread evenly over [0, 1). The count of each kind therefore stays within a
-        message or two of its rate, so that even short runs contain every fault their length allows.
+        Multiples of the golden ratio, modulo 1, are spread evenly over [0, 1). The count of each kind therefore stays
+        within a message or two of its rate, so that even short runs contain every fault that their length allows.
         """
         places = (self._phase + (self._seen + np.arange(count)) * _GOLDEN) % 1
         self._seen += count

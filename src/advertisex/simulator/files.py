@@ -1,4 +1,4 @@
-"""Writes a simulation to files: the three feeds, the catalogue, the settings and the truth."""
+"""Writes a simulation to files: the messages of the three feeds, the catalogue, the settings and the truth."""
 
 import csv
 import hashlib
@@ -21,6 +21,7 @@ from advertisex.simulator.truth import Truth
 #: Called after each chunk with the number of messages written so far.
 Progress = Callable[[int], None]
 
+#: File of each feed.
 FILE_NAMES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
 CATALOGUE_FILE = "catalogue.csv"
 SETTINGS_FILE = "advertisex.toml"

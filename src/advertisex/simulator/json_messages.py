@@ -21,7 +21,6 @@ from advertisex.simulator.rows import Rows
 
 CLICK_COLUMNS = ("timestamp", "user_id", "campaign", "conversion", "value", "currency")
 
-
 #: Encodes a value as compact JSON in UTF-8.
 json_bytes = msgspec.json.Encoder().encode
 

@@ -25,7 +25,7 @@ GOOD, DUPLICATE = 0, 1
 KINDS = ("good", "duplicate", *REJECTED, *FILTERED)
 CODES: Mapping[str, int] = MappingProxyType({name: code for code, name in enumerate(KINDS)})
 
-#: Faults of fields that a feed does not have.
+#: Faults in fields that a feed does not have.
 _NO_FIELD: dict[FeedName, frozenset[str]] = {
     "impressions": frozenset({"negative_count", "bad_amount"}),
     "clicks": frozenset({"bad_website", "blocked_site"}),

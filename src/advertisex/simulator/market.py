@@ -36,6 +36,8 @@ _PAGES = (
     "forum/t/1187#latest",
     "shop/à-la-carte",
 )
+#: Pages of each site in `Market.websites`: the bare host and `_PAGES`.
+PAGES = 1 + len(_PAGES)
 _AUDIENCES = ("commuters", "parents", "gamers", "cooks", "students", "travellers", "investors")
 
 #: Users and sites filtered by the policy that accompanies the traffic; the market itself has none of them.
@@ -127,10 +129,6 @@ def draw_market(seed: int, users: int) -> Market:
         device=user_random.choice(len(DEVICES), users, p=_DEVICE_SHARES).astype(np.int8),
         engagement=engagement.astype(np.float32),
     )
-
-
-#: Pages of each site in `Market.websites`: the bare host and `_PAGES`.
-PAGES = 1 + len(_PAGES)
 
 
 def user_number(users: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ _USERS = 50_000
 
 
 class Clock(Protocol):
-    """The clock interface of `play`."""
+    """The clock that `play` uses."""
 
     def now(self) -> datetime:
         """The current time, naive UTC."""
@@ -82,8 +82,8 @@ def play(
         target = round(rate * (upper / 1e6 - started))
         append(log, simulation.until(lower, upper, target), feeds)
 
-    # KeyboardInterrupt is raised in the main thread only. Each tick runs in a worker thread, so it is either appended
-    # and counted completely or never started, and the truth stays exact.
+    # KeyboardInterrupt is raised in the main thread only. A tick runs in a worker thread, so its messages are either
+    # all appended and counted or none is, and the truth stays exact.
     pending: Future[None] | None = None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulator") as worker:
         try:

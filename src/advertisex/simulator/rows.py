@@ -25,7 +25,7 @@ ROW = np.dtype(
 
 
 def no_rows() -> Rows:
-    """An array of no rows."""
+    """An empty array of rows."""
     return np.empty(0, dtype=ROW)
 
 

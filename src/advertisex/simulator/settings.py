@@ -93,7 +93,6 @@ class SimulationSettings:
             raise ConfigurationError(f"the duration {self.duration} is too short", hint="use at least one minute")
         if self.users is not None and not 1 <= self.users <= _MOST_USERS:
             raise ConfigurationError(f"invalid number of users: {self.users}", hint="use 1 to 10,000,000")
-
         if self.start is not None and self.start.replace(tzinfo=UTC) < _EARLIEST_START:
             raise ConfigurationError(f"the start {self.start.date()} is too early", hint="use 2001-01-01 or later")
 

@@ -20,9 +20,9 @@ from advertisex.simulator.tally import Tally
 from advertisex.simulator.traffic import Traffic
 from advertisex.simulator.truth import Truth
 
-#: Approximate messages per chunk: enough for vectorised encoding to pay off, few enough to stay at a few megabytes.
+#: Approximate messages per chunk: enough for vectorised encoding to pay off, few enough for a few megabytes.
 CHUNK_MESSAGES = 50_000
-#: Fraction of the duration that is planned; the remainder serves to reach the exact number of messages.
+#: Fraction of the duration that the planned windows cover; the remainder tops up to the exact number of messages.
 _PLANNED = 0.98
 _FEWEST_BIDS = 16
 _TRAFFIC_STREAM = 2

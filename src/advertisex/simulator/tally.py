@@ -12,6 +12,9 @@ from advertisex.simulator.rows import Rows
 from advertisex.simulator.truth import AnalysisTruth, FeedTruth, Truth
 
 _STEPS = ("impressions", "clicks", "conversions", "bids")
+#: The sides of an auction, as bits.
+_BID, _IMPRESSION = 1, 2
+_BOTH = _BID | _IMPRESSION
 
 
 class Tally:
@@ -139,22 +142,11 @@ class _Money:
         return {currency: sums[currency] / self._unit for currency in sorted(sums) if sums[currency]}
 
 
-def _rfc3339(micros: int | None) -> str | None:
-    if micros is None:
-        return None
-    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-_BID, _IMPRESSION = 1, 2
-_BOTH = _BID | _IMPRESSION
-
-
 class Auctions:
-    """The sides (bid, impression) of each auction that are stored so far.
+    """Which sides (bid, impression) of each auction are stored so far.
 
-    Bid and impression arrive in any order, up to hours apart. An auction is kept only while messages of it may still
-    arrive, so that memory stays bounded on endless traffic.
+    The two arrive in any order, up to hours apart. An auction is kept only while its messages may still arrive, so
+    that memory stays bounded on endless traffic.
     """
 
     def __init__(self) -> None:
@@ -174,7 +166,7 @@ class Auctions:
         return self._add(_IMPRESSION, rows)
 
     def forget(self, before: int) -> None:
-        """Drop the auctions with a serial below `before`; no more messages of them will arrive."""
+        """Drop the auctions with a serial below `before`, whose messages have all arrived."""
         self._sides = self._sides[max(0, before - self._first) :].copy()
         self._first = max(self._first, before)
 
@@ -188,3 +180,10 @@ class Auctions:
         self._sides[indices] |= side
         both: Rows = rows[self._sides[indices] == _BOTH]
         return both
+
+
+def _rfc3339(micros: int | None) -> str | None:
+    if micros is None:
+        return None
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,8 +1,8 @@
 """Generates good events: sessions bid, bids win impressions, impressions are clicked, clicks convert.
 
 Time advances in windows. A follow-up event is buffered until the window of its own time, and within a window the
-times of each kind are made strictly ascending. So no two events of a kind ever share a microsecond, without keeping
-any history: identities are unique by construction, and the truth is exact.
+times of each kind are made strictly ascending. So no two events of a kind share a microsecond: identities are unique
+by construction, without any history, and the truth is exact.
 """
 
 import numpy as np
