@@ -23,13 +23,13 @@ else:
     from importlib.util import find_spec as _find_spec
 
     # Importing the whole API takes half a second. Python imports this package before any of its modules, and the
-    # command line must handle an interrupt from the start.
+    # command line must be able to handle an interrupt by then.
     def __getattr__(name: str) -> object:
-        if _find_spec(f"advertisex.{name}"):  # first: the modules of the API may import this one while it is imported
+        if _find_spec(f"advertisex.{name}"):  # first: modules of the API import others while `_api` is being imported
             return _import_module(f"advertisex.{name}")
         public = {each: value for each, value in vars(_import_module("advertisex._api")).items() if each[0] != "_"}
         public |= {"__all__": sorted(public), "__version__": _version("advertisex")}
-        globals().update(public)  # further accesses do not come here
+        globals().update(public)  # later accesses do not call this function
         if name not in public:
             raise AttributeError(f"module 'advertisex' has no attribute {name!r}", name=name)
         return public[name]

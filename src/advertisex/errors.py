@@ -1,4 +1,4 @@
-"""Every exception that AdvertiseX raises on purpose.
+"""The exceptions that AdvertiseX raises for expected failures.
 
     AdvertiseXError               one human-readable line: what failed, where, and a hint
     ├── ConfigurationError        a flag, a setting or a file named by the user is wrong       exit 2

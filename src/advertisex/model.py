@@ -1,4 +1,4 @@
-"""The data model of processing: batches of messages in, outcomes out, and a ledger that accounts for both.
+"""The plain data that flows: batches of messages in, outcomes out, and a ledger that accounts for both.
 
 Frames and their columns:
     messages   `Batch`: payloads, offsets and ingestion times, as columns of equal length
@@ -15,26 +15,6 @@ import polars as pl
 
 #: Decimal places of exact amounts: money and credits.
 MONEY, CREDIT = 6, 9
-
-# Result of one check of the environment, as `doctor` reports it.
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check.
-
-    Attributes:
-        what: name of what was checked, such as "broker".
-        good: whether the check passed.
-        detail: what the check found.
-        hint: what to do if it failed.
-    """
-
-    what: str
-    good: bool
-    detail: str
-    hint: str = ""
-
 
 #: A position as text. The digit limits keep both numbers within the stores' integer columns.
 _POSITION = re.compile(r"(.+)/([0-9]{1,9})/([0-9]{1,18})", re.ASCII | re.DOTALL)
@@ -229,3 +209,20 @@ class LedgerRow:
     next_offset: int
     counts: Counts
     log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check of `advertisex doctor`.
+
+    Attributes:
+        what: name of what was checked, such as "broker".
+        good: whether the check passed.
+        detail: what the check found.
+        hint: what to do if it failed.
+    """
+
+    what: str
+    good: bool
+    detail: str
+    hint: str = ""

@@ -30,7 +30,7 @@ class FeedSource:
 
     Attributes:
         feed: the feed its events belong to.
-        source: a URL, a path or a glob, as `ingest` takes it.
+        source: a file, folder, glob or URL, as for `ingest`.
         options: how to ingest it.
     """
 
@@ -60,7 +60,7 @@ def run_service(
         store: the store to commit outcomes to.
         processing: how to process, with `follow` set.
         observer: receives progress and failures.
-        stop: stops the service after the current commit; also set here when a thread fails permanently.
+        stop: when set, the service stops after the current commit; also set when a thread fails permanently.
 
     Raises:
         LogError: the log cannot be written or read.
@@ -74,7 +74,7 @@ def run_service(
 def _following(
     sources: Sequence[FeedSource], open_log: OpenLog, observer: Observer, stop: Event, on_failure: Callable[[], None]
 ) -> Iterator[None]:
-    """Follow the sources while the block runs; a thread's failure stops the block and is raised after it."""
+    """Follow the sources while the block runs; the failure of a thread sets `stop` and is raised at the end."""
     failures: list[BaseException] = []
 
     def follow(source: FeedSource) -> None:
