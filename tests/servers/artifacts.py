@@ -1,7 +1,7 @@
 """Downloads the server distributions with Maven, unpacks them, and caches them for all runs on this machine.
 
 `pom.xml` next to this file pins the versions. The cache is `$XDG_CACHE_HOME/advertisex/servers`; `XDG_CACHE_HOME`
-defaults to `~/.cache`, and for root to `/var/cache`, since Elasticsearch must run as another user, who cannot read
+defaults to `~/.cache`, or to `/var/cache` for root, because Elasticsearch must run as another user, who cannot read
 root's home.
 """
 

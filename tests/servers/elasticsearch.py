@@ -32,10 +32,10 @@ class LocalElasticsearch(LocalServer):
         port: port on 127.0.0.1; by default a free one.
         heap: size of the Java heap, such as `512m`.
         quick: see `LocalServer`.
-        security: require authentication; the credentials are in `.url`, `.user` and `.password`.
-        tls: serve TLS only; requires `security`.
-        roles: contents of a `roles.yml`; for each role a user of the same name is created, with the same password;
-            requires `security`.
+        security: whether to require authentication; the credentials are in `.url`, `.user` and `.password`.
+        tls: certificate files; the node then serves TLS only. Requires `security`.
+        roles: contents of a `roles.yml`. For each role a user of the same name is created, with the same password.
+            Requires `security`.
     """
 
     name = "Elasticsearch"

@@ -70,7 +70,7 @@ def homes() -> Iterator[Path]:
 
 @functools.cache
 def java_version(home: Path, user: int | None = None) -> int:
-    """The major version of the Java in this folder; 0 if it does not run, or not as that user."""
+    """The major version of the Java in this folder; 0 if it does not run as that user."""
     try:
         answer = subprocess.run(
             [home / "bin" / "java", "-version"],

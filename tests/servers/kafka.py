@@ -34,7 +34,8 @@ class LocalKafka(LocalServer):
         port: port on 127.0.0.1; by default a free one.
         heap: size of the Java heap, such as `512m`.
         quick: see `LocalServer`.
-        tls: serve TLS only (SASL_SSL) and require authentication; `.client` has the client's settings.
+        tls: certificate files; the broker then serves TLS only (SASL_SSL) and requires authentication. `.client` has
+            the settings for clients.
     """
 
     name = "Kafka"
@@ -144,7 +145,7 @@ class LocalKafka(LocalServer):
         return [str(java), "-cp", f"{kafka_jars()}/*", "-Dlog4j2.level=WARN", *arguments]
 
     def _format(self, settings: Path) -> None:
-        identity = b"\x00" + uuid.uuid4().bytes[1:]  # so that its base64 never starts with a dash
+        identity = b"\x00" + uuid.uuid4().bytes[1:]  # its base64 must not start with a dash
         cluster = base64.urlsafe_b64encode(identity).decode().rstrip("=")
         credentials = f"{_MECHANISM}=[name={USER},password={self.password}]"
         user = ["--add-scram", credentials] if self._tls else []

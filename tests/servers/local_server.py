@@ -17,19 +17,19 @@ from tests.servers.process import ServerProcess
 
 HOST = "127.0.0.1"
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+#: Seconds until a server must be ready; a loaded machine with two cores took 40.
 START_TIMEOUT = 180.0
-"""Seconds until a server must be ready; a loaded machine with two cores took 40."""
 
 
 class LocalServer(abc.ABC):
-    """A server on this machine, with its own folder, that ends with the process that started it.
+    """A server on this machine, with its own folder; it ends with the process that started it.
 
     Args:
         folder: folder for its data, kept between runs; by default a temporary folder that `close` removes.
         port: port on 127.0.0.1; by default a free one.
         heap: size of the Java heap, such as `512m`.
-        quick: start in half the time and use fewer resources, but with lower throughput (C1 compiler and serial GC
-            only). Use False for benchmarks.
+        quick: whether to start in half the time and with fewer resources, at lower throughput (C1 compiler and serial
+            GC only). Use False for benchmarks.
     """
 
     name: ClassVar[str]
@@ -42,8 +42,8 @@ class LocalServer(abc.ABC):
         self._port = port
         self.heap = heap
         self.quick = quick
+        #: The port it listens on; unchanged by a restart.
         self.port = 0
-        """The port it listens on; unchanged by a restart."""
         self._folder: Path | None = None
         self._process: ServerProcess | None = None
         self._launched: list[ServerProcess] = []

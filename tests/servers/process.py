@@ -60,8 +60,8 @@ class ServerProcess:
                 where=stderr.decode(errors="replace").strip().rpartition("\n")[2],
                 hint="check that it exists and is executable",
             )
+        #: The process id of the server, not of its supervisor.
         self.pid = int(started)
-        """The process id of the server, not of its supervisor."""
 
     @property
     def running(self) -> bool:

@@ -1,7 +1,7 @@
 """Supervisor process: runs one server and kills it as soon as the parent process ends, however that ends.
 
-It sits between the tests and the server. Its standard input is a pipe that closes when the tests end; then it kills
-the server. It is run by path and imports only the standard library, so that it starts fast.
+Its standard input is a pipe from the tests. When the pipe closes, because the tests ended, it kills the server. It is
+run by path and imports only the standard library, so that it starts fast.
 
 Commands, one per line on standard input: stop (SIGTERM), kill, pause (SIGSTOP), resume (SIGCONT). Each is acknowledged
 by echoing the command; pause only once the server is suspended.
@@ -130,7 +130,7 @@ def main() -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_supervisor,  # noqa: PLW1509  (this process has one thread)
+            preexec_fn=die_with_supervisor,  # noqa: PLW1509 - this process has one thread
             **({} if spec["user"] is None else {"user": spec["user"], "group": spec["user"], "extra_groups": []}),
         )
     try:
