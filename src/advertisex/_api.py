@@ -1,6 +1,6 @@
 """The public API: `import advertisex` imports this module on first access, and re-exports its names.
 
-The redundant aliases mark the names as exported, for type checkers and linters. There is no other list. The order is
+The redundant aliases mark the names as exported, for type checkers and linters. This is the only list. The order is
 that of docs/library.md.
 """
 

@@ -56,7 +56,7 @@ class KafkaLog(EventLog):
         return self._fetcher.read(topic, partition, offset, limit)
 
     def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
-        """Not possible: Kafka cannot overwrite messages; they expire by the topic's retention."""
+        """Raise LogError: Kafka cannot overwrite messages; they expire by the topic's retention."""
         raise LogError(
             "cannot erase messages from a Kafka topic",
             where=f"{topic}/{partition}",
@@ -78,7 +78,7 @@ class KafkaLog(EventLog):
         return KafkaReader(self._cluster, self._topics, existing, positions, limit)
 
     def size(self) -> None:
-        """None: the data is on the brokers, which export their own metrics."""
+        """Return None: the data is on the brokers, which export their own metrics."""
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         return self._topics.inspect(topics)

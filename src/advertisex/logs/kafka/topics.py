@@ -146,14 +146,14 @@ class KafkaTopics:
 
     def _ends_now(self) -> dict[Partition, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {
+        requested = {
             TopicPartition(topic, partition): latest
             for topic, partitions in self.partitions().items()
             for partition in partitions
         }
-        if not asked:
+        if not requested:
             return {}
-        answers = self._admin.list_offsets(asked, request_timeout=self._cluster.timeouts.request)
+        answers = self._admin.list_offsets(requested, request_timeout=self._cluster.timeouts.request)
         return {Partition(p.topic, p.partition): answer.result().offset for p, answer in answers.items()}
 
     def _create(self, topic: str) -> None:

@@ -25,9 +25,9 @@ class SqliteReader(LogReader):
 
     def poll(self) -> list[Batch]:
         ends = {p: end for p, end in self._log.end_offsets().items() if p.topic in self._topics}
-        fresh = ends.keys() - set(self._assignment.held())
-        if fresh:
-            self._assign(fresh)
+        new = ends.keys() - set(self._assignment.held())
+        if new:
+            self._assign(new)
         batches = [batch for partition, end in ends.items() if (batch := self._next(partition, end))]
         self._caught_up = all(self._assignment.position(partition) == end for partition, end in ends.items())
         if not batches:

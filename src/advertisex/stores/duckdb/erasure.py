@@ -22,10 +22,10 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetim
     """Delete events and rejects and move their counts, in the caller's transaction."""
     removed: Counter[tuple[Partition, str, str]] = Counter()
     for feed in FEEDS:
-        gone = db.execute(
+        deleted_rows = db.execute(
             f"DELETE FROM {feed} WHERE user_id IN (SELECT unnest(?)) RETURNING topic, partition", (list(removal.users),)
         )
-        removed.update((Partition(*row), feed, "event") for row in gone.fetchall())
+        removed.update((Partition(*row), feed, "event") for row in deleted_rows.fetchall())
     removed.update(_delete_rejects(db, removal.rejects))
     by_partition: dict[tuple[Partition, str], Counter[str]] = {}
     for (partition, feed, kind), count in removed.items():
@@ -59,29 +59,29 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Cou
 
 def copy_live_rows(db: duckdb.DuckDBPyConnection, path: Path) -> Path:
     """Copy the live rows of a store to a new file beside it, and return its path. `db` can be closed afterwards."""
-    fresh = path.with_name(path.name + ".erasing")
-    fresh.unlink(missing_ok=True)
+    new_file = path.with_name(path.name + ".erasing")
+    new_file.unlink(missing_ok=True)
     db.execute("CHECKPOINT")
     (name,) = db.execute("SELECT current_database()").fetchone() or ("",)
-    db.execute(f"ATTACH '{_quoted(str(fresh))}' AS fresh")
+    db.execute(f"ATTACH '{_quoted(str(new_file))}' AS fresh")
     try:
         db.execute(f'COPY FROM DATABASE "{_doubled(name)}" TO fresh')
         db.execute("CHECKPOINT fresh")
     finally:
         db.execute("DETACH fresh")
-    return fresh
+    return new_file
 
 
-def replace(path: Path, fresh: Path) -> None:
+def replace(path: Path, new_file: Path) -> None:
     """Durably replace a store that is not open anywhere with a new file."""
-    for file in (fresh, fresh.parent):
+    for file in (new_file, new_file.parent):
         handle = os.open(file, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-        if file == fresh:
-            fresh.replace(path)
+        if file == new_file:
+            new_file.replace(path)
 
 
 def _quoted(text: str) -> str:

@@ -50,7 +50,7 @@ class DuckdbStore(EventStore):
         StoreError: the file could not be opened, or is not an event store.
     """
 
-    retries = 0  # there is no server
+    retries = 0  # no server is involved
 
     def __init__(
         self, path: Path, *, read_only: bool = False, memory: str = DEFAULT_MEMORY, clock: Clock = utc_now
@@ -194,10 +194,10 @@ class DuckdbStore(EventStore):
         return db
 
     def _rewrite_file(self) -> None:
-        fresh = copy_live_rows(self._db, self._path)
+        new_file = copy_live_rows(self._db, self._path)
         self._db.close()
         try:
-            replace(self._path, fresh)
+            replace(self._path, new_file)
         finally:
             self._db = self._connected(read_only=False)
 

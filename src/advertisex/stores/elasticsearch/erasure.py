@@ -23,7 +23,7 @@ from advertisex.stores.elasticsearch.bulk import delete_documents
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.elasticsearch.ledger import Ledger
-from advertisex.stores.elasticsearch.lookup import left_at
+from advertisex.stores.elasticsearch.lookup import documents_from
 from advertisex.stores.elasticsearch.search import search_all
 
 _WHAT = "erase from the event store"
@@ -36,9 +36,9 @@ class _Source(msgspec.Struct):
 
 
 class _Found(NamedTuple):
-    """A document to delete."""
+    """A document to delete; `in_index` is the name of its index."""
 
-    held_in: str
+    in_index: str
     id: str
     feed: str
     kind: str
@@ -56,11 +56,11 @@ class Eraser:
         """Remove events and rejects, and count them as erased; returns `REMOVED_COLUMNS`."""
         found = [*self._events(removal), *self._rejects(removal)]
         counted = [one for one in found if one.offset < removal.bounds.get(one.partition, 0)]
-        gone = Counter((one.feed, one.kind) for one in found) - Counter((one.feed, one.kind) for one in counted)
-        gone += self._move_counts(removal, counted)
-        delete_documents(self._connection, ((one.held_in, one.id) for one in found))
-        self._expunge({one.held_in for one in found})
-        rows = [(*what, count) for what, count in sorted(gone.items())]
+        removed = Counter((one.feed, one.kind) for one in found) - Counter((one.feed, one.kind) for one in counted)
+        removed += self._move_counts(removal, counted)
+        delete_documents(self._connection, ((one.in_index, one.id) for one in found))
+        self._expunge({one.in_index for one in found})
+        rows = [(*what, count) for what, count in sorted(removed.items())]
         return pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
 
     def _move_counts(self, removal: Removal, found: Iterable[_Found]) -> Counter[tuple[str, str]]:
@@ -70,7 +70,7 @@ class Eraser:
         for one in found:
             counts.setdefault(one.partition, Counter())[COUNTED_AS[one.kind]] += 1
             feeds[one.partition] = one.feed
-        gone: Counter[tuple[str, str]] = Counter()
+        removed: Counter[tuple[str, str]] = Counter()
         for partition in removal.bounds:
             if moved := counts.get(partition):
                 added = Counts(**{name: -count for name, count in moved.items()}, erased=moved.total())
@@ -78,8 +78,8 @@ class Eraser:
             else:  # its documents, if any, are already deleted
                 row = self._ledger.moved_by(removal.erasure, partition)
             if row is not None:
-                gone.update({(row.feed, kind): -getattr(row, name) for kind, name in COUNTED_AS.items()})
-        return +gone
+                removed.update({(row.feed, kind): -getattr(row, name) for kind, name in COUNTED_AS.items()})
+        return +removed
 
     def remove_suppressed(self, outcome: Outcome) -> None:
         """Delete what an interrupted or fenced commit left of messages that are now suppressed."""
@@ -90,7 +90,7 @@ class Eraser:
         periods = events.select(self._indices.period_of(pl.col("event_time"))).to_series()
         names = [(f"{alias}-{period}", event.hex()) for period, event in zip(periods, events["event_id"], strict=True)]
         # an event stored from another position was counted: `remove` deletes it
-        own = left_at(self._connection, names, of, events["offset"])
+        own = documents_from(self._connection, names, of, events["offset"])
         places = ((self._indices.rejects, f"{of.topic}-{of.partition}-{at}") for at in outcome.suppressed["offset"])
         delete_documents(self._connection, [*own, *places])
 

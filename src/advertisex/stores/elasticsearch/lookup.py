@@ -15,7 +15,9 @@ from advertisex.stores.elasticsearch.failures import Problem
 
 _IDS = 10_000
 #: Errors of single documents, in a response with status 200, while the shards of a restarted node are unavailable.
-_AWAY = frozenset({"no_shard_available_action_exception", "unavailable_shards_exception", "node_closed_exception"})
+_UNAVAILABLE = frozenset(
+    {"no_shard_available_action_exception", "unavailable_shards_exception", "node_closed_exception"}
+)
 _WHAT = "look up stored events"
 _QUERY = "_source_includes=topic,partition,offset&filter_path=docs._source,docs.found,docs.error"
 
@@ -77,10 +79,10 @@ def known_of(
     return known, gone
 
 
-def left_at(
+def documents_from(
     connection: Connection, names: Sequence[tuple[str, str]], of: Partition, offsets: Iterable[int]
 ) -> list[tuple[str, str]]:
-    """Those documents, given as index and id, that exist and came from these offsets of a partition."""
+    """The given documents (index, id) that exist and came from these offsets of a partition, one offset each."""
     places, left = list(offsets), list[tuple[str, str]]()
     for start in range(0, len(names), _IDS):
         some = names[start : start + _IDS]
@@ -108,6 +110,6 @@ def _ask(
         if problem is None:
             backoff.done()
             return found
-        if problem.type not in _AWAY:
+        if problem.type not in _UNAVAILABLE:
             raise connection.failure(_WHAT, HTTPStatus.NOT_FOUND, problem)
         backoff.pause(str(problem))

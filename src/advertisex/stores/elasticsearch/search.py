@@ -116,13 +116,13 @@ def search_all(
     body: dict[str, Any] = {"sort": list(order), "track_total_hits": False, "_source": True}
     if query is not None:
         body["query"] = query
-    left = limit
-    asked = _FIRST_PAGE if left is None else min(_FIRST_PAGE, left)
+    remaining = limit
+    size = _FIRST_PAGE if remaining is None else min(_FIRST_PAGE, remaining)
     with _point_in_time(connection, index, forever=forever) as point, ThreadPoolExecutor(1) as fetching:
-        if not point or not asked:
+        if not point or not size:
             return
         page: Future[bytes] | None = fetching.submit(
-            _search, connection, body | {"size": asked, "pit": dict(point)}, forever=forever
+            _search, connection, body | {"size": size, "pit": dict(point)}, forever=forever
         )
         while page is not None:
             data = page.result()
@@ -130,13 +130,13 @@ def search_all(
             hits, page = answer.hits.hits, None
             if answer.timed_out:
                 raise StoreError("the search timed out", where=str(connection.address), hint="run this again")
-            left = None if left is None else left - len(hits)
-            if len(hits) == asked and left != 0:
+            remaining = None if remaining is None else remaining - len(hits)
+            if len(hits) == size and remaining != 0:
                 fitting = max(1, min(LARGEST_PAGE, _ANSWER_BYTES * len(hits) // len(data)))
-                asked = fitting if left is None else min(fitting, left)
+                size = fitting if remaining is None else min(fitting, remaining)
                 point["id"] = answer.pit_id or point["id"]
                 body["search_after"] = hits[-1].sort
-                page = fetching.submit(_search, connection, body | {"size": asked, "pit": dict(point)}, forever=forever)
+                page = fetching.submit(_search, connection, body | {"size": size, "pit": dict(point)}, forever=forever)
             if hits:
                 yield hits
 
@@ -254,13 +254,13 @@ def frame_of(hits: Sequence[Hit], columns: Mapping[str, pl.DataType]) -> pl.Data
     own = {name: dtype for name, dtype in columns.items() if name != "event_id"}
     decode = _decoder(tuple(own.items()))
     rows = [decode(hit.source) for hit in hits]
-    made = {
+    series = {
         name: _series(name, [getattr(one, f"c{i}") for one in rows], dtype)
         for i, (name, dtype) in enumerate(own.items())
     }
     if "event_id" in columns:
-        made["event_id"] = pl.Series("event_id", [bytes.fromhex(hit.id) for hit in hits], dtype=pl.Binary)
-    return pl.DataFrame([made[name] for name in columns])
+        series["event_id"] = pl.Series("event_id", [bytes.fromhex(hit.id) for hit in hits], dtype=pl.Binary)
+    return pl.DataFrame([series[name] for name in columns])
 
 
 def _series(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:

@@ -135,8 +135,8 @@ class ElasticsearchStore(EventStore):
 
     def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
         known = EVENT_COLUMNS | FEEDS[feed].columns | {"processed_at": pl.Datetime("us")} | _PROVENANCE
-        asked = {name: known[name] for name in columns}
-        yield from frames(self._connection, self._indices.alias(feed), asked, all_of(event_conditions(within)))
+        dtypes = {name: known[name] for name in columns}
+        yield from frames(self._connection, self._indices.alias(feed), dtypes, all_of(event_conditions(within)))
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         conditions = event_conditions(within)
