@@ -19,7 +19,7 @@ import polars as pl
 
 from advertisex.errors import LedgerMoved, StoreError
 from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
-from advertisex.stores.commit_time import commit_time_after
+from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, between
 from advertisex.stores.elasticsearch.ledger_documents import (
@@ -48,10 +48,11 @@ class Ledger:
         connection: connection to the cluster.
         index: name of the ledger's index.
         history: name of the index of its history.
+        clock: source of the time of an erasure.
     """
 
-    def __init__(self, connection: Connection, index: str, history: str) -> None:
-        self._connection, self._index, self._history = connection, index, history
+    def __init__(self, connection: Connection, index: str, history: str, clock: Clock = utc_now) -> None:
+        self._connection, self._index, self._history, self._clock = connection, index, history, clock
         self._seen: set[Partition] = set()
 
     def rows(self, *, forever: bool = False) -> list[LedgerRow]:
@@ -179,7 +180,7 @@ class Ledger:
                 return None
             if (moved_before := self._moved_by(erasure, of, before)) is not None:
                 return moved_before
-            end, now = before.row.next_offset, iso(commit_time_after(before.committed_at))
+            end, now = before.row.next_offset, iso(commit_time_after(before.committed_at, self._clock))
             last = CommitDocument(*of, feed, end, end, now, **asdict(added), erasure=erasure)
             counts = asdict(before.row.counts + added)
             self._record_last(before)

@@ -78,7 +78,7 @@ class ElasticsearchStore(EventStore):
         self._clock = clock
         self._connection = Connection(address_of(url), settings, retry, transport)
         self._indices = Indices(self._connection, settings)
-        self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits)
+        self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits, clock)
         self._notes = Notes(self._connection, self._indices.notes)
         self._eraser = Eraser(self._connection, self._indices, self._ledger)
         self._pool = BulkPool(settings.parallel)
