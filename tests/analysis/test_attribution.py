@@ -157,7 +157,7 @@ def without_zeros(units: dict[Any, int]) -> dict[Any, int]:
     return {key: amount for key, amount in units.items() if amount}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(DATASETS, QUESTIONS)
 def test_all_numbers_match_plain_loops(messages: Messages, question: Question) -> None:
     with small(messages) as data:
@@ -205,7 +205,7 @@ def assert_totals_match(answer: Answer) -> None:
         assert {c: v for c, v in facts["value_attributed"].items() if v} == {c: v for c, v in by_currency.items() if v}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(DATASETS, QUESTIONS, st.randoms(use_true_random=False))
 def test_order_and_lateness_of_events_do_not_matter(messages: Messages, question: Question, random: Any) -> None:
     shuffled = {feed: random.sample(rows, len(rows)) for feed, rows in messages.items()}
@@ -227,7 +227,7 @@ def answer_or_none(store: EventStore, question: Question, as_of: datetime | None
         return None
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(DATASETS, QUESTIONS)
 def test_chunk_size_does_not_matter(messages: Messages, question: Question) -> None:
     with small(messages) as data, pytest.MonkeyPatch.context() as patch:
@@ -236,7 +236,7 @@ def test_chunk_size_does_not_matter(messages: Messages, question: Question) -> N
         assert answer_or_none(data.store, question) == whole
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(DATASETS, QUESTIONS, st.sets(st.sampled_from(MODELS), min_size=1))
 def test_a_model_does_not_depend_on_the_other_models(messages: Messages, question: Question, models: set[Any]) -> None:
     with small(messages) as data:

@@ -55,7 +55,7 @@ BOUND = st.none() | TIMES
 SCOPES = scopes(BOUND)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(BIDS, min_size=1, max_size=14), st.lists(IMPRESSIONS, max_size=10), SCOPES)
 def test_all_numbers_match_a_loop(placed: Rows, impressions: Rows, scope: Scope) -> None:
     with dataset(bids=placed, impressions=impressions) as data:
@@ -94,7 +94,7 @@ def test_all_numbers_match_a_loop(placed: Rows, impressions: Rows, scope: Scope)
         check_amounts(row, [each for each in rows if each["currency"] == row["currency"]], won)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(BIDS, min_size=1, max_size=12),
     st.lists(IMPRESSIONS, min_size=1, max_size=10),

@@ -28,7 +28,7 @@ def of(*users: tuple[int, int]) -> Correlation:
 COUNTS = st.integers(0, 5) | st.integers(0, 10_000)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=40))
 def test_all_numbers_match_independent_libraries(users: list[tuple[int, int]]) -> None:
     answer = of(*users)

@@ -97,7 +97,7 @@ BOUND = st.none() | st.builds(
 SCOPES = scopes(BOUND)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(BIDS, max_size=8),
     st.lists(IMPRESSIONS, max_size=10),

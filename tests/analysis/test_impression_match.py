@@ -29,7 +29,7 @@ def expected_match(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | N
     return best
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(IMPRESSIONS, max_size=14), st.lists(CLICKS, min_size=1, max_size=8))
 def test_matches_are_those_of_a_loop(impressions: Rows, clicks: Rows) -> None:
     with dataset(impressions=impressions, clicks=clicks) as data:

@@ -152,7 +152,7 @@ def ingested_after_event(dataset: dict[str, list[Row]]) -> dict[str, list[Row]]:
     return dataset
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(DATASETS.map(ingested_after_event), SCOPES, st.sampled_from([0, 3, 100]))
 def test_all_numbers_match_plain_loops(dataset: dict[str, list[Row]], scope: Scope, limit: int) -> None:
     with filled(**dataset) as data:
@@ -331,7 +331,7 @@ def test_rate_outliers_are_suspect(users: int, heavy: int, flagged: int) -> None
         assert (len(found), first) == (flagged, 23)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 300), min_size=100, max_size=130), st.integers(1, 5))
 def test_rates_match_plain_loops(numbers: list[int], spread: int) -> None:
     rows = [

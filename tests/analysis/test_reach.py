@@ -31,7 +31,7 @@ def distribution(frequencies: Counter[str]) -> list[tuple[float, ...]]:
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(IMPRESSIONS, min_size=1, max_size=25), st.none() | st.just("k1"))
 def test_all_numbers_match_a_loop(impressions: Rows, campaign: str | None) -> None:
     with dataset(impressions=impressions) as data:

@@ -191,7 +191,7 @@ BOUND = st.none() | st.builds(lambda day, hour: datetime(2026, 3, day, hour), st
 SCOPES = scopes(BOUND)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(STEPS, SCOPES, st.data())
 def test_restated_numbers_are_the_difference(steps: list[Step], scope: Scope, data: st.DataObject) -> None:
     with DuckdbStore(Path(":memory:")) as store:
@@ -273,7 +273,7 @@ QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
 }
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(STEPS)
 def test_an_invoice_can_be_explained_a_month_later(steps: list[Step]) -> None:
     def answers(as_of: datetime | None) -> dict[str, dict[str, Any] | str]:

@@ -62,7 +62,7 @@ JOURNEYS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(JOURNEYS)
 def test_equal_split_matches_the_definition(journeys: list[Journey]) -> None:
     expected = by_sets(journeys)

@@ -216,7 +216,6 @@ def test_a_user_is_gone_permanently_and_nobody_else_is_touched(
 ) -> None:
     @settings(
         max_examples=2 if "elasticsearch" in request.node.name else 10,  # each takes two seconds
-        deadline=None,
         phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
         suppress_health_check=[HealthCheck.too_slow],
     )

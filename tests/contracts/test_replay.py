@@ -108,7 +108,7 @@ def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
 ) -> None:
     examples = EXAMPLES[request.node.callspec.params["places"]]
 
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=examples)
     @given(
         traffic=TRAFFIC,
         mapping=st.sampled_from([REPAIRS, FieldMapping(), FieldMapping(time_formats=("yesterday",))]),

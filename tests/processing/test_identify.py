@@ -40,7 +40,7 @@ def ids(feed: Feed, *rows: tuple[Any, ...]) -> list[bytes]:
     return identify(frame_of(feed, *rows), feed)["event_id"].to_list()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_two_contents_never_share_an_id(data: st.DataObject) -> None:
     feed = FEEDS[data.draw(st.sampled_from(sorted(FEEDS)))]
@@ -50,7 +50,7 @@ def test_two_contents_never_share_an_id(data: st.DataObject) -> None:
     assert len(set(ids(feed, one, other))) == 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_text_moved_between_two_fields_gives_another_event(data: st.DataObject) -> None:
     feed = FEEDS["impressions"]
@@ -63,7 +63,7 @@ def test_text_moved_between_two_fields_gives_another_event(data: st.DataObject) 
     assert len(set(ids(feed, one, other))) == 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_the_same_content_has_the_same_id_whatever_its_neighbours(data: st.DataObject) -> None:
     """A null in the column takes another code path; it must not change the id of the other rows."""
@@ -144,7 +144,7 @@ def test_what_is_the_same_event(feed: str, changes: dict[str, Any], same: bool) 
     assert (one["event_id"] == other["event_id"]) is same
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=12))
 def test_the_first_of_each_is_kept_in_order(event_ids: list[bytes]) -> None:
     frame = pl.DataFrame(

@@ -118,7 +118,7 @@ def test_an_amount_that_is_not_a_number_is_a_wrong_type(feed: str, field: str, g
     assert repr(given_as) in reject["detail"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(min_value=0, max_value=MAX_AMOUNT))
 def test_an_amount_is_stored_to_the_last_bit(amount: float) -> None:
     for given_as in (amount, repr(amount)):

@@ -85,7 +85,7 @@ def test_a_column_is_read_like_its_rows() -> None:
     assert read_hosts(pl.Series("website", [], dtype=pl.String)).to_list() == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     scheme=st.sampled_from(["http://", "https://", "HTTP://", "ftp://", "", "http:/"]),
     host=st.text("aZ0-._~é:@[]%19 x", min_size=0, max_size=10),
@@ -97,7 +97,7 @@ def test_the_fast_path_agrees_with_the_parser(scheme: str, host: str, suffix: st
     assert read_hosts(pl.Series([website])).to_list() == [host_of(website)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=30))
 def test_any_text_can_be_read(text: str) -> None:
     host = host_of(text)

@@ -392,7 +392,7 @@ COMMITS = st.lists(st.tuples(st.sampled_from(list(FEEDS)), st.lists(MESSAGES, ma
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=8, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(commits=COMMITS)
 def test_the_same_outcomes_give_the_same_contents_in_duckdb(
     places: NewPlace, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commits: Any
