@@ -75,7 +75,7 @@ def test_a_fenced_worker_commits_nothing_and_resumes_from_the_ledger(
                 stop.set()
 
         with ThreadPoolExecutor(1) as pool, capture_logs() as lines:
-            slept = pool.submit(process_log, log, zombie, processing, Event())
+            slept = pool.submit(process_log, log, zombie, processing)
             assert asleep.wait(60)
             process_log(other_group, store, processing, stop=stop, on_commit=stop_after_some)
             (row,) = store.ledger()
