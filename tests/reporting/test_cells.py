@@ -139,7 +139,7 @@ def test_columns_of_a_table() -> None:
         "number",
         "number",
         "number",
-        "moment",
+        "time",
     ]
 
 

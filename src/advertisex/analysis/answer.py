@@ -12,7 +12,7 @@ import polars as pl
 
 from advertisex.analysis.scope import Scope
 from advertisex.errors import ConfigurationError
-from advertisex.reporting.answer_file import written
+from advertisex.reporting.answer_file import write_or_return
 from advertisex.stores.contract import EventStore, Range
 
 
@@ -22,7 +22,7 @@ class Table:
 
     Attributes:
         name: key in JSON.
-        title: for people to read.
+        title: heading of the table.
         rows: the data. Decimal columns are exact; the row order is part of the answer.
         keys: columns that identify a row. Default: the leading columns that are neither numeric nor Boolean, else the
             first column.
@@ -64,7 +64,7 @@ class Chart:
         kind: chart type. A heatmap takes a single `y` column, and `colour` gives the value of its cells.
         x: column on the x axis.
         y: columns on the y axis, one series each.
-        title: for people to read.
+        title: heading of the chart.
         colour: column that splits the rows into series, or the value of a heatmap's cells.
     """
 
@@ -157,7 +157,7 @@ class Answer:
         """
         from advertisex.reporting.json_text import json_text
 
-        return written(path, [json_text(self.to_dict()).encode()], "document")
+        return write_or_return(path, [json_text(self.to_dict()).encode()], "document")
 
     @overload
     def to_csv(self, path: None = None, table: str | None = None) -> str: ...
@@ -166,7 +166,7 @@ class Answer:
     def to_csv(self, path: str | PathLike[str] | None = None, table: str | None = None) -> str | None:
         """Write a table, by default the main one, to a file as CSV, like `--csv`. Without a path, return the text.
 
-        Lines end with CR and LF. A text that a spreadsheet would run as a formula is prefixed with an apostrophe.
+        Lines end with CR and LF. Text that a spreadsheet would run as a formula is prefixed with an apostrophe.
 
         Raises:
             ConfigurationError: the answer has no such table, or the file cannot be written.
@@ -174,7 +174,7 @@ class Answer:
         from advertisex.reporting.csv_table import csv_of
 
         chosen = self.tables[0] if table is None and self.tables else self._table(table)
-        return written(path, csv_of(chosen.rows), "table")
+        return write_or_return(path, csv_of(chosen.rows), "table")
 
     @overload
     def to_html(self, path: None = None) -> str: ...
@@ -190,7 +190,7 @@ class Answer:
         """
         from advertisex.reporting.page import page_of
 
-        return written(path, [page_of(self).encode()], "page")
+        return write_or_return(path, [page_of(self).encode()], "page")
 
     def _repr_html_(self) -> str:
         """Return facts and the first rows of the tables as HTML, for notebooks."""

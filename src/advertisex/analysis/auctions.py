@@ -25,7 +25,7 @@ HAS_AUCTION = pl.col("auction_id").is_not_null()
 
 
 def _auction() -> pl.Expr:
-    """A 128-bit hash of the auction id, the same size as an event id: joins ten times as fast as text."""
+    """A 128-bit hash of the auction id, the same size as an event id; ten times as fast to join on as text."""
     high, low = (pl.col("auction_id").hash(seed) for seed in (0, 1))
     both = high.cast(pl.Int64, wrap_numerical=True).cast(pl.Int128) * 2**32 * 2**32 + low.cast(pl.Int128)
     return pl.when(HAS_AUCTION).then(both).alias("auction")

@@ -82,7 +82,7 @@ class Correlation:
         }
 
     def row(self) -> dict[str, Any]:
-        """Return the same as one row of a table, in which the distributions are reduced to their sums."""
+        """Return the facts as one table row, with each distribution reduced to its sum."""
         return asdict(self) | {"clicks": self.clicks.sum, "conversions": self.conversions.sum}
 
 

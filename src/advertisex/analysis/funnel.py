@@ -145,7 +145,7 @@ def _with_rates(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _step_by_step(whole: pl.DataFrame) -> pl.DataFrame:
-    """One row for each step. Impressions have no rate: not every bid is ours to win."""
+    """One row for each step. Impressions have no rate: other bidders win auctions too."""
     found = whole.row(0, named=True)
     rates = {"clicks": "ctr", "conversions": "cvr"}
     return pl.DataFrame(

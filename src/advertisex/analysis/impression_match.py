@@ -1,6 +1,6 @@
 """Matches clicks and conversions to the impression they answer, from which they take creative, website and domain.
 
-It is the user's latest impression of the same campaign at or before the row's time, at most 30 days before (both
+That is the user's latest impression of the same campaign at or before the row's time, at most 30 days before (both
 inclusive). Ties go to the largest event id. The feeds carry no such link; all questions use this convention.
 """
 

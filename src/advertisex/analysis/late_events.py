@@ -18,6 +18,7 @@ from advertisex.stores.contract import EventStore, Range
 
 MEASURES = ("impressions", "bids", "clicks", "conversions")
 KEY = ["campaign_id", "day"]
+#: One row per event: a count of 0 or 1, or the counts of a click; value in millionths; null where it does not apply.
 ROW: dict[str, pl.DataType] = {
     "feed": pl.String(),
     "campaign_id": pl.String(),

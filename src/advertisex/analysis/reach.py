@@ -127,9 +127,8 @@ def _overlap(pairs: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
     incidence = csr_array((np.ones(cells.height, np.int64), at), shape=shape)
     shared = (incidence.T @ incidence).tocoo()
     found = pl.DataFrame({"first": shared.row, "other": shared.col, "users": shared.data}).sort("first", "other")
-    is_own = pl.col("first") == pl.col(
-        "other"
-    )  # the diagonal: each campaign's own users, in the order of their indices
+    # the diagonal holds each campaign's own users, in the order of their indices
+    is_own = pl.col("first") == pl.col("other")
     own, both = found.filter(is_own)["users"], found.filter(~is_own)
     return both.select(
         campaign_id=campaigns[both["first"]],

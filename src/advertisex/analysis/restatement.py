@@ -1,4 +1,4 @@
-"""Restatement: which numbers changed between two times, and which events changed them. Explains an invoice later.
+"""Restatement: which numbers changed between two times, and which events changed them.
 
 The store as of a time contains what had been processed by then. An event is late if it was processed after the first
 time and by the second. Stored events never change, so only late events can change a number.

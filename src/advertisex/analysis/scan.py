@@ -10,14 +10,14 @@ from advertisex.feeds import FEEDS
 from advertisex.model import EVENT_COLUMNS
 from advertisex.stores.contract import EventStore, Range
 
-# Time buckets: the UTC hour or day of an event's own time, identified by its start.
-
+#: The start of the UTC hour or day of an event's own time.
 HOUR = pl.col("event_time").dt.truncate("1h").alias("hour")
 DAY = pl.col("event_time").dt.truncate("1d").alias("day")
 
+#: The event id as a 128-bit integer, which sorts like its bytes.
+EVENT_ID = pl.col("event_id").bin.reinterpret(dtype=pl.UInt128, endianness="big")
 
-# Reads the stored events of a feed into one frame.
-
+_FIRST, _LAST = datetime.min, datetime.max  # noqa: DTZ901 - naive UTC, like `Scope`
 _PROVENANCE: dict[str, pl.DataType] = {
     "processed_at": pl.Datetime("us"),
     "topic": pl.String(),
@@ -41,12 +41,6 @@ def events(
     empty = pl.DataFrame(schema={name: known[name] for name in columns})
     frames = store.scan(feed, columns, within)
     return pl.concat([empty, *(frame if keep is None else frame.filter(keep) for frame in frames)])
-
-
-#: The event id as a 128-bit integer, which sorts like its bytes.
-EVENT_ID = pl.col("event_id").bin.reinterpret(dtype=pl.UInt128, endianness="big")
-
-_FIRST, _LAST = datetime.min, datetime.max  # noqa: DTZ901 - naive UTC, like `Scope`
 
 
 def scan_events(
@@ -74,7 +68,7 @@ def scan_events(
 def compact(frame: pl.DataFrame) -> pl.DataFrame:
     """Copy the rows into their own memory.
 
-    A column that is still as read keeps its whole source buffer alive, including columns that are no longer needed.
+    An unchanged column keeps the whole buffer it was read into alive, including columns that are no longer needed.
     """
     return pl.concat([frame[:1], frame[1:]], rechunk=True)
 

@@ -20,7 +20,7 @@ class Scope:
         as_of: only events processed by this time (inclusive) count.
 
     Raises:
-        ConfigurationError: a time is not a datetime, the campaign is not a text, or the range is empty.
+        ConfigurationError: a time is not a datetime, the campaign is not a string, or the range is empty.
     """
 
     since: datetime | None = None
@@ -33,7 +33,7 @@ class Scope:
             if (time := getattr(self, name)) is not None:
                 object.__setattr__(self, name, check_time(time, name))
         if not isinstance(self.campaign, str | None):
-            raise ConfigurationError(f"campaign: {self.campaign!r} is not a text", hint="use the id of a campaign")
+            raise ConfigurationError(f"campaign: {self.campaign!r} is not a string", hint="use the id of a campaign")
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise ConfigurationError(
                 f"the range is empty: {self.text()}", hint="`since` (--since) must be before `until` (--until)"

@@ -10,7 +10,7 @@ from advertisex.errors import ConfigurationError
 _HINT = "choose a file in a writable folder"
 
 
-def written(path: str | os.PathLike[str] | None, data: Iterable[bytes], what: str) -> str | None:
+def write_or_return(path: str | os.PathLike[str] | None, data: Iterable[bytes], what: str) -> str | None:
     """Write UTF-8 text to a file, or return it if the path is None.
 
     Args:

@@ -11,7 +11,7 @@ _PERCENT = re.compile(r"(.*[ _])?(ctr|cvr|rate|share)([ _](low|high))?")
 _SECONDS = "_seconds"
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
-#: Shown for a missing text; "–" would be ambiguous, since it can be an actual value.
+#: Shown for missing text; "–" would be ambiguous, since it can be an actual value.
 NO_TEXT = "(none)"
 
 #: Visible replacements of control characters and of bidirectional formatting characters.
@@ -50,7 +50,7 @@ def format_value(value: Any) -> str:  # noqa: PLR0911 - one return per type
 
 
 def visible(text: str) -> str:
-    """Make the control and bidirectional characters of an untrusted text visible."""
+    """Make the control and bidirectional characters of untrusted text visible."""
     return text.translate(_VISIBLE)
 
 

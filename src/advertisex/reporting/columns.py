@@ -31,13 +31,13 @@ class Column:
 
     Attributes:
         name: heading.
-        kind: "number" (right-aligned), "moment" (a time), or "" for text.
+        kind: "number" (right-aligned), "time", or "" for text.
         cells: formatted values.
         values: raw values, for sorting.
     """
 
     name: str
-    kind: Literal["number", "moment", ""]
+    kind: Literal["number", "time", ""]
     cells: Sequence[str]
     values: Sequence[Any]
 
@@ -56,8 +56,8 @@ def _is_bound(rows: pl.DataFrame, column: pl.Series) -> bool:
     return interval_of(column.name) in rows.columns and not isinstance(column.dtype, pl.Decimal)
 
 
-def _kind(dtype: pl.DataType) -> Literal["number", "moment", ""]:
-    return "number" if dtype.is_numeric() else "moment" if dtype.is_temporal() else ""
+def _kind(dtype: pl.DataType) -> Literal["number", "time", ""]:
+    return "number" if dtype.is_numeric() else "time" if dtype.is_temporal() else ""
 
 
 def _cells(rows: pl.DataFrame, column: pl.Series) -> list[str]:

@@ -21,7 +21,7 @@ _ROWS = 10_000
 def csv_of(rows: pl.DataFrame) -> Iterator[bytes]:
     """Encode a table, in chunks of rows after the header.
 
-    Numbers keep all their digits, without separators; times are RFC 3339 in UTC; missing values are empty. A text that
+    Numbers keep all their digits, without separators; times are RFC 3339 in UTC; missing values are empty. Text that
     a spreadsheet would run as a formula is prefixed with an apostrophe.
     """
     yield _lines([rows.columns])

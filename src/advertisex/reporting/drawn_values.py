@@ -1,4 +1,4 @@
-"""Column values for Plotly: numbers, times as ISO strings, and texts with HTML escaped."""
+"""Column values for Plotly: numbers, times as ISO strings, and HTML-escaped text."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,7 +10,7 @@ import polars as pl
 from advertisex.reporting.cells import NO_TEXT, format_value, visible
 from advertisex.reporting.shorten import shortened
 
-#: A missing text. Event texts are escaped, so none can equal this tag.
+#: Missing text. Text from events is escaped, so it cannot equal this tag.
 _NONE = f"<i>{NO_TEXT}</i>"
 
 #: Plotly's format of a ratio.

@@ -1,4 +1,4 @@
-"""Renders a chart as a Plotly figure: plain data, with all event texts escaped."""
+"""Renders a chart as a Plotly figure: plain data, with all text from events escaped."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: Limits on the bars and names in a figure; the minimum number of names applies however many bars each has.
 _MOST_BARS, _MOST_NAMES, _FEWEST_NAMES = 80, 40, 12
 
-#: Share of a long-tailed distribution that the initial axis range covers.
+#: Fraction of a long-tailed distribution that the initial axis range covers.
 _RANGE_SHARE = 0.99
 
 

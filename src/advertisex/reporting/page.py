@@ -1,6 +1,6 @@
 """An answer as one self-contained HTML page: figures, tables, and what the numbers are based on.
 
-The page loads nothing, and its content security policy allows only our two scripts, by hash. So a text of the events
+The page loads nothing, and its content security policy allows only its two scripts, by hash. So text from events
 could not run even if it were not escaped.
 """
 

@@ -1,4 +1,4 @@
-"""What all HTML renderings of an answer have in common: the templates, the title, and what the numbers are based on."""
+"""Renders the HTML templates, with what they share: title, facts, and what the numbers are based on."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -15,25 +15,6 @@ from advertisex.analysis.money import total
 from advertisex.errors import AnalysisError
 from advertisex.model import CREDIT
 
-# Shapley value: the marginal contribution of each key, averaged over all orders in which the keys can join.
-#
-# The game is that of Zhao, Mahboobi and Bagheri 2018, "Shapley Value Methods for Attribution Modeling in Online
-# Advertising": a set of keys S is worth v(S), the conversions of the journeys whose keys are all in S. A key's value
-# is
-#
-#     φ(k) = Σ over S without k of |S|! (n − |S| − 1)! / n! · (v(S ∪ {k}) − v(S)),   n the number of keys
-#
-# v is a sum of one-journey games, in which v(S) is 1 if S contains all m keys of the journey and 0 otherwise. In such
-# a game the m keys are symmetric and all others contribute nothing, so by symmetry and efficiency each of the m gets
-# 1/m. The value of a sum of games is the sum of their values (Shapley 1953). So the exact value, for any number of
-# keys, comes from splitting each conversion equally among the distinct keys of its journey.
-
-
-def shapley() -> pl.Expr:
-    """The weight of a touch, over the columns of `journeys`: 1 for the first touch of each key, else 0."""
-    return pl.struct("conversion", "key").is_first_distinct().cast(pl.Int64)
-
-
 #: Decimal places of the time decay weights, relative to the touch nearest to the conversion.
 _DECAY_PLACES = 12
 
@@ -41,7 +22,7 @@ _AT, _OF = pl.col("at"), pl.col("of")
 
 
 def weights(half_life: timedelta) -> Mapping[str, pl.Expr]:
-    """Return for each model the weight of a touch (Int64), over the columns of `journeys`.
+    """Return the weight of a touch (Int64) in each model, over the columns of `journeys`.
 
     first, last: all credit to that touch. last_click: all credit to the last click, or to the last view if there is no
     click. linear: equal credit. time_decay: the credit halves with each half-life of age. position: 40 % to the first,
@@ -60,6 +41,23 @@ def weights(half_life: timedelta) -> Mapping[str, pl.Expr]:
         "position": pl.when(is_end & (_OF > 2)).then(2 * (_OF - 2)).otherwise(1).cast(pl.Int64),
         "shapley": shapley(),
     }
+
+
+def shapley() -> pl.Expr:
+    """The weight of a touch (Int64), over the columns of `journeys`: 1 for the first touch of each key, else 0.
+
+    The Shapley value is the marginal contribution of a key, averaged over all orders in which the keys can join. The
+    game is that of Zhao, Mahboobi and Bagheri 2018, "Shapley Value Methods for Attribution Modeling in Online
+    Advertising": a set of keys S is worth v(S), the conversions of the journeys whose keys are all in S. With n keys,
+
+        φ(k) = Σ over S without k of |S|! (n − |S| − 1)! / n! · (v(S ∪ {k}) − v(S))
+
+    v is a sum of one-journey games, in which v(S) is 1 if S contains all m keys of the journey and 0 otherwise. In such
+    a game the m keys are symmetric and all others contribute nothing, so by symmetry and efficiency each of the m gets
+    1/m. The value of a sum of games is the sum of their values (Shapley 1953). So the exact value, for any number of
+    keys, comes from splitting each conversion equally among the distinct keys of its journey.
+    """
+    return pl.struct("conversion", "key").is_first_distinct().cast(pl.Int64)
 
 
 def credited(journeys: pl.DataFrame, weight: pl.Expr) -> pl.DataFrame:
@@ -84,7 +82,7 @@ def credited(journeys: pl.DataFrame, weight: pl.Expr) -> pl.DataFrame:
 
 
 def check_sums(parts: pl.DataFrame, conversions: pl.DataFrame, model: str) -> None:
-    """Check that the credits of a model add up to the conversions: no invoice is better than a wrong one.
+    """Check that the credits of a model add up to the conversions. An error is better than a wrong invoice.
 
     Args:
         parts: the credits of the model, with the columns of `credited`.

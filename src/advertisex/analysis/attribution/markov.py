@@ -2,9 +2,10 @@
 
 Journeys are walks of a first-order chain START → key → … → CONVERSION or NULL (Anderl, Becker, von Wangenheim,
 Schumann 2016, "Mapping the customer journey", International Journal of Research in Marketing 33). A key's removal
-effect is the fraction of conversions that is lost if every walk that reaches the key ends in NULL. It is solved, not
-simulated. With Q the transition probabilities among the keys, N = (I − Q)⁻¹ counts visits (Kemeny, Snell 1960, "Finite
-Markov Chains", chapter 3). With v the visits from START and p the probability of CONVERSION from each key or START,
+effect is the fraction of conversions that is lost if every walk that reaches the key ends in NULL. It is computed in
+closed form, not simulated. With Q the transition probabilities among the keys, N = (I − Q)⁻¹ counts visits (Kemeny,
+Snell 1960, "Finite Markov Chains", chapter 3). With v the visits from START and p the probability of CONVERSION from
+each key or START,
 
     effect(k) = P(k is ever visited) · p(k) / p(START) = v(k) / N(k, k) · p(k) / p(START)
 

@@ -31,7 +31,7 @@ class Discrepancies:
     """The discrepancies of a scope.
 
     Attributes:
-        counts: discrepancy, count, of (i64, the total that was checked), share (f64), in the order above.
+        counts: discrepancy, count, of (i64, the total that was checked), share (f64), in the order listed above.
         suspect: the earliest events of each discrepancy, except of creatives_without_campaign: discrepancy, feed,
             event_time, event_id (UInt128, see `EVENT_ID`), in the order of `counts` and by time.
         creatives: creatives without a campaign: creative_id, impressions, bids (i64), most events first.

@@ -29,12 +29,36 @@ from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
-# The clicks and impressions that the quality checks examine, read once for all checks.
+REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler")
+
+#: This many consecutive events of a user in less than this time are too fast for a person.
+RUN, RUN_WITHIN = 5, timedelta(seconds=1)
+
+#: A click sooner than this after its impression is too fast for a person.
+INSTANT = timedelta(milliseconds=300)
+
+#: Rate outliers: robust standard deviations, minimum number in a day by feed, and minimum number of users to compare.
+DEVIATIONS = 3.5
+LEAST = {"clicks": 20, "impressions": 100}
+POPULATION = 100
+
+#: The list of crawlers, as named in answers.
+PACKAGE = "crawler-user-agents"
+
+#: Number of patterns in one combined regex: fewer or more are slower.
+_CHUNK = 25
+
+#: Converts a median absolute deviation to a standard deviation for a normal distribution.
+_NORMAL = 1.4826
+
+_SUSPECT = ["user_id", "event_time", "event_id"]
+
+_SECOND = pl.col("event_time").dt.epoch("s").alias("second")
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Clicks and impressions within a scope, in no particular order.
+    """Clicks and impressions within a scope, read once for all checks, in no particular order.
 
     All frames have user_id, campaign_id, user_agent (Categorical), event_time (Datetime µs) and event_id (UInt128, see
     `EVENT_ID`).
@@ -65,20 +89,12 @@ def gather(store: EventStore, scope: Scope) -> Traffic:
     return Traffic(rows, clicks, impressions.filter(in_scope))
 
 
-# Detects the user agents of known crawlers by the patterns of the package crawler-user-agents.
-#
-# This finds only crawlers that identify themselves, not those that pretend to be a browser. The Polars regex engine
-# runs in time linear in the length of the text, whatever a client sends as its user agent.
-
-#: The name of the list, as reported in answers.
-PACKAGE = "crawler-user-agents"
-
-#: Number of patterns in one combined regex: fewer or more are slower.
-_CHUNK = 25
-
-
 def crawlers(user_agents: pl.Series) -> pl.Series:
-    """Return whether each user agent (String) belongs to a known crawler (Boolean); false for null."""
+    """Return whether each user agent (String) belongs to a known crawler (Boolean); false for null.
+
+    The patterns of crawler-user-agents find crawlers that identify themselves, not those that pretend to be a browser.
+    Any user agent is safe to match: the Polars regex engine runs in time linear in the length of the text.
+    """
     from crawleruseragents import CRAWLER_USER_AGENTS_DATA  # noqa: PLC0415 - half a megabyte, needed only here
 
     patterns = [f"(?:{crawler['pattern']})" for crawler in CRAWLER_USER_AGENTS_DATA]
@@ -92,26 +108,6 @@ def crawlers(user_agents: pl.Series) -> pl.Series:
 def list_version() -> str:
     """Return the installed version of the list."""
     return version(PACKAGE)
-
-
-REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler")
-
-#: This many consecutive events of a user in less than this time are too fast for a person.
-RUN, RUN_WITHIN = 5, timedelta(seconds=1)
-
-#: A click sooner than this after its impression is too fast for a person.
-INSTANT = timedelta(milliseconds=300)
-
-#: Rate outliers: robust standard deviations, minimum number in a day by feed, and minimum number of users to compare.
-DEVIATIONS = 3.5
-LEAST = {"clicks": 20, "impressions": 100}
-POPULATION = 100
-#: Converts a median absolute deviation to a standard deviation for a normal distribution.
-_NORMAL = 1.4826
-
-_SUSPECT = ["user_id", "event_time", "event_id"]
-
-_SECOND = pl.col("event_time").dt.epoch("s").alias("second")
 
 
 def suspects(traffic: Traffic) -> tuple[pl.DataFrame, dict[str, int | None]]:
@@ -187,9 +183,9 @@ def _runs(of_users: pl.DataFrame) -> pl.DataFrame:
 
 
 def _crowded(of_users: pl.DataFrame) -> pl.DataFrame:
-    """The events in any two seconds of a user with enough events for a run, sorted. Sorting all is slow."""
+    """The events of a user in two consecutive seconds with enough events for a run, sorted; sorting all is slow."""
     first = pl.col("second").min()
-    width = pl.col("second").max() - first + 2  # keeps the seconds of two users apart
+    width = pl.col("second").max() - first + 2  # so that no two users have a second in common
     seconds = of_users.select(second=pl.col("user") * width + pl.col("second") - first)["second"]
     ordered = np.sort(seconds.to_numpy())
     starts = ordered[: 1 - RUN][ordered[RUN - 1 :] - ordered[: 1 - RUN] <= 1]

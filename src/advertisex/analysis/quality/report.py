@@ -36,12 +36,27 @@ from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, RejectQuery
 
-# Ledger history: the outcome of all messages read, by hour, from the ledger and the stored rejects.
-#
-# A rejected message may have neither a readable event time nor a campaign. So ledger counts are by hour of processing
-# and reject counts by hour of ingestion, and neither can be filtered by event time or campaign: the events of one day
-# may be ingested and processed on other days, and a filtered count of 0 would be misleading. All counts cover the
-# whole store, as of a time.
+DEFINITION = "quality/1"
+
+#: Number of suspected users to list, those with the most events.
+SUSPECTED_USERS = 10
+
+#: The reported quantiles of the ingestion delay, in per cent.
+PERCENTILES = (50, 90, 95, 99)
+
+_DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
+
+#: For titles of the ledger history, which covers the whole store and not just the scope of the question.
+_WHOLE = "whole store (no --since, --until, --campaign)"
+_PROCESSED = f"by hour of processing, as a share of messages read, {_WHOLE}"
+
+#: The feeds that each reason applies to.
+_EVALUATED = [
+    (reason, feed)
+    for reason in REASONS
+    for feed in ("impressions", "clicks")
+    if (reason, feed) != ("instant_click", "impressions")
+]
 
 _COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased")
 _SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filtered", "rejected")]
@@ -49,6 +64,11 @@ _SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filte
 
 def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
     """Sum up the ledger by feed and hour of processing.
+
+    A rejected message may have neither a readable event time nor a campaign. So ledger counts are by hour of processing
+    and reject counts by hour of ingestion, and neither can be filtered by event time or campaign: the events of one day
+    may be ingested and processed on other days, and a filtered count of 0 would be misleading. All counts cover the
+    whole store, as of a time.
 
     Returns:
         feed, hour (Datetime µs, start of the hour), read, stored, duplicate, filtered, rejected, erased (i64; an
@@ -82,20 +102,12 @@ def _summed(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     return rows.group_by(keys).agg(pl.col(_COUNTS).sum()).sort(keys).with_columns(_SHARES)
 
 
-# Ingestion delay: the time from an event to its append to the log, `ingested_at − event_time`.
-#
-# A quantile is the smallest delay that at least that fraction of the events does not exceed: the inverse of the
-# empirical distribution function, definition 1 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical
-# packages", The American Statistician 50 (1996) 361-365. So each quantile is the exact delay of some event.
-
-#: The reported quantiles, in per cent.
-PERCENTILES = (50, 90, 95, 99)
-
-_DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
-
-
 def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
-    """Compute the delay distribution of each feed.
+    """Compute the distribution of the ingestion delay of each feed: the time from an event to its append to the log.
+
+    A quantile is the smallest delay that at least that fraction of the events does not exceed: the inverse of the
+    empirical distribution function, definition 1 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical
+    packages", The American Statistician 50 (1996) 361-365. So each quantile is the exact delay of some event.
 
     Returns:
         One row for each feed with events: feed, events, ahead (i64: events with a negative delay, because the clock of
@@ -111,24 +123,6 @@ def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
             rows.append((feed, count, int((ordered < 0).sum()), *ordered.gather(positions)))
     table = pl.DataFrame(rows, schema, orient="row")
     return table.with_columns(decimals(table[name], 6) for name in names)
-
-
-DEFINITION = "quality/1"
-
-#: Number of suspected users to list, those with the most events.
-SUSPECTED_USERS = 10
-
-#: For titles of the ledger history, which covers the whole store and not just the scope of the question.
-_WHOLE = "whole store (no --since, --until, --campaign)"
-_PROCESSED = f"by hour of processing, as a share of messages read, {_WHOLE}"
-
-#: The feeds that each reason applies to.
-_EVALUATED = [
-    (reason, feed)
-    for reason in REASONS
-    for feed in ("impressions", "clicks")
-    if (reason, feed) != ("instant_click", "impressions")
-]
 
 
 def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -> Answer:
