@@ -19,7 +19,8 @@ from advertisex.rejects.selection import Selection, positions_of
 class Repairer:
     """Repairs the messages of a feed.
 
-    A JSON message stays JSON, and its other values keep their notation. An Avro message is encoded as by ingestion.
+    A JSON message stays JSON, and its other values keep their notation. An Avro message is encoded
+    the way ingestion encodes it.
 
     Args:
         feed: the feed of the messages.

@@ -51,7 +51,7 @@ class Chosen:
         """The feed and the rejects of each part, in the order of their positions; bounded in number and size."""
         for frame in store.scan_rejects(self.query):
             for (feed,), rejects in frame.partition_by("feed", as_dict=True, maintain_order=True).items():
-                if feed in self.feeds:  # another may have got rejects meanwhile
+                if feed in self.feeds:  # other feeds may have got rejects since
                     yield from ((feed, part) for part in _bounded(rejects))
 
 
@@ -82,7 +82,7 @@ def check_found(query: RejectQuery, found: Iterable[Position]) -> None:
     """Check that every position of a query has a reject.
 
     Raises:
-        ConfigurationError: one has none.
+        ConfigurationError: a position has no reject.
     """
     if unknown := sorted(set(query.positions or ()) - set(found)):
         others = f" or at {len(unknown) - 1:,} more of these positions" if len(unknown) > 1 else ""
