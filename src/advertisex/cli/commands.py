@@ -151,7 +151,7 @@ def _exit_unwritable(reason: OSError) -> NoReturn:
 def _configure_log(terminal: bool) -> None:
     """Write the log on stderr: human-readable lines on a terminal, and one JSON object per line elsewhere.
 
-    Each line has `timestamp` (UTC, RFC 3339), `level`, `event` and its details. None contains user data.
+    Each line has `timestamp` (UTC, RFC 3339), `level`, `event` and its details. No line contains user data.
     """
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()

@@ -90,14 +90,14 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
                 "ledger", balanced, "it balances" if balanced else "it does not balance", "please report this"
             )
             if ends is not None:
-                yield _together(ledger, ends, logs)
+                yield _log_and_ledger(ledger, ends, logs)
     except StoreMissing as error:
         yield Finding("store", True, f"{error.what} ({error.where})")
     except AdvertiseXError as error:
         yield _bad("store", error)
 
 
-def _together(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:
+def _log_and_ledger(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:
     """Check that the log continues from the ledger: in a lost or recreated log, new messages would never be read."""
     what, hint = "log and ledger", "restore the old log, or start a new store for this one"
     try:

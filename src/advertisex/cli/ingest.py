@@ -11,6 +11,7 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     opened_log,
+    parse_pairs,
     read_duration,
     settings_of,
 )
@@ -30,7 +31,7 @@ def ingest(
         typer.Argument(metavar="SOURCE", help="Files, folders, globs, http(s) URLs, or - for stdin."),
     ],
     follow: Annotated[bool, typer.Option("--follow", help="Keep running: poll the API, watch the files.")] = False,
-    every: Annotated[str, typer.Option(metavar="TIME", help="Poll interval with --follow: 500ms, 5s, 1m.")] = "5s",
+    every: Annotated[str, typer.Option(metavar="DURATION", help="Poll interval with --follow: 500ms, 5s, 1m.")] = "5s",
     rename: Annotated[
         list[str] | None, typer.Option("--map", metavar="COLUMN=FIELD", help="Read COLUMN as FIELD; repeatable.")
     ] = None,
@@ -68,9 +69,9 @@ def ingest(
         records=records,
         columns=tuple(columns.split(",")) if columns else (),
         delimiter=delimiter,
-        mapping=FieldMapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ())),
+        mapping=FieldMapping(parse_pairs(rename, "--map"), parse_pairs(constant, "--set"), tuple(time_format or ())),
         follow=follow,
-        every=seconds(every, "--every"),
+        every=_seconds(every, "--every"),
     ).with_api(settings.api)
     with opened_log(settings) as event_log, progress(f"ingesting {feed}", None) as (bar, task):
 
@@ -116,8 +117,8 @@ def _print(feed: str, published: Published) -> None:
     print_table(title, ("source", "messages", "bytes"), rows, numbers=("messages", "bytes"))
 
 
-def seconds(text: str, option: str) -> float:
-    """Parse a duration such as 500ms, 5s, 1m or 2h, in seconds; a bare number means seconds.
+def _seconds(text: str, option: str) -> float:
+    """Return a duration such as 500ms, 5s, 1m or 2h in seconds; a bare number means seconds.
 
     Raises:
         ConfigurationError: it is not a valid duration, or zero.
@@ -126,18 +127,3 @@ def seconds(text: str, option: str) -> float:
     if not found:
         raise ConfigurationError(f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 5s, 1m or 2h")
     return found.total_seconds()
-
-
-def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    """Parse the values of `--map` or `--set` into a dictionary.
-
-    Raises:
-        ConfigurationError: one of them has no '='.
-    """
-    found: dict[str, str] = {}
-    for text in texts or ():
-        left, equals, right = text.rpartition("=") if option == "--map" else text.partition("=")
-        if not equals:
-            raise ConfigurationError(f"{option}: {text!r} has no '='", hint=f"write it as {option} left=right")
-        found[left] = right
-    return found

@@ -19,51 +19,13 @@ from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
-# The `--metrics-port` option.
-
-MetricsPortOption = Annotated[
-    int | None,
-    typer.Option(
-        "--metrics-port",
-        metavar="PORT",
-        min=0,
-        max=65_535,
-        help="Serve Prometheus metrics at /metrics on this port; 0 picks a free one.",
-    ),
-]
-
-
-def with_port(settings: Settings, port: int | None) -> Settings:
-    """Return the settings with the port of the option, if given."""
-    if port is None:
-        return settings
-    return settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"port": port})})
-
-
-# Parsing of durations on the command line.
+_SHARED = "Common options"
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _ISO = TypeAdapter(timedelta)
 
-
-def read_duration(text: str) -> timedelta | None:
-    """Parse a number with a unit (500ms, 90m, 12h, 30d) or an ISO 8601 duration (P30D); None if it is neither."""
-    text = text.strip()
-    try:
-        if match := _NUMBER.fullmatch(text):
-            return timedelta(**{_UNITS[match[2]]: float(match[1])})
-        return _ISO.validate_python(text) if text.startswith("P") else None
-    except (ValidationError, OverflowError):
-        return None
-
-
-_SHARED = "Common options"
-
-#: Upper bound of --limit: stores count rows in 32 bits.
-MOST_LISTED = 1_000_000_000
-
-#: A time on the command line starts with a date. Epoch numbers, as in events, are not read: 2026 means the year.
+#: A time on the command line starts with a date. Epoch numbers are not accepted: 2026 would mean the year.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 
 DataOption = Annotated[
@@ -99,11 +61,28 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=_SHARED)]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.", rich_help_panel=_SHARED)]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        metavar="PORT",
+        min=0,
+        max=65_535,
+        help="Serve Prometheus metrics at /metrics on this port; 0 picks a free one.",
+    ),
+]
 
 
 def settings_of(config: Path | None, **flags: Any) -> Settings:
     """Load the settings, with these flags taking precedence."""
     return load_settings(config, flags)
+
+
+def with_port(settings: Settings, port: int | None) -> Settings:
+    """Return the settings with the value of --metrics-port, if given."""
+    if port is None:
+        return settings
+    return settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"port": port})})
 
 
 def opened_log(settings: Settings, *, create: bool = True) -> EventLog:
@@ -121,11 +100,38 @@ def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
 
 
 def _check_kept(url: str, option: str) -> None:
-    """Reject a log or a store in memory: it ends with the command."""
+    """Reject an in-memory log or store: it would be lost when the command ends."""
     if url.endswith(":///:memory:"):
         raise ConfigurationError(
-            f"{option}: {url} would be lost when this command ends", hint="name a file; only code can use :memory:"
+            f"{option}: {url} would be lost when this command ends", hint="name a file; :memory: is for the Python API"
         )
+
+
+def read_duration(text: str) -> timedelta | None:
+    """Parse a number with a unit (500ms, 90m, 12h, 30d) or an ISO 8601 duration (P30D); None if it is neither."""
+    text = text.strip()
+    try:
+        if match := _NUMBER.fullmatch(text):
+            return timedelta(**{_UNITS[match[2]]: float(match[1])})
+        return _ISO.validate_python(text) if text.startswith("P") else None
+    except (ValidationError, OverflowError):
+        return None
+
+
+def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    """Parse the values of `--map` or `--set` into a dictionary.
+
+    Raises:
+        ConfigurationError: one of them has no '='.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        left, equals, right = text.rpartition("=") if option == "--map" else text.partition("=")
+        if not equals:
+            form = "COLUMN=FIELD" if option == "--map" else "FIELD=VALUE"
+            raise ConfigurationError(f"{option}: {text!r} has no '='", hint=f"write it as {option} {form}")
+        found[left] = right
+    return found
 
 
 def parse_time(text: str | None, option: str) -> datetime | None:

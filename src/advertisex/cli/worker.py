@@ -1,4 +1,4 @@
-"""What a worker process runs: the command line, until the parent ends.
+"""Entry point of a worker process: runs the command line until the parent ends.
 
 Its standard input is a pipe that closes when the parent ends for any reason. The worker then sends itself SIGTERM.
 """
@@ -10,7 +10,7 @@ import threading
 from advertisex.cli.main import run
 
 
-def _end_with_the_parent() -> None:
+def _stop_with_parent() -> None:
     while os.read(0, 1):
         pass
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the parent read our stderr; discard further output
@@ -18,5 +18,5 @@ def _end_with_the_parent() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
+    threading.Thread(target=_stop_with_parent, name="parent", daemon=True).start()
     run()

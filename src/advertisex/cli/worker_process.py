@@ -1,4 +1,4 @@
-"""A worker process as its parent manages it; `worker.py` is what runs in it."""
+"""The parent's handle of a worker process; `worker.py` is the process's entry point."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,  # closes when we end, for any reason
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # we forward an interrupt at the terminal, once
+            start_new_session=True,  # so that Ctrl-C reaches only us; we forward it once
             text=True,
             errors="replace",
         )

@@ -52,13 +52,13 @@ def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) 
     if shared.as_json:
         sys.stdout.write(answer.to_json())
     elif shared.as_csv:
-        _write_bytes(answer.to_csv(table=shared.table))
+        _write_unchanged(answer.to_csv(table=shared.table))
     elif page is None:
         show(answer)
 
 
-def _write_bytes(text: str) -> None:
-    """Write a text on stdout with its own line endings."""
+def _write_unchanged(text: str) -> None:
+    """Write text to stdout without translating its line endings."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""Prints the answers of the summary and correlation questions; those of the others print themselves."""
+"""Prints the answers of the summary and correlation questions; the others use `print_answer`."""
 
 from advertisex.analysis.answer import Answer
 from advertisex.cli.analyze.showing import print_about, print_rows, within

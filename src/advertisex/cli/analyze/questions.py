@@ -73,9 +73,9 @@ def attribution(
     split_journeys: Annotated[
         bool, typer.Option("--split-journeys", help="End the journey at each conversion.")
     ] = False,
-    click_window: Annotated[str, typer.Option(metavar="TIME", help="Lookback window of clicks: 30d, 12h.")] = "30d",
-    view_window: Annotated[str, typer.Option(metavar="TIME", help="Lookback window of impressions.")] = "1d",
-    half_life: Annotated[str, typer.Option(metavar="TIME", help="Half-life of the time_decay model.")] = "7d",
+    click_window: Annotated[str, typer.Option(metavar="DURATION", help="Lookback window of clicks: 30d, 12h.")] = "30d",
+    view_window: Annotated[str, typer.Option(metavar="DURATION", help="Lookback window of impressions.")] = "1d",
+    half_life: Annotated[str, typer.Option(metavar="DURATION", help="Half-life of the time_decay model.")] = "7d",
 ) -> Question:
     """Credit conversions to campaigns, creatives or websites, by several attribution models."""
     return partial(
@@ -96,7 +96,7 @@ def reach() -> Question:
 
 
 def bids() -> Question:
-    """Bids, win rate and cost."""
+    """Bid amounts, win rate and spend."""
     return bid_requests.bids
 
 
@@ -105,7 +105,7 @@ def quality(
         int, typer.Option(metavar="N", min=0, help="Maximum number of events listed per reason and discrepancy.")
     ] = LISTED,
 ) -> Question:
-    """Late events, rejects, contradictory events, and suspected non-human traffic."""
+    """Ingestion delay, rejects, discrepancies between the feeds, and suspected invalid traffic."""
     return partial(qualities.quality, limit=limit)
 
 

@@ -43,7 +43,7 @@ def print_about(answer: Answer) -> None:
 
 def print_rows(table: Table) -> None:
     """Print the first rows of a table, and how to print the others."""
-    for part, group in enumerate(_side_by_side(list(columns_of(table, MOST_ROWS)), table.named_by)):
+    for part, group in enumerate(_column_groups(list(columns_of(table, MOST_ROWS)), table.named_by)):
         if part:
             out.print()
         title = f"{table.title}, continued" if part else table.title
@@ -59,12 +59,12 @@ def print_rows(table: Table) -> None:
 
 
 def _styled(column: Column) -> list[str | Text]:
-    """Return the cells of a column; a missing text is dimmed, to distinguish it from the same text as data."""
+    """Return the cells of a column; missing text is dimmed, to distinguish it from the same text as data."""
     pairs = zip(column.cells, column.values, strict=True)
     return [Text(cell, "dim italic") if value is None and not column.kind else cell for cell, value in pairs]
 
 
-def _side_by_side(columns: list[Column], keys: Sequence[str]) -> Iterator[list[Column]]:
+def _column_groups(columns: list[Column], keys: Sequence[str]) -> Iterator[list[Column]]:
     """Yield groups of columns that fit the width of the terminal, each with the key columns first."""
     if sum(map(_width, columns)) <= out.width:
         yield columns

@@ -12,8 +12,8 @@ from typing import Annotated, BinaryIO
 import polars as pl
 import typer
 
+from advertisex.analysis.arguments import MOST_LISTED
 from advertisex.cli.options import (
-    MOST_LISTED,
     ConfigOption,
     DataOption,
     DebugOption,

@@ -5,8 +5,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from advertisex.analysis.arguments import MOST_LISTED
 from advertisex.cli.options import (
-    MOST_LISTED,
     ConfigOption,
     DataOption,
     DebugOption,
@@ -27,7 +27,7 @@ from advertisex.cli.rejects.choosing import (
 )
 from advertisex.rejects.export import document_of
 
-#: Fits one line of a table when stdout is not a terminal.
+#: Maximum characters of a detail; fits one line of a table when stdout is not a terminal.
 _LONGEST_DETAIL = 120
 #: Rows printed by hour; --json prints all.
 _MOST_HOURS = 40

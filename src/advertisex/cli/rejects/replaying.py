@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.ingest import pairs
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -14,6 +13,7 @@ from advertisex.cli.options import (
     StoreOption,
     opened_log,
     opened_store,
+    parse_pairs,
     settings_of,
 )
 from advertisex.cli.output import err, out, plain, print_json, print_table, progress
@@ -42,7 +42,7 @@ from advertisex.stores.contract import RejectQuery
 _REPAIRING = "Repair"
 #: Messages printed by --dry-run.
 _EXAMPLES = 5
-#: Characters printed of each.
+#: Characters printed of each message.
 _WIDTH = 2_000
 
 
@@ -90,7 +90,7 @@ def replay_rejects(
             hint="give IDs, filters (--reason, --feed, --kind, --since, --until) or --all",
         )
     settings = settings_of(config, data=data, log=log, store=store)
-    mapping = FieldMapping(pairs(rename, "--map"), pairs(constant, "--set"), tuple(time_format or ()))
+    mapping = FieldMapping(parse_pairs(rename, "--map"), parse_pairs(constant, "--set"), tuple(time_format or ()))
     selection = Selection(query, configured_feeds(settings), mapping, force)
     if dry_run:
         _preview(settings, selection, as_json=as_json)

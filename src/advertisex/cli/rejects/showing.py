@@ -29,6 +29,12 @@ from advertisex.stores.contract import EventStore, RejectQuery
 #: Lines of a message, and characters of a line, printed without --full.
 _LINES, _WIDTH = 60, 500
 _FORMATS = {"json": "JSON", "avro": "Avro, shown as JSON", "text": "text", "bytes": "bytes"}
+_STATUSES = {
+    "waiting": "not processed yet",
+    "accepted": "accepted: stored, or a duplicate of a stored event (unless erased since)",
+    "rejected": "rejected again, ",
+    "filtered": "filtered again, ",
+}
 
 
 def show_rejects(
@@ -98,14 +104,6 @@ def _print(row: dict[str, Any], explained: Explained, status: ReplayStatus | Non
     out.print(f"  message ({_FORMATS[explained.message.format]}, {len(row['payload']):,} bytes){absent}:", style="dim")
     for line in _lines(explained, full=full):
         out.print(line, soft_wrap=True)
-
-
-_STATUSES = {
-    "waiting": "not processed yet",
-    "accepted": "accepted: stored, or a duplicate of a stored event (unless erased since)",
-    "rejected": "rejected again, ",
-    "filtered": "filtered again, ",
-}
 
 
 def _lines(explained: Explained, *, full: bool) -> Iterator[Text]:
