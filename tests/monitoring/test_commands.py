@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     monitor = Monitor(world.store, settings)
     for after in range(4, -1, -1):
         at = world.now - after * BUCKET + timedelta(seconds=40)
-        monitor.look(at, at)
+        monitor.check(at, at)
     monitor.close(at, wait=0.0)
     world.store.close()
     return folder

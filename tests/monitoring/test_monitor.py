@@ -30,12 +30,12 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
     monitor = Monitor(world.store, SETTINGS)
     fired: dict[tuple[Key, datetime], State] = {}
 
-    def look(now: datetime) -> None:
-        for state in monitor.look(now, now).values():
+    def check(now: datetime) -> None:
+        for state in monitor.check(now, now).values():
             if state.fired:
                 fired.setdefault((state.key, state.since), state)
 
-    world.play(DAYS * A_DAY, then=look)
+    world.play(DAYS * A_DAY, then=check)
     monitor.close(world.now)
     world.store.close()
     return path, fired, world.now
@@ -75,12 +75,12 @@ def test_an_incident_is_found_within_five_buckets_and_resolved_afterwards(world:
     monitor = Monitor(world.store, SETTINGS)
     key, started = Key(rule, feed, None), world.now
     seen: list[State | None] = []
-    world.play(5, traffic, lambda now: seen.append(monitor.look(now, now).get(key)))
+    world.play(5, traffic, lambda now: seen.append(monitor.check(now, now).get(key)))
     firing = [state for state in seen if state and state.status == "firing"]
     assert firing, f"{incident}: not found within {len(seen)} buckets"
     assert firing[0].since >= started
 
-    world.play(4, QUIET, lambda now: seen.append(monitor.look(now, now).get(key)))
+    world.play(4, QUIET, lambda now: seen.append(monitor.check(now, now).get(key)))
     assert seen[-1] is not None
     assert seen[-1].status == "resolved"
 
@@ -91,7 +91,7 @@ def test_a_delay_that_grows_is_found_within_five_buckets(world: World) -> None:
     for minutes in range(1, 6):
         traffic = replace(QUIET, delay=60.0 * minutes, only="impressions")
         key = Key("delay", "impressions", None)
-        world.play(1, traffic, lambda now, key=key: seen.append(monitor.look(now, now).get(key)))
+        world.play(1, traffic, lambda now, key=key: seen.append(monitor.check(now, now).get(key)))
     assert seen[-1] is not None
     assert seen[-1].status == "firing"
     assert seen[-1].expected == pytest.approx(4.8, abs=0.5)

@@ -58,12 +58,12 @@ class Harness:
         self.world.play(1)
 
     def play(self, buckets: int, traffic: Traffic = QUIET) -> None:
-        self.world.play(buckets, traffic, self.look)
+        self.world.play(buckets, traffic, self.check)
 
-    def look(self, now: datetime | None = None) -> None:
+    def check(self, now: datetime | None = None) -> None:
         at = now or self.world.now + timedelta(seconds=40)
         monitor = Monitor(self.world.store, self.settings)
-        monitor.look(at, at)
+        monitor.check(at, at)
         monitor.close(at, wait=60)
 
 
@@ -77,7 +77,7 @@ def test_alerts_that_fire_together_share_one_notice_not_repeated_after_restarts(
     harness.play(3)
     assert hook.got == []
     harness.play(3, BOTH_LOW)
-    harness.look()
+    harness.check()
 
     (notified,) = hook.got
     assert notified["title"] == "AdvertiseX: 2 firing"
@@ -87,7 +87,7 @@ def test_alerts_that_fire_together_share_one_notice_not_repeated_after_restarts(
     assert second.startswith("warning: event volume of clicks: ")
 
     harness.play(3)
-    harness.look()
+    harness.check()
     assert [one["title"] for one in hook.got] == ["AdvertiseX: 2 firing", "AdvertiseX: 2 resolved"]
     assert "resolved: event volume of bids, from 2026-03-02 12:00 UTC to 2026-03-02 21:00 UTC" in hook.got[1]["message"]
 
@@ -103,9 +103,9 @@ def test_a_failing_channel_is_notified_later_and_the_other_is_not_notified_again
         assert state.notified == {other.name: "firing"}
         assert "503" in state.undelivered[hook.name]
 
-        harness.look()
+        harness.check()
         hook.status = 200
-        harness.look()
+        harness.check()
         assert len(hook.got) == 1
         assert len(other.got) == 1
         states = load_states(harness.world.store).values()
@@ -118,8 +118,8 @@ def test_an_incident_that_ends_while_a_channel_is_down_is_reported_as_over(path:
     harness.play(2, BOTH_LOW)
     harness.play(2)
     with webhook(port=port) as hook:
-        harness.look()
-        harness.look()
+        harness.check()
+        harness.check()
         (notified,) = hook.got
     assert notified["message"].count("over: event volume of") == 2
 
@@ -129,7 +129,7 @@ def test_an_incident_that_ends_while_the_monitor_is_down_is_reported_later(path:
     harness.play(1)
     harness.world.play(2, BOTH_LOW)
     harness.world.play(4)
-    harness.look()
+    harness.check()
     (notified,) = hook.got
     assert "over: event volume of bids, from 2026-03-02 06:00 UTC to 2026-03-02 12:00 UTC" in notified["message"]
 
@@ -139,8 +139,8 @@ def test_incidents_missed_while_the_monitor_is_down_are_reported_in_order(path: 
     harness.play(2, BOTH_LOW)
     harness.world.play(2)
     harness.world.play(2, BOTH_LOW)
-    harness.look()
-    harness.look()
+    harness.check()
+    harness.check()
     assert [one["title"] for one in hook.got] == [
         "AdvertiseX: 2 firing",
         "AdvertiseX: 2 resolved",
@@ -154,8 +154,8 @@ def test_an_alert_whose_rule_is_removed_from_the_settings_is_reported_as_resolve
     harness = Harness(path, hook.url)
     harness.play(2, BOTH_LOW)
     harness.settings = AlertSettings(bucket=BUCKET, channels=harness.settings.channels)
-    harness.look()
-    harness.look()
+    harness.check()
+    harness.check()
     assert [one["title"] for one in hook.got] == ["AdvertiseX: 2 firing", "AdvertiseX: 2 resolved"]
     assert load_states(harness.world.store) == {}
 
@@ -167,7 +167,7 @@ def test_a_check_does_not_wait_for_channels(path: Path, hook: Webhook) -> None:
     monitor = Monitor(harness.world.store, harness.settings)
     at = harness.world.now + timedelta(seconds=40)
     for _ in range(3):
-        states = monitor.look(at, at)
+        states = monitor.check(at, at)
     assert [(state.status, state.undelivered) for state in states.values()] == [("firing", {})] * 2
     assert not hook.release.is_set(), "the webhook has not answered yet"
     hook.release.set()
@@ -203,25 +203,25 @@ def test_a_temporary_write_failure_of_the_store_repeats_no_notice(path: Path, ho
     (channel,) = channels = channels_of(harness.settings.channels)
     monitor = Monitor(store, harness.settings, channels)
     at = harness.world.now + timedelta(seconds=40)
-    monitor.look(at, at)
+    monitor.check(at, at)
     expect_notices(hook, channel, 1)
     store.broken = True
     with pytest.raises(StoreError):
-        monitor.look(at, at)
+        monitor.check(at, at)
     store.broken = False
-    states = monitor.look(at, at)
+    states = monitor.check(at, at)
     assert {kind for state in states.values() for kind in state.notified.values()} == {"firing"}
     assert load_states(store) == states
     expect_notices(hook, channel, 1)
 
     store.broken = True
     with pytest.raises(StoreError):
-        monitor.look(at + BUCKET, at + BUCKET)  # the new buckets are evaluated again later
+        monitor.check(at + BUCKET, at + BUCKET)  # the new buckets are evaluated again later
     with pytest.raises(StoreError):
-        Monitor(store, harness.settings).look(at + BUCKET, at + BUCKET)
+        Monitor(store, harness.settings).check(at + BUCKET, at + BUCKET)
     store.broken = False
     monitor.close(at, wait=60)
-    harness.look()
+    harness.check()
     assert len(hook.got) == 1
 
 
@@ -233,7 +233,7 @@ def test_close_stops_the_channels_even_if_the_store_cannot_be_written(path: Path
     monitor = Monitor(store, harness.settings)
     at = harness.world.now + timedelta(seconds=40)
     before = set(threading.enumerate())
-    monitor.look(at, at)
+    monitor.check(at, at)
     (thread,) = (one for one in threading.enumerate() if one.name == "alerts" and one not in before)
     store.broken = True
     with pytest.raises(StoreError):
@@ -266,7 +266,7 @@ def test_close_has_one_timeout_for_all_channels(path: Path) -> None:
     waits: list[float] = []
     monitor = Monitor(harness.world.store, harness.settings, [Unfinished(name, waits) for name in "abc"])
     at = harness.world.now + timedelta(seconds=40)
-    monitor.look(at, at)
+    monitor.check(at, at)
     assert waits == [0.0] * 3
     monitor.close(at, wait=0.1)
     first, *others = waits[3:]
@@ -290,9 +290,9 @@ def test_only_processed_buckets_are_evaluated(path: Path) -> None:
     processed = harness.world.now
     later = processed + 4 * BUCKET
     monitor = Monitor(harness.world.store, harness.settings)
-    behind = monitor.look(later, processed)
+    behind = monitor.check(later, processed)
     assert [key.rule for key in behind] == ["behind"], "messages are unprocessed, so an empty bucket means nothing"
-    found = monitor.look(later + BUCKET, later + BUCKET)
+    found = monitor.check(later + BUCKET, later + BUCKET)
     assert {key.rule for key in found} == set(RULES), "everything is processed, so the feeds are empty"
     assert {state.status for state in found.values()} == {"firing"}
 
@@ -304,7 +304,7 @@ def test_a_processing_lag_is_reported_and_then_resolved(path: Path, hook: Webhoo
     for after in range(1, 4):  # several checks per bucket change nothing
         for second in (50, 55):
             at = processed + after * BUCKET + timedelta(seconds=second)
-            monitor.look(at, processed)
+            monitor.check(at, processed)
             monitor.close(at, wait=60)
             monitor = Monitor(harness.world.store, harness.settings)
     (notified,) = hook.got
@@ -313,7 +313,7 @@ def test_a_processing_lag_is_reported_and_then_resolved(path: Path, hook: Webhoo
     )
 
     harness.play(5)  # the backlog is processed
-    harness.look()
+    harness.check()
     assert "resolved: processing lags behind the log" in hook.got[-1]["message"]
 
 

@@ -250,7 +250,7 @@ class Harness:
         assert self.states == one_by_one, "evaluating in one step or one by one makes no difference"
         self.place += len(sequence)
 
-    def look(self) -> None:
+    def check(self) -> None:
         self.states = expire(self.states, self.rules, self.now)
         for channel, works in self.works.items():
             pending = due(self.states, channel, self.now)
@@ -266,9 +266,9 @@ class Harness:
                 self.evaluate(how)
             case "evaluate and look", str():
                 self.evaluate(how)
-                self.look()
+                self.check()
             case "look", _:
-                self.look()
+                self.check()
             case "restart", _:
                 read = (msgspec.json.decode(msgspec.json.encode(one), type=State) for one in self.states.values())
                 self.states = {state.key: state for state in read}
@@ -282,7 +282,7 @@ class Harness:
         self.works = dict.fromkeys(CHANNELS, True)
         self.place += 20
         for _ in range(5):  # each pass reports one of several incidents of an alert
-            self.look()
+            self.check()
 
 
 @settings(max_examples=400)

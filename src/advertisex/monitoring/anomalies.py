@@ -74,9 +74,9 @@ _MIN_EFFECTS: dict[Metric, _MinEffect] = {
 #: Differences of fewer events than this are ignored, however improbable.
 MIN_EVENTS = 10.0
 
-#: Rare events are pooled over recent buckets until this many clicks, conversions or messages are expected,
+#: Rare events are pooled over recent buckets until this many clicks, conversions or messages are expected.
 MIN_SAMPLE: dict[Metric, float] = {"ctr": 60.0, "cvr": 60.0, "reject_share": 200.0, "duplicate_share": 200.0}
-#: but over no more than this time.
+#: Longest time over which rare events are pooled.
 MAX_POOLING = timedelta(hours=6)
 
 #: Expected events after which a gap counts as silence: the chance of such a gap is below one in a million

@@ -29,6 +29,7 @@ WINDOW_RATIOS = timedelta(hours=3)
 WARM = 0.9
 #: Metrics that vary too much over the day to have a baseline without a daily season.
 FOLLOWS_HOURS: frozenset[Metric] = frozenset({"volume"})
+#: Metrics that use `WINDOW`; the others use `WINDOW_RATIOS`.
 NARROW_WINDOW: frozenset[Metric] = frozenset({"volume", "silence", "delay"})
 #: Until the daily season is known, silence detection expects this low quantile of the volume at all hours.
 LOW_HOURS = 0.05

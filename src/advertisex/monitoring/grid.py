@@ -75,17 +75,17 @@ def grids(tallies: pl.DataFrame, until: datetime, bucket: timedelta) -> list[Gri
     events = [*whole, *index.rows(of_campaigns=True)]
     clicks = [of for of in events if of.feed == "clicks"]
     seen = [of._replace(feed="impressions") for of in clicks]
-    count, come = index.column("events", events), index.column("events", whole)
+    count, arrived = index.column("events", events), index.column("events", whole)
     read = index.column("read", whole)
     delay = index.column("delay", whole)
     return [
         index.grid("volume", events, count, index.active(count)),
-        index.grid("silence", whole, np.maximum(come, read), index.active(np.maximum(come, read))),
+        index.grid("silence", whole, np.maximum(arrived, read), index.active(np.maximum(arrived, read))),
         index.grid("ctr", clicks, index.column("clicks", clicks), index.column("events", seen)),
         index.grid("cvr", clicks, index.column("conversions", clicks), index.column("clicks", clicks)),
         index.grid("reject_share", whole, index.column("rejected", whole), read),
         index.grid("duplicate_share", whole, index.column("duplicate", whole), read),
-        index.grid("delay", whole, delay * come, come),
+        index.grid("delay", whole, delay * arrived, arrived),
     ]
 
 

@@ -141,10 +141,8 @@ class _Delays:
         places = np.searchsorted(np.array(_DELAY_BUCKETS), values, side="left")  # upper bounds are inclusive
         counts = np.bincount(places, minlength=len(_DELAY_BUCKETS) + 1)
         before, total = self._seen.get(feed, (np.zeros_like(counts), 0.0))
-        self._seen[feed] = (
-            before + counts,
-            total + float(values.clip(0.0).sum()),
-        )  # the sum must not decrease
+        # the sum of a histogram must not decrease, so negative delays count as 0
+        self._seen[feed] = (before + counts, total + float(values.clip(0.0).sum()))
 
     def collect(self) -> Iterator[Metric]:
         """Collect the histogram; called by the registry."""

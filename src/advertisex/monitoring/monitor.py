@@ -51,7 +51,7 @@ class Monitor:
         self._saved: dict[Key, State] = {}  # differs from `_states` after a failed write
         self._evaluated: datetime | None = None
 
-    def look(self, now: datetime, reached: datetime) -> dict[Key, State]:
+    def check(self, now: datetime, reached: datetime) -> dict[Key, State]:
         """Evaluate the buckets that have ended since the last call, and send the notices that are due.
 
         Notices are sent in the background; a later call records the results.

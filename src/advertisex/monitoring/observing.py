@@ -81,7 +81,7 @@ def observing(
         processing: the feeds to monitor.
         lines: whether to log each batch.
         alerts: whether to evaluate alerts; only one process per store may do so.
-        clock: the time by which a bucket has ended.
+        clock: returns the current time, naive UTC.
         check_seconds: seconds between two evaluations of the alerts.
 
     Raises:
@@ -96,13 +96,13 @@ def observing(
         if settings.metrics.port is not None:
             url = watching.enter_context(serving(metrics.registry, settings.metrics.host, settings.metrics.port))
             _LOG.info("metrics are served", url=url)
-            watching.enter_context(_log_metrics(store, open_log, topics, metrics))
+            watching.enter_context(_updating_lag(store, open_log, topics, metrics))
         yield Observer(metrics, lines)
 
 
 @contextmanager
-def _log_metrics(store: EventStore, open_log: OpenLog, topics: Sequence[str], metrics: Metrics) -> Iterator[None]:
-    """Update the metrics of the log in the background."""
+def _updating_lag(store: EventStore, open_log: OpenLog, topics: Sequence[str], metrics: Metrics) -> Iterator[None]:
+    """Update the lag and the size of the log in the background."""
     with (
         open_log() as log,
         periodic(
@@ -127,9 +127,9 @@ def _alerting(
 ) -> Iterator[None]:
     """Evaluate alerts in the background."""
 
-    def look() -> None:
+    def check() -> None:
         now = clock()
-        monitor.look(now, reached(log, store, topics, now))
+        monitor.check(now, reached(log, store, topics, now))
 
     def end() -> None:
         try:
@@ -137,5 +137,5 @@ def _alerting(
         except StoreError as error:
             _LOG.warning("could not save which alerts were sent; they may be sent again", error=str(error))
 
-    with open_log() as log, periodic("evaluate alerts", seconds, look, metrics.monitoring_failed, end):
+    with open_log() as log, periodic("evaluate alerts", seconds, check, metrics.monitoring_failed, end):
         yield

@@ -40,7 +40,7 @@ class State(msgspec.Struct, frozen=True, rename={"notified": "told", "notified_a
         status: current status.
         since: first bad bucket.
         seen: last evaluated bucket.
-        run: consecutive buckets in favour of the next status.
+        run: consecutive buckets that count towards the next status.
         value: value of the last bad bucket.
         expected: expected value of that bucket; None for rules with fixed bounds.
         low: lower bound of that bucket; None if unbounded.
