@@ -1,6 +1,6 @@
-"""For tests of your own: a log and a store in memory, and a clock that you set.
+"""Helpers for your own tests: an in-memory log and store, and a clock that you set.
 
-`advertisex.testing.contracts` has the contract suites, for a log or a store of your own.
+`advertisex.testing.contracts` has the contract suites, for your own logs and stores.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ __all__ = ["ManualClock", "memory_log", "memory_store"]
 
 
 def memory_log(*, clock: Clock = utc_now) -> EventLog:
-    """A new embedded log in memory. All threads can use it; it ends when it is closed.
+    """Create an embedded log in memory. All threads can use it; closing it discards its contents.
 
     Args:
         clock: returns the time of an append, naive UTC.
@@ -25,7 +25,7 @@ def memory_log(*, clock: Clock = utc_now) -> EventLog:
 
 
 def memory_store(*, clock: Clock = utc_now) -> EventStore:
-    """A new embedded store in memory. All threads can read it, also during a commit; it ends when it is closed.
+    """Create an embedded store in memory. Any thread can read it, even during a commit; closing it discards everything.
 
     Args:
         clock: returns the time of a commit, naive UTC.
@@ -37,7 +37,7 @@ class ManualClock:
     """A clock that moves only when it is advanced. Pass its `now` as a clock: `memory_store(clock=clock.now)`.
 
     Args:
-        start: the first time that it shows; UTC unless it has an offset.
+        start: the initial time; UTC unless it has an offset.
     """
 
     def __init__(self, start: datetime) -> None:

@@ -1,6 +1,6 @@
-"""The contract suites: pytest classes that test a log or a store of your own. They need `advertisex[testing]`.
+"""The contract suites: pytest classes that test your own log or store. They need `advertisex[testing]`.
 
-A suite is a base class. Your test class inherits its tests and defines one fixture, which makes what is tested.
+A suite is a base class. Your test class inherits its tests and defines one fixture, which opens the log or store.
 """
 
 from pkgutil import iter_modules
@@ -33,20 +33,20 @@ __all__ = ["EventLogContract", "EventStoreContract", "NewStore", "OpenLog", "Ope
 class EventLogContract(LogMessages, LogReaders):
     """Every test of a log.
 
-    Define the fixture `open_log`, a function that opens the log under test. Each test may call it several times, and
-    expects the same log. A topic must get a single partition.
+    Define the fixture `open_log`, a function that opens the log under test. A test may call it several times, and
+    expects the same log every time. A new topic must have a single partition.
 
     Attributes:
-        durable: set it to False for a log that ends when it is closed; tests that open one again are then skipped.
+        durable: set it to False if closing the log discards its contents; tests that reopen it are then skipped.
     """
 
 
 class EventStoreContract(StoreCommits, StoreDuplicates, StoreRejects, StoreQueries, StoreHistory, StoreErasure):
     """Every test of a store.
 
-    Define the fixture `new_store`, a function that returns a new function for a new, empty store. Calling the latter
-    opens that store; it takes `read_only`, and each test may call it several times.
+    Define the fixture `new_store`. It is a function that prepares a new, empty store and returns a function that opens
+    it. The returned function takes `read_only`; a test may call it several times, and expects the same store.
 
     Attributes:
-        durable: set it to False for a store that ends when it is closed; tests that open one again are then skipped.
+        durable: set it to False if closing the store discards its contents; tests that reopen it are then skipped.
     """

@@ -12,10 +12,10 @@ OpenLog = Callable[[], EventLog]
 
 
 class LogFixtures:
-    """Fixtures made of `open_log`, which the user of a suite defines.
+    """Fixtures built on `open_log`, which the user of a suite defines.
 
     Attributes:
-        durable: whether a log that was closed can be opened again.
+        durable: whether the log can be reopened after it was closed.
     """
 
     durable = True
@@ -28,14 +28,14 @@ class LogFixtures:
 
     @pytest.fixture
     def reopen_log(self, open_log: OpenLog) -> OpenLog:
-        """Opens the log under test, for a test that does so more than once."""
+        """Opens the log under test; for tests that do so more than once."""
         if not self.durable:
-            pytest.skip("needs a log that can be opened again")
+            pytest.skip("needs a log that can be reopened")
         return open_log
 
     @pytest.fixture
     def topic_prefix(self) -> str:
-        """What the names of all topics start with; override it to find them on a shared server."""
+        """Prefix of all topic names; override it to find the topics on a shared server."""
         return "topic-"
 
     @pytest.fixture

@@ -171,7 +171,7 @@ class LogMessages(LogFixtures):
         assert log.partitions(topic) == []
         assert not [p for p in log.end_offsets() if p.topic == topic]
 
-    def test_appended_messages_are_there_after_reopening(self, reopen_log: OpenLog, topic: str) -> None:
+    def test_appended_messages_survive_reopening(self, reopen_log: OpenLog, topic: str) -> None:
         with reopen_log() as log:
             log.append(topic, [b"a", b""])
         with reopen_log() as log:
@@ -184,7 +184,7 @@ class LogMessages(LogFixtures):
     def test_the_identity_of_a_log_stays_the_same(self, reopen_log: OpenLog, topic: str) -> None:
         with reopen_log() as log:
             log.append(topic, [b"a"])
-            before = log.identities([topic, "topic-that-is-not-there"])
+            before = log.identities([topic, "unknown-topic"])
             assert set(before) == {topic}
             assert before[topic]
             log.append(topic, [b"b"])
@@ -253,7 +253,7 @@ class LogMessages(LogFixtures):
 
 
 def read_whole(log: EventLog, topic: str, partition: int = 0, limit: int = 10_000) -> list[bytes]:
-    """Everything in a partition, read as a consumer does: each read continues where the last one ended."""
+    """All messages of a partition, read like a consumer: each read continues where the last one ended."""
     found: list[bytes] = []
     offset = 0
     while len(batch := log.read(topic, partition, offset, limit)):

@@ -1,4 +1,4 @@
-"""Readers of an event log: contiguous batches from the ledger's positions on."""
+"""Readers of an event log: contiguous batches, starting at the ledger's positions."""
 
 from collections.abc import Callable
 from itertools import pairwise

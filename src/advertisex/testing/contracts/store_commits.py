@@ -74,7 +74,7 @@ class StoreCommits(StoreFixtures):
         ]
         assert all(row.counts.balanced for row in store.ledger())
 
-    def test_committed_data_is_there_after_reopening(self, reopen_store: OpenStore) -> None:
+    def test_committed_data_survives_reopening(self, reopen_store: OpenStore) -> None:
         with reopen_store() as store:
             store.commit(outcome_of("clicks", {}, b"x"))
             before = everything(store)

@@ -35,7 +35,7 @@ class StoreDuplicates(StoreFixtures):
         assert events(store, "clicks").height == 29
 
     def test_a_few_late_repetitions_among_many_fresh_events_are_found(self, store: EventStore) -> None:
-        """So few that a store may look them up in another way than the rest of the batch."""
+        """A store may look up a few old events in another way than the rest of the batch."""
         old = [{"timestamp": f"2026-01-{day:02}T00:00:00Z"} for day in (1, 9)]
         fresh = [{"timestamp": f"2026-03-01T00:{i // 60:02}:{i % 60:02}Z"} for i in range(300)]
         new_but_late = {"timestamp": "2026-01-05T00:00:00Z"}

@@ -1,4 +1,4 @@
-"""The fixtures of the store suites, and what they compare."""
+"""The fixtures of the store suites, and helpers that build outcomes and read stores."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,15 +35,15 @@ class OpenStore(Protocol):
     def __call__(self, *, read_only: bool = False) -> EventStore: ...
 
 
-#: Returns what opens a new store, which nothing was ever stored in.
+#: Prepares a new, empty store and returns the function that opens it.
 NewStore = Callable[[], OpenStore]
 
 
 class StoreFixtures:
-    """Fixtures made of `new_store`, which the user of a suite defines.
+    """Fixtures built on `new_store`, which the user of a suite defines.
 
     Attributes:
-        durable: whether a store that was closed can be opened again.
+        durable: whether the store can be reopened after it was closed.
     """
 
     durable = True
@@ -61,9 +61,9 @@ class StoreFixtures:
 
     @pytest.fixture
     def reopen_store(self, open_store: OpenStore) -> OpenStore:
-        """Opens the store under test, for a test that does so more than once."""
+        """Opens the store under test; for tests that do so more than once."""
         if not self.durable:
-            pytest.skip("needs a store that can be opened again")
+            pytest.skip("needs a store that can be reopened")
         return open_store
 
 

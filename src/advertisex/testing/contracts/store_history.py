@@ -47,33 +47,33 @@ class StoreHistory(StoreFixtures):
             ]
 
     def test_the_ledger_history_can_be_read_since_a_time(self, store: EventStore) -> None:
-        made = []
+        committed = []
         for start, user in enumerate("abc"):
             store.commit(outcome_of("clicks", {"user_id": user}, start=start))
-            made.append(store.settled())
+            committed.append(store.settled())
         store.commit(outcome_of("bids", {}))
-        assert made[1] is not None
+        assert committed[1] is not None
 
-        assert store.commits(made[1])[["feed", "start"]].rows() == [("bids", 0), ("clicks", 1), ("clicks", 2)]
-        assert store.commits(made[1] + timedelta(microseconds=1))["start"].to_list() == [0, 2]
+        assert store.commits(committed[1])[["feed", "start"]].rows() == [("bids", 0), ("clicks", 1), ("clicks", 2)]
+        assert store.commits(committed[1] + timedelta(microseconds=1))["start"].to_list() == [0, 2]
         assert store.commits(datetime(9000, 1, 1)).is_empty()
         assert dict(store.commits(datetime(9000, 1, 1)).schema) == COMMIT_COLUMNS
 
     def test_the_store_as_of_a_time_contains_only_what_was_processed_by_then(self, store: EventStore) -> None:
-        moments = []
+        times = []
         for start, user in enumerate("abc"):
             store.commit(outcome_of("clicks", {"user_id": user}, b"x", start=2 * start))
             time.sleep(0.002)
-            moments.append(datetime.now(UTC).replace(tzinfo=None))
+            times.append(datetime.now(UTC).replace(tzinfo=None))
             time.sleep(0.002)
 
-        for count, moment in enumerate(moments, 1):
-            then = Range(as_of=moment)
+        for count, at in enumerate(times, 1):
+            then = Range(as_of=at)
             assert sorted(events(store, "clicks", then)["user_id"]) == list("abc")[:count]
             assert store.user_totals(then, None)["user_id"].to_list() == list("abc")[:count]
             assert store.extent("clicks", then).events == count
-            assert store.rejects(RejectQuery(as_of=moment)).height == count
-            assert store.reject_counts(RejectQuery(as_of=moment))["count"].sum() == count
+            assert store.rejects(RejectQuery(as_of=at)).height == count
+            assert store.reject_counts(RejectQuery(as_of=at))["count"].sum() == count
             processed = pl.concat(store.scan("clicks", ["processed_at"], then))["processed_at"]
             last = processed.max()
             assert isinstance(last, datetime)
@@ -99,8 +99,8 @@ class StoreHistory(StoreFixtures):
             ]
             assert times == [last] * 3
         assert settled == sorted(set(settled))
-        for count, moment in enumerate(settled, 1):
-            assert store.extent("clicks", Range(as_of=moment)).events == count
+        for count, at in enumerate(settled, 1):
+            assert store.extent("clicks", Range(as_of=at)).events == count
 
     def test_notes_are_kept_by_kind_and_key_and_can_be_replaced(self, reopen_store: OpenStore) -> None:
         with reopen_store() as store:

@@ -92,7 +92,7 @@ class StoreRejects(StoreFixtures):
         assert with_rejects.rejects(RejectQuery(replayed=False)).height == 9
         assert with_rejects.reject_counts(RejectQuery(replayed=True, positions=[first, second]))["count"].sum() == 2
 
-    def test_a_mark_is_there_after_reopening(self, reopen_store: OpenStore) -> None:
+    def test_marks_survive_reopening(self, reopen_store: OpenStore) -> None:
         with reopen_store() as store:
             store.commit(outcome_of("clicks", b"[]", b"{"))
             store.mark_replayed({Position("clicks_conversions", 0, 1): Position("clicks_conversions", 0, 50)})
