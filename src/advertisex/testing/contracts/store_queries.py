@@ -79,8 +79,8 @@ class StoreQueries(StoreFixtures):
         outcome = outcome_of("bids", *({"user_id": user} for user in "abcd"))
         first = datetime(2026, 3, 1)
         times = [first, first + timedelta(microseconds=1), first + timedelta(hours=1), first + timedelta(days=40)]
-        timed = outcome.events.with_columns(ingested_at=pl.Series(times, dtype=pl.Datetime("us")))
-        store.commit(replace(outcome, events=timed))
+        moved = outcome.events.with_columns(ingested_at=pl.Series(times, dtype=pl.Datetime("us")))
+        store.commit(replace(outcome, events=moved))
 
         def found(since: datetime | None, until: datetime | None) -> str:
             within = Range(ingested_since=since, ingested_until=until)
