@@ -38,7 +38,7 @@ from advertisex.analysis.summary import summarise as summarise
 
 # Rejects and erasure
 from advertisex.privacy.erasure import erase as erase
-from advertisex.privacy.record import Run as Run
+from advertisex.privacy.record import ErasureRun as ErasureRun
 from advertisex.rejects.replay import Replayed as Replayed
 from advertisex.rejects.replay import Sent as Sent
 from advertisex.rejects.replay import replay as replay

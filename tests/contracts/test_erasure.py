@@ -18,7 +18,7 @@ from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import TOMBSTONE, Counts
 from advertisex.privacy.erasure import erase
-from advertisex.privacy.record import Run, runs_in
+from advertisex.privacy.record import ErasureRun, runs_in
 from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.runner import Processing, process_log
@@ -87,7 +87,7 @@ class World:
     def process(self) -> None:
         process_log(self.log, self.store, Processing(FEEDS, POLICY, batch_size=4, pseudonym_key=self.key))
 
-    def erase(self, user: str) -> Run:
+    def erase(self, user: str) -> ErasureRun:
         return erase(user, self.log, self.store, FEEDS, pseudonym_key=self.key)
 
     def holds(self) -> Counter[Any]:

@@ -73,7 +73,7 @@ def configured(file: Path, stop: Event) -> None:
         ax.process_log(log, store, ax.processing_of(settings))
         selection = ax.Selection(ax.RejectQuery(reason="missing_field"), processing.feeds)
         assert_type(ax.replay(store, log, selection, stop=stop), ax.Replayed)
-        assert_type(ax.erase("u-1", log, store, processing.feeds), ax.Run)
+        assert_type(ax.erase("u-1", log, store, processing.feeds), ax.ErasureRun)
 
 
 def on_commit(committed: ax.Committed) -> None:

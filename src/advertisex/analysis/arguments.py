@@ -83,11 +83,11 @@ def check_time(value: object, name: str) -> datetime:
     """Return a time as naive UTC. A time with a zone is converted; a naive one is UTC already.
 
     Raises:
-        ConfigurationError: it is not a datetime, or it is outside the calendar in UTC.
+        ConfigurationError: it is not a datetime, or it is out of range in UTC.
     """
     if not isinstance(value, datetime):
         raise ConfigurationError(f"{name}: {value!r} is not a datetime", hint="use datetime(2026, 1, 31), for example")
     try:
         return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
     except OverflowError as error:
-        raise ConfigurationError(f"{name}: {value} is outside the calendar", hint="use a time in UTC") from error
+        raise ConfigurationError(f"{name}: {value} is out of range in UTC", hint="use a time in UTC") from error

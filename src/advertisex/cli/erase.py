@@ -20,7 +20,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import err, out, print_json, print_table
 from advertisex.errors import ConfigurationError, StoreMissing
 from advertisex.privacy.erasure import erase as erase_user
-from advertisex.privacy.record import Removed, Run, runs_in
+from advertisex.privacy.record import ErasureRun, Removed, runs_in
 from advertisex.processing.configured import pseudonym_key_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
@@ -122,7 +122,7 @@ def _totals(removed: list[Removed]) -> list[int]:
     return [sum(getattr(one, name) for one in removed) for name in _COLUMNS[1:]]
 
 
-def _document(run: Run) -> dict[str, Any]:
+def _document(run: ErasureRun) -> dict[str, Any]:
     return {
         "asked_at": run.asked_at.isoformat().replace("+00:00", "Z"),
         "done_at": run.done_at and run.done_at.isoformat().replace("+00:00", "Z"),

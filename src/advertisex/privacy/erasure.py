@@ -12,7 +12,7 @@ import polars as pl
 from advertisex.feeds import FEEDS, Feed
 from advertisex.logs.contract import EventLog
 from advertisex.model import Batch
-from advertisex.privacy.record import Overwritten, Removed, Run, now, record_for
+from advertisex.privacy.record import ErasureRun, Overwritten, Removed, now, record_for
 from advertisex.processing.pseudonym_key import check_pseudonym_key
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.suppression import Erased, Suppression, rows_of_users, suppression_of
@@ -30,7 +30,7 @@ _COLUMNS = {
 
 def erase(
     user: str, log: EventLog, store: EventStore, feeds: Mapping[str, Feed] = FEEDS, *, pseudonym_key: bytes = b""
-) -> Run:
+) -> ErasureRun:
     """Remove a user from events, rejects and the log, and permanently suppress their future messages.
 
     Args:
@@ -81,7 +81,7 @@ def _rejects_of(users: Suppression, store: EventStore, feeds: Mapping[str, Feed]
 
 
 def _erase_from_log(
-    users: Suppression, log: EventLog, feeds: Mapping[str, Feed], run: Run, save: Callable[[], None]
+    users: Suppression, log: EventLog, feeds: Mapping[str, Feed], run: ErasureRun, save: Callable[[], None]
 ) -> None:
     """Overwrite the users' messages; the run is saved with their number before they are overwritten.
 
@@ -100,7 +100,7 @@ def _erase_from_log(
             log.erase(feed.topic, partition, offsets)
 
 
-def _count_new(run: Run, feed: str, partition: int, offsets: Sequence[int]) -> bool:
+def _count_new(run: ErasureRun, feed: str, partition: int, offsets: Sequence[int]) -> bool:
     """Count messages of a partition, at sorted offsets, unless already counted; returns whether any were new."""
     counted = next((one for one in run.overwritten if (one.feed, one.partition) == (feed, partition)), None)
     new = [offset for offset in offsets if counted is None or offset >= counted.end]
@@ -121,7 +121,7 @@ def _batches(log: EventLog, topic: str, partition: int) -> Iterator[Batch]:
         offset = batch.span.end
 
 
-def _by_feed(feeds: Mapping[str, Feed], removed: pl.DataFrame, run: Run) -> list[Removed]:
+def _by_feed(feeds: Mapping[str, Feed], removed: pl.DataFrame, run: ErasureRun) -> list[Removed]:
     counts = {(feed, kind): count for feed, kind, count in removed.iter_rows()}
     return [
         Removed(

@@ -40,7 +40,7 @@ class Overwritten(msgspec.Struct):
     end: int = 0
 
 
-class Run(msgspec.Struct):
+class ErasureRun(msgspec.Struct):
     """One run of a user's erasure.
 
     Attributes:
@@ -73,7 +73,7 @@ class Record(msgspec.Struct):
     key: bytes
     words: tuple[bytes, ...]
     bounds: list[tuple[str, int, int]] | None = None
-    runs: list[Run] = []
+    runs: list[ErasureRun] = []
 
     @property
     def positions(self) -> dict[Partition, int]:
@@ -95,11 +95,11 @@ def record_for(user: str, notes: Mapping[str, bytes]) -> tuple[str, Record]:
         erased = erased_user(user, names[name])
         record = Record(erased.key, erased.words)
     if not record.runs or record.runs[-1].done_at is not None:
-        record.runs.append(Run(uuid4().hex, now()))
+        record.runs.append(ErasureRun(uuid4().hex, now()))
     return name, record
 
 
-def runs_in(notes: Mapping[str, bytes]) -> list[Run]:
+def runs_in(notes: Mapping[str, bytes]) -> list[ErasureRun]:
     """All runs of all erasures, by start time."""
     records = (msgspec.json.decode(document, type=Record) for document in notes.values())
     return sorted((run for record in records for run in record.runs), key=lambda run: (run.asked_at, run.id))

@@ -102,7 +102,10 @@ def bids() -> Question:
 
 def quality(
     limit: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Maximum number of events listed per reason and discrepancy.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=MOST_LISTED, help="Maximum number of events listed per reason and discrepancy."
+        ),
     ] = LISTED,
 ) -> Question:
     """Ingestion delay, rejects, discrepancies between the feeds, and suspected invalid traffic."""

@@ -12,7 +12,7 @@ from advertisex.feeds import FEEDS
 from advertisex.logs.contract import EventLog
 from advertisex.model import COUNT_NAMES, Counts
 from advertisex.privacy.erasure import erase
-from advertisex.privacy.record import Run, runs_in
+from advertisex.privacy.record import ErasureRun, runs_in
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore
@@ -62,7 +62,7 @@ class StoreErasure(StoreFixtures):
     def test_a_run_notices_an_erasure_between_two_of_its_batches(self, log: EventLog, store: EventStore) -> None:
         users = ["u8", "u8", "u8", "u1", "u1", "u8"]
         append(log, "clicks", *(click(user, second) for second, user in enumerate(users)))
-        erased: list[Run] = []
+        erased: list[ErasureRun] = []
 
         def on_commit(committed: Committed) -> None:
             if not erased:
