@@ -19,6 +19,7 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, out, print_json, print_table
 from advertisex.errors import ConfigurationError, StoreMissing
+from advertisex.privacy.erasure import check_user
 from advertisex.privacy.erasure import erase as erase_user
 from advertisex.privacy.record import ErasureRun, Removed, runs_in
 from advertisex.processing.configured import pseudonym_key_of
@@ -44,8 +45,7 @@ def erase(
     Put an id that begins with a dash last, after `--`.
     """
     settings = settings_of(config, data=data, log=log, store=store)
-    if not user.strip() or not user.isprintable():
-        raise ConfigurationError("invalid user id", hint="give the id as it appears in messages")
+    check_user(user)
     if not yes:
         _confirm()
     _check_exists(settings)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 import polars as pl
 
+from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.logs.contract import EventLog
 from advertisex.model import Batch
@@ -28,6 +29,16 @@ _COLUMNS = {
 }
 
 
+def check_user(user: str) -> None:
+    """Reject a text that cannot be a user id: an empty one would erase every message without a user.
+
+    Raises:
+        ConfigurationError: it is empty, or contains characters that cannot be printed.
+    """
+    if not user.strip() or not user.isprintable():
+        raise ConfigurationError("invalid user id", hint="give the id as it appears in messages")
+
+
 def erase(
     user: str, log: EventLog, store: EventStore, feeds: Mapping[str, Feed] = FEEDS, *, pseudonym_key: bytes = b""
 ) -> ErasureRun:
@@ -44,10 +55,11 @@ def erase(
         The run, as recorded.
 
     Raises:
-        ConfigurationError: the store has another pseudonym key.
+        ConfigurationError: the user id is invalid, or the store has another pseudonym key.
         StoreError: the store cannot be read or written. Safe to repeat.
         LogError: the log cannot be read or written. Safe to repeat.
     """
+    check_user(user)
     check_pseudonym_key(store, pseudonym_key)
     name, record = record_for(user, store.notes(ERASURES))
 
