@@ -22,7 +22,7 @@ from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch
 from advertisex.processing.decode import decode
-from advertisex.processing.enrich import Catalogue, enrich
+from advertisex.processing.enrich import enrich
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy, apply_policy
@@ -146,10 +146,10 @@ def stages(load: str, events: int) -> dict[str, Any]:
                     standard = timed("standardise", standardise, decoded, feed)
                     valid, _ = timed("validate", validate, standard, feed, batch.ingested_at)
                     kept, _ = timed("filter", apply_policy, valid, Policy())
-                    enriched = timed("enrich", enrich, kept, Catalogue())
+                    enriched = timed("enrich", enrich, kept)
                     identified = timed("identify", identify, enriched, feed)
                     timed("first of each", first_of_each, identified)
-                    outcome = process(batch, feed, Policy(), Catalogue())
+                    outcome = process(batch, feed, Policy())
                     stored += timed("commit", store.commit, outcome).stored
     us_per_message = {name: round(ns / events / 1_000, 3) for name, ns in spent.items()}
     return {"load": load, "messages": events, "stored": stored, "us_per_message": us_per_message}

@@ -12,9 +12,9 @@ from advertisex.ingestion.publish import Counted as Counted
 from advertisex.ingestion.publish import Published as Published
 
 # The log into the store
-from advertisex.processing.catalogue_file import read_catalogue as read_catalogue
+from advertisex.catalogue.file import read_catalogue as read_catalogue
+from advertisex.catalogue.join import Catalogue as Catalogue
 from advertisex.processing.configured import processing_of as processing_of
-from advertisex.processing.enrich import Catalogue as Catalogue
 from advertisex.processing.pipeline import process as process
 from advertisex.processing.policy import Policy as Policy
 from advertisex.processing.runner import Committed as Committed
@@ -108,3 +108,4 @@ from advertisex.errors import StoreBusy as StoreBusy
 from advertisex.errors import StoreError as StoreError
 from advertisex.errors import StoreInterrupted as StoreInterrupted
 from advertisex.errors import StoreMissing as StoreMissing
+from advertisex.errors import StoreOutdated as StoreOutdated

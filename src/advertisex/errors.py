@@ -8,6 +8,7 @@
     ├── StoreError                the event store cannot be read or written                    exit 1
     │   ├── StoreBusy             another process has the store open
     │   ├── StoreMissing          the store does not exist yet
+    │   ├── StoreOutdated         the store has another format: `advertisex rebuild` makes a new one from the log
     │   ├── StoreInterrupted      interrupted while waiting for the store; nothing advanced    exit 130
     │   └── LedgerMoved           another worker advanced this partition; nothing was written
     └── AnalysisError             the question cannot be answered from these events            exit 1
@@ -81,6 +82,10 @@ class StoreBusy(StoreError):
 
 class StoreMissing(StoreError):
     """The store does not exist yet."""
+
+
+class StoreOutdated(StoreError):
+    """The store has another format than this version of AdvertiseX; only `rebuild` and `doctor` open it."""
 
 
 class StoreInterrupted(StoreError):

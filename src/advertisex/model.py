@@ -14,19 +14,25 @@ from typing import NamedTuple
 import polars as pl
 
 #: Decimal places of exact amounts: money and credits.
-MONEY, CREDIT = 6, 9
+MONEY, CREDIT = 12, 9
 
 #: A position as text. The digit limits keep both numbers within the stores' integer columns.
 _POSITION = re.compile(r"(.+)/([0-9]{1,9})/([0-9]{1,18})", re.ASCII | re.DOTALL)
 
-#: Columns of every stored event besides those of its feed: identity, provenance, ingestion time (UTC, µs).
+#: Number of user slices: a question can be computed slice by slice, because all events of a user are in one slice.
+USER_SLICES = 4096
+
+#: Columns of every stored event besides those of its feed: identity, slice of the user, provenance, ingestion time
+#: (UTC, µs).
 EVENT_COLUMNS: dict[str, pl.DataType] = {
     "event_id": pl.Binary(),
+    "user_slice": pl.Int16(),
     "offset": pl.Int64(),
     "ingested_at": pl.Datetime("us"),
 }
 
-#: Columns of a rejected or filtered message; the outcome carries its topic, partition and feed.
+#: Columns of a reject: a message that is kept whole because it was rejected, filtered, or is a conflicting duplicate.
+#: The outcome carries its topic, partition and feed.
 REJECT_COLUMNS: dict[str, pl.DataType] = {
     "offset": pl.Int64(),
     "kind": pl.String(),
@@ -46,6 +52,15 @@ STORED_REJECT_COLUMNS: dict[str, pl.DataType] = {
     **{name: dtype for name, dtype in REJECT_COLUMNS.items() if name != "offset"},
     "processed_at": pl.Datetime("us"),
     "replayed_to": pl.String(),
+}
+
+#: Columns of the catalogue. A row holds from `valid_from` (event time, naive UTC; null: always) until the next row of
+#: its creative.
+CATALOGUE_COLUMNS: dict[str, pl.DataType] = {
+    "creative_id": pl.String(),
+    "campaign_id": pl.String(),
+    "advertiser_id": pl.String(),
+    "valid_from": pl.Datetime("us"),
 }
 
 #: Columns of a suppressed message of an erased user: its offset, and the id and time of the event it would have been.
@@ -140,14 +155,17 @@ class Batch:
 class Outcome:
     """The result of processing a batch. Invariant: `read = events + repeated + rejects + suppressed`.
 
+    The rows of `events` and `repeated` have the columns of the feed and `EVENT_COLUMNS`, and `carried.NAME` (Boolean)
+    for columns that are computed if the message does not carry them (see `Feed.carried`).
+
     Attributes:
         span: span of the batch.
         feed: name of the feed.
         events: events that are unique within the batch, in offset order.
         rejects: rejected and filtered messages, `REJECT_COLUMNS`.
-        repeated: number of events dropped because the same event occurs earlier in the batch.
+        repeated: events whose identity occurs earlier in the batch, in offset order: duplicates.
         read: number of messages in the batch.
-        messages: the batch itself; if the store rejects an event, its whole message becomes a reject.
+        messages: the batch itself; if the store rejects an event or finds a conflict, the message is kept whole.
         suppressed: messages of erased users, `SUPPRESSED_COLUMNS`; event id and time are null if the message yields no
             event. None of them is stored, and whatever an aborted commit stored of them is removed.
         erasures: number of erasures known when the batch was processed.
@@ -157,7 +175,7 @@ class Outcome:
     feed: str
     events: pl.DataFrame
     rejects: pl.DataFrame
-    repeated: int
+    repeated: pl.DataFrame
     read: int
     messages: Batch
     suppressed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUPPRESSED_COLUMNS))
@@ -166,7 +184,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The ledger's counts. `redelivered` is outside the balance: its positions were counted when first stored."""
+    """The ledger's counts. The last two are outside the balance.
+
+    `conflict` counts the duplicates that are kept as rejects because they differ from the stored event. `redelivered`
+    counts positions that were processed again, and counted when first stored.
+    """
 
     read: int = 0
     stored: int = 0
@@ -174,6 +196,7 @@ class Counts:
     filtered: int = 0
     rejected: int = 0
     erased: int = 0
+    conflict: int = 0
     redelivered: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":

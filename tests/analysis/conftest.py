@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
@@ -35,12 +35,14 @@ def stored(tmp_path: Path) -> Iterator[Stored]:
     """stored(feed=[changes, …], catalogue=…): a store with these events, each given as changes to a valid event."""
     with DuckdbStore(tmp_path / "store.duckdb") as store:
 
-        def fill(catalogue: Catalogue = Catalogue(), **feeds: list[dict[str, Any]]) -> EventStore:
+        def fill(catalogue: pl.DataFrame | None = None, **feeds: list[dict[str, Any]]) -> EventStore:
+            if catalogue is not None:
+                store.import_catalogue(catalogue)
             for name, changes in feeds.items():
                 payloads = [json.dumps(GOOD[name] | changed).encode() for changed in changes]
                 end = len(payloads)
                 batch = Batch(Span(FEEDS[name].topic, 0, 0, end), range(end), payloads, [INGESTED] * end)
-                outcome = process(batch, FEEDS[name], Policy(), catalogue)
+                outcome = process(batch, FEEDS[name], Policy())
                 assert outcome.events.height == end, outcome.rejects.rows()
                 store.commit(outcome)
             return store

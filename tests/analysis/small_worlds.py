@@ -8,24 +8,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from hypothesis import strategies as st
 
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.catalogues import catalogue_rows
 
 START = datetime(2026, 1, 1)
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
 
 #: c4 has no campaign.
-CATALOGUE = Catalogue(
-    pl.DataFrame({"creative_id": ["c1", "c2", "c3"], "campaign_id": ["k1", "k1", "k2"], "advertiser_id": ["a"] * 3})
+CATALOGUE = catalogue_rows(
+    {"creative_id": ["c1", "c2", "c3"], "campaign_id": ["k1", "k1", "k2"], "advertiser_id": ["a"] * 3}
 )
 
 _user = st.sampled_from(["u1", "u2", "u3"])
@@ -95,7 +94,7 @@ def dataset(**feeds: Rows) -> Iterator[Dataset]:
             payloads = [json.dumps(event).encode() for event in events]
             end = len(payloads)
             batch = Batch(Span(FEEDS[name].topic, 0, 0, end), range(end), payloads, [INGESTED] * end)
-            outcome = process(batch, FEEDS[name], Policy(), CATALOGUE)
+            outcome = process(batch, FEEDS[name], Policy())
             assert not outcome.rejects.height, outcome.rejects.rows()
             store.commit(outcome)
         yield Dataset(store, **{name: _stored(store, name) for name in FEEDS})

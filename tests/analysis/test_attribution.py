@@ -23,7 +23,6 @@ from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
@@ -37,20 +36,19 @@ from tests.analysis.attribution_oracle import (
     largest_remainder,
     removal_effects,
 )
+from tests.catalogues import catalogue_rows
 
 Stored = Callable[..., EventStore]
 Messages = dict[str, list[dict[str, Any]]]
 
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
 START = datetime(2026, 3, 1)
-CATALOGUE = Catalogue(
-    pl.DataFrame(
-        {
-            "creative_id": ["c1", "c2", "c3"],
-            "campaign_id": ["k1", "k2", "k1"],
-            "advertiser_id": ["a1", "a1", "a1"],
-        }
-    )
+CATALOGUE = catalogue_rows(
+    {
+        "creative_id": ["c1", "c2", "c3"],
+        "campaign_id": ["k1", "k2", "k1"],
+        "advertiser_id": ["a1", "a1", "a1"],
+    }
 )
 RULE_BASED = [model for model in MODELS if model != "markov"]
 
@@ -112,7 +110,7 @@ class Small:
         span = Span(FEEDS[feed].topic, self.offset, 0, len(payloads))
         self.offset += 1  # one partition per commit
         batch = Batch(span, range(len(payloads)), payloads, [INGESTED] * len(payloads))
-        self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
+        self.store.commit(process(batch, FEEDS[feed], Policy()))
 
     def rows(self, feed: str) -> list[dict[str, Any]]:
         columns = ["event_id", *FEEDS[feed].columns]

@@ -23,13 +23,13 @@ from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.model import EVENT_COLUMNS, Batch, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis import quality_oracle as oracle
 from tests.analysis.small_worlds import scopes
+from tests.catalogues import catalogue_rows
 
 Stored = Callable[..., EventStore]
 Row = dict[str, Any]
@@ -38,9 +38,7 @@ EVERYTHING = Scope()
 START = datetime(2026, 3, 1, 12)
 #: Default ingestion time of a message.
 INGESTED = datetime(2026, 5, 1)
-CATALOGUE = Catalogue(
-    pl.DataFrame({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"], "advertiser_id": ["a", "a"]})
-)
+CATALOGUE = catalogue_rows({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"], "advertiser_id": ["a", "a"]})
 ROBOT, BROWSER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Mozilla/5.0 Firefox/140.0"
 LEAST = {  # minimal message of each feed
     "impressions": {"user_id": "u", "website": "one.example", "creative_id": "c1"},
@@ -67,7 +65,7 @@ class Filled:
         micros = [(time - datetime(1970, 1, 1)) // timedelta(microseconds=1) for time in ingested]
         end = start + len(payloads)
         batch = Batch(Span(FEEDS[feed].topic, 0, start, end), range(start, end), payloads, micros)
-        self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
+        self.store.commit(process(batch, FEEDS[feed], Policy()))
 
     def rows(self, feed: str, scope: Scope = EVERYTHING) -> list[Row]:
         names = [*EVENT_COLUMNS, *FEEDS[feed].columns, "topic", "partition"]

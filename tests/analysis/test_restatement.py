@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,22 +27,20 @@ from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.model import EVENT_COLUMNS, Batch, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.auctions_oracle import winners
 from tests.analysis.small_worlds import scopes
+from tests.catalogues import catalogue_rows
 
 Row = dict[str, Any]
 Step = dict[str, list[Row]]
 
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
 BEGINNING = datetime(2020, 1, 1)
-CATALOGUE = Catalogue(
-    pl.DataFrame({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"], "advertiser_id": ["a", "a"]})
-)
+CATALOGUE = catalogue_rows({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"], "advertiser_id": ["a", "a"]})
 MEASURES = ("impressions", "bids", "clicks", "conversions")
 MESSAGE = {
     "impressions": {"website": "one.example", "creative_id": "c1"},
@@ -61,7 +58,7 @@ def commit(store: DuckdbStore, step: Step) -> datetime:
         payloads = [json.dumps({"user_id": "u"} | MESSAGE[feed] | m).encode() for m in messages]
         end = start + len(payloads)
         batch = Batch(Span(FEEDS[feed].topic, 0, start, end), range(start, end), payloads, [INGESTED] * len(payloads))
-        store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
+        store.commit(process(batch, FEEDS[feed], Policy()))
     return datetime.now(UTC).replace(tzinfo=None)
 
 

@@ -6,18 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import polars as pl
 import pytest
 
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError
-from advertisex.processing.enrich import Catalogue
 from advertisex.stores.contract import EventStore
+from tests.catalogues import catalogue_rows
 
 Stored = Callable[..., EventStore]
 
-CATALOGUE = Catalogue(pl.DataFrame({"creative_id": ["c1"], "campaign_id": ["k1"], "advertiser_id": ["a1"]}))
+CATALOGUE = catalogue_rows({"creative_id": ["c1"], "campaign_id": ["k1"], "advertiser_id": ["a1"]})
 EVENTS: dict[str, list[dict[str, Any]]] = {
     "impressions": [
         {"user_id": "a", "timestamp": "2026-01-01T00:00:00.000001Z"},

@@ -12,7 +12,6 @@ import polars as pl
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, Partition
 from advertisex.processing.configured import processing_of
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.simulator import BLOCKED_SITES, BLOCKED_USERS, Simulation, SimulationSettings
@@ -95,7 +94,7 @@ def expected_ids(log: EventLog, feeds: dict[str, Any], policy: Policy) -> dict[s
         for partition in log.partitions(feed.topic):
             offset = 0
             while len(batch := log.read(feed.topic, partition, offset, 50_000)):
-                ids.update(process(batch, feed, policy, Catalogue()).events["event_id"].to_list())
+                ids.update(process(batch, feed, policy).events["event_id"].to_list())
                 offset = batch.span.end
         found[name] = ids
     return found

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import polars as pl
 import pytest
 
 from advertisex.analysis.answer import Answer
@@ -25,21 +24,19 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Partition, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
+from tests.catalogues import catalogue_rows
 from tests.contracts.store_places import STORES
 
 BEGIN = datetime(2026, 1, 5)
-CATALOGUE = Catalogue(
-    pl.DataFrame(
-        {
-            "creative_id": [f"c{n}" for n in range(6)],
-            "campaign_id": [f"k{n % 4}" for n in range(6)],
-            "advertiser_id": ["a"] * 6,
-        }
-    )
+CATALOGUE = catalogue_rows(
+    {
+        "creative_id": [f"c{n}" for n in range(6)],
+        "campaign_id": [f"k{n % 4}" for n in range(6)],
+        "advertiser_id": ["a"] * 6,
+    }
 )
 Message = tuple[str, bytes, int]
 
@@ -88,7 +85,7 @@ def commit(store: EventStore, batch: Sequence[Message], feed: str, partition: in
     end = start + len(batch)
     payloads, times = [m[1] for m in batch], [m[2] for m in batch]
     read = Batch(Span(topic, partition, start, end), range(start, end), payloads, times)
-    store.commit(process(read, FEEDS[feed], Policy(), CATALOGUE))
+    store.commit(process(read, FEEDS[feed], Policy()))
 
 
 def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, partitions: int, seed: int) -> Filled:

@@ -20,7 +20,6 @@ from advertisex.ingestion.mapping import FieldMapping
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Position, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process as process_batch
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, process_log
@@ -177,7 +176,7 @@ def expected_ids(messages: Iterable[tuple[str, bytes]]) -> set[tuple[str, bytes]
     found = set()
     for feed, message in messages:
         batch = Batch(Span("", 0, 0, 1), [0], [message], [time.time_ns() // 1000])
-        outcome = process_batch(batch, FEEDS[feed], PROCESSING.policy, Catalogue())
+        outcome = process_batch(batch, FEEDS[feed], PROCESSING.policy)
         found |= {(feed, i) for i in outcome.events["event_id"].to_list()}
     return found
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 import advertisex.cli.demo
+from advertisex.catalogue.join import Catalogue
 from advertisex.demo import Demonstration, demonstrate
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing
 

@@ -7,20 +7,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.catalogues import catalogue_rows
 
 START = datetime(2026, 3, 2)
 BUCKET = timedelta(hours=3)
-CATALOGUE = Catalogue(
-    pl.DataFrame({"creative_id": ["c0", "c1"], "campaign_id": ["k0", "k1"], "advertiser_id": ["a", "a"]})
-)
+CATALOGUE = catalogue_rows({"creative_id": ["c0", "c1"], "campaign_id": ["k0", "k1"], "advertiser_id": ["a", "a"]})
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class World:
         batch = Batch(
             Span(FEEDS[feed].topic, 0, start, end), range(start, end), messages, [first + int(s * 1e6) for s in seconds]
         )
-        self.store.commit(process(batch, FEEDS[feed], Policy(), CATALOGUE))
+        self.store.commit(process(batch, FEEDS[feed], Policy()))
 
     def _message(self, feed: str, happened: datetime, traffic: Traffic) -> bytes:
         self._number += 1

@@ -19,7 +19,6 @@ from advertisex.monitoring.monitor import Monitor, reached
 from advertisex.monitoring.notices import Notice
 from advertisex.monitoring.state_store import load_states
 from advertisex.monitoring.states import Due
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.settings.model import AlertSettings, RuleSettings
@@ -331,7 +330,7 @@ def test_reached_is_now_unless_messages_are_unprocessed(tmp_path: Path) -> None:
             assert reached(log, store, [topic], now) == ingestion_time(batch)
             span = Span(topic, 0, batch.offsets[0], batch.offsets[0] + 1)
             again = Batch(span, batch.offsets, batch.payloads, batch.ingested_at)
-            store.commit(process(again, FEEDS["bids"], Policy(), Catalogue()))
+            store.commit(process(again, FEEDS["bids"], Policy()))
         assert reached(log, store, [topic], now) == now
 
 

@@ -13,7 +13,6 @@ from advertisex.feeds import FEEDS, Feed
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.decode import decode
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.standardise import standardise
@@ -74,11 +73,9 @@ def avro_message(*args: Any, **fields: Any) -> bytes:
     return frame(avro_datum(*args, **fields))
 
 
-def outcome_of(
-    feed: Feed | str, *payloads: bytes, policy: Policy = Policy(), catalogue: Catalogue = Catalogue()
-) -> Outcome:
+def outcome_of(feed: Feed | str, *payloads: bytes, policy: Policy = Policy()) -> Outcome:
     feed = FEEDS[feed] if isinstance(feed, str) else feed
-    return process(batch_of(feed, payloads), feed, policy, catalogue)
+    return process(batch_of(feed, payloads), feed, policy)
 
 
 def event_of(feed: Feed | str, payload: bytes, **how: Any) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from advertisex.processing.catalogue_file import read_catalogue
 
 from advertisex.errors import ConfigurationError
-from advertisex.processing.catalogue_file import read_catalogue
 
 
 def written(tmp_path: Path, content: bytes) -> Path:

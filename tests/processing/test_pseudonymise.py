@@ -6,7 +6,6 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Outcome
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
@@ -20,7 +19,7 @@ def processed(*users: object, key: bytes = KEY, erased: str = "") -> Outcome:
     payloads = [message("clicks", user_id=user) for user in users]
     suppression = suppression_of([erased_user(erased, bytes(32))] if erased else [])
     policy = Policy(blocked_users=frozenset({"blocked"}))
-    return process(batch_of(FEEDS["clicks"], payloads), FEEDS["clicks"], policy, Catalogue(), suppression, key)
+    return process(batch_of(FEEDS["clicks"], payloads), FEEDS["clicks"], policy, suppression, key)
 
 
 def test_each_user_has_one_pseudonym_per_key_and_no_two_users_share_one() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE, Outcome
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.suppression import (
@@ -31,7 +30,7 @@ def erased(*users: str) -> Suppression:
 
 
 def processed(feed: str, *payloads: bytes, users: Suppression) -> Outcome:
-    return process(batch_of(FEEDS[feed], payloads), FEEDS[feed], Policy(), Catalogue(), users)
+    return process(batch_of(FEEDS[feed], payloads), FEEDS[feed], Policy(), users)
 
 
 def is_suppressed(payload: bytes, user: str, feed: str = "impressions") -> bool:

@@ -5,7 +5,6 @@ from typing import Any
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Outcome, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 
@@ -26,4 +25,4 @@ def outcome(feed: str, *messages: bytes | str, start: int = 0, partition: int = 
     span = Span(FEEDS[feed].topic, partition, start, start + len(payloads))
     offsets = range(span.start, span.end)
     batch = Batch(span, offsets, payloads, [1_790_000_000_000_000 + offset for offset in offsets])
-    return process(batch, FEEDS[feed], Policy(), Catalogue())
+    return process(batch, FEEDS[feed], Policy())

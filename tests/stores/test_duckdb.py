@@ -17,7 +17,6 @@ from advertisex.errors import ConfigurationError, StoreBusy, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Counts, Outcome, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing, process_log
@@ -46,7 +45,7 @@ def outcome(*users: str) -> Outcome:
         for user in users
     ]
     batch = Batch(Span("ad_impressions", 0, 0, len(users)), range(len(users)), payloads, [10**15 * 2] * len(users))
-    return process(batch, FEEDS["impressions"], Policy(), Catalogue())
+    return process(batch, FEEDS["impressions"], Policy())
 
 
 @contextmanager

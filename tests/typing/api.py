@@ -67,7 +67,7 @@ def errors(log: EventLog, feed: ax.Feed) -> float | None:
 def configured(file: Path, stop: Event) -> None:
     settings = ax.load_settings(file, {"memory": "512MB"})
     assert_type(settings, ax.Settings)
-    processing = ax.Processing(ax.configured_feeds(settings), ax.Policy(negative_users=False), ax.Catalogue())
+    processing = ax.Processing(ax.configured_feeds(settings), ax.Policy(negative_users=False))
     with ax.open_log(settings.log_url) as log, ax.open_store(settings.store_url) as store:
         ax.process_log(log, store, processing, stop=stop, on_commit=on_commit)
         ax.process_log(log, store, ax.processing_of(settings))

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from advertisex.analysis.money import micros
 from advertisex.analysis.scan import DAY, EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
@@ -98,7 +97,7 @@ def _latest(contested: pl.DataFrame, rivals: pl.DataFrame, same: list[str]) -> p
 class Wins:
     """The winning bids of a scope as of two times.
 
-    All frames have campaign_id, day, event_time, event_id, auction, currency and spend (Int64, millionths).
+    All frames have campaign_id, day, event_time, event_id, auction, currency and spend (Decimal).
 
     Attributes:
         before: winning bids as of the first time.
@@ -123,6 +122,6 @@ def won_between(store: EventStore, scope: Scope, start: datetime) -> Wins:
 
 
 def _won(store: EventStore, scope: Scope) -> pl.DataFrame:
-    columns = pl.col("campaign_id"), pl.col("currency"), micros("amount").alias("spend"), DAY
+    columns = pl.col("campaign_id"), pl.col("currency"), pl.col("amount").alias("spend"), DAY
     bids = bids_with_wins(store, scope, *columns)
     return bids.filter("won").drop("creative_id", "won")

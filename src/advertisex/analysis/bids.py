@@ -12,17 +12,18 @@ and Y. Fan, "Sample quantiles in statistical packages", The American Statisticia
 exact amount of some bid.
 """
 
+from fractions import Fraction
+
 import polars as pl
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.auctions import AUCTION_WINDOW, HAS_AUCTION, bids_with_wins
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.money import by_currency, decimals, micros, total, totals_by_currency
+from advertisex.analysis.money import by_currency, check_sum, totals_by_currency
 from advertisex.analysis.scan import HOUR, categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
-from advertisex.model import MONEY
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "bids/2"
@@ -90,9 +91,9 @@ def bids(store: EventStore, scope: Scope = Scope()) -> Answer:
 
 
 def _placed_bids(store: EventStore, scope: Scope) -> pl.DataFrame:
-    """Read the bids: user_id, event_time, creative_id, currency, amount and spend in millionths, with_auction, won."""
+    """Read the bids: user_id, event_time, creative_id, currency, amount and spend (Decimal), with_auction, won."""
     texts = (categorical(column, pl.Categories.random()) for column in ("user_id", "currency"))
-    placed = bids_with_wins(store, scope, *texts, micros("amount"))
+    placed = bids_with_wins(store, scope, *texts, pl.col("amount"))
     spend, with_auction = pl.when("won").then("amount"), pl.col("auction").is_not_null()
     return placed.with_columns(spend=spend, with_auction=with_auction).drop("event_id", "auction")
 
@@ -108,11 +109,13 @@ def _by_key(placed: pl.DataFrame, key: str) -> pl.DataFrame:
 
 def _money(placed: pl.DataFrame, amount: str, *keys: str) -> pl.DataFrame:
     """Sum up an amount by currency and key, ignoring nulls."""
-    return _as_text(placed.drop_nulls(amount).group_by(*keys, "currency").agg(total(amount)))
+    check_sum(placed[amount])
+    return _as_text(placed.drop_nulls(amount).group_by(*keys, "currency").agg(pl.col(amount).sum()))
 
 
 def _amounts(placed: pl.DataFrame) -> pl.DataFrame:
     """Compute the distribution of amounts by currency."""
+    check_sum(placed["amount"])
     amount, count = pl.col("amount"), pl.len().cast(pl.Int64)
     # the smallest amount that p % of the bids do not exceed is at position ⌈p n / 100⌉, counted from 1
     positions = {name: ((count * p + 99) // 100).clip(lower_bound=1) - 1 for name, p in _QUANTILES.items()}
@@ -123,23 +126,22 @@ def _amounts(placed: pl.DataFrame) -> pl.DataFrame:
         .agg(
             count.alias("bids"),
             *(amount.get(position).alias(name) for name, position in positions.items()),
-            total("amount").alias("sum"),
+            pl.col("amount").sum().alias("sum"),
             pl.col("won").sum().cast(pl.Int64),
-            total("spend").alias("spend"),
+            pl.col("spend").sum().alias("spend"),
         )
     )
     found = _as_text(found).sort("currency")
-    money = [decimals(found[name], MONEY) for name in (*_QUANTILES, "sum", "spend")]
     mean, cost = _each(found, "sum", "bids"), _each(found, "spend", "won") * 1000
-    return found.with_columns(*money, mean=mean, ecpm=cost).select(
+    return found.with_columns(mean=mean, ecpm=cost).select(
         "currency", "bids", *_QUANTILES, "sum", "mean", "won", "spend", "ecpm"
     )
 
 
 def _each(found: pl.DataFrame, amount: str, count: str) -> pl.Series:
-    """Divide an exact sum of millionths by a count, in a single division that rounds once."""
+    """Divide an exact sum by a count, in a single division that rounds once."""
     pairs = found.select(amount, count).iter_rows()
-    return pl.Series([total / (number * 10**MONEY) if number else None for total, number in pairs], dtype=pl.Float64)
+    return pl.Series([float(Fraction(total) / number) if number else None for total, number in pairs], dtype=pl.Float64)
 
 
 def _as_text(rows: pl.DataFrame) -> pl.DataFrame:

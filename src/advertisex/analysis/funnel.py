@@ -22,7 +22,7 @@ from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import optional
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.money import by_currency, micros, totals_by_currency
+from advertisex.analysis.money import by_currency, totals_by_currency
 from advertisex.analysis.scan import DAY, EVENT_ID, HOUR, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
@@ -108,7 +108,7 @@ def _clicked(store: EventStore, scope: Scope, by: By | None) -> pl.DataFrame:
         rows = match_impressions(
             rows, scan_events(store, "impressions", before, *who, EVENT_ID, taken, keep=has_campaign)
         )
-    return rows.with_columns(key=_key(by), value=pl.when(pl.col("conversions") > 0).then(micros("value")))
+    return rows.with_columns(key=_key(by), value=pl.when(pl.col("conversions") > 0).then("value"))
 
 
 def _steps(store: EventStore, scope: Scope, by: By | None, clicked: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -10,21 +10,22 @@ from itertools import chain
 import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope
-from advertisex.analysis.money import micros, total
-from advertisex.analysis.scan import DAY, widened
+from advertisex.analysis.scan import DAY, scan, widened
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
+from advertisex.feeds.feed import AMOUNT
 from advertisex.stores.contract import EventStore, Range
 
 MEASURES = ("impressions", "bids", "clicks", "conversions")
 KEY = ["campaign_id", "day"]
-#: One row per event: a count of 0 or 1, or the counts of a click; value in millionths; null where it does not apply.
+#: One row per event: a count of 0 or 1, or the counts of a click; value (Decimal); null where it does not apply.
 ROW: dict[str, pl.DataType] = {
     "feed": pl.String(),
     "campaign_id": pl.String(),
     "day": pl.Datetime("us"),
     "event_time": pl.Datetime("us"),
-    **dict.fromkeys((*MEASURES, "value"), pl.Int64()),
+    **dict.fromkeys(MEASURES, pl.Int64()),
+    "value": AMOUNT,
     "currency": pl.String(),
     "auction_id": pl.String(),
     "in_scope": pl.Boolean(),
@@ -100,15 +101,15 @@ def _counted(
     )
     expressions["in_scope"] = pl.lit(value=True).alias("in_scope")
     if feed == "clicks":
-        expressions["value"] = pl.when(pl.col("conversions") > 0).then(micros("value")).alias("value")
+        expressions["value"] = pl.when(pl.col("conversions") > 0).then(pl.col("value")).alias("value")
     expressions |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
-    for frame in store.scan(feed, list(read), within):
+    for frame in scan(store, feed, list(read), within):
         yield frame.filter(keep).select(expressions[name] for name in ROW)
 
 
 def summed(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Sum up rows by feed, campaign, day and currency: events, `MEASURES` and value (Int128, null if none)."""
-    value = pl.when(pl.col("value").count() > 0).then(total("value")).alias("value")
+    """Sum up rows by feed, campaign, day and currency: events, `MEASURES` and value (Decimal, null if none)."""
+    value = pl.when(pl.col("value").count() > 0).then(pl.col("value").sum()).alias("value")
     sums = [pl.col(name).sum() for name in ("events", *MEASURES)]
     empty = pl.DataFrame(schema=ROW).with_columns(events=pl.lit(1, pl.Int64))
     parts = [

@@ -1,20 +1,25 @@
-"""Exact sums: money in millionths and credits in billionths, added up as integers.
+"""Exact sums of money, by currency.
 
-So a sum depends neither on the order of the events nor on the store, and split amounts add up to the original. Amounts
-are first rounded to the nearest millionth, which changes nothing with up to six decimal places.
+Amounts are decimals with 12 places, and so are their sums: they depend neither on the order of the events nor on the
+store, and the parts of an amount add up to it.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
-from advertisex.model import MONEY
+from advertisex.errors import AnalysisError
+from advertisex.feeds.feed import AMOUNT
+
+#: Sums are exact below this; Polars does not report the overflow of a sum by group.
+_LIMIT = 10**26
 
 
-def micros(amount: str) -> pl.Expr:
-    """Convert a column of money (Float64) to millionths (Int64); nulls stay null."""
-    exact: pl.Expr = (pl.col(amount) * 10**MONEY).round().cast(pl.Int64)
+def units(amount: str) -> pl.Expr:
+    """A column of money as integers (Int128) in units of its last decimal place, to split it exactly."""
+    exact: pl.Expr = pl.col(amount).to_physical()
     return exact
 
 
@@ -29,26 +34,44 @@ def decimals(numbers: pl.Series, places: int) -> pl.Series:
     return pl.Series(numbers.name, result, dtype=pl.Decimal(38, places))
 
 
+def check_sum(amounts: pl.Series) -> None:
+    """Check that any sum of these amounts is exact.
+
+    Raises:
+        AnalysisError: it may have more than 26 digits before the decimal point.
+    """
+    largest: Any = amounts.abs().max()
+    if largest is not None and int(largest) * len(amounts) >= _LIMIT:
+        raise AnalysisError(
+            f"the sum of {len(amounts):,} amounts of up to {largest:,} may overflow", hint="narrow the range"
+        )
+
+
 def by_currency(rows: pl.DataFrame, keys: Sequence[str], amount: str = "value") -> pl.DataFrame:
     """Sum up money by key, with one column for each currency.
 
     Args:
-        rows: the keys, `currency` (String, null if none was sent), and the amount in millionths (Int64).
+        rows: the keys, `currency` (String, null if none was sent), and the amount (Decimal).
         keys: columns to group by; without any, the result has one row, or none without amounts.
         amount: the amount column; rows without an amount are ignored.
 
     Returns:
-        The keys, sorted, and for each currency `amount_CURRENCY` as Decimal, or `amount` for amounts without a
+        The keys, sorted, and for each currency `amount_CURRENCY` as Decimal(38, 12), or `amount` for amounts without a
         currency; null if a key has no amount in that currency.
+
+    Raises:
+        AnalysisError: a sum may overflow.
     """
-    sums = rows.drop_nulls(amount).group_by(*keys, "currency").agg(total(amount))
+    check_sum(rows[amount])
+    sums = rows.drop_nulls(amount).group_by(*keys, "currency").agg(pl.col(amount).sum())
     result = (
         sums.select(keys).unique().sort(keys, nulls_last=True) if keys else pl.DataFrame(height=min(1, sums.height))
     )
     for currency in sums["currency"].unique().sort(nulls_last=False):
         name = amount if currency is None else f"{amount}_{currency}"
-        column = sums.filter(pl.col("currency").eq_missing(pl.lit(currency, pl.String))).select(*keys, amount)
-        column = column.with_columns(decimals(column[amount], MONEY).alias(name)).select(*keys, name)
+        column = sums.filter(pl.col("currency").eq_missing(pl.lit(currency, pl.String))).select(
+            *keys, pl.col(amount).cast(AMOUNT).alias(name)
+        )
         if keys:
             result = result.join(column, on=keys, how="left", nulls_equal=True, maintain_order="left")
         else:
@@ -57,6 +80,11 @@ def by_currency(rows: pl.DataFrame, keys: Sequence[str], amount: str = "value") 
 
 
 def totals_by_currency(rows: pl.DataFrame, amount: str = "value") -> dict[str, Decimal]:
-    """Sum up money by currency ("" if none was sent), sorted; takes rows like `by_currency`."""
-    sums = rows.drop_nulls(amount).group_by(pl.col("currency").fill_null("")).agg(total(amount)).sort("currency")
-    return {currency: Decimal(number).scaleb(-MONEY) for currency, number in sums.iter_rows()}
+    """Sum up money by currency ("" if none was sent), sorted; takes rows like `by_currency`.
+
+    Raises:
+        AnalysisError: a sum may overflow.
+    """
+    check_sum(rows[amount])
+    sums = rows.drop_nulls(amount).group_by(pl.col("currency").fill_null("")).agg(pl.col(amount).sum())
+    return dict(sums.sort("currency").iter_rows())

@@ -24,11 +24,12 @@ from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import check_limit, check_time
 from advertisex.analysis.auctions import Wins, won_between
 from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
-from advertisex.analysis.money import by_currency, decimals, total, totals_by_currency
+from advertisex.analysis.money import by_currency, total, totals_by_currency
+from advertisex.analysis.scan import scan
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.model import MONEY
+from advertisex.feeds.feed import AMOUNT
 from advertisex.stores.contract import EventStore
 
 DEFINITION = "restatement/2"
@@ -142,7 +143,7 @@ def _check_stored(store: EventStore, scope: Scope) -> None:
 def _has_events(store: EventStore, feed: str, scope: Scope) -> bool:
     if scope.campaign is None:
         return store.extent(feed, scope.within).events > 0
-    frames = store.scan(feed, ["campaign_id"], scope.within)
+    frames = scan(store, feed, ["campaign_id"], scope.within)
     return any((frame["campaign_id"] == scope.campaign).any() for frame in frames)
 
 
@@ -156,7 +157,7 @@ def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFram
         table = table.join(named, on=KEY, how="left", nulls_equal=True)
     money = [name for name in after.columns if name not in (*KEY, *_COUNTS)]
     new = pl.col("impressions_before").is_null().alias("new")
-    absent = [pl.lit(None, pl.Decimal(38, MONEY)).alias(f"{name}_before") for name in money if name not in before]
+    absent = [pl.lit(None, AMOUNT).alias(f"{name}_before") for name in money if name not in before]
     table = table.with_columns(new, *absent).with_columns(
         pl.col("late_events", *(f"{name}_{side}" for name in _COUNTS for side in _SIDES[:2])).fill_null(0)
     )
@@ -208,6 +209,6 @@ def _listed(first: pl.DataFrame) -> pl.DataFrame:
     """Build the table `late_events`."""
     return first.select(
         *KEY, "feed", "event_time", pl.col("event_id").bin.encode("hex"), "clicks", "conversions",
-        decimals(first["value"], MONEY),
+        "value",
         "currency", "auction_id", "in_scope", "processed_at", "ingested_at", "topic", "partition", "offset",
     )  # fmt: skip

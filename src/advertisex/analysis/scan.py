@@ -1,12 +1,15 @@
-"""Read events as a few small columns, computed frame by frame so that the raw text never accumulates in memory."""
+"""Read events as a few small columns, computed frame by frame so that the raw text never accumulates in memory.
 
-from collections.abc import Sequence
+The campaign and the advertiser of impressions and bids come from the catalogue, as of the same time as the events.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from advertisex.analysis.scope import Scope
-from advertisex.feeds import FEEDS
+from advertisex.catalogue.join import TAKEN, catalogue_of
 from advertisex.model import EVENT_COLUMNS
 from advertisex.stores.contract import EventStore, Range
 
@@ -25,6 +28,32 @@ _PROVENANCE: dict[str, pl.DataType] = {
 }
 
 
+def readable(store: EventStore, feed: str) -> dict[str, pl.DataType]:
+    """The columns of a feed that a question can read, with their dtypes: stored, and taken from the catalogue."""
+    own = store.columns(feed)
+    taken = dict.fromkeys(TAKEN, pl.String()) if "creative_id" in own else {}
+    return EVENT_COLUMNS | _PROVENANCE | taken | own
+
+
+def scan(store: EventStore, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
+    """Read `readable` columns of a feed as frames of bounded size, in no particular order.
+
+    Args:
+        store: the event store.
+        feed: name of the feed.
+        columns: the columns to read.
+        within: selects the events, and the catalogue.
+    """
+    taken = [name for name in columns if name in TAKEN and name not in store.columns(feed)]
+    if not taken:
+        yield from store.scan(feed, columns, within)
+        return
+    catalogue = catalogue_of(store, within.as_of)
+    read = dict.fromkeys([*(name for name in columns if name not in taken), "creative_id", "event_time"])
+    for frame in store.scan(feed, list(read), within):
+        yield catalogue.join(frame, taken).select(columns)
+
+
 def events(
     store: EventStore, feed: str, columns: Sequence[str], within: Range, keep: pl.Expr | None = None
 ) -> pl.DataFrame:
@@ -33,13 +62,13 @@ def events(
     Args:
         store: the event store.
         feed: name of the feed.
-        columns: the columns to read, see `EventStore.scan`.
+        columns: the columns to read, see `readable`.
         within: selects the events.
         keep: optional filter, applied frame by frame to save memory.
     """
-    known = EVENT_COLUMNS | FEEDS[feed].columns | _PROVENANCE
+    known = readable(store, feed)
     empty = pl.DataFrame(schema={name: known[name] for name in columns})
-    frames = store.scan(feed, columns, within)
+    frames = scan(store, feed, columns, within)
     return pl.concat([empty, *(frame if keep is None else frame.filter(keep) for frame in frames)])
 
 
@@ -52,16 +81,16 @@ def scan_events(
         store: the event store.
         feed: name of the feed.
         scope: selects the events, by campaign as well if it names one.
-        columns: expressions over the feed's columns and `EVENT_COLUMNS`.
+        columns: expressions over `readable` columns.
         keep: optional filter.
     """
-    known = EVENT_COLUMNS | FEEDS[feed].columns
+    known = readable(store, feed)
     kept = [] if keep is None else [keep]
     if scope.campaign is not None:
         kept.append(pl.col("campaign_id") == scope.campaign)
     read = sorted({name for expression in (*columns, *kept) for name in expression.meta.root_names()})
     empty = pl.DataFrame(schema={name: known[name] for name in read}).select(columns)
-    frames = store.scan(feed, read, scope.within)
+    frames = scan(store, feed, read, scope.within)
     return pl.concat([empty, *(compact(frame.filter(*kept).select(columns)) for frame in frames)])
 
 

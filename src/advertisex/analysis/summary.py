@@ -7,12 +7,12 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import ByDay, optional
-from advertisex.analysis.money import by_currency, micros, totals_by_currency
+from advertisex.analysis.money import by_currency, totals_by_currency
 from advertisex.analysis.scan import DAY, categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
-from advertisex.model import MONEY
+from advertisex.feeds.feed import AMOUNT
 from advertisex.stores.contract import EventStore
 
 #: Version 2 sums values exactly and counts only those of conversions.
@@ -79,7 +79,7 @@ class _Read:
         feeds: feed, day, `COUNTS`, rows, first and last (event time).
         users: distinct pairs of day and `number`, the code of a user.
         campaigns: distinct pairs of day and `number`, the code of a campaign.
-        value: day, currency, and value in millionths.
+        value: day, currency, and value (Decimal).
     """
 
     feeds: pl.DataFrame
@@ -101,7 +101,7 @@ def _read(store: EventStore, scope: Scope) -> _Read:
         users.append(_pairs(rows, "user_id"))
         campaigns.append(_pairs(rows, "campaign_id"))
         if feed == "clicks":
-            value = rows.filter(pl.col("conversions") > 0).select("day", "currency", value=micros("value"))
+            value = rows.filter(pl.col("conversions") > 0).select("day", "currency", "value")
     return _Read(
         pl.concat(feeds, how="diagonal"),
         _split_pairs(_unique(pl.concat(users))),
@@ -126,7 +126,7 @@ def _totals(facts: dict[str, Any]) -> list[Table]:
     counts = facts["counts"] | {name: facts[name] for name in ("users", "campaigns", "events")}
     values = [(currency or None, amount) for currency, amount in facts["value"].items()]
     measures = pl.DataFrame(list(counts.items()), {"measure": pl.String, "count": pl.Int64}, orient="row")
-    money = pl.DataFrame(values, {"currency": pl.String, "value": pl.Decimal(38, MONEY)}, orient="row")
+    money = pl.DataFrame(values, {"currency": pl.String, "value": AMOUNT}, orient="row")
     return [Table("measures", "Totals", measures), Table("values", "Conversion value by currency", money)]
 
 

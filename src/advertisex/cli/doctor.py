@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
+from advertisex.catalogue.file import read_catalogue
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -26,7 +27,6 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json
 from advertisex.errors import AdvertiseXError, StoreError, StoreMissing
 from advertisex.model import Finding, LedgerRow, Partition
-from advertisex.processing.catalogue_file import read_catalogue
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 from advertisex.stores.log_identity import check_same_logs

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -21,6 +22,8 @@ from advertisex.feeds import Feed, Field
 _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Keeps the digits of JSON numbers, which a binary float would change.
+_decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
 
 #: Decodes one datum.
 _Reader = Callable[[BytesIO], Any]
@@ -112,7 +115,7 @@ def _record(payload: bytes, readers: Mapping[bytes, _Reader]) -> dict[str, Any]:
             if read is None:
                 raise ValueError(f"unknown schema in header {payload[:header].hex()}")
             return _datum(payload, header, read)
-    record = msgspec.json.decode(payload)
+    record = _decode_json(payload)
     if not isinstance(record, dict):
         raise _NotABid("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
     return record
@@ -140,7 +143,7 @@ def _scalar(field: Field, value: Any) -> Any:
         return targeting_text(value)
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    if isinstance(value, float) and not field.is_text:
+    if isinstance(value, float | Decimal | bool) and not field.is_text:
         return value
     if hasattr(value, "isoformat"):  # a date or time of an Avro logical type
         return value.isoformat()

@@ -43,8 +43,9 @@ def bid_encoder(feed: Feed) -> Callable[[dict[str, Any]], bytes | None]:
     """
     flatten = flattener(feed)
     # computed once, because `encode` runs for every record
-    plan = [(f.name, _CONVERT.get(f.name, _as_text), f.name in _CONVERT) for f in feed.fields]
     foreign = [f.name for f in feed.fields if f.name not in _PARTS and f.name != _TARGETING]
+    converters = _CONVERT | dict.fromkeys(foreign, _unchanged)
+    plan = [(f.name, converters.get(f.name, _as_text), f.name in converters) for f in feed.fields]
 
     def encode(record: dict[str, Any]) -> bytes | None:
         found = flatten(record)
@@ -57,7 +58,7 @@ def bid_encoder(feed: Feed) -> Callable[[dict[str, Any]], bytes | None]:
             return None
         if not values["user_id"] or values["timestamp"] in _EMPTY:
             return None
-        # a field that was added in the settings and is not in our schema
+        # a field that our schema does not have
         if foreign and any(values[name] is not None for name in foreign):
             return None
         # the writer picks the fields of each part from `values`
@@ -110,15 +111,22 @@ def _as_amount(value: Any) -> float | None:
             return None
         case bool():
             raise _DoesNotFitError
-        case int() | float() | Decimal():
-            try:
-                return float(value)
-            except (OverflowError, ValueError) as error:
-                raise _DoesNotFitError from error
+        case float():
+            return value
+        case int() | Decimal():
+            return _as_double(Decimal(value))
         case str() if _NUMBER.fullmatch(value):
-            return float(value)
+            return _as_double(Decimal(value))
         case _:
             raise _DoesNotFitError
+
+
+def _as_double(exact: Decimal) -> float:
+    """The double whose shortest text is this number; any other number is sent as JSON, because it would change."""
+    double = float(exact)
+    if not exact.is_finite() or Decimal(repr(double)) != exact:
+        raise _DoesNotFitError
+    return double
 
 
 def _as_targeting(value: Any) -> dict[str, str] | None:
@@ -136,6 +144,10 @@ def _as_targeting(value: Any) -> dict[str, str] | None:
 
 def _json_text(value: Any) -> str:
     return msgspec.json.encode(plain(value)).decode()
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 _CONVERT: dict[str, Any] = {"timestamp": _as_time, "amount": _as_amount, _TARGETING: _as_targeting}

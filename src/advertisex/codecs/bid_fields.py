@@ -13,6 +13,7 @@ from advertisex.feeds.feed import Feed
 Record = Mapping[str, Any]
 
 _TARGETING = "targeting"
+_sorted_json = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _STRUCTURES = (dict, list)
 #: Maximum depth at which nested records are searched for a field.
 _DEPTH = 8
@@ -25,6 +26,7 @@ OPENRTB: dict[str, tuple[tuple[str | int, ...], ...]] = {
     "amount": (("imp", 0, "bidfloor"),),
     "currency": (("imp", 0, "bidfloorcur"), ("cur", 0)),
     "website": (("site", "page"), ("site", "domain")),
+    "app": (("app", "bundle"),),
     "country": (("device", "geo", "country"), ("user", "geo", "country")),
     "device": (("device", "os"), ("device", "ua")),
 }
@@ -32,7 +34,6 @@ OPENRTB_TARGETING: dict[str, tuple[str | int, ...]] = {
     "keywords": ("user", "keywords"),
     "gender": ("user", "gender"),
     "categories": ("site", "cat"),
-    "app": ("app", "bundle"),
     "language": ("device", "language"),
     "blocked_categories": ("bcat",),
     "blocked_advertisers": ("badv",),
@@ -70,7 +71,7 @@ def targeting_text(value: Any) -> str:
     """Return targeting as the text of one JSON object with sorted keys; text is returned unchanged."""
     if isinstance(value, str):
         return value
-    return msgspec.json.encode(value, order="sorted").decode()
+    return _sorted_json(value).decode()
 
 
 def _openrtb(request: Record) -> dict[str, Any]:

@@ -19,6 +19,7 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Value
 
 _TEXT = str | int | None
 _SCALAR = str | int | float | bool | None
+_TYPES: dict[str, Any] = {"strict": _TEXT, "scalar": _SCALAR, "amount": Any}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +42,25 @@ class Decoder:
 
 
 @lru_cache(maxsize=64)
-def _struct(fields: tuple[tuple[bool, tuple[str, ...]], ...]) -> tuple[type[msgspec.Struct], Any]:
-    """A struct type with one attribute for each name of each field (strict, names), and its decoder."""
+def _struct(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[type[msgspec.Struct], Any]:
+    """A struct type with one attribute for each name of each field (key of `_TYPES`, names), and its decoder.
+
+    The decoder returns the digits of an amount, which a binary float would change. It cannot reject a list or an
+    object as an amount.
+    """
     members: list[tuple[str, Any, Any]] = []
     rename: dict[str, str] = {}
-    for index, (strict, names) in enumerate(fields):
+    for index, (kind, names) in enumerate(fields):
         for place, name in enumerate(names):
-            members.append((f"f{index}_{place}", _TEXT if strict else _SCALAR, None))
+            members.append((f"f{index}_{place}", _TYPES[kind], None))
             rename[f"f{index}_{place}"] = name
     struct = msgspec.defstruct("Message", members, rename=rename, gc=False)
-    return struct, msgspec.json.Decoder(struct).decode
+    return struct, msgspec.json.Decoder(struct, float_hook=str).decode
 
 
 def json_decoder(feed: Feed) -> Decoder:
     """The decoder of a feed whose messages are flat JSON objects."""
-    struct, decode = _struct(tuple((_is_strict(f), f.names) for f in feed.fields))
+    struct, decode = _struct(tuple((_type_of(f), f.names) for f in feed.fields))
 
     def explain(payload: bytes, error: Exception) -> Rejection:
         return explain_json(payload, error, feed)
@@ -64,9 +69,13 @@ def json_decoder(feed: Feed) -> Decoder:
     return Decoder(decode, explain, names, struct(), only_utf8=True)
 
 
+def _type_of(field: Field) -> str:
+    return "amount" if field.kind == "amount" else "strict" if _is_strict(field) else "scalar"
+
+
 def _is_strict(field: Field) -> bool:
     """Whether a field takes text and whole numbers only. A boolean is a flag (`"conversion": true`)."""
-    return field.is_text and field.kind != "flag"
+    return field.is_text and field.kind != "event_type"
 
 
 def not_utf8(payload: bytes) -> Rejection | None:

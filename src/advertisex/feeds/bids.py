@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from advertisex.feeds.feed import ENRICHED, Feed, Field, TimeReading
+from advertisex.feeds.feed import DOMAIN, Feed, Field, TimeReading
 from advertisex.feeds.rules import default_rules
 
 #: Writer schema of our own messages. The timestamp may be text, so that processing can parse the source's notation.
@@ -53,8 +53,13 @@ FIELDS = (
     ),
     Field("auction_id", "text", "auction id", is_id=True),
     Field("amount", "amount", "bid amount", aliases=("bid_amount",)),
-    Field("currency", "text", "currency of the amount, as sent", is_id=True),
+    Field("price_paid", "amount", "price paid for a won auction"),
+    Field("currency", "currency", "currency of amount and price: ISO 4217 in upper case, else as sent", is_id=True),
     Field("website", "website", "site the ad would be shown on: URL or host, as sent"),
+    Field(
+        "app", "text", "app the ad would be shown in: its bundle or store id",
+        aliases=("app_bundle", "bundle"), is_id=True,
+    ),
     Field("country", "text", "country of the user, as sent"),
     Field("device", "text", "device of the user, as sent"),
     Field("targeting", "json", "targeting, as one JSON object"),
@@ -69,8 +74,8 @@ def bids(times: TimeReading) -> Feed:
         description="one row per bid request",
         fields=FIELDS,
         rules=default_rules(FIELDS, times),
-        identity=("user_id", "event_time", "creative_id", "auction_id", "amount"),
-        derived=ENRICHED,
+        identity=("user_id", "event_time", "creative_id", "auction_id", "amount", "currency"),
+        derived=DOMAIN,
         wire="avro",
         avro_schema=AVRO_SCHEMA,
         times=times,

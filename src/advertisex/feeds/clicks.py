@@ -9,18 +9,30 @@ from advertisex.feeds.rules import default_rules
 CONVERTED = ("1", "true", "yes", "1.0")
 NOT_CONVERTED = ("0", "false", "no", "0.0")
 
+#: The `conversion_type` of a refund: it counts nothing, and its value is subtracted from the net value.
+REFUND = "refund"
+
 FIELDS = (
     Field("user_id", "user", "user who clicked or converted", required=True, is_id=True),
     Field("timestamp", "time", "time of the click or conversion (UTC)", required=True, aliases=("event_timestamp",)),
     Field("campaign_id", "text", "campaign id", required=True, aliases=("campaign",), is_id=True),
     Field(
-        "conversion_type", "flag", "'click', or what the user did (signup, purchase, …)",
+        "conversion_type", "event_type", "'click', 'refund', or what the user did (signup, purchase, …)",
         aliases=("conversion", "event_type"), is_id=True,
     ),
     Field("clicks", "count", "number of clicks in this row"),
     Field("conversions", "count", "number of conversions in this row"),
-    Field("value", "amount", "value of the conversion"),
-    Field("currency", "text", "currency of the value, as sent", is_id=True),
+    Field("value", "amount", "value of the conversion; not positive for a refund"),
+    Field("currency", "currency", "currency of the value: ISO 4217 in upper case, else as sent", is_id=True),
+    Field("transaction_id", "text", "id of the order", aliases=("order_id", "conversion_id"), is_id=True),
+    Field(
+        "click_id", "text", "id that the ad network gave to the click",
+        aliases=("gclid", "fbclid", "msclkid", "ttclid", "dclid"), is_id=True,
+    ),
+    Field(
+        "app", "text", "app it happened in: its bundle or store id",
+        aliases=("app_bundle", "bundle"), is_id=True,
+    ),
     Field("user_agent", "text", "User-Agent of the browser", aliases=("ua",)),
 )  # fmt: skip
 
@@ -34,13 +46,22 @@ def _given_or(name: str, implied: pl.Expr) -> pl.Expr:
 _TYPE = pl.col("conversion_type").str.to_lowercase()
 _CONVERTED = _TYPE.is_in(CONVERTED)
 _CLICK = _TYPE.is_in(NOT_CONVERTED) | (_TYPE == "click")
+_REFUND = _TYPE == "refund"
 #: A row counts clicks and conversions by its type or flag, unless explicit counts override them.
 _COMPUTED = (
     Computed("clicks", _given_or("clicks", pl.when(_CLICK | _CONVERTED).then(1).when(_TYPE.is_not_null()).then(0))),
-    Computed("conversions", _given_or("conversions", pl.when(_CLICK).then(0).when(_TYPE.is_not_null()).then(1))),
+    Computed(
+        "conversions", _given_or("conversions", pl.when(_CLICK | _REFUND).then(0).when(_TYPE.is_not_null()).then(1))
+    ),
     Computed(
         "conversion_type",
-        pl.when(_CLICK).then(pl.lit("click")).when(_CONVERTED).then(pl.lit("conversion")).otherwise("conversion_type"),
+        pl.when(_CLICK)
+        .then(pl.lit("click"))
+        .when(_CONVERTED)
+        .then(pl.lit("conversion"))
+        .when(_REFUND)
+        .then(pl.lit(REFUND))
+        .otherwise("conversion_type"),
     ),
 )
 
@@ -51,6 +72,14 @@ _NOTHING_COUNTED = Rule(
     "must be given if clicks and conversions are missing",
 )
 
+_IS_REFUND = pl.col("conversion_type") == REFUND
+_BAD_REFUND = Rule(
+    "bad_refund",
+    "value",
+    _IS_REFUND & ((pl.col("value").fill_null(1) > 0) | (pl.col("clicks") != 0) | (pl.col("conversions") != 0)),
+    "must be given and not positive in a refund, which counts no clicks and no conversions",
+)
+
 
 def clicks(times: TimeReading) -> Feed:
     """Return the clicks and conversions feed with the given timestamp settings."""
@@ -59,7 +88,7 @@ def clicks(times: TimeReading) -> Feed:
         topic="clicks_conversions",
         description="one row per click, conversion, or count of both",
         fields=FIELDS,
-        rules=(*default_rules(FIELDS, times), _NOTHING_COUNTED),
+        rules=(*default_rules(FIELDS, times, {"value": _IS_REFUND}), _NOTHING_COUNTED, _BAD_REFUND),
         identity=(
             "user_id",
             "event_time",
@@ -68,6 +97,9 @@ def clicks(times: TimeReading) -> Feed:
             "clicks",
             "conversions",
             "value",
+            "currency",
+            "transaction_id",
+            "click_id",
         ),
         computed=_COMPUTED,
         times=times,

@@ -1,33 +1,40 @@
 """The definition of a feed as frozen data: fields, rules and identity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
 
-FieldKind = Literal["text", "user", "website", "flag", "json", "time", "count", "amount"]
+FieldKind = Literal["text", "user", "website", "event_type", "currency", "json", "time", "count", "amount", "flag"]
+
+#: The kinds that an own field can have.
+OwnKind = Literal["text", "flag", "count", "amount"]
 
 #: Wire format of a feed's messages: flat JSON objects, or a mix of Avro datums and nested JSON objects.
 Wire = Literal["json", "avro"]
+
+#: dtype of an amount of money: 12 decimal places, and sums up to 10²⁶ units.
+AMOUNT = pl.Decimal(38, 12)
 
 #: dtype of a field after standardisation. Times are UTC in microseconds.
 DTYPES: dict[FieldKind, pl.DataType] = {
     "text": pl.String(),
     "user": pl.String(),
     "website": pl.String(),
-    "flag": pl.String(),
+    "event_type": pl.String(),
+    "currency": pl.String(),
     "json": pl.String(),
     "time": pl.Datetime("us"),
     "count": pl.Int64(),
-    "amount": pl.Float64(),
+    "amount": AMOUNT,
+    "flag": pl.Boolean(),
 }
 
-#: (name, dtype, comment) of the columns that processing adds to events with a website and a creative.
-ENRICHED: tuple[tuple[str, pl.DataType, str], ...] = (
+#: (name, dtype, comment) of the column that processing adds to events with a website.
+DOMAIN: tuple[tuple[str, pl.DataType, str], ...] = (
     ("domain", pl.String(), "registered domain of the website (Public Suffix List)"),
-    ("campaign_id", pl.String(), "campaign of the creative, from the catalogue"),
-    ("advertiser_id", pl.String(), "advertiser of the creative, from the catalogue"),
 )
 
 
@@ -37,8 +44,9 @@ class Field:
 
     Attributes:
         name: canonical name, also the name of the standardised column ("timestamp" becomes "event_time").
-        kind: text, user (id of the user), website (URL or host), flag (text or a boolean), json (one JSON object, as
-            text), time, count (whole number) or amount (decimal number).
+        kind: text, user (id of the user), website (URL or host), event_type (text or a boolean), currency (ISO 4217
+            code, or text), json (one JSON object, as text), time, count (whole number), amount (exact decimal number)
+            or flag (true or false).
         description: one line; becomes the comment on the stored column.
         required: whether an event without it is rejected.
         aliases: other names that sources use; the canonical name wins, then the first alias found.
@@ -128,7 +136,7 @@ class Feed:
         description: one line.
         fields: in the order of the stored columns.
         rules: in the order of evaluation; the first broken rule gives the reason code.
-        identity: columns that make up the event's identity, in hashing order.
+        identity: columns that make up the event's identity, in hashing order; the event time is always one of them.
         computed: columns that standardisation computes, after all columns are parsed.
         derived: (name, dtype, comment) of stored columns that processing adds.
         wire: wire format of its messages.
@@ -166,6 +174,16 @@ class Feed:
         own = {f.column: f.description for f in self.fields if f.stored}
         return own | {name: description for name, _, description in self.derived}
 
+    @property
+    def carried(self) -> dict[str, pl.Expr]:
+        """Whether a message carries each column that is computed otherwise and not part of the identity.
+
+        A computed value cannot conflict with a stored event. The expressions are over the columns of `Computed`.
+        """
+        names = [c.column for c in self.computed if c.column not in self.identity]
+        raw = {f.column: f.name if f.is_text else f"raw.{f.name}" for f in self.fields}
+        return {name: pl.col(raw[name]).fill_null("") != "" for name in names}
+
     def with_aliases(self, aliases: dict[str, str]) -> "Feed":
         """Return this feed with further aliases, given as alias -> canonical field name."""
         fields = tuple(
@@ -174,18 +192,16 @@ class Feed:
         )
         return replace(self, fields=fields)
 
-    def identified_by(self, id_field: str) -> "Feed":
-        """Return this feed with a source's own id and the event time as the identity.
+    def identified_by(self, names: Sequence[str]) -> "Feed":
+        """Return this feed with these fields and the event time as the identity.
 
-        The id may be a field of the feed. Any other name is read from the message but not stored.
+        An event that has none of the fields is rejected: all such events of one instant would be one event.
+
+        Args:
+            names: canonical names of fields of the feed; the time may be left out.
         """
-        known = self.field_named(id_field)
-        own = known or Field(id_field, "text", "the source's own id", required=True, is_id=True, stored=False)
-        column = pl.col(own.column)
-        rule = Rule("missing_field", own.name, column.is_null() | (column == ""), "must be given: part of the identity")
-        return replace(
-            self,
-            fields=self.fields if known else (*self.fields, own),
-            rules=(rule, *self.rules),
-            identity=(own.name, "event_time"),
-        )
+        fields = [f for f in self.fields if f.name in names and f.kind != "time"]
+        absent = pl.all_horizontal(pl.col(f.column).is_null() for f in fields)
+        wanted = " or ".join(f.name for f in fields)
+        rule = Rule("missing_field", fields[0].name, absent, f"{wanted} must be given: part of the identity")
+        return replace(self, rules=(*self.rules, rule), identity=(*(f.column for f in fields), "event_time"))

@@ -4,12 +4,13 @@ Rules see the standardised columns, `ingested_at`, and `raw.NAME` (the text as s
 `raw.*` and `host` are dropped before an event is stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC
 
 import polars as pl
 
-from advertisex.feeds.feed import Field, Rule, TimeReading
+from advertisex.feeds.feed import Feed, Field, OwnKind, Rule, TimeReading
 
 #: Values that sources send for "no user". Accepting one would merge all such users into one.
 PLACEHOLDERS = (
@@ -20,8 +21,15 @@ PLACEHOLDERS = (
 #: Maximum number of clicks or conversions in one row.
 MAX_COUNT = 1_000_000_000
 
-#: Maximum amount in one row, in units of its currency. Sums of such amounts, in millionths, are exact.
-MAX_AMOUNT = 1_000_000_000_000
+#: Maximum amount in one row, in units of its currency. Sums of a hundred million such amounts are exact.
+MAX_AMOUNT = 10**18
+
+#: A decimal number, and the texts of floating-point values that are not one.
+NUMBER = r"(?i)^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$"
+_NOT_FINITE = r"(?i)^[+-]?(?:nan|inf|infinity)$"
+
+#: Kinds whose text may be something else.
+_PARSED = ("count", "amount", "flag")
 
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 
@@ -38,10 +46,12 @@ def raw(field: Field) -> pl.Expr:
 
 
 def wrong_type(field: Field) -> Rule:
-    """A count or an amount is not a number."""
-    noun = "a whole number" if field.kind == "count" else "a number"
-    given = raw(field).is_not_null() & (raw(field) != "")
-    return Rule("wrong_type", field.name, given & pl.col(field.name).is_null(), f"must be {noun}")
+    """A count, an amount or a flag is something else."""
+    unread = (raw(field) != "") & pl.col(field.name).is_null()
+    if field.kind == "amount":
+        unread &= ~raw(field).str.contains(NUMBER) & ~raw(field).str.contains(_NOT_FINITE)
+    nouns = {"count": "a whole number", "amount": "a number", "flag": "true or false"}
+    return Rule("wrong_type", field.name, unread, f"must be {nouns[field.kind]}")
 
 
 def bad_timestamp(field: Field) -> Rule:
@@ -93,32 +103,57 @@ def count_too_large(field: Field) -> Rule:
     return Rule("count_too_large", field.name, pl.col(field.name) > MAX_COUNT, f"must be at most {MAX_COUNT:,}")
 
 
-def bad_amount(field: Field) -> Rule:
-    """An amount of money is negative, NaN or infinite."""
-    amount = pl.col(field.name)
-    return Rule("bad_amount", field.name, (amount < 0) | ~amount.is_finite(), "must be finite and not negative")
+def bad_amount(field: Field, may_be_negative: pl.Expr | None = None) -> Rule:
+    """An amount of money is NaN, infinite, or negative where it must not be."""
+    is_negative = pl.col(field.name) < 0
+    if may_be_negative is not None:
+        is_negative &= ~may_be_negative.fill_null(value=False)
+    broken = is_negative | raw(field).str.contains(_NOT_FINITE)
+    return Rule("bad_amount", field.name, broken, "must be finite and not negative")
 
 
 def amount_too_large(field: Field) -> Rule:
     """An amount of money is implausibly large; sums of such amounts would not be exact."""
-    return Rule("amount_too_large", field.name, pl.col(field.name) > MAX_AMOUNT, f"must be at most {MAX_AMOUNT:,}")
+    unread = pl.col(field.name).is_null() & raw(field).str.contains(NUMBER)
+    broken = (pl.col(field.name).abs() > MAX_AMOUNT) | unread
+    return Rule("amount_too_large", field.name, broken, f"must be at most {MAX_AMOUNT:,}")
 
 
-def default_rules(fields: Iterable[Field], times: TimeReading) -> tuple[Rule, ...]:
-    """Return the rules implied by the kinds of the fields, in the order of evaluation."""
+def default_rules(
+    fields: Iterable[Field], times: TimeReading, may_be_negative: Mapping[str, pl.Expr] | None = None
+) -> tuple[Rule, ...]:
+    """Return the rules implied by the kinds of the fields, in the order of evaluation.
+
+    Args:
+        fields: the fields of a feed.
+        times: which timestamps are accepted.
+        may_be_negative: for an amount, in which rows it may be negative (Boolean expression).
+    """
     fields = tuple(fields)
     time = next(f for f in fields if f.kind == "time")
-    numbers = [f for f in fields if f.kind in ("count", "amount")]
     return (
         *(missing(f) for f in fields if f.required),
-        *(wrong_type(f) for f in numbers),
+        *(wrong_type(f) for f in fields if f.kind in _PARSED),
         bad_timestamp(time),
         out_of_range(time, times),
         *(bad_website(f) for f in fields if f.kind == "website"),
         *(placeholder(f) for f in fields if f.kind == "user"),
         *(control_character(f) for f in fields if f.is_id),
-        *(negative(f) for f in numbers if f.kind == "count"),
-        *(count_too_large(f) for f in numbers if f.kind == "count"),
-        *(bad_amount(f) for f in numbers if f.kind == "amount"),
-        *(amount_too_large(f) for f in numbers if f.kind == "amount"),
+        *(rule for f in fields for rule in _bounds(f, may_be_negative or {})),
     )
+
+
+def with_own_fields(feed: Feed, own: Mapping[str, OwnKind]) -> Feed:
+    """Return the feed with further stored fields, given as name -> kind, and the rules of their kinds."""
+    added = tuple(Field(name, kind, f"own field: {kind}") for name, kind in own.items())
+    rules = [wrong_type(f) for f in added if f.kind in _PARSED]
+    rules += [rule for f in added for rule in _bounds(f, {})]
+    return replace(feed, fields=(*feed.fields, *added), rules=(*feed.rules, *rules))
+
+
+def _bounds(field: Field, may_be_negative: Mapping[str, pl.Expr]) -> Iterator[Rule]:
+    """The rules on the value of a number."""
+    if field.kind == "count":
+        yield from (negative(field), count_too_large(field))
+    if field.kind == "amount":
+        yield from (bad_amount(field, may_be_negative.get(field.name)), amount_too_large(field))

@@ -1,8 +1,6 @@
 """Builds the configuration of processing from the settings."""
 
 from advertisex.errors import ConfigurationError
-from advertisex.processing.catalogue_file import read_catalogue
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing
 from advertisex.processing.websites import host_of
@@ -18,7 +16,7 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
         follow: whether to wait for new messages at the end of the log.
 
     Raises:
-        ConfigurationError: a setting or the catalogue is invalid.
+        ConfigurationError: a setting is invalid.
     """
     policy = settings.policy
     return Processing(
@@ -26,7 +24,6 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
         policy=Policy(
             policy.negative_users, policy.blocked_users, frozenset(_host(site) for site in policy.blocked_sites)
         ),
-        catalogue=read_catalogue(settings.catalogue) if settings.catalogue else Catalogue(),
         batch_size=settings.batch_size,
         follow=follow,
         pseudonym_key=pseudonym_key_of(settings),

@@ -1,10 +1,11 @@
 """Decode stage: turns messages into a frame with one nullable text column per field of the feed.
 
-All values are kept as text here, so that the same code standardises JSON numbers, CSV cells and Avro values. A message
-that cannot be decoded costs one reject and never affects other messages.
+All values are kept as text here, without surrounding white space, so that the same code standardises JSON numbers, CSV
+cells and Avro values. A message that cannot be decoded costs one reject and never affects other messages.
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
@@ -28,6 +29,9 @@ REASONS: dict[str, str] = {
     "wrong_type": "A field contains a list, an object, or a boolean or decimal where text is expected.",
 }
 
+#: Decimal numbers with larger exponents keep them: written out, 1e999999 would have a million digits.
+_LONGEST_NUMBER = 40
+
 _DECODERS: dict[Wire, Callable[[Feed], Decoder]] = {"json": json_decoder, "avro": bid_decoder}
 
 
@@ -48,10 +52,11 @@ def decode(payloads: Sequence[bytes], feed: Feed) -> tuple[pl.DataFrame, pl.Data
         except DECODE_ERRORS as error:
             decoded.append(blank)
             rejections.setdefault(row, decoder.explain(payload, error))
-    frame = pl.DataFrame(
-        {"row": pl.int_range(len(payloads), dtype=pl.UInt32, eager=True)}
-        | {field.name: _column(decoded, names) for field, names in zip(feed.fields, decoder.names, strict=True)}
-    )
+    nested: set[int] = set()
+    columns = {f.name: _column(decoded, names, nested) for f, names in zip(feed.fields, decoder.names, strict=True)}
+    for row in nested - rejections.keys():
+        rejections[row] = decoder.explain(payloads[row], ValueError("a field contains a list or an object"))
+    frame = pl.DataFrame({"row": pl.int_range(len(payloads), dtype=pl.UInt32, eager=True)} | columns)
     if rejections:
         frame = frame.filter(~pl.col("row").is_in(list(rejections)))
     return frame, rejected_frame("decode", rejections)
@@ -74,25 +79,33 @@ def _screened(payloads: Sequence[bytes], rejections: dict[int, Rejection], *, on
     return [b"" if row in rejections else p for row, p in enumerate(payloads)] if rejections else payloads
 
 
-def _column(decoded: list[Any], names: Sequence[str]) -> pl.Series:
-    """The text of a field: in each row, the value of the first name that is present."""
-    column = _series(list(map(attrgetter(names[0]), decoded)))
+def _column(decoded: list[Any], names: Sequence[str], nested: set[int]) -> pl.Series:
+    """The text of a field: in each row, the value of the first name that is present.
+
+    Rows in which it is a list or an object are added to `nested`.
+    """
+    column = _series(list(map(attrgetter(names[0]), decoded)), nested)
     for name in names[1:]:
         values = list(map(attrgetter(name), decoded))
         if values.count(None) < len(values):
-            column = column.to_frame("a").select(pl.coalesce("a", _series(values))).to_series()
-    return column
+            column = column.to_frame("a").select(pl.coalesce("a", _series(values, nested))).to_series()
+    return column.str.strip_chars()
 
 
-def _series(values: list[Any]) -> pl.Series:
+def _series(values: list[Any], nested: set[int]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.String, strict=True)
     except (TypeError, OverflowError):  # some are numbers or booleans; Polars has no integers beyond 128 bits
+        nested.update(row for row, value in enumerate(values) if isinstance(value, (dict, list)))
         texts = [v if v is None or v.__class__ is str else _text(v) for v in values]
         return pl.Series(texts, dtype=pl.String)
 
 
-def _text(value: float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return format(value, "f") if abs(value.adjusted()) < _LONGEST_NUMBER else str(value)
+        case _:
+            return str(value)

@@ -1,28 +1,33 @@
 """Identify stage: an event's id is a hash of its content, so that writing it twice is a no-op.
 
 `event_id` is the 128-bit XXH3 of the feed's name and the identity columns in canonical form: each as its length in
-bytes, a colon and its text (a netstring), and `~` for null; times as microseconds since the epoch. The encoding is
-unambiguous at field borders.
+bytes, a colon and its text (a netstring), and `~` for null; times as microseconds since the epoch, amounts without
+trailing zeros. The encoding is unambiguous at field borders.
+
+`user_slice` is the 64-bit XXH3 of the user id modulo 4096.
 """
 
 import polars as pl
-from xxhash import xxh3_128_digest
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from advertisex.feeds import Feed
+from advertisex.model import USER_SLICES
 
 
 def identify(events: pl.DataFrame, feed: Feed) -> pl.DataFrame:
-    """Add `event_id` (Binary, 16 bytes)."""
+    """Add `event_id` (Binary, 16 bytes) and `user_slice` (Int16, from 0 to 4095)."""
     canonical = events.select(_canonical(events, feed)).to_series().cast(pl.Binary)
     ids = list(map(xxh3_128_digest, canonical.to_list()))
-    return events.with_columns(pl.Series("event_id", ids, dtype=pl.Binary))
+    slices = [xxh3_64_intdigest(user) % USER_SLICES for user in events["user_id"].cast(pl.Binary).to_list()]
+    return events.with_columns(
+        pl.Series("event_id", ids, dtype=pl.Binary), pl.Series("user_slice", slices, dtype=pl.Int16)
+    )
 
 
-def first_of_each(identified: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """The first row of each `event_id`, in order, and the number of repeated rows."""
+def first_of_each(identified: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first row of each `event_id`, and the repeated rows; both in order."""
     first = identified["event_id"].is_first_distinct()
-    repeated = len(first) - int(first.sum())
-    return (identified.filter(first) if repeated else identified), repeated
+    return (identified, identified.clear()) if first.all() else (identified.filter(first), identified.filter(~first))
 
 
 def _canonical(events: pl.DataFrame, feed: Feed) -> pl.Expr:
@@ -41,4 +46,6 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if dtype == pl.Datetime:
         return column.dt.timestamp("us").cast(pl.String)
-    return column if dtype == pl.String else column.cast(pl.String)
+    text = column if dtype == pl.String else column.cast(pl.String)
+    # the text of an amount has 12 decimal places
+    return text.str.strip_chars_end("0").str.strip_chars_end(".") if dtype == pl.Decimal else text

@@ -8,7 +8,7 @@ import polars as pl
 from advertisex.feeds import Feed
 from advertisex.model import EVENT_COLUMNS, Batch, Outcome
 from advertisex.processing.decode import decode
-from advertisex.processing.enrich import Catalogue, enrich
+from advertisex.processing.enrich import enrich
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.policy import Policy, apply_policy
 from advertisex.processing.pseudonymise import pseudonymise
@@ -22,7 +22,6 @@ def process(
     batch: Batch,
     feed: Feed,
     policy: Policy = Policy(),
-    catalogue: Catalogue = Catalogue(),
     suppression: Suppression = NOBODY,
     pseudonym_key: bytes = b"",
 ) -> Outcome:
@@ -32,16 +31,15 @@ def process(
         batch: messages of the feed's topic.
         feed: the feed.
         policy: which valid events are filtered.
-        catalogue: campaign and advertiser of each creative.
         suppression: erased users, whose messages are suppressed.
         pseudonym_key: secret key for pseudonyms; empty stores user ids unchanged.
 
     Returns:
         Unique events with the columns of the feed and `EVENT_COLUMNS`; rejected and filtered messages, whole; the
-        number of repeated events; and the suppressed messages. They add up to the number of messages.
+        repeated events; and the suppressed messages. They add up to the number of messages.
     """
     evaluated = evaluate(batch.payloads, batch.ingested_at, feed, policy, suppression)
-    identified = identify(enrich(pseudonymise(evaluated.kept, pseudonym_key), catalogue), feed)
+    identified = identify(enrich(pseudonymise(evaluated.kept, pseudonym_key)), feed)
     remaining, suppressed = suppress(identified, evaluated.erased, batch.offsets)
     unique, repeated = first_of_each(remaining)
     return Outcome(
@@ -49,7 +47,7 @@ def process(
         feed=feed.name,
         events=_stored_columns(unique, feed, batch.offsets),
         rejects=rejects_of(batch, evaluated.rejected),
-        repeated=repeated,
+        repeated=_stored_columns(repeated, feed, batch.offsets),
         read=len(batch),
         messages=batch,
         suppressed=suppressed,
@@ -87,6 +85,7 @@ def evaluate(
 
 
 def _stored_columns(events: pl.DataFrame, feed: Feed, offsets: Sequence[int]) -> pl.DataFrame:
-    """The stored columns, in storage order."""
+    """The stored columns, in storage order, and whether the message carries those that may be computed."""
     offset = pl.Series("offset", offsets, dtype=pl.Int64).gather(events["row"])
-    return events.with_columns(offset).select(list(EVENT_COLUMNS | feed.columns))
+    carried = (expression.alias(f"carried.{name}") for name, expression in feed.carried.items())
+    return events.with_columns(offset).select(*(EVENT_COLUMNS | feed.columns), *carried)

@@ -7,7 +7,8 @@ import polars as pl
 from advertisex.codecs.rejection import Rejection, shown
 from advertisex.processing.rejected import rejected_frame
 
-_NEGATIVE = r"^-[0-9]"
+#: Whole numbers only: random ids may begin with a dash and a digit.
+_NEGATIVE = r"^-[0-9]+$"
 _DETAILS = {
     "negative_user_id": "is a negative id",
     "blocked_user": "is a blocked user",
@@ -32,7 +33,7 @@ class Filter:
 
 #: Human-readable reasons for filtering, by reason code.
 REASONS: dict[str, Filter] = {
-    "negative_user_id": Filter("user_id", "The user id starts with a minus sign and a digit.", "policy.negative_users"),
+    "negative_user_id": Filter("user_id", "The user id is a negative whole number.", "policy.negative_users"),
     "blocked_user": Filter("user_id", "The user id is on the blocked list.", "policy.blocked_users"),
     "blocked_site": Filter("website", "The host or a parent domain is on the blocked list.", "policy.blocked_sites"),
 }
@@ -43,7 +44,7 @@ class Policy:
     """Which valid events are filtered.
 
     Attributes:
-        negative_users: whether to filter negative user ids.
+        negative_users: whether to filter user ids that are negative whole numbers.
         blocked_users: user ids, compared as text.
         blocked_sites: hosts in lower case; their subdomains are blocked too.
     """

@@ -12,7 +12,6 @@ from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed, default_feeds
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.model import Batch, Counts, Outcome
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.prefetch import prefetch
@@ -34,7 +33,6 @@ class Processing:
     Attributes:
         feeds: feeds by name; the three built-in ones if not given.
         policy: which valid events are filtered.
-        catalogue: campaign and advertiser of each creative.
         batch_size: maximum messages per batch.
         follow: whether to wait for new messages at the end of the log, until `stop` is set.
         pseudonym_key: secret key for pseudonyms; empty stores user ids unchanged.
@@ -42,7 +40,6 @@ class Processing:
 
     feeds: Mapping[str, Feed] = field(default_factory=default_feeds)
     policy: Policy = Policy()
-    catalogue: Catalogue = Catalogue()
     batch_size: int = BATCH_SIZE
     follow: bool = False
     pseudonym_key: bytes = field(default=b"", repr=False)
@@ -122,6 +119,7 @@ def process_log(
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
     note_pseudonym_key(store, processing.pseudonym_key)
+    store.prepare(processing.feeds)
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         again = True
         while again and not stop.is_set():
@@ -175,9 +173,7 @@ def _outcomes(
         for read in batches:
             started = time.perf_counter()
             feed = feeds[read.batch.span.topic]
-            outcome = process(
-                read.batch, feed, processing.policy, processing.catalogue, erased.suppression, processing.pseudonym_key
-            )
+            outcome = process(read.batch, feed, processing.policy, erased.suppression, processing.pseudonym_key)
             yield _Processed(outcome, read.seconds, time.perf_counter() - started)
 
 

@@ -4,30 +4,36 @@ Nothing is rejected here: a text that cannot be parsed becomes null beside its `
 """
 
 import polars as pl
+from iso4217 import Currency
 
 from advertisex.feeds import Feed, Field
+from advertisex.feeds.feed import AMOUNT
+from advertisex.feeds.rules import NUMBER
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import read_hosts
 
 _WHOLE = r"^[+-]?[0-9]+(?:\.0+)?$"
-_NUMBER = r"(?i)^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)$"
+_TRUE, _FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
+
+#: The currency codes of ISO 4217.
+ISO_4217 = frozenset(currency.code for currency in Currency)
 
 
 def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
     """Parse the text columns of a decoded frame.
 
     Returns:
-        `row`, the feed's text columns, `event_time` (µs, UTC), counts (i64), amounts (f64), and
-        `raw.NAME` (String) for each field that is not text; if the feed has a website, also `host` (String, null if
-        invalid). Empty optional text becomes null.
+        `row`, the feed's text columns, `event_time` (µs, UTC), counts (i64), amounts (Decimal, rounded half to even at
+        12 places), flags (Boolean), and `raw.NAME` (String) for each field that is not text; if the feed has a website,
+        also `host` (String, null if invalid). Empty optional text becomes null; currency codes become upper case.
     """
     optional = [f.name for f in feed.fields if f.is_text and not f.required]
     typed = [f for f in feed.fields if not f.is_text]
     frame = decoded.with_columns(
         *(pl.when(pl.col(name) != "").then(name).alias(name) for name in optional),
         *(pl.col(f.name).alias(f"raw.{f.name}") for f in typed),
-        *(_number(f) for f in typed if f.kind != "time"),
-    )
+        *(_parsed(f) for f in typed if f.kind != "time"),
+    ).with_columns(_currency(f.name) for f in feed.fields if f.kind == "currency")
     time = next(f for f in feed.fields if f.kind == "time")
     columns = [read_timestamps(frame[time.name], feed.times).alias("event_time")]
     columns += [read_hosts(frame[f.name]) for f in feed.fields if f.kind == "website"]
@@ -35,11 +41,21 @@ def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
     return frame.with_columns(computed.value.alias(computed.column) for computed in feed.computed)
 
 
-def _number(field: Field) -> pl.Expr:
+def _parsed(field: Field) -> pl.Expr:
     text = pl.col(field.name)
-    if field.kind == "count":
-        whole = text.str.extract(r"^[+]?(-?[0-9]+)")
-        return pl.when(text.str.contains(_WHOLE)).then(whole.cast(pl.Int64, strict=False)).alias(field.name)
-    number = text.cast(pl.Float64, strict=False)
-    number = pl.when(number == 0).then(0.0).otherwise(number)  # -0 is 0: one event must not become two
-    return pl.when(text.str.contains(_NUMBER)).then(number).alias(field.name)
+    match field.kind:
+        case "count":
+            whole = text.str.extract(r"^[+]?(-?[0-9]+)").cast(pl.Int64, strict=False)
+            return pl.when(text.str.contains(_WHOLE)).then(whole).alias(field.name)
+        case "flag":
+            lower = text.str.to_lowercase()
+            return pl.when(lower.is_in(_TRUE)).then(True).when(lower.is_in(_FALSE)).then(False).alias(field.name)
+        case _:
+            # Polars rounds half to even, as IEEE 754 and Python's decimal do; -0 becomes 0
+            return pl.when(text.str.contains(NUMBER)).then(text.cast(AMOUNT, strict=False)).alias(field.name)
+
+
+def _currency(name: str) -> pl.Expr:
+    """An ISO 4217 code in upper case; other text as sent."""
+    upper = pl.col(name).str.to_uppercase()
+    return pl.when(upper.is_in(list(ISO_4217))).then(upper).otherwise(name).alias(name)

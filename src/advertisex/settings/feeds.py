@@ -11,14 +11,23 @@ from advertisex import feeds
 from advertisex.codecs.avro_schema import unusable
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed, TimeReading
+from advertisex.feeds.rules import with_own_fields
+from advertisex.model import EVENT_COLUMNS
 from advertisex.settings.model import FeedSettings, Settings
+
+#: Columns that processing and the stores add to events.
+_RESERVED = {
+    *EVENT_COLUMNS, "row", "host", "domain", "topic", "partition", "processed_at", "campaign_id", "advertiser_id",
+    "day", "hour", "exact",
+}  # fmt: skip
 
 
 def configured_feeds(settings: Settings) -> dict[str, Feed]:
     """Return the three feeds, by name, with the settings applied.
 
     Raises:
-        ConfigurationError: an alias or id_field is invalid, two feeds share a topic, or a schema file is unusable.
+        ConfigurationError: an alias, an own field or the identity is invalid, two feeds share a topic, or a schema file
+            is unusable.
     """
     earliest = settings.times.earliest
     if earliest.tzinfo is None:
@@ -34,6 +43,7 @@ def configured_feeds(settings: Settings) -> dict[str, Feed]:
 
 
 def _configured(feed: Feed, own: FeedSettings) -> Feed:
+    feed = _with_own_fields(feed, own)
     names = [f.name for f in feed.fields]
     for alias, target in own.aliases.items():
         if target not in names:
@@ -48,16 +58,31 @@ def _configured(feed: Feed, own: FeedSettings) -> Feed:
                 hint="to read it as another field, use `advertisex ingest --map`",
             )
     feed = feed.with_aliases(own.aliases)
-    if own.id_field:
-        known = feed.field_named(own.id_field)
-        if known is not None and not known.is_text:
+    if own.identity:
+        unknown = [name for name in own.identity if name not in names]
+        if unknown:
             raise ConfigurationError(
-                f"setting feeds.{feed.name}.id_field: {own.id_field!r} is not a text field",
-                hint="choose a text field with unique values",
+                f"setting feeds.{feed.name}.identity: unknown field {unknown[0]!r}",
+                hint=f"add it to feeds.{feed.name}.extra, or use one of {', '.join(names)}",
             )
-        feed = feed.identified_by(own.id_field)
+        if all(f.kind == "time" for f in feed.fields if f.name in own.identity):
+            raise ConfigurationError(
+                f"setting feeds.{feed.name}.identity: needs a field besides the time",
+                hint="otherwise all events of one instant would be one event",
+            )
+        feed = feed.identified_by(own.identity)
     schemas = tuple((number, _read_schema(path)) for number, path in own.schemas.items())
     return replace(feed, topic=own.topic or feed.topic, confluent_schemas=schemas)
+
+
+def _with_own_fields(feed: Feed, own: FeedSettings) -> Feed:
+    taken = {column for f in feed.fields for column in (*f.names, f.column)} | _RESERVED
+    for name in own.extra:
+        if name in taken:
+            raise ConfigurationError(
+                f"setting feeds.{feed.name}.extra: {name!r} is already a field or column", hint="choose another name"
+            )
+    return with_own_fields(feed, own.extra)
 
 
 def _read_schema(path: Path) -> dict[str, Any]:

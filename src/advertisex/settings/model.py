@@ -76,6 +76,12 @@ def _rule_name(name: str) -> str:
     return name
 
 
+def _field_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", name):  # becomes a column in every store
+        raise ValueError("the name of an own field must match [a-z][a-z0-9_]* and have at most 60 characters")
+    return name
+
+
 def _api_key(key: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", key.get_secret_value()):  # otherwise not valid in a header; never echo the key
         raise ValueError(
@@ -115,7 +121,7 @@ class TimeSettings(_Section):
 class PolicySettings(_Section):
     """Which valid events are filtered out."""
 
-    negative_users: bool = Field(default=True, description="filter events with negative user ids")
+    negative_users: bool = Field(default=True, description="filter events whose user id is a negative whole number")
     blocked_users: frozenset[str] = Field(default=frozenset(), description="user ids whose events are filtered")
     blocked_sites: frozenset[str] = Field(
         default=frozenset(), description="hosts whose events are filtered, including their subdomains"
@@ -127,9 +133,12 @@ class FeedSettings(_Section):
 
     topic: str | None = Field(default=None, min_length=1, description="topic in the event log")
     aliases: dict[str, str] = Field(default={}, description="additional field names: name in the message = our name")
-    id_field: str | None = Field(
-        default=None,
-        description="source's own id: the identity is then this id and the event time, not the content",
+    extra: dict[Annotated[str, AfterValidator(_field_name)], Literal["text", "flag", "count", "amount"]] = Field(
+        default={}, description="own fields: name = text, flag, count or amount"
+    )
+    identity: tuple[str, ...] = Field(
+        default=(),
+        description="fields that, with the event time, make up the identity of an event; default: its content",
     )
     schemas: dict[int, Path] = Field(default={}, description="Avro schema files by Confluent schema id (bids only)")
 

@@ -1,5 +1,6 @@
 """The contract of event stores. Every store passes `advertisex.testing.contracts.EventStoreContract`."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Protocol, Self
 
 import polars as pl
 
+from advertisex.feeds import Feed
 from advertisex.model import Counts, Finding, LedgerRow, Outcome, Partition, Position
 
 #: Kind of the notes that record erased users; they are never removed.
@@ -53,7 +55,7 @@ class RejectQuery:
         until: latest `ingested_at` (exclusive).
         as_of: latest `processed_at` (inclusive).
         limit: maximum number of rows, in order of position.
-        kind: `rejected` or `filtered`.
+        kind: `rejected`, `filtered` or `conflict`.
         positions: only messages at these positions.
         replayed: only messages that have (True) or have not (False) been replayed.
     """
@@ -87,10 +89,28 @@ class Removal:
     bounds: Mapping[Partition, int]
 
 
-#: Columns of what an erasure removed: rows by feed and kind (`event`, `filtered` or `rejected`).
+#: Columns of what an erasure removed: rows by feed and kind (`event`, `filtered`, `rejected` or `conflict`).
 REMOVED_COLUMNS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "count": pl.Int64()}
-#: The ledger count that includes rows of each kind until they are erased.
-COUNTED_AS = {"event": "stored", "filtered": "filtered", "rejected": "rejected"}
+#: The ledger counts that include rows of each kind until they are erased. The first is in the balance.
+COUNTED_AS: dict[str, tuple[str, ...]] = {
+    "event": ("stored",),
+    "filtered": ("filtered",),
+    "rejected": ("rejected",),
+    "conflict": ("duplicate", "conflict"),
+}
+
+
+def moved_counts(removed: Mapping[str, int]) -> Counts:
+    """What an erasure adds to the ledger, given the number of removed rows by kind (see `COUNTED_AS`)."""
+    moved = Counter(erased=sum(removed.values()))
+    for kind, count in removed.items():
+        moved.subtract(dict.fromkeys(COUNTED_AS[kind], count))
+    return Counts(**moved)
+
+
+def removed_rows(moved: Counts) -> dict[str, int]:
+    """The number of removed rows by kind, given what an erasure added to the ledger: the inverse of `moved_counts`."""
+    return {kind: -getattr(moved, counts[-1]) for kind, counts in COUNTED_AS.items()}
 
 
 class EventStore(Protocol):
@@ -102,12 +122,34 @@ class EventStore(Protocol):
     Reads are safe from any thread, also during a commit, and see committed data.
     """
 
+    def prepare(self, feeds: Mapping[str, Feed]) -> None:
+        """Add the columns of the feeds' own fields that the store does not have yet. Call it before `commit`.
+
+        Args:
+            feeds: feeds by name, as configured.
+
+        Raises:
+            ConfigurationError: the store has a column of that name and another dtype.
+            StoreError: the store cannot be written.
+        """
+        ...
+
+    def columns(self, feed: str) -> dict[str, pl.DataType]:
+        """The feed-specific columns of stored events with their dtypes, including own fields of any configuration."""
+        ...
+
+    def rebuilt_at(self) -> datetime | None:
+        """When the store was rebuilt from the log; None if never. It does not know how it was before (`as_of`)."""
+        ...
+
     def positions(self) -> dict[Partition, int]:
         """The next offset to process, for every partition in the ledger."""
         ...
 
     def commit(self, outcome: Outcome) -> Counts:
         """Store the events that are not stored yet, all rejects, and the ledger row that accounts for both.
+
+        A duplicate that conflicts with the stored event becomes a reject of kind `conflict` (see `conflicts`).
 
         Returns:
             The counts that this outcome added to the ledger.
@@ -170,7 +212,7 @@ class EventStore(Protocol):
         ...
 
     def settled(self) -> datetime | None:
-        """Time of the last commit; None before the first.
+        """Time of the last commit or import of the catalogue; None before the first.
 
         A query as of this time (`Range.as_of`) always returns the same result, because later commits have later
         times. Exception: with several writing processes, another one may still commit a batch that it started before.
@@ -181,14 +223,42 @@ class EventStore(Protocol):
         """Number of events of a feed within a range, and their first and last event time."""
         ...
 
-    def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
+    def scan(
+        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+    ) -> Iterator[pl.DataFrame]:
         """Stored events of a feed as frames of bounded size, in no particular order.
 
         Args:
             feed: name of the feed.
-            columns: any of the feed's columns, `EVENT_COLUMNS`, processed_at, topic, partition.
+            columns: any of the feed's `columns`, `EVENT_COLUMNS`, processed_at, topic, partition.
             within: which events to read.
+            slices: only events whose `user_slice` is in this range of consecutive numbers.
         """
+        ...
+
+    def import_catalogue(self, rows: pl.DataFrame) -> datetime:
+        """Replace the catalogue; earlier ones are kept for questions as of earlier times.
+
+        Args:
+            rows: `CATALOGUE_COLUMNS`.
+
+        Returns:
+            The commit time of the import, later than any before.
+
+        Raises:
+            StoreError: the write failed; the call can be repeated.
+        """
+        ...
+
+    def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
+        """The catalogue as of a time (inclusive), or now: `CATALOGUE_COLUMNS`, ordered by creative and time.
+
+        Empty before the first import.
+        """
+        ...
+
+    def catalogue_imports(self) -> list[datetime]:
+        """The commit times of all imports of the catalogue, ascending."""
         ...
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:

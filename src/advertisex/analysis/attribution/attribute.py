@@ -4,8 +4,8 @@ A conversion's touches are the same user's clicks within the click window before
 window, both ends inclusive. A click that converted is also a touch of its own conversion. `credit`, `markov` and
 `shapley` define the models; `docs/metrics.md` has an example of each.
 
-Conversions are credited in billionths and money in millionths, both in integer units: for every model, the credits and
-the unattributed remainder add up exactly to the total.
+Conversions are credited in billionths and money in units of its last decimal place, both integers: for every model, the
+credits and the unattributed remainder add up exactly to the total.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def attribute(
 
     Returns:
         The tables `credits` (the key, `domain` for websites, then one Decimal(38, 9) column for each model, ordered by
-        the first model) and `value` (key and currency, then one Decimal(38, 6) column for each model, ordered by key
+        the first model) and `value` (key and currency, then one Decimal(38, 12) column for each model, ordered by key
         and currency), with the keys that any model credits. The facts give the conversions and their value, in total
         and by whether they had a touch.
 
@@ -218,7 +218,7 @@ def _sum(numbers: pl.Series) -> int:
 
 
 def _by_currency(conversions: pl.DataFrame) -> dict[str | None, int]:
-    """Sum up the value by currency, in millionths."""
+    """Sum up the value by currency, in units of its last decimal place."""
     return dict(conversions.drop_nulls("value").group_by("currency").agg(total("value")).sort("currency").iter_rows())
 
 

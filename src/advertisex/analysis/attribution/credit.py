@@ -1,9 +1,9 @@
 """Credit: how the rule-based models split a conversion among the touches of its journey.
 
 A model gives each touch an integer weight; a touch's quota is its weight divided by the sum of weights. Credit is split
-in integer units: billionths of a conversion, millionths of money. By the largest remainder method (A. Hamilton, 1792),
-each touch gets the integer part of its quota, and the remaining units go one each to the largest fractional parts; ties
-go to the earlier touch. So the parts add up exactly to the total.
+in integer units: billionths of a conversion, and the last decimal place of money. By the largest remainder method
+(A. Hamilton, 1792), each touch gets the integer part of its quota, and the remaining units go one each to the largest
+fractional parts; ties go to the earlier touch. So the parts add up exactly to the total.
 """
 
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def credited(journeys: pl.DataFrame, weight: pl.Expr) -> pl.DataFrame:
         weight: weight of each touch; positive for at least one touch of each conversion.
 
     Returns:
-        key, currency, credit (Int128, billionths) and value (Int128, millionths), one row for each key and currency.
+        key, currency, credit (Int128, billionths) and value (Int128, see `units`), one row for each key and currency.
     """
     rows = (
         journeys.select("conversion", "key", "currency", "value", "conversions", weight=weight)
@@ -111,15 +111,18 @@ def apportion(rows: pl.DataFrame) -> pl.Series:
     """Split integer units in proportion to weights, by the largest remainder method.
 
     Args:
-        rows: conversion, weight (Int128, positive), units (Int64, the total of the conversion, equal in all its rows,
+        rows: conversion, weight (Int128, positive), units (integer, the total of the conversion, equal in all its rows,
             or null). Ties go to the earlier row.
 
     Returns:
         The units of each row (Int128); null if the total is null.
     """
-    product = pl.col("units").cast(pl.Int128) * pl.col("weight")
     whole = pl.col("weight").sum().over("conversion")
-    parts = rows.with_row_index("row").with_columns(share=product // whole, remainder=product % whole)
+    # units · weight may exceed 128 bits: divide first, and distribute the rest of the division
+    quotient, rest = pl.col("units").cast(pl.Int128) // whole, pl.col("units").cast(pl.Int128) % whole
+    product = rest * pl.col("weight")
+    share = quotient * pl.col("weight") + product // whole
+    parts = rows.with_row_index("row").with_columns(share=share, remainder=product % whole)
     unrounded = (
         parts.with_columns(left=pl.col("units") - pl.col("share").sum().over("conversion"))
         .filter((pl.col("left") > 0) & (pl.col("remainder") > 0))

@@ -12,8 +12,8 @@ from typing import Literal
 import polars as pl
 
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
-from advertisex.analysis.money import micros
-from advertisex.analysis.scan import compact, events
+from advertisex.analysis.money import units
+from advertisex.analysis.scan import compact, events, scan
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore, Range
@@ -57,7 +57,7 @@ class AttributionInput:
 
     Attributes:
         conversions: all conversions that can end a journey: group (UInt64: the user, or user and campaign), time
-            (Int64, µs), conversions (Int64), value (Int64, millionths), currency (String), is_target (Boolean: to be
+            (Int64, µs), conversions (Int64), value (Int128, see `units`), currency (String), is_target (Boolean: to be
             attributed; the others only end journeys).
         touches: group and time as above, click (Boolean; false for a view), key (UInt32, index into `keys`), own
             (Int64: index of the conversion, if the row is one itself; else null).
@@ -107,7 +107,7 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
             codes.no_rows,
             *(
                 compact(codes.of(frame.filter(near), rules.column))
-                for frame in store.scan("impressions", columns, within)
+                for frame in scan(store, "impressions", columns, within)
             ),
         ]
     )
@@ -131,7 +131,7 @@ def _to_input(clicks: pl.DataFrame, impressions: pl.DataFrame, codes: "_Codes") 
     keys = touches["key"].unique().cast(pl.String).sort(nulls_last=True)
     return AttributionInput(
         conversions=ordered.filter(converts).select(
-            "group", time, "conversions", micros("value"), "currency", "is_target"
+            "group", time, "conversions", units("value"), "currency", "is_target"
         ),
         touches=codes.ranked(touches, keys).sort(order).select("group", time, "click", "key", "own"),
         keys=keys,

@@ -13,14 +13,12 @@ import numpy as np
 import polars as pl
 
 from advertisex.errors import LedgerMoved
-from advertisex.feeds import FEEDS
 from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition, Span
+from advertisex.stores.conflicts import conflicts, own_columns
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.log_identity import check_same_log
 
-#: The columns of the ledger's counts, in the order of `COUNT_NAMES`; `redelivered` is stored as `replayed`.
-COUNTS = tuple("replayed" if name == "redelivered" else name for name in COUNT_NAMES)
 #: Fraction of a batch's events within the window of event time that is searched for duplicates; see `_dense`.
 _DENSE_FRACTION = 0.98
 
@@ -33,16 +31,21 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
         StoreError: the span belongs to a different log than the ledger.
     """
     _advance(db, outcome)
-    stored = _insert_events(db, outcome, commit_time)
-    _insert_rejects(db, outcome, commit_time)
+    known = _known_events(db, outcome)
+    fresh = outcome.events.join(known, on="event_id", how="anti", maintain_order="left")
+    duplicates = pl.concat([outcome.events.join(known, on="event_id", how="semi"), outcome.repeated])
+    conflicting = conflicts(outcome, duplicates, pl.concat([known, fresh.select(known.columns)]))
+    _insert_events(db, outcome, fresh, commit_time)
+    _insert_rejects(db, outcome, pl.concat([outcome.rejects, conflicting]), commit_time)
     filtered = int((outcome.rejects["kind"] == "filtered").sum())
     counts = Counts(
         read=outcome.read,
-        stored=stored,
-        duplicate=outcome.events.height - stored + outcome.repeated,
+        stored=fresh.height,
+        duplicate=duplicates.height,
         filtered=filtered,
         rejected=outcome.rejects.height - filtered,
         erased=outcome.suppressed.height,
+        conflict=conflicting.height,
     )
     add_counts(db, outcome.span.of, outcome.feed, counts, commit_time, start=outcome.span.start)
     return counts
@@ -57,8 +60,8 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
     row = db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
     if row is None:
         db.execute(
-            f"INSERT INTO ledger (topic, partition, next_offset, {', '.join(COUNTS)}) "
-            f"VALUES (?, ?, ?{', 0' * len(COUNTS)})",
+            f"INSERT INTO ledger (topic, partition, next_offset, {', '.join(COUNT_NAMES)}) "
+            f"VALUES (?, ?, ?{', 0' * len(COUNT_NAMES)})",
             (span.topic, span.partition, span.start),
         )
     else:
@@ -72,38 +75,61 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
         raise _moved(span, "the ledger has moved on")
 
 
-def _insert_events(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime) -> int:
-    events, span = outcome.events, outcome.span
+def _known_events(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> pl.DataFrame:
+    """The stored events with the id of an event of the outcome: event_id and the feed's columns."""
+    events, feed = outcome.events, outcome.feed
+    columns = own_columns(outcome)
     if not events.height:
-        return 0
-    feed = FEEDS[outcome.feed]
-    columns = ", ".join(f'b."{name}"' for name in feed.columns)
+        return events.select("event_id", *columns)
     low, high = (f"make_timestamp({micros})" for micros in _dense(events["event_time"]))
     # The batch has ids of 16 bytes; DuckDB compares a UUID as one number, which is faster
-    with registered(db, "batch", events):
-        inserted = db.execute(
+    with registered(db, "batch", events.select("event_id", "event_time")):
+        rows = db.execute(
             f"""
-            INSERT INTO {feed.name} BY NAME
-            SELECT b.event_id::UUID AS event_id, {columns}, ? AS topic, ? AS partition,
-                b."offset", b.ingested_at, ? AS processed_at
-            FROM batch b ANTI JOIN (
-                SELECT event_id, event_time FROM {feed.name} WHERE event_time BETWEEN {low} AND {high}
+            SELECT known.rowid FROM (
+                SELECT rowid, event_id, event_time FROM {feed} WHERE event_time BETWEEN {low} AND {high}
                 UNION ALL
-                SELECT event_id, event_time FROM {feed.name} WHERE event_time IN
+                SELECT rowid, event_id, event_time FROM {feed} WHERE event_time IN
                     (SELECT event_time FROM batch WHERE event_time NOT BETWEEN {low} AND {high})
-            ) known
+            ) known SEMI JOIN batch b
             ON b.event_id::UUID = known.event_id AND b.event_time = known.event_time
-            """,
-            (span.topic, span.partition, commit_time),
-        ).fetchone()
-    return int(inserted[0]) if inserted else 0
+            """
+        ).fetchnumpy()["rowid"]
+    if not len(rows):
+        return events.select("event_id", *columns).clear()
+    names = ", ".join(f'"{name}"' for name in columns)
+    with registered(db, "found", pl.DataFrame({"row": rows})):
+        query = f'SELECT event_id::BLOB AS event_id, {names} FROM {feed} WHERE rowid IN (SELECT "row" FROM found)'
+        found: pl.DataFrame = db.sql(query).pl()
+    return found.cast({name: events.schema[name] for name in found.columns})
 
 
-def _insert_rejects(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime) -> None:
-    if not outcome.rejects.height:
+def _insert_events(
+    db: duckdb.DuckDBPyConnection, outcome: Outcome, events: pl.DataFrame, commit_time: datetime
+) -> None:
+    if not events.height:
         return
     span = outcome.span
-    with registered(db, "new_rejects", outcome.rejects):
+    columns = ", ".join(f'b."{name}"' for name in own_columns(outcome))
+    with registered(db, "batch", events):
+        db.execute(
+            f"""
+            INSERT INTO {outcome.feed} BY NAME
+            SELECT b.event_id::UUID AS event_id, b.user_slice, {columns}, ? AS topic, ? AS partition,
+                b."offset", b.ingested_at, ? AS processed_at
+            FROM batch b
+            """,
+            (span.topic, span.partition, commit_time),
+        )
+
+
+def _insert_rejects(
+    db: duckdb.DuckDBPyConnection, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime
+) -> None:
+    if not rejects.height:
+        return
+    span = outcome.span
+    with registered(db, "new_rejects", rejects):
         db.execute(
             'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
             "NULL FROM new_rejects",
@@ -132,12 +158,12 @@ def add_counts(
         start: first offset of the batch, which ends at the row's next offset; None for an erasure.
         erasure: id of the erasure that moves the counts.
     """
-    names, numbers = ", ".join(COUNTS), astuple(counts)
-    added = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
+    names, numbers = ", ".join(COUNT_NAMES), astuple(counts)
+    added = ", ".join(f"{name} = {name} + ?" for name in COUNT_NAMES)
     db.execute(f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?", (*numbers, *of))
     db.execute(
         f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {names}, erasure) '
-        f"SELECT topic, partition, ?, coalesce(?, next_offset), next_offset, ?, {', '.join('?' * len(COUNTS))}, ? "
+        f"SELECT topic, partition, ?, coalesce(?, next_offset), next_offset, ?, {', '.join('?' * len(COUNT_NAMES))}, ? "
         "FROM ledger WHERE topic = ? AND partition = ?",
         (feed, start, commit_time, *numbers, erasure, *of),
     )

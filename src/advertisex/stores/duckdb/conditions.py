@@ -7,7 +7,7 @@ from advertisex.model import STORED_REJECT_COLUMNS
 from advertisex.stores.contract import Range, RejectQuery
 
 
-def event_conditions(within: Range) -> tuple[str, list[Any]]:
+def event_conditions(within: Range, slices: range | None = None) -> tuple[str, list[Any]]:
     """The filter on a table of events."""
     return _where(
         ("event_time >= ?", within.since),
@@ -15,6 +15,8 @@ def event_conditions(within: Range) -> tuple[str, list[Any]]:
         ("processed_at <= ?", within.as_of),
         ("ingested_at >= ?", within.ingested_since),
         ("ingested_at < ?", within.ingested_until),
+        ("user_slice >= ?", slices.start if slices is not None else None),
+        ("user_slice < ?", slices.stop if slices is not None else None),
     )
 
 

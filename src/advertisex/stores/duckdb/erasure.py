@@ -12,8 +12,8 @@ import duckdb
 import polars as pl
 
 from advertisex.feeds import FEEDS
-from advertisex.model import Counts, Partition
-from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
+from advertisex.model import Partition
+from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal, moved_counts
 from advertisex.stores.duckdb.commit import add_counts
 from advertisex.stores.duckdb.registered import registered
 
@@ -29,17 +29,15 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetim
     removed.update(_delete_rejects(db, removal.rejects))
     by_partition: dict[tuple[Partition, str], Counter[str]] = {}
     for (partition, feed, kind), count in removed.items():
-        by_partition.setdefault((partition, feed), Counter())[COUNTED_AS[kind]] += count
+        by_partition.setdefault((partition, feed), Counter())[kind] += count
     for (partition, feed), counts in by_partition.items():
-        moved = {name: -count for name, count in counts.items()}
-        added = Counts(**moved, erased=counts.total())
-        add_counts(db, partition, feed, added, commit_time, erasure=removal.erasure)
+        add_counts(db, partition, feed, moved_counts(counts), commit_time, erasure=removal.erasure)
     return _removed_by(db, removal.erasure)
 
 
 def _removed_by(db: duckdb.DuckDBPyConnection, erasure: str) -> pl.DataFrame:
     """All that an erasure removed, including earlier attempts, from the ledger history: `REMOVED_COLUMNS`."""
-    sums = ", ".join(f"sum(-{column}) AS {kind}" for kind, column in COUNTED_AS.items())
+    sums = ", ".join(f"sum(-{counts[-1]}) AS {kind}" for kind, counts in COUNTED_AS.items())
     history = db.sql(f"SELECT feed, {sums} FROM commits WHERE erasure = ? GROUP BY feed", params=[erasure]).pl()
     counts = history.unpivot(list(COUNTED_AS), index="feed", variable_name="kind", value_name="count")
     removed: pl.DataFrame = counts.cast(dict(REMOVED_COLUMNS)).filter(pl.col("count") > 0)

@@ -1,19 +1,27 @@
 """The tables of the embedded store, with a comment on every table and column, because users query them with SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import duckdb
 import polars as pl
 
 from advertisex.feeds import FEEDS, Feed
+from advertisex.feeds.feed import AMOUNT
+from advertisex.stores.format import FORMAT, field_changed
 
 _TYPES: dict[pl.DataType, str] = {
     pl.String(): "VARCHAR",
     pl.Int64(): "BIGINT",
-    pl.Float64(): "DOUBLE",
+    AMOUNT: "DECIMAL(38,12)",
+    pl.Boolean(): "BOOLEAN",
     pl.Datetime("us"): "TIMESTAMP",
 }
+_DTYPES = {kind: dtype for dtype, kind in _TYPES.items()}
 
-_EVENT = (("event_id", "UUID NOT NULL", "identity: 128-bit hash of the event's content; unique in the table"),)
+_EVENT = (
+    ("event_id", "UUID NOT NULL", "identity: 128-bit hash of the event's content; unique in the table"),
+    ("user_slice", "SMALLINT NOT NULL", "hash of the user, 0 to 4095"),
+)
 _PROVENANCE = (
     ("topic", "VARCHAR NOT NULL", "topic of the message"),
     ("partition", "INTEGER NOT NULL", "partition of the message"),
@@ -26,8 +34,8 @@ _REJECTS = (
     ("partition", "INTEGER NOT NULL", "partition of the message"),
     ("offset", "BIGINT NOT NULL", "offset of the message"),
     ("feed", "VARCHAR NOT NULL", "impressions, clicks or bids"),
-    ("kind", "VARCHAR NOT NULL", "rejected (bad message) or filtered (valid event, excluded by the policy)"),
-    ("stage", "VARCHAR NOT NULL", "decode, validate or filter"),
+    ("kind", "VARCHAR NOT NULL", "rejected, filtered (excluded by the policy) or conflict (a duplicate that differs)"),
+    ("stage", "VARCHAR NOT NULL", "decode, validate, filter or store"),
     ("reason", "VARCHAR NOT NULL", "reason code"),
     ("detail", "VARCHAR NOT NULL", "field and value that caused it"),
     ("payload", "BLOB NOT NULL", "the whole message, as received"),
@@ -44,8 +52,9 @@ _LEDGER = (
     ("duplicate", "BIGINT NOT NULL", "events whose identity was already stored"),
     ("filtered", "BIGINT NOT NULL", "valid events excluded by the policy"),
     ("rejected", "BIGINT NOT NULL", "messages that are not a valid event"),
-    ("erased", "BIGINT DEFAULT 0", "messages of erased users; nothing of them is kept"),
-    ("replayed", "BIGINT NOT NULL", "positions processed again after a crash, already counted"),
+    ("erased", "BIGINT NOT NULL", "messages of erased users; nothing of them is kept"),
+    ("conflict", "BIGINT NOT NULL", "duplicates that differ from the stored event; outside the balance"),
+    ("redelivered", "BIGINT NOT NULL", "positions processed again after a crash; outside the balance"),
     ("log", "VARCHAR", "identity of the log that the offsets belong to"),
 )
 _COMMITS = (
@@ -63,24 +72,70 @@ _NOTES = (
     ("key", "VARCHAR NOT NULL", "key of the note within its kind"),
     ("document", "BLOB NOT NULL", "JSON"),
 )
+_CATALOGUE = (
+    ("imported_at", "TIMESTAMP NOT NULL", "commit time of the import (UTC); the latest one holds"),
+    ("creative_id", "VARCHAR NOT NULL", "creative"),
+    ("campaign_id", "VARCHAR NOT NULL", "campaign of the creative"),
+    ("advertiser_id", "VARCHAR", "advertiser of the campaign"),
+    ("valid_from", "TIMESTAMP", "event time from which the row holds (UTC); null: always"),
+)
+_IMPORTS = (("imported_at", "TIMESTAMP NOT NULL PRIMARY KEY", "commit time of the import (UTC)"),)
+_STORE = (
+    ("format", "INTEGER NOT NULL", "format of the store: another one needs `advertisex rebuild`"),
+    ("rebuilt_at", "TIMESTAMP", "when the store was rebuilt from the log (UTC); null if never"),
+)
 _TABLES = {
-    "rejects": ("rejected and filtered messages, whole", _REJECTS, ""),
+    "store": ("one row about the store itself", _STORE, ""),
+    "rejects": ("rejected and filtered messages and conflicting duplicates, whole", _REJECTS, ""),
     "ledger": (
         "one row per partition: the checkpoint and the counts",
         _LEDGER,
         ", PRIMARY KEY (topic, partition)",
     ),
     "commits": ("ledger history: what each commit added to the ledger", _COMMITS, ""),
+    "catalogue": ("creatives with their campaigns, one complete set of rows for each import", _CATALOGUE, ""),
+    "catalogue_imports": ("imports of the catalogue", _IMPORTS, ""),
     "notes": ("small documents about the events, such as alert states", _NOTES, ", PRIMARY KEY (kind, key)"),
 }
 
 
 def statements() -> Iterator[str]:
-    """The SQL that creates every table; it does not change tables that exist."""
+    """The SQL that creates every table of a new store."""
     for feed in FEEDS.values():
         yield from _table(feed.name, feed.description, (*_EVENT, *_feed_columns(feed), *_PROVENANCE))
     for name, (description, columns, key) in _TABLES.items():
         yield from _table(name, description, columns, key)
+    yield f"INSERT INTO store VALUES ({FORMAT}, NULL)"
+
+
+def format_of(db: duckdb.DuckDBPyConnection) -> int | None:
+    """The format of a database: None if it has no tables, 1 if it was made before stores had a format."""
+    tables = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not tables:
+        return None
+    row = db.execute("SELECT format FROM store").fetchone() if "store" in tables else None
+    return int(row[0]) if row else 1
+
+
+def own_columns(db: duckdb.DuckDBPyConnection, feed: str) -> dict[str, pl.DataType]:
+    """The feed-specific columns of a table of events, with their dtypes."""
+    others = {name for name, _, _ in (*_EVENT, *_PROVENANCE)}
+    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+    return {name: _DTYPES[kind] for name, kind in db.execute(query, (feed,)).fetchall() if name not in others}
+
+
+def added_columns(feed: Feed, known: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """The SQL that adds the columns of own fields.
+
+    Raises:
+        ConfigurationError: the table has a column of that name and another type.
+    """
+    for name, dtype in feed.columns.items():
+        if name not in known:
+            yield f'ALTER TABLE {feed.name} ADD COLUMN "{name}" {_TYPES[dtype]}'
+            yield f'COMMENT ON COLUMN {feed.name}."{name}" IS {_quoted(feed.comments[name])}'
+        elif known[name] != dtype:
+            raise field_changed(feed.name, name)
 
 
 def _feed_columns(feed: Feed) -> Iterator[tuple[str, str, str]]:
@@ -91,10 +146,7 @@ def _feed_columns(feed: Feed) -> Iterator[tuple[str, str, str]]:
 
 def _table(name: str, description: str, columns: tuple[tuple[str, str, str], ...], key: str = "") -> Iterator[str]:
     body = ", ".join(f'"{column}" {kind}' for column, kind, _ in columns)
-    yield f"CREATE TABLE IF NOT EXISTS {name} ({body}{key})"
-    for column, kind, _ in columns:  # a store of an earlier version may lack some
-        if "NOT NULL" not in kind:
-            yield f'ALTER TABLE {name} ADD COLUMN IF NOT EXISTS "{column}" {kind}'
+    yield f"CREATE TABLE {name} ({body}{key})"
     yield f"COMMENT ON TABLE {name} IS {_quoted(description)}"
     for column, _, comment in columns:
         yield f'COMMENT ON COLUMN {name}."{column}" IS {_quoted(comment)}'

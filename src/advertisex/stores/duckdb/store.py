@@ -11,16 +11,27 @@ import duckdb
 import polars as pl
 
 from advertisex.errors import StoreBusy, StoreError, StoreMissing
-from advertisex.feeds import FEEDS
-from advertisex.model import COMMIT_COLUMNS, COUNT_NAMES, Counts, Finding, LedgerRow, Outcome, Partition, Position
+from advertisex.feeds import FEEDS, Feed
+from advertisex.model import (
+    CATALOGUE_COLUMNS,
+    COMMIT_COLUMNS,
+    COUNT_NAMES,
+    Counts,
+    Finding,
+    LedgerRow,
+    Outcome,
+    Partition,
+    Position,
+)
 from advertisex.settings.model import DEFAULT_MEMORY
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
-from advertisex.stores.duckdb.commit import COUNTS, write
+from advertisex.stores.duckdb.commit import write
 from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace
 from advertisex.stores.duckdb.registered import registered
-from advertisex.stores.duckdb.schema import statements
+from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns, statements
+from advertisex.stores.format import check_format
 from advertisex.stores.ledger_check import Held, counted
 
 _TABLES = (*FEEDS, "rejects")
@@ -67,13 +78,36 @@ class DuckdbStore(EventStore):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._config = _CONFIG | {"memory_limit": memory}
             self._db = self._connected(read_only=read_only)
-            if not read_only:
-                with self._transaction():
-                    for statement in statements():
-                        self._db.execute(statement)
-            elif not self._db.execute("SELECT 1 FROM duckdb_tables()").fetchall():
-                self._db.close()  # an interrupted first run left it without tables
-                raise nothing
+            try:
+                self._open(read_only=read_only, nothing=nothing)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open(self, *, read_only: bool, nothing: StoreMissing) -> None:
+        found = format_of(self._db)
+        if found is not None:
+            check_format(found, str(self._path))
+        elif read_only:
+            raise nothing  # an interrupted first run left it without tables
+        else:
+            with self._transaction():
+                for statement in statements():
+                    self._db.execute(statement)
+
+    def prepare(self, feeds: Mapping[str, Feed]) -> None:
+        with self._explained("cannot write to the event store"), self._transaction():
+            for feed in feeds.values():
+                for statement in added_columns(feed, own_columns(self._db, feed.name)):
+                    self._db.execute(statement)
+
+    def columns(self, feed: str) -> dict[str, pl.DataType]:
+        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+            return own_columns(connection, feed)
+
+    def rebuilt_at(self) -> datetime | None:
+        found: datetime | None = self._frame("SELECT rebuilt_at FROM store", []).item()
+        return found
 
     def positions(self) -> dict[Partition, int]:
         return {Partition(row.topic, row.partition): row.next_offset for row in self.ledger()}
@@ -83,9 +117,8 @@ class DuckdbStore(EventStore):
             return write(self._db, outcome, commit_time_after(self.settled(), self._clock))
 
     def ledger(self) -> list[LedgerRow]:
-        rows = self._frame(
-            f"SELECT topic, partition, next_offset, log, {', '.join(COUNTS)} FROM ledger ORDER BY topic, partition", []
-        ).iter_rows()
+        columns = f"topic, partition, next_offset, log, {', '.join(COUNT_NAMES)}"
+        rows = self._frame(f"SELECT {columns} FROM ledger ORDER BY topic, partition", []).iter_rows()
         return [LedgerRow(topic, number, end, Counts(*counts), log or "") for topic, number, end, log, *counts in rows]
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
@@ -120,14 +153,16 @@ class DuckdbStore(EventStore):
         )
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
-        stored = dict(zip(COUNT_NAMES, COUNTS, strict=True))
-        columns = ", ".join(f'"{stored.get(name, name)}" AS "{name}"' for name in COMMIT_COLUMNS)
+        columns = ", ".join(f'"{name}"' for name in COMMIT_COLUMNS)
         order = 'topic, partition, "start", "end", committed_at'
         where, values = commit_conditions(since)
         return self._frame(f"SELECT {columns} FROM commits {where} ORDER BY {order}", values)
 
     def settled(self) -> datetime | None:
-        found: datetime | None = self._frame("SELECT max(committed_at) FROM commits", []).item()
+        query = (
+            "SELECT greatest((SELECT max(committed_at) FROM commits), (SELECT max(imported_at) FROM catalogue_imports))"
+        )
+        found: datetime | None = self._frame(query, []).item()
         return found
 
     def extent(self, feed: str, within: Range) -> Extent:
@@ -135,8 +170,10 @@ class DuckdbStore(EventStore):
         found = self._frame(f"SELECT count(*), min(event_time), max(event_time) FROM {feed} {where}", values)
         return Extent(*found.row(0))
 
-    def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
-        where, values = event_conditions(within)
+    def scan(
+        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+    ) -> Iterator[pl.DataFrame]:
+        where, values = event_conditions(within, slices)
         names = ", ".join("event_id::BLOB AS event_id" if c == "event_id" else f'"{c}"' for c in columns)
         yield from self._frames(f"SELECT {names} FROM {feed} {where}", values, _SCAN_ROWS)
 
@@ -150,6 +187,25 @@ class DuckdbStore(EventStore):
             f"FROM clicks {where} GROUP BY user_id ORDER BY user_id",
             values,
         )
+
+    def import_catalogue(self, rows: pl.DataFrame) -> datetime:
+        with self._explained("cannot write to the event store"), self._transaction():
+            imported_at = commit_time_after(self.settled(), self._clock)
+            self._db.execute("INSERT INTO catalogue_imports VALUES (?)", (imported_at,))
+            with registered(self._db, "rows", rows.select(list(CATALOGUE_COLUMNS))):
+                self._db.execute("INSERT INTO catalogue SELECT ?, * FROM rows", (imported_at,))
+        return imported_at
+
+    def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
+        return self._frame(
+            f"SELECT {', '.join(CATALOGUE_COLUMNS)} FROM catalogue WHERE imported_at = "
+            "(SELECT max(imported_at) FROM catalogue_imports WHERE imported_at <= coalesce(?, imported_at)) "
+            "ORDER BY creative_id, valid_from NULLS FIRST",
+            [as_of],
+        )
+
+    def catalogue_imports(self) -> list[datetime]:
+        return self._frame("SELECT imported_at FROM catalogue_imports ORDER BY 1", []).to_series().to_list()
 
     def notes(self, kind: str) -> dict[str, bytes]:
         return dict(self._frame("SELECT key, document FROM notes WHERE kind = ? ORDER BY key", [kind]).iter_rows())
@@ -261,8 +317,6 @@ def _explanation(what: str, error: Exception, path: Path) -> StoreError:
     hint = "check the disk, the permissions of the file, and that it is an AdvertiseX store"
     if isinstance(error, duckdb.OutOfMemoryException):
         hint = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
-    if "not found in FROM clause" in text:
-        hint = "this store was created by an earlier version: run `advertisex process` to upgrade it"
     if "does not exist" in text:
         hint = "the file is not an AdvertiseX store: choose another one with --store or --data"
     return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), hint=hint)

@@ -71,7 +71,7 @@ class Committer:
         counts = Counts(
             read=outcome.read,
             stored=outcome.events.height - known.duplicates - len(rejected),
-            duplicate=known.duplicates + outcome.repeated,
+            duplicate=known.duplicates + outcome.repeated.height,
             filtered=filtered,
             rejected=rejects.height - filtered,
             erased=outcome.suppressed.height,
@@ -184,7 +184,7 @@ def _rejected_by_store(outcome: Outcome, rejected: dict[int, str]) -> pl.DataFra
         "offset",
         kind=pl.lit("rejected"),
         stage=pl.lit("store"),
-        reason=pl.lit("store_refused"),
+        reason=pl.lit("store_rejected"),
         detail="detail",
         payload="payload",
         ingested_at="ingested_at",

@@ -11,12 +11,13 @@ from advertisex.stores.elasticsearch.times import iso
 _EARLIEST, _LATEST = datetime(1970, 1, 1), datetime(2262, 4, 11)  # noqa: DTZ001 - UTC without a zone, as `Range`
 
 
-def event_conditions(within: Range) -> list[dict[str, Any]]:
+def event_conditions(within: Range, slices: range | None = None) -> list[dict[str, Any]]:
     """The conditions for events within a range; bounds outside the range of `date_nanos` exclude nothing."""
     return [
         *between("event_time", within.since, within.until),
         *between("ingested_at", within.ingested_since, within.ingested_until),
         *stored_by(within.as_of),
+        *([] if slices is None else [{"range": {"user_slice": {"gte": slices.start, "lt": slices.stop}}}]),
     ]
 
 

@@ -17,8 +17,8 @@ import msgspec
 import polars as pl
 
 from advertisex.feeds import FEEDS
-from advertisex.model import Counts, Outcome, Partition
-from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal
+from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition
+from advertisex.stores.contract import REMOVED_COLUMNS, Removal, moved_counts, removed_rows
 from advertisex.stores.elasticsearch.bulk import delete_documents
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.indices import Indices
@@ -68,17 +68,17 @@ class Eraser:
         counts: dict[Partition, Counter[str]] = {}
         feeds: dict[Partition, str] = {}
         for one in found:
-            counts.setdefault(one.partition, Counter())[COUNTED_AS[one.kind]] += 1
+            counts.setdefault(one.partition, Counter())[one.kind] += 1
             feeds[one.partition] = one.feed
         removed: Counter[tuple[str, str]] = Counter()
         for partition in removal.bounds:
             if moved := counts.get(partition):
-                added = Counts(**{name: -count for name, count in moved.items()}, erased=moved.total())
-                row = self._ledger.move_counts(partition, feeds[partition], added, removal.erasure)
+                row = self._ledger.move_counts(partition, feeds[partition], moved_counts(moved), removal.erasure)
             else:  # its documents, if any, are already deleted
                 row = self._ledger.moved_by(removal.erasure, partition)
             if row is not None:
-                removed.update({(row.feed, kind): -getattr(row, name) for kind, name in COUNTED_AS.items()})
+                counts_moved = Counts(*(getattr(row, name) for name in COUNT_NAMES))
+                removed.update({(row.feed, kind): count for kind, count in removed_rows(counts_moved).items()})
         return +removed
 
     def remove_suppressed(self, outcome: Outcome) -> None:

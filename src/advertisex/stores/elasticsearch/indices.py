@@ -25,6 +25,7 @@ import polars as pl
 
 from advertisex.errors import ConfigurationError, StoreError
 from advertisex.feeds import FEEDS, Feed
+from advertisex.feeds.feed import AMOUNT
 from advertisex.model import COUNT_NAMES
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.elasticsearch.client import Connection
@@ -59,10 +60,12 @@ _COUNT: dict[str, Any] = {"type": "long"}
 _TYPES: dict[pl.DataType, dict[str, Any]] = {
     pl.String(): _TEXT,
     pl.Int64(): _COUNT,
-    pl.Float64(): {"type": "double"},
+    AMOUNT: {"type": "double"},
+    pl.Boolean(): {"type": "boolean"},
     pl.Datetime("us"): _TIME,
 }
 _PROVENANCE: dict[str, Any] = {
+    "user_slice": {"type": "short"},
     "topic": _ID,
     "partition": {"type": "integer"},
     "offset": _COUNT,
@@ -79,8 +82,7 @@ _REJECT: dict[str, Any] = {
     "payload": {"type": "binary"},
     "replayed_to": _ID,
 }
-#: The counts of the ledger; `redelivered` is stored as `replayed`.
-_NUMBERS = dict.fromkeys(("replayed" if name == "redelivered" else name for name in COUNT_NAMES), _COUNT)
+_NUMBERS = dict.fromkeys(COUNT_NAMES, _COUNT)
 _COMMIT: dict[str, Any] = {
     "topic": _ID,
     "partition": {"type": "integer"},

@@ -10,7 +10,7 @@ from advertisex.stores.elasticsearch.times import parse_time
 
 
 class _Counted(msgspec.Struct, kw_only=True):
-    """The ledger's counts; `redelivered` is stored as `replayed`."""
+    """The ledger's counts."""
 
     read: int = 0
     stored: int = 0
@@ -18,7 +18,8 @@ class _Counted(msgspec.Struct, kw_only=True):
     filtered: int = 0
     rejected: int = 0
     erased: int = 0
-    redelivered: int = msgspec.field(name="replayed", default=0)
+    conflict: int = 0
+    redelivered: int = 0
 
 
 class CommitDocument(_Counted):

@@ -7,7 +7,7 @@ import polars as pl
 from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 
 from advertisex.errors import StoreMissing
-from advertisex.feeds import FEEDS
+from advertisex.feeds import FEEDS, Feed
 from advertisex.model import (
     EVENT_COLUMNS,
     STORED_REJECT_COLUMNS,
@@ -91,6 +91,24 @@ class ElasticsearchStore(EventStore):
             self.close()
             raise
 
+    def prepare(self, feeds: Mapping[str, Feed]) -> None:
+        raise NotImplementedError
+
+    def columns(self, feed: str) -> dict[str, pl.DataType]:
+        return FEEDS[feed].columns
+
+    def rebuilt_at(self) -> datetime | None:
+        return None
+
+    def import_catalogue(self, rows: pl.DataFrame) -> datetime:
+        raise NotImplementedError
+
+    def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
+        raise NotImplementedError
+
+    def catalogue_imports(self) -> list[datetime]:
+        raise NotImplementedError
+
     def positions(self) -> dict[Partition, int]:
         # called when the group assigns partitions: wait for an unreachable cluster, as a commit does
         rows = self._ledger.rows(forever=True)
@@ -133,10 +151,12 @@ class ElasticsearchStore(EventStore):
     def extent(self, feed: str, within: Range) -> Extent:
         return extent_of(self._connection, self._indices.alias(feed), all_of(event_conditions(within)))
 
-    def scan(self, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
+    def scan(
+        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+    ) -> Iterator[pl.DataFrame]:
         known = EVENT_COLUMNS | FEEDS[feed].columns | {"processed_at": pl.Datetime("us")} | _PROVENANCE
         dtypes = {name: known[name] for name in columns}
-        yield from frames(self._connection, self._indices.alias(feed), dtypes, all_of(event_conditions(within)))
+        yield from frames(self._connection, self._indices.alias(feed), dtypes, all_of(event_conditions(within, slices)))
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         conditions = event_conditions(within)

@@ -9,7 +9,6 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Batch, Outcome, Span
-from advertisex.processing.enrich import Catalogue
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range, RejectQuery
@@ -78,7 +77,7 @@ def outcome_of(feed: str, *messages: bytes | dict[str, Any], start: int = 0, par
     end = start + len(payloads)
     span = Span(FEEDS[feed].topic, partition, start, end)
     batch = Batch(span, range(start, end), payloads, [INGESTED + offset for offset in range(start, end)])
-    return process(batch, FEEDS[feed], Policy(), Catalogue())
+    return process(batch, FEEDS[feed], Policy())
 
 
 def events(store: EventStore, feed: str, within: Range = EVERYTHING) -> pl.DataFrame:

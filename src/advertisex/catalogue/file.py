@@ -1,0 +1,72 @@
+"""Reads the catalogue from a CSV file."""
+
+import csv
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from advertisex.errors import ConfigurationError
+from advertisex.model import CATALOGUE_COLUMNS
+from advertisex.processing.timestamps import read_iso
+
+_REQUIRED = ("creative_id", "campaign_id")
+_UTC = ZoneInfo("UTC")
+
+#: A row of the catalogue: creative, campaign, advertiser, valid_from.
+_Row = tuple[str, str, str | None, datetime | None]
+
+
+def read_catalogue(path: Path) -> pl.DataFrame:
+    """Read a CSV file with the columns creative_id, campaign_id and, optionally, advertiser_id and valid_from.
+
+    `valid_from` is a date or a time in ISO 8601, in UTC unless it has an offset; empty means always. Surrounding white
+    space is dropped.
+
+    Returns:
+        `CATALOGUE_COLUMNS`, ordered by creative and time.
+
+    Raises:
+        ConfigurationError: the file cannot be read, a column or a value is missing or invalid, or a creative has two
+            rows from the same time.
+    """
+    rows: dict[tuple[str, datetime | None], _Row] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            names = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = names
+            if missing := [name for name in _REQUIRED if name not in names]:
+                raise _line_error(path, 1, f"missing column in the catalogue: {', '.join(missing)}")
+            for cells in reader:
+                row = _row(cells, path, reader.line_num)
+                if (row[0], row[3]) in rows:
+                    raise _line_error(path, reader.line_num, f"duplicate creative {row[0]!r}")
+                rows[row[0], row[3]] = row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(
+            f"cannot read the catalogue: {error}", where=str(path), hint="expected a CSV file in UTF-8"
+        ) from error
+    frame = pl.DataFrame(list(rows.values()), schema=CATALOGUE_COLUMNS, orient="row")
+    return frame.sort("creative_id", "valid_from", nulls_last=False)
+
+
+def _row(cells: Mapping[str | None, str | list[str] | None], path: Path, line: int) -> _Row:
+    values = {name: value.strip() for name, value in cells.items() if name is not None and isinstance(value, str)}
+    if None in cells:
+        raise _line_error(path, line, "more cells than columns")
+    creative, campaign = values.get("creative_id"), values.get("campaign_id")
+    if not creative or not campaign:
+        raise _line_error(path, line, "empty creative_id or campaign_id")
+    text = values.get("valid_from") or None
+    valid_from = None if text is None else read_iso(text if len(text) > len("2026-01-31") else f"{text}T00:00:00", _UTC)
+    if text is not None and valid_from is None:
+        raise _line_error(path, line, f"invalid valid_from {text!r}: expected a date or a time such as 2026-01-31")
+    return creative, campaign, values.get("advertiser_id") or None, valid_from
+
+
+def _line_error(path: Path, line: int, what: str) -> ConfigurationError:
+    hint = "fix that line: each creative needs one row, or several with different valid_from"
+    return ConfigurationError(what, where=f"{path}:{line}", hint=hint)
