@@ -1,0 +1,82 @@
+"""The contract of a rebuild: a new store that grows beside the old one, and then takes its place."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+import polars as pl
+
+from advertisex.model import Partition, Position
+from advertisex.stores.contract import EventStore
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a store got in one partition, whatever its format.
+
+    Attributes:
+        next_offset: the checkpoint.
+        read: number of messages read.
+        log: identity of the log; empty if the log has none.
+    """
+
+    next_offset: int
+    read: int
+    log: str
+
+
+class Replacement(Protocol):
+    """A store of any format, open for reading what the log cannot give, and the new store beside it.
+
+    The old store cannot be written by anyone else, or not without being noticed, until this is closed. The new store
+    survives a crash: the next rebuild continues with it.
+
+    Attributes:
+        format: format of the old store.
+        new: the new store; empty, or as far as an earlier rebuild got.
+    """
+
+    format: int
+    new: EventStore
+
+    def progress(self) -> dict[Partition, Progress]:
+        """How far the old store got in each partition of its ledger."""
+        ...
+
+    def notes(self) -> dict[str, dict[str, bytes]]:
+        """All notes of the old store, by kind and key."""
+        ...
+
+    def replay_marks(self) -> Iterator[Mapping[Position, Position]]:
+        """The replayed rejects of the old store with the positions of their replays, in parts of bounded size."""
+        ...
+
+    def carry_catalogue(self) -> None:
+        """Copy all imports of the catalogue to the new store with their commit times; idempotent."""
+        ...
+
+    def start_over(self) -> None:
+        """Delete the new store and begin with an empty one."""
+        ...
+
+    def swap(self) -> None:
+        """Put the new store in the place of the old one, and fence writers of the old one.
+
+        The time of the last commit becomes the new store's `rebuilt_at`. A crash leaves either the old store or the new
+        one in place, never none. The old one is kept until it is dropped.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close both stores; safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
