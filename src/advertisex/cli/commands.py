@@ -26,6 +26,7 @@ from advertisex.cli import (
     ingest,
     ledger,
     process,
+    rebuild,
     rejects,
     run,
     simulate,
@@ -78,6 +79,7 @@ app.command("ledger")(ledger.ledger)
 app.command("erase")(erase.erase)
 app.command("erasures")(erase.erasures)
 app.command("doctor")(doctor.doctor)
+app.command("rebuild")(rebuild.rebuild)
 app.command("simulate")(simulate.simulate)
 
 

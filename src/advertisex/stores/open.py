@@ -6,6 +6,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.settings.model import DEFAULT_MEMORY, ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
+from advertisex.stores.replacement import Replacement
 
 _DUCKDB = "duckdb:///"
 _MEMORY = ":memory:"
@@ -37,7 +38,7 @@ def open_store(
         StoreError: the store could not be opened.
     """
     # The stores' clients are slow to import, and only one is needed
-    if url.startswith(_DUCKDB) and len(url) > len(_DUCKDB) and (url == f"{_DUCKDB}{_MEMORY}" or _MEMORY not in url):
+    if _is_duckdb(url):
         from advertisex.stores.duckdb.store import DuckdbStore  # noqa: PLC0415
 
         return DuckdbStore(Path(url.removeprefix(_DUCKDB)), read_only=read_only, memory=memory, clock=clock)
@@ -45,9 +46,53 @@ def open_store(
         from advertisex.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415
 
         return ElasticsearchStore(url, read_only=read_only, settings=elasticsearch, clock=clock)
+    raise _unsupported(url)
+
+
+def open_replacement(
+    url: str,
+    *,
+    memory: str = DEFAULT_MEMORY,
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings(),
+    clock: Clock = utc_now,
+) -> Replacement:
+    """Open the store at a URL, of any format, to rebuild it; the arguments are those of `open_store`.
+
+    Raises:
+        ConfigurationError: the URL is invalid, or the store is in memory only.
+        StoreMissing: nothing is stored there.
+        StoreError: the store could not be opened, or the old one of an earlier rebuild is still kept.
+    """
+    if _is_duckdb(url) and not url.endswith(_MEMORY):
+        from advertisex.stores.duckdb.replacement import DuckdbReplacement  # noqa: PLC0415
+
+        return DuckdbReplacement(Path(url.removeprefix(_DUCKDB)), memory=memory, clock=clock)
+    raise _unsupported(url)
+
+
+def drop_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
+    """Delete the old store that a rebuild kept; returns the names of what was deleted.
+
+    Raises:
+        ConfigurationError: the URL is invalid, or the store is in memory only.
+        StoreError: it could not be deleted.
+    """
+    if _is_duckdb(url) and not url.endswith(_MEMORY):
+        from advertisex.stores.duckdb.replacement import drop_old as drop_file  # noqa: PLC0415
+
+        return drop_file(Path(url.removeprefix(_DUCKDB)))
+    raise _unsupported(url)
+
+
+def _is_duckdb(url: str) -> bool:
+    is_memory = url == f"{_DUCKDB}{_MEMORY}"
+    return url.startswith(_DUCKDB) and len(url) > len(_DUCKDB) and (is_memory or _MEMORY not in url)
+
+
+def _unsupported(url: str) -> ConfigurationError:
     scheme, separator, _ = url.partition("://")
     shown = f"{scheme}://…" if separator else "it has no ://"  # never the whole URL: it may contain a password
-    raise ConfigurationError(
+    return ConfigurationError(
         f"unsupported event store URL ({shown})",
         hint="use --store duckdb:///path/to/store.duckdb or --store elasticsearch://user:password@host:9200",
     )

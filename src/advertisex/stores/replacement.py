@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
-
-import polars as pl
 
 from advertisex.model import Partition, Position
 from advertisex.stores.contract import EventStore
@@ -61,11 +58,14 @@ class Replacement(Protocol):
         """Delete the new store and begin with an empty one."""
         ...
 
-    def swap(self) -> None:
+    def swap(self) -> str:
         """Put the new store in the place of the old one, and fence writers of the old one.
 
         The time of the last commit becomes the new store's `rebuilt_at`. A crash leaves either the old store or the new
         one in place, never none. The old one is kept until it is dropped.
+
+        Returns:
+            Where the old store is kept, for messages.
         """
         ...
 

@@ -72,14 +72,18 @@ def copy_live_rows(db: duckdb.DuckDBPyConnection, path: Path) -> Path:
 
 def replace(path: Path, new_file: Path) -> None:
     """Durably replace a store that is not open anywhere with a new file."""
-    for file in (new_file, new_file.parent):
-        handle = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if file == new_file:
-            new_file.replace(path)
+    sync(new_file)
+    new_file.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make the contents of a file, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _quoted(text: str) -> str:

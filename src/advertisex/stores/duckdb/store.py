@@ -39,7 +39,7 @@ _SCAN_ROWS = 1_000_000
 #: Smaller than `_SCAN_ROWS`, because the payloads of rejects may be large.
 _SCAN_REJECTS = 2_048
 #: Never download an extension to read a file that is not a DuckDB database.
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
@@ -76,7 +76,7 @@ class DuckdbStore(EventStore):
             raise nothing
         with self._explained("cannot open the event store"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._config = _CONFIG | {"memory_limit": memory}
+            self._config = CONFIG | {"memory_limit": memory}
             self._db = self._connected(read_only=read_only)
             try:
                 self._open(read_only=read_only, nothing=nothing)
@@ -196,6 +196,24 @@ class DuckdbStore(EventStore):
                 self._db.execute("INSERT INTO catalogue SELECT ?, * FROM rows", (imported_at,))
         return imported_at
 
+    def restore_catalogue(self, imports: pl.DataFrame, rows: pl.DataFrame) -> None:
+        """Replace all imports of the catalogue by those of another store: imported_at, and `CATALOGUE_COLUMNS`."""
+        with (
+            self._explained("cannot write to the event store"),
+            self._transaction(),
+            registered(self._db, "imports", imports),
+            registered(self._db, "rows", rows),
+        ):
+            for table, frame in (("catalogue_imports", "imports"), ("catalogue", "rows")):
+                self._db.execute(f"DELETE FROM {table}")
+                self._db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {frame}")
+
+    def mark_rebuilt(self) -> None:
+        """Record that nothing is known of the time before the last commit (see `rebuilt_at`)."""
+        with self._explained("cannot write to the event store"), self._transaction():
+            self._db.execute("UPDATE store SET rebuilt_at = ?", (self.settled(),))
+        self._db.execute("CHECKPOINT")  # leaves no write-ahead log behind
+
     def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
         return self._frame(
             f"SELECT {', '.join(CATALOGUE_COLUMNS)} FROM catalogue WHERE imported_at = "
@@ -286,7 +304,7 @@ class DuckdbStore(EventStore):
         try:
             yield
         except (duckdb.Error, OSError) as error:
-            raise _explanation(what, error, self._path) from error
+            raise explanation(what, error, self._path) from error
 
 
 def _findings(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]) -> list[Finding]:
@@ -303,7 +321,7 @@ def _findings(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]
     return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]
 
 
-def _explanation(what: str, error: Exception, path: Path) -> StoreError:
+def explanation(what: str, error: Exception, path: Path) -> StoreError:
     """The exception to raise for an error of DuckDB or of the file system."""
     text = str(error)
     holder = re.search(r"\(PID (\d+)\)", text)

@@ -1,0 +1,170 @@
+"""Rebuilds a store from the log, after a change of the format of stores or of settings that decide what an event is.
+
+The new store grows beside the old one, like any store that is processed from the start of the log, and then takes its
+place. What only the old store knows is carried over: erasures, replay marks, notes (alert states, for example), and the
+imports of the catalogue. After a crash or an interrupt, the next rebuild continues where this one stopped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from threading import Event
+from typing import Any
+
+import msgspec
+
+from advertisex.logs.contract import EventLog
+from advertisex.model import LedgerRow, Partition
+from advertisex.processing.runner import OnCommit, Processing, process_log
+from advertisex.stores.contract import ERASURES
+from advertisex.stores.replacement import Progress, Replacement
+
+_REBUILD, _OF = "rebuild", "of"
+#: Kinds and fields of notes that had other names in format 1.
+_KINDS = {"alerts-judged": "alerts-evaluated"}
+_FIELDS = {"told": "notified", "told_at": "notified_at"}
+_ALERTS = "alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Messages that the old store has read and the log no longer gives.
+
+    Attributes:
+        topic: topic of the partition.
+        partition: partition number.
+        messages: how many, at least.
+        read: how many messages of the partition the old store has read.
+        reason: why they are missing, as a clause.
+    """
+
+    topic: str
+    partition: int
+    messages: int
+    read: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """Result of a rebuild.
+
+    Attributes:
+        ledger: ledger of the new store.
+        kept: where the old store is kept; empty if the rebuild was interrupted and the old store is still in place.
+    """
+
+    ledger: Sequence[LedgerRow]
+    kept: str
+
+
+def missing_messages(replacement: Replacement, log: EventLog, processing: Processing) -> list[Missing]:
+    """What a rebuild would lose, by partition; empty if the log holds everything that the old store has read.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    progress = replacement.progress()
+    topics = {feed.topic for feed in processing.feeds.values()}
+    ends, identities = log.end_offsets(), log.identities(sorted(topics))
+    found = []
+    for of, done in sorted(progress.items()):
+        held, reason = _held(log, of, done, ends.get(of, 0), identities.get(of.topic, ""))
+        if of.topic not in topics:
+            held, reason = 0, "no feed reads this topic"
+        if done.read > held:
+            found.append(Missing(*of, done.read - held, done.read, reason))
+    return found
+
+
+def rebuild(
+    replacement: Replacement,
+    log: EventLog,
+    processing: Processing,
+    *,
+    stop: Event | None = None,
+    on_commit: OnCommit = lambda committed: None,
+) -> Rebuilt:
+    """Process the whole log into the new store, and put it in the place of the old one.
+
+    Args:
+        replacement: the old and the new store.
+        log: the log. Messages that it no longer has are lost to the new store: check `missing_messages` first.
+        processing: the configuration of processing.
+        stop: when set, the rebuild stops after the current commit; the old store stays in place.
+        on_commit: called after each commit.
+
+    Raises:
+        StoreError: a store cannot be read or written.
+        LogError: the log cannot be read.
+        ConfigurationError: the store has another pseudonym key.
+    """
+    stop = stop or Event()
+    _prepare(replacement, _fingerprint(processing))
+    process_log(log, replacement.new, processing, stop=stop, on_commit=on_commit)
+    if stop.is_set():
+        return Rebuilt(replacement.new.ledger(), "")
+    for marks in replacement.replay_marks():
+        replacement.new.mark_replayed(marks)
+    _carry_notes(replacement)
+    kept = replacement.swap()
+    replacement.new.take_note(_REBUILD, {_OF: None})
+    return Rebuilt(replacement.new.ledger(), kept)
+
+
+def _held(log: EventLog, of: Partition, done: Progress, end: int, identity: str) -> tuple[int, str]:
+    """How many of the messages read the log still gives, at most, and why not all of them."""
+    if done.log and identity and done.log != identity:
+        return 0, "the topic was recreated"
+    if not end:
+        return 0, "the log has no messages of it"
+    batch = log.read(*of, 0, 1)
+    first = batch.offsets[0] if len(batch) else end
+    if end < done.next_offset:
+        return max(0, end - first), f"the log ends at offset {end:,}, before {done.next_offset:,}"
+    return max(0, done.next_offset - first), f"the log starts at offset {first:,}"
+
+
+def _prepare(replacement: Replacement, fingerprint: bytes) -> None:
+    """Carry over what processing depends on; a new store that was begun under other conditions is begun again."""
+    new, erasures = replacement.new, replacement.notes().get(ERASURES, {})
+    begun = new.notes(_REBUILD).get(_OF)
+    if begun != fingerprint or new.notes(ERASURES) != erasures:
+        if begun is not None or new.ledger():
+            replacement.start_over()
+        _carry_notes(replacement)
+        replacement.new.take_note(_REBUILD, {_OF: fingerprint})
+    replacement.carry_catalogue()
+
+
+def _carry_notes(replacement: Replacement) -> None:
+    notes: Mapping[str, Mapping[str, bytes]] = replacement.notes()
+    if replacement.format == 1:
+        notes = _translated(notes)
+    for kind, documents in notes.items():
+        if kind != _REBUILD:
+            gone = dict.fromkeys(replacement.new.notes(kind).keys() - documents.keys())
+            replacement.new.take_note(kind, {**documents, **gone})
+
+
+def _translated(notes: Mapping[str, Mapping[str, bytes]]) -> dict[str, Mapping[str, bytes]]:
+    """Notes of format 1 under the names of this format."""
+    renamed = {_KINDS.get(kind, kind): documents for kind, documents in notes.items()}
+    alerts = renamed.get(_ALERTS, {})
+    states = {key: msgspec.json.encode(_renamed(msgspec.json.decode(state))) for key, state in alerts.items()}
+    return renamed | ({_ALERTS: states} if states else {})
+
+
+def _renamed(state: dict[str, Any]) -> dict[str, Any]:
+    """The state of an alert, with its previous incidents, under the names of this format."""
+    return {_FIELDS.get(k, k): _renamed(v) if k == "last" and v is not None else v for k, v in state.items()}
+
+
+def _fingerprint(processing: Processing) -> bytes:
+    """A hash of everything that decides what processing makes of a message."""
+    parts = [blake2b(processing.pseudonym_key, digest_size=4).hexdigest(), str(processing.policy.negative_users)]
+    parts += [repr(sorted(names)) for names in (processing.policy.blocked_users, processing.policy.blocked_sites)]
+    for feed in processing.feeds.values():
+        parts += [feed.topic, repr(feed.fields), repr(feed.identity), repr(feed.times), repr(feed.confluent_schemas)]
+        parts += [f"{rule.code} {rule.field} {rule.broken}" for rule in feed.rules]
+    return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest().encode()
