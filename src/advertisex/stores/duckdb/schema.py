@@ -113,8 +113,8 @@ def format_of(db: duckdb.DuckDBPyConnection) -> int | None:
     tables = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not tables:
         return None
-    row = db.execute("SELECT format FROM store").fetchone() if "store" in tables else None
-    return int(row[0]) if row else 1
+    rows = db.execute("SELECT format FROM store").fetchall() if "store" in tables else []
+    return int(rows[0][0]) if rows else 1
 
 
 def own_columns(db: duckdb.DuckDBPyConnection, feed: str) -> dict[str, pl.DataType]:
