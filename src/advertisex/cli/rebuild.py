@@ -75,7 +75,8 @@ def rebuild(
         print_json(changed | {"missing": list(map(asdict, missing))} | ledger_dict(rebuilt.ledger))
         return
     print_ledger(rebuilt.ledger)
-    out.print(f"The store was rebuilt from the log (format {before} to {FORMAT}).", soft_wrap=True)
+    formats = "" if before == FORMAT else f" (format {before} to {FORMAT})"
+    out.print(f"The store was rebuilt from the log{formats}.", soft_wrap=True)
     out.print(f"The old one is kept: {rebuilt.kept}", markup=False, soft_wrap=True)
     out.print("Delete it with `advertisex rebuild --drop-old` when you no longer need it.", soft_wrap=True)
 
