@@ -56,10 +56,7 @@ FIELDS = (
     Field("price_paid", "amount", "price paid for a won auction"),
     Field("currency", "currency", "currency of amount and price: ISO 4217 in upper case, else as sent", is_id=True),
     Field("website", "website", "site the ad would be shown on: URL or host, as sent"),
-    Field(
-        "app", "text", "app the ad would be shown in: its bundle or store id",
-        aliases=("app_bundle", "bundle"), is_id=True,
-    ),
+    Field("app", "text", "app the ad would be shown in: its bundle or store id", aliases=("bundle",), is_id=True),
     Field("country", "text", "country of the user, as sent"),
     Field("device", "text", "device of the user, as sent"),
     Field("targeting", "json", "targeting, as one JSON object"),

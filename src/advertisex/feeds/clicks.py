@@ -29,10 +29,7 @@ FIELDS = (
         "click_id", "text", "id that the ad network gave to the click",
         aliases=("gclid", "fbclid", "msclkid", "ttclid", "dclid"), is_id=True,
     ),
-    Field(
-        "app", "text", "app it happened in: its bundle or store id",
-        aliases=("app_bundle", "bundle"), is_id=True,
-    ),
+    Field("app", "text", "app it happened in: its bundle or store id", aliases=("bundle",), is_id=True),
     Field("user_agent", "text", "User-Agent of the browser", aliases=("ua",)),
 )  # fmt: skip
 

@@ -9,16 +9,13 @@ FIELDS = (
     Field("user_id", "user", "user who saw the ad", required=True, is_id=True),
     Field("timestamp", "time", "time the ad was shown (UTC)", required=True, aliases=("event_timestamp",)),
     Field("website", "website", "site the ad was shown on: URL or host, as sent"),
-    Field(
-        "app", "text", "app the ad was shown in: its bundle or store id",
-        aliases=("app_bundle", "bundle"), is_id=True,
-    ),
+    Field("app", "text", "app the ad was shown in: its bundle or store id", aliases=("bundle",), is_id=True),
     Field(
         "creative_id", "text", "creative shown", required=True,
         aliases=("ad_creative_id", "creative"), is_id=True,
     ),
     Field("auction_id", "text", "auction that was won for the impression", is_id=True),
-    Field("placement", "text", "place on the page or in the app", aliases=("placement_id",), is_id=True),
+    Field("placement", "text", "place on the page or in the app", is_id=True),
     Field("cost", "amount", "price paid for the impression"),
     Field("currency", "currency", "currency of the cost: ISO 4217 in upper case, else as sent", is_id=True),
     Field("user_agent", "text", "User-Agent of the browser", aliases=("ua",)),

@@ -84,11 +84,14 @@ def _column(decoded: list[Any], names: Sequence[str], nested: set[int]) -> pl.Se
 
     Rows in which it is a list or an object are added to `nested`.
     """
-    column = _series(list(map(attrgetter(names[0]), decoded)), nested)
-    for name in names[1:]:
+    column: pl.Series | None = None
+    for name in names:
         values = list(map(attrgetter(name), decoded))
         if values.count(None) < len(values):
-            column = column.to_frame("a").select(pl.coalesce("a", _series(values, nested))).to_series()
+            series = _series(values, nested)
+            column = series if column is None else column.to_frame("a").select(pl.coalesce("a", series)).to_series()
+    if column is None:
+        return pl.repeat(None, len(decoded), dtype=pl.String, eager=True)
     return column.str.strip_chars()
 
 

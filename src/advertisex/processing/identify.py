@@ -18,10 +18,9 @@ def identify(events: pl.DataFrame, feed: Feed) -> pl.DataFrame:
     """Add `event_id` (Binary, 16 bytes) and `user_slice` (Int16, from 0 to 4095)."""
     canonical = events.select(_canonical(events, feed)).to_series().cast(pl.Binary)
     ids = list(map(xxh3_128_digest, canonical.to_list()))
-    slices = [xxh3_64_intdigest(user) % USER_SLICES for user in events["user_id"].cast(pl.Binary).to_list()]
-    return events.with_columns(
-        pl.Series("event_id", ids, dtype=pl.Binary), pl.Series("user_slice", slices, dtype=pl.Int16)
-    )
+    hashes = list(map(xxh3_64_intdigest, events["user_id"].cast(pl.Binary).to_list()))
+    slices = pl.Series("user_slice", hashes, dtype=pl.UInt64) % USER_SLICES
+    return events.with_columns(pl.Series("event_id", ids, dtype=pl.Binary), slices.cast(pl.Int16))
 
 
 def first_of_each(identified: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -34,7 +33,10 @@ def _canonical(events: pl.DataFrame, feed: Feed) -> pl.Expr:
     parts: list[pl.Expr] = [pl.lit(f"{feed.name};")]
     for name in feed.identity:
         text = _text(name, events.schema[name])
-        if events[name].null_count():
+        nulls = events[name].null_count()
+        if nulls == events.height:
+            parts.append(pl.lit("~"))
+        elif nulls:
             netstring = pl.concat_str(text.str.len_bytes().cast(pl.String), pl.lit(":"), text)
             parts.append(netstring.fill_null("~"))
         else:

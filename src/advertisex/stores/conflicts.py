@@ -35,6 +35,8 @@ def conflicts(outcome: Outcome, duplicates: pl.DataFrame, stored: pl.DataFrame) 
         The conflicts as rejects (`REJECT_COLUMNS`), in offset order. The detail has each field that differs, with both
         values.
     """
+    if duplicates.is_empty():
+        return pl.DataFrame(schema=REJECT_COLUMNS)
     derived = {name for name, _, _ in FEEDS[outcome.feed].derived}
     names = [name for name in own_columns(outcome) if name not in derived]
     pairs = duplicates.join(stored.select("event_id", *names), on="event_id", suffix=_STORED)

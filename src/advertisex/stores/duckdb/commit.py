@@ -32,8 +32,10 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
     """
     _advance(db, outcome)
     known = _known_events(db, outcome)
-    fresh = outcome.events.join(known, on="event_id", how="anti", maintain_order="left")
-    duplicates = pl.concat([outcome.events.join(known, on="event_id", how="semi"), outcome.repeated])
+    fresh, duplicates = outcome.events, outcome.repeated
+    if known.height:
+        fresh = outcome.events.join(known, on="event_id", how="anti", maintain_order="left")
+        duplicates = pl.concat([outcome.events.join(known, on="event_id", how="semi"), duplicates])
     conflicting = conflicts(outcome, duplicates, pl.concat([known, fresh.select(known.columns)]))
     _insert_events(db, outcome, fresh, commit_time)
     _insert_rejects(db, outcome, pl.concat([outcome.rejects, conflicting]), commit_time)
