@@ -15,6 +15,7 @@ import msgspec
 
 from advertisex.logs.contract import EventLog
 from advertisex.model import LedgerRow, Partition
+from advertisex.processing.identity_note import IDENTITIES
 from advertisex.processing.runner import OnCommit, Processing, process_log
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.replacement import Progress, Replacement
@@ -142,7 +143,7 @@ def _carry_notes(replacement: Replacement) -> None:
     if replacement.format == 1:
         notes = _translated(notes)
     for kind, documents in notes.items():
-        if kind != _REBUILD:
+        if kind not in {_REBUILD, IDENTITIES}:
             gone = dict.fromkeys(replacement.new.notes(kind).keys() - documents.keys())
             replacement.new.take_note(kind, {**documents, **gone})
 

@@ -232,3 +232,18 @@ def test_a_crash_within_the_swap_leaves_a_store_in_place(
     assert cli("ledger", "--json").document["total"]["read"] == 4
     assert cli("rebuild", "--drop-old").code == 0
     assert sorted(file.name for file in ingested.iterdir()) == ["log.db", "store.duckdb"]
+
+
+def test_another_identity_needs_a_rebuild(cli: Cli, ingested: Path, tmp_path: Path) -> None:
+    assert cli("process").code == 0
+    (tmp_path / "other.toml").write_text('[feeds.clicks]\nidentity = ["user_id", "conversion_type"]\n')
+
+    ended = cli("process", "--config", "other.toml")
+    rebuilt = cli("rebuild", "--config", "other.toml")
+
+    assert ended.code == 2
+    assert ended.err.startswith("error: setting feeds.clicks.identity: the store's events are identified by user_id, ")
+    assert "advertisex rebuild" in ended.err
+    assert rebuilt.code == 0
+    total = cli("process", "--config", "other.toml", "--json").document["total"]
+    assert (total["stored"], total["duplicate"], total["conflict"]) == (2, 1, 1)

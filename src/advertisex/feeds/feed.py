@@ -202,6 +202,8 @@ class Feed:
         """
         fields = [f for f in self.fields if f.name in names and f.kind != "time"]
         absent = pl.all_horizontal(pl.col(f.column).is_null() for f in fields)
-        wanted = " or ".join(f.name for f in fields)
-        rule = Rule("missing_field", fields[0].name, absent, f"{wanted} must be given: part of the identity")
+        others = " and ".join(f.name for f in fields[1:])
+        verb = "are" if len(fields) > 2 else "is"
+        condition = f" if {others} {verb} missing" if others else ""
+        rule = Rule("missing_field", fields[0].name, absent, f"must be given{condition}: part of the identity")
         return replace(self, rules=(*self.rules, rule), identity=(*(f.column for f in fields), "event_time"))

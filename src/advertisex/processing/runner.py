@@ -12,6 +12,7 @@ from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed, default_feeds
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.model import Batch, Counts, Outcome
+from advertisex.processing.identity_note import note_identities
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.prefetch import prefetch
@@ -111,7 +112,7 @@ def process_log(
     Raises:
         StoreError: the ledger belongs to another log, or the store cannot be written.
         LogError: the log cannot be read.
-        ConfigurationError: the store has another pseudonym key.
+        ConfigurationError: the store has another pseudonym key, identity, or kind of an own field.
     """
     stop = stop or Event()
     total = Counts()
@@ -119,6 +120,7 @@ def process_log(
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
     note_pseudonym_key(store, processing.pseudonym_key)
+    note_identities(store, processing.feeds)
     store.prepare(processing.feeds)
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         again = True

@@ -27,5 +27,5 @@ def field_changed(feed: str, name: str) -> ConfigurationError:
     """The exception for an own field whose stored column has another kind."""
     return ConfigurationError(
         f"setting feeds.{feed}.extra: the store has a field {name!r} of another kind",
-        hint="use another name, or restore the setting",
+        hint="use another name, restore the setting, or run `advertisex rebuild`",
     )
