@@ -20,7 +20,7 @@ def counted(ledger: Sequence[LedgerRow], held: Mapping[Partition, Held]) -> Find
         has, counts = held.get(Partition(row.topic, row.partition), Held()), row.counts
         for what, found, expected in (
             ("events", has.events, counts.stored),
-            ("rejects", has.rejects, counts.filtered + counts.rejected),
+            ("rejects", has.rejects, counts.filtered + counts.rejected + counts.conflict),
         ):
             if found != expected:
                 wrong.append(f"{row.topic}/{row.partition} has {found:,} {what}, but the ledger counts {expected:,}")

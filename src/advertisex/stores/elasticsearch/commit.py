@@ -6,17 +6,19 @@ run recognises the documents by their position.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import polars as pl
 
 from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
+from advertisex.feeds.feed import AMOUNT
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, Outcome
 from advertisex.stores.commit_time import Clock, commit_time_after
+from advertisex.stores.conflicts import conflicts, kept_whole, own_columns
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.elasticsearch.bulk import BulkPool, send
 from advertisex.stores.elasticsearch.bulk_lines import BulkLines, chunks, lines_of
@@ -25,16 +27,15 @@ from advertisex.stores.elasticsearch.erasure import Eraser
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.elasticsearch.ledger import Ledger, moved
 from advertisex.stores.elasticsearch.ledger_documents import LedgerState
-from advertisex.stores.elasticsearch.lookup import Known, known_of
+from advertisex.stores.elasticsearch.lookup import stored_events
 from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import document_ids, without_value
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """Result of writing events: counts of those already stored, and the reasons of those rejected, by offset."""
+class _Written(NamedTuple):
+    """Result of writing events: the stored events of those whose ids existed, and the reasons of those rejected."""
 
-    known: Known
+    stored: pl.DataFrame
     rejected: dict[int, str]
 
 
@@ -60,22 +61,24 @@ class Committer:
         before = self._ledger.at_start_of(outcome.span)
         self._check_erasures(outcome, before)
         commit_time = commit_time_after(before.committed_at, self._clock)
-        known, rejected = Known(), dict[int, str]()
+        stored, rejected = [], dict[int, str]()
         for written in self._pool.run(self._event_jobs(outcome, commit_time)):
-            known += written.known
+            stored.append(written.stored)
             rejected |= written.rejected
-        rejects = pl.concat([outcome.rejects, _rejected_by_store(outcome, rejected)]) if rejected else outcome.rejects
+        found = _compare(outcome, stored, rejected)
+        rejects = pl.concat([outcome.rejects, _rejected_by_store(outcome, rejected), found.conflicts])
         self._write_rejects(outcome, rejects, commit_time)
         self._eraser.remove_suppressed(outcome)
-        filtered = int((rejects["kind"] == "filtered").sum())
+        filtered = int((outcome.rejects["kind"] == "filtered").sum())
         counts = Counts(
             read=outcome.read,
-            stored=outcome.events.height - known.duplicates - len(rejected),
-            duplicate=known.duplicates + outcome.repeated.height,
+            stored=outcome.events.height - found.duplicates - len(rejected),
+            duplicate=found.duplicates + outcome.repeated.height,
             filtered=filtered,
-            rejected=rejects.height - filtered,
+            rejected=outcome.rejects.height - filtered + len(rejected),
             erased=outcome.suppressed.height,
-            redelivered=known.redelivered,
+            conflict=found.conflicts.height,
+            redelivered=found.redelivered,
         )
         self._ledger.advance(outcome, before, counts, commit_time)
         return counts
@@ -103,9 +106,8 @@ class Committer:
             return
         periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
         for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
-            index = f"{self._indices.alias(outcome.feed)}-{period}"
-            self._indices.create(index)
-            for chunk in chunks(with_provenance(events, outcome, commit_time)):
+            index = self._indices.create_events(outcome.feed, period)
+            for chunk in chunks(_documents(events, outcome, commit_time)):
                 lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
                 for rows in lines.parts():
                     yield partial(self._write_events, outcome, index, chunk, lines, rows)
@@ -113,15 +115,17 @@ class Committer:
     def _write_events(
         self, outcome: Outcome, index: str, events: pl.DataFrame, lines: BulkLines, rows: range, stop: threading.Event
     ) -> _Written:
-        known, rejected = Known(), dict[int, str]()
+        columns = _stored_columns(outcome)
+        stored, rejected = [], dict[int, str]()
         waiting: Sequence[int] = rows
         while waiting:
             result = send(self._connection, index, lines, waiting, stop)
             rejected |= {events["offset"][row]: why for row, why in result.rejected}
-            found, gone = known_of(self._connection, index, events[result.conflicts], outcome.span.of, stop)
-            known += found
+            ids = events["event_id"][result.conflicts].to_list()
+            found, gone = stored_events(self._connection, index, ids, columns, stop)
+            stored.append(found)
             waiting = [result.conflicts[place] for place in gone]  # erased in the meantime: write them now
-        return _Written(known, rejected)
+        return _Written(pl.concat(stored), rejected)
 
     def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime) -> None:
         documents = with_provenance(rejects, outcome, commit_time).with_columns(feed=pl.lit(outcome.feed))
@@ -138,6 +142,54 @@ class Committer:
         result = send(self._connection, self._indices.rejects, lines, rows, stop)
         for _, why in result.rejected:  # a message that cannot be kept must not be counted
             raise StoreError(f"cannot store a reject: {without_value(why)}", where=str(self._connection.address))
+
+
+class _Compared(NamedTuple):
+    """What an outcome's events are besides new: numbers of redelivered and duplicate ones, and conflicts (rejects)."""
+
+    redelivered: int
+    duplicates: int
+    conflicts: pl.DataFrame
+
+
+def _compare(outcome: Outcome, found: Sequence[pl.DataFrame], rejected: Collection[int]) -> _Compared:
+    """Compare an outcome with the stored events of the same ids.
+
+    An event that is stored from the same position was redelivered: a commit that did not reach the ledger wrote it.
+    """
+    events, of = outcome.events, outcome.span.of
+    known = pl.concat([pl.DataFrame(schema={"event_id": pl.Binary(), **_stored_columns(outcome)}), *found])
+    position = known.select("event_id", "topic", "partition", at="offset")
+    is_same = (pl.col("topic") == of.topic) & (pl.col("partition") == of.partition) & (pl.col("offset") == pl.col("at"))
+    pairs = events.join(position, on="event_id").with_columns(is_redelivered=is_same)
+    duplicates = pairs.filter(~pl.col("is_redelivered")).select(events.columns)
+    written = events.filter(~pl.col("offset").is_in(list(rejected))).join(known, on="event_id", how="anti")
+    names = ["event_id", *own_columns(outcome)]
+    stored = pl.concat([known.select(names), written.select(names)])
+    conflicting = conflicts(outcome, pl.concat([duplicates, outcome.repeated]), stored)
+    return _Compared(pairs.height - duplicates.height, duplicates.height, conflicting)
+
+
+def _stored_columns(outcome: Outcome) -> dict[str, pl.DataType]:
+    """The columns of stored events that an outcome is compared with."""
+    own = {name: outcome.events.schema[name] for name in own_columns(outcome)}
+    return own | {"topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64()}
+
+
+def _documents(events: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:
+    """The documents of events; amounts as doubles, and as exact texts in the object `exact`."""
+    amounts = [name for name in own_columns(outcome) if events.schema[name] == AMOUNT]
+    texts = [pl.col(name).cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".") for name in amounts]
+    exact = [pl.struct(texts).alias("exact")] if texts else []
+    return with_provenance(
+        events.select(
+            *(name for name in (*EVENT_COLUMNS, *own_columns(outcome)) if name not in amounts),
+            *(pl.col(name).cast(pl.Float64) for name in amounts),
+            *exact,
+        ),
+        outcome,
+        now,
+    )
 
 
 def with_provenance(frame: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:
@@ -166,26 +218,8 @@ def _check_required(outcome: Outcome) -> None:
             )
 
 
-def _rejected_by_store(outcome: Outcome, rejected: dict[int, str]) -> pl.DataFrame:
+def _rejected_by_store(outcome: Outcome, rejected: Mapping[int, str]) -> pl.DataFrame:
     """Rejects for the events that Elasticsearch rejected, each with its message."""
-    messages = outcome.messages
-    rows = [row for row, offset in enumerate(messages.offsets) if offset in rejected]
-    offsets = [messages.offsets[row] for row in rows]
-    return pl.DataFrame(
-        {
-            "offset": offsets,
-            "detail": [rejected[offset] for offset in offsets],
-            "payload": [messages.payloads[row] for row in rows],
-            "ingested_at": pl.Series([messages.ingested_at[row] for row in rows], dtype=pl.Int64).cast(
-                pl.Datetime("us")
-            ),
-        }
-    ).select(
-        "offset",
-        kind=pl.lit("rejected"),
-        stage=pl.lit("store"),
-        reason=pl.lit("store_rejected"),
-        detail="detail",
-        payload="payload",
-        ingested_at="ingested_at",
-    )
+    offsets = sorted(rejected)
+    details = [rejected[offset] for offset in offsets]
+    return kept_whole(outcome.messages, offsets, "rejected", "store_rejected", details)

@@ -85,19 +85,22 @@ class Eraser:
         """Delete what an interrupted or fenced commit left of messages that are now suppressed."""
         if outcome.suppressed.is_empty():
             return
-        of, alias = outcome.span.of, self._indices.alias(outcome.feed)
+        of, names = outcome.span.of, self._indices.names
         events = outcome.suppressed.drop_nulls()
         periods = events.select(self._indices.period_of(pl.col("event_time"))).to_series()
-        names = [(f"{alias}-{period}", event.hex()) for period, event in zip(periods, events["event_id"], strict=True)]
+        documents = [
+            (names.events(outcome.feed, period), event.hex())
+            for period, event in zip(periods, events["event_id"], strict=True)
+        ]
         # an event stored from another position was counted: `remove` deletes it
-        own = documents_from(self._connection, names, of, events["offset"])
+        own = documents_from(self._connection, documents, of, events["offset"])
         places = ((self._indices.rejects, f"{of.topic}-{of.partition}-{at}") for at in outcome.suppressed["offset"])
         delete_documents(self._connection, [*own, *places])
 
     def _events(self, removal: Removal) -> Iterator[_Found]:
         query = {"terms": {"user_id": list(removal.users)}}
         for feed in FEEDS:
-            for page in search_all(self._connection, self._indices.alias(feed), [{"_shard_doc": "asc"}], query=query):
+            for page in search_all(self._connection, self._indices.events(feed), [{"_shard_doc": "asc"}], query=query):
                 for hit in page:
                     at = msgspec.json.decode(hit.source, type=_Source)
                     yield _Found(hit.index, hit.id, feed, "event", Partition(at.topic, at.partition), at.offset)

@@ -15,6 +15,7 @@ from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.stores.commit_time import Clock
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.failures import problem_in
+from advertisex.stores.elasticsearch.generation import ALIASES
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.ledger_check import Held, counted
 
@@ -107,14 +108,14 @@ class _Cluster:
 
     def templates(self) -> Finding:
         """Whether the index templates exist."""
-        names = [*map(self._indices.alias, FEEDS), self._indices.rejects, self._indices.ledger, self._indices.commits]
+        names = list(map(self._indices.names.template, ALIASES))
         missing = [name for name in names if not self._has_template(name)]
         summary = f"missing: {', '.join(missing)}" if missing else f"all {len(names)} exist"
         return Finding("store's templates", not missing, summary, "run `advertisex process`, which creates them")
 
     def holds(self) -> Finding:
         """Number of documents of each kind."""
-        names = {feed: [self._indices.alias(feed)] for feed in FEEDS} | {"rejects": [self._indices.rejects]}
+        names = {feed: [self._indices.events(feed)] for feed in FEEDS} | {"rejects": [self._indices.rejects]}
         counts = ", ".join(f"{what} {self._count(name, None):,}" for what, name in names.items())
         return Finding("store holds", True, counts)
 
@@ -123,7 +124,7 @@ class _Cluster:
 
         Documents beyond belong to a batch that is in progress, or that the next run processes again.
         """
-        events = list(map(self._indices.alias, FEEDS))
+        events = list(map(self._indices.events, FEEDS))
         held = {}
         for row in ledger:
             conditions = [

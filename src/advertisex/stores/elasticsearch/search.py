@@ -15,6 +15,7 @@ import msgspec
 import polars as pl
 
 from advertisex.errors import StoreError
+from advertisex.feeds.feed import AMOUNT
 from advertisex.stores.contract import Extent
 from advertisex.stores.elasticsearch.client import Answer, Connection
 from advertisex.stores.elasticsearch.retry import Backoff
@@ -31,7 +32,9 @@ _PYTHON: dict[pl.DataType, Any] = {
     pl.String(): str | None,
     pl.Int64(): int | None,
     pl.Int32(): int | None,
-    pl.Float64(): float | None,
+    pl.Int16(): int | None,
+    pl.Boolean(): bool | None,
+    AMOUNT: str | None,
     pl.Datetime("us"): str | None,
     pl.Binary(): str | None,
 }
@@ -87,7 +90,7 @@ class _Aggregations(msgspec.Struct):
 
 
 class _AggregationPage(msgspec.Struct):
-    aggregations: _Aggregations
+    aggregations: _Aggregations | None = None  # none without indices
     pit_id: str = ""
 
 
@@ -98,6 +101,7 @@ def search_all(
     *,
     query: Mapping[str, Any] | None = None,
     limit: int | None = None,
+    source: bool | Sequence[str] = True,
     forever: bool = False,
 ) -> Iterator[list[Hit]]:
     """All documents of an index or alias that match a query, in pages; none if the index does not exist.
@@ -111,9 +115,10 @@ def search_all(
         order: fields to sort by; together they must be unique, so that no page skips a document.
         query: Elasticsearch query; None matches all.
         limit: maximum number of documents.
+        source: the fields to return; all by default.
         forever: wait for an unreachable cluster, as a commit does.
     """
-    body: dict[str, Any] = {"sort": list(order), "track_total_hits": False, "_source": True}
+    body: dict[str, Any] = {"sort": list(order), "track_total_hits": False, "_source": source}
     if query is not None:
         body["query"] = query
     remaining = limit
@@ -175,6 +180,8 @@ def buckets(
         while point:
             data = _search(connection, body | {"pit": point})
             answer = msgspec.json.decode(data, type=_AggregationPage)
+            if answer.aggregations is None:
+                return
             found = answer.aggregations.rows
             yield from found.buckets
             if found.after_key is None or len(found.buckets) < LARGEST_PAGE:
@@ -234,32 +241,41 @@ def _backoff(connection: Connection, *, forever: bool) -> Backoff | None:
 
 
 def frames(
-    connection: Connection, alias: str, columns: Mapping[str, pl.DataType], query: Mapping[str, Any] | None
+    connection: Connection, index: str, columns: Mapping[str, pl.DataType], query: Mapping[str, Any] | None
 ) -> Iterator[pl.DataFrame]:
-    """The documents of an alias that match a query, as frames with these columns; `event_id` is the document id."""
-    for page in search_all(connection, alias, [{"_shard_doc": "asc"}], query=query):
-        yield frame_of(page, columns)
+    """The documents of an index that match a query, as frames with these columns; `event_id` is the document id."""
+    for page in search_all(connection, index, [{"_shard_doc": "asc"}], query=query):
+        ids = [bytes.fromhex(hit.id) for hit in page] if "event_id" in columns else []
+        yield frame_of([hit.source for hit in page], columns, ids)
 
 
 @cache
 def _decoder(columns: tuple[tuple[str, pl.DataType], ...]) -> Callable[[msgspec.Raw], Any]:
-    """A decoder of these fields of a document, which skips the others."""
-    fields = [(f"c{i}", _PYTHON[dtype], None) for i, (_, dtype) in enumerate(columns)]
-    names = {f"c{i}": name for i, (name, _) in enumerate(columns)}
-    return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=names, gc=False)).decode
+    """A decoder of these fields of a document, which skips the others; the exact text of amounts is in `exact`."""
+    fields: dict[bool, list[tuple[str, Any, Any]]] = {False: [], True: []}
+    names: dict[str, str] = {}
+    for i, (name, dtype) in enumerate(columns):
+        fields[dtype == AMOUNT].append((f"c{i}", _PYTHON[dtype], None))
+        names[f"c{i}"] = name
+    exact = msgspec.defstruct("Exact", fields[True], rename=names, gc=False)
+    fields[False].append(("exact", exact, msgspec.field(default_factory=exact)))
+    return msgspec.json.Decoder(msgspec.defstruct("Row", fields[False], rename=names, gc=False)).decode
 
 
-def frame_of(hits: Sequence[Hit], columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Documents as a frame with these columns."""
-    own = {name: dtype for name, dtype in columns.items() if name != "event_id"}
-    decode = _decoder(tuple(own.items()))
-    rows = [decode(hit.source) for hit in hits]
+def frame_of(
+    sources: Sequence[msgspec.Raw], columns: Mapping[str, pl.DataType], ids: Sequence[bytes] = ()
+) -> pl.DataFrame:
+    """Documents as a frame with these columns; `ids` are the values of `event_id`."""
+    own = [(name, dtype) for name, dtype in columns.items() if name != "event_id"]
+    decode = _decoder(tuple(own))
+    rows = [decode(source) for source in sources]
+    exact = [row.exact for row in rows] if AMOUNT in columns.values() else []
     series = {
-        name: _series(name, [getattr(one, f"c{i}") for one in rows], dtype)
-        for i, (name, dtype) in enumerate(own.items())
+        name: _series(name, [getattr(row, f"c{i}") for row in (exact if dtype == AMOUNT else rows)], dtype)
+        for i, (name, dtype) in enumerate(own)
     }
     if "event_id" in columns:
-        series["event_id"] = pl.Series("event_id", [bytes.fromhex(hit.id) for hit in hits], dtype=pl.Binary)
+        series["event_id"] = pl.Series("event_id", ids, dtype=pl.Binary)
     return pl.DataFrame([series[name] for name in columns])
 
 
@@ -268,4 +284,6 @@ def _series(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
         return pl.Series(name, values, dtype=pl.String).str.to_datetime(TIME_FORMAT, time_unit="us")
     if dtype == pl.Binary:
         return pl.Series(name, [None if v is None else b64decode(v) for v in values], dtype=pl.Binary)
+    if dtype == AMOUNT:
+        return pl.Series(name, values, dtype=pl.String).cast(AMOUNT)
     return pl.Series(name, values, dtype=dtype)

@@ -1,12 +1,13 @@
 """The event store in Elasticsearch, for many concurrent workers; any Elasticsearch tool can read it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import polars as pl
 from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 
-from advertisex.errors import StoreMissing
+from advertisex.errors import StoreError, StoreInterrupted, StoreMissing
 from advertisex.feeds import FEEDS, Feed
 from advertisex.model import (
     EVENT_COLUMNS,
@@ -19,14 +20,16 @@ from advertisex.model import (
     Position,
 )
 from advertisex.settings.model import ElasticsearchSettings
-from advertisex.stores.commit_time import Clock, utc_now
+from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.bulk import BulkPool
+from advertisex.stores.elasticsearch.catalogue import Catalogue
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.commit import Committer
 from advertisex.stores.elasticsearch.conditions import all_of, event_conditions, reject_query
 from advertisex.stores.elasticsearch.erasure import Eraser
+from advertisex.stores.elasticsearch.generation import Names, find, ledgers
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.elasticsearch.inspect import inspect
 from advertisex.stores.elasticsearch.ledger import Ledger
@@ -34,6 +37,7 @@ from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import mark_jobs
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.search import buckets, extent_of, frame_of, frames, search_all
+from advertisex.stores.format import check_format
 
 #: Elasticsearch adds up in floating point, which is exact only for integers below this.
 _EXACT = 2**53
@@ -58,10 +62,12 @@ class ElasticsearchStore(EventStore):
         clock: source of the commit time.
         retry: timeouts and pauses of requests.
         transport: creates the node that sends the requests.
+        generation: the generation that a rebuild makes; it is not the store yet. None opens the store.
 
     Raises:
         ConfigurationError: the URL or the settings are invalid.
         StoreMissing: read-only, and nothing was ever stored there.
+        StoreOutdated: the store has another format.
         StoreError: the cluster could not be reached, or rejected a request.
     """
 
@@ -74,40 +80,49 @@ class ElasticsearchStore(EventStore):
         clock: Clock = utc_now,
         retry: RetryPolicy = RetryPolicy(),
         transport: Callable[[NodeConfig], BaseNode] = Urllib3HttpNode,
+        generation: int | None = None,
     ) -> None:
         self._clock = clock
         self._connection = Connection(address_of(url), settings, retry, transport)
-        self._indices = Indices(self._connection, settings)
-        self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits, clock)
-        self._notes = Notes(self._connection, self._indices.notes)
-        self._eraser = Eraser(self._connection, self._indices, self._ledger)
         self._pool = BulkPool(settings.parallel)
-        self._committer = Committer(
-            self._connection, self._indices, self._ledger, self._notes, self._eraser, self._pool, clock
-        )
         try:
-            self._open(read_only=read_only)
+            names = self._names(settings.prefix, generation, read_only=read_only)
+            self._indices = Indices(self._connection, settings, names, live=generation is None)
+            if not read_only:
+                self._indices.prepare()
         except BaseException:
             self.close()
             raise
+        self._ledger = Ledger(self._connection, self._indices.ledger, self._indices.commits, clock)
+        self._notes = Notes(self._connection, self._indices.notes)
+        self._catalogue = Catalogue(self._connection, self._indices.catalogue)
+        self._eraser = Eraser(self._connection, self._indices, self._ledger)
+        self._committer = Committer(
+            self._connection, self._indices, self._ledger, self._notes, self._eraser, self._pool, clock
+        )
 
     def prepare(self, feeds: Mapping[str, Feed]) -> None:
-        raise NotImplementedError
+        with self._fenced():
+            self._indices.add_own(feeds.values())
 
     def columns(self, feed: str) -> dict[str, pl.DataType]:
-        return FEEDS[feed].columns
+        return FEEDS[feed].columns | dict(self._indices.own().get(feed, {}))
 
     def rebuilt_at(self) -> datetime | None:
-        return None
+        found = ledgers(self._connection, [self._indices.ledger])
+        return found[0].rebuilt_at if found else None
 
     def import_catalogue(self, rows: pl.DataFrame) -> datetime:
-        raise NotImplementedError
+        with self._fenced():
+            imported_at = commit_time_after(self.settled(), self._clock)
+            self._catalogue.write(rows, imported_at)
+        return imported_at
 
     def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
-        raise NotImplementedError
+        return self._catalogue.read(as_of)
 
     def catalogue_imports(self) -> list[datetime]:
-        raise NotImplementedError
+        return self._catalogue.times()
 
     def positions(self) -> dict[Partition, int]:
         # called when the group assigns partitions: wait for an unreachable cluster, as a commit does
@@ -115,7 +130,8 @@ class ElasticsearchStore(EventStore):
         return {Partition(row.topic, row.partition): row.next_offset for row in rows}
 
     def commit(self, outcome: Outcome) -> Counts:
-        return self._committer.commit(outcome)
+        with self._fenced():
+            return self._committer.commit(outcome)
 
     def ledger(self) -> list[LedgerRow]:
         return self._ledger.rows()
@@ -128,11 +144,12 @@ class ElasticsearchStore(EventStore):
         order = [{"topic": "asc"}, {"partition": "asc"}, {"offset": "asc"}]
         pages = search_all(self._connection, self._indices.rejects, order, query=reject_query(query), limit=query.limit)
         for page in pages:
-            yield frame_of(page, STORED_REJECT_COLUMNS)
+            yield frame_of([hit.source for hit in page], STORED_REJECT_COLUMNS)
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
-        for _ in self._pool.run(mark_jobs(self._connection, self._indices.rejects, replays)):
-            pass
+        with self._fenced():
+            for _ in self._pool.run(mark_jobs(self._connection, self._indices.rejects, replays)):
+                pass
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
         keys = ["feed", "kind", "reason"]
@@ -146,17 +163,21 @@ class ElasticsearchStore(EventStore):
         return self._ledger.commits(since)
 
     def settled(self) -> datetime | None:
-        return self._ledger.settled()
+        return max((time for time in (self._ledger.settled(), self._catalogue.last()) if time), default=None)
 
     def extent(self, feed: str, within: Range) -> Extent:
-        return extent_of(self._connection, self._indices.alias(feed), all_of(event_conditions(within)))
+        return extent_of(self._connection, self._indices.events(feed), all_of(event_conditions(within)))
 
     def scan(
         self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
     ) -> Iterator[pl.DataFrame]:
-        known = EVENT_COLUMNS | FEEDS[feed].columns | {"processed_at": pl.Datetime("us")} | _PROVENANCE
+        known = EVENT_COLUMNS | {"processed_at": pl.Datetime("us")} | _PROVENANCE
+        if not known.keys() >= set(columns):
+            known |= self.columns(feed)
         dtypes = {name: known[name] for name in columns}
-        yield from frames(self._connection, self._indices.alias(feed), dtypes, all_of(event_conditions(within, slices)))
+        yield from frames(
+            self._connection, self._indices.events(feed), dtypes, all_of(event_conditions(within, slices))
+        )
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         conditions = event_conditions(within)
@@ -164,7 +185,7 @@ class ElasticsearchStore(EventStore):
             conditions.append({"term": {"campaign_id": campaign}})
         groups = buckets(
             self._connection,
-            self._indices.alias("clicks"),
+            self._indices.events("clicks"),
             ["user_id"],
             query=all_of(conditions),
             sums=("clicks", "conversions"),
@@ -179,14 +200,17 @@ class ElasticsearchStore(EventStore):
         return self._notes.read(kind)
 
     def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
-        self._notes.write(kind, notes)
+        with self._fenced():
+            self._notes.write(kind, notes)
 
     def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
-        self._notes.write(ERASURES, {key: document})
-        return self._ledger.fence(self._notes.count(ERASURES))
+        with self._fenced():
+            self._notes.write(ERASURES, {key: document})
+            return self._ledger.fence(self._notes.count(ERASURES))
 
     def remove(self, removal: Removal) -> pl.DataFrame:
-        return self._eraser.remove(removal)
+        with self._fenced():
+            return self._eraser.remove(removal)
 
     @property
     def retries(self) -> int:
@@ -203,15 +227,39 @@ class ElasticsearchStore(EventStore):
         self._pool.close()
         self._connection.close()
 
-    def _open(self, *, read_only: bool) -> None:
-        if not read_only:
-            self._indices.prepare()
-        elif not self._indices.exists():
+    def _names(self, prefix: str, generation: int | None, *, read_only: bool) -> Names:
+        if generation is not None:
+            return Names(prefix, generation)
+        found = find(self._connection, prefix)
+        if found is not None:
+            check_format(found.format, str(self._connection.address))
+        elif read_only:
             raise StoreMissing(
                 "nothing has been stored yet",
                 where=str(self._connection.address),
                 hint="run `advertisex ingest` and `advertisex process` first",
             )
+        return Names(prefix, found.generation if found else 1, by_alias=read_only)
+
+    @contextmanager
+    def _fenced(self) -> Iterator[None]:
+        """Report a write that failed because a rebuilt store has taken the place of this one."""
+        try:
+            yield
+        except StoreInterrupted:
+            raise
+        except StoreError as error:
+            if self._is_replaced():
+                what = "the store was rebuilt from the log"
+                raise StoreError(what, where=error.where, hint="run this again") from error
+            raise
+
+    def _is_replaced(self) -> bool:
+        names = self._indices.names
+        with suppress(StoreError):
+            found = find(self._connection, names.prefix)
+            return found is not None and found.generation > names.generation
+        return False
 
     def _exact_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         scanned = self.scan("clicks", ["user_id", "campaign_id", "clicks", "conversions"], within)

@@ -1,0 +1,97 @@
+"""The mappings of the indices.
+
+Mappings are strict: an unknown field is an error. Identifiers are plain keywords; Elasticsearch rejects one that is
+longer than Lucene's limit of 32,766 bytes, and its message becomes a reject. Other text is stored at any length, but
+is searchable by value only up to 8,191 characters. Times are `date_nanos`, which cover 1970 to 2262; an event outside
+that range is rejected, too. An amount is a double for other tools; its exact text is in the object `exact`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from advertisex.feeds import Feed
+from advertisex.feeds.feed import AMOUNT
+from advertisex.model import COUNT_NAMES
+
+_ID: dict[str, Any] = {"type": "keyword"}
+#: 8,191 characters of 4 bytes fit into a Lucene term; longer text is stored, but not indexed.
+_TEXT: dict[str, Any] = {"type": "keyword", "ignore_above": 8191}
+_TIME: dict[str, Any] = {"type": "date_nanos"}
+_COUNT: dict[str, Any] = {"type": "long"}
+_UNREAD: dict[str, Any] = {"type": "object", "enabled": False}
+_TYPES: dict[pl.DataType, dict[str, Any]] = {
+    pl.String(): _TEXT,
+    pl.Int64(): _COUNT,
+    AMOUNT: {"type": "double"},
+    pl.Boolean(): {"type": "boolean"},
+    pl.Datetime("us"): _TIME,
+}
+#: The dtype of an own field, by the type of its mapping.
+DTYPES: dict[str, pl.DataType] = {kind["type"]: dtype for dtype, kind in _TYPES.items()}
+
+_PROVENANCE: dict[str, Any] = {
+    "topic": _ID,
+    "partition": {"type": "integer"},
+    "offset": _COUNT,
+    "ingested_at": _TIME,
+    "processed_at": _TIME,
+}
+_NUMBERS = dict.fromkeys(COUNT_NAMES, _COUNT)
+_OF: dict[str, Any] = {"topic": _ID, "partition": {"type": "integer"}}
+#: The mapping of each internal index.
+MAPPINGS: dict[str, dict[str, Any]] = {
+    "rejects": {
+        **_PROVENANCE,
+        "feed": _ID,
+        "kind": _ID,
+        "stage": _ID,
+        "reason": _ID,
+        "detail": _TEXT,
+        "payload": {"type": "binary"},
+        "replayed_to": _ID,
+    },
+    "commits": {
+        **_OF,
+        "feed": _ID,
+        "start": _COUNT,
+        "end": _COUNT,
+        "committed_at": _TIME,
+        **_NUMBERS,
+        "erasure": {"type": "keyword", "index": False, "doc_values": False},
+    },
+    "notes": {"kind": _ID, "key": _ID, "document": {"type": "binary"}},
+    "catalogue": {"imported_at": _TIME, "rows": _UNREAD},
+    "ledger": {
+        **_OF,
+        "next_offset": _COUNT,
+        **_NUMBERS,
+        "log": _ID,
+        "commit": {"type": "keyword", "index": False, "doc_values": False},
+        "committed_at": _TIME,
+        "last": _UNREAD,
+        "erasures": _COUNT,
+    },
+}
+
+
+def event_mapping(feed: Feed) -> dict[str, Any]:
+    """The mapping of a feed's events."""
+    ids = {f.column for f in feed.fields if f.is_id}
+    own = {name: _ID if name in ids else _TYPES[dtype] for name, dtype in feed.columns.items()}
+    return own | {"exact": _UNREAD, "user_slice": {"type": "short"}} | _PROVENANCE
+
+
+def own_fields(feed: str, own: Mapping[str, pl.DataType]) -> dict[str, Any]:
+    """The addition to the ledger's mapping that records own fields of a feed.
+
+    No document has them. Elasticsearch merges additions of several workers, and rejects a change of type.
+    """
+    fields = {name: {"type": _TYPES[dtype]["type"]} for name, dtype in own.items()}
+    return {"columns": {"properties": {feed: {"properties": fields}}}}
+
+
+def own_mapping(own: Mapping[str, pl.DataType]) -> dict[str, Any]:
+    """The mapping of own fields in the events of a feed."""
+    return {name: _TYPES[dtype] for name, dtype in own.items()}
