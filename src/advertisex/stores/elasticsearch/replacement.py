@@ -1,0 +1,258 @@
+"""Rebuild the store in Elasticsearch: indices of the next generation grow, and then take over the aliases."""
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
+
+from advertisex.errors import StoreError, StoreMissing
+from advertisex.feeds import FEEDS
+from advertisex.model import Partition, Position
+from advertisex.settings.model import ElasticsearchSettings
+from advertisex.stores.commit_time import Clock, utc_now
+from advertisex.stores.contract import ERASURES
+from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.catalogue import Catalogue
+from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.generation import ALIASES, FORMAT_1, INTERNAL, Names, find, generations, ledgers
+from advertisex.stores.elasticsearch.retry import RetryPolicy
+from advertisex.stores.elasticsearch.search import search_all
+from advertisex.stores.elasticsearch.store import ElasticsearchStore
+from advertisex.stores.elasticsearch.times import iso
+from advertisex.stores.format import FORMAT
+from advertisex.stores.replacement import Progress, Replacement
+
+_WHAT = "rebuild the event store"
+#: A request line has at most 4,096 bytes.
+_DELETED_AT_ONCE = 20
+
+
+class _Row(msgspec.Struct):
+    """A document of a ledger of any format."""
+
+    topic: str
+    partition: int
+    next_offset: int | None = None
+    read: int = 0
+    log: str = ""
+
+
+class _Note(msgspec.Struct):
+    kind: str
+    key: str
+    document: str
+
+
+class _Marked(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+    replayed_to: str
+
+
+class ElasticsearchReplacement(Replacement):
+    """A store in Elasticsearch, and the indices of the next generation beside it.
+
+    Workers can write to the old store until the swap. What they process meanwhile is in the log; an erasure is
+    noticed, and the rebuild begins again.
+
+    Args:
+        url: URL of the store.
+        settings: settings of the store.
+        clock: source of the new store's commit times.
+        retry: timeouts and pauses of requests.
+        transport: creates the node that sends the requests.
+
+    Raises:
+        ConfigurationError: the URL or the settings are invalid.
+        StoreMissing: nothing was ever stored there.
+        StoreError: the cluster could not be reached, or rejected a request.
+    """
+
+    new: ElasticsearchStore
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        settings: ElasticsearchSettings = ElasticsearchSettings(),
+        clock: Clock = utc_now,
+        retry: RetryPolicy = RetryPolicy(),
+        transport: Callable[[NodeConfig], BaseNode] = Urllib3HttpNode,
+    ) -> None:
+        self._open = partial(ElasticsearchStore, url, settings=settings, clock=clock, retry=retry, transport=transport)
+        self._prefix = settings.prefix
+        self._connection = Connection(address_of(url), settings, retry, transport)
+        try:
+            found = find(self._connection, self._prefix)
+            if found is None:
+                raise StoreMissing(
+                    "nothing has been stored yet",
+                    where=str(self._connection.address),
+                    hint="run `advertisex process`",
+                )
+            self.format, self._generation = found.format, found.generation
+            self._erasures = self._erased()
+            self._names = Names(self._prefix, found.generation + 1)
+            self.new = self._opened()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def progress(self) -> dict[Partition, Progress]:
+        rows = (msgspec.json.decode(source, type=_Row) for source in self._documents("ledger"))
+        return {
+            Partition(row.topic, row.partition): Progress(row.next_offset, row.read, row.log)
+            for row in rows
+            if row.next_offset is not None
+        }
+
+    def notes(self) -> dict[str, dict[str, bytes]]:
+        found: dict[str, dict[str, bytes]] = {}
+        for source in self._documents("notes"):
+            note = msgspec.json.decode(source, type=_Note)
+            found.setdefault(note.kind, {})[note.key] = b64decode(note.document)
+        return found
+
+    def replay_marks(self) -> Iterator[Mapping[Position, Position]]:
+        order = [{"topic": "asc"}, {"partition": "asc"}, {"offset": "asc"}]
+        query = {"exists": {"field": "replayed_to"}}
+        for page in search_all(self._connection, self._old("rejects"), order, query=query):
+            marks = [msgspec.json.decode(hit.source, type=_Marked) for hit in page]
+            yield {Position(m.topic, m.partition, m.offset): Position.read(m.replayed_to) for m in marks}
+
+    def carry_catalogue(self) -> None:
+        if self.format == 1:  # it had no catalogue
+            return
+        new = Catalogue(self._connection, self._names.search("catalogue"))
+        Catalogue(self._connection, self._old("catalogue")).copy_to(new)
+
+    def start_over(self) -> None:
+        self.new.close()
+        self._delete_new()
+        self.new = self._opened()
+
+    def swap(self) -> str:
+        self._block_old()
+        if self._erased() != self._erasures:
+            self.start_over()
+            self._block_old(blocked=False)
+            raise StoreError(
+                "a user was erased from the old store during the rebuild, so the new store was discarded",
+                where=str(self._connection.address),
+                hint="run `advertisex rebuild` again",
+            )
+        self._carry_late()
+        _delete_templates(self._connection, self._prefix, self._generation)
+        rebuilt_at = self.new.settled()
+        meta = {"format": FORMAT, "rebuilt_at": iso(rebuilt_at) if rebuilt_at else None}
+        self._request("PUT", f"/{quote(self._names.template('ledger'))}/_mapping", {"_meta": meta})
+        kept = generations(self._connection, self._prefix)[self._generation]
+        self._move_aliases()
+        self.new.close()
+        self.new = self._open()
+        return f"{len(kept)} indices, {kept[0]} to {kept[-1]}"
+
+    def close(self) -> None:
+        self.new.close()
+        self._connection.close()
+
+    def _old(self, what: str) -> str:
+        """An internal index of the old store."""
+        if not self._generation:
+            return self._prefix + FORMAT_1[what]
+        return Names(self._prefix, self._generation).search(what)
+
+    def _documents(self, what: str) -> Iterator[msgspec.Raw]:
+        for page in search_all(self._connection, self._old(what), [{"_shard_doc": "asc"}]):
+            for hit in page:
+                yield hit.source
+
+    def _erased(self) -> set[str]:
+        """The keys of the old store's notes of erasures."""
+        return set(self.notes().get(ERASURES, {}))
+
+    def _opened(self) -> ElasticsearchStore:
+        """The new store; one that another version began is begun again."""
+        begun = ledgers(self._connection, [self._names.template("ledger")])
+        if begun and begun[0].format != FORMAT:
+            self._delete_new()
+        return self._open(generation=self._names.generation)
+
+    def _delete_new(self) -> None:
+        _delete(self._connection, generations(self._connection, self._prefix).get(self._names.generation, []))
+
+    def _block_old(self, *, blocked: bool = True) -> None:
+        """Block writes to the old ledger, so that no worker of the old store can commit, whatever its version."""
+        internal = INTERNAL if self._generation else FORMAT_1
+        names = ",".join(quote(self._old(what)) for what in internal)
+        if blocked:  # waits for writes that have started
+            self._request("PUT", f"/{names}/_block/write?ignore_unavailable=true")
+        else:
+            self._request("PUT", f"/{names}/_settings?ignore_unavailable=true", {"index.blocks.write": None})
+
+    def _carry_late(self) -> None:
+        """Carry over what was written to the old store until it was blocked; idempotent."""
+        for marks in self.replay_marks():
+            self.new.mark_replayed(marks)
+        self.carry_catalogue()
+
+    def _move_aliases(self) -> None:
+        """Move all aliases at once."""
+        ours = {self._names.alias(what): what for what in ALIASES}
+        path = f"/_alias/{','.join(map(quote, ours))}"
+        found: dict[str, Any] = self._connection.request("GET", path, accept={HTTPStatus.NOT_FOUND}).json()
+        present = [(index, alias) for index, its in found.items() if isinstance(its, dict) for alias in its["aliases"]]
+        actions = [{"remove": {"index": index, "alias": alias}} for index, alias in present if alias in ours]
+        for name in generations(self._connection, self._prefix)[self._names.generation]:
+            (alias,) = (alias for alias, what in ours.items() if name.startswith(self._names.template(what)))
+            actions.append({"add": {"index": name, "alias": alias}})
+        self._request("POST", "/_aliases", {"actions": actions})
+
+    def _request(self, method: str, path: str, body: object | None = None) -> None:
+        self._connection.request(method, path, body, what=_WHAT)
+
+
+def drop_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
+    """Delete the indices of all generations but the one that is the store; returns their names.
+
+    Raises:
+        ConfigurationError: the URL or the settings are invalid.
+        StoreError: the cluster could not be reached, or rejected a request.
+    """
+    connection = Connection(address_of(url), settings)
+    try:
+        live = find(connection, settings.prefix)
+        if live is None:
+            return []
+        dropped = []
+        for generation, names in generations(connection, settings.prefix).items():
+            if generation != live.generation:
+                _delete_templates(connection, settings.prefix, generation)
+                _delete(connection, names)
+                dropped += names
+        return dropped
+    finally:
+        connection.close()
+
+
+def _delete(connection: Connection, names: list[str]) -> None:
+    """Delete indices; those that do not exist are ignored."""
+    for start in range(0, len(names), _DELETED_AT_ONCE):
+        some = ",".join(map(quote, names[start : start + _DELETED_AT_ONCE]))
+        connection.request("DELETE", f"/{some}?ignore_unavailable=true", what="delete indices")
+
+
+def _delete_templates(connection: Connection, prefix: str, generation: int) -> None:
+    """Delete the index templates of a generation: that of format 1 would add an old worker's next index to an alias."""
+    names = [Names(prefix, generation).template(what) for what in ALIASES]
+    if not generation:
+        names = [prefix + name for name in (*(ALIASES[feed] for feed in FEEDS), *FORMAT_1.values())]
+    for name in names:
+        path = f"/_index_template/{quote(name)}"
+        connection.request("DELETE", path, what="delete index templates", accept={HTTPStatus.NOT_FOUND})
