@@ -34,7 +34,7 @@ def _canonical(events: pl.DataFrame, feed: Feed) -> pl.Expr:
     for name in feed.identity:
         text = _text(name, events.schema[name])
         nulls = events[name].null_count()
-        if nulls == events.height:
+        if 0 < nulls == events.height:
             parts.append(pl.lit("~"))
         elif nulls:
             netstring = pl.concat_str(text.str.len_bytes().cast(pl.String), pl.lit(":"), text)

@@ -67,6 +67,10 @@ def open_replacement(
         from advertisex.stores.duckdb.replacement import DuckdbReplacement  # noqa: PLC0415
 
         return DuckdbReplacement(Path(url.removeprefix(_DUCKDB)), memory=memory, clock=clock)
+    if url.startswith(_ELASTICSEARCH):
+        from advertisex.stores.elasticsearch.replacement import ElasticsearchReplacement  # noqa: PLC0415
+
+        return ElasticsearchReplacement(url, settings=elasticsearch, clock=clock)
     raise _unsupported(url)
 
 
@@ -81,6 +85,10 @@ def drop_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSe
         from advertisex.stores.duckdb.replacement import drop_old as drop_file  # noqa: PLC0415
 
         return drop_file(Path(url.removeprefix(_DUCKDB)))
+    if url.startswith(_ELASTICSEARCH):
+        from advertisex.stores.elasticsearch.replacement import drop_old as drop_indices  # noqa: PLC0415
+
+        return drop_indices(url, elasticsearch)
     raise _unsupported(url)
 
 

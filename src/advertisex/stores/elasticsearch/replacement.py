@@ -219,7 +219,7 @@ class ElasticsearchReplacement(Replacement):
 
 
 def drop_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
-    """Delete the indices of all generations but the one that is the store; returns their names.
+    """Delete the indices of all generations before the one that is the store; returns their names.
 
     Raises:
         ConfigurationError: the URL or the settings are invalid.
@@ -232,7 +232,7 @@ def drop_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()
             return []
         dropped = []
         for generation, names in generations(connection, settings.prefix).items():
-            if generation != live.generation:
+            if generation < live.generation:  # a later one belongs to a rebuild that is not complete
                 _delete_templates(connection, settings.prefix, generation)
                 _delete(connection, names)
                 dropped += names
