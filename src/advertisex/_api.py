@@ -12,7 +12,10 @@ from advertisex.ingestion.publish import Counted as Counted
 from advertisex.ingestion.publish import Published as Published
 
 # The log into the store
+from advertisex.catalogue.change import CatalogueChange as CatalogueChange
 from advertisex.catalogue.file import read_catalogue as read_catalogue
+from advertisex.catalogue.imports import CatalogueImport as CatalogueImport
+from advertisex.catalogue.imports import import_catalogue as import_catalogue
 from advertisex.catalogue.join import Catalogue as Catalogue
 from advertisex.processing.configured import processing_of as processing_of
 from advertisex.processing.pipeline import process as process

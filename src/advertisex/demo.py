@@ -11,12 +11,14 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.summary import summarise
+from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.imports import import_catalogue
 from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import ingest
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow
 from advertisex.processing.runner import Processing, process_log
-from advertisex.simulator import FILE_NAMES, SimulationSettings, Truth, write_files
+from advertisex.simulator import CATALOGUE_FILE, FILE_NAMES, SimulationSettings, Truth, write_files
 from advertisex.stores.contract import EventStore, RejectQuery
 
 #: Each funnel step, and the fact of the funnel answer that counts its users.
@@ -54,19 +56,21 @@ def simulate_files(folder: Path, settings: SimulationSettings) -> Truth:
 def demonstrate(
     folder: Path, truth: Truth, log: EventLog, store: EventStore, processing: Processing, on_step: OnStep
 ) -> Demonstration:
-    """Ingest, process and analyse the files that `simulate_files` wrote.
+    """Ingest, process and analyse the files, the catalogue among them, that `simulate_files` wrote.
 
     Args:
         folder: where the files are.
         truth: the truth about them.
         log: an empty log.
         store: an empty store.
-        processing: configured with the policy and the catalogue of the simulation.
+        processing: configured with the policy of the simulation.
         on_step: called with the name of each step as it starts.
     """
     for name, file in FILE_NAMES.items():
         on_step(f"ingest {name} from {file}")
         ingest(processing.feeds[name], [str(folder / file)], log)
+    on_step(f"import the catalogue from {CATALOGUE_FILE}")
+    import_catalogue(read_catalogue(folder / CATALOGUE_FILE), store)
     on_step("process: validate, filter, deduplicate, store")
     process_log(log, store, processing)
     on_step("analyze")

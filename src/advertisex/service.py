@@ -6,10 +6,12 @@ Each source has a thread with its own connection to the log; processing runs in 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Thread
 
 import structlog
 
+from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.errors import SourceError, StoreInterrupted
 from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import ingest
@@ -17,7 +19,7 @@ from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog
-from advertisex.processing.runner import Processing, process_log
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
@@ -51,6 +53,7 @@ def run_service(
     processing: Processing,
     observer: Observer,
     stop: Event,
+    catalogue: Path | None = None,
 ) -> None:
     """Ingest and process until `stop` is set. A source that fails is retried and does not block the others.
 
@@ -61,13 +64,24 @@ def run_service(
         processing: how to process, with `follow` set.
         observer: receives progress and failures.
         stop: when set, the service stops after the current commit; also set when a thread fails permanently.
+        catalogue: CSV file of the catalogue; it is imported at the start, and after a commit if it has changed.
 
     Raises:
+        ConfigurationError: the catalogue cannot be read at the start.
         LogError: the log cannot be written or read.
         StoreError: the store cannot be written.
     """
+    watched = None if catalogue is None else WatchedCatalogue(catalogue, store)
+    if watched is not None:
+        log_import(watched.first)
+
+    def on_commit(committed: Committed) -> None:
+        observer.committed(committed)
+        if watched is not None:
+            watched.import_if_changed()
+
     with open_log() as log, _following(sources, open_log, observer, stop, store.interrupt):
-        process_log(log, store, processing, stop=stop, on_commit=observer.committed)
+        process_log(log, store, processing, stop=stop, on_commit=on_commit)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from advertisex.cli import (
     alerts,
     analyze,
     anomalies,
+    catalogue,
     demo,
     doctor,
     erase,
@@ -72,6 +73,7 @@ app.command("ingest")(ingest.ingest)
 app.command("process")(process.process)
 app.command("run")(run.run)
 app.add_typer(analyze.app, name="analyze")
+app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(rejects.app, name="rejects")
 app.command("anomalies")(anomalies.anomalies)
 app.add_typer(alerts.app, name="alerts")

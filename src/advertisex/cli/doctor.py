@@ -29,6 +29,7 @@ from advertisex.errors import AdvertiseXError, StoreError, StoreMissing
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
+from advertisex.stores.contract import EventStore
 from advertisex.stores.log_identity import check_same_logs
 
 _LOW_DISK = 2 * 2**30
@@ -86,6 +87,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             yield from event_store.inspect()
             ledger = event_store.ledger()
             balanced = all(row.counts.balanced for row in ledger)
+            yield _catalogue(event_store)
             yield Finding(
                 "ledger", balanced, "it balances" if balanced else "it does not balance", "please report this"
             )
@@ -95,6 +97,15 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
         yield Finding("store", True, f"{error.what} ({error.where})")
     except AdvertiseXError as error:
         yield _bad("store", error)
+
+
+def _catalogue(store: EventStore) -> Finding:
+    imports, rows = store.catalogue_imports(), store.catalogue()
+    text = "none has been imported, so impressions and bids have no campaign; see `advertisex catalogue import`"
+    if imports:
+        text = f"{rows['creative_id'].n_unique():,} creatives of {rows['campaign_id'].n_unique():,} campaigns, "
+        text += f"imported {imports[-1]:%Y-%m-%d %H:%M:%S} UTC; {len(imports):,} imports"
+    return Finding("catalogue", True, text)
 
 
 def _log_and_ledger(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:

@@ -1,6 +1,7 @@
 """`advertisex process`: process messages from the log into the store."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from advertisex.catalogue.unknown import UnknownIds
+from advertisex.catalogue.watched import WatchedCatalogue
+from advertisex.cli.catalogue_change import report_import
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -21,9 +25,10 @@ from advertisex.cli.options import (
     settings_of,
     with_port,
 )
-from advertisex.cli.output import err, print_ledger, progress
+from advertisex.cli.output import err, ledger_dict, print_json, print_ledger, progress
 from advertisex.cli.signals import stop_on_signals
-from advertisex.cli.workers import check_shareable, command_of_worker, run_workers
+from advertisex.cli.unknown_ids import log_unknown, print_unknown, unknown_document
+from advertisex.cli.workers import WORKER_FLAG, check_shareable, command_of_worker, run_workers
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
@@ -42,7 +47,7 @@ def process(
         bool, typer.Option("--follow", help="Keep running: wait for new messages until interrupted.")
     ] = False,
     catalogue: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Catalogue CSV: creative_id,campaign_id,advertiser_id.")
+        Path | None, typer.Option(metavar="FILE", help="Catalogue CSV: imported first, if it has changed.")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Messages per batch.  \\[default: 122880]")
@@ -51,6 +56,7 @@ def process(
         int, typer.Option(metavar="N", min=1, help="Number of processes (Kafka and Elasticsearch only).")
     ] = 1,
     metrics_port: MetricsPortOption = None,
+    is_worker: Annotated[bool, typer.Option(WORKER_FLAG, hidden=True)] = False,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -66,6 +72,8 @@ def process(
     processing = processing_of(settings, follow=follow)
     if workers > 1:
         check_shareable(settings)
+        with opened_store(settings, read_only=False) as event_store:
+            _import_catalogue(settings, event_store)  # the workers do not
         with stop_on_signals() as stop:
             commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
             ended = run_workers(commands, stop, partial(_ledger_of, settings))
@@ -78,11 +86,16 @@ def process(
             if finished and not stop.is_set():
                 raise
             raise typer.Exit(INTERRUPTED) from None
+        unknown = None  # each worker has logged its own
     else:
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
-            finished = _run(event_log, event_store, processing, settings)
+            watched = None if is_worker else _import_catalogue(settings, event_store)
+            unknown = UnknownIds(event_store, processing.feeds)
+            finished = _run(event_log, event_store, processing, settings, unknown, watched)
             rows = event_store.ledger()
-    print_ledger(rows, as_json=as_json)
+    _print(rows, unknown, as_json=as_json)
+    if is_worker and unknown is not None:
+        log_unknown(unknown)
     if not finished:
         raise typer.Exit(INTERRUPTED)
 
@@ -92,10 +105,36 @@ def _ledger_of(settings: Settings) -> list[LedgerRow]:
         return store.ledger()
 
 
-def _run(log: EventLog, store: EventStore, processing: Processing, settings: Settings) -> bool:
+def _import_catalogue(settings: Settings, store: EventStore) -> WatchedCatalogue | None:
+    """Import the configured catalogue, if it has changed, and report what that changes."""
+    if settings.catalogue is None:
+        return None
+    watched = WatchedCatalogue(settings.catalogue, store)
+    report_import(watched.first, settings.catalogue)
+    return watched
+
+
+def _print(rows: Sequence[LedgerRow], unknown: UnknownIds | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json(ledger_dict(rows) | {"unknown": unknown and unknown_document(unknown)})
+        return
+    print_ledger(rows)
+    if unknown is not None:
+        print_unknown(unknown)
+
+
+def _run(
+    log: EventLog,
+    store: EventStore,
+    processing: Processing,
+    settings: Settings,
+    unknown: UnknownIds,
+    watched: WatchedCatalogue | None,
+) -> bool:
     """Process with a progress bar; an interrupt takes effect after the current batch is committed.
 
-    With --follow, each batch writes a log line, and metrics are served if configured.
+    With --follow, each batch writes a log line, metrics are served if configured, and the catalogue is imported again
+    when its file has changed.
 
     Returns:
         Whether it reached the end of the log; with --follow, always True.
@@ -109,8 +148,11 @@ def _run(log: EventLog, store: EventStore, processing: Processing, settings: Set
 
         def on_commit(committed: Committed) -> None:
             bar.advance(task, committed.counts.read)
+            unknown.add(committed.outcome)
             if observer is not None:
                 observer.committed(committed)
+                if watched is not None and watched.import_if_changed():
+                    unknown.refresh()
 
         process_log(log, store, processing, stop=stop, on_commit=on_commit)
         return processing.follow or not stop.is_set()

@@ -52,7 +52,7 @@ def run(
     ):
         for source in sources:
             _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)
-        run_service(sources, log_factory, event_store, processing, observer, stop)
+        run_service(sources, log_factory, event_store, processing, observer, stop, settings.catalogue)
         rows = event_store.ledger()
     print_ledger(rows, as_json=as_json)
 

@@ -11,6 +11,9 @@ from advertisex.cli.worker_process import Errors, WorkerProcess
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreError
 from advertisex.settings.model import Settings
 
+#: Marks the command line of a worker: it leaves the import of the catalogue to its parent.
+WORKER_FLAG = "--as-worker"
+
 _POLL_SECONDS = 0.2
 _RESTART_SECONDS = 1.0
 #: Kills tolerated per worker while the ledger makes no progress.
@@ -50,6 +53,8 @@ def check_shareable(settings: Settings) -> None:
 def command_of_worker(arguments: Sequence[str], index: int) -> list[str]:
     """Return the arguments of one worker: those of the command without `--workers N`, and with its own metrics port.
 
+    It ends with `WORKER_FLAG`.
+
     Args:
         arguments: the arguments of the command.
         index: number of the worker, from 0; it is added to the given port.
@@ -64,7 +69,7 @@ def command_of_worker(arguments: Sequence[str], index: int) -> list[str]:
         number = int(value or next(words))
         if name == "--metrics-port":
             kept.append(f"{name}={number + index if number else 0}")
-    return kept
+    return [*kept, WORKER_FLAG]
 
 
 def run_workers(

@@ -1,9 +1,13 @@
 """The entities behind the traffic: advertisers, campaigns, creatives, websites, users. Drawn once from the seed."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: The number of one user, or of many.
+_Number = TypeVar("_Number", int, NDArray[np.int64])
 
 ADVERTISERS = 12
 CAMPAIGNS = 40
@@ -133,13 +137,12 @@ def draw_market(seed: int, users: int) -> Market:
 
 def user_number(users: NDArray[np.int32]) -> NDArray[np.int64]:
     """The number in a user's id: eight digits, scrambled so that they do not reveal how active the user is."""
-    # 7,654,321 is coprime to 10^8, so no two users get the same number
-    return (users.astype(np.int64) * 7_654_321 + 12_345_678) % 100_000_000
+    return _scrambled(users.astype(np.int64))
 
 
 def user_id(user: int) -> str:
     """The id of one user."""
-    return f"u{(user * 7_654_321 + 12_345_678) % 100_000_000:08d}"
+    return f"u{_scrambled(user):08d}"
 
 
 def creative_id(creative: int) -> str:
@@ -161,6 +164,11 @@ def targeting(campaign: int) -> dict[str, str]:
     """The audience that a campaign targets."""
     audience = _AUDIENCES[campaign % len(_AUDIENCES)]
     return {"audience": audience, "age": f"{18 + campaign % 4 * 10}-{34 + campaign % 4 * 10}"}
+
+
+def _scrambled(user: _Number) -> _Number:
+    # 7,654,321 is coprime to 10^8, so no two users get the same number
+    return (user * 7_654_321 + 12_345_678) % 100_000_000
 
 
 def _pages(site: str) -> tuple[str, ...]:

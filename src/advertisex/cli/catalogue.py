@@ -1,0 +1,185 @@
+"""`advertisex catalogue`: import the catalogue, show it, compare a file with it, and list its imports."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+
+from advertisex.catalogue.change import diff_catalogues
+from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.imports import CatalogueImport, import_catalogue, imports_of
+from advertisex.cli.catalogue_change import change_document, print_change
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    opened_store,
+    parse_time,
+    settings_of,
+)
+from advertisex.cli.output import out, plain, print_json, print_table
+from advertisex.errors import StoreMissing
+from advertisex.model import CATALOGUE_COLUMNS
+from advertisex.settings.model import Settings
+
+app = typer.Typer(help="Import the catalogue of creatives and campaigns, and show it.", no_args_is_help=True)
+
+#: Rows of a table of changes; `--json` has all of them.
+_MOST_ROWS = 100
+_NOTHING = "No catalogue has been imported; run `advertisex catalogue import FILE`."
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="CSV file: creative_id,campaign_id and advertiser_id,valid_from if known."),
+]
+
+
+@app.callback()
+def catalogue() -> None:
+    """Import the catalogue: the campaign and the advertiser of each creative. Questions join it when they are asked."""
+
+
+@app.command("import")
+def import_file(
+    file: FileArgument,
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Replace the catalogue of the store by a file, and print what that changes; earlier ones are kept as history."""
+    settings = settings_of(config, data=data, store=store)
+    rows = read_catalogue(file)
+    with opened_store(settings, read_only=False) as event_store:
+        found = import_catalogue(rows, event_store)
+    if as_json:
+        print_json({"imported_at": _iso(found.imported_at), **_sizes(found), **change_document(found.change)})
+        return
+    if found.imported_at is None:
+        out.print("The store has the same catalogue already; nothing was imported.")
+        return
+    sizes = f"{found.creatives:,} creatives of {found.campaigns:,} campaigns"
+    out.print(plain(f"Imported {file} at {found.imported_at} UTC: {sizes}."), soft_wrap=True)
+    print_change(found.change)
+
+
+@app.command("diff")
+def compare(
+    file: FileArgument,
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what importing a file would change, without importing it."""
+    settings = settings_of(config, data=data, store=store)
+    rows = read_catalogue(file)
+    change = diff_catalogues(_stored(settings), rows)
+    if as_json:
+        print_json(change_document(change) | {"changes": _documents(change.rows)})
+        return
+    if change.identical:
+        out.print("The store has the same catalogue.")
+        return
+    shown = change.rows.head(_MOST_ROWS)
+    columns = ("creative", "change", "valid from", "campaign", "new campaign", "advertiser", "new advertiser")
+    print_table("Changes", columns, [(*row[:2], _since(row[2]), *row[3:7]) for row in shown.iter_rows()])
+    _print_remaining(change.rows)
+    print_change(change)
+
+
+@app.command()
+def show(
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="TIME", help="The catalogue as it was at this time (UTC).")
+    ] = None,
+    creative: Annotated[str | None, typer.Option(metavar="ID", help="Only this creative.")] = None,
+    campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only creatives of this campaign.")] = None,
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show the catalogue: the campaign and the advertiser of each creative, and since when."""
+    settings = settings_of(config, data=data, store=store)
+    time = parse_time(as_of, "--as-of")
+    with opened_store(settings, read_only=True) as event_store:
+        rows = event_store.catalogue(time)
+        imports = [one for one in event_store.catalogue_imports() if time is None or one <= time]
+    for name, wanted in (("creative_id", creative), ("campaign_id", campaign)):
+        rows = rows if wanted is None else rows.filter(pl.col(name) == wanted)
+    imported_at = imports[-1] if imports else None
+    if as_json:
+        print_json({"imported_at": _iso(imported_at), "rows": _documents(rows)})
+        return
+    if imported_at is None:
+        out.print(_NOTHING if time is None else f"No catalogue had been imported by {time} UTC.")
+        return
+    shown = [(*row[:3], _since(row[3])) for row in rows.iter_rows()]
+    print_table("Catalogue", ("creative", "campaign", "advertiser", "valid from"), shown)
+    out.print(f"Imported at {imported_at} UTC.")
+
+
+@app.command()
+def history(
+    data: DataOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the imports of the catalogue, and what each changed."""
+    settings = settings_of(config, data=data, store=store)
+    with opened_store(settings, read_only=True) as event_store:
+        imports = list(imports_of(event_store))
+    if as_json:
+        documents = (
+            {"imported_at": _iso(one.imported_at), **_sizes(one), **change_document(one.change)} for one in imports
+        )
+        print_json({"imports": list(documents)})
+        return
+    if not imports:
+        out.print(_NOTHING)
+        return
+    columns = ("imported", "creatives", "campaigns", *imports[0].change.counts, "rewritten campaigns")
+    rows = [
+        (one.imported_at, one.creatives, one.campaigns, *one.change.counts.values(), len(one.change.rewritten))
+        for one in imports
+    ]
+    print_table("Imports of the catalogue", columns, rows, numbers=columns[1:])
+
+
+def _stored(settings: Settings) -> pl.DataFrame:
+    try:
+        with opened_store(settings, read_only=True) as event_store:
+            return event_store.catalogue()
+    except StoreMissing:  # the first import creates it
+        return pl.DataFrame(schema=CATALOGUE_COLUMNS)
+
+
+def _print_remaining(rows: pl.DataFrame) -> None:
+    if rows.height > _MOST_ROWS:
+        out.print(f"… and {rows.height - _MOST_ROWS:,} more; --json lists all.")
+
+
+def _sizes(found: CatalogueImport) -> dict[str, int]:
+    return {"creatives": found.creatives, "campaigns": found.campaigns}
+
+
+def _since(time: datetime | None) -> object:
+    return "always" if time is None else time
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else f"{time.isoformat()}Z"
+
+
+def _documents(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    return [row | {"valid_from": _iso(row["valid_from"])} for row in rows.iter_rows(named=True)]

@@ -1,0 +1,59 @@
+"""Prints what an import of the catalogue changes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from advertisex.catalogue.change import CatalogueChange
+from advertisex.catalogue.imports import CatalogueImport
+from advertisex.cli.output import err, out, plain
+
+#: Names in one line; `--json` has all of them.
+_MOST_NAMES = 10
+_LABELS = {"advertiser": "with another advertiser"}
+
+
+def report_import(found: CatalogueImport, file: Path) -> None:
+    """Report on stderr an import that a command made before its own work; nothing if there was nothing to import."""
+    if found.imported_at is None:
+        return
+    err.print(plain(f"imported the catalogue {file}: {_counts_text(found.change)}"), soft_wrap=True)
+    if found.change.rewritten:
+        err.print(plain(_warning(found.change)), soft_wrap=True)
+
+
+def print_change(change: CatalogueChange) -> None:
+    """Print the numbers of creatives, the campaigns, and a warning if answers about the past change."""
+    out.print(f"Creatives: {_counts_text(change)}.")
+    if change.campaigns:
+        out.print(plain(f"Campaigns concerned: {_names(change.campaigns)}."), soft_wrap=True)
+    if change.rewritten:
+        out.print(plain(_warning(change)), soft_wrap=True)
+
+
+def change_document(change: CatalogueChange) -> dict[str, Any]:
+    """Return the change as a JSON object."""
+    return {
+        "identical": change.identical,
+        **change.counts,
+        "campaigns_concerned": change.campaigns,
+        "campaigns_rewritten": change.rewritten,
+    }
+
+
+def _warning(change: CatalogueChange) -> str:
+    creatives = change.rows.filter("rewrites")["creative_id"].n_unique()
+    return (
+        f"warning: this rewrites the past of {_names(change.rewritten)}: {creatives:,} "
+        f"{'creatives change' if creatives > 1 else 'creative changes'} campaign for events that already have one; "
+        "to change it from a date on, keep the old row and add one with valid_from"
+    )
+
+
+def _counts_text(change: CatalogueChange) -> str:
+    return ", ".join(f"{number:,} {_LABELS.get(name, name)}" for name, number in change.counts.items())
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
