@@ -13,6 +13,7 @@ from advertisex.ingestion.publish import Published as Published
 
 # The log into the store
 from advertisex.catalogue.change import CatalogueChange as CatalogueChange
+from advertisex.catalogue.change import diff_catalogues as diff_catalogues
 from advertisex.catalogue.file import read_catalogue as read_catalogue
 from advertisex.catalogue.imports import CatalogueImport as CatalogueImport
 from advertisex.catalogue.imports import import_catalogue as import_catalogue

@@ -171,4 +171,4 @@ def until(condition: Callable[[], bool]) -> None:
 def test_each_worker_gets_the_command_without_workers_and_its_own_metrics_port(
     arguments: list[str], second: list[str]
 ) -> None:
-    assert workers.command_of_worker(arguments, 1) == second
+    assert workers.command_of_worker(arguments, 1) == [*second, workers.WORKER_FLAG]

@@ -20,7 +20,8 @@ from advertisex.stores.duckdb.store import DuckdbStore
 Cli = Callable[..., Any]
 
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
-COUNTS = ["read", "stored", "duplicate", "filtered", "rejected", "erased", "redelivered"]
+COUNTS = ["read", "stored", "duplicate", "filtered", "rejected", "erased", "conflict", "redelivered"]
+NOTHING_UNKNOWN: dict[str, Any] = {"has_catalogue": False, "creatives": [], "campaigns": [], "currencies": []}
 
 CLICKS = """\
 timestamp,user_id,campaign_id,conversion_type
@@ -59,17 +60,23 @@ def test_json_of_the_ledger(filled: Cli, command: str) -> None:
 
     assert ended.code == 0
     assert ended.document == {
+        **({"unknown": NOTHING_UNKNOWN} if command == "process" else {}),
         "rows": [
             {
                 "topic": "ad_impressions", "partition": 0, "next_offset": 3,
-                "read": 3, "stored": 2, "duplicate": 0, "filtered": 0, "rejected": 1, "erased": 0, "redelivered": 0,
+                "read": 3, "stored": 2, "duplicate": 0, "filtered": 0, "rejected": 1, "erased": 0,
+                "conflict": 0, "redelivered": 0,
             },
             {
                 "topic": "clicks_conversions", "partition": 0, "next_offset": 7,
-                "read": 7, "stored": 4, "duplicate": 1, "filtered": 1, "rejected": 1, "erased": 0, "redelivered": 0,
+                "read": 7, "stored": 4, "duplicate": 1, "filtered": 1, "rejected": 1, "erased": 0,
+                "conflict": 0, "redelivered": 0,
             },
         ],
-        "total": {"read": 10, "stored": 6, "duplicate": 1, "filtered": 1, "rejected": 2, "erased": 0, "redelivered": 0},
+        "total": {
+            "read": 10, "stored": 6, "duplicate": 1, "filtered": 1, "rejected": 2, "erased": 0,
+            "conflict": 0, "redelivered": 0,
+        },
         "balanced": True,
     }  # fmt: skip
     assert list(ended.document["rows"][0]) == ["topic", "partition", "next_offset", *COUNTS]
@@ -369,8 +376,8 @@ def test_following_ends_cleanly_when_interrupted(cli: Cli, tmp_path: Path, numbe
     assert worker.returncode == 0
     lines = [json.loads(line) for line in err.splitlines()]
     ledger = json.loads(out)
-    assert {line["event"] for line in lines} == {"batch stored"}
-    assert sum(line["read"] for line in lines) == ledger["total"]["read"]
+    assert {line["event"] for line in lines} == {"catalogue imported", "batch stored"}
+    assert sum(line.get("read", 0) for line in lines) == ledger["total"]["read"]
     assert ledger["balanced"] is True
     assert 0 < ledger["total"]["read"] <= events
     with DuckdbStore(tmp_path / "data" / "store.duckdb", read_only=True) as store:

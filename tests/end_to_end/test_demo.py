@@ -5,14 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 import advertisex.cli.demo
-from advertisex.catalogue.join import Catalogue
 from advertisex.demo import Demonstration, demonstrate
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing
+from advertisex.simulator import CATALOGUE_FILE
 
 Cli = Callable[..., Any]
 
@@ -86,9 +85,9 @@ def test_a_catalogue_that_lacks_creatives_is_reported_per_campaign(cli: Cli, mon
     def without_a_campaign(
         folder: Path, truth: Any, log: Any, store: Any, processing: Processing, on_step: Any
     ) -> Demonstration:
-        creatives = processing.catalogue.creatives
-        known = Catalogue(creatives.filter(pl.col("campaign_id") != "cmp003"))
-        return demonstrate(folder, truth, log, store, replace(processing, catalogue=known), on_step)
+        file = folder / CATALOGUE_FILE
+        file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "cmp003" not in line))
+        return demonstrate(folder, truth, log, store, processing, on_step)
 
     monkeypatch.setattr(advertisex.cli.demo, "demonstrate", without_a_campaign)
 

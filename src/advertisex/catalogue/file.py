@@ -1,6 +1,7 @@
 """Reads the catalogue from a CSV file."""
 
 import csv
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -29,8 +30,8 @@ def read_catalogue(path: Path) -> pl.DataFrame:
         `CATALOGUE_COLUMNS`, ordered by creative and time.
 
     Raises:
-        ConfigurationError: the file cannot be read, a column or a value is missing or invalid, or a creative has two
-            rows from the same time.
+        ConfigurationError: the file cannot be read, a column or a value is missing, repeated or invalid, or a creative
+            has two rows from the same time.
     """
     rows: dict[tuple[str, datetime | None], _Row] = {}
     try:
@@ -40,6 +41,8 @@ def read_catalogue(path: Path) -> pl.DataFrame:
             reader.fieldnames = names
             if missing := [name for name in _REQUIRED if name not in names]:
                 raise _line_error(path, 1, f"missing column in the catalogue: {', '.join(missing)}")
+            if repeated := [name for name, count in Counter(names).items() if count > 1 and name in CATALOGUE_COLUMNS]:
+                raise _line_error(path, 1, f"repeated column in the catalogue: {', '.join(repeated)}")
             for cells in reader:
                 row = _row(cells, path, reader.line_num)
                 if (row[0], row[3]) in rows:

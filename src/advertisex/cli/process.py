@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from advertisex.catalogue.unknown import UnknownIds
-from advertisex.catalogue.watched import WatchedCatalogue
+from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.cli.catalogue_change import report_import
 from advertisex.cli.options import (
     ConfigOption,
@@ -73,7 +73,7 @@ def process(
     if workers > 1:
         check_shareable(settings)
         with opened_store(settings, read_only=False) as event_store:
-            _import_catalogue(settings, event_store)  # the workers do not
+            _import_catalogue(settings, event_store, follow=follow)  # the workers do not
         with stop_on_signals() as stop:
             commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
             ended = run_workers(commands, stop, partial(_ledger_of, settings))
@@ -89,7 +89,7 @@ def process(
         unknown = None  # each worker has logged its own
     else:
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
-            watched = None if is_worker else _import_catalogue(settings, event_store)
+            watched = None if is_worker else _import_catalogue(settings, event_store, follow=follow)
             unknown = UnknownIds(event_store, processing.feeds)
             finished = _run(event_log, event_store, processing, settings, unknown, watched)
             rows = event_store.ledger()
@@ -105,12 +105,15 @@ def _ledger_of(settings: Settings) -> list[LedgerRow]:
         return store.ledger()
 
 
-def _import_catalogue(settings: Settings, store: EventStore) -> WatchedCatalogue | None:
+def _import_catalogue(settings: Settings, store: EventStore, *, follow: bool) -> WatchedCatalogue | None:
     """Import the configured catalogue, if it has changed, and report what that changes."""
     if settings.catalogue is None:
         return None
     watched = WatchedCatalogue(settings.catalogue, store)
-    report_import(watched.first, settings.catalogue)
+    if follow:
+        log_import(watched.first)
+    else:
+        report_import(watched.first, settings.catalogue)
     return watched
 
 

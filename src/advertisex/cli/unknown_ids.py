@@ -47,11 +47,15 @@ def _lines(unknown: UnknownIds) -> Iterator[str]:
     if unknown.needs_catalogue and not unknown.has_catalogue:
         yield f"No catalogue has been imported, so impressions and bids have no campaign; {_HINT}."
     for one in unknown.found:
-        number = f"{'at least ' if one.at_least else ''}{len(one.ids):,}"
-        ids = _KINDS[one.kind] if len(one.ids) > 1 else one.kind
+        ids = f"{'at least ' if one.at_least else ''}{_number(len(one.ids), one.kind, _KINDS[one.kind])}"
         whom, hint = ("ISO 4217", "") if one.kind == "currency" else ("the catalogue", f"; {_HINT}")
         names = ", ".join(_examples(one)) + (", …" if len(one.ids) > _EXAMPLES else "")
-        yield f"{one.feed}: {number} {ids} unknown to {whom}, in {one.events:,} events of this run ({names}){hint}."
+        events = _number(one.events, "event", "events")
+        yield f"{one.feed}: {ids} unknown to {whom}, in {events} of this run ({names}){hint}."
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _examples(one: Unknown) -> Sequence[str]:

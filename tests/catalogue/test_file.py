@@ -1,11 +1,13 @@
 """The catalogue in a CSV file: read completely, or rejected with a line number."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from advertisex.processing.catalogue_file import read_catalogue
 
+from advertisex.catalogue.file import read_catalogue
 from advertisex.errors import ConfigurationError
+from advertisex.model import CATALOGUE_COLUMNS
 
 
 def written(tmp_path: Path, content: bytes) -> Path:
@@ -27,10 +29,36 @@ def written(tmp_path: Path, content: bytes) -> Path:
     ],
 )
 def test_a_catalogue_is_read_as_text(tmp_path: Path, content: bytes, rows: list[tuple[str, str, str | None]]) -> None:
-    creatives = read_catalogue(written(tmp_path, content)).creatives
+    creatives = read_catalogue(written(tmp_path, content))
 
-    assert creatives.columns == ["creative_id", "campaign_id", "advertiser_id"]
-    assert creatives.rows() == rows
+    assert dict(creatives.schema) == CATALOGUE_COLUMNS
+    assert creatives.rows() == [(*row, None) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "valid_from"),
+    [
+        ("", None),
+        ("2026-01-31", datetime(2026, 1, 31)),
+        ("2026-01-31T12:00:00", datetime(2026, 1, 31, 12)),
+        ("2026-01-31 12:00:00.25", datetime(2026, 1, 31, 12, 0, 0, 250_000)),
+        ("2026-01-31T12:00:00+02:00", datetime(2026, 1, 31, 10)),
+        ("2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12)),
+    ],
+)
+def test_the_time_from_which_a_row_holds(tmp_path: Path, text: str, valid_from: datetime | None) -> None:
+    content = f"creative_id,campaign_id,valid_from\nc1,k1, {text} \n".encode()
+
+    assert read_catalogue(written(tmp_path, content))["valid_from"].to_list() == [valid_from]
+
+
+def test_a_creative_may_have_several_rows_which_are_ordered(tmp_path: Path) -> None:
+    content = b"creative_id,campaign_id,valid_from\nc2,k1,\nc1,k3,2026-02-01\nc1,k2,2026-01-01\nc1,k1,\n"
+
+    rows = read_catalogue(written(tmp_path, content))
+
+    assert rows["creative_id"].to_list() == ["c1", "c1", "c1", "c2"]
+    assert rows["campaign_id"].to_list() == ["k1", "k2", "k3", "k1"]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +71,14 @@ def test_a_catalogue_is_read_as_text(tmp_path: Path, content: bytes, rows: list[
         (b"creative_id,campaign_id\n,k1\n", "empty", 2),
         (b"creative_id,campaign_id\nc1\n", "empty", 2),
         (b"creative_id,campaign_id\nc1,k1\nc2,k1\nc1,k2\n", "duplicate creative 'c1'", 4),
+        (b"creative_id,campaign_id,campaign_id\nc1,k1,k2\n", "repeated column in the catalogue: campaign_id", 1),
+        (b"creative_id,campaign_id\nc1,k1,k2\n", "more cells than columns", 2),
+        (b"creative_id,campaign_id,valid_from\nc1,k1,soon\n", "invalid valid_from 'soon'", 2),
+        (
+            b"creative_id,campaign_id,valid_from\nc1,k1,2026-01-31\nc1,k2,2026-01-31T00:00:00Z\n",
+            "duplicate creative 'c1'",
+            3,
+        ),
     ],
 )
 def test_an_invalid_line_is_reported(tmp_path: Path, content: bytes, what: str, line: int) -> None:
