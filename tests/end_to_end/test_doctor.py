@@ -19,10 +19,30 @@ def test_a_healthy_folder_passes_every_check(cli: Cli) -> None:
     assert result.code == 0
     found = {finding["what"]: finding for finding in result.document["findings"]}
     assert list(found) == [
-        "versions", "clock", "settings", "disk", "log", "topics", "store", "store's counts", "ledger", "log and ledger",
+        "versions", "clock", "settings", "disk", "log", "topics", "store", "store's counts", "catalogue",
+        "ledger", "log and ledger",
     ]  # fmt: skip
     assert [name for name, finding in found.items() if not finding["good"]] == []
     assert result.document["good"] is True
+
+
+def test_the_catalogue_of_the_store_is_reported(cli: Cli, tmp_path: Path) -> None:
+    def line() -> str:
+        (found,) = [line for line in cli("doctor").out.splitlines() if line.split()[1] == "catalogue"]
+        return str(found)
+
+    (tmp_path / "clicks.csv").write_text("timestamp,user_id,campaign_id,conversion_type\n2026-01-05,u,k,click\n")
+    cli("ingest", "clicks", "clicks.csv")
+    cli("process")
+    assert "none has been imported" in line()
+    assert "`advertisex catalogue import FILE`" in line()
+    for name, rows in (("one", "c1,k1\n"), ("two", "c1,k1\nc2,k1\nc3,k2\n")):
+        (tmp_path / f"{name}.csv").write_text("creative_id,campaign_id\n" + rows)
+        cli("catalogue", "import", f"{name}.csv")
+
+    assert line().startswith("ok  catalogue")
+    assert "3 creatives of 2 campaigns, imported 20" in line()
+    assert line().endswith("imports: 2")
 
 
 def test_a_problem_is_reported_with_a_hint(cli: Cli) -> None:

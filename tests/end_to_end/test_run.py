@@ -92,6 +92,9 @@ class Running:
             time.sleep(0.05)
         return found
 
+    def catalogue_imports(self) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line["event"].startswith("catalogue imported")]
+
     def counted(self) -> int:
         """Return the number of messages read, according to the metrics."""
         url = self.until(lambda: self.events("metrics are served"))[0]["url"]
@@ -117,9 +120,38 @@ def running(folder: Path, *arguments: str) -> Iterator[Running]:
         started.process.communicate()
 
 
-def settings(folder: Path, *sources: tuple[str, str]) -> None:
+def settings(folder: Path, *sources: tuple[str, str], catalogue: str = "") -> None:
     tables = [f'[[sources]]\nfeed = "{feed}"\nsource = "{source}"\nevery = 0.1\n' for feed, source in sources]
-    (folder / "advertisex.toml").write_text("\n".join([*tables, "[metrics]\nport = 0\n"]))
+    first = f'catalogue = "{catalogue}"\n' if catalogue else ""
+    (folder / "advertisex.toml").write_text("\n".join([first, *tables, "[metrics]\nport = 0\n"]))
+
+
+def test_run_imports_the_catalogue_at_the_start_and_when_its_file_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text(impressions(range(10)))
+    (tmp_path / "catalogue.csv").write_text("creative_id,campaign_id\nc,k1\n")
+    settings(tmp_path, ("impressions", "a.ndjson"), catalogue="catalogue.csv")
+    with running(tmp_path, "run") as started:
+        started.until(lambda: started.counted() >= 10)
+        (tmp_path / "catalogue.csv").write_text("creative_id,campaign_id\nc,k2\nd,k1\n")
+        with (tmp_path / "a.ndjson").open("a") as file:
+            file.write(impressions(range(10, 20)))
+        started.until(lambda: started.counted() >= 20)
+        first, second = started.until(lambda: len(found := started.catalogue_imports()) > 1 and found)
+        started.end()
+
+    assert (first["level"], first["added"]) == ("info", 1)
+    assert (second["level"], second["added"], second["moved"], second["campaigns"]) == ("warning", 1, 1, ["k1", "k2"])
+    with DuckdbStore(tmp_path / ".advertisex" / "store.duckdb", read_only=True) as store:
+        assert store.catalogue()["campaign_id"].to_list() == ["k2", "k1"]
+
+
+def test_run_does_not_start_with_an_invalid_catalogue(cli: Cli, tmp_path: Path) -> None:
+    settings(tmp_path, catalogue="absent.csv")
+
+    ended = cli("run")
+
+    assert ended.code == 2
+    assert "cannot read the catalogue" in ended.err
 
 
 def test_run_ingests_and_processes_all_sources_until_interrupted(tmp_path: Path, api: str) -> None:

@@ -101,10 +101,10 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
 
 def _catalogue(store: EventStore) -> Finding:
     imports, rows = store.catalogue_imports(), store.catalogue()
-    text = "none has been imported, so impressions and bids have no campaign; see `advertisex catalogue import`"
+    text = "none has been imported, so impressions and bids have no campaign; see `advertisex catalogue import FILE`"
     if imports:
         text = f"{rows['creative_id'].n_unique():,} creatives of {rows['campaign_id'].n_unique():,} campaigns, "
-        text += f"imported {imports[-1]:%Y-%m-%d %H:%M:%S} UTC; {len(imports):,} imports"
+        text += f"imported {imports[-1]:%Y-%m-%d %H:%M:%S} UTC; imports: {len(imports):,}"
     return Finding("catalogue", True, text)
 
 
