@@ -11,7 +11,7 @@ from advertisex.ingestion.options import IngestOptions as IngestOptions
 from advertisex.ingestion.publish import Counted as Counted
 from advertisex.ingestion.publish import Published as Published
 
-# The log into the store
+# The catalogue, and the log into the store
 from advertisex.catalogue.change import CatalogueChange as CatalogueChange
 from advertisex.catalogue.change import diff_catalogues as diff_catalogues
 from advertisex.catalogue.file import read_catalogue as read_catalogue
