@@ -116,8 +116,18 @@ def _found(feed: Feed, store: EventStore, truth: dict[str, Any]) -> dict[str, An
     """A feed's counts from the ledger and the rejects; every reason of the truth is present, even at 0."""
     counts = sum((row.counts for row in store.ledger() if row.topic == feed.topic), Counts())
     found: dict[str, dict[str, int]] = {kind: dict.fromkeys(truth[kind], 0) for kind in ("rejected", "filtered")}
+    conflicts = 0
     for kind, reason, count in (
         store.reject_counts(RejectQuery(feed=feed.name)).select("kind", "reason", "count").iter_rows()
     ):
-        found[kind][reason] = found[kind].get(reason, 0) + count
-    return {"read": counts.read, "stored": counts.stored, "duplicate": counts.duplicate, **found}
+        if kind == "conflict":
+            conflicts += count
+        else:
+            found[kind][reason] = found[kind].get(reason, 0) + count
+    return {
+        "read": counts.read,
+        "stored": counts.stored,
+        "duplicate": counts.duplicate,
+        "conflict": conflicts,
+        **found,
+    }

@@ -28,8 +28,11 @@ def test_the_result_equals_the_truth_for_every_kind(cli: Cli) -> None:
     for feed in document["truth"]["feeds"].values():
         not_valid = sum(feed["rejected"].values()) + sum(feed["filtered"].values())
         assert feed["read"] == feed["stored"] + feed["duplicate"] + not_valid
-        assert feed["duplicate"] > 0
+        assert feed["duplicate"] > feed["conflict"] >= 0
         assert not_valid > 0
+    assert document["truth"]["feeds"]["bids"]["conflict"] > 0
+    conflicts = sum(feed["conflict"] for feed in document["truth"]["feeds"].values())
+    assert document["ledger"]["total"]["conflict"] == conflicts
     assert document["ledger"]["balanced"] is True
     assert document["ledger"]["total"]["read"] == 20_000
     assert document["analysis"]["summary"]["counts"] == document["truth"]["analysis"]["counts"]

@@ -25,9 +25,20 @@ REQUIRED = {
     "bids": ("user_id", "timestamp"),
 }
 IDENTITY = {
-    "impressions": ("user_id", "time", "website", "creative_id"),
-    "clicks": ("user_id", "time", "campaign", "conversion", "value"),
-    "bids": ("user_id", "time", "creative_id", "auction_id", "amount"),
+    "impressions": ("user_id", "time", "website", "creative_id", "auction_id"),
+    "clicks": (
+        "user_id",
+        "time",
+        "campaign",
+        "conversion",
+        "clicks",
+        "conversions",
+        "value",
+        "currency",
+        "transaction_id",
+        "click_id",
+    ),
+    "bids": ("user_id", "time", "creative_id", "auction_id", "amount", "currency"),
 }
 PLACEHOLDERS = {"null", "undefined", "n/a", "-", "0", "none", "unknown", "nan"}
 WEBSITE = re.compile(r"(https?://)?[a-z0-9-]+(\.[a-z0-9-]+)+(/\S*)?")
@@ -112,7 +123,7 @@ def evaluate(  # noqa: PLR0911 - a list of rules, each with its own result
     for name, value in read.items():
         if value is not None and (value < 0 or not math.isfinite(value)):
             return "negative_count" if name in ("clicks", "conversions") else "bad_amount"
-    if re.match("-[0-9]", user):
+    if re.fullmatch("-[0-9]+", user):
         return "negative_user_id"
     if user in policy["blocked_users"]:
         return "blocked_user"
@@ -120,7 +131,13 @@ def evaluate(  # noqa: PLR0911 - a list of rules, each with its own result
     if any(host == site or host.endswith("." + site) for site in policy["blocked_sites"]):
         return "blocked_site"
     fields = {**fields, **read, "time": time}
-    return tuple(fields.get(name) for name in IDENTITY[feed])
+    return tuple(fields.get(name) or None for name in IDENTITY[feed])
+
+
+def is_conflict(duplicate: dict[str, Any], stored: dict[str, Any]) -> bool:
+    """Whether a duplicate carries a field outside the identity with another value than the stored event."""
+    names = ("website", "user_agent", "app", "country", "device", "targeting", "placement", "cost", "price_paid")
+    return any(duplicate.get(name) and duplicate[name] != stored.get(name) for name in names)
 
 
 class Tally:
@@ -132,6 +149,7 @@ class Tally:
         self.reasons: Counter[str] = Counter()
         self.stored: dict[tuple[Any, ...], dict[str, Any]] = {}
         self.duplicates = 0
+        self.conflicts = 0
 
     def add(self, read: Iterable[dict[str, Any] | str]) -> None:
         for fields in read:
@@ -139,7 +157,9 @@ class Tally:
             if isinstance(found, str):
                 self.reasons[found] += 1
             elif found in self.stored:
+                assert isinstance(fields, dict)
                 self.duplicates += 1
+                self.conflicts += is_conflict(fields, self.stored[found])
             else:
                 assert not isinstance(fields, str)
                 self.stored[found] = fields
@@ -151,6 +171,7 @@ class Tally:
             "read": len(self.stored) + self.duplicates + self.reasons.total(),
             "stored": len(self.stored),
             "duplicate": self.duplicates,
+            "conflict": self.conflicts,
             "rejected": {reason: self.reasons[reason] for reason in (*truth["rejected"], *sorted(unnamed))},
             "filtered": {reason: self.reasons[reason] for reason in truth["filtered"]},
         }

@@ -13,7 +13,7 @@ from advertisex.simulator import FaultRates, SimulationSettings, write_context, 
 from advertisex.simulator.kinds import FILTERED, REJECTED
 from tests.simulator import oracle
 
-MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
+MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, conflict=0.5, late=0.05)
 
 
 def test_the_files_match_the_truth(tmp_path: Path) -> None:
@@ -29,7 +29,8 @@ def test_the_files_match_the_truth(tmp_path: Path) -> None:
 
     with (tmp_path / "clicks.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
-        assert rows.fieldnames == ["timestamp", "user_id", "campaign", "conversion", "value", "currency"]
+        names = ["timestamp", "user_id", "campaign", "conversion", "value", "currency", "transaction_id", "user_agent"]
+        assert rows.fieldnames == names
         found["clicks"].add("undecodable" if None in row else row for row in rows)
 
     with (tmp_path / "bids.avro").open("rb") as file:

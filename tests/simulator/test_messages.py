@@ -21,7 +21,7 @@ from tests.simulator import oracle
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
 #: High enough for every kind to occur in every feed of a short run.
-MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, late=0.05)
+MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, conflict=0.5, late=0.05)
 
 
 def tallies(simulation: Simulation) -> dict[str, oracle.Tally]:
@@ -47,6 +47,7 @@ def test_the_truth_equals_the_reference_implementation(seed: int) -> None:
     truth = simulation.truth().to_dict()["feeds"]
     assert {name: tally.as_truth(truth[name]) for name, tally in found.items()} == truth
     for feed in truth.values():
+        assert 0 < feed["conflict"] < feed["duplicate"]
         assert {reason for reason, count in (feed["filtered"] | feed["rejected"]).items() if not count} <= {"oversized"}
         assert feed["filtered"]
         assert feed["rejected"]
@@ -102,6 +103,15 @@ def test_equal_settings_give_equal_bytes_over_several_chunks() -> None:
     asked = SimulationSettings(events=120_000, seed=4)
     assert digest(asked) == digest(asked)
     assert digest(asked) != digest(replace(asked, seed=5))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
+def test_the_given_fraction_of_the_duplicates_are_conflicts(rate: float) -> None:
+    faults = replace(FaultRates.none(), duplicate=0.5, conflict=rate)
+    simulation = Simulation(SimulationSettings(events=8_000, faults=faults), "log")
+    found = tallies(simulation)
+    for name, feed in simulation.truth().feeds.items():
+        assert found[name].conflicts == feed.conflict == pytest.approx(rate * feed.duplicate, abs=1)
 
 
 def test_clean_traffic_has_no_fault() -> None:

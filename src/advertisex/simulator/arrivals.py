@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from advertisex.simulator.kinds import CODES, DUPLICATE, GOOD, FaultPlan
+from advertisex.simulator.kinds import CODES, CONFLICT, DUPLICATE, GOOD, FaultPlan
 from advertisex.simulator.rows import PendingRows, Rows
 
 _SECOND = 1_000_000
@@ -22,14 +22,19 @@ class Arrivals:
     Args:
         plan: the possible faults and their rates.
         duplicate: fraction of good events that are sent twice.
+        conflict: fraction of these duplicates that differ from the event.
         late: fraction of messages that arrive late.
         random: random number generator.
     """
 
-    def __init__(self, plan: FaultPlan, duplicate: float, late: float, random: np.random.Generator) -> None:
+    def __init__(
+        self, plan: FaultPlan, duplicate: float, conflict: float, late: float, random: np.random.Generator
+    ) -> None:
         self._codes = np.array((*plan.codes, GOOD), dtype=np.int8)
         self._edges = np.cumsum(plan.rates)
         self._duplicate = duplicate
+        self._conflict = conflict
+        self._repeated = 0
         self._late = late
         self._random = random
         self._phase = float(random.random())
@@ -53,7 +58,7 @@ class Arrivals:
         self._in_flight.add(rows)
         repeated = rows[(rows["kind"] == GOOD) & (self._random.random(count) < self._duplicate)]
         if len(repeated):
-            repeated["kind"] = DUPLICATE
+            repeated["kind"] = np.where(self._conflicting(len(repeated)), CONFLICT, DUPLICATE)
             again = self._random.exponential(_REPEAT_DELAY, len(repeated))
             repeated["arrival"] += 1 + again.astype(np.int64)
             self._in_flight.add(repeated)
@@ -65,6 +70,13 @@ class Arrivals:
     def oldest_auction(self, default: int) -> int:
         """The lowest auction serial in flight; see `PendingRows.lowest`."""
         return self._in_flight.lowest("serial", default)
+
+    def _conflicting(self, count: int) -> NDArray[np.bool_]:
+        """Which of the next `count` duplicates are conflicts: evenly spread, so that short runs have some too."""
+        sent = np.floor((self._repeated + np.arange(count + 1)) * self._conflict)
+        self._repeated += count
+        conflicting: NDArray[np.bool_] = np.diff(sent) > 0
+        return conflicting
 
     def _kinds(self, count: int) -> NDArray[np.int8]:
         """The kinds of the next `count` messages, as codes.

@@ -123,6 +123,9 @@ class BidsAvro(Format):
         text = time_text(fields["timestamp"])
         return self.encode(fields | {"timestamp": text if noise % 3 == 1 else reformatted_time(text, noise // 3)})
 
+    def conflicting(self, fields: Fields) -> bytes:
+        return self.encode(fields | {"device": DEVICES[DEVICES.index(fields["device"]) - 1]})
+
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         """As JSON, since a datum cannot have a wrong type."""
         amount = ("ten", "1,5 USD", "cheap")[noise % 3]

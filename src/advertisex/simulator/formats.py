@@ -64,6 +64,10 @@ class Format(Protocol):
         """The same event, encoded as different bytes."""
         ...
 
+    def conflicting(self, fields: Fields) -> bytes:
+        """An event with the same identity and another value of a field outside it."""
+        ...
+
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         """A message in which one field has a value of the wrong type."""
         ...

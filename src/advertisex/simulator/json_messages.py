@@ -19,7 +19,11 @@ from advertisex.simulator.market import (
 )
 from advertisex.simulator.rows import Rows
 
-CLICK_COLUMNS = ("timestamp", "user_id", "campaign", "conversion", "value", "currency")
+CLICK_COLUMNS = (
+    "timestamp", "user_id", "campaign", "conversion", "value", "currency", "transaction_id", "user_agent",
+)  # fmt: skip
+#: On conflicts only: the events themselves carry no user agent.
+_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) advertisex-simulator"
 
 #: Encodes a value as compact JSON in UTF-8.
 json_bytes = msgspec.json.Encoder().encode
@@ -92,6 +96,9 @@ class ImpressionsJson(Format):
             return json_bytes({name.removeprefix("ad_"): value for name, value in fields.items()})
         return json_bytes(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
 
+    def conflicting(self, fields: Fields) -> bytes:
+        return self.encode(fields | {"user_agent": _USER_AGENT})
+
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         name = ("user_id", "website", "ad_creative_id")[noise // 4 % 3]
         return json_bytes(fields | {name: ({"id": fields[name]}, [fields[name]], True, 1.5)[noise % 4]})
@@ -128,6 +135,8 @@ class ClicksJson(Format):
             "conversion": ACTIONS[event.action],
             "value": f"{event.amount:.2f}" if converted else "",
             "currency": CURRENCIES[self._country[event.user]] if converted else "",
+            "transaction_id": f"order-{event.serial}" if ACTIONS[event.action] == "purchase" else "",
+            "user_agent": "",
         }
 
     def encode(self, fields: Fields) -> bytes:
@@ -137,6 +146,9 @@ class ClicksJson(Format):
         if noise % 3 == 0 and fields["value"]:
             return self.encode(fields | {"value": fields["value"] + "0"})
         return self.encode(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
+
+    def conflicting(self, fields: Fields) -> bytes:
+        return self.encode(fields | {"user_agent": _USER_AGENT})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         return self.encode(fields | ({"value": "ten"}, {"clicks": "many"}, {"conversions": "two"})[noise % 3])

@@ -1,4 +1,4 @@
-"""The kinds of messages (good, duplicate, or with one fault), and which of them each feed and format can express."""
+"""The kinds of messages (good, duplicate, conflict, or with one fault), and which of them a feed and a format can have."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,9 +20,10 @@ REJECTED = (
 )  # fmt: skip
 FILTERED = ("negative_user_id", "blocked_user", "blocked_site")
 
-GOOD, DUPLICATE = 0, 1
+#: A conflict is a duplicate that differs in a field outside the identity.
+GOOD, DUPLICATE, CONFLICT = 0, 1, 2
 #: All kinds; the index of a kind is its code in a row of traffic.
-KINDS = ("good", "duplicate", *REJECTED, *FILTERED)
+KINDS = ("good", "duplicate", "conflict", *REJECTED, *FILTERED)
 CODES: Mapping[str, int] = MappingProxyType({name: code for code, name in enumerate(KINDS)})
 
 #: Faults in fields that a feed does not have.

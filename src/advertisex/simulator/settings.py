@@ -19,12 +19,13 @@ _MESSAGES_PER_USER = 25
 class FaultRates:
     """For each kind of fault, the fraction of a feed's messages that have it.
 
-    Every name but the last two is the reason code under which processing rejects or filters the message. A rate
+    Every name but the last three is the reason code under which processing rejects or filters the message. A rate
     applies only to feeds and formats that can express the fault. `oversized` occurs at most once per feed,
     whatever its rate.
 
     Attributes:
         duplicate: fraction of good events that are sent twice.
+        conflict: fraction of these duplicates that differ from the event in a field outside its identity.
         late: fraction of messages that arrive minutes to hours after the event.
     """
 
@@ -45,6 +46,7 @@ class FaultRates:
     blocked_user: float = 0.003
     blocked_site: float = 0.003
     duplicate: float = 0.01
+    conflict: float = 0.1
     late: float = 0.01
 
     def __post_init__(self) -> None:
@@ -52,7 +54,7 @@ class FaultRates:
         for name, rate in rates.items():
             if not 0 <= rate <= 1:
                 raise ConfigurationError(f"invalid rate of {name}: {rate}", hint="set it to between 0 and 1")
-        faults = sum(rate for name, rate in rates.items() if name not in ("duplicate", "late"))
+        faults = sum(rate for name, rate in rates.items() if name not in ("duplicate", "conflict", "late"))
         if faults > 1:
             raise ConfigurationError(
                 f"the fault rates add up to {faults:g}", hint="lower them so that they add up to at most 1"

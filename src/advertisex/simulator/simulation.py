@@ -55,9 +55,10 @@ class Simulation:
         self._messages_per_bid = self._market.messages_per_bid * (1 + settings.faults.duplicate)
         rate = messages_per_second or settings.events / (settings.duration_micros / 1e6)
         self._traffic = Traffic(self._market, traffic_random, rate / self._messages_per_bid)
-        plans = {name: fault_plan(name, medium, settings.faults) for name in FEED_NAMES}
+        faults = settings.faults
+        plans = {name: fault_plan(name, medium, faults) for name in FEED_NAMES}
         self._arrivals = {
-            name: Arrivals(plans[name], settings.faults.duplicate, settings.faults.late, random)
+            name: Arrivals(plans[name], faults.duplicate, faults.conflict, faults.late, random)
             for name, random in zip(FEED_NAMES, arrival_randoms, strict=True)
         }
         in_log = medium == "log"

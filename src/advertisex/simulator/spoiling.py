@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from advertisex.simulator.formats import Event, FaultTargets, Fields, Format
-from advertisex.simulator.kinds import DUPLICATE, GOOD, KINDS
+from advertisex.simulator.kinds import CONFLICT, DUPLICATE, GOOD, KINDS
 from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS
 from advertisex.simulator.rows import Rows
 
@@ -37,11 +37,13 @@ def encode_rows(rows: Rows, fmt: Format) -> list[bytes]:
 
 
 def _faulty_message(event: Event, message: bytes, fmt: Format) -> bytes:
-    """Encode an event that is a duplicate or has a fault; `message` is its encoding without the fault."""
+    """Encode an event that is a duplicate, a conflict or has a fault; `message` is its encoding without the fault."""
     # the variant of a fault depends on the event only, so that equal settings give equal bytes
     noise = (event.time * 0x9E37_79B9_7F4A_7C15 >> 21) & 0xFFFF_FFFF
     if event.kind == DUPLICATE:
         return message if noise % 2 else fmt.reformatted(fmt.fields(event), noise // 2)
+    if event.kind == CONFLICT:
+        return fmt.conflicting(fmt.fields(event))
     match KINDS[event.kind]:
         case "empty_message":
             faulty = b""

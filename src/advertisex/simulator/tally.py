@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from advertisex.simulator.kinds import DUPLICATE, FEED_NAMES, GOOD, KINDS, FaultPlan, FeedName
+from advertisex.simulator.kinds import CONFLICT, DUPLICATE, FEED_NAMES, GOOD, KINDS, FaultPlan, FeedName
 from advertisex.simulator.market import CAMPAIGNS, COUNTRIES, CURRENCIES, Market, campaign_id
 from advertisex.simulator.rows import Rows
 from advertisex.simulator.truth import AnalysisTruth, FeedTruth, Truth
@@ -100,7 +100,8 @@ class Tally:
         return FeedTruth(
             read=sum(counts.values()),
             stored=counts[KINDS[GOOD]],
-            duplicate=counts[KINDS[DUPLICATE]],
+            duplicate=counts[KINDS[DUPLICATE]] + counts[KINDS[CONFLICT]],
+            conflict=counts[KINDS[CONFLICT]],
             rejected={reason: counts[reason] for reason in plan.rejected},
             filtered={reason: counts[reason] for reason in plan.filtered},
         )

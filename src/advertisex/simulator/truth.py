@@ -7,11 +7,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class FeedTruth:
-    """Counts of one feed's messages; `rejected` and `filtered` list every applicable reason, even at 0."""
+    """Counts of one feed's messages.
+
+    `conflict` are the duplicates that differ from the stored event; they are included in `duplicate`. `rejected` and
+    `filtered` list every applicable reason, even at 0.
+    """
 
     read: int
     stored: int
     duplicate: int
+    conflict: int
     rejected: dict[str, int]
     filtered: dict[str, int]
 
