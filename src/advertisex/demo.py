@@ -101,6 +101,7 @@ def _funnel_facts(answer: Answer) -> dict[str, Any]:
     return {
         "users_of": {step: answer.facts[users] for step, users in _USERS.items()},
         "value": _amounts(answer.facts["value"]),
+        "gross_value": _amounts(answer.facts["gross_value"]),
         "by_campaign": {
             str(row["campaign_id"]): {step: row[step] for step in _USERS}
             for row in answer.table("rows").iter_rows(named=True)

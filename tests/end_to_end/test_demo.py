@@ -17,7 +17,7 @@ Cli = Callable[..., Any]
 
 
 def test_the_result_equals_the_truth_for_every_kind(cli: Cli) -> None:
-    ended = cli("demo", "--events", 20_000, "--json")
+    ended = cli("demo", "--events", 40_000, "--json")
 
     assert ended.code == 0
     document = ended.document
@@ -34,14 +34,15 @@ def test_the_result_equals_the_truth_for_every_kind(cli: Cli) -> None:
     conflicts = sum(feed["conflict"] for feed in document["truth"]["feeds"].values())
     assert document["ledger"]["total"]["conflict"] == conflicts
     assert document["ledger"]["balanced"] is True
-    assert document["ledger"]["total"]["read"] == 20_000
+    assert document["ledger"]["total"]["read"] == 40_000
     assert document["analysis"]["summary"]["counts"] == document["truth"]["analysis"]["counts"]
     known = document["truth"]["analysis"]
     assert document["analysis"]["correlation"]["users"] == known["clicks_feed_users"]
     for step, count in known["counts"].items():
         assert sum(campaign[step] for campaign in known["by_campaign"].values()) == count > 0
     assert 0 < known["auctions_won"] < known["counts"]["impressions"]
-    assert set(known["value"]) <= set(known["spend"])
+    assert set(known["value"]) <= set(known["gross_value"]) <= set(known["spend"])
+    assert sum(known["value"].values()) < sum(known["gross_value"].values()), "some purchases are refunded"
 
 
 def test_the_output_is_human_readable_and_the_data_is_kept_in_the_given_folder(cli: Cli, tmp_path: Path) -> None:

@@ -121,7 +121,8 @@ def evaluate(  # noqa: PLR0911 - a list of rules, each with its own result
     if any(ord(character) < 32 or ord(character) == 127 for text in ids for character in text):
         return "control_character"
     for name, value in read.items():
-        if value is not None and (value < 0 or not math.isfinite(value)):
+        may_be_negative = name == "value" and fields["conversion"] == "refund"
+        if value is not None and ((value < 0 and not may_be_negative) or not math.isfinite(value)):
             return "negative_count" if name in ("clicks", "conversions") else "bad_amount"
     if re.fullmatch("-[0-9]+", user):
         return "negative_user_id"
@@ -182,10 +183,12 @@ def analysis(found: dict[str, Tally], campaign_of: dict[str, str]) -> dict[str, 
     steps: dict[str, list[dict[str, Any]]] = {
         name: list(found[name].stored.values()) for name in ("impressions", "clicks", "bids")
     }
-    steps["conversions"] = [fields for fields in steps["clicks"] if fields["conversion"] != "click"]
+    valued = [fields for fields in steps["clicks"] if fields["conversion"] != "click"]
+    refunds = [fields for fields in valued if fields["conversion"] == "refund"]
+    steps["conversions"] = [fields for fields in valued if fields["conversion"] != "refund"]
     clicks_feed_users = {fields["user_id"] for fields in steps["clicks"]}
     steps["clicks"] = [fields for fields in steps["clicks"] if fields["conversion"] == "click"]
-    stored = [fields for events in steps.values() for fields in events]
+    stored = [*refunds, *(fields for events in steps.values() for fields in events)]
     times = sorted(read for fields in stored if (read := parse_time(fields["timestamp"])))
     by_campaign: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(steps, 0))
     for name, events in steps.items():
@@ -202,7 +205,8 @@ def analysis(found: dict[str, Tally], campaign_of: dict[str, str]) -> dict[str, 
         "clicks_feed_users": len(clicks_feed_users),
         "clicks_per_conversion": counts["clicks"] / counts["conversions"] if counts["conversions"] else None,
         "users_of": {name: len({fields["user_id"] for fields in events}) for name, events in steps.items()},
-        "value": by_currency((fields["currency"], fields["value"]) for fields in steps["conversions"]),
+        "value": by_currency((fields["currency"], fields["value"]) for fields in valued),
+        "gross_value": by_currency((fields["currency"], fields["value"]) for fields in steps["conversions"]),
         "auctions_won": len(won),
         "spend": by_currency((fields["currency"], fields["amount"]) for fields in won),
         "by_campaign": dict(by_campaign),

@@ -1,6 +1,7 @@
 """Statistical properties of the simulated traffic."""
 
 from collections import Counter, defaultdict
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_endless_traffic_tracks_a_bounded_number_of_auctions() -> None:
 def test_win_click_and_conversion_rates_are_realistic(
     events: dict[str, list[dict[str, Any]]],
 ) -> None:
-    kinds = Counter(click["conversion"] == "click" for click in events["clicks"])
+    kinds = Counter(click["conversion"] == "click" for click in events["clicks"] if click["conversion"] != "refund")
     assert 0.5 < len(events["impressions"]) / len(events["bids"]) < 0.75
     assert 0.01 < kinds[True] / len(events["impressions"]) < 0.03
     assert 0.1 < kinds[False] / kinds[True] < 0.5
@@ -101,10 +102,23 @@ def test_every_conversion_follows_a_click_of_the_same_user_and_campaign(
         key = (event["user_id"], event["campaign"])
         if event["conversion"] == "click":
             first_click.setdefault(key, event["time"])
-        else:
+        elif event["conversion"] != "refund":
             assert (event["time"] - first_click[key]).total_seconds() >= 59
             assert float(event["value"]) >= 0
             assert len(event["currency"]) == 3
+
+
+def test_a_refund_takes_back_the_whole_value_of_one_purchase(events: dict[str, list[dict[str, Any]]]) -> None:
+    orders = {event["transaction_id"]: event for event in events["clicks"] if event["conversion"] == "purchase"}
+    refunds = [event for event in events["clicks"] if event["conversion"] == "refund"]
+    assert 0.02 < len(refunds) / len(orders) < 0.2
+    assert len({event["transaction_id"] for event in refunds}) == len(refunds)
+    assert len(orders) == sum(event["conversion"] == "purchase" for event in events["clicks"])
+    for refund in refunds:
+        order = orders[refund["transaction_id"]]
+        assert all(order[name] == refund[name] for name in ("user_id", "campaign", "currency"))
+        assert float(refund["value"]) == -float(order["value"])
+        assert refund["time"] - order["time"] >= timedelta(hours=1)
 
 
 def test_every_impression_follows_a_bid_and_every_click_an_impression(

@@ -22,7 +22,7 @@ from advertisex.settings.load import load_settings
 from advertisex.simulator import SimulationSettings
 
 #: Parts of the truth with too many numbers to list, and what they are keyed by.
-_MANY = {"value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}
+_MANY = {"value": "currencies", "gross_value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}
 _RIGHT, _WRONG = Text("✓", style="green"), Text("✗", style="red bold")
 
 

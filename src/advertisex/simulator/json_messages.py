@@ -8,8 +8,10 @@ import polars as pl
 
 from advertisex.simulator.formats import OVERSIZED_BYTES, Event, FaultTargets, Fields, Format
 from advertisex.simulator.market import (
-    ACTIONS,
+    CONVERSION_TYPES,
     CURRENCIES,
+    PURCHASE,
+    REFUND_ACTION,
     Market,
     auction_id,
     campaign_id,
@@ -127,15 +129,15 @@ class ClicksJson(Format):
         return [self.encode(self.fields(Event(*row))) for row in rows.tolist()]
 
     def fields(self, event: Event) -> Fields:
-        converted = event.action > 0
+        kind, converted = CONVERSION_TYPES[event.action], event.action > 0
         return {
             "timestamp": time_text(event.time),
             "user_id": user_id(event.user),
             "campaign": campaign_id(self._campaign[event.creative]),
-            "conversion": ACTIONS[event.action],
+            "conversion": kind,
             "value": f"{event.amount:.2f}" if converted else "",
             "currency": CURRENCIES[self._country[event.user]] if converted else "",
-            "transaction_id": f"order-{event.serial}" if ACTIONS[event.action] == "purchase" else "",
+            "transaction_id": f"order-{event.serial}" if event.action in (PURCHASE, REFUND_ACTION) else "",
             "user_agent": "",
         }
 

@@ -1,4 +1,4 @@
-"""The kinds of messages (good, duplicate, conflict, or with one fault), and which of them a feed and a format can have."""
+"""The kinds of messages (good, duplicate, conflict or with one fault), and which of them a feed and format can have."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

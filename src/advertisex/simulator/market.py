@@ -6,6 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from advertisex.feeds.clicks import REFUND
+
 #: The number of one user, or of many.
 _Number = TypeVar("_Number", int, NDArray[np.int64])
 
@@ -19,6 +21,11 @@ _MARKET_STREAM = 1
 ACTIONS = ("click", "signup", "purchase", "add_to_cart", "download")
 _ACTION_SHARES = (0.0, 0.35, 0.3, 0.25, 0.1)
 ACTION_VALUES = (0.0, 4.0, 45.0, 9.0, 1.5)
+PURCHASE = ACTIONS.index("purchase")
+#: The action of a refund, which takes back the value of a purchase.
+REFUND_ACTION = len(ACTIONS)
+#: The conversion type of each action.
+CONVERSION_TYPES = (*ACTIONS, REFUND)
 
 COUNTRIES = ("US", "GB", "DE", "IN", "BR", "JP", "FR", "NG")
 _COUNTRY_SHARES = (0.34, 0.13, 0.12, 0.16, 0.09, 0.07, 0.06, 0.03)

@@ -14,11 +14,14 @@ ROW = np.dtype(
         ("time", "i8"),
         ("arrival", "i8"),
         ("serial", "i8"),  # number of the auction
-        ("amount", "f8"),  # the bid amount, also on its impression and click; on a conversion, its value
+        (
+            "amount",
+            "f8",
+        ),  # the bid amount, also on its impression and click; on a conversion or refund, its value
         ("user", "i4"),
         ("website", "i4"),
         ("creative", "i4"),
-        ("action", "i1"),  # index into market.ACTIONS: 0 is a click, others are conversion types
+        ("action", "i1"),  # index into market.CONVERSION_TYPES: 0 is a click
         ("kind", "i1"),  # index into kinds.KINDS
     ]
 )

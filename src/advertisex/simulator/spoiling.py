@@ -1,7 +1,7 @@
 """Injects one fault into a message, so that processing rejects or filters it for exactly that reason."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,7 +20,8 @@ _BAD_WEBSITES = (
 _PLACEHOLDERS = ("null", "undefined", "N/A", "-", "0", "None", "unknown", "NaN")
 _CONTROLS = ("\x01", "\x07", "\x1b", "\x7f")
 _BAD_AMOUNTS = (-12.5, math.nan, math.inf, -math.inf, -0.01)
-_AMOUNT_TEXTS = ("-12.50", "NaN", "Infinity", "-Infinity", "-0.01")
+_NOT_FINITE_TEXTS = ("NaN", "Infinity", "-Infinity")
+_AMOUNT_TEXTS = ("-12.50", *_NOT_FINITE_TEXTS, "-0.01")
 _NOT_OBJECTS = (b"42", b'"text"', b"null", b"true")
 
 Injector = Callable[[Fields, FaultTargets, int], Fields]
@@ -62,6 +63,8 @@ def _faulty_message(event: Event, message: bytes, fmt: Format) -> bytes:
 
 def _drop_required(fields: Fields, targets: FaultTargets, noise: int) -> Fields:
     name = targets.required[noise % len(targets.required)]
+    if _is_refund(fields, targets):  # without the type, the value would be a bad amount
+        fields = fields | {targets.amount: ""}
     variant = noise // len(targets.required) % 3
     if variant == 0:
         return {key: value for key, value in fields.items() if key != name}
@@ -77,8 +80,15 @@ def _insert_control_character(fields: Fields, targets: FaultTargets, noise: int)
 
 def _bad_amount(fields: Fields, targets: FaultTargets, noise: int) -> Fields:
     as_text = isinstance(fields[targets.amount], str)
-    values: Iterable[str | float] = _AMOUNT_TEXTS if as_text else _BAD_AMOUNTS
-    return fields | {targets.amount: tuple(values)[noise % len(_BAD_AMOUNTS)]}
+    values: Sequence[str | float] = _AMOUNT_TEXTS if as_text else _BAD_AMOUNTS
+    if _is_refund(fields, targets):
+        values = _NOT_FINITE_TEXTS
+    return fields | {targets.amount: values[noise % len(values)]}
+
+
+def _is_refund(fields: Fields, targets: FaultTargets) -> bool:
+    """Whether the amount of an event is negative, as it may be in a refund."""
+    return str(fields.get(targets.amount, "")).startswith("-")
 
 
 def _blocked_site(fields: Fields, _: FaultTargets, noise: int) -> Fields:

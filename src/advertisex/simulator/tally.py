@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advertisex.simulator.kinds import CONFLICT, DUPLICATE, FEED_NAMES, GOOD, KINDS, FaultPlan, FeedName
-from advertisex.simulator.market import CAMPAIGNS, COUNTRIES, CURRENCIES, Market, campaign_id
+from advertisex.simulator.market import CAMPAIGNS, COUNTRIES, CURRENCIES, REFUND_ACTION, Market, campaign_id
 from advertisex.simulator.rows import Rows
 from advertisex.simulator.truth import AnalysisTruth, FeedTruth, Truth
 
@@ -31,7 +31,9 @@ class Tally:
         self._plans = plans
         self._kinds = {name: np.zeros(len(KINDS), np.int64) for name in FEED_NAMES}
         self._steps = {name: _Step(market) for name in _STEPS}
+        self._refunds = _Step(market)
         self._value = _Money(market, places=2)
+        self._gross_value = _Money(market, places=2)
         self._auctions = Auctions()
         self._auctions_won = 0
         self._spend = _Money(market, places=4)
@@ -55,10 +57,13 @@ class Tally:
         if not len(good):
             return
         if feed == "clicks":
-            converted = good["action"] > 0
-            self._steps["clicks"].add(good[~converted])
+            refunds = good["action"] == REFUND_ACTION
+            converted = (good["action"] > 0) & ~refunds
+            self._steps["clicks"].add(good[good["action"] == 0])
             self._steps["conversions"].add(good[converted])
-            self._value.add(good[converted])
+            self._refunds.add(good[refunds])
+            self._value.add(good[converted | refunds])
+            self._gross_value.add(good[converted])
         else:
             self._steps[feed].add(good)
             won = self._auctions.bids(good) if feed == "bids" else self._auctions.impressions(good)
@@ -76,20 +81,23 @@ class Tally:
         """The truth so far."""
         steps = self._steps
         clicks, conversions = steps["clicks"], steps["conversions"]
+        in_clicks_feed = clicks.users | conversions.users | self._refunds.users
+        campaigns = sum((step.campaigns for step in steps.values()), self._refunds.campaigns)
         analysis = AnalysisTruth(
             counts={name: step.count for name, step in steps.items()},
-            users=int(np.any([step.users for step in steps.values()], axis=0).sum()),
+            users=int(np.any([in_clicks_feed, *(step.users for step in steps.values())], axis=0).sum()),
             first_event=_rfc3339(self._first),
             last_event=_rfc3339(self._last),
-            clicks_feed_users=int((clicks.users | conversions.users).sum()),
+            clicks_feed_users=int(in_clicks_feed.sum()),
             clicks_per_conversion=clicks.count / conversions.count if conversions.count else None,
             users_of={name: int(step.users.sum()) for name, step in steps.items()},
             value=self._value.by_currency(),
+            gross_value=self._gross_value.by_currency(),
             auctions_won=self._auctions_won,
             spend=self._spend.by_currency(),
             by_campaign={
                 campaign_id(campaign): {name: int(step.campaigns[campaign]) for name, step in steps.items()}
-                for campaign in np.flatnonzero(sum(step.campaigns for step in steps.values())).tolist()
+                for campaign in np.flatnonzero(campaigns).tolist()
             },
         )
         return Truth(self._seed, {name: self._feed(name) for name in FEED_NAMES}, analysis)

@@ -1,4 +1,4 @@
-"""Generates good events: sessions bid, bids win impressions, impressions are clicked, clicks convert.
+"""Generates good events: sessions bid, bids win impressions, which are clicked; clicks convert, purchases are refunded.
 
 Time advances in windows. A follow-up event is buffered until the window of its own time, and within a window the
 times of each kind are made strictly ascending. So no two events of a kind share a microsecond: identities are unique
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advertisex.simulator.kinds import FeedName
-from advertisex.simulator.market import ACTION_VALUES, PAGES, Market
+from advertisex.simulator.market import ACTION_VALUES, PAGES, PURCHASE, REFUND_ACTION, Market
 from advertisex.simulator.rows import ROW, Integers, PendingRows, Rows, strictly_after
 
 _SECOND = 1_000_000
@@ -19,6 +19,8 @@ _BIDS_PER_SESSION = 9
 _SECONDS_BETWEEN_BIDS = 40
 #: Exponent of the users' power law: the most active 1 % of the users have a fifth of the sessions.
 _USER_TAIL = 2.8
+#: One in so many purchases is refunded.
+_PURCHASES_PER_REFUND = 12
 
 
 class Traffic:
@@ -34,10 +36,11 @@ class Traffic:
         self._market = market
         self._random = random
         self._serial = 0
-        self._last = dict.fromkeys(("bids", "impressions", "clicks", "conversions"), 0)
+        self._last = dict.fromkeys(("bids", "impressions", "clicks", "conversions", "refunds"), 0)
         self._won = PendingRows("time")
         self._clicked = PendingRows("time")
         self._converted = PendingRows("time")
+        self._refunded = PendingRows("time")
         self._campaigns = np.cumsum(market.campaign_share)
         self._sites = np.cumsum(market.site_share)
         self._actions = np.cumsum(market.action_share)
@@ -59,9 +62,11 @@ class Traffic:
         clicks = self._with_unique_times("clicks", self._clicked.take(until))
         self._converted.add(self._convert(clicks))
         conversions = self._with_unique_times("conversions", self._converted.take(until))
-        both = np.concatenate([clicks, conversions])
-        both = both[np.argsort(both["time"], kind="stable")]
-        return {"impressions": impressions, "clicks": both, "bids": bids}
+        self._refunded.add(_refund(conversions))
+        refunds = self._with_unique_times("refunds", self._refunded.take(until))
+        rows = np.concatenate([clicks, conversions, refunds])
+        rows = rows[np.argsort(rows["time"], kind="stable")]
+        return {"impressions": impressions, "clicks": rows, "bids": bids}
 
     @property
     def oldest_auction(self) -> int:
@@ -152,3 +157,17 @@ class Traffic:
 
     def _draw_users(self, count: int) -> NDArray[np.int32]:
         return (self._random.random(count) ** _USER_TAIL * self._market.users).astype(np.int32)
+
+
+def _refund(conversions: Rows) -> Rows:
+    """The refunds of purchases, an hour to three days later: the whole value, in the same currency."""
+    purchases = conversions[conversions["action"] == PURCHASE]
+    # the number of the auction decides, so that refunds leave all other traffic of a seed as it is
+    noise = (purchases["serial"].astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15)) >> np.uint64(32)
+    refunded = noise % np.uint64(_PURCHASES_PER_REFUND) == 0
+    rows: Rows = purchases[refunded]
+    noise = noise[refunded]
+    rows["time"] += 60 * _MINUTE + (noise.astype(np.int64) % (71 * 60)) * _MINUTE
+    rows["action"] = REFUND_ACTION
+    rows["amount"] *= -1
+    return rows

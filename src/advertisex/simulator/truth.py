@@ -33,7 +33,8 @@ class AnalysisTruth:
         clicks_feed_users: distinct users of the clicks feed.
         clicks_per_conversion: total clicks divided by total conversions; None without conversions.
         users_of: distinct users of impressions, clicks, conversions and bids.
-        value: total conversion value by currency; currencies without any are omitted.
+        value: total conversion value by currency, less refunds; currencies without any are omitted.
+        gross_value: the same without refunds.
         auctions_won: auctions whose bid and impression are both stored.
         spend: total amount of those bids, by currency.
         by_campaign: `counts` for each campaign with stored events.
@@ -47,6 +48,7 @@ class AnalysisTruth:
     clicks_per_conversion: float | None
     users_of: dict[str, int]
     value: dict[str, float]
+    gross_value: dict[str, float]
     auctions_won: int
     spend: dict[str, float]
     by_campaign: dict[str, dict[str, int]]
