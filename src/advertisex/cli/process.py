@@ -72,20 +72,7 @@ def process(
     processing = processing_of(settings, follow=follow)
     if workers > 1:
         check_shareable(settings)
-        with opened_store(settings, read_only=False) as event_store:
-            _import_catalogue(settings, event_store, follow=follow)  # the workers do not
-        with stop_on_signals() as stop:
-            commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
-            ended = run_workers(commands, stop, partial(_ledger_of, settings))
-        if ended.error_reported or ended.code not in {0, INTERRUPTED}:
-            raise typer.Exit(ended.code)  # a worker has reported why, so do not wait for the store again
-        finished = not ended.code
-        try:
-            rows = interruptible(partial(_ledger_of, settings), stop)
-        except (StoreError, GivenUp):
-            if finished and not stop.is_set():
-                raise
-            raise typer.Exit(INTERRUPTED) from None
+        rows, finished = _run_workers(settings, workers, follow=follow)
         unknown = None  # each worker has logged its own
     else:
         with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
@@ -98,6 +85,39 @@ def process(
         log_unknown(unknown)
     if not finished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _run_workers(settings: Settings, workers: int, *, follow: bool) -> tuple[list[LedgerRow], bool]:
+    """Import the catalogue, then run the workers.
+
+    Returns:
+        The ledger, and whether they reached the end of the log.
+
+    Raises:
+        typer.Exit: a worker failed, or an interrupt came before the store responded.
+    """
+    with stop_on_signals() as stop:
+        if settings.catalogue is not None:
+            try:
+                interruptible(partial(_import_for_workers, settings, follow=follow), stop)
+            except GivenUp:
+                raise typer.Exit(INTERRUPTED) from None
+        commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
+        ended = run_workers(commands, stop, partial(_ledger_of, settings))
+    if ended.error_reported or ended.code not in {0, INTERRUPTED}:
+        raise typer.Exit(ended.code)  # a worker has reported why, so do not wait for the store again
+    finished = not ended.code
+    try:
+        return interruptible(partial(_ledger_of, settings), stop), finished
+    except (StoreError, GivenUp):
+        if finished and not stop.is_set():
+            raise
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _import_for_workers(settings: Settings, *, follow: bool) -> None:
+    with opened_store(settings, read_only=False) as store:
+        _import_catalogue(settings, store, follow=follow)
 
 
 def _ledger_of(settings: Settings) -> list[LedgerRow]:
