@@ -168,7 +168,12 @@ def test_since_until_and_campaign(filled: Cli) -> None:
 
     assert document["counts"] == {"impressions": 0, "clicks": 2, "conversions": 0, "bids": 0}
     assert document["range"].pop("as_of").startswith("20"), "the time of the last commit"
-    assert document["range"] == {"since": "2026-01-05T10:00:00Z", "until": "2026-01-05T10:00:02Z", "campaign": "k1"}
+    assert document["range"] == {
+        "since": "2026-01-05T10:00:00Z",
+        "until": "2026-01-05T10:00:02Z",
+        "campaign": "k1",
+        "where": {},
+    }
     assert filled("analyze", "correlation", "--data", "data", "--since", "2026-01-05").code == 0
 
 
