@@ -90,6 +90,7 @@ class Answer:
         facts: single numbers by name; a value may be a mapping.
         tables: the first is the main one.
         charts: in display order.
+        notes: what a reader must know beside the numbers, one sentence each: that the catalogue is incomplete, say.
     """
 
     question: str
@@ -101,6 +102,7 @@ class Answer:
     facts: Mapping[str, Any] = field(default_factory=dict)
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
+    notes: Sequence[str] = ()
 
     @property
     def horizon(self) -> datetime | None:
@@ -127,7 +129,8 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as one JSON document: metadata, then the facts, then each table as a list of objects.
 
-        `rows_in_all` gives the total row count of each table that may be truncated.
+        `rows_in_all` gives the total row count of each table that may be truncated. `notes` is left out if there are
+        none.
 
         Amounts and credits are exact: int if whole, else Decimal.
         """
@@ -143,6 +146,7 @@ class Answer:
             **{name: _plain(value) for name, value in self.facts.items()},
             **{table.name: [_plain(row) for row in table.rows.iter_rows(named=True)] for table in self.tables},
             **({"rows_in_all": in_all} if in_all else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
     @overload

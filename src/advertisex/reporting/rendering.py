@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from advertisex.reporting.cells import facts_of, format_counts, format_value
+from advertisex.reporting.cells import facts_of, format_counts, format_value, visible
 
 if TYPE_CHECKING:
     from advertisex.analysis.answer import Answer
@@ -22,6 +22,7 @@ def rendered(template: str, answer: "Answer", **values: Any) -> str:
     return environment.get_template(template).render(
         title=answer.question.replace("_", " ").capitalize(),
         facts=facts_of(answer.facts),
+        notes=list(map(visible, answer.notes)),
         about=_about(answer),
         format_value=format_value,
         **values,

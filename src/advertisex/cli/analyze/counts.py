@@ -1,7 +1,7 @@
 """Prints the answers of the summary and correlation questions; the others use `print_answer`."""
 
 from advertisex.analysis.answer import Answer
-from advertisex.cli.analyze.showing import print_about, print_rows, within
+from advertisex.cli.analyze.showing import print_about, print_notes, print_rows, within
 from advertisex.cli.output import out, print_table
 
 
@@ -26,6 +26,7 @@ def print_summary(answer: Answer) -> None:
     rows += [(f"value {currency}".strip(), value) for currency, value in facts["value"].items()]
     rows += [("first event", facts["first_event"]), ("last event", facts["last_event"])]
     print_table("Summary" + within(answer.scope), ("measure", "count"), rows, numbers=["count"])
+    print_notes(answer)
     _print_days(answer)
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from advertisex.analysis.answer import Answer, Table
 from advertisex.analysis.scope import Scope
-from advertisex.cli.output import out, print_table
+from advertisex.cli.output import out, plain, print_table
 from advertisex.reporting.cells import facts_of, format_counts
 from advertisex.reporting.columns import Column, columns_of
 from advertisex.reporting.shorten import shortened
@@ -27,6 +27,7 @@ def print_answer(answer: Answer) -> None:
         out.print()
         title = answer.question.capitalize() + within(answer.scope)
         print_table(title, ("measure", "value"), facts_of(answer.facts), numbers=["value"])
+    print_notes(answer)
     for table in answer.tables:
         out.print()
         print_rows(table)
@@ -39,6 +40,12 @@ def print_about(answer: Answer) -> None:
     _print_dim(f"{answer.definition} of {format_counts(answer.computed_from)}{until}")
     if parameters:
         out.print(", ".join(f"{name} {text}" for name, text in parameters), markup=False, style="dim")
+
+
+def print_notes(answer: Answer) -> None:
+    """Print the notes of an answer."""
+    for note in answer.notes:
+        out.print(plain(note), soft_wrap=True)
 
 
 def print_rows(table: Table) -> None:
