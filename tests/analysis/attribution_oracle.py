@@ -11,7 +11,7 @@ from typing import Any
 Row = dict[str, Any]
 Walk = tuple[int, tuple[Any, ...], str]  # how often, the keys, and "conversion" or "null"
 
-CREDIT, MONEY = 10**9, 10**6
+CREDIT, MONEY = 10**9, 10**12
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Expected:
     value: dict[str, dict[Any, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     conversions: int = 0
     attributed: int = 0
-    value_total: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    value_gross: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    value_net: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     value_attributed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     touched: set[bytes] = field(default_factory=set)
     walks: list[Walk] = field(default_factory=list)
@@ -55,16 +56,23 @@ def attributed(impressions: Sequence[Row], clicks: Sequence[Row], question: Ques
     for conversion in conversions:
         journey = [t for t in touches if belongs(t, conversion, conversions, question)]
         in_journeys |= {t["event_id"] for t in journey}
-        if (question.since is None or conversion["event_time"] >= question.since) and (
-            question.campaign in (None, conversion["campaign_id"])
-        ):
+        if is_selected(conversion, question):
             add(result, conversion, journey, question)
+    for row in clicks:
+        if row["conversion_type"] == "refund" and row["value"] and is_selected(row, question):
+            result.value_net[row["currency"] or ""] += int(Fraction(row["value"]) * MONEY)
     unconverted = [t for t in touches if t["event_id"] not in in_journeys]
     for group in sorted({group_of(t, question) for t in unconverted}, key=repr):
         if question.within_campaign and question.campaign not in (None, group[1]):
             continue
         result.walks += null_walks([t for t in unconverted if group_of(t, question) == group], conversions, question)
     return result
+
+
+def is_selected(row: Row, question: Question) -> bool:
+    return (question.since is None or row["event_time"] >= question.since) and (
+        question.campaign in (None, row["campaign_id"])
+    )
 
 
 def sort_key(row: Row) -> tuple[datetime, bytes]:
@@ -80,7 +88,7 @@ def all_touches(impressions: Sequence[Row], clicks: Sequence[Row], question: Que
         yield view | {"key": view[question.column], "window": question.view_window, "is_click": False}
     for click in clicks:
         if (click["clicks"] or 0) > 0:
-            found = click if question.by == "campaign_id" else matched_impression(click, impressions)
+            found = click if question.by in ("campaign_id", "app") else matched_impression(click, impressions)
             yield click | {
                 "key": found[question.column] if found else None, "window": question.click_window, "is_click": True,
             }  # fmt: skip
@@ -127,7 +135,8 @@ def add(result: Expected, conversion: Row, journey: Sequence[Row], question: Que
     value = None if conversion["value"] is None else round(Fraction(conversion["value"]) * MONEY)
     result.conversions += count
     if value is not None:
-        result.value_total[currency or ""] += value
+        result.value_gross[currency or ""] += value
+        result.value_net[currency or ""] += value
     if not journey:
         return
     result.attributed += count

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from hypothesis import strategies as st
 
 from advertisex.analysis.scope import Scope
@@ -20,11 +21,21 @@ from advertisex.stores.duckdb.store import DuckdbStore
 from tests.catalogues import catalogue_rows
 
 START = datetime(2026, 1, 1)
+_ALWAYS = datetime(1, 1, 1)
 INGESTED = 1_790_000_000_000_000  # 2026-09-21
 
 #: c4 has no campaign.
 CATALOGUE = catalogue_rows(
     {"creative_id": ["c1", "c2", "c3"], "campaign_id": ["k1", "k1", "k2"], "advertiser_id": ["a"] * 3}
+)
+#: c2 moves to another campaign and advertiser.
+MOVING = catalogue_rows(
+    {
+        "creative_id": ["c1", "c2", "c2", "c3"],
+        "campaign_id": ["k1", "k1", "k2", "k2"],
+        "advertiser_id": ["a", "a", "b", "b"],
+        "valid_from": [None, None, START + timedelta(days=3), None],
+    }
 )
 
 _user = st.sampled_from(["u1", "u2", "u3"])
@@ -32,7 +43,8 @@ _creative = st.sampled_from(["c1", "c2", "c3", "c4"])
 _website = st.sampled_from(["https://www.one.example.com/a", "https://one.example.com/b", "two.example.org"])
 _auction = st.sampled_from([None, "x1", "x2", "x3", "x4"])
 _currency = st.sampled_from([None, "EUR", "USD"])
-_amount = st.sampled_from([None, 0, 0.1, 0.2, 1.5, 2.000001, 1e12])
+_amount = st.sampled_from([None, 0, 0.1, 0.2, 1.5, 2.000001, 1e12, "0.0000004", "999999999999.999999999999"])
+_app = st.sampled_from([None, "app-1", "app-2"])
 #: Full hours, and times at the limits of the windows of 1 and 30 days.
 TIMES = st.one_of(
     st.integers(0, 40).map(lambda hours: START + timedelta(hours=6 * hours)),
@@ -43,7 +55,14 @@ TIMES = st.one_of(
 _time = TIMES.map(lambda time: time.replace(tzinfo=UTC).isoformat())
 
 IMPRESSIONS = st.fixed_dictionaries(
-    {"user_id": _user, "timestamp": _time, "website": _website, "creative_id": _creative, "auction_id": _auction}
+    {
+        "user_id": _user,
+        "timestamp": _time,
+        "website": _website,
+        "creative_id": _creative,
+        "auction_id": _auction,
+        "app": _app,
+    }
 )
 CLICKS = st.fixed_dictionaries(
     {
@@ -54,6 +73,17 @@ CLICKS = st.fixed_dictionaries(
         "conversions": st.sampled_from([0, 0, 1, 2]),
         "value": _amount,
         "currency": _currency,
+        "app": _app,
+    }
+)
+REFUNDS = st.fixed_dictionaries(
+    {
+        "user_id": _user,
+        "timestamp": _time,
+        "campaign_id": st.sampled_from(["k1", "k2", "k3"]),
+        "conversion_type": st.just("refund"),
+        "value": st.sampled_from([0, -0.1, -7, "-0.000000000001", "-999999999999.99"]),
+        "currency": st.sampled_from([None, "EUR", "CHF"]),
     }
 )
 BIDS = st.fixed_dictionaries(
@@ -65,6 +95,7 @@ BIDS = st.fixed_dictionaries(
         "amount": _amount,
         "currency": _currency,
         "website": st.none() | _website,
+        "app": _app,
     }
 )
 Rows = list[dict[str, Any]]
@@ -87,9 +118,13 @@ class Dataset:
 
 
 @contextmanager
-def dataset(**feeds: Rows) -> Iterator[Dataset]:
-    """An in-memory store with these events; the rows are read back, so they contain no duplicates."""
+def dataset(catalogue: pl.DataFrame = CATALOGUE, **feeds: Rows) -> Iterator[Dataset]:
+    """An in-memory store with these events; the rows are read back, so they contain no duplicates.
+
+    Impressions and bids have the campaign and the advertiser of their creative.
+    """
     with DuckdbStore(Path(":memory:")) as store:
+        store.import_catalogue(catalogue)
         for name, events in feeds.items():
             payloads = [json.dumps(event).encode() for event in events]
             end = len(payloads)
@@ -97,9 +132,21 @@ def dataset(**feeds: Rows) -> Iterator[Dataset]:
             outcome = process(batch, FEEDS[name], Policy())
             assert not outcome.rejects.height, outcome.rejects.rows()
             store.commit(outcome)
-        yield Dataset(store, **{name: _stored(store, name) for name in FEEDS})
+        yield Dataset(store, **{name: _stored(store, name, catalogue.rows(named=True)) for name in FEEDS})
 
 
-def _stored(store: EventStore, feed: str) -> Rows:
+def _stored(store: EventStore, feed: str, catalogue: Rows) -> Rows:
     columns = ["event_id", *FEEDS[feed].columns]
-    return [row for frame in store.scan(feed, columns, Range()) for row in frame.iter_rows(named=True)]
+    rows = [row for frame in store.scan(feed, columns, Range()) for row in frame.iter_rows(named=True)]
+    return [row if feed == "clicks" else row | owners(row, catalogue) for row in rows]
+
+
+def owners(row: dict[str, Any], catalogue: Rows) -> dict[str, Any]:
+    """The campaign and the advertiser of an event's creative at its time: the oracle of the join."""
+    valid = [
+        (entry["valid_from"] or _ALWAYS, entry["campaign_id"], entry["advertiser_id"])
+        for entry in catalogue
+        if entry["creative_id"] == row["creative_id"] and (entry["valid_from"] or _ALWAYS) <= row["event_time"]
+    ]
+    _, campaign, advertiser = max(valid, default=(None, None, None))
+    return {"campaign_id": campaign, "advertiser_id": advertiser}

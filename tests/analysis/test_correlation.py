@@ -134,7 +134,7 @@ def test_correlate_reads_the_stored_clicks(stored: Stored) -> None:
     assert answer == by_hand.facts() | {
         "question": "correlation",
         "definition": DEFINITION,
-        "range": {"since": None, "until": None, "campaign": None, "as_of": None},
+        "range": {"since": None, "until": None, "campaign": None, "as_of": None, "where": {}},
         "horizon": end,
         "horizons": {"clicks": end},
         "computed_from": {"clicks": 5},
@@ -146,7 +146,7 @@ def test_correlate_reads_the_stored_clicks(stored: Stored) -> None:
             {"measure": "spearman_rho", "value": by_hand.rho, "p": by_hand.rho_p},
         ],
     }
-    assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
+    assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None, "where": {}}
     assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
 
 
@@ -158,7 +158,7 @@ def test_a_scope_filters_events_and_is_part_of_the_answer(stored: Stored) -> Non
 
     assert (answer.facts["users"], answer.facts["clicks"]["sum"], answer.facts["conversions"]["sum"]) == (2, 2, 3)
     assert answer.to_dict()["range"] == {
-        "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y", "as_of": None,
+        "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y", "as_of": None, "where": {},
     }  # fmt: skip
 
 

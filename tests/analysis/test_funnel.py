@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import product
 from math import sqrt
 from typing import Any
 
@@ -14,32 +15,49 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from advertisex.analysis.funnel import COLUMNS, By, funnel
+from advertisex.analysis.funnel import funnel
 from advertisex.analysis.intervals import rate
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from tests.analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, START, Dataset, Rows, dataset, scopes
+from tests.analysis.small_worlds import (
+    BIDS,
+    CLICKS,
+    IMPRESSIONS,
+    MOVING,
+    REFUNDS,
+    START,
+    Dataset,
+    Rows,
+    dataset,
+    scopes,
+)
 from tests.analysis.test_impression_match import expected_match
 
 Stored = Callable[..., EventStore]
+#: The column of each breakdown.
+COLUMNS = {name: name for name in ("campaign_id", "creative_id", "app", "advertiser_id", "hour", "day")} | {
+    "website": "domain"
+}
 STEPS = ("bids", "impressions", "clicks", "conversions")
 USERS = ("bid_users", "impression_users", "click_users", "conversion_users")
 
 
-def key_of(feed: str, row: dict[str, Any], by: By, impressions: Rows) -> Any:
+def key_of(feed: str, row: dict[str, Any], by: str, impressions: Rows) -> Any:
     time = row["event_time"]
     if by == "hour":
         return time.replace(minute=0, second=0, microsecond=0)
     if by == "day":
         return datetime(time.year, time.month, time.day)
-    if by != "campaign_id" and feed == "clicks":
+    if by not in ("campaign_id", "app") and feed == "clicks":
         row = expected_match(row, impressions) or {}
     return row.get(COLUMNS[by])
 
 
-def oracle(data: Dataset, by: By | None, scope: Scope) -> dict[Any, dict[str, Any]]:
-    counts: dict[Any, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(STEPS, 0) | {"value": defaultdict(Fraction)})
+def oracle(data: Dataset, by: str | None, scope: Scope) -> dict[Any, dict[str, Any]]:
+    counts: dict[Any, dict[str, Any]] = defaultdict(
+        lambda: dict.fromkeys(STEPS, 0) | {name: defaultdict(Fraction) for name in ("value", "gross_value")}
+    )
     users: dict[Any, set[str]] = defaultdict(set)
     for feed, rows in (("bids", data.bids), ("impressions", data.impressions), ("clicks", data.clicks)):
         for row in rows:
@@ -49,7 +67,8 @@ def oracle(data: Dataset, by: By | None, scope: Scope) -> dict[Any, dict[str, An
                 continue
             key = None if by is None else key_of(feed, row, by, data.impressions)
             steps = {feed: 1} if feed != "clicks" else {name: row[name] for name in ("clicks", "conversions")}
-            if by is not None and not any(steps.values()):
+            refund = Fraction(row["value"]) if feed == "clicks" and row["conversion_type"] == "refund" else Fraction(0)
+            if by is not None and not any(steps.values()) and not refund:
                 continue  # a row without counts adds no key
             found = counts[key]
             for step, number in steps.items():
@@ -57,14 +76,19 @@ def oracle(data: Dataset, by: By | None, scope: Scope) -> dict[Any, dict[str, An
                 if number:
                     users[key, step].add(row["user_id"])
             if steps.get("conversions") and row["value"] is not None:
-                found["value"][row["currency"]] += Fraction(str(row["value"]))
+                found["value"][row["currency"]] += Fraction(row["value"])
+                found["gross_value"][row["currency"]] += Fraction(row["value"])
+            if refund:
+                found["value"][row["currency"]] += refund
+                found["gross_value"][row["currency"]] += 0
     for key, found in counts.items():
         found |= {name: len(users[key, step]) for step, name in zip(STEPS, USERS, strict=True)}
     return counts
 
 
 def decimal(exact: Fraction) -> Decimal:
-    return Decimal(exact.numerator) / Decimal(exact.denominator)
+    with localcontext(prec=60):
+        return Decimal(exact.numerator) / Decimal(exact.denominator)
 
 
 def check(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -101,11 +125,11 @@ SCOPES = scopes(BOUND)
 @given(
     st.lists(BIDS, max_size=8),
     st.lists(IMPRESSIONS, max_size=10),
-    st.lists(CLICKS, min_size=1, max_size=8),
+    st.lists(CLICKS | REFUNDS, min_size=1, max_size=8),
     SCOPES,
 )
 def test_all_numbers_match_a_loop(bids: Rows, impressions: Rows, clicks: Rows, scope: Scope) -> None:
-    with dataset(bids=bids, impressions=impressions, clicks=clicks) as data:
+    with dataset(MOVING, bids=bids, impressions=impressions, clicks=clicks) as data:
         whole = oracle(data, None, scope).get(None)
         if whole is None:
             with pytest.raises(AnalysisError):
@@ -114,8 +138,9 @@ def test_all_numbers_match_a_loop(bids: Rows, impressions: Rows, clicks: Rows, s
         for by in (None, *COLUMNS):
             answer = funnel(data.store, scope, by=by)
             check(answer.facts, whole)
-            value = {currency or "": decimal(amount) for currency, amount in whole["value"].items()}
-            assert answer.facts["value"] == value
+            for name in ("value", "gross_value"):
+                money = {currency or "": decimal(amount) for currency, amount in whole[name].items()}
+                assert answer.facts[name] == money
             if by is None:
                 continue
             expected = oracle(data, by, scope)
@@ -124,10 +149,13 @@ def test_all_numbers_match_a_loop(bids: Rows, impressions: Rows, clicks: Rows, s
             assert keys == sorted(expected, key=lambda key: (key is None, key or 0))
             for row in rows.iter_rows(named=True):
                 check(row, expected[row[COLUMNS[by]]])
-                for currency in value:
-                    own = expected[row[COLUMNS[by]]]["value"].get(currency or None)
-                    name = f"value_{currency}" if currency else "value"
+                for amount, currency in product(("value", "gross_value"), whole["value"]):
+                    own = expected[row[COLUMNS[by]]][amount].get(currency)
+                    name = f"{amount}_{currency}" if currency else amount
                     assert row[name] == (None if own is None else decimal(own))
+            for amount in ("value", "gross_value"):
+                for currency, sums in whole[amount].items():
+                    assert sum(map(Fraction, rows[f"{amount}_{currency}" if currency else amount].drop_nulls())) == sums
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 10), (1, 10), (5, 10), (10, 10), (81, 263), (3, 10**12)])
@@ -179,7 +207,7 @@ def test_answer_metadata(stored: Stored) -> None:
     answer = funnel(store, Scope(since=datetime(2026, 1, 1)), by="website")
 
     document = answer.to_dict()
-    assert document["definition"] == "funnel/1"
+    assert document["definition"] == "funnel/2"
     assert document["computed_from"] == {"bids": 1, "impressions": 2, "clicks": 1}
     assert document["parameters"] == {"by": "website", "answer_window_seconds": 30 * 86_400, "confidence": 0.95}
     assert document["horizon"] == "2026-01-05T10:00:00Z"
@@ -194,7 +222,7 @@ def test_answer_metadata(stored: Stored) -> None:
 
 
 @pytest.mark.parametrize("by", [None, *COLUMNS])
-def test_an_empty_scope_is_an_error(stored: Stored, by: By | None) -> None:
+def test_an_empty_scope_is_an_error(stored: Stored, by: str | None) -> None:
     scope = Scope(until=datetime(2020, 1, 1))
 
     with pytest.raises(AnalysisError, match="no events found") as caught:

@@ -1,5 +1,6 @@
 """Summary: counts, users, campaigns, values and time range."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -40,8 +41,11 @@ def test_worked_example(stored: Stored) -> None:
     assert (answer["users"], answer["campaigns"], answer["events"]) == (5, 2, 9)
     assert answer["first_event"] == "2026-01-01T00:00:00.000001Z"
     assert answer["last_event"] == "2026-02-03T04:05:06.789000Z"
-    assert answer["value"] == {"": 7, "EUR": Decimal("0.3")}
-    assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None}
+    assert answer["value"] == answer["gross_value"] == {"": 7, "EUR": Decimal("0.3")}
+    assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None, "where": {}}
+    assert answer["unknown_creatives"] == {"ids": 1, "events": 1}
+    assert answer["unknown_campaigns"] == {"ids": 1, "events": 1}
+    assert len(answer["notes"]) == 2
 
 
 def test_a_range_filters_events(stored: Stored) -> None:
@@ -87,15 +91,28 @@ def test_an_empty_range_is_reported_with_the_range(stored: Stored) -> None:
     assert caught.value.where == "until 2020-01-01T00:00:00Z, campaign k1"
 
 
-def test_sums_of_values_are_exact(stored: Stored) -> None:
+@pytest.mark.parametrize(
+    ("amounts", "total"),
+    [
+        ([0.1] * 10 + [1_000_000_000_000, 0.000001, "0.0000004"], "1000000000001.0000014"),
+        ([8977679486.31], "8977679486.31"),
+        ([999999999999.99], "999999999999.99"),
+        (["0.0000004"] * 200_000, "0.08"),
+        (["1000000000000000000"] * 3 + ["0.000000000001"], "3000000000000000000.000000000001"),
+    ],
+)
+def test_sums_of_values_are_exact(stored: Stored, amounts: list[Any], total: str) -> None:
     rows = [
         {"user_id": f"u{place}", "conversion_type": "buy", "value": value, "currency": "EUR"}
-        for place, value in enumerate([0.1] * 10 + [1_000_000_000_000, 0.000001, 0.0000004])
+        for place, value in enumerate(amounts)
     ]
 
     answer = summarise(stored(clicks=rows), Scope())
 
-    assert answer.facts["value"] == {"EUR": Decimal("1000000000001.000001")}
+    assert answer.facts["value"] == {"EUR": Decimal(total)}
+    document = json.loads(str(answer.to_json()), parse_float=Decimal)
+    assert document["value"] == {"EUR": Decimal(total)}
+    assert f"EUR,{total},{total}" in answer.to_csv(table="values")
 
 
 def test_only_conversions_have_a_value(stored: Stored) -> None:
@@ -104,6 +121,31 @@ def test_only_conversions_have_a_value(stored: Stored) -> None:
     )
 
     assert summarise(store).facts["value"] == {"": Decimal(2)}
+
+
+def test_refunds_are_subtracted_from_the_net_value_and_count_nothing(stored: Stored) -> None:
+    refund = {"conversion_type": "refund", "timestamp": "2026-01-07T10:00:00Z"}
+    store = stored(
+        clicks=[
+            {"conversion_type": "buy", "value": "10.1", "currency": "EUR"},
+            refund | {"value": "-0.100000000001", "currency": "EUR"},
+            refund | {"value": -3, "currency": "USD", "user_id": "u2"},
+            refund | {"value": 0, "currency": "GBP"},
+        ]
+    )
+
+    answer = summarise(store, by="day")
+
+    assert answer.facts["value"] == {"EUR": Decimal("9.999999999999"), "USD": Decimal(-3)}
+    assert answer.facts["gross_value"] == {"EUR": Decimal("10.1"), "USD": Decimal(0)}
+    assert (answer.facts["counts"]["clicks"], answer.facts["counts"]["conversions"]) == (0, 1)
+    assert answer.table("days").select("^.*value.*$").rows(named=True) == [
+        {"value_EUR": Decimal("10.1"), "value_USD": None, "gross_value_EUR": Decimal("10.1"), "gross_value_USD": None},
+        {
+            "value_EUR": Decimal("-0.100000000001"), "value_USD": Decimal(-3), "gross_value_EUR": Decimal(0),
+            "gross_value_USD": Decimal(0),
+        },
+    ]  # fmt: skip
 
 
 def test_days_are_utc_days_of_event_time(stored: Stored) -> None:
@@ -127,11 +169,13 @@ def test_days_are_utc_days_of_event_time(stored: Stored) -> None:
 
     assert answer.table("days").rows(named=True) == [
         {"day": datetime(2026, 1, 1), "impressions": 2, "clicks": 3, "conversions": 2, "bids": 0,
-         "users": 2, "campaigns": 1, "value": None, "value_EUR": Decimal("0.1")},
+         "users": 2, "campaigns": 1, "value": None, "value_EUR": Decimal("0.1"), "gross_value": None,
+         "gross_value_EUR": Decimal("0.1")},
         {"day": datetime(2026, 1, 2), "impressions": 1, "clicks": 0, "conversions": 0, "bids": 0,
-         "users": 1, "campaigns": 1, "value": None, "value_EUR": None},
+         "users": 1, "campaigns": 1, "value": None, "value_EUR": None, "gross_value": None, "gross_value_EUR": None},
         {"day": datetime(2026, 1, 4), "impressions": 0, "clicks": 0, "conversions": 1, "bids": 1,
-         "users": 1, "campaigns": 1, "value": Decimal(1), "value_EUR": None},
+         "users": 1, "campaigns": 1, "value": Decimal(1), "value_EUR": None, "gross_value": Decimal(1),
+         "gross_value_EUR": None},
     ]  # fmt: skip
     assert answer.facts == summarise(store).facts
     assert (answer.facts["users"], answer.facts["campaigns"]) == (2, 2)

@@ -10,8 +10,9 @@ import pytest
 from advertisex.analysis.answer import Table
 from advertisex.reporting.cells import (
     facts_of,
-    format_amounts,
+    format_amount,
     format_counts,
+    format_credits,
     format_delay,
     format_named,
     format_times,
@@ -74,11 +75,27 @@ def test_named_values(name: str, value: Any, text: str) -> None:
     assert format_named(name, value) == text
 
 
-def test_amounts_share_the_number_of_decimals() -> None:
-    assert format_amounts([Decimal("1.5"), None, Decimal("1000.1234")]) == ["1.5000", "–", "1,000.1234"]
-    assert format_amounts([Decimal(1)]) == ["1.00"]
-    assert format_amounts([None]) == ["–"]
-    assert format_amounts([Decimal("0.333333333"), Decimal(3)], most=3) == ["0.333", "3.000"]
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("1", "1.00"),
+        ("1.5", "1.50"),
+        ("-1000.123400", "-1,000.1234"),
+        ("0.000000000001", "0.000000000001"),
+        ("8977679486.31", "8,977,679,486.31"),
+        ("999999999999.99", "999,999,999,999.99"),
+        ("99999999999999999999999999.123456789012", "99,999,999,999,999,999,999,999,999.123456789012"),
+    ],
+)
+def test_an_amount_keeps_all_its_digits_and_no_zeros_beyond_two_places(amount: str, text: str) -> None:
+    assert format_amount(Decimal(amount)) == text
+    assert format_value(Decimal(amount)) == text
+
+
+def test_credits_share_the_number_of_decimals() -> None:
+    assert format_credits([Decimal("0.333333333"), None, Decimal(3)]) == ["0.333", "–", "3.000"]
+    assert format_credits([Decimal(3)]) == ["3.00"]
+    assert format_credits([None]) == ["–"]
 
 
 def test_plain_decimals_have_all_digits() -> None:
@@ -130,7 +147,7 @@ def test_columns_of_a_table() -> None:
     assert columns["cvr"].cells == ["50.00 % (25.00 – 75.00)", "–"]
     assert columns["cvr"].values == [0.5, None]
     assert columns["credit"].cells == ["0.333", "1.000"]
-    assert columns["value"].cells == ["0.333333", "1.000000"]
+    assert columns["value"].cells == ["0.333333", "1.00"]
     assert columns["day"].cells == ["2026-01-05", "–"]
     assert [column.kind for column in columns.values()] == [
         "",

@@ -61,9 +61,7 @@ def bids_with_wins(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.Dat
 
 def in_scope(scope: Scope) -> pl.Expr:
     """Whether an event is in the scope itself, and not just in its `widened` range."""
-    condition = pl.lit(value=True)
-    if scope.campaign is not None:
-        condition &= pl.col("campaign_id").eq_missing(pl.lit(scope.campaign))
+    condition = pl.all_horizontal(pl.lit(value=True), *scope.conditions)
     if scope.since is not None:
         condition &= pl.col("event_time") >= scope.since
     if scope.until is not None:

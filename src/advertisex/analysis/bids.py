@@ -53,7 +53,8 @@ def bids(store: EventStore, scope: Scope = Scope()) -> Answer:
         ConfigurationError: the scope is invalid.
         AnalysisError: the scope contains no bids.
     """
-    placed = _placed_bids(store, check_scope(scope))
+    scope = check_scope(scope, store, ["bids", "impressions"])
+    placed = _placed_bids(store, scope)
     if not placed.height:
         raise AnalysisError(
             "no bids found", where=scope.text(), hint="widen the range, or ingest and process bids first"
@@ -132,16 +133,17 @@ def _amounts(placed: pl.DataFrame) -> pl.DataFrame:
         )
     )
     found = _as_text(found).sort("currency")
-    mean, cost = _each(found, "sum", "bids"), _each(found, "spend", "won") * 1000
-    return found.with_columns(mean=mean, ecpm=cost).select(
+    mean, ecpm = _each(found, "sum", "bids"), _each(found, "spend", "won", 1000)
+    return found.with_columns(mean=mean, ecpm=ecpm).select(
         "currency", "bids", *_QUANTILES, "sum", "mean", "won", "spend", "ecpm"
     )
 
 
-def _each(found: pl.DataFrame, amount: str, count: str) -> pl.Series:
-    """Divide an exact sum by a count, in a single division that rounds once."""
+def _each(found: pl.DataFrame, amount: str, count: str, factor: int = 1) -> pl.Series:
+    """Divide an exact sum by a count, times the factor, and round once."""
     pairs = found.select(amount, count).iter_rows()
-    return pl.Series([float(Fraction(total) / number) if number else None for total, number in pairs], dtype=pl.Float64)
+    ratios = [float(Fraction(total) * factor / number) if number else None for total, number in pairs]
+    return pl.Series(ratios, dtype=pl.Float64)
 
 
 def _as_text(rows: pl.DataFrame) -> pl.DataFrame:

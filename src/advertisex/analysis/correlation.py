@@ -20,6 +20,7 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import ByDay, optional
+from advertisex.analysis.money import check_integers
 from advertisex.analysis.scan import DAY, categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
@@ -103,10 +104,10 @@ def correlate(store: EventStore, scope: Scope = Scope(), *, by: ByDay | None = N
 
     Raises:
         ConfigurationError: the scope is invalid, or the breakdown is unknown.
-        AnalysisError: the scope contains no clicks and no conversions.
+        AnalysisError: the scope contains no clicks and no conversions, or a sum may overflow.
     """
-    scope, by = check_scope(scope), optional(by, get_args(ByDay), "by")
-    totals = store.user_totals(scope.within, scope.campaign)
+    scope, by = check_scope(scope, store, ["clicks"]), optional(by, get_args(ByDay), "by")
+    totals = _user_totals(store, scope)
     if not totals.height:
         raise AnalysisError(
             "no clicks or conversions found",
@@ -177,8 +178,15 @@ def relate(totals: pl.DataFrame) -> Correlation:
     )
 
 
+def _user_totals(store: EventStore, scope: Scope) -> pl.DataFrame:
+    if not scope.where:
+        return store.user_totals(scope.within, scope.campaign)
+    rows = scan_events(store, "clicks", scope, *map(pl.col, ("user_id", "clicks", "conversions")))
+    return rows.group_by("user_id").agg(pl.col("clicks", "conversions").sum()).sort("user_id")
+
+
 def _rows(store: EventStore, scope: Scope) -> int:
-    if scope.campaign is None:
+    if not scope.conditions:
         return store.extent("clicks", scope.within).events
     return scan_events(store, "clicks", scope, pl.col("campaign_id")).height
 
@@ -222,6 +230,12 @@ def _p_value(covariance: int, product: int, n: int) -> float | None:
 
 
 def _sum(x: pl.Series, y: pl.Series | None = None) -> int:
-    """Σx or Σxy, exact in 128 bits."""
+    """Σx or Σxy of counts, exact in 128 bits.
+
+    Raises:
+        AnalysisError: it may overflow.
+    """
     wide = x.cast(pl.Int128)
+    largest: Any = (x.max(), 1 if y is None else y.max())
+    check_integers(math.prod(largest), len(x))
     return int((wide if y is None else wide * y.cast(pl.Int128)).sum())

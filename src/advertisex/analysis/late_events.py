@@ -42,9 +42,7 @@ ORDER = [*KEY, "feed", "event_time", "event_id"]
 
 def late_events(store: EventStore, scope: Scope, start: datetime, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the sums of the late events, like `summed`, and the first `limit` of them as `ROW`."""
-    keep = pl.col("processed_at") > start
-    if scope.campaign is not None:
-        keep &= pl.col("campaign_id") == scope.campaign
+    keep = pl.all_horizontal(pl.col("processed_at") > start, *scope.conditions)
     first = [pl.DataFrame(schema=ROW)]
 
     def rows() -> Iterator[pl.DataFrame]:
@@ -82,8 +80,9 @@ def known_before(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.Data
     since = start if scope.since is None else max(start, scope.since)
     until = end if scope.until is None else min(end, scope.until)
     is_touched = pl.col("event_time").dt.truncate("1d").is_in(days.implode())
+    keep = pl.all_horizontal(is_touched, *scope.conditions)
     within = Range(since, until, scope.as_of)
-    rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, is_touched))
+    rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, keep))
     return summed(rows).join(keys.unique(), on=KEY, how="semi", nulls_equal=True)
 
 

@@ -5,16 +5,30 @@ store, and the parts of an amount add up to it.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import polars as pl
 
 from advertisex.errors import AnalysisError
 from advertisex.feeds.feed import AMOUNT
+from advertisex.model import MONEY
 
 #: Sums are exact below this; Polars does not report the overflow of a sum by group.
 _LIMIT = 10**26
+
+#: Sums of integers are exact below this.
+_INTEGERS = 2**127
+
+#: Digits of a Decimal(38); Python's default of 28 would round.
+_DIGITS = Context(prec=38)
+
+#: What a row of the clicks feed is worth: the value of its conversions, less what a refund returns; null if neither. A
+#: value is negative only in a refund.
+NET = pl.when((pl.col("conversions") > 0) | (pl.col("value") < 0)).then("value").alias("value")
+
+#: The same without refunds: 0 for a refund, so that its currency is not missing beside the net value.
+GROSS = NET.clip(lower_bound=0).alias("gross_value")
 
 
 def units(amount: str) -> pl.Expr:
@@ -24,13 +38,18 @@ def units(amount: str) -> pl.Expr:
 
 
 def total(column: str) -> pl.Expr:
-    """The sum of an integer column, in 128 bits."""
+    """The sum of an integer column, in 128 bits; for a column that may be large, use `check_integers` before."""
     return pl.col(column).cast(pl.Int128).sum()
+
+
+def scaled(units: int, places: int) -> Decimal:
+    """Convert an integer in units of 10⁻ᵖˡᵃᶜᵉˢ to a decimal, with all its digits."""
+    return Decimal(units).scaleb(-places, _DIGITS)
 
 
 def decimals(numbers: pl.Series, places: int) -> pl.Series:
     """Convert integers in units of 10⁻ᵖˡᵃᶜᵉˢ to Decimal(38, places)."""
-    result = [None if number is None else Decimal(number).scaleb(-places) for number in numbers]
+    result = [None if number is None else scaled(number, places) for number in numbers]
     return pl.Series(numbers.name, result, dtype=pl.Decimal(38, places))
 
 
@@ -38,13 +57,27 @@ def check_sum(amounts: pl.Series) -> None:
     """Check that any sum of these amounts is exact.
 
     Raises:
-        AnalysisError: it may have more than 26 digits before the decimal point.
+        AnalysisError: the sum of their absolute values may have more than 26 digits before the decimal point.
     """
     largest: Any = amounts.abs().max()
-    if largest is not None and int(largest) * len(amounts) >= _LIMIT:
+    if largest is None or int(largest) * len(amounts) < _LIMIT // 2:
+        return
+    # few amounts are large: sum up their whole units, which cannot overflow
+    whole = amounts.abs().to_physical() // pl.Series([10**MONEY], dtype=pl.Int128)
+    if int((whole + 1).sum()) >= _LIMIT:
         raise AnalysisError(
-            f"the sum of {len(amounts):,} amounts of up to {largest:,} may overflow", hint="narrow the range"
+            f"the sum of {len(amounts):,} amounts of up to {largest:,.0f} may overflow", hint="narrow the range"
         )
+
+
+def check_integers(largest: int, count: int) -> None:
+    """Check that any sum of `count` integers of at most this absolute value is exact in 128 bits.
+
+    Raises:
+        AnalysisError: it may not be.
+    """
+    if largest * count >= _INTEGERS:
+        raise AnalysisError(f"the sum of {count:,} numbers of up to {largest:,} may overflow", hint="narrow the range")
 
 
 def by_currency(rows: pl.DataFrame, keys: Sequence[str], amount: str = "value") -> pl.DataFrame:

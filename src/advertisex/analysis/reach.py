@@ -15,7 +15,8 @@ from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
-DEFINITION = "reach/1"
+#: Version 2 takes the campaign from the catalogue as of the same time as the impressions.
+DEFINITION = "reach/2"
 
 _CAMPAIGNS = 2**32  # a user and a campaign are packed into one integer: user · 2³² + campaign
 _REACHED = [
@@ -42,8 +43,9 @@ def reach(store: EventStore, scope: Scope = Scope()) -> Answer:
         ConfigurationError: the scope is invalid.
         AnalysisError: the scope contains no impressions.
     """
+    scope = check_scope(scope, store, ["impressions"])
     codes = [categorical(column, pl.Categories.random()) for column in ("user_id", "campaign_id")]
-    impressions = scan_events(store, "impressions", check_scope(scope), *codes)
+    impressions = scan_events(store, "impressions", scope, *codes)
     if not impressions.height:
         raise AnalysisError(
             "no impressions found", where=scope.text(), hint="widen the range, or process impressions first"

@@ -26,7 +26,7 @@ from advertisex.analysis.auctions import Wins, won_between
 from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
 from advertisex.analysis.money import by_currency, total, totals_by_currency
 from advertisex.analysis.scan import scan
-from advertisex.analysis.scope import Scope, check_scope
+from advertisex.analysis.scope import Scope, check_known, check_scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
@@ -74,7 +74,8 @@ def restatement(
         AnalysisError: the scope contains no events as of the later time.
     """
     start, limit = check_time(start, "start"), check_limit(limit)
-    end = _last(store, check_scope(scope), start, None if end is None else check_time(end, "end"))
+    check_known(start, store, "start (--from)")
+    end = _last(store, check_scope(scope, store), start, None if end is None else check_time(end, "end"))
     scope = replace(scope, as_of=end)
     _check_stored(store, scope)
     late, first = late_events(store, scope, start, limit)
@@ -141,10 +142,11 @@ def _check_stored(store: EventStore, scope: Scope) -> None:
 
 
 def _has_events(store: EventStore, feed: str, scope: Scope) -> bool:
-    if scope.campaign is None:
+    if not scope.conditions:
         return store.extent(feed, scope.within).events > 0
-    frames = scan(store, feed, ["campaign_id"], scope.within)
-    return any((frame["campaign_id"] == scope.campaign).any() for frame in frames)
+    names = {name for condition in scope.conditions for name in condition.meta.root_names()}
+    frames = scan(store, feed, sorted(names), scope.within)
+    return any(frame.filter(*scope.conditions).height for frame in frames)
 
 
 def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFrame:

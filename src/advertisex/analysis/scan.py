@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from advertisex.analysis.fields import catalogue_fields
 from advertisex.analysis.scope import Scope
 from advertisex.catalogue.join import TAKEN, catalogue_of
 from advertisex.model import EVENT_COLUMNS
@@ -31,8 +32,7 @@ _PROVENANCE: dict[str, pl.DataType] = {
 def readable(store: EventStore, feed: str) -> dict[str, pl.DataType]:
     """The columns of a feed that a question can read, with their dtypes: stored, and taken from the catalogue."""
     own = store.columns(feed)
-    taken = dict.fromkeys(TAKEN, pl.String()) if "creative_id" in own else {}
-    return EVENT_COLUMNS | _PROVENANCE | taken | own
+    return EVENT_COLUMNS | _PROVENANCE | catalogue_fields(own) | own
 
 
 def scan(store: EventStore, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
@@ -80,14 +80,12 @@ def scan_events(
     Args:
         store: the event store.
         feed: name of the feed.
-        scope: selects the events, by campaign as well if it names one.
+        scope: selects the events, also by campaign and fields.
         columns: expressions over `readable` columns.
         keep: optional filter.
     """
     known = readable(store, feed)
-    kept = [] if keep is None else [keep]
-    if scope.campaign is not None:
-        kept.append(pl.col("campaign_id") == scope.campaign)
+    kept = [*scope.conditions, *([] if keep is None else [keep])]
     read = sorted({name for expression in (*columns, *kept) for name in expression.meta.root_names()})
     empty = pl.DataFrame(schema={name: known[name] for name in read}).select(columns)
     frames = scan(store, feed, read, scope.within)
@@ -109,10 +107,10 @@ def categorical(column: str, codes: pl.Categories) -> pl.Expr:
 
 
 def widened(scope: Scope, *, before: timedelta = timedelta(0), after: timedelta = timedelta(0)) -> Scope:
-    """Extend the range of a scope by these durations and drop its campaign; `as_of` stays."""
+    """Extend the range of a scope by these durations and drop its campaign and fields; `as_of` stays."""
     since = None if scope.since is None else max(scope.since, _FIRST + before) - before
     until = None if scope.until is None else min(scope.until, _LAST - after) + after
-    return Scope(since, until, None, scope.as_of)
+    return Scope(since, until, as_of=scope.as_of)
 
 
 def hexadecimal(event_ids: pl.Series) -> pl.Series:

@@ -1,11 +1,19 @@
-"""The scope of a question: a range of event times, a campaign, and an as-of time."""
+"""The scope of a question: a range of event times, a campaign, values of fields, and an as-of time."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
 from advertisex.analysis.arguments import check_time
+from advertisex.analysis.fields import FieldValue, dtype_of, value_of
 from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
+from advertisex.feeds.feed import AMOUNT
+from advertisex.reporting.cells import plain_decimal
 from advertisex.stores.contract import EventStore, Range
 
 
@@ -18,15 +26,19 @@ class Scope:
         until: latest event time, exclusive.
         campaign: a single campaign; None selects all events.
         as_of: only events processed by this time (inclusive) count.
+        where: only events that have these values, by field: stored fields, own fields among them, `campaign_id` and
+            `advertiser_id`. A question parses text by the type of the field.
 
     Raises:
-        ConfigurationError: a time is not a datetime, the campaign is not a string, or the range is empty.
+        ConfigurationError: a time is not a datetime, the campaign is not a string, the range is empty, or a field has
+            no value.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     campaign: str | None = None
     as_of: datetime | None = None
+    where: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name in ("since", "until", "as_of"):
@@ -34,6 +46,7 @@ class Scope:
                 object.__setattr__(self, name, check_time(time, name))
         if not isinstance(self.campaign, str | None):
             raise ConfigurationError(f"campaign: {self.campaign!r} is not a string", hint="use the id of a campaign")
+        object.__setattr__(self, "where", _checked(self.where))
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise ConfigurationError(
                 f"the range is empty: {self.text()}", hint="`since` (--since) must be before `until` (--until)"
@@ -49,6 +62,15 @@ class Scope:
         """The range to pass to a store."""
         return Range(self.since, self.until, self.as_of)
 
+    @property
+    def conditions(self) -> list[pl.Expr]:
+        """What an event must fulfil besides the range (Boolean, never null): its campaign and fields.
+
+        The expressions are over the `readable` columns of any feed that a checked scope applies to, see `check_scope`.
+        """
+        campaign = () if self.campaign is None else (("campaign_id", self.campaign),)
+        return [pl.col(name).eq_missing(_literal(value)) for name, value in (*campaign, *self.where.items())]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the scope as a JSON object: ISO 8601 times with Z, null if unbounded."""
         return {
@@ -56,20 +78,77 @@ class Scope:
             "until": None if self.until is None else self.until.isoformat() + "Z",
             "campaign": self.campaign,
             "as_of": None if self.as_of is None else self.as_of.isoformat() + "Z",
+            "where": dict(self.where),
         }
 
     def text(self) -> str:
         """Return the scope as human-readable text; empty if unbounded."""
-        bounds = [f"{name.replace('_', ' ')} {value}" for name, value in self.to_dict().items() if value is not None]
-        return ", ".join(bounds)
+        bounds = {name: value for name, value in self.to_dict().items() if name != "where" and value is not None}
+        return ", ".join(
+            [*(f"{name.replace('_', ' ')} {value}" for name, value in bounds.items()), *self.where_texts()]
+        )
+
+    def where_texts(self) -> list[str]:
+        """Return the values of the fields in the notation of the command line: `device=phone`."""
+        return [f"{name}={_text(value)}" for name, value in self.where.items()]
 
 
-def check_scope(scope: object) -> Scope:
-    """Return the argument of a question if it is a scope.
+def check_scope(scope: object, store: EventStore, feeds: Collection[str] = tuple(FEEDS)) -> Scope:
+    """Check the scope of a question, and parse its values.
+
+    Args:
+        scope: the argument of the question.
+        store: the event store.
+        feeds: the feeds that it applies to.
+
+    Returns:
+        The scope, with the values of its fields in their types.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: it is not a scope, a feed does not have a field, a value does not fit its field, or its
+            `as_of` is before the store was rebuilt.
     """
     if not isinstance(scope, Scope):
         raise ConfigurationError(f"scope: {scope!r} is not a Scope", hint='use Scope(campaign="camp-1"), for example')
-    return scope
+    check_known(scope.as_of, store, "as_of")
+    where = {
+        name: value_of(value, dtype_of(store, name, feeds, "where"), f"where: {name}")
+        for name, value in scope.where.items()
+    }
+    return replace(scope, where=where)
+
+
+def check_known(time: datetime | None, store: EventStore, name: str) -> None:
+    """Check that the store knows how it was at a time.
+
+    Raises:
+        ConfigurationError: it was rebuilt from the log later.
+    """
+    rebuilt_at = None if time is None else store.rebuilt_at()
+    if time is not None and rebuilt_at is not None and time < rebuilt_at:
+        raise ConfigurationError(
+            f"{name}: {time.isoformat()}Z is too early: the store was rebuilt at {rebuilt_at.isoformat()}Z, and does "
+            "not know how it was before",
+            hint="use that time or a later one",
+        )
+
+
+def _checked(where: object) -> dict[str, FieldValue]:
+    if not isinstance(where, Mapping):
+        raise ConfigurationError(f"where: {where!r} is not a mapping", hint='use {"device": "phone"}, for example')
+    for name, value in where.items():
+        if not isinstance(name, str) or not isinstance(value, str | bool | int | Decimal):
+            raise ConfigurationError(
+                f"where: {name!r}: {value!r} is not valid", hint="use text, a bool, an int or a Decimal by field name"
+            )
+    return dict(where)
+
+
+def _literal(value: FieldValue) -> pl.Expr:
+    return pl.lit(value, AMOUNT) if isinstance(value, Decimal) else pl.lit(value)
+
+
+def _text(value: FieldValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return plain_decimal(value) if isinstance(value, Decimal) else str(value)

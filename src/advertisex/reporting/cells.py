@@ -11,6 +11,9 @@ _PERCENT = re.compile(r"(.*[ _])?(ctr|cvr|rate|share)([ _](low|high))?")
 _SECONDS = "_seconds"
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
+#: Maximum decimals shown of a credit. Credits have nine; JSON and CSV contain all of them.
+_CREDIT_PLACES = 3
+
 #: Shown for missing text; "–" would be ambiguous, since it can be an actual value.
 NO_TEXT = "(none)"
 
@@ -34,7 +37,7 @@ def format_value(value: Any) -> str:  # noqa: PLR0911 - one return per type
         case float():
             return f"{value:,.6g}"
         case Decimal():
-            return format_amounts([value])[0]
+            return format_amount(value)
         case datetime():
             return f"{value} UTC"
         case timedelta():
@@ -148,11 +151,17 @@ def format_times(times: list[date | None]) -> list[str]:
     return [text.replace("T", " ") if text else format_value(None) for text in texts]
 
 
-def format_amounts(amounts: Sequence[Decimal | None], most: int = 9) -> list[str]:
-    """Format amounts with the same number of decimals: as many as needed, at least two and at most `most`."""
-    needed = (len(plain_decimal(amount).partition(".")[2]) for amount in amounts if amount is not None)
-    places = min(max(2, max(needed, default=2)), most)
-    return [format_value(None) if amount is None else f"{amount:,.{places}f}" for amount in amounts]
+def format_amount(amount: Decimal) -> str:
+    """Format an amount with all its digits, and at least two decimals."""
+    places = len(plain_decimal(amount).partition(".")[2])
+    return f"{amount:,.{max(2, places)}f}"
+
+
+def format_credits(amounts: Sequence[Decimal | None]) -> list[str]:
+    """Format credits with the same number of decimals: as many as needed, two or three."""
+    needed = (len(plain_decimal(credit).partition(".")[2]) for credit in amounts if credit is not None)
+    places = min(max(2, max(needed, default=2)), _CREDIT_PLACES)
+    return [format_value(None) if credit is None else f"{credit:,.{places}f}" for credit in amounts]
 
 
 def _words(name: str) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from advertisex.model import CREDIT, MONEY
+from advertisex.model import CREDIT
 from advertisex.reporting.cells import (
     NO_TEXT,
-    format_amounts,
+    format_credits,
     format_delay,
     format_interval,
     format_named,
@@ -20,9 +20,6 @@ from advertisex.reporting.cells import (
 
 if TYPE_CHECKING:
     from advertisex.analysis.answer import Table
-
-#: Decimals shown of a credit. Credits have nine; JSON and CSV contain all of them.
-_CREDIT_PLACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,8 @@ def _kind(dtype: pl.DataType) -> Literal["number", "time", ""]:
 def _cells(rows: pl.DataFrame, column: pl.Series) -> list[str]:
     if column.dtype.is_temporal() and not isinstance(column.dtype, pl.Duration):
         return format_times(column.to_list())
-    if isinstance(column.dtype, pl.Decimal):
-        return format_amounts(column.to_list(), most=_CREDIT_PLACES if column.dtype.scale == CREDIT else MONEY)
+    if isinstance(column.dtype, pl.Decimal) and column.dtype.scale == CREDIT:
+        return format_credits(column.to_list())
     if column.dtype == pl.String:
         return [NO_TEXT if value is None else format_named(column.name, value) for value in column]
     cells = [format_named(column.name, value) for value in column]

@@ -34,6 +34,7 @@ def _about(answer: "Answer") -> list[tuple[str, str]]:
     scope = answer.scope
     rows = [("definition", answer.definition), ("since", _bound(scope.since, "the first event"))]
     rows += [("until", _bound(scope.until, "the last event")), ("campaign", format_value(scope.campaign or "all"))]
+    rows += [("where", visible(", ".join(scope.where_texts())))] if scope.where else []
     rows += [("as of", _bound(scope.as_of, "now")), ("complete up to", format_value(answer.horizon))]
     rows += [("computed from", format_counts(answer.computed_from))]
     return rows + facts_of({name: value for name, value in answer.parameters.items() if value is not None})

@@ -19,17 +19,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.arguments import check_duration, one_of, some_of
+from advertisex.analysis.arguments import check_duration, some_of
 from advertisex.analysis.attribution import markov
 from advertisex.analysis.attribution.credit import check_sums, credited, weights
 from advertisex.analysis.attribution.journeys import is_unconverted, journeys, next_conversion
-from advertisex.analysis.attribution.touches import COLUMNS, AttributionInput, Key, Rules, read
-from advertisex.analysis.money import decimals, total
+from advertisex.analysis.attribution.touches import AttributionInput, Rules, read
+from advertisex.analysis.keys import key_of
+from advertisex.analysis.money import decimals, scaled, total
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.model import CREDIT, MONEY
 from advertisex.stores.contract import EventStore
 
-DEFINITION = "attribution/1"
+#: Version 2 takes campaigns from the catalogue as of the time of the answer.
+DEFINITION = "attribution/2"
 
 Model = Literal["first", "last", "last_click", "linear", "time_decay", "position", "markov", "shapley"]
 
@@ -41,7 +43,7 @@ def attribute(
     store: EventStore,
     scope: Scope = Scope(),
     *,
-    by: Key = "campaign_id",
+    by: str = "campaign_id",
     within_campaign: bool = False,
     split_journeys: bool = False,
     models: Sequence[Model] = MODELS,
@@ -54,7 +56,8 @@ def attribute(
     Args:
         store: the event store.
         scope: scope of the conversions; for touches only its `until` and `as_of` apply.
-        by: the key to credit. Touches without one are credited to a null key.
+        by: the key to credit: `website`, or a text or flag field of impressions, own fields among them; see `keys`.
+            Touches without one are credited to a null key.
         within_campaign: count only touches of the conversion's own campaign.
         split_journeys: assign each touch to the next conversion only.
         models: the models to compute.
@@ -66,16 +69,18 @@ def attribute(
         The tables `credits` (the key, `domain` for websites, then one Decimal(38, 9) column for each model, ordered by
         the first model) and `value` (key and currency, then one Decimal(38, 12) column for each model, ordered by key
         and currency), with the keys that any model credits. The facts give the conversions and their value, in total
-        and by whether they had a touch.
+        (value_gross, and value_net: less the refunds in the scope) and by whether they had a touch.
 
     Raises:
-        AnalysisError: the scope contains no conversion, or there are too many keys for the markov model.
+        AnalysisError: the scope contains no conversion, there are too many keys for the markov model, or a sum of money
+            may overflow.
         ConfigurationError: the scope is invalid, a window is negative, the half-life is not positive, one of them is
-            longer than a hundred years, or a model or key is unknown.
+            longer than a hundred years, a model is unknown, or a feed does not have the key.
     """
-    scope, models = check_scope(scope), some_of(models, MODELS, "models")
+    scope, models = check_scope(scope, store, ["clicks"]), some_of(models, MODELS, "models")
+    key = key_of(store, by, ["impressions"])
     rules = Rules(
-        one_of(by, get_args(Key), "by"),
+        key,
         within_campaign,
         split_journeys,
         check_duration(click_window, "click_window"),
@@ -109,13 +114,13 @@ def attribute(
         },
         facts=_facts(inputs, attributed, matched),
         tables=[
-            Table("credits", "Credited conversions", ranked.rename({"key": COLUMNS[by]})),
-            Table("value", "Credited value", value.rename({"key": COLUMNS[by]})),
+            Table("credits", "Credited conversions", key.named(ranked)),
+            Table("value", "Credited value", key.named(value)),
         ],
         charts=[
-            Chart("credits", "bar", COLUMNS[by], tuple(models), "Credited conversions by model"),
+            Chart("credits", "bar", key.column, tuple(models), "Credited conversions by model"),
             *(
-                Chart("value", "bar", COLUMNS[by], (model,), f"Credited value, {model} model", colour="currency")
+                Chart("value", "bar", key.column, (model,), f"Credited value, {model} model", colour="currency")
                 for model in models
             ),
         ],
@@ -223,20 +228,23 @@ def _by_currency(conversions: pl.DataFrame) -> dict[str | None, int]:
 
 
 def _money(amounts: Mapping[str | None, int]) -> dict[str, Decimal]:
-    return {currency or "": Decimal(units).scaleb(-MONEY) for currency, units in amounts.items()}
+    return {currency or "": scaled(units, MONEY) for currency, units in amounts.items()}
 
 
 def _facts(inputs: AttributionInput, attributed: pl.DataFrame, matched: _Matched) -> dict[str, Any]:
     targets = inputs.conversions.filter("is_target")
     conversions, found = _sum(targets["conversions"]), _sum(attributed["conversions"])
     value = _by_currency(targets)
+    refunded = _by_currency(inputs.refunds)
+    currencies = sorted(value | refunded, key=lambda currency: currency or "")
     attributed_value = dict.fromkeys(value, 0) | _by_currency(attributed)
     is_click = inputs.touches["click"].to_numpy()
     return {
         "conversions": conversions,
         "attributed": found,
         "unattributed": conversions - found,
-        "value_total": _money(value),
+        "value_gross": _money(value),
+        "value_net": _money({currency: value.get(currency, 0) + refunded.get(currency, 0) for currency in currencies}),
         "value_attributed": _money(attributed_value),
         "value_unattributed": _money(
             {currency: units - attributed_value[currency] for currency, units in value.items()}

@@ -7,21 +7,16 @@ memory, and sorts far slower.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 import polars as pl
 
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
-from advertisex.analysis.money import units
+from advertisex.analysis.keys import Key
+from advertisex.analysis.money import check_sum, units
 from advertisex.analysis.scan import compact, events, scan
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore, Range
-
-Key = Literal["campaign_id", "creative_id", "website"]
-
-#: The column of each key. A website is identified by its registered domain, because it has many pages.
-COLUMNS: dict[Key, str] = {"campaign_id": "campaign_id", "creative_id": "creative_id", "website": "domain"}
 
 _CLICKS = ["user_id", "campaign_id", "event_time", "event_id", "clicks", "conversions", "value", "currency"]
 
@@ -31,8 +26,7 @@ class Rules:
     """Rules that define the journey of a conversion.
 
     Attributes:
-        by: what a touch is credited to: its campaign, or the creative or website of its impression (for a click, the
-            impression that it is matched to, see `match_impressions`).
+        by: what a touch is credited to.
         within_campaign: count only touches of the conversion's campaign.
         split: a conversion ends the journey, so that no touch is in two journeys.
         click_window: how long before the conversion a click counts, inclusive.
@@ -44,11 +38,6 @@ class Rules:
     split: bool
     click_window: timedelta
     view_window: timedelta
-
-    @property
-    def column(self) -> str:
-        """The column of the credited key."""
-        return COLUMNS[self.by]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +51,14 @@ class AttributionInput:
         touches: group and time as above, click (Boolean; false for a view), key (UInt32, index into `keys`), own
             (Int64: index of the conversion, if the row is one itself; else null).
         keys: the keys of all touches, sorted; ends with null if any touch has no key.
+        refunds: refunds of the scope: value (Int128, negative) and currency.
         rows: number of events read, by feed.
     """
 
     conversions: pl.DataFrame
     touches: pl.DataFrame
     keys: pl.Series
+    refunds: pl.DataFrame
     rows: dict[str, int]
 
 
@@ -81,15 +72,12 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
         all_users: also read the touches of users without a conversion.
 
     Raises:
-        AnalysisError: the scope contains no conversion.
+        AnalysisError: the scope contains no conversion, or a sum of their values may overflow.
     """
     reach = max(rules.click_window, rules.view_window)
     is_of_campaign = pl.lit(True) if scope.campaign is None else pl.col("campaign_id") == scope.campaign
     near = is_of_campaign if rules.within_campaign else pl.lit(True)
-    counts = (pl.col("clicks") > 0) | (pl.col("conversions") > 0)
-    clicks = events(store, "clicks", _CLICKS, _from(scope, reach), near & counts)
-    in_scope = pl.lit(True) if scope.since is None else pl.col("event_time") >= scope.since
-    clicks = clicks.with_columns(is_target=is_of_campaign & in_scope & (pl.col("conversions") > 0))
+    clicks, refunds = _read_clicks(store, scope, rules, near, reach)
     users = clicks.filter("is_target")["user_id"].unique()
     if not len(users):
         raise AnalysisError(
@@ -98,25 +86,41 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
     if not all_users:
         near &= pl.col("user_id").is_in(users.implode())
     codes = _Codes(rules)
-    clicks = codes.of(clicks.filter(near), "campaign_id")
-    is_link_needed = rules.by != "campaign_id"
-    columns = list(dict.fromkeys(["user_id", "campaign_id", "event_time", "event_id", rules.column]))
-    within = _from(scope, reach + ANSWER_WINDOW if is_link_needed else reach)
+    clicks = codes.of(clicks.filter(near), "campaign_id" if rules.by.is_matched else rules.by.column)
+    columns = list(dict.fromkeys(["user_id", "campaign_id", "event_time", "event_id", rules.by.column]))
+    within = _from(scope, reach + ANSWER_WINDOW if rules.by.is_matched else reach)
     impressions = pl.concat(
         [
             codes.no_rows,
             *(
-                compact(codes.of(frame.filter(near), rules.column))
+                compact(codes.of(frame.filter(near), rules.by.column))
                 for frame in scan(store, "impressions", columns, within)
             ),
         ]
     )
-    if is_link_needed:
+    if rules.by.is_matched:
         clicks = match_impressions(clicks.drop("key"), impressions.drop("group"))
-    return _to_input(clicks, impressions, codes)
+    return _to_input(clicks, impressions, refunds, codes)
 
 
-def _to_input(clicks: pl.DataFrame, impressions: pl.DataFrame, codes: "_Codes") -> AttributionInput:
+def _read_clicks(
+    store: EventStore, scope: Scope, rules: Rules, near: pl.Expr, reach: timedelta
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read the clicks and conversions, with is_target, and the refunds of the scope."""
+    columns = list(dict.fromkeys([*_CLICKS, *scope.where, *([] if rules.by.is_matched else [rules.by.column])]))
+    counts, is_refund = (pl.col("clicks") > 0) | (pl.col("conversions") > 0), pl.col("value") < 0
+    rows = events(store, "clicks", columns, _from(scope, reach), near & (counts | is_refund))
+    check_sum(rows["value"])
+    in_scope = pl.lit(True) if scope.since is None else pl.col("event_time") >= scope.since
+    is_selected = pl.all_horizontal(in_scope, *scope.conditions)
+    clicks = rows.filter(counts).with_columns(is_target=is_selected & (pl.col("conversions") > 0))
+    unused = [name for name in scope.where if name not in (*_CLICKS, rules.by.column)]
+    return clicks.drop(unused), rows.filter(is_refund & is_selected).select(units("value"), "currency")
+
+
+def _to_input(
+    clicks: pl.DataFrame, impressions: pl.DataFrame, refunds: pl.DataFrame, codes: "_Codes"
+) -> AttributionInput:
     """Turn the rows of both feeds into sorted conversions and touches."""
     order, touch = ["group", "event_time", "event_id"], ["group", "event_time", "event_id", "click", "key", "own"]
     is_click, converts = pl.col("clicks") > 0, pl.col("conversions") > 0
@@ -135,6 +139,7 @@ def _to_input(clicks: pl.DataFrame, impressions: pl.DataFrame, codes: "_Codes") 
         ),
         touches=codes.ranked(touches, keys).sort(order).select("group", time, "click", "key", "own"),
         keys=keys,
+        refunds=refunds,
         rows={"impressions": impressions.height, "clicks": clicks.height},
     )
 
@@ -158,9 +163,9 @@ class _Codes:
     @property
     def no_rows(self) -> pl.DataFrame:
         """An empty frame with the schema of `of`."""
-        columns = dict.fromkeys(("user_id", "campaign_id", self._rules.column), pl.String)
+        columns = dict.fromkeys(("user_id", "campaign_id", self._rules.by.column), pl.String)
         empty = pl.DataFrame(schema=columns | {"event_time": pl.Datetime("us"), "event_id": pl.Binary})
-        return self.of(empty, self._rules.column)
+        return self.of(empty, self._rules.by.column)
 
     def of(self, rows: pl.DataFrame, key: str) -> pl.DataFrame:
         """Encode user_id and campaign_id (UInt32) and event_id (UInt128) as integers, and add group and key."""
@@ -172,12 +177,12 @@ class _Codes:
         if self._rules.within_campaign:
             group = group * 2**32 + campaign.cast(pl.UInt64).fill_null(2**32 - 1)
         return rows.select(
-            pl.exclude("user_id", "campaign_id", "event_id", "creative_id", "domain"),
+            pl.exclude("user_id", "campaign_id", "event_id", key),
             user_id=user,
             campaign_id=campaign,
             event_id=pl.col("event_id").bin.reinterpret(dtype=pl.UInt128, endianness="big"),
             group=group,
-            key=pl.col(key).cast(self._key),
+            key=pl.col(key).cast(pl.String).cast(self._key),
         )
 
     def ranked(self, touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from importlib.metadata import version
 import numpy as np
 import polars as pl
 
+from advertisex.analysis.auctions import in_scope
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
@@ -81,12 +82,12 @@ def gather(store: EventStore, scope: Scope) -> Traffic:
     rows = scan_events(store, "clicks", scope, *columns, pl.col("clicks").alias("number"))
     clicks = rows.filter(pl.col("number") > 0)
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
-    impressions = scan_events(store, "impressions", before, *columns, categorical("domain", pl.Categories.random()))
+    domain = categorical("domain", pl.Categories.random())
+    impressions = scan_events(store, "impressions", before, *columns, domain, in_scope(scope).alias("in_scope"))
     of_clickers = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(clicks["user_id"].unique().implode())
     may_be_answered = impressions.lazy().filter(of_clickers).select("user_id", "campaign_id", "event_time", "event_id")
     clicks = match_impressions(clicks, may_be_answered.collect())
-    in_scope = True if scope.since is None else pl.col("event_time") >= scope.since
-    return Traffic(rows, clicks, impressions.filter(in_scope))
+    return Traffic(rows, clicks, impressions.filter("in_scope").drop("in_scope"))
 
 
 def crawlers(user_agents: pl.Series) -> pl.Series:

@@ -23,11 +23,16 @@ def print_summary(answer: Answer) -> None:
     """Print the summary."""
     facts = answer.facts
     rows = [*facts["counts"].items(), ("users", facts["users"]), ("campaigns", facts["campaigns"])]
-    rows += [(f"value {currency}".strip(), value) for currency, value in facts["value"].items()]
+    amounts = ("value", "gross_value") if facts["value"] != facts["gross_value"] else ("value",)
+    rows += [(_words(name, currency), value) for name in amounts for currency, value in facts[name].items()]
     rows += [("first event", facts["first_event"]), ("last event", facts["last_event"])]
     print_table("Summary" + within(answer.scope), ("measure", "count"), rows, numbers=["count"])
     print_notes(answer)
     _print_days(answer)
+
+
+def _words(name: str, currency: str) -> str:
+    return f"{name.replace('_', ' ')} {currency}".strip()
 
 
 def print_correlation(answer: Answer) -> None:

@@ -15,7 +15,7 @@ from advertisex.analysis import restatement as restatements
 from advertisex.analysis import summary as summaries
 from advertisex.analysis.arguments import MOST_LISTED, ByDay, check_duration, one_of, optional
 from advertisex.analysis.attribution import attribute as attributions
-from advertisex.analysis.attribution.touches import Key
+from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.quality import report as qualities
 from advertisex.cli.analyze.asking import Question
@@ -55,10 +55,13 @@ def correlation(by: ByDayOption = None) -> Question:
 
 
 def funnel(
-    by: Annotated[str | None, typer.Option(metavar="KEY", help=f"Group by {_listed(get_args(funnels.By))}.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help=f"Group by {_listed([*KEYS, *funnels.TIMES, 'any own text or flag field'])}."),
+    ] = None,
 ) -> Question:
     """Funnel from bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
-    return partial(funnels.funnel, by=optional(by, get_args(funnels.By), "--by"))
+    return partial(funnels.funnel, by=by)
 
 
 def attribution(
@@ -66,7 +69,10 @@ def attribution(
         list[str] | None,
         typer.Option(metavar="NAME", help=f"{_listed(attributions.MODELS)}; repeatable.  \\[default: all]"),
     ] = None,
-    by: Annotated[str, typer.Option(metavar="KEY", help=f"What to credit: {_listed(get_args(Key))}.")] = "campaign_id",
+    by: Annotated[
+        str,
+        typer.Option(metavar="KEY", help=f"What to credit: {_listed([*KEYS, 'any own text or flag field'])}."),
+    ] = "campaign_id",
     scope: Annotated[
         str, typer.Option(metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign.")
     ] = "any",
@@ -80,7 +86,7 @@ def attribution(
     """Credit conversions to campaigns, creatives or websites, by several attribution models."""
     return partial(
         attributions.attribute,
-        by=one_of(by, get_args(Key), "--by"),
+        by=by,
         within_campaign=one_of(scope, ("any", "campaign"), "--scope") == "campaign",
         split_journeys=split_journeys,
         models=[one_of(name, attributions.MODELS, "--model") for name in model or attributions.MODELS],

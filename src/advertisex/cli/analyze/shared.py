@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from advertisex.analysis.scope import Scope
-from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOption, StoreOption, parse_time
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    parse_pairs,
+    parse_time,
+)
 from advertisex.errors import ConfigurationError
 
 _WHICH = "Filters"
@@ -28,6 +36,14 @@ class Shared:
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.", rich_help_panel=_WHICH)] = (
         None
     )
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="Only events with this value of a stored field, as in device=phone; repeatable.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -57,14 +73,21 @@ class Shared:
         """Build the scope from the options.
 
         Raises:
-            ConfigurationError: a time is invalid, or the range is empty.
+            ConfigurationError: a time is invalid, the range is empty, or a field is given twice or without a value.
         """
         return Scope(
             parse_time(self.since, "--since"),
             parse_time(self.until, "--until"),
             self.campaign,
             parse_time(self.as_of, "--as-of"),
+            self._fields(),
         )
+
+    def _fields(self) -> dict[str, str]:
+        fields = parse_pairs(self.where, "--where")
+        if len(fields) < len(self.where or ()):
+            raise ConfigurationError("--where: a field is given twice", hint="use each field once")
+        return fields
 
     def check(self) -> None:
         """Check the options before the question runs.
