@@ -75,7 +75,8 @@ def restatement(
     """
     start, limit = check_time(start, "start"), check_limit(limit)
     check_known(start, store, "start (--from)")
-    end = _last(store, check_scope(scope, store), start, None if end is None else check_time(end, "end"))
+    scope = check_scope(scope, store)
+    end = _last(store, scope, start, None if end is None else check_time(end, "end"))
     scope = replace(scope, as_of=end)
     _check_stored(store, scope)
     late, first = late_events(store, scope, start, limit)
