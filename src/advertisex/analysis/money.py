@@ -63,8 +63,8 @@ def check_sum(amounts: pl.Series) -> None:
     if largest is None or int(largest) * len(amounts) < _LIMIT // 2:
         return
     # few amounts are large: sum up their whole units, which cannot overflow
-    whole = amounts.abs().to_physical() // pl.Series([10**MONEY], dtype=pl.Int128)
-    if int((whole + 1).sum()) >= _LIMIT:
+    whole = amounts.abs().to_frame("amount").select(units("amount") // 10**MONEY + 1).to_series()
+    if int(whole.sum()) >= _LIMIT:
         raise AnalysisError(
             f"the sum of {len(amounts):,} amounts of up to {largest:,.0f} may overflow", hint="narrow the range"
         )
