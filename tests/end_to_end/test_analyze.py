@@ -237,6 +237,17 @@ def test_a_funnel_without_grouping(cli: Cli, world: Path) -> None:
     assert [row["step"] for row in document["steps"]] == ["bids", "impressions", "clicks", "conversions"]
 
 
+def test_a_question_about_a_value_of_a_field(cli: Cli, world: Path) -> None:
+    everything = cli("analyze", "funnel", "--by", "creative_id", "--data", world, "--json").document
+    creative = next(row for row in everything["rows"] if row["impressions"] > 0)
+
+    options = ("--where", f"creative_id={creative['creative_id']}", "--data", world)
+    document = cli("analyze", "reach", *options, "--json").document
+    assert document["impressions"] == creative["impressions"]
+    assert document["range"]["where"] == {"creative_id": creative["creative_id"]}
+    assert f"creative_id={creative['creative_id']}" in cli("analyze", "reach", *options).out
+
+
 def test_the_options_of_attribution(ask: Ask) -> None:
     options = ("--model", "linear", "--model", "first", "--by", "website", "--scope", "campaign", "--split-journeys")
     windows = ("--click-window", "36h", "--view-window", "PT90M", "--half-life", "2d")
@@ -304,7 +315,13 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["funnel", "--by", "planet"], ["--by", "'planet'", "campaign_id, creative_id, website, hour, day"]),
+        (["funnel", "--by", "planet"], ["--by", "'planet'", "placement, app, advertiser_id, hour, day"]),
+        (["funnel", "--by", "placement"], ["--by", "bids", "'placement'", "feeds.bids.extra"]),
+        (["funnel", "--where", "device"], ["--where", "'device'", "FIELD=VALUE"]),
+        (["reach", "--where", "app=a", "--where", "app=b"], ["--where", "given twice"]),
+        (["reach", "--where", "color=red"], ["--where", "impressions", "'color'", "feeds.impressions.extra"]),
+        (["summary", "--where", "placement=top"], ["--where", "'placement'", "clicks", "feeds.clicks.extra"]),
+        (["reach", "--where", "cost=cheap"], ["--where", "cost", "'cheap'", "a number"]),
         (["summary", "--by", "hour"], ["--by", "'hour'", "day"]),
         (["correlation", "--by", "hour"], ["--by", "'hour'", "day"]),
         (["attribution", "--by", "day"], ["--by", "'day'", "campaign_id, creative_id, website"]),

@@ -49,7 +49,7 @@ class Key:
         """
         if self.column in rows.columns:
             raise ConfigurationError(
-                f"by: the answer has another column {self.column!r}", hint="give the own field another name"
+                f"by (--by): the answer has another column {self.column!r}", hint="give the own field another name"
             )
         key = pl.col("key") == "true" if self.dtype == pl.Boolean() else pl.col("key")
         return rows.with_columns(key.alias("key")).rename({"key": self.column})
@@ -69,12 +69,12 @@ def key_of(store: EventStore, by: object, feeds: Sequence[str], others: Sequence
     """
     if not isinstance(by, str) or (by not in KEYS and by in FEEDS["impressions"].columns):
         raise ConfigurationError(
-            f"by: cannot group by {by!r}", hint=f"use an own field, or one of {', '.join([*KEYS, *others])}"
+            f"by (--by): cannot group by {by!r}", hint=f"use an own field, or one of {', '.join([*KEYS, *others])}"
         )
     column = "domain" if by == "website" else by
     is_matched = column not in fields_of(store, "clicks")
     read = feeds if is_matched else [*feeds, "clicks"]
-    dtype = dtype_of(store, column, read, "by", choices=[*KEYS, *others])
+    dtype = dtype_of(store, column, read, "by (--by)", choices=[*KEYS, *others])
     if dtype not in (pl.String(), pl.Boolean()):
-        raise ConfigurationError(f"by: cannot group by the numbers of {by!r}", hint="use a text or a flag")
+        raise ConfigurationError(f"by (--by): cannot group by the numbers of {by!r}", hint="use a text or a flag")
     return Key(column, dtype, is_matched)

@@ -110,9 +110,9 @@ def check_scope(scope: object, store: EventStore, feeds: Collection[str] = tuple
     """
     if not isinstance(scope, Scope):
         raise ConfigurationError(f"scope: {scope!r} is not a Scope", hint='use Scope(campaign="camp-1"), for example')
-    check_known(scope.as_of, store, "as_of")
+    check_known(scope.as_of, store, "as_of (--as-of)")
     where = {
-        name: value_of(value, dtype_of(store, name, feeds, "where"), f"where: {name}")
+        name: value_of(value, dtype_of(store, name, feeds, "where (--where)"), f"where (--where): {name}")
         for name, value in scope.where.items()
     }
     return replace(scope, where=where)
@@ -129,7 +129,7 @@ def check_known(time: datetime | None, store: EventStore, name: str) -> None:
         raise ConfigurationError(
             f"{name}: {time.isoformat()}Z is too early: the store was rebuilt at {rebuilt_at.isoformat()}Z, and does "
             "not know how it was before",
-            hint="use that time or a later one",
+            hint="use the time of the rebuild or a later one",
         )
 
 
