@@ -12,6 +12,7 @@ import pytest
 
 from advertisex.analysis.answer import Answer, Table
 from advertisex.reporting.page import MOST_ROWS, page_of
+from tests.reporting.conftest import EVIL
 
 #: Attributes that make a browser load or link to something.
 FETCHING = {"src", "href", "action", "data", "poster", "srcset", "background", "formaction"}
@@ -150,3 +151,16 @@ def test_an_empty_table_shows_none(answer: Answer) -> None:
 
 def test_rendering_is_deterministic(answer: Answer) -> None:
     assert page_of(answer) == page_of(answer)
+
+
+def test_notes_and_fields_of_the_scope_are_shown_as_text(answer: Answer) -> None:
+    noted = replace(answer, notes=[EVIL[0], "the clocks differ"], scope=replace(answer.scope, where={"app": EVIL[1]}))
+    read = Read(page_of(noted))
+
+    assert {EVIL[0], "the clocks differ", f"app={EVIL[1]}"} <= set(read.texts)
+    assert "where" in read.texts
+    assert len(read.scripts) == len(Read(page_of(answer)).scripts)
+    assert "the clocks differ" in noted._repr_html_()
+    assert noted.to_dict()["notes"] == [EVIL[0], "the clocks differ"]
+    assert "notes" not in answer.to_dict()
+    assert "where" not in Read(page_of(answer)).texts
