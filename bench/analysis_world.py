@@ -25,7 +25,7 @@ START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e6)
 DAYS = 30
 CAMPAIGNS, CREATIVES = 50, 500
 #: Increment with every change of the data set, so that an existing store is not reused.
-VERSION = 2
+VERSION = 3
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _USERS, _USER_TAIL = 1_000_000, 2.8
@@ -58,6 +58,7 @@ def build(path: Path, impressions: int) -> None:
     feeds = {"impressions": served, "clicks": clicks, "bids": bids}
     starts = dict.fromkeys(feeds, 0)
     with DuckdbStore(path) as store:
+        store.import_catalogue(_catalogue())
         days = zip(*(_by_day_of_arrival(random, events) for events in feeds.values()), strict=True)
         for number, day in enumerate(days, 1):
             end = datetime(2026, 3, 1) + timedelta(days=number)
@@ -65,6 +66,17 @@ def build(path: Path, impressions: int) -> None:
                 outcome = _outcome(name, arrived, starts[name], end)
                 store.commit(outcome)
                 starts[name] = outcome.span.end
+
+
+def _catalogue() -> pl.DataFrame:
+    """The campaign and the advertiser of each creative, without the unknown ones."""
+    creatives = pl.DataFrame({"creative": range(_UNKNOWN_CREATIVES, CREATIVES)})
+    return creatives.select(
+        creative_id=pl.format("cr{}", "creative"),
+        campaign_id=pl.format("cmp{}", pl.col("creative") % CAMPAIGNS),
+        advertiser_id=pl.format("adv{}", pl.col("creative") % CAMPAIGNS // 5),
+        valid_from=pl.lit(None, pl.Datetime("us")),
+    ).sort("creative_id")
 
 
 def _impressions(random: np.random.Generator, count: int) -> pl.DataFrame:
@@ -91,7 +103,6 @@ def _impressions(random: np.random.Generator, count: int) -> pl.DataFrame:
         user_agent=_AGENT,
         domain=pl.format("site{}.example", "site"),
         campaign_id=pl.when(known).then(pl.format("cmp{}", "campaign")),
-        advertiser_id=pl.when(known).then(pl.format("adv{}", pl.col("campaign") // 5)),
     )
 
 
@@ -104,7 +115,7 @@ def _bids(random: np.random.Generator, served: pl.DataFrame, count: int) -> pl.D
         .drop("user_agent")
         .with_columns(
             _currency(random, count),
-            amount=np.round(random.lognormal(0.2, 0.7, count), 4),
+            amount=pl.Series(random.lognormal(0.2, 0.7, count)).cast(pl.Decimal(38, 4)),
             country=pl.lit("DE"),
             device=pl.lit("mobile"),
             targeting=pl.lit(None, pl.String),
@@ -125,7 +136,7 @@ def _after(random: np.random.Generator, causes: pl.DataFrame, count: int, second
 
 def _clicks_feed(random: np.random.Generator, rows: pl.DataFrame, kind: str) -> pl.DataFrame:
     converted = kind != "click"
-    value = pl.Series(np.round(random.lognormal(3, 1, len(rows)), 2))
+    value = pl.Series(random.lognormal(3, 1, len(rows))).cast(pl.Decimal(38, 2))
     money = {"value": value, "currency": _currency(random, len(rows))}
     return rows.select(
         *("user_id", "event_time", "campaign_id", "user_agent"),
@@ -155,7 +166,11 @@ def _outcome(name: str, arrived: pl.DataFrame, start: int, end: datetime) -> Out
     """A day's events as processing returns them, plus some undecodable messages; the day ends at `end`."""
     feed = FEEDS[name]
     offset = pl.int_range(start, start + len(arrived), dtype=pl.Int64, eager=True).alias("offset")
-    events, repeated = first_of_each(identify(arrived.with_columns(offset), feed))
+    absent = [pl.lit(None).alias(name) for name in feed.columns if name not in arrived.columns]
+    columns = [pl.col(name).cast(dtype) for name, dtype in feed.columns.items()]
+    carried = [pl.lit(value=True).alias(f"carried.{name}") for name in feed.carried]
+    rows = arrived.with_columns(absent).select(*columns, "ingested_at", *carried)
+    events, repeated = first_of_each(identify(rows.with_columns(offset), feed))
     read = len(arrived) + _REJECTS_PER_COMMIT
     rejects = pl.DataFrame(
         {
