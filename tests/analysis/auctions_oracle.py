@@ -15,7 +15,10 @@ def winners(bids: list[dict[str, Any]], impressions: list[dict[str, Any]]) -> se
             and row["auction_id"] == impression["auction_id"]
             and abs(row["event_time"] - impression["event_time"]) <= timedelta(days=1)
         ]
-        theirs = [row for row in rivals if row["creative_id"] == impression["creative_id"]]
-        if rivals:
-            won.add(max(theirs or rivals, key=lambda row: (row["event_time"], row["event_id"]))["event_id"])
+        theirs = [row for row in rivals if row["creative_id"] == impression["creative_id"]] or rivals
+        earlier = [row for row in theirs if row["event_time"] <= impression["event_time"]]
+        if not theirs:
+            continue
+        when = max(row["event_time"] for row in earlier) if earlier else min(row["event_time"] for row in theirs)
+        won.add(max(row["event_id"] for row in theirs if row["event_time"] == when))
     return won

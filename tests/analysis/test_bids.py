@@ -169,7 +169,10 @@ def test_the_bid_with_the_shown_creative_wins_else_the_latest(stored: Stored) ->
             bid("y", 10, creative_id="c1", timestamp=early),
             bid("y", 20, creative_id=None, timestamp=late),
         ],
-        impressions=[{"auction_id": "x", "creative_id": "c1"}, {"auction_id": "y", "creative_id": "c9"}],
+        impressions=[
+            {"auction_id": "x", "creative_id": "c1", "timestamp": late},
+            {"auction_id": "y", "creative_id": "c9", "timestamp": late},
+        ],
     )
 
     assert spend(store) == {"EUR": Decimal(21)}

@@ -1,14 +1,16 @@
 """Auctions: which bids won, for auctions that can be joined to impressions.
 
-An impression selects its winner among the bids of its auction at most `AUCTION_WINDOW` before or after it: the latest
-bid (by time, then by event_id) with the impression's creative, or the latest bid if none has that creative. A bid has
-won if at least one impression selects it; it counts once. Each impression selects at most one bid. So the result does
-not depend on the range of the question, and the parts of a range add up to the whole, even if an auction id is reused.
-The cost counts at the bid's own time and campaign.
+An impression selects its winner among the bids of its auction at most `AUCTION_WINDOW` before or after it: those with
+its creative or, if none has it, all of them. The winner is the latest of these bids at or before the impression, else
+the earliest after it; of several at the same time, the one with the largest event id. A bid has won if at least one
+impression selects it; it counts once. Each impression selects at most one bid. So the result does not depend on the
+range of the question, and the parts of a range add up to the whole, even if an auction id is reused. The cost counts at
+the bid's own time and campaign.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -19,6 +21,9 @@ from advertisex.stores.contract import EventStore
 
 #: Maximum time between an impression and its bid: clocks differ, and an ad may be shown late.
 AUCTION_WINDOW = timedelta(days=1)
+
+#: A bid at or before the impression is preferred to any after it.
+_STRATEGIES: tuple[Literal["backward", "forward"], ...] = ("backward", "forward")
 
 HAS_AUCTION = pl.col("auction_id").is_not_null()
 
@@ -72,23 +77,23 @@ def in_scope(scope: Scope) -> pl.Expr:
 def _winning_rows(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.Series:
     """The row numbers of the bids that at least one impression selects."""
     rivals = bids.with_row_index("bid").join(impressions, on="auction", how="semi").sort("event_time", "event_id")
-    contested = impressions.join(rivals, on="auction", how="semi").unique()
-    contested = contested.with_columns(pl.col("event_time") + AUCTION_WINDOW).sort("event_time")
-    same = _latest(contested, rivals.drop_nulls("creative_id"), ["auction", "creative_id"])
-    return same.fill_null(_latest(contested, rivals, ["auction"])).drop_nulls().unique()
-
-
-def _latest(contested: pl.DataFrame, rivals: pl.DataFrame, same: list[str]) -> pl.Series:
-    """The last bid in the window of each impression, whose time was moved to the end of its window."""
-    found = contested.join_asof(
-        rivals.select(*same, "event_time", "bid").unique([*same, "event_time"], keep="last", maintain_order=True),
-        on="event_time",
-        by=same,
-        strategy="backward",
-        tolerance=2 * AUCTION_WINDOW,
-        check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
-    )
-    return found["bid"]
+    undecided = impressions.join(rivals, on="auction", how="semi").unique().sort("event_time")
+    winners = []
+    for same, known in ((["auction", "creative_id"], rivals.drop_nulls("creative_id")), (["auction"], rivals)):
+        candidates = known.select(*same, "event_time", "bid")
+        candidates = candidates.unique([*same, "event_time"], keep="last", maintain_order=True)
+        for strategy in _STRATEGIES:
+            found = undecided.join_asof(
+                candidates,
+                on="event_time",
+                by=same,
+                strategy=strategy,
+                tolerance=AUCTION_WINDOW,
+                check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
+            )
+            winners.append(found["bid"].drop_nulls())
+            undecided = found.filter(pl.col("bid").is_null()).drop("bid")
+    return pl.concat(winners).unique()
 
 
 @dataclass(frozen=True, slots=True)

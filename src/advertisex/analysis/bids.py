@@ -26,7 +26,7 @@ from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
-DEFINITION = "bids/2"
+DEFINITION = "bids/3"
 
 _QUANTILES = {"min": 0, "p25": 25, "median": 50, "p75": 75, "p95": 95, "max": 100}
 _COUNTS = [
