@@ -1,6 +1,7 @@
 """Catalogues for tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -13,3 +14,19 @@ def catalogue_rows(columns: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     rows = pl.DataFrame(columns)
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in CATALOGUE_COLUMNS.items() if name not in columns]
     return rows.with_columns(absent).select(pl.col(name).cast(dtype) for name, dtype in CATALOGUE_COLUMNS.items())
+
+
+def with_campaign(rows: Iterable[dict[str, Any]], catalogue: pl.DataFrame) -> list[dict[str, Any]]:
+    """Add the campaign and the advertiser of each event's creative at its time, in plain loops."""
+    return [row | _owners(row, catalogue) if "creative_id" in row else row for row in rows]
+
+
+def _owners(event: dict[str, Any], catalogue: pl.DataFrame) -> dict[str, Any]:
+    known = [
+        entry
+        for entry in catalogue.rows(named=True)
+        if entry["creative_id"] == event["creative_id"]
+        and (entry["valid_from"] is None or entry["valid_from"] <= event["event_time"])
+    ]
+    entry: dict[str, Any] = max(known, key=lambda entry: entry["valid_from"] or datetime(1, 1, 1), default={})
+    return {name: entry.get(name) for name in ("campaign_id", "advertiser_id")}

@@ -67,13 +67,42 @@ def creatives_without_campaign(impressions: Sequence[Row], bids: Sequence[Row]) 
     return {creative: (counts[0][creative], counts[1][creative]) for creative in counts[0] | counts[1]}
 
 
-def instant_clicks(rows: Sequence[Row], impressions: Sequence[Row]) -> set[bytes]:
+def campaigns_without_creative(clicks: Sequence[Row], campaigns: set[str]) -> dict[str, int]:
+    return Counter(c["campaign_id"] for c in clicks if campaigns and c["campaign_id"] not in campaigns)
+
+
+def unknown_currencies(rows: dict[str, list[Row]], known: set[str]) -> dict[tuple[str, str], int]:
+    return Counter(
+        (feed, r["currency"]) for feed, own in rows.items() for r in own if r["currency"] not in {None, *known}
+    )
+
+
+def instant_clicks(
+    rows: Sequence[Row], own_impressions: Sequence[Row], impressions: Sequence[Row]
+) -> set[bytes] | None:
+    """Clicks too soon after their impression; None if a feed has events, but only times in whole seconds.
+
+    Args:
+        rows: the rows of the clicks feed in the scope.
+        own_impressions: the impressions in the scope.
+        impressions: all impressions that a click may match.
+    """
+    clicks = [c for c in rows if c["clicks"] > 0]
+    for events in (clicks, own_impressions):
+        if events and all(is_whole(e["event_time"]) for e in events):
+            return None
     found = set()
-    for click in rows:
-        seen = matched_impression(click, impressions) if click["clicks"] > 0 else None
-        if seen is not None and click["event_time"] - seen["event_time"] < timedelta(milliseconds=300):
+    for click in clicks:
+        seen = matched_impression(click, impressions)
+        if seen is None or is_whole(click["event_time"]) or is_whole(seen["event_time"]):
+            continue
+        if timedelta(0) < click["event_time"] - seen["event_time"] < timedelta(milliseconds=300):
             found.add(click["event_id"])
     return found
+
+
+def is_whole(time: datetime) -> bool:
+    return time == time.replace(microsecond=0)
 
 
 def runs(rows: Sequence[Row], *, on_domains: bool) -> set[bytes]:

@@ -1,7 +1,7 @@
 """Delays, ledger history, discrepancies and suspects: against plain Python on small random data sets, and by hand."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis import quality_oracle as oracle
 from tests.analysis.small_worlds import scopes
-from tests.catalogues import catalogue_rows
+from tests.catalogues import catalogue_rows, with_campaign
 
 Stored = Callable[..., EventStore]
 Row = dict[str, Any]
@@ -38,7 +38,15 @@ EVERYTHING = Scope()
 START = datetime(2026, 3, 1, 12)
 #: Default ingestion time of a message.
 INGESTED = datetime(2026, 5, 1)
-CATALOGUE = catalogue_rows({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"], "advertiser_id": ["a", "a"]})
+#: Creative c2 moves to campaign k1 within the times of the random data sets.
+CATALOGUE = catalogue_rows(
+    {
+        "creative_id": ["c1", "c2", "c2"],
+        "campaign_id": ["k1", "k2", "k1"],
+        "advertiser_id": ["a", "a", "a"],
+        "valid_from": [None, None, datetime(2026, 3, 1, 12, 0, 1)],
+    }
+)
 ROBOT, BROWSER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Mozilla/5.0 Firefox/140.0"
 LEAST = {  # minimal message of each feed
     "impressions": {"user_id": "u", "website": "one.example", "creative_id": "c1"},
@@ -70,12 +78,15 @@ class Filled:
     def rows(self, feed: str, scope: Scope = EVERYTHING) -> list[Row]:
         names = [*EVENT_COLUMNS, *FEEDS[feed].columns, "topic", "partition"]
         rows = [row for frame in self.store.scan(feed, names, scope.within) for row in frame.iter_rows(named=True)]
+        rows = with_campaign(rows, self.store.catalogue(scope.as_of))
         return [row for row in rows if scope.campaign in (None, row["campaign_id"])]
 
 
 @contextmanager
 def filled(**feeds: Sequence[Row]) -> Iterator[Filled]:
+    """A store with these events, and `CATALOGUE`."""
     with DuckdbStore(Path(":memory:")) as store:
+        store.import_catalogue(CATALOGUE)
         data = Filled(store)
         for feed, messages in feeds.items():
             data.commit(feed, *messages)
@@ -93,6 +104,8 @@ TIMES = PASSED.map(lambda passed: after(microseconds=passed))
 USERS = st.sampled_from(["u1", "u1", "u1", "u2"])
 AUCTIONS = st.sampled_from([None, "a1", "a2", "a3"])
 AGENTS = st.sampled_from([None, BROWSER, ROBOT])
+#: Stored in upper case if ISO 4217 has it, else as sent.
+CURRENCIES = st.sampled_from([None, "EUR", "usd", "ZZZ", "eurr"])
 LATE = st.integers(-5_000_000, 90_000_000).map(lambda late: START + timedelta(days=2, microseconds=late))
 DATASETS = st.fixed_dictionaries(
     {
@@ -104,6 +117,7 @@ DATASETS = st.fixed_dictionaries(
                     "website": st.sampled_from([f"{name}.example" for name in "abcdefg"] + ["127.0.0.1"]),
                     "creative_id": st.sampled_from(["c1", "c1", "c2", "stray1", "stray2"]),
                     "auction_id": AUCTIONS,
+                    "currency": CURRENCIES,
                     "user_agent": AGENTS,
                     "ingested": LATE,
                 }
@@ -115,9 +129,10 @@ DATASETS = st.fixed_dictionaries(
                 {
                     "user_id": USERS,
                     "timestamp": TIMES,
-                    "campaign_id": st.sampled_from(["k1", "k2"]),
+                    "campaign_id": st.sampled_from(["k1", "k1", "k2", "misspelt"]),
                     "clicks": st.integers(0, 2),
                     "conversions": st.integers(0, 1),
+                    "currency": CURRENCIES,
                     "user_agent": AGENTS,
                     "ingested": LATE,
                 }
@@ -131,6 +146,7 @@ DATASETS = st.fixed_dictionaries(
                     "timestamp": TIMES,
                     "creative_id": st.sampled_from([None, "c1", "stray1", "stray3"]),
                     "auction_id": AUCTIONS,
+                    "currency": CURRENCIES,
                     "ingested": LATE,
                 }
             ),
@@ -204,6 +220,8 @@ def assert_discrepancies(
         "impressions_without_bid": oracle.impressions_without_bid(own["impressions"], bids),
         "impressions_without_auction": [r for r in own["impressions"] if r["auction_id"] is None],
     }
+    known = set(CATALOGUE["campaign_id"])
+    campaigns = oracle.campaigns_without_creative(own["clicks"], known)
     orphaned = oracle.creatives_without_campaign(own["impressions"], own["bids"])
     creatives = {r["creative_id"] for feed in ("impressions", "bids") for r in own[feed]} - {None}
     rows = {row[0]: row[1:] for row in answer.table("discrepancies").iter_rows()}
@@ -212,6 +230,7 @@ def assert_discrepancies(
         "clicks_without_impression": (len(found["clicks_without_impression"]), len(clicks)),
         "conversions_without_touch": (len(found["conversions_without_touch"]), len(conversions)),
         "creatives_without_campaign": (len(orphaned), len(creatives)),
+        "campaigns_without_creative": (len(campaigns), len({r["campaign_id"] for r in own["clicks"]})),
         "impressions_without_bid": (len(found["impressions_without_bid"]), len(named)),
         "impressions_without_auction": (impressions - len(named), impressions),
     }
@@ -225,13 +244,25 @@ def assert_discrepancies(
     most = sorted(orphaned.items(), key=lambda one: (-sum(one[1]), one[0]))
     table = [(creative, *counts) for creative, counts in most[:limit]]
     assert answer.table("creatives_without_campaign").rows() == table
+    assert answer.table("campaigns_without_creative").rows() == by_count(campaigns.items())[:limit]
+    currencies = oracle.unknown_currencies(own, {"EUR", "USD"})
+    assert answer.table("currencies").rows() == [(*name, n) for name, n in by_count(currencies.items())[:limit]]
+    ids = {"creatives": [sum(counts) for counts in orphaned.values()], "campaigns": list(campaigns.values())}
+    assert {name: fact for name, fact in answer.facts.items() if name != "suspected_events"} == {
+        f"unknown_{kind}": {"ids": len(events), "events": sum(events)} for kind, events in ids.items() if events
+    }
+
+
+def by_count(counts: Iterable[tuple[Any, int]]) -> list[tuple[Any, int]]:
+    """Most events first, then by name."""
+    return sorted(counts, key=lambda one: (-one[1], one[0]))
 
 
 def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list[Row], limit: int) -> None:
     found = {
         ("impossible_speed", "impressions"): oracle.runs(own["impressions"], on_domains=True),
         ("impossible_speed", "clicks"): oracle.runs(own["clicks"], on_domains=False),
-        ("instant_click", "clicks"): oracle.instant_clicks(own["clicks"], impressions),
+        ("instant_click", "clicks"): oracle.instant_clicks(own["clicks"], own["impressions"], impressions),
         ("rate_outlier", "impressions"): set(),
         ("rate_outlier", "clicks"): set(),
         **{
@@ -239,29 +270,35 @@ def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list
             for feed in ("impressions", "clicks")
         },
     }
+    unknown = {reason for (reason, _), ids in found.items() if ids is None}
+    assert unknown <= {"instant_click"}
+    assert ("not_evaluated" in answer.parameters["instant_click"]) == bool(unknown)
     of = {r["event_id"]: r for feed in ("impressions", "clicks") for r in own[feed]}
     table = answer.table("suspected").rows()
     assert table == [
+        (reason, feed, None, None, len(own[feed]), None) if ids is None else
         (reason, feed, len(ids), len({of[i]["user_id"] for i in ids}), len(own[feed]),
          len(ids) / len(own[feed]) if own[feed] else None)
         for (reason, feed), ids in found.items()
     ]  # fmt: skip
+    suspects = {key: ids or set() for key, ids in found.items()}
     flagged = []
     for reason in invalid_traffic.REASONS:
-        rows = [(feed, of[i]) for (why, feed), ids in found.items() if why == reason for i in ids]
+        rows = [(feed, of[i]) for (why, feed), ids in suspects.items() if why == reason for i in ids]
         first = sorted(rows, key=lambda one: oracle.place(one[1]))[:limit]
         flagged += [(reason, *shown(feed, row)) for feed, row in first]
     assert answer.table("flagged").rows() == flagged
     distinct = {
-        feed: set().union(*(ids for (_, f), ids in found.items() if f == feed)) for feed in invalid_traffic.LEAST
+        feed: set().union(*(ids for (_, f), ids in suspects.items() if f == feed)) for feed in invalid_traffic.LEAST
     }
     assert answer.facts["suspected_events"] == {feed: len(ids) for feed, ids in distinct.items()}
     users = []
-    for user in {of[i]["user_id"] for ids in found.values() for i in ids}:
+    for user in {of[i]["user_id"] for ids in suspects.values() for i in ids}:
         counts = [
-            sum(of[i]["user_id"] == user for (why, _), ids in found.items() if why == reason for i in ids)
+            None if reason in unknown else
+            sum(of[i]["user_id"] == user for (why, _), ids in suspects.items() if why == reason for i in ids)
             for reason in invalid_traffic.REASONS
-        ]
+        ]  # fmt: skip
         users.append((user, sum(of[i]["user_id"] == user for ids in distinct.values() for i in ids), *counts))
     assert answer.table("suspected_users").rows() == sorted(users, key=lambda u: (-u[1], u[0]))[:SUSPECTED_USERS]
 
@@ -299,10 +336,56 @@ def test_five_sites_at_once_are_a_run_but_many_ads_on_one_page_are_not() -> None
     assert answer.table("suspected_users")["user_id"].to_list() == ["b"]
 
 
-@pytest.mark.parametrize(("micros", "is_instant"), [(0, True), (299_999, True), (300_000, False)])
-def test_instant_clicks_are_suspect(micros: int, is_instant: bool) -> None:
-    with filled(impressions=[{"timestamp": after()}], clicks=[{"timestamp": after(microseconds=micros)}]) as data:
-        assert suspected(quality(data.store, Scope())) == ({("instant_click", "clicks"): 1} if is_instant else {})
+@pytest.mark.parametrize(
+    ("seen", "clicked", "is_instant"),
+    [
+        (1, 1, False), (1, 2, True), (1, 300_000, True), (1, 300_001, False), (999_999, 1_000_001, True),
+        (0, 150_000, False), (900_000, 1_000_000, False),
+    ],
+)  # fmt: skip
+def test_instant_clicks_are_suspect(seen: int, clicked: int, is_instant: bool) -> None:
+    """Neither a click at the time of its impression, nor one with a whole second on either side."""
+    other = {"user_id": "other", "timestamp": after(microseconds=123), "campaign_id": "k2"}
+    impressions = [{"timestamp": after(microseconds=seen)}, other]
+    with filled(impressions=impressions, clicks=[{"timestamp": after(microseconds=clicked)}, other]) as data:
+        answer = quality(data.store, Scope())
+
+    assert suspected(answer) == ({("instant_click", "clicks"): 1} if is_instant else {})
+    assert "not_evaluated" not in answer.parameters["instant_click"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "clicked", "why"),
+    [
+        (0, 0, "all times of clicks and impressions are in whole seconds"),
+        (1, 0, "all times of clicks are in whole seconds"),
+        (0, 1, "all times of impressions are in whole seconds"),
+    ],
+)
+def test_instant_clicks_need_times_with_fractions(seen: int, clicked: int, why: str) -> None:
+    impressions = [{"timestamp": after(seconds=n, microseconds=seen)} for n in range(3)]
+    clicks = [{"timestamp": after(seconds=n, microseconds=clicked)} for n in range(3)]
+    with filled(impressions=impressions, clicks=clicks) as data:
+        answer = quality(data.store, Scope())
+
+    assert answer.parameters["instant_click"]["not_evaluated"] == why
+    assert f"instant_click cannot be evaluated: {why}." in answer.notes
+    rows = {row["reason"]: row for row in answer.table("suspected").rows(named=True) if row["feed"] == "clicks"}
+    assert rows["instant_click"] == {
+        "reason": "instant_click", "feed": "clicks", "events": None, "users": None, "of": 3, "share": None,
+    }  # fmt: skip
+    assert rows["impossible_speed"]["events"] == 0
+
+
+def test_times_outside_the_scope_do_not_matter_to_instant_clicks() -> None:
+    times = [after(), after(days=1, microseconds=5)]
+    with filled(
+        impressions=[{"timestamp": time} for time in times], clicks=[{"timestamp": time} for time in times]
+    ) as data:
+        first = quality(data.store, Scope(until=START + timedelta(days=1)))
+        every = quality(data.store, Scope())
+
+    assert ["not_evaluated" in each.parameters["instant_click"] for each in (first, every)] == [True, False]
 
 
 def population(users: int, heavy: int) -> list[Row]:
@@ -372,6 +455,51 @@ def test_discrepancy_windows_are_inclusive() -> None:
     assert users == [("clicks_without_impression", "b"), ("conversions_without_touch", "b")]
 
 
+def test_listed_events_have_the_campaign_of_the_catalogue_at_that_time() -> None:
+    moved = catalogue_rows({"creative_id": ["c1"], "campaign_id": ["k9"]})
+    with filled(impressions=[{"timestamp": after()}], clicks=[{"timestamp": after(days=1), "user_id": "v"}]) as data:
+        earlier = data.store.settled()
+        data.store.import_catalogue(moved)
+        before, now = (quality(data.store, Scope(as_of=as_of)) for as_of in (earlier, None))
+
+    campaigns = [answer.table("suspect").select("discrepancy", "campaign_id").rows() for answer in (before, now)]
+    assert campaigns == [
+        [("clicks_without_impression", "k1"), ("impressions_without_auction", campaign)] for campaign in ("k1", "k9")
+    ]
+
+
+def test_names_that_the_catalogue_does_not_have_come_with_a_hint() -> None:
+    shown = [{"timestamp": after(seconds=n), "creative_id": "stray"} for n in range(3)]
+    clicks = [{"timestamp": after(seconds=n, microseconds=5), "campaign_id": "misspelt"} for n in range(2)]
+    with filled(impressions=shown, clicks=clicks, bids=[{"timestamp": after(), "creative_id": "stray"}]) as data:
+        before = data.store.settled()
+        first = quality(data.store, Scope())
+        names = {"creative_id": ["stray", "c"], "campaign_id": ["k3", "misspelt"]}
+        data.store.import_catalogue(catalogue_rows(names))
+        then, now = (quality(data.store, Scope(as_of=as_of)) for as_of in (before, None))
+
+    for answer in (first, then):
+        assert answer.facts["unknown_creatives"] == {"ids": 1, "events": 4}
+        assert answer.facts["unknown_campaigns"] == {"ids": 1, "events": 2}
+        assert answer.table("creatives_without_campaign").rows() == [("stray", 3, 1)]
+        assert answer.table("campaigns_without_creative").rows() == [("misspelt", 2)]
+        hints = [note for note in answer.notes if "advertisex catalogue import" in note]
+        assert [name in hint for name, hint in zip(("stray", "misspelt"), hints, strict=True)] == [True, True]
+    assert not any("catalogue" in note for note in now.notes)
+    assert set(now.facts) == {"suspected_events"}
+    assert (counted(now)["creatives_without_campaign"], counted(now)["campaigns_without_creative"]) == (0, 0)
+
+
+def test_currencies_that_iso_4217_does_not_have_are_listed() -> None:
+    paid = [{"timestamp": after(seconds=n), "currency": code} for n, code in enumerate(("EUR", "eur", "Gold", "Gold"))]
+    with filled(impressions=paid, clicks=paid[2:3]) as data:
+        answer = quality(data.store, Scope())
+        none = quality(data.store, Scope(until=START + timedelta(seconds=2)))
+
+    assert answer.table("currencies").rows() == [("impressions", "Gold", 2), ("clicks", "Gold", 1)]
+    assert none.table("currencies").is_empty()
+
+
 def test_events_before_the_scope_still_count() -> None:
     with filled(impressions=[{"timestamp": after(), "auction_id": "a"}]) as data:
         data.commit("bids", {"timestamp": after(seconds=-1), "auction_id": "a", "creative_id": "c1"})
@@ -419,7 +547,7 @@ def test_ledger_and_reject_counts() -> None:
             quality(data.store, nothing)
 
     assert caught.value.where == nothing.text()
-    assert answer.table("ledger").rows() == [("clicks", 6, 1, 2, 1, 2, 0, 2 / 6, 1 / 6, 2 / 6)]
+    assert answer.table("ledger").rows() == [("clicks", 6, 1, 2, 1, 2, 0, 0, 2 / 6, 1 / 6, 2 / 6, 0.0)]
     assert answer.table("ledger_hours")["hour"].to_list() == hours
     assert answer.table("ledger_hours")["read"].sum() == 6
     assert first.table("ledger").select("read", "stored", "duplicate", "filtered", "rejected").rows() == [
@@ -431,6 +559,27 @@ def test_ledger_and_reject_counts() -> None:
         ("clicks", "rejected", "undecodable", 1, 1 / 3),
     ]
     assert answer.table("reject_hours")["hour"].unique().to_list() == [INGESTED]
+
+
+def test_conflicts_are_counted_beside_rejects() -> None:
+    """A conflict is a duplicate: it changes neither the rejected messages nor their shares."""
+    click = {"timestamp": after(), "user_agent": BROWSER}
+    with filled() as data:
+        data.commit("clicks", click, {"timestamp": after(), "user_agent": ROBOT}, b"nonsense", b"nonsense too")
+        data.commit("clicks", click | {"user_agent": "another"}, click)
+        answer = quality(data.store, Scope())
+
+    ledger = answer.table("ledger").row(0, named=True)
+    assert {name: ledger[name] for name in ("read", "stored", "duplicate", "rejected", "conflict")} == {
+        "read": 6, "stored": 1, "duplicate": 3, "rejected": 2, "conflict": 2,
+    }  # fmt: skip
+    assert (ledger["duplicate_share"], ledger["rejected_share"], ledger["conflict_share"]) == (3 / 6, 2 / 6, 2 / 6)
+    assert answer.table("ledger_hours")["conflict"].sum() == 2
+    assert answer.table("rejects").rows() == [
+        ("clicks", "conflict", "conflicting_duplicate", 2, 1.0),
+        ("clicks", "rejected", "undecodable", 2, 1.0),
+    ]
+    assert answer.table("reject_hours")["kind"].to_list() == ["conflict", "rejected"]
 
 
 def test_ledger_history_always_covers_the_whole_store() -> None:
@@ -462,8 +611,8 @@ def test_rejects_alone_do_not_match_a_narrowed_scope() -> None:
 
 
 def test_all_suspect_and_suspected_events_can_be_listed() -> None:
-    clicks = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n, microseconds=1)} for n in range(120)]
-    seen = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n)} for n in range(120)]
+    clicks = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n, microseconds=2)} for n in range(120)]
+    seen = [{"user_id": f"u{n:03}", "timestamp": after(minutes=n, microseconds=1)} for n in range(120)]
     with filled(impressions=seen, clicks=clicks) as data:
         some, every = quality(data.store, Scope()), quality(data.store, Scope(), limit=1_000)
 
@@ -475,7 +624,13 @@ def test_all_suspect_and_suspected_events_can_be_listed() -> None:
         assert flagged["offset"].to_list() == list(range(listed))
         assert counted(answer)["impressions_without_auction"] == 120
         assert answer.table("suspect")["offset"].to_list() == list(range(listed))
-        assert answer.to_dict()["rows_in_all"] == {"suspect": 120, "creatives_without_campaign": 0, "flagged": 120}
+        assert answer.to_dict()["rows_in_all"] == {
+            "suspect": 120,
+            "creatives_without_campaign": 0,
+            "campaigns_without_creative": 0,
+            "currencies": 0,
+            "flagged": 120,
+        }
 
 
 def test_a_negative_limit_is_rejected() -> None:
@@ -540,7 +695,7 @@ def test_answer_as_json() -> None:
         document = json.loads(json.dumps(quality(data.store, Scope()).to_dict(), default=float))
 
     assert document["question"] == "quality"
-    assert document["definition"] == "quality/1"
+    assert document["definition"] == "quality/2"
     assert document["delays"] == [
         {"feed": "impressions", "events": 1, "ahead": 0}
         | dict.fromkeys(("min", "p50", "p90", "p95", "p99", "max"), 2.5)

@@ -4,6 +4,7 @@
     conversions_without_touch     conversions of users with neither a click in the 30 days nor an impression in the day
                                   before (the default attribution windows), of any campaign
     creatives_without_campaign    creatives of impressions and bids that have no campaign in the catalogue
+    campaigns_without_creative    campaigns of the clicks feed that have no creative in the catalogue
     impressions_without_bid       impressions whose auction has no bid within a day before or after
     impressions_without_auction   impressions without an auction id, so that no bid can be looked up
 
@@ -18,7 +19,8 @@ import polars as pl
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, HAS_AUCTION
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.listing import earliest
-from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
+from advertisex.analysis.quality.unknown_names import UnknownNames
+from advertisex.analysis.scan import EVENT_ID, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
@@ -32,34 +34,37 @@ class Discrepancies:
 
     Attributes:
         counts: discrepancy, count, of (i64, the total that was checked), share (f64), in the order listed above.
-        suspect: the earliest events of each discrepancy, except of creatives_without_campaign: discrepancy, feed,
-            event_time, event_id (UInt128, see `EVENT_ID`), in the order of `counts` and by time.
-        creatives: creatives without a campaign: creative_id, impressions, bids (i64), most events first.
+        suspect: the earliest events of each discrepancy of events: discrepancy, feed, event_time, event_id (UInt128,
+            see `EVENT_ID`), in the order of `counts` and by time.
+        events: number of all suspect events.
     """
 
     counts: pl.DataFrame
     suspect: pl.DataFrame
-    creatives: pl.DataFrame
+    events: int
 
 
-def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, limit: int) -> Discrepancies:
+def discrepancies(
+    store: EventStore, scope: Scope, clicks: pl.DataFrame, unknown: UnknownNames, limit: int
+) -> Discrepancies:
     """Find the discrepancies of a scope.
 
     Args:
         store: the event store.
         scope: scope of the events to check.
         clicks: the clicks of the scope, see `Traffic.clicks`.
-        limit: maximum number of events to return for each discrepancy, and of creatives.
+        unknown: the unknown names in the scope.
+        limit: maximum number of events to return for each discrepancy.
     """
     unmatched = clicks.filter(pl.col("answered_id").is_null())
     conversions, untouched = _untouched(store, scope)
-    creatives, orphaned = _creatives(store, scope)
     with_auction, without_auction = _by_auction(store, scope)
     without_bid = _without_bid(store, scope, with_auction)
     counts = [
         ("clicks_without_impression", unmatched.height, clicks.height),
         ("conversions_without_touch", untouched.height, conversions),
-        ("creatives_without_campaign", orphaned.height, creatives),
+        ("creatives_without_campaign", unknown.creatives.height, unknown.checked["creatives"]),
+        ("campaigns_without_creative", unknown.campaigns.height, unknown.checked["campaigns"]),
         ("impressions_without_bid", without_bid.height, with_auction.height),
         ("impressions_without_auction", without_auction.height, with_auction.height + without_auction.height),
     ]
@@ -73,7 +78,7 @@ def discrepancies(store: EventStore, scope: Scope, clicks: pl.DataFrame, limit: 
     return Discrepancies(
         counts=pl.DataFrame(counts, schema, orient="row").with_columns(ratio("count", "of", "share")),
         suspect=pl.concat([_earliest(*found, limit) for found in suspect]),
-        creatives=orphaned.head(limit),
+        events=sum(found.height for *_, found in suspect),
     )
 
 
@@ -108,23 +113,6 @@ def _without(rows: pl.DataFrame, touches: pl.DataFrame, window: timedelta) -> pl
         .filter(pl.col("touched_at").is_null())
         .drop("touched_at")
     )
-
-
-def _creatives(store: EventStore, scope: Scope) -> tuple[int, pl.DataFrame]:
-    """Return the number of creatives, and the creatives without a campaign."""
-    columns = categorical("creative_id", pl.Categories.random()), pl.col("campaign_id").is_null().alias("without")
-    counted = [
-        scan_events(store, feed, scope, *columns, keep=pl.col("creative_id").is_not_null())
-        .group_by("creative_id")
-        .agg(pl.col("without").sum().cast(pl.Int64).alias(feed))
-        for feed in ("impressions", "bids")
-    ]
-    both = pl.concat(counted, how="diagonal").group_by("creative_id").agg(pl.col("impressions", "bids").sum())
-    without = both.with_columns(pl.col("creative_id").cast(pl.String)).filter(
-        pl.col("impressions") + pl.col("bids") > 0
-    )
-    order = [pl.col("impressions") + pl.col("bids"), pl.col("creative_id")]
-    return both.height, without.sort(order, descending=[True, False])
 
 
 def _by_auction(store: EventStore, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:

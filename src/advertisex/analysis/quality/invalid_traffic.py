@@ -3,8 +3,10 @@
     impossible_speed   five consecutive clicks of a user, or five consecutive impressions of a user on five different
                        domains, in less than one second. A person's finger taps about five times a second at best (the
                        finger tapping test of Halstead and Reitan), and a click also needs time to find the ad.
-    instant_click      a click less than 300 ms after its impression (see `match_impressions`). A person's simple
-                       reaction time is about 250 ms, without moving a pointer.
+    instant_click      a click less than 300 ms after its impression (see `match_impressions`), and not at the same
+                       time. A person's simple reaction time is about 250 ms, without moving a pointer. Both times need
+                       a fraction of a second: a time in whole seconds is up to a second off. Not evaluated if all
+                       clicks, or all impressions, have times in whole seconds.
     rate_outlier       all clicks, or impressions, of a user on a day (UTC) with far more of them than usual. With
                        x = ln(number) over all days of all users with any, m = median(x) and
                        s = max(1.4826 · median |x − m|, ln 2): more than exp(m + 3.5 · s), and at least 20 clicks or 100
@@ -111,17 +113,26 @@ def list_version() -> str:
     return version(PACKAGE)
 
 
-def suspects(traffic: Traffic) -> tuple[pl.DataFrame, dict[str, int | None]]:
-    """Flag suspected events.
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """The suspected events.
 
-    Args:
-        traffic: the events to evaluate.
-
-    Returns:
-        One row for each event and reason, in no particular order: reason, feed, user_id, event_time, event_id (UInt128,
-        see `EVENT_ID`); and for each feed the daily number from which a rate is an outlier, None with too few users.
+    Attributes:
+        events: one row for each event and reason, in no particular order: reason, feed, user_id, event_time, event_id
+            (UInt128, see `EVENT_ID`).
+        rates: the daily number from which a rate is an outlier, by feed; None with too few users.
+        not_evaluated: the reasons that cannot be evaluated, and why.
     """
-    found = [_flagged("instant_click", "clicks", traffic.clicks.filter(_IS_INSTANT))]
+
+    events: pl.DataFrame
+    rates: dict[str, int | None]
+    not_evaluated: dict[str, str]
+
+
+def suspects(traffic: Traffic) -> Suspects:
+    """Flag suspected events."""
+    coarse = _in_whole_seconds(traffic)
+    found = [_flagged("instant_click", "clicks", traffic.clicks.filter(_IS_INSTANT if not coarse else False))]
     rates: dict[str, int | None] = {}
     for feed, events, all_of_feed in (
         ("clicks", traffic.clicks, traffic.rows),
@@ -134,10 +145,21 @@ def suspects(traffic: Traffic) -> tuple[pl.DataFrame, dict[str, int | None]]:
             _flagged("impossible_speed", feed, _runs(of_users)),
             _flagged("crawler", feed, _of_crawlers(all_of_feed)),
         ]
-    return pl.concat(found), rates
+    why = f"all times of {' and '.join(coarse)} are in whole seconds"
+    return Suspects(pl.concat(found), rates, {"instant_click": why} if coarse else {})
 
 
-_IS_INSTANT = pl.col("event_time") - pl.col("answered_at") < INSTANT
+def _in_whole_seconds(traffic: Traffic) -> list[str]:
+    """The feeds of which no time has a fraction of a second, although they have events."""
+    events = {"clicks": traffic.clicks["event_time"], "impressions": traffic.impressions["event_time"]}
+    return [feed for feed, times in events.items() if len(times) and not (times.dt.microsecond() != 0).any()]
+
+
+_IS_INSTANT = (
+    (pl.col("event_time") - pl.col("answered_at")).is_between(timedelta(0), INSTANT, closed="none")
+    & (pl.col("event_time").dt.microsecond() != 0)
+    & (pl.col("answered_at").dt.microsecond() != 0)
+)
 
 
 def _flagged(reason: str, feed: str, rows: pl.DataFrame) -> pl.DataFrame:

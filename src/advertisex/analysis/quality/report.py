@@ -4,7 +4,6 @@ See `delays`, `ledger_hours`, `discrepancies` and `suspects` for the definitions
 still count in every other answer.
 """
 
-from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -26,17 +25,21 @@ from advertisex.analysis.quality.invalid_traffic import (
     REASONS,
     RUN,
     RUN_WITHIN,
+    Suspects,
     gather,
     list_version,
     suspects,
 )
+from advertisex.analysis.quality.ledger_history import history_charts, history_tables, ledger_hours, reject_hours
+from advertisex.analysis.quality.unknown_names import UnknownNames, unknown_names
 from advertisex.analysis.scan import scan_events
 from advertisex.analysis.scope import Scope, check_scope
+from advertisex.analysis.unknown import by_events, unknown_facts, unknown_notes
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
-from advertisex.stores.contract import EventStore, RejectQuery
+from advertisex.stores.contract import EventStore
 
-DEFINITION = "quality/1"
+DEFINITION = "quality/2"
 
 #: Number of suspected users to list, those with the most events.
 SUSPECTED_USERS = 10
@@ -46,10 +49,6 @@ PERCENTILES = (50, 90, 95, 99)
 
 _DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
 
-#: For titles of the ledger history, which covers the whole store and not just the scope of the question.
-_WHOLE = "whole store (no --since, --until, --campaign)"
-_PROCESSED = f"by hour of processing, as a share of messages read, {_WHOLE}"
-
 #: The feeds that each reason applies to.
 _EVALUATED = [
     (reason, feed)
@@ -57,49 +56,6 @@ _EVALUATED = [
     for feed in ("impressions", "clicks")
     if (reason, feed) != ("instant_click", "impressions")
 ]
-
-_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased")
-_SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filtered", "rejected")]
-
-
-def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
-    """Sum up the ledger by feed and hour of processing.
-
-    A rejected message may have neither a readable event time nor a campaign. So ledger counts are by hour of processing
-    and reject counts by hour of ingestion, and neither can be filtered by event time or campaign: the events of one day
-    may be ingested and processed on other days, and a filtered count of 0 would be misleading. All counts cover the
-    whole store, as of a time.
-
-    Returns:
-        feed, hour (Datetime µs, start of the hour), read, stored, duplicate, filtered, rejected, erased (i64; an
-        erasure reduces the other counts), duplicate_share, filtered_share, rejected_share (f64, of `read`; null if
-        nothing was read), ordered by feed and hour.
-    """
-    at = pl.col("committed_at")
-    commits = store.commits()
-    if as_of is not None:
-        commits = commits.filter(at <= as_of)
-    return _summed(commits.with_columns(hour=at.dt.truncate("1h")), ["feed", "hour"])
-
-
-def ledger_totals(hours: pl.DataFrame) -> pl.DataFrame:
-    """Sum up the rows of `ledger_hours` by feed."""
-    return _summed(hours, ["feed"])
-
-
-def reject_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
-    """Count rejected and filtered messages by feed, kind, reason and hour of ingestion (Datetime µs), in that order."""
-    return store.reject_counts(RejectQuery(as_of=as_of))
-
-
-def reject_totals(hours: pl.DataFrame) -> pl.DataFrame:
-    """Sum up the rows of `reject_hours` by feed, kind and reason, with `share` (f64) of all rejected and filtered."""
-    totals = hours.group_by("feed", "kind", "reason").agg(pl.col("count").sum()).sort("feed", "kind", "reason")
-    return totals.with_columns(share=pl.col("count") / pl.col("count").sum())
-
-
-def _summed(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    return rows.group_by(keys).agg(pl.col(_COUNTS).sum()).sort(keys).with_columns(_SHARES)
 
 
 def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
@@ -131,20 +87,24 @@ def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -
     Args:
         store: the event store.
         scope: selects the events to evaluate; only its `as_of` applies to the ledger history, see `ledger_hours`.
-        limit: maximum number of events to list for each reason and each discrepancy, and of creatives.
+        limit: maximum number of events to list for each reason and each discrepancy, and of unknown names
+            of each kind.
 
     Returns:
         Tables:
         `delays`: see `delays`;
         `ledger` (by feed) and `ledger_hours`: see `ledger_hours`;
-        `rejects` (by feed, kind and reason) and `reject_hours`: see `reject_hours`;
-        `discrepancies` and `creatives_without_campaign`: see `discrepancies`;
+        `rejects` (by feed, kind and reason, with the share of all rejected and filtered messages, or of all conflicts)
+        and `reject_hours`: see `reject_hours`;
+        `discrepancies`: see `discrepancies`;
         `suspect`: discrepancy, and the columns of `listing.listed` for its events, earliest first;
-        `suspected`: reason, feed, events, users, of (i64: all events of that feed), share (f64);
+        `creatives_without_campaign`, `campaigns_without_creative` and `currencies`: see `UnknownNames`;
+        `suspected`: reason, feed, events, users, of (i64: all events of that feed), share (f64); all but `of` are null
+        for a reason that cannot be evaluated;
         `suspected_users`: user_id, events (i64, distinct), and the count for each reason, most events first;
         `flagged`: reason, and the columns of `listing.listed` for its events, earliest first.
         Reasons and discrepancies are in the order of the tables that count them.
-        Facts: suspected_events, the number of distinct suspected events by feed.
+        Facts: suspected_events, the number of distinct suspected events by feed; those of `unknown_facts`.
 
     Raises:
         ConfigurationError: the scope or the limit is invalid.
@@ -159,58 +119,45 @@ def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -
         raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
     events = dict.fromkeys(FEEDS, 0) | dict(delay_rows.select("feed", "events").iter_rows())
     traffic = gather(store, scope)
-    flagged, rates = suspects(traffic)
+    suspected = suspects(traffic)
+    flagged = suspected.events
     clicks = traffic.clicks
     del traffic  # frees the impressions
-    suspicions = discrepancies(store, scope, clicks, limit)
-    totals = _totals(suspicions.counts)
-    first, suspect = _listed(store, _earliest(flagged, limit), suspicions.suspect)
+    unknown = unknown_names(store, scope)
+    suspicions = discrepancies(store, scope, clicks, unknown, limit)
+    first, suspect = _listed(store, scope, _earliest(flagged, limit), suspicions.suspect)
     return Answer(
         question="quality",
         definition=DEFINITION,
         scope=scope,
         horizons=horizons(store, scope, list(FEEDS)),
         computed_from=events,
-        parameters=_parameters(rates, limit),
-        facts={"suspected_events": _distinct(flagged)},
+        parameters=_parameters(suspected, limit),
+        facts={"suspected_events": _distinct(flagged), **unknown_facts(unknown.ids)},
+        notes=[*_not_evaluated(suspected), *unknown_notes(store, by_events(unknown.ids), scope.as_of)],
         tables=[
             Table("delays", "Ingestion delay", delay_rows, seconds=("min", "p50", "p90", "p95", "p99", "max")),
-            Table("ledger", f"Ledger totals, {_WHOLE}", ledger_totals(ledger)),
-            Table("ledger_hours", f"Ledger by hour of processing (UTC), {_WHOLE}", ledger),
-            Table("rejects", f"Rejected and filtered messages by reason, {_WHOLE}", reject_totals(rejects)),
-            Table("reject_hours", f"Rejected and filtered messages by hour of ingestion (UTC), {_WHOLE}", rejects),
+            *history_tables(ledger, rejects),
             Table("discrepancies", "Discrepancies between the feeds", suspicions.counts),
-            _first("suspect", f"Events with discrepancies, at most {limit} per discrepancy", suspect, totals["events"]),
             _first(
-                "creatives_without_campaign",
-                f"Creatives without a campaign, at most {limit}",
-                suspicions.creatives,
-                totals["creatives"],
+                "suspect", f"Events with discrepancies, at most {limit} per discrepancy", suspect, suspicions.events
             ),
-            Table("suspected", "Suspected invalid traffic", _suspected(flagged, events)),
-            Table("suspected_users", "Users with the most suspected events", _suspected_users(flagged)),
+            *_unknown(unknown, limit),
+            Table("suspected", "Suspected invalid traffic", _suspected(suspected, events)),
+            Table("suspected_users", "Users with the most suspected events", _suspected_users(suspected)),
             _first("flagged", f"Suspected events, at most {limit} per reason", first, flagged.height),
         ],
         charts=[
             Chart("delays", "bar", "feed", ("p50", "p90", "p99"), "Ingestion delay in seconds"),
-            Chart("ledger_hours", "line", "hour", ("duplicate_share",), f"Duplicates {_PROCESSED}", "feed"),
-            Chart("ledger_hours", "line", "hour", ("rejected_share",), f"Rejected messages {_PROCESSED}", "feed"),
-            Chart(
-                "reject_hours",
-                "bar",
-                "hour",
-                ("count",),
-                f"Rejected and filtered messages by hour of ingestion, {_WHOLE}",
-                "reason",
-            ),
+            *history_charts(),
             Chart("discrepancies", "bar", "discrepancy", ("share",), "Discrepancies between the feeds"),
             Chart("suspected", "bar", "reason", ("events",), "Suspected invalid traffic", "feed"),
         ],
     )
 
 
-def _parameters(rates: dict[str, int | None], limit: int) -> dict[str, Any]:
-    return {
+def _parameters(suspected: Suspects, limit: int) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
         "answer_window_seconds": ANSWER_WINDOW.total_seconds(),
         "click_window_seconds": CLICK_WINDOW.total_seconds(),
         "view_window_seconds": VIEW_WINDOW.total_seconds(),
@@ -223,8 +170,11 @@ def _parameters(rates: dict[str, int | None], limit: int) -> dict[str, Any]:
         },
         "impossible_speed": {"events": RUN, "within_seconds": RUN_WITHIN.total_seconds()},
         "instant_click": {"sooner_than_seconds": INSTANT.total_seconds()},
-        "rate_outlier": {"deviations": DEVIATIONS, "least": LEAST, "least_users": POPULATION, "from": rates},
+        "rate_outlier": {"deviations": DEVIATIONS, "least": LEAST, "least_users": POPULATION, "from": suspected.rates},
         "crawler": {"list": PACKAGE, "version": list_version()},
+    }
+    return parameters | {
+        reason: parameters[reason] | {"not_evaluated": why} for reason, why in suspected.not_evaluated.items()
     }
 
 
@@ -234,23 +184,25 @@ def _distinct(flagged: pl.DataFrame) -> dict[str, int]:
     return dict.fromkeys(LEAST, 0) | dict(counted.iter_rows())
 
 
-def _suspected(flagged: pl.DataFrame, events: dict[str, int]) -> pl.DataFrame:
-    counted = flagged.group_by("reason", "feed").agg(
+def _suspected(suspected: Suspects, events: dict[str, int]) -> pl.DataFrame:
+    counted = suspected.events.group_by("reason", "feed").agg(
         events=pl.len().cast(pl.Int64), users=pl.col("user_id").n_unique().cast(pl.Int64)
     )
     schema = {"reason": pl.String, "feed": pl.String, "of": pl.Int64}
     evaluated = pl.DataFrame([(reason, feed, events[feed]) for reason, feed in _EVALUATED], schema, orient="row")
+    is_evaluated = ~pl.col("reason").is_in(list(suspected.not_evaluated))
     return (
         evaluated.join(counted, on=["reason", "feed"], how="left", maintain_order="left")
-        .select("reason", "feed", pl.col("events", "users").fill_null(0), "of")
+        .select("reason", "feed", pl.when(is_evaluated).then(pl.col("events", "users").fill_null(0)), "of")
         .with_columns(ratio("events", "of", "share"))
     )
 
 
-def _suspected_users(flagged: pl.DataFrame) -> pl.DataFrame:
-    counts = [(pl.col("reason") == reason).sum().cast(pl.Int64).alias(reason) for reason in REASONS]
+def _suspected_users(suspected: Suspects) -> pl.DataFrame:
+    numbers = {reason: (pl.col("reason") == reason).sum().cast(pl.Int64) for reason in REASONS}
+    numbers |= dict.fromkeys(suspected.not_evaluated, pl.lit(None, pl.Int64))
     distinct = pl.struct("feed", "event_id").n_unique().cast(pl.Int64).alias("events")
-    of_users = flagged.group_by("user_id").agg(distinct, *counts)
+    of_users = suspected.events.group_by("user_id").agg(distinct, **numbers)
     return of_users.sort("events", "user_id", descending=[True, False]).head(SUSPECTED_USERS)
 
 
@@ -259,11 +211,20 @@ def _earliest(flagged: pl.DataFrame, limit: int) -> pl.DataFrame:
     return pl.concat(parts).select("reason", "feed", "event_time", "event_id")
 
 
-def _totals(counts: pl.DataFrame) -> dict[str, int]:
-    """Count all suspect events and all creatives; only the first of them are listed."""
-    is_of_creatives = pl.col("discrepancy") == "creatives_without_campaign"
-    parts = {"creatives": counts.filter(is_of_creatives), "events": counts.filter(~is_of_creatives)}
-    return {name: int(part["count"].sum()) for name, part in parts.items()}
+def _unknown(unknown: UnknownNames, limit: int) -> list[Table]:
+    titles = {
+        "creatives_without_campaign": ("Creatives without a campaign", unknown.creatives),
+        "campaigns_without_creative": ("Campaigns without a creative", unknown.campaigns),
+        "currencies": ("Currencies that ISO 4217 does not have", unknown.currencies),
+    }
+    return [
+        _first(name, f"{title}, at most {limit}", rows.head(limit), rows.height)
+        for name, (title, rows) in titles.items()
+    ]
+
+
+def _not_evaluated(suspected: Suspects) -> list[str]:
+    return [f"{reason} cannot be evaluated: {why}." for reason, why in suspected.not_evaluated.items()]
 
 
 def _first(name: str, title: str, rows: pl.DataFrame, of: int) -> Table:
@@ -271,8 +232,10 @@ def _first(name: str, title: str, rows: pl.DataFrame, of: int) -> Table:
     return Table(name, title, rows, keys=keys, of=of, option="--limit N")
 
 
-def _listed(store: EventStore, flagged: pl.DataFrame, suspect: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _listed(
+    store: EventStore, scope: Scope, flagged: pl.DataFrame, suspect: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Look up the details of both in one pass over the store."""
-    rows = listed(store, pl.concat([flagged, suspect], how="diagonal"))
+    rows = listed(store, pl.concat([flagged, suspect], how="diagonal"), scope.as_of)
     first, last = rows.head(flagged.height), rows.tail(suspect.height)
     return first.drop("discrepancy"), last.drop("reason")
