@@ -87,7 +87,7 @@ def test_valid_json_in_an_unknown_field_changes_nothing(shared_data: Callable[[s
     outcome = outcome_of(feed, *payloads)
 
     assert outcome.rejects.is_empty()
-    assert outcome.events.height + outcome.repeated == len(payloads)
+    assert outcome.events.height + outcome.repeated.height == len(payloads)
     assert outcome.events.height == 1
 
 
@@ -291,7 +291,7 @@ def test_a_flipped_byte_in_a_datum_does_not_stop_the_batch(place: int, byte: int
 
     outcome = outcome_of("bids", flipped, avro_message("next"))
 
-    assert outcome.events.height + outcome.rejects.height + outcome.repeated == 2
+    assert outcome.events.height + outcome.rejects.height + outcome.repeated.height == 2
     assert outcome.events["user_id"].to_list()[-1] == "next"
     assert not [detail for detail in outcome.rejects["detail"] if " object at 0x" in detail]
 

@@ -13,7 +13,7 @@ NOTHING = Policy(negative_users=False)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("user", ["-1", "-0", "-12345678901234567890", "-1x"])
+@pytest.mark.parametrize("user", ["-1", "-0", "-12345678901234567890", " -5 "])
 def test_negative_users_are_filtered(feed: str, user: str) -> None:
     payload = message(feed, user_id=user)
 
@@ -21,30 +21,30 @@ def test_negative_users_are_filtered(feed: str, user: str) -> None:
 
     assert (reject["kind"], reject["stage"], reject["reason"]) == ("filtered", "filter", "negative_user_id")
     assert reject["detail"].startswith("user_id: ")
-    assert repr(user) in reject["detail"]
+    assert repr(user.strip()) in reject["detail"]
     assert reject["payload"] == payload
-    assert event_of(feed, payload, policy=NOTHING)["user_id"] == user
+    assert event_of(feed, payload, policy=NOTHING)["user_id"] == user.strip()
 
 
 def test_a_negative_number_is_a_negative_user() -> None:
     assert reject_of("bids", message("bids", user_id=-7))["reason"] == "negative_user_id"
 
 
-@pytest.mark.parametrize("user", ["-a", "--1", "a-1", "1-1", "−1"])
-def test_a_dash_without_a_number_is_not_a_negative_user(user: str) -> None:
+@pytest.mark.parametrize("user", ["-a", "--1", "a-1", "1-1", "−1", "-1x", "-89Cff4zsbUxc", "-5.5", "-1e3", "-١"])
+def test_only_a_whole_number_is_a_negative_user(user: str) -> None:
     assert event_of("clicks", message("clicks", user_id=user))["user_id"] == user
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("user", ["bot", "é", "42", 42])
+@pytest.mark.parametrize("user", ["bot", " bot\n", "é", "42", 42])
 def test_blocked_users_are_filtered(feed: str, user: str | int) -> None:
     reject = reject_of(feed, message(feed, user_id=user), policy=BLOCKING)
 
     assert (reject["kind"], reject["reason"]) == ("filtered", "blocked_user")
-    assert repr(str(user)) in reject["detail"]
+    assert repr(str(user).strip()) in reject["detail"]
 
 
-@pytest.mark.parametrize("user", ["Bot", "bot ", "robot", "4 2", "042"])
+@pytest.mark.parametrize("user", ["Bot", "robot", "4 2", "042"])
 def test_users_are_blocked_by_their_exact_id(user: str) -> None:
     assert event_of("clicks", message("clicks", user_id=user), policy=BLOCKING)["user_id"] == user
 
@@ -102,4 +102,4 @@ def test_of_several_reasons_the_first_is_given_and_neighbours_do_not_matter() ->
 def test_filtered_events_are_not_deduplicated() -> None:
     outcome = outcome_of("clicks", message("clicks", user_id="-1"), message("clicks", user_id="-1"))
 
-    assert (outcome.repeated, outcome.rejects.height) == (0, 2)
+    assert (outcome.repeated.height, outcome.rejects.height) == (0, 2)

@@ -43,7 +43,7 @@ def test_without_a_key_ids_are_stored() -> None:
 def test_the_identity_is_that_of_the_pseudonym_and_duplicates_are_found() -> None:
     plain, hashed = processed("a", "a", key=b""), processed("a", "a")
 
-    assert (hashed.events.height, hashed.repeated) == (1, 1)
+    assert (hashed.events.height, hashed.repeated.height) == (1, 1)
     assert plain.events["event_id"][0] != hashed.events["event_id"][0]
 
 

@@ -13,17 +13,17 @@ import msgspec
 from fastavro import _read_py as fastavro_in_python
 
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
+from advertisex.codecs.avro_numbers import with_exact_numbers
 from advertisex.codecs.avro_schema import is_recursive, without_logical_types
 from advertisex.codecs.bid_fields import flattener, targeting_text
-from advertisex.codecs.json_decode import Decoder, explain_json, reason_text
+from advertisex.codecs.json_decode import Decoder, Digits, decode_json, explain_json, reason_text
+from advertisex.codecs.json_encode import decimal_text
 from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed, Field
 
 _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Keeps the digits of JSON numbers, which a binary float would change.
-_decode_json = msgspec.json.Decoder(float_hook=Decimal).decode
 
 #: Decodes one datum.
 _Reader = Callable[[BytesIO], Any]
@@ -101,7 +101,7 @@ def _struct(names: tuple[str, ...]) -> type[msgspec.Struct]:
 
 
 def _reader(schema: Any) -> _Reader:
-    parsed = fastavro.parse_schema(schema)
+    parsed = fastavro.parse_schema(with_exact_numbers(schema))
     # recursive schemas allow data of any depth: the pure Python reader raises where the compiled one would crash
     read = fastavro_in_python.schemaless_reader if is_recursive(schema) else fastavro.schemaless_reader
     return lambda stream: read(stream, parsed, None)
@@ -115,7 +115,7 @@ def _record(payload: bytes, readers: Mapping[bytes, _Reader]) -> dict[str, Any]:
             if read is None:
                 raise ValueError(f"unknown schema in header {payload[:header].hex()}")
             return _datum(payload, header, read)
-    record = _decode_json(payload)
+    record = decode_json(payload)
     if not isinstance(record, dict):
         raise _NotABid("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
     return record
@@ -141,10 +141,15 @@ def _scalar(field: Field, value: Any) -> Any:
     """The value as text or a number; any other type rejects the message as `wrong_type`."""
     if field.kind == "json":
         return targeting_text(value)
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    if isinstance(value, float | Decimal | bool) and not field.is_text:
-        return value
-    if hasattr(value, "isoformat"):  # a date or time of an Avro logical type
-        return value.isoformat()
+    match value:
+        case Digits() | bool() | float() | Decimal() if field.is_text:
+            pass
+        case Digits():  # a float is as good for the others: it is what flat JSON messages are read with
+            return str(value) if field.kind == "amount" else float(value)
+        case Decimal():  # of an Avro logical type
+            return decimal_text(value)
+        case str() | int() | float():
+            return value
+        case _ if hasattr(value, "isoformat"):  # a date or time of an Avro logical type
+            return value.isoformat()
     raise _NotABid("wrong_type", f"{field.name}: must be text or a number, got {shown(value)}")

@@ -14,12 +14,14 @@ from fastavro import parse_schema, schemaless_writer
 
 from advertisex.codecs.avro_framing import frame
 from advertisex.codecs.bid_fields import flattener
-from advertisex.codecs.json_encode import plain
+from advertisex.codecs.json_encode import decimal_text, plain
 from advertisex.feeds import Feed
 from advertisex.feeds.bids import AVRO_SCHEMA
 
 _SCHEMA = parse_schema(AVRO_SCHEMA)
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+#: Numbers in the values stay raw: they keep their digits.
+_object = msgspec.json.Decoder(dict[str, Any], float_hook=msgspec.Raw).decode
 _TARGETING = "targeting"
 #: Field -> record of our own schema that contains it.
 _PARTS: dict[str, str] = {
@@ -87,7 +89,7 @@ def _as_text(value: Any) -> str | None:
             except UnicodeDecodeError as error:
                 raise _DoesNotFitError from error
         case Decimal() if value.is_finite():
-            return format(value, "f")
+            return decimal_text(value)
         case _:
             raise _DoesNotFitError
 
@@ -100,7 +102,7 @@ def _as_time(value: Any) -> datetime | str | None:
         case date():
             return value.isoformat()
         case float() if math.isfinite(value):
-            return format(Decimal(repr(value)), "f")
+            return decimal_text(Decimal(repr(value)))
         case _:
             return _as_text(value)
 
@@ -132,7 +134,7 @@ def _as_double(exact: Decimal) -> float:
 def _as_targeting(value: Any) -> dict[str, str] | None:
     if isinstance(value, str) and value:
         try:
-            value = msgspec.json.decode(value, type=dict[str, Any])
+            value = _object(value)
         except (ValueError, RecursionError) as error:
             raise _DoesNotFitError from error
     if not value:

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
+from advertisex.codecs.json_decode import Digits
 from advertisex.feeds.feed import Feed
 
 Record = Mapping[str, Any]
 
 _TARGETING = "targeting"
-_sorted_json = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _STRUCTURES = (dict, list)
 #: Maximum depth at which nested records are searched for a field.
 _DEPTH = 8
@@ -65,6 +65,15 @@ def flattener(feed: Feed) -> Callable[[Record], dict[str, Any]]:
         return found
 
     return flatten
+
+
+def _as_sent(value: Any) -> msgspec.Raw:
+    if isinstance(value, Digits):
+        return msgspec.Raw(value.encode())
+    raise ValueError(f"{type(value).__name__} has no JSON equivalent")
+
+
+_sorted_json = msgspec.json.Encoder(order="sorted", decimal_format="number", enc_hook=_as_sent).encode
 
 
 def targeting_text(value: Any) -> str:

@@ -17,6 +17,17 @@ from advertisex.feeds import Feed, Field
 #: The errors that decoding may raise; RecursionError is due to deep nesting.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
 
+
+class Digits(str):
+    """The text of a JSON number with a decimal point or an exponent, as sent. A binary float would change it."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+#: Decodes a JSON value of any type; its numbers keep their digits.
+decode_json = msgspec.json.Decoder(float_hook=Digits).decode
+
 _TEXT = str | int | None
 _SCALAR = str | int | float | bool | None
 _TYPES: dict[str, Any] = {"strict": _TEXT, "scalar": _SCALAR, "amount": Any}
@@ -90,7 +101,7 @@ def not_utf8(payload: bytes) -> Rejection | None:
 def explain_json(payload: bytes, error: Exception, feed: Feed) -> Rejection:
     """Why a message is not a JSON object with the feed's fields."""
     try:
-        document = msgspec.json.decode(payload)
+        document = decode_json(payload)
     except DECODE_ERRORS as decode_error:
         return Rejection("undecodable", f"{reason_text(decode_error)}: {shown(payload[:400])}")
     if not isinstance(document, dict):
@@ -100,7 +111,7 @@ def explain_json(payload: bytes, error: Exception, feed: Feed) -> Rejection:
             value = document.get(name)
             if isinstance(value, (dict, list)):
                 return Rejection("wrong_type", f"{name}: must be a single value, got {shown(value)}")
-            if isinstance(value, (bool, float)) and _is_strict(field):
+            if isinstance(value, (bool, Digits)) and _is_strict(field):
                 return Rejection("wrong_type", f"{name}: must be text or a whole number, got {shown(value)}")
     return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
 

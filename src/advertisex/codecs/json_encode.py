@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+#: Decimal numbers with larger exponents keep them: written out, 1e999999 would have a million digits.
+_LONGEST_NUMBER = 40
+
 _json = msgspec.json.Encoder().encode
 
 
@@ -53,10 +56,16 @@ def _text(value: Any) -> str:
         case date() | time():
             # a naive time stays naive; processing applies the zone from the settings
             return value.isoformat()
-        case Decimal() if value.is_finite():
-            return format(value, "f")
+        case Decimal():
+            return decimal_text(value)
         case _:
             return str(value)
+
+
+def decimal_text(value: Decimal) -> str:
+    """The text of a decimal number, with all its digits."""
+    plain_digits = value.is_finite() and abs(value.adjusted()) < _LONGEST_NUMBER
+    return format(value, "f") if plain_digits else str(value)
 
 
 def text_of_bytes(value: bytes) -> str:

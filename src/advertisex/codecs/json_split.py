@@ -38,9 +38,9 @@ class Shape:
 
 
 def is_json(text: bytes) -> bool:
-    """Whether the text is exactly one JSON value."""
+    """Whether the text is exactly one JSON value. Numbers may be of any size."""
     try:
-        _decode(text)
+        _decode(text, type=msgspec.Raw)
     except NOT_JSON:
         return False
     return True

@@ -26,6 +26,8 @@ MAX_AMOUNT = 10**18
 
 #: A decimal number, and the texts of floating-point values that are not one.
 NUMBER = r"(?i)^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$"
+#: The text of a number below zero, also of one that rounds to zero.
+_BELOW_ZERO = r"^-[0.]*[1-9]"
 _NOT_FINITE = r"(?i)^[+-]?(?:nan|inf|infinity)$"
 
 #: Kinds whose text may be something else.
@@ -105,7 +107,7 @@ def count_too_large(field: Field) -> Rule:
 
 def bad_amount(field: Field, may_be_negative: pl.Expr | None = None) -> Rule:
     """An amount of money is NaN, infinite, or negative where it must not be."""
-    is_negative = pl.col(field.name) < 0
+    is_negative = raw(field).str.contains(_BELOW_ZERO)
     if may_be_negative is not None:
         is_negative &= ~may_be_negative.fill_null(value=False)
     broken = is_negative | raw(field).str.contains(_NOT_FINITE)

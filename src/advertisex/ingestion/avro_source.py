@@ -9,6 +9,7 @@ import fastavro
 from fastavro import _read_py as fastavro_in_python
 
 from advertisex.codecs.avro_compression import BLOCK_BYTES, CODECS, UNREADABLE
+from advertisex.codecs.avro_numbers import with_exact_numbers
 from advertisex.codecs.avro_schema import is_recursive, is_zero_width, unusable, without_logical_types
 from advertisex.codecs.json_encode import json_value
 from advertisex.errors import SourceError
@@ -70,8 +71,8 @@ class _BlockReader:
         self._decompress = CODECS[header.codec]
         self._block_bytes = block_bytes
         self._sync = header.sync
-        self._head = _head(header.schema, header.sync)
-        self._plain_head = _head(without_logical_types(header.schema), header.sync)
+        self._head = _head(with_exact_numbers(header.schema), header.sync)
+        self._plain_head = _head(with_exact_numbers(without_logical_types(header.schema)), header.sync)
         self._zero_width = is_zero_width(header.schema)
         # recursive schemas allow data of any depth: the Python reader raises where the C one would crash
         self._reader = fastavro_in_python.reader if is_recursive(header.schema) else fastavro.reader

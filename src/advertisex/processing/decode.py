@@ -5,7 +5,6 @@ cells and Avro values. A message that cannot be decoded costs one reject and nev
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
@@ -28,9 +27,6 @@ REASONS: dict[str, str] = {
     "not_an_object": "It is JSON, but not an object: a list, a string or a number.",
     "wrong_type": "A field contains a list, an object, or a boolean or decimal where text is expected.",
 }
-
-#: Decimal numbers with larger exponents keep them: written out, 1e999999 would have a million digits.
-_LONGEST_NUMBER = 40
 
 _DECODERS: dict[Wire, Callable[[Feed], Decoder]] = {"json": json_decoder, "avro": bid_decoder}
 
@@ -105,10 +101,4 @@ def _series(values: list[Any], nested: set[int]) -> pl.Series:
 
 
 def _text(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case Decimal():
-            return format(value, "f") if abs(value.adjusted()) < _LONGEST_NUMBER else str(value)
-        case _:
-            return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,8 @@ from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import read_hosts
 
 _WHOLE = r"^[+-]?[0-9]+(?:\.0+)?$"
-_TRUE, _FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
+#: In lower case. A column of flags with gaps is often written as decimal numbers.
+_TRUE, _FALSE = ("1", "true", "t", "yes", "y", "1.0"), ("0", "false", "f", "no", "n", "0.0")
 
 #: The currency codes of ISO 4217.
 ISO_4217 = frozenset(currency.code for currency in Currency)

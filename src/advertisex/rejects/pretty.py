@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from advertisex.codecs.avro_decode import avro_records, is_avro
-from advertisex.codecs.json_decode import DECODE_ERRORS
+from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
 from advertisex.codecs.json_encode import json_message
 from advertisex.feeds import Feed
 
@@ -43,7 +43,7 @@ def pretty(payload: bytes, feed: Feed) -> Pretty:
     try:
         document = json_message(avro_records(feed)(payload)) if avro else payload
         text = msgspec.json.format(document, indent=_INDENT).decode()
-        msgspec.json.decode(document)  # formatting alone accepts some invalid JSON
+        decode_json(document)  # formatting alone accepts some invalid JSON
     except DECODE_ERRORS:
         return _raw(payload)
     lines = text.split("\n")
