@@ -26,9 +26,10 @@ from advertisex.processing.enrich import enrich
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy, apply_policy
-from advertisex.processing.runner import BATCH_SIZE, Committed, Processing, process_log
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.processing.standardise import standardise
 from advertisex.processing.validate import validate
+from advertisex.settings.model import BATCH_SIZE
 from advertisex.simulator import SimulationSettings, publish_simulation
 from advertisex.stores.duckdb.store import DuckdbStore
 from bench.child import machine, peak_mib, run_in_child

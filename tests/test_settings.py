@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from advertisex.errors import ConfigurationError
@@ -73,7 +74,19 @@ def test_an_api_key_invalid_in_a_header_is_rejected_and_not_shown(monkeypatch: A
         ("[feeds.impressions.aliases]\nuser_id = 'creative_id'", "is already a name of field 'user_id'"),
         ("[feeds.clicks.aliases]\nclicks = 'conversions'", "is already a name of field 'clicks'"),
         ("[feeds.clicks.aliases]\nwho = 'usr'", "unknown field 'usr'"),
-        ("[feeds.impressions]\nid_field = 'timestamp'", "is not a text field"),
+        (
+            "[feeds.impressions]\nidentity = ['timestamp']",
+            r"\.identity: needs a field besides the time",
+        ),
+        ("[feeds.impressions]\nidentity = ['uuid']", r"feeds\.impressions\.identity: unknown field 'uuid'"),
+        ("[feeds.clicks]\nidentity = ['gclid']", "unknown field 'gclid'"),
+        ("[feeds.clicks.extra]\nvalue = 'amount'", r"feeds\.clicks\.extra: 'value' is already a field or column"),
+        ("[feeds.clicks.extra]\ngclid = 'text'", "'gclid' is already a field or column"),
+        ("[feeds.bids.extra]\nevent_time = 'text'", "'event_time' is already a field or column"),
+        ("[feeds.bids.extra]\nprocessed_at = 'text'", "'processed_at' is already a field or column"),
+        ("[feeds.bids.extra]\ncampaign_id = 'text'", "'campaign_id' is already a field or column"),
+        ("[feeds.bids.extra]\nRegion = 'text'", "must match"),
+        ("[feeds.bids.extra]\nregion = 'json'", r"feeds\.bids\.extra\.region"),
         ("[feeds.clicks]\ntopic = 'ad_impressions'", "two feeds share a topic"),
     ],
 )
@@ -94,9 +107,36 @@ def test_an_unsafe_or_invalid_schema_is_rejected(tmp_path: Path, field: str, mes
     assert str(tmp_path / "own.avsc") in str(caught.value)
 
 
-def test_the_identity_can_be_a_field_of_the_feed_or_any_other(tmp_path: Path) -> None:
-    known = configured_feeds(settings(tmp_path, "[feeds.bids]\nid_field = 'auction_id'"))["bids"]
+def test_the_identity_can_be_fields_of_the_feed_and_own_ones(tmp_path: Path) -> None:
+    known = configured_feeds(settings(tmp_path, "[feeds.bids]\nidentity = ['timestamp', 'auction_id']"))["bids"]
     assert known.identity == ("auction_id", "event_time")
-    other = configured_feeds(settings(tmp_path, "[feeds.bids]\nid_field = 'uuid'"))["bids"]
-    assert other.identity == ("uuid", "event_time")
-    assert "uuid" not in other.columns
+    text = "[feeds.bids]\nidentity = ['uuid', 'user_id']\nextra = { uuid = 'text', seen = 'flag' }"
+    own = configured_feeds(settings(tmp_path, text))["bids"]
+    assert set(own.identity) == {"user_id", "uuid", "event_time"}
+    assert (own.columns["uuid"], own.columns["seen"]) == (pl.String, pl.Boolean)
+
+
+def test_an_own_field_can_have_aliases(tmp_path: Path) -> None:
+    text = "[feeds.clicks]\nextra = { region = 'text' }\naliases = { area = 'region' }"
+    region = configured_feeds(settings(tmp_path, text))["clicks"].field_named("area")
+    assert region is not None
+    assert region.name == "region"
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        ("auction_id", 'write identity = ["auction_id"] in [feeds.bids]'),
+        ("uuid", 'write identity = ["uuid"] in [feeds.bids], and extra = { uuid = "text" }'),
+    ],
+)
+def test_a_setting_that_was_replaced_shows_what_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, hint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"setting feeds\.bids\.id_field: it was replaced") as caught:
+        settings(tmp_path, f"[feeds.bids]\nid_field = '{field}'")
+    assert caught.value.hint == hint
+    monkeypatch.setenv("ADVERTISEX_FEEDS__BIDS__ID_FIELD", field)
+    with pytest.raises(ConfigurationError, match="it was replaced") as caught:
+        load_settings(None, {})
+    assert caught.value.hint == hint

@@ -57,7 +57,6 @@ PROPER = {
     r"`delays\[\]\.ahead`|`ahead`|\bahead \(i64|\"ahead\"|\.ahead\b|ahead=|^\s*ahead = .*$": (
         "a column of the delays: events whose clock was ahead"
     ),
-    r"\"alerts-judged\"|\"told\"|\"told_at\"": "stored names, until the store's format changes",
     r"there is no (?:connection|index)": "words of the case study that are quoted",
 }
 

@@ -46,7 +46,9 @@ def test_a_user_is_removed_and_suppressed_in_the_next_run(filled: Cli, tmp_path:
 
     assert (ended.code, ended.err) == (0, "")
     assert ended.document["log_overwritten"] is True
-    assert ended.document["removed"][1] == {"feed": "clicks", "events": 2, "filtered": 0, "rejected": 1, "messages": 4}
+    assert ended.document["removed"][1] == {
+        "feed": "clicks", "events": 2, "filtered": 0, "rejected": 1, "conflicts": 0, "messages": 4,
+    }  # fmt: skip
     assert files_with(tmp_path, b"user4711") == []
     assert filled("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
     total = filled("process", "--data", "data", "--json").document["total"]

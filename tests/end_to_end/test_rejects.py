@@ -140,6 +140,7 @@ def test_a_reject_is_repaired_and_replayed(filled: Cli, cli: Cli) -> None:
         "sent": [{"topic": "ad_impressions", "partition": 0, "messages": 2, "first_offset": 6, "last_offset": 7}],
         "not_repaired": 0,
         "replayed_before": 0,
+        "conflicts_left_out": 0,
         "unmatched": [],
         "interrupted": False,
     }
@@ -191,3 +192,34 @@ def test_a_replay_needs_the_processed_log(filled: Cli, tmp_path: Path) -> None:
     ended = filled("replay", "--all", "--log", "sqlite:///other.db")
     assert ended.code == 1
     assert "another log" in ended.err
+
+
+def test_conflicts_are_counted_listed_shown_and_resent_when_selected(cli: Cli, tmp_path: Path) -> None:
+    stored, other = f'{{"user_id":"a",{GOOD},"placement":"top"}}', f'{{"user_id":"a",{GOOD},"placement":"side"}}'
+    (tmp_path / "i.ndjson").write_text(f"{stored}\n{other}\n")
+    assert cli("ingest", "impressions", "i.ndjson", "--data", "data").code == 0
+    processed = cli("process", "--data", "data").out
+    assert "1 of the duplicates differs from the stored event: `advertisex rejects list --kind conflict`." in processed
+    ledger = cli("ledger", "--data", "data", "--json").document
+    assert (ledger["total"]["duplicate"], ledger["total"]["conflict"], ledger["balanced"]) == (1, 1, True)
+
+    listed = cli("rejects", "list", "--kind", "conflict", "--data", "data").out
+    assert ["impressions", "conflict", "conflicting_duplicate"] in [line.split()[:3] for line in listed.splitlines()]
+    assert "placement: 'side' differs from the stored 'top'" in listed
+    shown = cli("rejects", "show", id_of(1), "--data", "data").out
+    assert "conflict  conflicting_duplicate, by store" in shown
+    assert '  >   "placement": "side"' in shown
+    exported = cli("rejects", "export", "--kind", "conflict", "--data", "data").out
+    assert json.loads(exported)["payload"] == other
+
+    left = cli("rejects", "replay", "--all", "--data", "data").out
+    assert "Nothing was sent.\n1 conflict was left out" in left
+    replay = ("rejects", "replay", "--kind", "conflict", "--set", "auction_id=2", "--data", "data", "--json")
+    assert cli(*replay).document["messages"] == 1
+    assert cli("process", "--data", "data", "--json").document["total"]["stored"] == 1
+    assert cli("rejects", "replay", id_of(1), "--force", "--data", "data").code == 0
+    cli("process", "--data", "data")
+    assert (
+        "still in conflict with the stored event, conflicting_duplicate"
+        in cli("rejects", "show", id_of(1), "--data", "data").out
+    )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from advertisex.codecs.avro_framing import FINGERPRINT, HEADER, frame
 from advertisex.feeds import FEEDS
 from advertisex.feeds.bids import AVRO_SCHEMA
+from advertisex.feeds.rules import with_own_fields
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 
@@ -163,7 +164,7 @@ def test_json_for_the_bids_feed_stays_json() -> None:
 
 
 def test_a_field_that_the_settings_added_is_not_lost() -> None:
-    feed = BIDS.identified_by("request_id")
+    feed = with_own_fields(BIDS, {"request_id": "text"})
     record = {"user_id": "u", "timestamp": "1", "request_id": "r"}
     assert json.loads(Encoder(feed).message(record)) == record
     assert unframed(Encoder(feed).message({"user_id": "u", "timestamp": "1"})) is not None

@@ -44,6 +44,8 @@ class World:
     def __init__(self, path: Path, seed: int, now: datetime = START) -> None:
         self.now = now
         self.store = DuckdbStore(path, clock=lambda: self.now)
+        if not self.store.catalogue_imports():
+            self.store.import_catalogue(CATALOGUE)
         self._rng = np.random.default_rng(seed)
         self._ends = {p.topic: end for p, end in self.store.positions().items()}
         self._number = sum(self._ends.values())

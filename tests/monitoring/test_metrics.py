@@ -73,22 +73,24 @@ def test_message_counts_match_the_ledger_and_the_rejects(tmp_path: Path) -> None
         good = [impression(i) for i in range(20)]
         log.append("ad_impressions", [*good, b"{", impression(99, user_id="-5"), impression(98, user_id=""), good[3]])
         process_log(log, store, Processing(FEEDS, batch_size=7), on_commit=observer.committed)
-        log.append("ad_impressions", good)
+        conflicting = [good[3][:-1] + b', "app": "x"}', good[4][:-1] + b', "placement": "x"}']
+        log.append("ad_impressions", good + conflicting)
         process_log(log, store, Processing(FEEDS, batch_size=7), on_commit=observer.committed)
         found = scrape()
 
         (row,) = store.ledger()
-        assert row.counts == Counts(read=44, stored=20, duplicate=21, filtered=1, rejected=2)
+        assert row.counts == Counts(read=46, stored=20, duplicate=23, filtered=1, rejected=2, conflict=2)
         for outcome in ("stored", "duplicate", "filtered", "rejected"):
             sample = found["advertisex_messages_total", "impressions", outcome]
             assert sample == getattr(row.counts, outcome), outcome
         rejected = {key[1:]: value for key, value in found.items() if key[0] == "advertisex_rejected_messages_total"}
         by_reason = store.rejects(RejectQuery()).group_by("feed", "kind", "reason").len()
         assert rejected == {tuple(key): count for *key, count in by_reason.iter_rows()}
-        assert found["advertisex_batch_messages_sum",] == 44
-        assert found["advertisex_batch_messages_count",] == 7
+        assert rejected["impressions", "conflict", "conflicting_duplicate"] == 2
+        assert found["advertisex_batch_messages_sum",] == 46
+        assert found["advertisex_batch_messages_count",] == 8
         for stage in ("read", "process", "commit"):
-            assert found["advertisex_batch_duration_seconds_count", stage] == 7
+            assert found["advertisex_batch_duration_seconds_count", stage] == 8
             assert found["advertisex_batch_duration_seconds_sum", stage] > 0
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from advertisex.analysis.scan import scan
 from advertisex.feeds import FEEDS
 from advertisex.monitoring.series import TALLY, History, bucket_start, tally
 from advertisex.stores.contract import Range
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.catalogues import catalogue_rows
 from tests.monitoring.simulated_store import BUCKET, START, Traffic, World
 
 KEYS = ["bucket", "feed", "campaign"]
@@ -32,7 +34,7 @@ def test_tallies_match_a_count_of_single_events(world: World) -> None:
     for feed in FEEDS:
         names = ["ingested_at", "event_time", *(["campaign_id"] if feed != "bids" else [])]
         names += ["clicks", "conversions"] if feed == "clicks" else []
-        for row in pl.concat(world.store.scan(feed, names, Range())).iter_rows(named=True):
+        for row in pl.concat(scan(world.store, feed, names, Range())).iter_rows(named=True):
             bucket = bucket_start(row["ingested_at"], BUCKET)
             delays[bucket, feed].append((row["ingested_at"] - row["event_time"]).total_seconds())
             for campaign in {None, row.get("campaign_id")}:
@@ -63,6 +65,22 @@ def test_incremental_reads_equal_a_single_read_and_old_tallies_are_dropped(world
 
     history.extend(world.store, START + timedelta(days=6))
     assert history.tallies["bucket"].min() == START + timedelta(days=1)
+
+
+def test_after_an_import_of_the_catalogue_all_campaigns_are_read_again(tmp_path: Path) -> None:
+    world = World(tmp_path / "store.duckdb", seed=2)
+    history = History(BUCKET, timedelta(days=5))
+    world.play(2, then=lambda now: history.extend(world.store, bucket_start(now, BUCKET)))
+    moved = catalogue_rows({"creative_id": ["c0", "c1"], "campaign_id": ["k9", "k1"], "advertiser_id": ["a", "a"]})
+
+    world.store.import_catalogue(moved)
+    history.extend(world.store, world.now)
+    world.play(1)
+    history.extend(world.store, world.now)
+
+    impressions = history.tallies.filter(pl.col("feed") == "impressions")
+    assert set(impressions["campaign"]) == {None, "k1", "k9"}
+    assert history.tallies.sort(KEYS).equals(tally(world.store, START, world.now, BUCKET).sort(KEYS))
 
 
 def test_an_empty_store_has_no_tallies(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def test_the_same_messages_again_are_duplicates_and_rejects_and_add_no_events(tr
             duplicate=first.stored + first.duplicate,
             filtered=first.filtered,
             rejected=first.rejected,
+            conflict=first.conflict,
         )
 
 
@@ -217,6 +218,10 @@ ROWS = st.tuples(
     st.sampled_from(["click", "signup"]),
     st.none() | st.sampled_from([0.5, 1.0]),
 )  # fmt: skip
+
+
+#: Columns that these rows do not vary.
+OUTSIDE = ("currency", "transaction_id", "click_id", "app", "user_agent")
 
 
 @settings(max_examples=25)
@@ -230,18 +235,26 @@ def test_deduplication_equals_a_set_over_the_identity(rows: list[tuple[Any, ...]
             place % 3
         ]
         row = {"user_id": int(user) if user == "1" and place % 2 else user, "timestamp": notation, "campaign": campaign}
-        row |= {"conversion_type": kind, "value": value if place % 2 else value and str(value), "currency": str(place)}
+        row |= {"conversion_type": kind, "value": value if place % 2 else value and str(value)}
+        row |= {"user_agent": str(place)}
         payloads.append(json.dumps(row).encode())
 
     with pipeline() as (log, store):
         append(log, [("clicks", payload) for payload in payloads])
         total = process_all(log, store, batch_size)
         found = stored(
-            store, "clicks", without=("event_id", "ingested_at", "topic", "partition", "currency", "user_agent")
+            store, "clicks", without=("event_id", "user_slice", "ingested_at", "topic", "partition", *OUTSIDE)
         )
+        conflicts = store.rejects(RejectQuery(kind="conflict"))
 
     first_of_each = {row: place for place, row in reversed(list(enumerate(rows)))}
-    assert total == Counts(read=len(rows), stored=len(set(rows)), duplicate=len(rows) - len(set(rows)))
+    repeated = [place for place, row in enumerate(rows) if first_of_each[row] != place]
+    counted = len(repeated)
+    assert total == Counts(read=len(rows), stored=len(set(rows)), duplicate=counted, conflict=counted)
+    assert conflicts["detail"].to_list() == [
+        f"user_agent: '{place}' differs from the stored '{first_of_each[rows[place]]}'" for place in repeated
+    ]
+    assert conflicts["payload"].to_list() == [payloads[place] for place in repeated]
     assert found == [
         (place, user, datetime(2026, 1, 5, 10, minute), campaign, kind, kind == "click", kind != "click", value)
         for (user, minute, campaign, kind, value), place in sorted(first_of_each.items(), key=lambda item: item[1])

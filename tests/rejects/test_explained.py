@@ -46,7 +46,7 @@ def marked(of: Explained) -> str | None:
             '"creative": {', "A field contains a list, an object",
         ),
         ("impressions", message("impressions", website="x.bad.example"), '"website": "x.bad.example"', "The host or"),
-        ("impressions", message("impressions", user_id="-5"), '"user_id": "-5"', "The user id starts with"),
+        ("impressions", message("impressions", user_id="-5"), '"user_id": "-5"', "The user id is a negative"),
         ("clicks", message("clicks", clicks=-1), '"clicks": -1', "clicks must not be negative."),
         ("clicks", message("clicks", value="much"), '"value": "much"', "value must be a number."),
         ("clicks", message("clicks", conversion_type=...), None, "conversion_type must be given if"),
@@ -85,7 +85,7 @@ def test_the_field_of_an_openrtb_request_is_found_at_the_path_that_is_read() -> 
 
 def test_rejects_of_the_store_and_of_removed_rules_are_explained() -> None:
     reject = reject_of("impressions", message("impressions", user_id="null"))
-    stored = reject | {"stage": "store", "reason": "store_refused", "detail": "too long: immense term"}
+    stored = reject | {"stage": "store", "reason": "store_rejected", "detail": "too long: immense term"}
     assert explain(stored, FEEDS["impressions"]).rule.startswith("The event store rejected it")
     without = replace(FEEDS["impressions"], rules=())
     assert explain(reject, without).rule == "placeholder_user_id: unknown rule; it may have been removed."

@@ -27,7 +27,7 @@ from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import ERASURES
 
-_COLUMNS = ("feed", "events", "filtered", "rejected", "messages")
+_COLUMNS = ("feed", "events", "filtered", "rejected", "conflicts", "messages")
 
 
 def erase(

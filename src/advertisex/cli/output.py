@@ -82,6 +82,13 @@ def print_ledger(rows: Sequence[LedgerRow], *, as_json: bool = False) -> None:
     print_table("Ledger", columns, body, numbers=columns[1:])
     if document["balanced"]:
         out.print("It balances: read = stored + duplicate + filtered + rejected + erased.")
+        if conflicts := document["total"]["conflict"]:
+            differ = "differs" if conflicts == 1 else "differ"
+            out.print(
+                f"{conflicts:,} of the duplicates {differ} from the stored event: "
+                "`advertisex rejects list --kind conflict`.",
+                soft_wrap=True,
+            )
     else:
         out.print("[red bold]It does not balance.[/] Please report this with the table above.")
 

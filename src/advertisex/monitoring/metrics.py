@@ -55,7 +55,8 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._rejected = Counter(
-            "advertisex_rejected_messages", "Rejected and filtered messages, by reason.", ["feed", "kind", "reason"],
+            "advertisex_rejected_messages", "Rejected and filtered messages and conflicting duplicates, by reason.",
+            ["feed", "kind", "reason"],
             registry=self.registry,
         )  # fmt: skip
         self._work = Histogram(
@@ -101,7 +102,9 @@ class Metrics:
         for kind, reason, count in reasons.iter_rows():
             self._rejected.labels(outcome.feed, kind, reason).inc(count)
         if rejected_by_store := counts.filtered + counts.rejected - outcome.rejects.height:
-            self._rejected.labels(outcome.feed, "rejected", "store_refused").inc(rejected_by_store)
+            self._rejected.labels(outcome.feed, "rejected", "store_rejected").inc(rejected_by_store)
+        if counts.conflict:
+            self._rejected.labels(outcome.feed, "conflict", "conflicting_duplicate").inc(counts.conflict)
         for stage in ("read", "process", "commit"):
             self._work.labels(stage).observe(getattr(batch.seconds, stage))
         self._sizes.observe(outcome.read)

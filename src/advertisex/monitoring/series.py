@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from advertisex.analysis.scan import scan
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Range
 
@@ -46,21 +47,29 @@ class History:
     def __init__(self, bucket: timedelta, length: timedelta) -> None:
         self._bucket, self._length = bucket, length
         self._until: datetime | None = None
+        self._imports: int | None = None
         self.tallies = pl.DataFrame(schema=TALLY)
 
     def extend(self, store: EventStore, until: datetime) -> None:
         """Add the buckets from the previous `until` up to this one, which must be the start of a bucket.
 
+        After an import of the catalogue, all buckets are read again.
+
         Raises:
             StoreError: the store cannot be read; the tallies are unchanged.
         """
+        imports = len(store.catalogue_imports())
+        if imports == self._imports:
+            known, until_before = self.tallies, self._until
+        else:  # the campaign of any impression may have changed
+            known, until_before = self.tallies.clear(), None
         oldest = midnight(until - self._length)
-        since = oldest if self._until is None else max(oldest, self._until)
+        since = oldest if until_before is None else max(oldest, until_before)
         if since >= until:
             return
         new = tally(store, since, until, self._bucket)
-        self.tallies = pl.concat([self.tallies.filter(pl.col("bucket") >= oldest), new])
-        self._until = until
+        self.tallies = pl.concat([known.filter(pl.col("bucket") >= oldest), new])
+        self._until, self._imports = until, imports
 
 
 def midnight(time: datetime) -> datetime:
@@ -127,7 +136,7 @@ def _events(store: EventStore, feed: str, since: datetime, until: datetime, buck
             ((at - pl.col("event_time")).dt.total_microseconds() / 1e6).alias("delay"),
             *(pl.col(name) for name in frame.columns if name not in ("ingested_at", "event_time")),
         )
-        for frame in store.scan(feed, _COLUMNS[feed], Range(ingested_since=since, ingested_until=until))
+        for frame in scan(store, feed, _COLUMNS[feed], Range(ingested_since=since, ingested_until=until))
     ]
     if not frames:
         return pl.DataFrame(schema=TALLY)

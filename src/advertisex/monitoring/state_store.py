@@ -10,7 +10,7 @@ from advertisex.monitoring.rules import Key
 from advertisex.monitoring.states import State, States
 from advertisex.stores.contract import EventStore
 
-_ALERTS, _EVALUATED = "alerts", "alerts-judged"
+_ALERTS, _EVALUATED = "alerts", "alerts-evaluated"
 #: Stores may limit the length of keys.
 _MAX_KEY_BYTES = 100
 

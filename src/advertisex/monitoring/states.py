@@ -31,7 +31,7 @@ RETENTION = timedelta(days=7)
 MAX_NOTICE_AGE = timedelta(days=1)
 
 
-class State(msgspec.Struct, frozen=True, rename={"notified": "told", "notified_at": "told_at"}):
+class State(msgspec.Struct, frozen=True):
     """State of one alert and its latest incident. Times are naive UTC; buckets are identified by their start.
 
     Attributes:

@@ -59,6 +59,7 @@ def erase(
         StoreError: the store cannot be read or written. Safe to repeat.
         LogError: the log cannot be read or written. Safe to repeat.
     """
+    user = user.strip()  # as ids are decoded
     check_user(user)
     check_pseudonym_key(store, pseudonym_key)
     name, record = record_for(user, store.notes(ERASURES))
@@ -141,6 +142,7 @@ def _by_feed(feeds: Mapping[str, Feed], removed: pl.DataFrame, run: ErasureRun) 
             events=counts.get((feed, "event"), 0),
             filtered=counts.get((feed, "filtered"), 0),
             rejected=counts.get((feed, "rejected"), 0),
+            conflicts=counts.get((feed, "conflict"), 0),
             messages=sum(one.messages for one in run.overwritten if one.feed == feed),
         )
         for feed in feeds

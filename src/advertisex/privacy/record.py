@@ -17,18 +17,19 @@ _KEY_BYTES = 32
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """What was removed of a feed: events, filtered and rejected messages from the store, and messages from the log."""
+    """What was removed of a feed: events and rejects of each kind from the store, and messages from the log."""
 
     feed: str
     events: int = 0
     filtered: int = 0
     rejected: int = 0
+    conflicts: int = 0
     messages: int = 0
 
     @property
     def anything(self) -> bool:
         """Whether anything was removed."""
-        return bool(self.events or self.filtered or self.rejected or self.messages)
+        return bool(self.events or self.filtered or self.rejected or self.conflicts or self.messages)
 
 
 class Overwritten(msgspec.Struct):

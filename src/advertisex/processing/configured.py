@@ -22,7 +22,9 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
     return Processing(
         feeds=configured_feeds(settings),
         policy=Policy(
-            policy.negative_users, policy.blocked_users, frozenset(_host(site) for site in policy.blocked_sites)
+            policy.negative_users,
+            frozenset(user.strip() for user in policy.blocked_users),  # as ids are decoded
+            frozenset(_host(site.strip()) for site in policy.blocked_sites),
         ),
         batch_size=settings.batch_size,
         follow=follow,

@@ -18,13 +18,11 @@ from advertisex.processing.policy import Policy
 from advertisex.processing.prefetch import prefetch
 from advertisex.processing.pseudonym_key import note_pseudonym_key
 from advertisex.processing.suppression import NOBODY, suppression_in
+from advertisex.settings.model import BATCH_SIZE
 from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.log_identity import check_same_logs
 
 _LOG = structlog.get_logger(__name__)
-
-#: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
-BATCH_SIZE = 122_880
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,11 @@ from advertisex.rejects.pretty import BYTES_PER_LINE, Path, Pretty, pretty
 
 #: Matches the byte offset in the detail of a decode error.
 _BYTE = re.compile(r".*?\bbyte (\d+)\b")
-_STORE_REJECTED = "The event store rejected it: a text is too long, or a time is out of range."
+#: The rules of the store, by reason code.
+_STORE_RULES = {
+    "conflicting_duplicate": "The same event is stored already, but with other values in these fields. It stays.",
+    "store_rejected": "The event store rejected it: a text is too long, or a time is out of range.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,8 @@ def _rule(stage: str, reason: str, field: str, feed: Feed) -> str:
             return decode.REASONS[reason]
         case "filter" if reason in policy.REASONS:
             return f"{policy.REASONS[reason].description} Setting: {policy.REASONS[reason].setting}."
-        case "store":
-            return _STORE_REJECTED
+        case "store" if reason in _STORE_RULES:
+            return _STORE_RULES[reason]
         case _:
             broken = (rule for rule in feed.rules if (rule.code, rule.field) == (reason, field))
             texts = (f"{rule.field} {rule.requirement}." for rule in broken)

@@ -22,8 +22,8 @@ class ReplayResult:
 
     Attributes:
         feed: feed of the message.
-        kind: `accepted` (may still be a duplicate), `rejected`, `filtered`, or `erased` for a suppressed message of an
-            erased user.
+        kind: `accepted` (may still be a duplicate or a conflict), `rejected`, `filtered`, or `erased` for a suppressed
+            message of an erased user.
         reason: reason code of a rejected or filtered message.
     """
 
@@ -50,6 +50,7 @@ class Preview:
         results: number of messages by result.
         unrepairable: number of rejects that cannot be repaired, because they cannot be decoded as a record.
         left: number of selected rejects that were already replayed.
+        conflicts: number of conflicts left out, because they were not selected by kind, reason or position.
         unmatched: columns of the mapping that no message has.
     """
 
@@ -57,6 +58,7 @@ class Preview:
     results: Counter[ReplayResult] = field(default_factory=Counter)
     unrepairable: int = 0
     left: int = 0
+    conflicts: int = 0
     unmatched: tuple[str, ...] = ()
 
     @property
@@ -79,7 +81,7 @@ def preview(store: EventStore, selection: Selection, policy: Policy = Policy(), 
     """
     chosen = choose(store, selection)
     repairs = Repairs(selection, chosen.feeds)
-    seen, erased = Preview(left=chosen.left), suppression_in(store.notes(ERASURES))
+    seen, erased = Preview(left=chosen.left, conflicts=chosen.conflicts), suppression_in(store.notes(ERASURES))
     for feed, rejects in chosen.parts(store):
         part = repairs.repair(feed, rejects)
         new = islice(part.messages.items(), max_examples - len(seen.examples))

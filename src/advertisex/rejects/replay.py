@@ -36,6 +36,7 @@ class Replayed:
         feeds: number of messages sent, by feed.
         unrepairable: number of rejects left unchanged, because they cannot be decoded as a record.
         left: number of selected rejects that were already replayed.
+        conflicts: number of conflicts left out, because they were not selected by kind, reason or position.
         unmatched: columns of the mapping that no message had.
         interrupted: whether the replay stopped before all messages were sent.
     """
@@ -44,6 +45,7 @@ class Replayed:
     feeds: Mapping[str, int] = field(default_factory=dict)
     unrepairable: int = 0
     left: int = 0
+    conflicts: int = 0
     unmatched: tuple[str, ...] = ()
     interrupted: bool = False
 
@@ -80,7 +82,7 @@ def replay(
     check_same_logs(store.ledger(), log.identities([feed.topic for feed in selection.feeds.values()]))
     chosen = choose(store, selection)
     repairs = Repairs(selection, chosen.feeds)
-    done = Replayed(left=chosen.left)
+    done = Replayed(left=chosen.left, conflicts=chosen.conflicts)
     for feed, rejects in chosen.parts(store):
         if stop is not None and stop.is_set():
             done = replace(done, interrupted=True)
@@ -109,9 +111,9 @@ def _added(done: Replayed, part: Repaired, positions: Sequence[Position]) -> Rep
 
 
 class ReplayStatus(NamedTuple):
-    """The status of a replayed message; `accepted` means stored, or a duplicate of a stored event."""
+    """The status of a replayed message; `accepted` means stored, or a duplicate that agrees with a stored event."""
 
-    kind: Literal["waiting", "accepted", "rejected", "filtered"]
+    kind: Literal["waiting", "accepted", "rejected", "filtered", "conflict"]
     reason: str = ""
 
 

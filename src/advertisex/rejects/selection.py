@@ -1,6 +1,10 @@
-"""Selects the rejects to replay."""
+"""Selects the rejects to replay.
 
-from collections.abc import Iterable, Iterator, Mapping
+Conflicts are left out unless they are selected by kind, reason or position: sent again unchanged, each would be a
+conflict again.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -15,13 +19,17 @@ from advertisex.stores.contract import EventStore, RejectQuery
 _MESSAGES = 10_000
 _BYTES = 16 * 2**20
 
+#: The kinds of rejects.
+KINDS = frozenset({"rejected", "filtered", "conflict"})
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The rejects to replay, and how to repair them.
 
     Attributes:
-        query: selects the rejects; `replayed` and `limit` are ignored.
+        query: selects the rejects; `replayed` and `limit` are ignored. Without a kind, a reason or positions, it
+            selects no conflicts.
         feeds: the feeds by name, as configured.
         mapping: the repair of each message.
         force: whether to include rejects that were already replayed.
@@ -39,18 +47,23 @@ class Chosen:
 
     Attributes:
         query: selects the rejects to replay.
+        kinds: kinds of the rejects to replay.
         feeds: names of the feeds that have any.
         left: number of further selected rejects that were already replayed.
+        conflicts: number of further rejects that are left out because they are conflicts.
     """
 
     query: RejectQuery
+    kinds: frozenset[str]
     feeds: frozenset[str]
     left: int
+    conflicts: int
 
     def parts(self, store: EventStore) -> Iterator[tuple[str, pl.DataFrame]]:
         """The feed and the rejects of each part, in the order of their positions; bounded in number and size."""
         for frame in store.scan_rejects(self.query):
-            for (feed,), rejects in frame.partition_by("feed", as_dict=True, maintain_order=True).items():
+            kept = frame.filter(pl.col("kind").is_in(self.kinds))
+            for (feed,), rejects in kept.partition_by("feed", as_dict=True, maintain_order=True).items():
                 if feed in self.feeds:  # other feeds may have got rejects since
                     yield from ((feed, part) for part in _bounded(rejects))
 
@@ -65,8 +78,9 @@ def choose(store: EventStore, selection: Selection) -> Chosen:
     query = replace(selection.query, replayed=None, limit=None)
     if query.positions is not None:
         check_found(query, (position for part in store.scan_rejects(query) for position in positions_of(part)))
-    total = int(store.reject_counts(query)["count"].sum())
-    before = int(store.reject_counts(replace(query, replayed=True))["count"].sum())
+    is_explicit = any(part is not None for part in (query.kind, query.reason, query.positions))
+    kinds = KINDS if is_explicit else KINDS - {"conflict"}
+    total, before = (_count(store, each, kinds) for each in (query, replace(query, replayed=True)))
     if before and query.positions is not None and not selection.force:
         raise ConfigurationError(
             f"{before:,} of {total:,} were already replayed; nothing was sent",
@@ -74,8 +88,14 @@ def choose(store: EventStore, selection: Selection) -> Chosen:
         )
     if not selection.force:
         query = replace(query, replayed=False)
-    left = 0 if selection.force else before
-    return Chosen(query, frozenset(store.reject_counts(query)["feed"]), left)
+    counts = store.reject_counts(query)
+    feeds = counts.filter(pl.col("kind").is_in(kinds))["feed"]
+    left_out = _count(store, query, KINDS - kinds)
+    return Chosen(query, kinds, frozenset(feeds), 0 if selection.force else before, left_out)
+
+
+def _count(store: EventStore, query: RejectQuery, kinds: Collection[str]) -> int:
+    return int(store.reject_counts(query).filter(pl.col("kind").is_in(kinds))["count"].sum())
 
 
 def check_found(query: RejectQuery, found: Iterable[Position]) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
 from advertisex.settings.model import Settings
 
 #: Our wording of pydantic's error types.
@@ -62,14 +64,23 @@ def load_settings(
             hint="use JSON for lists and tables in environment variables",
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        what = _MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
-        raise ConfigurationError(
-            f"setting {name}: {what}",
-            where=f"flags, environment{f' or {path}' if path else ''}",
-            hint="see docs/settings.md for every setting",
-        ) from error
+        where = f"flags, environment{f' or {path}' if path else ''}"
+        raise _explained(error.errors()[0], where) from error
+
+
+def _explained(error: ErrorDetails, where: str) -> ConfigurationError:
+    name = ".".join(str(part) for part in error["loc"])
+    what = _MESSAGES.get(error["type"], error["msg"].removeprefix("Value error, "))
+    hint = "see docs/settings.md for every setting"
+    if error["loc"][0] == "feeds" and error["loc"][-1] == "id_field":
+        what, hint = "it was replaced by `identity`, a list of fields", _identity_hint(error)
+    return ConfigurationError(f"setting {name}: {what}", where=where, hint=hint)
+
+
+def _identity_hint(error: ErrorDetails) -> str:
+    feed, field = FEEDS[str(error["loc"][1])], str(error["input"])
+    hint = f'write identity = ["{field}"] in [feeds.{feed.name}]'
+    return hint if field in {f.name for f in feed.fields} else f'{hint}, and extra = {{ {field} = "text" }}'
 
 
 def _reject_unknown_variables() -> None:

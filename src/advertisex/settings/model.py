@@ -13,6 +13,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+#: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
+BATCH_SIZE = 122_880
+
 #: Memory limit of the embedded store.
 DEFAULT_MEMORY = "256MB"
 
@@ -273,7 +276,7 @@ class Settings(BaseSettings):
     log: str | None = Field(default=None, description="URL of the event log; default: sqlite in the data folder")
     store: str | None = Field(default=None, description="URL of the event store; default: duckdb in the data folder")
     catalogue: Path | None = Field(default=None, description="CSV file: creative_id, campaign_id, advertiser_id")
-    batch_size: int = Field(default=122_880, ge=1, le=1_000_000, description="messages per batch")
+    batch_size: int = Field(default=BATCH_SIZE, ge=1, le=1_000_000, description="messages per batch")
     memory: str = Field(
         default=DEFAULT_MEMORY,
         pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|KiB|MiB|GiB)$",

@@ -33,11 +33,13 @@ def conflicts(outcome: Outcome, duplicates: pl.DataFrame, stored: pl.DataFrame) 
 
     Returns:
         The conflicts as rejects (`REJECT_COLUMNS`), in offset order. The detail has each field that differs, with both
-        values.
+        values; but no user ids, because an erasure finds a reject by the user of its message only.
     """
     if duplicates.is_empty():
         return pl.DataFrame(schema=REJECT_COLUMNS)
-    derived = {name for name, _, _ in FEEDS[outcome.feed].derived}
+    feed = FEEDS[outcome.feed]
+    derived = {name for name, _, _ in feed.derived}
+    users = {field.column for field in feed.fields if field.kind == "user"}
     names = [name for name in own_columns(outcome) if name not in derived]
     pairs = duplicates.join(stored.select("event_id", *names), on="event_id", suffix=_STORED)
     differs = {name: _is_carried(name, pairs) & pl.col(name).ne_missing(pl.col(name + _STORED)) for name in names}
@@ -46,11 +48,7 @@ def conflicts(outcome: Outcome, duplicates: pl.DataFrame, stored: pl.DataFrame) 
         return pl.DataFrame(schema=REJECT_COLUMNS)
     flags = found.select(expression.alias(name) for name, expression in differs.items())
     details = [
-        "; ".join(
-            f"{name}: {_text(row[name])} differs from the stored {_text(row[name + _STORED])}"
-            for name in names
-            if differing[name]
-        )
+        "; ".join(_difference(name, row, is_user=name in users) for name in names if differing[name])
         for row, differing in zip(found.iter_rows(named=True), flags.iter_rows(named=True), strict=True)
     ]
     return kept_whole(outcome.messages, found["offset"].to_list(), "conflict", "conflicting_duplicate", details)
@@ -78,6 +76,12 @@ def kept_whole(messages: Batch, offsets: list[int], kind: str, reason: str, deta
         "ingested_at": pl.Series([messages.ingested_at[row] for row in chosen], dtype=pl.Int64).cast(pl.Datetime("us")),
     }
     return pl.DataFrame(columns, schema=REJECT_COLUMNS)
+
+
+def _difference(name: str, row: dict[str, Any], *, is_user: bool) -> str:
+    if is_user:
+        return f"{name}: differs from that of the stored event"
+    return f"{name}: {_text(row[name])} differs from the stored {_text(row[name + _STORED])}"
 
 
 def _is_carried(name: str, pairs: pl.DataFrame) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""`advertisex rejects`: list, show, export, repair and replay rejected and filtered messages."""
+"""`advertisex rejects`: list, show, export, repair and replay messages that were not stored."""
 
 import typer
 
@@ -7,12 +7,14 @@ from advertisex.cli.rejects.listing import list_rejects
 from advertisex.cli.rejects.replaying import replay_rejects
 from advertisex.cli.rejects.showing import show_rejects
 
-app = typer.Typer(help="List, show, export and replay rejected and filtered messages.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, export and replay rejected and filtered messages, and conflicts.", no_args_is_help=True
+)
 
 
 @app.callback()
 def rejects() -> None:
-    """List, show, export and replay rejected and filtered messages."""
+    """List, show, export and replay rejected and filtered messages, and conflicts."""
 
 
 app.command("list")(list_rejects)

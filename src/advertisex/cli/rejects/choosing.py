@@ -12,7 +12,7 @@ from advertisex.model import Position
 from advertisex.stores.contract import RejectQuery
 
 _WHICH = "Filters"
-_KINDS = ("rejected", "filtered")
+_KINDS = ("rejected", "filtered", "conflict")
 
 IdsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Reject ids, topic/partition/offset, as `list` shows them.")
@@ -22,7 +22,7 @@ ReasonOption = Annotated[
 ]
 FeedOption = Annotated[str | None, typer.Option(metavar="FEED", help="Only this feed.", rich_help_panel=_WHICH)]
 KindOption = Annotated[
-    str | None, typer.Option(metavar="KIND", help="Only rejected or only filtered messages.", rich_help_panel=_WHICH)
+    str | None, typer.Option(metavar="KIND", help="Only rejected, filtered or conflict.", rich_help_panel=_WHICH)
 ]
 SinceOption = Annotated[
     str | None,

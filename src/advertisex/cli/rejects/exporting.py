@@ -59,7 +59,7 @@ def export_rejects(
     config: ConfigOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Export rejected and filtered messages in full, as NDJSON or as CSV for spreadsheets."""
+    """Export rejected and filtered messages and conflicts in full, as NDJSON or as CSV for spreadsheets."""
     format_ = format_ or ("csv" if to and to.suffix.lower() == ".csv" else "ndjson")
     if format_ not in _FORMATS:
         raise ConfigurationError(f"--format: unknown format {format_!r}", hint=f"use one of {', '.join(_FORMATS)}")

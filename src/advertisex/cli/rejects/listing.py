@@ -1,4 +1,4 @@
-"""`advertisex rejects list`: count and list rejected and filtered messages."""
+"""`advertisex rejects list`: count and list messages that were not stored."""
 
 from typing import Annotated
 
@@ -47,7 +47,7 @@ def list_rejects(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List rejected and filtered messages: counted by feed, reason and hour, then row by row."""
+    """List rejected and filtered messages and conflicts: counted by feed, reason and hour, then row by row."""
     query = query_of(reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, limit=limit)
     with opened_store(settings_of(config, data=data, store=store), read_only=True) as event_store:
         counts = event_store.reject_counts(query)

@@ -82,7 +82,10 @@ def replay_rejects(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Resend rejected and filtered messages to the log, unchanged or repaired, to be processed again."""
+    """Resend rejected and filtered messages to the log, unchanged or repaired, to be processed again.
+
+    Conflicts are only included with IDs, --kind conflict or --reason.
+    """
     query = query_of(ids=ids, reason=reason, feed=feed, kind=kind, since=since, until=until)
     if (query == RejectQuery()) != all_:
         raise ConfigurationError(
@@ -147,6 +150,7 @@ def _replay_document(done: Replayed) -> dict[str, Any]:
         ],
         "not_repaired": done.unrepairable,
         "replayed_before": done.left,
+        "conflicts_left_out": done.conflicts,
         "unmatched": done.unmatched,
         "interrupted": done.interrupted,
     }
@@ -165,6 +169,7 @@ def _preview_document(seen: Preview) -> dict[str, Any]:
         ],
         "not_repaired": seen.unrepairable,
         "replayed_before": seen.left,
+        "conflicts_left_out": seen.conflicts,
         "unmatched": seen.unmatched,
     }
 
@@ -207,6 +212,13 @@ def _print_left(of: Replayed | Preview) -> None:
     if of.left:
         more = " more" if of.messages else ""
         out.print(f"{of.left:,}{more} were already replayed; --force sends them again.", soft_wrap=True)
+    if of.conflicts:
+        conflicts = "conflict was" if of.conflicts == 1 else "conflicts were"
+        out.print(
+            f"{of.conflicts:,} {conflicts} left out: select them with --kind conflict, and repair them, for example "
+            "with --set.",
+            soft_wrap=True,
+        )
 
 
 def _warn(unmatched: tuple[str, ...]) -> None:

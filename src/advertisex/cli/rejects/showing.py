@@ -1,4 +1,4 @@
-"""`advertisex rejects show`: messages, and why they were rejected or filtered."""
+"""`advertisex rejects show`: messages, and why they were not stored."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -34,6 +34,7 @@ _STATUSES = {
     "accepted": "accepted: stored, or a duplicate of a stored event (unless erased since)",
     "rejected": "rejected again, ",
     "filtered": "filtered again, ",
+    "conflict": "still in conflict with the stored event, ",
 }
 
 
@@ -48,7 +49,7 @@ def show_rejects(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show rejected and filtered messages: the failing field, the rule, and the result of a replay."""
+    """Show rejected and filtered messages and conflicts: the failing field, the rule, and the result of a replay."""
     query = query_of(ids=ids)
     settings = settings_of(config, data=data, store=store)
     feeds = configured_feeds(settings)
