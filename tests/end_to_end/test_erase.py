@@ -53,7 +53,8 @@ def test_a_user_is_removed_and_suppressed_in_the_next_run(filled: Cli, tmp_path:
     assert filled("ingest", "clicks", "clicks.csv", "--data", "data").code == 0
     total = filled("process", "--data", "data", "--json").document["total"]
     assert total == {
-        "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "redelivered": 0,
+        "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "conflict": 0,
+        "redelivered": 0,
     }  # fmt: skip
     assert files_with(tmp_path, b"user4711") == ["log.db"], "it was ingested again"
     assert filled("doctor", "--data", "data").code == 0

@@ -216,7 +216,7 @@ def test_conflicts_are_counted_listed_shown_and_resent_when_selected(cli: Cli, t
     assert "Nothing was sent.\n1 conflict was left out" in left
     replay = ("rejects", "replay", "--kind", "conflict", "--set", "auction_id=2", "--data", "data", "--json")
     assert cli(*replay).document["messages"] == 1
-    assert cli("process", "--data", "data", "--json").document["total"]["stored"] == 1
+    assert cli("process", "--data", "data", "--json").document["total"]["stored"] == 2
     assert cli("rejects", "replay", id_of(1), "--force", "--data", "data").code == 0
     cli("process", "--data", "data")
     assert (
