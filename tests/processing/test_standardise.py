@@ -235,7 +235,7 @@ def test_only_a_refund_has_a_negative_value(kind: str) -> None:
 # -- an app instead of a website -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["app", "app_bundle", "bundle"])
+@pytest.mark.parametrize("name", ["app", "bundle"])
 def test_an_impression_may_be_in_an_app(name: str) -> None:
     event = event_of("impressions", message("impressions", website=..., **{name: "com.example.app"}))
 
