@@ -5,6 +5,7 @@ The text between `<!-- generated: NAME -->` and `<!-- end -->` is rewritten; the
 """
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -20,9 +21,12 @@ from advertisex.cli import ingest, process
 from advertisex.codecs.bid_fields import OPENRTB, OPENRTB_TARGETING
 from advertisex.feeds import FEEDS, Feed, TimeReading
 from advertisex.feeds.rules import PLACEHOLDERS
-from advertisex.processing import decode, policy
+from advertisex.processing import decode as decoding
+from advertisex.processing import policy
+from advertisex.processing.decode import decode
 from advertisex.processing.standardise import standardise
 from advertisex.processing.timestamps import read_timestamps
+from advertisex.processing.validate import validate
 from advertisex.processing.websites import host_of, registered_domain
 from advertisex.settings.model import FeedSettings, RuleSettings, Settings
 from advertisex.stores.duckdb.schema import statements
@@ -30,7 +34,7 @@ from advertisex.stores.duckdb.schema import statements
 PAGES = Path(__file__).parent
 _BLOCK = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-_KINDS = {"time": "time", "count": "whole number", "amount": "decimal number"}
+_KINDS = {"time": "time", "count": "whole number", "amount": "decimal number", "flag": "true or false"}
 
 _TIMESTAMPS = (
     ("2026-01-05T09:00:00Z", "RFC 3339"),
@@ -73,7 +77,22 @@ _CLICK_ROWS: tuple[dict[str, str], ...] = (
     {"clicks": "3", "conversions": "1"},
     {"conversion_type": "click", "clicks": "5"},
     {"conversion_type": "purchase", "clicks": "1"},
+    {"conversion_type": "refund", "value": "-19.90"},
 )
+_AMOUNTS = (
+    ("8977679486.31", ""),
+    ("12.50", "the same amount as `12.5`"),
+    ("1.5e-7", ""),
+    ("0.0000000000005", "rounded half to even at 12 decimal places"),
+    ("0.0000000000015", ""),
+    ("999999999999999999.999999999999", ""),
+    ("1e19", "more than 10¹⁸"),
+    ("-1", "in a refund, `-1`"),
+    ("1,5", "a comma is not a decimal point"),
+    ("5 EUR", "the currency is a field of its own"),
+    ("NaN", ""),
+)
+_CURRENCIES = ("EUR", "eur", "Usd", "Points")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -125,7 +144,7 @@ def _rules(feed: Feed) -> Iterator[tuple[str, str, str]]:
 
 def decode_reasons() -> str:
     """Why decoding rejects a message."""
-    return table(("reason", "when"), ((code(reason), description) for reason, description in decode.REASONS.items()))
+    return table(("reason", "when"), ((code(reason), description) for reason, description in decoding.REASONS.items()))
 
 
 def filters() -> str:
@@ -171,6 +190,28 @@ def click_rows() -> str:
         for row, columns in zip(_CLICK_ROWS, counted, strict=True)
     )
     return table(("the row contains", "`conversion_type`", "`clicks`", "`conversions`"), rows)
+
+
+def amounts() -> str:
+    """Examples of amounts, read and checked by the code."""
+    feed, seconds = FEEDS["clicks"], 1767603600
+    message = {"user_id": "u", "timestamp": seconds, "campaign_id": "c", "conversion": "buy"}
+    payloads = [json.dumps(message | {"value": text}).encode() for text, _ in _AMOUNTS]
+    frame = standardise(decode(payloads, feed)[0], feed)
+    valid, rejected = validate(frame, feed, [seconds * 1_000_000] * len(payloads))
+    read = {row: f"{value.normalize():f}" for row, value in valid.select("row", "value").iter_rows()}
+    read |= {row: code(reason) for row, reason in rejected.select("row", "reason").iter_rows()}
+    rows = ((code(text), read[row], note) for row, (text, note) in enumerate(_AMOUNTS))
+    return table(("amount", "read as", "note"), rows)
+
+
+def currencies() -> str:
+    """Examples of currencies, read by the code."""
+    feed = FEEDS["clicks"]
+    given = [{f.name: text if f.kind == "currency" else "1" for f in feed.fields} for text in _CURRENCIES]
+    frame = pl.DataFrame(given, schema={f.name: pl.String for f in feed.fields})
+    read = zip(_CURRENCIES, standardise(frame, feed)["currency"], strict=True)
+    return table(("currency", "read as"), ((code(text), code(value)) for text, value in read))
 
 
 def _cell(value: object) -> str:
@@ -293,6 +334,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "timestamps": timestamps,
     "websites": websites,
     "click rows": click_rows,
+    "amounts": amounts,
+    "currencies": currencies,
     "openrtb": openrtb,
     "settings": settings,
     "flags": flags,
