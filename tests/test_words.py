@@ -57,6 +57,7 @@ PROPER = {
     r"`delays\[\]\.ahead`|`ahead`|\bahead \(i64|\"ahead\"|\.ahead\b|ahead=|^\s*ahead = .*$": (
         "a column of the delays: events whose clock was ahead"
     ),
+    r"\"alerts-judged\"|\"told\"|\"told_at\"": "names in stores of format 1, which a rebuild translates",
     r"there is no (?:connection|index)": "words of the case study that are quoted",
 }
 
