@@ -40,7 +40,7 @@ class Watched:
 
 def is_ledger_row(method: str, path: str, body: bytes) -> bool:
     """Whether a request writes the ledger row of a commit: a partition's first document has no offset yet."""
-    return method == "PUT" and "advertisex_ledger/_doc/" in path and b'"next_offset":null' not in body
+    return method == "PUT" and "advertisex-ledger-g" in path and "/_doc/" in path and b'"next_offset":null' not in body
 
 
 def is_bulk(method: str, path: str, body: bytes) -> bool:

@@ -193,7 +193,7 @@ def test_a_body_that_is_too_large_is_split_down_to_the_one_event_that_cannot_be_
     cluster.bulk = [lambda ids: (413, b"") if large in ids else written(ids)] * 20
 
     assert store.commit(given) == Counts(read=7, stored=6, rejected=1)
-    ids = cluster.written["clicks_conversions_index-2026-01"]
+    ids = cluster.written["clicks_conversions_index-g1-2026-01"]
     assert sorted(ids) == sorted(i.hex() for i in given.events["event_id"] if i.hex() != large)
 
 
@@ -277,7 +277,7 @@ def test_one_bad_item_in_a_thousand_is_one_reject(cluster: Cluster, store: Elast
     cluster.bulk = [lambda ids: items(*[201] * 613, 400, *[201] * 386)]
 
     assert store.commit(outcome("clicks", *map(str, range(1, 1001)))) == Counts(read=1000, stored=999, rejected=1)
-    assert cluster.written["advertisex_rejects"] == ["clicks_conversions-0-613"]
+    assert cluster.written["advertisex-rejects-g1"] == ["clicks_conversions-0-613"]
 
 
 def test_a_reject_has_the_cause_although_elasticsearch_quotes_a_long_value_first(
@@ -317,7 +317,7 @@ def test_an_error_that_is_not_the_documents_fault_stops_the_commit_and_rejects_n
     with pytest.raises(StoreError, match="it says why"):
         store.commit(outcome("clicks", "a", "b"))
     assert cluster.ledger is None
-    assert "advertisex_rejects" not in cluster.written
+    assert "advertisex-rejects-g1" not in cluster.written
 
 
 @pytest.mark.parametrize("reply", [(200, b"<html>hello</html>"), (200, {"errors": True, "items": []}), (200, {})])
@@ -432,7 +432,7 @@ def test_an_unknown_path_is_named_with_a_hint(cluster: Cluster, read_only: bool)
 def test_an_index_that_is_deleted_during_a_commit_is_named_with_a_hint(
     cluster: Cluster, store: ElasticsearchStore
 ) -> None:
-    gone = {"type": "index_not_found_exception", "reason": "no such index [clicks_conversions_index-2026-01]"}
+    gone = {"type": "index_not_found_exception", "reason": "no such index [clicks_conversions_index-g1-2026-01]"}
     cluster.bulk = [lambda ids: items(409)]
     cluster.found = {"docs": [{"error": gone}]}
     with pytest.raises(StoreError, match=r"cannot look up stored events: .*no such index") as caught:

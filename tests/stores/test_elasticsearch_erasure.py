@@ -133,7 +133,7 @@ def test_a_store_whose_notes_are_lost_rejects_commits(place: Place) -> None:
         store.commit(outcome("clicks", "u8"))
         store.suppress("a", b"{}")
         ask = Connection(address_of(place.url), ElasticsearchSettings())
-        ask.request("DELETE", f"/{place.elasticsearch.prefix}advertisex_notes/_doc/erasures%2Fa")
+        ask.request("DELETE", f"/{place.elasticsearch.prefix}advertisex-notes-g1/_doc/erasures%2Fa")
         ask.close()
 
         with pytest.raises(StoreError, match=r"1 users were erased, but only 0 have a note.*snapshot"):
