@@ -9,8 +9,9 @@ from typing import Protocol, Self
 
 import polars as pl
 
+from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed
-from advertisex.model import Counts, Finding, LedgerRow, Outcome, Partition, Position
+from advertisex.model import Counts, Finding, LedgerRow, Outcome, Partition, Position, Span
 
 #: Kind of the notes that record erased users; they are never removed.
 ERASURES = "erasures"
@@ -111,6 +112,20 @@ def moved_counts(removed: Mapping[str, int]) -> Counts:
 def removed_rows(moved: Counts) -> dict[str, int]:
     """The number of removed rows by kind, given what an erasure added to the ledger: the inverse of `moved_counts`."""
     return {kind: -getattr(moved, counts[-1]) for kind, counts in COUNTED_AS.items()}
+
+
+#: Why a ledger may not be where an outcome starts, see `ledger_moved`.
+MOVED_ON = "the ledger has moved on"
+USER_ERASED = "a user was erased in the meantime"
+
+
+def ledger_moved(span: Span, why: str) -> LedgerMoved:
+    """The exception for a span that another worker has processed, or that was processed before an erasure."""
+    return LedgerMoved(
+        f"{why}; this batch was not written",
+        where=f"{span.topic}/{span.partition}/{span.start}",
+        hint="run `advertisex process` again to continue from the ledger",
+    )
 
 
 class EventStore(Protocol):

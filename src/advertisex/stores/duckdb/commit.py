@@ -12,10 +12,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from advertisex.errors import LedgerMoved
-from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition, Span
+from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition
 from advertisex.stores.conflicts import conflicts, own_columns
-from advertisex.stores.contract import ERASURES
+from advertisex.stores.contract import ERASURES, MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.log_identity import check_same_log
 
@@ -58,7 +57,7 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
     span = outcome.span
     known = db.execute("SELECT count(*) FROM notes WHERE kind = ?", (ERASURES,)).fetchone()
     if known and known[0] > outcome.erasures:
-        raise _moved(span, "a user was erased in the meantime")
+        raise ledger_moved(span, USER_ERASED)
     row = db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
     if row is None:
         db.execute(
@@ -74,7 +73,7 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
         (span.end, span.log or None, span.topic, span.partition, span.start),
     ).fetchall()
     if not moved:
-        raise _moved(span, "the ledger has moved on")
+        raise ledger_moved(span, MOVED_ON)
 
 
 def _known_events(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> pl.DataFrame:
@@ -168,14 +167,6 @@ def add_counts(
         f"SELECT topic, partition, ?, coalesce(?, next_offset), next_offset, ?, {', '.join('?' * len(COUNT_NAMES))}, ? "
         "FROM ledger WHERE topic = ? AND partition = ?",
         (feed, start, commit_time, *numbers, erasure, *of),
-    )
-
-
-def _moved(span: Span, why: str) -> LedgerMoved:
-    return LedgerMoved(
-        f"{why}; this batch was not written",
-        where=f"{span.topic}/{span.partition}/{span.start}",
-        hint="run `advertisex process` again to continue from the ledger",
     )
 
 

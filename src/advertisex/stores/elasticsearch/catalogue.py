@@ -13,7 +13,7 @@ import polars as pl
 
 from advertisex.model import CATALOGUE_COLUMNS
 from advertisex.stores.elasticsearch.client import Connection
-from advertisex.stores.elasticsearch.conditions import all_of
+from advertisex.stores.elasticsearch.conditions import all_of, stored_by
 from advertisex.stores.elasticsearch.search import Hit, search_all
 from advertisex.stores.elasticsearch.times import TIME_FORMAT, iso, parse_time
 
@@ -69,7 +69,7 @@ class Catalogue:
     def _imports(
         self, order: str, as_of: datetime | None = None, *, limit: int | None = None, source: Any = True
     ) -> Iterator[Hit]:
-        query = all_of([{"range": {"imported_at": {"lte": iso(as_of)}}}]) if as_of else None
+        query = all_of(stored_by(as_of, "imported_at"))
         pages = search_all(
             self._connection, self._index, [{"imported_at": order}], query=query, limit=limit, source=source
         )

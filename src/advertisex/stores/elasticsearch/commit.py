@@ -19,13 +19,13 @@ from advertisex.feeds.feed import AMOUNT
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, Outcome
 from advertisex.stores.commit_time import Clock, commit_time_after
 from advertisex.stores.conflicts import conflicts, kept_whole, own_columns
-from advertisex.stores.contract import ERASURES
+from advertisex.stores.contract import ERASURES, USER_ERASED, ledger_moved
 from advertisex.stores.elasticsearch.bulk import BulkPool, send
 from advertisex.stores.elasticsearch.bulk_lines import BulkLines, chunks, lines_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.erasure import Eraser
 from advertisex.stores.elasticsearch.indices import Indices
-from advertisex.stores.elasticsearch.ledger import Ledger, moved
+from advertisex.stores.elasticsearch.ledger import Ledger
 from advertisex.stores.elasticsearch.ledger_documents import LedgerState
 from advertisex.stores.elasticsearch.lookup import stored_events
 from advertisex.stores.elasticsearch.notes import Notes
@@ -99,7 +99,7 @@ class Committer:
                 hint="restore that index from a snapshot",
             )
         if noted > outcome.erasures:
-            raise moved(outcome.span, "a user was erased in the meantime")
+            raise ledger_moved(outcome.span, USER_ERASED)
 
     def _event_jobs(self, outcome: Outcome, commit_time: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
         if not outcome.events.height:

@@ -31,11 +31,11 @@ def between(field: str, since: datetime | None, until: datetime | None) -> list[
     return [{"range": {field: bounds}}] if bounds else []
 
 
-def stored_by(as_of: datetime | None) -> list[dict[str, Any]]:
-    """The conditions for documents processed at or before a time."""
+def stored_by(as_of: datetime | None, field: str = "processed_at") -> list[dict[str, Any]]:
+    """The conditions for documents stored at or before a time, which is in this field."""
     if as_of is None or as_of >= _LATEST:
         return []
-    return [{"range": {"processed_at": {"lte": iso(max(as_of, _EARLIEST))}}}]
+    return [{"range": {field: {"lte": iso(max(as_of, _EARLIEST))}}}]
 
 
 def all_of(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -17,9 +17,10 @@ from uuid import uuid4
 import msgspec
 import polars as pl
 
-from advertisex.errors import LedgerMoved, StoreError
+from advertisex.errors import StoreError
 from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
+from advertisex.stores.contract import MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, between
 from advertisex.stores.elasticsearch.ledger_documents import (
@@ -37,8 +38,6 @@ from advertisex.stores.elasticsearch.times import TIME_FORMAT, iso, parse_time
 from advertisex.stores.log_identity import check_same_log
 
 _WHAT = "write to the ledger"
-_MOVED_ON = "the ledger has moved on"
-_USER_ERASED = "a user was erased in the meantime"
 
 
 class Ledger:
@@ -119,7 +118,7 @@ class Ledger:
         if state.row is not None:
             check_same_log(span.of, state.row.log, span.log)
             if state.row.next_offset != span.start:
-                raise moved(span)
+                raise ledger_moved(span, MOVED_ON)
         return self._create_document(span.of) if state.source is None else state
 
     def advance(self, outcome: Outcome, before: LedgerState, added: Counts, commit_time: datetime) -> None:
@@ -148,7 +147,7 @@ class Ledger:
         )
         # If the response to our own write was lost, the retry conflicts with it
         if self._replace(before, document) is None and (current := self.state(span.of)).commit != commit:
-            raise moved(span, _USER_ERASED if current.erasures > before.erasures else _MOVED_ON)
+            raise ledger_moved(span, USER_ERASED if current.erasures > before.erasures else MOVED_ON)
         self._seen.add(span.of)
 
     def fence(self, erasures: int) -> dict[Partition, int]:
@@ -240,12 +239,3 @@ class Ledger:
 
     def _path(self, of: Partition) -> str:
         return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"
-
-
-def moved(span: Span, why: str = _MOVED_ON) -> LedgerMoved:
-    """The exception for a span that another worker has processed, or that was processed before an erasure."""
-    return LedgerMoved(
-        f"{why}; this batch was not written",
-        where=f"{span.topic}/{span.partition}/{span.start}",
-        hint="run `advertisex process` again to continue from the ledger",
-    )

@@ -19,9 +19,12 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_
 from advertisex.testing.contracts.log_fixtures import OpenLog
 from advertisex.testing.contracts.log_messages import LogMessages
 from advertisex.testing.contracts.log_readers import LogReaders
+from advertisex.testing.contracts.store_catalogue import StoreCatalogue
 from advertisex.testing.contracts.store_commits import StoreCommits
+from advertisex.testing.contracts.store_conflicts import StoreConflicts
 from advertisex.testing.contracts.store_duplicates import StoreDuplicates
 from advertisex.testing.contracts.store_erasure import StoreErasure
+from advertisex.testing.contracts.store_fields import StoreFields
 from advertisex.testing.contracts.store_fixtures import NewStore, OpenStore
 from advertisex.testing.contracts.store_history import StoreHistory
 from advertisex.testing.contracts.store_queries import StoreQueries
@@ -41,7 +44,17 @@ class EventLogContract(LogMessages, LogReaders):
     """
 
 
-class EventStoreContract(StoreCommits, StoreDuplicates, StoreRejects, StoreQueries, StoreHistory, StoreErasure):
+class EventStoreContract(
+    StoreCommits,
+    StoreDuplicates,
+    StoreConflicts,
+    StoreRejects,
+    StoreQueries,
+    StoreFields,
+    StoreHistory,
+    StoreCatalogue,
+    StoreErasure,
+):
     """Every test of a store.
 
     Define the fixture `new_store`. It is a function that prepares a new, empty store and returns a function that opens

@@ -17,7 +17,7 @@ from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.testing import memory_log
-from advertisex.testing.contracts.store_fixtures import NewStore, StoreFixtures, events, message_of, outcome_of
+from advertisex.testing.contracts.store_fixtures import ALL, NewStore, StoreFixtures, events, message_of, outcome_of
 
 POLICY = Policy(blocked_sites=frozenset({"blocked.example.com"}))
 
@@ -93,6 +93,23 @@ class StoreErasure(StoreFixtures):
         runs = runs_in(store.notes(ERASURES))
         assert [one.id for one in runs] == [done.id, again.id]
         assert all(one.done_at for one in runs)
+        check(store)
+
+    def test_the_conflicts_of_an_erased_user_are_removed(self, log: EventLog, store: EventStore) -> None:
+        conflict = click("u1", 0) | {"user_agent": "B"}
+        append(log, "clicks", click("u1", 0) | {"user_agent": "A"}, conflict, conflict, click("u1", 0), click("u8", 0))
+        append(log, "clicks", click("u8", 0) | {"user_agent": "C"})  # the stored event has no user agent
+        process_all(log, store)
+        assert total(store) == Counts(read=6, stored=2, duplicate=4, conflict=3)
+
+        erase("u1", log, store, FEEDS)
+
+        assert total(store) == Counts(read=6, stored=1, duplicate=2, erased=3, conflict=1)
+        assert store.rejects(ALL)["offset"].to_list() == [5]
+        check(store)
+        erase("u8", log, store, FEEDS)
+        assert total(store) == Counts(read=6, duplicate=1, erased=5)
+        assert store.rejects(ALL).is_empty()
         check(store)
 
     def test_the_history_records_what_an_erasure_removed_and_when(self, log: EventLog, store: EventStore) -> None:

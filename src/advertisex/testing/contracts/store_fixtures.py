@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import polars as pl
 import pytest
 
-from advertisex.feeds import FEEDS
+from advertisex.feeds import FEEDS, Feed
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Batch, Outcome, Span
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
@@ -71,13 +71,14 @@ def message_of(feed: str, fields: dict[str, Any]) -> bytes:
     return json.dumps(VALID[feed] | fields).encode()
 
 
-def outcome_of(feed: str, *messages: bytes | dict[str, Any], start: int = 0, partition: int = 0) -> Outcome:
+def outcome_of(feed: str | Feed, *messages: bytes | dict[str, Any], start: int = 0, partition: int = 0) -> Outcome:
     """The outcome of messages; each is bytes, or the fields that differ from those of a valid message."""
-    payloads = [m if isinstance(m, bytes) else message_of(feed, m) for m in messages]
+    configured = FEEDS[feed] if isinstance(feed, str) else feed
+    payloads = [m if isinstance(m, bytes) else message_of(configured.name, m) for m in messages]
     end = start + len(payloads)
-    span = Span(FEEDS[feed].topic, partition, start, end)
+    span = Span(configured.topic, partition, start, end)
     batch = Batch(span, range(start, end), payloads, [INGESTED + offset for offset in range(start, end)])
-    return process(batch, FEEDS[feed], Policy())
+    return process(batch, configured, Policy())
 
 
 def events(store: EventStore, feed: str, within: Range = EVERYTHING) -> pl.DataFrame:
