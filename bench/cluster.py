@@ -42,7 +42,7 @@ from advertisex.settings.model import ElasticsearchSettings, KafkaSettings
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
 from advertisex.stores.elasticsearch.bulk_lines import chunks, lines_of
-from advertisex.stores.elasticsearch.commit import with_provenance
+from advertisex.stores.elasticsearch.commit import event_documents
 from advertisex.stores.open import open_store
 from bench.child import machine
 from bench.embedded import impressions
@@ -93,7 +93,7 @@ def bodies_of(outcomes: list[Outcome]) -> list[bytes]:
     """The bulk request bodies that the store would send, built in advance."""
     bodies = []
     for outcome in outcomes:
-        documents = with_provenance(outcome.events, outcome, datetime(2026, 3, 2))
+        documents = event_documents(outcome.events, outcome, datetime(2026, 3, 2))
         for chunk in chunks(documents):
             lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
             bodies += [lines.body(rows) for rows in lines.parts()]
@@ -104,6 +104,7 @@ def send_raw(url: str, index: str, bodies: list[bytes]) -> None:
     """Send bodies with the store's number of parallel requests, checking only for errors."""
     headers = {"content-type": "application/x-ndjson"}
     with httpx.Client(base_url=url, timeout=60) as client, ThreadPoolExecutor(ElasticsearchSettings().parallel) as pool:
+        client.put(f"/{index}").raise_for_status()
 
         def send(body: bytes) -> None:
             answer = client.post(f"/{index}/_bulk?filter_path=errors", content=body, headers=headers)
@@ -174,7 +175,7 @@ def measure(
             with Discard(folder) as discard:
                 record("pipeline, discarded", partial(process_all, new_log(), discard, feed, events))
             new_store(f"raw{number}")  # creates the index templates
-            index = f"bench-{run}-raw{number}-ad_impressions_index-2026-03"
+            index = f"bench-{run}-raw{number}-ad_impressions_index-g1-2026-03"
             record("raw bulk", partial(send_raw, elasticsearch.replace("elasticsearch", "http", 1), index, bodies))
             whole = new_store(f"whole{number}")
             record("end to end", partial(process_all, new_log(), whole, feed, events))

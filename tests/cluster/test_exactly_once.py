@@ -139,5 +139,5 @@ def added_up(history: pl.DataFrame, ledger: list[LedgerRow]) -> list[Counts]:
 
 
 def _reasons(store: Any, feed: str) -> dict[str, int]:
-    counts = store.reject_counts(RejectQuery(feed=feed))
+    counts = store.reject_counts(RejectQuery(feed=feed)).filter(pl.col("kind") != "conflict")
     return dict(counts.group_by("reason").agg(pl.sum("count")).iter_rows())

@@ -20,13 +20,13 @@ import polars as pl
 import pytest
 
 from advertisex.errors import INTERRUPTED
-from advertisex.model import Counts, Partition
+from advertisex.model import Counts
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, process_log
 from advertisex.stores.contract import Range
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.client import Connection
-from advertisex.stores.elasticsearch.lookup import Known, known_of
+from advertisex.stores.elasticsearch.lookup import stored_events
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from tests.cluster.proxy import FaultyProxy
 from tests.cluster.traffic import POLICY, Traffic, memory, messages_read, wait_until
@@ -236,14 +236,13 @@ def test_a_store_that_freezes_during_processing_holds_every_event_once(
     assert traffic.assert_stored_once() == counts
 
 
-def look_up_in_a_starting_cluster(cluster: Any) -> tuple[Known, list[int]]:
+def look_up_in_a_starting_cluster(cluster: Any) -> list[int]:
     """Look up an event until it succeeds: at first the node responds, but its shards are not available yet."""
     settings = cluster.settings.elasticsearch
-    event = pl.DataFrame({"event_id": [bytes(16)], "offset": [0]})
     address, retry = address_of(cluster.settings.store_url), replace(SOON, longest_pause=0.05)
     with closing(Connection(address, settings, retry)) as connection:
-        index = f"{settings.prefix}ad_impressions_index-2026-01"
-        return known_of(connection, index, event, Partition("none", 0), threading.Event())
+        index = f"{settings.prefix}ad_impressions_index-g1-2026-01"
+        return stored_events(connection, index, [bytes(16)], {"topic": pl.String()}, threading.Event())[1]
 
 
 @contextmanager
@@ -277,7 +276,7 @@ def test_a_minute_without_the_store_and_a_killed_broker_only_cost_time(
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(look_up_in_a_starting_cluster, cluster)
             own_elasticsearch.start()
-            assert found.result(30) == (Known(), [0])
+            assert found.result(30) == [0]
         with cluster.store() as store:
             wait_until(lambda: messages_read(store) == traffic.events, "all messages")
         assert memory(worker.pid, peak=True) < MOST_MEMORY

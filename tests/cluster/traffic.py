@@ -74,7 +74,8 @@ class Traffic:
                 stored = stored_ids(store, name)
                 assert len(stored) == len(set(stored)) == truth.stored
                 assert set(stored) == expected[name]
-                reasons = store.reject_counts(RejectQuery(feed=name)).group_by("reason").agg(pl.sum("count"))
+                rejects = store.reject_counts(RejectQuery(feed=name)).filter(pl.col("kind") != "conflict")
+                reasons = rejects.group_by("reason").agg(pl.sum("count"))
                 expected_reasons = {
                     reason: n * self.copies for reason, n in (truth.rejected | truth.filtered).items() if n
                 }

@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from advertisex.errors import ConfigurationError, StoreBusy, StoreError
+from advertisex.errors import ConfigurationError, StoreBusy, StoreError, StoreOutdated
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Batch, Counts, Outcome, Span
@@ -34,7 +34,7 @@ with DuckdbStore(Path(sys.argv[1]), read_only=sys.argv[2] == "read"):
     print("ready", flush=True)
     sys.stdin.read()
 """
-TABLES = {*FEEDS, "rejects", "ledger", "commits", "notes"}
+TABLES = {*FEEDS, "rejects", "ledger", "commits", "notes", "catalogue", "catalogue_imports", "store"}
 
 
 def outcome(*users: str) -> Outcome:
@@ -100,8 +100,12 @@ def test_a_database_without_our_tables_is_rejected(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as other:
         other.execute("CREATE TABLE theirs (i INTEGER)")
 
-    with DuckdbStore(path, read_only=True) as store, pytest.raises(StoreError, match="not an AdvertiseX store"):
-        store.ledger()
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match="not an AdvertiseX store") as caught:
+            DuckdbStore(path, read_only=read_only)
+        assert not isinstance(caught.value, StoreOutdated)
+    with duckdb.connect(str(path), read_only=True) as other:
+        assert other.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("theirs",)]
 
 
 @pytest.mark.parametrize(("frame", "column"), [("events", "user_id"), ("rejects", "detail")])
@@ -144,7 +148,7 @@ def test_a_table_has_the_columns_of_its_feed(plain: duckdb.DuckDBPyConnection, f
     names = [row[0] for row in plain.execute(f"DESCRIBE {feed}").fetchall()]
 
     own = ["topic", "partition", "offset", "ingested_at", "processed_at"]
-    assert names == ["event_id", *FEEDS[feed].columns, *own]
+    assert names == ["event_id", "user_slice", *FEEDS[feed].columns, *own]
 
 
 def test_plain_sql_reads_what_is_stored(plain: duckdb.DuckDBPyConnection) -> None:
@@ -164,17 +168,6 @@ def test_opening_a_store_again_changes_nothing_in_it(tmp_path: Path) -> None:
                 store.commit(outcome("a", ""))
             assert sum(f.height for f in store.scan("impressions", ["user_id"], Range())) == 1
             assert store.rejects(RejectQuery()).height == 1
-
-
-def test_a_store_without_the_log_column_in_its_ledger_is_upgraded(tmp_path: Path) -> None:
-    path = tmp_path / "store.duckdb"
-    with DuckdbStore(path) as store:
-        store.commit(outcome("a", ""))
-    with duckdb.connect(str(path)) as plain:
-        plain.execute("ALTER TABLE ledger DROP COLUMN log")
-    with DuckdbStore(path) as store:
-        (row,) = store.ledger()
-        assert (row.next_offset, row.log, row.counts.read) == (2, "", 2)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9200", "duckdb:///", "duckdb:///:memory:named", "store.duckdb", ""])

@@ -111,6 +111,8 @@ def statements() -> Iterator[str]:
 def format_of(db: duckdb.DuckDBPyConnection) -> int | None:
     """The format of a database: None if it has no tables, 1 if it was made before stores had a format."""
     tables = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if tables and "store" not in tables:
+        db.execute("SELECT 1 FROM ledger LIMIT 0")  # fails if the tables are not ours
     if not tables:
         return None
     rows = db.execute("SELECT format FROM store").fetchall() if "store" in tables else []

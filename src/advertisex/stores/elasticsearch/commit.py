@@ -107,7 +107,7 @@ class Committer:
         periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
         for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
             index = self._indices.create_events(outcome.feed, period)
-            for chunk in chunks(_documents(events, outcome, commit_time)):
+            for chunk in chunks(event_documents(events, outcome, commit_time)):
                 lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
                 for rows in lines.parts():
                     yield partial(self._write_events, outcome, index, chunk, lines, rows)
@@ -176,7 +176,7 @@ def _stored_columns(outcome: Outcome) -> dict[str, pl.DataType]:
     return own | {"topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64()}
 
 
-def _documents(events: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:
+def event_documents(events: pl.DataFrame, outcome: Outcome, now: datetime) -> pl.DataFrame:
     """The documents of events; amounts as doubles, and as exact texts in the object `exact`."""
     amounts = [name for name in own_columns(outcome) if events.schema[name] == AMOUNT]
     texts = [pl.col(name).cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".") for name in amounts]
