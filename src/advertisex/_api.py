@@ -95,6 +95,16 @@ from advertisex.stores.contract import RejectQuery as RejectQuery
 from advertisex.stores.contract import Removal as Removal
 from advertisex.stores.open import open_store as open_store
 
+# Rebuilding a store
+from advertisex.rebuild import Missing as Missing
+from advertisex.rebuild import Rebuilt as Rebuilt
+from advertisex.rebuild import missing_messages as missing_messages
+from advertisex.rebuild import rebuild_store as rebuild_store
+from advertisex.stores.open import drop_old as drop_old
+from advertisex.stores.open import open_replacement as open_replacement
+from advertisex.stores.replacement import Progress as Progress
+from advertisex.stores.replacement import Replacement as Replacement
+
 # Simulated traffic
 from advertisex.demo import simulate_files as simulate_files
 from advertisex.simulator import SimulationSettings as SimulationSettings

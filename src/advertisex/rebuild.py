@@ -78,7 +78,7 @@ def missing_messages(replacement: Replacement, log: EventLog, processing: Proces
     return found
 
 
-def rebuild(
+def rebuild_store(
     replacement: Replacement,
     log: EventLog,
     processing: Processing,

@@ -18,7 +18,7 @@ from advertisex.model import LedgerRow, Partition
 from advertisex.privacy.erasure import erase
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log
-from advertisex.rebuild import missing_messages, rebuild
+from advertisex.rebuild import missing_messages, rebuild_store
 from advertisex.rejects.replay import replay
 from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import ERASURES, EventStore, RejectQuery
@@ -74,7 +74,7 @@ class Scene:
     def rebuild(self) -> None:
         with self.replacement() as replacement:
             assert missing_messages(replacement, self.log, PROCESSING) == []
-            assert rebuild(replacement, self.log, PROCESSING).kept
+            assert rebuild_store(replacement, self.log, PROCESSING).kept
 
 
 @pytest.fixture(params=STORES)
@@ -183,7 +183,7 @@ def interrupt(scene: Scene, after: int) -> None:
             stop.set()
 
     with scene.replacement() as replacement:
-        finished = rebuild(replacement, scene.log, PROCESSING, stop=stop, on_commit=on_commit)
+        finished = rebuild_store(replacement, scene.log, PROCESSING, stop=stop, on_commit=on_commit)
     assert bool(finished.kept) == (len(commits) < after)
     if finished.kept:
         drop_old(scene.place.url, elasticsearch=scene.place.elasticsearch)
@@ -234,7 +234,7 @@ def test_a_rebuild_that_was_begun_with_other_settings_is_begun_again(scene: Scen
 
     other = Processing(FEEDS, Policy(blocked_users=frozenset({"u1"})), batch_size=3)
     with scene.replacement() as replacement:
-        rebuild(replacement, scene.log, other)
+        rebuild_store(replacement, scene.log, other)
 
     with scene.place.open() as store:
         (row,) = store.ledger()

@@ -76,6 +76,14 @@ def configured(file: Path, stop: Event) -> None:
         assert_type(ax.erase("u-1", log, store, processing.feeds), ax.ErasureRun)
 
 
+def rebuilt(log: EventLog, processing: ax.Processing) -> None:
+    with ax.open_replacement("duckdb:///store.duckdb") as replacement:
+        assert_type(ax.missing_messages(replacement, log, processing), list[ax.Missing])
+        assert_type(ax.rebuild_store(replacement, log, processing), ax.Rebuilt)
+        assert_type(replacement.progress(), dict[ax.Partition, ax.Progress])
+    assert_type(ax.drop_old("duckdb:///store.duckdb"), list[str])
+
+
 def on_commit(committed: ax.Committed) -> None:
     print(committed.outcome.span.of, committed.counts.stored, committed.seconds.commit)
 

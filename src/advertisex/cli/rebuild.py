@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.imports import import_catalogue
+from advertisex.cli.catalogue_change import report_import
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -23,14 +26,14 @@ from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, Processing
-from advertisex.rebuild import Missing, Rebuilt, missing_messages
-from advertisex.rebuild import rebuild as rebuild_store
+from advertisex.rebuild import Missing, Rebuilt, missing_messages, rebuild_store
 from advertisex.settings.model import Settings
 from advertisex.stores.format import FORMAT
 from advertisex.stores.open import drop_old as drop_kept
 from advertisex.stores.open import open_replacement
 from advertisex.stores.replacement import Replacement
 
+_NO_CATALOGUE = "It has no catalogue, so impressions and bids have no campaign: run `advertisex catalogue import FILE`."
 _COLUMNS = ("topic", "partition", "missing at least", "read", "reason")
 
 
@@ -56,6 +59,7 @@ def rebuild(
         _drop(settings, as_json=as_json)
         return
     processing = processing_of(settings)
+    catalogue = read_catalogue(settings.catalogue) if settings.catalogue else None
     with (
         opened_log(_in_own_group(settings), create=False) as event_log,
         open_replacement(
@@ -67,6 +71,9 @@ def rebuild(
             _confirm(missing, yes=yes, as_json=as_json)
         before = replacement.format
         rebuilt = _rebuild(replacement, event_log, processing)
+        if rebuilt.kept and catalogue is not None and settings.catalogue is not None:
+            report_import(import_catalogue(catalogue, replacement.new), settings.catalogue)
+        has_catalogue = bool(replacement.new.catalogue_imports())
     if not rebuilt.kept:
         err.print("the old store is unchanged; run `advertisex rebuild` again to continue")
         raise typer.Exit(INTERRUPTED)
@@ -79,6 +86,8 @@ def rebuild(
     out.print(f"The store was rebuilt from the log{formats}.", soft_wrap=True)
     out.print(f"The old one is kept: {rebuilt.kept}", markup=False, soft_wrap=True)
     out.print("Delete it with `advertisex rebuild --drop-old` when you no longer need it.", soft_wrap=True)
+    if not has_catalogue:
+        out.print(_NO_CATALOGUE, soft_wrap=True)
 
 
 def _rebuild(replacement: Replacement, log: EventLog, processing: Processing) -> Rebuilt:
