@@ -151,7 +151,7 @@ def _model_credits(
     size, parts, steps, matched = len(inputs.keys), [], [], _Matched.none(inputs)
     for frame in journeys(inputs, rules):
         matched.add(frame)
-        parts += [_named(model, credited(frame, weight)) for model, weight in rule_based.items()]
+        parts += [credited(frame, weight).with_columns(model=pl.lit(model)) for model, weight in rule_based.items()]
         if "markov" in models:
             walks = markov.transitions(
                 frame["key"], frame["conversion"], frame["conversions"], size, markov.conversion(size)
@@ -159,7 +159,8 @@ def _model_credits(
             steps.append(markov.total(walks))
     if steps:
         effects = markov.removal_effects(pl.concat([*steps, _null_walks(inputs, rules, scope)]), size)
-        parts.append(_named("markov", _by_effect(inputs.conversions.filter(pl.Series(matched.conversions)), effects)))
+        attributed = inputs.conversions.filter(pl.Series(matched.conversions))
+        parts.append(_by_effect(attributed, effects).with_columns(model=pl.lit("markov")))
     return parts, matched
 
 
@@ -190,10 +191,6 @@ def _by_effect(attributed: pl.DataFrame, effects: markov.Floats) -> pl.DataFrame
         found += [(key, currency, 0, part) for key, part in enumerate(markov.apportion(units, effects))]
     rows = pl.DataFrame(found, schema=columns, orient="row")
     return rows.filter(pl.Series(np.tile(effects > 0, rows.height // len(effects))))
-
-
-def _named(model: str, rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(model=pl.lit(model))
 
 
 def _all_credits(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -234,11 +231,11 @@ def _money(amounts: Mapping[str | None, int]) -> dict[str, Decimal]:
 def _facts(inputs: AttributionInput, attributed: pl.DataFrame, matched: _Matched) -> dict[str, Any]:
     targets = inputs.conversions.filter("is_target")
     conversions, found = _sum(targets["conversions"]), _sum(attributed["conversions"])
-    value = _by_currency(targets)
-    refunded = _by_currency(inputs.refunds)
+    value, refunded = _by_currency(targets), _by_currency(inputs.refunds)
     currencies = sorted(value | refunded, key=lambda currency: currency or "")
     attributed_value = dict.fromkeys(value, 0) | _by_currency(attributed)
     is_click = inputs.touches["click"].to_numpy()
+    clicks, views = (int((matched.touches & kind).sum()) for kind in (is_click, ~is_click))
     return {
         "conversions": conversions,
         "attributed": found,
@@ -249,8 +246,5 @@ def _facts(inputs: AttributionInput, attributed: pl.DataFrame, matched: _Matched
         "value_unattributed": _money(
             {currency: units - attributed_value[currency] for currency, units in value.items()}
         ),
-        "touches": {
-            "clicks": int((matched.touches & is_click).sum()),
-            "views": int((matched.touches & ~is_click).sum()),
-        },
+        "touches": {"clicks": clicks, "views": views},
     }
