@@ -100,31 +100,45 @@ def _winning_rows(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.Series:
 class Wins:
     """The winning bids of a scope as of two times.
 
-    All frames have campaign_id, day, event_time, event_id, auction, currency and spend (Decimal).
+    All frames have campaign_id, day, event_time, event_id, auction, currency and spend (Decimal). The campaign is that
+    of the catalogue as of the respective time.
 
     Attributes:
         before: winning bids as of the first time.
         after: winning bids as of the second time.
-        changed: bids that won as of only one of the times.
-        change: `changed`, with negative spend for bids that no longer win.
+        changed: bids that won as of only one of the times, or in another campaign.
+        change: `changed`, with negative spend for bids that no longer win in that campaign.
+        decided: the part of `changed` that won as of only one of the times, whatever the campaign.
     """
 
     before: pl.DataFrame
     after: pl.DataFrame
     changed: pl.DataFrame
     change: pl.DataFrame
+    decided: pl.DataFrame
 
 
 def won_between(store: EventStore, scope: Scope, start: datetime) -> Wins:
     """Compare the winning bids of the scope as of `start` and as of its own `as_of`."""
-    before, after = (_won(store, each) for each in (replace(scope, as_of=start), scope))
-    lost = before.join(after, on="event_id", how="anti")
-    gained = after.join(before, on="event_id", how="anti")
-    change = pl.concat([gained, lost.with_columns(-pl.col("spend"))])
-    return Wins(before, after, pl.concat([gained, lost]), change)
+    first, last = (_won(store, each) for each in (replace(scope, as_of=start), scope))
+    before, after = (won.filter("in_scope").drop("in_scope") for won in (first, last))
+    lost, gained = _without(before, after, "campaign_id"), _without(after, before, "campaign_id")
+    return Wins(
+        before,
+        after,
+        changed=pl.concat([gained, lost]),
+        change=pl.concat([gained, lost.with_columns(-pl.col("spend"))]),
+        decided=pl.concat([_without(gained, first), _without(lost, last)]),
+    )
+
+
+def _without(won: pl.DataFrame, others: pl.DataFrame, *same: str) -> pl.DataFrame:
+    """The winning bids that are not among others: other bids, or the same one with another value of these columns."""
+    return won.join(others, on=["event_id", *same], how="anti", nulls_equal=True)
 
 
 def _won(store: EventStore, scope: Scope) -> pl.DataFrame:
+    """The winning bids of the range, with whether they are in the scope itself."""
     columns = pl.col("campaign_id"), pl.col("currency"), pl.col("amount").alias("spend"), DAY
-    bids = bids_with_wins(store, scope, *columns)
+    bids = bids_with_wins(store, widened(scope), *columns, in_scope(scope).alias("in_scope"))
     return bids.filter("won").drop("creative_id", "won")

@@ -10,6 +10,7 @@ from itertools import chain
 import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope
+from advertisex.analysis.money import check_sum
 from advertisex.analysis.scan import DAY, scan, widened
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
@@ -18,7 +19,7 @@ from advertisex.stores.contract import EventStore, Range
 
 MEASURES = ("impressions", "bids", "clicks", "conversions")
 KEY = ["campaign_id", "day"]
-#: One row per event: a count of 0 or 1, or the counts of a click; value (Decimal); null where it does not apply.
+#: One row per event: a count of 0 or 1, or the counts of a click; net value (Decimal); null where it does not apply.
 ROW: dict[str, pl.DataType] = {
     "feed": pl.String(),
     "campaign_id": pl.String(),
@@ -57,7 +58,7 @@ def late_events(store: EventStore, scope: Scope, start: datetime, limit: int) ->
 
 def late_elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins) -> pl.DataFrame:
     """Return the late impressions and bids outside the scope that changed which of its bids won, as `ROW`."""
-    won = wins.changed.select("auction", bid_at="event_time")
+    won = wins.decided.select("auction", bid_at="event_time")
     reach = {"impressions": AUCTION_WINDOW, "bids": 2 * AUCTION_WINDOW}  # a bid that competes for the same impression
     is_late = pl.col("processed_at") > start
     parts = [pl.DataFrame(schema=ROW)]
@@ -100,7 +101,8 @@ def _counted(
     )
     expressions["in_scope"] = pl.lit(value=True).alias("in_scope")
     if feed == "clicks":
-        expressions["value"] = pl.when(pl.col("conversions") > 0).then(pl.col("value")).alias("value")
+        is_counted = (pl.col("conversions") > 0) | (pl.col("value") < 0)  # a refund is negative, and nothing else is
+        expressions["value"] = pl.when(is_counted).then(pl.col("value")).alias("value")
     expressions |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
     for frame in scan(store, feed, list(read), within):
         yield frame.filter(keep).select(expressions[name] for name in ROW)
@@ -115,4 +117,6 @@ def summed(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
         frame.with_columns(events=pl.lit(1, pl.Int64)).group_by("feed", *KEY, "currency").agg(*sums, value)
         for frame in chain([empty], rows)
     ]
-    return pl.concat(parts).group_by("feed", *KEY, "currency").agg(*sums, value)
+    together = pl.concat(parts)
+    check_sum(together["value"])
+    return together.group_by("feed", *KEY, "currency").agg(*sums, value)

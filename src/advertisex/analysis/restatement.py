@@ -1,15 +1,17 @@
 """Restatement: which numbers changed between two times, and which events changed them.
 
-The store as of a time contains what had been processed by then. An event is late if it was processed after the first
-time and by the second. Stored events never change, so only late events can change a number.
+The store as of a time contains what had been processed by then, and the catalogue that had been imported by then. An
+event is late if it was processed after the first time and by the second. Stored events never change, so only late
+events and another catalogue can change a number; see `moved_events` for the latter.
 
     before   the number of a campaign and a day (UTC, by event time) as of the first time
     after    the same number as of the second time
     change   after − before
 
-Impressions and bids are row counts; clicks, conversions and the value of conversions are sums over rows, with exact
-money. Won and spend are defined in `bids`; a late impression or bid of another day or campaign can change them, so it
-is listed as well. Credits are not restated: compare the attribution as of both times instead.
+Impressions and bids are row counts; clicks, conversions and value are sums over rows, with exact money. The value is
+net: of conversions and refunds. Won and spend are defined in `bids`; a late impression or bid of another day or
+campaign can change them, so it is listed as well. Credits are not restated: compare the attribution as of both times
+instead.
 """
 
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ from advertisex.analysis.arguments import check_limit, check_time
 from advertisex.analysis.auctions import Wins, won_between
 from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
 from advertisex.analysis.money import by_currency, total, totals_by_currency
+from advertisex.analysis.moved_events import Moves, moved_events
 from advertisex.analysis.scan import scan
 from advertisex.analysis.scope import Scope, check_known, check_scope
 from advertisex.errors import AnalysisError, ConfigurationError
@@ -32,7 +35,7 @@ from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
 from advertisex.stores.contract import EventStore
 
-DEFINITION = "restatement/2"
+DEFINITION = "restatement/3"
 
 #: Default limit of listed late events. Counts always cover all events.
 LATE_EVENTS = 100
@@ -57,42 +60,48 @@ def restatement(
         start: the earlier time, UTC: "before" numbers cover what was processed by then.
         end: the later time, UTC. It is capped at the scope's `as_of` and at the last commit, after which nothing has
             changed; None is the last commit.
-        limit: maximum number of late events to list.
+        limit: maximum number of late events to list, and of catalogue changes.
 
     Returns:
         Table `restated`, with the campaigns and days that have a changed number, ordered by both: campaign_id, day
-        (Datetime µs), new (Boolean: no earlier events), late_events (i64), then `_before`, `_after` and `_change` for
-        each of impressions, bids, clicks, conversions, won (i64), value and spend by currency (Decimal). Table
-        `late_events`, ordered by campaign, day, feed, time and id: campaign_id, day, feed, event_time, event_id
+        (Datetime µs), new (Boolean: no earlier events), late_events, moved_events (i64), then `_before`, `_after` and
+        `_change` for each of impressions, bids, clicks, conversions, won (i64), value and spend by currency (Decimal).
+        Table `late_events`, ordered by campaign, day, feed, time and id: campaign_id, day, feed, event_time, event_id
         (hexadecimal text), clicks, conversions (i64), value (Decimal), currency, auction_id, in_scope (Boolean: false
         for events outside the scope that changed which of its bids won), processed_at, ingested_at, topic, partition,
-        offset. Facts: late (i64, by feed), late_elsewhere (i64: late events outside the scope), restated_days and
-        new_days (i64, pairs of campaign and day), change (of each measure, and of value and spend by currency).
+        offset. Table `catalogue_changes`: see `Moves.changes`. Facts: late (i64, by feed), late_elsewhere (i64: late
+        events outside the scope), moved (i64, by feed), restated_days and new_days (i64, pairs of campaign and day),
+        change (of each measure, and of value and spend by currency).
 
     Raises:
         ConfigurationError: the scope, a time or the limit is invalid, or start is after end.
-        AnalysisError: the scope contains no events as of the later time.
+        AnalysisError: the scope contains no events as of either time.
     """
     start, limit = check_time(start, "start"), check_limit(limit)
     check_known(start, store, "start (--from)")
     scope = check_scope(scope, store)
     end = _last(store, scope, start, None if end is None else check_time(end, "end"))
     scope = replace(scope, as_of=end)
-    _check_stored(store, scope)
+    _check_stored(store, scope, start)
     late, first = late_events(store, scope, start, limit)
     wins = won_between(store, scope, start)
     outside = late_elsewhere(store, scope, start, wins)
     listed = pl.concat([first, outside]).bottom_k(limit, by=ORDER).sort(ORDER, nulls_last=True)
-    known = known_before(store, replace(scope, as_of=start), pl.concat([late.select(KEY), wins.changed.select(KEY)]))
-    changes = _changes(known, late, wins)
+    moves = moved_events(store, scope, start)
+    touched = _touched(late, wins, moves)
+    known = known_before(store, replace(scope, as_of=start), touched.select(KEY))
+    added = pl.concat([late, moves.sums])
+    changes = _changes(touched, known, pl.concat([known, added]), wins)
+    moved = moves.changes
     return Answer(
         question="restatement",
         definition=DEFINITION,
         scope=scope,
         horizons=horizons(store, scope, list(FEEDS)),
-        computed_from=_by_feed(pl.concat([known, late])),
+        computed_from=_total(_by_feed(known), _by_feed(late), moves.by_feed(entered=True)),
         parameters={"from": start, "to": end, "limit": limit},
-        facts=_facts(changes, late, outside.height, wins),
+        facts={"late": _by_feed(late), "late_elsewhere": outside.height, "moved": moves.by_feed()}
+        | _facts(changes, added, wins),
         tables=[
             Table("restated", "Restated campaigns and days", changes),
             Table(
@@ -101,6 +110,14 @@ def restatement(
                 _listed(listed),
                 keys=("event_time", "event_id"),
                 of=sum(_by_feed(late).values()) + outside.height,
+                option="--limit N",
+            ),
+            Table(
+                "catalogue_changes",
+                "Creatives that the catalogue moved",
+                moved.head(limit),
+                keys=("creative_id", "valid_from"),
+                of=moved.height,
                 option="--limit N",
             ),
         ],
@@ -133,8 +150,9 @@ def _last(store: EventStore, scope: Scope, start: datetime, end: datetime | None
     return max(start, min((time for time in ends if time is not None), default=start))
 
 
-def _check_stored(store: EventStore, scope: Scope) -> None:
-    if not any(_has_events(store, feed, scope) for feed in FEEDS):
+def _check_stored(store: EventStore, scope: Scope, start: datetime) -> None:
+    times = scope, replace(scope, as_of=start)  # all events of a campaign may have moved
+    if not any(_has_events(store, feed, each) for each in times for feed in FEEDS):
         raise AnalysisError(
             "no events found",
             where=scope.text(),
@@ -150,24 +168,32 @@ def _has_events(store: EventStore, feed: str, scope: Scope) -> bool:
     return any(frame.filter(*scope.conditions).height for frame in frames)
 
 
-def _changes(known: pl.DataFrame, late: pl.DataFrame, wins: Wins) -> pl.DataFrame:
-    """Build the table `restated`."""
-    before, after = _numbers(known, wins.before), _numbers(pl.concat([known, late]), wins.after)
-    keys = pl.concat([late.select(KEY), wins.changed.select(KEY)]).unique()
-    table = keys.join(late.group_by(KEY).agg(late_events=pl.col("events").sum()), on=KEY, how="left", nulls_equal=True)
+def _touched(late: pl.DataFrame, wins: Wins, moves: Moves) -> pl.DataFrame:
+    """The campaigns and days that may have a changed number: `KEY`, late_events, moved_events (i64)."""
+    keys = pl.concat(rows.select(KEY) for rows in (late, wins.changed, moves.touched)).unique()
+    for counts in (late.group_by(KEY).agg(late_events=pl.col("events").sum()), moves.touched):
+        keys = keys.join(counts, on=KEY, how="left", nulls_equal=True)
+    return keys.with_columns(pl.col("late_events", "moved_events").fill_null(0))
+
+
+def _changes(touched: pl.DataFrame, known: pl.DataFrame, then: pl.DataFrame, wins: Wins) -> pl.DataFrame:
+    """Build the table `restated` from the sums as of both times."""
+    table, before, after = touched, _numbers(known, wins.before), _numbers(then, wins.after)
     for side, numbers in (("before", before), ("after", after)):
         named = numbers.rename({name: f"{name}_{side}" for name in numbers.columns if name not in KEY})
         table = table.join(named, on=KEY, how="left", nulls_equal=True)
-    money = [name for name in after.columns if name not in (*KEY, *_COUNTS)]
+    names = {*before.columns, *after.columns} - {*KEY, *_COUNTS}
+    money = sorted(names, key=lambda name: (name.startswith("spend"), name))
     new = pl.col("impressions_before").is_null().alias("new")
-    absent = [pl.lit(None, AMOUNT).alias(f"{name}_before") for name in money if name not in before]
-    table = table.with_columns(new, *absent).with_columns(
-        pl.col("late_events", *(f"{name}_{side}" for name in _COUNTS for side in _SIDES[:2])).fill_null(0)
+    absent = {f"{name}_{side}" for name in money for side in _SIDES[:2]} - set(table.columns)
+    table = table.with_columns(new, *(pl.lit(None, AMOUNT).alias(name) for name in absent)).with_columns(
+        pl.col(f"{name}_{side}" for name in _COUNTS for side in _SIDES[:2]).fill_null(0)
     )
     table = table.with_columns(_change(name) for name in (*_COUNTS, *money))
-    names = [f"{name}_{side}" for name in (*_COUNTS, *money) for side in _SIDES]
-    is_changed = pl.any_horizontal(pl.col(name).fill_null(0) != 0 for name in names if name.endswith("_change"))
-    return table.filter(is_changed).select(*KEY, "new", "late_events", *names).sort(KEY, nulls_last=True)
+    columns = [f"{name}_{side}" for name in (*_COUNTS, *money) for side in _SIDES]
+    is_changed = pl.any_horizontal(pl.col(name).fill_null(0) != 0 for name in columns if name.endswith("_change"))
+    shown = table.filter(is_changed).select(*KEY, "new", "late_events", "moved_events", *columns)
+    return shown.sort(KEY, nulls_last=True)
 
 
 def _change(name: str) -> pl.Expr:
@@ -191,17 +217,19 @@ def _numbers(rows: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
     return numbers
 
 
-def _facts(changes: pl.DataFrame, late: pl.DataFrame, elsewhere: int, wins: Wins) -> dict[str, Any]:
+def _facts(changes: pl.DataFrame, added: pl.DataFrame, wins: Wins) -> dict[str, Any]:
     new = int(changes["new"].sum())
-    change: dict[str, int | dict[str, Decimal]] = {name: int(late[name].sum()) for name in MEASURES}
-    change |= {"won": wins.after.height - wins.before.height, "value": totals_by_currency(late)}
+    change: dict[str, int | dict[str, Decimal]] = {name: int(added[name].sum()) for name in MEASURES}
+    change |= {"won": wins.after.height - wins.before.height, "value": totals_by_currency(added)}
     return {
-        "late": _by_feed(late),
-        "late_elsewhere": elsewhere,
         "restated_days": changes.height - new,
         "new_days": new,
         "change": change | {"spend": totals_by_currency(wins.change, "spend")},
     }
+
+
+def _total(*counts: dict[str, int]) -> dict[str, int]:
+    return {feed: sum(each[feed] for each in counts) for feed in FEEDS}
 
 
 def _by_feed(rows: pl.DataFrame) -> dict[str, int]:

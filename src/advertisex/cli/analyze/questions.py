@@ -129,10 +129,13 @@ def restatement(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="Maximum number of late events listed.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=MOST_LISTED, help="Maximum number of late events and moved creatives listed."
+        ),
     ] = restatements.LATE_EVENTS,
 ) -> Question:
-    """Campaigns and days whose numbers changed between two times, and the late events that changed them."""
+    """Campaigns and days whose numbers changed between two times: late events, and another catalogue."""
     start = parse_time(begin, "--from")
     assert start is not None
     return partial(restatements.restatement, start=start, end=parse_time(end, "--to"), limit=limit)
