@@ -495,12 +495,15 @@ def test_a_creative_that_moves_takes_its_events_wins_and_spend_along() -> None:
         end = commit(store, {"catalogue": moved})
         answer = restatement(store, start=start)
         of_k1, of_k2 = (restatement(store, Scope(campaign=k), start=start, end=end) for k in ("k1", "k2"))
+        where_k2 = restatement(store, Scope(where={"campaign_id": "k2"}), start=start, end=end)
 
     assert days(answer, "impressions", "bids", "won", "spend_EUR") == {
         ("k1", 2): [False, 1, 0, 1, 0, 1, 0, Decimal(7), None],
         ("k2", 2): [True, 0, 1, 0, 1, 0, 1, None, Decimal(7)],
     }
     assert days(answer) == days(of_k1) | days(of_k2)
+    assert where_k2.table("restated").equals(of_k2.table("restated"))
+    assert (where_k2.facts, where_k2.computed_from) == (of_k2.facts, of_k2.computed_from)
     assert answer.table("restated").select("late_events", "moved_events").rows() == [(0, 2), (0, 2)]
     change = {
         "creative_id": "c1", "valid_from": datetime(2026, 3, 2), "campaign_id_before": "k1", "campaign_id_after": "k2",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import polars as pl
 import pytest
 
 from advertisex.analysis.answer import Answer
@@ -23,6 +24,8 @@ from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.feeds import FEEDS
+from advertisex.feeds.feed import OwnKind
+from advertisex.feeds.rules import with_own_fields
 from advertisex.model import Batch, Partition, Span
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
@@ -31,13 +34,28 @@ from tests.catalogues import catalogue_rows
 from tests.contracts.store_places import STORES
 
 BEGIN = datetime(2026, 1, 5)
+#: In the middle of the events, c2 moves to another campaign and c3 to another advertiser. c6 and c7 are unknown.
 CATALOGUE = catalogue_rows(
     {
-        "creative_id": [f"c{n}" for n in range(6)],
-        "campaign_id": [f"k{n % 4}" for n in range(6)],
-        "advertiser_id": ["a"] * 6,
+        "creative_id": [*(f"c{n}" for n in range(6)), "c2", "c3"],
+        "campaign_id": [*(f"k{n % 4}" for n in range(6)), "k3", "k3"],
+        "advertiser_id": ["a", "b", "a", "b", "a", None, "a", "a"],
+        "valid_from": [None] * 6 + [BEGIN + timedelta(days=4, seconds=1), BEGIN + timedelta(days=5)],
     }
 )
+#: The catalogue that is imported later: c0 has moved, c1 moves on the fourth day, c5 is gone, and c6 is known.
+MOVED = catalogue_rows(
+    {
+        "creative_id": ["c0", "c1", "c1", "c2", "c3", "c4", "c6"],
+        "campaign_id": ["k1", "k1", "k0", "k2", "k3", "k0", "k5"],
+        "advertiser_id": ["b", "b", "a", "a", "b", "a", "c"],
+        "valid_from": [None, None, BEGIN + timedelta(days=3), None, None, None, None],
+    }
+)
+OWN: dict[str, OwnKind] = {"region": "text", "viewable": "flag"}
+FEEDS_WITH_OWN = {name: with_own_fields(feed, OWN) for name, feed in FEEDS.items()}
+AMOUNTS = [0.1, 0.2, 0.7, 3.3, 1e9, "8977679486.31", "0.000000000001", "999999999999.999999999999"]
+CURRENCIES = ["EUR", "usd", "USD", "JPY", "Gold", None]
 Message = tuple[str, bytes, int]
 
 
@@ -50,33 +68,69 @@ class Filled:
 
 
 def messages(seed: int, count: int) -> list[Message]:
-    """Feed, payload, ingestion time (µs): users see the same ads at the same times, and some messages are invalid."""
+    """Feed, payload, ingestion time (µs): users see the same ads at the same times, and some messages are invalid.
+
+    Which of two events with the same identity is stored depends on the order, so the events are distinct. A tenth is
+    repeated, and one impression also comes in a conflicting version, whose placement no question reads.
+    """
     chance = random.Random(seed)
-    made = []
+    made = {}
     for _ in range(count):
-        feed = chance.choice(["impressions", "impressions", "clicks", "bids"])
-        when = BEGIN + timedelta(seconds=chance.randrange(0, 10 * 86_400, 1_800), microseconds=chance.choice([0, 1]))
-        fields: dict[str, Any] = {"user_id": f"u{chance.randrange(12)}", "timestamp": when.isoformat() + "Z"}
-        if chance.random() < 0.05:
-            fields["user_id"] = chance.choice(["", "-3"])
-        if feed == "clicks":
-            fields["campaign_id"] = f"k{chance.randrange(5)}"
-            fields["conversion_type"] = chance.choice(["click", "click", "signup"])
-            if chance.random() < 0.5:
-                fields |= {"value": chance.choice([0.1, 0.2, 0.7, 1e9, 3.3]), "currency": chance.choice(["EUR", "USD"])}
-            if chance.random() < 0.1:
-                fields |= {"clicks": chance.randrange(4), "conversions": chance.randrange(3)}
-        else:
-            fields["creative_id"] = f"c{chance.randrange(8)}"
-            fields["website"] = f"https://{chance.choice('abc')}.example.com/{chance.randrange(3)}"
-            fields["auction_id"] = chance.choice([None, f"x{chance.randrange(60)}"])
-        if feed == "bids":
-            fields |= {"amount": chance.choice([0.1, 0.01, 0.25]), "currency": chance.choice(["EUR", None])}
-        if feed != "bids" and chance.random() < 0.1:
-            fields["user_agent"] = chance.choice(["Googlebot/2.1", "Mozilla/5.0"])
+        feed, fields, when = event(chance)
+        identity = json.dumps([feed, *(fields.get(name) for name in ("timestamp", *FEEDS[feed].identity))])
         ingested = when + timedelta(seconds=chance.randrange(5_000))
-        made.append((feed, json.dumps(fields).encode(), int(ingested.replace(tzinfo=UTC).timestamp() * 1_000_000)))
-    return made + chance.choices(made, k=count // 10)
+        made[identity] = (feed, fields, int(ingested.replace(tzinfo=UTC).timestamp() * 1_000_000))
+    valid = [one for one in made.values() if one[0] == "impressions" and one[1]["user_id"].startswith("u")]
+    feed, fields, ingested_at = valid[0]
+    conflict = (feed, json.dumps(fields | {"placement": "another"}).encode(), ingested_at)
+    first, *others = [(feed, json.dumps(fields).encode(), time) for feed, fields, time in (valid[0], *made.values())]
+    others = [message for message in others if message != first]
+    return [first, conflict, *others, *chance.choices(others, k=count // 10)]
+
+
+def event(chance: random.Random) -> tuple[str, dict[str, Any], datetime]:
+    """Feed, fields and time of a random event."""
+    feed = chance.choice(["impressions", "impressions", "clicks", "bids"])
+    when = BEGIN + timedelta(seconds=chance.randrange(0, 10 * 86_400, 1_800), microseconds=chance.choice([0, 1]))
+    fields: dict[str, Any] = {"user_id": f"u{chance.randrange(12)}", "timestamp": when.isoformat() + "Z"}
+    if chance.random() < 0.05:
+        fields["user_id"] = chance.choice(["", "-3"])
+    fields |= {
+        "app": chance.choice([None, "app-1", "app-1"]),
+        "currency": chance.choice(CURRENCIES),
+        "region": chance.choice(["north", "north", "south", None]),
+        "viewable": chance.choice([True, True, False, None]),
+    }
+    if feed == "clicks":
+        fields |= click(chance)
+    else:
+        fields["creative_id"] = f"c{chance.randrange(8)}"
+        fields["website"] = f"https://{chance.choice('abc')}.example.com/{chance.randrange(3)}"
+        fields["auction_id"] = chance.choice([None, f"x{chance.randrange(60)}"])
+    if feed == "impressions":
+        fields |= {"placement": chance.choice(["top", None]), "cost": chance.choice([*AMOUNTS, None])}
+    if feed == "bids":
+        fields |= {"amount": chance.choice([*AMOUNTS, None]), "price_paid": chance.choice([*AMOUNTS, None])}
+    if feed != "bids" and chance.random() < 0.1:
+        fields["user_agent"] = chance.choice(["Googlebot/2.1", "Mozilla/5.0"])
+    return feed, fields, when
+
+
+def click(chance: random.Random) -> dict[str, Any]:
+    """The fields of a click, a conversion, counts of both, or a refund."""
+    fields: dict[str, Any] = {
+        "campaign_id": f"k{chance.randrange(7)}",
+        "transaction_id": chance.choice([None, f"t{chance.randrange(9)}"]),
+        "click_id": chance.choice([None, f"g{chance.randrange(9)}"]),
+    }
+    if chance.random() < 0.15:
+        return fields | {"conversion_type": "refund", "value": f"-{chance.choice([0.1, 3.3, '0.000000000001'])}"}
+    fields["conversion_type"] = chance.choice(["click", "click", "signup"])
+    if chance.random() < 0.5:
+        fields["value"] = chance.choice(AMOUNTS)
+    if chance.random() < 0.1:
+        fields |= {"clicks": chance.randrange(4), "conversions": chance.randrange(3)}
+    return fields
 
 
 def commit(store: EventStore, batch: Sequence[Message], feed: str, partition: int) -> None:
@@ -85,20 +139,26 @@ def commit(store: EventStore, batch: Sequence[Message], feed: str, partition: in
     end = start + len(batch)
     payloads, times = [m[1] for m in batch], [m[2] for m in batch]
     read = Batch(Span(topic, partition, start, end), range(start, end), payloads, times)
-    store.commit(process(read, FEEDS[feed], Policy()))
+    store.commit(process(read, FEEDS_WITH_OWN[feed], Policy()))
 
 
 def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, partitions: int, seed: int) -> Filled:
-    """Commit the parts one after the other, each in a different order."""
+    """Commit the parts one after the other, each in a different order, with a catalogue before or after its events."""
     chance = random.Random(seed)
+    store.prepare(FEEDS_WITH_OWN)
     moments = []
-    for part in parts:
+    for part, catalogue in zip(parts, (CATALOGUE, MOVED), strict=True):
+        is_first = seed % 2 == 0
+        if is_first:
+            store.import_catalogue(catalogue)
         for feed in chance.sample(sorted(FEEDS), len(FEEDS)):
             mine = [message for message in part if message[0] == feed]
             if partitions > 1:
                 chance.shuffle(mine)
             for number, start in enumerate(range(0, len(mine), size)):
                 commit(store, mine[start : start + size], feed, number % partitions)
+        if not is_first:
+            store.import_catalogue(catalogue)
         time.sleep(0.002)
         moments.append(datetime.now(UTC).replace(tzinfo=None))
         time.sleep(0.002)
@@ -109,7 +169,7 @@ def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, parti
 def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Filled]]:
     """The same messages in every kind of store; twice, in different orders, in the embedded one, which is fast."""
     parts = messages(1, 500), messages(2, 120)
-    ways = dict.fromkeys(STORES, (100, 3, 7)) | {"duckdb": (1_000, 1, 0), "duckdb, in small batches": (17, 2, 8)}
+    ways = dict.fromkeys(STORES, (100, 3, 7)) | {"duckdb": (1_000, 1, 0), "duckdb, in small batches": (17, 2, 9)}
     with ExitStack() as opened:
         filled = {}
         for way, (size, partitions, seed) in ways.items():
@@ -131,6 +191,7 @@ PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "funnel by website": partial(funnel, by="website"),
     "funnel by hour": partial(funnel, by="hour"),
     "funnel by day": partial(funnel, by="day"),
+    "funnel by region": partial(funnel, by="region"),
     "attribution": attribute,
     "attribution by website": partial(attribute, by="website", split_journeys=True, view_window=timedelta(days=7)),
     "attribution by creative": partial(attribute, by="creative_id", within_campaign=True),
@@ -142,6 +203,8 @@ SCOPES = {
     "everything": Scope(),
     "a range": Scope(since=BEGIN + timedelta(days=2), until=BEGIN + timedelta(days=6, microseconds=1)),
     "a campaign": Scope(campaign="k1"),
+    "a field": Scope(where={"app": "app-1"}),
+    "own fields": Scope(where={"region": "north", "viewable": True}),
 }
 
 
@@ -153,6 +216,7 @@ def plain(answer: Answer) -> dict[str, Any]:
         "of": (dict(answer.horizons), dict(answer.computed_from)),
         "parameters": {name: value for name, value in answer.parameters.items() if name not in {"from", "to"}},
         "facts": dict(answer.facts),
+        "notes": list(answer.notes),
         "charts": list(answer.charts),
         **{
             table.name: (dict(table.rows.schema), table.rows.drop(provenance, strict=False).rows())
@@ -193,3 +257,16 @@ def test_a_restatement_has_one_answer(stores: dict[str, Filled], scope: str) -> 
         return restatement(filled.store, asked, start=filled.between, end=datetime(2100, 1, 1))
 
     check(stores, since_then, SCOPES[scope])
+
+
+def test_the_events_cover_what_could_differ(stores: dict[str, Filled]) -> None:
+    some = next(iter(stores.values()))
+    answer, restated = quality(some.store), restatement(some.store, start=some.between)
+    kinds = dict(answer.table("rejects").group_by("kind").agg(pl.col("count").sum()).iter_rows())
+
+    assert kinds["conflict"] == 2
+    assert set(answer.table("currencies")["currency"]) == {"Gold"}
+    assert set(answer.table("creatives_without_campaign")["creative_id"]) == {"c5", "c7"}
+    assert restated.facts["moved"]["impressions"] > 20 < restated.facts["late"]["impressions"]
+    assert any(value < 0 for value in restated.table("late_events")["value"].drop_nulls())
+    assert restated.table("catalogue_changes")["valid_from"].drop_nulls().len() > 0

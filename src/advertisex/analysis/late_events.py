@@ -10,7 +10,7 @@ from itertools import chain
 import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope
-from advertisex.analysis.money import check_sum
+from advertisex.analysis.money import NET, check_sum
 from advertisex.analysis.scan import DAY, scan, widened
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
@@ -101,8 +101,7 @@ def _counted(
     )
     expressions["in_scope"] = pl.lit(value=True).alias("in_scope")
     if feed == "clicks":
-        is_counted = (pl.col("conversions") > 0) | (pl.col("value") < 0)  # a refund is negative, and nothing else is
-        expressions["value"] = pl.when(is_counted).then(pl.col("value")).alias("value")
+        expressions["value"] = NET
     expressions |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
     for frame in scan(store, feed, list(read), within):
         yield frame.filter(keep).select(expressions[name] for name in ROW)
