@@ -138,7 +138,7 @@ def test_an_event_without_any_field_of_its_identity_is_rejected() -> None:
     assert event_of(feed, message("clicks", region="n"))["region"] == "n"
     reject = reject_of(feed, message("clicks"))
     assert reject["reason"] == "missing_field"
-    assert reject["detail"].startswith("transaction_id: transaction_id or region must be given")
+    assert reject["detail"].startswith("transaction_id: must be given if region is missing")
 
 
 def test_a_bid_with_own_fields_is_not_sent_in_our_schema_which_does_not_have_them() -> None:
