@@ -85,14 +85,14 @@ from advertisex.model import SUPPRESSED_COLUMNS as SUPPRESSED_COLUMNS
 from advertisex.model import Counts as Counts
 from advertisex.model import LedgerRow as LedgerRow
 from advertisex.model import Outcome as Outcome
-from advertisex.stores.contract import COUNTED_AS as COUNTED_AS
+from advertisex.stores.removal import COUNTED_AS as COUNTED_AS
 from advertisex.stores.contract import ERASURES as ERASURES
-from advertisex.stores.contract import REMOVED_COLUMNS as REMOVED_COLUMNS
+from advertisex.stores.removal import REMOVED_COLUMNS as REMOVED_COLUMNS
 from advertisex.stores.contract import EventStore as EventStore
 from advertisex.stores.contract import Extent as Extent
 from advertisex.stores.contract import Range as Range
 from advertisex.stores.contract import RejectQuery as RejectQuery
-from advertisex.stores.contract import Removal as Removal
+from advertisex.stores.removal import Removal as Removal
 from advertisex.stores.open import open_store as open_store
 
 # Rebuilding a store

@@ -22,7 +22,8 @@ from advertisex.privacy.record import ErasureRun, runs_in
 from advertisex.processing.policy import Policy
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.runner import Processing, process_log
-from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery, Removal
+from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery
+from advertisex.stores.removal import Removal
 from tests.contracts.store_places import STORES, NewPlace
 
 #: The second contains the first; the third is sent as a number, and the fourth is escaped in JSON.

@@ -17,7 +17,8 @@ from advertisex.privacy.record import ErasureRun, Overwritten, Removed, now, rec
 from advertisex.processing.pseudonym_key import check_pseudonym_key
 from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.suppression import Erased, Suppression, rows_of_users, suppression_of
-from advertisex.stores.contract import ERASURES, EventStore, RejectQuery, Removal
+from advertisex.stores.contract import ERASURES, EventStore, RejectQuery
+from advertisex.stores.removal import Removal
 
 _BATCH_SIZE = 50_000
 _COLUMNS = {

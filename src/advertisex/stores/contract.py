@@ -1,6 +1,5 @@
 """The contract of event stores. Every store passes `advertisex.testing.contracts.EventStoreContract`."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +8,9 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed
-from advertisex.model import Counts, Finding, LedgerRow, Outcome, Partition, Position, Span
+from advertisex.model import Counts, Finding, LedgerRow, Outcome, Partition, Position
+from advertisex.stores.removal import Removal
 
 #: Kind of the notes that record erased users; they are never removed.
 ERASURES = "erasures"
@@ -70,62 +69,6 @@ class RejectQuery:
     kind: str | None = None
     positions: Collection[Position] | None = None
     replayed: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """What an erasure removes.
-
-    Attributes:
-        erasure: id of the erasure; a repeated attempt counts nothing twice.
-        users: ids of the users, as stored, whose events are removed.
-        rejects: topic, partition, offset, feed and kind of the rejects to remove.
-        bounds: next offset of each partition when the erasure started. Anything stored at or after it was left by an
-            interrupted commit and never counted.
-    """
-
-    erasure: str
-    users: Collection[str]
-    rejects: pl.DataFrame
-    bounds: Mapping[Partition, int]
-
-
-#: Columns of what an erasure removed: rows by feed and kind (`event`, `filtered`, `rejected` or `conflict`).
-REMOVED_COLUMNS: dict[str, pl.DataType] = {"feed": pl.String(), "kind": pl.String(), "count": pl.Int64()}
-#: The ledger counts that include rows of each kind until they are erased. The first is in the balance.
-COUNTED_AS: dict[str, tuple[str, ...]] = {
-    "event": ("stored",),
-    "filtered": ("filtered",),
-    "rejected": ("rejected",),
-    "conflict": ("duplicate", "conflict"),
-}
-
-
-def moved_counts(removed: Mapping[str, int]) -> Counts:
-    """What an erasure adds to the ledger, given the number of removed rows by kind (see `COUNTED_AS`)."""
-    moved = Counter(erased=sum(removed.values()))
-    for kind, count in removed.items():
-        moved.subtract(dict.fromkeys(COUNTED_AS[kind], count))
-    return Counts(**moved)
-
-
-def removed_rows(moved: Counts) -> dict[str, int]:
-    """The number of removed rows by kind, given what an erasure added to the ledger: the inverse of `moved_counts`."""
-    return {kind: -getattr(moved, counts[-1]) for kind, counts in COUNTED_AS.items()}
-
-
-#: Why a ledger may not be where an outcome starts, see `ledger_moved`.
-MOVED_ON = "the ledger has moved on"
-USER_ERASED = "a user was erased in the meantime"
-
-
-def ledger_moved(span: Span, why: str) -> LedgerMoved:
-    """The exception for a span that another worker has processed, or that was processed before an erasure."""
-    return LedgerMoved(
-        f"{why}; this batch was not written",
-        where=f"{span.topic}/{span.partition}/{span.start}",
-        hint="run `advertisex process` again to continue from the ledger",
-    )
 
 
 class EventStore(Protocol):

@@ -1,9 +1,10 @@
-"""Compare the contents of a store with its ledger; shared by all stores."""
+"""Checks of the ledger that all stores share: its counts against the contents, and its place against an outcome."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from advertisex.model import Finding, LedgerRow, Partition
+from advertisex.errors import LedgerMoved
+from advertisex.model import Finding, LedgerRow, Partition, Span
 
 
 class Held(NamedTuple):
@@ -31,4 +32,18 @@ def counted(ledger: Sequence[LedgerRow], held: Mapping[Partition, Held]) -> Find
         wrong[0] + more if wrong else "equal to the ledger's counts",
         "the store was changed by something else: restore it from a backup, "
         "or create a new one and run `advertisex process` to read the log again",
+    )
+
+
+#: Why a ledger may not be where an outcome starts, see `ledger_moved`.
+MOVED_ON = "the ledger has moved on"
+USER_ERASED = "a user was erased in the meantime"
+
+
+def ledger_moved(span: Span, why: str) -> LedgerMoved:
+    """The exception for a span that another worker has processed, or that was processed before an erasure."""
+    return LedgerMoved(
+        f"{why}; this batch was not written",
+        where=f"{span.topic}/{span.partition}/{span.start}",
+        hint="run `advertisex process` again to continue from the ledger",
     )

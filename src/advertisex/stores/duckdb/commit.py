@@ -14,8 +14,9 @@ import polars as pl
 
 from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition
 from advertisex.stores.conflicts import conflicts, own_columns
-from advertisex.stores.contract import ERASURES, MOVED_ON, USER_ERASED, ledger_moved
+from advertisex.stores.contract import ERASURES
 from advertisex.stores.duckdb.registered import registered
+from advertisex.stores.ledger_check import MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.log_identity import check_same_log
 
 #: Fraction of a batch's events within the window of event time that is searched for duplicates; see `_dense`.

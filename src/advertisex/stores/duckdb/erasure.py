@@ -13,9 +13,9 @@ import polars as pl
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Partition
-from advertisex.stores.contract import COUNTED_AS, REMOVED_COLUMNS, Removal, moved_counts
 from advertisex.stores.duckdb.commit import add_counts
 from advertisex.stores.duckdb.registered import registered
+from advertisex.stores.removal import COUNTED_AS, REMOVED_COLUMNS, Removal, moved_counts
 
 
 def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetime) -> pl.DataFrame:

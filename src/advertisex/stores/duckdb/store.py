@@ -25,7 +25,7 @@ from advertisex.model import (
 )
 from advertisex.settings.model import DEFAULT_MEMORY
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
-from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
+from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery
 from advertisex.stores.duckdb.commit import write
 from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace
@@ -33,6 +33,7 @@ from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns, statements
 from advertisex.stores.format import check_format
 from advertisex.stores.ledger_check import Held, counted
+from advertisex.stores.removal import Removal
 
 _TABLES = (*FEEDS, "rejects")
 _SCAN_ROWS = 1_000_000

@@ -19,7 +19,7 @@ from advertisex.feeds.feed import AMOUNT
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, Outcome
 from advertisex.stores.commit_time import Clock, commit_time_after
 from advertisex.stores.conflicts import conflicts, kept_whole, own_columns
-from advertisex.stores.contract import ERASURES, USER_ERASED, ledger_moved
+from advertisex.stores.contract import ERASURES
 from advertisex.stores.elasticsearch.bulk import BulkPool, send
 from advertisex.stores.elasticsearch.bulk_lines import BulkLines, chunks, lines_of
 from advertisex.stores.elasticsearch.client import Connection
@@ -30,6 +30,7 @@ from advertisex.stores.elasticsearch.ledger_documents import LedgerState
 from advertisex.stores.elasticsearch.lookup import stored_events
 from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import document_ids, without_value
+from advertisex.stores.ledger_check import USER_ERASED, ledger_moved
 
 
 class _Written(NamedTuple):

@@ -18,13 +18,13 @@ import polars as pl
 
 from advertisex.feeds import FEEDS
 from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition
-from advertisex.stores.contract import REMOVED_COLUMNS, Removal, moved_counts, removed_rows
 from advertisex.stores.elasticsearch.bulk import delete_documents
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.elasticsearch.ledger import Ledger
 from advertisex.stores.elasticsearch.lookup import documents_from
 from advertisex.stores.elasticsearch.search import search_all
+from advertisex.stores.removal import REMOVED_COLUMNS, Removal, moved_counts, removed_rows
 
 _WHAT = "erase from the event store"
 

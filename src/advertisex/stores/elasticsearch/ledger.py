@@ -20,7 +20,6 @@ import polars as pl
 from advertisex.errors import StoreError
 from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partition, Span
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
-from advertisex.stores.contract import MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, between
 from advertisex.stores.elasticsearch.ledger_documents import (
@@ -35,6 +34,7 @@ from advertisex.stores.elasticsearch.ledger_documents import (
 )
 from advertisex.stores.elasticsearch.search import search_all
 from advertisex.stores.elasticsearch.times import TIME_FORMAT, iso, parse_time
+from advertisex.stores.ledger_check import MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.log_identity import check_same_log
 
 _WHAT = "write to the ledger"

@@ -21,7 +21,7 @@ from advertisex.model import (
 )
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
-from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery, Removal
+from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.bulk import BulkPool
 from advertisex.stores.elasticsearch.catalogue import Catalogue
@@ -38,6 +38,7 @@ from advertisex.stores.elasticsearch.rejects import mark_jobs
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.search import buckets, extent_of, frame_of, frames, search_all
 from advertisex.stores.format import check_format
+from advertisex.stores.removal import Removal
 
 #: Elasticsearch adds up in floating point, which is exact only for integers below this.
 _EXACT = 2**53
