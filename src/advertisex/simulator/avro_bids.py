@@ -45,7 +45,10 @@ class BidsAvro(Format):
     """
 
     targets = FaultTargets(
-        required=("user_id", "timestamp"), ids=("user_id", "creative_id", "auction_id"), amount="amount"
+        required=("user_id", "timestamp"),
+        ids=("user_id", "creative_id", "auction_id"),
+        amount="amount",
+        changeable="device",
     )
     #: Bytes in front of each datum.
     prefix = b""
@@ -117,14 +120,9 @@ class BidsAvro(Format):
         return self.prefix + out.getvalue()
 
     def reformatted(self, fields: Fields, noise: int) -> bytes:
-        """The timestamp as text, or without `targeting`, which is not in the identity."""
-        if noise % 3 == 0:
-            return self.encode(fields | {"targeting": {}})
+        """The timestamp as text, in three notations."""
         text = time_text(fields["timestamp"])
-        return self.encode(fields | {"timestamp": text if noise % 3 == 1 else reformatted_time(text, noise // 3)})
-
-    def conflicting(self, fields: Fields) -> bytes:
-        return self.encode(fields | {"device": DEVICES[DEVICES.index(fields["device"]) - 1]})
+        return self.encode(fields | {"timestamp": text if noise % 3 == 0 else reformatted_time(text, noise // 3)})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         """As JSON, since a datum cannot have a wrong type."""

@@ -33,11 +33,13 @@ class FaultTargets:
         required: fields that must be present and not empty.
         ids: identifier fields, which must not contain control characters.
         amount: the money field; "" if the feed has none.
+        changeable: a field outside the identity that every event has, and a conflict with another value; "" if none.
     """
 
     required: tuple[str, ...]
     ids: tuple[str, ...]
     amount: str = ""
+    changeable: str = ""
 
 
 class Format(Protocol):
@@ -62,10 +64,6 @@ class Format(Protocol):
 
     def reformatted(self, fields: Fields, noise: int) -> bytes:
         """The same event, encoded as different bytes."""
-        ...
-
-    def conflicting(self, fields: Fields) -> bytes:
-        """An event with the same identity and another value of a field outside it."""
         ...
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:

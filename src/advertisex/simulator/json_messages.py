@@ -24,8 +24,10 @@ from advertisex.simulator.rows import Rows
 CLICK_COLUMNS = (
     "timestamp", "user_id", "campaign", "conversion", "value", "currency", "transaction_id", "user_agent",
 )  # fmt: skip
-#: On conflicts only: the events themselves carry no user agent.
-_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) advertisex-simulator"
+_USER_AGENTS = (
+    "Mozilla/5.0 (Android 16; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+)
 
 #: Encodes a value as compact JSON in UTF-8.
 json_bytes = msgspec.json.Encoder().encode
@@ -98,9 +100,6 @@ class ImpressionsJson(Format):
             return json_bytes({name.removeprefix("ad_"): value for name, value in fields.items()})
         return json_bytes(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
 
-    def conflicting(self, fields: Fields) -> bytes:
-        return self.encode(fields | {"user_agent": _USER_AGENT})
-
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         name = ("user_id", "website", "ad_creative_id")[noise // 4 % 3]
         return json_bytes(fields | {name: ({"id": fields[name]}, [fields[name]], True, 1.5)[noise % 4]})
@@ -119,6 +118,7 @@ class ClicksJson(Format):
         required=("user_id", "timestamp", "campaign", "conversion"),
         ids=("user_id", "campaign"),
         amount="value",
+        changeable="user_agent",
     )
 
     def __init__(self, market: Market) -> None:
@@ -138,7 +138,7 @@ class ClicksJson(Format):
             "value": f"{event.amount:.2f}" if converted else "",
             "currency": CURRENCIES[self._country[event.user]] if converted else "",
             "transaction_id": f"order-{event.serial}" if event.action in (PURCHASE, REFUND_ACTION) else "",
-            "user_agent": "",
+            "user_agent": _USER_AGENTS[event.user % len(_USER_AGENTS)],
         }
 
     def encode(self, fields: Fields) -> bytes:
@@ -148,9 +148,6 @@ class ClicksJson(Format):
         if noise % 3 == 0 and fields["value"]:
             return self.encode(fields | {"value": fields["value"] + "0"})
         return self.encode(fields | {"timestamp": reformatted_time(fields["timestamp"], noise // 3)})
-
-    def conflicting(self, fields: Fields) -> bytes:
-        return self.encode(fields | {"user_agent": _USER_AGENT})
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
         return self.encode(fields | ({"value": "ten"}, {"clicks": "many"}, {"conversions": "two"})[noise % 3])

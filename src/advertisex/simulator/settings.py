@@ -25,7 +25,8 @@ class FaultRates:
 
     Attributes:
         duplicate: fraction of good events that are sent twice.
-        conflict: fraction of these duplicates that differ from the event in a field outside its identity.
+        conflict: fraction of these duplicates that differ from the event in a field outside its identity; impressions
+            have none that every event carries.
         late: fraction of messages that arrive minutes to hours after the event.
     """
 

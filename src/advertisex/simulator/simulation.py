@@ -55,19 +55,23 @@ class Simulation:
         self._messages_per_bid = self._market.messages_per_bid * (1 + settings.faults.duplicate)
         rate = messages_per_second or settings.events / (settings.duration_micros / 1e6)
         self._traffic = Traffic(self._market, traffic_random, rate / self._messages_per_bid)
-        faults = settings.faults
-        plans = {name: fault_plan(name, medium, faults) for name in FEED_NAMES}
-        self._arrivals = {
-            name: Arrivals(plans[name], faults.duplicate, faults.conflict, faults.late, random)
-            for name, random in zip(FEED_NAMES, arrival_randoms, strict=True)
-        }
         in_log = medium == "log"
         self._formats: dict[FeedName, Format] = {
             "impressions": ImpressionsJson(self._market),
             "clicks": ClicksJson(self._market) if in_log else ClicksCsv(self._market),
             "bids": BidMessages(self._market) if in_log else BidsAvro(self._market),
         }
+        faults = settings.faults
+        plans = {name: fault_plan(name, medium, faults) for name in FEED_NAMES}
+        self._arrivals = {
+            name: Arrivals(plans[name], faults.duplicate, self._conflicts(name), faults.late, random)
+            for name, random in zip(FEED_NAMES, arrival_randoms, strict=True)
+        }
         self._tally = Tally(settings.seed, plans, self._market)
+
+    def _conflicts(self, name: FeedName) -> float:
+        """The fraction of a feed's duplicates that are conflicts."""
+        return self._settings.faults.conflict if self._formats[name].targets.changeable else 0
 
     @property
     def catalogue_rows(self) -> list[tuple[str, str, str]]:

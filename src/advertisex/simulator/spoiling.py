@@ -22,6 +22,8 @@ _CONTROLS = ("\x01", "\x07", "\x1b", "\x7f")
 _BAD_AMOUNTS = (-12.5, math.nan, math.inf, -math.inf, -0.01)
 _NOT_FINITE_TEXTS = ("NaN", "Infinity", "-Infinity")
 _AMOUNT_TEXTS = ("-12.50", *_NOT_FINITE_TEXTS, "-0.01")
+#: The value of a conflict in a field that the event has with another value. Either may be stored first.
+_CHANGED = "another"
 _NOT_OBJECTS = (b"42", b'"text"', b"null", b"true")
 
 Injector = Callable[[Fields, FaultTargets, int], Fields]
@@ -44,7 +46,7 @@ def _faulty_message(event: Event, message: bytes, fmt: Format) -> bytes:
     if event.kind == DUPLICATE:
         return message if noise % 2 else fmt.reformatted(fmt.fields(event), noise // 2)
     if event.kind == CONFLICT:
-        return fmt.conflicting(fmt.fields(event))
+        return fmt.encode(fmt.fields(event) | {fmt.targets.changeable: _CHANGED})
     match KINDS[event.kind]:
         case "empty_message":
             faulty = b""
