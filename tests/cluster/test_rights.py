@@ -49,20 +49,25 @@ def findings(document: Any) -> dict[str, str]:
 def test_each_role_allows_its_commands_and_no_others(run: Run) -> None:
     assert run("", "simulate", "--events", 2000)[0] == 0
     assert run("advertisex_read", "process")[0] == 1  # before the indices exist
-    code, ledger, stderr = run("advertisex_process", "process")
-    assert (code, stderr) == (0, "")
-    assert run("advertisex_process", "process")[:2] == (0, ledger)  # updates existing indices and templates
+    code, processed, stderr = run("advertisex_process", "process")
+    assert (code, stderr.count("\n")) == (0, 1)
+    assert stderr.startswith("imported the catalogue")
+    code, ledger, stderr = run("advertisex_read", "ledger")
+    assert (code, stderr, ledger["total"]) == (0, "", processed["total"])
+    code, again, stderr = run("advertisex_process", "process")  # updates existing indices and templates
+    assert (code, stderr, again["total"]) == (0, "", ledger["total"])
 
-    assert run("advertisex_read", "ledger")[:2] == (0, ledger)
+    assert run("advertisex_read", "catalogue", "history")[0] == 0
     assert run("advertisex_read", "analyze", "summary")[1]["events"] == ledger["total"]["stored"]
     assert run("advertisex_read", "analyze", "correlation")[0] == 0
-    assert run("advertisex_read", "rejects", "list")[1]["total"] == (
-        ledger["total"]["rejected"] + ledger["total"]["filtered"]
+    assert run("advertisex_read", "rejects", "list")[1]["total"] == sum(
+        ledger["total"][kind] for kind in ("rejected", "filtered", "conflict")
     )
     filtered = run("advertisex_read", "rejects", "replay", "--kind", "filtered", "--dry-run")[1]["messages"]
     assert run("advertisex_process", "rejects", "replay", "--kind", "filtered")[1]["messages"] == filtered > 0
     for user, *command in (
         ("advertisex_read", "process"), ("advertisex_read", "rejects", "replay", "--all"), ("stranger", "ledger"),
+        ("advertisex_read", "rebuild"), ("advertisex_process", "rebuild"),
     ):  # fmt: skip
         code, _, stderr = run(user, *command)
         assert code == 1
@@ -81,3 +86,11 @@ def test_each_role_allows_its_commands_and_no_others(run: Run) -> None:
     code, document, _ = run("monitoring", "doctor")
     assert code == 0
     assert not [says for says in findings(document).values() if "not checked" in says]
+
+    before = run("advertisex_process", "process")[1]["total"]
+    code, rebuilt, _ = run("advertisex_rebuild", "rebuild")
+    assert (code, rebuilt["total"]["stored"]) == (0, before["stored"])
+    assert run("advertisex_read", "ledger")[1]["total"]["stored"] == before["stored"]
+    assert run("advertisex_process", "process")[0] == 0
+    assert run("advertisex_process", "rebuild", "--drop-old")[0] == 1
+    assert run("advertisex_rebuild", "rebuild", "--drop-old")[1]["dropped"]
