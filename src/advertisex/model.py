@@ -31,6 +31,9 @@ EVENT_COLUMNS: dict[str, pl.DataType] = {
     "ingested_at": pl.Datetime("us"),
 }
 
+#: Prefix of the columns that tell whether a message carries a value, see `Outcome`.
+CARRIED = "carried."
+
 #: Columns of a reject: a message that is kept whole because it was rejected, filtered, or is a conflicting duplicate.
 #: The outcome carries its topic, partition and feed.
 REJECT_COLUMNS: dict[str, pl.DataType] = {

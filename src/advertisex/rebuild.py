@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from advertisex.errors import StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.model import LedgerRow, Partition
 from advertisex.processing.identity_note import IDENTITIES
@@ -83,6 +84,7 @@ def rebuild_store(
     log: EventLog,
     processing: Processing,
     *,
+    missing: Sequence[Missing] = (),
     stop: Event | None = None,
     on_commit: OnCommit = lambda committed: None,
 ) -> Rebuilt:
@@ -90,13 +92,15 @@ def rebuild_store(
 
     Args:
         replacement: the old and the new store.
-        log: the log. Messages that it no longer has are lost to the new store: check `missing_messages` first.
+        log: the log.
         processing: the configuration of processing.
+        missing: what the new store may lack, from `missing_messages`; by default nothing.
         stop: when set, the rebuild stops after the current commit; the old store stays in place.
         on_commit: called after each commit.
 
     Raises:
-        StoreError: a store cannot be read or written.
+        StoreError: a store cannot be read or written, messages are missing, or a user was erased meanwhile; the old
+            store stays in place.
         LogError: the log cannot be read.
         ConfigurationError: the store has another pseudonym key.
     """
@@ -105,12 +109,36 @@ def rebuild_store(
     process_log(log, replacement.new, processing, stop=stop, on_commit=on_commit)
     if stop.is_set():
         return Rebuilt(replacement.new.ledger(), "")
+    _check_complete(replacement, missing)
+    replacement.freeze()
+    if replacement.notes().get(ERASURES, {}) != replacement.new.notes(ERASURES):
+        raise StoreError("a user was erased during the rebuild", hint="run `advertisex rebuild` again")
+    _carry_notes(replacement)
+    replacement.carry_catalogue()
     for marks in replacement.replay_marks():
         replacement.new.mark_replayed(marks)
-    _carry_notes(replacement)
     kept = replacement.swap()
     replacement.new.take_note(_REBUILD, {_OF: None})
     return Rebuilt(replacement.new.ledger(), kept)
+
+
+def _check_complete(replacement: Replacement, missing: Sequence[Missing]) -> None:
+    """Check that the new store has read no fewer messages than the old one: retention may have deleted some meanwhile.
+
+    Raises:
+        StoreError: it has not.
+    """
+    lacking = {Partition(one.topic, one.partition): one.messages for one in missing}
+    rows = {Partition(row.topic, row.partition): row for row in replacement.new.ledger()}
+    for of, done in replacement.progress().items():
+        row = rows.get(of)
+        read = row.counts.read if row else 0
+        if read + lacking.get(of, 0) < done.read:
+            raise StoreError(
+                f"the new store has read {read:,} messages, but the old one {done.read:,}",
+                where=f"{of.topic}/{of.partition}",
+                hint="run `advertisex rebuild` again",
+            )
 
 
 def _held(log: EventLog, of: Partition, done: Progress, end: int, identity: str) -> tuple[int, str]:
@@ -163,7 +191,7 @@ def _renamed(state: dict[str, Any]) -> dict[str, Any]:
 
 def _fingerprint(processing: Processing) -> bytes:
     """A hash of everything that decides what processing makes of a message."""
-    parts = [blake2b(processing.pseudonym_key, digest_size=4).hexdigest(), str(processing.policy.negative_users)]
+    parts = [str(processing.policy.negative_users)]  # the pseudonym key cannot change: its note is carried over
     parts += [repr(sorted(names)) for names in (processing.policy.blocked_users, processing.policy.blocked_sites)]
     for feed in processing.feeds.values():
         parts += [feed.topic, repr(feed.fields), repr(feed.identity), repr(feed.times), repr(feed.confluent_schemas)]

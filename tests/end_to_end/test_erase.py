@@ -157,3 +157,18 @@ def test_a_missing_folder_is_reported_and_not_created(cli: Cli, tmp_path: Path) 
     assert "event log not found" in ended.err
     assert "mistyped" in ended.err
     assert not (tmp_path / "mistyped").exists()
+
+
+def test_an_old_store_that_still_has_the_user_is_named(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "clicks.csv").write_text("timestamp,user_id,campaign_id,conversion\n2026-01-05 09:00:01,u1,c1,click\n")
+    assert cli("ingest", "clicks", "clicks.csv").code == 0
+    assert cli("process").code == 0
+    assert cli("rebuild").code == 0
+
+    ended = cli("erase", "u1", "--yes")
+
+    assert ended.out.splitlines()[-1] == (
+        "The old store that a rebuild kept still has this user (.advertisex/store.duckdb.old): "
+        "delete it with `advertisex rebuild --drop-old`."
+    )
+    assert cli("erase", "u1", "--yes", "--json").document["kept_old"] == [".advertisex/store.duckdb.old"]

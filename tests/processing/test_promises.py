@@ -348,7 +348,7 @@ def test_a_log_replaced_by_a_longer_one_is_not_read_from_the_middle() -> None:
             append(other, good("clicks", 30))
             with pytest.raises(StoreError, match="the ledger belongs to another log") as caught:
                 process_all(other, store)
-        assert "start a new store" in caught.value.hint
+        assert "advertisex rebuild" in caught.value.hint
         with SqliteLog(Path(folder, "log.db")) as log:
             append(log, good("clicks", 15))
             assert process_all(log, store) == Counts(read=15, stored=5, duplicate=10)

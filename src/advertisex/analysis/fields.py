@@ -10,13 +10,14 @@ from advertisex.catalogue.join import TAKEN
 from advertisex.errors import ConfigurationError
 from advertisex.feeds.feed import AMOUNT
 from advertisex.feeds.rules import NUMBER
+from advertisex.feeds.words import FALSE, TRUE
 from advertisex.model import MONEY
 from advertisex.stores.contract import EventStore
 
 #: The value of a field: of a text, a flag, a count or an amount.
 FieldValue = str | bool | int | Decimal
 
-_FLAGS = dict.fromkeys(("1", "true", "t", "yes", "y"), True) | dict.fromkeys(("0", "false", "f", "no", "n"), False)
+_FLAGS = dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 #: Rejects more digits than an amount has.
 _EXACT = Context(prec=38, traps=[InvalidOperation, Inexact])

@@ -7,8 +7,8 @@ import polars as pl
 
 from advertisex.catalogue.join import catalogue_of
 from advertisex.feeds import Feed
+from advertisex.feeds.words import ISO_4217
 from advertisex.model import Outcome
-from advertisex.processing.standardise import ISO_4217
 from advertisex.stores.contract import EventStore
 
 #: Distinct ids that are remembered for each feed and kind; beyond, their number is a lower bound.

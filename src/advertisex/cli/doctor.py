@@ -110,7 +110,7 @@ def _catalogue(store: EventStore) -> Finding:
 
 def _log_and_ledger(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:
     """Check that the log continues from the ledger: in a lost or recreated log, new messages would never be read."""
-    what, hint = "log and ledger", "restore the old log, or start a new store for this one"
+    what, hint = "log and ledger", "restore the old log, or run `advertisex rebuild` to make a new store from this one"
     try:
         check_same_logs(ledger, logs)
     except StoreError as error:

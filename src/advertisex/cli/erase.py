@@ -26,6 +26,7 @@ from advertisex.processing.configured import pseudonym_key_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import ERASURES
+from advertisex.stores.open import kept_old
 
 _COLUMNS = ("feed", "events", "filtered", "rejected", "conflicts", "messages")
 
@@ -52,8 +53,9 @@ def erase(
     with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
         key = pseudonym_key_of(settings)
         run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key=key)
+    kept = kept_old(settings.store_url, elasticsearch=settings.elasticsearch)
     if as_json:
-        print_json(_document(run))
+        print_json(_document(run) | {"kept_old": kept})
         return
     if any(removed.anything for removed in run.removed):
         print_table("Removed", _COLUMNS, map(msgspec.structs.astuple, run.removed), numbers=_COLUMNS[1:])
@@ -62,6 +64,13 @@ def erase(
     if not run.log:
         out.print("Kafka keeps the messages until their retention ends; they are kept out of the store.")
     out.print("New messages of this user will be suppressed and counted as erased.")
+    if kept:
+        out.print(
+            f"The old store that a rebuild kept still has this user ({kept[0]}): "
+            "delete it with `advertisex rebuild --drop-old`.",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def erasures(

@@ -20,7 +20,7 @@ from advertisex.cli.options import (
     opened_log,
     settings_of,
 )
-from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, print_table, progress
+from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, progress
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.logs.contract import EventLog
@@ -34,7 +34,6 @@ from advertisex.stores.open import open_replacement
 from advertisex.stores.replacement import Replacement
 
 _NO_CATALOGUE = "It has no catalogue, so impressions and bids have no campaign: run `advertisex catalogue import FILE`."
-_COLUMNS = ("topic", "partition", "missing at least", "read", "reason")
 
 
 def rebuild(
@@ -68,9 +67,9 @@ def rebuild(
     ):
         missing = missing_messages(replacement, event_log, processing)
         if missing:
-            _confirm(missing, yes=yes, as_json=as_json)
+            _confirm(missing, yes=yes)
         before = replacement.format
-        rebuilt = _rebuild(replacement, event_log, processing)
+        rebuilt = _rebuild(replacement, event_log, processing, missing)
         if rebuilt.kept and catalogue is not None and settings.catalogue is not None:
             report_import(import_catalogue(catalogue, replacement.new), settings.catalogue)
         has_catalogue = bool(replacement.new.catalogue_imports())
@@ -90,14 +89,14 @@ def rebuild(
         out.print(_NO_CATALOGUE, soft_wrap=True)
 
 
-def _rebuild(replacement: Replacement, log: EventLog, processing: Processing) -> Rebuilt:
+def _rebuild(replacement: Replacement, log: EventLog, processing: Processing, missing: Sequence[Missing]) -> Rebuilt:
     total = sum(log.end_offsets().values())
     with stop_on_signals(replacement.new.interrupt) as stop, progress("rebuilding", total) as (bar, task):
 
         def on_commit(committed: Committed) -> None:
             bar.advance(task, committed.counts.read)
 
-        return rebuild_store(replacement, log, processing, stop=stop, on_commit=on_commit)
+        return rebuild_store(replacement, log, processing, missing=missing, stop=stop, on_commit=on_commit)
 
 
 def _in_own_group(settings: Settings) -> Settings:
@@ -117,15 +116,15 @@ def _drop(settings: Settings, *, as_json: bool) -> None:
         out.print("No old store is kept.")
 
 
-def _confirm(missing: Sequence[Missing], *, yes: bool, as_json: bool) -> None:
+def _confirm(missing: Sequence[Missing], *, yes: bool) -> None:
     """Ask whether to go on without messages that the log no longer holds.
 
     Raises:
         ConfigurationError: stdin is not a terminal.
     """
-    if not as_json:
-        rows = [(m.topic, m.partition, m.messages, m.read, m.reason) for m in missing]
-        print_table("Messages that the log no longer holds", _COLUMNS, rows, numbers=_COLUMNS[1:4])
+    for one in missing:
+        counts = f"at least {one.messages:,} of {one.read:,} messages are missing"
+        err.print(f"{one.topic}/{one.partition}: {counts}: {one.reason}", markup=False, soft_wrap=True)
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():

@@ -3,11 +3,8 @@
 import polars as pl
 
 from advertisex.feeds.feed import Computed, Feed, Field, Rule, TimeReading
-from advertisex.feeds.rules import default_rules
-
-#: Values, in lower case, of a `conversion` flag column: the row is a click that did or did not convert.
-CONVERTED = ("1", "true", "yes", "1.0")
-NOT_CONVERTED = ("0", "false", "no", "0.0")
+from advertisex.feeds.rules import NUMBER, default_rules
+from advertisex.feeds.words import FALSE, TRUE
 
 #: The `conversion_type` of a refund: it counts nothing, and its value is subtracted from the net value.
 REFUND = "refund"
@@ -40,10 +37,15 @@ def _given_or(name: str, implied: pl.Expr) -> pl.Expr:
     return pl.when(given).then(name).otherwise(implied.fill_null(0)).cast(pl.Int64)
 
 
-_TYPE = pl.col("conversion_type").str.to_lowercase()
-_CONVERTED = _TYPE.is_in(CONVERTED)
-_CLICK = _TYPE.is_in(NOT_CONVERTED) | (_TYPE == "click")
-_REFUND = _TYPE == "refund"
+#: Spellings of a missing value.
+_MISSING = ("null", "none", "nan", "\\n", "-", "--", "n/a")
+
+_GIVEN = pl.col("conversion_type").str.to_lowercase()
+_TYPE = pl.when(~_GIVEN.is_in(_MISSING)).then(_GIVEN)
+#: A flag column: the row is a click that did or did not convert.
+_CONVERTED = _TYPE.is_in(TRUE)
+_CLICK = _TYPE.is_in((*FALSE, "click", "clicks"))
+_REFUND = _TYPE == REFUND
 #: A row counts clicks and conversions by its type or flag, unless explicit counts override them.
 _COMPUTED = (
     Computed("clicks", _given_or("clicks", pl.when(_CLICK | _CONVERTED).then(1).when(_TYPE.is_not_null()).then(0))),
@@ -58,7 +60,8 @@ _COMPUTED = (
         .then(pl.lit("conversion"))
         .when(_REFUND)
         .then(pl.lit(REFUND))
-        .otherwise("conversion_type"),
+        .when(_TYPE.is_not_null())
+        .then("conversion_type"),
     ),
 )
 
@@ -69,6 +72,19 @@ _NOTHING_COUNTED = Rule(
     "must be given if clicks and conversions are missing",
 )
 
+_OTHER_NUMBER = Rule(
+    "bad_conversion_type",
+    "conversion_type",
+    pl.col("conversion_type").str.contains(NUMBER),
+    "must name what happened, or be a flag (0 or 1): read a number of conversions as the field conversions",
+)
+_OTHER_FEED = Rule(
+    "bad_conversion_type",
+    "conversion_type",
+    pl.col("conversion_type").str.to_lowercase().is_in(("impression", "impressions", "view", "views", "bid", "bids")),
+    "must be a click or what followed it: impressions and bids have feeds of their own",
+)
+
 _IS_REFUND = pl.col("conversion_type") == REFUND
 _BAD_REFUND = Rule(
     "bad_refund",
@@ -76,6 +92,8 @@ _BAD_REFUND = Rule(
     _IS_REFUND & ((pl.col("value").fill_null(1) > 0) | (pl.col("clicks") != 0) | (pl.col("conversions") != 0)),
     "must be given and not positive in a refund, which counts no clicks and no conversions",
 )
+
+_OWN_RULES = (_NOTHING_COUNTED, _OTHER_NUMBER, _OTHER_FEED, _BAD_REFUND)
 
 
 def clicks(times: TimeReading) -> Feed:
@@ -85,7 +103,13 @@ def clicks(times: TimeReading) -> Feed:
         topic="clicks_conversions",
         description="one row per click, conversion, or count of both",
         fields=FIELDS,
-        rules=(*default_rules(FIELDS, times, {"value": _IS_REFUND}), _NOTHING_COUNTED, _BAD_REFUND),
+        rules=(
+            *default_rules(FIELDS, times, {"value": _IS_REFUND}),
+            _NOTHING_COUNTED,
+            _OTHER_NUMBER,
+            _OTHER_FEED,
+            _BAD_REFUND,
+        ),
         identity=(
             "user_id",
             "event_time",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from advertisex.feeds import Feed
-from advertisex.model import EVENT_COLUMNS, Batch, Outcome
+from advertisex.model import CARRIED, EVENT_COLUMNS, Batch, Outcome
 from advertisex.processing.decode import decode
 from advertisex.processing.enrich import enrich
 from advertisex.processing.identify import first_of_each, identify
@@ -87,5 +87,5 @@ def evaluate(
 def _stored_columns(events: pl.DataFrame, feed: Feed, offsets: Sequence[int]) -> pl.DataFrame:
     """The stored columns, in storage order, and whether the message carries those that may be computed."""
     offset = pl.Series("offset", offsets, dtype=pl.Int64).gather(events["row"])
-    carried = (expression.alias(f"carried.{name}") for name, expression in feed.carried.items())
+    carried = (expression.alias(CARRIED + name) for name, expression in feed.carried.items())
     return events.with_columns(offset).select(*(EVENT_COLUMNS | feed.columns), *carried)

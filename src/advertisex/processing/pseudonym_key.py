@@ -25,7 +25,7 @@ def check_pseudonym_key(store: EventStore, key: bytes) -> None:
         raise ConfigurationError(
             "the store has a different pseudonym key" if key else "the store has a pseudonym key, but none is set",
             where="setting privacy.pseudonym_key",
-            hint="set the key that the store was created with, or start a new store",
+            hint="set the key that the store was created with, or start a new store with another one",
         )
 
 

@@ -4,20 +4,18 @@ Nothing is rejected here: a text that cannot be parsed becomes null beside its `
 """
 
 import polars as pl
-from iso4217 import Currency
 
 from advertisex.feeds import Feed, Field
 from advertisex.feeds.feed import AMOUNT
 from advertisex.feeds.rules import NUMBER
+from advertisex.feeds.words import FALSE, ISO_4217, TRUE
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import read_hosts
 
 _WHOLE = r"^[+-]?[0-9]+(?:\.0+)?$"
 #: In lower case. A column of flags with gaps is often written as decimal numbers.
-_TRUE, _FALSE = ("1", "true", "t", "yes", "y", "1.0"), ("0", "false", "f", "no", "n", "0.0")
 
-#: The currency codes of ISO 4217.
-ISO_4217 = frozenset(currency.code for currency in Currency)
+_CODE = r"^[A-Za-z]{3}$"  # ASCII only: other letters can become ASCII in upper case
 
 
 def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
@@ -50,7 +48,7 @@ def _parsed(field: Field) -> pl.Expr:
             return pl.when(text.str.contains(_WHOLE)).then(whole).alias(field.name)
         case "flag":
             lower = text.str.to_lowercase()
-            return pl.when(lower.is_in(_TRUE)).then(True).when(lower.is_in(_FALSE)).then(False).alias(field.name)
+            return pl.when(lower.is_in(TRUE)).then(True).when(lower.is_in(FALSE)).then(False).alias(field.name)
         case _:
             # Polars rounds half to even, as IEEE 754 and Python's decimal do; -0 becomes 0
             return pl.when(text.str.contains(NUMBER)).then(text.cast(AMOUNT, strict=False)).alias(field.name)
@@ -59,4 +57,6 @@ def _parsed(field: Field) -> pl.Expr:
 def _currency(name: str) -> pl.Expr:
     """An ISO 4217 code in upper case; other text as sent."""
     upper = pl.col(name).str.to_uppercase()
-    return pl.when(upper.is_in(list(ISO_4217))).then(upper).otherwise(name).alias(name)
+    return (
+        pl.when(pl.col(name).str.contains(_CODE) & upper.is_in(list(ISO_4217))).then(upper).otherwise(name).alias(name)
+    )

@@ -35,7 +35,7 @@ def validate(standardised: pl.DataFrame, feed: Feed, ingested_at: Sequence[int])
 
 def _first_broken(rules: Sequence[Rule]) -> pl.Expr:
     """The index of the first rule that a row breaks, or null."""
-    numbered = (pl.when(rule.broken).then(pl.lit(number, dtype=pl.UInt8)) for number, rule in enumerate(rules))
+    numbered = (pl.when(rule.broken).then(pl.lit(number, dtype=pl.UInt16)) for number, rule in enumerate(rules))
     return pl.coalesce(*numbered)
 
 

@@ -1,1 +1,1 @@
-"""Rejected and filtered messages: explaining, exporting, repairing and replaying them."""
+"""Rejects: rejected and filtered messages and conflicts: explaining, exporting, repairing and replaying them."""

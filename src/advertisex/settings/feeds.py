@@ -15,10 +15,11 @@ from advertisex.feeds.rules import with_own_fields
 from advertisex.model import EVENT_COLUMNS
 from advertisex.settings.model import FeedSettings, Settings
 
-#: Columns that processing and the stores add to events.
+#: Names that processing, the stores and the questions use for columns of their own.
 _RESERVED = {
-    *EVENT_COLUMNS, "row", "host", "domain", "topic", "partition", "processed_at", "campaign_id", "advertiser_id",
-    "day", "hour", "exact",
+    *EVENT_COLUMNS, "topic", "partition", "processed_at", "campaign_id", "advertiser_id", "valid_from", "domain",
+    "host", "exact", "row", "at", "period", "pseudonym", "rule", "key", "hour", "day", "feed", "reason", "weight",
+    "bid", "auction", "won", "spend", "is_in_scope", "with_auction", "lines", "batch",
 }  # fmt: skip
 
 

@@ -275,7 +275,9 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
     log: str | None = Field(default=None, description="URL of the event log; default: sqlite in the data folder")
     store: str | None = Field(default=None, description="URL of the event store; default: duckdb in the data folder")
-    catalogue: Path | None = Field(default=None, description="CSV file: creative_id, campaign_id, advertiser_id")
+    catalogue: Path | None = Field(
+        default=None, description="CSV file: creative_id, campaign_id, advertiser_id, valid_from"
+    )
     batch_size: int = Field(default=BATCH_SIZE, ge=1, le=1_000_000, description="messages per batch")
     memory: str = Field(
         default=DEFAULT_MEMORY,

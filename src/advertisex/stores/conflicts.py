@@ -10,10 +10,7 @@ import polars as pl
 
 from advertisex.codecs.rejection import shown
 from advertisex.feeds import FEEDS
-from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Batch, Outcome
-
-#: Prefix of the columns that tell whether a message carries a value, see `Outcome`.
-CARRIED = "carried."
+from advertisex.model import CARRIED, EVENT_COLUMNS, REJECT_COLUMNS, Batch, Outcome
 
 _STORED = ".stored"
 
@@ -33,7 +30,7 @@ def conflicts(outcome: Outcome, duplicates: pl.DataFrame, stored: pl.DataFrame) 
 
     Returns:
         The conflicts as rejects (`REJECT_COLUMNS`), in offset order. The detail has each field that differs, with both
-        values; but no user ids, because an erasure finds a reject by the user of its message only.
+        values; if the users differ, only their names, because an erasure finds a reject by the user of its message.
     """
     if duplicates.is_empty():
         return pl.DataFrame(schema=REJECT_COLUMNS)
@@ -48,7 +45,11 @@ def conflicts(outcome: Outcome, duplicates: pl.DataFrame, stored: pl.DataFrame) 
         return pl.DataFrame(schema=REJECT_COLUMNS)
     flags = found.select(expression.alias(name) for name, expression in differs.items())
     details = [
-        "; ".join(_difference(name, row, is_user=name in users) for name in names if differing[name])
+        "; ".join(
+            _difference(name, row, same_user=not any(differing[user] for user in users))
+            for name in names
+            if differing[name]
+        )
         for row, differing in zip(found.iter_rows(named=True), flags.iter_rows(named=True), strict=True)
     ]
     return kept_whole(outcome.messages, found["offset"].to_list(), "conflict", "conflicting_duplicate", details)
@@ -78,8 +79,8 @@ def kept_whole(messages: Batch, offsets: list[int], kind: str, reason: str, deta
     return pl.DataFrame(columns, schema=REJECT_COLUMNS)
 
 
-def _difference(name: str, row: dict[str, Any], *, is_user: bool) -> str:
-    if is_user:
+def _difference(name: str, row: dict[str, Any], *, same_user: bool) -> str:
+    if not same_user:  # nothing of one user may remain in the reject of another
         return f"{name}: differs from that of the stored event"
     return f"{name}: {_text(row[name])} differs from the stored {_text(row[name + _STORED])}"
 

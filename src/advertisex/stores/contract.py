@@ -46,7 +46,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class RejectQuery:
-    """Which rejected and filtered messages to read; None means any. All times are naive UTC.
+    """Which rejects to read; None means any. All times are naive UTC.
 
     Attributes:
         reason: reason code.

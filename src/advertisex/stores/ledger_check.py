@@ -30,8 +30,7 @@ def counted(ledger: Sequence[LedgerRow], held: Mapping[Partition, Held]) -> Find
         "store's counts",
         not wrong,
         wrong[0] + more if wrong else "equal to the ledger's counts",
-        "the store was changed by something else: restore it from a backup, "
-        "or create a new one and run `advertisex process` to read the log again",
+        "the store was changed by something else: restore it from a backup, or run `advertisex rebuild`",
     )
 
 

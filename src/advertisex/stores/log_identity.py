@@ -21,7 +21,7 @@ def check_same_log(of: Partition, known: str, actual: str) -> None:
         raise StoreError(
             "the ledger belongs to another log: the topic or the whole log was recreated or replaced",
             where=f"{of.topic}/{of.partition}: log {actual}, expected {known}",
-            hint="restore the old log, or start a new store for this one",
+            hint="restore the old log, or run `advertisex rebuild` to make a new store from this one",
         )
 
 

@@ -74,6 +74,24 @@ def open_replacement(
     raise _unsupported(url)
 
 
+def kept_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
+    """The file or the indices of the old store that a rebuild kept; empty if none is kept.
+
+    Raises:
+        ConfigurationError: the URL is invalid.
+        StoreError: the store could not be reached.
+    """
+    if _is_duckdb(url):
+        from advertisex.stores.duckdb.replacement import kept_old as kept_file  # noqa: PLC0415
+
+        return kept_file(Path(url.removeprefix(_DUCKDB)))
+    if url.startswith(_ELASTICSEARCH):
+        from advertisex.stores.elasticsearch.replacement import kept_old as kept_indices  # noqa: PLC0415
+
+        return kept_indices(url, elasticsearch)
+    raise _unsupported(url)
+
+
 def drop_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
     """Delete the old store that a rebuild kept; returns the names of what was deleted.
 

@@ -58,8 +58,12 @@ class Replacement(Protocol):
         """Delete the new store and begin with an empty one."""
         ...
 
+    def freeze(self) -> None:
+        """From now on nobody can write to the old store, until this is closed without a swap."""
+        ...
+
     def swap(self) -> str:
-        """Put the new store in the place of the old one, and fence writers of the old one.
+        """Put the new store in the place of the old one, which is frozen.
 
         The time of the last commit becomes the new store's `rebuilt_at`. A crash leaves either the old store or the new
         one in place, never none. The old one is kept until it is dropped.

@@ -11,7 +11,7 @@ from advertisex.analysis.scan import categorical, scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.unknown import unknown_id
 from advertisex.feeds import FEEDS
-from advertisex.processing.standardise import ISO_4217
+from advertisex.feeds.words import ISO_4217
 from advertisex.stores.contract import EventStore
 
 

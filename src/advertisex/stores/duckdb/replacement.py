@@ -81,9 +81,11 @@ class DuckdbReplacement(Replacement):
 
     def start_over(self) -> None:
         self.new.close()
-        for file in (self._new_path, _beside(self._new_path, "wal")):
-            file.unlink(missing_ok=True)
+        self._delete_new()
         self.new = self._opened()
+
+    def freeze(self) -> None:
+        """Do nothing: the file has been locked from the start."""
 
     def swap(self) -> str:
         self.new.mark_rebuilt()
@@ -112,18 +114,27 @@ class DuckdbReplacement(Replacement):
         try:
             return DuckdbStore(self._new_path, memory=self._memory, clock=self._clock)
         except StoreOutdated:
-            self._new_path.unlink()
+            self._delete_new()
             return DuckdbStore(self._new_path, memory=self._memory, clock=self._clock)
+
+    def _delete_new(self) -> None:
+        for file in (self._new_path, _beside(self._new_path, "wal")):
+            file.unlink(missing_ok=True)
+
+
+def kept_old(path: Path) -> list[str]:
+    """The file of the old store that a rebuild kept, if there is one."""
+    kept = _beside(path, "old")
+    return [str(kept)] if kept.exists() else []
 
 
 def drop_old(path: Path) -> list[str]:
-    """Delete the old store that a rebuild kept; returns the names of the deleted files."""
-    kept = _beside(path, "old")
-    if not kept.exists():
-        return []
-    with _explained(kept):
-        kept.unlink()
-    return [str(kept)]
+    """Delete the file of `kept_old`, and return its name."""
+    kept = kept_old(path)
+    with _explained(path):
+        for name in kept:
+            Path(name).unlink()
+    return kept
 
 
 def _beside(path: Path, suffix: str) -> Path:

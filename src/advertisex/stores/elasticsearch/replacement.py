@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -10,12 +11,11 @@ from urllib.parse import quote
 import msgspec
 from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 
-from advertisex.errors import StoreError, StoreMissing
+from advertisex.errors import StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.model import Partition, Position
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, utc_now
-from advertisex.stores.contract import ERASURES
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.catalogue import Catalogue
 from advertisex.stores.elasticsearch.client import Connection
@@ -86,7 +86,7 @@ class ElasticsearchReplacement(Replacement):
         transport: Callable[[NodeConfig], BaseNode] = Urllib3HttpNode,
     ) -> None:
         self._open = partial(ElasticsearchStore, url, settings=settings, clock=clock, retry=retry, transport=transport)
-        self._prefix = settings.prefix
+        self._prefix, self._frozen = settings.prefix, False
         self._connection = Connection(address_of(url), settings, retry, transport)
         try:
             found = find(self._connection, self._prefix)
@@ -97,7 +97,6 @@ class ElasticsearchReplacement(Replacement):
                     hint="run `advertisex process`",
                 )
             self.format, self._generation = found.format, found.generation
-            self._erasures = self._erased()
             self._names = Names(self._prefix, found.generation + 1)
             self.new = self._opened()
         except BaseException:
@@ -137,30 +136,30 @@ class ElasticsearchReplacement(Replacement):
         self._delete_new()
         self.new = self._opened()
 
-    def swap(self) -> str:
+    def freeze(self) -> None:
         self._block_old()
-        if self._erased() != self._erasures:
-            self.start_over()
-            self._block_old(blocked=False)
-            raise StoreError(
-                "a user was erased from the old store during the rebuild, so the new store was discarded",
-                where=str(self._connection.address),
-                hint="run `advertisex rebuild` again",
-            )
-        self._carry_late()
+        self._frozen = True
+
+    def swap(self) -> str:
         _delete_templates(self._connection, self._prefix, self._generation)
         rebuilt_at = self.new.settled()
         meta = {"format": FORMAT, "rebuilt_at": iso(rebuilt_at) if rebuilt_at else None}
         self._request("PUT", f"/{quote(self._names.template('ledger'))}/_mapping", {"_meta": meta})
         kept = generations(self._connection, self._prefix)[self._generation]
         self._move_aliases()
+        self._frozen = False  # the old indices stay blocked
         self.new.close()
         self.new = self._open()
         return f"{len(kept)} indices, {kept[0]} to {kept[-1]}"
 
     def close(self) -> None:
-        self.new.close()
-        self._connection.close()
+        try:
+            if self._frozen:
+                self._frozen = False
+                self._block_old(blocked=False)
+        finally:
+            self.new.close()
+            self._connection.close()
 
     def _old(self, what: str) -> str:
         """An internal index of the old store."""
@@ -172,10 +171,6 @@ class ElasticsearchReplacement(Replacement):
         for page in search_all(self._connection, self._old(what), [{"_shard_doc": "asc"}]):
             for hit in page:
                 yield hit.source
-
-    def _erased(self) -> set[str]:
-        """The keys of the old store's notes of erasures."""
-        return set(self.notes().get(ERASURES, {}))
 
     def _opened(self) -> ElasticsearchStore:
         """The new store; one that another version began is begun again."""
@@ -196,12 +191,6 @@ class ElasticsearchReplacement(Replacement):
         else:
             self._request("PUT", f"/{names}/_settings?ignore_unavailable=true", {"index.blocks.write": None})
 
-    def _carry_late(self) -> None:
-        """Carry over what was written to the old store until it was blocked; idempotent."""
-        for marks in self.replay_marks():
-            self.new.mark_replayed(marks)
-        self.carry_catalogue()
-
     def _move_aliases(self) -> None:
         """Move all aliases at once."""
         ours = {self._names.alias(what): what for what in ALIASES}
@@ -218,27 +207,38 @@ class ElasticsearchReplacement(Replacement):
         self._connection.request(method, path, body, what=_WHAT)
 
 
-def drop_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
-    """Delete the indices of all generations before the one that is the store; returns their names.
+def kept_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
+    """The indices of all generations before the one that is the store.
 
     Raises:
         ConfigurationError: the URL or the settings are invalid.
         StoreError: the cluster could not be reached, or rejected a request.
     """
-    connection = Connection(address_of(url), settings)
-    try:
-        live = find(connection, settings.prefix)
-        if live is None:
-            return []
-        dropped = []
-        for generation, names in generations(connection, settings.prefix).items():
-            if generation < live.generation:  # a later one belongs to a rebuild that is not complete
-                _delete_templates(connection, settings.prefix, generation)
-                _delete(connection, names)
-                dropped += names
-        return dropped
-    finally:
-        connection.close()
+    with closing(Connection(address_of(url), settings)) as connection:
+        return [name for names in _before_live(connection, settings.prefix).values() for name in names]
+
+
+def drop_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
+    """Delete the indices of `kept_old`, and return their names.
+
+    Raises:
+        ConfigurationError: the URL or the settings are invalid.
+        StoreError: the cluster could not be reached, or rejected a request.
+    """
+    dropped = []
+    with closing(Connection(address_of(url), settings)) as connection:
+        for generation, names in _before_live(connection, settings.prefix).items():
+            _delete_templates(connection, settings.prefix, generation)
+            _delete(connection, names)
+            dropped += names
+    return dropped
+
+
+def _before_live(connection: Connection, prefix: str) -> dict[int, list[str]]:
+    """The indices of the generations before the live one; a later one belongs to a rebuild that is not complete."""
+    live = find(connection, prefix)
+    found = {} if live is None else generations(connection, prefix)
+    return {number: names for number, names in found.items() if live is not None and number < live.generation}
 
 
 def _delete(connection: Connection, names: list[str]) -> None:
