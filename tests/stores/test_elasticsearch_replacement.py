@@ -6,10 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from advertisex.errors import StoreError, StoreMissing, StoreOutdated
+from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, Partition, Position
+from advertisex.processing.runner import Committed, Processing, process_log
+from advertisex.processing.suppression import erased_user
+from advertisex.rebuild import rebuild_store
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
@@ -18,6 +23,7 @@ from advertisex.stores.elasticsearch.generation import find, generations
 from advertisex.stores.elasticsearch.replacement import ElasticsearchReplacement, drop_old
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.replacement import Progress
+from advertisex.testing import memory_log
 from tests.catalogues import catalogue_rows
 from tests.contracts.store_places import Place
 from tests.stores import es_format_1
@@ -64,6 +70,7 @@ def test_the_new_store_cannot_be_seen_until_the_swap_and_then_replaces_the_old_o
         with opened(place, read_only=True) as reader:
             assert users(reader) == ["a"]
 
+            replacement.freeze()
             kept = replacement.swap()
 
             assert users(reader) == ["a", "b"]  # a reader that is open sees it at once
@@ -90,6 +97,7 @@ def test_workers_of_the_old_store_are_fenced_with_a_clear_message(
     def rebuild() -> None:
         with replacing(place) as replacement:
             fill(replacement.new, "a")
+            replacement.freeze()
             replacement.swap()
 
     watched.once(is_ledger_row, rebuild)  # while the worker is in the middle of a commit
@@ -118,6 +126,7 @@ def test_a_worker_that_creates_an_index_during_the_swap_does_not_add_it_to_the_a
     def swap() -> None:
         with replacing(place) as replacement:
             fill(replacement.new, "a")
+            replacement.freeze()
             replacement.swap()
 
     watched.once(lambda method, path, body: path == "/_aliases", swap)
@@ -153,6 +162,7 @@ def test_a_rebuild_that_is_killed_at_any_request_is_completed_by_the_next(
                 fill(replacement.new, "a", "b")
                 replacement.carry_catalogue()
                 left = in_swap
+                replacement.freeze()
                 replacement.swap()
         except Crash:
             killed += 1
@@ -169,35 +179,53 @@ def test_a_rebuild_that_is_killed_at_any_request_is_completed_by_the_next(
         assert all(finding.good for finding in rebuilt.inspect())
 
 
-def test_an_erasure_during_a_rebuild_discards_the_new_store(place: Place, store: ElasticsearchStore) -> None:
-    store.commit(outcome("clicks", "a"))
-    with replacing(place) as replacement:
-        fill(replacement.new, "a", "gone")
-        store.suppress("e", b"{}")
-
-        with pytest.raises(StoreError, match="a user was erased"):
-            replacement.swap()
-
-        assert replacement.new.ledger() == []
-    # the old store can be written again
-    assert store.commit(replace(outcome("clicks", "b", start=1), erasures=1)).stored == 1
+@pytest.fixture
+def log() -> Iterator[EventLog]:
+    """A log with a click of each of two users."""
+    with memory_log() as log:
+        log.append("clicks_conversions", [message("clicks", user) for user in ("a", "gone")])
+        yield log
 
 
-def test_marks_and_imports_that_were_written_during_a_rebuild_are_carried_over(
-    place: Place, store: ElasticsearchStore
+def test_an_erasure_during_a_rebuild_leaves_the_old_store_in_place(
+    place: Place, store: ElasticsearchStore, log: EventLog
 ) -> None:
-    store.commit(outcome("clicks", "a", b"x"))
-    with replacing(place) as replacement:
-        fill(replacement.new, "a")
-        store.mark_replayed({Position("clicks_conversions", 0, 1): Position("clicks_conversions", 0, 7)})
-        imported_at = store.import_catalogue(CATALOGUE)
-        replacement.swap()
+    erased = msgspec.json.encode(erased_user("gone", b"key"))
+    process_log(log, store)
 
-        assert replacement.new.rejects(RejectQuery(replayed=True))["replayed_to"].to_list() == [
-            "clicks_conversions/0/7"
-        ]
-        assert replacement.new.catalogue_imports() == [imported_at]
-        assert replacement.new.catalogue().rows() == CATALOGUE.rows()
+    with (
+        replacing(place) as replacement,
+        pytest.raises(StoreError, match="a user was erased during the rebuild"),
+    ):
+        rebuild_store(replacement, log, Processing(), on_commit=lambda _: store.suppress("e", erased))
+
+    # the old store can be written again, and the next rebuild begins again
+    assert store.commit(replace(outcome("clicks", "b", start=2), erasures=1)).stored == 1
+    with replacing(place) as replacement:
+        log.append("clicks_conversions", [message("clicks", "b")])
+        rebuild_store(replacement, log, Processing())
+        assert users(replacement.new) == ["a", "b"]
+
+
+def test_what_is_written_during_a_rebuild_is_carried_over(
+    place: Place, store: ElasticsearchStore, log: EventLog
+) -> None:
+    log.append("clicks_conversions", [b"{"])
+    process_log(log, store)
+    mark = {Position("clicks_conversions", 0, 2): Position("clicks_conversions", 0, 7)}
+
+    def write(committed: Committed) -> None:
+        store.mark_replayed(mark)
+        store.take_note("alerts", {"a": b"{}"})
+        store.import_catalogue(CATALOGUE)
+
+    with replacing(place) as replacement:
+        rebuild_store(replacement, log, Processing(), on_commit=write)
+        rebuilt = replacement.new
+        assert rebuilt.rejects(RejectQuery(replayed=True))["replayed_to"].to_list() == ["clicks_conversions/0/7"]
+        assert rebuilt.notes("alerts") == {"a": b"{}"}
+        assert rebuilt.catalogue_imports() == store.catalogue_imports()
+        assert rebuilt.catalogue().rows() == CATALOGUE.rows()
 
 
 def test_old_generations_are_dropped_on_request_only(
@@ -208,6 +236,7 @@ def test_old_generations_are_dropped_on_request_only(
     for _ in range(2):
         with replacing(place) as replacement:
             fill(replacement.new, "a")
+            replacement.freeze()
             replacement.swap()
     replacing(place).close()  # begun, and not finished
     assert list(generations(cluster, prefix)) == [1, 2, 3, 4]
@@ -277,6 +306,9 @@ def test_a_store_of_format_1_is_rebuilt_with_what_only_it_knew(format_1: Place, 
         assert list(replacement.replay_marks()) == [{position: Position("clicks_conversions", 0, 9)}]
         replacement.carry_catalogue()
         fill(replacement.new, "a")
+        replacement.freeze()
+        for marks in replacement.replay_marks():
+            replacement.new.mark_replayed(marks)
         replacement.swap()
 
     found = find(cluster, prefix)
