@@ -15,10 +15,10 @@ import msgspec
 
 from advertisex.errors import StoreError
 from advertisex.logs.contract import EventLog
-from advertisex.model import LedgerRow, Partition
+from advertisex.model import Counts, LedgerRow, Partition
 from advertisex.processing.identity_note import IDENTITIES
 from advertisex.processing.runner import OnCommit, Processing, process_log
-from advertisex.stores.contract import ERASURES
+from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.replacement import Progress, Replacement
 
 _REBUILD, _OF = "rebuild", "of"
@@ -105,11 +105,12 @@ def rebuild_store(
         ConfigurationError: the store has another pseudonym key.
     """
     stop = stop or Event()
-    _prepare(replacement, _fingerprint(processing))
+    before = replacement.progress()
+    _prepare(replacement, _fingerprint(processing, log))
     process_log(log, replacement.new, processing, stop=stop, on_commit=on_commit)
     if stop.is_set():
         return Rebuilt(replacement.new.ledger(), "")
-    _check_complete(replacement, missing)
+    _check_complete(replacement.new, before, missing)
     replacement.freeze()
     if replacement.notes().get(ERASURES, {}) != replacement.new.notes(ERASURES):
         raise StoreError("a user was erased during the rebuild", hint="run `advertisex rebuild` again")
@@ -122,22 +123,23 @@ def rebuild_store(
     return Rebuilt(replacement.new.ledger(), kept)
 
 
-def _check_complete(replacement: Replacement, missing: Sequence[Missing]) -> None:
-    """Check that the new store has read no fewer messages than the old one: retention may have deleted some meanwhile.
+def _check_complete(new: EventStore, before: Mapping[Partition, Progress], missing: Sequence[Missing]) -> None:
+    """Check that the new store got at least as far as the old one was, and has read no fewer messages.
 
     Raises:
-        StoreError: it has not.
+        StoreError: it has not: retention deleted messages meanwhile, or a partition could not be read to its end.
     """
     lacking = {Partition(one.topic, one.partition): one.messages for one in missing}
-    rows = {Partition(row.topic, row.partition): row for row in replacement.new.ledger()}
-    for of, done in replacement.progress().items():
-        row = rows.get(of)
-        read = row.counts.read if row else 0
-        if read + lacking.get(of, 0) < done.read:
+    rows = {Partition(row.topic, row.partition): row for row in new.ledger()}
+    for of, done in before.items():
+        row = rows.get(of, LedgerRow(*of, 0, Counts()))
+        is_behind = row.next_offset < done.next_offset and of not in lacking
+        if is_behind or row.counts.read + lacking.get(of, 0) < done.read:
             raise StoreError(
-                f"the new store has read {read:,} messages, but the old one {done.read:,}",
+                f"the new store has read {row.counts.read:,} messages up to offset {row.next_offset:,}, "
+                f"but the old one {done.read:,} up to {done.next_offset:,}",
                 where=f"{of.topic}/{of.partition}",
-                hint="run `advertisex rebuild` again",
+                hint="run `advertisex rebuild` again; it reports what the log no longer has",
             )
 
 
@@ -189,11 +191,16 @@ def _renamed(state: dict[str, Any]) -> dict[str, Any]:
     return {_FIELDS.get(k, k): _renamed(v) if k == "last" and v is not None else v for k, v in state.items()}
 
 
-def _fingerprint(processing: Processing) -> bytes:
-    """A hash of everything that decides what processing makes of a message."""
-    parts = [str(processing.policy.negative_users)]  # the pseudonym key cannot change: its note is carried over
+def _fingerprint(processing: Processing, log: EventLog) -> bytes:
+    """A hash of the log's identity, and of everything that decides what processing makes of a message."""
+    identities = log.identities(sorted(feed.topic for feed in processing.feeds.values()))
+    parts = [
+        repr(sorted(identities.items())),
+        str(processing.policy.negative_users),
+    ]  # the pseudonym key cannot change: its note is carried over
     parts += [repr(sorted(names)) for names in (processing.policy.blocked_users, processing.policy.blocked_sites)]
     for feed in processing.feeds.values():
         parts += [feed.topic, repr(feed.fields), repr(feed.identity), repr(feed.times), repr(feed.confluent_schemas)]
         parts += [f"{rule.code} {rule.field} {rule.broken}" for rule in feed.rules]
+        parts += [f"{computed.column} {computed.value}" for computed in feed.computed]
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest().encode()

@@ -168,7 +168,7 @@ def test_an_old_store_that_still_has_the_user_is_named(cli: Cli, tmp_path: Path)
     ended = cli("erase", "u1", "--yes")
 
     assert ended.out.splitlines()[-1] == (
-        "The old store that a rebuild kept still has this user (.advertisex/store.duckdb.old): "
+        "What a rebuild left beside the store may still have this user (.advertisex/store.duckdb.old): "
         "delete it with `advertisex rebuild --drop-old`."
     )
     assert cli("erase", "u1", "--yes", "--json").document["kept_old"] == [".advertisex/store.duckdb.old"]

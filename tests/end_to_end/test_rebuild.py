@@ -16,6 +16,7 @@ import pytest
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.monitoring.state_store import load_evaluated_until, load_states
+from advertisex.processing.runner import process_log
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb import replacement
 from advertisex.stores.duckdb.store import DuckdbStore
@@ -244,3 +245,37 @@ def test_another_identity_needs_a_rebuild(cli: Cli, ingested: Path, tmp_path: Pa
     assert rebuilt.code == 0
     total = cli("process", "--config", "other.toml", "--json").document["total"]
     assert (total["stored"], total["duplicate"], total["conflict"]) == (2, 1, 1)
+
+
+def test_an_unreadable_unfinished_store_is_begun_again(cli: Cli, ingested: Path) -> None:
+    assert cli("process").code == 0
+    (ingested / "store.duckdb.rebuild").write_bytes(b"cut off")
+
+    assert cli("rebuild").code == 0
+    assert cli("ledger", "--json").document["total"]["read"] == 4
+
+
+def test_a_rebuild_begun_from_another_log_is_begun_again(cli: Cli, ingested: Path) -> None:
+    assert cli("process").code == 0
+    other = DuckdbStore(ingested / "store.duckdb.rebuild")
+    with SqliteLog(ingested / "other.db") as log, other:
+        log.append(TOPIC, [b"{"])
+        process_log(log, other)
+
+    assert cli("rebuild").code == 0
+    assert cli("ledger", "--json").document["total"]["read"] == 4
+
+
+def test_a_link_to_a_store_stays_a_link(cli: Cli, ingested: Path, tmp_path: Path) -> None:
+    assert cli("process").code == 0
+    (tmp_path / "disk").mkdir()
+    (ingested / "store.duckdb").rename(tmp_path / "disk" / "real.duckdb")
+    (ingested / "store.duckdb").symlink_to(tmp_path / "disk" / "real.duckdb")
+
+    assert cli("rebuild", "--json").document["kept"] == str(tmp_path / "disk" / "real.duckdb.old")
+    assert cli("erase", "u1", "--yes").code == 0
+    assert cli("rebuild", "--drop-old").code == 0
+
+    assert (ingested / "store.duckdb").is_symlink()
+    assert [file.name for file in (tmp_path / "disk").iterdir()] == ["real.duckdb"]
+    assert b"u1" not in (tmp_path / "disk" / "real.duckdb").read_bytes()

@@ -74,7 +74,7 @@ def key_of(store: EventStore, by: object, feeds: Sequence[str], others: Sequence
     column = "domain" if by == "website" else by
     is_matched = column not in fields_of(store, "clicks")
     read = feeds if is_matched else [*feeds, "clicks"]
-    dtype = dtype_of(store, column, read, "by (--by)", choices=[*KEYS, *others])
+    dtype = dtype_of(store, column, read, "by (--by)", choices=[one for one in (*KEYS, *others) if one != by])
     if dtype not in (pl.String(), pl.Boolean()):
         raise ConfigurationError(f"by (--by): cannot group by the numbers of {by!r}", hint="use a text or a flag")
     return Key(column, dtype, is_matched)

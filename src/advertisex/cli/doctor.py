@@ -25,8 +25,10 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, plain, print_json
-from advertisex.errors import AdvertiseXError, StoreError, StoreMissing
+from advertisex.errors import AdvertiseXError, ConfigurationError, StoreError, StoreMissing
+from advertisex.feeds import Feed
 from advertisex.model import Finding, LedgerRow, Partition
+from advertisex.processing.identity_note import check_identities
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
@@ -88,6 +90,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             ledger = event_store.ledger()
             balanced = all(row.counts.balanced for row in ledger)
             yield _catalogue(event_store)
+            yield _identities(event_store, feeds)
             yield Finding(
                 "ledger", balanced, "it balances" if balanced else "it does not balance", "please report this"
             )
@@ -97,6 +100,14 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
         yield Finding("store", True, f"{error.what} ({error.where})")
     except AdvertiseXError as error:
         yield _bad("store", error)
+
+
+def _identities(store: EventStore, feeds: Mapping[str, Feed]) -> Finding:
+    try:
+        check_identities(store, feeds)
+    except ConfigurationError as error:
+        return _bad("identities", error)
+    return Finding("identities", True, "the store's are those of the settings")
 
 
 def _catalogue(store: EventStore) -> Finding:

@@ -66,7 +66,7 @@ def erase(
     out.print("New messages of this user will be suppressed and counted as erased.")
     if kept:
         out.print(
-            f"The old store that a rebuild kept still has this user ({kept[0]}): "
+            f"What a rebuild left beside the store may still have this user ({', '.join(kept)}): "
             "delete it with `advertisex rebuild --drop-old`.",
             markup=False,
             soft_wrap=True,

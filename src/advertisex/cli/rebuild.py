@@ -1,7 +1,8 @@
 """`advertisex rebuild`: make a new store from the log, and put it in the place of the old one."""
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledge
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.logs.contract import EventLog
+from advertisex.model import LedgerRow, Partition
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, Processing
 from advertisex.rebuild import Missing, Rebuilt, missing_messages, rebuild_store
@@ -31,7 +33,7 @@ from advertisex.settings.model import Settings
 from advertisex.stores.format import FORMAT
 from advertisex.stores.open import drop_old as drop_kept
 from advertisex.stores.open import open_replacement
-from advertisex.stores.replacement import Replacement
+from advertisex.stores.replacement import Progress, Replacement
 
 _NO_CATALOGUE = "It has no catalogue, so impressions and bids have no campaign: run `advertisex catalogue import FILE`."
 
@@ -39,7 +41,8 @@ _NO_CATALOGUE = "It has no catalogue, so impressions and bids have no campaign: 
 def rebuild(
     yes: Annotated[bool, typer.Option("--yes", help="Continue without messages that the log no longer holds.")] = False,
     drop_old: Annotated[
-        bool, typer.Option("--drop-old", help="Only delete the old store that an earlier rebuild kept.")
+        bool,
+        typer.Option("--drop-old", help="Only delete what a rebuild left beside the store."),
     ] = False,
     data: DataOption = None,
     log: LogOption = None,
@@ -68,7 +71,7 @@ def rebuild(
         missing = missing_messages(replacement, event_log, processing)
         if missing:
             _confirm(missing, yes=yes)
-        before = replacement.format
+        before, progress_before = replacement.format, replacement.progress()
         rebuilt = _rebuild(replacement, event_log, processing, missing)
         if rebuilt.kept and catalogue is not None and settings.catalogue is not None:
             report_import(import_catalogue(catalogue, replacement.new), settings.catalogue)
@@ -81,6 +84,8 @@ def rebuild(
         print_json(changed | {"missing": list(map(asdict, missing))} | ledger_dict(rebuilt.ledger))
         return
     print_ledger(rebuilt.ledger)
+    for line in _changes(progress_before, rebuilt.ledger):
+        out.print(line, markup=False, soft_wrap=True)
     formats = "" if before == FORMAT else f" (format {before} to {FORMAT})"
     out.print(f"The store was rebuilt from the log{formats}.", soft_wrap=True)
     out.print(f"The old one is kept: {rebuilt.kept}", markup=False, soft_wrap=True)
@@ -97,6 +102,19 @@ def _rebuild(replacement: Replacement, log: EventLog, processing: Processing, mi
             bar.advance(task, committed.counts.read)
 
         return rebuild_store(replacement, log, processing, missing=missing, stop=stop, on_commit=on_commit)
+
+
+def _changes(before: Mapping[Partition, Progress], ledger: Sequence[LedgerRow]) -> Iterator[str]:
+    """A line for each topic whose number of stored events has changed."""
+    was = Counter({of.topic: 0 for of in before})
+    for of, done in before.items():
+        was[of.topic] += done.stored
+    now = Counter({row.topic: 0 for row in ledger})
+    for row in ledger:
+        now[row.topic] += row.counts.stored
+    for topic in sorted({*was, *now}):
+        if was[topic] != now[topic]:
+            yield f"{topic}: {now[topic]:,} events are stored, {was[topic]:,} were before."
 
 
 def _in_own_group(settings: Settings) -> Settings:

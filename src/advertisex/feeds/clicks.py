@@ -86,14 +86,20 @@ _OTHER_FEED = Rule(
 )
 
 _IS_REFUND = pl.col("conversion_type") == REFUND
-_BAD_REFUND = Rule(
-    "bad_refund",
-    "value",
-    _IS_REFUND & ((pl.col("value").fill_null(1) > 0) | (pl.col("clicks") != 0) | (pl.col("conversions") != 0)),
-    "must be given and not positive in a refund, which counts no clicks and no conversions",
+_BAD_REFUNDS = (
+    Rule(
+        "bad_refund",
+        "value",
+        _IS_REFUND & (pl.col("value").fill_null(1) > 0),
+        "must be given and not positive in a refund",
+    ),
+    *(
+        Rule("bad_refund", name, _IS_REFUND & (pl.col(name) != 0), "must be 0 or missing in a refund")
+        for name in ("clicks", "conversions")
+    ),
 )
 
-_OWN_RULES = (_NOTHING_COUNTED, _OTHER_NUMBER, _OTHER_FEED, _BAD_REFUND)
+_OWN_RULES = (_NOTHING_COUNTED, _OTHER_NUMBER, _OTHER_FEED, *_BAD_REFUNDS)
 
 
 def clicks(times: TimeReading) -> Feed:
@@ -108,7 +114,7 @@ def clicks(times: TimeReading) -> Feed:
             _NOTHING_COUNTED,
             _OTHER_NUMBER,
             _OTHER_FEED,
-            _BAD_REFUND,
+            *_BAD_REFUNDS,
         ),
         identity=(
             "user_id",

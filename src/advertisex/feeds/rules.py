@@ -118,7 +118,7 @@ def amount_too_large(field: Field) -> Rule:
     """An amount of money is implausibly large; sums of such amounts would not be exact."""
     unread = pl.col(field.name).is_null() & raw(field).str.contains(NUMBER)
     broken = (pl.col(field.name).abs() > MAX_AMOUNT) | unread
-    return Rule("amount_too_large", field.name, broken, f"must be at most {MAX_AMOUNT:,}")
+    return Rule("amount_too_large", field.name, broken, f"must be between -{MAX_AMOUNT:,} and {MAX_AMOUNT:,}")
 
 
 def default_rules(

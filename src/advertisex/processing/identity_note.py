@@ -12,6 +12,22 @@ from advertisex.stores.contract import EventStore
 IDENTITIES = "identities"
 
 
+def check_identities(store: EventStore, feeds: Mapping[str, Feed]) -> None:
+    """Check the identity of each feed; one that the store does not have yet is accepted.
+
+    Raises:
+        ConfigurationError: the events of a feed were stored with another identity.
+    """
+    for name, document in store.notes(IDENTITIES).items():
+        known = msgspec.json.decode(document, type=list[str])
+        if name in feeds and sorted(known) != sorted(feeds[name].identity):
+            fields = ", ".join("timestamp" if column == "event_time" else column for column in known)
+            raise ConfigurationError(
+                f"setting feeds.{name}.identity: the store's events are identified by {fields}",
+                hint="restore the setting, or run `advertisex rebuild` to make a new store from the log",
+            )
+
+
 def note_identities(store: EventStore, feeds: Mapping[str, Feed]) -> None:
     """Check the identity of each feed, and record those that the store does not have yet.
 
@@ -19,13 +35,8 @@ def note_identities(store: EventStore, feeds: Mapping[str, Feed]) -> None:
         ConfigurationError: the events of a feed were stored with another identity.
         StoreError: the store cannot be written.
     """
-    known = {name: msgspec.json.decode(document, type=list[str]) for name, document in store.notes(IDENTITIES).items()}
-    for name, feed in feeds.items():
-        if name in known and sorted(known[name]) != sorted(feed.identity):
-            raise ConfigurationError(
-                f"setting feeds.{name}.identity: the store's events are identified by {', '.join(known[name])}",
-                hint="restore the setting, or run `advertisex rebuild` to make a new store from the log",
-            )
+    check_identities(store, feeds)
+    known = store.notes(IDENTITIES)
     new = {name: msgspec.json.encode(feed.identity) for name, feed in feeds.items() if name not in known}
     if new:
         store.take_note(IDENTITIES, new)

@@ -82,6 +82,8 @@ def kept_whole(messages: Batch, offsets: list[int], kind: str, reason: str, deta
 def _difference(name: str, row: dict[str, Any], *, same_user: bool) -> str:
     if not same_user:  # nothing of one user may remain in the reject of another
         return f"{name}: differs from that of the stored event"
+    if row[name + _STORED] is None:
+        return f"{name}: {_text(row[name])}, but the stored event has none"
     return f"{name}: {_text(row[name])} differs from the stored {_text(row[name + _STORED])}"
 
 

@@ -75,7 +75,7 @@ def open_replacement(
 
 
 def kept_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
-    """The file or the indices of the old store that a rebuild kept; empty if none is kept.
+    """The files or the indices of the old store that a rebuild kept, and of a new one that is not complete.
 
     Raises:
         ConfigurationError: the URL is invalid.
@@ -93,7 +93,7 @@ def kept_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSe
 
 
 def drop_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
-    """Delete the old store that a rebuild kept; returns the names of what was deleted.
+    """Delete what `kept_old` names, and return the names.
 
     Raises:
         ConfigurationError: the URL is invalid, or the store is in memory only.

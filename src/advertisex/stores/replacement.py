@@ -16,11 +16,13 @@ class Progress:
     Attributes:
         next_offset: the checkpoint.
         read: number of messages read.
+        stored: number of events stored.
         log: identity of the log; empty if the log has none.
     """
 
     next_offset: int
     read: int
+    stored: int
     log: str
 
 

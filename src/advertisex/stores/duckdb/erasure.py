@@ -77,6 +77,11 @@ def replace(path: Path, new_file: Path) -> None:
     sync(path.parent)
 
 
+def target(path: Path) -> Path:
+    """The file itself: a link to it must stay one when the file is replaced."""
+    return path.resolve() if path.is_symlink() else path
+
+
 def sync(path: Path) -> None:
     """Make the contents of a file, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)

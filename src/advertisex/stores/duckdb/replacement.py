@@ -14,10 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from advertisex.errors import StoreError, StoreMissing, StoreOutdated
+from advertisex.errors import StoreBusy, StoreError, StoreMissing
 from advertisex.model import CATALOGUE_COLUMNS, Partition, Position
 from advertisex.stores.commit_time import Clock, utc_now
-from advertisex.stores.duckdb.erasure import replace
+from advertisex.stores.duckdb.erasure import replace, target
 from advertisex.stores.duckdb.schema import format_of
 from advertisex.stores.duckdb.store import CONFIG, DuckdbStore, explanation
 from advertisex.stores.replacement import Progress, Replacement
@@ -42,6 +42,7 @@ class DuckdbReplacement(Replacement):
     new: DuckdbStore
 
     def __init__(self, path: Path, *, memory: str, clock: Clock = utc_now) -> None:
+        path = target(path)
         self._path, self._memory, self._clock = path, memory, clock
         self._new_path, self._kept = _beside(path, "rebuild"), _beside(path, "old")
         _check_not_kept(path, self._kept)
@@ -56,8 +57,11 @@ class DuckdbReplacement(Replacement):
                 raise
 
     def progress(self) -> dict[Partition, Progress]:
-        rows = self._old.execute("SELECT topic, partition, next_offset, read, log FROM ledger").fetchall()
-        return {Partition(topic, number): Progress(end, read, log or "") for topic, number, end, read, log in rows}
+        rows = self._old.execute("SELECT topic, partition, next_offset, read, stored, log FROM ledger").fetchall()
+        return {
+            Partition(topic, number): Progress(end, read, stored, log or "")
+            for topic, number, end, read, stored, log in rows
+        }
 
     def notes(self) -> dict[str, dict[str, bytes]]:
         found: dict[str, dict[str, bytes]] = {}
@@ -110,10 +114,12 @@ class DuckdbReplacement(Replacement):
         return found
 
     def _opened(self) -> DuckdbStore:
-        """The new store; one that another version began is begun again."""
+        """The new store; one that another version began, or that a crash left unreadable, is begun again."""
         try:
             return DuckdbStore(self._new_path, memory=self._memory, clock=self._clock)
-        except StoreOutdated:
+        except StoreBusy:
+            raise
+        except StoreError:
             self._delete_new()
             return DuckdbStore(self._new_path, memory=self._memory, clock=self._clock)
 
@@ -123,13 +129,14 @@ class DuckdbReplacement(Replacement):
 
 
 def kept_old(path: Path) -> list[str]:
-    """The file of the old store that a rebuild kept, if there is one."""
-    kept = _beside(path, "old")
-    return [str(kept)] if kept.exists() else []
+    """The files of the old store that a rebuild kept, and of a new one that is not complete."""
+    path = target(path)
+    names = [_beside(path, "old"), _beside(path, "rebuild"), _beside(path, "rebuild.wal")]
+    return [str(file) for file in names if file.exists()]
 
 
 def drop_old(path: Path) -> list[str]:
-    """Delete the file of `kept_old`, and return its name."""
+    """Delete the files of `kept_old`, and return their names."""
     kept = kept_old(path)
     with _explained(path):
         for name in kept:

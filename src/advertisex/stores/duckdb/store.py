@@ -28,7 +28,7 @@ from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery
 from advertisex.stores.duckdb.commit import write
 from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
-from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace
+from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace, target
 from advertisex.stores.duckdb.registered import registered
 from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns, statements
 from advertisex.stores.format import check_format
@@ -269,10 +269,11 @@ class DuckdbStore(EventStore):
         return db
 
     def _rewrite_file(self) -> None:
-        new_file = copy_live_rows(self._db, self._path)
+        path = target(self._path)
+        new_file = copy_live_rows(self._db, path)
         self._db.close()
         try:
-            replace(self._path, new_file)
+            replace(path, new_file)
         finally:
             self._db = self._connected(read_only=False)
 

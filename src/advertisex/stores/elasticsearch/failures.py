@@ -58,7 +58,10 @@ def response_hint(status: int, problem: Problem, path: str) -> str:
     """A hint for a response that a retry cannot fix; `path` is that of the store's URL."""
     hint = ""
     if "cluster_block" in problem.type:
-        hint = "remove the block on that index (setting index.blocks.*), then run this again"
+        hint = (
+            "run `advertisex rebuild` again if one was interrupted; "
+            "otherwise remove the block on that index (setting index.blocks.*)"
+        )
     elif status == HTTPStatus.UNAUTHORIZED:
         hint = "check the user and password in the URL, or the setting elasticsearch.api_key"
     elif status == HTTPStatus.FORBIDDEN:

@@ -39,6 +39,7 @@ class _Row(msgspec.Struct):
     partition: int
     next_offset: int | None = None
     read: int = 0
+    stored: int = 0
     log: str = ""
 
 
@@ -106,7 +107,7 @@ class ElasticsearchReplacement(Replacement):
     def progress(self) -> dict[Partition, Progress]:
         rows = (msgspec.json.decode(source, type=_Row) for source in self._documents("ledger"))
         return {
-            Partition(row.topic, row.partition): Progress(row.next_offset, row.read, row.log)
+            Partition(row.topic, row.partition): Progress(row.next_offset, row.read, row.stored, row.log)
             for row in rows
             if row.next_offset is not None
         }
@@ -208,14 +209,14 @@ class ElasticsearchReplacement(Replacement):
 
 
 def kept_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
-    """The indices of all generations before the one that is the store.
+    """The indices of all generations but the one that is the store: old ones, and one that is not complete.
 
     Raises:
         ConfigurationError: the URL or the settings are invalid.
         StoreError: the cluster could not be reached, or rejected a request.
     """
     with closing(Connection(address_of(url), settings)) as connection:
-        return [name for names in _before_live(connection, settings.prefix).values() for name in names]
+        return [name for names in _others(connection, settings.prefix).values() for name in names]
 
 
 def drop_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()) -> list[str]:
@@ -227,18 +228,18 @@ def drop_old(url: str, settings: ElasticsearchSettings = ElasticsearchSettings()
     """
     dropped = []
     with closing(Connection(address_of(url), settings)) as connection:
-        for generation, names in _before_live(connection, settings.prefix).items():
+        for generation, names in _others(connection, settings.prefix).items():
             _delete_templates(connection, settings.prefix, generation)
             _delete(connection, names)
             dropped += names
     return dropped
 
 
-def _before_live(connection: Connection, prefix: str) -> dict[int, list[str]]:
-    """The indices of the generations before the live one; a later one belongs to a rebuild that is not complete."""
+def _others(connection: Connection, prefix: str) -> dict[int, list[str]]:
+    """The indices of all generations but the live one."""
     live = find(connection, prefix)
     found = {} if live is None else generations(connection, prefix)
-    return {number: names for number, names in found.items() if live is not None and number < live.generation}
+    return {number: names for number, names in found.items() if live is not None and number != live.generation}
 
 
 def _delete(connection: Connection, names: list[str]) -> None:
