@@ -24,7 +24,6 @@ def written(tmp_path: Path, content: bytes) -> Path:
         (b"\xef\xbb\xbfcampaign_id,note,creative_id\nk1,x,c1\n", [("c1", "k1", None)]),
         (b'creative_id,campaign_id\n"a,""b""","c\nd"\n', [('a,"b"', "c\nd", None)]),
         ("creative_id,campaign_id\né,\U0001f642\n".encode(), [("é", "\U0001f642", None)]),
-        (b"creative_id,campaign_id,advertiser_id\n", []),
         (b"creative_id,campaign_id\n007,1.0\n", [("007", "1.0", None)]),
     ],
 )
@@ -100,3 +99,8 @@ def test_an_unreadable_file_is_reported(tmp_path: Path, content: bytes | None) -
         read_catalogue(path)
 
     assert caught.value.where == str(path)
+
+
+def test_a_catalogue_without_creatives_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="the catalogue has no creatives"):
+        read_catalogue(written(tmp_path, b"creative_id,campaign_id,advertiser_id\n"))

@@ -218,13 +218,20 @@ def test_a_refund_counts_nothing_and_has_a_value_that_is_not_positive(kind: str,
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"value": 12.5}, {"value": -1, "clicks": 1}, {"value": -1, "conversions": "2"}, {"value": " "}]
+    ("field", "changes"),
+    [
+        ("value", {}),
+        ("value", {"value": 12.5}),
+        ("clicks", {"value": -1, "clicks": 1}),
+        ("conversions", {"value": -1, "conversions": "2"}),
+        ("value", {"value": " "}),
+    ],
 )
-def test_a_refund_with_counts_or_without_a_value_is_rejected(changes: dict[str, Any]) -> None:
+def test_a_refund_with_counts_or_without_a_value_is_rejected(field: str, changes: dict[str, Any]) -> None:
     reject = reject_of("clicks", message("clicks", conversion_type="refund", **changes))
 
     assert (reject["stage"], reject["reason"]) == ("validate", "bad_refund")
-    assert reject["detail"].startswith("value: ")
+    assert reject["detail"].startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize("kind", ["purchase", "click", "1", "refunded"])
@@ -271,3 +278,26 @@ def test_minus_zero_becomes_zero_in_batches_of_any_size(others: int) -> None:
     amounts = outcome_of("bids", *payloads).events["amount"]
 
     assert str(amounts[0]) == "0E-12"
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        *((text, ("click", 1, 0)) for text in ("f", "F", "N", "no", "click", "Clicks")),
+        *((text, ("conversion", 1, 1)) for text in ("t", "T", "y", "Yes", "TRUE")),
+        ("purchase", ("purchase", 0, 1)),
+    ],
+)
+def test_a_flag_tells_whether_a_click_converted(text: str, counts: tuple[str, int, int]) -> None:
+    event = event_of("clicks", message("clicks", conversion_type=text))
+
+    assert (event["conversion_type"], event["clicks"], event["conversions"]) == counts
+
+
+@pytest.mark.parametrize("text", ["NULL", "None", "nan", "\\N", "-", "--", "n/a"])
+def test_a_spelling_of_nothing_is_a_missing_type(text: str) -> None:
+    reject = reject_of("clicks", message("clicks", conversion_type=text))
+
+    assert reject["reason"] == "missing_field"
+    event = event_of("clicks", message("clicks", conversion_type=text, clicks=2))
+    assert (event["conversion_type"], event["clicks"], event["conversions"]) == (None, 2, 0)

@@ -57,7 +57,11 @@ BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
         ("count_too_large", "conversions"): ({"conversions": "1000000001"}, "'1000000001'"),
         ("bad_amount", "value"): ({"value": "-0.01"}, "'-0.01'"),
         ("amount_too_large", "value"): ({"value": "1e19"}, "'1e19'"),
+        ("bad_conversion_type", "conversion_type"): ({"conversion_type": "2"}, "'2'"),
+        ("other_feed", "conversion_type"): ({"conversion_type": "Impression"}, "'Impression'"),
         ("bad_refund", "value"): ({"conversion_type": "refund"}, "None"),
+        ("bad_refund", "clicks"): ({"conversion_type": "refund", "value": -1, "clicks": 1}, "'1'"),
+        ("bad_refund", "conversions"): ({"conversion_type": "refund", "value": -1, "conversions": 2}, "'2'"),
     },
     "bids": {
         ("missing_field", "user_id"): ({"user_id": ""}, "''"),

@@ -79,7 +79,7 @@ _OTHER_NUMBER = Rule(
     "must name what happened, or be a flag (0 or 1): read a number of conversions as the field conversions",
 )
 _OTHER_FEED = Rule(
-    "bad_conversion_type",
+    "other_feed",
     "conversion_type",
     pl.col("conversion_type").str.to_lowercase().is_in(("impression", "impressions", "view", "views", "bid", "bids")),
     "must be a click or what followed it: impressions and bids have feeds of their own",
