@@ -37,7 +37,7 @@ class StoreConflicts(StoreFixtures):
         assert reject["payload"] == message_of("impressions", conflict)
         (detail,) = kept["detail"]
         assert "user_agent: 'B' differs from the stored 'A'" in detail
-        assert "app: 'x' differs from the stored" in detail
+        assert "app: 'x', but the stored event has none" in detail
         assert "cost" not in detail
 
     def test_the_stored_event_stays(self, store: EventStore) -> None:
