@@ -238,6 +238,8 @@ def recorder(tls: Tls) -> Iterator[tuple[int, list[str | None]]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
+        do_GET = do_HEAD
+
         def log_message(self, *arguments: object) -> None:
             pass
 

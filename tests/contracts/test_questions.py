@@ -82,6 +82,7 @@ def messages(seed: int, count: int) -> list[Message]:
         made[identity] = (feed, fields, int(ingested.replace(tzinfo=UTC).timestamp() * 1_000_000))
     valid = [one for one in made.values() if one[0] == "impressions" and one[1]["user_id"].startswith("u")]
     feed, fields, ingested_at = valid[0]
+    fields["placement"] = "top"
     conflict = (feed, json.dumps(fields | {"placement": "another"}).encode(), ingested_at)
     first, *others = [(feed, json.dumps(fields).encode(), time) for feed, fields, time in (valid[0], *made.values())]
     others = [message for message in others if message != first]

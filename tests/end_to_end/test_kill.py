@@ -71,11 +71,11 @@ def processed(data: Path) -> int:
             0,
         )
         (rejects,) = plain.execute("SELECT count(*) FROM rejects").fetchone() or (0,)
-        read, stored, duplicate, not_valid = plain.execute(
+        read, stored, duplicate, not_valid, conflict = plain.execute(
             "SELECT coalesce(sum(read), 0), coalesce(sum(stored), 0), coalesce(sum(duplicate), 0), "
-            "coalesce(sum(filtered + rejected), 0) FROM ledger"
-        ).fetchone() or (0, 0, 0, 0)
-    assert (stored, not_valid) == (events, rejects)
+            "coalesce(sum(filtered + rejected), 0), coalesce(sum(conflict), 0) FROM ledger"
+        ).fetchone() or (0, 0, 0, 0, 0)
+    assert (stored, not_valid + conflict) == (events, rejects)
     assert read == stored + duplicate + not_valid
     return int(read)
 

@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def assert_openrtb_fields_are_mapped(data: Path) -> int:
         assert event["user_id"] == str(first(user, at(request, "device", "ifa")))
         assert event["event_time"] == TIME
         assert event["auction_id"] == (str(request["id"]) if request.get("id") not in (None, "") else None)
-        assert event["amount"] == (None if amount is None else float(amount))
+        assert event["amount"] == (None if amount is None else round(Decimal(str(amount)), 12))
         assert event["currency"] == first(at(request, "imp", 0, "bidfloorcur"), at(request, "cur", 0))
         assert event["website"] == (first(at(request, "site", "page"), at(request, "site", "domain")) or None)
         country = first(at(request, "device", "geo", "country"), at(request, "user", "geo", "country"))
@@ -234,11 +235,12 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def as_stored(feed: str, field: str, text: str) -> str | None:
-    """Return the stored value of a text: itself; null if empty; the meaning of a conversion flag."""
+    """Return the stored value of a text: itself, trimmed; null if empty; the meaning of a conversion flag."""
+    text = pl.Series([text]).str.strip_chars()[0]  # Python strips other characters
     if (feed, field) == ("clicks", "conversion_type"):
-        if text.lower() in ("0", "false", "no", "0.0", "click"):
+        if text.lower() in ("0", "false", "f", "no", "n", "0.0", "click"):
             return "click"
-        if text.lower() in ("1", "true", "yes", "1.0"):
+        if text.lower() in ("1", "true", "t", "yes", "y", "1.0"):
             return "conversion"
     return text or None
 
