@@ -238,7 +238,7 @@ def recorder(tls: Tls) -> Iterator[tuple[int, list[str | None]]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_HEAD
+        do_GET = do_HEAD  # noqa: N815 - named by http.server
 
         def log_message(self, *arguments: object) -> None:
             pass
