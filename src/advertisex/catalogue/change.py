@@ -56,7 +56,8 @@ class CatalogueChange:
 def diff_catalogues(before: pl.DataFrame, after: pl.DataFrame) -> CatalogueChange:
     """Compare two catalogues by the campaign and advertiser that each creative has at each time.
 
-    A row that is added with a later `valid_from` than the rows of its creative before rewrites nothing.
+    A row that is added with a later `valid_from` than the rows of its creative before does not count as rewriting, but
+    answers about events since then change.
 
     Args:
         before: `CATALOGUE_COLUMNS`.
