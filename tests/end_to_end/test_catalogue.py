@@ -142,7 +142,7 @@ def test_an_invalid_file_is_reported_in_one_line(cli: Cli, tmp_path: Path, comma
 
     assert ended.code == 2
     assert ended.out == ""
-    assert ended.err.startswith("error: empty creative_id or campaign_id (bad.csv:2); fix that line")
+    assert ended.err.startswith("error: empty creative_id or campaign_id (bad.csv:2); give both in each row")
     assert not (tmp_path / ".advertisex").exists()
 
 

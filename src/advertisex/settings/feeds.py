@@ -18,8 +18,7 @@ from advertisex.settings.model import FeedSettings, Settings
 #: Names that processing, the stores and the questions use for columns of their own.
 _RESERVED = {
     *EVENT_COLUMNS, "topic", "partition", "processed_at", "campaign_id", "advertiser_id", "valid_from", "domain",
-    "host", "exact", "row", "at", "period", "pseudonym", "rule", "key", "hour", "day", "feed", "reason", "weight",
-    "bid", "auction", "won", "spend", "is_in_scope", "with_auction", "lines", "batch",
+    "host", "exact", "row", "at", "period", "pseudonym", "rule", "key", "hour", "day",
 }  # fmt: skip
 
 
