@@ -154,6 +154,7 @@ def test_exchange_requests_are_stored_or_rejected_whole(cli: Cli, tmp_path: Path
         "missing_field",
         "bad_website",
         "not_an_object",
+        "conflicting_duplicate",  # with one timestamp for all, some requests of a user are one bid
     }
     assert counts["stored"] == stored(data, "bids").height
     # a document with comments, which is invalid JSON, is rejected whole
