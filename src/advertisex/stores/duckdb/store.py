@@ -211,9 +211,10 @@ class DuckdbStore(EventStore):
 
     def mark_rebuilt(self) -> None:
         """Record that nothing is known of the time before the last commit (see `rebuilt_at`)."""
-        with self._explained("cannot write to the event store"), self._transaction():
-            self._db.execute("UPDATE store SET rebuilt_at = ?", (self.settled(),))
-        self._db.execute("CHECKPOINT")  # leaves no write-ahead log behind
+        with self._explained("cannot write to the event store"):
+            with self._transaction():
+                self._db.execute("UPDATE store SET rebuilt_at = ?", (self.settled(),))
+            self._db.execute("CHECKPOINT")  # leaves no write-ahead log behind
 
     def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
         return self._frame(
