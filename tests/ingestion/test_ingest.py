@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.records import PAUSE
+from advertisex.ingestion.records import PAUSE, Chunk
 from advertisex.logs.sqlite.log import SqliteLog
 
 IMPRESSIONS = FEEDS["impressions"]
@@ -106,7 +107,7 @@ def test_standard_input(text: bytes, options: Any, expected: Any, ingested, tmp_
     "options",
     [
         {"format": "xml"},
-        {"delimiter": ",,"},
+        {"dialect": CsvDialect(delimiter=",,")},
         {"every": 0},
         {"timeout": -1},
         {"retry_wait": 0},
@@ -136,7 +137,7 @@ def test_progress_is_exact_and_batches_are_bounded(tmp_path: Path, log: SqliteLo
 def test_counts_match_the_log(log: SqliteLog, chunks: list[list[bytes]]) -> None:
     before = sum(log.end_offsets().values())
     publisher = Publisher(IMPRESSIONS, log)
-    publisher.drain("records", (list(chunk) for chunk in chunks))
+    publisher.drain("records", (Chunk(list(chunk)) for chunk in chunks))
     published = publisher.published()
     assert published.messages == sum(map(len, chunks))
     assert sum(log.end_offsets().values()) - before == published.messages
@@ -187,9 +188,9 @@ def test_a_log_that_fails_ends_the_run(tmp_path: Path) -> None:
 
 def test_a_source_that_fails_in_the_middle_is_flushed_first(log: SqliteLog) -> None:
     def failing() -> Any:
-        yield [b"1"]
+        yield Chunk([b"1"])
         yield PAUSE
-        yield [b"2"]
+        yield Chunk([b"2"])
         raise SourceError("gone")
 
     with pytest.raises(SourceError, match="gone"):
@@ -199,7 +200,7 @@ def test_a_source_that_fails_in_the_middle_is_flushed_first(log: SqliteLog) -> N
 
 def test_an_oversized_message_is_an_error(log: SqliteLog) -> None:
     with pytest.raises(SourceError, match=r"larger than .* \(there\)"):
-        Publisher(IMPRESSIONS, log, message_bytes=10).drain("there", [[b"1"], [b"x" * 11]])
+        Publisher(IMPRESSIONS, log, message_bytes=10).drain("there", [Chunk([b"1"]), Chunk([b"x" * 11])])
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1"]
 
 
@@ -249,7 +250,7 @@ def test_what_was_read_survives_an_interrupt_right_before_the_append(log: Sqlite
 
     publisher = Publisher(IMPRESSIONS, log, clock=clock)
     with pytest.raises(KeyboardInterrupt):
-        publisher.drain("records", [[b"1", b"2"], PAUSE])
+        publisher.drain("records", [Chunk([b"1", b"2"]), PAUSE])
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
     assert publisher.published().messages == 2
 

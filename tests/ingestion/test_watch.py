@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def new(watch: Watch) -> list[Record]:
-    return [record for _, chunks in watch.poll() for chunk in chunks for record in chunk]
+    return [record for one in watch.poll() for chunk in one.reader.chunks() for record in chunk.records]
 
 
 def append(path: Path, data: bytes) -> None:
@@ -86,13 +86,15 @@ def test_following_files_until_interrupted(folder: Path, log) -> None:
 def test_the_selected_key_splits_lines_and_a_line_without_it_costs_no_other(folder: Path) -> None:
     watch = Watch(Files(str(folder)), FEEDS["clicks"], IngestOptions(records="rows"))
     append(folder / "a.ndjson", b'{"rows":[1,2]}\n{}\n{"rows":[3]}\n')
-    ((_, chunks),) = watch.poll()
-    assert [next(chunks)] == [[b"1", b"2", b"3"]]
+    (one,) = watch.poll()
+    chunks = one.reader.chunks()
+    assert next(chunks).records == [b"1", b"2", b"3"]
     with pytest.raises(SourceError, match=r"no records under key 'rows' .*a.ndjson:2\)"):
         next(chunks)
     append(folder / "a.ndjson", b'{"rows":[4]}\n{}\n')
-    ((_, chunks),) = watch.poll()
-    assert next(chunks) == [b"4"]
+    (one,) = watch.poll()
+    chunks = one.reader.chunks()
+    assert next(chunks).records == [b"4"]
     with pytest.raises(SourceError, match=r"a.ndjson:5\)"):
         next(chunks)
     assert new(watch) == []

@@ -17,6 +17,7 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_json, print_table, progress
 from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
+from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
@@ -68,7 +69,7 @@ def ingest(
         format=format_,
         records=records,
         columns=tuple(columns.split(",")) if columns else (),
-        delimiter=delimiter,
+        dialect=CsvDialect(delimiter=delimiter),
         mapping=FieldMapping(parse_pairs(rename, "--map"), parse_pairs(constant, "--set"), tuple(time_format or ())),
         follow=follow,
         every=_seconds(every, "--every"),

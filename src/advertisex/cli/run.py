@@ -19,6 +19,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import err, print_ledger
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import ConfigurationError
+from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log
@@ -81,7 +82,7 @@ def _options_of(source: SourceSettings) -> IngestOptions:
         format=source.format,
         records=source.records,
         columns=source.columns,
-        delimiter=source.delimiter,
+        dialect=CsvDialect(delimiter=source.delimiter),
         mapping=FieldMapping(source.map, source.set, source.time_formats),
         follow=True,
         every=source.every,

@@ -13,8 +13,8 @@ from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.feeds import Feed
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import read_stream
-from advertisex.ingestion.records import Chunk
+from advertisex.ingestion.read import StreamReader
+from advertisex.ingestion.records import Chunk, Reader, Reading
 from advertisex.ingestion.sources import redacted
 from advertisex.ingestion.stream import Stream, decompressed
 
@@ -31,15 +31,31 @@ _RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 _DEFAULT_FORMAT: Format = "json"
 
 
-def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
-    """Yield the records of one response; transient failures are retried, up to `max_attempts` attempts.
+class ApiReader(Reader):
+    """Reads one response of an API; transient failures are retried, up to `max_attempts` attempts."""
+
+    def __init__(self, url: str, feed: Feed, options: IngestOptions) -> None:
+        self.reading = Reading()
+        self._url, self._feed, self._options = url, feed, options
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the records.
+
+        Raises:
+            SourceUnavailable: every attempt failed.
+            SourceError: the request failed in a way that a retry cannot fix.
+        """
+        body, kind = fetch_with_retries(self._url, self._options)
+        reader = read_body(self._url, body, kind, self._feed, self._options)
+        self.reading = reader.reading
+        yield from reader.chunks()
+
+
+def fetch_with_retries(url: str, options: IngestOptions) -> tuple[bytes, Format]:
+    """Send one GET, and repeat it after transient failures, up to `max_attempts` attempts; see `fetch`.
 
     The first wait is `retry_wait` seconds; each further wait is twice as long, with jitter. Retry-After overrides the
     wait.
-
-    Raises:
-        SourceUnavailable: every attempt failed.
-        SourceError: the request failed in a way that a retry cannot fix.
     """
     body, kind = b"", _DEFAULT_FORMAT
     # not the decorator of stamina, which logs the arguments: the URL may contain secrets
@@ -53,7 +69,7 @@ def read_api(url: str, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
     ):
         with attempt:
             body, kind = fetch(url, options)
-    yield from read_body(url, body, kind, feed, options)
+    return body, kind
 
 
 def _should_retry(error: Exception) -> bool | float:
@@ -65,10 +81,9 @@ def _should_retry(error: Exception) -> bool | float:
     return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else False
 
 
-def read_body(url: str, body: bytes, kind: Format, feed: Feed, options: IngestOptions) -> Iterator[Chunk]:
-    """Yield the records of a response body."""
-    with decompressed(Stream(BytesIO(body), redacted(url))) as stream:
-        yield from read_stream(stream, feed, options, fallback=kind)
+def read_body(url: str, body: bytes, kind: Format, feed: Feed, options: IngestOptions) -> Reader:
+    """Return the reader of a response body."""
+    return StreamReader(lambda: decompressed(Stream(BytesIO(body), redacted(url))), feed, options, fallback=kind)
 
 
 def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> tuple[bytes, Format]:

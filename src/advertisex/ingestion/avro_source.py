@@ -14,7 +14,7 @@ from advertisex.codecs.avro_schema import is_recursive, is_zero_width, unusable,
 from advertisex.codecs.json_encode import json_value
 from advertisex.errors import SourceError
 from advertisex.ingestion.avro_blocks import MAGIC, REREAD_BYTES, Block, Container, write_long
-from advertisex.ingestion.records import Chunk, Record
+from advertisex.ingestion.records import Record
 from advertisex.ingestion.stream import Stream
 
 _CHUNK_RECORDS = 5_000
@@ -26,7 +26,9 @@ _MAX_ZERO_WIDTH = 1_000_000
 _UNREADABLE = (*UNREADABLE, IndexError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
 
-def read_avro(stream: Stream, *, block_bytes: int = BLOCK_BYTES, reread_bytes: int = REREAD_BYTES) -> Iterator[Chunk]:
+def read_avro(
+    stream: Stream, *, block_bytes: int = BLOCK_BYTES, reread_bytes: int = REREAD_BYTES
+) -> Iterator[list[Record]]:
     """Yield the records of a container as dicts; logical types become datetimes, decimals and UUIDs.
 
     A datum that is not a record (an int, a string, …) becomes JSON. Of an unreadable block, the readable records come
@@ -77,14 +79,14 @@ class _BlockReader:
         # recursive schemas allow data of any depth: the Python reader raises where the C one would crash
         self._reader = fastavro_in_python.reader if is_recursive(header.schema) else fastavro.reader
 
-    def chunks(self, block: Block) -> Iterator[Chunk]:
+    def chunks(self, block: Block) -> Iterator[list[Record]]:
         """Yield the readable records of a block, then raise the error, if any."""
         data = self._decompress(block.data, self._block_bytes)
         if block.count > (_MAX_ZERO_WIDTH if self._zero_width else len(data)):
             raise ValueError(f"it declares {block.count} records in {len(data)} bytes")
         body = write_long(block.count) + write_long(len(data)) + data + self._sync
         done = 0
-        chunk: Chunk = []
+        chunk: list[Record] = []
         try:
             for datum in self._reader(BytesIO(self._head + body)):
                 chunk.append(_record(datum))

@@ -5,7 +5,7 @@ from advertisex.codecs.json_encode import json_message
 from advertisex.codecs.json_split import NOT_JSON, json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.records import Chunk, Record
+from advertisex.ingestion.records import Record
 
 _BYTES_ONLY = {bytes}
 
@@ -30,11 +30,11 @@ class Encoder:
         """The mapped columns that no record has contained so far."""
         return self._mapping.unmatched if self._mapping else ()
 
-    def messages(self, chunk: Chunk) -> list[bytes]:
+    def messages(self, records: list[Record]) -> list[bytes]:
         """Return the message of each record."""
-        if self._mapping is None and set(map(type, chunk)) == _BYTES_ONLY:
-            return chunk  # type: ignore[return-value] # checked above; a copy would dominate the cost
-        return list(map(self.message, chunk))
+        if self._mapping is None and set(map(type, records)) == _BYTES_ONLY:
+            return records  # type: ignore[return-value] # checked above; a copy would dominate the cost
+        return list(map(self.message, records))
 
     def message(self, record: Record) -> bytes:
         """Return the message of a record."""

@@ -16,7 +16,7 @@ from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, f
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import read_stdin
-from advertisex.ingestion.records import Chunk, Input
+from advertisex.ingestion.records import Chunk, Input, Reader, Reading
 from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.ingestion.watch import Watch
 
@@ -42,11 +42,12 @@ class Followed(Protocol):
         ...
 
 
-class FollowedApi(Followed):
+class FollowedApi(Followed, Reader):
     """An HTTP API, polled at a fixed interval, with exponential backoff after failures."""
 
     def __init__(self, source: Url, feed: Feed, options: IngestOptions) -> None:
         self._source, self._feed, self._options = source, feed, options
+        self.reading = Reading()
         self._wait = 0.0
         self._last_failure = ""
         self.due: float | None = time.monotonic()
@@ -54,7 +55,7 @@ class FollowedApi(Followed):
     def poll(self) -> Iterator[Input]:
         started = time.monotonic()
         self.due = started + self._options.every
-        yield self._source.name, self._chunks()
+        yield Input(self._source.name, self)
 
     def failed(self, error: SourceError) -> bool:
         longest = max(LONGEST_WAIT, self._options.retry_wait)
@@ -65,9 +66,11 @@ class FollowedApi(Followed):
         is_new, self._last_failure = str(error) != self._last_failure, str(error)
         return is_new
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Chunk]:
         body, kind = fetch(self._source.url, self._options)
-        yield from read_body(self._source.url, body, kind, self._feed, self._options)
+        reader = read_body(self._source.url, body, kind, self._feed, self._options)
+        self.reading = reader.reading
+        yield from reader.chunks()
         self._wait, self._last_failure = 0.0, ""
 
 
@@ -99,7 +102,7 @@ class FollowedStdin(Followed):
 
     def poll(self) -> Iterator[Input]:
         self.due = None
-        yield self._source.name, read_stdin(self._source, self._feed, self._options)
+        yield read_stdin(self._source, self._feed, self._options)
 
     def failed(self, error: SourceError) -> bool:
         return True
@@ -121,9 +124,9 @@ def follow(
         due, source = min(waiting, key=lambda pair: pair[0])
         if stop.wait(max(0.0, due - time.monotonic())):
             return
-        for name, chunks in source.poll():
+        for one in source.poll():
             try:
-                publisher.drain(name, takewhile(lambda _: not stop.is_set(), chunks))
+                publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), one.reader.chunks()))
             except SourceError as error:
                 if source.failed(error):
                     report(error)

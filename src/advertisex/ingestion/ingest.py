@@ -8,7 +8,7 @@ import structlog
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.api_source import read_api
+from advertisex.ingestion.api_source import ApiReader
 from advertisex.ingestion.follow import OnFailure, follow
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
@@ -58,9 +58,9 @@ def ingest(
         if options.follow:
             follow(feed, inputs, options, publisher, report, stop or Event())
         else:
-            for name, chunks in _read(inputs, feed, options):
+            for one in _read(inputs, feed, options):
                 try:
-                    publisher.drain(name, chunks)
+                    publisher.drain(one.name, one.reader.chunks())
                 except SourceError as error:
                     report(error)
                     failures.append(error)
@@ -81,9 +81,9 @@ def _read(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iter
     for source in sources:
         match source:
             case Stdin():
-                yield source.name, read_stdin(source, feed, options)
+                yield read_stdin(source, feed, options)
             case Url():
-                yield source.name, read_api(source.url, feed, options)
+                yield Input(source.name, ApiReader(source.url, feed, options))
             case Files():
                 yield from read_files(source, feed, options)
 

@@ -9,7 +9,7 @@ from advertisex.codecs.json_split import Shape, is_json, split_document
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk
+from advertisex.ingestion.records import MESSAGE_BYTES, Record
 from advertisex.ingestion.stream import BLOCK, BOM, Stream
 
 _DOCUMENT_BYTES = 2**30
@@ -23,7 +23,7 @@ def record_shape(feed: Feed, mapping: FieldMapping, records: str | None) -> Shap
     return Shape(own_names=frozenset(names | mapped | {"id"}), records=records)
 
 
-def read_json(stream: Stream, shape: Shape) -> Iterator[Chunk]:
+def read_json(stream: Stream, shape: Shape) -> Iterator[list[Record]]:
     """Yield the records of a JSON document or of NDJSON, whichever it is.
 
     It is NDJSON if the first line is a complete JSON value and another line follows. An invalid document becomes one
@@ -44,7 +44,7 @@ def read_json(stream: Stream, shape: Shape) -> Iterator[Chunk]:
         raise failure
 
 
-def read_lines(stream: Stream, shape: Shape) -> Iterator[Chunk]:
+def read_lines(stream: Stream, shape: Shape) -> Iterator[list[Record]]:
     """Yield each non-blank line as a message without its line end, or its records if the user named their key.
 
     Raises:
@@ -54,7 +54,7 @@ def read_lines(stream: Stream, shape: Shape) -> Iterator[Chunk]:
     _skip_bom(stream)
     lines = LineSplitter(shape, stream.name)
     for text in _line_blocks(stream):
-        yield lines.messages(text) if text else PAUSE
+        yield lines.messages(text) if text else []
     lines.check()
 
 
@@ -71,11 +71,11 @@ class LineSplitter:
         self._number = 0
         self._failure: SourceError | None = None
 
-    def messages(self, text: bytes) -> Chunk:
+    def messages(self, text: bytes) -> list[Record]:
         """Return the messages of the next complete lines; skip lines without records, whose error `check` raises."""
         if self._shape.records is None:
             return _nonblank_lines(text)
-        messages: Chunk = []
+        messages: list[Record] = []
         for number, line in enumerate(text.split(b"\n"), start=self._number + 1):
             if not line or line.isspace():
                 continue
@@ -126,7 +126,7 @@ def _line_blocks(stream: Stream) -> Iterator[bytes]:
         raise failure
 
 
-def _nonblank_lines(text: bytes) -> Chunk:
+def _nonblank_lines(text: bytes) -> list[Record]:
     """Return the non-blank lines of a text, without line ends."""
     lines = text.split(b"\n")
     if b"\r" in text:

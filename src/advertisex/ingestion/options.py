@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from advertisex.errors import ConfigurationError
+from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.settings.model import ApiSettings
@@ -20,7 +21,8 @@ class IngestOptions:
         format: json, ndjson, csv or avro; None detects it for each input.
         records: dotted path of the key with the records in a JSON document.
         columns: CSV column names, for files without a header.
-        delimiter: CSV delimiter; None detects it in the first line.
+        inherit: values that the records of an envelope take from it: dotted path in the envelope -> name in the record.
+        dialect: how CSV text is written.
         mapping: how columns map to fields.
         headers: sent with each request to an HTTP API.
         follow: whether to keep running: poll APIs, watch files.
@@ -33,7 +35,8 @@ class IngestOptions:
     format: str | None = None
     records: str | None = None
     columns: tuple[str, ...] = ()
-    delimiter: str | None = None
+    inherit: dict[str, str] = field(default_factory=dict)
+    dialect: CsvDialect = CsvDialect()
     mapping: FieldMapping = FieldMapping()
     headers: dict[str, str] = field(default_factory=dict)
     follow: bool = False
@@ -58,11 +61,7 @@ class IngestOptions:
             raise ConfigurationError(
                 f"unknown format {self.format!r}", hint=f"expected one of {', '.join(get_args(Format))}"
             )
-        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
-            raise ConfigurationError(
-                f"invalid delimiter {self.delimiter!r}: must be one character, not a quote or a line break",
-                hint="for a tab, use --delimiter $'\\t'",
-            )
+        self.dialect.check()
         for name, value in (
             ("every", self.every),
             ("timeout", self.timeout),

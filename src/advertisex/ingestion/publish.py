@@ -103,8 +103,8 @@ class Publisher:
         self._sources.setdefault(name, Counted())
         try:
             for chunk in chunks:
-                if chunk:
-                    self._add(name, self._encoder.messages(chunk))
+                if chunk.records:
+                    self._add(name, self._encoder.messages(chunk.records))
                 else:
                     self._flush(name)
         finally:

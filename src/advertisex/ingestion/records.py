@@ -1,22 +1,102 @@
-"""Chunks of records: what sources yield and the publisher appends.
+"""What the readers of all formats return.
 
-A `bytes` record is already a message: a slice of JSON, or input that could not be split or parsed (processing rejects
-it and keeps its payload). A `dict` is a CSV row (text values) or an Avro record, which still has to be encoded.
+A record of type `bytes` is already a message: a slice of JSON text, an Avro datum, or an input that could not be read,
+in its frame (`codecs.unreadable`). A `dict` is a CSV row (text values) or an Avro record, which still has to be
+encoded.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 Record = bytes | dict[str, Any]
 
-#: Records that were read together.
-Chunk = list[Record]
-
-#: An empty chunk: no input is available at the moment, so the publisher flushes its buffer.
-PAUSE: Chunk = []
-
-#: The name of an input (a file, a URL, stdin) and its records, which are read as they are iterated.
-Input = tuple[str, Iterator[Chunk]]
-
 #: Maximum size of a message in bytes; a larger one is an error of its source.
 MESSAGE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where, and with what knowledge, a reader of the same format can continue.
+
+    Attributes:
+        position: bytes of the input before it.
+        lines: lines of the input before it.
+        known: what the reader has found out by then, such as the dialect and the columns; JSON types only.
+    """
+
+    position: int
+    lines: int = 0
+    known: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records that were read together.
+
+    Attributes:
+        records: the records, in order.
+        lines: the line of the input on which each record starts, from 1; empty if the format has no lines.
+        resume: where to continue after these records; None if the format cannot be continued, only read again.
+    """
+
+    records: list[Record]
+    lines: Sequence[int] = ()
+    resume: Resume | None = None
+
+
+#: An empty chunk: no input is available at the moment, so the publisher flushes its buffer.
+PAUSE = Chunk([])
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a reader has found in its input so far.
+
+    Attributes:
+        format: csv, json, ndjson, avro, …; empty if the input is empty.
+        detected: what was detected or assumed, by name, in the order to show: delimiter, quote, encoding, header, …
+        columns: column names as in the input, if it has columns.
+        rows: rows of the input, or records: messages and skipped ones.
+        skipped: rows that are not messages, by what they are: header, blank, preamble, total, …
+        warnings: what the user should know, such as a damaged character, with the number of occurrences.
+    """
+
+    format: str = ""
+    detected: dict[str, str] = field(default_factory=dict)
+    columns: list[str] | None = None
+    rows: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+
+class Reader(Protocol):
+    """Reads one input.
+
+    Attributes:
+        reading: what was found so far; complete after the last chunk.
+    """
+
+    reading: Reading
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the records in order, in chunks of a few thousand or about 1 MiB.
+
+        Raises:
+            SourceError: the input could not be read completely; everything before the failure has been yielded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a source: a file, a member of an archive, a response, standard input.
+
+    Attributes:
+        name: its name in counts and messages.
+        reader: reads its records.
+    """
+
+    name: str
+    reader: Reader

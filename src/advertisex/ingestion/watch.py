@@ -11,13 +11,13 @@ from pathlib import Path
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv_header import naming
-from advertisex.ingestion.csv_source import CsvReader
+from advertisex.ingestion.csv.header import naming
+from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.formats import COMPRESSED, Kind, detect_format
 from advertisex.ingestion.json_source import LineSplitter, record_shape, starts_with_json_line
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import failing, read_file
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input
+from advertisex.ingestion.read import Failing, read_file
+from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading
 from advertisex.ingestion.sources import Files
 from advertisex.ingestion.stream import BOM, UTF16_BOMS, Stream, open_file
 
@@ -49,6 +49,16 @@ class _FileState:
     read_version: tuple[int, int] | None = None
 
 
+class _Polled(Reader):
+    """The new records of a file."""
+
+    def __init__(self, new: Iterator[Chunk]) -> None:
+        self.reading, self._new = Reading(), new
+
+    def chunks(self) -> Iterator[Chunk]:
+        yield from self._new
+
+
 class Watch:
     """Tracks how far the files of a source have been read."""
 
@@ -61,10 +71,10 @@ class Watch:
         try:
             paths = self._source.paths()
         except SourceError as error:
-            yield self._source.name, failing(error)
+            yield Input(self._source.name, Failing(error))
             return
         for path in paths:
-            yield str(path), self._poll_file(path)
+            yield Input(str(path), _Polled(self._poll_file(path)))
 
     def _poll_file(self, path: Path) -> Iterator[Chunk]:
         try:
@@ -88,7 +98,7 @@ class Watch:
             settled, seen.version = version == seen.version, version
             if settled:
                 seen.read_version = version
-                yield from read_file(path, self._feed, self._options)
+                yield from read_file(path, self._feed, self._options).chunks()
 
     def _kind_of(self, path: Path) -> Kind | None:
         """Detect the kind of a file. Archives and UTF-16 files count as JSON documents, which are not tailed."""
@@ -102,7 +112,7 @@ class Watch:
 
     def _poll_lines(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
         for text in _new_text(path, seen):
-            yield seen.lines.messages(text)
+            yield Chunk(seen.lines.messages(text))
             seen.position += len(text)
         seen.lines.check()
 
@@ -111,11 +121,11 @@ class Watch:
             reader = CsvReader(
                 Stream(BytesIO(text), str(path)),
                 columns=seen.columns or self._options.columns,
-                delimiter=seen.delimiter or self._options.delimiter,
+                delimiter=seen.delimiter or self._options.dialect.delimiter,
                 name_columns=naming(self._feed, self._options.mapping),
                 wait=True,
             )
-            yield from reader.chunks()
+            yield from map(Chunk, reader.chunks())
             seen.columns, seen.delimiter = reader.columns, reader.delimiter
             unread_bytes = len(reader.unread.encode("utf-8", "surrogateescape"))
             seen.position += len(text) - unread_bytes

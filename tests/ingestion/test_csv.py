@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv_header import naming
-from advertisex.ingestion.csv_source import read_csv
+from advertisex.ingestion.csv.header import naming
+from advertisex.ingestion.csv.reader import read_csv
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.stream import Stream
 

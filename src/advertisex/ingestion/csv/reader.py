@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from advertisex.errors import SourceError
-from advertisex.ingestion.csv_header import Naming, read_header
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Record
+from advertisex.ingestion.csv.header import Naming, read_header
+from advertisex.ingestion.records import MESSAGE_BYTES, Record
 from advertisex.ingestion.stream import UTF16_BOMS, Stream
 
 DELIMITERS = ",;\t|"
@@ -88,7 +88,7 @@ class CsvReader:
         self._pushed_back: deque[str] = deque()
         self._held: list[str] = []
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[list[Record]]:
         """Yield the records, a few thousand at a time.
 
         Raises:
@@ -97,7 +97,7 @@ class CsvReader:
         """
         # this limit is process-wide, and exceeding it is an error; RECORD_CHARS applies instead
         csv.field_size_limit(2**31 - 1)
-        chunk: Chunk = []
+        chunk: list[Record] = []
         for record in self._records():
             chunk.append(record)
             if len(chunk) == _CHUNK_ROWS:
@@ -230,7 +230,7 @@ def _bytes(text: str) -> bytes:
 
 def read_csv(
     stream: Stream, *, columns: Sequence[str] = (), delimiter: str | None = None, name_columns: Naming = list
-) -> Iterator[Chunk]:
+) -> Iterator[list[Record]]:
     """Yield the rows of a stream as dicts of text; see `CsvReader` for the arguments.
 
     A row with fewer cells than columns lacks the last ones. These are passed on as raw bytes: a row with surplus

@@ -1,0 +1,61 @@
+"""The frame of an input that could not be read as a record: why, and its bytes as they were.
+
+Ingestion appends such an input as a message of its own, so that nothing is lost, and processing rejects it with the
+reason that ingestion found. The frame is a marker that no JSON, Avro or CSV text begins with, one line of JSON, and the
+bytes.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+_MARKER = b"\x00unreadable "
+
+#: Human-readable reasons, by reason code.
+REASONS: dict[str, str] = {
+    "ambiguous_quotes": "Its quotes can be read in more than one way.",
+    "surplus_cells": "It has more cells than the header has columns.",
+    "wrong_encoding": "Its bytes are not text in the encoding of the file.",
+    "ambiguous_number": "A number is not written as the options for the file say.",
+    "not_a_record": "It is a fragment between records, or not a record at all.",
+}
+
+
+class Unreadable(NamedTuple):
+    """An input that could not be read as a record.
+
+    Attributes:
+        reason: reason code, one of `REASONS`.
+        detail: what is wrong, and what the user can do.
+        body: the input: bytes of the file, or the record as JSON.
+    """
+
+    reason: str
+    detail: str
+    body: bytes
+
+
+class _Head(msgspec.Struct, frozen=True):
+    reason: str
+    detail: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Head).decode
+
+
+def wrap(unreadable: Unreadable) -> bytes:
+    """Return the message for an unreadable input."""
+    return _MARKER + _encode(_Head(unreadable.reason, unreadable.detail)) + b"\n" + unreadable.body
+
+
+def unwrap(message: bytes) -> Unreadable | None:
+    """Return what is in the frame; None if the message has none."""
+    if not message.startswith(_MARKER):
+        return None
+    head, newline, body = message[len(_MARKER) :].partition(b"\n")
+    try:
+        known = _decode(head)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return Unreadable(known.reason, known.detail, body) if newline else None

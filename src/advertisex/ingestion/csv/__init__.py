@@ -1,0 +1,1 @@
+"""CSV: dialects, headers, and rows that are read strictly."""
