@@ -49,7 +49,7 @@ servers: setup
 # The lock file pins versions and hashes, and contains no index URLs.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --custom-compile-command 'make lock' --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
+	  --no-emit-find-links --custom-compile-command 'make lock' --all-extras --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
