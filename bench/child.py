@@ -8,16 +8,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def run_in_child(program: str, arguments: Sequence[object]) -> str:
-    """Run `python -m PROGRAM ARGUMENTS` and return what it prints.
+def run_in_child(program: str, arguments: Sequence[object], *, package: Path = ROOT) -> str:
+    """Run `python -m PROGRAM ARGUMENTS` with the package of a checkout, this one by default; return what it prints.
 
     A child starts at its parent's peak memory: call this from a process that has measured nothing itself.
     """
     command = [sys.executable, "-m", program, *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=_ROOT).stdout
+    environment = os.environ | {"PYTHONPATH": str(package / "src")}
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment).stdout
 
 
 def peak_mib() -> int:

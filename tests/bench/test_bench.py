@@ -33,6 +33,12 @@ def test_the_simulator_is_measured_on_both_media_and_both_encoders() -> None:
     assert list(result["cpu_us_per_bid"]) == ["by column", "fastavro"]
 
 
+def test_every_format_is_ingested_whole_by_this_package_and_by_another() -> None:
+    runs = results("ingest", "--records", 300, "--rounds", 1, "--against", ROOT)
+    assert [run["case"] for run in runs] == ["csv", "ndjson", "array", "avro"]
+    assert [run[package]["messages"] for run in runs for package in ("here", "there")] == [300] * 8
+
+
 def test_the_embedded_pipeline_accounts_for_every_message_of_every_run() -> None:
     runs = results("embedded", "--events", 400, "--history", 600)
     assert [(run["load"], run["messages"], "us_per_message" in run) for run in runs] == [
