@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
 from advertisex.feeds import FEEDS, Feed
 from advertisex.feeds.rules import MAX_AMOUNT
-from advertisex.ingestion.avro_source import read_avro
+from advertisex.ingestion.avro_source import AvroReader
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.stream import Stream
@@ -174,7 +174,7 @@ def from_a_file(schema: Any, **fields: Any) -> dict[str, Any]:
     }
     fastavro.writer(body, fastavro.parse_schema(whole), [record])
     body.seek(0)
-    ((record,),) = read_avro(Stream(body, "x.avro"))
+    ((record,),) = (chunk.records for chunk in AvroReader(Stream(body, "x.avro")).chunks())
     return event_of("clicks", ingested("clicks", record))
 
 

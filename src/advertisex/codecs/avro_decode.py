@@ -10,11 +10,10 @@ from typing import Any
 
 import fastavro
 import msgspec
-from fastavro import _read_py as fastavro_in_python
 
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
 from advertisex.codecs.avro_numbers import with_exact_numbers
-from advertisex.codecs.avro_schema import is_recursive, without_logical_types
+from advertisex.codecs.avro_schema import reading_module, without_logical_types
 from advertisex.codecs.bid_fields import flattener, targeting_text
 from advertisex.codecs.json_decode import Decoder, Digits, decode_json, explain_json, reason_text
 from advertisex.codecs.json_encode import decimal_text
@@ -102,8 +101,7 @@ def _struct(names: tuple[str, ...]) -> type[msgspec.Struct]:
 
 def _reader(schema: Any) -> _Reader:
     parsed = fastavro.parse_schema(with_exact_numbers(schema))
-    # recursive schemas allow data of any depth: the pure Python reader raises where the compiled one would crash
-    read = fastavro_in_python.schemaless_reader if is_recursive(schema) else fastavro.schemaless_reader
+    read = reading_module(schema).schemaless_reader
     return lambda stream: read(stream, parsed, None)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import fastavro
+from fastavro import _read_py as fastavro_in_python
 from fastavro.schema import SchemaParseException
 
 _DEPTH = 100
@@ -61,6 +62,14 @@ def is_recursive(schema: Any, enclosing: frozenset[str] = frozenset()) -> bool:
     if isinstance(schema, dict) and isinstance(schema.get("name"), str):
         enclosing |= {_short(schema["name"])}
     return any(is_recursive(child, enclosing) for child in children(schema))
+
+
+def reading_module(schema: Any) -> Any:
+    """Return the module whose readers are safe for a schema, both with the functions of `fastavro`.
+
+    Recursive schemas allow data of any depth: the Python readers raise where the compiled ones would crash.
+    """
+    return fastavro_in_python if is_recursive(schema) else fastavro
 
 
 def is_unbounded(schema: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -11,10 +12,11 @@ import stamina
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.feeds import Feed
-from advertisex.ingestion.formats import Format
+from advertisex.ingestion.encodings import shown_encoding
+from advertisex.ingestion.formats import Format, extension
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import StreamReader
-from advertisex.ingestion.records import Chunk, Reader, Reading
+from advertisex.ingestion.read import Failing, inputs_of
+from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import redacted
 from advertisex.ingestion.stream import Stream, decompressed
 
@@ -29,35 +31,50 @@ _REDIRECTS = 10
 #: Retryable statuses: timeout, too early, too many requests, and server errors.
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 _DEFAULT_FORMAT: Format = "json"
+#: Part of a content type -> format. Archives and workbooks are recognised by their content.
+_CONTENT_TYPES: dict[str, Format] = {
+    "csv": "csv",
+    "tab-separated": "csv",
+    "ndjson": "ndjson",
+    "jsonl": "ndjson",
+    "json": "json",
+    "avro": "avro",
+    "parquet": "parquet",
+}
 
 
-class ApiReader(Reader):
-    """Reads one response of an API; transient failures are retried, up to `max_attempts` attempts."""
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The body of a response, and what the server says about it.
 
-    def __init__(self, url: str, feed: Feed, options: IngestOptions) -> None:
-        self.reading = Reading()
-        self._url, self._feed, self._options = url, feed, options
+    Attributes:
+        body: its content.
+        declared: the format to assume if the content does not show one.
+        charset: name of the encoding that Content-Type declares.
+    """
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the records.
-
-        Raises:
-            SourceUnavailable: every attempt failed.
-            SourceError: the request failed in a way that a retry cannot fix.
-        """
-        body, kind = fetch_with_retries(self._url, self._options)
-        reader = read_body(self._url, body, kind, self._feed, self._options)
-        self.reading = reader.reading
-        yield from reader.chunks()
+    body: bytes = b""
+    declared: Format = _DEFAULT_FORMAT
+    charset: str | None = None
 
 
-def fetch_with_retries(url: str, options: IngestOptions) -> tuple[bytes, Format]:
+def read_url(url: str, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield the inputs of one response of an API; transient failures are retried, up to `max_attempts` attempts."""
+    try:
+        response = fetch_with_retries(url, options)
+    except SourceError as error:
+        yield Input(redacted(url), Failing(error))
+        return
+    yield from read_body(url, response, feed, options)
+
+
+def fetch_with_retries(url: str, options: IngestOptions) -> Response:
     """Send one GET, and repeat it after transient failures, up to `max_attempts` attempts; see `fetch`.
 
     The first wait is `retry_wait` seconds; each further wait is twice as long, with jitter. Retry-After overrides the
     wait.
     """
-    body, kind = b"", _DEFAULT_FORMAT
+    response = Response()
     # not the decorator of stamina, which logs the arguments: the URL may contain secrets
     for attempt in stamina.retry_context(
         on=_should_retry,
@@ -68,8 +85,8 @@ def fetch_with_retries(url: str, options: IngestOptions) -> tuple[bytes, Format]
         wait_jitter=options.retry_wait / 2,
     ):
         with attempt:
-            body, kind = fetch(url, options)
-    return body, kind
+            response = fetch(url, options)
+    return response
 
 
 def _should_retry(error: Exception) -> bool | float:
@@ -81,13 +98,44 @@ def _should_retry(error: Exception) -> bool | float:
     return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else False
 
 
-def read_body(url: str, body: bytes, kind: Format, feed: Feed, options: IngestOptions) -> Reader:
-    """Return the reader of a response body."""
-    return StreamReader(lambda: decompressed(Stream(BytesIO(body), redacted(url))), feed, options, fallback=kind)
+def read_body(url: str, response: Response, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield the inputs of a response. A declared charset is used unless the user named an encoding or the text has one.
+
+    Text in UTF-8 that declares so is read as if nothing were declared.
+    """
+    name, body, charset = redacted(url), response.body, response.charset
+    if charset and options.dialect.encoding is None and not _shows_encoding(body):
+        if not _is_encoding(charset):
+            error = SourceError(
+                f"unknown charset {charset!r} in the Content-Type of the response",
+                where=name,
+                hint="name the encoding of the text with --encoding",
+            )
+            yield Input(name, Failing(error))
+            return
+        options = replace(options, dialect=replace(options.dialect, encoding=charset))
+    yield from inputs_of(
+        lambda: decompressed(Stream(BytesIO(body), name)), name, feed, options, fallback=response.declared
+    )
 
 
-def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> tuple[bytes, Format]:
-    """Send one GET. Return the body, and the format to assume if the content does not show one.
+def _shows_encoding(body: bytes) -> bool:
+    with decompressed(Stream(BytesIO(body), "")) as stream:
+        try:
+            return shown_encoding(stream.peek(4)[:4])[0] is not None
+        except SourceError:  # reported when the body is read
+            return False
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return isinstance(b"".decode(name), str)
+    except LookupError:  # unknown, or not an encoding of text
+        return False
+
+
+def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> Response:
+    """Send one GET.
 
     The whole body is read before any record is used, so that a truncated response yields nothing.
 
@@ -124,7 +172,7 @@ def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> tup
         raise _unavailable(error, where) from error
 
 
-def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int) -> tuple[bytes, Format]:
+def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int) -> Response:
     """Follow the redirects of a GET to its response, and read it."""
     where = redacted(url)
     request = client.build_request("GET", url, headers=options.headers)
@@ -139,10 +187,10 @@ def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int
     raise SourceError(f"more than {_REDIRECTS} redirects", where=where, hint="check the URL")
 
 
-def _read_response(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> tuple[bytes, Format]:
+def _read_response(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> Response:
     status = response.status_code
     if status == 204:
-        return b"", _DEFAULT_FORMAT
+        return Response()
     if status != 200:
         raise _status_error(response, where)
     body = _read_body(response, where, timeout, body_bytes)
@@ -153,7 +201,9 @@ def _read_response(response: httpx.Response, where: str, timeout: float, body_by
             where=where,
             hint="check the URL; if it needs a login, add the headers to the setting api.headers",
         )
-    return body, "csv" if "csv" in content else "ndjson" if "ndjson" in content else _DEFAULT_FORMAT
+    by_type = next((kind for word, kind in _CONTENT_TYPES.items() if word in content.partition(";")[0]), None)
+    by_name = extension(response.url.path)
+    return Response(body, by_type or by_name or _DEFAULT_FORMAT, response.charset_encoding)
 
 
 def _read_body(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> bytes:

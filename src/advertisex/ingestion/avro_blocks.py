@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from advertisex.errors import SourceError
 from advertisex.ingestion.stream import BLOCK, Stream
 
 MAGIC = b"Obj\x01"
@@ -50,27 +49,37 @@ class Container:
     """Splits a container into its blocks.
 
     Args:
-        stream: the container, at its first byte.
+        stream: the container, at its first byte, or at a block if the header is given.
+        header: its header, if it is known.
+        position: position of the stream in the container.
+        number: number of the last block before the position.
         reread_bytes: limit on the bytes that are read again in search of the next block, so that a hostile file cannot
             cost unbounded time.
+        final: whether the container is complete; otherwise an incomplete block at its end is not yielded.
+
+    Attributes:
+        position: where the next block begins.
 
     Raises:
-        SourceError: the header could not be read.
+        EOFError: the header is incomplete.
+        ValueError: the header is not valid.
+        RecursionError: its schema is nested too deeply.
     """
 
-    def __init__(self, stream: Stream, reread_bytes: int = REREAD_BYTES) -> None:
-        self._stream = stream
-        self._reread_bytes = reread_bytes
-        self._position = 0
+    def __init__(
+        self,
+        stream: Stream,
+        header: Header | None = None,
+        *,
+        position: int = 0,
+        number: int = 0,
+        reread_bytes: int = REREAD_BYTES,
+        final: bool = True,
+    ) -> None:
+        self.position = position
+        self._stream, self._number, self._reread_bytes, self._final = stream, number, reread_bytes, final
         self._reread = 0
-        try:
-            self.header = self._read_header()
-        except (ValueError, EOFError, RecursionError) as error:
-            raise SourceError(
-                f"not a valid Avro container: {error}",
-                where=stream.name,
-                hint="write the file again, or set the format with --format",
-            ) from error
+        self.header = header or self._read_header()
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks in order. Damaged ones are marked, and reading continues after the next sync marker.
@@ -78,10 +87,9 @@ class Container:
         Raises:
             SourceError: the stream failed.
         """
-        number = 0
         while self._stream.peek(1):
-            number += 1
-            start = self._position
+            self._number += 1
+            number, start = self._number, self.position
             consumed = bytearray()
             try:
                 count, size = self._read_long(consumed), self._read_long(consumed)
@@ -92,6 +100,9 @@ class Container:
                     raise ValueError("no sync marker follows it")
                 yield Block(number, start, count, data)
             except (ValueError, EOFError) as error:
+                # after an EOFError, these are all bytes up to the end; a marker shows that the block was not cut off
+                if isinstance(error, EOFError) and not self._final and self.header.sync not in consumed:
+                    return
                 self._push_back(consumed)
                 for part in self._up_to_sync() if self._reread < self._reread_bytes else self._remaining():
                     yield Block(number, start, 0, part, damage=str(error))
@@ -124,7 +135,7 @@ class Container:
                 self._read_exactly(_SYNC_BYTES)
                 return
             if len(seen) < BLOCK + _SYNC_BYTES:
-                if seen:
+                if seen and self._final:
                     yield self._read_exactly(len(seen))
                 return
             # the last bytes may be the start of a marker
@@ -132,12 +143,12 @@ class Container:
 
     def _remaining(self) -> Iterator[bytes]:
         while part := self._stream.read(BLOCK):
-            self._position += len(part)
+            self.position += len(part)
             yield part
 
     def _read_exactly(self, size: int, consumed: bytearray | None = None) -> bytes:
         data = self._stream.read(size)
-        self._position += len(data)
+        self.position += len(data)
         if consumed is not None:
             consumed += data
         if len(data) < size:
@@ -146,7 +157,7 @@ class Container:
 
     def _push_back(self, consumed: bytearray) -> None:
         self._stream.push_back(bytes(consumed))
-        self._position -= len(consumed)
+        self.position -= len(consumed)
         self._reread += len(consumed)
 
     def _read_bytes(self) -> bytes:

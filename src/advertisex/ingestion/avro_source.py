@@ -5,47 +5,109 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-import fastavro
-from fastavro import _read_py as fastavro_in_python
-
 from advertisex.codecs.avro_compression import BLOCK_BYTES, CODECS, UNREADABLE
 from advertisex.codecs.avro_numbers import with_exact_numbers
-from advertisex.codecs.avro_schema import is_recursive, is_zero_width, unusable, without_logical_types
+from advertisex.codecs.avro_schema import is_zero_width, reading_module, unusable, without_logical_types
 from advertisex.codecs.json_encode import json_value
+from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
-from advertisex.ingestion.avro_blocks import MAGIC, REREAD_BYTES, Block, Container, write_long
-from advertisex.ingestion.records import Record
+from advertisex.ingestion.avro_blocks import MAGIC, REREAD_BYTES, Block, Container, Header, write_long
+from advertisex.ingestion.records import Chunk, Reader, Reading, Record, Resume
 from advertisex.ingestion.stream import Stream
 
 _CHUNK_RECORDS = 5_000
-#: Size of the pieces of a damaged block; processing keeps up to 1 MiB of a reject as one message.
-_PIECE_BYTES = 2**20
+#: Size of the pieces of a damaged block; processing keeps up to 1 MiB of a reject as one message, its frame included.
+_PIECE_BYTES = 2**20 - 2**12
 #: Maximum number of zero-width records in a block: they take no bytes, so a block could declare any number.
 _MAX_ZERO_WIDTH = 1_000_000
 #: What reading a datum raises if the bytes do not match the schema.
 _UNREADABLE = (*UNREADABLE, IndexError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
 
-def read_avro(
-    stream: Stream, *, block_bytes: int = BLOCK_BYTES, reread_bytes: int = REREAD_BYTES
-) -> Iterator[list[Record]]:
-    """Yield the records of a container as dicts; logical types become datetimes, decimals and UUIDs.
+class AvroReader(Reader):
+    """Reads the records of a container as dicts; logical types become datetimes, decimals and UUIDs.
 
     A datum that is not a record (an int, a string, …) becomes JSON. Of an unreadable block, the readable records come
-    first, then its raw bytes in pieces of 1 MiB. Then reading continues with the next block.
+    first, then its raw bytes in pieces of at most 1 MiB, as unreadable. Then reading continues with the next block.
 
     Args:
-        stream: the container, at its first byte.
+        stream: the container, at its first byte, or where `resume` says.
+        resume: where to continue.
+        final: whether the container is complete; otherwise an incomplete block at its end is not read yet.
         block_bytes: maximum decompressed size of a block.
         reread_bytes: see `Container`.
-
-    Raises:
-        SourceError: the header could not be read; or, after everything else was yielded, a block could not be read.
     """
-    container = Container(stream, reread_bytes)
-    blocks = _BlockReader(container, stream.name, block_bytes)
-    damage: list[tuple[Block, str]] = []
-    for block in container.blocks():
+
+    def __init__(
+        self,
+        stream: Stream,
+        resume: Resume | None = None,
+        final: bool = True,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+        reread_bytes: int = REREAD_BYTES,
+    ) -> None:
+        self.reading = Reading("avro")
+        self._stream, self._resume, self._final = stream, resume, final
+        self._block_bytes, self._reread_bytes = block_bytes, reread_bytes
+        self._damage: list[tuple[Block, str]] = []
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the records; a chunk can be continued after its last record.
+
+        Raises:
+            SourceError: the header could not be read; or, after everything else was yielded, a block could not be read.
+        """
+        container = self._container()
+        if container is None:
+            return
+        header = container.header
+        blocks = _BlockReader(header, self._stream.name, self._block_bytes)
+        self.reading.detected["codec"] = header.codec
+        if isinstance(header.schema, dict) and isinstance(header.schema.get("fields"), list):
+            self.reading.columns = [field["name"] for field in header.schema["fields"]]
+        known = {"schema": header.schema, "codec": header.codec, "sync": header.sync.hex()}
+        skip: int = self._resume.known["done"] if self._resume else 0
+        position, done = -1, 0
+        for block in container.blocks():
+            position, done = block.position, done if block.position == position else 0
+            for records in self._records(block, blocks):
+                done += len(records)
+                new, skip = records[skip:], max(0, skip - len(records))
+                self.reading.rows += len(new)
+                if done == block.count and not block.damage:
+                    resume = Resume(container.position, known=known | {"block": block.number, "done": 0})
+                else:
+                    resume = Resume(position, known=known | {"block": block.number - 1, "done": done})
+                if new:
+                    yield Chunk(new, resume=resume)
+        self._raise_damage()
+
+    def _container(self) -> Container | None:
+        """Return the container; None if its header is not complete yet."""
+        resume = self._resume
+        try:
+            if resume is None:
+                return Container(self._stream, reread_bytes=self._reread_bytes, final=self._final)
+            known = resume.known
+            return Container(
+                self._stream,
+                Header(known["schema"], known["codec"], bytes.fromhex(known["sync"])),
+                position=resume.position,
+                number=known["block"],
+                reread_bytes=self._reread_bytes,
+                final=self._final,
+            )
+        except (ValueError, EOFError, RecursionError) as error:
+            if isinstance(error, EOFError) and not self._final:
+                return None
+            raise SourceError(
+                f"not a valid Avro container: {error}",
+                where=self._stream.name,
+                hint="write the file again, or set the format with --format",
+            ) from error
+
+    def _records(self, block: Block, blocks: "_BlockReader") -> Iterator[list[Record]]:
         reason = block.damage
         if not reason:
             try:
@@ -53,13 +115,18 @@ def read_avro(
             except _UNREADABLE as error:
                 reason = str(error) or type(error).__name__
         if reason:
-            yield [block.data[at : at + _PIECE_BYTES] for at in range(0, len(block.data), _PIECE_BYTES)]
-            damage.append((block, reason))
-    if damage:
-        (first, reason), numbers = damage[0], {block.number for block, _ in damage}
+            self._damage.append((block, reason))
+            detail = f"block {block.number} of the Avro file, at byte {block.position}, is damaged: {reason}"
+            pieces = (block.data[at : at + _PIECE_BYTES] for at in range(0, len(block.data), _PIECE_BYTES))
+            yield [wrap(Unreadable("not_a_record", detail, piece)) for piece in pieces]
+
+    def _raise_damage(self) -> None:
+        if not self._damage:
+            return
+        (first, reason), numbers = self._damage[0], {block.number for block, _ in self._damage}
         raise SourceError(
             f"could not read {len(numbers)} block(s); the first: {reason}",
-            where=f"{stream.name}, block {first.number} at byte {first.position}",
+            where=f"{self._stream.name}, block {first.number} at byte {first.position}",
             hint="their raw bytes were appended and will be rejected; write the file again, then ingest it again",
         )
 
@@ -67,8 +134,7 @@ def read_avro(
 class _BlockReader:
     """Decodes blocks. Passes each block to fastavro as a separate, uncompressed container."""
 
-    def __init__(self, container: Container, name: str, block_bytes: int) -> None:
-        header = container.header
+    def __init__(self, header: Header, name: str, block_bytes: int) -> None:
         self._check(header.schema, header.codec, name)
         self._decompress = CODECS[header.codec]
         self._block_bytes = block_bytes
@@ -76,8 +142,7 @@ class _BlockReader:
         self._head = _head(with_exact_numbers(header.schema), header.sync)
         self._plain_head = _head(with_exact_numbers(without_logical_types(header.schema)), header.sync)
         self._zero_width = is_zero_width(header.schema)
-        # recursive schemas allow data of any depth: the Python reader raises where the C one would crash
-        self._reader = fastavro_in_python.reader if is_recursive(header.schema) else fastavro.reader
+        self._reader = reading_module(header.schema).reader
 
     def chunks(self, block: Block) -> Iterator[list[Record]]:
         """Yield the readable records of a block, then raise the error, if any."""

@@ -15,8 +15,8 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.read import read_stdin
-from advertisex.ingestion.records import Chunk, Input, Reader, Reading
+from advertisex.ingestion.read import Failing, read_stdin
+from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.ingestion.watch import Watch
 
@@ -42,22 +42,30 @@ class Followed(Protocol):
         ...
 
 
-class FollowedApi(Followed, Reader):
+class FollowedApi(Followed):
     """An HTTP API, polled at a fixed interval, with exponential backoff after failures."""
 
     def __init__(self, source: Url, feed: Feed, options: IngestOptions) -> None:
         self._source, self._feed, self._options = source, feed, options
-        self.reading = Reading()
         self._wait = 0.0
         self._last_failure = ""
+        self._has_failed = False
         self.due: float | None = time.monotonic()
 
     def poll(self) -> Iterator[Input]:
-        started = time.monotonic()
-        self.due = started + self._options.every
-        yield Input(self._source.name, self)
+        self.due = time.monotonic() + self._options.every
+        self._has_failed = False
+        try:
+            response = fetch(self._source.url, self._options)
+        except SourceError as error:
+            yield Input(self._source.name, Failing(error))
+            return
+        yield from read_body(self._source.url, response, self._feed, self._options)
+        if not self._has_failed:
+            self._wait, self._last_failure = 0.0, ""
 
     def failed(self, error: SourceError) -> bool:
+        self._has_failed = True
         longest = max(LONGEST_WAIT, self._options.retry_wait)
         self._wait = min(self._wait * 2 or self._options.retry_wait, longest)
         jittered = self._wait * random.uniform(1, 1.25)  # noqa: S311 - jitter needs no secure randomness
@@ -65,13 +73,6 @@ class FollowedApi(Followed, Reader):
         self.due = time.monotonic() + (jittered if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER))
         is_new, self._last_failure = str(error) != self._last_failure, str(error)
         return is_new
-
-    def chunks(self) -> Iterator[Chunk]:
-        body, kind = fetch(self._source.url, self._options)
-        reader = read_body(self._source.url, body, kind, self._feed, self._options)
-        self.reading = reader.reading
-        yield from reader.chunks()
-        self._wait, self._last_failure = 0.0, ""
 
 
 class FollowedFiles(Followed):
@@ -102,7 +103,7 @@ class FollowedStdin(Followed):
 
     def poll(self) -> Iterator[Input]:
         self.due = None
-        yield read_stdin(self._source, self._feed, self._options)
+        yield from read_stdin(self._source, self._feed, self._options)
 
     def failed(self, error: SourceError) -> bool:
         return True

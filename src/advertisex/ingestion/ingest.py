@@ -8,7 +8,7 @@ import structlog
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.api_source import ApiReader
+from advertisex.ingestion.api_source import read_url
 from advertisex.ingestion.follow import OnFailure, follow
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
@@ -81,9 +81,9 @@ def _read(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iter
     for source in sources:
         match source:
             case Stdin():
-                yield read_stdin(source, feed, options)
+                yield from read_stdin(source, feed, options)
             case Url():
-                yield Input(source.name, ApiReader(source.url, feed, options))
+                yield from read_url(source.url, feed, options)
             case Files():
                 yield from read_files(source, feed, options)
 

@@ -18,7 +18,7 @@ class IngestOptions:
     """How sources are read and their records mapped.
 
     Attributes:
-        format: json, ndjson, csv or avro; None detects it for each input.
+        format: json, ndjson, csv, avro, parquet or xlsx; None detects it for each input.
         records: dotted path of the key with the records in a JSON document.
         columns: CSV column names, for files without a header.
         inherit: values that the records of an envelope take from it: dotted path in the envelope -> name in the record.

@@ -1,19 +1,119 @@
 """Read an input with the reader of its format."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.avro_source import read_avro
-from advertisex.ingestion.csv.header import naming
-from advertisex.ingestion.csv.reader import read_csv
+from advertisex.ingestion.avro_source import AvroReader
+from advertisex.ingestion.encodings import as_utf8, shown_encoding
+from advertisex.ingestion.excel_source import ExcelReader
 from advertisex.ingestion.formats import Format, detect_format
-from advertisex.ingestion.json_source import read_json, read_lines, record_shape
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Record
+from advertisex.ingestion.parquet_source import ParquetReader
+from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files, Stdin
-from advertisex.ingestion.stream import Stream, open_file, open_stdin
+from advertisex.ingestion.stream import ZIP, Stream, open_file, open_stdin
+from advertisex.ingestion.text_readers import CsvReader, JsonReader
+from advertisex.ingestion.zip_source import Archive
+
+_FORMAT = "format"
+
+
+def reader_of(
+    stream: Stream,
+    feed: Feed,
+    options: IngestOptions,
+    *,
+    fallback: Format | None = None,
+    resume: Resume | None = None,
+    final: bool = True,
+) -> Reader:
+    """Return the reader of an open stream. For an empty one, the format of its reading is empty.
+
+    Args:
+        stream: the input, at its first byte, or at the position of `resume`.
+        feed: feed of its records.
+        options: how to read it.
+        fallback: format that the source declares; see `detect_format`.
+        resume: where to continue: that of a chunk of an earlier reader of the same input.
+        final: whether the input is complete; otherwise an incomplete record at its end is not read yet.
+
+    Raises:
+        SourceError: the format could not be detected.
+    """
+    requested = options.format if resume is None else resume.known[_FORMAT]
+    kind = detect_format(stream, requested, fallback=fallback)
+    reader: Reader
+    match kind:
+        case "csv":
+            reader = _Continued(kind, CsvReader(stream, feed, options, resume, final))
+        case "json" | "ndjson":
+            reader = _json(kind, stream, feed, options, resume, final=final)
+        case "avro":
+            reader = _Continued(kind, AvroReader(stream, resume, final))
+        case "parquet":
+            reader = ParquetReader(stream)
+        case "xlsx":
+            reader = ExcelReader(stream, feed, options)
+        case "datum":
+            reader = _Datum(stream)
+        case None:
+            reader = _Empty()
+    return reader
+
+
+def _json(
+    kind: Format, stream: Stream, feed: Feed, options: IngestOptions, resume: Resume | None, *, final: bool
+) -> Reader:
+    """Return the reader of JSON, which recognises UTF-8, UTF-16 and UTF-32; other encodings are converted.
+
+    A byte order mark wins over the encoding that the user or the source names. Converted text cannot be continued.
+    """
+    options = replace(options, format=kind)
+    named = options.dialect.encoding
+    if named is None:
+        return _Continued(kind, JsonReader(stream, feed, options, resume, final))
+    shown, _ = shown_encoding(stream.peek(4)[:4])
+    reader = JsonReader(as_utf8(stream, shown or named), feed, options, None, final)
+    reader.reading.detected["encoding"] = shown or named
+    return _Continued(None, reader)
+
+
+class _Continued(Reader):
+    """Adds the format to where each chunk can be continued; without a format, no chunk can be."""
+
+    def __init__(self, format_: Format | None, reader: Reader) -> None:
+        self.reading, self._format, self._reader = reader.reading, format_, reader
+
+    def chunks(self) -> Iterator[Chunk]:
+        for chunk in self._reader.chunks():
+            resume = chunk.resume
+            if resume is not None:
+                known = {_FORMAT: self._format, **resume.known}
+                resume = replace(resume, known=known) if self._format else None
+            yield replace(chunk, resume=resume)
+
+
+class _Datum(Reader):
+    """Reads a stream that is one message; one that is too large is rejected when it is appended."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.reading, self._stream = Reading("avro", {"framing": "single-object encoding"}, rows=1), stream
+
+    def chunks(self) -> Iterator[Chunk]:
+        yield Chunk([self._stream.read(MESSAGE_BYTES + 1)])
+
+
+class _Empty(Reader):
+    """Reads an empty input."""
+
+    def __init__(self) -> None:
+        self.reading = Reading()
+
+    def chunks(self) -> Iterator[Chunk]:
+        return iter(())
 
 
 class StreamReader(Reader):
@@ -23,7 +123,7 @@ class StreamReader(Reader):
         opened: opens the input; it is closed after its last chunk.
         feed: feed of its records.
         options: how to read it.
-        fallback: format to assume if neither content nor name shows one.
+        fallback: format that the source declares; see `detect_format`.
     """
 
     def __init__(
@@ -34,32 +134,9 @@ class StreamReader(Reader):
 
     def chunks(self) -> Iterator[Chunk]:
         with self._opened() as stream:
-            for records in self._records(stream):
-                self.reading.rows += len(records)
-                yield Chunk(records)
-
-    def _records(self, stream: Stream) -> Iterator[list[Record]]:
-        feed, options = self._feed, self._options
-        kind = detect_format(stream, options.format, fallback=self._fallback)
-        self.reading.format = kind or ""
-        match kind:
-            case "json":
-                yield from read_json(stream, record_shape(feed, options.mapping, options.records))
-            case "ndjson":
-                yield from read_lines(stream, record_shape(feed, options.mapping, options.records))
-            case "csv":
-                yield from read_csv(
-                    stream,
-                    columns=options.columns,
-                    delimiter=options.dialect.delimiter,
-                    name_columns=naming(feed, options.mapping),
-                )
-            case "avro":
-                yield from read_avro(stream)
-            case "datum":
-                yield [stream.read(MESSAGE_BYTES + 1)]
-            case None:
-                return
+            reader = reader_of(stream, self._feed, self._options, fallback=self._fallback)
+            self.reading = reader.reading
+            yield from reader.chunks()
 
 
 class Failing(Reader):
@@ -73,22 +150,78 @@ class Failing(Reader):
         yield
 
 
-def read_file(path: Path, feed: Feed, options: IngestOptions) -> Reader:
-    """Return the reader of one file."""
-    return StreamReader(lambda: open_file(path), feed, options)
+class _Skipped(Reader):
+    """Reports the members of an archive that are not inputs."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.reading = Reading("zip", rows=archive.skipped.total(), skipped=archive.skipped)
+
+    def chunks(self) -> Iterator[Chunk]:
+        return iter(())
+
+
+def inputs_of(
+    opened: Callable[[], Stream], name: str, feed: Feed, options: IngestOptions, *, fallback: Format | None = None
+) -> Iterator[Input]:
+    """Yield a file or body with its reader, or each member of a zip archive.
+
+    An input is opened when its first chunk is read. A member must be read before the next input is requested: the
+    archive is closed after the last one.
+    """
+    try:
+        with opened() as stream:
+            zipped = stream.peek(4).startswith(ZIP)
+        if zipped:
+            yield from _members(opened(), feed, options)
+            return
+    except SourceError as error:
+        yield Input(name, Failing(error))
+        return
+    yield Input(name, StreamReader(opened, feed, options, fallback=fallback))
+
+
+def _members(stream: Stream, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield the members of a zip archive, or the archive if it is an Excel workbook.
+
+    Raises:
+        SourceError: the archive could not be read.
+    """
+    name = stream.name
+    with stream, stream.on_disk() as path, Archive(path, name) as archive:
+        if archive.is_workbook:
+            yield Input(name, StreamReader(lambda: open_file(path, name), feed, options))
+            return
+        members = list(archive.members())
+        for member in members:
+            yield Input(member.name, StreamReader(member.opened, feed, options))
+        if archive.skipped or not members:
+            yield Input(name, _Skipped(archive))
+
+
+def read_file(path: Path, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield a file, or the members of an archive; see `inputs_of`."""
+    return inputs_of(lambda: open_file(path), str(path), feed, options)
 
 
 def read_files(files: Files, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield each file with its reader; a file is opened when its first chunk is read."""
+    """Yield each input of each file; see `inputs_of`."""
     try:
         paths = files.existing_paths()
     except SourceError as error:
         yield Input(files.name, Failing(error))
         return
     for path in paths:
-        yield Input(str(path), read_file(path, feed, options))
+        yield from read_file(path, feed, options)
 
 
-def read_stdin(stdin: Stdin, feed: Feed, options: IngestOptions) -> Input:
-    """Return standard input with its reader."""
-    return Input(stdin.name, StreamReader(lambda: open_stdin(stdin.stream), feed, options))
+def read_stdin(stdin: Stdin, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield standard input, or the members of an archive; see `inputs_of`."""
+    stream = open_stdin(stdin.stream)
+    try:
+        if stream.peek(4).startswith(ZIP):
+            yield from _members(stream, feed, options)
+            return
+    except SourceError as error:
+        yield Input(stdin.name, Failing(error))
+        return
+    yield Input(stdin.name, StreamReader(lambda: stream, feed, options))

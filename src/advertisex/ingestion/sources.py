@@ -8,7 +8,7 @@ from typing import BinaryIO
 import httpx
 
 from advertisex.errors import SourceError
-from advertisex.ingestion.formats import EXTENSIONS, extension
+from advertisex.ingestion.formats import KNOWN, is_known
 
 _CHECK = "check the name; expected a file, folder, glob, URL or -"
 _SECRETS = ("token", "key", "secret", "password", "passwd", "signature", "sig", "auth", "credential")
@@ -78,7 +78,7 @@ class Files:
     def _found(self) -> list[Path]:
         path = Path(self.name)
         if path.is_dir():
-            return sorted(file for file in path.rglob("*") if extension(file.name) and file.is_file())
+            return sorted(file for file in path.rglob("*") if is_known(file.name) and file.is_file())
         if path.exists():
             return [path]
         found = glob.glob(self.name, recursive=True)  # noqa: PTH207 - Path.glob rejects absolute patterns
@@ -96,7 +96,7 @@ class Files:
             raise SourceError(
                 "the folder contains no file with a known extension",
                 where=self.name,
-                hint=f"known extensions: {', '.join(EXTENSIONS)}",
+                hint=f"known extensions: {', '.join(KNOWN)}",
             )
         raise SourceError("no such file", where=self.name, hint=_CHECK)
 

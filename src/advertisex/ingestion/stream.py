@@ -2,10 +2,17 @@
 
 import gzip
 import io
+import lzma
+import os
 import select
+import shutil
+import stat
 import sys
+import tempfile
+import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +29,11 @@ BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)
+#: A skippable frame, with which some tools begin a zstd file: its first byte is 50 to 5f.
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
+#: The first bytes of a zip archive; the second ones are those of an empty archive.
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstd.ZstdError, zipfile.BadZipFile)
 
 
 class Stream(io.BufferedIOBase):
@@ -94,6 +105,37 @@ class Stream(io.BufferedIOBase):
         except (OSError, ValueError, TypeError):  # not selectable
             return False
 
+    @contextmanager
+    def on_disk(self) -> Iterator[Path]:
+        """Provide the whole input as a file for a library that reads at any position.
+
+        It is the input itself if that is a plain file, else a temporary copy. Nothing may have been read before.
+
+        Raises:
+            SourceError: the stream failed, or the copy could not be written.
+        """
+        if (path := self._plain_file()) is not None:
+            yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="advertisex-") as folder:
+            copy = Path(folder, "input")
+            try:
+                with copy.open("wb") as file:
+                    shutil.copyfileobj(self, file, BLOCK)
+            except OSError as error:
+                raise SourceError(
+                    f"could not write a temporary copy: {error.strerror or error}",
+                    where=self._name,
+                    hint="free space, or set TMPDIR to a larger disk",
+                ) from error
+            yield copy
+
+    def _plain_file(self) -> Path | None:
+        source = self._source
+        if not isinstance(source, io.FileIO) or not isinstance(source.name, str):
+            return None
+        return Path(source.name) if stat.S_ISREG(os.fstat(source.fileno()).st_mode) else None
+
     def close(self) -> None:
         """Close the input too."""
         if not self.closed:
@@ -115,10 +157,14 @@ class Stream(io.BufferedIOBase):
 
 def decompressed(stream: Stream) -> Stream:
     """Return the stream, decompressed if its first bytes are those of gzip or zstd."""
-    head = stream.peek(4)
+    try:
+        head = stream.peek(4)[:4]
+    except SourceError:
+        stream.close()
+        raise
     if head.startswith(_GZIP):
         return _Archive(gzip.GzipFile(fileobj=stream), stream)
-    if head.startswith(_ZSTD):
+    if head.startswith(_ZSTD) or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
         return _Archive(zstd.ZstdFile(stream), stream)
     return stream
 
@@ -135,19 +181,20 @@ class _Archive(Stream):
         self._below.close()
 
 
-def open_file(path: Path) -> Stream:
-    """Open a file, decompressed if it is an archive.
+def open_file(path: Path, name: str | None = None) -> Stream:
+    """Open a file, decompressed if its content is; `name` is its name in errors, by default the path.
 
     Raises:
         SourceError: it could not be opened.
     """
+    name = name or str(path)
     try:
         # unbuffered: Stream reads large blocks and has its own buffer
-        return decompressed(Stream(path.open("rb", buffering=0), str(path)))
+        return decompressed(Stream(path.open("rb", buffering=0), name))
     except OSError as error:
         raise SourceError(
             f"could not open the file: {error.strerror or error}",
-            where=str(path),
+            where=name,
             hint="check the name and the permissions",
         ) from error
 

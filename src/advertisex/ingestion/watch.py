@@ -98,7 +98,8 @@ class Watch:
             settled, seen.version = version == seen.version, version
             if settled:
                 seen.read_version = version
-                yield from read_file(path, self._feed, self._options).chunks()
+                for one in read_file(path, self._feed, self._options):
+                    yield from one.reader.chunks()
 
     def _kind_of(self, path: Path) -> Kind | None:
         """Detect the kind of a file. Archives and UTF-16 files count as JSON documents, which are not tailed."""

@@ -1,0 +1,218 @@
+"""Read Excel workbooks (.xlsx): a sheet becomes CSV text, as a person would export it, and is read like CSV."""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.records import Chunk, Reader, Reading
+from advertisex.ingestion.stream import BLOCK, Stream
+from advertisex.ingestion.text_readers import CsvReader
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet, CalamineWorkbook
+
+#: A sheet is held in memory with every cell between its first and its last one: about 32 bytes each.
+MAX_CELLS = 2**24
+_MAX_BYTES = 2**30
+#: Rows in which a header is looked for.
+_HEADER_ROWS = 100
+_REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
+_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
+_REFERENCE_BYTES = 64
+
+
+class ExcelReader(Reader):
+    """Reads the first sheet that has a header of the feed.
+
+    Args:
+        stream: the workbook, at its first byte.
+        feed: feed of the rows.
+        options: how to read them; the dialect applies to text cells, except for how CSV itself is written.
+        max_cells: maximum number of cells of a sheet, empty ones between its first and its last cell included.
+    """
+
+    def __init__(self, stream: Stream, feed: Feed, options: IngestOptions, *, max_cells: int = MAX_CELLS) -> None:
+        self.reading = Reading("xlsx")
+        self._stream, self._feed, self._options, self._max_cells = stream, feed, options, max_cells
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the rows of the sheet.
+
+        Raises:
+            SourceError: the extra `excel` is not installed; the input is not a workbook, is damaged, or protected; a
+                sheet is too large; or see `CsvReader`.
+        """
+        name = self._stream.name
+        with self._stream.on_disk() as path:
+            errors = _checked(path, name, self._max_cells)
+            with _workbook(path, name) as workbook:
+                sheet, others = self._chosen(workbook)
+                dialect = self._options.dialect
+                written = CsvDialect(
+                    delimiter=",",
+                    quote='"',
+                    encoding="utf-8",
+                    decimal=dialect.decimal,
+                    thousands=dialect.thousands,
+                    skip=dialect.skip,
+                    multiline=True,
+                )
+                text = Stream(_Text(sheet, dialect.decimal or "."), name)
+                reader = CsvReader(text, self._feed, replace(self._options, format="csv", dialect=written))
+                self.reading = reader.reading
+                self.reading.format = "xlsx"
+                self.reading.detected["sheet"] = sheet.name
+                if others:
+                    self.reading.warnings[f"sheets with a header that are not read: {', '.join(others)}"] += 1
+                if errors:
+                    self.reading.warnings["cells with an error, such as #N/A, are read as missing"] += errors
+                yield from reader.chunks()
+
+    def _chosen(self, workbook: "CalamineWorkbook") -> tuple["CalamineSheet", list[str]]:
+        """Return the sheet to read, and the names of the others that have a header of the feed, too."""
+        sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
+        filled = [sheet for sheet in sheets if sheet.height]
+        names = {name for field in self._feed.fields for name in field.names} | self._options.mapping.rename.keys()
+        known = filled if self._options.columns else [sheet for sheet in filled if _has_header(sheet, names)]
+        chosen = known or filled or sheets
+        if not chosen:
+            raise SourceError("the workbook has no sheet", where=self._stream.name, hint="save it again")
+        return chosen[0], [sheet.name for sheet in known[1:]]
+
+
+def _has_header(sheet: "CalamineSheet", names: set[str]) -> bool:
+    rows = sheet.to_python(nrows=_HEADER_ROWS)
+    cells = {str(cell).strip() for row in rows for cell in row}
+    return not names.isdisjoint(cells | {re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells})
+
+
+@contextmanager
+def _workbook(path: Path, name: str) -> Iterator["CalamineWorkbook"]:
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise SourceError(
+            "Excel workbooks need the extra 'excel', which is not installed",
+            where=name,
+            hint="pip install 'advertisex[excel]', or save the sheet as CSV",
+        ) from error
+    try:
+        with CalamineWorkbook.from_path(path) as workbook:
+            yield workbook
+    except PasswordError as error:
+        raise SourceError("the workbook is protected by a password", where=name, hint="save it without one") from error
+    except CalamineError as error:
+        raise SourceError("the workbook is damaged", where=name, hint="open and save it in Excel again") from error
+
+
+def _checked(path: Path, name: str, max_cells: int) -> int:
+    """Check that the file is an intact workbook that fits in memory; return the number of cells with an error."""
+    errors = 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {member.filename for member in archive.infolist()}
+            if "xl/workbook.xml" not in members:
+                raise SourceError(
+                    "a zip archive inside another archive or a compressed file is not read"
+                    if members and "[Content_Types].xml" not in members
+                    else "not a valid Excel workbook",
+                    where=name,
+                    hint="unpack it, and ingest its files",
+                )
+            if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
+                raise _too_large(name)
+            for member in archive.infolist():
+                with archive.open(member) as part:
+                    errors += _scan(part, name, max_cells)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise SourceError(
+            "not a valid Excel workbook", where=name, hint="open and save it in Excel again, as .xlsx"
+        ) from error
+    return errors
+
+
+def _scan(part: Any, name: str, max_cells: int) -> int:
+    """Read a part of a workbook to its end, so that its checksum is verified; return the number of error cells."""
+    columns: set[bytes] = set()
+    last_row, errors, tail = 0, 0, b""
+    while block := part.read(BLOCK):
+        # the end of a block is read again with the next one, which may complete a reference
+        text = tail + block
+        tail = text[-_REFERENCE_BYTES:]
+        found = _REFERENCE.findall(text)
+        columns.update(column for column, _ in found)
+        last_row = max(last_row, max((int(row) for _, row in found), default=0))
+        errors += len(_ERROR.findall(text)) - len(_ERROR.findall(tail))
+        if last_row * max(map(_number, columns), default=0) > max_cells:
+            raise _too_large(name)
+    return errors + len(_ERROR.findall(tail))
+
+
+def _number(column: bytes) -> int:
+    number = 0
+    for letter in column.upper():
+        number = number * 26 + letter - 64
+    return number
+
+
+def _too_large(name: str) -> SourceError:
+    return SourceError(
+        "the workbook is too large to be read into memory",
+        where=name,
+        hint="save the sheet as CSV; if the table is small, delete the stray cells far below or beside it",
+    )
+
+
+class _Text:
+    """A file that has the rows of a sheet as CSV text, one line each, so that line numbers are those of Excel."""
+
+    def __init__(self, sheet: "CalamineSheet", decimal: str) -> None:
+        self._rows = sheet.iter_rows()
+        self._decimal = decimal
+
+    def read(self, size: int = BLOCK) -> bytes:
+        parts: list[bytes] = []
+        written = 0
+        while written < size and (row := next(self._rows, None)) is not None:
+            parts.append(",".join(_quoted(_text(cell, self._decimal)) for cell in row).encode() + b"\n")
+            written += len(parts[-1])
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _quoted(text: str) -> str:
+    quoted = any(character in text for character in ',"\n\r') or text != text.strip()
+    return '"' + text.replace('"', '""') + '"' if quoted else text
+
+
+def _text(cell: Any, decimal: str) -> str:
+    """Return a cell as text.
+
+    Excel keeps 15 digits of a number. A longer one has lost digits, and is written as Excel shows it, in scientific
+    notation, which processing does not accept as an id or a time.
+    """
+    match cell:
+        case str():
+            return cell
+        case bool():
+            return "true" if cell else "false"
+        case float() | int():
+            digits = format(cell, ".15g")
+            exact = abs(cell) >= 1 or "e" not in digits
+            return (digits if exact else format(Decimal(digits), "f")).replace(".", decimal)
+        case datetime() | date() | time():
+            return cell.isoformat()
+        case _:
+            return str(cell)

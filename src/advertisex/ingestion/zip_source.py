@@ -1,0 +1,106 @@
+"""Zip archives: their members, each of which is an input of its own."""
+
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from advertisex.errors import SourceError
+from advertisex.ingestion.stream import Stream, decompressed
+
+_ENCRYPTED = 1
+#: Members that only an Office document has.
+_WORKBOOK = "xl/workbook.xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in an archive.
+
+    Attributes:
+        name: `archive.zip/folder/file.csv`.
+        opened: opens it, decompressed.
+    """
+
+    name: str
+    opened: Callable[[], Stream]
+
+
+class Archive:
+    """An open zip archive; a context manager that closes it.
+
+    Args:
+        path: the archive.
+        name: its name in errors and in the names of its members.
+
+    Attributes:
+        name: its name.
+        is_workbook: whether it is an Excel workbook, which is a zip archive, too.
+        skipped: members that are not inputs, by what they are.
+
+    Raises:
+        SourceError: the archive could not be read.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            raise SourceError(
+                "the zip archive is truncated or damaged", where=name, hint="get it again, then ingest it again"
+            ) from error
+        self.name = name
+        if _overlap(self._zip.infolist()):
+            self._zip.close()
+            raise SourceError("members of the zip archive overlap", where=name, hint="get it again, from its author")
+        self.is_workbook = _WORKBOOK in self._zip.NameToInfo
+        self.skipped: Counter[str] = Counter(what for info in self._zip.infolist() if (what := _not_an_input(info)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._zip.close()
+
+    def members(self) -> Iterator[Member]:
+        """Yield the members that are inputs, in the order of the archive."""
+        for info in self._zip.infolist():
+            if not _not_an_input(info):
+                shown = "".join(
+                    letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in info.filename
+                )
+                yield self._member(info, f"{self.name}/{shown}")
+
+    def _member(self, info: zipfile.ZipInfo, name: str) -> Member:
+        def opened() -> Stream:
+            if info.flag_bits & _ENCRYPTED:
+                raise SourceError("the member is encrypted", where=name, hint="unpack it, and ingest the file")
+            try:
+                return decompressed(Stream(self._zip.open(info), name))
+            except (zipfile.BadZipFile, EOFError, OSError) as error:
+                raise SourceError(
+                    "the member is damaged", where=name, hint="get the archive again, then ingest it again"
+                ) from error
+            except NotImplementedError as error:
+                raise SourceError(
+                    "the member is compressed in an unsupported way", where=name, hint="unpack it, and ingest the file"
+                ) from error
+
+        return Member(name, opened)
+
+
+def _not_an_input(info: zipfile.ZipInfo) -> str:
+    """Return what a member is that is not an input; empty for an input."""
+    if info.is_dir():
+        return "folder"
+    parts = PurePosixPath(info.filename).parts
+    return "hidden file" if "__MACOSX" in parts or any(part.startswith(".") for part in parts) else ""
+
+
+def _overlap(members: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether members use the same bytes: a small archive of such members has any size when it is unpacked."""
+    by_position = sorted(members, key=lambda info: info.header_offset)
+    return any(one.header_offset + one.compress_size > other.header_offset for one, other in pairwise(by_position))

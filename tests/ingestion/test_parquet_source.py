@@ -1,0 +1,112 @@
+import io
+import json
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from advertisex.codecs.json_encode import json_message
+from advertisex.errors import SourceError
+from advertisex.ingestion.parquet_source import ParquetReader
+from advertisex.ingestion.stream import Stream
+
+
+def parquet(frame: pl.DataFrame, **options: Any) -> bytes:
+    file = io.BytesIO()
+    frame.write_parquet(file, **options)
+    return file.getvalue()
+
+
+def read(content: bytes) -> list[Any]:
+    reader = ParquetReader(Stream(io.BytesIO(content), "x.parquet"))
+    return [record for chunk in reader.chunks() for record in chunk.records]
+
+
+def test_values_become_what_they_are_in_avro() -> None:
+    utc = datetime(2026, 1, 5, 9, 0, 0, 250, tzinfo=UTC)
+    frame = pl.DataFrame(
+        {
+            "user": [{"id": "u1", "scores": [0.1]}],
+            "utc": [utc],
+            "local": [datetime(2026, 1, 5, 9)],
+            "day": [date(2026, 1, 5)],
+            "clock": [time(9, 30)],
+            "amount": [Decimal("12.340")],
+            "ratio": [0.1],
+            "large": [2**63 + 1],
+            "text": [b"text"],
+            "raw": [b"\xff"],
+            "kind": ["a"],
+            "none": [None],
+        },
+        schema_overrides={
+            "user": pl.Struct({"id": pl.String, "scores": pl.List(pl.Float32)}),
+            "amount": pl.Decimal(20, 3),
+            "ratio": pl.Float32,
+            "large": pl.UInt64,
+            "kind": pl.Categorical(),
+        },
+    )
+    (record,) = read(parquet(frame))
+    assert json.loads(json_message(record)) == {
+        "user": {"id": "u1", "scores": [0.1]},
+        "utc": "2026-01-05T09:00:00.000250Z",
+        "local": "2026-01-05T09:00:00",
+        "day": "2026-01-05",
+        "clock": "09:30:00",
+        "amount": "12.340",
+        "ratio": 0.1,
+        "large": 2**63 + 1,
+        "text": "text",
+        "raw": "/w==",
+        "kind": "a",
+        "none": None,
+    }
+
+
+def test_a_time_outside_the_calendar_is_a_number_and_costs_no_other_value() -> None:
+    frame = pl.DataFrame({"t": [0, 2**62, 1], "n": [1, 2, 3]}).with_columns(pl.col("t").cast(pl.Datetime("us", "UTC")))
+    first, far, last = read(parquet(frame))
+    assert (first["t"], first["n"]) == (datetime(1970, 1, 1, tzinfo=UTC), 1)
+    assert far == {"t": 2**62, "n": 2}
+    assert (last["t"].microsecond, last["n"]) == (1, 3)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4_999, 12_345])
+def test_rows_keep_their_order_over_row_groups(rows: int) -> None:
+    frame = pl.DataFrame({"n": range(rows)}, schema={"n": pl.Int64})
+    assert [record["n"] for record in read(parquet(frame, row_group_size=1_000))] == list(range(rows))
+
+
+def test_the_columns_are_reported_before_the_rows() -> None:
+    reader = ParquetReader(Stream(io.BytesIO(parquet(pl.DataFrame({"a": [1], "b": [2]}))), "x.parquet"))
+    next(reader.chunks())
+    assert reader.reading.columns == ["a", "b"]
+    assert reader.reading.rows == 1
+
+
+@pytest.mark.parametrize("damage", ["end", "footer", "data", "not Parquet"])
+def test_a_damaged_file_is_an_error_without_the_text_of_a_library(damage: str) -> None:
+    content = parquet(pl.DataFrame({"s": [str(n) for n in range(20_000)]}), row_group_size=10_000)
+    middle = len(content) * 3 // 4
+    footer = int.from_bytes(content[-8:-4], "little")
+    damaged = {
+        "end": content[:-1],
+        "footer": content[: -8 - footer] + bytes(footer) + content[-8:],
+        "data": content[:middle] + bytes(200) + content[middle + 200 :],
+        "not Parquet": b"user_id\n1\n",
+    }[damage]
+    with pytest.raises(
+        SourceError, match=r"the Parquet file is truncated or damaged; rows before the damage: .*x\.par"
+    ):
+        read(damaged)
+
+
+def test_a_file_whose_name_is_a_pattern_is_one_file(tmp_path: Path, ingested) -> None:
+    for name in ("a[1].parquet", "a1.parquet"):
+        (tmp_path / name).write_bytes(parquet(pl.DataFrame({"user_id": [name]})))
+    seen = ingested("impressions", tmp_path / "a[1].parquet")
+    assert seen.messages == [b'{"user_id":"a[1].parquet"}']
