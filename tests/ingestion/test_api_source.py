@@ -1,4 +1,5 @@
 import itertools
+import json
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api_source import fetch
+from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 
@@ -32,6 +34,56 @@ SOON: dict[str, Any] = {"retry_wait": 0.01, "timeout": 5.0, "max_attempts": 3}
 def test_every_kind_of_response(server, answer, ingested, body: bytes, headers: Any, expected: list[bytes]) -> None:
     server.answers = [answer(body, headers=headers)]
     assert ingested("impressions", server.url).messages == expected
+
+
+@pytest.mark.parametrize(
+    ("content_type", "text", "encoded_as"),
+    [
+        ("application/json; charset=ISO-8859-1", '[{"user_id":"Köln"}]', "latin-1"),
+        ("application/json;charset=windows-1252", '[{"user_id":"Köln €"}]', "cp1252"),
+        ('application/x-ndjson; charset="shift_jis"', '{"user_id":"東京"}\n', "shift_jis"),
+        ("application/json; charset=utf-8", '[{"user_id":"Köln"}]', "utf-8"),
+        ("application/json", '[{"user_id":"Köln"}]', "utf-8"),
+        ("application/json; charset=latin-1", '[{"user_id":"Köln"}]', "utf-8-sig"),
+        ("text/csv; charset=latin-1", "user_id\nKöln\n", "utf-16"),
+    ],
+)
+def test_the_declared_charset_is_used_unless_the_text_shows_another(
+    server, answer, ingested, content_type: str, text: str, encoded_as: str
+) -> None:
+    server.answers = [answer(text.encode(encoded_as), headers={"Content-Type": content_type})]
+    (message,) = ingested("impressions", server.url).messages
+    assert json.loads(message) == {"user_id": re.search("Köln ?€?|東京", text)[0]}
+
+
+def test_the_encoding_of_the_user_wins_over_the_declared_charset(server, answer, ingested) -> None:
+    server.answers = [answer('{"a":"Köln"}'.encode("cp1252"), headers={"Content-Type": "text/plain; charset=utf-8"})]
+    (message,) = ingested("impressions", server.url, dialect=CsvDialect(encoding="cp1252")).messages
+    assert json.loads(message) == {"a": "Köln"}
+
+
+@pytest.mark.parametrize("charset", ["utf8mb4", "base64"])
+def test_an_unknown_charset_is_an_error_with_a_hint(server, answer, ingested, charset: str) -> None:
+    server.answers = [answer(b"a,b\n1,2\n", headers={"Content-Type": f"text/csv; charset={charset}"})]
+    (failure,) = ingested("impressions", server.url, **SOON).failures
+    assert f"unknown charset '{charset}' in the Content-Type" in str(failure)
+    assert "--encoding" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "expected"),
+    [
+        ("/x", "text/csv", b'{"user_id":"1","b":"2"}'),
+        ("/x.json", "text/csv; charset=utf-8; header=present", b'{"user_id":"1","b":"2"}'),
+        ("/x.csv?page=2", "application/octet-stream", b'{"user_id":"1","b":"2"}'),
+        ("/x.csv.gz", "", b'{"user_id":"1","b":"2"}'),
+        ("/x", "text/tab-separated-values", b'{"user_id":"1","b":"2"}'),
+    ],
+)
+def test_the_format_of_a_response(server, answer, ingested, path: str, content_type: str, expected: bytes) -> None:
+    body = b"user_id,b\n1,2\n" if "tab" not in content_type else b"user_id\tb\n1\t2\n"
+    server.answers = [answer(body, headers={"Content-Type": content_type})]
+    assert ingested("impressions", server.url + path).messages == [expected]
 
 
 def test_headers_are_sent_and_the_array_is_selected(server, answer, ingested) -> None:

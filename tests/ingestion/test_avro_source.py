@@ -1,6 +1,7 @@
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from advertisex.codecs.unreadable import unwrap
 from advertisex.errors import SourceError
 from advertisex.ingestion.avro_blocks import MAGIC, write_long
 from advertisex.ingestion.avro_source import AvroReader
+from advertisex.ingestion.records import Chunk, Resume
 from advertisex.ingestion.stream import Stream
 
 RECORD = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}, {"name": "s", "type": "string"}]}
@@ -248,3 +250,68 @@ def test_no_damage_crashes_the_reader(data: st.DataObject) -> None:
 def test_a_datum_is_one_message(tmp_path: Path, ingested: Callable[..., Any]) -> None:
     (tmp_path / "one.avro").write_bytes(b"\xc3\x01\n[{}]\n,")
     assert ingested("bids", tmp_path / "one.avro").messages == [b"\xc3\x01\n[{}]\n,"]
+
+
+def chunks_of(data: bytes, resume: Resume | None = None, *, final: bool = True) -> list[Chunk]:
+    stream = Stream(io.BytesIO(data[resume.position if resume else 0 :]), "x.avro")
+    chunks: list[Chunk] = []
+    with suppress(SourceError):
+        chunks.extend(AvroReader(stream, resume, final).chunks())
+    return chunks
+
+
+def records_in(chunks: list[Chunk]) -> list[Any]:
+    return [record for chunk in chunks for record in chunk.records]
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_reading_continues_after_any_chunk(codec: str, damaged: bool) -> None:
+    records = [{"n": n, "s": "x" * (n % 9)} for n in range(12_000)]
+    data = bytearray(container(records, codec=codec, sync_interval=20_000))
+    if damaged:
+        data[len(data) // 2] ^= 0xFF
+    whole = chunks_of(bytes(data))
+    assert len(whole) > 4
+    for number, chunk in enumerate(whole):
+        assert chunk.resume is not None
+        kept = Resume(chunk.resume.position, known=json.loads(json.dumps(chunk.resume.known)))
+        assert records_in(chunks_of(bytes(data), kept)) == records_in(whole[number + 1 :])
+
+
+def test_a_container_that_grows_byte_by_byte_yields_each_record_once() -> None:
+    data, records = blocks_of(60, "null")
+    seen: list[Any] = []
+    resume: Resume | None = None
+    for size in range(0, len(data) + 1, 7):
+        for chunk in chunks_of(data[:size], resume, final=False):
+            seen += chunk.records
+            resume = chunk.resume
+    seen += records_in(chunks_of(data, resume))
+    assert seen == records
+
+
+def test_a_damaged_block_of_a_growing_container_is_not_waited_for() -> None:
+    data, records = blocks_of(1_000, "null")
+    sync = b"0123456789abcdef"
+    parts = data.split(sync)
+    parts[2] = write_long(1) + write_long(2**27) + parts[2]
+    grown = sync.join(parts)
+    seen = records_in(chunks_of(grown[:-20], final=False))
+    kept = [record for record in seen if isinstance(record, dict)]
+    assert len(kept) > 900
+    assert kept == [record for record in records if record in kept]
+
+
+def test_a_large_block_is_continued_in_its_middle() -> None:
+    records = [{"n": n, "s": ""} for n in range(17_000)]
+    whole = chunks_of(container(records, sync_interval=2**20))
+    assert [chunk.resume.known["done"] for chunk in whole if chunk.resume] == [5_000, 10_000, 15_000, 0]
+
+
+def test_a_reading_has_the_columns_and_the_codec() -> None:
+    data, _ = blocks_of(10)
+    reader = AvroReader(Stream(io.BytesIO(data), "x.avro"))
+    list(reader.chunks())
+    assert (reader.reading.columns, reader.reading.detected) == (["n", "s"], {"codec": "deflate"})
+    assert reader.reading.rows == 10

@@ -129,9 +129,10 @@ def _shows_encoding(body: bytes) -> bool:
 
 def _is_encoding(name: str) -> bool:
     try:
-        return isinstance(b"".decode(name), str)
+        b"text".decode(name, "replace")
     except LookupError:  # unknown, or not an encoding of text
         return False
+    return True
 
 
 def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> Response:
