@@ -91,6 +91,28 @@ def test_the_first_sheet_with_a_known_header_is_read_and_others_are_named() -> N
     assert list(reading.warnings) == ["sheets with a header that are not read: Feb"]
 
 
+def test_charts_and_empty_sheets_are_passed_over() -> None:
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        chart = book.add_chart({"type": "line"})
+        chart.add_series({"values": "=Data!$A$2:$A$2"})
+        book.add_chartsheet("Chart").set_chart(chart)
+        book.add_worksheet("Empty")
+        sheet = book.add_worksheet("Data")
+        sheet.write_column(0, 0, ["user_id", "u1"])
+    assert read(file.getvalue())[0] == [{"user_id": "u1"}]
+
+
+def test_a_workbook_without_cells_is_an_error() -> None:
+    with pytest.raises(SourceError, match="the workbook has no cells"):
+        read(workbook({"Data": []}))
+
+
+def test_columns_of_the_user_are_those_of_the_first_sheet_with_cells() -> None:
+    records, _ = read(workbook({"A": [], "B": [["u1", "k1"]], "C": [["user_id"]]}), columns=("user_id", "campaign_id"))
+    assert records == [{"user_id": "u1", "campaign_id": "k1"}]
+
+
 def test_a_table_that_does_not_begin_in_the_first_cell() -> None:
     records, _ = read(workbook({"Data": [["user_id", "campaign_id"], ["u1", "k1"]]}, at=(0, 2)))
     assert [(record["user_id"], record["campaign_id"]) for record in records] == [("u1", "k1")]

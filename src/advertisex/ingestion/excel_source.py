@@ -79,15 +79,36 @@ class ExcelReader(Reader):
                 yield from reader.chunks()
 
     def _chosen(self, workbook: "CalamineWorkbook") -> tuple["CalamineSheet", list[str]]:
-        """Return the sheet to read, and the names of the others that have a header of the feed, too."""
-        sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
-        filled = [sheet for sheet in sheets if sheet.height]
+        """Return the sheet to read, and the names of the others that have a header of the feed, too.
+
+        Without a header, it is the first sheet that is not empty; with the column names of the user, always.
+        """
         names = {name for field in self._feed.fields for name in field.names} | self._options.mapping.rename.keys()
-        known = filled if self._options.columns else [sheet for sheet in filled if _has_header(sheet, names)]
-        chosen = known or filled or sheets
-        if not chosen:
-            raise SourceError("the workbook has no sheet", where=self._stream.name, hint="save it again")
-        return chosen[0], [sheet.name for sheet in known[1:]]
+        filled: CalamineSheet | None = None
+        chosen: CalamineSheet | None = None
+        others: list[str] = []
+        for title in _worksheets(workbook):
+            sheet = workbook.get_sheet_by_name(title)
+            if not sheet.height:
+                continue
+            filled = filled or sheet
+            if self._options.columns or not _has_header(sheet, names):
+                continue
+            if chosen is None:
+                chosen = sheet
+            else:
+                others.append(title)
+        chosen = chosen or filled
+        if chosen is None:
+            raise SourceError("the workbook has no cells", where=self._stream.name, hint="check that it was saved")
+        return chosen, others
+
+
+def _worksheets(workbook: "CalamineWorkbook") -> list[str]:
+    """Return the names of the sheets that are tables, not charts."""
+    from python_calamine import SheetTypeEnum  # noqa: PLC0415 - an extra
+
+    return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
 
 
 def _has_header(sheet: "CalamineSheet", names: set[str]) -> bool:
