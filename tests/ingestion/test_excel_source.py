@@ -68,6 +68,7 @@ def test_cells_become_the_text_that_a_person_would_export() -> None:
     assert record == {name: text for name, (_, text) in cells.items()}
     assert reading.columns is None or reading.columns == list(cells)
     assert reading.detected["sheet"] == "Data"
+    assert "delimiter" not in reading.detected
 
 
 @pytest.mark.parametrize("number", [906428475349054123, 10**15, -(10**17) - 1])

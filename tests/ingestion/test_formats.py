@@ -20,7 +20,7 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.formats import detect_format
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import reader_of
+from advertisex.ingestion.read import read_file, reader_of
 from advertisex.ingestion.stream import Stream, open_file
 
 if sys.version_info >= (3, 14):
@@ -119,13 +119,16 @@ def test_every_format_in_every_compression(tmp_path: Path, ingested, kind: str, 
 
 
 @pytest.mark.parametrize("kind", CONTENTS)
-def test_a_reading_names_the_format_and_counts_the_rows(kind: str) -> None:
+def test_a_reading_names_the_format_and_counts_the_rows(tmp_path: Path, kind: str) -> None:
     content, expected = CONTENTS[kind]
-    reader = reader_of(Stream(io.BytesIO(content), f"x.{kind}"), CLICKS, IngestOptions())
-    messages = sum(len(chunk.records) for chunk in reader.chunks())
+    path = tmp_path / f"x.{kind}"
+    path.write_bytes(content)
+    (one,) = read_file(path, CLICKS, IngestOptions())
+    messages = sum(len(chunk.records) for chunk in one.reader.chunks())
+    reading = one.reader.reading
     assert messages == len(ROWS)
-    assert reader.reading.format == expected
-    assert reader.reading.rows == messages + reader.reading.skipped.total()
+    assert reading.format == expected
+    assert reading.rows == messages + reading.skipped.total()
 
 
 @pytest.mark.parametrize("kind", CONTENTS)

@@ -21,9 +21,11 @@ from advertisex.ingestion.text_readers import CsvReader
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-#: A sheet is held in memory with every cell between its first and its last one: about 32 bytes each.
-MAX_CELLS = 2**24
+#: A sheet is held in memory with every cell between its first and its last one: 32 bytes each, and their texts.
+MAX_CELLS = 2**23
 _MAX_BYTES = 2**30
+#: What is detected in the CSV text, which only we see.
+_OF_CSV = {"delimiter", "quote", "escape", "encoding"}
 #: Rows in which a header is looked for.
 _HEADER_ROWS = 100
 _REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
@@ -69,14 +71,24 @@ class ExcelReader(Reader):
                 )
                 text = Stream(_Text(sheet, dialect.decimal or "."), name)
                 reader = CsvReader(text, self._feed, replace(self._options, format="csv", dialect=written))
-                self.reading = reader.reading
-                self.reading.format = "xlsx"
                 self.reading.detected["sheet"] = sheet.name
                 if others:
                     self.reading.warnings[f"sheets with a header that are not read: {', '.join(others)}"] += 1
                 if errors:
                     self.reading.warnings["cells with an error, such as #N/A, are read as missing"] += errors
-                yield from reader.chunks()
+                try:
+                    for chunk in reader.chunks():
+                        self._adopt(reader.reading)
+                        yield chunk
+                finally:
+                    self._adopt(reader.reading)
+
+    def _adopt(self, rows: Reading) -> None:
+        """Take over what was found in the rows, except for how the CSV text is written."""
+        own = self.reading
+        own.columns, own.rows, own.skipped = rows.columns, rows.rows, rows.skipped
+        own.warnings |= rows.warnings
+        own.detected |= {name: found for name, found in rows.detected.items() if name not in _OF_CSV}
 
     def _chosen(self, workbook: "CalamineWorkbook") -> tuple["CalamineSheet", list[str]]:
         """Return the sheet to read, and the names of the others that have a header of the feed, too.
