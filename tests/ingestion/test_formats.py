@@ -5,6 +5,7 @@ import io
 import json
 import random
 import sys
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,12 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.formats import detect_format
+from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.publish import Published
 from advertisex.ingestion.read import read_file, reader_of
 from advertisex.ingestion.stream import Stream, open_file
+from advertisex.logs.sqlite.log import SqliteLog
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -231,3 +235,36 @@ def test_json_in_the_encoding_that_the_user_names(tmp_path: Path, ingested, enco
     path.write_bytes(json.dumps([{"user_id": city}], ensure_ascii=False).encode(encoding))
     seen = ingested("impressions", path, dialect=CsvDialect(encoding=encoding))
     assert [json.loads(message) for message in seen.messages] == [{"user_id": city}]
+
+
+def followed(log: SqliteLog, source: str, expected: int) -> tuple[Published, list[SourceError]]:
+    """Follow a source until a number of messages is appended; give up after a minute."""
+    failures: list[SourceError] = []
+    stop = threading.Event()
+    timer = threading.Timer(60, stop.set)
+    timer.start()
+
+    def on_progress(messages: int, size: int) -> None:
+        if messages >= expected:
+            stop.set()
+
+    options = IngestOptions(follow=True, every=0.01, retry_wait=0.01)
+    published = ingest(CLICKS, source, log, options, on_progress, on_failure=failures.append, stop=stop)
+    timer.cancel()
+    assert published.messages == expected
+    return published, failures
+
+
+def test_a_response_that_is_an_archive_is_followed(server, answer, log) -> None:
+    server.answers = [answer(zipped("a.csv", as_csv())), answer(status=500), answer(zipped("b.csv", as_csv()))]
+    published, failures = followed(log, server.url, 2 * len(ROWS))
+    assert list(published.sources) == [f"{server.url}/a.csv", server.url, f"{server.url}/b.csv"]
+    assert len(failures) == 1
+
+
+def test_the_files_of_a_folder_in_every_format_are_followed(tmp_path: Path, log) -> None:
+    for kind, (content, _) in CONTENTS.items():
+        (tmp_path / f"a.{kind}").write_bytes(content)
+        (tmp_path / f"{kind}.zip").write_bytes(zipped(f"b.{kind}", content))
+    _, failures = followed(log, str(tmp_path), 2 * len(CONTENTS) * len(ROWS))
+    assert failures == []

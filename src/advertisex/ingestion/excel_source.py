@@ -1,7 +1,6 @@
 """Read Excel workbooks (.xlsx): a sheet becomes CSV text, as a person would export it, and is read like CSV."""
 
 import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.excel_check import MAX_CELLS, check_workbook
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Chunk, Reader, Reading
 from advertisex.ingestion.stream import BLOCK, Stream
@@ -21,16 +21,10 @@ from advertisex.ingestion.text_readers import CsvReader
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-#: A sheet is held in memory with every cell between its first and its last one: 32 bytes each, and their texts.
-MAX_CELLS = 2**23
-_MAX_BYTES = 2**30
 #: What is detected in the CSV text, which only we see.
 _OF_CSV = {"delimiter", "quote", "escape", "encoding"}
 #: Rows in which a header is looked for.
 _HEADER_ROWS = 100
-_REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
-_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
-_REFERENCE_BYTES = 64
 
 
 class ExcelReader(Reader):
@@ -56,7 +50,7 @@ class ExcelReader(Reader):
         """
         name = self._stream.name
         with self._stream.on_disk() as path:
-            errors = _checked(path, name, self._max_cells)
+            errors = check_workbook(path, name, self._max_cells)
             with _workbook(path, name) as workbook:
                 sheet, others = self._chosen(workbook)
                 dialect = self._options.dialect
@@ -146,64 +140,6 @@ def _workbook(path: Path, name: str) -> Iterator["CalamineWorkbook"]:
         raise SourceError("the workbook is protected by a password", where=name, hint="save it without one") from error
     except CalamineError as error:
         raise SourceError("the workbook is damaged", where=name, hint="open and save it in Excel again") from error
-
-
-def _checked(path: Path, name: str, max_cells: int) -> int:
-    """Check that the file is an intact workbook that fits in memory; return the number of cells with an error."""
-    errors = 0
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {member.filename for member in archive.infolist()}
-            if "xl/workbook.xml" not in members:
-                raise SourceError(
-                    "a zip archive inside another archive or a compressed file is not read"
-                    if members and "[Content_Types].xml" not in members
-                    else "not a valid Excel workbook",
-                    where=name,
-                    hint="unpack it, and ingest its files",
-                )
-            if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
-                raise _too_large(name)
-            for member in archive.infolist():
-                with archive.open(member) as part:
-                    errors += _scan(part, name, max_cells)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise SourceError(
-            "not a valid Excel workbook", where=name, hint="open and save it in Excel again, as .xlsx"
-        ) from error
-    return errors
-
-
-def _scan(part: Any, name: str, max_cells: int) -> int:
-    """Read a part of a workbook to its end, so that its checksum is verified; return the number of error cells."""
-    columns: set[bytes] = set()
-    last_row, errors, tail = 0, 0, b""
-    while block := part.read(BLOCK):
-        # the end of a block is read again with the next one, which may complete a reference
-        text = tail + block
-        tail = text[-_REFERENCE_BYTES:]
-        found = _REFERENCE.findall(text)
-        columns.update(column for column, _ in found)
-        last_row = max(last_row, max((int(row) for _, row in found), default=0))
-        errors += len(_ERROR.findall(text)) - len(_ERROR.findall(tail))
-        if last_row * max(map(_number, columns), default=0) > max_cells:
-            raise _too_large(name)
-    return errors + len(_ERROR.findall(tail))
-
-
-def _number(column: bytes) -> int:
-    number = 0
-    for letter in column.upper():
-        number = number * 26 + letter - 64
-    return number
-
-
-def _too_large(name: str) -> SourceError:
-    return SourceError(
-        "the workbook is too large to be read into memory",
-        where=name,
-        hint="save the sheet as CSV; if the table is small, delete the stray cells far below or beside it",
-    )
 
 
 class _Text:

@@ -1,5 +1,6 @@
 """Read an input with the reader of its format."""
 
+import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.avro_source import AvroReader
 from advertisex.ingestion.encodings import as_utf8, shown_encoding
 from advertisex.ingestion.excel_source import ExcelReader
-from advertisex.ingestion.formats import Format, detect_format
+from advertisex.ingestion.formats import Format, Kind, detect_format
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.parquet_source import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
@@ -19,6 +20,7 @@ from advertisex.ingestion.text_readers import CsvReader, JsonReader
 from advertisex.ingestion.zip_source import Archive
 
 _FORMAT = "format"
+_UTF8 = ("utf-8", "utf-8-sig")
 
 
 def reader_of(
@@ -43,8 +45,7 @@ def reader_of(
     Raises:
         SourceError: the format could not be detected.
     """
-    requested = options.format if resume is None else resume.known[_FORMAT]
-    kind = detect_format(stream, requested, fallback=fallback)
+    kind: Kind | None = resume.known[_FORMAT] if resume else detect_format(stream, options.format, fallback=fallback)
     reader: Reader
     match kind:
         case "csv":
@@ -73,7 +74,7 @@ def _json(
     """
     options = replace(options, format=kind)
     named = options.dialect.encoding
-    if named is None:
+    if named is None or codecs.lookup(named).name in _UTF8:
         return _Continued(kind, JsonReader(stream, feed, options, resume, final))
     shown, _ = shown_encoding(stream.peek(4)[:4])
     reader = JsonReader(as_utf8(stream, shown or named), feed, options, None, final)
