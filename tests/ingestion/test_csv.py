@@ -1,3 +1,5 @@
+"""Rows of CSV files as dicts of text: dialects, encodings, and any table that is written in them."""
+
 import csv
 import io
 import json
@@ -5,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.errors import SourceError
-from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv.header import naming
-from advertisex.ingestion.csv.reader import read_csv
+from advertisex.codecs.unreadable import Unreadable, unwrap
+from advertisex.errors import ConfigurationError, SourceError
+from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.stream import Stream
-
-
-def rows(data: bytes, **options: Any) -> list[Any]:
-    return [r for chunk in read_csv(Stream(io.BytesIO(data), "x.csv"), **options) for r in chunk]
+from tests.ingestion.csv_reading import ANY_HEADER, BLOCKS, CLICKS, read
 
 
 def test_csv_spectrum_is_read_exactly(shared_data) -> None:
@@ -28,7 +28,8 @@ def test_csv_spectrum_is_read_exactly(shared_data) -> None:
         expected = json.loads((folder / "json" / f"{file.stem}.json").read_text("utf-8"))
         if file.stem == "location_coordinates":  # its JSON is a lone object, with another telephone number
             expected = [expected | {"Contact Phone Number": "2095257564"}]
-        assert rows(file.read_bytes()) == expected, file.name
+        expected = [{name: value.strip() for name, value in row.items()} for row in expected]
+        assert read(file.read_bytes()).rows == expected, file.name
 
 
 @pytest.mark.parametrize(
@@ -38,82 +39,230 @@ def test_csv_spectrum_is_read_exactly(shared_data) -> None:
         (b"a;b\n1,5;2\n", [{"a": "1,5", "b": "2"}]),
         (b"a\tb\n1\t2", [{"a": "1", "b": "2"}]),
         (b"a|b\r1|2\r", [{"a": "1", "b": "2"}]),
+        (b"a,b\n1,2\r3,4\r\n5,6", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}, {"a": "5", "b": "6"}]),
         (b'"a;x",b\n1,2\n', [{"a;x": "1", "b": "2"}]),
+        (b"sep=;\na;b\n1,5;2\n", [{"a": "1,5", "b": "2"}]),
+        (b'\xef\xbb\xbf"sep=#"\r\na#b\r\n1#2\r\n', [{"a": "1", "b": "2"}]),
         (b"\xef\xbb\xbfa,b\r\n1,2\r\n", [{"a": "1", "b": "2"}]),
+        (b"\xef\xbb\xbf\xef\xbb\xbfa,b\r\n1,2\r\n", [{"a": "1", "b": "2"}]),
         ("a,b\né,2\n".encode("utf-16"), [{"a": "é", "b": "2"}]),
+        ("\ufeffa,b\né,2\n".encode("utf-16"), [{"a": "é", "b": "2"}]),
+        ("a,b\né,2\n".encode("utf-32-be"), [{"a": "é", "b": "2"}]),
         (b'a,b\n"1\r\n2","say ""x"""\n', [{"a": "1\r\n2", "b": 'say "x"'}]),
-        (b"a,b\n\n1,2\n\n", [{"a": "1", "b": "2"}]),
+        (b'a,b\n"1" ,\t"2"\n', [{"a": "1", "b": "2"}]),
+        (b'a,b\n "x,""y"" " , z z \n', [{"a": 'x,"y"', "b": "z z"}]),
+        (b'a,b\n5" ,x"y"\n', [{"a": '5"', "b": 'x"y"'}]),
+        ("a,b\n\u00a0x\u3000,\x0by\x1f\n".encode(), [{"a": "x", "b": "y"}]),
+        (b"a,b\n\n1,2\n,\n \t, \n\n", [{"a": "1", "b": "2"}]),
         (b"a,b\n1\n", [{"a": "1"}]),
         (b"a,b\n1,2,,\n", [{"a": "1", "b": "2"}]),
-        (b"a,b\n1,2,3\n4,5\n", [b"1,2,3", {"a": "4", "b": "5"}]),
-        (b"a,b\n1,\xff\n4,5\n", [b"1,\xff", {"a": "4", "b": "5"}]),
         (b",b\n1,2\n", [{"": "1", "b": "2"}]),
         (b"a\n\x00\n", [{"a": "\x00"}]),
         (b"a,b\n", []),
+        (b"\n\n", []),
         (b"", []),
     ],
 )
 def test_rows_become_text_by_column(data: bytes, expected: list[Any]) -> None:
-    assert rows(data) == expected
+    assert read(data).rows == expected
 
 
-def test_an_unclosed_quote_costs_one_line() -> None:
-    assert rows(b'a,b\n1,"2\n3,4\n5,6\n') == [b'1,"2', {"a": "3", "b": "4"}, {"a": "5", "b": "6"}]
+def test_a_row_with_more_cells_than_columns_is_unreadable() -> None:
+    seen = read(b"a,b\n1,2,3,\n4,5\n")
+    assert seen.good == [{"a": "4", "b": "5"}]
+    (bad,) = seen.bad
+    assert (bad.reason, bad.body) == ("surplus_cells", b"1,2,3,")
+    assert bad.detail.startswith("3 cells, but the header has 2 columns; hint: quote values")
 
 
-def test_an_unclosed_quote_far_from_the_end_costs_one_line() -> None:
-    data = b'a,b\n1,"2\n' + b"3,4\n" * 400_000
-    seen = rows(data)
-    assert seen[0] == b'1,"2'
-    assert seen[1:] == [{"a": "3", "b": "4"}] * 400_000
-
-
-def test_rescans_of_unclosed_lines_are_bounded() -> None:
-    line = b'a","'  # closes one quote and opens another, so that no line ever ends a record
-    data = b"a,b\n" + (line + b"\n") * 600_000
-    seen = rows(data)
-    assert set(seen) == {line}
-    assert len(seen) == 600_000
-
-
-def test_a_line_longer_than_the_record_limit_is_passed_on_raw() -> None:
-    giant = b"1," + b"x" * 3_000_000
-    assert rows(b"a,b\n" + giant + b"\n3,4\n") == [giant, {"a": "3", "b": "4"}]
-
-
-def test_columns_can_be_given_for_files_without_a_header() -> None:
-    assert rows(b"1,2\n", columns=("x", "y")) == [{"x": "1", "y": "2"}]
-    assert rows(b"1#2\n", columns=("x", "y"), delimiter="#") == [{"x": "1", "y": "2"}]
-
-
-def test_a_duplicate_column_in_the_header_is_an_error() -> None:
-    with pytest.raises(SourceError, match=r"duplicate column in the header: 'a' \(x.csv:1\); rename"):
-        rows(b"a,b,a\n1,2,3\n")
-
-
-CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-
-
-@given(
-    table=st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8),
-    delimiter=st.sampled_from(",;\t|"),
-    end=st.sampled_from(["\n", "\r\n"]),
-    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+@pytest.mark.parametrize(
+    ("data", "good", "bad"),
+    [
+        (b"a,b,,\n1,2,,\n3\n", [{"a": "1", "b": "2"}, {"a": "3"}], []),
+        (b",a, ,\n0,1,,\n", [{"": "0", "a": "1"}], []),
+        (b"a,,\n1,x,y\n2,,z\n", [{"a": "2", "": "z"}], [b"1,x,y"]),
+        (b",a\n,1\n", [{"": "", "a": "1"}], []),
+    ],
 )
-def test_output_of_csv_writer_round_trips(table: list[tuple[str, ...]], delimiter: str, end: str, quoting: int) -> None:
+def test_unnamed_columns_lose_no_cells(data: bytes, good: list[Any], bad: list[bytes]) -> None:
+    seen = read(data)
+    assert seen.good == good
+    assert [(row.reason, row.body) for row in seen.bad] == [("surplus_cells", body) for body in bad]
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "expected"),
+    [
+        ({"quote": "none"}, b'a,b\n"x,y"\n', [{"a": '"x', "b": 'y"'}]),
+        ({"quote": "'"}, b"a,b\n'x,''y''',\"z\n", [{"a": "x,'y'", "b": '"z'}]),
+        ({"escape": "\\"}, rb'"a","b"' b"\n" rb'"x\"\\","\N\n"' b"\n", [{"a": 'x"\\', "b": r"\N\n"}]),
+        ({"escape": "\\"}, b'a,b\n"x\\\ny","\\,"\n', [{"a": "x\ny", "b": ","}]),
+        ({"escape": "\\", "quote": "none"}, b'a,b\nx\\,"y\\\\,\\N\n', [{"a": 'x,"y\\', "b": r"\N"}]),
+        ({"escape": "\\", "quote": "none"}, b"a,b\nx\\\r\ny,z\n", [{"a": "x\r\ny", "b": "z"}]),
+        ({"delimiter": "#"}, b"a#b\n1#2,\n", [{"a": "1", "b": "2,"}]),
+        ({"delimiter": " "}, b'a b\n"1 1" 2\n', [{"a": "1 1", "b": "2"}]),
+        ({"encoding": "cp1252"}, b"a,b\nK\xf6ln,\x80\n", [{"a": "Köln", "b": "€"}]),
+        ({"encoding": "shift_jis"}, "a|b\n表|ソ\n".encode("shift_jis"), [{"a": "表", "b": "ソ"}]),
+        ({"encoding": "utf-16"}, "a,b\né,2\n".encode("utf-16-be"), [{"a": "é", "b": "2"}]),
+        ({"encoding": "cp037"}, "a,b\né,2\n".encode("cp037"), [{"a": "é", "b": "2"}]),
+        ({"encoding": "cp1252"}, "\ufeffa,b\né,2\n".encode(), [{"a": "é", "b": "2"}]),
+        ({"columns": ("x", "y")}, b"1;2\n", [{"x": "1", "y": "2"}]),
+        ({"columns": ("x", "y")}, b"1,5;2,5\n", [{"x": "1,5", "y": "2,5"}]),
+        ({"columns": ("x", "y"), "skip": 2}, b"?\n?\n1,2\n", [{"x": "1", "y": "2"}]),
+        ({"skip": 2}, b"a,b\n1,2\n\nc,d\n3,4\n", [{"c": "3", "d": "4"}]),
+    ],
+)
+def test_the_user_can_describe_the_dialect(options: Any, data: bytes, expected: list[Any]) -> None:
+    assert read(data, **options).rows == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"delimiter": '"'}, "invalid delimiter"),
+        ({"quote": "ab"}, "invalid quote 'ab'.*--quote none"),
+        ({"escape": "n"}, "invalid escape 'n'"),
+        ({"quote": "'", "escape": "'"}, "must be different characters"),
+        ({"encoding": "rot13"}, "unknown encoding 'rot13'; use a name such as"),
+        ({"encoding": "base64"}, "unknown encoding"),
+        ({"encoding": "idna"}, "unknown encoding"),
+        ({"encoding": "no-such"}, "unknown encoding"),
+        ({"encoding": "\0"}, "unknown encoding"),
+        ({"decimal": ";"}, "invalid decimal mark"),
+        ({"thousands": "x"}, "invalid separator of thousands"),
+        ({"decimal": ",", "thousands": ","}, "both ','"),
+        ({"skip": -1}, "skip must be at least 0"),
+    ],
+)
+def test_an_invalid_dialect_is_reported(options: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        CsvDialect(**options).check()
+
+
+def test_what_was_detected_is_reported() -> None:
+    seen = read(b"Report\n\nsome;column\n1;2\n\n", mapping=FieldMapping({"some": "user_id"}), decimal=",")
+    assert seen.reading.detected == {
+        "encoding": "utf-8", "delimiter": "semicolon", "quote": '"', "decimal": ",", "header": "line 3",
+    }  # fmt: skip
+    assert seen.reading.columns == ["some", "column"]
+    assert seen.reading.skipped == {"preamble": 2, "header": 1, "blank": 1}
+    assert seen.lines == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "likely"),
+    [
+        ("Köln", "cp1252", "cp1252"),
+        ("Привет, мир, как дела сегодня", "cp1251", "cp1251"),
+    ],
+)
+def test_a_row_in_another_encoding_is_unreadable_and_costs_no_other(text: str, encoding: str, likely: str) -> None:
+    body = f'"{text}",1'.encode(encoding)
+    seen = read(b"a,b\n" + body + b"\n3,4\n")
+    assert seen.good == [{"a": "3", "b": "4"}]
+    (bad,) = seen.bad
+    assert (bad.reason, bad.body) == ("wrong_encoding", body)
+    assert bad.detail == f"not text in utf-8; hint: use --encoding {likely} if that is its encoding"
+
+
+def test_damage_in_utf_16_costs_its_row() -> None:
+    data = "a,b\n1,2\n3,4\n".encode("utf-16-le").replace("1".encode("utf-16-le"), b"\x00\xd8")
+    seen = read(b"\xff\xfe" + data)
+    assert seen.good == [{"a": "3", "b": "4"}]
+    assert [row.reason for row in seen.bad] == ["wrong_encoding"]
+    assert all(chunk.resume is None for chunk in seen.chunks)
+
+
+def test_a_line_longer_than_a_message_costs_that_line_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.ingestion.csv.lines.MESSAGE_BYTES", 100)
+    monkeypatch.setattr(BLOCKS, 40)
+    for end in (b"\n", b"\r\n", b"\r"):
+        data = end.join([b"a,b", b"1,2", b"x" * 1000, b'"3', b"y" * 500, b"5,6", b""])
+        rows: list[Any] = []
+        with pytest.raises(SourceError, match=r"2 line\(s\) longer than .* could not be read \(x.csv:3\)"):
+            rows += read(data).rows
+    monkeypatch.setattr("advertisex.ingestion.csv.reader.CsvReader._raise_failure", lambda *_: None)
+    for end in (b"\n", b"\r\n", b"\r"):
+        data = end.join([b"a,b", b"1,2", b"x" * 1000, b'"3', b"y" * 500, b"5,6", b""])
+        seen = read(data)
+        assert seen.good == [{"a": "1", "b": "2"}, {"a": "5", "b": "6"}]
+        assert seen.lines == [2, 4, 6]
+        assert [row.body for row in seen.bad] == [b'"3']
+        assert seen.reading.skipped["too long"] == 2
+
+
+def test_an_input_that_fails_yields_its_whole_rows_but_no_part_of_one() -> None:
+    class Broken(io.BytesIO):
+        def read1(self, size: int | None = -1, /) -> bytes:
+            if data := super().read1(size):
+                return data
+            raise OSError(5, "Input/output error")
+
+    options = IngestOptions(mapping=ANY_HEADER)
+    chunks = CsvReader(Stream(Broken(b"a,b\n1,2\n3,4"), "x.csv"), CLICKS, options).chunks()
+    assert next(chunks).records == [{"a": "1", "b": "2"}]
+    with pytest.raises(SourceError, match="Input/output error"):
+        list(chunks)
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"), max_size=6) | st.text(
+    ",;\"'\\\n\r 1a", max_size=6
+)
+TABLES = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8)
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+def trimmed(table: list[tuple[str, ...]]) -> list[dict[str, str]]:
+    rows = [dict(zip(("user_id", "b", "c"), map(str.strip, row), strict=True)) for row in table]
+    return [row for row in rows if any(row.values())]
+
+
+@settings(max_examples=300)
+@given(
+    table=TABLES,
+    delimiter=st.sampled_from(",;\t|"),
+    quote=st.sampled_from("\"'"),
+    end=ENDS,
+    minimal=st.booleans(),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_any_table_in_any_dialect_reads_back_equal(
+    table: list[tuple[str, ...]], delimiter: str, quote: str, end: str, minimal: bool, encoding: str
+) -> None:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
-    writer.writerow(("a", "b", "c"))
+    characters = set().union(*(cell for row in table for cell in row))
+    # the csv module does not quote a cell that begins with white space and a quote
+    quoting = csv.QUOTE_MINIMAL if minimal and characters.isdisjoint(f"{quote} \t\r\n") else csv.QUOTE_ALL
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quotechar=quote, quoting=quoting)  # type: ignore[arg-type]
+    writer.writerow(("user_id", "b", "c"))
     writer.writerows(table)
-    expected = [dict(zip("abc", row, strict=True)) for row in table]
-    assert rows(text.getvalue().encode()) == expected
+    seen = read(text.getvalue().encode(encoding), mapping=FieldMapping(), multiline=True, quote=quote)
+    assert seen.rows == trimmed(table)
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_can_be_read(data: bytes) -> None:
-    read = rows(data, columns=("a", "b"), delimiter=",")
-    if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and data.strip(b"\r\n\xef\xbb\xbf"):
-        assert read
+@settings(max_examples=100)
+@given(table=TABLES, delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]), quoted=st.booleans())
+def test_any_table_with_escapes_reads_back_equal(
+    table: list[tuple[str, ...]], delimiter: str, end: str, quoted: bool
+) -> None:
+    def escaped(cell: str) -> str:
+        for character in '\\"' if quoted else f"\\{delimiter}\n":
+            cell = cell.replace(character, f"\\{character}")
+        return f'"{cell}"' if quoted else cell
+
+    if not quoted:  # an escaped \r before the \n of the line end would be one line end
+        table = [(a.replace("\r", ""), b.replace("\r", ""), c.replace("\r", "")) for a, b, c in table]
+    rows = [("user_id", "b", "c"), *table]
+    text = "".join(delimiter.join(map(escaped, row)) + end for row in rows)
+    options = {"quote": '"' if quoted else "none", "escape": "\\", "multiline": True}
+    seen = read(text.encode(), mapping=FieldMapping(), **options)
+    assert seen.rows == trimmed(table)
+
+
+@given(st.binary(max_size=300), st.sampled_from([None, "utf-16", "cp1252", "gb18030", "utf-7"]))
+def test_any_bytes_can_be_read(data: bytes, encoding: str | None) -> None:
+    if encoding != "utf-16" or data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        read(data, columns=("a", "b"), encoding=encoding)
 
 
 def test_naughty_strings_survive(shared_data, tmp_path: Path, ingested) -> None:
@@ -123,9 +272,10 @@ def test_naughty_strings_survive(shared_data, tmp_path: Path, ingested) -> None:
     with (tmp_path / "naughty.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(("user_id", "website"))
-        writer.writerows((text, text) for text in strings)
+        writer.writerows((text, "x" + text) for text in strings)
     messages = ingested("impressions", tmp_path / "naughty.csv").messages
-    assert [json.loads(m) for m in messages] == [{"user_id": text, "website": text} for text in strings]
+    read_back = [json.loads(message) for message in messages]
+    assert read_back == [{"user_id": text.strip(), "website": f"x{text}".strip()} for text in strings]
     (tmp_path / "naughty.json").write_bytes(json.dumps([{"user_id": text} for text in strings]).encode())
     messages = ingested("impressions", tmp_path / "naughty.json").messages
     assert [json.loads(m)["user_id"] for m in messages] == strings
@@ -144,81 +294,15 @@ def test_open_bandit_impressions_with_a_mapping(shared_data, ingested) -> None:
             assert "item_id" not in message
 
 
-def test_a_header_in_words_maps_to_the_fields_of_the_feed() -> None:
-    case_study = ["Creative Id", "User Id", "TImestamp", "Website", "Position"]
-    named = naming(FEEDS["impressions"], FieldMapping())
-    assert named(case_study) == ["creative_id", "user_id", "timestamp", "website", "Position"]
-
-
-def test_mapped_and_ambiguous_columns_keep_their_names() -> None:
-    named = naming(FEEDS["impressions"], FieldMapping(rename={"User Id": "creative_id"}))
-    assert named(["User Id", "Website", "website"]) == ["User Id", "Website", "website"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"user_id,m\xe4rke\nu1,x\nu2,y\n",
-        b'user_id,"b\nu1,x\nu2,y\n',
-        b'user_id,"b\n' + b"u1,x\n" * 300_000,
-    ],
-)
-def test_an_unreadable_header_is_an_error_and_consumes_no_row(data: bytes) -> None:
-    with pytest.raises(
-        SourceError, match=r"could not read the header \(x.csv:1\); encode it as UTF-8, or .* --columns"
-    ):
-        rows(data)
-
-
-def test_a_header_that_the_csv_module_rejects_is_an_error() -> None:
-    class Limiting(io.BytesIO):
-        """Other code lowers the field limit, which holds for the whole process, while the file is read."""
-
-        def read1(self, size: int | None = -1, /) -> bytes:
-            csv.field_size_limit(3)
-            return super().read1(2)
-
-    limit = csv.field_size_limit()
-    try:
-        with pytest.raises(SourceError, match="could not read the header"):
-            list(read_csv(Stream(Limiting(b"abcd,b\n1,2\n"), "x.csv")))
-    finally:
-        csv.field_size_limit(limit)
-
-
-@pytest.mark.parametrize(
-    ("options", "reported"),
-    [
-        ({}, True),
-        ({"mapping": FieldMapping({"who": "user_id"}, {"website": "w"})}, True),
-        ({"columns": ("user_id", "timestamp", "website")}, False),
-        ({"mapping": FieldMapping({"u1": "user_id"})}, False),
-        (
-            {"mapping": FieldMapping({}, {"user_id": "u", "event_timestamp": "0", "website": "w", "creative": "c"})},
-            False,
-        ),
-    ],
-)
-def test_a_file_without_a_header_does_not_lose_its_first_row(
-    options: Any, reported: bool, tmp_path: Path, ingested
-) -> None:
-    (tmp_path / "x.csv").write_bytes(b"u1,2026-01-05,https://a.example\nu2,2026-01-05,https://b.example\n")
-    seen = ingested("impressions", tmp_path / "x.csv", **options)
-    messages = [str(failure) for failure in seen.failures]
-    assert ["none of the 3 columns in the header is a field" in text for text in messages] == [True] * reported
-    assert not any("u1" in text for text in messages)  # the message may be logged
-    assert all("x.csv:1); name the columns with --columns, or map them with --map" in text for text in messages)
-    assert bool(seen.messages) is not reported
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"a,b,,\n1,2,,\n3\n", [{"a": "1", "b": "2"}, {"a": "3"}]),
-        (b",a, ,\n0,1,,\n", [{"": "0", "a": "1"}]),
-        (b"a,,\n1,x,y\n2,,z\n", [b"1,x,y", {"a": "2", "": "z"}]),
-        (b",a\n,1\n", [{"": "", "a": "1"}]),
-    ],
-)
-def test_unnamed_columns_lose_no_cells(data: bytes, expected: list[Any]) -> None:
-    assert rows(data) == expected
+def test_numbers_are_plain_in_the_log(tmp_path: Path, ingested) -> None:
+    (tmp_path / "x.csv").write_text("user_id;cost;value;clicks\nu1;1.234,5;1.234,56;1.000\nu2;;5.0;1\n")
+    (tmp_path / "x.json").write_text('{"user_id": "1.234", "value": "0,5", "clicks": 2}')
+    dialect = CsvDialect(decimal=",")
+    first, second, third = ingested("clicks", tmp_path / "x.csv", tmp_path / "x.json", dialect=dialect).messages
+    assert json.loads(first) == {"user_id": "u1", "cost": "1.234,5", "value": "1234.56", "clicks": "1000"}
+    unreadable = unwrap(second)
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.reason == "ambiguous_number"
+    assert unreadable.detail.startswith("value: '5.0' is not written like 1.234,56; hint: ")
+    assert json.loads(unreadable.body) == {"user_id": "u2", "cost": "", "value": "5.0", "clicks": "1"}
+    assert json.loads(third) == {"user_id": "1.234", "value": "0.5", "clicks": 2}

@@ -43,13 +43,13 @@ def test_lines_are_read_once_they_are_complete(folder: Path) -> None:
 
 def test_rows_are_read_once_they_are_complete(folder: Path) -> None:
     watch = watch_of(folder / "*.csv")
-    append(folder / "a.csv", b"user_id;y\n1;2\n3;")
-    assert new(watch) == [{"user_id": "1", "y": "2"}]
+    append(folder / "a.csv", b"user_id;value\n1;2\n3;")
+    assert new(watch) == [{"user_id": "1", "value": "2"}]
     append(folder / "a.csv", b'4\n5;"six\n')
-    assert new(watch) == [{"user_id": "3", "y": "4"}]
+    assert new(watch) == [{"user_id": "3", "value": "4"}]
     assert new(watch) == []
     append(folder / "a.csv", b'seven"\n')
-    assert new(watch) == [{"user_id": "5", "y": "six\nseven"}]
+    assert new(watch) == [{"user_id": "5", "value": "six\nseven"}]
 
 
 def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:

@@ -1,10 +1,13 @@
 """Encode records as messages: JSON, or Avro if that is the wire format of the feed."""
 
+from typing import Any
+
 from advertisex.codecs.avro_encode import bid_encoder
 from advertisex.codecs.json_encode import json_message
 from advertisex.codecs.json_split import NOT_JSON, json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.numbers import NumberStyle, PlainNumbers
 from advertisex.ingestion.records import Record
 
 _BYTES_ONLY = {bytes}
@@ -16,13 +19,16 @@ class Encoder:
     Args:
         feed: feed of the records; its wire format decides the encoding.
         mapping: how columns map to fields.
+        numbers: how numbers are written, if not plainly.
 
     Raises:
         ConfigurationError: the mapping names an unknown field.
     """
 
-    def __init__(self, feed: Feed, mapping: FieldMapping = FieldMapping()) -> None:
+    def __init__(self, feed: Feed, mapping: FieldMapping = FieldMapping(), numbers: NumberStyle | None = None) -> None:
+        self._numbers = PlainNumbers(feed, numbers) if numbers else None
         self._mapping = mapping.for_feed(feed) if mapping else None
+        self._keeps = self._mapping is None and self._numbers is None
         self._binary = bid_encoder(feed) if feed.wire == "avro" else None
 
     @property
@@ -32,23 +38,30 @@ class Encoder:
 
     def messages(self, records: list[Record]) -> list[bytes]:
         """Return the message of each record."""
-        if self._mapping is None and set(map(type, records)) == _BYTES_ONLY:
+        if self._keeps and set(map(type, records)) == _BYTES_ONLY:
             return records  # type: ignore[return-value] # checked above; a copy would dominate the cost
         return list(map(self.message, records))
 
     def message(self, record: Record) -> bytes:
         """Return the message of a record."""
         if isinstance(record, bytes):
-            return self._mapped_json(record)
-        mapped = self._mapping.apply(record) if self._mapping else record
-        framed = self._binary(mapped) if self._binary else None
-        return json_message(mapped) if framed is None else framed
+            return self._changed_json(record)
+        changed = self._changed(record)
+        if isinstance(changed, bytes):
+            return changed
+        framed = self._binary(changed) if self._binary else None
+        return json_message(changed) if framed is None else framed
 
-    def _mapped_json(self, message: bytes) -> bytes:
-        if self._mapping is None:
+    def _changed(self, record: dict[str, Any]) -> dict[str, Any] | bytes:
+        mapped = self._mapping.apply(record) if self._mapping else record
+        return self._numbers.apply(mapped) if self._numbers else mapped
+
+    def _changed_json(self, message: bytes) -> bytes:
+        if self._keeps:
             return message
         try:
-            # values stay raw, so that unmapped ones reach the log exactly as sent
-            return json_message(self._mapping.apply(json_object(message)))
+            # values stay raw, so that what is not changed reaches the log exactly as sent
+            changed = self._changed(json_object(message))
         except NOT_JSON:
             return message
+        return changed if isinstance(changed, bytes) else json_message(changed)

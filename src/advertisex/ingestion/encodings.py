@@ -1,7 +1,9 @@
 """Text encodings of inputs: what the first bytes show, and UTF-8 in place of UTF-16 and UTF-32."""
 
 import codecs
+import re
 
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.stream import BLOCK, Stream
 
 #: Byte order marks, the longest first: that of UTF-32 LE begins with that of UTF-16 LE.
@@ -14,6 +16,52 @@ _MARKS = (
 )
 #: Encodings in which an ASCII character takes more than one byte.
 WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+#: Codecs that Python counts as text encodings, but that no file is written in.
+_NOT_OF_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem")
+_ASCII = bytes(range(128))
+_GUESSED_BYTES = 4096
+#: In Western text, characters beyond ASCII stand alone or in pairs.
+_MANY_BEYOND_ASCII = re.compile(rb"[\x80-\xff]{3}")
+
+
+def checked_encoding(name: str) -> str:
+    """Return Python's name of a text encoding.
+
+    Raises:
+        ConfigurationError: it is not a known text encoding.
+    """
+    try:
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):  # a name with a NUL is a ValueError
+        found = None
+    if found is None or not getattr(found, "_is_text_encoding", True) or found.name in _NOT_OF_FILES:
+        raise ConfigurationError(
+            f"unknown encoding {name!r}", hint="use a name such as utf-8, utf-16, cp1252, latin-1, shift_jis or gb18030"
+        )
+    return "utf-8" if found.name == "utf-8-sig" else found.name
+
+
+def keeps_ascii(encoding: str) -> bool:
+    """Whether ASCII characters are the same bytes in an encoding, so that line ends can be found without decoding."""
+    try:
+        return _ASCII.decode(encoding) == _ASCII.decode("ascii")
+    except UnicodeError:
+        return False
+
+
+def likely_encoding(text: bytes) -> str | None:
+    """Return the encoding that bytes are probably text in; None if unknown. They are not valid UTF-8."""
+    if not _MANY_BEYOND_ASCII.search(text):
+        try:
+            text.decode("cp1252")
+        except UnicodeDecodeError:
+            pass
+        else:
+            return "cp1252"
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - slow to import, and rarely needed
+
+    best = from_bytes(text[:_GUESSED_BYTES]).best()
+    return best.encoding if best is not None and best.encoding not in {"ascii", "utf_8"} else None
 
 
 def shown_encoding(head: bytes) -> tuple[str | None, int]:
@@ -34,12 +82,27 @@ def shown_encoding(head: bytes) -> tuple[str | None, int]:
     return patterns.get(zeros), 0
 
 
-class _Utf8:
-    """A file that reads as UTF-8 what another stream has in a different encoding; damage becomes U+FFFD."""
+#: Error handler of `codecs` that keeps damage as a byte which is not UTF-8.
+_KEEP_DAMAGE = "advertisex.keep-damage"
 
-    def __init__(self, stream: Stream, encoding: str) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+def _keep_damage(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError):
+        return b"\xff" * (error.end - error.start), error.end
+    if isinstance(error, UnicodeDecodeError):
+        return "\udcff", error.end
+    raise error
+
+
+codecs.register_error(_KEEP_DAMAGE, _keep_damage)
+
+
+class _Utf8:
+    """A file that reads as UTF-8 what another stream has in a different encoding."""
+
+    def __init__(self, stream: Stream, encoding: str, errors: str) -> None:
+        self._stream, self._errors = stream, errors
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
         self._ended = False
 
     def read(self, size: int = BLOCK) -> bytes:
@@ -48,21 +111,44 @@ class _Utf8:
             self._ended = not data
             # a lone surrogate in UTF-16 is damage, too
             if text := self._decoder.decode(data, final=self._ended):
-                return text.encode("utf-8", "replace")
+                return text.encode("utf-8", self._errors)
         return b""
 
     def close(self) -> None:
         self._stream.close()
 
 
-def as_utf8(stream: Stream, encoding: str) -> Stream:
+def as_utf8(stream: Stream, encoding: str, *, keep_damage: bool = False) -> Stream:
     """Return a stream of the text in UTF-8, without its byte order mark.
 
     Args:
         stream: text at its first byte.
-        encoding: its encoding, as Python names it. Characters that cannot be decoded become U+FFFD.
+        encoding: its encoding, as Python names it.
+        keep_damage: whether what cannot be decoded becomes a byte that is not UTF-8, so that it can be found; U+FFFD
+            otherwise.
     """
     shown, mark = shown_encoding(stream.peek(4))
     if mark and shown == encoding:
         stream.read(mark)
-    return Stream(_Utf8(stream, encoding), stream.name)
+    return Stream(_Utf8(stream, encoding, _KEEP_DAMAGE if keep_damage else "replace"), stream.name)
+
+
+def text_encoding(stream: Stream, given: str | None) -> str:
+    """Return the encoding of a text at its first byte: what its byte order mark says, else what the user says.
+
+    Raises:
+        SourceError: the user says UTF-16 or UTF-32, and the order of the bytes cannot be known.
+    """
+    shown, mark = shown_encoding(stream.peek(4))
+    if given is None:
+        return shown or "utf-8"
+    name = checked_encoding(given)
+    if shown and (mark or shown.startswith(name)):  # a mark wins, as in web pages
+        return shown
+    if name in {"utf-16", "utf-32"} and stream.peek(1):
+        raise SourceError(
+            f"the order of the bytes of {name} is unknown",
+            where=stream.name,
+            hint=f"use --encoding {name}-le or {name}-be",
+        )
+    return name

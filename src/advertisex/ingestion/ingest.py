@@ -50,7 +50,7 @@ def ingest(
         ConfigurationError: the feed is unknown, or an option is invalid.
     """
     feed, options = _known(feed), options.checked()
-    publisher = Publisher(feed, log, options.mapping, on_progress)
+    publisher = Publisher(feed, log, options.mapping, on_progress, numbers=options.dialect.numbers())
     inputs = [source_of(source, stdin) for source in ([sources] if isinstance(sources, str) else sources)]
     report = on_failure or _logged
     failures: list[SourceError] = []

@@ -12,6 +12,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.numbers import NumberStyle
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
 from advertisex.logs.contract import EventLog
 
@@ -59,6 +60,7 @@ class Publisher:
         log: event log to append to.
         mapping: how columns map to fields.
         on_progress: called after each append with the total messages and bytes so far.
+        numbers: how numbers are written, if not plainly.
         message_bytes: maximum size of a message.
         clock: returns the time of a monotonic clock, in seconds.
 
@@ -73,12 +75,13 @@ class Publisher:
         mapping: FieldMapping = FieldMapping(),
         on_progress: Progress | None = None,
         *,
+        numbers: NumberStyle | None = None,
         message_bytes: int = MESSAGE_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._topic = feed.topic
         self._log = log
-        self._encoder = Encoder(feed, mapping)
+        self._encoder = Encoder(feed, mapping, numbers)
         self._on_progress = on_progress
         self._message_bytes = message_bytes
         self._clock = clock

@@ -5,19 +5,17 @@ size and modification time are unchanged between two polls, and again after each
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv.header import naming
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.formats import COMPRESSED, Kind, detect_format
 from advertisex.ingestion.json_source import LineSplitter, record_shape, starts_with_json_line
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Failing, read_file
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading
+from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files
 from advertisex.ingestion.stream import BOM, UTF16_BOMS, Stream, open_file
 
@@ -33,8 +31,7 @@ class _FileState:
         lines: splits NDJSON, and counts the lines read so far.
         kind: detected kind of input; None while the file is empty.
         position: bytes read so far (NDJSON and CSV).
-        columns: CSV columns, once the header has been read.
-        delimiter: CSV delimiter, once detected.
+        resume: where to continue (CSV).
         version: size and mtime (ns) at the last poll.
         read_version: size and mtime (ns) when the file was last read as a whole.
     """
@@ -43,8 +40,7 @@ class _FileState:
     lines: LineSplitter
     kind: Kind | None = None
     position: int = 0
-    columns: list[str] = field(default_factory=list)
-    delimiter: str | None = None
+    resume: Resume | None = None
     version: tuple[int, int] | None = None
     read_version: tuple[int, int] | None = None
 
@@ -118,20 +114,16 @@ class Watch:
         seen.lines.check()
 
     def _poll_rows(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
-        for text in _new_text(path, seen):
-            reader = CsvReader(
-                Stream(BytesIO(text), str(path)),
-                columns=seen.columns or self._options.columns,
-                delimiter=seen.delimiter or self._options.dialect.delimiter,
-                name_columns=naming(self._feed, self._options.mapping),
-                wait=True,
-            )
-            yield from map(Chunk, reader.chunks())
-            seen.columns, seen.delimiter = reader.columns, reader.delimiter
-            unread_bytes = len(reader.unread.encode("utf-8", "surrogateescape"))
-            seen.position += len(text) - unread_bytes
-            if unread_bytes:
-                return  # a quoted cell is not complete yet
+        try:
+            with path.open("rb", buffering=0) as file:
+                file.seek(seen.resume.position if seen.resume else 0)
+                stream = Stream(file, str(path))
+                for chunk in CsvReader(stream, self._feed, self._options, seen.resume, final=False).chunks():
+                    yield chunk
+                    seen.resume = chunk.resume or seen.resume
+                    seen.position = seen.resume.position if seen.resume else 0
+        except OSError as error:
+            raise SourceError(f"could not read the file: {error.strerror or error}", where=str(path)) from error
 
 
 def _new_text(path: Path, seen: _FileState) -> Iterator[bytes]:

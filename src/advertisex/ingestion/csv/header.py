@@ -1,55 +1,91 @@
-"""The header of a CSV file: its column names, adapted to the spelling of the feed's fields."""
+"""Column names: adapted to the spelling of the feed's fields, and whether a row has enough of them for a header."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
 
-#: Maps header cells to column names, one each; returns None if the header has no known column.
-Naming = Callable[[list[str]], list[str] | None]
+#: Words in the name of a column of times or dates.
+_TIME_WORDS = frozenset(
+    {"time", "date", "datetime", "timestamp", "day", "hour", "week", "month", "datum", "tag", "zeit"}
+)
 
 
-def naming(feed: Feed, mapping: FieldMapping) -> Naming:
-    """Return how header cells map to columns: `User Id` becomes `user_id` if the feed has that name.
+class Naming:
+    """How the cells of a header map to columns.
 
-    Mapped columns, and columns whose new name would not be unique, keep their name. A row without the name of a field
-    counts as data, not as a header, unless the constants supply every required field.
+    Args:
+        feed: feed of the rows.
+        mapping: how columns map to its fields.
     """
-    names = {name for field in feed.fields for name in field.names}
-    mapped = mapping.rename.keys()
-    complete = all(not mapping.constants.keys().isdisjoint(f.names) for f in feed.fields if f.required)
 
-    def named(header: list[str]) -> list[str] | None:
-        plain = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in header]
-        free = {name for name in names if plain.count(name) == 1} - set(header) - mapped
-        columns = [
-            name if name in free and cell not in mapped else cell for cell, name in zip(header, plain, strict=True)
+    def __init__(self, feed: Feed, mapping: FieldMapping) -> None:
+        self._names = {name for f in feed.fields for name in f.names}
+        self._mapped = mapping.rename.keys()
+        targets = {target: column for column, target in mapping.rename.items()}
+        self._required = [
+            set(f.names) | {targets[name] for name in f.names if name in targets}
+            for f in feed.fields
+            if f.required and mapping.constants.keys().isdisjoint(f.names)
         ]
-        return columns if complete or not (names | mapped).isdisjoint(columns) else None
+        self._times = {
+            column
+            for f in feed.fields
+            if f.kind == "time"
+            for column in (*f.names, *(targets[name] for name in f.names if name in targets))
+        }
 
-    return named
+    def columns(self, header: Sequence[str]) -> list[str]:
+        """Return the column of each cell: `User Id` becomes `user_id` if the feed has that name.
+
+        Mapped columns, and columns whose new name would not be unique, keep their name.
+        """
+        plain = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in header]
+        once = {name for name, count in Counter(plain).items() if count == 1}
+        free = (self._names & once) - set(header) - self._mapped
+        return [
+            name if name in free and cell not in self._mapped else cell
+            for cell, name in zip(header, plain, strict=True)
+        ]
+
+    def known(self, columns: Sequence[str]) -> int:
+        """Return the number of columns that are fields, or mapped to one."""
+        return sum(column in self._names or column in self._mapped for column in columns)
+
+    def is_mapped(self, columns: Sequence[str]) -> bool:
+        """Whether the user maps one of the columns to a field."""
+        return not self._mapped.isdisjoint(columns)
+
+    def is_complete(self, columns: Sequence[str]) -> bool:
+        """Whether every required field has a column, or a constant."""
+        return all(not names.isdisjoint(columns) for names in self._required)
+
+    def time_columns(self, columns: Sequence[str]) -> list[int]:
+        """Return the indexes of the columns whose name says that they are times; first that of the feed's time."""
+        own = [index for index, column in enumerate(columns) if column in self._times]
+        named = [
+            i for i, column in enumerate(columns) if not _TIME_WORDS.isdisjoint(re.split("[^a-z]+", column.lower()))
+        ]
+        return [*own, *(index for index in named if index not in own)]
 
 
-def read_header(row: list[str], name_columns: Naming, where: str) -> list[str]:
-    """Return the columns of a header row; a blank cell is a column without a name.
+def check_unique(header: Sequence[str], where: str) -> None:
+    """Raise if a header repeats a column.
 
     Raises:
-        SourceError: the header repeats a column, or has no known column.
+        SourceError: it does.
     """
-    row = [name if name.strip() else "" for name in row]
-    if twice := sorted({name for name in row if name and row.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(header).items() if name and count > 1):
+        names = ", ".join(repr(name[:_SHOWN]) for name in twice[:3]) + (", …" if len(twice) > 3 else "")
         raise SourceError(
-            f"duplicate column in the header: {', '.join(map(repr, twice))}",
+            f"duplicate column in the header: {names}",
             where=where,
             hint="rename one of them, or drop the header and name the columns with --columns",
         )
-    columns = name_columns(row)
-    if columns is None:
-        raise SourceError(
-            f"none of the {len(row)} columns in the header is a field",  # not shown: it may be a data row
-            where=where,
-            hint="name the columns with --columns, or map them with --map",
-        )
-    return columns
+
+
+#: Characters of a name that are shown in errors.
+_SHOWN = 60

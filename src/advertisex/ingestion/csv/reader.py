@@ -1,244 +1,209 @@
-"""Read CSV rows as dicts of text, in bounded memory. Malformed rows are passed on as raw bytes."""
+"""Read the rows of a CSV file as dicts of text. What cannot be read strictly costs its row, and no other."""
 
-import csv
-import io
-import re
-from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
-from advertisex.ingestion.csv.header import Naming, read_header
-from advertisex.ingestion.records import MESSAGE_BYTES, Record
-from advertisex.ingestion.stream import UTF16_BOMS, Stream
+from advertisex.feeds import Feed
+from advertisex.ingestion.csv.block_rows import BlockRows, Row
+from advertisex.ingestion.csv.detect import HEADER_LINES, UNDECODED, Detection, Layout
+from advertisex.ingestion.csv.header import Naming, check_unique
+from advertisex.ingestion.csv.hints import surplus_cells, wrong_encoding
+from advertisex.ingestion.csv.lines import BLOCK_BYTES, Block, Blocks
+from advertisex.ingestion.csv.plain import BOM, PlainBlocks
+from advertisex.ingestion.csv.rows import RowParser
+from advertisex.ingestion.csv.table import Table
+from advertisex.ingestion.encodings import as_utf8, keeps_ascii, likely_encoding, text_encoding
+from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume
+from advertisex.ingestion.stream import Stream
 
-DELIMITERS = ",;\t|"
-_CHUNK_ROWS = 5_000
-#: A record that is still open after this many characters counts as one without a closing quote.
-RECORD_CHARS = 2**20
-#: How often the lines after an unclosed quote are read again; bounds the cost of a hostile file.
-_RESCANS = 64
-#: How `surrogateescape` represents bytes that are not UTF-8.
-_UNDECODED = re.compile("[\udc80-\udcff]")
+if TYPE_CHECKING:  # the options contain the dialect
+    from advertisex.ingestion.options import IngestOptions
 
-
-class _UnclosedQuote(Exception):
-    """The text ended, or the record grew too long, inside a quoted field."""
-
-    def __init__(self, *, at_end: bool) -> None:
-        super().__init__()
-        self.at_end = at_end
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 
 
-class _UntilFailure(io.BufferedIOBase):
-    """A stream that ends where it fails, so that the text before the failure is still read."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__()
-        self.failure: SourceError | None = None
-        self._stream = stream
-
-    @property
-    def name(self) -> str:
-        return self._stream.name
-
-    def readable(self) -> bool:
-        return True
-
-    def read1(self, size: int = -1, /) -> bytes:
-        if self.failure is None:
-            try:
-                return self._stream.read1(size)
-            except SourceError as error:
-                self.failure = error
-        return b""
-
-
-class CsvReader:
-    """Reads rows, and keeps the original text of each record for malformed ones.
+class CsvReader(Reader):
+    """Reads one input. See `Reader`.
 
     Args:
-        stream: UTF-8 (a BOM is dropped), or UTF-16 with a BOM.
-        columns: column names; empty if the first record is the header.
-        delimiter: cell delimiter; None detects it in the first line.
-        name_columns: maps the header to column names.
-        wait: whether to leave an open record at the end in `unread`, because the file may still grow.
+        stream: the input, at its first byte, or at the position of `resume`.
+        feed: feed of its rows.
+        options: how to read it.
+        resume: where an earlier reader of the same input ended.
+        final: whether the input is complete. If not, a last row that may still grow is not read.
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        *,
-        columns: Sequence[str] = (),
-        delimiter: str | None = None,
-        name_columns: Naming = list,
-        wait: bool = False,
+        self, stream: Stream, feed: Feed, options: "IngestOptions", resume: Resume | None = None, final: bool = True
     ) -> None:
-        self.name = stream.name
-        self.columns = list(columns)
-        self.delimiter = delimiter
-        self.unread = ""
-        self._name_columns = name_columns
-        self._wait = wait
-        self._rescans = 0
-        encoding = "utf-16" if stream.peek(2).startswith(UTF16_BOMS) else "utf-8-sig"
-        errors = "replace" if encoding == "utf-16" else "surrogateescape"
-        # newline="": the csv module needs the original line ends, which are data inside quotes
-        self._bytes = _UntilFailure(stream)
-        self._text = io.TextIOWrapper(self._bytes, encoding=encoding, errors=errors, newline="")
-        self._pushed_back: deque[str] = deque()
-        self._held: list[str] = []
+        self.reading = Reading("csv")
+        self._stream, self._dialect, self._given, self._final = stream, options.dialect, options.columns, final
+        self._naming = Naming(feed, options.mapping)
+        self._position, self._line = (resume.position, resume.lines) if resume else (0, 0)
+        #: What the next reader has to know; replaced, never changed, since chunks refer to it.
+        self._known: dict[str, Any] = resume.known if resume else {"skip": options.dialect.skip or 0}
+        self._too_long: list[int] = []
+        self._parser: RowParser
+        self._table: Table | None = None
+        self._plain: PlainBlocks
 
-    def chunks(self) -> Iterator[list[Record]]:
-        """Yield the records, a few thousand at a time.
+    def chunks(self) -> Iterator[Chunk]:
+        blocks = Blocks(self._as_ascii(), self._position, final=self._final)
+        if "columns" in self._known:
+            self._parser = RowParser(*self._known["dialect"])
+            self._set_table(Table(self._known["header"], self._known["columns"], self._naming))
+            self.reading.detected |= self._known["detected"]
+        while block := blocks.next():
+            records: list[Record] = []
+            lines: Sequence[int] = ()
+            rest = block.data
+            if not block.data:
+                self._line += 1
+                self._too_long.append(self._line)
+                self._skipped("too long")
+            if self._table is None:
+                rest = self._begin(block)
+            if self._table is not None and rest:
+                records, lines, rest = self._read(rest, self._table, ended=block.is_last)
+            if rest:
+                blocks.put_back(rest)
+            if len(rest) < len(block.data) or not block.data:
+                yield Chunk(records, lines, self._resume(block.end - len(rest)))
+            if blocks.is_idle():
+                yield PAUSE
+        self._raise_failure(blocks.failure)
 
-        Raises:
-            SourceError: the stream failed; the header could not be read, repeats a column or has no known column; or
-                a line exceeds the maximum message size.
-        """
-        # this limit is process-wide, and exceeding it is an error; RECORD_CHARS applies instead
-        csv.field_size_limit(2**31 - 1)
-        chunk: list[Record] = []
-        for record in self._records():
-            chunk.append(record)
-            if len(chunk) == _CHUNK_ROWS:
-                yield chunk
-                chunk = []
-        yield chunk
-        if self._bytes.failure is not None:
-            raise self._bytes.failure
-
-    def _records(self) -> Iterator[Record]:
-        if self.delimiter is None:
-            self.delimiter = self._detect_delimiter()
-        while True:
-            try:
-                yield from self._rows(csv.reader(self._lines(), delimiter=self.delimiter))
-                return
-            except _UnclosedQuote as error:
-                if error.at_end and self._wait:
-                    self.unread = "".join(self._held)
-                    return
-                self._require_header()
-                yield from self._rescan()
-            except csv.Error:
-                self._require_header()
-                yield self._take_raw()
-
-    def _rows(self, reader: Iterator[list[str]]) -> Iterator[Record]:
-        held, columns = self._held, self.columns
-        width, unnamed = len(columns), columns.count("")
-        for row in reader:
-            text = held[0] if len(held) == 1 else "".join(held)
-            if not text.isascii() and _UNDECODED.search(text):
-                self._require_header()
-                yield self._take_raw()
-            elif not row:
-                held.clear()
-            elif not columns:
-                columns = self.columns = read_header(row, self._name_columns, f"{self.name}:1")
-                width, unnamed = len(columns), columns.count("")
-                held.clear()
-            elif len(row) > width and any(row[width:]):
-                yield self._take_raw()
-            elif unnamed > 1:  # a single one is an ordinary column: pandas writes its index like this
-                record = _named_cells(columns, row)
-                raw = self._take_raw()
-                yield raw if record is None else record
-            else:
-                held.clear()
-                # a shorter row lacks the last columns; validation checks them field by field
-                yield dict(zip(columns, row, strict=False))
-
-    def _require_header(self) -> None:
-        """Raise if the header is still missing: the malformed record may be the header, and no later row can be."""
-        if not self.columns:
+    def _raise_failure(self, failure: SourceError | None) -> None:
+        if failure is not None:
+            raise failure
+        if self._too_long:
             raise SourceError(
-                "could not read the header",
-                where=f"{self.name}:1",
-                hint="encode it as UTF-8, or name the columns with --columns",
+                f"{len(self._too_long)} line(s) longer than {MESSAGE_BYTES >> 20} MiB could not be read",
+                where=f"{self._stream.name}:{self._too_long[0]}",
+                hint="if this is not CSV, set the format with --format",
             )
 
-    def _lines(self) -> Iterator[str]:
-        """Yield physical lines with their line ends; the lines of the current record are held until it is complete."""
-        held, pushed_back = self._held, self._pushed_back
-        size = 0
-        while True:
-            if not held:
-                size = 0
-            line = pushed_back.popleft() if pushed_back else self._physical_line()
-            if not line:
-                if held:
-                    raise _UnclosedQuote(at_end=True)
-                return
-            held.append(line)
-            size += len(line)
-            if size > RECORD_CHARS:
-                raise _UnclosedQuote(at_end=False)
-            yield line
+    def _as_ascii(self) -> Stream:
+        """The stream, in an encoding that keeps ASCII."""
+        name = self._known.get("encoding") or text_encoding(self._stream, self._dialect.encoding)
+        self._know(encoding=name)
+        self.reading.detected["encoding"] = name
+        self._is_recoded = not keeps_ascii(name)
+        self._encoding = "utf-8" if self._is_recoded else name
+        return as_utf8(self._stream, name, keep_damage=True) if self._is_recoded else self._stream
 
-    def _physical_line(self) -> str:
-        line = self._text.readline(RECORD_CHARS + 1)
-        if len(line) <= RECORD_CHARS:
-            return line
-        parts = [line]
-        size = len(line)
-        while not parts[-1].endswith(("\n", "\r")) and (part := self._text.readline(RECORD_CHARS + 1)):
-            parts.append(part)
-            size += len(part)
-            if size > MESSAGE_BYTES:
-                raise SourceError(
-                    f"a line is longer than {MESSAGE_BYTES >> 20} MiB",
-                    where=self.name,
-                    hint="if this is not CSV, set the format with --format",
-                )
-        return "".join(parts)
+    def _resume(self, position: int) -> Resume | None:
+        return None if self._is_recoded else Resume(position, self._line, self._known)
 
-    def _rescan(self) -> Iterator[Record]:
-        """Yield the first held line raw and read the others again, because an unclosed quote swallowed them."""
-        held = self._held.copy()
-        self._rescans += 1
-        self._held.clear()
-        if self._rescans > _RESCANS:
-            yield from (_bytes(line) for line in held if line.strip("\r\n"))
-            return
-        self._pushed_back.extendleft(reversed(held[1:]))
-        yield _bytes(held[0])
+    def _know(self, **facts: Any) -> None:
+        self._known = self._known | facts
 
-    def _take_raw(self) -> bytes:
-        text = "".join(self._held)
-        self._held.clear()
-        return _bytes(text)
+    def _skipped(self, kind: str, rows: int = 1) -> None:
+        if rows:
+            self.reading.rows += rows
+            self.reading.skipped[kind] += rows
 
-    def _detect_delimiter(self) -> str:
-        """Return the most frequent delimiter outside quotes in the first line; the comma if there is none."""
-        line = self._physical_line()
-        self._pushed_back.append(line)
-        bare = re.sub(r'"[^"]*"', "", line)
-        return max(DELIMITERS, key=bare.count)
+    # the lines before the first row
 
+    def _begin(self, block: Block) -> bytes:
+        """Find the header; return the lines that are left."""
+        raw = block.data.splitlines(keepends=True)
+        skipped = min(self._known["skip"], len(raw))
+        self._know(skip=self._known["skip"] - skipped)
+        self._skipped("preamble", skipped)
+        self._line += skipped
+        raw = raw[skipped:]
+        head = raw[:HEADER_LINES]
+        ended = block.is_last or len(raw) >= HEADER_LINES or sum(map(len, head)) >= BLOCK_BYTES
+        texts = [line.decode(self._encoding, "surrogateescape").rstrip("\r\n").lstrip(BOM) for line in head]
+        detection = Detection(self._dialect, self._given, self._naming, self._stream.name, self._line)
+        layout = detection.layout(texts, ended=ended) if raw else None
+        if layout is not None:
+            self._apply(layout)
+            raw = raw[layout.first :]
+        elif ended and raw:
+            self._skipped("blank", len(head))
+            self._line += len(head)
+            raw = raw[len(head) :]
+        return b"".join(raw)
 
-def _named_cells(columns: list[str], row: list[str]) -> dict[str, str] | None:
-    """Return the cells by column, without empty unnamed ones; None if two unnamed cells would collide."""
-    cells = [(name, cell) for name, cell in zip(columns, row, strict=False) if name or cell]
-    record = dict(cells)
-    return record if len(record) == len(cells) else None
+    def _apply(self, layout: Layout) -> None:
+        reading, parser, dialect = self.reading, layout.parser, self._dialect
+        where = f"{self._stream.name}:{self._line + (layout.line or 0) + 1}"
+        check_unique(layout.header, where)
+        self._parser = parser
+        detected = {"delimiter": _NAMES.get(parser.delimiter, parser.delimiter), "quote": parser.quote or "none"}
+        given = {"escape": parser.escape, "decimal": dialect.decimal, "thousands": dialect.thousands}
+        detected |= {name: value for name, value in given.items() if value is not None}
+        self._skipped("sep line", layout.has_sep)
+        if layout.line is None:
+            detected["header"] = "none"
+        else:
+            detected["header"] = f"line {self._line + layout.line + 1}"
+            self._skipped("preamble", layout.line - layout.has_sep)
+            self._skipped("header")
+        reading.detected |= detected
+        self._line += layout.first
+        self._know(dialect=[parser.delimiter, parser.quote, parser.escape], detected=reading.detected)
+        self._set_table(Table(layout.header, layout.columns, self._naming))
 
+    def _set_table(self, table: Table) -> None:
+        self._table = table
+        self._plain = PlainBlocks(self._parser, table, self._encoding)
+        self._know(header=table.header, columns=table.columns)
+        self.reading.columns = table.header
 
-def _bytes(text: str) -> bytes:
-    return text.rstrip("\r\n").encode("utf-8", "surrogateescape")
+    # the rows
 
+    def _read(self, data: bytes, table: Table, *, ended: bool) -> tuple[list[Record], Sequence[int], bytes]:
+        """Return the records of whole lines, the line of each, and the lines that are left."""
+        plain = self._plain.records(data)
+        if plain is not None:
+            first = self._line + 1
+            self._line += len(plain)
+            self.reading.rows += len(plain)
+            return [*plain], range(first, first + len(plain)), b""
+        rows = BlockRows(
+            data, self._parser, self._encoding, width=table.width, multiline=self._dialect.multiline, ended=ended
+        )
+        records: list[Record] = []
+        lines: list[int] = []
+        for row in rows:
+            record = self._record(row, table)
+            if isinstance(record, Table):
+                table = record
+                rows.width = table.width
+            elif record is not None:
+                records.append(record)
+                lines.append(self._line + row.line + 1)
+        self._line += rows.lines
+        self.reading.rows += len(records)
+        return records, lines, rows.unread
 
-def read_csv(
-    stream: Stream, *, columns: Sequence[str] = (), delimiter: str | None = None, name_columns: Naming = list
-) -> Iterator[list[Record]]:
-    """Yield the rows of a stream as dicts of text; see `CsvReader` for the arguments.
+    def _record(self, row: Row, table: Table) -> Record | Table | None:
+        """Return the record of a row; None if the row is not data, and the table that it begins if it is a header."""
+        if not row.text.isascii() and UNDECODED.search(row.text):
+            return wrap(wrong_encoding(self._encoding, self._likely(row.body), row.body))
+        if isinstance(row.cells, Unreadable):
+            return wrap(row.cells)
+        cells = list(map(str.strip, row.cells))
+        if (repeated := table.repeated(cells)) is not None:
+            self._skipped("repeated header")
+            if sorted(repeated.columns) != sorted(table.columns):
+                self.reading.warnings["the columns change at a repeated header"] += 1
+            self._set_table(repeated)
+            return repeated
+        if kind := table.kind(cells):
+            self._skipped(kind)
+            return None
+        fault = table.surplus(cells)
+        return wrap(surplus_cells(fault, row.body)) if fault else table.record(cells)
 
-    A row with fewer cells than columns lacks the last ones. These are passed on as raw bytes: a row with surplus
-    non-empty cells, a row that is not UTF-8, and a line with an unclosed quote (the lines after it are read again as
-    rows). If several columns have no name, their empty cells are dropped; a row that fills more than one of them is
-    passed on as raw bytes, too.
-
-    Raises:
-        SourceError: see `CsvReader.chunks`.
-    """
-    return CsvReader(stream, columns=columns, delimiter=delimiter, name_columns=name_columns).chunks()
+    def _likely(self, text: bytes) -> str | None:
+        """The encoding that the text probably has: found for the first damaged row of the file."""
+        if "likely" not in self._known:
+            self._know(likely=likely_encoding(text))
+        likely: str | None = self._known["likely"]
+        return None if likely == self._encoding else likely

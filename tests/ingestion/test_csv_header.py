@@ -1,0 +1,198 @@
+"""Where a table begins, and which of its rows are not data."""
+
+import gzip
+from typing import Any
+
+import pytest
+
+from advertisex.errors import SourceError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.csv.header import Naming
+from advertisex.ingestion.mapping import FieldMapping
+from tests.ingestion.csv_reading import CLICKS, read
+
+NONE = FieldMapping()
+
+
+def test_a_header_in_words_maps_to_the_fields_of_the_feed() -> None:
+    case_study = ["Creative Id", "User Id", "TImestamp", "Website", "Position"]
+    naming = Naming(FEEDS["impressions"], NONE)
+    columns = naming.columns(case_study)
+    assert columns == ["creative_id", "user_id", "timestamp", "website", "Position"]
+    assert (naming.known(columns), naming.is_complete(columns)) == (4, True)
+
+
+def test_mapped_and_ambiguous_columns_keep_their_names() -> None:
+    naming = Naming(FEEDS["impressions"], FieldMapping(rename={"User Id": "creative_id"}))
+    assert naming.columns(["User Id", "Website", "website"]) == ["User Id", "Website", "website"]
+
+
+def test_a_mapped_column_and_a_constant_count_as_required_fields() -> None:
+    mapping = FieldMapping({"when": "timestamp", "who": "user_id"}, {"campaign": "c"})
+    naming = Naming(CLICKS, mapping)
+    assert naming.is_complete(["who", "when"])
+    assert not naming.is_complete(["who"])
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"timestamp,user_id,campaign\n1,u,c\n", 1),
+        (b"\n\nTimestamp;User Id;Campaign\n1;u;c\n", 3),
+        (b"Campaign performance\nDate,1/5/26\n\nCampaign,Date,Clicks\nc,2026-01-05,1\n", 4),
+        (b"Campaign,c\nClicks,7\nuser_id,timestamp,campaign,extra\nu,1,c,x\n", 3),
+        (b'"Report, ""x"""\n"user_id","timestamp","cam\npaign"\nu,1,c\n', 2),
+        (b"'user_id','timestamp'\n'u','1'\n", 1),
+        (b'"Report\nuser_id,timestamp,campaign\nu,1,c\n', 2),
+        (b"x\n" * 99 + b"user_id,timestamp,y\nu,1,c\n", 100),
+    ],
+)
+def test_the_header_is_the_row_that_names_the_most_fields(data: bytes, line: int) -> None:
+    seen = read(data, mapping=NONE)
+    assert seen.reading.detected["header"] == f"line {line}"
+    assert seen.reading.skipped.get("preamble", 0) == line - 1
+    assert len(seen.good) == 1
+    assert seen.bad == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"u1,2026-01-05,c1,click\nu2,2026-01-05,c2,conversion\nu3,2026-01-05,c3,click\n",
+        b"u1,2026-01-05,c1,app\nu2,2026-01-05,value,conversion\n",
+        b'u1,"2026-01-05\nu2,2026-01-05,c2,conversion\n',
+        b"x\n" * 100 + b"user_id,timestamp,campaign\n",
+    ],
+)
+def test_a_table_without_a_header_is_an_error_and_loses_no_row(data: bytes) -> None:
+    with pytest.raises(SourceError, match=r"x.csv:1\)"):
+        read(data, mapping=NONE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"user_id,m\xe4rke\nu1,x\nu2,y\n",
+        b'user_id,"b\nu1,x\nu2,y\n',
+        b'user_id,"b\n' + b"u1,x\n" * 300_000,
+    ],
+)
+def test_an_unreadable_header_is_an_error(data: bytes) -> None:
+    with pytest.raises(SourceError, match=r"could not read the header \(x.csv:1\); encode it .*--encoding.*--columns"):
+        read(data, mapping=NONE)
+
+
+def test_a_duplicate_column_in_the_header_is_an_error() -> None:
+    with pytest.raises(SourceError, match=r"duplicate column in the header: 'a' \(x.csv:1\); rename"):
+        read(b"a,b,a\n1,2,3\n")
+
+
+def test_a_header_of_100_000_columns_is_read() -> None:
+    header = ",".join(f"column {index}" for index in range(100_000)).encode()
+    row = b",".join([b"1"] * 100_000)
+    (only,) = read(header + b",user_id\n" + row + b",u\n", mapping=NONE).rows
+    assert len(only) == 100_001
+    with pytest.raises(SourceError, match=r"'column 0', 'column 1', 'column 10', … \(x.csv:1\)") as raised:
+        read(header + b"," + header + b",user_id\n" + row, mapping=NONE)
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("options", "reported"),
+    [
+        ({}, True),
+        ({"mapping": FieldMapping({"who": "user_id"}, {"website": "w"})}, True),
+        ({"columns": ("user_id", "timestamp", "website")}, False),
+        ({"mapping": FieldMapping({"u1": "user_id"})}, False),
+        (
+            {"mapping": FieldMapping({}, {"user_id": "u", "event_timestamp": "0", "website": "w", "creative": "c"})},
+            False,
+        ),
+    ],
+)
+def test_a_file_without_a_header_does_not_lose_its_first_row(options: Any, reported: bool, tmp_path, ingested) -> None:
+    (tmp_path / "x.csv").write_bytes(b"u1,2026-01-05,https://a.example\nu2,2026-01-05,https://b.example\n")
+    seen = ingested("impressions", tmp_path / "x.csv", **options)
+    messages = [str(failure) for failure in seen.failures]
+    assert ["none of the 3 columns in the header is a field" in text for text in messages] == [True] * reported
+    assert not any("u1" in text for text in messages)  # the message may be logged
+    assert all("x.csv:1); name the columns with --columns, or map them with --map" in text for text in messages)
+    assert bool(seen.messages) is not reported
+
+
+HEADER = "user_id,timestamp,campaign,value"
+
+
+@pytest.mark.parametrize(
+    ("again", "rows"),
+    [
+        (HEADER, [{"user_id": "1", "timestamp": "2", "campaign": "3", "value": "4"}]),
+        ("\ufeff\ufeff" + HEADER, [{"user_id": "1", "timestamp": "2", "campaign": "3", "value": "4"}]),
+        (
+            '"value" , user_id,timestamp,campaign',
+            [{"value": "1", "user_id": "2", "timestamp": "3", "campaign": "4"}],
+        ),
+        (
+            "timestamp,user_id,campaign,currency,app",
+            [{"timestamp": "1", "user_id": "2", "campaign": "3", "currency": "4"}],
+        ),
+    ],
+)
+def test_a_repeated_header_is_not_a_message_and_its_order_applies_from_there(again: str, rows: list[Any]) -> None:
+    first = f"{HEADER}\nu,2026,c,9\n".encode()
+    second = f"{again}\n1,2,3,4\n".encode()
+    for compressed in (False, True):
+        data = gzip.compress(first) + gzip.compress(second) if compressed else first + second
+        seen = read(data, mapping=NONE, compressed=compressed)
+        assert seen.rows == [{"user_id": "u", "timestamp": "2026", "campaign": "c", "value": "9"}, *rows]
+        assert seen.reading.skipped == {"header": 1, "repeated header": 1}
+        assert bool(seen.reading.warnings) == ("currency" in again)
+        assert seen.lines == [2, 4]
+
+
+def test_given_columns_are_a_header_too_if_the_file_repeats_them() -> None:
+    seen = read(b"u,1\ntimestamp,user_id\n2,v\n", columns=("user_id", "timestamp"))
+    assert seen.rows == [{"user_id": "u", "timestamp": "1"}, {"timestamp": "2", "user_id": "v"}]
+
+
+def test_text_of_users_never_becomes_a_header() -> None:
+    header = b"timestamp,user_id,campaign,user_agent,click_id\n"
+    row = b"2026-01-05,user_id,campaign,timestamp,value\n"
+    assert len(read(header + row + header, mapping=NONE).rows) == 1
+    assert len(read(b"user_id\nuser_id\n", mapping=NONE).rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "totals"),
+    [
+        (b"Campaign,Date,Clicks\nc,2026-01-05,1\nGrand Total:,---,1\n", 1),
+        (b'Date,Campaign,Clicks\n2026-01-05,c,1\n"TOTAL",,1\n', 1),
+        (b"Date,Campaign,Clicks\n2026-01-05,c,1\n,Gesamt,1\n", 1),
+        (b"Campaign,Clicks,Day\nc,1,5\nSumme:,1\n", 1),
+        (b"timestamp,campaign,user_id\n2026-01-05,Total,u\n", 0),  # a campaign
+        (b"campaign,timestamp,user_id\nTotal,2026-01-05,u\n", 0),
+        (b"campaign,user_id,clicks\nTotal,u,1\n", 0),  # a table without times
+        (b"campaign,timestamp,user_id\nTotal Wine,,u\n", 0),
+    ],
+)
+def test_a_total_row_is_skipped_and_reported(data: bytes, totals: int) -> None:
+    seen = read(data, mapping=NONE)
+    assert seen.reading.skipped.get("total row", 0) == totals
+    assert len(seen.rows) == 1
+
+
+def test_a_report_with_preamble_and_total_row(shared_data) -> None:
+    seen = read((shared_data("field_cases") / "dcm.csv").read_bytes(), mapping=NONE)
+    assert seen.reading.detected["header"] == "line 7"
+    assert seen.reading.skipped == {"preamble": 6, "header": 1, "total row": 1}
+    assert seen.lines == [8, 9]
+    assert seen.reading.columns == ["Campaign", "Date", "Impressions", "Clicks", "Conversions"]
+
+
+def test_skip_goes_exactly_so_far() -> None:
+    data = b"user_id,timestamp,campaign\n\n" * 100 + b"timestamp,user_id,campaign\n1,u,c\n"
+    seen = read(data, mapping=NONE, skip=200)
+    assert seen.rows == [{"timestamp": "1", "user_id": "u", "campaign": "c"}]
+    assert seen.reading.skipped == {"preamble": 200, "header": 1}
+    with pytest.raises(SourceError, match=r"none of the 2 columns .* \(x.csv:3\)"):
+        read(b"user_id,timestamp\n1,2\nx,y\n" + data, mapping=NONE, skip=2)
