@@ -42,7 +42,7 @@ def test_a_lost_quote_costs_one_row(case: Case) -> None:
     assert len(messages) == 600
     assert reasons(messages) == {100: "ambiguous_quotes"}
     assert [m["user_id"] for i, m in enumerate(messages) if i != 100] == [f"u{i}" for i in range(600) if i != 100]
-    assert {m["user_agent"] for i, m in enumerate(messages) if i != 100} == {"curl/8", "UA 0", "UA 250"}
+    assert {m["user_agent"] for i, m in enumerate(messages) if i != 100} == {"curl/8", "UA 0", "UA 250", "UA 500"}
 
 
 def test_inches_are_quotes_or_text(case: Case) -> None:
