@@ -25,9 +25,8 @@ SOON: dict[str, Any] = {"retry_wait": 0.01, "timeout": 5.0, "max_attempts": 3}
         (b'[{"a":1},{"a":2}]', {}, [b'{"a":1}', b'{"a":2}']),
         (b'{"user_id":"u"}', {}, [b'{"user_id":"u"}']),
         (b'{"a":1}\n{"a":2}\n', {}, [b'{"a":1}', b'{"a":2}']),
-        (b'{"data":[{"a":1}],"page":2}', {}, [b'{"a":1}']),
+        (b'{"data":[{"user_id":1}],"page":2}', {}, [b'{"user_id":1}']),
         (b"user_id,b\n1,2\n", {"Content-Type": "text/csv"}, [b'{"user_id":"1","b":"2"}']),
-        (b"no json at all", {}, [b"no json at all"]),
         (b"", {}, []),
     ],
 )

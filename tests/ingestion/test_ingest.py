@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from advertisex.codecs.unreadable import Unreadable, unwrap, wrap
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.csv.dialect import CsvDialect
@@ -79,7 +80,8 @@ def test_a_file_that_fails_does_not_stop_the_others(inputs: Path, ingested) -> N
 
 def test_a_format_that_cannot_be_detected(inputs: Path, ingested) -> None:
     assert "--format" in str(ingested("impressions", inputs / "notes.txt").failures[0])
-    assert ingested("impressions", inputs / "notes.txt", format="ndjson").messages == [b"not for us"]
+    (message,) = ingested("impressions", inputs / "notes.txt", format="ndjson").messages
+    assert unwrap(message) == ("not_a_record", "text that is not in a JSON object", b"not for us")
 
 
 def test_a_folder_without_a_known_file(tmp_path: Path, ingested) -> None:
@@ -267,7 +269,8 @@ def test_a_named_key_splits_lines_too(name: str, tmp_path: Path, ingested) -> No
     path = tmp_path / name
     path.write_bytes(b'{"rows":[{"a":1},{"a":2}]}\r\n\n{"row":[]}\n{"rows":\r\n{"rows":{"a":3}}\n')
     seen = ingested("impressions", path, records="rows")
-    assert seen.messages == [b'{"a":1}', b'{"a":2}', b'{"rows":', b'{"a":3}']
+    fragment = wrap(Unreadable("not_a_record", "an object that is not valid JSON", b'{"rows":'))
+    assert seen.messages == [b'{"a":1}', b'{"a":2}', fragment, b'{"a":3}']
     (failure,) = seen.failures
     assert "no records under key 'rows'" in str(failure)
     assert f"{name}:3)" in str(failure)

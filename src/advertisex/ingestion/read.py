@@ -12,12 +12,12 @@ from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.encodings import as_utf8, shown_encoding
 from advertisex.ingestion.excel_source import ExcelReader
 from advertisex.ingestion.formats import Format, Kind, detect_format
+from advertisex.ingestion.json.reader import JsonReader
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.parquet_source import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files, Stdin
 from advertisex.ingestion.stream import ZIP, Stream, open_file, open_stdin
-from advertisex.ingestion.text_readers import JsonReader
 from advertisex.ingestion.zip_source import Archive
 
 _FORMAT = "format"

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 Record = bytes | dict[str, Any]
 
 #: Maximum size of a message in bytes; a larger one is an error of its source.
-MESSAGE_BYTES = 256 * 2**20
+MESSAGE_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.formats import COMPRESSED, Kind, detect_format
-from advertisex.ingestion.json_source import LineSplitter, record_shape, starts_with_json_line
+from advertisex.ingestion.json.reader import JsonReader
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Failing, read_file
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
+from advertisex.ingestion.records import Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files
-from advertisex.ingestion.stream import BOM, UTF16_BOMS, Stream, open_file
+from advertisex.ingestion.stream import UTF16_BOMS, Stream, open_file
 
 _READ_BYTES = 16 * 2**20
 
@@ -28,19 +28,19 @@ class _FileState:
 
     Attributes:
         inode: identifies the file behind the name.
-        lines: splits NDJSON, and counts the lines read so far.
         kind: detected kind of input; None while the file is empty.
         position: bytes read so far (NDJSON and CSV).
         resume: where to continue (CSV).
+        lines: lines of NDJSON read so far.
         version: size and mtime (ns) at the last poll.
         read_version: size and mtime (ns) when the file was last read as a whole.
     """
 
     inode: int
-    lines: LineSplitter
     kind: Kind | None = None
     position: int = 0
     resume: Resume | None = None
+    lines: int = 0
     version: tuple[int, int] | None = None
     read_version: tuple[int, int] | None = None
 
@@ -80,9 +80,7 @@ class Watch:
         seen = self._seen.get(path)
         if seen is None or seen.inode != status.st_ino or status.st_size < seen.position:
             # a new file of the same name, or a truncated one
-            shape = record_shape(self._feed, self._options.mapping, self._options.records)
-            lines = LineSplitter(shape, str(path))
-            seen = self._seen[path] = _FileState(status.st_ino, lines)
+            seen = self._seen[path] = _FileState(status.st_ino)
         if seen.kind is None:
             seen.kind = self._kind_of(path)
         version = (status.st_size, status.st_mtime_ns)
@@ -103,15 +101,17 @@ class Watch:
             kind = detect_format(stream, self._options.format)
             if path.suffix.lower() in COMPRESSED or stream.peek(2).startswith(UTF16_BOMS):
                 return "json" if kind is not None else None
-            if kind == "json" and starts_with_json_line(stream):
-                return "ndjson"
-            return kind
+            return "ndjson" if kind == "json" and stream.peek(1)[:1] != b"[" else kind
 
     def _poll_lines(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
-        for text in _new_text(path, seen):
-            yield Chunk(seen.lines.messages(text))
-            seen.position += len(text)
-        seen.lines.check()
+        with path.open("rb") as file:
+            file.seek(seen.position)
+            resume = Resume(seen.position, seen.lines)
+            reader = JsonReader(Stream(file, str(path)), self._feed, self._options, resume, final=False)
+            for chunk in reader.chunks():
+                if chunk.resume is not None:
+                    seen.position, seen.lines = chunk.resume.position, chunk.resume.lines
+                yield chunk
 
     def _poll_rows(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
         try:
@@ -124,28 +124,3 @@ class Watch:
                     seen.position = seen.resume.position if seen.resume else 0
         except OSError as error:
             raise SourceError(f"could not read the file: {error.strerror or error}", where=str(path)) from error
-
-
-def _new_text(path: Path, seen: _FileState) -> Iterator[bytes]:
-    """Yield the complete lines after the position, in blocks of bounded size; the caller advances the position."""
-    try:
-        with path.open("rb") as file:
-            while True:
-                file.seek(seen.position)
-                text = file.read(_READ_BYTES)
-                end = text.rfind(b"\n") + 1
-                while not end and len(text) >= _READ_BYTES and len(text) <= MESSAGE_BYTES:
-                    more = file.read(_READ_BYTES)
-                    if not more:
-                        break
-                    text += more
-                    end = text.rfind(b"\n") + 1
-                if not end:
-                    return
-                head = text[:end]
-                if seen.position == 0 and head.startswith(BOM):
-                    seen.position = len(BOM)
-                    head = head[len(BOM) :]
-                yield head
-    except OSError as error:
-        raise SourceError(f"could not read the file: {error.strerror or error}", where=str(path)) from error

@@ -1,0 +1,157 @@
+"""Find where a value ends, in text that may be damaged: by its brackets, its line ends and what may follow a string.
+
+A line end cannot be inside a JSON string, so that a lost quote is noticed at the end of its line at the latest.
+"""
+
+import re
+from typing import NamedTuple
+
+#: Deeper nesting counts as damage: no decoder takes it.
+DEEPEST = 1000
+#: How far behind damage the end of its value is searched, in bytes.
+LOOK_BYTES = 2**18
+#: How many places on one line are tried as the start of the next value.
+_TRIES = 32
+
+_STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"'
+_AFTER_STRING = rb"(?=[ \t\r\n]*+(?:[:,\]}]|\Z))"
+_STRICT = re.compile(rb"(?:[-+0-9.eEtrufalsn:, \t\r]++|" + _STRING + _AFTER_STRING + rb")*+")
+_LOOSE = re.compile(rb'(?:[^"\[\]{}\n]++|' + _STRING + rb")*+")
+_WHOLE_STRING = re.compile(_STRING)
+_LINE_VALUE = re.compile(rb"\n([ \t]*+)[\[{]")
+_NEXT_IN_ARRAY = re.compile(rb"[}\]][ \t\r\x1e]*+,?[ \t\r\x1e]*+(?={)")
+_NEXT = re.compile(rb"[}\]][ \t\r\x1e]*+(?={)")
+_OPENING, _CLOSING = b"{[", b"}]"
+_SPACE = b" \t\r\n"
+_OPENED_BY = {b"}": b"{", b"]": b"["}
+
+
+class Extent(NamedTuple):
+    """Where a value ends.
+
+    Attributes:
+        end: position behind the value; None if the text ends before.
+        broken: position of the first damage that was noticed; None if there is none so far.
+        line: start of the first line behind the start that may begin another value; None if there is none so far.
+        open: the brackets that are open at the damage, or at the end of the text.
+    """
+
+    end: int | None
+    broken: int | None
+    line: int | None
+    open: bytes
+
+
+def extent(text: bytes, start: int, indent: int, stop: int | None = None) -> Extent:
+    """Return the extent of the object or array that begins at a position.
+
+    Args:
+        text: the text.
+        start: position of its opening bracket.
+        indent: indentation of its line; a line that begins a value and is indented no deeper may be its successor.
+        stop: position at which to end the search; None for the end of the text.
+    """
+    opened, at, line = bytearray(), start, None
+    stop = len(text) if stop is None else min(stop, len(text))
+    while True:
+        found = _STRICT.match(text, at, stop)
+        at = found.end() if found else at
+        byte = text[at : at + 1]
+        if at >= stop:
+            return Extent(None, None, line, bytes(opened))
+        if byte in _OPENING:
+            misplaced = opened.endswith(b"{") and not follows_key(text, at)
+            if misplaced or len(opened) == DEEPEST:
+                return Extent(None, at, line, bytes(opened))
+            opened += byte
+        elif byte in _CLOSING:
+            if opened[-1:] != _OPENED_BY[byte]:
+                return Extent(None, at, line, bytes(opened))
+            opened.pop()
+            if not opened:
+                return Extent(at + 1, None, line, b"")
+        elif byte == b"\n":
+            if line is None:
+                line = _value_line(text, at, indent)
+        elif byte == b'"' and text.find(b"\n", at) < 0 and not _WHOLE_STRING.match(text, at):
+            return Extent(None, None, line, bytes(opened))  # the string is not complete yet
+        else:
+            return Extent(None, at, line, bytes(opened))
+        at += 1
+
+
+def resumption(text: bytes, start: int, found: Extent, indent: int, *, in_array: bool) -> int | None:
+    """Return where reading can go on behind damage; None if no place is recognised.
+
+    That is where the brackets of the damaged value close on the same line; else the next object on it, if the value is
+    not written over several lines; else where the brackets close, or the next line that begins a value.
+    """
+    broken = found.broken or 0
+    stop = min(len(text), broken + LOOK_BYTES)
+    newline = text.find(b"\n", broken, stop)
+    line_end = newline if newline >= 0 else stop
+    opened, at = _close(text, broken, line_end, found.open)
+    if not opened:
+        return at
+    if at < line_end or text.find(b"\n", start, broken) < 0:
+        behind = _next_object(text, broken, line_end, indent, in_array=in_array)
+        if behind is not None:
+            return behind
+    at = line_end
+    while at < stop:
+        line = _value_line(text, at, indent)
+        if line is not None:
+            return line
+        newline = text.find(b"\n", at + 1, stop)
+        line_end = newline if newline >= 0 else stop
+        opened, at = _close(text, at + 1, line_end, opened)
+        if not opened:
+            return at
+        at = line_end
+    return None
+
+
+def follows_key(text: bytes, at: int) -> bool:
+    """Whether a colon is before a position, with nothing but white space between."""
+    while at and text[at - 1] in _SPACE:
+        at -= 1
+    return text[at - 1 : at] == b":"
+
+
+def _close(text: bytes, at: int, stop: int, opened: bytes) -> tuple[bytes, int]:
+    """Return which brackets are open where all of them close, where the line ends, or where a string does not end."""
+    while True:
+        found = _LOOSE.match(text, at, stop)
+        at = found.end() if found else at
+        byte = text[at : at + 1]
+        if at >= stop or byte == b'"':
+            return opened, at
+        if byte in _OPENING:
+            opened += byte
+        else:
+            # a bracket closes everything behind its own; one that was never opened belongs to what is around
+            own = opened.rfind(_OPENED_BY[byte])
+            if own < 0:
+                return opened, at
+            opened = opened[:own]
+        at += 1
+        if not opened:
+            return b"", at
+
+
+def _next_object(text: bytes, start: int, stop: int, indent: int, *, in_array: bool) -> int | None:
+    """Return the next position on a line at which an object begins that is complete."""
+    if text[start : start + 1] == b"{" and extent(text, start, indent, start + LOOK_BYTES).end is not None:
+        return start  # it cannot be inside the damaged value
+    for tries, place in enumerate((_NEXT_IN_ARRAY if in_array else _NEXT).finditer(text, start, stop)):
+        if tries == _TRIES:
+            break
+        if extent(text, place.end(), indent, place.end() + LOOK_BYTES).end is not None:
+            return place.end()
+    return None
+
+
+def _value_line(text: bytes, newline: int, indent: int) -> int | None:
+    """Return the start of the line behind a line end, if a value begins it that is indented no deeper."""
+    found = _LINE_VALUE.match(text, newline)
+    return newline + 1 if found and len(found[1]) <= indent else None

@@ -1,0 +1,277 @@
+"""The reader of JSON and NDJSON."""
+
+from collections.abc import Iterator, Sequence
+
+from advertisex.codecs.unreadable import Unreadable, wrap
+from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.encodings import WIDE, as_utf8, shown_encoding
+from advertisex.ingestion.json.envelope import Envelopes, NoRecords, Opened
+from advertisex.ingestion.json.inherit import Inheritance, Inherited, with_inherited
+from advertisex.ingestion.json.large import Skipper, envelope_start
+from advertisex.ingestion.json.sequence import Piece, Splitter
+from advertisex.ingestion.json.text import Text
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume
+from advertisex.ingestion.stream import Stream
+
+#: Warnings and skipped rows, as they are reported.
+LONE_SURROGATE = "lone surrogate, replaced by U+FFFD"
+DAMAGED_CHARACTER = "damaged character, read as U+FFFD"
+EMPTY_ENVELOPE = "empty envelope"
+TOO_LARGE = f"larger than {MESSAGE_BYTES >> 20} MiB"
+NO_RECORDS = "without records under the path"
+
+_CHUNK_RECORDS = 5_000
+_REPLACEMENT = "\ufffd".encode()
+#: What follows the records in an envelope that was not held in memory should be no longer than this.
+_TAIL_BYTES = 2**20
+
+
+class JsonReader(Reader):
+    """Reads the objects of a JSON or NDJSON input; both are read alike (see `sequence` and `envelope`).
+
+    Messages are slices of the text. A fragment becomes a message in the frame of unreadable input.
+
+    Args:
+        stream: the input, from the position to resume at.
+        feed: feed of the records.
+        options: `records` and `inherit`, and the mapped columns by which envelopes are recognised.
+        resume: where an earlier reader stopped.
+        final: whether the input is complete, so that an incomplete value at its end is a fragment.
+    """
+
+    def __init__(
+        self, stream: Stream, feed: Feed, options: IngestOptions, resume: Resume | None = None, final: bool = True
+    ) -> None:
+        self.reading = Reading()
+        self._stream, self._records_path, self._final = stream, options.records, final
+        self._resume = resume or Resume(0)
+        self._can_resume = True
+        self._envelopes = Envelopes(feed, options)
+        self._inheritance = Inheritance(feed, options.inherit)
+        self._expects_envelopes = True
+        self._failures: list[SourceError] = []
+        self._records: list[Record] = []
+        self._lines: list[Sequence[int]] = []
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the messages.
+
+        Raises:
+            SourceError: after everything else was yielded: the stream failed; an object had no records under the path
+                that the user gave; a value exceeded the maximum message size; or an array was not closed.
+        """
+        text = Text(self._utf8(), self._resume.position)
+        splitter = Splitter(self._resume.lines + 1)
+        yield from self._split_all(text, splitter, None)
+        self._report(splitter)
+        if self._final and splitter.depth:
+            self._fail("an array is not closed", splitter.line, "the input may be truncated: get it again")
+        if text.failure is not None:
+            raise text.failure
+        if self._failures:
+            raise self._failures[0]
+
+    def _utf8(self) -> Stream:
+        """Return the stream, as UTF-8 if it is UTF-16 or UTF-32."""
+        encoding, _ = shown_encoding(self._stream.peek(4)) if not self._resume.position else (None, 0)
+        if encoding not in WIDE:
+            return self._stream
+        self._can_resume = False
+        self.reading.detected["encoding"] = encoding
+        return as_utf8(self._stream, encoding)
+
+    def _split_all(self, text: Text, splitter: Splitter, inherited: list[Inherited] | None) -> Iterator[Chunk]:
+        """Yield the messages up to the end of the text, or of the list in which the splitter is.
+
+        Args:
+            text: the text.
+            splitter: splits it.
+            inherited: what the records inherit from the envelope that the splitter is in; None if it is in none.
+        """
+        while True:
+            yield from self._split(text, splitter, inherited)
+            if splitter.ended:
+                return
+            if len(text.buffer) > MESSAGE_BYTES:
+                yield from self._large(text, splitter, is_record=inherited is not None)
+                continue
+            if text.ended:
+                return
+            if text.idle():
+                yield PAUSE
+            text.read()
+
+    def _split(self, text: Text, splitter: Splitter, inherited: list[Inherited] | None) -> Iterator[Chunk]:
+        """Yield the messages that are complete in the buffer, and drop their text."""
+        is_outer = inherited is None
+        for piece in splitter.pieces(text.buffer, ended=text.ended and self._final):
+            yield from self._add(piece, inherited)
+            if len(self._records) >= _CHUNK_RECORDS:
+                yield self._chunk(self._mark(text, splitter) if is_outer else None)
+        mark = self._mark(text, splitter) if is_outer else None
+        self.reading.format = self.reading.format or ("json" if splitter.stopped else "")
+        if not self._can_resume:
+            self.reading.warnings[DAMAGED_CHARACTER] += text.buffer.count(_REPLACEMENT, 0, splitter.stopped)
+        text.drop(splitter.stopped)
+        if self._records or (mark and mark.position > self._resume.position):
+            yield self._chunk(mark)
+
+    def _mark(self, text: Text, splitter: Splitter) -> Resume | None:
+        """Return where to continue after the last value; None inside an array."""
+        if splitter.depth or splitter.level is None or not self._can_resume:
+            return None
+        return Resume(text.position + splitter.level, splitter.level_line - 1)
+
+    def _chunk(self, resume: Resume | None) -> Chunk:
+        """Return what was collected as a chunk."""
+        parts = self._lines
+        lines = parts[0] if len(parts) == 1 else [line for part in parts for line in part]
+        chunk = Chunk(self._records, lines, resume)
+        self.reading.rows += len(self._records)
+        self._records, self._lines = [], []
+        self._resume = resume or self._resume
+        return chunk
+
+    def _add(self, piece: Piece, inherited: list[Inherited] | None) -> Iterator[Chunk]:
+        """Collect the messages of a piece. Yield what was collected whenever it is much, within an envelope."""
+        if piece.kind == "fragment":
+            self._collect([wrap(_unreadable(piece.values[0]))], piece.lines)
+        elif piece.kind == "scalars":
+            self._collect(piece.values, piece.lines)
+        elif inherited is not None:
+            values = [with_inherited(value, inherited) for value in piece.values] if inherited else piece.values
+            self._collect(values, piece.lines)
+        elif self._records_path or self._expects_envelopes or piece.has_lists:
+            yield from self._add_opened(piece)
+        else:
+            self._collect(piece.values, piece.lines)
+
+    def _add_opened(self, piece: Piece) -> Iterator[Chunk]:
+        """Collect the messages of objects, some of which may be envelopes."""
+        values, lines = piece.values, piece.lines
+        suspects = iter(self._envelopes.suspects(values) if piece.has_lists else ())
+        suspect = next(suspects, len(values))
+        at = 0
+        while at < len(values):
+            while suspect < at:
+                suspect = next(suspects, len(values))
+            if not self._records_path and not self._expects_envelopes and at < suspect:
+                self._collect(values[at:suspect], lines[at:suspect])
+                at = suspect
+                continue
+            yield from self._open(values[at], lines[at])
+            at += 1
+
+    def _open(self, value: bytes, line: int) -> Iterator[Chunk]:
+        """Collect the records of an envelope, or the object if it is none."""
+        try:
+            opened = self._envelopes.open(value)
+        except NoRecords as error:
+            self._skip_row(NO_RECORDS)
+            self._fail(
+                f"no records under key {self._records_path!r}",
+                line,
+                f"pass another key with --records; found: {error.keys}",
+            )
+            return
+        self._expects_envelopes = opened is not None
+        if opened is None:
+            self._collect([value], [line])
+            return
+        inherited = self._enter(opened)
+        line += value.count(b"\n", 0, max(0, value.find(opened.records))) if opened.records else 0
+        is_empty = True
+        for piece in Splitter(line).pieces(opened.records, ended=True):
+            is_empty = False
+            yield from self._add(piece, inherited)
+            if len(self._records) >= _CHUNK_RECORDS:
+                yield self._chunk(None)
+        if is_empty:
+            self._skip_row(EMPTY_ENVELOPE)
+
+    def _enter(self, opened: Opened) -> list[Inherited]:
+        """Return what the records of an envelope inherit, and report what is in it."""
+        if opened.path:
+            self.reading.detected["records"] = opened.path
+        for path in opened.unread:
+            self.reading.warnings[f"list {path} of an envelope, not read"] += 1
+        inherited, absent = self._inheritance.values(opened.around)
+        for path in absent:
+            self.reading.warnings[f"envelope without {path} to inherit"] += 1
+        return inherited
+
+    def _large(self, text: Text, splitter: Splitter, *, is_record: bool) -> Iterator[Chunk]:
+        """Read a value that is too large to be held: an envelope record by record; anything else is skipped."""
+        start = None if is_record else envelope_start(text.buffer, self._envelopes, self._records_path)
+        if start is None:
+            self._skip_large(splitter.line)
+            self._skip(text, splitter, Skipper())
+            return
+        absent = self._inheritance.values(start.envelope.around)[1]
+        if absent:
+            self._skip_row(TOO_LARGE)
+            self._fail(
+                f"an envelope is {TOO_LARGE}, and {', '.join(absent)} is not before its records",
+                splitter.line,
+                "write what is inherited before the records, or split the envelope",
+            )
+            self._skip(text, splitter, Skipper())
+            return
+        inherited = self._enter(start.envelope)
+        splitter.passed(text.buffer[: start.end])
+        text.drop(start.end)
+        inner = Splitter(splitter.line, inside=True)
+        yield from self._split_all(text, inner, inherited)
+        self._report(inner)
+        splitter.line = inner.line
+        line = splitter.line
+        size = self._skip(text, splitter, Skipper(start.closing))
+        if size > _TAIL_BYTES:
+            self._fail(f"what follows the list {start.envelope.path} of an envelope is {size >> 20} MiB long", line, "")
+
+    def _skip(self, text: Text, splitter: Splitter, skipper: Skipper) -> int:
+        """Drop the rest of a value. Return its size."""
+        size = 0
+        while True:
+            end = skipper.skip(text.buffer)
+            splitter.passed(text.buffer[:end])
+            text.drop(end)
+            size += end
+            if skipper.done or text.ended:
+                return size
+            text.read()
+
+    def _collect(self, values: Sequence[bytes], lines: Sequence[int]) -> None:
+        if len(values) == 1 and len(values[0]) > MESSAGE_BYTES:
+            self._skip_large(lines[0])
+            return
+        self._records.extend(values)
+        self._lines.append(lines)
+
+    def _skip_large(self, line: int) -> None:
+        self._skip_row(TOO_LARGE)
+        self._fail(
+            f"a record is {TOO_LARGE}", line, "split it at the source, or name the list of records with --records KEY"
+        )
+
+    def _skip_row(self, reason: str) -> None:
+        self.reading.rows += 1
+        self.reading.skipped[reason] += 1
+
+    def _fail(self, what: str, line: int, hint: str) -> None:
+        self._failures.append(SourceError(what, where=f"{self._stream.name}:{line}", hint=hint))
+
+    def _report(self, splitter: Splitter) -> None:
+        """Report what a splitter found."""
+        if splitter.by_line:
+            self.reading.format = "ndjson"
+        if splitter.lone_surrogates:
+            self.reading.warnings[LONE_SURROGATE] += splitter.lone_surrogates
+
+
+def _unreadable(fragment: bytes) -> Unreadable:
+    is_object = fragment.startswith(b"{")
+    detail = "an object that is not valid JSON" if is_object else "text that is not in a JSON object"
+    return Unreadable("not_a_record", detail, fragment)
