@@ -8,6 +8,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import fastavro
 import polars as pl
 import pytest
 import xlsxwriter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
@@ -268,3 +271,24 @@ def test_the_files_of_a_folder_in_every_format_are_followed(tmp_path: Path, log)
         (tmp_path / f"{kind}.zip").write_bytes(zipped(f"b.{kind}", content))
     _, failures = followed(log, str(tmp_path), 2 * len(CONTENTS) * len(ROWS))
     assert failures == []
+
+
+BINARY = {kind: CONTENTS[kind][0] for kind in ("avro", "xlsx")} | {"zip": zipped("a.csv", as_csv())}
+
+
+@pytest.mark.parametrize("kind", BINARY)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_no_damage_is_more_than_an_error_of_the_source(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+) -> None:
+    content = bytearray(BINARY[kind])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(content) - 1) | st.integers(max(0, len(content) - 60), len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / f"x.{kind}"
+    path.write_bytes(content)
+    for one in read_file(path, CLICKS, IngestOptions()):
+        with suppress(SourceError):
+            for _ in one.reader.chunks():
+                pass

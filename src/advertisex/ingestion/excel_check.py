@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from advertisex.errors import SourceError
-from advertisex.ingestion.stream import BLOCK
+from advertisex.ingestion.stream import BLOCK, ZIP_ERRORS
 
 #: A sheet is held in memory with every cell between its first and its last one: 32 bytes each, and their texts.
 MAX_CELLS = 2**23
@@ -44,7 +44,7 @@ def check_workbook(path: Path, name: str, max_cells: int) -> int:
             for member in archive.infolist():
                 with archive.open(member) as part:
                     errors += _scan(part, name, max_cells)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except ZIP_ERRORS as error:
         raise SourceError(
             "not a valid Excel workbook", where=name, hint="open and save it in Excel again, as .xlsx"
         ) from error

@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import stat
+import struct
 import sys
 import tempfile
 import zipfile
@@ -34,6 +35,8 @@ _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 #: The first bytes of a zip archive; the second ones are those of an empty archive.
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstd.ZstdError, zipfile.BadZipFile)
+#: What `zipfile` raises for a damaged archive.
+ZIP_ERRORS = (*_BROKEN, struct.error, RuntimeError, ValueError, OSError)
 
 
 class Stream(io.BufferedIOBase):

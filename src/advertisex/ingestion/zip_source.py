@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from advertisex.errors import SourceError
-from advertisex.ingestion.stream import Stream, decompressed
+from advertisex.ingestion.stream import ZIP_ERRORS, Stream, decompressed
 
 _ENCRYPTED = 1
 #: Members that only an Office document has.
@@ -48,7 +48,9 @@ class Archive:
     def __init__(self, path: Path, name: str) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            if "" in self._zip.NameToInfo:
+                raise zipfile.BadZipFile("a member has no name")
+        except ZIP_ERRORS as error:
             raise SourceError(
                 "the zip archive is truncated or damaged", where=name, hint="get it again, then ingest it again"
             ) from error
@@ -80,13 +82,13 @@ class Archive:
                 raise SourceError("the member is encrypted", where=name, hint="unpack it, and ingest the file")
             try:
                 return decompressed(Stream(self._zip.open(info), name))
-            except (zipfile.BadZipFile, EOFError, OSError) as error:
-                raise SourceError(
-                    "the member is damaged", where=name, hint="get the archive again, then ingest it again"
-                ) from error
             except NotImplementedError as error:
                 raise SourceError(
                     "the member is compressed in an unsupported way", where=name, hint="unpack it, and ingest the file"
+                ) from error
+            except ZIP_ERRORS as error:
+                raise SourceError(
+                    "the member is damaged", where=name, hint="get the archive again, then ingest it again"
                 ) from error
 
         return Member(name, opened)
