@@ -45,6 +45,8 @@ def test_every_kind_of_response(server, answer, ingested, body: bytes, headers: 
         ("application/json", '[{"user_id":"Köln"}]', "utf-8"),
         ("application/json; charset=latin-1", '[{"user_id":"Köln"}]', "utf-8-sig"),
         ("text/csv; charset=latin-1", "user_id\nKöln\n", "utf-16"),
+        ("text/csv; charset=windows-1252", "user_id\nKöln €\n", "cp1252"),
+        ("text/csv; charset=utf-16le", "user_id\n東京\n", "utf-16-le"),
     ],
 )
 def test_the_declared_charset_is_used_unless_the_text_shows_another(

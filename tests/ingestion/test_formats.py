@@ -240,6 +240,15 @@ def test_json_in_the_encoding_that_the_user_names(tmp_path: Path, ingested, enco
     assert [json.loads(message) for message in seen.messages] == [{"user_id": city}]
 
 
+def test_json_that_is_not_in_its_encoding_is_never_altered_silently(tmp_path: Path, ingested) -> None:
+    path = tmp_path / "x.ndjson"
+    path.write_bytes(b'{"a":"\x81\xff"}\n{"a":"b"}\n')
+    first, second = ingested("impressions", path, dialect=CsvDialect(encoding="shift_jis")).messages
+    with pytest.raises(UnicodeDecodeError):
+        first.decode()
+    assert json.loads(second) == {"a": "b"}
+
+
 def followed(log: SqliteLog, source: str, expected: int) -> tuple[Published, list[SourceError]]:
     """Follow a source until a number of messages is appended; give up after a minute."""
     failures: list[SourceError] = []

@@ -12,7 +12,7 @@ import stamina
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.feeds import Feed
-from advertisex.ingestion.encodings import shown_encoding
+from advertisex.ingestion.encodings import checked_encoding, shown_encoding
 from advertisex.ingestion.formats import Format, extension
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Failing, inputs_of
@@ -105,7 +105,9 @@ def read_body(url: str, response: Response, feed: Feed, options: IngestOptions) 
     """
     name, body, charset = redacted(url), response.body, response.charset
     if charset and options.dialect.encoding is None and not _shows_encoding(body):
-        if not _is_encoding(charset):
+        try:
+            checked_encoding(charset)
+        except ConfigurationError:
             error = SourceError(
                 f"unknown charset {charset!r} in the Content-Type of the response",
                 where=name,
@@ -125,14 +127,6 @@ def _shows_encoding(body: bytes) -> bool:
             return shown_encoding(stream.peek(4)[:4])[0] is not None
         except SourceError:  # reported when the body is read
             return False
-
-
-def _is_encoding(name: str) -> bool:
-    try:
-        b"text".decode(name, "replace")
-    except LookupError:  # unknown, or not an encoding of text
-        return False
-    return True
 
 
 def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> Response:

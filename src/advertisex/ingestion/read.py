@@ -1,6 +1,5 @@
 """Read an input with the reader of its format."""
 
-import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.avro_source import AvroReader
 from advertisex.ingestion.csv.reader import CsvReader
-from advertisex.ingestion.encodings import as_utf8, shown_encoding
+from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encoding
 from advertisex.ingestion.excel_source import ExcelReader
 from advertisex.ingestion.formats import Format, Kind, detect_format
 from advertisex.ingestion.json.reader import JsonReader
@@ -21,7 +20,6 @@ from advertisex.ingestion.stream import ZIP, Stream, open_file, open_stdin
 from advertisex.ingestion.zip_source import Archive
 
 _FORMAT = "format"
-_UTF8 = ("utf-8", "utf-8-sig")
 
 
 def reader_of(
@@ -75,11 +73,12 @@ def _json(
     """
     options = replace(options, format=kind)
     named = options.dialect.encoding
-    if named is None or codecs.lookup(named).name in _UTF8:
+    if named is None or checked_encoding(named) == "utf-8":
         return _Continued(kind, JsonReader(stream, feed, options, resume, final))
-    shown, _ = shown_encoding(stream.peek(4)[:4])
-    reader = JsonReader(as_utf8(stream, shown or named), feed, options, None, final)
-    reader.reading.detected["encoding"] = shown or named
+    encoding = text_encoding(stream, named)
+    # a character that cannot be decoded makes its record invalid, so that it is rejected
+    reader = JsonReader(as_utf8(stream, encoding, keep_damage=True), feed, options, None, final)
+    reader.reading.detected["encoding"] = encoding
     return _Continued(None, reader)
 
 
