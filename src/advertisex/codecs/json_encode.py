@@ -4,6 +4,7 @@ import base64
 import math
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -22,6 +23,16 @@ def json_message(record: dict[str, Any]) -> bytes:
         return _json(record)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot encode
         return _json(_without_surrogates(record))
+
+
+def json_texts(records: list[dict[str, Any]]) -> list[bytes] | None:
+    """Encode records at once; None if not all values are text, which `json_message` encodes one by one."""
+    if not set(map(type, chain.from_iterable(map(dict.values, records)))) <= {str}:
+        return None
+    try:
+        return list(map(_json, records))
+    except UnicodeEncodeError:
+        return None
 
 
 def json_value(value: Any) -> bytes:

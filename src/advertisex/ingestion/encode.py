@@ -3,14 +3,12 @@
 from typing import Any
 
 from advertisex.codecs.avro_encode import bid_encoder
-from advertisex.codecs.json_encode import json_message
+from advertisex.codecs.json_encode import json_message, json_texts
 from advertisex.codecs.json_split import NOT_JSON, json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle, PlainNumbers
 from advertisex.ingestion.records import Record
-
-_BYTES_ONLY = {bytes}
 
 
 class Encoder:
@@ -38,8 +36,12 @@ class Encoder:
 
     def messages(self, records: list[Record]) -> list[bytes]:
         """Return the message of each record."""
-        if self._keeps and set(map(type, records)) == _BYTES_ONLY:
-            return records  # type: ignore[return-value] # checked above; a copy would dominate the cost
+        if self._keeps:
+            types = set(map(type, records))
+            if types == {bytes}:
+                return records  # type: ignore[return-value] # checked; a copy would dominate the cost
+            if types == {dict} and self._binary is None and (messages := json_texts(records)):  # type: ignore[arg-type]
+                return messages
         return list(map(self.message, records))
 
     def message(self, record: Record) -> bytes:

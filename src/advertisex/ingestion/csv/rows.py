@@ -6,6 +6,7 @@ it is ignored. A quote inside a cell that is not quoted is plain text.
 
 import csv
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _TEXT_AFTER_QUOTE = "text follows a closing quote"
@@ -43,11 +44,8 @@ class RowParser:
         self._special = tuple(c for c in (quote, escape) if c is not None)
         self._box: list[str] = []
         # reads one line at a time from the box: an empty box means that the line is open
-        self._read = None
-        if quote is not None and escape is None:
-            self._read = csv.reader(
-                iter(self._box.pop, None), delimiter=delimiter, quotechar=quote, doublequote=True, strict=True
-            )
+        self._read: Iterator[list[str]] | None
+        self._read = self._strict(iter(self._box.pop, None)) if quote is not None and escape is None else None
         self._before_quote = tuple(f"{space}{quote}" for space in _SPACES if space != delimiter)
         self._compile(delimiter, quote, escape)
 
@@ -67,13 +65,25 @@ class RowParser:
         self._unescape = re.compile(rf"{e}(\r\n|[{d}{q}{e}\r\n])")
         self._escape_outside = re.compile(rf"{e}(?:[{q}{e}]|\Z)")
 
-    def is_plain(self, text: str) -> bool:
-        """Whether the lines of a text are just split at their delimiters."""
-        return not any(special in text for special in self._special)
+    def _strict(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, doublequote=True, strict=True)
+
+    def rows(self, text: str) -> Iterator[list[str]]:
+        """Yield the cells of each line; fewer rows than lines if a row may have several.
+
+        Raises:
+            csv.Error: a line is not a row by itself.
+        """
+        lines = text.split("\n")
+        if not any(special in text for special in self._special):
+            return (line.split(self.delimiter) for line in lines)
+        if self._read is not None and not any(pair in text for pair in self._before_quote):
+            return self._strict(lines)
+        return (cells for cells in map(self.cells, lines) if cells is not None)
 
     def cells(self, line: str) -> list[str] | None:
         """Return the cells of a line without its line end; None if it is not a row by itself."""
-        if self.is_plain(line):
+        if not any(special in line for special in self._special):
             return line.split(self.delimiter)
         if self._read is not None and not any(pair in line for pair in self._before_quote):
             self._box.append(line)

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 
 from advertisex.ingestion.csv.header import Naming
 
-#: What the first cell of a total row says, without a colon, in lower case.
-_TOTALS = frozenset(
-    {
-        "total", "totals", "grand total", "grand totals", "report total", "report totals", "subtotal", "sub total",
-        "sub-total", "sum", "summe", "gesamt", "gesamtsumme", "insgesamt", "zwischensumme", "totale", "totaal",
-        "total general", "total geral", "total général", "somme",
-    }
+_TOTAL_WORDS = (
+    "total", "totals", "grand total", "grand totals", "report total", "report totals", "subtotal", "sub total",
+    "sub-total", "sum", "summe", "gesamt", "gesamtsumme", "insgesamt", "zwischensumme", "totale", "totaal",
+    "total general", "total geral", "total général", "somme",
 )  # fmt: skip
-#: A text without any of these, in lower case, has no total row.
-TOTAL_STEMS = ("tota", "sum", "gesamt", "somme")
+#: What the first cell of a total row says.
+TOTALS = frozenset(
+    spelled + colon
+    for word in _TOTAL_WORDS
+    for spelled in (word, word.upper(), word.title(), word.capitalize())
+    for colon in ("", ":", " :")
+)
 
 
 class Table:
@@ -65,7 +67,7 @@ class Table:
         first = next(filter(None, cells), "")
         if not first:
             return "blank"
-        is_total = self.has_times and first.rstrip(": ").lower() in _TOTALS and not self._has_time(cells)
+        is_total = self.has_times and first in TOTALS and not self._has_time(cells)
         return "total row" if is_total else None
 
     def repeated(self, cells: Sequence[str]) -> "Table | None":
