@@ -8,7 +8,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.encodings import WIDE, as_utf8, shown_encoding
 from advertisex.ingestion.json.envelope import Envelopes, NoRecords, Opened
 from advertisex.ingestion.json.inherit import Inheritance, Inherited, with_inherited
-from advertisex.ingestion.json.large import Skipper, envelope_start
+from advertisex.ingestion.json.large import Skipper, Start, envelope_start
 from advertisex.ingestion.json.sequence import Piece, Splitter
 from advertisex.ingestion.json.text import Text
 from advertisex.ingestion.options import IngestOptions
@@ -24,6 +24,8 @@ NO_RECORDS = "without records under the path"
 
 _CHUNK_RECORDS = 5_000
 _REPLACEMENT = "\ufffd".encode()
+#: An incomplete value of this size is examined: the records of an envelope need not wait for its end.
+_ENVELOPE_BYTES = 2 * 2**20
 #: What follows the records in an envelope that was not held in memory should be no longer than this.
 _TAIL_BYTES = 2**20
 
@@ -49,6 +51,7 @@ class JsonReader(Reader):
         self._resume = resume or Resume(0)
         self._can_resume = True
         self._envelopes = Envelopes(feed, options)
+        self._inherits = bool(options.inherit)
         self._inheritance = Inheritance(feed, options.inherit)
         self._expects_envelopes = True
         self._failures: list[SourceError] = []
@@ -94,8 +97,12 @@ class JsonReader(Reader):
             yield from self._split(text, splitter, inherited)
             if splitter.ended:
                 return
+            if len(text.buffer) > _ENVELOPE_BYTES and inherited is None and (start := self._start(text)):
+                yield from self._envelope(text, splitter, start)
+                continue
             if len(text.buffer) > MESSAGE_BYTES:
-                yield from self._large(text, splitter, is_record=inherited is not None)
+                self._skip_large(splitter.line)
+                self._skip(text, splitter, Skipper())
                 continue
             if text.ended:
                 return
@@ -202,34 +209,27 @@ class JsonReader(Reader):
             self.reading.warnings[f"envelope without {path} to inherit"] += 1
         return inherited
 
-    def _large(self, text: Text, splitter: Splitter, *, is_record: bool) -> Iterator[Chunk]:
-        """Read a value that is too large to be held: an envelope record by record; anything else is skipped."""
-        start = None if is_record else envelope_start(text.buffer, self._envelopes, self._records_path)
-        if start is None:
-            self._skip_large(splitter.line)
-            self._skip(text, splitter, Skipper())
-            return
-        absent = self._inheritance.values(start.envelope.around)[1]
-        if absent:
-            self._skip_row(TOO_LARGE)
-            self._fail(
-                f"an envelope is {TOO_LARGE}, and {', '.join(absent)} is not before its records",
-                splitter.line,
-                "write what is inherited before the records, or split the envelope",
-            )
-            self._skip(text, splitter, Skipper())
-            return
+    def _start(self, text: Text) -> Start | None:
+        """Return the start of an envelope that need not be held in memory: all that is inherited is known."""
+        start = envelope_start(text.buffer, self._envelopes, self._records_path)
+        return start if start and not self._inheritance.values(start.envelope.around)[1] else None
+
+    def _envelope(self, text: Text, splitter: Splitter, start: Start) -> Iterator[Chunk]:
+        """Yield the messages of an envelope as they arrive."""
         inherited = self._enter(start.envelope)
         splitter.passed(text.buffer[: start.end])
         text.drop(start.end)
         inner = Splitter(splitter.line, inside=True)
         yield from self._split_all(text, inner, inherited)
         self._report(inner)
-        splitter.line = inner.line
-        line = splitter.line
+        line = splitter.line = inner.line
         size = self._skip(text, splitter, Skipper(start.closing))
         if size > _TAIL_BYTES:
-            self._fail(f"what follows the list {start.envelope.path} of an envelope is {size >> 20} MiB long", line, "")
+            self._fail(
+                f"{size >> 20} MiB behind the list {start.envelope.path} of an envelope are not read",
+                line,
+                "if there are records in it, name their list with --records",
+            )
 
     def _skip(self, text: Text, splitter: Splitter, skipper: Skipper) -> int:
         """Drop the rest of a value. Return its size."""
@@ -252,9 +252,10 @@ class JsonReader(Reader):
 
     def _skip_large(self, line: int) -> None:
         self._skip_row(TOO_LARGE)
-        self._fail(
-            f"a record is {TOO_LARGE}", line, "split it at the source, or name the list of records with --records KEY"
-        )
+        hint = "split it at the source, or name the list of records with --records KEY"
+        if self._inherits:
+            hint += "; what they inherit must come before them"
+        self._fail(f"a value is {TOO_LARGE}", line, hint)
 
     def _skip_row(self, reason: str) -> None:
         self.reading.rows += 1

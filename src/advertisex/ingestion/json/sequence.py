@@ -19,15 +19,16 @@ WINDOW = 2**20
 #: A longer fragment without a line end is split.
 FRAGMENT_BYTES = 2**16
 #: How much text may be searched again for values within damaged ones, and how much more for each byte of the input.
-_SEARCHED_AGAIN = 64 * 2**20
-_SEARCHED_AGAIN_PER_BYTE = 4
+_SEARCHED_AGAIN = 4 * 2**20
+_SEARCHED_AGAIN_PER_BYTE = 1
 #: After a run that failed, this many values at most are read one by one.
 _MOST_STEPS = 4096
 
 _SEPARATORS = re.compile(rb"(?:[ \t\r\n\x0b\x0c,\x1e\[]++|\xef\xbb\xbf)*+")
 _TRAILING = b" \t\r\n\x0b\x0c,\x1e"
-_SHORT_STRING = rb'"(?:[^"\\\n]|\\[^\n]){0,256}+"(?=[ \t\r\n]*+(?:[,\]}:]|\Z))'
-_FRAGMENT = re.compile(rb"(?:" + _SHORT_STRING + rb"|[^\n{\[\]])++")
+# only from a quote that is not escaped, which bounds how often the same text is searched
+_TEXT = rb'(?<!\\)"(?:[^"\\\n]++|\\[^\n])*+"(?=[ \t\r\n]*+(?:[,\]}:]|\Z))'
+_FRAGMENT = re.compile(rb"(?:" + _TEXT + rb"|[^\n{\[\]])++")
 _CUTS = (b"\n", b"\n}", b"}{")
 
 
