@@ -1,5 +1,9 @@
 """The host of a website, and its registered domain."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -35,6 +39,10 @@ GOOD = {
     "https://xn--mnchen-3ya.de/": "xn--mnchen-3ya.de",
     "https://日本語.jp": "xn--wgv71a119e.jp",
     "https://ⓔxample.com/": "example.com",
+    "https://☃.example/": "xn--n3h.example",
+    "https://XN--N3H.example/": "xn--n3h.example",
+    "xn--fa-hia.example": "xn--fa-hia.example",
+    "https://faß.example/": "xn--fa-hia.example",
     # bare hosts
     "example.com": "example.com",
     "EXAMPLE.com:443": "example.com",
@@ -58,6 +66,13 @@ BAD = (
     "http://1.2.3.4.5/", "http://[::1", "http://[::g]/", "[::1", "http://a<b.com/", "http://a b.com/", "http://a%00b.com/",
     # an empty label: accepted by a URL parser, but not a valid name
     "http://a..example.com/", "http://.example.com/", ".example.com", "http://.../", "a..com",
+    # punycode that encodes nothing, what another text is encoded as, or what is not allowed in a name
+    "https://xn--/", "http://a.b.c.xn--pokxncvks", "http://10.0.0.XN--pokxncvks", "http://a.b.c.Xn--pokxncvks",
+    "a.xn--pokxncvks", "xn--.example.com", "http://xn--a.com/", "http://xn--example-.com/", "http://xn--abc.com/",
+    "http://xn--mnchen-3YA.xn--nü.de/", "http://a.xn--a-ecp.ru/",
+    # a macro that was not replaced
+    "{{PAGE_URL}}", "{{SITE.DOMAIN}}", "https://{{DOMAIN}}/", "https://{domain}.example.com/", "https://${SITE}/x",
+    "${A.B}", "%%SITE.A%%", "https://%%SITE%%/", "[SITE.A]", "https://[DOMAIN]/", "__SITE__.com", "https://__SITE__/",
     # credentials
     "http://user:secret@example.com/", "http://user@example.com/", "user@example.com", "https://:secret@example.com/",
     # whitespace and control characters, which a browser would drop
@@ -83,6 +98,16 @@ def test_a_column_is_read_like_its_rows() -> None:
 
     assert hosts.to_list() == [*GOOD.values(), None, *([None] * len(BAD)), *GOOD.values()]
     assert read_hosts(pl.Series("website", [], dtype=pl.String)).to_list() == []
+
+
+def test_invalid_punycode_of_the_web_platform_tests_is_rejected(shared_data: Callable[[str], Path]) -> None:
+    cases = json.loads((shared_data("url_wpt") / "urltestdata.json").read_text(encoding="utf-8"))
+    encoded = [case for case in cases if isinstance(case, dict) and "xn--" in case["input"].lower()]
+    invalid = [case["input"] for case in encoded if case.get("failure") and case["input"].startswith("http")]
+
+    assert len(invalid) == 7
+    assert [host_of(text) for text in invalid] == [None] * 7
+    assert [host_of(text.partition("//")[2].strip("/")) for text in invalid] == [None] * 7
 
 
 @settings(max_examples=300)

@@ -1,7 +1,8 @@
 """Extracts the host of a website, and its registered domain.
 
 A website is an absolute http(s) URL, or a bare host with an optional port. URLs are parsed by the WHATWG URL standard
-(with ada). URLs that a browser would repair by dropping characters, and URLs with credentials, are invalid.
+(with ada). URLs that a browser would repair by dropping characters, URLs with credentials, and hosts with a macro that
+was never replaced are invalid.
 """
 
 import re
@@ -15,6 +16,8 @@ from publicsuffixlist import PublicSuffixList
 _PLAIN = r"^https?://(?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*(?:/[!-\[\]-~]*)?$"
 _BARE = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/?#@\\:\[\]]+)(:\d{1,5})?")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]|^\s|\s$")
+#: A macro of an ad server in a host: {{HOST}}, ${HOST}, __HOST__. Others, such as %%HOST%%, are invalid anyway.
+_MACRO = re.compile(r"[{}$]|(?:^|\.)__[^.]*__(?:\.|$)")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 
 _suffixes = PublicSuffixList()
@@ -48,7 +51,20 @@ def read_hosts(websites: pl.Series) -> pl.Series:
 def host_of(website: str) -> str | None:
     """The host of one website, or None if invalid; see `read_hosts`."""
     host = _host_of(website)
-    return host if host and all(host.removesuffix(".").split(".")) else None  # labels cannot be empty
+    if not host or _MACRO.search(host):
+        return None
+    return host if all(map(_is_label, host.removesuffix(".").split("."))) else None
+
+
+def _is_label(label: str) -> bool:
+    """Whether a part of a host is valid: not empty, and, in punycode, what its Unicode form is encoded as."""
+    if not label.startswith("xn--"):
+        return label != ""
+    try:
+        url = _parsed(f"http://{label[4:].encode().decode('punycode')}/")
+    except UnicodeError:
+        return False
+    return url is not None and url.hostname == label
 
 
 def _host_of(website: str) -> str | None:
