@@ -50,7 +50,10 @@ def test_paths_in_the_file_are_relative_to_its_folder(tmp_path: Path) -> None:
         ("ADVERTISEX_POLICY__BLOCKED_SITES", "x", "ADVERTISEX_POLICY"),
         ("ADVERTISEX_POLICY", "", "ADVERTISEX_POLICY"),
         ("ADVERTISEX_TIMES__EARLIEST", "0001-01-01T00:00:00+10:00", "times.earliest"),
-        ("ADVERTISEX_TIMES__FORMATS", '["%Q"]', "times.formats"),
+        ("ADVERTISEX_TIMES__FORMATS", '["%Q"]', r"times\.formats.*unknown directive %Q"),
+        ("ADVERTISEX_TIMES__FORMATS", '["soon"]', r"times\.formats.*no directive"),
+        ("ADVERTISEX_TIMES__FORMATS", '["%Y-%m"]', r"times\.formats.*a year, a month and a day"),
+        ("ADVERTISEX_SOURCES", '[{"feed": "bids", "source": "x", "time_formats": ["%d"]}]', "time_formats.*a year"),
         ("ADVERTISEX_MEMORY", "much", "512MB"),
     ],
 )

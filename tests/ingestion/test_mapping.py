@@ -31,12 +31,17 @@ IMPRESSIONS, CLICKS = FEEDS["impressions"], FEEDS["clicks"]
         (FieldMapping({}, {"website": "w"}), {"website": "old"}, {"website": "w"}),
         (FieldMapping(time_formats=("%d/%m/%Y",)), {"timestamp": "31/12/2024"}, {"timestamp": "2024-12-31T00:00:00"}),
         (
-            FieldMapping({"t": "event_timestamp"}, {}, ("%Y", "%d.%m.%y %H:%M %z")),
+            FieldMapping({"t": "event_timestamp"}, {}, ("%Y%m%d", "%d.%m.%y %H:%M %z")),
             {"t": "31.12.24 10:00 +0200"},
             {"timestamp": "2024-12-31T10:00:00+02:00"},
         ),
         (FieldMapping(time_formats=("%Y%m%d",)), {"timestamp": 20241231}, {"timestamp": "2024-12-31T00:00:00"}),
-        (FieldMapping(time_formats=("%Y",)), {"timestamp": "soon"}, {"timestamp": "soon"}),
+        (FieldMapping(time_formats=("%Y%m%d",)), {"timestamp": "soon"}, {"timestamp": "soon"}),
+        (
+            FieldMapping(time_formats=("%Y-%m-%d %H:%M:%S %Z",)),
+            {"timestamp": " 2026-01-05 09:00:00.25 GMT"},
+            {"timestamp": "2026-01-05T09:00:00.250000+00:00"},
+        ),
     ],
 )
 def test_columns_map_to_fields_in_rows_and_in_json(
@@ -63,7 +68,9 @@ def test_messages_other_than_objects_are_unchanged(message: bytes) -> None:
     [
         (FieldMapping({"a": "user"}), r"impressions has no field 'user' \(--map\); did you mean 'user_id'"),
         (FieldMapping({}, {"zzz": "1"}), r"no field 'zzz' \(--set\); expected one of user_id"),
-        (FieldMapping(time_formats=("%Q",)), r"'%Q' is not a valid time format"),
+        (FieldMapping(time_formats=("%Q",)), r"'%Q' is not a valid time format: unknown directive %Q"),
+        (FieldMapping(time_formats=("soon",)), r"'soon' is not a valid time format: it has no directive"),
+        (FieldMapping(time_formats=("%H:%M",)), r"'%H:%M' is not a valid time format: it does not give a date"),
     ],
 )
 def test_an_invalid_mapping_is_rejected(mapping: FieldMapping, message: str) -> None:

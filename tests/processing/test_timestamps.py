@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.feeds import TimeReading
+from advertisex.feeds import FEEDS, TimeReading
 from advertisex.processing.timestamps import read_iso, read_timestamps
+from tests.processing.messages import event_of, reject_of, written
 
 #: Vectors that RFC 3339 rejects and docs/feeds.md accepts (a space for the T, no offset, epochs): none in the suite.
 ACCEPTED_BEYOND_RFC_3339: frozenset[str] = frozenset()
@@ -272,7 +273,7 @@ def test_reading_columns_and_reading_one_by_one_agree(text: str, zone: str) -> N
 # -- formats of the settings -------------------------------------------------------------------------------------
 
 
-def test_configured_formats_are_tried_after_the_built_in_ones() -> None:
+def test_formats_of_the_settings_come_before_all_guesses() -> None:
     times = TimeReading(zone="Europe/Berlin", formats=("%d/%m/%Y %H:%M", "%Y-%m-%d", "%d/%m/%Y %H:%M %z"))
 
     assert read("05/01/2026 10:00", "2026-01-05", "05/01/2026 10:00 +0000", "2026-01-05T10:00:00Z", times=times) == [
@@ -283,3 +284,44 @@ def test_configured_formats_are_tried_after_the_built_in_ones() -> None:
     ]
     assert read_one("29/03/2026 02:30", times) is None  # skipped by the clock change there
     assert read_one("05/01/2026 10:00") is None
+    digits = TimeReading(formats=("%y%m%d%H%M", "%Y%m%d"))
+    assert read("1410210030", "20260105", "1767603600", "1", "2026010", times=digits) == [
+        datetime(2014, 10, 21, 0, 30),
+        datetime(2026, 1, 5),
+        datetime(2026, 1, 5, 9),  # not a date in either format: an epoch
+        datetime(1970, 1, 1, 0, 0, 1),
+        datetime(1970, 1, 24, 10, 46, 50),
+    ]
+    assert read_one("2026-05-01 10:00:00", TimeReading(formats=("%Y-%d-%m %H:%M:%S",))) == datetime(2026, 1, 5, 10)
+
+
+def test_a_zone_that_the_format_does_not_take_is_rejected_and_never_that_of_the_settings() -> None:
+    times = TimeReading(zone="America/New_York", formats=("%Y-%m-%d %H:%M:%S %Z",))
+    nine = datetime(2026, 1, 5, 9)
+
+    texts = ("UTC", "GMT", "Z", "+0000", "+00:00", "EST", "CET", "utc", "America/New_York", "+00", "GMT+1")
+    assert read(*(f"2026-01-05 09:00:00 {zone}" for zone in texts), times=times) == [nine] * 5 + [None] * 6
+    assert read_one("2026-01-05 04:00:00.000001 -0500", times) == datetime(2026, 1, 5, 9, 0, 0, 1)
+    assert read_one("2026-01-05 04:00:00", times) == nine
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_utc_and_gmt_may_be_named_without_a_format(zone: str) -> None:
+    texts = ("2026-01-05 09:00:00 UTC", "2026-01-05T09:00:00 GMT", "2026-01-05 09:00:00.000 UTC")
+    others = ("2026-01-05 09:00:00 EST", "2026-01-05 09:00:00UTC", "2026-01-05 09:00:00 utc", "1767603600 UTC")
+
+    assert read(*texts, *others, times=TimeReading(zone=zone)) == [datetime(2026, 1, 5, 9)] * 3 + [None] * 4
+
+
+@pytest.mark.parametrize("number", ["1.7676E+12", "1.76760360025E12", "1.7676e12", "1E9"])
+@pytest.mark.parametrize("feed", FEEDS)
+def test_a_time_in_scientific_notation_is_rejected(feed: str, number: str) -> None:
+    for payload in (written(feed, timestamp=number), written(feed, timestamp=f'"{number}"')):
+        assert reject_of(feed, payload)["reason"] == "bad_timestamp"
+    assert event_of(feed, written(feed, timestamp="1767603600.0000019"))["event_time"].microsecond == 1
+
+
+@pytest.mark.parametrize("text", ["", "soon", "%Q", "%Y", "%H:%M"])
+def test_a_reading_with_an_invalid_format_cannot_be_made(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid time format"):
+        TimeReading(formats=(text,))

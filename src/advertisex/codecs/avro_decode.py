@@ -143,7 +143,7 @@ def _scalar(field: Field, value: Any) -> Any:
         case Digits() | bool() | float() | Decimal() if field.is_text:
             pass
         case Digits():  # a float is as good for the others: it is what flat JSON messages are read with
-            return str(value) if field.kind == "amount" else float(value)
+            return str(value) if field.keeps_digits else float(value)
         case Decimal():  # of an Avro logical type
             return decimal_text(value)
         case str() | int() | float():

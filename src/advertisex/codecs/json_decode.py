@@ -30,7 +30,7 @@ decode_json = msgspec.json.Decoder(float_hook=Digits).decode
 
 _TEXT = str | int | None
 _SCALAR = str | int | float | bool | None
-_TYPES: dict[str, Any] = {"strict": _TEXT, "scalar": _SCALAR, "amount": Any}
+_TYPES: dict[str, Any] = {"strict": _TEXT, "scalar": _SCALAR, "digits": Any}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class Decoder:
 def _struct(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[type[msgspec.Struct], Any]:
     """A struct type with one attribute for each name of each field (key of `_TYPES`, names), and its decoder.
 
-    The decoder returns the digits of an amount, which a binary float would change. It cannot reject a list or an
-    object as an amount.
+    The decoder returns the digits of an amount or a time, which a binary float would change. It cannot reject a list or
+    an object in their place.
     """
     members: list[tuple[str, Any, Any]] = []
     rename: dict[str, str] = {}
@@ -81,7 +81,7 @@ def json_decoder(feed: Feed) -> Decoder:
 
 
 def _type_of(field: Field) -> str:
-    return "amount" if field.kind == "amount" else "strict" if _is_strict(field) else "scalar"
+    return "digits" if field.keeps_digits else "strict" if _is_strict(field) else "scalar"
 
 
 def _is_strict(field: Field) -> bool:

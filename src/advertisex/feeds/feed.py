@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import polars as pl
 
+from advertisex.feeds.time_format import time_format
+
 FieldKind = Literal["text", "user", "website", "event_type", "currency", "json", "time", "count", "amount", "flag"]
 
 #: The kinds that an own field can have.
@@ -73,6 +75,11 @@ class Field:
         return DTYPES[self.kind] == pl.String
 
     @property
+    def keeps_digits(self) -> bool:
+        """Whether a JSON number is read by its digits: a binary float would change an amount, or hide an exponent."""
+        return self.kind in ("amount", "time")
+
+    @property
     def column(self) -> str:
         """The name of the standardised column."""
         return "event_time" if self.kind == "time" else self.name
@@ -115,15 +122,22 @@ class TimeReading:
 
     Attributes:
         zone: IANA time zone of timestamps without an offset.
-        formats: extra strptime formats, tried after the built-in ones.
+        formats: strptime formats, tried before the built-in ones (see `TimeFormat`).
         earliest: events before this instant are rejected.
         future: how far an event may lie after its ingestion; later events are rejected.
+
+    Raises:
+        ValueError: a format is invalid.
     """
 
     zone: str = "UTC"
     formats: tuple[str, ...] = ()
     earliest: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     future: timedelta = timedelta(days=1)
+
+    def __post_init__(self) -> None:
+        for text in self.formats:
+            time_format(text)
 
 
 @dataclass(frozen=True, slots=True)

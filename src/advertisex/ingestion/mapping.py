@@ -1,7 +1,6 @@
 """Mapping of a source's columns to fields: renames, constants and time formats."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 from advertisex.codecs.json_split import NOT_JSON, json_object
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
+from advertisex.feeds.time_format import TimeFormat, time_format
 
 _ABSENT = object()
 
@@ -21,7 +21,8 @@ class FieldMapping:
     Attributes:
         rename: column, or dotted path into nested records -> field of the feed, or an alias.
         constants: field -> value for every record; replaces a value in the record.
-        time_formats: strptime formats for the timestamp, tried in order; text that matches none is unchanged.
+        time_formats: strptime formats for the timestamp (see `TimeFormat`), tried in order; text that matches none is
+            unchanged.
     """
 
     rename: dict[str, str] = field(default_factory=dict)
@@ -46,7 +47,7 @@ class FeedMapping:
     def __init__(self, mapping: FieldMapping, feed: Feed) -> None:
         self._rename = [(column, _canonical(target, feed, "--map")) for column, target in mapping.rename.items()]
         self._constants = {_canonical(target, feed, "--set"): value for target, value in mapping.constants.items()}
-        self._formats = tuple(_checked_format(time_format) for time_format in mapping.time_formats)
+        self._formats = tuple(map(_checked_format, mapping.time_formats))
         self._times = next(f.names for f in feed.fields if f.kind == "time")
         self._seen: set[str] = set()
 
@@ -85,18 +86,12 @@ def _canonical(target: str, feed: Feed, flag: str) -> str:
     raise ConfigurationError(f"{feed.name} has no field {target!r}", where=flag, hint=hint)
 
 
-def _checked_format(time_format: str) -> str:
+def _checked_format(text: str) -> TimeFormat:
     try:
-        # a round trip fails only for directives that strptime does not support
-        sample = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(time_format)
-        datetime.strptime(sample, time_format)  # noqa: DTZ007 - only checks that it parses
-    except (ValueError, KeyError) as error:
-        raise ConfigurationError(
-            f"{time_format!r} is not a valid time format: {error}",
-            where="--time-format",
-            hint="use strptime directives, such as '%d/%m/%Y %H:%M:%S'",
-        ) from error
-    return time_format
+        return time_format(text)
+    except ValueError as error:
+        hint = "use strptime directives, such as '%d/%m/%Y %H:%M:%S'"
+        raise ConfigurationError(str(error), where="--time-format", hint=hint) from error
 
 
 def _lookup(record: dict[str, Any], source: str) -> Any:
@@ -121,16 +116,14 @@ def _decode_object(value: Any) -> Any:
         return None
 
 
-def _standardise_time(record: dict[str, Any], names: tuple[str, ...], formats: tuple[str, ...]) -> None:
+def _standardise_time(record: dict[str, Any], names: tuple[str, ...], formats: tuple[TimeFormat, ...]) -> None:
     for name in names:
         text = _text(record.get(name))
         if text is None:
             continue
-        for time_format in formats:
-            try:
-                record[name] = datetime.strptime(text, time_format).isoformat()  # noqa: DTZ007 - naive stays naive
-            except ValueError:
-                continue
+        time = next((time for time_format in formats if (time := time_format.read(text.strip()))), None)
+        if time is not None:
+            record[name] = time.isoformat()  # naive stays naive
             return
 
 

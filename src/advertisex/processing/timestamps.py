@@ -1,17 +1,19 @@
 """Parses timestamps into UTC microseconds.
 
-Accepted: RFC 3339 (leap seconds become the following second); `YYYY-MM-DD HH:MM:SS[.f]` with a space or a T, with or
-without an offset; epoch seconds, milliseconds, microseconds or nanoseconds, distinguished by magnitude; and the formats
-in the settings. Digits beyond the microsecond are dropped.
+Accepted: the formats in the settings, which are tried first; RFC 3339 (leap seconds become the following second);
+`YYYY-MM-DD HH:MM:SS[.f]` with a space or a T, without an offset, or with one, ` UTC` or ` GMT`; epoch seconds,
+milliseconds, microseconds or nanoseconds, distinguished by magnitude. Digits beyond the microsecond are dropped.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from advertisex.feeds import TimeReading
+from advertisex.feeds.time_format import time_format
 
 _MICROS = pl.Datetime("us")
 #: The most common ISO notations: parsed as columns, at fixed positions in the text.
@@ -23,7 +25,7 @@ _EPOCH = r"^-?[0-9]{1,19}(?:\.[0-9]{1,9})?$"
 #: All other ISO notations.
 _PARTS = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?"
-    r"(?:([Zz])|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)?",
+    r"(?:([Zz]| UTC| GMT)|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)?",
     re.ASCII,
 )
 #: Below these, an epoch number is in seconds (until the year 5138), milliseconds, microseconds.
@@ -35,18 +37,48 @@ def read_timestamps(text: pl.Series, times: TimeReading) -> pl.Series:
 
     Args:
         text: String.
-        times: time zone of texts without an offset, and additional formats.
+        times: time zone of texts without an offset, and formats.
 
     Returns:
         Datetime in microseconds, without a time zone: naive means UTC in this project.
     """
     column = pl.col("text")
     frame = text.alias("text").to_frame()
-    frame = frame.with_columns(pl.when(column.str.contains(_COMMON)).then(_iso(column, times)).alias("time"))
+    common: pl.Expr = pl.when(column.str.contains(_COMMON)).then(_iso(column, times))
+    if times.formats:
+        frame = frame.with_columns(_read_in_formats(text, times).alias("time"))
+        common = pl.coalesce("time", common)
+    frame = frame.with_columns(common.alias("time"))
     if frame["time"].null_count():
         epoch = pl.when(column.str.contains(_EPOCH)).then(_epoch(column))
-        frame = _read_rare(frame.with_columns(pl.coalesce("time", epoch)), times)
+        frame = frame.with_columns(pl.coalesce("time", epoch).alias("time"))
+        zone = ZoneInfo(times.zone)
+        rare = _read_each(frame.filter(pl.col("time").is_null())["text"], text, lambda one: read_iso(one, zone))
+        frame = frame.with_columns(pl.coalesce("time", rare).alias("time"))
     return frame["time"]
+
+
+def _read_in_formats(text: pl.Series, times: TimeReading) -> pl.Series:
+    """Parse the texts that are in one of the formats."""
+    formats, zone = [time_format(pattern) for pattern in times.formats], ZoneInfo(times.zone)
+
+    def read(one: str) -> datetime | None:
+        found = (utc for each in formats if (time := each.read(one)) and (utc := _in_utc(time, zone)))
+        return next(found, None)
+
+    candidates = text.to_frame("text").filter(
+        pl.any_horizontal(pl.col("text").str.contains(each.pattern) for each in formats)
+    )
+    return _read_each(candidates["text"], text, read)
+
+
+def _read_each(texts: pl.Series, everywhere: pl.Series, read: Callable[[str], datetime | None]) -> pl.Series:
+    """Parse each distinct one of some texts once; null for all others of the column."""
+    distinct = texts.drop_nulls().unique()
+    if not len(distinct):
+        return pl.repeat(None, len(everywhere), dtype=_MICROS, eager=True)
+    table = pl.DataFrame({"text": distinct, "time": map(read, distinct)}, schema={"text": pl.String, "time": _MICROS})
+    return everywhere.to_frame("text").join(table, on="text", how="left", maintain_order="left")["time"]
 
 
 def _iso(text: pl.Expr, times: TimeReading) -> pl.Expr:
@@ -104,28 +136,6 @@ def _epoch(text: pl.Expr) -> pl.Expr:
     return (exact + micros).cast(_MICROS)
 
 
-def _read_rare(frame: pl.DataFrame, times: TimeReading) -> pl.DataFrame:
-    """Parse the rarer notations, each distinct text once."""
-    texts = frame.filter(pl.col("time").is_null() & pl.col("text").is_not_null())["text"].unique()
-    if not len(texts):
-        return frame
-    table = pl.DataFrame(
-        {"text": texts, "rare": [_read_one(text, times) for text in texts]},
-        schema={"text": pl.String, "rare": _MICROS},
-    )
-    return frame.join(table, on="text", how="left", maintain_order="left").select(
-        "text", pl.coalesce("time", "rare").alias("time")
-    )
-
-
-def _read_one(text: str, times: TimeReading) -> datetime | None:
-    zone = ZoneInfo(times.zone)
-    instant = read_iso(text, zone)
-    if instant is None:
-        instant = next((m for f in times.formats if (m := _strptime(text, f, zone)) is not None), None)
-    return instant
-
-
 def read_iso(text: str, zone: ZoneInfo) -> datetime | None:
     """Parse one text in an ISO notation, with the same result as `read_timestamps`; naive UTC."""
     match = _PARTS.fullmatch(text)
@@ -148,10 +158,10 @@ def read_iso(text: str, zone: ZoneInfo) -> datetime | None:
     return utc
 
 
-def _strptime(text: str, pattern: str, zone: ZoneInfo) -> datetime | None:
+def _in_utc(time: datetime, zone: ZoneInfo) -> datetime | None:
+    """A time in UTC; a naive one is in the zone."""
     try:
-        instant = datetime.strptime(text, pattern)  # noqa: DTZ007 - a missing time zone is that of the settings
-        return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else _to_utc(instant, zone)
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else _to_utc(time, zone)
     except (ValueError, OverflowError):
         return None
 

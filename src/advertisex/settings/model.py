@@ -13,6 +13,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from advertisex.feeds.time_format import time_format
+
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880
 
@@ -31,11 +33,7 @@ def _zone(name: str) -> str:
 
 
 def _time_format(text: str) -> str:
-    try:
-        sample = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(text)
-        datetime.strptime(sample, text)  # noqa: DTZ007 - only checks that it parses
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a valid strptime format: {error}") from error
+    time_format(text)
     return text
 
 
@@ -110,7 +108,7 @@ class TimeSettings(_Section):
         default="UTC", description="time zone of timestamps without an offset"
     )
     formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
-        default=(), description="additional strptime formats"
+        default=(), description="strptime formats, tried before all other notations"
     )
     earliest: Annotated[datetime, AfterValidator(_earliest)] = Field(
         default=datetime(2000, 1, 1, tzinfo=UTC), description="reject events before this instant"
