@@ -145,7 +145,7 @@ def stages(load: str, events: int) -> dict[str, Any]:
                     position = batch.span.end
                     decoded, _ = timed("decode", decode, batch.payloads, feed)
                     standard = timed("standardise", standardise, decoded, feed)
-                    valid, _ = timed("validate", validate, standard, feed, batch.ingested_at)
+                    valid, _ = timed("validate", validate, standard, decoded, feed, batch.ingested_at)
                     kept, _ = timed("filter", apply_policy, valid, Policy())
                     enriched = timed("enrich", enrich, kept)
                     identified = timed("identify", identify, enriched, feed)

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -18,9 +19,10 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
-from advertisex.codecs.bid_fields import OPENRTB, OPENRTB_TARGETING
+from advertisex.codecs.bid_fields import EACH, OPENRTB, OPENRTB_TARGETING
 from advertisex.feeds import FEEDS, Feed, TimeReading
 from advertisex.feeds.rules import PLACEHOLDERS
+from advertisex.feeds.words import MISSING
 from advertisex.processing import decode as decoding
 from advertisex.processing import policy
 from advertisex.processing.decode import decode
@@ -40,6 +42,7 @@ _TIMESTAMPS = (
     ("2026-01-05T09:00:00Z", "RFC 3339"),
     ("2026-01-05T10:00:00.25+01:00", "RFC 3339 with a fraction and an offset"),
     ("2026-01-05 09:00:00", "naive: read in `times.zone`, by default UTC"),
+    ("2026-01-05 09:00:00 UTC", "also ` GMT`, but no other name of a zone"),
     ("2026-01-05 09:00:00 Z", ""),
     ("2016-12-31T23:59:60Z", "leap second: read as the next second"),
     ("2026-01-05T09:00:00.1234567Z", "digits beyond microseconds are dropped"),
@@ -50,6 +53,7 @@ _TIMESTAMPS = (
     ("1767603600250000000", "epoch, nanoseconds"),
     ("2026-01-05", "a date alone needs a format: `times.formats` or `--time-format`"),
     ("05/01/2026 09:00", "also needs a format"),
+    ("1.7676E+12", "a spreadsheet has dropped its last digits"),
     ("yesterday", ""),
 )
 _WEBSITES = (
@@ -65,6 +69,8 @@ _WEBSITES = (
     "https://user:secret@example.com/",
     "https://",
     "not a site",
+    "https://xn--/",
+    "{{PAGE_URL}}",
 )
 _CLICK_ROWS: tuple[dict[str, str], ...] = (
     {"conversion_type": "click"},
@@ -88,9 +94,19 @@ _AMOUNTS = (
     ("999999999999999999.999999999999", ""),
     ("1e19", "more than 10¹⁸"),
     ("-1", "in a refund, `-1`"),
+    ("1.234", "a point is always a decimal point in an amount"),
     ("1,5", "a comma is not a decimal point"),
     ("5 EUR", "the currency is a field of its own"),
-    ("NaN", ""),
+    ("NaN", "a missing value"),
+    ("Infinity", ""),
+)
+_COUNTS = (
+    ("7", ""),
+    ("12.00", "a whole number"),
+    ("1.234", "1234 or 1.234"),
+    ("1,000", ""),
+    ("2.5", ""),
+    ("1E3", ""),
 )
 _CURRENCIES = ("EUR", "eur", "Usd", "Points")
 
@@ -158,6 +174,11 @@ def placeholders() -> str:
     return ", ".join(map(code, PLACEHOLDERS)) + "\n"
 
 
+def missing() -> str:
+    """The texts of a missing value."""
+    return ", ".join(map(code, filter(None, MISSING))) + "\n"
+
+
 def timestamps() -> str:
     """Examples of timestamps, parsed by the code."""
     read = read_timestamps(pl.Series([text for text, _ in _TIMESTAMPS]), TimeReading())
@@ -194,15 +215,28 @@ def click_rows() -> str:
 
 def amounts() -> str:
     """Examples of amounts, read and checked by the code."""
+    return _numbers("amount", "value", _AMOUNTS)
+
+
+def counts() -> str:
+    """Examples of counts, read and checked by the code."""
+    return _numbers("count", "clicks", _COUNTS)
+
+
+def _numbers(title: str, field: str, examples: Sequence[tuple[str, str]]) -> str:
     feed, seconds = FEEDS["clicks"], 1767603600
     message = {"user_id": "u", "timestamp": seconds, "campaign_id": "c", "conversion": "buy"}
-    payloads = [json.dumps(message | {"value": text}).encode() for text, _ in _AMOUNTS]
-    frame = standardise(decode(payloads, feed)[0], feed)
-    valid, rejected = validate(frame, feed, [seconds * 1_000_000] * len(payloads))
-    read = {row: f"{value.normalize():f}" for row, value in valid.select("row", "value").iter_rows()}
+    payloads = [json.dumps(message | {field: text}).encode() for text, _ in examples]
+    decoded, _ = decode(payloads, feed)
+    valid, rejected = validate(standardise(decoded, feed), decoded, feed, [seconds * 1_000_000] * len(payloads))
+    read = {row: _number(value) for row, value in valid.select("row", field).iter_rows()}
     read |= {row: code(reason) for row, reason in rejected.select("row", "reason").iter_rows()}
-    rows = ((code(text), read[row], note) for row, (text, note) in enumerate(_AMOUNTS))
-    return table(("amount", "read as", "note"), rows)
+    rows = ((code(text), read[row], note) for row, (text, note) in enumerate(examples))
+    return table((title, "read as", "note"), rows)
+
+
+def _number(value: int | Decimal | None) -> str:
+    return "null" if value is None else f"{Decimal(value).normalize():f}"
 
 
 def currencies() -> str:
@@ -226,7 +260,7 @@ def openrtb() -> str:
 
 
 def _path(path: Sequence[str | int]) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else step if step == EACH else f".{step}" for step in path)[1:]
 
 
 def settings() -> str:
@@ -331,10 +365,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "decode reasons": decode_reasons,
     "filters": filters,
     "placeholders": placeholders,
+    "missing values": missing,
     "timestamps": timestamps,
     "websites": websites,
     "click rows": click_rows,
     "amounts": amounts,
+    "counts": counts,
     "currencies": currencies,
     "openrtb": openrtb,
     "settings": settings,

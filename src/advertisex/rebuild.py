@@ -197,6 +197,7 @@ def _fingerprint(processing: Processing, log: EventLog) -> bytes:
     parts = [
         repr(sorted(identities.items())),
         str(processing.policy.negative_users),
+        str(processing.policy.test_requests),
     ]  # the pseudonym key cannot change: its note is carried over
     parts += [repr(sorted(names)) for names in (processing.policy.blocked_users, processing.policy.blocked_sites)]
     for feed in processing.feeds.values():

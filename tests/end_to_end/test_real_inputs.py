@@ -20,6 +20,8 @@ from advertisex.stores.duckdb.store import DuckdbStore
 Cli = Callable[..., Any]
 SharedData = Callable[[str], Path]
 
+#: Texts of a missing value.
+MISSING = ("", "null", "none", "nan", "\\n", "-", "--", "n/a")
 TIME = datetime(2026, 1, 5, 10)
 
 
@@ -106,7 +108,7 @@ def at(document: Any, *path: str | int) -> Any:
 
 
 def first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
+    return next((value for value in values if value not in (None, "")), None)
 
 
 def assert_openrtb_fields_are_mapped(data: Path) -> int:
@@ -124,10 +126,11 @@ def assert_openrtb_fields_are_mapped(data: Path) -> int:
         assert event["auction_id"] == (str(request["id"]) if request.get("id") not in (None, "") else None)
         assert event["amount"] == (None if amount is None else round(Decimal(str(amount)), 12))
         assert event["currency"] == first(at(request, "imp", 0, "bidfloorcur"), at(request, "cur", 0))
-        assert event["website"] == (first(at(request, "site", "page"), at(request, "site", "domain")) or None)
+        assert event["website"] == first(at(request, "site", "page"), at(request, "site", "domain"))
+        assert event["app"] == first(at(request, "app", "bundle"))
         country = first(at(request, "device", "geo", "country"), at(request, "user", "geo", "country"))
-        assert event["country"] == (country or None)
-        assert event["device"] == (first(at(request, "device", "os"), at(request, "device", "ua")) or None)
+        assert event["country"] == country
+        assert event["device"] == first(at(request, "device", "os"), at(request, "device", "ua"))
     return seen
 
 
@@ -154,6 +157,8 @@ def test_exchange_requests_are_stored_or_rejected_whole(cli: Cli, tmp_path: Path
         "missing_field",
         "bad_website",
         "not_an_object",
+        "no_impressions",
+        "test_request",
         "conflicting_duplicate",  # with one timestamp for all, some requests of a user are one bid
     }
     assert counts["stored"] == stored(data, "bids").height
@@ -174,7 +179,7 @@ def test_prebid_test_files_are_all_in_the_ledger(cli: Cli, tmp_path: Path, share
     sent = messages(tmp_path / "data", "bids")
     found = rejects(tmp_path / "data")
     assert [reject["payload"] for reject in found] == [sent[reject["offset"]] for reject in found]
-    assert counts["stored"] + counts["duplicate"] + counts["rejected"] == 251
+    assert counts["stored"] + counts["duplicate"] + counts["rejected"] + counts["filtered"] == 251
 
 
 def test_the_requests_in_prebid_test_files_map_onto_the_fields_of_bids(
@@ -197,11 +202,13 @@ def test_the_requests_in_prebid_test_files_map_onto_the_fields_of_bids(
     counts = processed(cli, len(requests))
 
     data = tmp_path / "data"
-    assert counts["stored"] + counts["rejected"] == len(requests)
+    tests = sum(request.get("test") == 1 for request in requests)
+    assert 0 < counts["filtered"] <= tests
+    assert counts["stored"] + counts["filtered"] + counts["rejected"] == len(requests)
     openrtb = sum(isinstance(requests[offset].get("imp"), list) for offset in stored(data, "bids")["offset"])
     assert assert_openrtb_fields_are_mapped(data) == openrtb > 200
     rejected = [(reject["reason"], requests[reject["offset"]]) for reject in rejects(data)]
-    assert {reason for reason, _ in rejected} <= {"bad_website", "wrong_type"}
+    assert {reason for reason, _ in rejected} <= {"bad_website", "wrong_type", "no_impressions", "test_request"}
     assert len(rejected) < 20
 
 
@@ -236,14 +243,14 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def as_stored(feed: str, field: str, text: str) -> str | None:
-    """Return the stored value of a text: itself, trimmed; null if empty; the meaning of a conversion flag."""
+    """Return the stored value of a text: itself, trimmed; null if missing; the meaning of a conversion flag."""
     text = pl.Series([text]).str.strip_chars()[0]  # Python strips other characters
     if (feed, field) == ("clicks", "conversion_type"):
         if text.lower() in ("0", "false", "f", "no", "n", "0.0", "click"):
             return "click"
         if text.lower() in ("1", "true", "t", "yes", "y", "1.0"):
             return "conversion"
-    return text or None
+    return None if text.lower() in MISSING else text
 
 
 @pytest.mark.parametrize("feed", FEEDS)

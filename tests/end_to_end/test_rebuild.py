@@ -108,7 +108,7 @@ def test_a_store_of_format_1_is_rebuilt_from_the_log(cli: Cli, ingested: Path) -
     ended = cli("rebuild")
 
     assert (ended.code, ended.err) == (0, "")
-    assert "The store was rebuilt from the log (format 1 to 2)." in ended.out
+    assert f"The store was rebuilt from the log (format 1 to {FORMAT})." in ended.out
     counted = cli("ledger", "--json").document["total"]
     assert {name: count for name, count in counted.items() if count} == {"read": 4, "stored": 3, "rejected": 1}
     summary = cli("analyze", "summary", "--json").document

@@ -9,6 +9,7 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.feeds.rules import with_own_fields
+from advertisex.feeds.words import MISSING
 from advertisex.processing.standardise import ISO_4217
 from tests.processing.messages import GOOD, event_of, message, outcome_of, reject_of, standardised
 
@@ -85,6 +86,10 @@ def test_a_count_that_cannot_be_read_is_not_replaced_by_what_the_type_implies(fi
         ("007", 7),
         (7, 7),
         ("7.0", 7),
+        ("12.00", 12),
+        ("1234.000", 1234),
+        ("0.000", 0),
+        (1000.0, 1000),
         (7.0, 7),
         (str(2**63 - 1), 2**63 - 1),
     ],
@@ -97,7 +102,7 @@ def test_a_count_in_any_notation(given_as: Any, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "given_as", ["7.5", 7.5, "1e3", "x", "1,000", "١", "7 7", "0x7", "9223372036854775808", True, "NaN"]
+    "given_as", ["7.5", 7.5, "1e3", "1E3", 1.2345, "x", "1000,5", "١", "7 7", "0x7", "9223372036854775808", True, "inf"]
 )
 def test_a_count_that_is_not_a_whole_number_is_a_wrong_type(given_as: Any) -> None:
     reject = reject_of("clicks", message("clicks", clicks=given_as))
@@ -126,6 +131,63 @@ def test_an_amount_that_is_not_a_number_is_a_wrong_type(feed: str, field: str, g
     assert (reject["stage"], reject["reason"]) == ("validate", "wrong_type")
     assert field in reject["detail"]
     assert repr(given_as) in reject["detail"]
+
+
+@pytest.mark.parametrize("given_as", ["1.234", "1,234", "12.000", "1.000", "-1,000", "1.234.567", "1,234,567", 1.234])
+@pytest.mark.parametrize("field", ["clicks", "depth"])
+def test_a_count_with_three_digits_behind_a_separator_is_ambiguous(field: str, given_as: Any) -> None:
+    feed = with_own_fields(FEEDS["clicks"], {"depth": "count"})
+
+    reject = reject_of(feed, message("clicks", **{field: given_as}))
+
+    assert (reject["stage"], reject["reason"]) == ("validate", "ambiguous_number")
+    assert "--thousands" in reject["detail"]
+    assert "--decimal" in reject["detail"]
+
+
+@pytest.mark.parametrize("given_as", ["12,50", "1.234,56", "$12.00", "1,234"])
+@pytest.mark.parametrize(("feed", "field"), [("clicks", "value"), ("impressions", "cost"), ("bids", "price_paid")])
+def test_an_amount_in_another_notation_is_rejected_with_a_hint(feed: str, field: str, given_as: str) -> None:
+    reject = reject_of(feed, message(feed, **{field: given_as}))
+
+    assert reject["reason"] == "wrong_type"
+    assert "--decimal" in reject["detail"]
+
+
+# -- missing values ------------------------------------------------------------------------------------------------
+
+#: Every kind of field, own ones included.
+OWN = {"own_text": "text", "own_flag": "flag", "own_count": "count", "own_amount": "amount"}
+SPELLED = [spelling for text in MISSING for spelling in {text, text.upper(), f" {text.title()}\t"}]
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_every_spelling_of_a_missing_value_is_missing_in_every_field(feed: str) -> None:
+    extended = with_own_fields(FEEDS[feed], OWN)  # type: ignore[arg-type]
+    for field in (f.name for f in extended.fields if not f.required):
+        payloads = [message(feed, **{field: text}) for text in (..., None, *SPELLED)]
+        assert standardised(extended, *payloads).drop("row").unique().height == 1, field
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_a_required_field_that_spells_a_missing_value_is_missing(feed: str) -> None:
+    for field in (f for f in FEEDS[feed].fields if f.required):
+        outcome = outcome_of(feed, *(message(feed, **{field.name: text}) for text in SPELLED))
+        for text, reject in zip(SPELLED, outcome.rejects.iter_rows(named=True), strict=True):
+            is_placeholder = field.kind == "user" and text.strip()
+            assert reject["reason"] == ("placeholder_user_id" if is_placeholder else "missing_field")
+            assert reject["detail"].endswith(f"got {text.strip()!r}")
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_a_missing_value_does_not_hide_an_alias(feed: str) -> None:
+    aliased = FEEDS[feed].with_aliases({"uid": "user_id", "uid2": "user_id"})
+    for text in [*SPELLED, None]:
+        absent = {"user_id": text, "uid": text}
+        assert event_of(aliased, message(feed, **absent, uid2="u2"))["user_id"] == "u2"
+        assert event_of(aliased, message(feed, user_id="u0", uid=text, uid2="u2"))["user_id"] == "u0"
+    texts = {"user_id": " NULL", "uid": "", "uid2": "n/a"}
+    assert reject_of(aliased, message(feed, **texts))["detail"].endswith("got 'NULL'")
 
 
 # -- the frame ---------------------------------------------------------------------------------------------------
@@ -294,7 +356,7 @@ def test_a_flag_tells_whether_a_click_converted(text: str, counts: tuple[str, in
     assert (event["conversion_type"], event["clicks"], event["conversions"]) == counts
 
 
-@pytest.mark.parametrize("text", ["NULL", "None", "nan", "\\N", "-", "--", "n/a"])
+@pytest.mark.parametrize("text", MISSING)
 def test_a_spelling_of_nothing_is_a_missing_type(text: str) -> None:
     reject = reject_of("clicks", message("clicks", conversion_type=text))
 

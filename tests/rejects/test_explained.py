@@ -48,7 +48,7 @@ def marked(of: Explained) -> str | None:
         ("impressions", message("impressions", website="x.bad.example"), '"website": "x.bad.example"', "The host or"),
         ("impressions", message("impressions", user_id="-5"), '"user_id": "-5"', "The user id is a negative"),
         ("clicks", message("clicks", clicks=-1), '"clicks": -1', "clicks must not be negative."),
-        ("clicks", message("clicks", value="much"), '"value": "much"', "value must be a number."),
+        ("clicks", message("clicks", value="much"), '"value": "much"', "value must be a number such as 1234.5"),
         ("clicks", message("clicks", conversion_type=...), None, "conversion_type must be given if"),
         ("bids", avro_message("null"), '"user_id": "null"', "user_id must be a user"),
         ("bids", avro_message(amount=-1.0), '"amount": -1.0', "amount must be finite"),

@@ -12,6 +12,7 @@ from advertisex.errors import StoreOutdated
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import Feed
 from advertisex.feeds.rules import MAX_AMOUNT, MAX_COUNT, PLACEHOLDERS
+from advertisex.feeds.words import MISSING
 from advertisex.model import USER_SLICES
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.duckdb.schema import statements
@@ -25,7 +26,7 @@ from tests.contracts.store_places import Place
 
 #: Fingerprints of what each format covers. If one differs, a store of this format would be read or continued wrongly:
 #: raise `FORMAT`, and put the new fingerprints here. (A changed comment of a column is no reason; put it here only.)
-FINGERPRINTS = {2: {"tables": "881beccb5e16cb3e", "mappings": "f87d214118cc04fc", "feeds": "e0825b5a0de631b3"}}
+FINGERPRINTS = {3: {"tables": "a711f0d243ee1723", "mappings": "f87d214118cc04fc", "feeds": "7893c4c7520caa58"}}
 
 
 def fingerprint(*parts: object) -> str:
@@ -43,7 +44,7 @@ def described(feed: Feed) -> Iterator[object]:
 def current() -> dict[str, str]:
     without_comments = [statement for statement in statements() if not statement.startswith("COMMENT")]
     mappings = [MAPPINGS, *map(event_mapping, FEEDS.values())]
-    limits = (PLACEHOLDERS, MAX_COUNT, MAX_AMOUNT, USER_SLICES)
+    limits = (PLACEHOLDERS, MISSING, MAX_COUNT, MAX_AMOUNT, USER_SLICES)
     return {
         "tables": fingerprint(*without_comments),
         "mappings": fingerprint(msgspec.json.encode(mappings, order="deterministic")),

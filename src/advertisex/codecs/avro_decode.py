@@ -14,7 +14,7 @@ import msgspec
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
 from advertisex.codecs.avro_numbers import with_exact_numbers
 from advertisex.codecs.avro_schema import reading_module, without_logical_types
-from advertisex.codecs.bid_fields import flattener, targeting_text
+from advertisex.codecs.bid_fields import flattener, is_openrtb, targeting_text
 from advertisex.codecs.json_decode import Decoder, Digits, decode_json, explain_json, reason_text
 from advertisex.codecs.json_encode import decimal_text
 from advertisex.codecs.rejection import Rejection, shown
@@ -49,7 +49,10 @@ def bid_decoder(feed: Feed) -> Decoder:
             bid = _datum(payload, _SINGLE_OBJECT_HEADER, read_own)
             targeting = targeting_text(bid["targeting"]) if bid["targeting"] else None
             return struct(**bid["user_info"], **bid["auction"], targeting=targeting)
-        return struct(**{n: _scalar(fields[n], v) for n, v in flatten(_record(payload, readers)).items()})
+        record = _record(payload, readers)
+        if is_openrtb(record) and not record["imp"]:
+            raise _NotABid("no_impressions", "imp: the list of impressions is empty")
+        return struct(**{n: _scalar(fields[n], v) for n, v in flatten(record).items()})
 
     def explain(payload: bytes, error: Exception) -> Rejection:
         if isinstance(error, _NotABid):
@@ -142,7 +145,7 @@ def _scalar(field: Field, value: Any) -> Any:
     match value:
         case Digits() | bool() | float() | Decimal() if field.is_text:
             pass
-        case Digits():  # a float is as good for the others: it is what flat JSON messages are read with
+        case Digits():
             return str(value) if field.keeps_digits else float(value)
         case Decimal():  # of an Avro logical type
             return decimal_text(value)

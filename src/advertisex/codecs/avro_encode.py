@@ -13,7 +13,7 @@ import msgspec
 from fastavro import parse_schema, schemaless_writer
 
 from advertisex.codecs.avro_framing import frame
-from advertisex.codecs.bid_fields import flattener
+from advertisex.codecs.bid_fields import flattener, is_openrtb
 from advertisex.codecs.json_encode import decimal_text, plain
 from advertisex.feeds import Feed
 from advertisex.feeds.bids import AVRO_SCHEMA
@@ -40,8 +40,8 @@ class _DoesNotFitError(Exception):
 def bid_encoder(feed: Feed) -> Callable[[dict[str, Any]], bytes | None]:
     """Return a function that encodes a record as a message of our schema.
 
-    It returns None for a record without a user or a time, or with a value that does not fit the schema; such a record
-    is sent as JSON instead, unchanged. Fields are found as in processing (see `flattener`).
+    It returns None for a record without a user, a time or an impression, or with a value that does not fit the schema;
+    such a record is sent as JSON instead, unchanged. Fields are found as in processing (see `flattener`).
     """
     flatten = flattener(feed)
     # computed once, because `encode` runs for every record
@@ -50,6 +50,8 @@ def bid_encoder(feed: Feed) -> Callable[[dict[str, Any]], bytes | None]:
     plan = [(f.name, converters.get(f.name, _as_text), f.name in converters) for f in feed.fields]
 
     def encode(record: dict[str, Any]) -> bytes | None:
+        if is_openrtb(record) and not record["imp"]:
+            return None
         found = flatten(record)
         values: dict[str, Any] = {}
         try:

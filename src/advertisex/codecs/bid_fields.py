@@ -3,13 +3,14 @@
 Pure functions of one decoded record (a dict, as returned by the JSON and Avro decoders).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from advertisex.codecs.json_decode import Digits
 from advertisex.feeds.feed import Feed
+from advertisex.feeds.words import is_missing
 
 Record = Mapping[str, Any]
 
@@ -18,10 +19,19 @@ _STRUCTURES = (dict, list)
 #: Maximum depth at which nested records are searched for a field.
 _DEPTH = 8
 
-#: OpenRTB 2.x (IAB Tech Lab, section 3.2): candidate paths of each of our fields; the first match wins.
+#: In a path: each item of a list.
+EACH = "[]"
+Path = tuple[str | int, ...]
+
+#: OpenRTB 2.x (IAB Tech Lab, section 3.2): candidate paths of each of our fields; the first one with a value wins.
 #: OpenRTB has no timestamp; a top-level one (from `--set` or `--map`) is used.
-OPENRTB: dict[str, tuple[tuple[str | int, ...], ...]] = {
-    "user_id": (("user", "id"), ("user", "buyeruid"), ("device", "ifa")),
+OPENRTB: dict[str, tuple[Path, ...]] = {
+    "user_id": (
+        ("user", "id"),
+        ("user", "buyeruid"),
+        ("user", "eids", EACH, "uids", EACH, "id"),
+        ("device", "ifa"),
+    ),
     "auction_id": (("id",),),
     "amount": (("imp", 0, "bidfloor"),),
     "currency": (("imp", 0, "bidfloorcur"), ("cur", 0)),
@@ -29,8 +39,9 @@ OPENRTB: dict[str, tuple[tuple[str | int, ...], ...]] = {
     "app": (("app", "bundle"),),
     "country": (("device", "geo", "country"), ("user", "geo", "country")),
     "device": (("device", "os"), ("device", "ua")),
+    "test": (("test",),),
 }
-OPENRTB_TARGETING: dict[str, tuple[str | int, ...]] = {
+OPENRTB_TARGETING: dict[str, Path] = {
     "keywords": ("user", "keywords"),
     "gender": ("user", "gender"),
     "categories": ("site", "cat"),
@@ -44,27 +55,33 @@ def flattener(feed: Feed) -> Callable[[Record], dict[str, Any]]:
     """Return a function that extracts the feed's fields from a nested record, by canonical name, values unchanged.
 
     A name or alias at the top level wins, then one in a nested record, outermost first. A nested match must be a
-    scalar: a record or list of that name has another meaning. An OpenRTB request (it has a list `imp`) is read by
-    the OpenRTB paths, unless one of our names is at the top level.
+    scalar: a record or list of that name has another meaning. An OpenRTB request (see `is_openrtb`) is read by the
+    OpenRTB paths, unless one of our names is at the top level. A missing value (`is_missing`) does not count: it is
+    returned only if no other is found.
     """
     # computed once, because `flatten` runs for every record
     plan = [(f.name, f.names, f.kind == "json", f.required or f.is_id or not f.is_text) for f in feed.fields]
 
     def flatten(record: Record) -> dict[str, Any]:
-        is_openrtb = isinstance(record.get("imp"), list)
-        found = _openrtb(record) if is_openrtb else {}
-        nested = _nested(record) if not is_openrtb and dict in map(type, record.values()) else []
+        openrtb = is_openrtb(record)
+        found = _openrtb(record) if openrtb else {}
+        nested = _nested(record) if not openrtb and dict in map(type, record.values()) else []
         for field, names, is_json, is_validated in plan:
-            value = next((v for name in names if (v := record.get(name)) is not None), None)
-            if not is_json and isinstance(value, _STRUCTURES) and (is_openrtb or not is_validated):
+            value = _first_given(map(record.get, names))
+            if not is_json and isinstance(value, _STRUCTURES) and (openrtb or not is_validated):
                 value = None
-            if value is None and nested:
-                value = _first_within(nested, names, structures=is_json)
-            if value is not None:
+            if nested and is_missing(value):
+                value = _first_given((value, _first_within(nested, names, structures=is_json)))
+            if value is not None and not (is_missing(value) and field in found):
                 found[field] = value
         return found
 
     return flatten
+
+
+def is_openrtb(record: Record) -> bool:
+    """Whether a record is an OpenRTB bid request: it has a list of impressions."""
+    return isinstance(record.get("imp"), list)
 
 
 def _as_sent(value: Any) -> msgspec.Raw:
@@ -84,8 +101,8 @@ def targeting_text(value: Any) -> str:
 
 
 def _openrtb(request: Record) -> dict[str, Any]:
-    found = {name: _first(request, places) for name, places in OPENRTB.items()}
-    targeting = {name: _at(request, path) for name, path in OPENRTB_TARGETING.items()}
+    found = {name: _first_given(_values(request, paths)) for name, paths in OPENRTB.items()}
+    targeting = {name: next(_at(request, path), None) for name, path in OPENRTB_TARGETING.items()}
     present = {name: value for name, value in targeting.items() if value is not None}
     return {name: value for name, value in (found | {"targeting": present or None}).items() if value is not None}
 
@@ -100,22 +117,37 @@ def _nested(record: Record) -> list[Record]:
 
 
 def _first_within(nested: list[Record], names: Sequence[str], *, structures: bool) -> Any:
-    for holder in nested:
-        for name in names:
-            value = holder.get(name)
-            if value is not None and (structures or not isinstance(value, _STRUCTURES)):
-                return value
-    return None
+    values = (holder.get(name) for holder in nested for name in names)
+    return _first_given(value for value in values if structures or not isinstance(value, _STRUCTURES))
 
 
-def _first(record: Record, places: Sequence[Sequence[str | int]]) -> Any:
-    return next((value for place in places if (value := _at(record, place)) is not None), None)
+def _first_given(values: Iterable[Any]) -> Any:
+    """The first value that is not missing; without one, the first text for a missing value."""
+    fallback = None
+    for value in values:
+        if not is_missing(value):
+            return value
+        fallback = value if fallback is None else fallback
+    return fallback
 
 
-def _at(record: Any, path: Sequence[str | int]) -> Any:
-    for step in path:
-        if isinstance(step, int):
-            record = record[step] if isinstance(record, list) and len(record) > step else None
-        else:
-            record = record.get(step) if isinstance(record, dict) else None
-    return record
+def _values(request: Record, paths: Sequence[Path]) -> Iterator[Any]:
+    """The values at some paths. An advertising id of zeros is left out: its owner has switched it off."""
+    for path in paths:
+        for value in _at(request, path):
+            if path[-1] != "ifa" or not (isinstance(value, str) and set(value.strip()) <= {"0", "-"}):
+                yield value
+
+
+def _at(record: Any, path: Sequence[str | int]) -> Iterator[Any]:
+    """The values at a path: several only if it has the step `EACH`."""
+    if not path:
+        yield record
+    elif path[0] == EACH:
+        for item in record if isinstance(record, list) else ():
+            yield from _at(item, path[1:])
+    elif isinstance(path[0], int):
+        if isinstance(record, list) and len(record) > path[0]:
+            yield from _at(record[path[0]], path[1:])
+    elif isinstance(record, dict) and path[0] in record:
+        yield from _at(record[path[0]], path[1:])

@@ -60,6 +60,7 @@ FIELDS = (
     Field("country", "text", "country of the user, as sent"),
     Field("device", "text", "device of the user, as sent"),
     Field("targeting", "json", "targeting, as one JSON object"),
+    Field("test", "flag", "whether the request is only a test; not stored", stored=False),
 )  # fmt: skip
 
 

@@ -33,15 +33,11 @@ FIELDS = (
 
 def _given_or(name: str, implied: pl.Expr) -> pl.Expr:
     """The given count, even if invalid; otherwise the count that the type implies."""
-    given = pl.col(f"raw.{name}").fill_null("") != ""
+    given = pl.col(f"raw.{name}").is_not_null()
     return pl.when(given).then(name).otherwise(implied.fill_null(0)).cast(pl.Int64)
 
 
-#: Spellings of a missing value.
-_MISSING = ("null", "none", "nan", "\\n", "-", "--", "n/a")
-
-_GIVEN = pl.col("conversion_type").str.to_lowercase()
-_TYPE = pl.when(~_GIVEN.is_in(_MISSING)).then(_GIVEN)
+_TYPE = pl.col("conversion_type").str.to_lowercase()
 #: A flag column: the row is a click that did or did not convert.
 _CONVERTED = _TYPE.is_in(TRUE)
 _CLICK = _TYPE.is_in((*FALSE, "click", "clicks"))
@@ -60,15 +56,14 @@ _COMPUTED = (
         .then(pl.lit("conversion"))
         .when(_REFUND)
         .then(pl.lit(REFUND))
-        .when(_TYPE.is_not_null())
-        .then("conversion_type"),
+        .otherwise("conversion_type"),
     ),
 )
 
 _NOTHING_COUNTED = Rule(
     "missing_field",
     "conversion_type",
-    pl.all_horizontal(pl.col("conversion_type", "raw.clicks", "raw.conversions").fill_null("") == ""),
+    pl.all_horizontal(pl.col("conversion_type", "raw.clicks", "raw.conversions").is_null()),
     "must be given if clicks and conversions are missing",
 )
 
@@ -76,7 +71,7 @@ _OTHER_NUMBER = Rule(
     "bad_conversion_type",
     "conversion_type",
     pl.col("conversion_type").str.contains(NUMBER),
-    "must name what happened, or be a flag (0 or 1): read a number of conversions as the field conversions",
+    "must name what happened, or be a flag (0 or 1): map a column of numbers with --map COLUMN=conversions",
 )
 _OTHER_FEED = Rule(
     "other_feed",
@@ -98,8 +93,6 @@ _BAD_REFUNDS = (
         for name in ("clicks", "conversions")
     ),
 )
-
-_OWN_RULES = (_NOTHING_COUNTED, _OTHER_NUMBER, _OTHER_FEED, *_BAD_REFUNDS)
 
 
 def clicks(times: TimeReading) -> Feed:

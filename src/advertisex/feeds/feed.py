@@ -109,7 +109,8 @@ class Computed:
 
     Attributes:
         column: name of the column, which it replaces.
-        value: expression over the columns as parsed, and `raw.NAME` (the text as sent) of fields that are not text.
+        value: expression over the columns as parsed, and `raw.NAME` (the text as sent; null for a missing
+            value) of fields that are not text.
     """
 
     column: str
@@ -196,7 +197,7 @@ class Feed:
         """
         names = [c.column for c in self.computed if c.column not in self.identity]
         raw = {f.column: f.name if f.is_text else f"raw.{f.name}" for f in self.fields}
-        return {name: pl.col(raw[name]).fill_null("") != "" for name in names}
+        return {name: pl.col(raw[name]).is_not_null() for name in names}
 
     def with_aliases(self, aliases: dict[str, str]) -> "Feed":
         """Return this feed with further aliases, given as alias -> canonical field name."""

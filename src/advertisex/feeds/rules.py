@@ -1,6 +1,7 @@
 """The validation rules that feeds share. Each is a Polars expression with a reason code.
 
-Rules see the standardised columns, `ingested_at`, and `raw.NAME` (the text as sent) for fields that are not text.
+Rules see the standardised columns, `ingested_at`, and `raw.NAME` (the text as sent; null for a missing value) for
+fields that are not text.
 `raw.*` and `host` are dropped before an event is stored.
 """
 
@@ -11,12 +12,12 @@ from datetime import UTC
 import polars as pl
 
 from advertisex.feeds.feed import Feed, Field, OwnKind, Rule, TimeReading
+from advertisex.feeds.words import MISSING
 
 #: Values that sources send for "no user". Accepting one would merge all such users into one.
-PLACEHOLDERS = (
-    "null", "(null)", "<null>", "none", "nil", "undefined", "nan", "n/a", "-", "--", "0", "unknown",
-    "[object object]", "00000000-0000-0000-0000-000000000000",
-)  # fmt: skip
+PLACEHOLDERS = (*filter(None, MISSING), "0", "(null)", "<null>", "nil", "undefined", "unknown", "[object object]")
+#: An advertising id of zeros: its owner has switched it off.
+_ZEROS = r"^[0-]{32,}$"
 
 #: Maximum number of clicks or conversions in one row.
 MAX_COUNT = 1_000_000_000
@@ -29,6 +30,20 @@ NUMBER = r"(?i)^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$"
 #: The text of a number below zero, also of one that rounds to zero.
 _BELOW_ZERO = r"^-[0.]*[1-9]"
 _NOT_FINITE = r"(?i)^[+-]?(?:nan|inf|infinity)$"
+#: A number whose last three digits may be a group of thousands or decimals, and one with several groups.
+GROUPED = r"^[+-]?[1-9][0-9]{0,2}(?:[.,][0-9]{3})+$"
+_AMBIGUOUS = (
+    "must be a whole number without groups of digits, which could be decimals: "
+    "name the separators with --decimal or --thousands"
+)
+#: What a value must be, by kind.
+_EXPECTED: dict[str, str] = {
+    "count": "a whole number",
+    "amount": "a number such as 1234.5, without groups and currency: name a decimal comma with --decimal",
+    "flag": "true or false",
+}
+#: A number as spreadsheets write it from 12 digits on; other texts with an e, such as 1e10, are ids.
+_SCIENTIFIC = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,}$"
 
 #: Kinds whose text may be something else.
 _PARSED = ("count", "amount", "flag")
@@ -37,9 +52,8 @@ _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 
 
 def missing(field: Field) -> Rule:
-    """A required field is absent, null or empty."""
-    column = raw(field)
-    return Rule("missing_field", field.name, column.is_null() | (column == ""), "must be given")
+    """A required field is absent, null, empty, or spelled as a missing value (`MISSING`)."""
+    return Rule("missing_field", field.name, raw(field).is_null(), "must be given")
 
 
 def raw(field: Field) -> pl.Expr:
@@ -47,13 +61,14 @@ def raw(field: Field) -> pl.Expr:
     return pl.col(field.name if field.is_text else f"raw.{field.name}")
 
 
-def wrong_type(field: Field) -> Rule:
-    """A count, an amount or a flag is something else."""
-    unread = (raw(field) != "") & pl.col(field.name).is_null()
+def unread(field: Field) -> Iterator[Rule]:
+    """The rules for a count, an amount or a flag that is something else."""
+    broken = raw(field).is_not_null() & pl.col(field.name).is_null()
+    if field.kind == "count":
+        yield Rule("ambiguous_number", field.name, broken & raw(field).str.contains(GROUPED), _AMBIGUOUS)
     if field.kind == "amount":
-        unread &= ~raw(field).str.contains(NUMBER) & ~raw(field).str.contains(_NOT_FINITE)
-    nouns = {"count": "a whole number", "amount": "a number", "flag": "true or false"}
-    return Rule("wrong_type", field.name, unread, f"must be {nouns[field.kind]}")
+        broken &= ~raw(field).str.contains(NUMBER) & ~raw(field).str.contains(_NOT_FINITE)
+    yield Rule("wrong_type", field.name, broken, f"must be {_EXPECTED[field.kind]}")
 
 
 def bad_timestamp(field: Field) -> Rule:
@@ -81,7 +96,7 @@ def bad_website(field: Field) -> Rule:
 
 def placeholder(field: Field) -> Rule:
     """A user id is a placeholder such as `null` or `undefined`."""
-    broken = pl.col(field.name).str.to_lowercase().is_in(PLACEHOLDERS)
+    broken = pl.col(field.name).str.to_lowercase().is_in(PLACEHOLDERS) | pl.col(field.name).str.contains(_ZEROS)
     return Rule("placeholder_user_id", field.name, broken, "must be a user id, not a placeholder")
 
 
@@ -92,6 +107,16 @@ def control_character(field: Field) -> Rule:
         field.name,
         pl.col(field.name).str.contains(_CONTROL),
         "must not contain control characters",
+    )
+
+
+def scientific_notation(field: Field) -> Rule:
+    """An identifier is a number in scientific notation: a spreadsheet has dropped its last digits."""
+    return Rule(
+        "scientific_notation",
+        field.name,
+        pl.col(field.name).str.contains(_SCIENTIFIC),
+        "must have all its digits: export the column as text",
     )
 
 
@@ -135,12 +160,13 @@ def default_rules(
     time = next(f for f in fields if f.kind == "time")
     return (
         *(missing(f) for f in fields if f.required),
-        *(wrong_type(f) for f in fields if f.kind in _PARSED),
+        *(rule for f in fields if f.kind in _PARSED for rule in unread(f)),
         bad_timestamp(time),
         out_of_range(time, times),
         *(bad_website(f) for f in fields if f.kind == "website"),
         *(placeholder(f) for f in fields if f.kind == "user"),
         *(control_character(f) for f in fields if f.is_id),
+        *(scientific_notation(f) for f in fields if f.is_id),
         *(rule for f in fields for rule in _bounds(f, may_be_negative or {})),
     )
 
@@ -148,7 +174,7 @@ def default_rules(
 def with_own_fields(feed: Feed, own: Mapping[str, OwnKind]) -> Feed:
     """Return the feed with further stored fields, given as name -> kind, and the rules of their kinds."""
     added = tuple(Field(name, kind, f"own field: {kind}") for name, kind in own.items())
-    rules = [wrong_type(f) for f in added if f.kind in _PARSED]
+    rules = [rule for f in added if f.kind in _PARSED for rule in unread(f)]
     rules += [rule for f in added for rule in _bounds(f, {})]
     return replace(feed, fields=(*feed.fields, *added), rules=(*feed.rules, *rules))
 

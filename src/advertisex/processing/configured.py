@@ -25,6 +25,7 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
             policy.negative_users,
             frozenset(user.strip() for user in policy.blocked_users),  # as ids are decoded
             frozenset(_host(site.strip()) for site in policy.blocked_sites),
+            policy.test_requests,
         ),
         batch_size=settings.batch_size,
         follow=follow,

@@ -14,6 +14,7 @@ from advertisex.codecs.avro_decode import bid_decoder
 from advertisex.codecs.json_decode import DECODE_ERRORS, Decoder, json_decoder, not_utf8
 from advertisex.codecs.rejection import Rejection
 from advertisex.feeds import Feed, Wire
+from advertisex.processing.missing import missing
 from advertisex.processing.rejected import rejected_frame
 
 #: Larger messages are rejected, in bytes.
@@ -25,6 +26,7 @@ REASONS: dict[str, str] = {
     "oversized": f"The message has more than {MAX_BYTES:,} bytes (1 MiB).",
     "undecodable": "It is neither JSON in UTF-8 nor, in the bids feed, an Avro datum of a known schema.",
     "not_an_object": "It is JSON, but not an object: a list, a string or a number.",
+    "no_impressions": "It is an OpenRTB request without an impression: its list `imp` is empty.",
     "wrong_type": "A field contains a list, an object, or a boolean or decimal where text is expected.",
 }
 
@@ -76,19 +78,22 @@ def _screened(payloads: Sequence[bytes], rejections: dict[int, Rejection], *, on
 
 
 def _column(decoded: list[Any], names: Sequence[str], nested: set[int]) -> pl.Series:
-    """The text of a field: in each row, the value of the first name that is present.
+    """The text of a field: in each row, the value of the first name with one, else the first text for a missing value.
 
-    Rows in which it is a list or an object are added to `nested`.
+    Rows in which a value is a list or an object are added to `nested`.
     """
     column: pl.Series | None = None
     for name in names:
         values = list(map(attrgetter(name), decoded))
         if values.count(None) < len(values):
-            series = _series(values, nested)
-            column = series if column is None else column.to_frame("a").select(pl.coalesce("a", series)).to_series()
-    if column is None:
-        return pl.repeat(None, len(decoded), dtype=pl.String, eager=True)
-    return column.str.strip_chars()
+            series = _series(values, nested).str.strip_chars()
+            column = series if column is None else _first_given(column, series)
+    return pl.repeat(None, len(decoded), dtype=pl.String, eager=True) if column is None else column
+
+
+def _first_given(first: pl.Series, second: pl.Series) -> pl.Series:
+    use_second = first.is_null() | (missing(first) & ~missing(second))
+    return second.zip_with(use_second, first)
 
 
 def _series(values: list[Any], nested: set[int]) -> pl.Series:

@@ -76,7 +76,7 @@ def evaluate(
     """Decode, validate and filter messages. Every message is accepted, rejected, filtered or of an erased user."""
     decoded, undecodable = decode(payloads, feed)
     erased = rows_of_erased(payloads, decoded, undecodable, suppression)
-    valid, invalid = validate(standardise(decoded, feed), feed, ingested_at)
+    valid, invalid = validate(standardise(decoded, feed), decoded, feed, ingested_at)
     kept, filtered = apply_policy(valid, policy)
     rejected = pl.concat([undecodable, invalid, filtered])
     if erased:

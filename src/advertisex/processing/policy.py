@@ -13,6 +13,7 @@ _DETAILS = {
     "negative_user_id": "is a negative id",
     "blocked_user": "is a blocked user",
     "blocked_site": "is on a blocked site",
+    "test_request": "marks a test",
 }
 
 
@@ -36,6 +37,7 @@ REASONS: dict[str, Filter] = {
     "negative_user_id": Filter("user_id", "The user id is a negative whole number.", "policy.negative_users"),
     "blocked_user": Filter("user_id", "The user id is on the blocked list.", "policy.blocked_users"),
     "blocked_site": Filter("website", "The host or a parent domain is on the blocked list.", "policy.blocked_sites"),
+    "test_request": Filter("test", "The bid request is marked as a test.", "policy.test_requests"),
 }
 
 
@@ -47,11 +49,13 @@ class Policy:
         negative_users: whether to filter user ids that are negative whole numbers.
         blocked_users: user ids, compared as text.
         blocked_sites: hosts in lower case; their subdomains are blocked too.
+        test_requests: whether to filter events whose message is marked as a test.
     """
 
     negative_users: bool = True
     blocked_users: frozenset[str] = frozenset()
     blocked_sites: frozenset[str] = frozenset()
+    test_requests: bool = True
 
 
 def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -70,6 +74,8 @@ def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.
     if policy.blocked_sites and "host" in valid.columns:
         hosts = [host for host in valid["host"].drop_nulls().unique() if _is_below(host, policy.blocked_sites)]
         reasons.append(pl.when(pl.col("host").is_in(hosts)).then(pl.lit("blocked_site")))
+    if policy.test_requests and "test" in valid.columns:
+        reasons.append(pl.when("test").then(pl.lit("test_request")))
     if not reasons:
         return valid, rejected_frame("filter", {})
     reason = valid.select(pl.coalesce(*reasons).alias("reason")).to_series()

@@ -1,20 +1,21 @@
 """Standardise stage: parses text into typed columns with one meaning for all sources.
 
 Nothing is rejected here: a text that cannot be parsed becomes null beside its `raw.NAME`, for the validate stage.
+A missing value, however it is spelled, is null in both.
 """
 
 import polars as pl
 
 from advertisex.feeds import Feed, Field
 from advertisex.feeds.feed import AMOUNT
-from advertisex.feeds.rules import NUMBER
+from advertisex.feeds.rules import GROUPED, NUMBER
 from advertisex.feeds.words import FALSE, ISO_4217, TRUE
+from advertisex.processing.missing import missing
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.websites import read_hosts
 
+#: A whole number, also with decimals that are zero: a column of counts with gaps is often written as decimal numbers.
 _WHOLE = r"^[+-]?[0-9]+(?:\.0+)?$"
-#: In lower case. A column of flags with gaps is often written as decimal numbers.
-
 _CODE = r"^[A-Za-z]{3}$"  # ASCII only: other letters can become ASCII in upper case
 
 
@@ -24,12 +25,11 @@ def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
     Returns:
         `row`, the feed's text columns, `event_time` (µs, UTC), counts (i64), amounts (Decimal, rounded half to even at
         12 places), flags (Boolean), and `raw.NAME` (String) for each field that is not text; if the feed has a website,
-        also `host` (String, null if invalid). Empty optional text becomes null; currency codes become upper case.
+        also `host` (String, null if invalid). Currency codes become upper case. A placeholder for a user stays.
     """
-    optional = [f.name for f in feed.fields if f.is_text and not f.required]
     typed = [f for f in feed.fields if not f.is_text]
-    frame = decoded.with_columns(
-        *(pl.when(pl.col(name) != "").then(name).alias(name) for name in optional),
+    given = decoded.with_columns(_given(decoded[f.name], f) for f in feed.fields)
+    frame = given.with_columns(
         *(pl.col(f.name).alias(f"raw.{f.name}") for f in typed),
         *(_parsed(f) for f in typed if f.kind != "time"),
     ).with_columns(_currency(f.name) for f in feed.fields if f.kind == "currency")
@@ -40,12 +40,19 @@ def standardise(decoded: pl.DataFrame, feed: Feed) -> pl.DataFrame:
     return frame.with_columns(computed.value.alias(computed.column) for computed in feed.computed)
 
 
+def _given(text: pl.Series, field: Field) -> pl.Series:
+    """The texts, with null for a missing value."""
+    absent = text.fill_null("") == "" if field.kind == "user" else missing(text)
+    return text if absent.sum() == text.null_count() else text.set(absent, None)
+
+
 def _parsed(field: Field) -> pl.Expr:
     text = pl.col(field.name)
     match field.kind:
         case "count":
             whole = text.str.extract(r"^[+]?(-?[0-9]+)").cast(pl.Int64, strict=False)
-            return pl.when(text.str.contains(_WHOLE)).then(whole).alias(field.name)
+            is_whole = text.str.contains(_WHOLE) & ~text.str.contains(GROUPED)
+            return pl.when(is_whole).then(whole).alias(field.name)
         case "flag":
             lower = text.str.to_lowercase()
             return pl.when(lower.is_in(TRUE)).then(True).when(lower.is_in(FALSE)).then(False).alias(field.name)

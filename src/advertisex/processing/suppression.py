@@ -18,6 +18,7 @@ from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER
 from advertisex.feeds import Feed
 from advertisex.model import SUPPRESSED_COLUMNS, TOMBSTONE
 from advertisex.processing.decode import MAX_BYTES, decode
+from advertisex.processing.missing import missing
 
 #: Size of the hash of a user id.
 _BYTES = 16
@@ -100,7 +101,7 @@ def rows_of_erased(
         users = decoded["user_id"].drop_nulls().unique()
         erased = [user for user in users if suppression.matches(user.encode())]
         found.extend(decoded.filter(pl.col("user_id").is_in(erased))["row"] if erased else ())
-        without_user = decoded.filter(pl.col("user_id").fill_null("") == "")
+        without_user = decoded.filter(missing(decoded["user_id"]))
         for row in (*without_user["row"], *undecodable["row"]):
             if payloads[row] != TOMBSTONE and any(map(suppression.matches, _words(payloads[row]))):
                 found.append(row)

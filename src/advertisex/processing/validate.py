@@ -9,11 +9,14 @@ from advertisex.feeds import Feed, Rule
 from advertisex.processing.rejected import rejected_frame
 
 
-def validate(standardised: pl.DataFrame, feed: Feed, ingested_at: Sequence[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def validate(
+    standardised: pl.DataFrame, decoded: pl.DataFrame, feed: Feed, ingested_at: Sequence[int]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split rows into valid ones and those that break a rule.
 
     Args:
         standardised: events with `row`.
+        decoded: the same rows, with the text of each field.
         feed: the feed, with its rules.
         ingested_at: when each message was ingested, in microseconds since the epoch; indexed by `row`.
 
@@ -26,9 +29,7 @@ def validate(standardised: pl.DataFrame, feed: Feed, ingested_at: Sequence[int])
     reason = standardised.select(_first_broken(feed.rules)).to_series()
     if reason.null_count() == standardised.height:
         return standardised, rejected_frame("validate", {})
-    # Parsed times may be outside Python's range; a detail shows the original text
-    times = [name for name, dtype in standardised.schema.items() if dtype == pl.Datetime]
-    broken = standardised.drop(times).with_columns(reason.alias("rule")).filter(pl.col("rule").is_not_null())
+    broken = decoded.with_columns(reason.alias("rule")).filter(pl.col("rule").is_not_null())
     rejections = {row["row"]: _rejection(feed.rules[row["rule"]], row) for row in broken.iter_rows(named=True)}
     return standardised.filter(reason.is_null()), rejected_frame("validate", rejections)
 
@@ -39,6 +40,5 @@ def _first_broken(rules: Sequence[Rule]) -> pl.Expr:
     return pl.coalesce(*numbered)
 
 
-def _rejection(rule: Rule, row: dict[str, object]) -> Rejection:
-    value = row.get(f"raw.{rule.field}", row.get(rule.field))
-    return Rejection(rule.code, f"{rule.field}: {rule.requirement}, got {shown(value)}")
+def _rejection(rule: Rule, texts: dict[str, object]) -> Rejection:
+    return Rejection(rule.code, f"{rule.field}: {rule.requirement}, got {shown(texts[rule.field])}")

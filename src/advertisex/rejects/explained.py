@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from advertisex.codecs.bid_fields import OPENRTB
+from advertisex.codecs.bid_fields import EACH, OPENRTB, Path
+from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
 from advertisex.feeds import Feed, Field
+from advertisex.feeds.words import is_missing
 from advertisex.processing import decode, policy
-from advertisex.rejects.pretty import BYTES_PER_LINE, Path, Pretty, pretty
+from advertisex.rejects.pretty import BYTES_PER_LINE, Pretty, pretty
 
 #: Matches the byte offset in the detail of a decode error.
 _BYTE = re.compile(r".*?\bbyte (\d+)\b")
@@ -73,8 +75,22 @@ def _line_of(field: Field, named: str, feed: Feed, message: Pretty) -> int | Non
         if path:
             lines.setdefault(path, number)
     found = [lines[path] for path in _candidate_paths(field, named, feed, lines) if path in lines]
-    given = [number for number in found if not message.lines[number].rstrip(",").endswith(": null")]
+    given = [number for number in found if not _is_missing_at(message.lines[number])]
     return next(iter(given or found), None)
+
+
+def _is_missing_at(line: str) -> bool:
+    """Whether the value in a line of indented JSON is missing."""
+    try:
+        return is_missing(decode_json(line.partition(": ")[2].rstrip(",").encode()))
+    except DECODE_ERRORS:
+        return False
+
+
+def _is_at(path: Path, wanted: Path) -> bool:
+    """Whether a path is the wanted one, with an index for each step `EACH`."""
+    steps = zip(path, wanted, strict=False)
+    return len(path) == len(wanted) and all(a == b or (b == EACH and isinstance(a, int)) for a, b in steps)
 
 
 def _line_at(reject: Mapping[str, Any], message: Pretty) -> int | None:
@@ -94,7 +110,7 @@ def _candidate_paths(field: Field, named: str, feed: Feed, lines: Mapping[Path, 
     if feed.wire == "json":
         return
     if ("imp",) in lines:
-        yield from OPENRTB.get(field.name, ())
+        yield from (path for wanted in OPENRTB.get(field.name, ()) for path in lines if _is_at(path, wanted))
     else:
         nested = (path for path in lines if path[-1] in field.names and all(isinstance(step, str) for step in path))
         yield from sorted(nested, key=len)

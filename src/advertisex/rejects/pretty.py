@@ -8,11 +8,10 @@ from typing import Literal
 import msgspec
 
 from advertisex.codecs.avro_decode import avro_records, is_avro
+from advertisex.codecs.bid_fields import Path
 from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
 from advertisex.codecs.json_encode import json_message
 from advertisex.feeds import Feed
-
-Path = tuple[str | int, ...]
 
 _INDENT = 2
 _KEY = re.compile(r'("(?:[^"\\]|\\.)*"): ')

@@ -123,6 +123,7 @@ class PolicySettings(_Section):
     """Which valid events are filtered out."""
 
     negative_users: bool = Field(default=True, description="filter events whose user id is a negative whole number")
+    test_requests: bool = Field(default=True, description="filter bid requests that are marked as a test")
     blocked_users: frozenset[str] = Field(default=frozenset(), description="user ids whose events are filtered")
     blocked_sites: frozenset[str] = Field(
         default=frozenset(), description="hosts whose events are filtered, including their subdomains"

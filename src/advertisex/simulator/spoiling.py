@@ -19,9 +19,9 @@ _BAD_WEBSITES = (
 )  # fmt: skip
 _PLACEHOLDERS = ("null", "undefined", "N/A", "-", "0", "None", "unknown", "NaN")
 _CONTROLS = ("\x01", "\x07", "\x1b", "\x7f")
-_BAD_AMOUNTS = (-12.5, math.nan, math.inf, -math.inf, -0.01)
-_NOT_FINITE_TEXTS = ("NaN", "Infinity", "-Infinity")
-_AMOUNT_TEXTS = ("-12.50", *_NOT_FINITE_TEXTS, "-0.01")
+_BAD_AMOUNTS = (-12.5, -1e6, math.inf, -math.inf, -0.01)
+_INFINITE_TEXTS = ("Infinity", "-Infinity")
+_AMOUNT_TEXTS = ("-12.50", "-1000000", *_INFINITE_TEXTS, "-0.01")
 #: The value of a conflict in a field that the event has with another value. Either may be stored first.
 _CHANGED = "another"
 _NOT_OBJECTS = (b"42", b'"text"', b"null", b"true")
@@ -84,7 +84,7 @@ def _bad_amount(fields: Fields, targets: FaultTargets, noise: int) -> Fields:
     as_text = isinstance(fields[targets.amount], str)
     values: Sequence[str | float] = _AMOUNT_TEXTS if as_text else _BAD_AMOUNTS
     if _is_refund(fields, targets):
-        values = _NOT_FINITE_TEXTS
+        values = _INFINITE_TEXTS
     return fields | {targets.amount: values[noise % len(values)]}
 
 
