@@ -49,6 +49,12 @@ def wrap(unreadable: Unreadable) -> bytes:
     return _MARKER + _encode(_Head(unreadable.reason, unreadable.detail)) + b"\n" + unreadable.body
 
 
+def body_of(message: bytes) -> bytes:
+    """Return the input in a frame, or else the message itself."""
+    unreadable = unwrap(message)
+    return message if unreadable is None else unreadable.body
+
+
 def unwrap(message: bytes) -> Unreadable | None:
     """Return what is in the frame; None if the message has none."""
     if not message.startswith(_MARKER):

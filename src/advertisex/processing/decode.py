@@ -13,6 +13,8 @@ import polars as pl
 from advertisex.codecs.avro_decode import bid_decoder
 from advertisex.codecs.json_decode import DECODE_ERRORS, Decoder, json_decoder, not_utf8
 from advertisex.codecs.rejection import Rejection
+from advertisex.codecs.unreadable import REASONS as UNREADABLE
+from advertisex.codecs.unreadable import unwrap
 from advertisex.feeds import Feed, Wire
 from advertisex.processing.missing import missing
 from advertisex.processing.rejected import rejected_frame
@@ -20,7 +22,7 @@ from advertisex.processing.rejected import rejected_frame
 #: Larger messages are rejected, in bytes.
 MAX_BYTES = 2**20
 
-#: Human-readable reasons for rejection, by reason code.
+#: Human-readable reasons for rejection, by reason code. Those that ingestion found come with the message.
 REASONS: dict[str, str] = {
     "empty_message": "The message has no bytes.",
     "oversized": f"The message has more than {MAX_BYTES:,} bytes (1 MiB).",
@@ -28,6 +30,7 @@ REASONS: dict[str, str] = {
     "not_an_object": "It is JSON, but not an object: a list, a string or a number.",
     "no_impressions": "It is an OpenRTB request without an impression: its list `imp` is empty.",
     "wrong_type": "A field contains a list, an object, or a boolean or decimal where text is expected.",
+    **UNREADABLE,
 }
 
 _DECODERS: dict[Wire, Callable[[Feed], Decoder]] = {"json": json_decoder, "avro": bid_decoder}
@@ -50,6 +53,9 @@ def decode(payloads: Sequence[bytes], feed: Feed) -> tuple[pl.DataFrame, pl.Data
         except DECODE_ERRORS as error:
             decoded.append(blank)
             rejections.setdefault(row, decoder.explain(payload, error))
+    for row in rejections:
+        if unreadable := unwrap(payloads[row]):
+            rejections[row] = Rejection(unreadable.reason, unreadable.detail)
     nested: set[int] = set()
     columns = {f.name: _column(decoded, names, nested) for f, names in zip(feed.fields, decoder.names, strict=True)}
     for row in nested - rejections.keys():

@@ -2,7 +2,8 @@
 
 A message belongs to a user if its decoded user id is theirs. A message that cannot be decoded, or has no user id,
 belongs to a user if it contains the id as a whole word: a run of characters without whitespace, control characters,
-quotes and `, ; : { } [ ] ( ) = & < >`, or a string of an Avro datum.
+quotes and `, ; : { } [ ] ( ) = & < >`, a part of such a run between `| ^ ~`, or a string of an Avro datum. Text that
+is not UTF-8 is also read as Windows-1252.
 """
 
 import json
@@ -24,6 +25,8 @@ from advertisex.processing.missing import missing
 _BYTES = 16
 #: The replacement character of invalid UTF-8 separates words, too.
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"',;:{}\[\]()=&<>\ufffd]+")
+#: Delimiters of a row that could not be read, which may also be part of an id.
+_PARTS = re.compile(r"[|^~]")
 #: Avro writes the length before a string, as a zigzag varint: up to 63 bytes it is one byte with twice the length.
 _LONGEST_AVRO_WORD = 63
 
@@ -139,7 +142,11 @@ def suppress(
 
 def _words(payload: bytes) -> Iterator[bytes]:
     """The distinct words of a message that was not decoded."""
-    found = {word.encode() for word in _WORD.findall(payload.decode(errors="replace"))}
+    text = payload.decode(errors="replace")
+    words = _WORD.findall(text)
+    if "\ufffd" in text:
+        words += _WORD.findall(payload.decode("cp1252", errors="replace"))
+    found = {part.encode() for word in words for part in (word, *_PARTS.split(word))}
     if payload.startswith((MARKER, CONFLUENT_MARKER)) and len(payload) <= MAX_BYTES:
         found.update(_avro_words(payload))
     yield from found

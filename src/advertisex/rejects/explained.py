@@ -7,6 +7,7 @@ from typing import Any
 
 from advertisex.codecs.bid_fields import EACH, OPENRTB, Path
 from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
+from advertisex.codecs.unreadable import body_of
 from advertisex.feeds import Feed, Field
 from advertisex.feeds.words import is_missing
 from advertisex.processing import decode, policy
@@ -99,7 +100,7 @@ def _line_at(reject: Mapping[str, Any], message: Pretty) -> int | None:
     if found is None or message.document is not None:
         return None
     byte = int(found[1])
-    line = byte // BYTES_PER_LINE if message.format == "bytes" else reject["payload"][:byte].count(b"\n")
+    line = byte // BYTES_PER_LINE if message.format == "bytes" else body_of(reject["payload"])[:byte].count(b"\n")
     return line if line < len(message.lines) else None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from advertisex.codecs.unreadable import body_of
 from advertisex.model import Position
 from advertisex.rejects.selection import positions_of
 
@@ -27,7 +28,7 @@ def document_of(reject: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def payload_fields(payload: bytes) -> dict[str, str]:
-    """A message as a `payload` field: text if it is UTF-8, otherwise base64 with an `encoding` field."""
+    """A message, or the input in it, as a `payload` field: text in UTF-8, otherwise base64 with an `encoding` field."""
     text, encoding = _text(payload)
     return {"payload": text, "encoding": encoding} if encoding else {"payload": text}
 
@@ -50,7 +51,8 @@ def flat(rejects: pl.DataFrame) -> pl.DataFrame:
 
 
 def _text(payload: bytes) -> tuple[str, str | None]:
+    body = body_of(payload)
     try:
-        return payload.decode(), None
+        return body.decode(), None
     except UnicodeDecodeError:
-        return b64encode(payload).decode(), "base64"
+        return b64encode(body).decode(), "base64"

@@ -11,6 +11,7 @@ from advertisex.codecs.avro_decode import avro_records, is_avro
 from advertisex.codecs.bid_fields import Path
 from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
 from advertisex.codecs.json_encode import json_message
+from advertisex.codecs.unreadable import body_of
 from advertisex.feeds import Feed
 
 _INDENT = 2
@@ -37,7 +38,8 @@ class Pretty:
 
 
 def pretty(payload: bytes, feed: Feed) -> Pretty:
-    """Format a message as lines. Documents are indented; their values keep their notation."""
+    """Format a message, or the input in it, as lines. Documents are indented; their values keep their notation."""
+    payload = body_of(payload)
     avro = is_avro(payload, feed)
     try:
         document = json_message(avro_records(feed)(payload)) if avro else payload
@@ -50,7 +52,8 @@ def pretty(payload: bytes, feed: Feed) -> Pretty:
 
 
 def one_line(payload: bytes, feed: Feed) -> str:
-    """Format a message as one line: an Avro datum as JSON; bytes that are not UTF-8 are escaped."""
+    """Format a message, or the input in it, as one line: Avro as JSON; bytes that are not UTF-8 are escaped."""
+    payload = body_of(payload)
     avro = is_avro(payload, feed)
     document = pretty(payload, feed).document if avro else None
     return (document or payload).decode(errors="backslashreplace")

@@ -8,6 +8,7 @@ import polars as pl
 from advertisex.codecs.avro_decode import avro_records, is_avro
 from advertisex.codecs.json_decode import DECODE_ERRORS, not_utf8
 from advertisex.codecs.json_split import json_object
+from advertisex.codecs.unreadable import unwrap
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
@@ -20,7 +21,7 @@ class Repairer:
     """Repairs the messages of a feed.
 
     A JSON message stays JSON, and its other values keep their notation. An Avro message is encoded
-    the way ingestion encodes it.
+    the way ingestion encodes it. Of an input that ingestion could not read, the input itself is repaired.
 
     Args:
         feed: the feed of the messages.
@@ -40,8 +41,11 @@ class Repairer:
 
     def __call__(self, payload: bytes) -> bytes | None:
         """Repair a message; None if it cannot be decoded as a record."""
+        unreadable = unwrap(payload)
+        if unreadable is not None:
+            payload = unreadable.body
         if self._encoder is None:
-            return payload
+            return payload if unreadable is None or _is_object(payload) else None
         try:
             repaired = self._encoder.message(self._record_of(payload))
         except DECODE_ERRORS:
@@ -60,6 +64,14 @@ class Repairer:
             return self._read_avro(payload)
         json_object(payload)  # check that it is a JSON object
         return payload
+
+
+def _is_object(payload: bytes) -> bool:
+    try:
+        json_object(payload)
+    except DECODE_ERRORS:
+        return False
+    return not_utf8(payload) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import out, plain, print_json
 from advertisex.cli.rejects.choosing import query_of
+from advertisex.codecs.unreadable import body_of
 from advertisex.model import Position
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.export import document_of
@@ -102,7 +103,8 @@ def _print(row: dict[str, Any], explained: Explained, status: ReplayStatus | Non
     for name, value in facts:
         out.print(Text.assemble((f"  {name:<10}", "dim"), plain(value)), soft_wrap=True)
     absent = f", without {explained.field}" if explained.field and explained.failing is None else ""
-    out.print(f"  message ({_FORMATS[explained.message.format]}, {len(row['payload']):,} bytes){absent}:", style="dim")
+    size = len(body_of(row["payload"]))
+    out.print(f"  message ({_FORMATS[explained.message.format]}, {size:,} bytes){absent}:", style="dim")
     for line in _lines(explained, full=full):
         out.print(line, soft_wrap=True)
 
