@@ -72,8 +72,10 @@ from advertisex.logs.open import open_log as open_log
 from advertisex.model import TOMBSTONE as TOMBSTONE
 from advertisex.model import Batch as Batch
 from advertisex.model import Finding as Finding
+from advertisex.model import Origin as Origin
 from advertisex.model import Partition as Partition
 from advertisex.model import Position as Position
+from advertisex.model import SourceLine as SourceLine
 from advertisex.model import Span as Span
 
 # Event stores

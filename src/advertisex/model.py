@@ -135,6 +135,31 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where consecutive messages of an append come from.
+
+    Attributes:
+        source: name of the source, without secrets.
+        messages: number of messages.
+        lines: the line of the source on which each of them starts, from 1; empty if unknown.
+    """
+
+    source: str
+    messages: int
+    lines: Sequence[int] = ()
+
+
+class SourceLine(NamedTuple):
+    """Where one message comes from: its source, and the line there, if it is known. Its text form is `source:line`."""
+
+    source: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Consecutive messages of one partition, as columns of equal length.
 

@@ -24,6 +24,7 @@ class Place:
         prefix: prefix of the test's topic names, because a server is shared.
         kafka: settings: one partition, as the suites expect, and a separate group.
         whole: whether the messages of an append are contiguous in the log.
+        folder: where the state is kept, if not in the log.
         admit: creates a topic that accepts messages of this size in bytes.
         remove: deletes a topic, or the whole log, which must not be open.
     """
@@ -32,11 +33,12 @@ class Place:
     prefix: str
     kafka: KafkaSettings = KafkaSettings()
     whole: bool = True
+    folder: Path | None = None
     admit: Callable[[str, int], None] = lambda topic, size: None
     remove: Callable[[str], None] = lambda topic: None
 
     def open(self) -> EventLog:
-        return open_log(self.url, kafka=self.kafka)
+        return open_log(self.url, kafka=self.kafka, folder=self.folder)
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def in_kafka(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
             time.sleep(0.02)
 
     settings = KafkaSettings(partitions=1, group=f"{ours}group")
-    yield Place(url, ours, settings, whole=False, admit=admit, remove=remove)
+    yield Place(url, ours, settings, whole=False, folder=folder, admit=admit, remove=remove)
     if left := [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(ours)]:
         for removed in admin.delete_topics(left).values():
             removed.result()

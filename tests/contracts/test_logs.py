@@ -50,13 +50,14 @@ class TestLogs(EventLogContract):
         place.admit(topic, 2 * READ_BYTES)
         super().test_a_single_message_may_be_larger_than_the_bound(log, topic)
 
-    def test_a_recreated_log_has_another_identity(self, place: Place, topic: str) -> None:
+    def test_a_recreated_log_has_another_identity_and_no_state(self, place: Place, topic: str) -> None:
         with place.open() as log:
-            log.append(topic, [b"a"])
+            log.append(topic, [b"a"], state={f"{topic}/x": b"1"})
             before = log.identities([topic])
         place.remove(topic)
         with place.open() as log:
             log.append(topic, [b"c"])
+            assert log.state(topic) == {}
             assert set(log.identities([topic])) == {topic}
             assert log.identities([topic]) != before
 

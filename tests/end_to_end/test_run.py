@@ -253,7 +253,7 @@ def test_a_misconfigured_source_is_reported_before_anything_starts(
 @pytest.mark.parametrize("error", [LogError("the disk is full"), ValueError("the disk is full")])
 def test_a_source_that_fails_permanently_ends_the_run_with_its_error(tmp_path: Path, error: Exception) -> None:
     class Full(SqliteLog):
-        def append(self, topic: str, messages: Any) -> None:
+        def append(self, topic: str, messages: Any, **more: Any) -> None:
             raise error
 
     (tmp_path / "a.ndjson").write_text(impressions(range(3)))

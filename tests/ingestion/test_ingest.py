@@ -164,9 +164,9 @@ def test_an_interrupt_flushes_and_reports_what_was_appended(log: SqliteLog) -> N
 class SignalledLog(SqliteLog):
     """A log that receives Ctrl-C during an append."""
 
-    def append(self, topic: str, messages: Any) -> None:
+    def append(self, topic: str, messages: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        super().append(topic, messages)
+        super().append(topic, messages, **more)
 
 
 def test_a_signal_is_deferred_until_the_append_is_counted(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_signal_is_deferred_until_the_append_is_counted(tmp_path: Path) -> Non
 
 
 class FailingLog(SqliteLog):
-    def append(self, topic: str, messages: Any) -> None:
+    def append(self, topic: str, messages: Any, **more: Any) -> None:
         raise LogError("the disk is full")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,10 +47,10 @@ class FakeClock(ManualClock):
 class FailingLog(SqliteLog):
     """Accepts the first append, then fails."""
 
-    def append(self, topic: str, messages: Sequence[bytes]) -> None:
+    def append(self, topic: str, messages: Sequence[bytes], **more: Any) -> None:
         if len(self.end_offsets()):
             raise LogError("the disk is full")
-        super().append(topic, messages)
+        super().append(topic, messages, **more)
 
 
 def everything(log: SqliteLog, topic: str) -> list[bytes]:

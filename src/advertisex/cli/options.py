@@ -88,7 +88,7 @@ def with_port(settings: Settings, port: int | None) -> Settings:
 def opened_log(settings: Settings, *, create: bool = True) -> EventLog:
     """Open the configured event log."""
     _check_kept(settings.log_url, "--log")
-    return open_log(settings.log_url, create=create, kafka=settings.kafka)
+    return open_log(settings.log_url, create=create, kafka=settings.kafka, folder=settings.data)
 
 
 def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:

@@ -182,5 +182,5 @@ def _run(
 
 
 def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:
-    log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
+    log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka, folder=settings.data)
     return observing(settings, store, log_factory, processing, lines=not err.is_terminal, alerts=False)

@@ -45,7 +45,7 @@ def run(
     settings = with_port(settings_of(config, data=data, log=log, store=store), metrics_port)
     processing = processing_of(settings, follow=True)
     sources = sources_of(settings)
-    log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka)
+    log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka, folder=settings.data)
     with (
         opened_store(settings, read_only=False) as event_store,
         stop_on_signals(event_store.interrupt) as stop,

@@ -4,13 +4,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from advertisex.model import Batch, Finding, Partition, Position, Span
+from advertisex.model import Batch, Finding, Origin, Partition, Position, SourceLine, Span
 
 #: A read stops after this many bytes of payload, which bounds memory whatever the message sizes.
 READ_BYTES = 64 * 2**20
 
 #: Returns the ledger's next offset of each partition; a partition that is missing starts at 0.
 Positions = Callable[[], Mapping[Partition, int]]
+
+#: Changes of a log's state, by key; None removes the key.
+State = Mapping[str, bytes | None]
 
 
 class LogReader(Protocol):
@@ -76,11 +79,20 @@ class EventLog(Protocol):
 
     erasable: bool
 
-    def append(self, topic: str, messages: Sequence[bytes]) -> None:
-        """Append messages in order; all of them are durable when this returns.
+    def append(
+        self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = (), state: State | None = None
+    ) -> None:
+        """Append messages in order, and change the state; all of it is durable when this returns.
 
-        An embedded log appends all or none. In Kafka, messages acknowledged before an error remain, and the error
-        counts the others. Appending all of them again is safe, since an event's identity is its content.
+        An embedded log writes everything or nothing. In Kafka, messages acknowledged before an error remain, and the
+        error counts the others; the state changes after the last acknowledgement. Appending all of them again is safe,
+        since an event's identity is its content.
+
+        Args:
+            topic: topic of the messages.
+            messages: the messages; they may be empty if there is a state.
+            origins: where the messages come from, in their order; messages after the last origin have none.
+            state: changes of what a source needs to know to continue after these messages.
 
         Raises:
             LogError: at least one message was not confirmed to be in the log.
@@ -97,6 +109,34 @@ class EventLog(Protocol):
 
         Raises:
             LogError: at least one message was not confirmed to be in the log.
+        """
+        ...
+
+    def state(self, prefix: str) -> dict[str, bytes]:
+        """The state: the values of the keys with this prefix, as of the last `append` that changed each.
+
+        State is void once the topic with which it was appended was deleted, or the log.
+
+        Raises:
+            LogError: the state cannot be read.
+        """
+        ...
+
+    def origin(self, position: Position) -> SourceLine | None:
+        """Where the message at a position comes from; None if that is unknown, or no message is there.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
+        ...
+
+    def lock(self, key: str) -> bool:
+        """Lock a key until this log is closed, or its process ends. Return False if another process holds the lock.
+
+        The followers of one source use it: only one of them may read the source.
+
+        Raises:
+            LogError: the lock cannot be written.
         """
         ...
 

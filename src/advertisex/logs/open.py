@@ -11,7 +11,9 @@ _SQLITE = "sqlite:///"
 _KAFKA = "kafka://"
 
 
-def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSettings()) -> EventLog:
+def open_log(
+    url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSettings(), folder: Path | None = None
+) -> EventLog:
     """Open an event log.
 
     Args:
@@ -19,6 +21,8 @@ def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSetti
             `sqlite:///:memory:` is private to this call: another call, or another process, opens another log.
         create: whether to create a missing embedded log, and missing Kafka topics when they are read.
         kafka: Kafka settings.
+        folder: where the state of followed sources is kept beside a log in Kafka, usually the data folder; None keeps
+            it in memory, until the log is closed. An embedded log keeps it in its own file.
 
     Raises:
         ConfigurationError: the URL is not a supported event log URL.
@@ -29,7 +33,7 @@ def open_log(url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSetti
     if url.startswith(_KAFKA):
         from advertisex.logs.kafka.log import KafkaLog  # noqa: PLC0415 - slow to import, and rarely needed
 
-        return KafkaLog(url, kafka, create=create)
+        return KafkaLog(url, kafka, create=create, folder=folder)
     scheme, named, _ = url.partition("://")
     shown = f"scheme {scheme!r}" if named else "no scheme"  # never the whole URL: it may contain a password
     raise ConfigurationError(

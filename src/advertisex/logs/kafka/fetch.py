@@ -6,8 +6,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from advertisex.logs.contract import READ_BYTES
 from advertisex.logs.kafka.client import ClientErrors, Cluster, kafka_error
+from advertisex.logs.kafka.origins import origin_in
 from advertisex.logs.kafka.poll import Columns
-from advertisex.model import Batch, Span
+from advertisex.model import Batch, Position, SourceLine, Span
 
 _POLL_SECONDS = 0.5
 _ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART})
@@ -34,6 +35,24 @@ class KafkaFetcher:
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         """Read at most `limit` messages from `offset` on."""
+        messages, end = self._messages(topic, partition, offset, limit)
+        columns = Columns()
+        columns.add(messages)
+        return columns.batch(Span(topic, partition, offset, end))
+
+    def origin(self, position: Position) -> SourceLine | None:
+        """Return the origin of one message; None if it has none, or was deleted."""
+        messages, _ = self._messages(*position, 1)
+        return next((origin_in(message) for message in messages if message.offset() == position.offset), None)
+
+    def close(self) -> None:
+        """Close the consumer. Idempotent."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
+
+    def _messages(self, topic: str, partition: int, offset: int, limit: int) -> tuple[list[Message], int]:
+        """Read messages; also returns the offset where the next read continues."""
         where = f"{topic}/{partition}/{offset}"
         try:
             consumer = self._connected()
@@ -42,28 +61,19 @@ class KafkaFetcher:
             )
             start = max(offset, low)  # messages deleted by retention are a gap
             if start >= high:
-                return Columns().batch(Span(topic, partition, offset, offset))
+                return [], offset
             consumer.assign([TopicPartition(topic, partition, start)])
             try:
-                messages, end = self._take(consumer, start, high, limit)
+                return self._take(consumer, start, high, limit)
             finally:
                 consumer.unassign()
         except KafkaException as error:
             reason = kafka_error(error)
             if reason is not None and reason.code() in _ABSENT:
-                return Columns().batch(Span(topic, partition, offset, offset))
+                return [], offset
             if self._consumer is not None:
                 self._consumer.poll(0)  # runs `error_cb`
             raise self._cluster.failure("cannot read the event log", error, self._client_errors, where=where) from error
-        columns = Columns()
-        columns.add(messages)
-        return columns.batch(Span(topic, partition, offset, end))
-
-    def close(self) -> None:
-        """Close the consumer. Idempotent."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close()
 
     def _connected(self) -> Consumer:
         if self._consumer is None:

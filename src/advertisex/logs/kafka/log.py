@@ -1,15 +1,17 @@
 """Event log in Kafka."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from advertisex.errors import LogError
-from advertisex.logs.contract import EventLog, Positions
+from advertisex.logs.contract import EventLog, Positions, State
 from advertisex.logs.kafka.client import Cluster, Timeouts
 from advertisex.logs.kafka.fetch import KafkaFetcher
 from advertisex.logs.kafka.producer import KafkaAppender
 from advertisex.logs.kafka.reader import KafkaReader
+from advertisex.logs.kafka.state import KafkaState
 from advertisex.logs.kafka.topics import KafkaTopics
-from advertisex.model import Batch, Finding, Partition, Position
+from advertisex.model import Batch, Finding, Origin, Partition, Position, SourceLine
 from advertisex.settings.model import KafkaSettings
 
 
@@ -23,6 +25,7 @@ class KafkaLog(EventLog):
         url: `kafka://host:port[,host:port...]`.
         settings: Kafka settings.
         create: whether `reader` creates missing topics; `append` always does.
+        folder: folder for the state of the sources; None keeps it in memory, until the log is closed.
         timeouts: how long to wait for the cluster.
 
     Raises:
@@ -37,6 +40,7 @@ class KafkaLog(EventLog):
         settings: KafkaSettings = KafkaSettings(),
         *,
         create: bool = True,
+        folder: Path | None = None,
         timeouts: Timeouts = Timeouts(),
     ) -> None:
         self._cluster = Cluster.of(url, settings, timeouts)
@@ -45,12 +49,26 @@ class KafkaLog(EventLog):
         self._appender = KafkaAppender(self._cluster, self._topics)
         self._locator = KafkaAppender(self._cluster, self._topics, locate=True)
         self._fetcher = KafkaFetcher(self._cluster)
+        self._state = KafkaState(folder, self._topics.identities)
 
-    def append(self, topic: str, messages: Sequence[bytes]) -> None:
-        self._appender.append(topic, messages)
+    def append(
+        self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = (), state: State | None = None
+    ) -> None:
+        self._appender.append(topic, messages, origins)
+        if state:
+            self._state.change(topic, state)
 
     def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
         return self._locator.append(topic, messages)
+
+    def state(self, prefix: str) -> dict[str, bytes]:
+        return self._state.read(prefix)
+
+    def origin(self, position: Position) -> SourceLine | None:
+        return self._fetcher.origin(position)
+
+    def lock(self, key: str) -> bool:
+        return self._state.lock(key)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         return self._fetcher.read(topic, partition, offset, limit)
@@ -87,3 +105,4 @@ class KafkaLog(EventLog):
         self._appender.close()
         self._locator.close()
         self._fetcher.close()
+        self._state.close()

@@ -12,8 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from advertisex.errors import LogError
 from advertisex.logs.kafka.client import ClientErrors, Cluster
+from advertisex.logs.kafka.origins import Headers, headers_of
 from advertisex.logs.kafka.topics import KafkaTopics
-from advertisex.model import Position
+from advertisex.model import Origin, Position
 
 #: Number of messages that go to one partition before the next gets its turn. Equal to the producer's batch size, so
 #: that they are compressed and sent together.
@@ -80,23 +81,29 @@ class KafkaAppender:
         self._partitions: dict[str, tuple[list[int], float]] = {}
         self._turns = count(random.SystemRandom().randrange(1_000_000))  # start at a random partition
 
-    def append(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
+    def append(self, topic: str, messages: Sequence[bytes], origins: Sequence[Origin] = ()) -> list[Position]:
         """Append messages; returns their positions, or none unless `locate` is set."""
         if not messages:
             return []
         partitions = self._partitions_of(topic)
         producer = self._connected()
         reports = _Reports()
+        headers = headers_of(origins) if origins else None
         turns: list[tuple[int, int]] = []
         sent = 0
         try:
             for start in range(0, len(messages), _CHUNK):
                 if reports.failures:  # the append has failed: do not send the remaining messages
                     break
-                chunk = [{"value": message} for message in messages[start : start + _CHUNK]]
+                chunk = messages[start : start + _CHUNK]
                 partition = partitions[next(self._turns) % len(partitions)]
                 turns.append((partition, len(chunk)))
-                _send(producer, topic, partition, chunk, reports)
+                if headers is None:
+                    _send(producer, topic, partition, [{"value": message} for message in chunk], reports)
+                else:
+                    for message, header in zip(chunk, headers, strict=False):
+                        _send_one(producer, topic, partition, message, header, reports)
+                    producer.poll(0)
                 sent += len(chunk)
             while producer.flush(1.0):  # in steps, so that signals are handled
                 pass
@@ -157,6 +164,26 @@ class KafkaAppender:
         if too_large:
             what += f"; one of {max(too_large):,} bytes exceeds the broker's size limit"
         return self._cluster.failure(what, error, self._client_errors, where=topic)
+
+
+def _send_one(
+    producer: Producer, topic: str, partition: int, message: bytes, headers: Headers | None, reports: _Reports
+) -> None:
+    """Pass a message with headers to the producer, which cannot take these in batches; wait while its queue is full."""
+    while True:
+        was_empty = not len(producer)
+        try:
+            producer.produce(topic, message, partition=partition, headers=headers, on_delivery=reports.note)
+        except BufferError:  # the queue is full
+            if was_empty:
+                reports.failures.append((KafkaError(KafkaError._QUEUE_FULL), len(message)))
+                return
+            producer.poll(_QUEUE_FULL_SECONDS)
+        except KafkaException as error:
+            reports.failures.append((error.args[0], len(message)))
+            return
+        else:
+            return
 
 
 def _send(producer: Producer, topic: str, partition: int, chunk: list[dict[str, Any]], reports: _Reports) -> None:

@@ -16,11 +16,13 @@ from threading import RLock
 import msgspec
 
 from advertisex.errors import LogError
-from advertisex.logs.contract import READ_BYTES, EventLog, Positions
+from advertisex.logs.contract import READ_BYTES, EventLog, Positions, State
+from advertisex.logs.origins import pack_origins, source_line
 from advertisex.logs.sqlite.reader import SqliteReader
-from advertisex.model import TOMBSTONE, Batch, Finding, Partition, Position, Span
+from advertisex.logs.state_file import STATE_SCHEMA, Locks, change_state, read_state
+from advertisex.model import TOMBSTONE, Batch, Finding, Origin, Partition, Position, SourceLine, Span
 
-_SCHEMA = """
+_SCHEMA = f"""{STATE_SCHEMA}
 CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), log TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batch (
     topic        TEXT NOT NULL,
@@ -28,6 +30,13 @@ CREATE TABLE IF NOT EXISTS batch (
     next_offset  INTEGER NOT NULL,
     appended_at  INTEGER NOT NULL,  -- microseconds since the epoch, UTC
     messages     BLOB NOT NULL,     -- MessagePack array of binaries
+    PRIMARY KEY (topic, first_offset)
+);
+CREATE TABLE IF NOT EXISTS origin (   -- one row per append with known origins
+    topic        TEXT NOT NULL,
+    first_offset INTEGER NOT NULL,
+    next_offset  INTEGER NOT NULL,
+    origins      BLOB NOT NULL,     -- MessagePack
     PRIMARY KEY (topic, first_offset)
 );
 """
@@ -60,6 +69,7 @@ class SqliteLog(EventLog):
         self, path: Path, *, create: bool = True, clock: Callable[[], int] = _system_time, wait: float = 30.0
     ) -> None:
         self._path, self._clock, self._wait = path, clock, wait
+        self._locks = Locks(None if str(path) == ":memory:" else path)
         self._lock = RLock()  # a log in memory has only this connection, for all threads
         if not create and not path.exists():
             raise LogError(
@@ -75,11 +85,32 @@ class SqliteLog(EventLog):
             self._db.executescript(_SCHEMA)
             self._identity = self._load_identity()
 
-    def append(self, topic: str, messages: Sequence[bytes]) -> None:
-        self._append(topic, messages)
+    def append(
+        self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = (), state: State | None = None
+    ) -> None:
+        self._append(topic, messages, origins, state)
 
     def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
         return [Position(topic, 0, offset) for offset in self._append(topic, messages)]
+
+    def state(self, prefix: str) -> dict[str, bytes]:
+        with self._explained("cannot read the event log"):
+            return read_state(self._db, prefix)
+
+    def origin(self, position: Position) -> SourceLine | None:
+        with self._explained("cannot read the event log"):
+            row = self._db.execute(
+                "SELECT first_offset, next_offset, origins FROM origin WHERE topic = ? AND first_offset <= ? "
+                "ORDER BY first_offset DESC LIMIT 1",
+                (position.topic, position.offset),
+            ).fetchone()
+            if row is None or position.partition != 0 or position.offset >= row[1]:
+                return None
+            return source_line(row[2], position.offset - row[0])
+
+    def lock(self, key: str) -> bool:
+        with self._explained("cannot lock the event log"):
+            return self._locks.lock(key)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         payloads: list[bytes] = []
@@ -149,6 +180,7 @@ class SqliteLog(EventLog):
         ]
 
     def close(self) -> None:
+        self._locks.close()
         self._db.close()
 
     def _erase_from_row(self, topic: str, left: deque[int]) -> None:
@@ -166,9 +198,11 @@ class SqliteLog(EventLog):
             (msgspec.msgpack.encode(messages), topic, first),
         )
 
-    def _append(self, topic: str, messages: Sequence[bytes]) -> range:
+    def _append(
+        self, topic: str, messages: Sequence[bytes], origins: Sequence[Origin] = (), state: State | None = None
+    ) -> range:
         """Append messages; returns their offsets."""
-        if not messages:
+        if not messages and not state:
             return range(0)
         with self._explained("cannot append to the event log"), self._transaction():
             (first,) = self._db.execute(
@@ -177,9 +211,15 @@ class SqliteLog(EventLog):
             now = self._clock()
             end = first
             for part in _chunks(messages):
-                row = (topic, end, end + len(part), now, msgspec.msgpack.encode(part))
-                self._db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", row)
+                self._db.execute(
+                    "INSERT INTO batch VALUES (?, ?, ?, ?, ?)",
+                    (topic, end, end + len(part), now, msgspec.msgpack.encode(part)),
+                )
                 end += len(part)
+            if origins and messages:
+                row = (topic, first, end, pack_origins(origins))
+                self._db.execute("INSERT INTO origin VALUES (?, ?, ?, ?)", row)
+            change_state(self._db, state or {})
         return range(first, end)
 
     def _load_identity(self) -> str:
@@ -239,7 +279,8 @@ def _chunks(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
             part, size = [], 0
         part.append(message)
         size += len(message)
-    yield part
+    if part:
+        yield part
 
 
 def _fitting(part: list[bytes], room: int, at_least: int) -> tuple[list[bytes], int]:

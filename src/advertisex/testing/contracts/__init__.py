@@ -19,6 +19,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_
 from advertisex.testing.contracts.log_fixtures import OpenLog
 from advertisex.testing.contracts.log_messages import LogMessages
 from advertisex.testing.contracts.log_readers import LogReaders
+from advertisex.testing.contracts.log_sources import LogSources
 from advertisex.testing.contracts.store_catalogue import StoreCatalogue
 from advertisex.testing.contracts.store_commits import StoreCommits
 from advertisex.testing.contracts.store_conflicts import StoreConflicts
@@ -33,7 +34,7 @@ from advertisex.testing.contracts.store_rejects import StoreRejects
 __all__ = ["EventLogContract", "EventStoreContract", "NewStore", "OpenLog", "OpenStore"]
 
 
-class EventLogContract(LogMessages, LogReaders):
+class EventLogContract(LogMessages, LogReaders, LogSources):
     """Every test of a log.
 
     Define the fixture `open_log`, a function that opens the log under test. A test may call it several times, and
