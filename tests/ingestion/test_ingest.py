@@ -126,10 +126,11 @@ def test_invalid_options(options: Any, ingested) -> None:
 
 def test_progress_is_exact_and_batches_are_bounded(tmp_path: Path, log: SqliteLog) -> None:
     path = tmp_path / "many.ndjson"
-    path.write_bytes(b'{"a":1}\n' * 35_000)
+    line = b'{"a":"%s"}' % (b"x" * 91)
+    path.write_bytes((line + b"\n") * 35_000)
     progress: list[tuple[int, int]] = []
     ingest(IMPRESSIONS, [str(path)], log, IngestOptions(), lambda *seen: progress.append(seen))
-    assert progress[-1] == (35_000, 35_000 * 7)
+    assert progress[-1] == (35_000, 35_000 * 99)
     assert len(progress) >= 2
     assert progress == sorted(progress)
 

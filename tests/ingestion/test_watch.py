@@ -1,3 +1,5 @@
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.records import Record
+from advertisex.ingestion.records import Input, Record
 from advertisex.ingestion.sources import Files
 from advertisex.ingestion.watch import Watch
 
@@ -18,7 +20,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def new(watch: Watch) -> list[Record]:
-    return [record for one in watch.poll() for chunk in one.reader.chunks() for record in chunk.records]
+    return [record for one in watch.poll() for record in records_of(one)]
+
+
+def records_of(one: Input) -> Iterator[Record]:
+    """The new records of an input; its bookmark moves past each chunk."""
+    if one.bookmark is None:
+        pytest.fail("a followed file has a bookmark")
+    for chunk in one.reader.chunks():
+        messages = [repr(record).encode() for record in chunk.records]
+        kept = one.bookmark.advance(chunk, messages)
+        yield from chunk.records[len(messages) - len(kept) :]
 
 
 def append(path: Path, data: bytes) -> None:
@@ -26,11 +38,18 @@ def append(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def watch_of(source: Path) -> Watch:
-    return Watch(Files(str(source)), FEEDS["clicks"], IngestOptions())
+@pytest.fixture
+def watch_of() -> Iterator[Callable[..., Watch]]:
+    """watch_of(source, options): watch files from their start."""
+    with ExitStack() as stack:
+
+        def watch(source: Path, options: IngestOptions = IngestOptions()) -> Watch:
+            return stack.enter_context(closing(Watch(Files(str(source)), FEEDS["clicks"], options, "files/", {})))
+
+        yield watch
 
 
-def test_lines_are_read_once_they_are_complete(folder: Path) -> None:
+def test_lines_are_read_once_they_are_complete(folder: Path, watch_of: Callable[..., Watch]) -> None:
     watch = watch_of(folder)
     assert new(watch) == []
     append(folder / "a.ndjson", b'\xef\xbb\xbf{"a":1}\n{"a":')
@@ -41,7 +60,7 @@ def test_lines_are_read_once_they_are_complete(folder: Path) -> None:
     assert new(watch) == [b'{"a":2}', b'{"b":1}']
 
 
-def test_rows_are_read_once_they_are_complete(folder: Path) -> None:
+def test_rows_are_read_once_they_are_complete(folder: Path, watch_of: Callable[..., Watch]) -> None:
     watch = watch_of(folder / "*.csv")
     append(folder / "a.csv", b"user_id;value\n1;2\n3;")
     assert new(watch) == [{"user_id": "1", "value": "2"}]
@@ -52,7 +71,7 @@ def test_rows_are_read_once_they_are_complete(folder: Path) -> None:
     assert new(watch) == [{"user_id": "5", "value": "six\nseven"}]
 
 
-def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
+def test_a_truncated_file_is_read_from_its_start(folder: Path, watch_of: Callable[..., Watch]) -> None:
     watch = watch_of(folder)
     append(folder / "a.ndjson", b"1\n2\n")
     assert new(watch) == [b"1", b"2"]
@@ -60,7 +79,7 @@ def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
     assert new(watch) == [b"3"]
 
 
-def test_a_document_is_read_once_it_stops_changing(folder: Path) -> None:
+def test_a_document_is_read_once_it_stops_changing(folder: Path, watch_of: Callable[..., Watch]) -> None:
     watch = watch_of(folder)
     append(folder / "a.json", b"[1,")
     assert new(watch) == []
@@ -83,18 +102,20 @@ def test_following_files_until_interrupted(folder: Path, log) -> None:
     assert log.read("clicks_conversions", 0, 0, 9).payloads == [b"1", b"2", b"2"]
 
 
-def test_the_selected_key_splits_lines_and_a_line_without_it_costs_no_other(folder: Path) -> None:
-    watch = Watch(Files(str(folder)), FEEDS["clicks"], IngestOptions(records="rows"))
+def test_the_selected_key_splits_lines_and_a_line_without_it_costs_no_other(
+    folder: Path, watch_of: Callable[..., Watch]
+) -> None:
+    watch = watch_of(folder, IngestOptions(records="rows"))
     append(folder / "a.ndjson", b'{"rows":[1,2]}\n{}\n{"rows":[3]}\n')
     (one,) = watch.poll()
-    chunks = one.reader.chunks()
-    assert next(chunks).records == [b"1", b"2", b"3"]
+    records = records_of(one)
+    assert [next(records) for _ in range(3)] == [b"1", b"2", b"3"]
     with pytest.raises(SourceError, match=r"no records under key 'rows' .*a.ndjson:2\)"):
-        next(chunks)
+        next(records)
     append(folder / "a.ndjson", b'{"rows":[4]}\n{}\n')
     (one,) = watch.poll()
-    chunks = one.reader.chunks()
-    assert next(chunks).records == [b"4"]
+    records = records_of(one)
+    assert next(records) == b"4"
     with pytest.raises(SourceError, match=r"a.ndjson:5\)"):
-        next(chunks)
+        next(records)
     assert new(watch) == []

@@ -6,7 +6,9 @@ One thread polls the sources in turn, so a poll never sleeps. Each source sets w
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import takewhile
+from pathlib import Path
 from threading import Event
 from typing import Protocol
 
@@ -14,11 +16,13 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.positions import key_prefix, load
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import Failing, read_stdin
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.ingestion.watch import Watch
+from advertisex.logs.contract import EventLog
 
 #: Called with the error of a source.
 OnFailure = Callable[[SourceError], None]
@@ -40,6 +44,10 @@ class Followed(Protocol):
     def failed(self, error: SourceError) -> bool:
         """Record a failure of the last poll. Return whether it is new and should be reported."""
         ...
+
+    def close(self) -> None:
+        """Release what is held between polls."""
+        return
 
 
 class FollowedApi(Followed):
@@ -76,22 +84,49 @@ class FollowedApi(Followed):
 
 
 class FollowedFiles(Followed):
-    """A file, folder or glob, polled for new records."""
+    """A file, folder or glob, polled for new records. Only one process follows it; the positions are in the log."""
 
-    def __init__(self, source: Files, feed: Feed, options: IngestOptions) -> None:
-        self._watch = Watch(source, feed, options)
-        self._every = options.every
+    def __init__(self, source: Files, feed: Feed, options: IngestOptions, log: EventLog) -> None:
+        self._source, self._feed, self._options, self._log = source, feed, options, log
+        self._prefix = key_prefix(feed, source, options)
+        self._watch: Watch | None = None
         self._reported: set[str] = set()
         self.due: float | None = time.monotonic()
 
     def poll(self) -> Iterator[Input]:
-        self.due = time.monotonic() + self._every
-        yield from self._watch.poll()
+        self.due = time.monotonic() + self._options.every
+        try:
+            yield from self._locked().poll()
+        except SourceError as error:
+            yield Input(self._source.name, Failing(error))
 
     def failed(self, error: SourceError) -> bool:
         is_new = str(error) not in self._reported
         self._reported.add(str(error))
         return is_new
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+
+    def _locked(self) -> Watch:
+        """Return the watch of the source, once it is locked for this process.
+
+        Raises:
+            SourceError: it is locked by another process, or does not exist.
+        """
+        if self._watch is None:
+            if not self._log.lock(self._prefix):
+                raise SourceError(
+                    "the source is followed already, by another process or for another entry of the settings",
+                    where=self._source.name,
+                    hint="nothing to do: this process follows it once the other one has ended",
+                )
+            positions = load(self._log.state(self._prefix))
+            self._watch = Watch(self._source, self._feed, self._options, self._prefix, positions)
+            if not self._source.paths() and not Path(self._source.name).is_dir():
+                self._source.existing_paths()
+        return self._watch
 
 
 class FollowedStdin(Followed):
@@ -110,7 +145,13 @@ class FollowedStdin(Followed):
 
 
 def follow(
-    feed: Feed, sources: Sequence[Source], options: IngestOptions, publisher: Publisher, report: OnFailure, stop: Event
+    feed: Feed,
+    sources: Sequence[Source],
+    options: IngestOptions,
+    log: EventLog,
+    publisher: Publisher,
+    report: OnFailure,
+    stop: Event,
 ) -> None:
     """Publish what the sources yield until `stop` is set, the process is interrupted, or all sources are exhausted.
 
@@ -120,24 +161,33 @@ def follow(
         LogError: the log could not be written.
         ConfigurationError: a URL or a header is invalid.
     """
-    followed = [_followed(source, feed, options) for source in sources]
-    while waiting := [(source.due, source) for source in followed if source.due is not None]:
-        due, source = min(waiting, key=lambda pair: pair[0])
-        if stop.wait(max(0.0, due - time.monotonic())):
+    with ExitStack() as stack:
+        followed = [_followed(source, feed, options, log) for source in sources]
+        for source in followed:
+            stack.callback(source.close)
+        while waiting := [(source.due, source) for source in followed if source.due is not None]:
+            due, source = min(waiting, key=lambda pair: pair[0])
+            if stop.wait(max(0.0, due - time.monotonic())):
+                return
+            _publish(source, publisher, report, stop)
+
+
+def _publish(source: Followed, publisher: Publisher, report: OnFailure, stop: Event) -> None:
+    for one in source.poll():
+        if stop.is_set():
             return
-        for one in source.poll():
-            try:
-                publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), one.reader.chunks()))
-            except SourceError as error:
-                if source.failed(error):
-                    report(error)
+        try:
+            publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), one.reader.chunks()), one.bookmark)
+        except SourceError as error:
+            if source.failed(error):
+                report(error)
 
 
-def _followed(source: Source, feed: Feed, options: IngestOptions) -> Followed:
+def _followed(source: Source, feed: Feed, options: IngestOptions, log: EventLog) -> Followed:
     match source:
         case Stdin():
             return FollowedStdin(source, feed, options)
         case Url():
             return FollowedApi(source, feed, options)
         case Files():
-            return FollowedFiles(source, feed, options)
+            return FollowedFiles(source, feed, options, log)

@@ -56,7 +56,7 @@ def ingest(
     failures: list[SourceError] = []
     try:
         if options.follow:
-            follow(feed, inputs, options, publisher, report, stop or Event())
+            follow(feed, inputs, options, log, publisher, report, stop or Event())
         else:
             for one in _read(inputs, feed, options):
                 try:

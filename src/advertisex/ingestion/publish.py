@@ -13,8 +13,9 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk
+from advertisex.ingestion.records import MESSAGE_BYTES, Bookmark, Chunk
 from advertisex.logs.contract import EventLog
+from advertisex.model import Origin
 
 Progress = Callable[[int, int], None]
 
@@ -87,72 +88,81 @@ class Publisher:
         self._clock = clock
         self._buffer: list[bytes] = []
         self._buffer_bytes = 0
+        self._origins: list[Origin] = []
         self._flushed_at = clock()
         self._messages = 0
         self._bytes = 0
         self._sources: dict[str, Counted] = {}
 
-    def drain(self, name: str, chunks: Iterable[Chunk]) -> None:
+    def drain(self, name: str, chunks: Iterable[Chunk], bookmark: Bookmark | None = None) -> None:
         """Append everything that a source yields, including what it yields before a failure or an interrupt.
 
         Args:
-            name: name of the source, for the counts and error messages.
+            name: name of the source, for the counts, origins and error messages.
             chunks: records of the source.
+            bookmark: keeps how far the source has been read; written with the messages.
 
         Raises:
             SourceError: the source failed, or yielded a message that is too large for the log.
             LogError: the log could not be written.
         """
         self._sources.setdefault(name, Counted())
+        largest = 0
         try:
             for chunk in chunks:
-                if chunk.records:
-                    self._add(name, self._encoder.messages(chunk.records))
-                else:
-                    self._flush(name)
+                messages = self._encoder.messages(chunk.records) if chunk.records else []
+                with _signals_deferred():  # the bookmark never differs from the buffer
+                    new = messages if bookmark is None else bookmark.advance(chunk, messages)
+                    largest = max(largest, self._add(name, new, chunk.lines[len(messages) - len(new) :]))
+                if not chunk.records or self._due():
+                    self._flush(name, bookmark)
         finally:
-            self._flush(name)
+            self._flush(name, bookmark)
+        if largest:
+            raise SourceError(
+                f"a message of {largest >> 20} MiB is larger than the {self._message_bytes >> 20} MiB that the log "
+                "accepts",
+                where=name,
+                hint="split it at the source, or name the array in the document with --records KEY",
+            )
 
     def published(self, *, interrupted: bool = False, failures: Sequence[SourceError] = ()) -> Published:
         """Return what was appended so far."""
         unmatched = self._encoder.unmatched if self._messages else ()
         return Published(self._messages, self._bytes, dict(self._sources), interrupted, tuple(failures), unmatched)
 
-    def _add(self, name: str, messages: list[bytes]) -> None:
-        for start in range(0, len(messages), _BUFFER_MESSAGES):
-            part = messages[start : start + _BUFFER_MESSAGES]
-            size = sum(map(len, part))
-            if size > self._message_bytes:
-                self._reject_oversized(name, part)
-            self._buffer += part
-            self._buffer_bytes += size
-            late = self._clock() - self._flushed_at >= _BUFFER_SECONDS
-            if late or len(self._buffer) >= _BUFFER_MESSAGES or self._buffer_bytes >= _BUFFER_BYTES:
-                self._flush(name)
+    def _add(self, name: str, messages: list[bytes], lines: Sequence[int]) -> int:
+        """Add messages to the buffer. Return the size of the largest one that was left out as too large, or 0."""
+        limit, largest = self._message_bytes, 0
+        size = sum(map(len, messages))
+        if size > limit and (largest := max(map(len, messages))) > limit:
+            kept = [index for index, message in enumerate(messages) if len(message) <= limit]
+            messages, lines = [messages[index] for index in kept], [lines[index] for index in kept if lines]
+            size = sum(map(len, messages))
+        self._buffer += messages
+        self._buffer_bytes += size
+        self._origins.append(Origin(name, len(messages), lines))
+        return largest if largest > limit else 0
 
-    def _reject_oversized(self, name: str, messages: list[bytes]) -> None:
-        largest, limit = max(map(len, messages)), self._message_bytes
-        if largest > limit:
-            raise SourceError(
-                f"a message of {largest >> 20} MiB is larger than the {limit >> 20} MiB that the log accepts",
-                where=name,
-                hint="split it at the source, or name the array in the document with --records KEY",
-            )
+    def _due(self) -> bool:
+        late = self._clock() - self._flushed_at >= _BUFFER_SECONDS
+        return late or len(self._buffer) >= _BUFFER_MESSAGES or self._buffer_bytes >= _BUFFER_BYTES
 
-    def _flush(self, name: str) -> None:
+    def _flush(self, name: str, bookmark: Bookmark | None) -> None:
         self._flushed_at = self._clock()
-        if not self._buffer:
-            return
         with _signals_deferred():
-            messages, size = self._buffer, self._buffer_bytes
+            state = bookmark.changes() if bookmark else {}
+            if not self._buffer and not state:
+                return
+            messages, size, origins = self._buffer, self._buffer_bytes, self._origins
             # clear the buffer first: if the append fails, a later flush must not append the messages again
-            self._buffer, self._buffer_bytes = [], 0
-            self._log.append(self._topic, messages)
+            self._buffer, self._buffer_bytes, self._origins = [], 0, []
+            self._log.append(self._topic, messages, origins=origins, state=state)
             self._messages += len(messages)
             self._bytes += size
             before = self._sources[name]
             self._sources[name] = Counted(before.messages + len(messages), before.bytes + size)
-        if self._on_progress is not None:
+        if messages and self._on_progress is not None:
             self._on_progress(self._messages, self._bytes)
 
 

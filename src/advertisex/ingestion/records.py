@@ -6,7 +6,7 @@ encoded.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,6 +89,23 @@ class Reader(Protocol):
         ...
 
 
+class Bookmark(Protocol):
+    """Keeps how far an input has been read, together with its messages in the log."""
+
+    def advance(self, chunk: Chunk, messages: list[bytes]) -> list[bytes]:
+        """Move past a chunk. Return those of its messages, the last ones, that are not in the log yet.
+
+        Args:
+            chunk: the next chunk that the reader yielded.
+            messages: the message of each of its records.
+        """
+        ...
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Return the changes of the log's state since the last call; empty if nothing has changed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input of a source: a file, a member of an archive, a response, standard input.
@@ -96,7 +113,9 @@ class Input:
     Attributes:
         name: its name in counts and messages.
         reader: reads its records.
+        bookmark: keeps how far it has been read, if it is followed.
     """
 
     name: str
     reader: Reader
+    bookmark: Bookmark | None = None

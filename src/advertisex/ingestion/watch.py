@@ -1,126 +1,279 @@
 """Poll a file, folder or glob for new records.
 
-NDJSON and CSV files are tailed from the end of the last complete record. Any other file is read as a whole once its
-size and modification time are unchanged between two polls, and again after each change.
+A file is recognised by its content: if its first bytes are those that were read from some file, its reading continues
+after them, whatever its name or inode. This holds after a restart, for renamed files and for copies.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv.reader import CsvReader
-from advertisex.ingestion.formats import COMPRESSED, Kind, detect_format
-from advertisex.ingestion.json.reader import JsonReader
+from advertisex.ingestion.fingerprint import Fingerprint, Prefix, head_of, is_in, prefix_in
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import Failing, read_file
-from advertisex.ingestion.records import Chunk, Input, Reader, Reading, Resume
+from advertisex.ingestion.positions import FilePosition, Known, Match, dump, new_key
+from advertisex.ingestion.read import Failing
+from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files
-from advertisex.ingestion.stream import UTF16_BOMS, Stream, open_file
+from advertisex.ingestion.tail import FollowedFile, Inode, Noted, Nothing, Tail, Version
 
-_READ_BYTES = 16 * 2**20
-
-
-@dataclass(slots=True)
-class _FileState:
-    """State of one watched file.
-
-    Attributes:
-        inode: identifies the file behind the name.
-        kind: detected kind of input; None while the file is empty.
-        position: bytes read so far (NDJSON and CSV).
-        resume: where to continue (CSV).
-        lines: lines of NDJSON read so far.
-        version: size and mtime (ns) at the last poll.
-        read_version: size and mtime (ns) when the file was last read as a whole.
-    """
-
-    inode: int
-    kind: Kind | None = None
-    position: int = 0
-    resume: Resume | None = None
-    lines: int = 0
-    version: tuple[int, int] | None = None
-    read_version: tuple[int, int] | None = None
-
-
-class _Polled(Reader):
-    """The new records of a file."""
-
-    def __init__(self, new: Iterator[Chunk]) -> None:
-        self.reading, self._new = Reading(), new
-
-    def chunks(self) -> Iterator[Chunk]:
-        yield from self._new
+#: Files that are kept open, so that they can be read to their end after they were renamed or deleted.
+_OPEN_FILES = 64
+#: Polls without a change after which a file is read as a whole, and after which an incomplete last row is read.
+_QUIET_FILE, _QUIET_ROWS = 1, 2
+#: A file that is not listed any more is closed once it has not changed in so many polls.
+_QUIET_POLLS = 12
+#: Maximum number of positions of files that are gone, and of files in a folder that may continue them.
+_GONE, _CANDIDATES = 1_000, 1_000
 
 
 class Watch:
-    """Tracks how far the files of a source have been read."""
+    """Tracks how far the files of a source have been read.
 
-    def __init__(self, source: Files, feed: Feed, options: IngestOptions) -> None:
-        self._source, self._feed, self._options = source, feed, options
-        self._seen: dict[Path, _FileState] = {}
+    Args:
+        source: the files.
+        feed: feed of their records.
+        options: how to read them.
+        prefix: prefix of the keys of their positions.
+        positions: their positions so far, by key.
+        open_files: maximum number of files that are kept open.
+    """
+
+    def __init__(
+        self,
+        source: Files,
+        feed: Feed,
+        options: IngestOptions,
+        prefix: str,
+        positions: dict[str, FilePosition],
+        *,
+        open_files: int = _OPEN_FILES,
+    ) -> None:
+        self._source, self._feed, self._options, self._prefix = source, feed, options, prefix
+        self._open_files = open_files
+        self._files: dict[Inode, FollowedFile] = {}
+        self._opened: dict[Inode, FollowedFile] = {}  # least recently used first
+        self._gone = positions
+        self._lost = set(positions)  # those whose rest may be in a file that the source does not list
+        self._known = Known({})
+        self._pending: dict[str, bytes | None] = {}  # changes of the state to be written
 
     def poll(self) -> Iterator[Input]:
-        """Yield the name of each file with its new records."""
-        try:
-            paths = self._source.paths()
-        except SourceError as error:
-            yield Input(self._source.name, Failing(error))
-            return
-        for path in paths:
-            yield Input(str(path), _Polled(self._poll_file(path)))
+        """Yield each file that may have new records.
 
-    def _poll_file(self, path: Path) -> Iterator[Chunk]:
-        try:
+        Raises:
+            SourceError: the files cannot be listed.
+        """
+        listed = _by_inode(self._source.paths())
+        for file in list(self._files.values()):
+            file.listed = file.inode in listed
+            if file.listed:
+                file.path = listed[file.inode]
+            elif file.opened is None:
+                self._drop(file, lost=True)
+        begun = [file for file in self._files.values() if file.position.taken]
+        yield from self._new_records(begun)  # of files that were renamed or deleted, too
+        self._known = Known({**self._gone, **{file.key: file.position for file in self._files.values()}})
+        for inode, path in listed.items():
+            if inode not in self._files:
+                self._find(inode, path)
+        yield from self._new_records(self._continued())
+        new = [file for file in self._files.values() if file.version is None or not file.position.taken]
+        yield from self._new_records(sorted(new, key=lambda file: (file.listed, file.path)))
+        self._forget()
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in list(self._files.values()):
+            self._close(file)
+
+    def _new_records(self, files: Iterable[FollowedFile]) -> Iterator[Input]:
+        for file in files:
+            try:
+                if tail := self._tail(file):
+                    yield from tail.inputs()
+                    self._known.add(file.key, file.position)
+                elif self._pending:
+                    yield Input(str(file.path), Nothing(), Noted(self._pending))
+            except FileNotFoundError:
+                continue  # renamed or deleted since the listing
+            except OSError as error:
+                failure = SourceError(
+                    f"could not read the file: {error.strerror or error}",
+                    where=str(file.path),
+                    hint="check the permissions",
+                )
+                yield Input(str(file.path), Failing(failure))
+
+    def _tail(self, file: FollowedFile) -> Tail | None:
+        """Return the next reading of a file; None if it has nothing new, or is another file now."""
+        status = file.path.stat() if file.opened is None else os.fstat(file.opened.fileno())
+        version = _version(status)
+        settled = version == file.version
+        if settled:
+            file.quiet += 1
+            done = file.position.complete and version[0] == file.position.read.size
+            if done or file.settled == version or file.quiet < (_QUIET_ROWS if file.position.resume else _QUIET_FILE):
+                return None
+        opened = self._open(file)
+        if not settled:
+            is_new = file.version is None or not file.position.taken
+            if not is_new and not _continues(file, opened, version):
+                self._begin_again(file)
+                return None
+            file.version, file.settled, file.quiet = version, None, 0
+            if is_new:
+                self._match(file, opened)
+                if file.position.complete and version[0] == file.position.read.size:
+                    return None
+        file.position = replace(file.position, path=str(file.path), modified=version[1])
+        return Tail(file, opened, self._feed, self._options, self._pending, settled=settled)
+
+    def _find(self, inode: Inode, path: Path) -> None:
+        """Follow another file, from the position at which it continues."""
+        file = FollowedFile(new_key(self._prefix), path, inode)
+        with suppress(OSError), FileIO(path) as opened:  # an error is reported when the file is read
+            if match := self._known.longest_in(opened, path):
+                file.key = match.key if match.key in self._gone else file.key
+                self._set(file, match)
+        self._follow(file)
+
+    def _match(self, file: FollowedFile, opened: FileIO) -> None:
+        """Set the position of a new file after what was read from another one, perhaps after this one was found.
+
+        Nothing is new in a file that another one begins with. If it is being copied, the rest follows.
+        """
+        taken = file.position.taken
+        match = self._known.longest_in(opened, file.path, beyond=file.position.read.size if taken else 0)
+        size = os.fstat(opened.fileno()).st_size
+        if not (match and match.position.read.size == size) and (copied := self._copied(opened, size)):
+            file.position, file.prefix = FilePosition(read=copied, path=str(file.path)), Prefix()
+            self._pending[file.key] = dump(file.position)
+        elif match:
+            self._set(file, match)
+        elif not taken:
+            file.position, file.prefix = FilePosition(), Prefix()
+
+    def _set(self, file: FollowedFile, match: Match) -> None:
+        file.position, file.prefix = match.position, match.prefix
+        if match.key != file.key:  # the other file may change before this one does
+            self._pending[file.key] = dump(file.position)
+
+    def _continued(self) -> Iterator[FollowedFile]:
+        """Yield the files that the source does not list, and that continue a lost position.
+
+        Such a file is a rotated one: its name begins like that of the lost file, and so does its content.
+        """
+        lost = {key: self._gone[key] for key in self._lost & self._gone.keys() if self._gone[key].messages}
+        self._lost.clear()
+        known = Known(lost)
+        names = {(path.parent, path.name.partition(".")[0]) for one in lost.values() if (path := Path(one.path))}
+        for folder, begin in sorted(names):
+            for inode, path in _newest(folder, begin, without=self._files.keys()).items():
+                with suppress(OSError), FileIO(path) as opened:
+                    match = known.longest_in(opened, path)
+                    if match and match.key in self._gone:
+                        file = FollowedFile(match.key, path, inode, match.position, match.prefix, listed=False)
+                        yield self._follow(file)
+
+    def _copied(self, opened: FileIO, size: int) -> Fingerprint | None:
+        """Return the fingerprint of a file if a followed file begins with all of it."""
+        head = head_of(opened)
+        for file in self._files.values():
+            if head and size < file.position.read.size and file.prefix.head.startswith(head):
+                with suppress(OSError):
+                    ours, theirs = (Prefix().extended(one, size).fingerprint() for one in (opened, self._open(file)))
+                    if ours == theirs:
+                        return ours
+        return None
+
+    def _begin_again(self, file: FollowedFile) -> None:
+        """Read a file from its start, because it has other content than before; the rest of that may be elsewhere."""
+        self._gone[file.key] = file.position
+        self._lost.add(file.key)
+        file.key, file.position, file.prefix = new_key(self._prefix), FilePosition(), Prefix()
+        file.version = None
+
+    def _follow(self, file: FollowedFile) -> FollowedFile:
+        self._gone.pop(file.key, None)
+        self._files[file.inode] = file
+        return file
+
+    def _drop(self, file: FollowedFile, *, lost: bool) -> None:
+        """Follow a file no longer, and keep its position; `lost` if it has not been read to its end."""
+        self._close(file)
+        del self._files[file.inode]
+        if file.position.read.size:
+            self._gone[file.key] = file.position
+            if lost:
+                self._lost.add(file.key)
+
+    def _open(self, file: FollowedFile) -> FileIO:
+        """Open a file, or return it if it is open, and close the one that was not read for longest."""
+        if file.opened is None:
+            file.opened = FileIO(file.path)
+            status = os.fstat(file.opened.fileno())
+            if (status.st_dev, status.st_ino) != file.inode:
+                self._close(file)
+                raise FileNotFoundError
+        self._opened.pop(file.inode, None)
+        self._opened[file.inode] = file
+        if len(self._opened) > self._open_files:
+            listed = (one for one in self._opened.values() if one.listed and one is not file)
+            self._close(next(listed, next(iter(self._opened.values()))))
+        return file.opened
+
+    def _close(self, file: FollowedFile) -> None:
+        self._opened.pop(file.inode, None)
+        opened, file.opened = file.opened, None
+        if opened is not None:
+            opened.close()
+
+    def _forget(self) -> None:
+        """Drop the files that were renamed or deleted and do not change, and the oldest positions of such files."""
+        for file in list(self._files.values()):
+            if not file.listed and (file.opened is None or file.quiet >= _QUIET_POLLS):
+                self._drop(file, lost=file.opened is None)
+        for key in sorted(self._gone, key=lambda key: self._gone[key].modified)[:-_GONE]:
+            del self._gone[key]
+            self._pending[key] = None
+
+
+def _by_inode(paths: Iterable[Path]) -> dict[Inode, Path]:
+    found: dict[Inode, Path] = {}
+    for path in paths:
+        with suppress(OSError):  # deleted since the listing
             status = path.stat()
-        except OSError:
-            return  # deleted since the listing
-        seen = self._seen.get(path)
-        if seen is None or seen.inode != status.st_ino or status.st_size < seen.position:
-            # a new file of the same name, or a truncated one
-            seen = self._seen[path] = _FileState(status.st_ino)
-        if seen.kind is None:
-            seen.kind = self._kind_of(path)
-        version = (status.st_size, status.st_mtime_ns)
-        if seen.kind == "ndjson":
-            yield from self._poll_lines(path, seen)
-        elif seen.kind == "csv":
-            yield from self._poll_rows(path, seen)
-        elif seen.kind is not None and version != seen.read_version:
-            settled, seen.version = version == seen.version, version
-            if settled:
-                seen.read_version = version
-                for one in read_file(path, self._feed, self._options):
-                    yield from one.reader.chunks()
+            found.setdefault((status.st_dev, status.st_ino), path)
+    return found
 
-    def _kind_of(self, path: Path) -> Kind | None:
-        """Detect the kind of a file. Archives and UTF-16 files count as JSON documents, which are not tailed."""
-        with open_file(path) as stream:
-            kind = detect_format(stream, self._options.format)
-            if path.suffix.lower() in COMPRESSED or stream.peek(2).startswith(UTF16_BOMS):
-                return "json" if kind is not None else None
-            return "ndjson" if kind == "json" and stream.peek(1)[:1] != b"[" else kind
 
-    def _poll_lines(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
-        with path.open("rb") as file:
-            file.seek(seen.position)
-            resume = Resume(seen.position, seen.lines)
-            reader = JsonReader(Stream(file, str(path)), self._feed, self._options, resume, final=False)
-            for chunk in reader.chunks():
-                if chunk.resume is not None:
-                    seen.position, seen.lines = chunk.resume.position, chunk.resume.lines
-                yield chunk
+def _version(status: os.stat_result) -> Version:
+    return status.st_size, status.st_mtime_ns
 
-    def _poll_rows(self, path: Path, seen: _FileState) -> Iterator[Chunk]:
-        try:
-            with path.open("rb", buffering=0) as file:
-                file.seek(seen.resume.position if seen.resume else 0)
-                stream = Stream(file, str(path))
-                for chunk in CsvReader(stream, self._feed, self._options, seen.resume, final=False).chunks():
-                    yield chunk
-                    seen.resume = chunk.resume or seen.resume
-                    seen.position = seen.resume.position if seen.resume else 0
-        except OSError as error:
-            raise SourceError(f"could not read the file: {error.strerror or error}", where=str(path)) from error
+
+def _newest(folder: Path, begin: str, *, without: Collection[Inode]) -> dict[Inode, Path]:
+    """Return the files of a folder whose names begin so, by inode; those that changed last, if there are many."""
+    found: list[tuple[int, Inode, Path]] = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                status = entry.stat()
+                inode = (status.st_dev, status.st_ino)
+                if entry.name.startswith(begin) and stat.S_ISREG(status.st_mode) and inode not in without:
+                    found.append((status.st_mtime_ns, inode, folder / entry.name))
+    return {inode: path for _, inode, path in sorted(found, reverse=True)[:_CANDIDATES]}
+
+
+def _continues(file: FollowedFile, opened: FileIO, version: Version) -> bool:
+    """Whether a file still has the bytes that were read from it."""
+    known = file.position.read
+    if file.version is not None and version[0] > file.version[0]:
+        return is_in(opened, known)
+    return version[0] >= known.size and prefix_in(opened, known, file.position.start) is not None
