@@ -192,7 +192,7 @@ def test_run_ingests_and_processes_all_sources_until_interrupted(tmp_path: Path,
     assert after["stored"] == total["stored"]
 
 
-def test_a_killed_run_resumes_from_the_ledger(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_from_the_ledger_and_appends_nothing_twice(tmp_path: Path) -> None:
     settings(tmp_path, ("impressions", "a.ndjson"))
     file = (tmp_path / "a.ndjson").open("a")
     for start in range(0, 3_000, 1_000):
@@ -201,12 +201,12 @@ def test_a_killed_run_resumes_from_the_ledger(tmp_path: Path) -> None:
         with running(tmp_path, "run") as started:
             started.until(lambda: started.events("batch stored"))
             started.process.kill()
+    file.write(impressions(range(3_000, 3_010)))
     file.close()
     with running(tmp_path, "run") as started:
-        started.until(lambda: started.counted() >= 3_000)
+        started.until(lambda: [line for line in started.events("batch stored") if line["end"] == 3_010])
         total = started.end()["total"]
-    assert total["stored"] == 3_000
-    assert total["read"] == total["stored"] + total["duplicate"]
+    assert (total["read"], total["stored"], total["duplicate"]) == (3_010, 3_010, 0)
 
 
 def test_following_writes_a_log_and_serves_metrics(tmp_path: Path) -> None:
