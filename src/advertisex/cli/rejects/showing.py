@@ -1,6 +1,6 @@
 """`advertisex rejects show`: messages, and why they were not stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -12,19 +12,23 @@ from advertisex.cli.options import (
     DataOption,
     DebugOption,
     JsonOption,
+    LogOption,
     StoreOption,
+    opened_log,
     opened_store,
     settings_of,
 )
 from advertisex.cli.output import out, plain, print_json
 from advertisex.cli.rejects.choosing import query_of
 from advertisex.codecs.unreadable import body_of
-from advertisex.model import Position
+from advertisex.errors import LogError
+from advertisex.model import Partition, Position, SourceLine
 from advertisex.rejects.explained import Explained, explain
 from advertisex.rejects.export import document_of
 from advertisex.rejects.replay import ReplayStatus, replay_statuses
 from advertisex.rejects.selection import check_found, positions_of
 from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore, RejectQuery
 
 #: Lines of a message, and characters of a line, printed without --full.
@@ -45,6 +49,7 @@ def show_rejects(
     ],
     full: Annotated[bool, typer.Option("--full", help="Print the whole message, however long it is.")] = False,
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -52,12 +57,17 @@ def show_rejects(
 ) -> None:
     """Show rejected and filtered messages and conflicts: the failing field, the rule, and the result of a replay."""
     query = query_of(ids=ids)
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     feeds = configured_feeds(settings)
     with opened_store(settings, read_only=True) as event_store:
         rows = _found(event_store, query)
         replay_status_of = replay_statuses(event_store, {row["replayed_to"] for row in rows} - {None})
-    shown = [(row, explain(row, feeds[row["feed"]]), replay_status_of.get(row["replayed_to"])) for row in rows]
+        logs = {Partition(row.topic, row.partition): row.log for row in event_store.ledger()}
+    origins = _origins(rows, logs, settings)
+    shown = [
+        (row, explain(row, feeds[row["feed"]]), replay_status_of.get(row["replayed_to"]), origin)
+        for row, origin in zip(rows, origins, strict=True)
+    ]
     if as_json:
         print_json({"rejects": [_document(*one) for one in shown]})
         return
@@ -73,10 +83,30 @@ def _found(store: EventStore, query: RejectQuery) -> list[dict[str, Any]]:
     return list(rejects.iter_rows(named=True))
 
 
-def _document(row: dict[str, Any], explained: Explained, status: ReplayStatus | None) -> dict[str, Any]:
+def _origins(rows: list[dict[str, Any]], logs: Mapping[Partition, str], settings: Settings) -> list[SourceLine | None]:
+    """Where the messages come from; None if the log does not say, is another one than was processed, or is missing."""
+    positions = [_position(row) for row in rows]
+    try:
+        with opened_log(settings, create=False) as log:
+            found = log.identities({position.topic for position in positions})
+            same = {partition for partition, known in logs.items() if known == found.get(partition.topic, "")}
+            return [log.origin(position) if Partition(*position[:2]) in same else None for position in positions]
+    except LogError:
+        return [None] * len(rows)
+
+
+def _position(row: dict[str, Any]) -> Position:
+    return Position(row["topic"], row["partition"], row["offset"])
+
+
+def _document(
+    row: dict[str, Any], explained: Explained, status: ReplayStatus | None, origin: SourceLine | None
+) -> dict[str, Any]:
     message = explained.message
     path = None if explained.failing is None else list(message.paths[explained.failing])
     return document_of(row) | {
+        "source": origin and origin.source,
+        "line": origin and origin.line,
         "rule": explained.rule,
         "field": explained.field,
         "path": path,
@@ -87,9 +117,15 @@ def _document(row: dict[str, Any], explained: Explained, status: ReplayStatus | 
     }
 
 
-def _print(row: dict[str, Any], explained: Explained, status: ReplayStatus | None, *, full: bool) -> None:
-    position = Position(row["topic"], row["partition"], row["offset"])
-    out.print(plain(str(position)), style="bold", soft_wrap=True)
+def _print(
+    row: dict[str, Any],
+    explained: Explained,
+    status: ReplayStatus | None,
+    origin: SourceLine | None,
+    *,
+    full: bool,
+) -> None:
+    out.print(plain(str(_position(row))), style="bold", soft_wrap=True)
     facts = [
         ("feed", row["feed"]),
         (row["kind"], f"{row['reason']}, by {row['stage']}"),
@@ -98,6 +134,8 @@ def _print(row: dict[str, Any], explained: Explained, status: ReplayStatus | Non
         ("ingested", f"{row['ingested_at']} UTC"),
         ("processed", f"{row['processed_at']} UTC"),
     ]
+    if origin is not None:
+        facts.insert(1, ("source", str(origin)))
     if status is not None:
         facts.append(("replayed", f"to {row['replayed_to']}: {_STATUSES[status.kind]}{status.reason}"))
     for name, value in facts:
