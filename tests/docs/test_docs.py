@@ -356,17 +356,23 @@ def check_keys(block: Block, documents: dict[str, str]) -> None:
         section = next(section for section in sections if f"$ {command}\n" in section)
         names = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
         paths = set(key_paths(json.loads(text)))
-        empty = {path for path in paths if any(name.startswith(f"{path}[].") for name in names)}
+        empty = {path for path in paths if any(name.startswith(within(path)) for name in names)}
         patterns = {name: re.compile(re.escape(name).replace(r"\*", "[^.]*")) for name in names}
         undocumented = [path for path in paths - empty if not any(p.fullmatch(path) for p in patterns.values())]
         assert undocumented == [], f"{block}: undocumented keys of {command}"
         absent = {
             name
             for name, pattern in patterns.items()
-            if not any(map(pattern.fullmatch, paths)) and name.split("[].")[0] not in empty
+            if not any(map(pattern.fullmatch, paths))
+            and not any(name.startswith((f"{path}[].", f"{path}.*")) for path in empty)
         }
         absent = {name for name in absent if not name.endswith("[].encoding")}  # only for binary payloads
         assert absent == set(), f"{block}: {command} does not print these keys"
+
+
+def within(path: str) -> tuple[str, str]:
+    """How the documented names start of what is in a list or in an object at a path."""
+    return f"{path}[].", f"{path}.*"
 
 
 def key_paths(value: object, prefix: str = "") -> Iterator[str]:

@@ -26,6 +26,7 @@ from advertisex.cli import (
     erase,
     ingest,
     ledger,
+    preview,
     process,
     rebuild,
     rejects,
@@ -69,6 +70,7 @@ def options(
 
 
 app.command("demo")(demo.demo)
+app.command("preview")(preview.preview)
 app.command("ingest")(ingest.ingest)
 app.command("process")(process.process)
 app.command("run")(run.run)

@@ -1,5 +1,7 @@
 """`advertisex ingest`: append the records of sources to the event log."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -11,20 +13,22 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     opened_log,
-    parse_pairs,
     read_duration,
     settings_of,
 )
-from advertisex.cli.output import err, print_json, print_table, progress
+from advertisex.cli.output import err, out, plain, print_json, print_table, progress
+from advertisex.cli.source_options import feed_named, found_dict, with_source_options
 from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
-from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest as ingest_sources
-from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.inspection import balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Published
-from advertisex.settings.feeds import configured_feeds
+
+#: Maximum number of new types that a warning lists.
+_LISTED = 10
 
 
+@with_source_options
 def ingest(
     feed: Annotated[str, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")],
     sources: Annotated[
@@ -33,27 +37,8 @@ def ingest(
     ],
     follow: Annotated[bool, typer.Option("--follow", help="Keep running: poll the API, watch the files.")] = False,
     every: Annotated[str, typer.Option(metavar="DURATION", help="Poll interval with --follow: 500ms, 5s, 1m.")] = "5s",
-    rename: Annotated[
-        list[str] | None, typer.Option("--map", metavar="COLUMN=FIELD", help="Read COLUMN as FIELD; repeatable.")
-    ] = None,
-    constant: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Set FIELD to VALUE in every record; repeatable."),
-    ] = None,
-    time_format: Annotated[
-        list[str] | None, typer.Option(metavar="FORMAT", help="strptime format of timestamps; repeatable.")
-    ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option("--format", metavar="NAME", help="json, ndjson, csv or avro.  \\[default: detected]"),
-    ] = None,
-    records: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Dotted path of the records in a JSON document.")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(metavar="A,B,C", help="CSV column names, for files without a header.")
-    ] = None,
-    delimiter: Annotated[str | None, typer.Option(metavar="CHAR", help="CSV delimiter.  \\[default: detected]")] = None,
+    *,
+    options: IngestOptions,
     data: DataOption = None,
     log: LogOption = None,
     config: ConfigOption = None,
@@ -62,18 +47,9 @@ def ingest(
 ) -> None:
     """Append every record of the sources to the event log; nothing is validated or dropped here."""
     settings = settings_of(config, data=data, log=log)
-    feeds = configured_feeds(settings)
-    if feed not in feeds:
-        raise ConfigurationError(f"unknown feed {feed!r}", hint=f"use one of {', '.join(feeds)}")
-    options = IngestOptions(
-        format=format_,
-        records=records,
-        columns=tuple(columns.split(",")) if columns else (),
-        dialect=CsvDialect(delimiter=delimiter),
-        mapping=FieldMapping(parse_pairs(rename, "--map"), parse_pairs(constant, "--set"), tuple(time_format or ())),
-        follow=follow,
-        every=_seconds(every, "--every"),
-    ).with_api(settings.api)
+    known = feed_named(feed, settings)
+    options = replace(options, follow=follow, every=_seconds(every, "--every")).with_api(settings.api)
+    options.checked_for(known)  # before the log is created
     with opened_log(settings) as event_log, progress(f"ingesting {feed}", None) as (bar, task):
 
         def on_progress(messages: int, size: int) -> None:
@@ -82,14 +58,14 @@ def ingest(
         def on_failure(error: SourceError) -> None:
             err.print(f"error: {error}", markup=False, soft_wrap=True)
 
-        published = ingest_sources(feeds[feed], sources, event_log, options, on_progress, on_failure)
+        published = ingest_sources(known, sources, event_log, options, on_progress, on_failure)
     if as_json:
         print_json(_document(feed, published))
     else:
         _print(feed, published)
-    for column in published.unmatched:
-        err.print(f"warning: no record has the column {column!r} of --map", markup=False, soft_wrap=True)
-    if published.failures:
+    for warning in _warnings(published):
+        err.print(f"warning: {warning}", markup=False, soft_wrap=True)
+    if published.failures and not follow:  # a source that is followed is read again
         raise typer.Exit(1)
     if published.interrupted and not follow:
         raise typer.Exit(INTERRUPTED)
@@ -102,20 +78,58 @@ def _document(feed: str, published: Published) -> dict[str, Any]:
         "bytes": published.bytes,
         "sources": [
             {"source": name, "messages": counted.messages, "bytes": counted.bytes}
+            | found_dict(published.inputs.get(name))
             for name, counted in published.sources.items()
         ],
         "unmatched": published.unmatched,
+        "new_types": published.new_types,
         "failures": [str(error) for error in published.failures],
         "interrupted": published.interrupted,
     }
 
 
 def _print(feed: str, published: Published) -> None:
-    rows = [(name, counted.messages, counted.bytes) for name, counted in published.sources.items()]
+    inputs = published.inputs
+    formats = {name: report.reading.format for name, report in inputs.items()}
+    rows = [(name, formats.get(name, ""), one.messages, one.bytes) for name, one in published.sources.items()]
     if len(rows) > 1:
-        rows.append(("total", published.messages, published.bytes))
+        rows.append(("total", "", published.messages, published.bytes))
     title = f"Appended {feed} to the log" + (" until interrupted" if published.interrupted else "")
-    print_table(title, ("source", "messages", "bytes"), rows, numbers=("messages", "bytes"))
+    print_table(title, ("source", "format", "messages", "bytes"), rows, numbers=("messages", "bytes"))
+    if text := balance(report.reading for report in inputs.values()):
+        out.print(plain(f"{text}."), soft_wrap=True)
+    for text, names in _grouped((unusual(report.reading), name) for name, report in inputs.items()).items():
+        if text:
+            out.print(plain(f"{_listed(names)}: {text}."), soft_wrap=True)
+
+
+def _warnings(published: Published) -> Iterator[str]:
+    """Yield each warning once, with the sources that it is about."""
+    texts = ((text, name) for name, report in published.inputs.items() for text in report.warnings)
+    for text, names in _grouped(texts).items():
+        number = sum(published.inputs[name].warnings[text] for name in names)
+        times = f" ({number:,} times)" if number > len(names) else ""
+        yield f"{_listed(names)}: {text}{times}"
+    for column in published.unmatched:
+        yield f"no record has the column {column!r} of --map"
+    if published.new_types:
+        yield f"conversion types that are new to this log: {', '.join(map(repr, published.new_types[:_LISTED]))}" + (
+            f" and {len(published.new_types) - _LISTED:,} more" if len(published.new_types) > _LISTED else ""
+        )
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for text, name in pairs:
+        groups.setdefault(text, []).append(name)
+    return groups
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return a few names, and how many others there are."""
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{', '.join(names[:2])} and {len(names) - 2:,} others"
 
 
 def _seconds(text: str, option: str) -> float:

@@ -118,19 +118,25 @@ def read_duration(text: str) -> timedelta | None:
         return None
 
 
+#: Options with pairs, and how one is written.
+_PAIRS = {"--map": "COLUMN=FIELD", "--set": "FIELD=VALUE", "--inherit": "PARENT.FIELD=FIELD"}
+
+
 def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    """Parse the values of `--map` or `--set` into a dictionary.
+    """Parse the values of `--map`, `--set` or `--inherit` into a dictionary.
 
     Raises:
-        ConfigurationError: one of them has no '='.
+        ConfigurationError: one of them has no '=', or two give one name different values.
     """
     found: dict[str, str] = {}
     for text in texts or ():
-        left, equals, right = text.rpartition("=") if option == "--map" else text.partition("=")
+        left, equals, right = text.partition("=") if option == "--set" else text.rpartition("=")
         if not equals:
-            form = "COLUMN=FIELD" if option == "--map" else "FIELD=VALUE"
-            raise ConfigurationError(f"{option}: {text!r} has no '='", hint=f"write it as {option} {form}")
-        found[left] = right
+            raise ConfigurationError(f"{option}: {text!r} has no '='", hint=f"write it as {option} {_PAIRS[option]}")
+        if found.setdefault(left, right) != right:
+            raise ConfigurationError(
+                f"{option}: {left!r} is given twice, as {found[left]!r} and as {right!r}", hint="keep one of them"
+            )
     return found
 
 

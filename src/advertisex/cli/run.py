@@ -67,8 +67,7 @@ def sources_of(settings: Settings) -> list[FeedSource]:
     feeds, found = configured_feeds(settings), list[FeedSource]()
     for number, one in enumerate(settings.sources):
         try:
-            options = _options_of(one).with_api(settings.api).checked()
-            options.mapping.for_feed(feeds[one.feed])  # rejects an unknown field
+            options = _options_of(one).with_api(settings.api).checked_for(feeds[one.feed])
             found.append(FeedSource(feeds[one.feed], one.source, options))
         except ConfigurationError as error:  # it names options of `ingest`; the settings have the same names
             raise ConfigurationError(
@@ -82,7 +81,17 @@ def _options_of(source: SourceSettings) -> IngestOptions:
         format=source.format,
         records=source.records,
         columns=source.columns,
-        dialect=CsvDialect(delimiter=source.delimiter),
+        inherit=source.inherit,
+        dialect=CsvDialect(
+            delimiter=source.delimiter,
+            quote=source.quote,
+            escape=source.escape,
+            encoding=source.encoding,
+            decimal=source.decimal,
+            thousands=source.thousands,
+            skip=source.skip,
+            multiline=source.multiline,
+        ),
         mapping=FieldMapping(source.map, source.set, source.time_formats),
         follow=True,
         every=source.every,

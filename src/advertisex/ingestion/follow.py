@@ -15,6 +15,7 @@ from typing import Protocol
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body
+from advertisex.ingestion.inspection import Inspection
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.positions import key_prefix, load
 from advertisex.ingestion.publish import Publisher
@@ -150,6 +151,7 @@ def follow(
     options: IngestOptions,
     log: EventLog,
     publisher: Publisher,
+    inspection: Inspection,
     report: OnFailure,
     stop: Event,
 ) -> None:
@@ -169,15 +171,15 @@ def follow(
             due, source = min(waiting, key=lambda pair: pair[0])
             if stop.wait(max(0.0, due - time.monotonic())):
                 return
-            _publish(source, publisher, report, stop)
+            _publish(source, publisher, inspection, report, stop)
 
 
-def _publish(source: Followed, publisher: Publisher, report: OnFailure, stop: Event) -> None:
+def _publish(source: Followed, publisher: Publisher, inspection: Inspection, report: OnFailure, stop: Event) -> None:
     for one in source.poll():
         if stop.is_set():
             return
         try:
-            publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), one.reader.chunks()), one.bookmark)
+            publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), inspection.chunks(one)), one.bookmark)
         except SourceError as error:
             if source.failed(error):
                 report(error)

@@ -1,6 +1,7 @@
 """Ingest sources: append their records to the event log and return exact counts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.ingestion.api_source import read_url
 from advertisex.ingestion.follow import OnFailure, follow
+from advertisex.ingestion.inspection import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.read import read_files, read_stdin
@@ -18,6 +20,9 @@ from advertisex.ingestion.sources import Files, Source, Stdin, Url, source_of
 from advertisex.logs.contract import EventLog
 
 __all__ = ["IngestOptions", "Published", "ingest"]
+
+#: Failures that a result lists; following a source for months could see any number of them.
+_MOST_FAILURES = 1_000
 
 
 def ingest(
@@ -49,27 +54,42 @@ def ingest(
         LogError: the log could not be written.
         ConfigurationError: the feed is unknown, or an option is invalid.
     """
-    feed, options = _known(feed), options.checked()
+    feed = known_feed(feed)
+    options = options.checked_for(feed)
+    inspection = Inspection(feed, options.mapping, _log_first if options.follow else None)
     publisher = Publisher(feed, log, options.mapping, on_progress, numbers=options.dialect.numbers())
     inputs = [source_of(source, stdin) for source in ([sources] if isinstance(sources, str) else sources)]
-    report = on_failure or _logged
-    failures: list[SourceError] = []
+    failures: dict[str, SourceError] = {}
+
+    def report(error: SourceError) -> None:
+        if len(failures) < _MOST_FAILURES:
+            failures.setdefault(str(error), error)
+        (on_failure or _logged)(error)
+
+    def published(*, interrupted: bool = False) -> Published:
+        counted = publisher.published(interrupted=interrupted, failures=tuple(failures.values()))
+        return replace(counted, inputs=inspection.reports)
+
     try:
         if options.follow:
-            follow(feed, inputs, options, log, publisher, report, stop or Event())
+            follow(feed, inputs, options, log, publisher, inspection, report, stop or Event())
         else:
-            for one in _read(inputs, feed, options):
+            for one in inputs_of(inputs, feed, options):
                 try:
-                    publisher.drain(one.name, one.reader.chunks())
+                    publisher.drain(one.name, inspection.chunks(one))
                 except SourceError as error:
                     report(error)
-                    failures.append(error)
     except KeyboardInterrupt:
-        return publisher.published(interrupted=True, failures=failures)
-    return publisher.published(failures=failures)
+        return published(interrupted=True)
+    return published()
 
 
-def _known(feed: Feed | str) -> Feed:
+def known_feed(feed: Feed | str) -> Feed:
+    """Return the feed, or the built-in one of this name.
+
+    Raises:
+        ConfigurationError: the feed is unknown.
+    """
     if isinstance(feed, Feed):
         return feed
     if feed not in FEEDS:
@@ -77,7 +97,8 @@ def _known(feed: Feed | str) -> Feed:
     return FEEDS[feed]
 
 
-def _read(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iterator[Input]:
+def inputs_of(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield the inputs of sources; each is opened when its first chunk is read."""
     for source in sources:
         match source:
             case Stdin():
@@ -90,3 +111,12 @@ def _read(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iter
 
 def _logged(error: SourceError) -> None:
     structlog.get_logger(__name__).warning("source failed", error=str(error))
+
+
+def _log_first(name: str, report: InputReport) -> None:
+    """Log what was found in an input that is followed, in short."""
+    log = structlog.get_logger(__name__)
+    details = {"format": report.reading.format, "detected": unusual(report.reading), "rows": balance([report.reading])}
+    log.info("new input", source=name, **{key: text for key, text in details.items() if text})
+    for warning, number in report.warnings.items():
+        log.warning("suspect input", source=name, warning=warning, occurrences=number)

@@ -1,10 +1,13 @@
 """Options of ingestion."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from advertisex.errors import ConfigurationError
+from advertisex.feeds import Feed
 from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.csv.header import Naming
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.settings.model import ApiSettings
@@ -51,6 +54,22 @@ class IngestOptions:
             self, headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, max_attempts=api.attempts
         )
 
+    def checked_for(self, feed: Feed) -> "IngestOptions":
+        """Validate the options for the records of a feed and return them.
+
+        Raises:
+            ConfigurationError: an option is invalid, or names an unknown field.
+        """
+        self.checked()
+        self.mapping.for_feed(feed)
+        naming = Naming(feed, self.mapping)
+        if self.columns and not naming.known(naming.columns(self.columns)) and not naming.is_complete(self.columns):
+            raise ConfigurationError(
+                f"columns (--columns): none of the {len(self.columns)} columns is a field of {feed.name}",
+                hint=f"use names such as {', '.join(f.name for f in feed.fields[:3])}, or map them with --map",
+            )
+        return self
+
     def checked(self) -> "IngestOptions":
         """Validate the options and return them.
 
@@ -62,6 +81,13 @@ class IngestOptions:
                 f"unknown format {self.format!r}", hint=f"expected one of {', '.join(get_args(Format))}"
             )
         self.dialect.check()
+        self._check_columns()
+        for path, name in self.inherit.items():
+            if not path or not name:
+                raise ConfigurationError(
+                    f"inherit (--inherit): {path!r} = {name!r} needs a path and a name",
+                    hint="write it as PARENT.FIELD=FIELD",
+                )
         for name, value in (
             ("every", self.every),
             ("timeout", self.timeout),
@@ -72,3 +98,9 @@ class IngestOptions:
         if self.max_attempts < 1:
             raise ConfigurationError(f"max_attempts must be at least 1, got {self.max_attempts}")
         return self
+
+    def _check_columns(self) -> None:
+        if "" in self.columns:
+            raise ConfigurationError("columns (--columns): a name is empty", hint="name a column to ignore unused")
+        if twice := [name for name, number in Counter(self.columns).items() if number > 1]:
+            raise ConfigurationError(f"columns (--columns): {twice[0]!r} occurs twice", hint="rename one of them")

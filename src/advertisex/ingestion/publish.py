@@ -11,6 +11,7 @@ from types import FrameType
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
+from advertisex.ingestion.inspection import InputReport
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle
 from advertisex.ingestion.records import MESSAGE_BYTES, Bookmark, Chunk
@@ -43,6 +44,8 @@ class Published:
         interrupted: whether SIGINT or SIGTERM ended the run; everything read before is appended.
         failures: errors of the sources that could not be read completely.
         unmatched: mapped columns that no record had; empty if nothing was appended.
+        inputs: what was found in each source, by the names in `sources`.
+        new_types: conversion types that were new to the log.
     """
 
     messages: int = 0
@@ -51,6 +54,8 @@ class Published:
     interrupted: bool = False
     failures: tuple[SourceError, ...] = ()
     unmatched: tuple[str, ...] = ()
+    inputs: dict[str, InputReport] = field(default_factory=dict)
+    new_types: tuple[str, ...] = ()
 
 
 class Publisher:

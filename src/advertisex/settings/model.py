@@ -167,10 +167,22 @@ class SourceSettings(_Section):
     time_formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
         default=(), description="strptime formats of its timestamps"
     )
-    format: str | None = Field(default=None, description="json, ndjson, csv or avro; default: detected")
+    format: str | None = Field(default=None, description="json, ndjson, csv, avro, parquet or xlsx; default: detected")
+    encoding: str | None = Field(default=None, description="encoding of text, such as cp1252; default: detected")
     records: str | None = Field(default=None, description="key of the records in a JSON document")
+    inherit: dict[str, str] = Field(
+        default={}, description="copy a value around JSON records into each: parent.field = field"
+    )
     columns: tuple[str, ...] = Field(default=(), description="names of the CSV columns, for files without a header")
     delimiter: str | None = Field(default=None, description="CSV delimiter; default: detected")
+    quote: str | None = Field(default=None, description="CSV quote, or none; default: a double quote")
+    escape: str | None = Field(
+        default=None, description="character before a quote in a quoted CSV cell; default: quotes are doubled"
+    )
+    multiline: bool = Field(default=False, description="whether quoted CSV cells may hold line ends anywhere")
+    skip: int | None = Field(default=None, description="lines before the CSV header; default: detected")
+    decimal: str | None = Field(default=None, description="decimal mark of numbers in text: . or ,")
+    thousands: str | None = Field(default=None, description="separator of groups of three digits in numbers in text")
 
 
 class MetricsSettings(_Section):

@@ -1,0 +1,171 @@
+"""Inspect the inputs of a run while they are read: what was detected, their columns, and what the user should know."""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
+
+from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.columns import TABLES, Columns, ColumnSample
+from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.meaning import EventTypes
+from advertisex.ingestion.records import Chunk, Input, Reader, Reading
+
+#: Columns of counts and sums, in lower case without separators. A report has them in place of users.
+_MEASURES = frozenset({
+    "impressions", "imps", "clicks", "conversions", "views", "cost", "spend", "mediacost", "totalcost", "amountspent",
+    "revenue", "installs", "reach", "ctr", "cpc", "cpm", "totalconversions", "linkclicks",
+})  # fmt: skip
+
+#: What one expects of CSV text.
+_USUAL = {"delimiter": ",", "quote": '"', "encoding": "utf-8", "header": "line 1"}
+
+
+@dataclass(frozen=True, slots=True)
+class InputReport:
+    """What was found in one input.
+
+    Attributes:
+        reading: what its reader found.
+        columns: its columns, and the fields that take them.
+        complete: whether it was read to its end.
+    """
+
+    reading: Reading = field(default_factory=Reading)
+    columns: Columns = field(default_factory=Columns)
+    complete: bool = False
+
+    @property
+    def messages(self) -> int:
+        """Number of messages that were read."""
+        return self.reading.rows - self.reading.skipped.total()
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """What the user should know, with the number of occurrences."""
+        found = dict(self.reading.warnings)
+        if self.messages:
+            found |= {f"no column for the required field {name}": 1 for name in self.columns.missing}
+        elif self.complete:
+            found["no records" if self.reading.format else "the input is empty"] = 1
+        return found
+
+
+class Inspection:
+    """Collects a report of each input while its records pass by.
+
+    Args:
+        feed: feed of the records.
+        mapping: how columns map to fields.
+        on_first: called with the name and the report of an input when its first records have been read.
+        aggregated: whether aggregated reports are read like events.
+
+    Attributes:
+        reports: the reports by name of the input, in the order of first read.
+        types: the event types of all records.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        mapping: FieldMapping,
+        on_first: Callable[[str, InputReport], None] | None = None,
+        *,
+        aggregated: bool = False,
+    ) -> None:
+        self.reports: dict[str, InputReport] = {}
+        self.types = EventTypes(feed, mapping)
+        self._feed, self._mapping, self._on_first, self._aggregated = feed, mapping, on_first, aggregated
+        self._reported: set[str] = set()
+
+    def chunks(self, one: Input) -> Generator[Chunk, None, None]:
+        """Yield the chunks of an input, and note what is in them.
+
+        Raises:
+            SourceError: the input could not be read completely; or it is an aggregated report, of which nothing is
+                yielded.
+        """
+        sample, unchecked, complete = ColumnSample(self._feed, self._mapping), not self._aggregated, False
+        try:
+            for chunk in one.reader.chunks():
+                sample.add(chunk.records)
+                if unchecked and (chunk.records or one.reader.reading.columns):
+                    unchecked = False
+                    check_events(one.name, one.reader.reading, sample.columns(one.reader.reading), self._feed)
+                self.types.see(chunk.records)
+                yield chunk
+            complete = True
+        finally:
+            self._add(one.name, one.reader, sample, complete=complete)
+
+    def _add(self, name: str, reader: Reader, sample: ColumnSample, *, complete: bool) -> None:
+        """Add what was found to the report of an input, which may have been read before."""
+        reading, before = reader.reading, self.reports.get(name)
+        report = InputReport(reading, sample.columns(reading), complete)
+        if before is not None:
+            report = _merged(before, report)
+        self.reports[name] = report
+        if self._on_first is not None and name not in self._reported and report.reading.rows:
+            self._reported.add(name)
+            self._on_first(name, report)
+
+
+def measures(columns: Columns, reading: Reading, feed: Feed) -> tuple[str, ...]:
+    """Return the columns of counts and sums if an input is an aggregated report: a table of them without users."""
+    user = next((f.name for f in feed.fields if f.kind == "user" and f.required), None)
+    if reading.format not in TABLES or user not in columns.missing:
+        return ()
+    return tuple(name for name in columns.fields if _plain(name) in _MEASURES)
+
+
+def check_events(name: str, reading: Reading, columns: Columns, feed: Feed) -> None:
+    """Reject an aggregated report.
+
+    Raises:
+        SourceError: the input is one.
+    """
+    if found := measures(columns, reading, feed):
+        raise SourceError(
+            f"it is an aggregated report, not events: it has {', '.join(found)}, but no column for the user",
+            where=name,
+            hint="reports are for `advertisex reconcile`, which is planned for a later version; if its rows are "
+            "events, name the column of the user with --map COLUMN=user_id",
+        )
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+def _merged(before: InputReport, after: InputReport) -> InputReport:
+    """Return the report of an input that was read further."""
+    old, new = before.reading, after.reading
+    reading = replace(
+        new,
+        format=new.format or old.format,
+        detected=new.detected or old.detected,
+        columns=new.columns or old.columns,
+        rows=old.rows + new.rows,
+        skipped=old.skipped + new.skipped,
+        warnings=old.warnings + new.warnings,
+    )
+    missing = tuple(name for name in before.columns.missing if name in after.columns.missing)
+    return InputReport(reading, Columns(before.columns.fields | after.columns.fields, missing), after.complete)
+
+
+def unusual(reading: Reading) -> str:
+    """Return what was detected in an input and is not what one would expect; empty if nothing is."""
+    found = [f"{name} {text}" for name, text in reading.detected.items() if _USUAL.get(name) != text.lower()]
+    return ", ".join(found)
+
+
+def balance(readings: Iterable[Reading]) -> str:
+    """Return what the rows of inputs became: `600 rows = 599 messages + 1 header`; empty if all are messages."""
+    rows, skipped = 0, Counter[str]()
+    for reading in readings:
+        rows += reading.rows
+        skipped.update(reading.skipped)
+    if not skipped:
+        return ""
+    others = "".join(f" + {count:,} {kind}" for kind, count in skipped.items())
+    return f"{rows:,} rows = {rows - skipped.total():,} messages{others}"

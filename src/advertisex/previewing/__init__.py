@@ -1,0 +1,1 @@
+"""Preview of a source: what `ingest` and `process` would make of it. Nothing is written."""
