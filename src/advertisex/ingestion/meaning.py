@@ -1,12 +1,16 @@
 """What the texts of a flag or type column mean, and which of them are new to a log."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from advertisex.codecs.json_encode import json_value
 from advertisex.codecs.json_split import NOT_JSON
 from advertisex.feeds import Feed, Field
 from advertisex.feeds.feed import DTYPES
@@ -17,6 +21,10 @@ from advertisex.ingestion.records import Record
 #: Distinct texts of a type column that are remembered. A column with more names no types.
 MOST_TYPES = 1_000
 _LONGEST = 200
+#: What follows the name of a field in JSON: the beginning of a text, a flag or a number.
+_VALUE = rb'\s*:\s*("[^"\\]*|true|false|-?[0-9][0-9.eE+-]*)'
+
+_fields = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +106,18 @@ class EventTypes:
         self._feed = feed
         self._field = next((f for f in feed.fields if f.kind == "event_type"), None)
         self._columns = () if self._field is None else _columns_of(self._field, feed, mapping)
-        self._decode = _decoder(self._columns)
+        self._in_json = _Types(self._columns)
 
     def see(self, records: Sequence[Record]) -> None:
         """Note the types of these records."""
         if not self._columns or len(self.seen) > MOST_TYPES:
             return
-        rows = [record for record in records if isinstance(record, dict)]
+        kinds = set(map(type, records))
         values: set[Any] = set()
-        if rows:
-            values = _values(rows, self._columns)
-        if len(rows) < len(records):
-            values |= set(map(self._decode, (record for record in records if isinstance(record, bytes))))
+        if dict in kinds:
+            values = _values([record for record in records if isinstance(record, dict)], self._columns)
+        if bytes in kinds:
+            values |= self._in_json.of([record for record in records if isinstance(record, bytes)])
         self.seen |= {text[:_LONGEST] for value in values if (text := _text(value))}
 
     def new(self, remembered: bytes | None) -> tuple[tuple[str, ...], bytes]:
@@ -132,38 +140,55 @@ def _columns_of(field: Field, feed: Feed, mapping: FieldMapping) -> tuple[str, .
     return (*mapped, *(name for name in field.names if name not in mapping.rename))
 
 
-def _values(rows: list[dict[str, Any]], columns: Iterable[str]) -> set[Any]:
-    """Return the distinct values of the first column that a row fills."""
-    present = [column for column in columns if column in rows[0]]
-    try:
-        if len(present) == 1:
-            return {row.get(present[0]) for row in rows}
-        return {next((value for c in present if not is_missing(value := row.get(c))), None) for row in rows}
-    except TypeError:  # a list or an object, which is rejected
-        return set()
+def _values(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> set[Any]:
+    """Return the distinct values of the first column that each row fills."""
+    widest = max(rows, key=len)  # a short row lacks its last columns
+    present = [column for column in columns if column.partition(".")[0] in widest or column in widest]
+    if len(present) == 1 and present[0] in widest:
+        with suppress(TypeError):  # a value is a list or an object
+            return set(map(methodcaller("get", present[0]), rows))
+    return {_first(row, present) for row in rows} if present else set()
 
 
-def _decoder(columns: tuple[str, ...]) -> Callable[[bytes], Any]:
-    """Return a function that decodes only these columns of a JSON message, and returns the first value."""
-    names = {f"f{number}": column.partition(".")[0] for number, column in enumerate(columns)}
-    paths = [column.split(".")[1:] for column in columns]
-    struct = msgspec.defstruct("Typed", [(name, Any, None) for name in names], rename=names, gc=False)
-    decode = msgspec.json.Decoder(struct).decode
+def _first(row: dict[str, Any], columns: Iterable[str]) -> Any:
+    """Return the first value that is not missing; a list or an object is rejected, and names no type."""
+    for column in columns:
+        value: Any = row
+        for step in (column,) if column in row else column.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        if not is_missing(value):
+            return None if isinstance(value, dict | list) else value
+    return None
 
-    def first(message: bytes) -> Any:
+
+class _Types:
+    """Finds the event types in JSON messages.
+
+    Decoding every message would cost more than appending it. So the texts after the names of the columns are searched
+    first, wherever they are in a message, and messages are decoded only if one of these texts is new.
+    """
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self._columns = columns
+        self._candidates: set[bytes] = set()
+        keys = {json_value(column.rpartition(".")[2]) for column in columns}
+        self._patterns = {key: re.compile(re.escape(key) + _VALUE).findall for key in keys}
+
+    def of(self, messages: list[bytes]) -> set[Any]:
+        """Return the values of the type in messages, without those returned before."""
+        text = b"\n".join(messages)
+        candidates = {value for key, find in self._patterns.items() if key in text for value in find(text)}
+        if candidates <= self._candidates:
+            return set()
+        if len(self._candidates) <= MOST_TYPES:
+            self._candidates |= candidates
+        return set(map(self._type, messages))
+
+    def _type(self, message: bytes) -> Any:
         try:
-            found = decode(message)
+            return _first(_fields(message), self._columns)
         except NOT_JSON:
             return None
-        for name, path in zip(names, paths, strict=True):
-            value = getattr(found, name)
-            for step in path:
-                value = value.get(step) if isinstance(value, dict) else None
-            if not is_missing(value) and not isinstance(value, dict | list):
-                return value
-        return None
-
-    return first
 
 
 def _text(value: Any) -> str:
