@@ -1,0 +1,143 @@
+from collections import Counter
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from advertisex.errors import SourceError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.inspection import InputReport, Inspection, balance, unusual
+from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.records import PAUSE, Chunk, Input, Reader, Reading, Record
+from advertisex.logs.sqlite.log import SqliteLog
+
+CLICKS = FEEDS["clicks"]
+
+
+class Given(Reader):
+    """Yields given chunks, then fails if it is to."""
+
+    def __init__(self, *chunks: list[Record], error: SourceError | None = None, **reading: Any) -> None:
+        self.reading = Reading(**reading)
+        self._chunks, self._error = chunks, error
+
+    def chunks(self) -> Iterator[Chunk]:
+        yield from map(Chunk, self._chunks)
+        if self._error is not None:
+            raise self._error
+
+
+def report_of(*readers: Given, **options: Any) -> InputReport:
+    inspection = Inspection(CLICKS, FieldMapping(), **options)
+    for reader in readers:
+        list(inspection.chunks(Input("x", reader)))
+    return inspection.reports["x"]
+
+
+ROW: dict[str, Any] = {"user_id": "u", "timestamp": "1", "campaign": "c"}
+
+
+def test_chunks_pass_by_unchanged() -> None:
+    inspection = Inspection(CLICKS, FieldMapping())
+    chunks = list(inspection.chunks(Input("x", Given([ROW], [], [b"{}"], format="csv", rows=2))))
+    assert chunks == [Chunk([ROW]), PAUSE, Chunk([b"{}"])]
+
+
+@pytest.mark.parametrize(
+    ("reader", "warnings"),
+    [
+        (Given(), {"the input is empty": 1}),
+        (Given(format="csv", rows=1, skipped=Counter(header=1)), {"no records": 1}),
+        (Given([ROW], format="csv", rows=1), {}),
+        (
+            Given([{"user_id": "u"}], format="avro", rows=1, warnings=Counter({"a character was damaged": 3})),
+            {
+                "a character was damaged": 3,
+                "no column for the required field timestamp": 1,
+                "no column for the required field campaign_id": 1,
+            },
+        ),
+    ],
+)
+def test_what_the_user_should_know(reader: Given, warnings: dict[str, int]) -> None:
+    assert report_of(reader).warnings == warnings
+
+
+def test_a_failed_input_is_not_reported_as_empty() -> None:
+    inspection = Inspection(CLICKS, FieldMapping())
+    with pytest.raises(SourceError):
+        list(inspection.chunks(Input("x", Given(error=SourceError("no such file")))))
+    assert (inspection.reports["x"].complete, inspection.reports["x"].warnings) == (False, {})
+
+
+def test_an_input_that_is_read_further_has_one_report_with_all_its_rows() -> None:
+    first = Given([{"user_id": "u"}], format="csv", rows=3, skipped=Counter(header=1, blank=1), detected={"a": "b"})
+    further = Given([ROW], format="csv", rows=2, skipped=Counter(blank=1))
+    report = report_of(first, further, Given())
+    assert (report.reading.rows, report.reading.skipped) == (5, {"header": 1, "blank": 2})
+    assert (report.reading.detected, report.messages) == ({"a": "b"}, 2)
+    assert report.columns.missing == ()
+
+
+def test_the_first_rows_of_an_input_are_announced_once() -> None:
+    seen: list[tuple[str, int]] = []
+    readers = Given(), Given([ROW], format="csv", rows=1), Given([ROW], format="csv", rows=1)
+    report_of(*readers, on_first=lambda name, report: seen.append((name, report.reading.rows)))
+    assert seen == [("x", 1)]
+
+
+REPORT: dict[str, Any] = {"Campaign": "c", "Media Cost": "1", "Link_Clicks": "2"}
+
+
+@pytest.mark.parametrize("format_", ["csv", "xlsx", "parquet"])
+def test_an_aggregated_report_yields_nothing(format_: str) -> None:
+    inspection = Inspection(CLICKS, FieldMapping())
+    with pytest.raises(SourceError, match=r"aggregated report.* Media Cost, Link_Clicks, but no column for the user"):
+        next(inspection.chunks(Input("x", Given([REPORT], format=format_, rows=1))))
+    assert report_of(Given([REPORT], format=format_, rows=1), aggregated=True).messages == 1
+
+
+@pytest.mark.parametrize(
+    ("format_", "row", "mapping"),
+    [
+        ("csv", REPORT | {"user_id": "u"}, FieldMapping()),
+        ("csv", REPORT | {"Kunde": "u"}, FieldMapping({"Kunde": "user_id"})),
+        ("csv", REPORT, FieldMapping({}, {"user_id": "u"})),
+        ("csv", {"Campaign": "c", "Day": "1"}, FieldMapping()),
+        ("json", REPORT, FieldMapping()),
+    ],
+)
+def test_other_inputs_are_not_aggregated_reports(format_: str, row: dict[str, Any], mapping: FieldMapping) -> None:
+    inspection = Inspection(CLICKS, mapping)
+    assert list(inspection.chunks(Input("x", Given([row], format=format_, rows=1))))
+
+
+def test_what_is_as_expected_is_left_out() -> None:
+    usual = {"delimiter": ",", "quote": '"', "encoding": "UTF-8", "header": "line 1"}
+    assert unusual(Reading(detected=usual)) == ""
+    assert unusual(Reading(detected=usual | {"delimiter": ";", "header": "line 7"})) == "delimiter ;, header line 7"
+
+
+def test_the_rows_are_messages_and_skipped_ones() -> None:
+    csv = Reading(rows=600, skipped=Counter({"header": 1}))
+    assert balance([csv]) == "600 rows = 599 messages + 1 header"
+    assert balance([csv, csv, Reading(rows=800)]) == "2,000 rows = 1,998 messages + 2 header"
+    assert balance([Reading(rows=8)]) == balance([]) == ""
+
+
+def test_following_logs_each_new_input_and_keeps_failures(tmp_path: Path) -> None:
+    stop = Event()
+    with SqliteLog(tmp_path / "log.db") as log, capture_logs() as logged:
+        ingest(CLICKS, "-", log, IngestOptions(follow=True), stdin=BytesIO(b'{"user_id":"u","timestamp":1}\n'))
+        (tmp_path / "twice.csv").write_text("user_id,user_id\n1,2\n")
+        source = str(tmp_path / "twice.csv")
+        published = ingest(CLICKS, source, log, IngestOptions(follow=True), None, lambda error: stop.set(), stop)
+    assert [(line["event"], line["source"]) for line in logged] == [("new input", "stdin"), ("suspect input", "stdin")]
+    assert logged[1]["warning"] == "no column for the required field campaign_id"
+    assert len(published.failures) == 1
