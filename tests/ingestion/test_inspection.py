@@ -100,6 +100,8 @@ def test_an_aggregated_report_yields_nothing(format_: str) -> None:
     inspection = Inspection(CLICKS, FieldMapping())
     with pytest.raises(SourceError, match=r"aggregated report.* Media Cost, Link_Clicks, but no column for the user"):
         next(inspection.chunks(Input("x", Given([REPORT], format=format_, rows=1))))
+    rejected = inspection.reports["x"]
+    assert (rejected.reading.format, rejected.messages, rejected.warnings) == (format_, 0, {})
     assert report_of(Given([REPORT], format=format_, rows=1), aggregated=True).messages == 1
 
 
@@ -119,9 +121,12 @@ def test_other_inputs_are_not_aggregated_reports(format_: str, row: dict[str, An
 
 
 def test_what_is_as_expected_is_left_out() -> None:
-    usual = {"delimiter": ",", "quote": '"', "encoding": "UTF-8", "header": "line 1"}
+    usual = {"delimiter": "comma", "quote": '"', "encoding": "UTF-8", "header": "line 1"}
     assert unusual(Reading(detected=usual)) == ""
-    assert unusual(Reading(detected=usual | {"delimiter": ";", "header": "line 7"})) == "delimiter ;, header line 7"
+    assert (
+        unusual(Reading(detected=usual | {"delimiter": "semicolon", "header": "line 7"}))
+        == "delimiter semicolon, header line 7"
+    )
 
 
 def test_the_rows_are_messages_and_skipped_ones() -> None:

@@ -18,7 +18,7 @@ _MEASURES = frozenset({
 })  # fmt: skip
 
 #: What one expects of CSV text.
-_USUAL = {"delimiter": ",", "quote": '"', "encoding": "utf-8", "header": "line 1"}
+_USUAL = {"delimiter": "comma", "quote": '"', "encoding": "utf-8", "header": "line 1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,8 @@ class Inspection:
     def _add(self, name: str, reader: Reader, sample: ColumnSample, *, complete: bool) -> None:
         """Add what was found to the report of an input, which may have been read before."""
         reading, before = reader.reading, self.reports.get(name)
+        if not complete and not self._aggregated and measures(sample.columns(reading), reading, self._feed):
+            reading = Reading(reading.format, reading.detected, reading.columns)  # none of its rows was yielded
         report = InputReport(reading, sample.columns(reading), complete)
         if before is not None:
             report = _merged(before, report)
