@@ -146,3 +146,18 @@ def test_following_logs_each_new_input_and_keeps_failures(tmp_path: Path) -> Non
     assert [(line["event"], line["source"]) for line in logged] == [("new input", "stdin"), ("suspect input", "stdin")]
     assert logged[1]["warning"] == "no column for the required field campaign_id"
     assert len(published.failures) == 1
+
+
+def test_conversion_types_that_are_new_to_a_log_are_reported_once(tmp_path: Path) -> None:
+    def new_types(*types: str, **options: Any) -> tuple[str, ...]:
+        row = b'{"user_id":"u","timestamp":1,"campaign":"c","conversion":"%s"}\n'
+        text = b"".join(row % name.encode() for name in types)
+        return ingest(CLICKS, "-", log, IngestOptions(**options), stdin=BytesIO(text)).new_types
+
+    with SqliteLog(tmp_path / "log.db") as log, capture_logs() as logged:
+        assert new_types("click", "1", "buy") == ("buy",)
+        assert new_types("buy", "call") == ("call",)
+        assert new_types("buy", "call", "refund") == ()
+        assert new_types("visit", follow=True) == ("visit",)
+        assert list(log.end_offsets().values()) == [9]
+    assert [line["types"] for line in logged if line["event"] == "new conversion types"] == [("visit",)]

@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+import structlog
+
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body
@@ -24,6 +26,8 @@ from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.ingestion.watch import Watch
 from advertisex.logs.contract import EventLog
+
+_LOG = structlog.get_logger(__name__)
 
 #: Called with the error of a source.
 OnFailure = Callable[[SourceError], None]
@@ -172,6 +176,8 @@ def follow(
             if stop.wait(max(0.0, due - time.monotonic())):
                 return
             _publish(source, publisher, inspection, report, stop)
+            if new := inspection.remember_types(log):
+                _LOG.warning("new conversion types", feed=feed.name, types=new)
 
 
 def _publish(source: Followed, publisher: Publisher, inspection: Inspection, report: OnFailure, stop: Event) -> None:

@@ -67,8 +67,9 @@ def ingest(
         (on_failure or _logged)(error)
 
     def published(*, interrupted: bool = False) -> Published:
+        inspection.remember_types(log)
         counted = publisher.published(interrupted=interrupted, failures=tuple(failures.values()))
-        return replace(counted, inputs=inspection.reports)
+        return replace(counted, inputs=inspection.reports, new_types=inspection.new_types)
 
     try:
         if options.follow:

@@ -10,6 +10,7 @@ from advertisex.ingestion.columns import TABLES, Columns, ColumnSample
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.meaning import EventTypes
 from advertisex.ingestion.records import Chunk, Input, Reader, Reading
+from advertisex.logs.contract import EventLog
 
 #: Columns of counts and sums, in lower case without separators. A report has them in place of users.
 _MEASURES = frozenset({
@@ -62,7 +63,7 @@ class Inspection:
 
     Attributes:
         reports: the reports by name of the input, in the order of first read.
-        types: the event types of all records.
+        new_types: conversion types that were new to the log.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class Inspection:
         aggregated: bool = False,
     ) -> None:
         self.reports: dict[str, InputReport] = {}
-        self.types = EventTypes(feed, mapping)
+        self.new_types: tuple[str, ...] = ()
+        self._types, self._remembered = EventTypes(feed, mapping), 0
         self._feed, self._mapping, self._on_first, self._aggregated = feed, mapping, on_first, aggregated
         self._reported: set[str] = set()
 
@@ -92,11 +94,27 @@ class Inspection:
                 if unchecked and (chunk.records or one.reader.reading.columns):
                     unchecked = False
                     check_events(one.name, one.reader.reading, sample.columns(one.reader.reading), self._feed)
-                self.types.see(chunk.records)
+                self._types.see(chunk.records)
                 yield chunk
             complete = True
         finally:
             self._add(one.name, one.reader, sample, complete=complete)
+
+    def remember_types(self, log: EventLog) -> tuple[str, ...]:
+        """Return the conversion types that are new to the log since the last call, and remember them there.
+
+        Raises:
+            LogError: the log could not be read or written.
+        """
+        if len(self._types.seen) == self._remembered:
+            return ()
+        key = f"types/{self._feed.topic}"
+        new, known = self._types.new(log.state(key).get(key))
+        if new:
+            log.append(self._feed.topic, (), state={key: known})
+        self._remembered = len(self._types.seen)
+        self.new_types += new
+        return new
 
     def _add(self, name: str, reader: Reader, sample: ColumnSample, *, complete: bool) -> None:
         """Add what was found to the report of an input, which may have been read before."""
