@@ -63,8 +63,8 @@ def ingest(
         print_json(_document(feed, published))
     else:
         _print(feed, published)
-    for warning in _warnings(published):
-        err.print(f"warning: {warning}", markup=False, soft_wrap=True)
+        for warning in _warnings(published):
+            err.print(f"warning: {warning}", markup=False, soft_wrap=True)
     if published.failures and not follow:  # a source that is followed is read again
         raise typer.Exit(1)
     if published.interrupted and not follow:
