@@ -277,7 +277,10 @@ def test_naughty_strings_in_every_text_field_are_stored_equal_or_rejected_whole(
         assert reject["payload"] == sent[reject["offset"]]
         assert reject["detail"].startswith(f"{field}: "), (field, row[field])
         if reject["payload"].startswith(b"{"):
-            assert json.loads(reject["payload"])[field] == row[field]
+            found = json.loads(reject["payload"])[field]
+            # a CSV cell is trimmed, and a byte order mark at the start of a line is not part of it
+            trimmed = (row[field].strip(), row[field].strip().lstrip("\ufeff"))
+            assert found in trimmed if kind == "csv" else found == row[field]
         else:
             assert row[field].encode() in reject["payload"]
     assert events.height > len(rows) // 2

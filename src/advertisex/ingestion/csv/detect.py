@@ -141,7 +141,7 @@ class Detection:
                 yield _Row((self._naming.known(columns), len(cells)), parser, header, columns, index, first)
 
     def _is_certain(self, row: _Row) -> bool:
-        """Whether a row is the header whatever follows: it is no line of a preamble, such as `Campaign,Spring`."""
+        """Whether a row is the header, whatever follows. A line of a preamble, such as `Campaign,Spring`, is not."""
         known = row.rank[0]
         return self._naming.is_complete(row.columns) or 1 < known >= sum(map(bool, row.header)) / 2
 
