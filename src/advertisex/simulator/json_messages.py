@@ -49,7 +49,7 @@ def broken_json(message: bytes, noise: int) -> bytes:
     """A corrupted JSON object; no variant is valid JSON."""
     forms = (
         message[: 1 + noise // 8 % (len(message) - 1)],  # truncated
-        message + b"}",
+        message[:-1] + b",}",
         message.replace(b'"', b"'"),
         message.replace(b'":"', b'":"\xe9', 1),  # Latin-1
         b"<html><body>502 Bad Gateway</body></html>",

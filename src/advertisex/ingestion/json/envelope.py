@@ -48,7 +48,7 @@ class Opened:
 
 
 class NoRecords(Exception):
-    """An object has no records under the path that the user gave.
+    """The path that the user gave leads to no records in an object.
 
     Args:
         keys: the keys that it has in their place.
@@ -91,7 +91,7 @@ class Envelopes:
         """Return the records of an envelope; None if the object is itself a record.
 
         Raises:
-            NoRecords: there are no records under the path that the user gave.
+            NoRecords: the path that the user gave leads to no records.
         """
         try:
             fields = json_object(value)

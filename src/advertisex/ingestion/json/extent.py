@@ -112,10 +112,14 @@ def resumption(text: bytes, start: int, found: Extent, indent: int, *, in_array:
 
 
 def follows_key(text: bytes, at: int) -> bool:
-    """Whether a colon is before a position, with nothing but white space between."""
-    while at and text[at - 1] in _SPACE:
+    """Whether a quote and a colon are before a position, with nothing but white space between."""
+    for byte in b':"':
+        while at and text[at - 1] in _SPACE:
+            at -= 1
         at -= 1
-    return text[at - 1 : at] == b":"
+        if at < 0 or text[at] != byte:
+            return False
+    return True
 
 
 def _close(text: bytes, at: int, stop: int, opened: bytes) -> tuple[bytes, int]:

@@ -29,6 +29,9 @@ _TRAILING = b" \t\r\n\x0b\x0c,\x1e"
 # only from a quote that is not escaped, which bounds how often the same text is searched
 _TEXT = rb'(?<!\\)"(?:[^"\\\n]++|\\[^\n])*+"(?=[ \t\r\n]*+(?:[,\]}:]|\Z))'
 _FRAGMENT = re.compile(rb"(?:" + _TEXT + rb"|[^\n{\[\]])++")
+#: An object, or an array of objects; in the middle of a line, other text with brackets is just text.
+_BEGINS = re.compile(rb"(?:\[[ \t\r\n]*+)*+\{")
+_BLANK_END = re.compile(rb"[ \t\r\n\[]*+\Z")
 _CUTS = (b"\n", b"\n}", b"}{")
 
 
@@ -213,11 +216,14 @@ class Splitter:
                 return at if ended else None
             if byte == b"\n" or (byte == b"]" and self.depth):
                 return at
-            if byte in (b"{", b"["):
-                if not follows_key(text, at):
-                    return at
+            begins = _BEGINS.match(text, at)
+            if byte == b"[" and not begins and not ended and _BLANK_END.match(text, at + 1):
+                return None
+            if byte != b"]" and follows_key(text, at):
                 at = extent(text, at, 0, limit).end or at + 1
-            elif byte == b"]":
+            elif begins:
+                return at
+            else:
                 at += 1
         comma = text.rfind(b",", start, at)
         return comma if comma > start else at
