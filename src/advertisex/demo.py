@@ -13,6 +13,7 @@ from advertisex.analysis.funnel import funnel
 from advertisex.analysis.summary import summarise
 from advertisex.catalogue.file import read_catalogue
 from advertisex.catalogue.imports import import_catalogue
+from advertisex.codecs.unreadable import REASONS as UNREADABLE
 from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import ingest
 from advertisex.logs.contract import EventLog
@@ -28,6 +29,9 @@ _USERS = {
     "conversions": "conversion_users",
     "bids": "bid_users",
 }
+
+#: What ingestion could not read has a precise reason; the simulator knows only that it cannot be decoded.
+_SIMULATED_AS = dict.fromkeys(UNREADABLE, "undecodable")
 
 OnStep = Callable[[str], None]
 
@@ -124,7 +128,8 @@ def _found(feed: Feed, store: EventStore, truth: dict[str, Any]) -> dict[str, An
         if kind == "conflict":
             conflicts += count
         else:
-            found[kind][reason] = found[kind].get(reason, 0) + count
+            simulated = _SIMULATED_AS.get(reason, reason)
+            found[kind][simulated] = found[kind].get(simulated, 0) + count
     return {
         "read": counts.read,
         "stored": counts.stored,
