@@ -196,3 +196,9 @@ def test_skip_goes_exactly_so_far() -> None:
     assert seen.reading.skipped == {"preamble": 200, "header": 1}
     with pytest.raises(SourceError, match=r"none of the 2 columns .* \(x.csv:3\)"):
         read(b"user_id,timestamp\n1,2\nx,y\n" + data, mapping=NONE, skip=2)
+
+
+def test_any_number_of_blank_lines_may_precede_the_header() -> None:
+    seen = read(b"\n" * 300_000 + b"user_id,timestamp\nu,1\n", mapping=NONE)
+    assert seen.lines == [300_002]
+    assert sum(seen.reading.skipped.values()) == 300_001

@@ -1,6 +1,7 @@
 """Read the rows of a CSV file as dicts of text. What cannot be read strictly costs its row, and no other."""
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from advertisex.codecs.unreadable import Unreadable, wrap
@@ -124,9 +125,10 @@ class CsvReader(Reader):
             self._apply(layout)
             raw = raw[layout.first :]
         elif ended and raw:
-            self._skipped("blank", len(head))
-            self._line += len(head)
-            raw = raw[len(head) :]
+            blank = len(head) + sum(1 for _ in takewhile(lambda line: not line.strip(), raw[len(head) :]))
+            self._skipped("blank", blank)
+            self._line += blank
+            raw = raw[blank:]
         return b"".join(raw)
 
     def _apply(self, layout: Layout) -> None:
