@@ -20,7 +20,7 @@ class ClicksCsv(ClicksJson):
         return row.getvalue().encode()
 
     def mistyped(self, fields: Fields, noise: int) -> bytes:
-        return self.encode(fields | {"value": ("ten", "12,50 EUR", "n/a")[noise % 3]})
+        return self.encode(fields | {"value": ("ten", "12,50 EUR", "free")[noise % 3]})
 
     def undecodable(self, fields: Fields, noise: int) -> bytes:
         """A row with more cells than the header."""
