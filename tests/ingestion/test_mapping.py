@@ -15,6 +15,8 @@ IMPRESSIONS, CLICKS = FEEDS["impressions"], FEEDS["clicks"]
     ("mapping", "record", "expected"),
     [
         (FieldMapping({"uid": "user_id"}), {"uid": "u", "x": "1"}, {"x": "1", "user_id": "u"}),
+        (FieldMapping({"item": "creative"}), {"item": " n/a", "creative_id": "given"}, {"creative_id": "given"}),
+        (FieldMapping({"a": "user_id", "b": "user_id"}), {"a": "u", "b": ""}, {"user_id": "u"}),
         (FieldMapping({"item": "creative"}), {"item": "c", "creative_id": "old"}, {"creative_id": "c"}),
         (FieldMapping({"user.id": "user_id"}), {"user": {"id": "u"}}, {"user": {"id": "u"}, "user_id": "u"}),
         (

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from advertisex.feeds.words import is_missing
+
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
 json_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 #: What msgspec raises for invalid JSON: DecodeError and UnicodeDecodeError are ValueErrors.
@@ -15,3 +17,16 @@ def is_json(text: bytes) -> bool:
     except NOT_JSON:
         return False
     return True
+
+
+def is_missing_json(raw: msgspec.Raw | None) -> bool:
+    """Whether the value of a member is missing: absent, null, or a text that spells a missing value."""
+    if raw is None:
+        return True
+    value = bytes(raw)
+    if not value.startswith(b'"'):
+        return value == b"null"
+    try:
+        return is_missing(msgspec.json.decode(value))
+    except NOT_JSON:
+        return False

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
-from advertisex.codecs.json_split import NOT_JSON, json_object
+from advertisex.codecs.json_split import NOT_JSON, is_missing_json, json_object
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.feeds.time_format import TimeFormat, time_format
+from advertisex.feeds.words import is_missing
 
 _ABSENT = object()
 
@@ -19,7 +20,8 @@ class FieldMapping:
     """How the records of a source map to a feed. The attributes are applied in this order.
 
     Attributes:
-        rename: column, or dotted path into nested records -> field of the feed, or an alias.
+        rename: column, or dotted path into nested records -> field of the feed, or an alias; missing values do not
+            replace a given one.
         constants: field -> value for every record; replaces a value in the record.
         time_formats: strptime formats for the timestamp (see `TimeFormat`), tried in order; text that matches none is
             unchanged.
@@ -68,7 +70,10 @@ class FeedMapping:
         for column, _, _ in found:
             mapped.pop(column, None)
             self._seen.add(column)
-        mapped.update((target, value) for _, target, value in found)
+        for _, target, value in found:
+            # a missing value does not replace one that is given
+            if target not in mapped or not _is_missing(value):
+                mapped[target] = value
         mapped.update(self._constants)
         if self._formats:
             _standardise_time(mapped, self._times, self._formats)
@@ -105,6 +110,10 @@ def _lookup(record: dict[str, Any], source: str) -> Any:
             return _ABSENT
         value = value[step]
     return value
+
+
+def _is_missing(value: Any) -> bool:
+    return is_missing_json(value) if isinstance(value, msgspec.Raw) else is_missing(value)
 
 
 def _decode_object(value: Any) -> Any:

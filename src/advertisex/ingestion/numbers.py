@@ -17,6 +17,8 @@ _SPACES = " \u00a0\u202f"
 _SEPARATORS = {"": "", ".": ".", ",": ",", "'": "'\u2019"} | dict.fromkeys(_SPACES, _SPACES)
 #: Text that is meant as a number: digits and separators, perhaps with an exponent.
 _NUMBER_LIKE = re.compile(rf"[+-]?[0-9.,'\u2019{_SPACES}]*[0-9][0-9.,'\u2019{_SPACES}]*(?:[eE][+-]?[0-9]+)?")
+#: A part of a whole number that is not zero.
+_FRACTION = re.compile(r"\.[0-9]*[1-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +91,29 @@ class PlainNumbers:
 
     def __init__(self, feed: Feed, style: NumberStyle) -> None:
         self._style = style
-        self._names = tuple(name for f in feed.fields if f.kind in {"count", "amount"} for name in f.names)
+        self._names = tuple((name, f.kind) for f in feed.fields if f.kind in {"count", "amount"} for name in f.names)
 
     def apply(self, record: dict[str, Any]) -> dict[str, Any] | bytes:
         """Return the record with plain numbers; if one is written in a different style, an unreadable message."""
         changed: dict[str, str] = {}
-        for name in self._names:
+        for name, kind in self._names:
             text = _text(record.get(name))
             if not text:
                 continue
             number = self._style.plain(text)
             if number is None:
-                detail = f"{name}: {text!r} is not written like {self._style}; hint: check --decimal and --thousands"
-                return wrap(Unreadable("ambiguous_number", detail, json_message(record)))
+                return self._unreadable(f"{name}: {text!r} is not written like {self._style}", record)
+            if kind == "count" and self._style.decimal == "," and _FRACTION.search(number):
+                # processing would show the text with a point, which the input does not have
+                return self._unreadable(f"{name}: {text!r} is not a whole number", record)
             if number != text:
                 changed[name] = number
         return record | changed if changed else record
+
+    @staticmethod
+    def _unreadable(what: str, record: dict[str, Any]) -> bytes:
+        detail = f"{what}; hint: check --decimal and --thousands"
+        return wrap(Unreadable("ambiguous_number", detail, json_message(record)))
 
 
 def _text(value: Any) -> str | None:

@@ -22,7 +22,16 @@ from advertisex.ingestion.stream import Stream
 if TYPE_CHECKING:  # the options contain the dialect
     from advertisex.ingestion.options import IngestOptions
 
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
+_NAMES = {
+    ",": "comma",
+    ";": "semicolon",
+    "\t": "tab",
+    "|": "bar",
+    " ": "space",
+    ".": "point",
+    "'": "apostrophe",
+    "\\": "backslash",
+}
 
 
 class CsvReader(Reader):
@@ -138,7 +147,7 @@ class CsvReader(Reader):
         self._parser = parser
         detected = {"delimiter": _NAMES.get(parser.delimiter, parser.delimiter), "quote": parser.quote or "none"}
         given = {"escape": parser.escape, "decimal": dialect.decimal, "thousands": dialect.thousands}
-        detected |= {name: value for name, value in given.items() if value is not None}
+        detected |= {name: _NAMES.get(value, value) for name, value in given.items() if value is not None}
         self._skipped("sep line", layout.has_sep)
         if layout.line is None:
             detected["header"] = "none"

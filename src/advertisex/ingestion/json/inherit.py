@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from advertisex.codecs.json_split import json_object
+from advertisex.codecs.json_split import is_missing_json, json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.json.envelope import at_path
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class Inherited(NamedTuple):
@@ -48,14 +47,7 @@ class Inheritance:
 
 
 def with_inherited(record: bytes, inherited: Iterable[Inherited]) -> bytes:
-    """Return a record with the inherited values that it does not have itself; null and empty text count as missing."""
+    """Return a record with the inherited values that it does not have itself; missing values do not count."""
     fields = json_object(record)
-    added = {i.name: i.value for i in inherited if all(_is_missing(fields.get(name)) for name in i.own)}
+    added = {i.name: i.value for i in inherited if all(is_missing_json(fields.get(name)) for name in i.own)}
     return _encode({name: raw for name, raw in fields.items() if name not in added} | added) if added else record
-
-
-def _is_missing(raw: msgspec.Raw | None) -> bool:
-    if raw is None:
-        return True
-    value = bytes(raw)
-    return value == b"null" or (value.startswith(b'"') and not str(_decode(value)).strip())
