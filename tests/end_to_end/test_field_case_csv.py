@@ -68,13 +68,13 @@ def test_quotes_escaped_with_a_backslash_are_read(case: Case) -> None:
 
 def test_german_numbers(case: Case) -> None:
     messages = case("nums.csv", decimal=",")
-    assert reasons(messages) == dict.fromkeys((4, 7, 12), "ambiguous_number")
+    assert reasons(messages) == dict.fromkeys((3, 4, 7, 12), "ambiguous_number")
     read = [None if isinstance(m, Unreadable) else (m["clicks"], m["conversions"], m["value"]) for m in messages]
     assert read == [
         ("1234", "0", ""),
         ("1000", "0", ""),
         ("12000", "2000", ""),
-        ("1.234", "0", ""),  # not a whole number, which processing rejects
+        None,  # not a whole number
         None,
         ("1", "1", "1234.56"),
         ("1", "1", "$12.00"),
@@ -95,10 +95,6 @@ def test_another_encoding_costs_its_row_or_is_named(case: Case) -> None:
 
 def test_a_named_encoding_is_read(case: Case) -> None:
     assert [message["campaign_id"] for message in case("l1.csv", encoding="cp1252")] == ["Köln", "Bonn"]
-
-
-def test_a_report_has_two_rows(case: Case) -> None:
-    assert [message["campaign"] for message in case("dcm.csv")] == ["k1", "k2"]
 
 
 def test_members_of_an_archive_have_headers_of_their_own(case: Case) -> None:

@@ -18,8 +18,8 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import read_file
 for name in sys.argv[1:]:
-    reader = read_file(Path(name), FEEDS["impressions"], IngestOptions())
-    print(sum(len(chunk.records) for chunk in reader.chunks()))
+    (one,) = read_file(Path(name), FEEDS["impressions"], IngestOptions())
+    print(sum(len(chunk.records) for chunk in one.reader.chunks()))
 # not ru_maxrss, which survives the start of a program
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """
