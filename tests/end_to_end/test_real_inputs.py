@@ -153,6 +153,7 @@ def test_exchange_requests_are_stored_or_rejected_whole(cli: Cli, tmp_path: Path
     assert assert_openrtb_fields_are_mapped(data) >= 15
     assert [reject["payload"] for reject in rejects(data)] == [sent[reject["offset"]] for reject in rejects(data)]
     assert {reject["reason"] for reject in rejects(data)} <= {
+        "not_a_record",
         "undecodable",
         "missing_field",
         "bad_website",
