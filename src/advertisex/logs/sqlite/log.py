@@ -6,6 +6,7 @@ A topic has one partition, 0.
 
 import sqlite3
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -271,16 +272,18 @@ def _hint(error: Exception, wait: float) -> str:
 
 def _chunks(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
     """Split messages into chunks of limited size, so that a read never decodes much more than it needs."""
-    part: list[bytes] = []
-    size = 0
-    for message in messages:
-        if part and (size + len(message) > _ROW_BYTES or len(part) == _ROW_MESSAGES):
-            yield part
-            part, size = [], 0
-        part.append(message)
-        size += len(message)
-    if part:
-        yield part
+    if len(messages) <= _ROW_MESSAGES and sum(map(len, messages)) <= _ROW_BYTES:
+        if messages:
+            yield list(messages)
+        return
+    totals = list(accumulate(map(len, messages)))
+    start = 0
+    while start < len(messages):
+        before = totals[start - 1] if start else 0
+        fitting = bisect_right(totals, before + _ROW_BYTES, start)
+        end = max(start + 1, min(fitting, start + _ROW_MESSAGES))
+        yield list(messages[start:end])
+        start = end
 
 
 def _fitting(part: list[bytes], room: int, at_least: int) -> tuple[list[bytes], int]:
