@@ -1,6 +1,6 @@
 """Read an input with the reader of its format."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from advertisex.ingestion.parquet_source import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files, Stdin
 from advertisex.ingestion.stream import ZIP, Stream, open_file, open_stdin
-from advertisex.ingestion.zip_source import Archive
+from advertisex.ingestion.zip_source import Archive, Member
 
 _FORMAT = "format"
 
@@ -154,8 +154,10 @@ class Failing(Reader):
 class _Skipped(Reader):
     """Reports the members of an archive that are not inputs."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, members: Sequence[Member]) -> None:
         self.reading = Reading("zip", rows=archive.skipped.total(), skipped=archive.skipped)
+        if not members:
+            self.reading.warnings["the archive has no member to read"] = 1
 
     def chunks(self) -> Iterator[Chunk]:
         return iter(())
@@ -196,7 +198,7 @@ def _members(stream: Stream, feed: Feed, options: IngestOptions) -> Iterator[Inp
         for member in members:
             yield Input(member.name, StreamReader(member.opened, feed, options))
         if archive.skipped or not members:
-            yield Input(name, _Skipped(archive))
+            yield Input(name, _Skipped(archive, members))
 
 
 def read_file(path: Path, feed: Feed, options: IngestOptions) -> Iterator[Input]:
