@@ -5,10 +5,10 @@ that of docs/library.md.
 """
 
 # Sources into the log
-from advertisex.ingestion.columns import Columns as Columns
-from advertisex.ingestion.csv.dialect import CsvDialect as CsvDialect
+from advertisex.ingestion.column_fields import Columns as Columns
+from advertisex.ingestion.dialect import CsvDialect as CsvDialect
 from advertisex.ingestion.ingest import ingest as ingest
-from advertisex.ingestion.inspection import InputReport as InputReport
+from advertisex.ingestion.input_report import InputReport as InputReport
 from advertisex.ingestion.mapping import FieldMapping as FieldMapping
 from advertisex.ingestion.options import IngestOptions as IngestOptions
 from advertisex.ingestion.publish import Counted as Counted
@@ -16,10 +16,10 @@ from advertisex.ingestion.publish import Published as Published
 from advertisex.ingestion.records import Reading as Reading
 
 # A preview of a source
-from advertisex.previewing.preview import Example as Example
-from advertisex.previewing.preview import Preview as Preview
-from advertisex.previewing.preview import preview as preview
-from advertisex.ingestion.meaning import Meaning as Meaning
+from advertisex.previewing import Example as Example
+from advertisex.previewing import Preview as Preview
+from advertisex.previewing import preview as preview
+from advertisex.ingestion.event_types import Meaning as Meaning
 
 # The catalogue, and the log into the store
 from advertisex.catalogue.change import CatalogueChange as CatalogueChange

@@ -9,7 +9,7 @@ import pytest
 
 from advertisex.codecs.unreadable import Unreadable, unwrap
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog

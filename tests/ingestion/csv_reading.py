@@ -7,8 +7,8 @@ from typing import Any
 
 from advertisex.codecs.unreadable import Unreadable, unwrap
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.csv.reader import CsvReader
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Chunk, Reading, Resume
@@ -17,7 +17,7 @@ from advertisex.ingestion.stream import Stream, decompressed
 CLICKS = FEEDS["clicks"]
 #: Supplies every required field, so that any header will do.
 ANY_HEADER = FieldMapping({}, {field.name: "x" for field in CLICKS.fields if field.required})
-BLOCKS = "advertisex.ingestion.csv.lines.BLOCK_BYTES"
+BLOCKS = "advertisex.ingestion.csv.line_blocks.BLOCK_BYTES"
 
 
 @dataclass

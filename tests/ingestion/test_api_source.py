@@ -12,7 +12,7 @@ import pytest
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api_source import fetch
-from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from advertisex.codecs.unreadable import Unreadable, unwrap
 from advertisex.errors import ConfigurationError, SourceError
-from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.csv.reader import CsvReader
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.stream import Stream
@@ -174,7 +174,7 @@ def test_damage_in_utf_16_costs_its_row() -> None:
 
 
 def test_a_line_longer_than_a_message_costs_that_line_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advertisex.ingestion.csv.lines.MESSAGE_BYTES", 100)
+    monkeypatch.setattr("advertisex.ingestion.csv.line_blocks.MESSAGE_BYTES", 100)
     monkeypatch.setattr(BLOCKS, 40)
     for end in (b"\n", b"\r\n", b"\r"):
         data = end.join([b"a,b", b"1,2", b"x" * 1000, b'"3', b"y" * 500, b"5,6", b""])

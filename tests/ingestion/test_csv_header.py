@@ -7,8 +7,8 @@ import pytest
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv.header import Naming
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.naming import Naming
 from tests.ingestion.csv_reading import CLICKS, read
 
 NONE = FieldMapping()

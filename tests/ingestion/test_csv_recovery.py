@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.ingestion.csv.rows import RowParser
+from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Resume
 from tests.ingestion.csv_reading import BLOCKS, Read, read
@@ -78,10 +78,10 @@ def test_hints(data: bytes, options: Any, hint: str) -> None:
 
 
 def test_a_row_may_be_open_for_a_bounded_number_of_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advertisex.ingestion.csv.lookahead.LOOKAHEAD_LINES", 3)
+    monkeypatch.setattr("advertisex.ingestion.csv.open_rows.LOOKAHEAD_LINES", 3)
     assert len(read(b'a,b\n1,"\nx\nx\nx"\n').rows) == 1
     assert len(read(b'a,b\n1,"\nx\nx\nx\nx"\n').rows) == 5
-    monkeypatch.setattr("advertisex.ingestion.csv.lookahead.LOOKAHEAD_BYTES", 8)
+    monkeypatch.setattr("advertisex.ingestion.csv.open_rows.LOOKAHEAD_BYTES", 8)
     assert len(read(b'a,b\n1,"\nx\nx"\n').rows) == 3
     assert len(read(b'a,b\n1,"\nxx"\n').rows) == 1
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import detect_format
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions

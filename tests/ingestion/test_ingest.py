@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from advertisex.codecs.unreadable import Unreadable, unwrap, wrap
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions

@@ -6,11 +6,11 @@ import pytest
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.following.watch import Watch
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input, Record
 from advertisex.ingestion.sources import Files
-from advertisex.ingestion.watch import Watch
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
 from advertisex.feeds import FEEDS, Feed
 from advertisex.feeds.rules import MAX_AMOUNT
-from advertisex.ingestion.avro_source import AvroReader
+from advertisex.ingestion.avro.reader import AvroReader
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.stream import Stream

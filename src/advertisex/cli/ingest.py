@@ -20,7 +20,7 @@ from advertisex.cli.output import err, out, plain, print_json, print_table, prog
 from advertisex.cli.source_options import feed_named, found_dict, with_source_options
 from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
 from advertisex.ingestion.ingest import ingest as ingest_sources
-from advertisex.ingestion.inspection import balance, unusual
+from advertisex.ingestion.input_report import balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Published
 

@@ -12,10 +12,10 @@ from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOp
 from advertisex.cli.output import err, out, plain, print_json
 from advertisex.cli.source_options import feed_named, found_dict, with_source_options
 from advertisex.feeds import Feed
-from advertisex.ingestion.inspection import balance
+from advertisex.ingestion.input_report import balance
 from advertisex.ingestion.options import IngestOptions
-from advertisex.previewing.preview import Example, Preview
-from advertisex.previewing.preview import preview as preview_source
+from advertisex.previewing import Example, Preview
+from advertisex.previewing import preview as preview_source
 from advertisex.processing.configured import processing_of
 from advertisex.reporting.cells import format_value, visible
 

@@ -19,7 +19,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import err, print_ledger
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log

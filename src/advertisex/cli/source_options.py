@@ -10,9 +10,9 @@ import typer
 from advertisex.cli.options import parse_pairs
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv.dialect import CsvDialect
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
-from advertisex.ingestion.inspection import InputReport
+from advertisex.ingestion.input_report import InputReport
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.settings.feeds import configured_feeds

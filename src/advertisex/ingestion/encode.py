@@ -4,7 +4,7 @@ from typing import Any
 
 from advertisex.codecs.avro_encode import bid_encoder
 from advertisex.codecs.json_encode import json_message, json_texts
-from advertisex.codecs.json_split import NOT_JSON, json_object
+from advertisex.codecs.json_text import NOT_JSON, json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle, PlainNumbers

@@ -5,9 +5,9 @@ from pathlib import PurePath
 from typing import Literal, get_args
 
 from advertisex.codecs.avro_framing import MARKER
-from advertisex.codecs.json_split import is_json
+from advertisex.codecs.json_text import is_json
 from advertisex.errors import SourceError
-from advertisex.ingestion.avro_blocks import MAGIC
+from advertisex.ingestion.avro.blocks import MAGIC
 from advertisex.ingestion.encodings import WIDE, shown_encoding
 from advertisex.ingestion.stream import ZIP, Stream
 

@@ -10,8 +10,8 @@ import structlog
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.ingestion.api_source import read_url
-from advertisex.ingestion.follow import OnFailure, follow
-from advertisex.ingestion.inspection import InputReport, Inspection, balance, unusual
+from advertisex.ingestion.following.follow import OnFailure, follow
+from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.read import read_files, read_stdin

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from advertisex.codecs.json_split import NOT_JSON, is_missing_json, json_object
+from advertisex.codecs.json_text import NOT_JSON, is_missing_json, json_object
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.feeds.time_format import TimeFormat, time_format

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from advertisex.codecs.json_encode import json_message
-from advertisex.codecs.json_split import NOT_JSON
+from advertisex.codecs.json_text import NOT_JSON
 from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed

@@ -6,10 +6,10 @@ from typing import get_args
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv.dialect import CsvDialect
-from advertisex.ingestion.csv.header import Naming
+from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.naming import Naming
 from advertisex.settings.model import ApiSettings
 
 #: A longer wait is a typo, and very large values overflow the system's sleep.

@@ -11,7 +11,7 @@ from types import FrameType
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
-from advertisex.ingestion.inspection import InputReport
+from advertisex.ingestion.input_report import InputReport
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle
 from advertisex.ingestion.records import MESSAGE_BYTES, Bookmark, Chunk

@@ -6,18 +6,18 @@ from pathlib import Path
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.avro_source import AvroReader
+from advertisex.ingestion.avro.reader import AvroReader
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encoding
-from advertisex.ingestion.excel_source import ExcelReader
+from advertisex.ingestion.excel.reader import ExcelReader
 from advertisex.ingestion.formats import Format, Kind, detect_format
 from advertisex.ingestion.json.reader import JsonReader
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.parquet_source import ParquetReader
+from advertisex.ingestion.parquet.reader import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files, Stdin
 from advertisex.ingestion.stream import ZIP, Stream, open_file, open_stdin
-from advertisex.ingestion.zip_source import Archive, Member
+from advertisex.ingestion.zip_archive import Archive, Member
 
 _FORMAT = "format"
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from advertisex.codecs.avro_decode import avro_records, is_avro
 from advertisex.codecs.json_decode import DECODE_ERRORS, not_utf8
-from advertisex.codecs.json_split import json_object
+from advertisex.codecs.json_text import json_object
 from advertisex.codecs.unreadable import unwrap
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from advertisex.codecs.unreadable import Unreadable
+from advertisex.ingestion.csv.fast_path import BOM
 from advertisex.ingestion.csv.hints import open_quote, text_after_quote
-from advertisex.ingestion.csv.lookahead import Lookahead
-from advertisex.ingestion.csv.plain import BOM
-from advertisex.ingestion.csv.rows import RowParser
+from advertisex.ingestion.csv.open_rows import Lookahead
+from advertisex.ingestion.csv.row_parser import RowParser
 
 
 class Row(NamedTuple):

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from advertisex.errors import SourceError
-from advertisex.ingestion.csv.dialect import CsvDialect
-from advertisex.ingestion.csv.header import Naming
-from advertisex.ingestion.csv.rows import RowParser
+from advertisex.ingestion.csv.row_parser import RowParser
+from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.naming import Naming
 
 DELIMITERS = ",;\t|"
 QUOTES = "\"'"

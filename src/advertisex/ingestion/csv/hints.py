@@ -1,7 +1,7 @@
 """What is wrong with a row that cannot be read, and what the user can do."""
 
 from advertisex.codecs.unreadable import Unreadable
-from advertisex.ingestion.csv.rows import RowParser
+from advertisex.ingestion.csv.row_parser import RowParser
 
 
 def text_after_quote(fault: str, line: str, body: bytes, parser: RowParser) -> Unreadable:

@@ -2,25 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.csv.block_rows import BlockRows, Row
 from advertisex.ingestion.csv.detect import HEADER_LINES, UNDECODED, Detection, Layout
-from advertisex.ingestion.csv.header import Naming, check_unique
+from advertisex.ingestion.csv.fast_path import BOM, PlainBlocks
 from advertisex.ingestion.csv.hints import surplus_cells, wrong_encoding
-from advertisex.ingestion.csv.lines import BLOCK_BYTES, Block, Blocks
-from advertisex.ingestion.csv.plain import BOM, PlainBlocks
-from advertisex.ingestion.csv.rows import RowParser
+from advertisex.ingestion.csv.line_blocks import BLOCK_BYTES, Block, Blocks
+from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.csv.table import Table
 from advertisex.ingestion.encodings import as_utf8, keeps_ascii, likely_encoding, text_encoding
+from advertisex.ingestion.naming import Naming, check_unique
+from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume
 from advertisex.ingestion.stream import Stream
-
-if TYPE_CHECKING:  # the options contain the dialect
-    from advertisex.ingestion.options import IngestOptions
 
 _NAMES = {
     ",": "comma",

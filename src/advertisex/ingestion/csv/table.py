@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from advertisex.ingestion.csv.header import Naming
+from advertisex.ingestion.naming import Naming
 
 _TOTAL_WORDS = (
     "total", "totals", "grand total", "grand totals", "report total", "report totals", "subtotal", "sub total",

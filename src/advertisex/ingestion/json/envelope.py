@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from advertisex.codecs.json_split import NOT_JSON, json_object
+from advertisex.codecs.json_text import NOT_JSON, json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.json.sequence import Splitter
 from advertisex.ingestion.options import IngestOptions

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from advertisex.codecs.json_split import is_missing_json, json_object
+from advertisex.codecs.json_text import is_missing_json, json_object
 from advertisex.feeds import Feed
 from advertisex.ingestion.json.envelope import at_path
 

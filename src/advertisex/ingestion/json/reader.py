@@ -8,8 +8,8 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.encodings import WIDE, as_utf8, shown_encoding
 from advertisex.ingestion.json.envelope import Envelopes, NoRecords, Opened
 from advertisex.ingestion.json.inherit import Inheritance, Inherited, with_inherited
-from advertisex.ingestion.json.large import Skipper, Start, envelope_start
 from advertisex.ingestion.json.sequence import Piece, Splitter
+from advertisex.ingestion.json.streamed_envelope import Skipper, Start, envelope_start
 from advertisex.ingestion.json.text import Text
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume

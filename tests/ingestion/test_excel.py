@@ -12,8 +12,8 @@ import xlsxwriter
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.csv.dialect import CsvDialect
-from advertisex.ingestion.excel_source import ExcelReader
+from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.excel.reader import ExcelReader
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Reading
 from advertisex.ingestion.stream import Stream

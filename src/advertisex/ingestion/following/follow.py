@@ -17,14 +17,14 @@ import structlog
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api_source import LONGEST_RETRY_AFTER, LONGEST_WAIT, fetch, read_body
-from advertisex.ingestion.inspection import Inspection
+from advertisex.ingestion.following.positions import key_prefix, load
+from advertisex.ingestion.following.watch import Watch
+from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.positions import key_prefix, load
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import Failing, read_stdin
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url
-from advertisex.ingestion.watch import Watch
 from advertisex.logs.contract import EventLog
 
 _LOG = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ import pytest
 
 from advertisex.codecs.json_encode import json_message
 from advertisex.errors import SourceError
-from advertisex.ingestion.parquet_source import ParquetReader
+from advertisex.ingestion.parquet.reader import ParquetReader
 from advertisex.ingestion.stream import Stream
 
 

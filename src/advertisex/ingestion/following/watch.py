@@ -15,13 +15,13 @@ from msgspec.structs import replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.fingerprint import Fingerprint, Prefix, head_of, is_in, prefix_in
+from advertisex.ingestion.following.fingerprint import Fingerprint, Prefix, head_of, is_in, prefix_in
+from advertisex.ingestion.following.positions import FilePosition, Known, Match, dump, new_key
+from advertisex.ingestion.following.reading import FollowedFile, Inode, Noted, Nothing, Tail, Version
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.positions import FilePosition, Known, Match, dump, new_key
 from advertisex.ingestion.read import Failing
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files
-from advertisex.ingestion.tail import FollowedFile, Inode, Noted, Nothing, Tail, Version
 
 #: Files that are kept open, so that they can be read to their end after they were renamed or deleted.
 _OPEN_FILES = 64

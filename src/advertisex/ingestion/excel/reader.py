@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv.dialect import CsvDialect
 from advertisex.ingestion.csv.reader import CsvReader
-from advertisex.ingestion.excel_check import MAX_CELLS, check_workbook
+from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.excel.check import MAX_CELLS, check_workbook
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Chunk, Reader, Reading
 from advertisex.ingestion.stream import BLOCK, Stream

@@ -10,7 +10,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from advertisex.errors import SourceError
-from advertisex.ingestion import parquet_frames
+from advertisex.ingestion.parquet import frames as parquet_frames
 from advertisex.ingestion.records import Chunk, Reader, Reading, Record
 from advertisex.ingestion.stream import Stream
 

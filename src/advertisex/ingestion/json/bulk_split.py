@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from advertisex.codecs.json_split import NOT_JSON
+from advertisex.codecs.json_text import NOT_JSON
 
 #: Decodes any sequence of values that white space separates, not only lines.
 _values = msgspec.json.Decoder(msgspec.Raw).decode_lines

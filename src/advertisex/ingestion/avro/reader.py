@@ -11,7 +11,7 @@ from advertisex.codecs.avro_schema import is_zero_width, reading_module, unusabl
 from advertisex.codecs.json_encode import json_value
 from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
-from advertisex.ingestion.avro_blocks import MAGIC, REREAD_BYTES, Block, Container, Header, write_long
+from advertisex.ingestion.avro.blocks import MAGIC, REREAD_BYTES, Block, Container, Header, write_long
 from advertisex.ingestion.records import Chunk, Reader, Reading, Record, Resume
 from advertisex.ingestion.stream import Stream
 

@@ -1,6 +1,6 @@
 """Decode Parquet files with Polars, a part of a row group at a time.
 
-    python -m advertisex.ingestion.parquet_frames FILE
+    python -m advertisex.ingestion.parquet.frames FILE
 
 decodes a file and ends with status 0 if it is intact, `UNSUPPORTED` if a column has an unsupported type, and another
 one if it is damaged: a damaged file can abort the process, in a way that no code can handle.

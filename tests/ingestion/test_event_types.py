@@ -5,8 +5,8 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.feeds.rules import with_own_fields
+from advertisex.ingestion.event_types import MOST_TYPES, EventTypes, meanings
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.meaning import MOST_TYPES, EventTypes, meanings
 from advertisex.ingestion.records import Record
 
 CLICKS = FEEDS["clicks"]

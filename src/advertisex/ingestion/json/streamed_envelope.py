@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from advertisex.codecs.json_split import NOT_JSON, json_object
+from advertisex.codecs.json_text import NOT_JSON, json_object
 from advertisex.ingestion.json.envelope import NAMES, Envelopes, NoRecords, Opened
 from advertisex.ingestion.json.sequence import Splitter
 

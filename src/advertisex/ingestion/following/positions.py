@@ -12,7 +12,7 @@ import msgspec
 import xxhash
 
 from advertisex.feeds import Feed
-from advertisex.ingestion.fingerprint import WINDOW, Fingerprint, Prefix, digest, head_of, prefix_in
+from advertisex.ingestion.following.fingerprint import WINDOW, Fingerprint, Prefix, digest, head_of, prefix_in
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Resume
 from advertisex.ingestion.sources import Files

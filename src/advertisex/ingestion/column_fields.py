@@ -14,8 +14,8 @@ from advertisex.codecs.avro_decode import avro_records, is_avro
 from advertisex.codecs.bid_fields import flattener
 from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv.header import Naming
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.naming import Naming
 from advertisex.ingestion.records import Reading, Record
 
 #: Formats whose records are flat, with all columns in `Reading.columns`.

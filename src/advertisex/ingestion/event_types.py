@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from advertisex.codecs.json_encode import json_value
-from advertisex.codecs.json_split import NOT_JSON
+from advertisex.codecs.json_text import NOT_JSON
 from advertisex.feeds import Feed, Field
 from advertisex.feeds.feed import DTYPES
 from advertisex.feeds.words import FALSE, TRUE, is_missing

@@ -12,9 +12,9 @@ import polars as pl
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
+from advertisex.ingestion.event_types import Meaning, meanings
 from advertisex.ingestion.ingest import inputs_of, known_feed
-from advertisex.ingestion.inspection import InputReport, Inspection, measures
-from advertisex.ingestion.meaning import Meaning, meanings
+from advertisex.ingestion.input_report import InputReport, Inspection, measures
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input, Record
 from advertisex.ingestion.sources import source_of

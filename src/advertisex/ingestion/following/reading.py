@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.fingerprint import Prefix
+from advertisex.ingestion.following.fingerprint import Prefix
+from advertisex.ingestion.following.positions import FilePosition, dump, tail_of
 from advertisex.ingestion.formats import detect_format
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.positions import FilePosition, dump, tail_of
 from advertisex.ingestion.read import inputs_of, reader_of
 from advertisex.ingestion.records import Bookmark, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.stream import Stream, decompressed

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from advertisex.ingestion.csv.rows import RowParser, Scan
+from advertisex.ingestion.csv.row_parser import RowParser, Scan
 
 #: A row that is still open after so many bytes, or lines, counts as one whose quote is never closed.
 LOOKAHEAD_BYTES = 2**20

@@ -17,8 +17,8 @@ from advertisex.codecs.avro_compression import CODECS
 from advertisex.codecs.json_encode import json_value
 from advertisex.codecs.unreadable import unwrap
 from advertisex.errors import SourceError
-from advertisex.ingestion.avro_blocks import MAGIC, write_long
-from advertisex.ingestion.avro_source import AvroReader
+from advertisex.ingestion.avro.blocks import MAGIC, write_long
+from advertisex.ingestion.avro.reader import AvroReader
 from advertisex.ingestion.records import Chunk, Resume
 from advertisex.ingestion.stream import Stream
 

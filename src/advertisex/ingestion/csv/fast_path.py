@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from operator import itemgetter
 
-from advertisex.ingestion.csv.rows import RowParser
+from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.csv.table import TOTALS, Table
 
 #: The byte order mark, as a character.

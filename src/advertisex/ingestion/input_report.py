@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.columns import TABLES, Columns, ColumnSample
+from advertisex.ingestion.column_fields import TABLES, Columns, ColumnSample
+from advertisex.ingestion.event_types import EventTypes
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.meaning import EventTypes
 from advertisex.ingestion.records import Chunk, Input, Reader, Reading
 from advertisex.logs.contract import EventLog
 

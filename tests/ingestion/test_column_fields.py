@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.columns import Columns, ColumnSample
+from advertisex.ingestion.column_fields import Columns, ColumnSample
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Reading, Record
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.inspection import InputReport, Inspection, balance, unusual
+from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import PAUSE, Chunk, Input, Reader, Reading, Record

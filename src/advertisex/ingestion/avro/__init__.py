@@ -1,0 +1,1 @@
+"""Avro container files: the reader, and the blocks of the format."""

@@ -1,0 +1,1 @@
+"""Follow sources: poll, watch files as they grow, remember how far they were read."""
