@@ -44,7 +44,7 @@ class CsvReader(Reader):
     """
 
     def __init__(
-        self, stream: Stream, feed: Feed, options: "IngestOptions", resume: Resume | None = None, final: bool = True
+        self, stream: Stream, feed: Feed, options: IngestOptions, resume: Resume | None = None, final: bool = True
     ) -> None:
         self.reading = Reading("csv")
         self._stream, self._dialect, self._given, self._final = stream, options.dialect, options.columns, final
