@@ -118,19 +118,24 @@ def read_duration(text: str) -> timedelta | None:
         return None
 
 
-#: Options with pairs, and how one is written.
-_PAIRS = {"--map": "COLUMN=FIELD", "--set": "FIELD=VALUE", "--inherit": "PARENT.FIELD=FIELD"}
+#: Options with pairs, and how one is written. A column may contain '=', and so may a value.
+_PAIRS = {
+    "--map": "COLUMN=FIELD",
+    "--inherit": "PARENT.FIELD=FIELD",
+    "--set": "FIELD=VALUE",
+    "--where": "FIELD=VALUE",
+}
 
 
 def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    """Parse the values of `--map`, `--set` or `--inherit` into a dictionary.
+    """Parse the values of an option with pairs into a dictionary.
 
     Raises:
         ConfigurationError: one of them has no '=', or two give one name different values.
     """
     found: dict[str, str] = {}
     for text in texts or ():
-        left, equals, right = text.partition("=") if option == "--set" else text.rpartition("=")
+        left, equals, right = text.partition("=") if _PAIRS[option] == "FIELD=VALUE" else text.rpartition("=")
         if not equals:
             raise ConfigurationError(f"{option}: {text!r} has no '='", hint=f"write it as {option} {_PAIRS[option]}")
         if found.setdefault(left, right) != right:
