@@ -161,3 +161,14 @@ def test_conversion_types_that_are_new_to_a_log_are_reported_once(tmp_path: Path
         assert new_types("visit", follow=True) == ("visit",)
         assert list(log.end_offsets().values()) == [9]
     assert [line["types"] for line in logged if line["event"] == "new conversion types"] == [("visit",)]
+
+
+def test_a_column_with_an_endless_name_is_rejected_before_anything_is_appended(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("user_id,timestamp,campaign_id," + "x" * 100_000 + "\n" + "a,1767603600,c,d\n" * 10)
+    with SqliteLog(tmp_path / "log.db") as log:
+        published = ingest("clicks", str(path), log)
+    (failure,) = published.failures
+    assert published.messages == 0
+    assert "a column has a name of 100,000 characters" in str(failure)
+    assert len(str(failure)) < 500

@@ -118,3 +118,18 @@ def test_a_file_whose_name_is_a_pattern_is_one_file(tmp_path: Path, ingested) ->
         (tmp_path / name).write_bytes(parquet(pl.DataFrame({"user_id": [name]})))
     seen = ingested("impressions", tmp_path / "a[1].parquet")
     assert seen.messages == [b'{"user_id":"a[1].parquet"}']
+
+
+def test_a_text_that_all_rows_share_does_not_fill_the_memory() -> None:
+    frame = pl.DataFrame({"user_id": [f"u{row}" for row in range(3_000)], "note": ["x" * 500_000] * 3_000})
+    file = io.BytesIO()
+    frame.write_parquet(file, compression="zstd")
+    assert len(file.getvalue()) < 100_000
+
+    sizes, rows = [], 0
+    for chunk in ParquetReader(Stream(io.BytesIO(file.getvalue()), "x.parquet")).chunks():
+        sizes.append(sum(len(record["note"]) for record in chunk.records))
+        rows += len(chunk.records)
+
+    assert rows == 3_000
+    assert max(sizes) <= 8 * 2**20

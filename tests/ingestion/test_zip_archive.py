@@ -114,6 +114,13 @@ def test_a_workbook_is_not_an_archive(tmp_path: Path, ingested) -> None:
     assert len(ingested("clicks", path).messages) == len(ROWS)
 
 
+def test_an_archive_with_one_member_of_a_workbook_is_an_archive(tmp_path: Path, ingested) -> None:
+    path = archive(tmp_path / "a.zip", {"xl/workbook.csv": as_csv(), "a/xl/workbook.xml": as_csv()})
+    assert len(ingested("clicks", path, format="csv").messages) == 2 * len(ROWS)
+    path = archive(tmp_path / "b.zip", {"xl/workbook.xml": as_csv()})
+    assert len(ingested("clicks", path, format="csv").messages) == len(ROWS)
+
+
 def test_a_name_cannot_write_to_the_terminal(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.zip", {"\x1b[2J.csv": as_csv()})
     (one,) = read_file(path, FEEDS["clicks"], IngestOptions())

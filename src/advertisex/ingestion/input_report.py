@@ -1,7 +1,7 @@
 """Inspect the inputs of a run while they are read: what was detected, their columns, and what the user should know."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from advertisex.errors import SourceError
@@ -20,6 +20,9 @@ _MEASURES = frozenset({
 
 #: What one expects of CSV text.
 _USUAL = {"delimiter": "comma", "quote": '"', "encoding": "utf-8", "header": "line 1"}
+
+#: Characters of a column's name. Each message repeats the names of its columns.
+_LONGEST_NAME = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,17 @@ class InputReport:
         elif self.complete and self.reading.format != "zip":  # the members of an archive have reports of their own
             found["no records" if self.reading.format else "the input is empty"] = 1
         return found
+
+
+def _check_names(name: str, columns: Sequence[str]) -> None:
+    """Raise SourceError if a column has a very long name, which every one of its messages would repeat."""
+    longest = max(map(len, columns), default=0)
+    if longest > _LONGEST_NAME:
+        raise SourceError(
+            f"a column has a name of {longest:,} characters, more than {_LONGEST_NAME:,}",
+            where=name,
+            hint="check the delimiter and the header, or rename the column",
+        )
 
 
 class Inspection:
@@ -87,13 +101,15 @@ class Inspection:
             SourceError: the input could not be read completely; or it is an aggregated report, of which nothing is
                 yielded.
         """
-        sample, unchecked, complete = ColumnSample(self._feed, self._mapping), not self._aggregated, False
+        sample, unchecked, complete = ColumnSample(self._feed, self._mapping), True, False
         try:
             for chunk in one.reader.chunks():
                 sample.add(chunk.records)
                 if unchecked and (chunk.records or one.reader.reading.columns):
                     unchecked = False
-                    check_events(one.name, one.reader.reading, sample.columns(one.reader.reading), self._feed)
+                    _check_names(one.name, one.reader.reading.columns or ())
+                    if not self._aggregated:
+                        check_events(one.name, one.reader.reading, sample.columns(one.reader.reading), self._feed)
                 self._types.see(chunk.records)
                 yield chunk
             complete = True

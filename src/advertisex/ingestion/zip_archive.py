@@ -12,8 +12,8 @@ from advertisex.errors import SourceError
 from advertisex.ingestion.stream import ZIP_ERRORS, Stream, decompressed
 
 _ENCRYPTED = 1
-#: Members that only an Office document has.
-_WORKBOOK = "xl/workbook.xml"
+#: Members that only a workbook has both of.
+_WORKBOOK = {"[Content_Types].xml", "xl/workbook.xml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Archive:
         if _overlap(self._zip.infolist()):
             self._zip.close()
             raise SourceError("members of the zip archive overlap", where=name, hint="get it again, from its author")
-        self.is_workbook = _WORKBOOK in self._zip.NameToInfo
+        self.is_workbook = self._zip.NameToInfo.keys() >= _WORKBOOK
         self.skipped: Counter[str] = Counter(what for info in self._zip.infolist() if (what := _not_an_input(info)))
 
     def __enter__(self) -> Self:

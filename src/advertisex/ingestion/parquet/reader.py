@@ -14,6 +14,9 @@ from advertisex.ingestion.parquet import frames as parquet_frames
 from advertisex.ingestion.records import Chunk, Reader, Reading, Record
 from advertisex.ingestion.stream import Stream
 
+#: Limit on the text in the rows that become records together.
+_PART_BYTES = 8 * 2**20
+
 
 class ParquetReader(Reader):
     """Reads a Parquet file in bounded memory, once another process has decoded it without an error.
@@ -36,9 +39,10 @@ class ParquetReader(Reader):
             try:
                 self.reading.columns = parquet_frames.columns(str(path))
                 for frame in parquet_frames.frames(str(path)):
-                    records = _records(frame)
-                    self.reading.rows += len(records)
-                    yield Chunk(records)
+                    for part in _parts(frame):
+                        records = _records(part)
+                        self.reading.rows += len(records)
+                        yield Chunk(records)
             except (PolarsError, PanicException, OSError) as error:
                 raise SourceError(
                     "the Parquet file changed while it was read", where=self._stream.name, hint="ingest it again"
@@ -62,6 +66,15 @@ class ParquetReader(Reader):
                 where=self._stream.name,
                 hint="write the file again, then ingest it again",
             )
+
+
+def _parts(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the rows in parts of limited size. Equal texts are one text in a frame, but not in its records."""
+    sizes = frame.select(pl.col(pl.String).str.len_bytes().max(), pl.col(pl.Binary).bin.size().max())
+    widest = max(
+        1, frame.estimated_size() // max(1, frame.height), *(size or 0 for row in sizes.rows() for size in row)
+    )
+    yield from frame.iter_slices(max(1, int(_PART_BYTES // widest)))
 
 
 def _records(frame: pl.DataFrame) -> list[Record]:
