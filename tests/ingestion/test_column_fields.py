@@ -25,7 +25,7 @@ def columns_of(
         (["timestamp", "user_id", "campaign"], NOTHING, ["timestamp", "user_id", "campaign_id"]),
         (["Timestamp", "User Id", "Campaign-ID", "Region"], NOTHING, ["timestamp", "user_id", "campaign_id", None]),
         (["campaign_id", "campaign"], NOTHING, ["campaign_id", "campaign_id"]),
-        (["Kunde", "user_id"], FieldMapping({"Kunde": "user_id"}), ["user_id", None]),
+        (["Kunde", "user_id"], FieldMapping({"Kunde": "user_id"}), ["user_id", "user_id"]),
         (["Kunde", "user_id"], FieldMapping({"Kunde": "website", "user_id": "Kunde"}), None),
         (["user_id", "campaign_id"], FieldMapping({}, {"user_id": "u"}), [None, "campaign_id"]),
         (["campaign_id", "campaign"], FieldMapping({}, {"campaign": "c"}), [None, None]),

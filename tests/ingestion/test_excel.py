@@ -71,6 +71,13 @@ def test_cells_become_the_text_that_a_person_would_export() -> None:
     assert "delimiter" not in reading.detected
 
 
+def test_midnight_between_times_is_a_time() -> None:
+    rows = [["timestamp", "day"], [datetime(2026, 1, 5), date(2026, 1, 5)], [datetime(2026, 1, 5, 9), None]]
+    first, second = read(workbook({"Data": rows}))[0]
+    assert (first["timestamp"], first["day"]) == ("2026-01-05T00:00:00", "2026-01-05")
+    assert second["timestamp"] == "2026-01-05T09:00:00"
+
+
 @pytest.mark.parametrize("number", [906428475349054123, 10**15, -(10**17) - 1])
 def test_a_number_that_has_lost_digits_is_in_scientific_notation(number: int) -> None:
     (record,), _ = read(workbook({"Data": [["user_id"], [number]]}))

@@ -210,6 +210,24 @@ def test_the_content_shows_the_format_before_the_name(content: bytes, name: str,
     assert detected(content, name) == kind
 
 
+@pytest.mark.parametrize(
+    ("content", "is_csv"),
+    [
+        (b"User Id;timestamp\nu1;2026-01-05 09:00:00\n", True),
+        (b'"user_id"\t"campaign"\r\n', True),
+        (b"user_id\nu1\n", False),
+        (b"a,b\n1,2\n", False),
+    ],
+)
+def test_a_known_header_shows_csv_without_a_name(content: bytes, is_csv: bool, ingested) -> None:
+    seen = ingested("clicks", "-", stdin=io.BytesIO(content))
+    assert (
+        [str(failure).partition(" (")[0] for failure in seen.failures] == []
+        if is_csv
+        else ["could not detect the format"]
+    )
+
+
 def test_what_the_source_declares_comes_before_the_name() -> None:
     assert detected(b"user_id,b\n", "https://h/x.json", fallback="csv") == "csv"
     assert detected(b'{"a":1}', "https://h/x", fallback="csv") == "json"

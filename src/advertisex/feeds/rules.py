@@ -39,7 +39,7 @@ _AMBIGUOUS = (
 #: What a value must be, by kind.
 _EXPECTED: dict[str, str] = {
     "count": "a whole number",
-    "amount": "a number such as 1234.5, without groups and currency: name a decimal comma with --decimal",
+    "amount": "a number such as 1234.5: name other marks with --decimal and --thousands, drop currency signs",
     "flag": "true or false",
 }
 #: A number as spreadsheets write it from 12 digits on; other texts with an e, such as 1e10, are ids.
@@ -74,7 +74,10 @@ def unread(field: Field) -> Iterator[Rule]:
 def bad_timestamp(field: Field) -> Rule:
     """A timestamp is in none of the supported formats."""
     return Rule(
-        "bad_timestamp", field.name, pl.col("event_time").is_null(), "must be a timestamp in a supported format"
+        "bad_timestamp",
+        field.name,
+        pl.col("event_time").is_null(),
+        "must be a timestamp in a supported format: name another one with --time-format",
     )
 
 

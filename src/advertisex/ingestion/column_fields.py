@@ -35,7 +35,7 @@ class Columns:
 
     Attributes:
         fields: column, or dotted path in nested records -> the field that takes it; None if no field does.
-        missing: required fields that neither a column nor a constant supplies.
+        missing: required fields that neither a column nor a constant supplies; empty if there are no columns at all.
     """
 
     fields: dict[str, str | None] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class ColumnSample:
             found = self._taken({name: _Place(name) for name in names if name not in within}) | self._found
         parents = {path[:at] for path in found for at, sign in enumerate(path) if sign in ".["}
         fields = {path: field for path, field in found.items() if path not in parents or field is not None}
-        return Columns(fields, tuple(self._missing(set(fields.values()))))
+        return Columns(fields, tuple(self._missing(set(fields.values()))) if fields else ())
 
     def _spelled(self, reading: Reading) -> list[str]:
         """Return the columns of a table as they are in its records."""

@@ -1,6 +1,7 @@
 """Detect the format of an input from the user's choice, else its first bytes, else what its source says or its name."""
 
 import re
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Literal, get_args
 
@@ -62,13 +63,20 @@ def _suffix(name: str) -> str:
     return path.suffix
 
 
-def detect_format(stream: Stream, requested: str | None, *, fallback: Format | None = None) -> Kind | None:
+def detect_format(
+    stream: Stream,
+    requested: str | None,
+    *,
+    fallback: Format | None = None,
+    is_header: Callable[[str], bool] = lambda line: False,
+) -> Kind | None:
     """Return the kind of input in a stream, or None if the stream is empty.
 
     Args:
         stream: the input; it is only peeked into.
         requested: format that the user chose; it wins.
         fallback: format that the source declares, if the content does not show one; it wins over the name.
+        is_header: whether a first line is the header of a table.
 
     Raises:
         SourceError: the format could not be detected, or the content contradicts the user's choice.
@@ -88,8 +96,9 @@ def detect_format(stream: Stream, requested: str | None, *, fallback: Format | N
     if _JSON.match(text):
         # .ndjson means one message per line, which the first byte cannot show
         return "ndjson" if declared == "ndjson" else "json"
-    if declared is None and is_json(_leading_text(stream, whole_line=True).partition(b"\n")[0]):
-        declared = "ndjson"
+    if declared is None:
+        line = _leading_text(stream, whole_line=True).partition(b"\n")[0]
+        declared = "ndjson" if is_json(line) else "csv" if is_header(line.decode(errors="replace")) else None
     if declared is None:
         raise SourceError(
             "could not detect the format", where=stream.name, hint=f"set it with --format {one_of(tuple(_FORMATS))}"

@@ -21,6 +21,7 @@ _MEASURES = frozenset({
 #: What one expects of CSV text.
 _USUAL = {"delimiter": "comma", "quote": '"', "encoding": "utf-8", "header": "line 1"}
 
+_JSON = ("json", "ndjson")
 #: Characters of a column's name. Each message repeats the names of its columns.
 _LONGEST_NAME = 1_000
 
@@ -45,11 +46,20 @@ class InputReport:
         return self.reading.rows - self.reading.skipped.total()
 
     @property
+    def _lists(self) -> set[str]:
+        """The lists of objects in JSON objects that have no field of the feed themselves."""
+        fields = {} if any(self.columns.fields.values()) else self.columns.fields
+        return {path.partition("[0].")[0] for path in fields if "[0]." in path and self.reading.format in _JSON}
+
+    @property
     def warnings(self) -> dict[str, int]:
         """What the user should know, with the number of occurrences."""
         found = dict(self.reading.warnings)
-        if self.messages:
+        if self.messages and not self.columns.fields:
+            found["no record could be read"] = 1
+        elif self.messages:
             found |= {f"no column for the required field {name}": 1 for name in self.columns.missing}
+            found |= {f"if the records are those in {path}, name it with --records {path}": 1 for path in self._lists}
         elif self.complete and self.reading.format != "zip":  # the members of an archive have reports of their own
             found["no records" if self.reading.format else "the input is empty"] = 1
         return found

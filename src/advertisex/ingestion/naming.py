@@ -55,6 +55,11 @@ class Naming:
         """Return the number of columns that are fields, or mapped to one."""
         return sum(column in self._names or column in self._mapped for column in columns)
 
+    def is_header_line(self, line: str) -> bool:
+        """Whether a line of text names two known columns, with one of the usual delimiters between them."""
+        rows = ([cell.strip(" \t\r\"'") for cell in line.split(delimiter)] for delimiter in ",;\t|")
+        return any(self.known(self.columns(row)) > 1 for row in rows)
+
     def is_mapped(self, columns: Sequence[str]) -> bool:
         """Whether the user maps one of the columns to a field."""
         return not self._mapped.isdisjoint(columns)

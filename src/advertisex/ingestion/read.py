@@ -12,6 +12,7 @@ from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encod
 from advertisex.ingestion.excel.reader import ExcelReader
 from advertisex.ingestion.formats import Format, Kind, detect_format
 from advertisex.ingestion.json.reader import JsonReader
+from advertisex.ingestion.naming import Naming
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.parquet.reader import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
@@ -44,7 +45,12 @@ def reader_of(
     Raises:
         SourceError: the format could not be detected.
     """
-    kind: Kind | None = resume.known[_FORMAT] if resume else detect_format(stream, options.format, fallback=fallback)
+    is_header = Naming(feed, options.mapping).is_header_line
+    kind: Kind | None = (
+        resume.known[_FORMAT]
+        if resume
+        else detect_format(stream, options.format, fallback=fallback, is_header=is_header)
+    )
     reader: Reader
     match kind:
         case "csv":

@@ -146,6 +146,8 @@ class _Text:
     """A file that has the rows of a sheet as CSV text, one line each, so that line numbers are those of Excel."""
 
     def __init__(self, sheet: "CalamineSheet", decimal: str) -> None:
+        # midnight is a mere date; between times it is a time
+        self._timed = {at for row in sheet.iter_rows() for at, cell in enumerate(row) if isinstance(cell, datetime)}
         self._rows = sheet.iter_rows()
         self._decimal = decimal
 
@@ -153,9 +155,13 @@ class _Text:
         parts: list[bytes] = []
         written = 0
         while written < size and (row := next(self._rows, None)) is not None:
-            parts.append(",".join(_quoted(_text(cell, self._decimal)) for cell in row).encode() + b"\n")
+            cells = [self._at_midnight(at, cell) if type(cell) is date else cell for at, cell in enumerate(row)]
+            parts.append(",".join(_quoted(_text(cell, self._decimal)) for cell in cells).encode() + b"\n")
             written += len(parts[-1])
         return b"".join(parts)
+
+    def _at_midnight(self, column: int, day: date) -> date:
+        return datetime(day.year, day.month, day.day) if column in self._timed else day  # noqa: DTZ001 - naive
 
     def close(self) -> None:
         """Do nothing."""
