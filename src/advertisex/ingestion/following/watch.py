@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.following.fingerprint import Fingerprint, Prefix, head_of, is_in, prefix_in
+from advertisex.ingestion.following.fingerprint import Fingerprint, Prefix, head_of
 from advertisex.ingestion.following.positions import FilePosition, Known, Match, dump, new_key
 from advertisex.ingestion.following.reading import FollowedFile, Inode, Noted, Nothing, Tail, Version
+from advertisex.ingestion.following.rewriting import Comparison
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Failing
 from advertisex.ingestion.records import Input
@@ -43,6 +44,7 @@ class Watch:
         prefix: prefix of the keys of their positions.
         positions: their positions so far, by key.
         open_files: maximum number of files that are kept open.
+        comparison: finds out whether a file was rewritten.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class Watch:
         positions: dict[str, FilePosition],
         *,
         open_files: int = _OPEN_FILES,
+        comparison: Comparison | None = None,
     ) -> None:
         self._source, self._feed, self._options, self._prefix = source, feed, options, prefix
-        self._open_files = open_files
+        self._open_files, self._comparison = open_files, comparison or Comparison()
         self._files: dict[Inode, FollowedFile] = {}
         self._opened: dict[Inode, FollowedFile] = {}  # least recently used first
         self._gone = positions
@@ -118,15 +121,17 @@ class Watch:
         settled = version == file.version
         if settled:
             file.quiet += 1
-            done = file.position.complete and version[0] == file.position.read.size
-            if done or file.settled == version or file.quiet < (_QUIET_ROWS if file.position.resume else _QUIET_FILE):
-                return None
+        idle = settled and _is_read(file, version)
+        if idle and not self._comparison.due(file):
+            return None
         opened = self._open(file)
+        is_new = file.version is None or not file.position.taken
+        if not is_new and not self._comparison.continues(file, opened, version):
+            self._begin_again(file)
+            return None
+        if idle:
+            return None
         if not settled:
-            is_new = file.version is None or not file.position.taken
-            if not is_new and not _continues(file, opened, version):
-                self._begin_again(file)
-                return None
             file.version, file.settled, file.quiet = version, None, 0
             if is_new:
                 self._match(file, opened)
@@ -198,7 +203,7 @@ class Watch:
         self._gone[file.key] = file.position
         self._lost.add(file.key)
         file.key, file.position, file.prefix = new_key(self._prefix), FilePosition(), Prefix()
-        file.version = None
+        file.version, file.unchecked = None, False
 
     def _follow(self, file: FollowedFile) -> FollowedFile:
         self._gone.pop(file.key, None)
@@ -271,9 +276,7 @@ def _newest(folder: Path, begin: str, *, without: Collection[Inode]) -> dict[Ino
     return {inode: path for _, inode, path in sorted(found, reverse=True)[:_CANDIDATES]}
 
 
-def _continues(file: FollowedFile, opened: FileIO, version: Version) -> bool:
-    """Whether a file still has the bytes that were read from it."""
-    known = file.position.read
-    if file.version is not None and version[0] > file.version[0]:
-        return is_in(opened, known)
-    return version[0] >= known.size and prefix_in(opened, known, file.position.start) is not None
+def _is_read(file: FollowedFile, version: Version) -> bool:
+    """Whether nothing is to be read of a file that has not changed, or not yet."""
+    done = file.position.complete and version[0] == file.position.read.size
+    return done or file.settled == version or file.quiet < (_QUIET_ROWS if file.position.resume else _QUIET_FILE)
