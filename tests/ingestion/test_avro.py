@@ -1,5 +1,6 @@
 import io
 import json
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -230,12 +231,55 @@ def deep_schema() -> Any:
     ],
 )
 def test_an_unusable_header_is_an_error(schema: str, codec: bytes, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_all(header(schema, codec))
+
+
+def header(schema: str, codec: bytes = b"null") -> bytes:
     meta = b""
     for key, value in ((b"avro.schema", schema.encode()), (b"avro.codec", codec)):
         meta += write_long(len(key)) + key + write_long(len(value)) + value
-    data = MAGIC + write_long(2) + meta + write_long(0) + b"0" * 16
-    with pytest.raises(SourceError, match=message):
-        read_all(data)
+    return MAGIC + write_long(2) + meta + write_long(0) + b"0" * 16
+
+
+@pytest.mark.parametrize("fields", [[1], [{}], [None], 1, None, "n"])
+def test_an_attribute_of_a_schema_that_is_not_a_record_has_no_meaning(fields: Any) -> None:
+    schema = json.dumps({"type": "string", "fields": fields})
+    data = header(schema) + write_long(1) + write_long(2) + b"\x02a" + b"0" * 16
+    assert read(data) == ([b'"a"'], None)
+
+
+@pytest.mark.parametrize("fields", [[1], [{}], [None], 1, None, "n", [{"name": 1, "type": "int"}], [{"type": "int"}]])
+@pytest.mark.parametrize("kind", ["record", "error"])
+def test_a_record_without_proper_fields_is_an_error(kind: str, fields: Any) -> None:
+    with pytest.raises(SourceError, match="the schema cannot be used"):
+        read_all(header(json.dumps({"type": kind, "name": "R", "fields": fields})))
+
+
+KINDS = ["record", "error", "array", "map", "enum", "fixed", "int", "string", "bytes", "null", "R", ""]
+ATTRIBUTES = ["fields", "items", "values", "symbols", "size", "logicalType", "precision", "namespace", "default"]
+ODD: list[Any] = [None, 1, -1, 1.5, True, "", "a.b", [], {}, [1], [{}], {"type": []}, {"type": None}, "decimal", 2**70]
+
+
+def odd_schema(chance: random.Random, depth: int = 0) -> Any:
+    if depth > 3 or chance.random() < 0.2:
+        return chance.choice([*KINDS, *ODD])
+    schema = {"type": chance.choice(KINDS), "name": chance.choice("RST")}
+    for name in chance.sample(ATTRIBUTES, chance.randint(0, 4)):
+        schema[name] = chance.choice(ODD) if chance.random() < 0.5 else odd_schema(chance, depth + 1)
+    if schema["type"] in ("record", "error") and chance.random() < 0.8:
+        types = [odd_schema(chance, depth + 1) for _ in range(chance.randint(0, 3))]
+        schema["fields"] = [{"name": f"f{number}", "type": type_} for number, type_ in enumerate(types)]
+    return schema
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_schema_crashes_the_reader(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(500):
+        body = bytes(chance.choices([0, 2, 4, 66, 128, 255], k=chance.randint(0, 12)))
+        block = write_long(chance.randint(0, 3)) + write_long(len(body)) + body + b"0" * 16
+        read(header(json.dumps(odd_schema(chance))) + block)
 
 
 @given(st.data())

@@ -13,6 +13,7 @@ from fastavro.schema import SchemaParseException
 
 _DEPTH = 100
 _MAX_ZERO_WIDTH = 10_000
+_RECORDS = ("record", "error")
 _COMPLEX = {"record", "error", "array", "map", "enum", "fixed"}
 #: What fastavro raises for an invalid schema; not all of these are its own exceptions.
 _INVALID = (SchemaParseException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -24,19 +25,30 @@ def unusable(schema: Any) -> str:
         return "it is nested too deeply"
     try:
         fastavro.parse_schema(schema, _force=True)
+        if not all(isinstance(name, str) for part in _parts(schema) for name in field_names(part) or ()):
+            return "it is invalid: the name of a field is not text"
         return "a few bytes could decode to unbounded data" if is_unbounded(schema) else ""
     except _INVALID as error:
         return f"it is invalid: {error or type(error).__name__}"
 
 
+def field_names(schema: Any) -> list[str] | None:
+    """Return the names of the fields of a valid schema; None if it is not one of records."""
+    if isinstance(schema, dict) and schema.get("type") in _RECORDS:
+        return [field["name"] for field in schema.get("fields", ())]
+    return None
+
+
 def children(schema: Any) -> Iterator[Any]:
-    """Yield the direct child schemas of a schema."""
+    """Yield the direct child schemas of a schema, which may be invalid."""
     if isinstance(schema, list):
         yield from schema
     elif isinstance(schema, dict):
         kind = schema.get("type")
-        if kind in ("record", "error"):
-            yield from (field.get("type") for field in schema.get("fields", ()))
+        if kind in _RECORDS:
+            fields = schema.get("fields")
+            proper = fields if isinstance(fields, list) else ()
+            yield from (field.get("type") for field in proper if isinstance(field, dict))
         elif kind == "array":
             yield schema.get("items")
         elif kind == "map":

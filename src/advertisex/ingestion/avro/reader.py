@@ -7,7 +7,7 @@ from typing import Any
 
 from advertisex.codecs.avro_compression import BLOCK_BYTES, CODECS, UNREADABLE
 from advertisex.codecs.avro_numbers import with_exact_numbers
-from advertisex.codecs.avro_schema import is_zero_width, reading_module, unusable, without_logical_types
+from advertisex.codecs.avro_schema import field_names, is_zero_width, reading_module, unusable, without_logical_types
 from advertisex.codecs.json_encode import json_value
 from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
@@ -64,8 +64,7 @@ class AvroReader(Reader):
         header = container.header
         blocks = _BlockReader(header, self._stream.name, self._block_bytes)
         self.reading.detected["codec"] = header.codec
-        if isinstance(header.schema, dict) and isinstance(header.schema.get("fields"), list):
-            self.reading.columns = [field["name"] for field in header.schema["fields"]]
+        self.reading.columns = field_names(header.schema)
         known = {"schema": header.schema, "codec": header.codec, "sync": header.sync.hex()}
         skip: int = self._resume.known["done"] if self._resume else 0
         position, done = -1, 0
