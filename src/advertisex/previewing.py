@@ -13,7 +13,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.event_types import Meaning, meanings
-from advertisex.ingestion.ingest import inputs_of, known_feed
+from advertisex.ingestion.ingest import inputs_of_sources, known_feed
 from advertisex.ingestion.input_report import InputReport, Inspection, measures
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input, Record
@@ -105,7 +105,7 @@ def preview(
     """
     feed = known_feed(feed)
     options = replace(options, max_attempts=1, follow=False).checked_for(feed)
-    inputs = inputs_of([source_of(source, stdin)], feed, options)
+    inputs = inputs_of_sources([source_of(source, stdin)], feed, options)
     first = next(inputs)
     records, found, failure = _beginning(first, feed, options)
     if failure is not None and not records:

@@ -128,5 +128,6 @@ def _follow(source: FeedSource, log: EventLog, observer: Observer, stop: Event) 
     def on_failure(error: SourceError) -> None:
         observer.metrics.source_failed(feed)
         _LOG.warning("source failed", feed=feed, error=str(error))
+        _LOG.debug("traceback", feed=feed, exc_info=error)
 
     ingest(source.feed, [source.source], log, source.options, on_progress, on_failure, stop)

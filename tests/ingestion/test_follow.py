@@ -20,6 +20,7 @@ from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
+from advertisex.ingestion.read import or_failing
 from advertisex.ingestion.sources import Files
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
@@ -59,7 +60,7 @@ class Following:
         if self._followed is None:
             self._followed = FollowedFiles(self._source, CLICKS, self._options, self.log)
         for _ in range(times):
-            for one in self._followed.poll():
+            for one in or_failing(self._followed.poll(), self._followed.name):
                 try:
                     Publisher(CLICKS, self.log).drain(one.name, one.reader.chunks(), one.bookmark)
                 except SourceError as error:

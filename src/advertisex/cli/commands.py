@@ -97,7 +97,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # print "?" for a character that the terminal cannot encode
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    _configure_log(err.is_terminal)
+    _configure_log(err.is_terminal, debug=debug)
     stamina.instrumentation.set_on_retry_hooks([_log_retry])
     try:
         code = _run()
@@ -154,20 +154,23 @@ def _exit_unwritable(reason: OSError) -> NoReturn:
     sys.exit(1)
 
 
-def _configure_log(terminal: bool) -> None:
+def _configure_log(terminal: bool, *, debug: bool) -> None:
     """Write the log on stderr: human-readable lines on a terminal, and one JSON object per line elsewhere.
 
     Each line has `timestamp` (UTC, RFC 3339), `level`, `event` and its details. No line contains user data.
     """
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("debug" if debug else "info"),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _ordered,
-            renderer,
+            *renderers,
         ],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

@@ -1,5 +1,6 @@
 """`advertisex ingest`: append the records of sources to the event log."""
 
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -56,6 +57,8 @@ def ingest(
             bar.update(task, completed=messages)
 
         def on_failure(error: SourceError) -> None:
+            if debug:
+                traceback.print_exception(error)
             err.print(f"error: {error}", markup=False, soft_wrap=True)
 
         published = ingest_sources(known, sources, event_log, options, on_progress, on_failure)

@@ -14,7 +14,7 @@ from advertisex.ingestion.following.follow import OnFailure, follow
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
-from advertisex.ingestion.read import read_files, read_stdin
+from advertisex.ingestion.read import or_failing, read_files, read_stdin
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url, source_of
 from advertisex.logs.contract import EventLog
@@ -75,7 +75,7 @@ def ingest(
         if options.follow:
             follow(feed, inputs, options, log, publisher, inspection, report, stop or Event())
         else:
-            for one in inputs_of(inputs, feed, options):
+            for one in inputs_of_sources(inputs, feed, options):
                 try:
                     publisher.drain(one.name, inspection.chunks(one))
                 except SourceError as error:
@@ -98,16 +98,20 @@ def known_feed(feed: Feed | str) -> Feed:
     return FEEDS[feed]
 
 
-def inputs_of(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iterator[Input]:
+def inputs_of_sources(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iterator[Input]:
     """Yield the inputs of sources; each is opened when its first chunk is read."""
     for source in sources:
-        match source:
-            case Stdin():
-                yield from read_stdin(source, feed, options)
-            case Url():
-                yield from read_url(source.url, feed, options)
-            case Files():
-                yield from read_files(source, feed, options)
+        yield from or_failing(_inputs_of(source, feed, options), source.name)
+
+
+def _inputs_of(source: Source, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    match source:
+        case Stdin():
+            return read_stdin(source, feed, options)
+        case Url():
+            return read_url(source.url, feed, options)
+        case Files():
+            return read_files(source, feed, options)
 
 
 def _logged(error: SourceError) -> None:

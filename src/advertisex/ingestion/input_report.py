@@ -10,6 +10,7 @@ from advertisex.ingestion.column_fields import TABLES, Columns, ColumnSample
 from advertisex.ingestion.event_types import EventTypes
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Chunk, Input, Reader, Reading
+from advertisex.ingestion.unexpected import at_the_cost_of
 from advertisex.logs.contract import EventLog
 
 #: Columns of counts and sums, in lower case without separators. A report has them in place of users.
@@ -113,15 +114,16 @@ class Inspection:
         """
         sample, unchecked, complete = ColumnSample(self._feed, self._mapping), True, False
         try:
-            for chunk in one.reader.chunks():
-                sample.add(chunk.records)
-                if unchecked and (chunk.records or one.reader.reading.columns):
-                    unchecked = False
-                    _check_names(one.name, one.reader.reading.columns or ())
-                    if not self._aggregated:
-                        check_events(one.name, one.reader.reading, sample.columns(one.reader.reading), self._feed)
-                self._types.see(chunk.records)
-                yield chunk
+            with at_the_cost_of(one.name):
+                for chunk in one.reader.chunks():
+                    sample.add(chunk.records)
+                    if unchecked and (chunk.records or one.reader.reading.columns):
+                        unchecked = False
+                        _check_names(one.name, one.reader.reading.columns or ())
+                        if not self._aggregated:
+                            check_events(one.name, one.reader.reading, sample.columns(one.reader.reading), self._feed)
+                    self._types.see(chunk.records)
+                    yield chunk
             complete = True
         finally:
             self._add(one.name, one.reader, sample, complete=complete)

@@ -15,6 +15,7 @@ from advertisex.ingestion.input_report import InputReport
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle
 from advertisex.ingestion.records import MESSAGE_BYTES, Bookmark, Chunk
+from advertisex.ingestion.unexpected import at_the_cost_of
 from advertisex.logs.contract import EventLog
 from advertisex.model import Origin
 
@@ -115,7 +116,8 @@ class Publisher:
         largest = 0
         try:
             for chunk in chunks:
-                messages = self._encoder.messages(chunk.records) if chunk.records else []
+                with at_the_cost_of(name):
+                    messages = self._encoder.messages(chunk.records) if chunk.records else []
                 with _signals_deferred():  # the bookmark never differs from the buffer
                     new = messages if bookmark is None else bookmark.advance(chunk, messages)
                     largest = max(largest, self._add(name, new, chunk.lines[len(messages) - len(new) :]))

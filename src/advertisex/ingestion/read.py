@@ -18,6 +18,7 @@ from advertisex.ingestion.parquet.reader import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files, Stdin
 from advertisex.ingestion.stream import ZIP, Stream, open_file, open_stdin
+from advertisex.ingestion.unexpected import at_the_cost_of
 from advertisex.ingestion.zip_archive import Archive, Member
 
 _FORMAT = "format"
@@ -157,6 +158,15 @@ class Failing(Reader):
         yield
 
 
+def or_failing(inputs: Iterator[Input], name: str) -> Iterator[Input]:
+    """Yield inputs; if the next one cannot be found, yield one of this name that fails, as the last one."""
+    try:
+        with at_the_cost_of(name):
+            yield from inputs
+    except SourceError as error:
+        yield Input(name, Failing(error))
+
+
 class _Skipped(Reader):
     """Reports the members of an archive that are not inputs."""
 
@@ -177,16 +187,18 @@ def inputs_of(
     An input is opened when its first chunk is read. A member must be read before the next input is requested: the
     archive is closed after the last one.
     """
-    try:
-        with opened() as stream:
-            zipped = stream.peek(4).startswith(ZIP)
-        if zipped:
-            yield from _members(opened(), feed, options)
-            return
-    except SourceError as error:
-        yield Input(name, Failing(error))
-        return
-    yield Input(name, StreamReader(opened, feed, options, fallback=fallback))
+    return or_failing(_inputs_of(opened, name, feed, options, fallback), name)
+
+
+def _inputs_of(
+    opened: Callable[[], Stream], name: str, feed: Feed, options: IngestOptions, fallback: Format | None
+) -> Iterator[Input]:
+    with opened() as stream:
+        zipped = stream.peek(4).startswith(ZIP)
+    if zipped:
+        yield from _members(opened(), feed, options)
+    else:
+        yield Input(name, StreamReader(opened, feed, options, fallback=fallback))
 
 
 def _members(stream: Stream, feed: Feed, options: IngestOptions) -> Iterator[Input]:
@@ -213,24 +225,23 @@ def read_file(path: Path, feed: Feed, options: IngestOptions) -> Iterator[Input]
 
 
 def read_files(files: Files, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield each input of each file; see `inputs_of`."""
-    try:
-        paths = files.existing_paths()
-    except SourceError as error:
-        yield Input(files.name, Failing(error))
-        return
-    for path in paths:
+    """Yield each input of each file; see `inputs_of`.
+
+    Raises:
+        SourceError: there are none, or they cannot be listed.
+    """
+    for path in files.existing_paths():
         yield from read_file(path, feed, options)
 
 
 def read_stdin(stdin: Stdin, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield standard input, or the members of an archive; see `inputs_of`."""
+    """Yield standard input, or the members of an archive; see `inputs_of`.
+
+    Raises:
+        SourceError: it could not be read.
+    """
     stream = open_stdin(stdin.stream)
-    try:
-        if stream.peek(4).startswith(ZIP):
-            yield from _members(stream, feed, options)
-            return
-    except SourceError as error:
-        yield Input(stdin.name, Failing(error))
-        return
-    yield Input(stdin.name, StreamReader(lambda: stream, feed, options))
+    if stream.peek(4).startswith(ZIP):
+        yield from _members(stream, feed, options)
+    else:
+        yield Input(stdin.name, StreamReader(lambda: stream, feed, options))

@@ -22,7 +22,7 @@ from advertisex.ingestion.following.watch import Watch
 from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.read import Failing, read_stdin
+from advertisex.ingestion.read import or_failing, read_stdin
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.logs.contract import EventLog
@@ -37,13 +37,19 @@ class Followed(Protocol):
     """A source that is polled repeatedly.
 
     Attributes:
+        name: name of the source.
         due: when to poll next, in seconds of the monotonic clock; None once the source is exhausted.
     """
 
+    name: str
     due: float | None
 
     def poll(self) -> Iterator[Input]:
-        """Yield the name of each input with its records since the last poll."""
+        """Yield each input with its records since the last poll.
+
+        Raises:
+            SourceError: the inputs could not be found.
+        """
         ...
 
     def failed(self, error: SourceError) -> bool:
@@ -60,6 +66,7 @@ class FollowedApi(Followed):
 
     def __init__(self, source: Url, feed: Feed, options: IngestOptions) -> None:
         self._source, self._feed, self._options = source, feed, options
+        self.name = source.name
         self._wait = 0.0
         self._last_failure = ""
         self._has_failed = False
@@ -68,11 +75,7 @@ class FollowedApi(Followed):
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every
         self._has_failed = False
-        try:
-            response = fetch(self._source.url, self._options)
-        except SourceError as error:
-            yield Input(self._source.name, Failing(error))
-            return
+        response = fetch(self._source.url, self._options)
         yield from read_body(self._source.url, response, self._feed, self._options)
         if not self._has_failed:
             self._wait, self._last_failure = 0.0, ""
@@ -93,6 +96,7 @@ class FollowedFiles(Followed):
 
     def __init__(self, source: Files, feed: Feed, options: IngestOptions, log: EventLog) -> None:
         self._source, self._feed, self._options, self._log = source, feed, options, log
+        self.name = source.name
         self._prefix = key_prefix(feed, source, options)
         self._watch: Watch | None = None
         self._reported: set[str] = set()
@@ -100,10 +104,7 @@ class FollowedFiles(Followed):
 
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every
-        try:
-            yield from self._locked().poll()
-        except SourceError as error:
-            yield Input(self._source.name, Failing(error))
+        yield from self._locked().poll()
 
     def failed(self, error: SourceError) -> bool:
         is_new = str(error) not in self._reported
@@ -139,6 +140,7 @@ class FollowedStdin(Followed):
 
     def __init__(self, source: Stdin, feed: Feed, options: IngestOptions) -> None:
         self._source, self._feed, self._options = source, feed, options
+        self.name = source.name
         self.due: float | None = time.monotonic()
 
     def poll(self) -> Iterator[Input]:
@@ -181,7 +183,7 @@ def follow(
 
 
 def _publish(source: Followed, publisher: Publisher, inspection: Inspection, report: OnFailure, stop: Event) -> None:
-    for one in source.poll():
+    for one in or_failing(source.poll(), source.name):
         if stop.is_set():
             return
         try:

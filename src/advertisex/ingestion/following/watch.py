@@ -20,7 +20,7 @@ from advertisex.ingestion.following.positions import FilePosition, Known, Match,
 from advertisex.ingestion.following.reading import FollowedFile, Inode, Noted, Nothing, Tail, Version
 from advertisex.ingestion.following.rewriting import Comparison
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import Failing
+from advertisex.ingestion.read import or_failing
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files
 
@@ -98,21 +98,23 @@ class Watch:
 
     def _new_records(self, files: Iterable[FollowedFile]) -> Iterator[Input]:
         for file in files:
-            try:
-                if tail := self._tail(file):
-                    yield from tail.inputs()
-                    self._known.add(file.key, file.position)
-                elif self._pending:
-                    yield Input(str(file.path), Nothing(), Noted(self._pending))
-            except FileNotFoundError:
-                continue  # renamed or deleted since the listing
-            except OSError as error:
-                failure = SourceError(
-                    f"could not read the file: {error.strerror or error}",
-                    where=str(file.path),
-                    hint="check the permissions",
-                )
-                yield Input(str(file.path), Failing(failure))
+            yield from or_failing(self._inputs(file), str(file.path))
+
+    def _inputs(self, file: FollowedFile) -> Iterator[Input]:
+        try:
+            if tail := self._tail(file):
+                yield from tail.inputs()
+                self._known.add(file.key, file.position)
+            elif self._pending:
+                yield Input(str(file.path), Nothing(), Noted(self._pending))
+        except FileNotFoundError:
+            return  # renamed or deleted since the listing
+        except OSError as error:
+            raise SourceError(
+                f"could not read the file: {error.strerror or error}",
+                where=str(file.path),
+                hint="check the permissions",
+            ) from error
 
     def _tail(self, file: FollowedFile) -> Tail | None:
         """Return the next reading of a file; None if it has nothing new, or is another file now."""
