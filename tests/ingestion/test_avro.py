@@ -1,6 +1,7 @@
 import io
 import json
 import random
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -129,7 +130,7 @@ def test_a_damaged_block_costs_that_block() -> None:
     rows = [r for r in seen if isinstance(r, dict)]
     raw = [r for r in seen if isinstance(r, bytes)]
     assert error is not None
-    assert "could not read 1 block(s)" in str(error)
+    assert "could not read a block: " in str(error)
     assert "x.avro, block 3 at byte" in str(error)
     assert raw[0] in parts[3]
     assert rows == [r for r in records if r in rows]
@@ -156,6 +157,20 @@ def test_a_file_of_damaged_blocks_only_is_passed_on_raw() -> None:
     assert error is not None
     kept = b"".join(seen)
     assert all(b"%040d" % n in kept for n in range(50))
+
+
+def test_damaged_blocks_are_counted_in_bounded_memory() -> None:
+    size = 2**18
+    block = write_long(1) + write_long(size) + b"\xff" * size + b"0123456789abcdef"
+    stream = Stream(io.BytesIO(container([], codec="deflate") + block * 60), "x.avro")
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceError, match=r"could not read 60 blocks; the first: .* \(x.avro, block 1 at byte"):
+            for _ in AvroReader(stream).chunks():
+                pass
+        assert tracemalloc.get_traced_memory()[1] < 16 * size
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("end", [-1, -20, -200])

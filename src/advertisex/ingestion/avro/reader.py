@@ -50,7 +50,8 @@ class AvroReader(Reader):
         self.reading = Reading("avro")
         self._stream, self._resume, self._final = stream, resume, final
         self._block_bytes, self._reread_bytes = block_bytes, reread_bytes
-        self._damage: list[tuple[Block, str]] = []
+        self._damaged, self._last_damaged = 0, 0  # number of damaged blocks, and the number of the last one
+        self._first = (0, 0, "")  # number and position of the first one, and what is wrong with it
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the records; a chunk can be continued after its last record.
@@ -114,19 +115,28 @@ class AvroReader(Reader):
             except _UNREADABLE as error:
                 reason = str(error) or type(error).__name__
         if reason:
-            self._damage.append((block, reason))
+            self._note_damage(block, reason)
             detail = f"block {block.number} of the Avro file, at byte {block.position}, is damaged: {reason}"
             pieces = (block.data[at : at + _PIECE_BYTES] for at in range(0, len(block.data), _PIECE_BYTES))
             yield [wrap(Unreadable("not_a_record", detail, piece)) for piece in pieces]
 
+    def _note_damage(self, block: Block, reason: str) -> None:
+        """Count a damaged block, of which the parts follow one another."""
+        if not self._damaged:
+            self._first = (block.number, block.position, reason)
+        if block.number != self._last_damaged:
+            self._damaged += 1
+        self._last_damaged = block.number
+
     def _raise_damage(self) -> None:
-        if not self._damage:
+        if not self._damaged:
             return
-        (first, reason), numbers = self._damage[0], {block.number for block, _ in self._damage}
+        number, position, reason = self._first
+        what = "a block" if self._damaged == 1 else f"{self._damaged:,} blocks; the first"
         raise SourceError(
-            f"could not read {len(numbers)} block(s); the first: {reason}",
-            where=f"{self._stream.name}, block {first.number} at byte {first.position}",
-            hint="their raw bytes were appended and will be rejected; write the file again, then ingest it again",
+            f"could not read {what}: {reason}",
+            where=f"{self._stream.name}, block {number} at byte {position}",
+            hint="the raw bytes were appended and will be rejected; write the file again, then ingest it again",
         )
 
 
