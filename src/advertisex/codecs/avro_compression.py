@@ -25,7 +25,12 @@ UNREADABLE = (
     cramjam.DecompressionError, lz4.block.LZ4BlockError,
 )  # fmt: skip
 
-#: Decompresses a block; raises ValueError if the output is larger than the given number of bytes.
+
+class AvroDamage(ValueError):
+    """A part of an Avro file is damaged; what is wrong with it, in words for the user."""
+
+
+#: Decompresses a block; raises AvroDamage if the output is larger than the given number of bytes.
 Decompress = Callable[[bytes, int], bytes]
 
 
@@ -45,7 +50,7 @@ def _zstandard(block: bytes, limit: int) -> bytes:
         out += frame.decompress(block, limit + 1 - len(out))
         _check_size(len(out), limit)
         if not frame.eof:
-            raise EOFError("the compressed data is truncated")
+            raise AvroDamage("its compressed data is truncated")
         block = frame.unused_data
     return out
 
@@ -55,7 +60,7 @@ def _snappy(block: bytes, limit: int) -> bytes:
     _check_size(cramjam.snappy.decompress_raw_len(data), limit)
     out = bytes(cramjam.snappy.decompress_raw(data))
     if zlib.crc32(out).to_bytes(4, "big") != checksum:
-        raise ValueError("the checksum does not match")
+        raise AvroDamage("its checksum does not match")
     return out
 
 
@@ -72,7 +77,7 @@ def _checked(out: bytes, limit: int) -> bytes:
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise ValueError(f"it would decompress to more than {limit >> 20} MiB")
+        raise AvroDamage(f"it would decompress to more than {limit >> 20} MiB")
 
 
 CODECS: dict[str, Decompress] = {

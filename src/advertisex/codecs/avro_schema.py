@@ -9,7 +9,7 @@ from typing import Any
 
 import fastavro
 from fastavro import _read_py as fastavro_in_python
-from fastavro.schema import SchemaParseException
+from fastavro.schema import SchemaParseException, UnknownType
 
 _DEPTH = 100
 _MAX_ZERO_WIDTH = 10_000
@@ -28,8 +28,11 @@ def unusable(schema: Any) -> str:
         if not all(isinstance(name, str) for part in _parts(schema) for name in field_names(part) or ()):
             return "it is invalid: the name of a field is not text"
         return "a few bytes could decode to unbounded data" if is_unbounded(schema) else ""
-    except _INVALID as error:
-        return f"it is invalid: {error or type(error).__name__}"
+    except UnknownType as error:
+        unknown = error.name.get("type") if isinstance(error.name, dict) else error.name
+        return f"it is invalid: unknown type {unknown!r}" if isinstance(unknown, str) else "it is invalid"
+    except _INVALID:
+        return "it is invalid"
 
 
 def field_names(schema: Any) -> list[str] | None:

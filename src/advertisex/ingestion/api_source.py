@@ -12,6 +12,7 @@ import stamina
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.feeds import Feed
+from advertisex.ingestion.api_failures import unavailable
 from advertisex.ingestion.encodings import checked_encoding, shown_encoding
 from advertisex.ingestion.formats import Format, extension
 from advertisex.ingestion.options import IngestOptions
@@ -59,13 +60,13 @@ class Response:
 
 
 def read_url(url: str, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield the inputs of one response of an API; transient failures are retried, up to `max_attempts` attempts."""
-    try:
-        response = fetch_with_retries(url, options)
-    except SourceError as error:
-        yield Input(redacted(url), Failing(error))
-        return
-    yield from read_body(url, response, feed, options)
+    """Yield the inputs of one response of an API; transient failures are retried, up to `max_attempts` attempts.
+
+    Raises:
+        ConfigurationError: see `fetch`.
+        SourceError: the last attempt failed.
+    """
+    yield from read_body(url, fetch_with_retries(url, options), feed, options)
 
 
 def fetch_with_retries(url: str, options: IngestOptions) -> Response:
@@ -157,14 +158,10 @@ def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> Res
         OverflowError,
     ) as error:
         if responses:  # the user's own URL worked, so the redirect target is invalid
-            raise SourceError(
-                f"the server redirects to an invalid URL: {error}", where=where, hint="check the URL"
-            ) from error
-        raise ConfigurationError(
-            f"invalid URL or header: {error}", where=where, hint="check the URL and the headers"
-        ) from error
+            raise SourceError("the server redirects to an invalid URL", where=where, hint="check the URL") from error
+        raise ConfigurationError("invalid URL or header", where=where, hint="check the URL and the headers") from error
     except httpx.HTTPError as error:
-        raise _unavailable(error, where) from error
+        raise unavailable(error, where) from error
 
 
 def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int) -> Response:
@@ -265,16 +262,3 @@ def _retry_after(value: str | None) -> float | None:
     if retry_at.tzinfo is None:
         retry_at = retry_at.replace(tzinfo=UTC)
     return max(0.0, (retry_at - datetime.now(UTC)).total_seconds())
-
-
-def _unavailable(error: httpx.HTTPError, where: str) -> SourceUnavailable:
-    match error:
-        case httpx.TimeoutException():
-            what, hint = "the request timed out", "try again later, or raise the setting api.timeout"
-        case httpx.ConnectError():
-            what, hint = f"could not connect: {error}", "check the address, and that the server is up"
-        case httpx.RemoteProtocolError():
-            what, hint = f"the response was truncated: {error}", "try again later"
-        case _:
-            what, hint = f"could not read the response: {error or type(error).__name__}", "try again later"
-    return SourceUnavailable(what, where=where, hint=hint)

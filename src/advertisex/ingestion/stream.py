@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import select
 import shutil
 import stat
@@ -25,9 +26,6 @@ else:
     from backports import zstd
 
 BLOCK = 2**20
-#: The UTF-8 byte order mark.
-BOM = b"\xef\xbb\xbf"
-UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 #: A skippable frame, with which some tools begin a zstd file: its first byte is 50 to 5f.
@@ -35,6 +33,8 @@ _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 #: The first bytes of a zip archive; the second ones are those of an empty archive.
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstd.ZstdError, zipfile.BadZipFile)
+#: What their messages say if a checksum does not match.
+_CHECKSUM = re.compile("crc|checksum", re.IGNORECASE)
 #: What `zipfile` raises for a damaged archive.
 ZIP_ERRORS = (*_BROKEN, struct.error, RuntimeError, ValueError, OSError)
 
@@ -150,12 +150,18 @@ class Stream(io.BufferedIOBase):
             return self._pull(size) or b""
         except _BROKEN as error:
             raise SourceError(
-                f"the archive is truncated or corrupt: {error}",
+                f"the compressed data {_damage(error)}",
                 where=self._name,
                 hint="the readable part is kept; get the file again and ingest it again (duplicates are not counted)",
             ) from error
         except OSError as error:
             raise SourceError(f"could not read the input: {error.strerror or error}", where=self._name) from error
+
+
+def _damage(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "is truncated"
+    return "does not match its checksum" if _CHECKSUM.search(str(error)) else "is damaged"
 
 
 def decompressed(stream: Stream) -> Stream:

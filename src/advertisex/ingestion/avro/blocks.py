@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from advertisex.codecs.avro_compression import AvroDamage
 from advertisex.ingestion.stream import BLOCK, Stream
 
 MAGIC = b"Obj\x01"
@@ -62,8 +63,7 @@ class Container:
 
     Raises:
         EOFError: the header is incomplete.
-        ValueError: the header is not valid.
-        RecursionError: its schema is nested too deeply.
+        AvroDamage: the header is not valid.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class Container:
             try:
                 count, size = self._read_long(consumed), self._read_long(consumed)
                 if count < 0 or not 0 <= size <= _BLOCK_BYTES:
-                    raise ValueError(f"it declares {count} records in {size} bytes")
+                    raise AvroDamage(f"it declares {count} records in {size} bytes")
                 data = self._read_exactly(size, consumed)
                 if self._read_exactly(_SYNC_BYTES, consumed) != self.header.sync:
-                    raise ValueError("no sync marker follows it")
+                    raise AvroDamage("no sync marker follows it")
                 yield Block(number, start, count, data)
-            except (ValueError, EOFError) as error:
+            except (AvroDamage, EOFError) as error:
                 # after an EOFError, these are all bytes up to the end; a marker shows that the block was not cut off
                 if isinstance(error, EOFError) and not self._final and self.header.sync not in consumed:
                     return
@@ -109,19 +109,19 @@ class Container:
 
     def _read_header(self) -> Header:
         if self._read_exactly(len(MAGIC)) != MAGIC:
-            raise ValueError("wrong magic bytes")
+            raise AvroDamage("wrong magic bytes")
         meta: dict[str, bytes] = {}
         while count := self._read_long():
             if count < 0:
                 count = -count
                 self._read_long()
             for _ in range(count):
-                key = self._read_bytes().decode()
+                key = self._read_bytes().decode(errors="replace")
                 meta[key] = self._read_bytes()
         if "avro.schema" not in meta:
-            raise ValueError("the header has no schema")
-        codec = meta.get("avro.codec", b"null").decode()
-        return Header(json.loads(meta["avro.schema"]), codec, self._read_exactly(_SYNC_BYTES))
+            raise AvroDamage("the header has no schema")
+        codec = meta.get("avro.codec", b"null").decode(errors="replace")
+        return Header(_schema(meta["avro.schema"]), codec, self._read_exactly(_SYNC_BYTES))
 
     def _up_to_sync(self) -> Iterator[bytes]:
         """Yield the bytes up to the next sync marker or the end, in bounded pieces, and skip the marker."""
@@ -163,7 +163,7 @@ class Container:
     def _read_bytes(self) -> bytes:
         size = self._read_long()
         if not 0 <= size <= _HEADER_BYTES:
-            raise ValueError(f"the header declares a string of {size} bytes")
+            raise AvroDamage(f"the header declares a string of {size} bytes")
         return self._read_exactly(size)
 
     def _read_long(self, consumed: bytearray | None = None) -> int:
@@ -174,7 +174,16 @@ class Container:
             number |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return (number >> 1) ^ -(number & 1)
-        raise ValueError("a number is longer than 64 bits")
+        raise AvroDamage("a number is longer than 64 bits")
+
+
+def _schema(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise AvroDamage("the schema in its header is nested too deeply") from error
+    except ValueError as error:
+        raise AvroDamage("the schema in its header is not JSON") from error
 
 
 def write_long(number: int) -> bytes:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
-from advertisex.codecs.avro_compression import BLOCK_BYTES, CODECS, UNREADABLE
+from advertisex.codecs.avro_compression import BLOCK_BYTES, CODECS, UNREADABLE, AvroDamage
 from advertisex.codecs.avro_numbers import with_exact_numbers
 from advertisex.codecs.avro_schema import field_names, is_zero_width, reading_module, unusable, without_logical_types
 from advertisex.codecs.json_encode import json_value
@@ -98,7 +99,7 @@ class AvroReader(Reader):
                 reread_bytes=self._reread_bytes,
                 final=self._final,
             )
-        except (ValueError, EOFError, RecursionError) as error:
+        except (AvroDamage, EOFError) as error:
             if isinstance(error, EOFError) and not self._final:
                 return None
             raise SourceError(
@@ -112,8 +113,8 @@ class AvroReader(Reader):
         if not reason:
             try:
                 yield from blocks.chunks(block)
-            except _UNREADABLE as error:
-                reason = str(error) or type(error).__name__
+            except AvroDamage as error:
+                reason = str(error)
         if reason:
             self._note_damage(block, reason)
             detail = f"block {block.number} of the Avro file, at byte {block.position}, is damaged: {reason}"
@@ -154,10 +155,10 @@ class _BlockReader:
         self._reader = reading_module(header.schema).reader
 
     def chunks(self, block: Block) -> Iterator[list[Record]]:
-        """Yield the readable records of a block, then raise the error, if any."""
-        data = self._decompress(block.data, self._block_bytes)
+        """Yield the readable records of a block, then raise `AvroDamage` if not all are readable."""
+        data = self._decompressed(block)
         if block.count > (_MAX_ZERO_WIDTH if self._zero_width else len(data)):
-            raise ValueError(f"it declares {block.count} records in {len(data)} bytes")
+            raise AvroDamage(f"it declares {block.count} records in {len(data)} bytes")
         body = write_long(block.count) + write_long(len(data)) + data + self._sync
         done = 0
         chunk: list[Record] = []
@@ -172,11 +173,16 @@ class _BlockReader:
             yield chunk
             # a time or decimal outside Python's range is not damage: continue with the plain numbers
             chunk = []
-            for number, datum in enumerate(self._reader(BytesIO(self._plain_head + body))):
-                if number >= done:
-                    chunk.append(_record(datum))
+            with _damage_of("its data does not match the schema"):
+                for number, datum in enumerate(self._reader(BytesIO(self._plain_head + body))):
+                    if number >= done:
+                        chunk.append(_record(datum))
         if chunk:
             yield chunk
+
+    def _decompressed(self, block: Block) -> bytes:
+        with _damage_of("its compressed data is damaged"):
+            return self._decompress(block.data, self._block_bytes)
 
     def _check(self, schema: Any, codec: str, name: str) -> None:
         if codec not in CODECS:
@@ -186,6 +192,19 @@ class _BlockReader:
             raise SourceError(
                 f"the schema cannot be used: {reason}", where=name, hint="write the file with another schema"
             )
+
+
+@contextmanager
+def _damage_of(what: str) -> Iterator[None]:
+    """Raise what a library raises for damaged data as `AvroDamage`, in our words."""
+    try:
+        yield
+    except AvroDamage:
+        raise
+    except RecursionError as error:
+        raise AvroDamage("its data is nested too deeply") from error
+    except _UNREADABLE as error:
+        raise AvroDamage(what) from error
 
 
 def _record(datum: Any) -> Record:

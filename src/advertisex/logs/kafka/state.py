@@ -12,6 +12,7 @@ from threading import RLock
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import State
+from advertisex.logs.sqlite_faults import fault_of
 from advertisex.logs.state_file import Locks
 
 _NAME = "log-state.db"
@@ -99,7 +100,7 @@ class KafkaState:
             if self._opened is not None and self._opened.in_transaction:
                 self._opened.execute("ROLLBACK")
             raise LogError(
-                f"cannot keep the state of the sources: {error}",
+                f"cannot keep the state of the sources: {fault_of(error)}",
                 where=str(self._path),
                 hint="check that the data folder is writable, and the free disk space",
             ) from error

@@ -20,6 +20,7 @@ from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog, Positions, State
 from advertisex.logs.sqlite.origins import pack_origins, source_line
 from advertisex.logs.sqlite.reader import SqliteReader
+from advertisex.logs.sqlite_faults import code_of, fault_of
 from advertisex.logs.state_file import STATE_SCHEMA, Locks, change_state, read_state
 from advertisex.model import TOMBSTONE, Batch, Finding, Origin, Partition, Position, SourceLine, Span
 
@@ -256,18 +257,21 @@ class SqliteLog(EventLog):
             with self._lock:
                 yield
         except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
-            raise LogError(f"{what}: {error}", where=str(self._path), hint=_hint(error, self._wait)) from error
+            raise LogError(
+                f"{what}: {fault_of(error)}", where=str(self._path), hint=_hint(error, self._wait)
+            ) from error
 
 
 def _hint(error: Exception, wait: float) -> str:
-    text = str(error)
-    if "locked" in text:
-        return f"another process has locked it for {wait:g} s: stop that process, then run this again"
-    if "not a database" in text:
-        return "this file is not an event log: choose another with --log or --data"
-    if "full" in text:
-        return "free some disk space, then run this again"
-    return "check that the folder exists and is writable"
+    match code_of(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return f"it was locked for {wait:g} s: stop that process, then run this again"
+        case sqlite3.SQLITE_NOTADB:
+            return "this file is not an event log: choose another with --log or --data"
+        case sqlite3.SQLITE_FULL:
+            return "free some disk space, then run this again"
+        case _:
+            return "check that the folder exists and is writable"
 
 
 def _chunks(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
