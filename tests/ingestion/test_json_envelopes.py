@@ -2,7 +2,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from advertisex.ingestion.json import reader
 from advertisex.ingestion.records import MESSAGE_BYTES
 from tests.ingestion.json_inputs import read
 
@@ -42,7 +45,6 @@ def test_an_envelope_is_opened(envelope: Any) -> None:
         ({"whatever": [EVENT]}, "impressions"),
         ({"data": [1, 2]}, "impressions"),
         ({"data": EVENT}, "impressions"),
-        ({"data": [EVENT], "items": [OTHER]}, "impressions"),  # ambiguous
         ({"event": {"bid": {"user_id": "u", "timestamp": 1}}, "data": [{"name": "a"}]}, "bids"),
         ({"id": "r1", "imp": [{"id": "1"}], "bids": [{"user_id": "u"}]}, "bids"),
     ],
@@ -57,6 +59,81 @@ def test_the_list_of_the_feed_is_read_and_another_is_reported() -> None:
     assert [json.loads(value) for value in seen.values] == [OTHER]
     assert seen.reading.detected == {"records": "impressions"}
     assert dict(seen.reading.warnings) == {"list clicks of an envelope, not read": 1}
+
+
+@pytest.mark.parametrize(
+    ("others", "named"),
+    [
+        ({"items": [OTHER]}, "items"),
+        ({"impressions": [OTHER], "next": None}, "impressions"),
+        ({"result": {"rows": [OTHER]}}, "result.rows"),
+        ({"anything": [OTHER], "errors": [{"timestamp": 1}]}, "anything"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1_500])
+def test_a_second_list_of_records_is_an_error(others: Any, named: str, size: int) -> None:
+    records = [{**EVENT, "user_agent": "x" * 2_000}] * size
+    seen = read(json.dumps({"data": records, **others}).encode())
+    assert len(seen.values) == size
+    assert str(seen.failure) == (
+        f"an envelope has records under data, which are read, and under {named} (x.json:1); "
+        f"name one list with --records, such as --records {named}"
+    )
+    assert dict(seen.reading.warnings) == {}
+
+
+_LISTS = st.sampled_from([[EVENT], [EVENT, OTHER, EVENT], [], None, [{"name": "a"}], [{"timestamp": 1}]])
+_PARTS = st.dictionaries(
+    st.sampled_from(["data", "items", "impressions", "extra", "page", "errors"]),
+    _LISTS | st.builds(lambda inner: {"rows": inner}, _LISTS) | st.integers(0, 3),
+    max_size=4,
+)
+
+
+@settings(max_examples=80)
+@given(_PARTS, st.sampled_from([16, 300, 2**20]))
+def test_what_is_read_does_not_depend_on_how_much_is_known(envelope: Any, block: int) -> None:
+    text = json.dumps(envelope).encode()
+    held = read(text)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reader, "_ENVELOPE_BYTES", 0)
+        streamed = read(text, block=block)
+    assert (streamed.values, str(streamed.failure)) == (held.values, str(held.failure))
+    assert streamed.reading == held.reading
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"data":[RECORDS],"data":[RECORDS]}',
+        '{"data":[RECORDS],"data":[]}',
+        '{"result":{"rows":[RECORDS],"rows":[RECORDS]}}',
+        '{"data":[RECORDS],"app":1,"app":2}',
+    ],
+)
+def test_a_list_under_a_repeated_key_is_not_lost(text: str) -> None:
+    small = text.replace("RECORDS", json.dumps(EVENT))
+    seen = read(f"{small}\n{json.dumps(OTHER)}".encode(), inherit={"app": "app"})
+    assert [value if isinstance(value, str) else json.loads(value) for value in seen.values] == [small, OTHER]
+    assert seen.reading.rows == 2
+    large = text.replace("RECORDS", ",".join([json.dumps({**EVENT, "x": "x" * 2_000})] * 2_000), 1)
+    seen = read(large.replace("RECORDS", json.dumps(EVENT)).encode(), inherit={"app": "app"} if "app" in text else {})
+    assert (len(seen.values), bool(seen.failure)) in [(1, False), (2_000, True)]
+
+
+@pytest.mark.parametrize("end", ["", "]", '],"next":1', '],"next":"'])
+def test_a_large_envelope_that_is_cut_off_is_reported(end: str) -> None:
+    records = ",".join([json.dumps({**EVENT, "x": "x" * 2_000})] * 2_000)
+    seen = read(f'{{"data":[{records}{end}'.encode())
+    assert len(seen.values) == 2_000
+    assert "an envelope is not closed" in str(seen.failure)
+
+
+def test_only_the_first_of_many_failures_is_kept() -> None:
+    failure = read(b'{"x":1}\n' * 1_500, records="rows").failure
+    assert str(failure) == (
+        "no records under key 'rows', the first of 1,500 errors (x.json:1); pass another key with --records; found: x"
+    )
 
 
 def test_bid_requests_are_recognised_in_an_envelope() -> None:

@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from advertisex.codecs.json_encode import json_value
-from advertisex.codecs.json_text import NOT_JSON
+from advertisex.codecs.json_text import NOT_JSON, at_path
 from advertisex.feeds import Feed, Field
 from advertisex.feeds.feed import DTYPES
 from advertisex.feeds.words import FALSE, TRUE, is_missing
@@ -153,9 +153,7 @@ def _values(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> set[Any]:
 def _first(row: dict[str, Any], columns: Iterable[str]) -> Any:
     """Return the first value that is not missing; a list or an object is rejected, and names no type."""
     for column in columns:
-        value: Any = row
-        for step in (column,) if column in row else column.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
+        value = at_path(row, column)
         if not is_missing(value):
             return None if isinstance(value, dict | list) else value
     return None

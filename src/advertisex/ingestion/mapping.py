@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from advertisex.codecs.json_text import NOT_JSON, is_missing_json, json_object
+from advertisex.codecs.json_text import NOT_JSON, at_path, is_missing_json
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.feeds.time_format import TimeFormat, time_format
@@ -64,7 +64,7 @@ class FeedMapping:
         found = [
             (column, target, value)
             for column, target in self._rename
-            if (value := _lookup(record, column)) is not _ABSENT
+            if (value := at_path(record, column, _ABSENT)) is not _ABSENT
         ]
         mapped = dict(record)
         for column, _, _ in found:
@@ -99,30 +99,8 @@ def _checked_format(text: str) -> TimeFormat:
         raise ConfigurationError(str(error), where="--time-format", hint=hint) from error
 
 
-def _lookup(record: dict[str, Any], source: str) -> Any:
-    """Return the value of a column or a dotted path; raw JSON objects on the path are decoded."""
-    if source in record or "." not in source:
-        return record.get(source, _ABSENT)
-    value: Any = record
-    for step in source.split("."):
-        value = _decode_object(value)
-        if not isinstance(value, dict) or step not in value:
-            return _ABSENT
-        value = value[step]
-    return value
-
-
 def _is_missing(value: Any) -> bool:
     return is_missing_json(value) if isinstance(value, msgspec.Raw) else is_missing(value)
-
-
-def _decode_object(value: Any) -> Any:
-    if not isinstance(value, msgspec.Raw):
-        return value
-    try:
-        return json_object(value)
-    except NOT_JSON:
-        return None
 
 
 def _standardise_time(record: dict[str, Any], names: tuple[str, ...], formats: tuple[TimeFormat, ...]) -> None:

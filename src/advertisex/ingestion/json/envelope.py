@@ -2,16 +2,18 @@
 
 An object is an envelope only if a list of objects is under a known name, or under two of them (`data.items`), and its
 objects carry more of the feed's required fields than what is around them. So a record that holds a list stays whole.
-`--records PATH` says where the records are instead.
+If several lists hold records, the first one is read, and the others are an error: so the outcome does not depend on how
+much of an envelope is known when its records are read. A list named after another feed is read only if it is the only
+one. `--records PATH` says where the records are instead.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from advertisex.codecs.json_text import NOT_JSON, json_object
+from advertisex.codecs.json_text import NOT_JSON, at_path, json_object, object_in, repeated_names
 from advertisex.feeds import Feed
 from advertisex.ingestion.json.sequence import Splitter
 from advertisex.ingestion.options import IngestOptions
@@ -21,6 +23,8 @@ NAMES = (
     "data", "result", "results", "response", "payload", "items", "rows", "records", "entries", "objects", "hits",
     "events", "impressions", "clicks", "conversions", "bids", "requests",
 )  # fmt: skip
+#: The feed of the names that only one feed has.
+_FEEDS = {"impressions": "impressions", "clicks": "clicks", "conversions": "clicks", "bids": "bids", "requests": "bids"}
 #: So many objects of a list, from so much of its text, show which fields they carry.
 _SAMPLE_OBJECTS = 20
 _SAMPLE_BYTES = 2**18
@@ -38,13 +42,17 @@ class Opened:
         path: dotted path of its records; empty for an empty envelope.
         records: text of the list of records, or of the one record; empty if there are none.
         around: its values by key.
-        unread: other lists of records in it, which are not read.
+        others: paths of other lists that carry as much of the feed, so that it is unclear which are the records.
+        unread: paths of the remaining lists of records.
+        is_foreign: whether the records are named after another feed.
     """
 
     path: str
     records: bytes
     around: dict[str, msgspec.Raw]
+    others: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    is_foreign: bool = False
 
 
 class NoRecords(Exception):
@@ -59,6 +67,18 @@ class NoRecords(Exception):
         self.keys = ", ".join(list(keys)[:10]) or "none"
 
 
+class RepeatedName(Exception):
+    """An envelope has a name twice, so that a list of records, or an inherited value, would be lost.
+
+    Args:
+        name: the name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
 class Envelopes:
     """Recognises the envelopes of a feed.
 
@@ -70,6 +90,8 @@ class Envelopes:
     def __init__(self, feed: Feed, options: IngestOptions) -> None:
         self._records = options.records
         self._feed_name = feed.name
+        paths = [*options.inherit, *([options.records] if options.records else [])]
+        self._telling = {*NAMES, *paths, *(step for path in paths for step in path.split("."))}
         self._nested = feed.wire == "avro"
         columns = options.mapping.rename.items()
         self._required = [
@@ -92,39 +114,60 @@ class Envelopes:
 
         Raises:
             NoRecords: the path that the user gave leads to no records.
+            RepeatedName: a name of the envelope that matters occurs twice.
         """
         try:
             fields = json_object(value)
-            return self._named(fields, self._records) if self._records else self._recognised(fields)
+            opened = self._named(fields, self._records) if self._records else self._recognised(fields)
+            if opened is not None:
+                self._check_names(value)
         except NOT_JSON:  # too deep, or a string is not UTF-8
             return None
+        return opened
 
     def _named(self, fields: dict[str, msgspec.Raw], path: str) -> Opened:
         raw = at_path(fields, path)
         start = _start(raw)
         if raw is None or start not in b"[{n" or not start:
-            inner: dict[str, msgspec.Raw] | None = fields
-            for step in path.split(".")[:-1]:
-                inner = _object_or_none(inner.get(step)) if inner else None
+            inner = object_in(at_path(fields, path.rpartition(".")[0]))
             raise NoRecords(fields if inner is None else inner)
         return Opened(path, b"" if start == b"n" else bytes(raw), fields)
 
     def _recognised(self, fields: dict[str, msgspec.Raw]) -> Opened | None:
-        lists = {path: text for path, raw in _known(fields) if (text := bytes(raw)).startswith(b"[")}
+        known = dict(_places(fields, NAMES))
+        lists = {path: text for path, raw in known.items() if (text := bytes(raw)).startswith(b"[")}
         carried = {path: self._carried_by_list(text) for path, text in lists.items()}
         envelopes = [path for path in lists if carried[path] > self._carried_around(fields, path)]
         if envelopes:
-            own = [path for path in envelopes if path.rpartition(".")[2] == self._feed_name]
-            best = max(carried[path] for path in own or envelopes)
-            chosen = [path for path in own or envelopes if carried[path] == best]
-            if len(chosen) > 1:
-                return None  # ambiguous
-            others = tuple(path for path in envelopes if path != chosen[0])
-            return Opened(chosen[0], lists[chosen[0]], fields, others)
-        is_empty = any(_is_empty(bytes(raw)) for _, raw in _known(fields))
+            own = [path for path in envelopes if not self._is_foreign(path)]
+            chosen = (own or envelopes)[0]
+            rivals = (path for path in self._with_as_much(fields, carried[chosen]) if path != chosen)
+            others = tuple(path for path in rivals if not own or not self._is_foreign(path))
+            unread = tuple(path for path in envelopes if path not in (chosen, *others))
+            return Opened(chosen, lists[chosen], fields, others, unread, is_foreign=not own)
+        is_empty = any(_is_empty(bytes(raw)) for raw in known.values())
         if is_empty and all(map(_is_empty, lists.values())) and not self._carried_around(fields, ""):
             return Opened("", b"", fields)
         return None
+
+    def _check_names(self, text: bytes | msgspec.Raw) -> None:
+        """Check that no name that matters occurs twice around the records."""
+        for name in repeated_names(text):
+            if name in self._telling:
+                raise RepeatedName(name)
+        for name, raw in json_object(text).items():
+            if name in self._telling and _start(raw) == b"{":
+                self._check_names(raw)
+
+    def _is_foreign(self, path: str) -> bool:
+        """Whether a list is named after another feed."""
+        return any(_FEEDS.get(step, self._feed_name) != self._feed_name for step in path.split("."))
+
+    def _with_as_much(self, fields: dict[str, msgspec.Raw], least: int) -> Iterator[str]:
+        """Yield the paths of all lists whose objects carry that many of the required fields."""
+        for path, raw in _places(fields):
+            if _start(raw) == b"[" and self._carried_by_list(bytes(raw)) >= least:
+                yield path
 
     def _carried_by_list(self, text: bytes) -> int:
         """Return the greatest number of required fields that one of the first objects of a list carries."""
@@ -140,7 +183,7 @@ class Envelopes:
         first, _, second = path.partition(".")
         around = {key: raw for key, raw in fields.items() if key != first}
         if second:
-            inner = _object_or_none(fields[first]) or {}
+            inner = object_in(fields[first]) or {}
             around |= {key: raw for key, raw in inner.items() if key != second}
         if not self._nested:
             return self._carried(around)
@@ -152,28 +195,22 @@ class Envelopes:
         return sum(not names.isdisjoint(present) for names in self._required)
 
 
-def at_path(fields: dict[str, msgspec.Raw], path: str) -> msgspec.Raw | None:
-    """Return the value under a dotted path, or under a key that contains dots; None if there is none."""
-    if path in fields:
-        return fields[path]
-    *steps, last = path.split(".")
-    inner: dict[str, msgspec.Raw] | None = fields
-    for step in steps:
-        inner = _object_or_none(inner.get(step)) if inner else None
-    return inner.get(last) if inner else None
+def _places(fields: Mapping[str, msgspec.Raw], names: Sequence[str] = ()) -> Iterator[tuple[str, msgspec.Raw]]:
+    """Yield the dotted paths, two steps at most, and the values that are not objects; in order of the text.
 
-
-def _known(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, msgspec.Raw]]:
-    """Yield the dotted paths of known names, and their values that are not objects."""
-    for name in NAMES:
-        raw = fields.get(name)
-        if raw is None:
+    Args:
+        fields: an object.
+        names: the only names of the steps; none for any.
+    """
+    for name, raw in fields.items():
+        if names and name not in names:
             continue
-        inner = _object_or_none(raw)
+        inner = object_in(raw)
         if inner is None:
             yield name, raw
         else:
-            yield from ((f"{name}.{key}", inner[key]) for key in NAMES if key in inner and _start(inner[key]) != b"{")
+            kept = ((key, value) for key, value in inner.items() if not names or key in names)
+            yield from ((f"{name}.{key}", value) for key, value in kept if _start(value) != b"{")
 
 
 def _is_empty(text: bytes) -> bool:
@@ -201,7 +238,3 @@ def _decoded(value: bytes) -> Any:
 
 def _start(raw: msgspec.Raw | None) -> bytes:
     return b"" if raw is None else bytes(memoryview(raw)[:1])
-
-
-def _object_or_none(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw] | None:
-    return json_object(raw) if raw is not None and _start(raw) == b"{" else None

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from advertisex.codecs.json_text import is_missing_json, json_object
+from advertisex.codecs.json_text import at_path, is_missing_json, json_object
 from advertisex.feeds import Feed
-from advertisex.ingestion.json.envelope import at_path
 
 _encode = msgspec.json.Encoder().encode
 

@@ -1,33 +1,29 @@
 """The reader of JSON and NDJSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from advertisex.codecs.unreadable import Unreadable, wrap
-from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encodings import WIDE, as_utf8, shown_encoding
-from advertisex.ingestion.json.envelope import Envelopes, NoRecords, Opened
+from advertisex.ingestion.json.collected import Collected
+from advertisex.ingestion.json.envelope import Envelopes, NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.inherit import Inheritance, Inherited, with_inherited
 from advertisex.ingestion.json.sequence import Piece, Splitter
-from advertisex.ingestion.json.streamed_envelope import Skipper, Start, envelope_start
+from advertisex.ingestion.json.streamed_envelope import Skipper, Start, closed, envelope_start, skip_value
 from advertisex.ingestion.json.text import Text
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume
+from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Resume
 from advertisex.ingestion.stream import Stream
 
 #: Warnings and skipped rows, as they are reported.
 LONE_SURROGATE = "lone surrogate, replaced by U+FFFD"
 DAMAGED_CHARACTER = "damaged character, read as U+FFFD"
 EMPTY_ENVELOPE = "empty envelope"
-TOO_LARGE = f"larger than {MESSAGE_BYTES >> 20} MiB"
 NO_RECORDS = "without records under the path"
 
-_CHUNK_RECORDS = 5_000
 _REPLACEMENT = "\ufffd".encode()
 #: An incomplete value of this size is examined: the records of an envelope need not wait for its end.
 _ENVELOPE_BYTES = 2 * 2**20
-#: What follows the records in an envelope that was not held in memory should be no longer than this.
-_TAIL_BYTES = 2**20
 
 
 class JsonReader(Reader):
@@ -51,30 +47,27 @@ class JsonReader(Reader):
         self._resume = resume or Resume(0)
         self._can_resume = True
         self._envelopes = Envelopes(feed, options)
-        self._inherits = bool(options.inherit)
         self._inheritance = Inheritance(feed, options.inherit)
         self._expects_envelopes = True
-        self._failures: list[SourceError] = []
-        self._records: list[Record] = []
-        self._lines: list[Sequence[int]] = []
+        self._collected = Collected(self.reading, stream.name, inherits=bool(options.inherit))
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the messages.
 
         Raises:
             SourceError: after everything else was yielded: the stream failed; an object had no records under the path
-                that the user gave; a value exceeded the maximum message size; or an array was not closed.
+                that the user gave, or several lists of records; a value exceeded the maximum message size; or an array
+                or an envelope was not closed.
         """
         text = Text(self._utf8(), self._resume.position)
         splitter = Splitter(self._resume.lines + 1)
         yield from self._split_all(text, splitter, None)
         self._report(splitter)
         if self._final and splitter.depth:
-            self._fail("an array is not closed", splitter.line, "the input may be truncated: get it again")
+            self._collected.fail("an array is not closed", splitter.line, "the input may be truncated: get it again")
         if text.failure is not None:
             raise text.failure
-        if self._failures:
-            raise self._failures[0]
+        self._collected.raise_failure()
 
     def _utf8(self) -> Stream:
         """Return the stream, as UTF-8 if it is UTF-16 or UTF-32."""
@@ -101,8 +94,8 @@ class JsonReader(Reader):
                 yield from self._envelope(text, splitter, start)
                 continue
             if len(text.buffer) > MESSAGE_BYTES:
-                self._skip_large(splitter.line)
-                self._skip(text, splitter, Skipper())
+                self._collected.skip_large(splitter.line)
+                skip_value(text, splitter, Skipper())
                 continue
             if text.ended:
                 return
@@ -115,14 +108,14 @@ class JsonReader(Reader):
         is_outer = inherited is None
         for piece in splitter.pieces(text.buffer, ended=text.ended and self._final):
             yield from self._add(piece, inherited)
-            if len(self._records) >= _CHUNK_RECORDS:
+            if self._collected.is_full:
                 yield self._chunk(self._mark(text, splitter) if is_outer else None)
         mark = self._mark(text, splitter) if is_outer else None
         self.reading.format = self.reading.format or ("json" if splitter.stopped else "")
         if not self._can_resume:
             self.reading.warnings[DAMAGED_CHARACTER] += text.buffer.count(_REPLACEMENT, 0, splitter.stopped)
         text.drop(splitter.stopped)
-        if self._records or (mark and mark.position > self._resume.position):
+        if self._collected or (mark and mark.position > self._resume.position):
             yield self._chunk(mark)
 
     def _mark(self, text: Text, splitter: Splitter) -> Resume | None:
@@ -133,27 +126,22 @@ class JsonReader(Reader):
 
     def _chunk(self, resume: Resume | None) -> Chunk:
         """Return what was collected as a chunk."""
-        parts = self._lines
-        lines = parts[0] if len(parts) == 1 else [line for part in parts for line in part]
-        chunk = Chunk(self._records, lines, resume)
-        self.reading.rows += len(self._records)
-        self._records, self._lines = [], []
         self._resume = resume or self._resume
-        return chunk
+        return self._collected.chunk(resume)
 
     def _add(self, piece: Piece, inherited: list[Inherited] | None) -> Iterator[Chunk]:
         """Collect the messages of a piece. Yield what was collected whenever it is much, within an envelope."""
         if piece.kind == "fragment":
-            self._collect([wrap(_unreadable(piece.values[0]))], piece.lines)
+            self._collected.add([wrap(_unreadable(piece.values[0]))], piece.lines)
         elif piece.kind == "scalars":
-            self._collect(piece.values, piece.lines)
+            self._collected.add(piece.values, piece.lines)
         elif inherited is not None:
             values = [with_inherited(value, inherited) for value in piece.values] if inherited else piece.values
-            self._collect(values, piece.lines)
+            self._collected.add(values, piece.lines)
         elif self._records_path or self._expects_envelopes or piece.has_lists:
             yield from self._add_opened(piece)
         else:
-            self._collect(piece.values, piece.lines)
+            self._collected.add(piece.values, piece.lines)
 
     def _add_opened(self, piece: Piece) -> Iterator[Chunk]:
         """Collect the messages of objects, some of which may be envelopes."""
@@ -165,49 +153,64 @@ class JsonReader(Reader):
             while suspect < at:
                 suspect = next(suspects, len(values))
             if not self._records_path and not self._expects_envelopes and at < suspect:
-                self._collect(values[at:suspect], lines[at:suspect])
+                self._collected.add(values[at:suspect], lines[at:suspect])
                 at = suspect
                 continue
             yield from self._open(values[at], lines[at])
             at += 1
 
     def _open(self, value: bytes, line: int) -> Iterator[Chunk]:
-        """Collect the records of an envelope, or the object if it is none."""
+        """Collect the records of an envelope, or the object if it is itself a record."""
         try:
             opened = self._envelopes.open(value)
         except NoRecords as error:
-            self._skip_row(NO_RECORDS)
-            self._fail(
+            self._collected.skip(NO_RECORDS)
+            self._collected.fail(
                 f"no records under key {self._records_path!r}",
                 line,
                 f"pass another key with --records; found: {error.keys}",
             )
             return
+        except RepeatedName as error:
+            detail = f"an object around records has the key {error.name!r} twice: write it once, and send it again"
+            self._collected.add([wrap(Unreadable("not_a_record", detail, value))], [line])
+            return
         self._expects_envelopes = opened is not None
         if opened is None:
-            self._collect([value], [line])
+            self._collected.add([value], [line])
             return
-        inherited = self._enter(opened)
+        inherited = self._inherited(opened)
+        self._report_lists(opened, line)
         line += value.count(b"\n", 0, max(0, value.find(opened.records))) if opened.records else 0
         is_empty = True
         for piece in Splitter(line).pieces(opened.records, ended=True):
             is_empty = False
             yield from self._add(piece, inherited)
-            if len(self._records) >= _CHUNK_RECORDS:
+            if self._collected.is_full:
                 yield self._chunk(None)
         if is_empty:
-            self._skip_row(EMPTY_ENVELOPE)
+            self._collected.skip(EMPTY_ENVELOPE)
 
-    def _enter(self, opened: Opened) -> list[Inherited]:
-        """Return what the records of an envelope inherit, and report what is in it."""
+    def _inherited(self, opened: Opened) -> list[Inherited]:
+        """Return what the records of an envelope inherit, and report what they do not."""
         if opened.path:
             self.reading.detected["records"] = opened.path
-        for path in opened.unread:
-            self.reading.warnings[f"list {path} of an envelope, not read"] += 1
         inherited, absent = self._inheritance.values(opened.around)
         for path in absent:
             self.reading.warnings[f"envelope without {path} to inherit"] += 1
         return inherited
+
+    def _report_lists(self, opened: Opened, line: int) -> None:
+        """Report the lists of an envelope that are not read."""
+        for path in opened.unread:
+            self.reading.warnings[f"list {path} of an envelope, not read"] += 1
+        if opened.others:
+            names = ", ".join(opened.others[:10])
+            self._collected.fail(
+                f"an envelope has records under {opened.path}, which are read, and under {names}",
+                line,
+                f"name one list with --records, such as --records {opened.others[0]}",
+            )
 
     def _start(self, text: Text) -> Start | None:
         """Return the start of an envelope that need not be held in memory: all that is inherited is known."""
@@ -215,54 +218,28 @@ class JsonReader(Reader):
         return start if start and not self._inheritance.values(start.envelope.around)[1] else None
 
     def _envelope(self, text: Text, splitter: Splitter, start: Start) -> Iterator[Chunk]:
-        """Yield the messages of an envelope as they arrive."""
-        inherited = self._enter(start.envelope)
+        """Yield the messages of an envelope as they arrive, then evaluate what follows them."""
+        line, fail = splitter.line, self._collected.fail
+        inherited = self._inherited(start.envelope)
         splitter.passed(text.buffer[: start.end])
         text.drop(start.end)
         inner = Splitter(splitter.line, inside=True)
         yield from self._split_all(text, inner, inherited)
         self._report(inner)
-        line = splitter.line = inner.line
-        size = self._skip(text, splitter, Skipper(start.closing))
-        if size > _TAIL_BYTES:
-            self._fail(
-                f"{size >> 20} MiB behind the list {start.envelope.path} of an envelope are not read",
-                line,
-                "if there are records in it, name their list with --records",
-            )
-
-    def _skip(self, text: Text, splitter: Splitter, skipper: Skipper) -> int:
-        """Drop the rest of a value. Return its size."""
-        size = 0
-        while True:
-            end = skipper.skip(text.buffer)
-            splitter.passed(text.buffer[:end])
-            text.drop(end)
-            size += end
-            if skipper.done or text.ended:
-                return size
-            text.read()
-
-    def _collect(self, values: Sequence[bytes], lines: Sequence[int]) -> None:
-        if len(values) == 1 and len(values[0]) > MESSAGE_BYTES:
-            self._skip_large(lines[0])
-            return
-        self._records.extend(values)
-        self._lines.append(lines)
-
-    def _skip_large(self, line: int) -> None:
-        self._skip_row(TOO_LARGE)
-        hint = "split it at the source, or name the list of records with --records KEY"
-        if self._inherits:
-            hint += "; what they inherit must come before them"
-        self._fail(f"a value is {TOO_LARGE}", line, hint)
-
-    def _skip_row(self, reason: str) -> None:
-        self.reading.rows += 1
-        self.reading.skipped[reason] += 1
-
-    def _fail(self, what: str, line: int, hint: str) -> None:
-        self._failures.append(SourceError(what, where=f"{self._stream.name}:{line}", hint=hint))
+        splitter.line = inner.line
+        skipper, behind = Skipper(start.closing), f"behind the list {start.envelope.path} of an envelope"
+        size, tail = skip_value(text, splitter, skipper, keep=MESSAGE_BYTES)
+        if not skipper.done:
+            if self._final:
+                fail("an envelope is not closed", splitter.line, "the input may be truncated: get it again")
+        elif size > MESSAGE_BYTES:
+            hint = "if there are records in it, name their list with --records"
+            fail(f"{size >> 20} MiB {behind} are not read", inner.line, hint)
+        elif whole := closed(start, tail, self._envelopes):
+            self._report_lists(whole, line)
+        else:
+            hint = "look for damage, for a key that occurs twice, and for fields of the feed there"
+            fail(f"the text {behind} does not belong to an envelope", inner.line, hint)
 
     def _report(self, splitter: Splitter) -> None:
         """Report what a splitter found."""

@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from advertisex.codecs.json_text import is_json
+from advertisex.codecs.json_text import is_json, lone_surrogates, replace_escapes
 from advertisex.ingestion.json.bulk_split import Run, array_run, scalars_in, sequence_run
-from advertisex.ingestion.json.surrogates import lone_surrogates, replace_escapes
 from advertisex.ingestion.json.value_end import LOOK_BYTES, extent, follows_key, resumption
 
 #: Values are split from at most this much text at once, which bounds the number of objects in memory.

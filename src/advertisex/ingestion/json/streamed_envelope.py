@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
-from advertisex.codecs.json_text import NOT_JSON, json_object
-from advertisex.ingestion.json.envelope import NAMES, Envelopes, NoRecords, Opened
+from advertisex.ingestion.json.envelope import NAMES, Envelopes, NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Splitter
+from advertisex.ingestion.json.text import Text
 
 #: The list of a large envelope must begin within so many bytes, and so many bytes of it show what its records carry.
 _HEAD_BYTES = 2**20
@@ -22,45 +22,63 @@ class Start(NamedTuple):
         envelope: what is known of it before its records.
         end: position behind the bracket that opens the list of records.
         closing: number of brackets that close the envelope behind the list.
+        shortened: the text so far, with the first records only.
     """
 
     envelope: Opened
     end: int
     closing: int
+    shortened: bytes
 
 
 def envelope_start(text: bytes, envelopes: Envelopes, records: str | None) -> Start | None:
-    """Return the start of an envelope whose list of records is longer than the text; None if it is not an envelope."""
+    """Return the start of an envelope whose list of records is longer than the text; None if it is not an envelope.
+
+    A list that is named after another feed could be one of two: what follows it must be known.
+    """
     names = [re.escape(records.rpartition(".")[2].encode())] if records else [name.encode() for name in NAMES]
     pattern = re.compile(rb'"(?:' + b"|".join(names) + rb')"\s*:\s*\[')
     for tries, found in enumerate(pattern.finditer(text, 0, _HEAD_BYTES)):
         if tries == _TRIES:
             break
-        head = text[: found.end()]
         sample = next(Splitter(inside=True).pieces(text[found.end() : found.end() + _SAMPLE_BYTES], ended=False), None)
         if sample is None or sample.kind != "objects":
             continue
         listed = b"[" + b",".join(sample.values) + b"]"
+        shortened = text[: found.end() - 1] + listed
         for closing in range(1, records.count(".") + 2 if records else 3):
-            whole = head[:-1] + listed + b"}" * closing
-            if _is_object(whole) and (envelope := _opened(whole, envelopes)) and envelope.records == listed:
-                return Start(envelope, found.end(), closing)
+            envelope = _opened(shortened + b"}" * closing, envelopes)
+            if envelope and envelope.records == listed and not envelope.is_foreign:
+                return Start(envelope, found.end(), closing, shortened)
     return None
 
 
-def _is_object(text: bytes) -> bool:
-    try:
-        json_object(text)
-    except NOT_JSON:
-        return False
-    return True
+def closed(start: Start, tail: bytes, envelopes: Envelopes) -> Opened | None:
+    """Return a whole envelope, with its first records only; None if what follows the list does not belong to it."""
+    whole = _opened(start.shortened + tail, envelopes)
+    return whole if whole and whole.path == start.envelope.path else None
 
 
 def _opened(text: bytes, envelopes: Envelopes) -> Opened | None:
     try:
         return envelopes.open(text)
-    except NoRecords:
+    except (NoRecords, RepeatedName):
         return None
+
+
+def skip_value(text: Text, splitter: Splitter, skipper: "Skipper", keep: int = 0) -> tuple[int, bytes]:
+    """Drop the rest of a value. Return its size, and its text unless that is longer than `keep`."""
+    size, parts = 0, list[bytes]()
+    while True:
+        end = skipper.skip(text.buffer)
+        size += end
+        if size <= keep:
+            parts.append(text.buffer[:end])
+        splitter.passed(text.buffer[:end])
+        text.drop(end)
+        if skipper.done or text.ended:
+            return size, b"" if size > keep else b"".join(parts)
+        text.read()
 
 
 class Skipper:

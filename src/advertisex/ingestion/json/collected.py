@@ -1,0 +1,81 @@
+"""What a reader of JSON has collected: messages on their way into a chunk, skipped values, and failures."""
+
+from collections.abc import Sequence
+
+from advertisex.errors import SourceError
+from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Reading, Record, Resume
+
+TOO_LARGE = f"larger than {MESSAGE_BYTES >> 20} MiB"
+
+_CHUNK_RECORDS = 5_000
+
+
+class Collected:
+    """Collects messages, and counts them in the reading.
+
+    Args:
+        reading: what is found in the input.
+        name: name of the input in errors.
+        inherits: whether records take values from their envelopes.
+    """
+
+    def __init__(self, reading: Reading, name: str, *, inherits: bool) -> None:
+        self._reading, self._name, self._inherits = reading, name, inherits
+        self._records: list[Record] = []
+        self._lines: list[Sequence[int]] = []
+        self._failure: tuple[str, int, str] | None = None
+        self._failures = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._records)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is enough for a chunk."""
+        return len(self._records) >= _CHUNK_RECORDS
+
+    def add(self, values: Sequence[bytes], lines: Sequence[int]) -> None:
+        """Add messages, or report one that is too large."""
+        if len(values) == 1 and len(values[0]) > MESSAGE_BYTES:
+            self.skip_large(lines[0])
+            return
+        self._records.extend(values)
+        self._lines.append(lines)
+
+    def chunk(self, resume: Resume | None) -> Chunk:
+        """Return what was collected as a chunk."""
+        parts = self._lines
+        lines = parts[0] if len(parts) == 1 else [line for part in parts for line in part]
+        chunk = Chunk(self._records, lines, resume)
+        self._reading.rows += len(self._records)
+        self._records, self._lines = [], []
+        return chunk
+
+    def skip(self, reason: str) -> None:
+        """Count a value that is not a message."""
+        self._reading.rows += 1
+        self._reading.skipped[reason] += 1
+
+    def skip_large(self, line: int) -> None:
+        """Report a value that is too large for a message."""
+        self.skip(TOO_LARGE)
+        hint = "split it at the source, or name the list of records with --records KEY"
+        if self._inherits:
+            hint += "; what they inherit must come before them"
+        self.fail(f"a value is {TOO_LARGE}", line, hint)
+
+    def fail(self, what: str, line: int, hint: str) -> None:
+        """Note a failure, to be raised when everything was read. Only the first one is kept."""
+        self._failures += 1
+        self._failure = self._failure or (what, line, hint)
+
+    def raise_failure(self) -> None:
+        """Raise the first failure, if there was one, with the number of the others.
+
+        Raises:
+            SourceError: there was a failure.
+        """
+        if self._failure is not None:
+            what, line, hint = self._failure
+            more = f", the first of {self._failures:,} errors" if self._failures > 1 else ""
+            raise SourceError(what + more, where=f"{self._name}:{line}", hint=hint)
