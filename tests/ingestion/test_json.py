@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.json.reader import LONE_SURROGATE
 from advertisex.ingestion.records import Resume
 from tests.ingestion.json_inputs import ARRAYS, SEQUENCES, Records, expected, read
 
@@ -122,6 +124,17 @@ def test_a_lone_surrogate_costs_a_character(block: int) -> None:
         rb'{"a":"\ufffd\ud83d\ude00"}',
     ]
     assert list(seen.reading.warnings.values()) == [3]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("block", [1, 2**20])
+def test_a_lone_surrogate_costs_a_character_in_any_encoding(encoding: str, named: bool, block: int) -> None:
+    text = '{"a":"\ud83dx\udc00","b":"\ud83d\ude00\ufffd"}\n{"a":1}'.encode(encoding, "surrogatepass")
+    seen = read(text, block=block, dialect=CsvDialect(encoding=encoding if named else None))
+    assert [json.loads(value) for value in seen.values] == [{"a": "\ufffdx\ufffd", "b": "😀\ufffd"}, {"a": 1}]
+    assert seen.reading.warnings == {LONE_SURROGATE: 2}
+    assert seen.reading.detected == {"encoding": encoding}
 
 
 @settings(max_examples=60)

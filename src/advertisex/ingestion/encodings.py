@@ -82,19 +82,34 @@ def shown_encoding(head: bytes) -> tuple[str | None, int]:
     return patterns.get(zeros), 0
 
 
-#: Error handler of `codecs` that keeps damage as a byte which is not UTF-8.
-_KEEP_DAMAGE = "advertisex.keep-damage"
+#: Error handlers of `codecs`. They keep damage as a byte which is not UTF-8, so that it can be found; the second one
+#: writes lone surrogates, which UTF-8 cannot contain, as escapes of JSON.
+_KEEP_DAMAGE, _KEEP_SURROGATES = "advertisex.keep-damage", "advertisex.keep-surrogates"
+_DAMAGE, _DAMAGE_BYTE = "\udcff", b"\xff"
 
 
 def _keep_damage(error: UnicodeError) -> tuple[str | bytes, int]:
     if isinstance(error, UnicodeEncodeError):
-        return b"\xff" * (error.end - error.start), error.end
+        return _DAMAGE_BYTE * (error.end - error.start), error.end
     if isinstance(error, UnicodeDecodeError):
-        return "\udcff", error.end
+        return _DAMAGE, error.end
+    raise error
+
+
+def _keep_surrogates(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError):
+        lone = error.object[error.start : error.end]
+        return b"".join(_DAMAGE_BYTE if c == _DAMAGE else b"\\u%04x" % ord(c) for c in lone), error.end
+    if isinstance(error, UnicodeDecodeError):
+        try:
+            return error.object[error.start : error.end].decode(error.encoding, "surrogatepass"), error.end
+        except UnicodeDecodeError:
+            return _DAMAGE, error.end
     raise error
 
 
 codecs.register_error(_KEEP_DAMAGE, _keep_damage)
+codecs.register_error(_KEEP_SURROGATES, _keep_surrogates)
 
 
 class _Utf8:
@@ -118,19 +133,20 @@ class _Utf8:
         self._stream.close()
 
 
-def as_utf8(stream: Stream, encoding: str, *, keep_damage: bool = False) -> Stream:
+def as_utf8(stream: Stream, encoding: str, *, json: bool = False) -> Stream:
     """Return a stream of the text in UTF-8, without its byte order mark.
+
+    What cannot be decoded becomes a byte that is not UTF-8, so that it can be found.
 
     Args:
         stream: text at its first byte.
         encoding: its encoding, as Python names it.
-        keep_damage: whether what cannot be decoded becomes a byte that is not UTF-8, so that it can be found; U+FFFD
-            otherwise.
+        json: whether lone surrogates become escapes, as in JSON.
     """
     shown, mark = shown_encoding(stream.peek(4))
     if mark and shown == encoding:
         stream.read(mark)
-    return Stream(_Utf8(stream, encoding, _KEEP_DAMAGE if keep_damage else "replace"), stream.name)
+    return Stream(_Utf8(stream, encoding, _KEEP_SURROGATES if json else _KEEP_DAMAGE), stream.name)
 
 
 def text_encoding(stream: Stream, given: str | None) -> str:

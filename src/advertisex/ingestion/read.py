@@ -8,7 +8,6 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.avro.reader import AvroReader
 from advertisex.ingestion.csv.reader import CsvReader
-from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encoding
 from advertisex.ingestion.excel.reader import ExcelReader
 from advertisex.ingestion.formats import Format, Kind, detect_format
 from advertisex.ingestion.json.reader import JsonReader
@@ -57,7 +56,7 @@ def reader_of(
         case "csv":
             reader = _Continued(kind, CsvReader(stream, feed, options, resume, final))
         case "json" | "ndjson":
-            reader = _json(kind, stream, feed, options, resume, final=final)
+            reader = _Continued(kind, JsonReader(stream, feed, options, resume, final))
         case "avro":
             reader = _Continued(kind, AvroReader(stream, resume, final))
         case "parquet":
@@ -71,36 +70,17 @@ def reader_of(
     return reader
 
 
-def _json(
-    kind: Format, stream: Stream, feed: Feed, options: IngestOptions, resume: Resume | None, *, final: bool
-) -> Reader:
-    """Return the reader of JSON, which recognises UTF-8, UTF-16 and UTF-32; other encodings are converted.
-
-    A byte order mark wins over the encoding that the user or the source names. Converted text cannot be continued.
-    """
-    options = replace(options, format=kind)
-    named = options.dialect.encoding
-    if named is None or checked_encoding(named) == "utf-8":
-        return _Continued(kind, JsonReader(stream, feed, options, resume, final))
-    encoding = text_encoding(stream, named)
-    # a character that cannot be decoded makes its record invalid, so that it is rejected
-    reader = JsonReader(as_utf8(stream, encoding, keep_damage=True), feed, options, None, final)
-    reader.reading.detected["encoding"] = encoding
-    return _Continued(None, reader)
-
-
 class _Continued(Reader):
-    """Adds the format to where each chunk can be continued; without a format, no chunk can be."""
+    """Adds the format to where each chunk can be continued."""
 
-    def __init__(self, format_: Format | None, reader: Reader) -> None:
+    def __init__(self, format_: Format, reader: Reader) -> None:
         self.reading, self._format, self._reader = reader.reading, format_, reader
 
     def chunks(self) -> Iterator[Chunk]:
         for chunk in self._reader.chunks():
             resume = chunk.resume
             if resume is not None:
-                known = {_FORMAT: self._format, **resume.known}
-                resume = replace(resume, known=known) if self._format else None
+                resume = replace(resume, known={_FORMAT: self._format, **resume.known})
             yield replace(chunk, resume=resume)
 
 

@@ -100,7 +100,7 @@ class CsvReader(Reader):
         self.reading.detected["encoding"] = name
         self._is_recoded = not keeps_ascii(name)
         self._encoding = "utf-8" if self._is_recoded else name
-        return as_utf8(self._stream, name, keep_damage=True) if self._is_recoded else self._stream
+        return as_utf8(self._stream, name) if self._is_recoded else self._stream
 
     def _resume(self, position: int) -> Resume | None:
         return None if self._is_recoded else Resume(position, self._line, self._known)

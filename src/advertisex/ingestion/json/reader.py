@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.feeds import Feed
-from advertisex.ingestion.encodings import WIDE, as_utf8, shown_encoding
+from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encoding
 from advertisex.ingestion.json.collected import Collected
 from advertisex.ingestion.json.envelope import Envelopes, NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.inherit import Inheritance, Inherited, with_inherited
@@ -17,11 +17,9 @@ from advertisex.ingestion.stream import Stream
 
 #: Warnings and skipped rows, as they are reported.
 LONE_SURROGATE = "lone surrogate, replaced by U+FFFD"
-DAMAGED_CHARACTER = "damaged character, read as U+FFFD"
 EMPTY_ENVELOPE = "empty envelope"
 NO_RECORDS = "without records under the path"
 
-_REPLACEMENT = "\ufffd".encode()
 #: An incomplete value of this size is examined: the records of an envelope need not wait for its end.
 _ENVELOPE_BYTES = 2 * 2**20
 
@@ -34,7 +32,7 @@ class JsonReader(Reader):
     Args:
         stream: the input, from the position to resume at.
         feed: feed of the records.
-        options: `records` and `inherit`, and the mapped columns by which envelopes are recognised.
+        options: `records`, `inherit` and the encoding, and the mapped columns by which envelopes are recognised.
         resume: where an earlier reader stopped.
         final: whether the input is complete, so that an incomplete value at its end is a fragment.
     """
@@ -46,6 +44,7 @@ class JsonReader(Reader):
         self._stream, self._records_path, self._final = stream, options.records, final
         self._resume = resume or Resume(0)
         self._can_resume = True
+        self._encoding = options.dialect.encoding
         self._envelopes = Envelopes(feed, options)
         self._inheritance = Inheritance(feed, options.inherit)
         self._expects_envelopes = True
@@ -70,13 +69,14 @@ class JsonReader(Reader):
         self._collected.raise_failure()
 
     def _utf8(self) -> Stream:
-        """Return the stream, as UTF-8 if it is UTF-16 or UTF-32."""
-        encoding, _ = shown_encoding(self._stream.peek(4)) if not self._resume.position else (None, 0)
-        if encoding not in WIDE:
+        """Return the stream as UTF-8. A byte order mark, or UTF-16 that is evident, wins over the given encoding."""
+        given = self._encoding if self._encoding and checked_encoding(self._encoding) != "utf-8" else None
+        encoding = "utf-8" if self._resume.position else text_encoding(self._stream, given)
+        if encoding == "utf-8":
             return self._stream
         self._can_resume = False
         self.reading.detected["encoding"] = encoding
-        return as_utf8(self._stream, encoding)
+        return as_utf8(self._stream, encoding, json=True)
 
     def _split_all(self, text: Text, splitter: Splitter, inherited: list[Inherited] | None) -> Iterator[Chunk]:
         """Yield the messages up to the end of the text, or of the list in which the splitter is.
@@ -112,8 +112,6 @@ class JsonReader(Reader):
                 yield self._chunk(self._mark(text, splitter) if is_outer else None)
         mark = self._mark(text, splitter) if is_outer else None
         self.reading.format = self.reading.format or ("json" if splitter.stopped else "")
-        if not self._can_resume:
-            self.reading.warnings[DAMAGED_CHARACTER] += text.buffer.count(_REPLACEMENT, 0, splitter.stopped)
         text.drop(splitter.stopped)
         if self._collected or (mark and mark.position > self._resume.position):
             yield self._chunk(mark)
