@@ -1,11 +1,17 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
 from advertisex.ingestion.json import reader
+from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.read import read_file
 from advertisex.ingestion.records import MESSAGE_BYTES
 from tests.ingestion.json_inputs import read
 
@@ -187,6 +193,39 @@ def test_records_inherit_what_they_lack() -> None:
     ]
     assert b'"user_id":1.5' in seen.values[1]  # type: ignore[operator]
     assert dict(seen.reading.warnings) == {"envelope without no to inherit": 1}
+
+
+@pytest.mark.parametrize(
+    ("feed", "target", "hint"),
+    [
+        ("clicks", "campain_id", "did you mean 'campaign_id'?"),
+        ("impressions", "imp", "expected one of"),
+        ("bids", "usr", None),
+    ],
+)
+def test_inherited_values_must_have_a_use(feed: str, target: str, hint: str | None) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{feed} has no field '{target}' \(--inherit\)") as caught:
+        IngestOptions(inherit={"k": target}).checked_for(FEEDS[feed])
+    assert hint is None or (caught.value.hint or "").startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("feed", "target"), [("clicks", "campaign"), ("clicks", "column"), ("clicks", "deep"), ("bids", "site")]
+)
+def test_inherited_values_may_be_aliases_columns_and_parts_of_requests(feed: str, target: str) -> None:
+    mapping = FieldMapping({"column": "campaign_id", "deep.value": "value"} if feed == "clicks" else {})
+    IngestOptions(inherit={"k": target}, mapping=mapping).checked_for(FEEDS[feed])
+
+
+def test_options_for_json_are_not_ignored_silently(tmp_path: Path) -> None:
+    options = IngestOptions(records="data", inherit={"user": "user_id"})
+    for name, text in {"a.csv": "timestamp,campaign_id\n1,2\n", "b.json": '{"user":1,"data":[{"a":1}]}'}.items():
+        path = tmp_path / name
+        path.write_text(text)
+        (one,) = read_file(path, FEEDS["clicks"], options)
+        assert len(list(one.reader.chunks())) == 1
+        ignored = {"--records is for JSON, not used here": 1, "--inherit is for JSON, not used here": 1}
+        assert dict(one.reader.reading.warnings) == (ignored if name == "a.csv" else {})
 
 
 def _large(before: Any, after: Any) -> tuple[bytes, list[Any]]:

@@ -49,6 +49,8 @@ OPENRTB_TARGETING: dict[str, Path] = {
     "blocked_categories": ("bcat",),
     "blocked_advertisers": ("badv",),
 }
+#: Names at the top of a request that are read.
+OPENRTB_NAMES = {str(path[0]) for paths in (*OPENRTB.values(), OPENRTB_TARGETING.values()) for path in paths}
 
 
 def flattener(feed: Feed) -> Callable[[Record], dict[str, Any]]:

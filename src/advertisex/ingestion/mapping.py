@@ -47,8 +47,8 @@ class FeedMapping:
     """A mapping for the records of one feed; tracks which columns the records contain. See `FieldMapping.for_feed`."""
 
     def __init__(self, mapping: FieldMapping, feed: Feed) -> None:
-        self._rename = [(column, _canonical(target, feed, "--map")) for column, target in mapping.rename.items()]
-        self._constants = {_canonical(target, feed, "--set"): value for target, value in mapping.constants.items()}
+        self._rename = [(column, canonical(target, feed, "--map")) for column, target in mapping.rename.items()]
+        self._constants = {canonical(target, feed, "--set"): value for target, value in mapping.constants.items()}
         self._formats = tuple(map(_checked_format, mapping.time_formats))
         self._times = next(f.names for f in feed.fields if f.kind == "time")
         self._seen: set[str] = set()
@@ -80,7 +80,12 @@ class FeedMapping:
         return mapped
 
 
-def _canonical(target: str, feed: Feed, flag: str) -> str:
+def canonical(target: str, feed: Feed, flag: str) -> str:
+    """Return the canonical name of a field that an option names.
+
+    Raises:
+        ConfigurationError: it is not a field of the feed.
+    """
     known = feed.field_named(target)
     if known is not None:
         return known.name

@@ -4,11 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
+from advertisex.codecs.bid_fields import OPENRTB_NAMES
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
-from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.mapping import FieldMapping, canonical
 from advertisex.ingestion.naming import Naming
 from advertisex.settings.model import ApiSettings
 
@@ -62,6 +63,7 @@ class IngestOptions:
         """
         self.checked()
         self.mapping.for_feed(feed)
+        self._check_inherited(feed)
         naming = Naming(feed, self.mapping)
         if self.columns and not naming.known(naming.columns(self.columns)) and not naming.is_complete(self.columns):
             raise ConfigurationError(
@@ -98,6 +100,14 @@ class IngestOptions:
         if self.max_attempts < 1:
             raise ConfigurationError(f"max_attempts must be at least 1, got {self.max_attempts}")
         return self
+
+    def _check_inherited(self, feed: Feed) -> None:
+        """Check that each inherited value has a use: as a field, as a mapped column, or in an OpenRTB request."""
+        columns = {name for column in self.mapping.rename for name in (column, column.partition(".")[0])}
+        used = columns | (OPENRTB_NAMES if feed.wire == "avro" else set())
+        for name in self.inherit.values():
+            if name not in used:
+                canonical(name, feed, "--inherit")
 
     def _check_columns(self) -> None:
         if "" in self.columns:

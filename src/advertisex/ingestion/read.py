@@ -21,6 +21,7 @@ from advertisex.ingestion.unexpected import at_the_cost_of
 from advertisex.ingestion.zip_archive import Archive, Member
 
 _FORMAT = "format"
+_JSON = ("json", "ndjson")
 
 
 def reader_of(
@@ -67,6 +68,9 @@ def reader_of(
             reader = _Datum(stream)
         case None:
             reader = _Empty()
+    if kind not in (*_JSON, None):
+        given = {"--records": options.records, "--inherit": options.inherit}
+        reader.reading.warnings.update(f"{flag} is for JSON, not used here" for flag, value in given.items() if value)
     return reader
 
 
