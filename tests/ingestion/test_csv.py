@@ -142,7 +142,7 @@ def test_an_invalid_dialect_is_reported(options: Any, message: str) -> None:
 def test_what_was_detected_is_reported() -> None:
     seen = read(b"Report\n\nsome;column\n1;2\n\n", mapping=FieldMapping({"some": "user_id"}), decimal=",")
     assert seen.reading.detected == {
-        "encoding": "utf-8", "delimiter": "semicolon", "quote": '"', "decimal": ",", "header": "line 3",
+        "encoding": "utf-8", "delimiter": "semicolon", "quote": '"', "decimal": "comma", "header": "line 3",
     }  # fmt: skip
     assert seen.reading.columns == ["some", "column"]
     assert seen.reading.skipped == {"preamble": 2, "header": 1, "blank": 1}

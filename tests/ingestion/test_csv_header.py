@@ -136,23 +136,62 @@ HEADER = "user_id,timestamp,campaign,value"
             "timestamp,user_id,campaign,currency,app",
             [{"timestamp": "1", "user_id": "2", "campaign": "3", "currency": "4"}],
         ),
+        ("Timestamp,Campaign,User ID,VALUE", [{"timestamp": "1", "campaign": "2", "user_id": "3", "value": "4"}]),
+        (
+            "value,event_timestamp,campaign_id,user-id",
+            [{"value": "1", "event_timestamp": "2", "campaign_id": "3", "user_id": "4"}],
+        ),
+        ("Event Timestamp,Campaign ID,User ID", [{"event_timestamp": "1", "campaign_id": "2", "user_id": "3"}]),
+        ("time,campaign,user_id,value", [{"time": "1", "campaign": "2", "user_id": "3", "value": "4"}]),
+        ("day,user_id,value", [{"day": "1", "user_id": "2", "value": "3"}]),
     ],
 )
 def test_a_repeated_header_is_not_a_message_and_its_order_applies_from_there(again: str, rows: list[Any]) -> None:
     first = f"{HEADER}\nu,2026,c,9\n".encode()
-    second = f"{again}\n1,2,3,4\n".encode()
+    second = f"{again}\n{','.join('1234'[: min(again.count(',') + 1, 4)])}\n".encode()
     for compressed in (False, True):
         data = gzip.compress(first) + gzip.compress(second) if compressed else first + second
         seen = read(data, mapping=NONE, compressed=compressed)
         assert seen.rows == [{"user_id": "u", "timestamp": "2026", "campaign": "c", "value": "9"}, *rows]
         assert seen.reading.skipped == {"header": 1, "repeated header": 1}
-        assert bool(seen.reading.warnings) == ("currency" in again)
+        others = {"currency", "day", "time"} & set(again.split(",")) or again.count(",") < 3
+        assert bool(seen.reading.warnings) == bool(others)
         assert seen.lines == [2, 4]
 
 
 def test_given_columns_are_a_header_too_if_the_file_repeats_them() -> None:
     seen = read(b"u,1\ntimestamp,user_id\n2,v\n", columns=("user_id", "timestamp"))
     assert seen.rows == [{"user_id": "u", "timestamp": "1"}, {"timestamp": "2", "user_id": "v"}]
+
+
+def test_a_mapped_column_keeps_its_field_in_any_spelling() -> None:
+    mapping = FieldMapping({"Zeit": "timestamp", "Kunde 2": "user_id"}, {"campaign": "c"})
+    seen = read(b"Zeit,Kunde 2\n1,u\nKUNDE 2,ZEIT\nv,2\nuser_id,timestamp\nw,3\n", mapping=mapping)
+    assert seen.rows == [
+        {"Zeit": "1", "Kunde 2": "u"},
+        {"Kunde 2": "v", "Zeit": "2"},
+        {"user_id": "w", "timestamp": "3"},
+    ]
+    assert not seen.reading.warnings
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"2026-01-05,user_id,campaign,timestamp",  # it has a time
+        b",user_id,u,c",  # one name
+        b",user_id,campaign,click_id",  # no name of a time
+        b"timestamp,user_id,user_id,campaign",
+        b"timestamp,x,y,user_id,z",
+        b"time,user_id,x,y",
+        b",,,",
+    ],
+)
+def test_a_row_of_data_is_not_a_header(row: bytes) -> None:
+    header = b"timestamp,user_id,campaign,user_agent\n"
+    seen = read(header + row + b"\n2026-01-05,u,c,a\n", mapping=NONE)
+    assert "repeated header" not in seen.reading.skipped
+    assert seen.good[-1] == {"timestamp": "2026-01-05", "user_id": "u", "campaign": "c", "user_agent": "a"}
 
 
 def test_text_of_users_never_becomes_a_header() -> None:

@@ -14,6 +14,11 @@ _TIME_WORDS = frozenset(
 )
 
 
+def spelled(name: str) -> str:
+    """Return the plain spelling of a name, as fields have it: `User Id` becomes `user_id`."""
+    return re.sub(r"[\s-]+", "_", name.lower())
+
+
 class Naming:
     """How the cells of a header map to columns.
 
@@ -23,8 +28,10 @@ class Naming:
     """
 
     def __init__(self, feed: Feed, mapping: FieldMapping) -> None:
-        self._names = {name for f in feed.fields for name in f.names}
+        field_of = {name: f.name for f in feed.fields for name in f.names}
+        self._names = field_of.keys()
         self._mapped = mapping.rename.keys()
+        self._field_of = field_of | {column: field_of.get(name, name) for column, name in mapping.rename.items()}
         targets = {target: column for column, target in mapping.rename.items()}
         self._required = [
             set(f.names) | {targets[name] for name in f.names if name in targets}
@@ -43,13 +50,17 @@ class Naming:
 
         Mapped columns, and columns whose new name would not be unique, keep their name.
         """
-        plain = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in header]
+        plain = list(map(spelled, header))
         once = {name for name, count in Counter(plain).items() if count == 1}
         free = (self._names & once) - set(header) - self._mapped
         return [
             name if name in free and cell not in self._mapped else cell
             for cell, name in zip(header, plain, strict=True)
         ]
+
+    def fields(self, columns: Sequence[str]) -> list[str]:
+        """Return the field of each column, under any of its names; the plain spelling of an unknown column."""
+        return [self._field_of.get(column) or spelled(column) for column in columns]
 
     def known(self, columns: Sequence[str]) -> int:
         """Return the number of columns that are fields, or mapped to one."""

@@ -1,11 +1,9 @@
 """Read a block of lines at once, if each of them is an ordinary row of the table: the fast path."""
 
 import csv
-from collections.abc import Iterable
-from operator import itemgetter
 
 from advertisex.ingestion.csv.row_parser import RowParser
-from advertisex.ingestion.csv.table import TOTALS, Table
+from advertisex.ingestion.csv.table import Table
 
 #: The byte order mark, as a character.
 BOM = "\ufeff"
@@ -27,26 +25,27 @@ class PlainBlocks:
         #: A text with one of these may have white space around a cell.
         self._padding = [pair for border in borders for pair in (f"{border} ", f" {border}")]
         self._padding += [white for white in _WHITE if white != parser.delimiter]
-        #: A text with one of these may have a row that is not data; a row whose first cell is one of those, too.
-        self._special = (BOM, table.marker)
-        self._first_cells = {"", *TOTALS} if table.has_times else {""}
+        if parser.delimiter in _WHITE:  # in quotes, or after an escape character, a tab is white space as well
+            self._padding += filter(None, (parser.quote, parser.escape))
 
     def records(self, data: bytes) -> list[dict[str, str]] | None:
         """Return the records of whole lines; None if one of the lines needs a closer look."""
         text = self._text(data)
         if text is None:
             return None
-        columns = self._table.columns
-        rows: Iterable[Iterable[str]] = self._parser.rows(text)
-        if text.startswith(" ") or text.endswith(" ") or any(padding in text for padding in self._padding):
-            rows = (map(str.strip, row) for row in rows)
         try:
-            records = [dict(zip(columns, row, strict=True)) for row in rows]
-        except (ValueError, csv.Error):  # more or fewer cells than columns; quotes that are not strict
+            rows = list(self._parser.rows(text))
+        except csv.Error:  # quotes that are not strict
             return None
-        if len(records) <= text.count("\n") or not self._first_cells.isdisjoint(map(itemgetter(columns[0]), records)):
-            return None  # a row of several lines; one that may not be data
-        return records
+        table = self._table
+        if len(rows) <= text.count("\n") or max(map(len, rows)) > table.width:
+            return None  # a row of several lines; one with more cells than columns
+        if text.startswith(" ") or text.endswith(" ") or any(padding in text for padding in self._padding):
+            rows = [list(map(str.strip, row)) for row in rows]
+        if any(table.kind(row) or table.repeated(row) for row in table.suspects(rows)):
+            return None
+        columns = table.columns
+        return [dict(zip(columns, row, strict=False)) for row in rows]
 
     def _text(self, data: bytes) -> str | None:
         """Return the lines without carriage returns; None if one of them may not be data."""
@@ -54,7 +53,7 @@ class PlainBlocks:
             text = data.decode(self._encoding)
         except UnicodeDecodeError:
             return None
-        if not self._table.is_plain or any(special in text for special in self._special):
+        if self._table.has_unnamed or BOM in text:
             return None
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -200,7 +200,7 @@ class CsvReader(Reader):
         cells = list(map(str.strip, row.cells))
         if (repeated := table.repeated(cells)) is not None:
             self._skipped("repeated header")
-            if sorted(repeated.columns) != sorted(table.columns):
+            if repeated.fields != table.fields:
                 self.reading.warnings["the columns change at a repeated header"] += 1
             self._set_table(repeated)
             return repeated

@@ -1,8 +1,10 @@
 """A table: its columns, and which of its rows are not data."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
-from advertisex.ingestion.naming import Naming
+from advertisex.ingestion.naming import Naming, spelled
 
 _TOTAL_WORDS = (
     "total", "totals", "grand total", "grand totals", "report total", "report totals", "subtotal", "sub total",
@@ -18,6 +20,9 @@ TOTALS = frozenset(
 )
 
 
+_DIGIT = re.compile(r"\d")
+
+
 class Table:
     """The columns of a table, from one header to the next.
 
@@ -29,22 +34,22 @@ class Table:
 
     def __init__(self, header: Sequence[str], columns: Sequence[str], naming: Naming) -> None:
         self.header, self.columns, self.width = list(header), list(columns), len(columns)
+        #: Whether several columns have no name. A single one is an ordinary column: pandas writes its index like this.
+        self.has_unnamed = self.columns.count("") > 1
         self._naming = naming
         self._times = naming.time_columns(columns)
-        self._has_unnamed = (
-            columns.count("") > 1
-        )  # a single one is an ordinary column: pandas writes its index like this
-        self._sorted = {tuple(sorted(filter(None, names))) for names in (header, columns)}
-        #: A cell of every header of the table: the time, which users cannot write.
-        self.marker = self.header[self._times[0]] if self._times else max(self.header, key=len)
-        self.has_times = bool(self._times)
-        #: Whether a row of `width` cells has the value of each column.
-        self.is_plain = not self._has_unnamed
+        plain = list(map(spelled, header))
+        self._names = Counter(filter(None, plain))
+        #: Its fields under any of their names, each with its number of columns.
+        self.fields = Counter(naming.fields(list(filter(None, columns))))
+        by_name = zip([*plain, *header], [*columns, *columns], strict=True)
+        self._column_of = {name: column for name, column in by_name if self._names[name] <= 1 or name in header}
+        self._digits_in_names = any(map(_DIGIT.search, header))
 
     def record(self, cells: Sequence[str]) -> dict[str, str]:
         """Return the cells by column. A shorter row lacks the last columns."""
         pairs = zip(self.columns, cells, strict=False)
-        return {name: cell for name, cell in pairs if name or cell} if self._has_unnamed else dict(pairs)
+        return {name: cell for name, cell in pairs if name or cell} if self.has_unnamed else dict(pairs)
 
     def surplus(self, cells: Sequence[str]) -> str | None:
         """Return what is wrong with a row that has more values than the table has columns for; None if it has not."""
@@ -53,11 +58,19 @@ class Table:
             filled -= 1
         if filled > self.width:
             return f"{filled} cells, but the header has {self.width} columns"
-        if self._has_unnamed:
+        if self.has_unnamed:
             unnamed = sum(1 for name, cell in zip(self.columns, cells, strict=False) if cell and not name)
             if unnamed > 1:
                 return f"{unnamed} cells are in columns without a name"
         return None
+
+    def suspects(self, rows: Sequence[list[str]]) -> list[list[str]]:
+        """Return the rows that may not be data: they have no time; without times, they begin with nothing or a name."""
+        if self._times:
+            index = self._times[0]
+            return [row for row in rows if len(row) <= index or not self._is_time(row[index])]
+        firsts = {first for first in {"".join(row[:1]) for row in rows} if not first or self._is_name(first)}
+        return [row for row in rows if "".join(row[:1]) in firsts] if firsts else []
 
     def kind(self, cells: Sequence[str]) -> str | None:
         """Return what a row is that is not data; None if it is data.
@@ -67,25 +80,38 @@ class Table:
         first = next(filter(None, cells), "")
         if not first:
             return "blank"
-        is_total = self.has_times and first in TOTALS and not self._has_time(cells)
-        return "total row" if is_total else None
+        return "total row" if self._times and first in TOTALS and not self._has_time(cells) else None
 
     def repeated(self, cells: Sequence[str]) -> "Table | None":
         """Return the table that a row begins if it is a header; None if it is not.
 
-        It has the names of this header in any order, or it names the time and another field where no time is.
+        It names the columns or the fields of this table, in any spelling and order, or others where no time is.
         """
-        if self.width < 2 or self.marker not in cells:
+        if self.width < 2 or self._has_time(cells) or (not self._times and not self._is_name(cells[0])):
             return None
-        names = [cell for cell in cells if cell]
-        columns = self._naming.columns(cells)
-        if tuple(sorted(names)) in self._sorted:
-            known = dict(zip(self.header, self.columns, strict=True))
-            return Table(cells, [known.get(cell, cell) for cell in cells], self._naming)
-        changed = self.has_times and not self._has_time(cells) and len(set(names)) == len(names)
-        if changed and self._naming.known(columns) >= 2 and self._naming.is_complete(columns):
-            return Table(cells, columns, self._naming)
-        return None
+        named = zip(cells, self._naming.columns(cells), strict=True)
+        columns = [self._column_of.get(cell) or self._column_of.get(spelled(cell)) or name for cell, name in named]
+        filled = list(filter(None, columns))
+        same = self._names == Counter(map(spelled, filter(None, cells)))
+        same = same or self.fields == Counter(self._naming.fields(filled))
+        return Table(cells, columns, self._naming) if same or (self._times and self._is_header(filled)) else None
+
+    def _is_header(self, columns: Sequence[str]) -> bool:
+        """Whether columns are those of a header: several fields, with all that are required, or a time and few others.
+
+        A row of data that is taken for one has no time, so it would be rejected.
+        """
+        known = self._naming.known(columns)
+        if known < 2 or len(set(columns)) < len(columns):
+            return False
+        has_time = bool(self._naming.time_columns(columns))
+        return self._naming.is_complete(columns) or (has_time and 2 * known >= len(columns))
+
+    def _is_name(self, cell: str) -> bool:
+        return spelled(cell) in self._names
+
+    def _is_time(self, cell: str) -> bool:
+        return _DIGIT.search(cell) is not None and not (self._digits_in_names and self._is_name(cell))
 
     def _has_time(self, cells: Sequence[str]) -> bool:
-        return any(any(map(str.isdigit, cells[index])) for index in self._times if index < len(cells))
+        return any(self._is_time(cells[index]) for index in self._times if index < len(cells))
