@@ -70,6 +70,50 @@ def test_a_table_without_a_header_is_an_error_and_loses_no_row(data: bytes) -> N
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        b"u1,2026-01-05 09:00:00,c1,click,5,EUR",
+        b"u1,2026-01-05 09:00:00,c1,click,5,EUR,,",
+        b"u1,2026-01-05 09:00:00,c1",
+        b"u1,5 Jan 2026,c1,click,,",
+        b"u1,1767603600,c1,click,,",
+        b"2026-01-05T09:00:00Z,u1,c1,click,5,EUR",  # in another order
+        b'u1,"Jan 5, 2026","c,1",click,5,EUR',
+    ],
+)
+def test_a_row_before_the_header_is_an_error(row: bytes) -> None:
+    data = (
+        b"Report\n"
+        + row
+        + b"\n\nuser_id,timestamp,campaign_id,conversion_type,value,currency\nu,2026-01-05,c,click,5,EUR\n"
+    )
+    with pytest.raises(SourceError, match=r"header is in line 4 \(x.csv:2\); .*--columns .* --skip 3"):
+        read(data, mapping=NONE)
+    assert read(data, mapping=NONE, skip=3).reading.skipped == {"preamble": 3, "header": 1}
+
+
+def test_a_row_before_a_header_without_a_time_is_an_error() -> None:
+    mapping = FieldMapping({}, {"timestamp": "2026-01-05"})
+    with pytest.raises(SourceError, match=r"x.csv:1\); .*--skip 1"):
+        read(b"u,c,click\nuser_id,campaign_id,conversion_type\n", mapping=mapping)
+
+
+@pytest.mark.parametrize(
+    "preamble",
+    [
+        b"Date range,2026-01-05",
+        b"Date range,2026-01-05 - 2026-01-06,,,",
+        b"Date range,2026-01-05,,,,",
+        b"Dimensions,,,Measures,",
+        b"Campaign report,Q1 2026,All brands",
+    ],
+)
+def test_a_preamble_is_not_a_row(preamble: bytes) -> None:
+    seen = read(preamble + b"\nuser_id,timestamp,campaign_id,clicks,value\nu,2026-01-05,c,1,5\n", mapping=NONE)
+    assert seen.reading.skipped == {"preamble": 1, "header": 1}
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"user_id,m\xe4rke\nu1,x\nu2,y\n",
@@ -226,6 +270,8 @@ def test_a_report_with_preamble_and_total_row(shared_data) -> None:
     assert seen.reading.skipped == {"preamble": 6, "header": 1, "total row": 1}
     assert seen.lines == [8, 9]
     assert seen.reading.columns == ["Campaign", "Date", "Impressions", "Clicks", "Conversions"]
+    mapping = FieldMapping({"Date": "timestamp"}, {"user_id": "u"})
+    assert read((shared_data("field_cases") / "dcm.csv").read_bytes(), mapping=mapping).lines == [8, 9]
 
 
 def test_skip_goes_exactly_so_far() -> None:

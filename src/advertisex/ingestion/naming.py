@@ -75,6 +75,11 @@ class Naming:
         """Whether the user maps one of the columns to a field."""
         return not self._mapped.isdisjoint(columns)
 
+    @property
+    def required(self) -> int:
+        """The number of required fields without a constant."""
+        return len(self._required)
+
     def is_complete(self, columns: Sequence[str]) -> bool:
         """Whether every required field has a column, or a constant."""
         return all(not names.isdisjoint(columns) for names in self._required)

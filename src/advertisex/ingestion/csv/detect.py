@@ -16,6 +16,8 @@ HEADER_LINES = 100
 _SEP = re.compile(r'"?sep=(?P<delimiter>.)"?[,;\t|]*\s*', re.IGNORECASE)
 #: A number, a date or a time, which no column is called.
 _NUMBER = re.compile(r"[0-9][0-9 .,:/TZ+-]*")
+#: A date or a time of three parts, such as 5 Jan 2026 and 09:00:00, or one without separators, such as an epoch.
+_TIME = re.compile(r"\d+[-./: ]+[^\W_]+[-./: ]+\d+|[a-z]+ +\d+[, ]+\d+|\d{8,}", re.IGNORECASE)
 #: How `surrogateescape` represents bytes that cannot be decoded.
 UNDECODED = re.compile("[\udc80-\udcff]")
 
@@ -105,6 +107,9 @@ class Detection:
             raise self._no_header(lines, filled[0], delimiters)
         if UNDECODED.search("".join(best.header)):
             raise self._unreadable(best.line)
+        for index in filled:
+            if index < best.line and self._is_row(lines[index], best):
+                raise self._row_before(index, best.line)
         return Layout(best.parser, best.header, best.columns, best.line, best.first, bool(sep))
 
     def _for_columns(self, line: str, delimiters: str) -> RowParser:
@@ -156,6 +161,20 @@ class Detection:
         before = (lines[index].split(row.parser.delimiter) for index in filled if index < row.line)
         return all(sum(map(bool, map(str.strip, cells))) < limit for cells in before)
 
+    def _is_row(self, line: str, header: _Row) -> bool:
+        """Whether a line looks like a row: it has a time, and as many cells as columns, or as many values as required.
+
+        A label and a value, such as `Date range,2026-01-05`, do not, unless the line has a cell for each column.
+        """
+        cells = [cell.strip() for cell in header.parser.cells(line) or line.split(header.parser.delimiter)]
+        times, filled, width = self._naming.time_columns(header.columns), sum(map(bool, cells)), _width(header.header)
+        if not times:
+            return 1 < width <= filled
+        if _width(cells) == width and any(map(_TIME.match, cells)):
+            return True
+        has_time = times[0] < len(cells) and _TIME.match(cells[times[0]]) is not None
+        return has_time and filled >= self._naming.required and (filled > 2 or len(cells) >= width)
+
     def _no_header(self, lines: Sequence[str], index: int, delimiters: str) -> SourceError:
         rows = list(self._rows(lines, index, delimiters))
         if not rows or UNDECODED.search(lines[index]):
@@ -167,9 +186,22 @@ class Detection:
             hint="name the columns with --columns, or map them with --map",
         )
 
+    def _row_before(self, index: int, header: int) -> SourceError:
+        header += self._line
+        return SourceError(
+            f"this line looks like a row, but the header is in line {header + 1}",
+            where=f"{self._name}:{self._line + index + 1}",
+            hint=f"name the columns with --columns if it is a row, else use --skip {header}",
+        )
+
     def _unreadable(self, index: int) -> SourceError:
         return SourceError(
             "could not read the header",
             where=f"{self._name}:{self._line + index + 1}",
             hint="encode it as UTF-8, or name its encoding with --encoding, or the columns with --columns",
         )
+
+
+def _width(cells: Sequence[str]) -> int:
+    """The number of cells up to the last one that is not empty."""
+    return max((number for number, cell in enumerate(cells, 1) if cell), default=0)
