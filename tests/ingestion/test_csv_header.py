@@ -256,12 +256,22 @@ def test_text_of_users_never_becomes_a_header() -> None:
         (b"campaign,timestamp,user_id\nTotal,2026-01-05,u\n", 0),
         (b"campaign,user_id,clicks\nTotal,u,1\n", 0),  # a table without times
         (b"campaign,timestamp,user_id\nTotal Wine,,u\n", 0),
+        (b"campaign,timestamp,user_id,value\nTotal,,u,1\n", 0),  # its time is missing
+        (b"user_id,timestamp,campaign\nSum,,c\n", 0),
+        (b"campaign,timestamp,user_id,clicks\nc,2026-01-05,u,1\nTotal,-,n/a,1\nSumme:,---,Summe:,1\n", 2),
+        (b"campaign,timestamp,day,user_id,clicks\nc,2026-01-05,5,u,1\nTotal,,5,,1\n", 1),
     ],
 )
 def test_a_total_row_is_skipped_and_reported(data: bytes, totals: int) -> None:
     seen = read(data, mapping=NONE)
     assert seen.reading.skipped.get("total row", 0) == totals
     assert len(seen.rows) == 1
+
+
+@pytest.mark.parametrize("header", [b"campaign_id,user_id,conversion_type,value,tag", b"tag,campaign_id,clicks"])
+def test_a_column_that_could_hold_times_is_not_the_time_if_the_user_gives_it(header: bytes) -> None:
+    mapping = FieldMapping({}, {"timestamp": "2026-01-05", "user_id": "u"})
+    assert len(read(header + b"\nTotal,u,click,1,a\nSum,u,1\n", mapping=mapping).rows) == 2
 
 
 def test_a_report_with_preamble_and_total_row(shared_data) -> None:

@@ -38,6 +38,7 @@ class Naming:
             for f in feed.fields
             if f.required and mapping.constants.keys().isdisjoint(f.names)
         ]
+        self._guesses_times = all(mapping.constants.keys().isdisjoint(f.names) for f in feed.fields if f.kind == "time")
         self._times = {
             column
             for f in feed.fields
@@ -84,13 +85,21 @@ class Naming:
         """Whether every required field has a column, or a constant."""
         return all(not names.isdisjoint(columns) for names in self._required)
 
+    def required_columns(self, columns: Sequence[str]) -> list[int]:
+        """Return the indexes of the columns of required fields."""
+        required = set[str]().union(*self._required)
+        return [index for index, column in enumerate(columns) if column in required]
+
     def time_columns(self, columns: Sequence[str]) -> list[int]:
-        """Return the indexes of the columns whose name says that they are times; first that of the feed's time."""
+        """Return the indexes of the columns of times: those of the feed's time; without one, those with such a name.
+
+        If the time is a constant, none.
+        """
         own = [index for index, column in enumerate(columns) if column in self._times]
-        named = [
-            i for i, column in enumerate(columns) if not _TIME_WORDS.isdisjoint(re.split("[^a-z]+", column.lower()))
-        ]
-        return [*own, *(index for index in named if index not in own)]
+        if own or not self._guesses_times:
+            return own
+        words = (re.split("[^a-z]+", column.lower()) for column in columns)
+        return [index for index, found in enumerate(words) if not _TIME_WORDS.isdisjoint(found)]
 
 
 def check_unique(header: Sequence[str], where: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from advertisex.feeds.words import is_missing
 from advertisex.ingestion.naming import Naming, spelled
 
 _TOTAL_WORDS = (
@@ -38,6 +39,7 @@ class Table:
         self.has_unnamed = self.columns.count("") > 1
         self._naming = naming
         self._times = naming.time_columns(columns)
+        self._required = sorted(set(naming.required_columns(columns)) - set(self._times))
         plain = list(map(spelled, header))
         self._names = Counter(filter(None, plain))
         #: Its fields under any of their names, each with its number of columns.
@@ -75,12 +77,15 @@ class Table:
     def kind(self, cells: Sequence[str]) -> str | None:
         """Return what a row is that is not data; None if it is data.
 
-        The first cell of a total row says so, and it has no time.
+        The first cell of a total row says so, and it has neither a time nor another value of a required field.
         """
         first = next(filter(None, cells), "")
         if not first:
             return "blank"
-        return "total row" if self._times and first in TOTALS and not self._has_time(cells) else None
+        if not self._times or first not in TOTALS or self._has_time(cells):
+            return None
+        values = (cells[index] for index in self._required if index < len(cells))
+        return "total row" if all(cell in TOTALS or _is_empty(cell) for cell in values) else None
 
     def repeated(self, cells: Sequence[str]) -> "Table | None":
         """Return the table that a row begins if it is a header; None if it is not.
@@ -115,3 +120,7 @@ class Table:
 
     def _has_time(self, cells: Sequence[str]) -> bool:
         return any(self._is_time(cells[index]) for index in self._times if index < len(cells))
+
+
+def _is_empty(cell: str) -> bool:
+    return is_missing(cell) or not any(map(str.isalnum, cell))
