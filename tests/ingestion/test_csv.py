@@ -76,6 +76,28 @@ def test_a_row_with_more_cells_than_columns_is_unreadable() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "bad"),
+    [
+        ([b"1,2,3", b"1,x, y,"], [1]),
+        ([b"1,2,3,", b"1,x, y,,", b"1,2,3,"], [1]),
+        ([b"1,2,3,,", b"", b",,,", b"1,,,,"], []),
+        ([b"1,2", b"1,x, y,"], [1]),
+        ([b"1,2,3,4", b"1,2,3,"], [0]),
+        ([b"1,x, y,", b"1,2,3", b"1,x, y,"], [2]),  # the first row is reported by the warning
+    ],
+)
+@pytest.mark.parametrize("block", [1, 2**18])
+def test_empty_cells_after_the_last_column_are_allowed_in_every_row_or_in_none(
+    rows: list[bytes], bad: list[int], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BLOCKS, block)
+    seen = read(b"\n".join([b"a,b,c", *rows, b""]))
+    assert [row.body for row in seen.bad] == [rows[index] for index in bad]
+    assert {row.reason for row in seen.bad} <= {"surplus_cells"}
+    assert seen.reading.warnings.total() == (rows[0] == b"1,x, y,")
+
+
+@pytest.mark.parametrize(
     ("data", "good", "bad"),
     [
         (b"a,b,,\n1,2,,\n3\n", [{"a": "1", "b": "2"}, {"a": "3"}], []),

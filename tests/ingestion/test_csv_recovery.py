@@ -117,7 +117,7 @@ LINES = st.lists(
         [
             b"1,2,3", b'"1","2","3"', b'1,"2', b'x"', b'x",3', b'"x', b'1,"x"y,3', b"", b",,", b"1,\xff,3", b"1",
             b"1,2,3,4", b"timestamp,campaign,user_id", b"\xef\xbb\xbfuser_id,timestamp,campaign", b"Total:,,9",
-            b'","', b'""', b'"a""',
+            b"1,2,3,", b'","', b'""', b'"a""',
         ]
     ),
     max_size=12,

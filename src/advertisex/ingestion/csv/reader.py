@@ -61,7 +61,7 @@ class CsvReader(Reader):
         blocks = Blocks(self._as_ascii(), self._position, final=self._final)
         if "columns" in self._known:
             self._parser = RowParser(*self._known["dialect"])
-            self._set_table(Table(self._known["header"], self._known["columns"], self._naming))
+            self._set_table(Table(self._known["header"], self._known["columns"], self._naming), self._known["trailing"])
             self.reading.detected |= self._known["detected"]
         while block := blocks.next():
             records: list[Record] = []
@@ -75,6 +75,8 @@ class CsvReader(Reader):
                 rest = self._begin(block)
             if self._table is not None and rest:
                 records, lines, rest = self._read(rest, self._table, ended=block.is_last)
+                if self._table.trailing != self._known["trailing"]:
+                    self._know(trailing=self._table.trailing)
             if rest:
                 blocks.put_back(rest)
             if len(rest) < len(block.data) or not block.data:
@@ -158,10 +160,10 @@ class CsvReader(Reader):
         self._know(dialect=[parser.delimiter, parser.quote, parser.escape], detected=reading.detected)
         self._set_table(Table(layout.header, layout.columns, self._naming))
 
-    def _set_table(self, table: Table) -> None:
-        self._table = table
+    def _set_table(self, table: Table, trailing: int | None = None) -> None:
+        self._table, table.trailing = table, trailing
         self._plain = PlainBlocks(self._parser, table, self._encoding)
-        self._know(header=table.header, columns=table.columns)
+        self._know(header=table.header, columns=table.columns, trailing=trailing)
         self.reading.columns = table.header
 
     # the rows
@@ -170,6 +172,8 @@ class CsvReader(Reader):
         """Return the records of whole lines, the line of each, and the lines that are left."""
         plain = self._plain.records(data)
         if plain is not None:
+            self._warn_of_moved(table.trailing)
+            table.trailing = 0
             first = self._line + 1
             self._line += len(plain)
             self.reading.rows += len(plain)
@@ -207,8 +211,14 @@ class CsvReader(Reader):
         if kind := table.kind(cells):
             self._skipped(kind)
             return None
-        fault = table.surplus(cells)
+        trailing, fault = table.trailing, table.surplus(cells)
+        if not table.trailing:
+            self._warn_of_moved(trailing)
         return wrap(surplus_cells(fault, row.body)) if fault else table.record(cells)
+
+    def _warn_of_moved(self, trailing: int | None) -> None:
+        if trailing:
+            self.reading.warnings["the first rows have empty cells after the last column, others do not"] += 1
 
     def _likely(self, text: bytes) -> str | None:
         """The encoding that the text probably has: found for the first damaged row of the file."""

@@ -37,6 +37,8 @@ class Table:
         self.header, self.columns, self.width = list(header), list(columns), len(columns)
         #: Whether several columns have no name. A single one is an ordinary column: pandas writes its index like this.
         self.has_unnamed = self.columns.count("") > 1
+        #: Number of empty cells after the last column in every row so far; None before the first row.
+        self.trailing: int | None = None
         self._naming = naming
         self._times = naming.time_columns(columns)
         self._required = sorted(set(naming.required_columns(columns)) - set(self._times))
@@ -54,16 +56,20 @@ class Table:
         return {name: cell for name, cell in pairs if name or cell} if self.has_unnamed else dict(pairs)
 
     def surplus(self, cells: Sequence[str]) -> str | None:
-        """Return what is wrong with a row that has more values than the table has columns for; None if it has not."""
-        filled = len(cells)
-        while filled > self.width and not cells[filled - 1]:
-            filled -= 1
-        if filled > self.width:
-            return f"{filled} cells, but the header has {self.width} columns"
+        """Return what is wrong with a row that has more cells than the table has columns for; None if it has not.
+
+        Empty cells after the last column are allowed if every row so far has the same number of them: otherwise, a
+        delimiter that is not quoted can have moved the cells of a row whose last ones are empty.
+        """
+        surplus = max(len(cells) - self.width, 0)
+        if surplus and (any(cells[self.width :]) or self.trailing not in (None, surplus)):
+            filled = max((number for number, cell in enumerate(cells, 1) if cell), default=0)
+            return f"{filled if filled > self.width else len(cells)} cells, but the header has {self.width} columns"
         if self.has_unnamed:
             unnamed = sum(1 for name, cell in zip(self.columns, cells, strict=False) if cell and not name)
             if unnamed > 1:
                 return f"{unnamed} cells are in columns without a name"
+        self.trailing = surplus
         return None
 
     def suspects(self, rows: Sequence[list[str]]) -> list[list[str]]:
