@@ -1,8 +1,9 @@
 """Split many values at once: text that ends between two values is decoded as a whole, which also checks it.
 
-The functions return None for text that is not exactly what they expect.
+Text behind damage is left for later. The functions return None for text that is not exactly what they expect.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ _slice = msgspec.json.Encoder().encode
 
 #: What may close a text that was cut behind a nested object, from the most frequent.
 _CLOSINGS = (b"]", b"}]", b"]}]", b"}}]", b"]}}]", b"]}]}]")
+#: How a decoder says where the damage is.
+_POSITION = re.compile(r"\(byte (\d+)\)\Z")
 
 
 class Run(NamedTuple):
@@ -49,13 +52,16 @@ def sequence_run(text: bytes, line: int, cut: bytes) -> Run | None:
         line: the line at its start.
         cut: what is found at the end of a value: a line end, a line that begins with a brace, or two braces.
     """
-    found = text.rfind(cut)
-    if found < 0:
-        return None
-    part = text[: found + (2 if cut == b"\n}" else 1)]
+    part = _up_to(text, len(text), cut)
     try:
         raws = _values(part)
-    except NOT_JSON:
+    except NOT_JSON as error:
+        part = _up_to(text, _position(error), cut)
+        try:
+            raws = _values(part)
+        except NOT_JSON:
+            return None
+    if not raws:
         return None
     if _as_lines(raws) == part:
         values = part.split(b"\n")
@@ -76,20 +82,38 @@ def array_run(text: bytes, line: int) -> Run | None:
         line: the line at its start.
     """
     cut = text.rfind(b"},") + 1
-    if not cut:
-        return None
-    part = b"[" + text[:cut]
-    for closing in _CLOSINGS:
-        try:
-            raws = _array(part + closing)
-        except NOT_JSON:
-            continue
-        end = cut
-        if closing != b"]":
-            # the cut is within the last element, which begins where the decoded one does
-            end = cut + len(closing) - 1 - len(bytes(raws.pop()))
-        return _run(text[:end], list(map(_slice, raws)), line, has_lists=part.find(b"[", 1, end + 1) > 0)
+    while cut:
+        part = b"[" + text[:cut]
+        damage = len(part)
+        for closing in _CLOSINGS:
+            try:
+                raws = _array(part + closing)
+            except NOT_JSON as error:
+                damage = min(damage, _position(error) or damage)
+                if damage < len(part):
+                    break
+                continue
+            end = cut
+            if closing != b"]":
+                # the cut is within the last element, which begins where the decoded one does
+                end = cut + len(closing) - 1 - len(bytes(raws.pop()))
+            return _run(text[:end], list(map(_slice, raws)), line, has_lists=part.find(b"[", 1, end + 1) > 0)
+        if damage == len(part):
+            return None
+        cut = text.rfind(b"},", 0, damage - 1) + 1
     return None
+
+
+def _up_to(text: bytes, position: int, cut: bytes) -> bytes:
+    """Return the text up to the last cut before a position."""
+    found = text.rfind(cut, 0, position)
+    return text[: found + (2 if cut == b"\n}" else 1)] if found >= 0 else b""
+
+
+def _position(error: Exception) -> int:
+    """Return the position of damage; 0 if the decoder does not say it."""
+    found = _POSITION.search(str(error))
+    return int(found[1]) if found else 0
 
 
 def _run(part: bytes, values: list[bytes], line: int, *, has_lists: bool) -> Run | None:

@@ -7,6 +7,7 @@ much of an envelope is known when its records are read. A list named after anoth
 one. `--records PATH` says where the records are instead.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ _SAMPLE_OBJECTS = 20
 _SAMPLE_BYTES = 2**18
 
 _Keys = msgspec.defstruct("_Keys", [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in NAMES], gc=False)
+#: The start of a list of objects, or an empty list.
+_LIST = re.compile(rb"\[[ \t\r\n]*+[{\]]")
 _keys_of = msgspec.json.Decoder(_Keys).decode_lines
 _WITHOUT_NAMES = _Keys()
 
@@ -103,11 +106,24 @@ class Envelopes:
             self._required.append({"imp"})  # a bid request in OpenRTB has its other fields further inside
 
     def suspects(self, values: list[bytes]) -> list[int]:
-        """Return the indices of objects that have a known name and a list."""
+        """Return the indices of objects that have a known name and a list, which holds objects or nothing."""
         keys = _keys_of(b"\n".join(values))
         if keys.count(_WITHOUT_NAMES) == len(values):
             return []
-        return [i for i, found in enumerate(keys) if found != _WITHOUT_NAMES and b"[" in values[i]]
+        return [
+            i
+            for i, (found, value) in enumerate(zip(keys, values, strict=True))
+            if found != _WITHOUT_NAMES and _LIST.search(value) and not self._is_complete(value)
+        ]
+
+    def _is_complete(self, value: bytes) -> bool:
+        """Whether an object has all required fields itself, so that no list in it can carry more."""
+        if self._records or self._nested:
+            return False
+        try:
+            return self._carried(json_object(value).keys() - NAMES) == len(self._required)
+        except NOT_JSON:
+            return False
 
     def open(self, value: bytes) -> Opened | None:
         """Return the records of an envelope; None if the object is itself a record.

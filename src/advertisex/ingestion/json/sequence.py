@@ -15,6 +15,8 @@ from advertisex.ingestion.json.value_end import LOOK_BYTES, extent, follows_key,
 
 #: Values are split from at most this much text at once, which bounds the number of objects in memory.
 WINDOW = 2**20
+#: After damage the window is this small, and it doubles again.
+_SMALL_WINDOW = 2**13
 #: A longer fragment without a line end is split.
 FRAGMENT_BYTES = 2**16
 #: How much text may be searched again for values within damaged ones, and how much more for each byte of the input.
@@ -79,6 +81,7 @@ class Splitter:
         self._inside = inside
         self._indent, self._blank_so_far = 0, True
         self._cut = _CUTS[0]
+        self._window = WINDOW
         self._steps = self._steps_left = 0
         self._read = self._again = 0
 
@@ -96,6 +99,7 @@ class Splitter:
                 self._steps_left -= 1
             elif run := self._run(text):
                 self._steps = 0
+                self._window = min(self._window * 2, WINDOW)
                 self.by_line |= run.by_line
                 self._move(run.end, run.next_line)
                 yield Piece("objects", run.values, run.lines, run.has_lists)
@@ -106,6 +110,7 @@ class Splitter:
             else:
                 self._steps_left = self._steps
                 self._steps = min(self._steps * 2 + 1, _MOST_STEPS)
+                self._window = _SMALL_WINDOW
             piece = self._one(text, ended=ended)
             if piece is None:
                 break
@@ -123,7 +128,7 @@ class Splitter:
 
     def _run(self, text: bytes) -> Run | None:
         at = self.stopped
-        window = text[at : at + WINDOW]  # no copy if that is all of it
+        window = text[at : at + self._window]  # no copy if that is all of it
         if self.depth:
             run = array_run(window, self.line)
         else:
@@ -193,6 +198,8 @@ class Splitter:
             return None, True
         if behind is None:
             behind = newline if newline >= 0 else len(text)
+            if self.depth and text[start:behind].rstrip().endswith(b"}]"):
+                behind = text.rindex(b"]", start, behind)  # it belongs to the array
         return behind, True
 
     def _affordable(self, line: int | None, end: int) -> int:

@@ -12,6 +12,9 @@ DEEPEST = 1000
 LOOK_BYTES = 2**18
 #: How many places on one line are tried as the start of the next value.
 _TRIES = 32
+#: How far the end of what may be around an object is searched, and what may be around it.
+_NESTED_BYTES = 2**12
+_AROUND = (b'{"":', b'{"":{"":', b'{"":[{"":')
 
 _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"'
 _AFTER_STRING = rb"(?=[ \t\r\n]*+(?:[:,\]}]|\Z))"
@@ -83,20 +86,22 @@ def extent(text: bytes, start: int, indent: int, stop: int | None = None) -> Ext
 def resumption(text: bytes, start: int, found: Extent, indent: int, *, in_array: bool) -> int | None:
     """Return where reading can go on behind damage; None if no place is recognised.
 
-    That is where the brackets of the damaged value close on the same line; else the next object on it, if the value is
-    not written over several lines; else where the brackets close, or the next line that begins a value.
+    In an array, that is the next object on the same line that is not nested. Otherwise, it is where the brackets of the
+    damaged value close on that line; else the next object on it, if the value is not written over several lines; else
+    where the brackets close, or the next line that begins a value.
     """
     broken = found.broken or 0
     stop = min(len(text), broken + LOOK_BYTES)
     newline = text.find(b"\n", broken, stop)
     line_end = newline if newline >= 0 else stop
     opened, at = _close(text, broken, line_end, found.open)
-    if not opened:
-        return at
-    if at < line_end or text.find(b"\n", start, broken) < 0:
-        behind = _next_object(text, broken, line_end, indent, in_array=in_array)
+    closes = not opened
+    if in_array or (not closes and (at < line_end or text.find(b"\n", start, broken) < 0)):
+        behind = _next_object(text, broken, at if closes else line_end, indent, in_array=in_array)
         if behind is not None:
             return behind
+    if closes:
+        return at
     at = line_end
     while at < stop:
         line = _value_line(text, at, indent)
@@ -145,14 +150,32 @@ def _close(text: bytes, at: int, stop: int, opened: bytes) -> tuple[bytes, int]:
 
 def _next_object(text: bytes, start: int, stop: int, indent: int, *, in_array: bool) -> int | None:
     """Return the next position on a line at which an object begins that is complete."""
-    if text[start : start + 1] == b"{" and extent(text, start, indent, start + LOOK_BYTES).end is not None:
-        return start  # it cannot be inside the damaged value
+
+    def is_next(at: int) -> bool:
+        is_complete = extent(text, at, indent, at + LOOK_BYTES).end is not None
+        return is_complete and not (in_array and _is_nested(text[at : at + _NESTED_BYTES]))
+
+    if text[start : start + 1] == b"{" and is_next(start):
+        return start
     for tries, place in enumerate((_NEXT_IN_ARRAY if in_array else _NEXT).finditer(text, start, stop)):
         if tries == _TRIES:
             break
-        if extent(text, place.end(), indent, place.end() + LOOK_BYTES).end is not None:
+        if is_next(place.end()):
             return place.end()
     return None
+
+
+def _is_nested(text: bytes) -> bool:
+    """Whether an object is inside an element of an array: what is around it ends where another element may follow."""
+    listed = extent(b"[" + text, 0, 0)
+    if listed.end is None and listed.broken is None:
+        return False  # a long list, like the array itself
+    opening = b"[" if listed.end is not None else b""
+    for around in _AROUND:
+        end = extent(around + opening + text, 0, 0).end
+        if end is not None and text[end - len(around + opening) :].lstrip(_SPACE)[:1] in (b",", b"]"):
+            return True
+    return False
 
 
 def _value_line(text: bytes, newline: int, indent: int) -> int | None:
