@@ -110,10 +110,11 @@ class Splitter:
             else:
                 self._steps_left = self._steps
                 self._steps = min(self._steps * 2 + 1, _MOST_STEPS)
-                self._window = _SMALL_WINDOW
             piece = self._one(text, ended=ended)
             if piece is None:
                 break
+            if piece.kind == "fragment":
+                self._window = _SMALL_WINDOW
             yield piece
         self.lone_surrogates += sum(position < self.stopped for position in lone or ())
         self._indent, self._blank_so_far = self._indent_at(text, self.stopped)
@@ -133,7 +134,7 @@ class Splitter:
             run = array_run(window, self.line)
         else:
             run = sequence_run(window, self.line, self._cut)
-            for cut in _CUTS:
+            for cut in _CUTS if self._steps else ():  # not for a single failure
                 if run is None and cut != self._cut and (run := sequence_run(window, self.line, cut)):
                     self._cut = cut
         return run and run._replace(end=at + run.end)
