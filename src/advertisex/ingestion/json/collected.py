@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Reading, Record, Resume
 
@@ -41,6 +42,10 @@ class Collected:
             return
         self._records.extend(values)
         self._lines.append(lines)
+
+    def add_fragment(self, fragment: bytes, line: int, detail: str) -> None:
+        """Add text that is not a record, in the frame of unreadable input."""
+        self.add([wrap(Unreadable("not_a_record", detail, fragment))], [line])
 
     def chunk(self, resume: Resume | None) -> Chunk:
         """Return what was collected as a chunk."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.feeds import Feed
 from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encoding
 from advertisex.ingestion.json.collected import Collected
-from advertisex.ingestion.json.envelope import Envelopes, NoRecords, Opened, RepeatedName
+from advertisex.ingestion.json.envelope import Envelopes
 from advertisex.ingestion.json.inherit import Inheritance, Inherited, with_inherited
+from advertisex.ingestion.json.opened import NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Piece, Splitter
 from advertisex.ingestion.json.streamed_envelope import Skipper, Start, closed, envelope_start, skip_value
 from advertisex.ingestion.json.text import Text
@@ -130,7 +130,10 @@ class JsonReader(Reader):
     def _add(self, piece: Piece, inherited: list[Inherited] | None) -> Iterator[Chunk]:
         """Collect the messages of a piece. Yield what was collected whenever it is much, within an envelope."""
         if piece.kind == "fragment":
-            self._collected.add([wrap(_unreadable(piece.values[0]))], piece.lines)
+            (fragment,), (line,) = piece.values, piece.lines
+            is_object = fragment.startswith(b"{")
+            detail = "an object that is not valid JSON" if is_object else "text that is not in a JSON object"
+            self._collected.add_fragment(fragment, line, detail)
         elif piece.kind == "scalars":
             self._collected.add(piece.values, piece.lines)
         elif inherited is not None:
@@ -171,7 +174,7 @@ class JsonReader(Reader):
             return
         except RepeatedName as error:
             detail = f"an object around records has the key {error.name!r} twice: write it once, and send it again"
-            self._collected.add([wrap(Unreadable("not_a_record", detail, value))], [line])
+            self._collected.add_fragment(value, line, detail)
             return
         self._expects_envelopes = opened is not None
         if opened is None:
@@ -245,9 +248,3 @@ class JsonReader(Reader):
             self.reading.format = "ndjson"
         if splitter.lone_surrogates:
             self.reading.warnings[LONE_SURROGATE] += splitter.lone_surrogates
-
-
-def _unreadable(fragment: bytes) -> Unreadable:
-    is_object = fragment.startswith(b"{")
-    detail = "an object that is not valid JSON" if is_object else "text that is not in a JSON object"
-    return Unreadable("not_a_record", detail, fragment)

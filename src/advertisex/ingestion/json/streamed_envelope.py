@@ -3,7 +3,8 @@
 import re
 from typing import NamedTuple
 
-from advertisex.ingestion.json.envelope import NAMES, Envelopes, NoRecords, Opened, RepeatedName
+from advertisex.ingestion.json.envelope import NAMES, Envelopes
+from advertisex.ingestion.json.opened import NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Splitter
 from advertisex.ingestion.json.text import Text
 
