@@ -18,8 +18,8 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_ledger
 from advertisex.cli.signals import stop_on_signals
+from advertisex.cli.source_options import dialect_of
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.open import open_log
@@ -82,16 +82,7 @@ def _options_of(source: SourceSettings) -> IngestOptions:
         records=source.records,
         columns=source.columns,
         inherit=source.inherit,
-        dialect=CsvDialect(
-            delimiter=source.delimiter,
-            quote=source.quote,
-            escape=source.escape,
-            encoding=source.encoding,
-            decimal=source.decimal,
-            thousands=source.thousands,
-            skip=source.skip,
-            multiline=source.multiline,
-        ),
+        dialect=dialect_of(source.model_dump()),
         mapping=FieldMapping(source.map, source.set, source.time_formats),
         follow=True,
         every=source.every,

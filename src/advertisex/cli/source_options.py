@@ -1,7 +1,8 @@
 """What the commands that read sources share: their options, the feed, and how the JSON output shows an input."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import wraps
 from typing import Annotated, Any, get_args
 
@@ -79,23 +80,20 @@ def source_options(
     ] = None,
 ) -> IngestOptions:
     """Return the options for ingestion."""
+    dialect = dialect_of(locals())
     return IngestOptions(
         format=format_,
         records=records,
         inherit=parse_pairs(inherit, "--inherit"),
         columns=() if columns is None else tuple(name.strip() for name in columns.split(",")),
-        dialect=CsvDialect(
-            delimiter=delimiter,
-            quote=quote,
-            escape=escape,
-            encoding=encoding,
-            decimal=decimal,
-            thousands=thousands,
-            skip=skip,
-            multiline=multiline,
-        ),
+        dialect=dialect,
         mapping=FieldMapping(parse_pairs(rename, "--map"), parse_pairs(constant, "--set"), tuple(time_format or ())),
     )
+
+
+def dialect_of(options: Mapping[str, Any]) -> CsvDialect:
+    """Return the dialect in the options of a source, which have the names of its parts."""
+    return CsvDialect(**{part.name: options[part.name] for part in fields(CsvDialect)})
 
 
 def with_source_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -67,7 +67,7 @@ def reader_of(
         case "datum":
             reader = _Datum(stream)
         case None:
-            reader = _Empty()
+            reader = Nothing()
     if kind not in (*_JSON, None):
         given = {"--records": options.records, "--inherit": options.inherit}
         reader.reading.warnings.update(f"{flag} is for JSON, not used here" for flag, value in given.items() if value)
@@ -98,8 +98,8 @@ class _Datum(Reader):
         yield Chunk([self._stream.read(MESSAGE_BYTES + 1)])
 
 
-class _Empty(Reader):
-    """Reads an empty input."""
+class Nothing(Reader):
+    """Reads an input that is empty, or of which nothing is new."""
 
     def __init__(self) -> None:
         self.reading = Reading()

@@ -19,7 +19,7 @@ from advertisex.ingestion.sources import Files
 
 _PREFIX = "files/1/"
 #: Digests of messages that a position keeps.
-_TAIL = 256
+_DIGESTS = 256
 
 
 class FilePosition(msgspec.Struct, frozen=True, array_like=True):
@@ -32,7 +32,8 @@ class FilePosition(msgspec.Struct, frozen=True, array_like=True):
         messages: number of messages that were read from these bytes.
         resume: where to continue, at or before the end of these bytes; None for the start of the file.
         sent: number of messages from there on that are in the log.
-        tail: digests of the last of these messages. Where they differ from what is read now, a row was incomplete then.
+        last_digests: digests of the last of these messages. Where they differ from what is read now, a row was
+            incomplete then.
         complete: whether all messages of these bytes are in the log.
     """
 
@@ -42,7 +43,7 @@ class FilePosition(msgspec.Struct, frozen=True, array_like=True):
     messages: int = 0
     resume: Resume | None = None
     sent: int = 0
-    tail: tuple[bytes, ...] = ()
+    last_digests: tuple[bytes, ...] = ()
     complete: bool = True
 
     @property
@@ -82,10 +83,10 @@ def dump(position: FilePosition) -> bytes:
     return _encode(position)
 
 
-def tail_of(tail: tuple[bytes, ...], messages: list[bytes]) -> tuple[bytes, ...]:
+def last_digests_of(earlier: tuple[bytes, ...], messages: list[bytes]) -> tuple[bytes, ...]:
     """Return the digests of the last messages, after those of earlier ones."""
-    new = tuple(map(xxhash.xxh3_64_digest, messages[-_TAIL:]))
-    return (tail + new)[-_TAIL:]
+    new = tuple(map(xxhash.xxh3_64_digest, messages[-_DIGESTS:]))
+    return (earlier + new)[-_DIGESTS:]
 
 
 class Match(NamedTuple):

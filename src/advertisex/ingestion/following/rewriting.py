@@ -5,7 +5,7 @@ from collections.abc import Callable
 from io import FileIO
 
 from advertisex.ingestion.following.fingerprint import is_in, prefix_in
-from advertisex.ingestion.following.reading import FollowedFile, Version
+from advertisex.ingestion.following.followed_file import FollowedFile, Version
 
 #: Files up to this size are compared as a whole whenever they have changed.
 _SMALL = 64 * 2**20

@@ -5,8 +5,7 @@ after them, whatever its name or inode. This holds after a restart, for renamed 
 """
 
 import os
-import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -16,22 +15,23 @@ from msgspec.structs import replace
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.following.fingerprint import Fingerprint, Prefix, head_of
+from advertisex.ingestion.following.followed_file import FollowedFile, Inode, Version
+from advertisex.ingestion.following.listing import by_inode, newest
+from advertisex.ingestion.following.open_files import OPEN_FILES, OpenFiles
 from advertisex.ingestion.following.positions import FilePosition, Known, Match, dump, new_key
-from advertisex.ingestion.following.reading import FollowedFile, Inode, Noted, Nothing, Tail, Version
+from advertisex.ingestion.following.reading import FileReading, Noted
 from advertisex.ingestion.following.rewriting import Comparison
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import or_failing
+from advertisex.ingestion.read import Nothing, or_failing
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files
 
-#: Files that are kept open, so that they can be read to their end after they were renamed or deleted.
-_OPEN_FILES = 64
 #: Polls without a change after which a file is read as a whole, and after which an incomplete last row is read.
 _QUIET_FILE, _QUIET_ROWS = 1, 2
 #: A file that is not listed any more is closed once it has not changed in so many polls.
 _QUIET_POLLS = 12
-#: Maximum number of positions of files that are gone, and of files in a folder that may continue them.
-_GONE, _CANDIDATES = 1_000, 1_000
+#: Maximum number of positions of files that are gone.
+_GONE = 1_000
 
 
 class Watch:
@@ -55,13 +55,12 @@ class Watch:
         prefix: str,
         positions: dict[str, FilePosition],
         *,
-        open_files: int = _OPEN_FILES,
+        open_files: int = OPEN_FILES,
         comparison: Comparison | None = None,
     ) -> None:
         self._source, self._feed, self._options, self._prefix = source, feed, options, prefix
-        self._open_files, self._comparison = open_files, comparison or Comparison()
+        self._open_files, self._comparison = OpenFiles(open_files), comparison or Comparison()
         self._files: dict[Inode, FollowedFile] = {}
-        self._opened: dict[Inode, FollowedFile] = {}  # least recently used first
         self._gone = positions
         self._lost = set(positions)  # those whose rest may be in a file that the source does not list
         self._known = Known({})
@@ -73,7 +72,7 @@ class Watch:
         Raises:
             SourceError: the files cannot be listed.
         """
-        listed = _by_inode(self._source.paths())
+        listed = by_inode(self._source.paths())
         for file in list(self._files.values()):
             file.listed = file.inode in listed
             if file.listed:
@@ -94,7 +93,7 @@ class Watch:
     def close(self) -> None:
         """Close all files."""
         for file in list(self._files.values()):
-            self._close(file)
+            self._open_files.close(file)
 
     def _new_records(self, files: Iterable[FollowedFile]) -> Iterator[Input]:
         for file in files:
@@ -102,8 +101,8 @@ class Watch:
 
     def _inputs(self, file: FollowedFile) -> Iterator[Input]:
         try:
-            if tail := self._tail(file):
-                yield from tail.inputs()
+            if reading := self._reading(file):
+                yield from reading.inputs()
                 self._known.add(file.key, file.position)
             elif self._pending:
                 yield Input(str(file.path), Nothing(), Noted(self._pending))
@@ -116,7 +115,7 @@ class Watch:
                 hint="check the permissions",
             ) from error
 
-    def _tail(self, file: FollowedFile) -> Tail | None:
+    def _reading(self, file: FollowedFile) -> FileReading | None:
         """Return the next reading of a file; None if it has nothing new, or is another file now."""
         status = file.path.stat() if file.opened is None else os.fstat(file.opened.fileno())
         version = _version(status)
@@ -126,7 +125,7 @@ class Watch:
         idle = settled and _is_read(file, version)
         if idle and not self._comparison.due(file):
             return None
-        opened = self._open(file)
+        opened = self._open_files.open(file)
         is_new = file.version is None or not file.position.taken
         if not is_new and not self._comparison.continues(file, opened, version):
             self._begin_again(file)
@@ -140,7 +139,7 @@ class Watch:
                 if file.position.complete and version[0] == file.position.read.size:
                     return None
         file.position = replace(file.position, path=str(file.path), modified=version[1])
-        return Tail(file, opened, self._feed, self._options, self._pending, settled=settled)
+        return FileReading(file, opened, self._feed, self._options, self._pending, settled=settled)
 
     def _find(self, inode: Inode, path: Path) -> None:
         """Follow another file, from the position at which it continues."""
@@ -182,7 +181,7 @@ class Watch:
         known = Known(lost)
         names = {(path.parent, path.name.partition(".")[0]) for one in lost.values() if (path := Path(one.path))}
         for folder, begin in sorted(names):
-            for inode, path in _newest(folder, begin, without=self._files.keys()).items():
+            for inode, path in newest(folder, begin, without=self._files.keys()).items():
                 with suppress(OSError), FileIO(path) as opened:
                     match = known.longest_in(opened, path)
                     if match and match.key in self._gone:
@@ -195,7 +194,9 @@ class Watch:
         for file in self._files.values():
             if head and size < file.position.read.size and file.prefix.head.startswith(head):
                 with suppress(OSError):
-                    ours, theirs = (Prefix().extended(one, size).fingerprint() for one in (opened, self._open(file)))
+                    ours, theirs = (
+                        Prefix().extended(one, size).fingerprint() for one in (opened, self._open_files.open(file))
+                    )
                     if ours == theirs:
                         return ours
         return None
@@ -214,33 +215,12 @@ class Watch:
 
     def _drop(self, file: FollowedFile, *, lost: bool) -> None:
         """Follow a file no longer, and keep its position; `lost` if it has not been read to its end."""
-        self._close(file)
+        self._open_files.close(file)
         del self._files[file.inode]
         if file.position.read.size:
             self._gone[file.key] = file.position
             if lost:
                 self._lost.add(file.key)
-
-    def _open(self, file: FollowedFile) -> FileIO:
-        """Open a file, or return it if it is open, and close the one that was not read for longest."""
-        if file.opened is None:
-            file.opened = FileIO(file.path)
-            status = os.fstat(file.opened.fileno())
-            if (status.st_dev, status.st_ino) != file.inode:
-                self._close(file)
-                raise FileNotFoundError
-        self._opened.pop(file.inode, None)
-        self._opened[file.inode] = file
-        if len(self._opened) > self._open_files:
-            listed = (one for one in self._opened.values() if one.listed and one is not file)
-            self._close(next(listed, next(iter(self._opened.values()))))
-        return file.opened
-
-    def _close(self, file: FollowedFile) -> None:
-        self._opened.pop(file.inode, None)
-        opened, file.opened = file.opened, None
-        if opened is not None:
-            opened.close()
 
     def _forget(self) -> None:
         """Drop the files that were renamed or deleted and do not change, and the oldest positions of such files."""
@@ -252,30 +232,8 @@ class Watch:
             self._pending[key] = None
 
 
-def _by_inode(paths: Iterable[Path]) -> dict[Inode, Path]:
-    found: dict[Inode, Path] = {}
-    for path in paths:
-        with suppress(OSError):  # deleted since the listing
-            status = path.stat()
-            found.setdefault((status.st_dev, status.st_ino), path)
-    return found
-
-
 def _version(status: os.stat_result) -> Version:
     return status.st_size, status.st_mtime_ns
-
-
-def _newest(folder: Path, begin: str, *, without: Collection[Inode]) -> dict[Inode, Path]:
-    """Return the files of a folder whose names begin so, by inode; those that changed last, if there are many."""
-    found: list[tuple[int, Inode, Path]] = []
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(OSError):
-                status = entry.stat()
-                inode = (status.st_dev, status.st_ino)
-                if entry.name.startswith(begin) and stat.S_ISREG(status.st_mode) and inode not in without:
-                    found.append((status.st_mtime_ns, inode, folder / entry.name))
-    return {inode: path for _, inode, path in sorted(found, reverse=True)[:_CANDIDATES]}
 
 
 def _is_read(file: FollowedFile, version: Version) -> bool:

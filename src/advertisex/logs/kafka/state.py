@@ -12,8 +12,8 @@ from threading import RLock
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import State
+from advertisex.logs.locks import Locks
 from advertisex.logs.sqlite_faults import fault_of
-from advertisex.logs.state_file import Locks
 
 _NAME = "log-state.db"
 _SCHEMA = """

@@ -18,10 +18,11 @@ import msgspec
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog, Positions, State
+from advertisex.logs.locks import Locks
 from advertisex.logs.sqlite.origins import pack_origins, source_line
 from advertisex.logs.sqlite.reader import SqliteReader
 from advertisex.logs.sqlite_faults import code_of, fault_of
-from advertisex.logs.state_file import STATE_SCHEMA, Locks, change_state, read_state
+from advertisex.logs.state_file import STATE_SCHEMA, change_state, read_state
 from advertisex.model import TOMBSTONE, Batch, Finding, Origin, Partition, Position, SourceLine, Span
 
 _SCHEMA = f"""{STATE_SCHEMA}
