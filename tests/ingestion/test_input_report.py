@@ -132,7 +132,11 @@ def test_what_is_as_expected_is_left_out() -> None:
 def test_the_rows_are_messages_and_skipped_ones() -> None:
     csv = Reading(rows=600, skipped=Counter({"header": 1}))
     assert balance([csv]) == "600 rows = 599 messages + 1 header"
-    assert balance([csv, csv, Reading(rows=800)]) == "2,000 rows = 1,998 messages + 2 header"
+    assert balance([csv, csv, Reading(rows=800)]) == "2,000 rows = 1,998 messages + 2 headers"
+    one = Reading(rows=1, skipped=Counter({"header": 1}))
+    assert balance([one]) == "1 row = 0 messages + 1 header"
+    many = Reading(rows=12, skipped=Counter({"repeated header": 2, "blank": 3, "total row": 2, "hidden file": 4}))
+    assert balance([many]) == "12 rows = 1 message + 2 repeated headers + 3 blank + 2 total rows + 4 hidden files"
     assert balance([Reading(rows=8)]) == balance([]) == ""
 
 

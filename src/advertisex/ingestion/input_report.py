@@ -19,6 +19,9 @@ _MEASURES = frozenset({
     "revenue", "installs", "reach", "ctr", "cpc", "cpm", "totalconversions", "linkclicks",
 })  # fmt: skip
 
+#: Last words of the kinds of rows that have a plural; the others say what is said of a row, such as blank.
+_NOUNS = {"row", "message", "header", "line", "folder", "file", "envelope"}
+
 #: What one expects of CSV text.
 _USUAL = {"delimiter": "comma", "quote": '"', "encoding": "utf-8", "header": "line 1"}
 
@@ -215,5 +218,10 @@ def balance(readings: Iterable[Reading]) -> str:
         skipped.update(reading.skipped)
     if not skipped:
         return ""
-    others = "".join(f" + {count:,} {kind}" for kind, count in skipped.items())
-    return f"{rows:,} rows = {rows - skipped.total():,} messages{others}"
+    counted = {"row": rows, "message": rows - skipped.total(), **skipped}
+    read, messages, *others = (_counted(kind, count) for kind, count in counted.items())
+    return f"{read} = {' + '.join((messages, *others))}"
+
+
+def _counted(kind: str, count: int) -> str:
+    return f"{count:,} {kind}s" if count != 1 and kind.rpartition(" ")[2] in _NOUNS else f"{count:,} {kind}"
