@@ -78,6 +78,8 @@ from advertisex.settings.model import Settings as Settings
 from advertisex.logs.contract import READ_BYTES as READ_BYTES
 from advertisex.logs.contract import EventLog as EventLog
 from advertisex.logs.contract import LogReader as LogReader
+from advertisex.logs.contract import Positions as Positions
+from advertisex.logs.contract import State as State
 from advertisex.logs.open import open_log as open_log
 from advertisex.model import TOMBSTONE as TOMBSTONE
 from advertisex.model import Batch as Batch

@@ -1,6 +1,6 @@
 """The event log contract. Every log passes `advertisex.testing.contracts.EventLogContract`."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -9,11 +9,16 @@ from advertisex.model import Batch, Finding, Origin, Partition, Position, Source
 #: A read stops after this many bytes of payload, which bounds memory whatever the message sizes.
 READ_BYTES = 64 * 2**20
 
-#: Returns the ledger's next offset of each partition; a partition that is missing starts at 0.
-Positions = Callable[[], Mapping[Partition, int]]
-
 #: Changes of a log's state, by key; None removes the key.
 State = Mapping[str, bytes | None]
+
+
+class Positions(Protocol):
+    """Returns the ledger's next offset of each partition; a partition that is missing starts at 0."""
+
+    def __call__(self) -> Mapping[Partition, int]:
+        """Return them."""
+        ...
 
 
 class LogReader(Protocol):
