@@ -1,5 +1,6 @@
 """`ingest --follow` and `run` are killed at random moments while a file is rotated: each row is appended once."""
 
+import os
 import random
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 
+#: Chooses the moments; the name of the test shows it. Set the variable to try others.
+SEED = os.environ.get("ADVERTISEX_TEST_SEED", "7")
 KILLS = 5
 ROWS = 20_000
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
@@ -58,10 +61,11 @@ def numbers_in(path: Path) -> Counter[int]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_row_is_appended_once(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [SEED])
+def test_each_row_is_appended_once(command: str, seed: str, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "advertisex.toml").write_text(SETTINGS)
-    chance = random.Random(7)
+    chance = random.Random(f"{seed} {command}")
     writer = Writer(tmp_path / "in", chance)
     log = tmp_path / ".advertisex" / "log.db"
     for kill in range(KILLS):

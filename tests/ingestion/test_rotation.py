@@ -46,6 +46,7 @@ class World:
 
     Attributes:
         written: complete rows that must arrive.
+        reused: number of times that a new file got the inode of a deleted one.
         uncertain: rows that were overwritten before anybody could read them.
     """
 
@@ -59,7 +60,7 @@ class World:
         self.seen = False  # this process has seen the current file
         self.known = False  # a row of the current file was read
         self.partial = b""
-        self.count = self.copies = 0
+        self.count = self.copies = self.reused = 0
         self.log = CrashingLog(folder.parent / "log.db")
         self.source = Files(str(folder / source))
         self.options = IngestOptions(follow=True, format=format_)
@@ -136,6 +137,16 @@ class World:
         self.held = True
         self.create()
 
+    def delete_closed(self) -> None:
+        """Delete a file that no process has open, and create it again, if possible under its inode."""
+        self.finish()
+        self.poll()
+        self.restart()
+        before = self.path.stat().st_ino
+        self.path.unlink()
+        self.create()
+        self.reused += self.path.stat().st_ino == before
+
     def truncate(self) -> None:
         self.finish()
         self.uncertain |= set(self.unread)
@@ -203,6 +214,7 @@ ACTIONS: list[tuple[Callable[[World], None], int]] = [
     (World.copy_and_truncate, 2),
     (World.copy_file, 1),
     (World.delete, 2),
+    (World.delete_closed, 1),
     (World.truncate, 1),
     (World.rewrite, 1),
     (World.restart, 2),
@@ -220,3 +232,27 @@ def test_every_row_arrives_once(tmp_path: Path, source: str, format_: str, seed:
     for action in world.chance.choices(actions, weights, k=STEPS):
         action(world)
     world.check()
+
+
+def reuses_inodes(folder: Path) -> bool:
+    """Whether the file system gives the inode of a deleted file to a new one."""
+    seen: list[int] = []
+    for _ in range(20):
+        (folder / "probe").touch()
+        seen.append((folder / "probe").stat().st_ino)
+        (folder / "probe").unlink()
+    return len(set(seen)) < len(seen)
+
+
+@pytest.mark.parametrize("format_", ["ndjson", "csv"])
+def test_a_new_file_with_the_inode_of_a_deleted_one_is_read(tmp_path: Path, format_: str) -> None:
+    (tmp_path / "inputs").mkdir()
+    world = World(tmp_path / "inputs", "*", format_, random.Random(0))
+    for _ in range(20):
+        world.write()
+        world.delete_closed()
+    world.write()
+    world.check()
+    if not reuses_inodes(tmp_path):
+        pytest.skip("this file system gives no inode twice")
+    assert world.reused
