@@ -85,6 +85,7 @@ def test_encodings(encoding: str, block: int) -> None:
             'text \x1b[2J\n{"a":1}\nlog: [{"b":1}, {"c":2}] [x]\n',
             ["text \x1b[2J", b'{"a":1}', "log:", b'{"b":1}', b'{"c":2}', "x"],
         ),
+        ('x"a":{\n"b":1}}\n{"c":1}', ['x"a":{\n"b":1}}', b'{"c":1}']),
         ('{"a":NaN}\n{"a":1}', ['{"a":NaN}', b'{"a":1}']),
     ],
 )
@@ -113,6 +114,18 @@ def test_every_byte_is_in_a_message(text: str, block: int) -> None:
     seen = read(text.encode(), block=block)
     parts = [value.encode("latin-1") if isinstance(value, str) else value for value in seen.values]
     assert b"".join(parts).translate(None, _SEPARATORS) == text.encode().translate(None, _SEPARATORS)
+
+
+@pytest.mark.parametrize(
+    ("start", "repeated"),
+    [("", '{"a":'), ("", "{"), ("x", "["), ("x", '"a":{'), ("", '"a":{\n'), ("[", "{x},"), ("\n\\", "x{{}[,")],
+)
+def test_hostile_text_is_read_in_linear_time(start: str, repeated: str) -> None:
+    # a quadratic search takes minutes
+    text = (start + repeated * (200_000 // len(repeated))).encode()
+    values = read(text, block=2**17).values
+    parts = [value.encode() if isinstance(value, str) else value for value in values]
+    assert b"".join(parts).translate(None, _SEPARATORS) == text.translate(None, _SEPARATORS)
 
 
 def test_an_array_that_is_not_closed_is_reported() -> None:

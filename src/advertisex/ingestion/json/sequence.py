@@ -11,28 +11,24 @@ from typing import Literal, NamedTuple
 
 from advertisex.codecs.json_text import is_json, lone_surrogates, replace_escapes
 from advertisex.ingestion.json.bulk_split import Run, array_run, scalars_in, sequence_run
-from advertisex.ingestion.json.value_end import LOOK_BYTES, extent, follows_key, resumption
+from advertisex.ingestion.json.fragment_end import fragment_end
+from advertisex.ingestion.json.value_end import LOOK_BYTES, extent, resumption
 
 #: Values are split from at most this much text at once, which bounds the number of objects in memory.
 WINDOW = 2**20
 #: After damage the window is this small, and it doubles again.
 _SMALL_WINDOW = 2**13
-#: A longer fragment without a line end is split.
-FRAGMENT_BYTES = 2**16
 #: How much text may be searched again for values within damaged ones, and how much more for each byte of the input.
 _SEARCHED_AGAIN = 4 * 2**20
 _SEARCHED_AGAIN_PER_BYTE = 1
+#: What each search behind damage costs at least, in bytes.
+_SEARCH_COST = 64
 #: After a run that failed, this many values at most are read one by one.
 _MOST_STEPS = 4096
 
 _SEPARATORS = re.compile(rb"(?:[ \t\r\n\x0b\x0c,\x1e\[]++|\xef\xbb\xbf)*+")
+_BLANKS = re.compile(rb"[ \t]*+")
 _TRAILING = b" \t\r\n\x0b\x0c,\x1e"
-# only from a quote that is not escaped, which bounds how often the same text is searched
-_TEXT = rb'(?<!\\)"(?:[^"\\\n]++|\\[^\n])*+"(?=[ \t\r\n]*+(?:[,\]}:]|\Z))'
-_FRAGMENT = re.compile(rb"(?:" + _TEXT + rb"|[^\n{\[\]])++")
-#: An object, or an array of objects; in the middle of a line, other text with brackets is just text.
-_BEGINS = re.compile(rb"(?:\[[ \t\r\n]*+)*+\{")
-_BLANK_END = re.compile(rb"[ \t\r\n\[]*+\Z")
 _CUTS = (b"\n", b"\n}", b"}{")
 
 
@@ -80,6 +76,7 @@ class Splitter:
         self.ended = False
         self._inside = inside
         self._indent, self._blank_so_far = 0, True
+        self._line_start = self._line_searched = 0
         self._cut = _CUTS[0]
         self._window = WINDOW
         self._steps = self._steps_left = 0
@@ -93,6 +90,7 @@ class Splitter:
             ended: whether no more text follows, so that what is not complete is a fragment.
         """
         self.stopped, self.level = 0, None
+        self._line_start = self._line_searched = 0
         lone: list[int] | None = None
         while self._next(text):
             if self._steps_left and lone is not None:
@@ -123,6 +121,7 @@ class Splitter:
     def passed(self, text: bytes) -> None:
         """Count text that is not split, in front of the next one."""
         self.line += text.count(b"\n")
+        self._line_start = self._line_searched = 0
         self._indent, self._blank_so_far = self._indent_at(text, len(text))
         self._read += len(text)
         self.stopped, self.level, self.level_line = 0, 0, self.line
@@ -194,9 +193,12 @@ class Splitter:
         newline = text.find(b"\n", found.broken)
         if is_cut and newline < 0:
             return None, True
-        behind = resumption(text, start, found, indent, in_array=self.depth > 0)
-        if behind is None and is_cut:
-            return None, True
+        behind = None
+        if not self._is_spent():
+            behind, searched = resumption(text, start, found, indent, in_array=self.depth > 0)
+            if behind is None and is_cut:
+                return None, True
+            self._again += searched + _SEARCH_COST
         if behind is None:
             behind = newline if newline >= 0 else len(text)
             if self.depth and text[start:behind].rstrip().endswith(b"}]"):
@@ -208,40 +210,28 @@ class Splitter:
         if line is None:
             return end
         self._again += end - line
-        affordable = _SEARCHED_AGAIN + _SEARCHED_AGAIN_PER_BYTE * (self._read + self.stopped)
-        return line if self._again <= affordable else end
+        return end if self._is_spent() else line
+
+    def _is_spent(self) -> bool:
+        """Whether hostile text has made the search for values within damaged ones too expensive."""
+        return self._again > _SEARCHED_AGAIN + _SEARCHED_AGAIN_PER_BYTE * (self._read + self.stopped)
 
     def _fragment_end(self, text: bytes, *, ended: bool) -> int | None:
-        """Return the end of text that is not an object: the end of its line, or where an object or array begins."""
-        start = at = self.stopped
-        limit = start + FRAGMENT_BYTES
-        while at < limit:
-            found = _FRAGMENT.match(text, at, limit)
-            at = found.end() if found else at
-            byte = text[at : at + 1]
-            if not byte and at < limit:
-                return at if ended else None
-            if byte == b"\n" or (byte == b"]" and self.depth):
-                return at
-            begins = _BEGINS.match(text, at)
-            if byte == b"[" and not begins and not ended and _BLANK_END.match(text, at + 1):
-                return None
-            if byte != b"]" and follows_key(text, at):
-                at = extent(text, at, 0, limit).end or at + 1
-            elif begins:
-                return at
-            else:
-                at += 1
-        comma = text.rfind(b",", start, at)
-        return comma if comma > start else at
+        """Return where the next fragment ends; None if it is not complete."""
+        end, searched = fragment_end(text, self.stopped, in_array=self.depth > 0, ended=ended, by_line=self._is_spent())
+        self._again += searched
+        return end
 
     def _indent_at(self, text: bytes, at: int) -> tuple[int, bool]:
         """Return the indentation of the line that contains a position, and whether only blanks are before it."""
-        start = text.rfind(b"\n", 0, at) + 1
-        line = text[start:at]
-        blanks = len(line) - len(line.lstrip(b" \t"))
-        is_blank = blanks == len(line)
-        if start:
+        newline = text.rfind(b"\n", self._line_searched, at)
+        if newline >= 0:
+            self._line_start = newline + 1
+        self._line_searched = at
+        found = _BLANKS.match(text, self._line_start, at)
+        end = found.end() if found else self._line_start
+        blanks, is_blank = end - self._line_start, end == at
+        if self._line_start:
             return blanks, is_blank
         if not self._blank_so_far:
             return self._indent, False

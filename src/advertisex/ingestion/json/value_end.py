@@ -4,6 +4,8 @@ A line end cannot be inside a JSON string, so that a lost quote is noticed at th
 """
 
 import re
+from collections.abc import Iterable
+from itertools import chain, islice
 from typing import NamedTuple
 
 #: Deeper nesting counts as damage: no decoder takes it.
@@ -83,8 +85,8 @@ def extent(text: bytes, start: int, indent: int, stop: int | None = None) -> Ext
         at += 1
 
 
-def resumption(text: bytes, start: int, found: Extent, indent: int, *, in_array: bool) -> int | None:
-    """Return where reading can go on behind damage; None if no place is recognised.
+def resumption(text: bytes, start: int, found: Extent, indent: int, *, in_array: bool) -> tuple[int | None, int]:
+    """Return where reading can go on behind damage, None if no place is recognised; and how many bytes were searched.
 
     In an array, that is the next object on the same line that is not nested. Otherwise, it is where the brackets of the
     damaged value close on that line; else the next object on it, if the value is not written over several lines; else
@@ -94,26 +96,33 @@ def resumption(text: bytes, start: int, found: Extent, indent: int, *, in_array:
     stop = min(len(text), broken + LOOK_BYTES)
     newline = text.find(b"\n", broken, stop)
     line_end = newline if newline >= 0 else stop
-    opened, at = _close(text, broken, line_end, found.open)
-    closes = not opened
+    opened = bytearray(found.open)
+    at = _close(text, broken, line_end, opened)
+    searched, closes = at - broken, not opened
     if in_array or (not closes and (at < line_end or text.find(b"\n", start, broken) < 0)):
-        behind = _next_object(text, broken, at if closes else line_end, indent, in_array=in_array)
+        behind, tried = _next_object(text, broken, at if closes else line_end, indent, in_array=in_array)
+        searched += tried
         if behind is not None:
-            return behind
+            return behind, searched
     if closes:
-        return at
-    at = line_end
+        return at, searched
+    behind, at = _line_behind(text, line_end, stop, indent, opened)
+    return behind, searched + at - line_end
+
+
+def _line_behind(text: bytes, at: int, stop: int, indent: int, opened: bytearray) -> tuple[int | None, int]:
+    """Return where the brackets close, or the next line that begins a value; and where the search ended."""
     while at < stop:
         line = _value_line(text, at, indent)
         if line is not None:
-            return line
+            return line, at
         newline = text.find(b"\n", at + 1, stop)
         line_end = newline if newline >= 0 else stop
-        opened, at = _close(text, at + 1, line_end, opened)
+        at = _close(text, at + 1, line_end, opened)
         if not opened:
-            return at
+            return at, at
         at = line_end
-    return None
+    return None, at
 
 
 def follows_key(text: bytes, at: int) -> bool:
@@ -127,42 +136,40 @@ def follows_key(text: bytes, at: int) -> bool:
     return True
 
 
-def _close(text: bytes, at: int, stop: int, opened: bytes) -> tuple[bytes, int]:
-    """Return which brackets are open where all of them close, where the line ends, or where a string does not end."""
+def _close(text: bytes, at: int, stop: int, opened: bytearray) -> int:
+    """Return where all brackets close, where the line ends, or where a string does not end; keep those still open."""
     while True:
         found = _LOOSE.match(text, at, stop)
         at = found.end() if found else at
         byte = text[at : at + 1]
         if at >= stop or byte == b'"':
-            return opened, at
+            return at
         if byte in _OPENING:
             opened += byte
         else:
             # a bracket closes everything behind its own; one that was never opened belongs to what is around
             own = opened.rfind(_OPENED_BY[byte])
             if own < 0:
-                return opened, at
-            opened = opened[:own]
+                return at
+            del opened[own:]
         at += 1
         if not opened:
-            return b"", at
+            return at
 
 
-def _next_object(text: bytes, start: int, stop: int, indent: int, *, in_array: bool) -> int | None:
-    """Return the next position on a line at which an object begins that is complete."""
-
-    def is_next(at: int) -> bool:
-        is_complete = extent(text, at, indent, at + LOOK_BYTES).end is not None
-        return is_complete and not (in_array and _is_nested(text[at : at + _NESTED_BYTES]))
-
-    if text[start : start + 1] == b"{" and is_next(start):
-        return start
-    for tries, place in enumerate((_NEXT_IN_ARRAY if in_array else _NEXT).finditer(text, start, stop)):
-        if tries == _TRIES:
-            break
-        if is_next(place.end()):
-            return place.end()
-    return None
+def _next_object(text: bytes, start: int, stop: int, indent: int, *, in_array: bool) -> tuple[int | None, int]:
+    """Return the next position on a line at which a complete object begins, and how many bytes were searched for it."""
+    searched = 0
+    found = (place.end() for place in (_NEXT_IN_ARRAY if in_array else _NEXT).finditer(text, start, stop))
+    places: Iterable[int] = islice(found, _TRIES)
+    if text[start : start + 1] == b"{":
+        places = chain([start], places)
+    for place in places:
+        tried = extent(text, place, indent, place + LOOK_BYTES)
+        if tried.end is not None and not (in_array and _is_nested(text[place : place + _NESTED_BYTES])):
+            return place, searched
+        searched += (tried.end or tried.broken or place + LOOK_BYTES) - place
+    return None, searched + stop - start
 
 
 def _is_nested(text: bytes) -> bool:
