@@ -128,6 +128,14 @@ def test_hostile_text_is_read_in_linear_time(start: str, repeated: str) -> None:
     assert b"".join(parts).translate(None, _SEPARATORS) == text.translate(None, _SEPARATORS)
 
 
+@pytest.mark.parametrize("cut", ['{"l":[{"a":1},', '{"l":[', '{"l":[[{"a":1}],', '{"l":[1,2', '{"l":', '{"l":{"a":1},'])
+def test_a_line_that_was_cut_off_costs_itself_alone(cut: str) -> None:
+    line = '{"text":"' + "x" * 1_000 + '"}'
+    text = "\n".join([cut, *[line] * 5_000]).encode()
+    values = read(text, block=2**17).values
+    assert values == [cut.rstrip(","), *[line.encode()] * 5_000]
+
+
 def test_an_array_that_is_not_closed_is_reported() -> None:
     seen = read(b'[{"a":1},\n{"b":2}')
     assert seen.values == [b'{"a":1}', b'{"b":2}']

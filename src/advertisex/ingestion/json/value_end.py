@@ -65,8 +65,7 @@ def extent(text: bytes, start: int, indent: int, stop: int | None = None) -> Ext
         if at >= stop:
             return Extent(None, None, line, bytes(opened))
         if byte in _OPENING:
-            misplaced = opened.endswith(b"{") and not follows_key(text, at)
-            if misplaced or len(opened) == DEEPEST:
+            if len(opened) == DEEPEST or not _may_open(text, at, opened[-1:]):
                 return Extent(None, at, line, bytes(opened))
             opened += byte
         elif byte in _CLOSING:
@@ -123,6 +122,15 @@ def _line_behind(text: bytes, at: int, stop: int, indent: int, opened: bytearray
             return at, at
         at = line_end
     return None, at
+
+
+def _may_open(text: bytes, at: int, around: bytes | bytearray) -> bool:
+    """Whether what is before a bracket lets it open a value inside another one."""
+    if around == b"{":
+        return follows_key(text, at)
+    while around and text[at - 1] in _SPACE:
+        at -= 1
+    return not around or text[at - 1] in b"[,"
 
 
 def follows_key(text: bytes, at: int) -> bool:
