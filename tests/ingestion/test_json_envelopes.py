@@ -165,6 +165,33 @@ def test_an_empty_envelope_has_no_records(envelope: Any) -> None:
     assert seen.failure is None
 
 
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"errors": [], "users": [EVENT], "data": []}, "users"),
+        ({"items": None, "logs": [EVENT]}, "logs"),
+        ({"data": {"items": [], "page": {"records": [EVENT]}}}, "data.page.records"),
+        ({"data": [], "pages": [[EVENT], []]}, "pages"),
+    ],
+)
+def test_an_empty_list_does_not_hide_another(document: Any, path: str) -> None:
+    seen = read(json.dumps(document).encode())
+    assert [json.loads(value) for value in seen.values] == [document]
+    assert dict(seen.reading.warnings) == {f"list {path} of an object without other records: name it with --records": 1}
+    assert dict(seen.reading.skipped) == {}
+
+
+@pytest.mark.parametrize(
+    "envelope", [{"data": None}, {"data": []}, {"data": {"items": None}}, {"data": [OTHER]}, {"data": [], "x": [EVENT]}]
+)
+@pytest.mark.parametrize("final", [True, False])
+def test_envelopes_are_recognised_in_any_order(envelope: Any, final: bool) -> None:
+    lines = [json.dumps(value).encode() + b"\n" for value in (EVENT, envelope, EVENT, envelope)]
+    alone = read(lines[1], final=final).values
+    assert read(b"".join(lines), final=final).values == [lines[0].strip(), *alone, lines[0].strip(), *alone]
+    assert read(b"".join(lines[1:]), final=final).values == [*alone, lines[0].strip(), *alone]
+
+
 @pytest.mark.parametrize("path", ["result.items", "result.more.deep", "result.one"])
 def test_the_records_can_be_named(path: str) -> None:
     document = {"id": 1, "result": {"items": [{"a": 1}], "more": {"deep": [{"a": 1}]}, "one": {"a": 1}}}

@@ -32,7 +32,7 @@ class Run(NamedTuple):
         lines: the line on which each begins.
         end: position behind the last one.
         next_line: the line at that position.
-        has_lists: whether any of them contains a list.
+        suspect: whether any of them contains a list or a null, as every envelope does.
         by_line: whether each is one line of the text.
     """
 
@@ -40,7 +40,7 @@ class Run(NamedTuple):
     lines: Sequence[int]
     end: int
     next_line: int
-    has_lists: bool
+    suspect: bool
     by_line: bool = False
 
 
@@ -69,9 +69,9 @@ def sequence_run(text: bytes, line: int, cut: bytes) -> Run | None:
         # otherwise a value is on more than one line
         if len(values) == len(raws) and _only_objects(values):
             lines = range(line, line + len(values))
-            return Run(values, lines, len(part), lines.stop, b"[" in part, len(values) > 1)
+            return Run(values, lines, len(part), lines.stop, is_suspect(part), len(values) > 1)
     values = list(map(_slice, raws))
-    return _run(part, values, line, has_lists=b"[" in part)
+    return _run(part, values, line, suspect=is_suspect(part))
 
 
 def array_run(text: bytes, line: int) -> Run | None:
@@ -97,7 +97,7 @@ def array_run(text: bytes, line: int) -> Run | None:
             if closing != b"]":
                 # the cut is within the last element, which begins where the decoded one does
                 end = cut + len(closing) - 1 - len(bytes(raws.pop()))
-            return _run(text[:end], list(map(_slice, raws)), line, has_lists=part.find(b"[", 1, end + 1) > 0)
+            return _run(text[:end], list(map(_slice, raws)), line, suspect=is_suspect(text[:end]))
         if damage == len(part):
             return None
         cut = text.rfind(b"},", 0, damage - 1) + 1
@@ -116,11 +116,16 @@ def _position(error: Exception) -> int:
     return int(found[1]) if found else 0
 
 
-def _run(part: bytes, values: list[bytes], line: int, *, has_lists: bool) -> Run | None:
+def _run(part: bytes, values: list[bytes], line: int, *, suspect: bool) -> Run | None:
     if not _only_objects(values):
         return None
     lines, next_line = _lines_of(part, values, line)
-    return Run(values, lines, len(part), next_line, has_lists)
+    return Run(values, lines, len(part), next_line, suspect)
+
+
+def is_suspect(text: bytes) -> bool:
+    """Whether a text contains a list or a null, as every envelope does."""
+    return b"[" in text or b"null" in text
 
 
 def scalars_in(text: bytes) -> list[bytes]:

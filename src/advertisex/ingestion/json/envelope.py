@@ -31,8 +31,10 @@ _SAMPLE_OBJECTS = 20
 _SAMPLE_BYTES = 2**18
 
 _Keys = msgspec.defstruct("_Keys", [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in NAMES], gc=False)
-#: The start of a list of objects, or an empty list.
-_LIST = re.compile(rb"\[[ \t\r\n]*+[{\]]")
+#: The start of a list of objects, an empty list, or what looks like a null.
+_LIST_OR_NULL = re.compile(rb"\[[ \t\r\n]*+[{\]]|null")
+#: The start of a list of objects, or of lists of them.
+_OBJECTS = re.compile(rb"(?:\[[ \t\r\n]*+)++\{")
 _keys_of = msgspec.json.Decoder(_Keys).decode_lines
 _WITHOUT_NAMES = _Keys()
 
@@ -61,14 +63,14 @@ class Envelopes:
             self._required.append({"imp"})  # a bid request in OpenRTB has its other fields further inside
 
     def suspects(self, values: list[bytes]) -> list[int]:
-        """Return the indices of objects that have a known name and a list, which holds objects or nothing."""
+        """Return the indices of objects that have a known name and a list of objects, an empty list or a null."""
         keys = _keys_of(b"\n".join(values))
         if keys.count(_WITHOUT_NAMES) == len(values):
             return []
         return [
             i
             for i, (found, value) in enumerate(zip(keys, values, strict=True))
-            if found != _WITHOUT_NAMES and _LIST.search(value) and not self._is_complete(value)
+            if found != _WITHOUT_NAMES and _LIST_OR_NULL.search(value) and not self._is_complete(value)
         ]
 
     def _is_complete(self, value: bytes) -> bool:
@@ -118,7 +120,7 @@ class Envelopes:
             return Opened(chosen, lists[chosen], fields, others, unread, is_foreign=not own)
         is_empty = any(_is_empty(bytes(raw)) for raw in known.values())
         if is_empty and all(map(_is_empty, lists.values())) and not self._carried_around(fields, ""):
-            return Opened("", b"", fields)
+            return Opened("", b"", fields, unread=tuple(_lists_of_objects(fields)))
         return None
 
     def _check_names(self, text: bytes | msgspec.Raw) -> None:
@@ -182,6 +184,15 @@ def _places(fields: Mapping[str, msgspec.Raw], names: Sequence[str] = ()) -> Ite
         else:
             kept = ((key, value) for key, value in inner.items() if not names or key in names)
             yield from ((f"{name}.{key}", value) for key, value in kept if _start(value) != b"{")
+
+
+def _lists_of_objects(fields: Mapping[str, msgspec.Raw], levels: int = 3) -> Iterator[str]:
+    """Yield the dotted paths of lists of objects, in objects nested in each other."""
+    for name, raw in fields.items():
+        if _OBJECTS.match(memoryview(raw)):
+            yield name
+        elif levels > 1 and (inner := object_in(raw)):
+            yield from (f"{name}.{path}" for path in _lists_of_objects(inner, levels - 1))
 
 
 def _is_empty(text: bytes) -> bool:

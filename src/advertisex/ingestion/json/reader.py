@@ -47,7 +47,6 @@ class JsonReader(Reader):
         self._encoding = options.dialect.encoding
         self._envelopes = Envelopes(feed, options)
         self._inheritance = Inheritance(feed, options.inherit)
-        self._expects_envelopes = True
         self._collected = Collected(self.reading, stream.name, inherits=bool(options.inherit))
 
     def chunks(self) -> Iterator[Chunk]:
@@ -139,7 +138,7 @@ class JsonReader(Reader):
         elif inherited is not None:
             values = [with_inherited(value, inherited) for value in piece.values] if inherited else piece.values
             self._collected.add(values, piece.lines)
-        elif self._records_path or self._expects_envelopes or piece.has_lists:
+        elif self._records_path or piece.suspect:
             yield from self._add_opened(piece)
         else:
             self._collected.add(piece.values, piece.lines)
@@ -147,18 +146,12 @@ class JsonReader(Reader):
     def _add_opened(self, piece: Piece) -> Iterator[Chunk]:
         """Collect the messages of objects, some of which may be envelopes."""
         values, lines = piece.values, piece.lines
-        suspects = iter(self._envelopes.suspects(values) if piece.has_lists else ())
-        suspect = next(suspects, len(values))
         at = 0
-        while at < len(values):
-            while suspect < at:
-                suspect = next(suspects, len(values))
-            if not self._records_path and not self._expects_envelopes and at < suspect:
-                self._collected.add(values[at:suspect], lines[at:suspect])
-                at = suspect
-                continue
-            yield from self._open(values[at], lines[at])
-            at += 1
+        for i in range(len(values)) if self._records_path else self._envelopes.suspects(values):
+            self._collected.add(values[at:i], lines[at:i])
+            yield from self._open(values[i], lines[i])
+            at = i + 1
+        self._collected.add(values[at:], lines[at:])
 
     def _open(self, value: bytes, line: int) -> Iterator[Chunk]:
         """Collect the records of an envelope, or the object if it is itself a record."""
@@ -176,8 +169,9 @@ class JsonReader(Reader):
             detail = f"an object around records has the key {error.name!r} twice: write it once, and send it again"
             self._collected.add_fragment(value, line, detail)
             return
-        self._expects_envelopes = opened is not None
-        if opened is None:
+        if opened is None or (opened.unread and not opened.path):
+            for path in opened.unread if opened else ():
+                self.reading.warnings[f"list {path} of an object without other records: name it with --records"] += 1
             self._collected.add([value], [line])
             return
         inherited = self._inherited(opened)

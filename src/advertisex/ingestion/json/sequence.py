@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from advertisex.codecs.json_text import is_json, lone_surrogates, replace_escapes
-from advertisex.ingestion.json.bulk_split import Run, array_run, scalars_in, sequence_run
+from advertisex.ingestion.json.bulk_split import Run, array_run, is_suspect, scalars_in, sequence_run
 from advertisex.ingestion.json.fragment_end import fragment_end
 from advertisex.ingestion.json.value_end import LOOK_BYTES, extent, resumption
 
@@ -39,13 +39,13 @@ class Piece(NamedTuple):
         kind: what it is.
         values: the slices of the text.
         lines: the line on which each begins, from 1.
-        has_lists: whether an object contains a list.
+        suspect: whether an object contains a list or a null, as every envelope does.
     """
 
     kind: Literal["objects", "scalars", "fragment"]
     values: list[bytes]
     lines: Sequence[int]
-    has_lists: bool = False
+    suspect: bool = False
 
 
 class Splitter:
@@ -100,7 +100,7 @@ class Splitter:
                 self._window = min(self._window * 2, WINDOW)
                 self.by_line |= run.by_line
                 self._move(run.end, run.next_line)
-                yield Piece("objects", run.values, run.lines, run.has_lists)
+                yield Piece("objects", run.values, run.lines, run.suspect)
                 continue
             elif lone is None and (lone := lone_surrogates(text, self.stopped)):
                 text = replace_escapes(text, lone)
@@ -172,7 +172,7 @@ class Splitter:
         value = text[start:end]
         self._move(end, line + value.count(b"\n"))
         if not is_fragment:
-            return Piece("objects", [value], (line,), has_lists=b"[" in value)
+            return Piece("objects", [value], (line,), suspect=is_suspect(value))
         value = value.rstrip(_TRAILING)
         scalars = scalars_in(value)
         return Piece("scalars", scalars, (line,) * len(scalars)) if scalars else Piece("fragment", [value], (line,))
