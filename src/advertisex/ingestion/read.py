@@ -24,6 +24,12 @@ _FORMAT = "format"
 _JSON = ("json", "ndjson")
 
 
+def kind_of(stream: Stream, feed: Feed, options: IngestOptions, fallback: Format | None = None) -> Kind | None:
+    """Return the kind of input in a stream; see `detect_format`. The header of a table is that of the feed."""
+    is_header = Naming(feed, options.mapping).is_header_line
+    return detect_format(stream, options.format, fallback=fallback, is_header=is_header)
+
+
 def reader_of(
     stream: Stream,
     feed: Feed,
@@ -46,12 +52,7 @@ def reader_of(
     Raises:
         SourceError: the format could not be detected.
     """
-    is_header = Naming(feed, options.mapping).is_header_line
-    kind: Kind | None = (
-        resume.known[_FORMAT]
-        if resume
-        else detect_format(stream, options.format, fallback=fallback, is_header=is_header)
-    )
+    kind: Kind | None = resume.known[_FORMAT] if resume else kind_of(stream, feed, options, fallback)
     reader: Reader
     match kind:
         case "csv":

@@ -7,9 +7,8 @@ from io import FileIO
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.following.fingerprint import Prefix
-from advertisex.ingestion.formats import detect_format
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import reader_of
+from advertisex.ingestion.read import kind_of, reader_of
 from advertisex.ingestion.records import Chunk, Reader, Reading, Resume
 from advertisex.ingestion.stream import Stream, decompressed
 
@@ -41,7 +40,7 @@ class Growing(Reader):
                 raise
 
     def _can_be_continued(self) -> bool:
-        kind = detect_format(self._stream, self._options.format)
+        kind = kind_of(self._stream, self._feed, self._options)
         return decompressed(self._stream) is self._stream and kind in _CONTINUED
 
 
