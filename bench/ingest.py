@@ -30,9 +30,14 @@ _BIDS: dict[str, Any] = {
         {"name": "website", "type": "string"},
     ],
 }
-#: Case -> feed and file name.
+_CLICKS = "timestamp,user_id,campaign_id,conversion,value,landing_page\n"
+#: Case -> feed and file name. In three of them, some rows of CSV are not plain: an empty first cell or a short row in
+#: every third, and a cell of two lines in every 2,000th.
 CASES = {
     "csv": ("clicks", "clicks.csv"),
+    "empty-first": ("clicks", "empty-first.csv"),
+    "line-ends": ("clicks", "line-ends.csv"),
+    "short": ("clicks", "short.csv"),
     "ndjson": ("impressions", "impressions.ndjson"),
     "array": ("impressions", "impressions.json"),
     "avro": ("bids", "bids.avro"),
@@ -43,13 +48,17 @@ def write(case: str, path: Path, records: int) -> None:
     """Write the file of a case."""
     match case:
         case "csv":
-            rows = (
-                f"{time.isoformat()},u{n % 99_991},k{n % 50},{'purchase' if n % 20 == 0 else 'click'},"
-                f"{n % 997}.{n % 90 + 10},https://www.site{n % 3_000}.example.com/p/{n % 1_000}\n"
-                for n, time in _times(records)
-            )
-            header = "timestamp,user_id,campaign_id,conversion,value,landing_page\n"
-            _write_text(path, header, rows, "")
+            _write_text(path, _CLICKS, (f"{row}\n" for row in _clicks(records)), "")
+        case "empty-first":
+            marked = (f"{'' if n % 3 == 0 else 'a'},{row}\n" for n, row in enumerate(_clicks(records)))
+            _write_text(path, f"app,{_CLICKS}", marked, "")
+        case "line-ends":
+            cells = ("two\nlines", *["one"] * 1_999)
+            agents = (f'{row},"{cells[n % 2_000]}"\n' for n, row in enumerate(_clicks(records)))
+            _write_text(path, _CLICKS.replace("\n", ",user_agent\n"), agents, "")
+        case "short":
+            short = (f"{row.rsplit(',', 2)[0] if n % 3 == 0 else row}\n" for n, row in enumerate(_clicks(records)))
+            _write_text(path, _CLICKS, short, "")
         case "ndjson":
             _write_text(path, "", (f"{impression}\n" for impression in _impressions(records)), "")
         case "array":
@@ -61,6 +70,14 @@ def write(case: str, path: Path, records: int) -> None:
 
 def _times(records: int) -> Iterator[tuple[int, datetime]]:
     return ((n, _START + timedelta(milliseconds=n)) for n in range(records))
+
+
+def _clicks(records: int) -> Iterator[str]:
+    return (
+        f"{time.isoformat()},u{n % 99_991},k{n % 50},{'purchase' if n % 20 == 0 else 'click'},"
+        f"{n % 997}.{n % 90 + 10},https://www.site{n % 3_000}.example.com/p/{n % 1_000}"
+        for n, time in _times(records)
+    )
 
 
 def _impressions(records: int) -> Iterator[str]:
@@ -162,12 +179,12 @@ def _print(result: dict[str, Any]) -> None:
     for name in ("here", "there"):
         if one := result.get(name):
             print(
-                f"  {result['case']:7} {name:6} {one['per_second']:>9,} messages/s, "
+                f"  {result['case']:11} {name:6} {one['per_second']:>9,} messages/s, "
                 f"{one['cpu_s_per_million']:>6.2f} s CPU a million, peak {one['peak_mib']:>5,} MiB"
             )
     if there := result.get("there"):
         ratio = result["here"]["cpu_s_per_million"] / there["cpu_s_per_million"]
-        print(f"  {result['case']:7} {ratio:.2f} times the CPU time of there")
+        print(f"  {result['case']:11} {ratio:.2f} times the CPU time of there")
 
 
 if __name__ == "__main__":

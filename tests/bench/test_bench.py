@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import analysis, cluster
+from bench import analysis, cluster, ingest
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,9 +34,17 @@ def test_the_simulator_is_measured_on_both_media_and_both_encoders() -> None:
 
 
 def test_every_format_is_ingested_whole_by_this_package_and_by_another() -> None:
-    runs = results("ingest", "--records", 300, "--rounds", 1, "--against", ROOT)
-    assert [run["case"] for run in runs] == ["csv", "ndjson", "array", "avro"]
+    formats = ["csv", "ndjson", "array", "avro"]
+    only = [part for case in formats for part in ("--only", case)]
+    runs = results("ingest", "--records", 300, "--rounds", 1, "--against", ROOT, *only)
+    assert [run["case"] for run in runs] == formats
     assert [run[package]["messages"] for run in runs for package in ("here", "there")] == [300] * 8
+
+
+@pytest.mark.parametrize("case", ["empty-first", "line-ends", "short"])
+def test_csv_with_rows_that_are_not_plain_is_ingested_whole(case: str, tmp_path: Path) -> None:
+    ingest.write(case, tmp_path / "clicks.csv", 300)
+    assert ingest.measure("clicks", tmp_path / "clicks.csv")["messages"] == 300
 
 
 def test_the_embedded_pipeline_accounts_for_every_message_of_every_run() -> None:

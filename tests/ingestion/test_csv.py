@@ -141,24 +141,43 @@ def test_the_user_can_describe_the_dialect(options: Any, data: bytes, expected: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"delimiter": '"'}, "invalid delimiter"),
-        ({"quote": "ab"}, "invalid quote 'ab'.*--quote none"),
-        ({"escape": "n"}, "invalid escape 'n'"),
-        ({"quote": "'", "escape": "'"}, "must be different characters"),
-        ({"encoding": "rot13"}, "unknown encoding 'rot13'; use a name such as"),
+        ({"delimiter": '"'}, r"invalid delimiter.*\(--delimiter\); for a tab"),
+        ({"quote": "ab"}, r"invalid quote 'ab'.*\(--quote\).*--quote none"),
+        ({"escape": "n"}, r"invalid escape 'n'.*\(--escape\); use"),
+        ({"quote": "'", "escape": "'"}, r"must be different characters \(--delimiter, --quote, --escape\); leave"),
+        ({"encoding": "rot13"}, r"unknown encoding 'rot13' \(--encoding\); use a name such as"),
         ({"encoding": "base64"}, "unknown encoding"),
         ({"encoding": "idna"}, "unknown encoding"),
         ({"encoding": "no-such"}, "unknown encoding"),
         ({"encoding": "\0"}, "unknown encoding"),
-        ({"decimal": ";"}, "invalid decimal mark"),
-        ({"thousands": "x"}, "invalid separator of thousands"),
-        ({"decimal": ",", "thousands": ","}, "both ','"),
-        ({"skip": -1}, "skip must be at least 0"),
+        ({"decimal": ";"}, r"invalid decimal mark ';' \(--decimal\); use"),
+        ({"thousands": "x"}, r"invalid separator of thousands 'x' \(--thousands\); use"),
+        ({"decimal": ",", "thousands": ","}, r"both ',' \(--decimal, --thousands\); set"),
+        ({"skip": -1}, r"skip must be at least 0, got -1 \(--skip\); it is"),
     ],
 )
 def test_an_invalid_dialect_is_reported(options: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         CsvDialect(**options).check()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "xml"}, r"unknown format 'xml' \(--format\); expected one of json"),
+        ({"columns": ("user_id", "")}, r"\(--columns\); give"),
+        ({"columns": ("user_id", "user_id")}, r"'user_id' occurs twice \(--columns\); rename"),
+        ({"columns": ("x", "y")}, r"none of the 2 columns is a field of clicks \(--columns\); use names"),
+        ({"inherit": {"": "user_id"}}, r"\(--inherit\); write it as"),
+        ({"every": 0.0}, r"0 seconds .*\(--every\); use"),
+        ({"timeout": float("nan")}, r"nan seconds .*\(api.timeout\); use"),
+        ({"retry_wait": 1e6}, r"1e\+06 seconds .*\(api.retry_wait\); use"),
+        ({"max_attempts": 0}, r"0 attempts .*\(api.attempts\); use 1 or more"),
+    ],
+)
+def test_an_invalid_option_is_reported(options: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        IngestOptions(**options).checked_for(CLICKS)
 
 
 def test_what_was_detected_is_reported() -> None:

@@ -203,6 +203,56 @@ def test_a_repeated_header_is_not_a_message_and_its_order_applies_from_there(aga
         assert seen.lines == [2, 4]
 
 
+JOINED = {"value": "1", "timestamp": "2026-01-06", "user_id": "v", "campaign": "d"}
+
+
+@pytest.mark.parametrize(
+    ("last", "value"),
+    [("u,2026-01-05,c,9", "9"), ("u,2026-01-05,c,", ""), ("u,2026-01-05", None), ('"u","2026-01-05","c","9"', "9")],
+)
+@pytest.mark.parametrize(
+    "again",
+    [
+        HEADER,
+        "\ufeff" + HEADER,
+        '"value","Timestamp","user id","campaign"',
+        "value,event_timestamp,user_id,campaign_id",
+    ],
+)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_header_after_a_row_without_a_line_end_begins_a_table(
+    last: str, value: str | None, again: str, compressed: bool
+) -> None:
+    first = f"{HEADER}\nu,2026-01-05,c,8\n{last}".encode()
+    cells = ["v", "2026-01-06", "d", "1"] if HEADER in again else ["1", "2026-01-06", "v", "d"]
+    second = f"{again}\n{','.join(cells)}\n".encode()
+    seen = read(
+        gzip.compress(first) + gzip.compress(second) if compressed else first + second,
+        mapping=NONE,
+        compressed=compressed,
+    )
+    (_, row, after) = seen.good
+    assert (row["user_id"], row["timestamp"], row.get("value")) == ("u", "2026-01-05", value)
+    named = {"event_timestamp": "timestamp", "campaign_id": "campaign"}
+    assert {named.get(column, column): cell for column, cell in after.items()} == JOINED
+    assert seen.lines == [2, 3, 4]
+    assert seen.reading.skipped == {"header": 1, "repeated header": 1}
+
+
+def test_a_header_after_an_unreadable_row_begins_a_table() -> None:
+    seen = read(
+        f'{HEADER}\nu,2026-01-05,"c,9value,campaign,timestamp,user_id\n1,d,2026-01-06,v\n'.encode(), mapping=NONE
+    )
+    assert [(row.reason, row.body) for row in seen.bad] == [("ambiguous_quotes", b'u,2026-01-05,"c,9')]
+    assert seen.good == [JOINED]
+
+
+def test_a_row_that_names_columns_but_no_header_stays_a_row() -> None:
+    seen = read(f"{HEADER}\nu,2026-01-05,c,9,user_id,value,x\nu,2026-01-05,user_id,value\n".encode(), mapping=NONE)
+    assert [row.reason for row in seen.bad] == ["surplus_cells"]
+    assert len(seen.good) == 1
+
+
 def test_given_columns_are_a_header_too_if_the_file_repeats_them() -> None:
     seen = read(b"u,1\ntimestamp,user_id\n2,v\n", columns=("user_id", "timestamp"))
     assert seen.rows == [{"user_id": "u", "timestamp": "1"}, {"timestamp": "2", "user_id": "v"}]
@@ -243,29 +293,6 @@ def test_text_of_users_never_becomes_a_header() -> None:
     row = b"2026-01-05,user_id,campaign,timestamp,value\n"
     assert len(read(header + row + header, mapping=NONE).rows) == 1
     assert len(read(b"user_id\nuser_id\n", mapping=NONE).rows) == 1
-
-
-@pytest.mark.parametrize(
-    ("data", "totals"),
-    [
-        (b"Campaign,Date,Clicks\nc,2026-01-05,1\nGrand Total:,---,1\n", 1),
-        (b'Date,Campaign,Clicks\n2026-01-05,c,1\n"TOTAL",,1\n', 1),
-        (b"Date,Campaign,Clicks\n2026-01-05,c,1\n,Gesamt,1\n", 1),
-        (b"Campaign,Clicks,Day\nc,1,5\nSumme:,1\n", 1),
-        (b"timestamp,campaign,user_id\n2026-01-05,Total,u\n", 0),  # a campaign
-        (b"campaign,timestamp,user_id\nTotal,2026-01-05,u\n", 0),
-        (b"campaign,user_id,clicks\nTotal,u,1\n", 0),  # a table without times
-        (b"campaign,timestamp,user_id\nTotal Wine,,u\n", 0),
-        (b"campaign,timestamp,user_id,value\nTotal,,u,1\n", 0),  # its time is missing
-        (b"user_id,timestamp,campaign\nSum,,c\n", 0),
-        (b"campaign,timestamp,user_id,clicks\nc,2026-01-05,u,1\nTotal,-,n/a,1\nSumme:,---,Summe:,1\n", 2),
-        (b"campaign,timestamp,day,user_id,clicks\nc,2026-01-05,5,u,1\nTotal,,5,,1\n", 1),
-    ],
-)
-def test_a_total_row_is_skipped_and_reported(data: bytes, totals: int) -> None:
-    seen = read(data, mapping=NONE)
-    assert seen.reading.skipped.get("total row", 0) == totals
-    assert len(seen.rows) == 1
 
 
 @pytest.mark.parametrize("header", [b"campaign_id,user_id,conversion_type,value,tag", b"tag,campaign_id,clicks"])

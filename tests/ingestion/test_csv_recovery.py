@@ -64,17 +64,21 @@ def test_multiline_makes_one_record_of_lines_that_look_like_rows(data: bytes, re
 @pytest.mark.parametrize(
     ("data", "options", "hint"),
     [
-        (b'a,b\n"1"x,2\n', {}, "hint: use --quote none"),
-        (b'a,b\n"1\\"x",2\n', {}, "hint: use --escape '\\'"),
-        (b'a,b\n1,"2\n3,4"\n', {}, "hint: use --multiline if cells hold line ends; use --quote none"),
-        (b'a,b\n1,"2\n3,4\n', {"multiline": True}, "a quote is not closed; hint: use --quote none"),
-        (b"a,b\n1,x\\\n", {"escape": "\\"}, "an escape character outside quotes could be plain text or not"),
+        (b'a,b\n"1"x,2\n', {}, "hint: --quote none if quotes are text"),
+        (b'a,b\n"1\\"x",2\n', {}, "hint: --escape '\\' if a backslash"),
+        (b'a,b\n1,"\\"2\n3,4\n', {}, "hint: --escape '\\' if a backslash"),
+        (b'a,b\n1,"2\n3,4"\n', {}, "or a cell of several lines; hint: --multiline if it is one, --quote none"),
+        (b'a,b\n1,"2\n3,4\n', {"multiline": True}, "unclosed quote; hint: --quote none"),
+        (b"a,b\n1,x\\\n", {"escape": "\\"}, "an escape character outside quotes could be text"),
         (b"a,b\nx\\,1,2\n", {"escape": "\\"}, "an escape character outside quotes"),
-        (b"a,b\n1,x\\\n", {"escape": "\\", "quote": "none"}, "ends the line; hint: leave out --escape"),
+        (b"a,b\n1,x\\\n", {"escape": "\\", "quote": "none"}, "trailing escape character; hint: omit --escape"),
+        (b"a,b\n1,2\\\n3,4\n", {"escape": "\\", "quote": "none"}, "trailing escape character"),
     ],
 )
 def test_hints(data: bytes, options: Any, hint: str) -> None:
-    assert hint in read(data, **options).bad[0].detail
+    detail = read(data, **options).bad[0].detail
+    assert hint in detail
+    assert len(detail) <= 115  # `rejects list` cuts longer ones
 
 
 def test_a_row_may_be_open_for_a_bounded_number_of_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,14 +114,27 @@ def test_an_unclosed_quote_far_from_the_end_costs_one_line() -> None:
     assert outcome(read(b'a,b\n1,"2\n' + b"3,4\n" * 100_000)) == [b'1,"2', *[row("3", "4")] * 100_000]
 
 
+def test_a_row_that_is_not_plain_leaves_those_around_it_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = [b'1,"2\n3"', b"1", b"1,2,", b"1,2,3", b"1, 2 ", b"", b'1,"2', b"1,\xff", b",2"]
+    plain = [{"a": str(number), "b": "x"} for number in range(60)]
+    text = b"".join(f"{row['a']},{row['b']}\n".encode() for row in plain)
+    alone = [read(b"a,b\n" + text + row + b"\n" + text).rows[60:-60] for row in odd]
+    monkeypatch.setattr("advertisex.ingestion.csv.table_rows.PIECE_BYTES", 50)
+    seen = read(b"a,b\n" + text + b"".join(row + b"\n" + text for row in odd))
+    assert seen.rows == [*plain, *(row for rows in alone for row in (*rows, *plain))]
+    assert seen.lines == sorted(set(seen.lines))
+    assert seen.lines[-1] == 1 + 60 + len(odd) * 61 + 1
+
+
 NONE = FieldMapping()
 HEADER = b"user_id,timestamp,campaign\n"
 LINES = st.lists(
     st.sampled_from(
         [
             b"1,2,3", b'"1","2","3"', b'1,"2', b'x"', b'x",3', b'"x', b'1,"x"y,3', b"", b",,", b"1,\xff,3", b"1",
-            b"1,2,3,4", b"timestamp,campaign,user_id", b"\xef\xbb\xbfuser_id,timestamp,campaign", b"Total:,,9",
-            b"1,2,3,", b'","', b'""', b'"a""',
+            b"1,2,3,4", b"timestamp,campaign,user_id", b"\xef\xbb\xbfuser_id,timestamp,campaign", b"Total:,-,",
+            b"1,2,3,", b'","', b'""', b'"a""', b"End of report", b",by X,", b"End of report,,,",
+            b"1,2,3timestamp,campaign,user_id",
         ]
     ),
     max_size=12,
@@ -136,9 +153,11 @@ def test_a_reader_continues_where_another_ended(
     lines: list[bytes], end: bytes, block: int, multiline: bool, closed: bool
 ) -> None:
     data = b"Report\n" + HEADER + end.join(lines) + (end if closed else b"")
-    whole = read(data, mapping=NONE, multiline=multiline)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("advertisex.ingestion.csv.table_rows.FOOTER_LINES", 2)
+        whole = read(data, mapping=NONE, multiline=multiline)
         patch.setattr(BLOCKS, block)
+        patch.setattr("advertisex.ingestion.csv.table_rows.PIECE_BYTES", block // 3)
         pieces = read(data, mapping=NONE, multiline=multiline)
         assert (pieces.rows, pieces.lines) == (whole.rows, whole.lines)
         assert pieces.reading.skipped == whole.reading.skipped

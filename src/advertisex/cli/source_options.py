@@ -40,6 +40,10 @@ def source_options(
     encoding: Annotated[
         str | None, typer.Option(metavar="NAME", help="Encoding of text, such as cp1252.  \\[default: detected]")
     ] = None,
+    decimal: Annotated[str | None, typer.Option(metavar="CHAR", help="Decimal mark of numbers in text: . or ,")] = None,
+    thousands: Annotated[
+        str | None, typer.Option(metavar="CHAR", help="Separator of groups of three digits in numbers in text.")
+    ] = None,
     records: Annotated[
         str | None, typer.Option(metavar="KEY", help="Dotted path of the records in a JSON document.")
     ] = None,
@@ -70,13 +74,6 @@ def source_options(
     skip: Annotated[
         int | None,
         typer.Option(metavar="N", help="Lines before the header.  \\[default: detected]", rich_help_panel=_CSV),
-    ] = None,
-    decimal: Annotated[
-        str | None, typer.Option(metavar="CHAR", help="Decimal mark of numbers: . or ,", rich_help_panel=_CSV)
-    ] = None,
-    thousands: Annotated[
-        str | None,
-        typer.Option(metavar="CHAR", help="Separator of groups of three digits in numbers.", rich_help_panel=_CSV),
     ] = None,
 ) -> IngestOptions:
     """Return the options for ingestion."""

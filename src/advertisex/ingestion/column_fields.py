@@ -35,7 +35,7 @@ class Columns:
 
     Attributes:
         fields: column, or dotted path in nested records -> the field that takes it; None if no field does.
-        missing: required fields that neither a column nor a constant supplies; empty if there are no columns at all.
+        missing: required fields that neither a column nor a constant supplies; empty if no column is known at all.
     """
 
     fields: dict[str, str | None] = field(default_factory=dict)

@@ -42,24 +42,29 @@ class CsvDialect:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ConfigurationError(
                 f"invalid delimiter {self.delimiter!r}: must be one character, not a quote or a line break",
+                where="--delimiter",
                 hint="for a tab, use --delimiter $'\\t'",
             )
         for name, value in (("quote", quote), ("escape", self.escape)):
             if value is not None and (len(value) != 1 or value.isalnum() or value.isspace()):
                 raise ConfigurationError(
                     f"invalid {name} {value!r}: must be one character, not a letter, a digit or white space",
+                    where=f"--{name}",
                     hint="for text without quotes, use --quote none" if name == "quote" else "use --escape '\\'",
                 )
         given = [value for value in (self.delimiter, quote, self.escape) if value is not None]
         if len(set(given)) < len(given):
             raise ConfigurationError(
                 "delimiter, quote and escape must be different characters",
+                where="--delimiter, --quote, --escape",
                 hint="leave out --escape if quotes are doubled inside quoted cells",
             )
         if self.encoding is not None:
             checked_encoding(self.encoding)
         if self.skip is not None and self.skip < 0:
-            raise ConfigurationError(f"skip must be at least 0, got {self.skip}", hint="it is a number of lines")
+            raise ConfigurationError(
+                f"skip must be at least 0, got {self.skip}", where="--skip", hint="it is a number of lines"
+            )
         self.numbers()
 
     def numbers(self) -> NumberStyle | None:

@@ -16,6 +16,8 @@ _MARKS = (
 )
 #: Encodings in which an ASCII character takes more than one byte.
 WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+#: How `surrogateescape` represents bytes that cannot be decoded.
+UNDECODED = re.compile("[\udc80-\udcff]")
 #: Codecs that Python counts as text encodings, but that no file is written in.
 _NOT_OF_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem")
 _ASCII = bytes(range(128))
@@ -36,7 +38,9 @@ def checked_encoding(name: str) -> str:
         found = None
     if found is None or not getattr(found, "_is_text_encoding", True) or found.name in _NOT_OF_FILES:
         raise ConfigurationError(
-            f"unknown encoding {name!r}", hint="use a name such as utf-8, utf-16, cp1252, latin-1, shift_jis or gb18030"
+            f"unknown encoding {name!r}",
+            where="--encoding",
+            hint="use a name such as utf-8, utf-16, cp1252, latin-1, shift_jis or gb18030",
         )
     return "utf-8" if found.name == "utf-8-sig" else found.name
 

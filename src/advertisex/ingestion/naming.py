@@ -29,7 +29,8 @@ class Naming:
 
     def __init__(self, feed: Feed, mapping: FieldMapping) -> None:
         field_of = {name: f.name for f in feed.fields for name in f.names}
-        self._names = field_of.keys()
+        #: The names of the fields.
+        self.names = field_of.keys()
         self._mapped = mapping.rename.keys()
         self._field_of = field_of | {column: field_of.get(name, name) for column, name in mapping.rename.items()}
         targets = {target: column for column, target in mapping.rename.items()}
@@ -53,7 +54,7 @@ class Naming:
         """
         plain = list(map(spelled, header))
         once = {name for name, count in Counter(plain).items() if count == 1}
-        free = (self._names & once) - set(header) - self._mapped
+        free = (self.names & once) - set(header) - self._mapped
         return [
             name if name in free and cell not in self._mapped else cell
             for cell, name in zip(header, plain, strict=True)
@@ -65,7 +66,7 @@ class Naming:
 
     def known(self, columns: Sequence[str]) -> int:
         """Return the number of columns that are fields, or mapped to one."""
-        return sum(column in self._names or column in self._mapped for column in columns)
+        return sum(column in self.names or column in self._mapped for column in columns)
 
     def is_header_line(self, line: str) -> bool:
         """Whether a line of text names two known columns, with one of the usual delimiters between them."""

@@ -46,14 +46,19 @@ class NumberStyle:
         if thousands is None:
             thousands = "." if decimal == "," else ""
         if decimal not in {".", ","}:
-            raise ConfigurationError(f"invalid decimal mark {decimal!r}", hint="use --decimal , or --decimal .")
+            raise ConfigurationError(
+                f"invalid decimal mark {decimal!r}", where="--decimal", hint="use --decimal , or --decimal ."
+            )
         if thousands not in _SEPARATORS:
             raise ConfigurationError(
-                f"invalid separator of thousands {thousands!r}", hint="use a point, a comma, a space or an apostrophe"
+                f"invalid separator of thousands {thousands!r}",
+                where="--thousands",
+                hint="use a point, a comma, a space or an apostrophe",
             )
         if decimal == thousands:
             raise ConfigurationError(
                 f"the decimal mark and the separator of thousands are both {decimal!r}",
+                where="--decimal, --thousands",
                 hint="set --decimal and --thousands to different characters",
             )
         whole = "[0-9]+"

@@ -67,7 +67,8 @@ class IngestOptions:
         naming = Naming(feed, self.mapping)
         if self.columns and not naming.known(naming.columns(self.columns)) and not naming.is_complete(self.columns):
             raise ConfigurationError(
-                f"columns (--columns): none of the {len(self.columns)} columns is a field of {feed.name}",
+                f"none of the {len(self.columns)} columns is a field of {feed.name}",
+                where="--columns",
                 hint=f"use names such as {', '.join(f.name for f in feed.fields[:3])}, or map them with --map",
             )
         return self
@@ -80,25 +81,34 @@ class IngestOptions:
         """
         if self.format is not None and self.format not in get_args(Format):
             raise ConfigurationError(
-                f"unknown format {self.format!r}", hint=f"expected one of {', '.join(get_args(Format))}"
+                f"unknown format {self.format!r}",
+                where="--format",
+                hint=f"expected one of {', '.join(get_args(Format))}",
             )
         self.dialect.check()
         self._check_columns()
         for path, name in self.inherit.items():
             if not path or not name:
                 raise ConfigurationError(
-                    f"inherit (--inherit): {path!r} = {name!r} needs a path and a name",
+                    f"{path!r} = {name!r} needs a path and a name",
+                    where="--inherit",
                     hint="write it as PARENT.FIELD=FIELD",
                 )
-        for name, value in (
-            ("every", self.every),
-            ("timeout", self.timeout),
-            ("retry_wait", self.retry_wait),
+        for where, seconds in (
+            ("--every", self.every),
+            ("api.timeout", self.timeout),
+            ("api.retry_wait", self.retry_wait),
         ):
-            if not 0 < value <= _LONGEST_SECONDS:
-                raise ConfigurationError(f"{name} must be more than 0 seconds and at most a day, got {value:g} seconds")
+            if not 0 < seconds <= _LONGEST_SECONDS:
+                raise ConfigurationError(
+                    f"{seconds:g} seconds are not a valid wait",
+                    where=where,
+                    hint="use more than 0 seconds, and at most a day",
+                )
         if self.max_attempts < 1:
-            raise ConfigurationError(f"max_attempts must be at least 1, got {self.max_attempts}")
+            raise ConfigurationError(
+                f"{self.max_attempts} attempts are not enough", where="api.attempts", hint="use 1 or more"
+            )
         return self
 
     def _check_inherited(self, feed: Feed) -> None:
@@ -111,6 +121,8 @@ class IngestOptions:
 
     def _check_columns(self) -> None:
         if "" in self.columns:
-            raise ConfigurationError("columns (--columns): a name is empty", hint="name a column to ignore unused")
+            raise ConfigurationError(
+                "the name of a column is empty", where="--columns", hint="give columns to ignore any other name"
+            )
         if twice := [name for name, number in Counter(self.columns).items() if number > 1]:
-            raise ConfigurationError(f"columns (--columns): {twice[0]!r} occurs twice", hint="rename one of them")
+            raise ConfigurationError(f"{twice[0]!r} occurs twice", where="--columns", hint="rename one of them")

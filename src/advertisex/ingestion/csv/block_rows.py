@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from advertisex.codecs.unreadable import Unreadable
 from advertisex.ingestion.csv.fast_path import BOM
-from advertisex.ingestion.csv.hints import open_quote, text_after_quote
 from advertisex.ingestion.csv.open_rows import Lookahead
 from advertisex.ingestion.csv.row_parser import RowParser
 
@@ -38,7 +37,7 @@ class BlockRows:
         ended: whether no more lines follow.
 
     Attributes:
-        unread: the last lines, if the row that they begin may continue in the next block.
+        unread: the last lines, if they can only be read with those that follow.
         lines: number of lines before `unread`.
     """
 
@@ -74,17 +73,21 @@ class BlockRows:
                 continue
             row = self._other(line, text)
             if row is None:
-                self.unread, self.lines = b"".join(self._raw[line:]), line
+                self.leave(line)
                 return
             yield row[0]
             line = row[1]
+
+    def leave(self, line: int) -> None:
+        """Leave the lines from this one on unread."""
+        self.unread, self.lines = b"".join(self._raw[line:]), line
 
     def _other(self, line: int, text: str) -> tuple[Row, int] | None:
         """A row that is not one line, and the index of the line after it; None if its end is not in the block."""
         body = _body(self._raw[line])
         scan = self._parser.scan(text)
         if scan.fault:
-            return Row(line, text, body, text_after_quote(scan.fault, text, body, self._parser)), line + 1
+            return Row(line, text, body, _text_after_quote(scan.fault, text, body, self._parser)), line + 1
         found = self._ahead().row_from(line, scan)
         if found.kind == "unknown":
             return None
@@ -92,7 +95,7 @@ class BlockRows:
             raw = b"".join(self._raw[line : found.end])
             whole = self._text(raw)
             return Row(line, whole, _body(raw), self._parser.scan(whole).cells), found.end
-        return Row(line, text, body, open_quote(found.kind, text, body, self._parser)), line + 1
+        return Row(line, text, body, _open_quote(found.kind, text, body, self._parser)), line + 1
 
     def _ahead(self) -> Lookahead:
         if self._lookahead is None:
@@ -109,3 +112,26 @@ class BlockRows:
 
 def _body(line: bytes) -> bytes:
     return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _text_after_quote(fault: str, line: str, body: bytes, parser: RowParser) -> Unreadable:
+    """A row with text after a closing quote, or with an escape character that can be read in two ways."""
+    hint = _escape_hint(line, parser) or "--quote none if quotes are text"
+    return Unreadable("ambiguous_quotes", f"{fault}; hint: {hint}", body)
+
+
+def _open_quote(kind: str, line: str, body: bytes, parser: RowParser) -> Unreadable:
+    """A row whose line ends inside a quoted cell."""
+    fault, hint = "unclosed quote", "--quote none if quotes are text"
+    if parser.quote is None:
+        fault, hint = "trailing escape character", "omit --escape if it is text"
+    if kind == "ambiguous":
+        fault += ", or a cell of several lines"
+        hint = f"--multiline if it is one, {hint}"
+    return Unreadable("ambiguous_quotes", f"{fault}; hint: {_escape_hint(line, parser) or hint}", body)
+
+
+def _escape_hint(line: str, parser: RowParser) -> str | None:
+    if parser.escape is None and parser.quote is not None and f"\\{parser.quote}" in line:
+        return "--escape '\\' if a backslash precedes a quote of the text"
+    return None

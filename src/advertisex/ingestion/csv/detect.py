@@ -7,6 +7,7 @@ from typing import NamedTuple
 from advertisex.errors import SourceError
 from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.encodings import UNDECODED
 from advertisex.ingestion.naming import Naming
 
 DELIMITERS = ",;\t|"
@@ -18,8 +19,6 @@ _SEP = re.compile(r'"?sep=(?P<delimiter>.)"?[,;\t|]*\s*', re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9][0-9 .,:/TZ+-]*")
 #: A date or a time of three parts, such as 5 Jan 2026 and 09:00:00, or one without separators, such as an epoch.
 _TIME = re.compile(r"\d+[-./: ]+[^\W_]+[-./: ]+\d+|[a-z]+ +\d+[, ]+\d+|\d{8,}", re.IGNORECASE)
-#: How `surrogateescape` represents bytes that cannot be decoded.
-UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 class Layout(NamedTuple):

@@ -64,7 +64,7 @@ class Blocks:
 
     def is_idle(self) -> bool:
         """Whether the next block would have to wait for input."""
-        return not self._buffer and not self.ended and self._stream.idle()
+        return len(self._buffer) <= self._returned and not self.ended and self._stream.idle()
 
     def _is_complete(self) -> bool:
         return self._final and self.failure is None

@@ -4,17 +4,15 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.csv.block_rows import BlockRows, Row
-from advertisex.ingestion.csv.detect import HEADER_LINES, UNDECODED, Detection, Layout
-from advertisex.ingestion.csv.fast_path import BOM, PlainBlocks
-from advertisex.ingestion.csv.hints import surplus_cells, wrong_encoding
+from advertisex.ingestion.csv.detect import HEADER_LINES, Detection, Layout
+from advertisex.ingestion.csv.fast_path import BOM
 from advertisex.ingestion.csv.line_blocks import BLOCK_BYTES, Block, Blocks
 from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.csv.table import Table
-from advertisex.ingestion.encodings import as_utf8, keeps_ascii, likely_encoding, text_encoding
+from advertisex.ingestion.csv.table_rows import Part, TableRows
+from advertisex.ingestion.encodings import as_utf8, keeps_ascii, text_encoding
 from advertisex.ingestion.naming import Naming, check_unique
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume
@@ -54,14 +52,13 @@ class CsvReader(Reader):
         self._known: dict[str, Any] = resume.known if resume else {"skip": options.dialect.skip or 0}
         self._too_long: list[int] = []
         self._parser: RowParser
-        self._table: Table | None = None
-        self._plain: PlainBlocks
+        self._rows: TableRows | None = None
 
     def chunks(self) -> Iterator[Chunk]:
         blocks = Blocks(self._as_ascii(), self._position, final=self._final)
         if "columns" in self._known:
             self._parser = RowParser(*self._known["dialect"])
-            self._set_table(Table(self._known["header"], self._known["columns"], self._naming), self._known["trailing"])
+            self._set_table(self._known["header"], self._known["columns"], self._known["trailing"])
             self.reading.detected |= self._known["detected"]
         while block := blocks.next():
             records: list[Record] = []
@@ -71,12 +68,10 @@ class CsvReader(Reader):
                 self._line += 1
                 self._too_long.append(self._line)
                 self._skipped("too long")
-            if self._table is None:
+            if self._rows is None:
                 rest = self._begin(block)
-            if self._table is not None and rest:
-                records, lines, rest = self._read(rest, self._table, ended=block.is_last)
-                if self._table.trailing != self._known["trailing"]:
-                    self._know(trailing=self._table.trailing)
+            if self._rows is not None and rest:
+                records, lines, self._line, rest = self._read(self._rows, rest, ended=block.is_last)
             if rest:
                 blocks.put_back(rest)
             if len(rest) < len(block.data) or not block.data:
@@ -158,71 +153,30 @@ class CsvReader(Reader):
         reading.detected |= detected
         self._line += layout.first
         self._know(dialect=[parser.delimiter, parser.quote, parser.escape], detected=reading.detected)
-        self._set_table(Table(layout.header, layout.columns, self._naming))
+        self._set_table(layout.header, layout.columns)
 
-    def _set_table(self, table: Table, trailing: int | None = None) -> None:
-        self._table, table.trailing = table, trailing
-        self._plain = PlainBlocks(self._parser, table, self._encoding)
-        self._know(header=table.header, columns=table.columns, trailing=trailing)
+    def _set_table(self, header: list[str], columns: list[str], trailing: int | None = None) -> None:
+        table = Table(header, columns, self._naming)
+        table.trailing = trailing
+        self._rows = TableRows(
+            self._parser,
+            table,
+            self._encoding,
+            self.reading,
+            self._known.get("likely"),
+            multiline=self._dialect.multiline,
+        )
+        self._know_table(table)
+
+    def _know_table(self, table: Table) -> None:
+        self._know(header=table.header, columns=table.columns, trailing=table.trailing)
         self.reading.columns = table.header
 
-    # the rows
-
-    def _read(self, data: bytes, table: Table, *, ended: bool) -> tuple[list[Record], Sequence[int], bytes]:
-        """Return the records of whole lines, the line of each, and the lines that are left."""
-        plain = self._plain.records(data)
-        if plain is not None:
-            self._warn_of_moved(table.trailing)
-            table.trailing = 0
-            first = self._line + 1
-            self._line += len(plain)
-            self.reading.rows += len(plain)
-            return [*plain], range(first, first + len(plain)), b""
-        rows = BlockRows(
-            data, self._parser, self._encoding, width=table.width, multiline=self._dialect.multiline, ended=ended
-        )
-        records: list[Record] = []
-        lines: list[int] = []
-        for row in rows:
-            record = self._record(row, table)
-            if isinstance(record, Table):
-                table = record
-                rows.width = table.width
-            elif record is not None:
-                records.append(record)
-                lines.append(self._line + row.line + 1)
-        self._line += rows.lines
-        self.reading.rows += len(records)
-        return records, lines, rows.unread
-
-    def _record(self, row: Row, table: Table) -> Record | Table | None:
-        """Return the record of a row; None if the row is not data, and the table that it begins if it is a header."""
-        if not row.text.isascii() and UNDECODED.search(row.text):
-            return wrap(wrong_encoding(self._encoding, self._likely(row.body), row.body))
-        if isinstance(row.cells, Unreadable):
-            return wrap(row.cells)
-        cells = list(map(str.strip, row.cells))
-        if (repeated := table.repeated(cells)) is not None:
-            self._skipped("repeated header")
-            if repeated.fields != table.fields:
-                self.reading.warnings["the columns change at a repeated header"] += 1
-            self._set_table(repeated)
-            return repeated
-        if kind := table.kind(cells):
-            self._skipped(kind)
-            return None
-        trailing, fault = table.trailing, table.surplus(cells)
-        if not table.trailing:
-            self._warn_of_moved(trailing)
-        return wrap(surplus_cells(fault, row.body)) if fault else table.record(cells)
-
-    def _warn_of_moved(self, trailing: int | None) -> None:
-        if trailing:
-            self.reading.warnings["the first rows have empty cells after the last column, others do not"] += 1
-
-    def _likely(self, text: bytes) -> str | None:
-        """The encoding that the text probably has: found for the first damaged row of the file."""
-        if "likely" not in self._known:
-            self._know(likely=likely_encoding(text))
-        likely: str | None = self._known["likely"]
-        return None if likely == self._encoding else likely
+    def _read(self, rows: TableRows, data: bytes, *, ended: bool) -> Part:
+        table, trailing, likely = rows.table, rows.table.trailing, rows.likely
+        part = rows.read(data, self._line, ended=ended)
+        if rows.table is not table or table.trailing != trailing:
+            self._know_table(rows.table)
+        if rows.likely is not likely:
+            self._know(likely=rows.likely)
+        return part

@@ -22,6 +22,15 @@ TOTALS = frozenset(
 
 
 _DIGIT = re.compile(r"\d")
+#: A time, or an id: a text that begins with a digit, or the name of a day or a month, or a word with a digit.
+_VALUE = re.compile(
+    r"\W*\d|(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\W.*\d|\S*\d\S*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+#: In a narrower table, a row with one cell may be data.
+_FOOTER_WIDTH = 3
+#: A longer text is not a line of a footer.
+_FOOTER_CHARACTERS = 1000
 
 
 class Table:
@@ -49,49 +58,71 @@ class Table:
         by_name = zip([*plain, *header], [*columns, *columns], strict=True)
         self._column_of = {name: column for name, column in by_name if self._names[name] <= 1 or name in header}
         self._digits_in_names = any(map(_DIGIT.search, header))
+        self._names_begin_with_digits = any(map(_DIGIT.match, header))
+
+    @property
+    def header_names(self) -> set[str]:
+        """Names that a header can have: its own, and those of the fields."""
+        return {*filter(None, self.header), *self._naming.names}
 
     def record(self, cells: Sequence[str]) -> dict[str, str]:
         """Return the cells by column. A shorter row lacks the last columns."""
         pairs = zip(self.columns, cells, strict=False)
         return {name: cell for name, cell in pairs if name or cell} if self.has_unnamed else dict(pairs)
 
-    def surplus(self, cells: Sequence[str]) -> str | None:
-        """Return what is wrong with a row that has more cells than the table has columns for; None if it has not.
+    def surplus(self, cells: Sequence[str]) -> tuple[int, str]:
+        """Return the number of empty cells after the last column, and what is wrong with a row that has too many cells.
 
         Empty cells after the last column are allowed if every row so far has the same number of them: otherwise, a
         delimiter that is not quoted can have moved the cells of a row whose last ones are empty.
         """
-        surplus = max(len(cells) - self.width, 0)
+        surplus, fault = max(len(cells) - self.width, 0), ""
         if surplus and (any(cells[self.width :]) or self.trailing not in (None, surplus)):
-            filled = max((number for number, cell in enumerate(cells, 1) if cell), default=0)
-            return f"{filled if filled > self.width else len(cells)} cells, but the header has {self.width} columns"
-        if self.has_unnamed:
+            filled = max(number for number, cell in enumerate(cells, 1) if cell)
+            found = filled if filled > self.width else len(cells)
+            fault = f"{found} cells, but the header has {self.width} columns"
+        elif self.has_unnamed:
             unnamed = sum(1 for name, cell in zip(self.columns, cells, strict=False) if cell and not name)
-            if unnamed > 1:
-                return f"{unnamed} cells are in columns without a name"
-        self.trailing = surplus
-        return None
+            fault = f"{unnamed} cells are in columns without a name" if unnamed > 1 else ""
+        return surplus, fault
 
     def suspects(self, rows: Sequence[list[str]]) -> list[list[str]]:
-        """Return the rows that may not be data: they have no time; without times, they begin with nothing or a name."""
+        """Return the rows that may not be data.
+
+        Their time does not begin with a digit; in a table without times, their first cell is empty or a name.
+        """
         if self._times:
             index = self._times[0]
-            return [row for row in rows if len(row) <= index or not self._is_time(row[index])]
+            if self._names_begin_with_digits:
+                return list(rows)
+            return [row for row in rows if len(row) <= index or not "0" <= row[index] < ":"]
         firsts = {first for first in {"".join(row[:1]) for row in rows} if not first or self._is_name(first)}
         return [row for row in rows if "".join(row[:1]) in firsts] if firsts else []
 
     def kind(self, cells: Sequence[str]) -> str | None:
         """Return what a row is that is not data; None if it is data.
 
-        The first cell of a total row says so, and it has neither a time nor another value of a required field.
+        The first cell of a total row says so, and it has neither a time nor another value of a required field. A row
+        is a footer only if the table ends with it.
         """
         first = next(filter(None, cells), "")
         if not first:
             return "blank"
-        if not self._times or first not in TOTALS or self._has_time(cells):
-            return None
+        if self._times and first in TOTALS and not self._has_time(cells) and self._lacks_required(cells):
+            return "total row"
+        return "footer" if self._may_be_footer(cells, first) else None
+
+    def _may_be_footer(self, cells: Sequence[str], text: str) -> bool:
+        """Whether a row has one text only, which cannot be a whole event, a time or an id."""
+        if not self._times or self.width < _FOOTER_WIDTH or len(text) > _FOOTER_CHARACTERS or _VALUE.match(text):
+            return False
+        index = cells.index(text)
+        is_alone = index < self.width and not any(cells[index + 1 :])
+        return is_alone and not self._naming.is_complete([self.columns[index]])
+
+    def _lacks_required(self, cells: Sequence[str]) -> bool:
         values = (cells[index] for index in self._required if index < len(cells))
-        return "total row" if all(cell in TOTALS or _is_empty(cell) for cell in values) else None
+        return all(cell in TOTALS or is_missing(cell) or not any(map(str.isalnum, cell)) for cell in values)
 
     def repeated(self, cells: Sequence[str]) -> "Table | None":
         """Return the table that a row begins if it is a header; None if it is not.
@@ -126,7 +157,3 @@ class Table:
 
     def _has_time(self, cells: Sequence[str]) -> bool:
         return any(self._is_time(cells[index]) for index in self._times if index < len(cells))
-
-
-def _is_empty(cell: str) -> bool:
-    return is_missing(cell) or not any(map(str.isalnum, cell))

@@ -1,6 +1,5 @@
 """Read Excel workbooks (.xlsx): a sheet becomes CSV text, as a person would export it, and is read like CSV."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
+from advertisex.ingestion.csv.detect import HEADER_LINES
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.excel.check import MAX_CELLS, check_workbook
+from advertisex.ingestion.naming import Naming
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Chunk, Reader, Reading
 from advertisex.ingestion.stream import BLOCK, Stream
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 #: What is detected in the CSV text, which only we see.
 _OF_CSV = {"delimiter", "quote", "escape", "encoding"}
-#: Rows in which a header is looked for.
-_HEADER_ROWS = 100
 
 
 class ExcelReader(Reader):
@@ -89,7 +88,7 @@ class ExcelReader(Reader):
 
         Without a header, it is the first sheet that is not empty; with the column names of the user, always.
         """
-        names = {name for field in self._feed.fields for name in field.names} | self._options.mapping.rename.keys()
+        naming = Naming(self._feed, self._options.mapping)
         filled: CalamineSheet | None = None
         chosen: CalamineSheet | None = None
         others: list[str] = []
@@ -98,7 +97,7 @@ class ExcelReader(Reader):
             if not sheet.height:
                 continue
             filled = filled or sheet
-            if self._options.columns or not _has_header(sheet, names):
+            if self._options.columns or not _has_header(sheet, naming):
                 continue
             if chosen is None:
                 chosen = sheet
@@ -117,10 +116,9 @@ def _worksheets(workbook: "CalamineWorkbook") -> list[str]:
     return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
 
 
-def _has_header(sheet: "CalamineSheet", names: set[str]) -> bool:
-    rows = sheet.to_python(nrows=_HEADER_ROWS)
-    cells = {str(cell).strip() for row in rows for cell in row}
-    return not names.isdisjoint(cells | {re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells})
+def _has_header(sheet: "CalamineSheet", naming: Naming) -> bool:
+    rows = ([str(cell).strip() for cell in row] for row in sheet.to_python(nrows=HEADER_LINES))
+    return any(naming.known(naming.columns(row)) for row in rows)
 
 
 @contextmanager
