@@ -255,6 +255,32 @@ def test_options_for_json_are_not_ignored_silently(tmp_path: Path) -> None:
         assert dict(one.reader.reading.warnings) == (ignored if name == "a.csv" else {})
 
 
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (b'{"a":1,"a": 2, "n":1.50}', b'{"a":1,"a": 2, "n":1.50,"user_id":"u"}'),
+        (b"{ }", b'{"user_id":"u"}'),
+        (b'{"a":"}" \n}', b'{"a":"}","user_id":"u"}'),
+        (b'{"user_id":"x","user_id":"y"}', b'{"user_id":"x","user_id":"y"}'),
+        (b'{"user_id":"x","user_id":null}', b'{"user_id":"x","user_id":null}'),
+    ],
+)
+def test_a_record_that_inherits_stays_as_it_is(record: bytes, expected: bytes) -> None:
+    text = b'{"user":"u","data":[' + json.dumps(EVENT).encode() + b"," + record + b"]}"
+    assert read(text, inherit={"user": "user_id"}).values[1:] == [expected]
+
+
+def test_inherited_values_are_bounded() -> None:
+    fitting = json.dumps({"app": "x" * 60_000, "data": [EVENT] * 200}).encode()
+    seen = read(fitting, inherit={"app": "app"})
+    assert len(seen.values) == 200
+    assert max(sum(map(len, chunk.records)) for chunk in seen.chunks) < 6 * 2**20
+    large = json.dumps({"app": "x" * 2**16, "user": "u", "data": [{**EVENT, "user_id": None}]}).encode()
+    seen = read(large, inherit={"app": "app", "user": "user_id"})
+    assert [json.loads(value) for value in seen.values] == [{**EVENT, "user_id": "u"}]
+    assert "the value under app is too large to inherit: more than 64 KiB (x.json:1)" in str(seen.failure)
+
+
 def _large(before: Any, after: Any) -> tuple[bytes, list[Any]]:
     records = [{**EVENT, "user_agent": "x" * 2_000, "n": n} for n in range(2_000)]
     parts = (json.dumps(part)[1:-1] for part in (before, {"data": records}, after))

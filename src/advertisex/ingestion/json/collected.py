@@ -9,6 +9,7 @@ from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Reading, Record, 
 TOO_LARGE = f"larger than {MESSAGE_BYTES >> 20} MiB"
 
 _CHUNK_RECORDS = 5_000
+_CHUNK_COPIED = 4 * 2**20
 
 
 class Collected:
@@ -26,6 +27,7 @@ class Collected:
         self._lines: list[Sequence[int]] = []
         self._failure: tuple[str, int, str] | None = None
         self._failures = 0
+        self._copied = 0
 
     def __bool__(self) -> bool:
         return bool(self._records)
@@ -33,15 +35,21 @@ class Collected:
     @property
     def is_full(self) -> bool:
         """Whether there is enough for a chunk."""
-        return len(self._records) >= _CHUNK_RECORDS
+        return len(self._records) >= _CHUNK_RECORDS or self._copied >= _CHUNK_COPIED
+
+    def add_copies(self, values: Sequence[bytes], lines: Sequence[int]) -> None:
+        """Add messages that are not slices of the text, so that they need memory of their own."""
+        self._copied += sum(map(len, values))
+        self.add(values, lines)
 
     def add(self, values: Sequence[bytes], lines: Sequence[int]) -> None:
         """Add messages, or report one that is too large."""
         if len(values) == 1 and len(values[0]) > MESSAGE_BYTES:
             self.skip_large(lines[0])
             return
-        self._records.extend(values)
-        self._lines.append(lines)
+        if values:
+            self._records.extend(values)
+            self._lines.append(lines)
 
     def add_fragment(self, fragment: bytes, line: int, detail: str) -> None:
         """Add text that is not a record, in the frame of unreadable input."""
@@ -53,7 +61,7 @@ class Collected:
         lines = parts[0] if len(parts) == 1 else [line for part in parts for line in part]
         chunk = Chunk(self._records, lines, resume)
         self._reading.rows += len(self._records)
-        self._records, self._lines = [], []
+        self._records, self._lines, self._copied = [], [], 0
         return chunk
 
     def skip(self, reason: str) -> None:

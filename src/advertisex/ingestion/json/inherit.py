@@ -1,12 +1,17 @@
 """Copy values of an envelope into its records: `--inherit client.id=user_id`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from advertisex.codecs.json_text import at_path, is_missing_json, json_object
+from advertisex.codecs.json_text import at_path, is_missing_json, json_object, repeated_names
 from advertisex.feeds import Feed
+
+#: A larger value is not inherited: every record would contain it.
+INHERITED_BYTES = 2**16
+#: So many records at once are copied, which bounds the memory for the copies.
+_RECORDS = 16
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,15 +43,38 @@ class Inheritance:
         self._names = {name: known.names if known else (name,) for name, known in fields.items()}
         self._paths = paths
 
-    def values(self, around: dict[str, msgspec.Raw]) -> tuple[list[Inherited], list[str]]:
-        """Return the values of an envelope, and the paths that it lacks."""
+    def values(self, around: dict[str, msgspec.Raw]) -> tuple[list[Inherited], list[str], list[str]]:
+        """Return the values of an envelope, the paths that it lacks, and those of values that are too large."""
         found = {path: at_path(around, path) for path in self._paths}
-        values = [Inherited(self._paths[p], raw, self._names[self._paths[p]]) for p, raw in found.items() if raw]
-        return values, [path for path, raw in found.items() if not raw]
+        large = [path for path, raw in found.items() if raw and len(memoryview(raw)) > INHERITED_BYTES]
+        values = [
+            Inherited(self._paths[path], raw, self._names[self._paths[path]])
+            for path, raw in found.items()
+            if raw and path not in large
+        ]
+        return values, [path for path, raw in found.items() if not raw], large
 
 
-def with_inherited(record: bytes, inherited: Iterable[Inherited]) -> bytes:
-    """Return a record with the inherited values that it does not have itself; missing values do not count."""
+def inheriting(
+    records: Sequence[bytes], lines: Sequence[int], inherited: list[Inherited]
+) -> Iterator[tuple[list[bytes], Sequence[int]]]:
+    """Yield copies of records with inherited values, few at once, and the lines of the records."""
+    for at in range(0, len(records), _RECORDS):
+        part = slice(at, at + _RECORDS)
+        yield [_with_inherited(record, inherited) for record in records[part]], lines[part]
+
+
+def _with_inherited(record: bytes, inherited: Iterable[Inherited]) -> bytes:
+    """Return a record with the inherited values that it does not have itself; missing values do not count.
+
+    Its own text stays as it is, and so does a missing value under a name that the record repeats.
+    """
     fields = json_object(record)
     added = {i.name: i.value for i in inherited if all(is_missing_json(fields.get(name)) for name in i.own)}
-    return _encode({name: raw for name, raw in fields.items() if name not in added} | added) if added else record
+    replaced = added.keys() & fields.keys()
+    if replaced and not repeated_names(record):
+        return _encode({name: raw for name, raw in fields.items() if name not in replaced} | added)
+    members = _encode({name: raw for name, raw in added.items() if name not in replaced})[1:-1]
+    if not members:
+        return record
+    return record[: record.rindex(b"}")].rstrip() + (b"," if fields else b"") + members + b"}"

@@ -6,7 +6,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encoding
 from advertisex.ingestion.json.collected import Collected
 from advertisex.ingestion.json.envelope import Envelopes
-from advertisex.ingestion.json.inherit import Inheritance, Inherited, with_inherited
+from advertisex.ingestion.json.inherit import INHERITED_BYTES, Inheritance, Inherited, inheriting
 from advertisex.ingestion.json.opened import NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Piece, Splitter
 from advertisex.ingestion.json.streamed_envelope import Skipper, Start, closed, envelope_start, skip_value
@@ -135,10 +135,12 @@ class JsonReader(Reader):
             self._collected.add_fragment(fragment, line, detail)
         elif piece.kind == "scalars":
             self._collected.add(piece.values, piece.lines)
-        elif inherited is not None:
-            values = [with_inherited(value, inherited) for value in piece.values] if inherited else piece.values
-            self._collected.add(values, piece.lines)
-        elif self._records_path or piece.suspect:
+        elif inherited:
+            for copies, lines in inheriting(piece.values, piece.lines, inherited):
+                self._collected.add_copies(copies, lines)
+                if self._collected.is_full:
+                    yield self._chunk(None)
+        elif inherited is None and (self._records_path or piece.suspect):
             yield from self._add_opened(piece)
         else:
             self._collected.add(piece.values, piece.lines)
@@ -174,7 +176,7 @@ class JsonReader(Reader):
                 self.reading.warnings[f"list {path} of an object without other records: name it with --records"] += 1
             self._collected.add([value], [line])
             return
-        inherited = self._inherited(opened)
+        inherited = self._inherited(opened, line)
         self._report_lists(opened, line)
         line += value.count(b"\n", 0, max(0, value.find(opened.records))) if opened.records else 0
         is_empty = True
@@ -186,13 +188,16 @@ class JsonReader(Reader):
         if is_empty:
             self._collected.skip(EMPTY_ENVELOPE)
 
-    def _inherited(self, opened: Opened) -> list[Inherited]:
+    def _inherited(self, opened: Opened, line: int) -> list[Inherited]:
         """Return what the records of an envelope inherit, and report what they do not."""
         if opened.path:
             self.reading.detected["records"] = opened.path
-        inherited, absent = self._inheritance.values(opened.around)
+        inherited, absent, large = self._inheritance.values(opened.around)
         for path in absent:
             self.reading.warnings[f"envelope without {path} to inherit"] += 1
+        for path in large:
+            what = f"the value under {path} is too large to inherit: more than {INHERITED_BYTES >> 10} KiB"
+            self._collected.fail(what, line, "name a smaller value with --inherit")
         return inherited
 
     def _report_lists(self, opened: Opened, line: int) -> None:
@@ -215,7 +220,7 @@ class JsonReader(Reader):
     def _envelope(self, text: Text, splitter: Splitter, start: Start) -> Iterator[Chunk]:
         """Yield the messages of an envelope as they arrive, then evaluate what follows them."""
         line, fail = splitter.line, self._collected.fail
-        inherited = self._inherited(start.envelope)
+        inherited = self._inherited(start.envelope, line)
         splitter.passed(text.buffer[: start.end])
         text.drop(start.end)
         inner = Splitter(splitter.line, inside=True)
