@@ -99,6 +99,16 @@ def test_the_first_sheet_with_a_known_header_is_read_and_others_are_named() -> N
     assert list(reading.warnings) == ["sheets with a header that are not read: Feb"]
 
 
+def test_the_sheet_with_the_most_required_fields_is_read() -> None:
+    sheets: Sheets = {
+        "Summary": [["Campaign", "Clicks"], ["k1", 10]],
+        "Rows": [["Timestamp", "User ID", "Campaign"], ["2026-01-05 09:00:00", "u1", "k1"]],
+    }
+    records, reading = read(workbook(sheets))
+    assert [record["user_id"] for record in records] == ["u1"]
+    assert list(reading.warnings) == ["sheets with a header that are not read: Summary"]
+
+
 def test_charts_and_empty_sheets_are_passed_over() -> None:
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True}) as book:

@@ -82,6 +82,10 @@ class Naming:
         """The number of required fields without a constant."""
         return len(self._required)
 
+    def required_in(self, columns: Sequence[str]) -> int:
+        """Return the number of required fields that have a column."""
+        return sum(not names.isdisjoint(columns) for names in self._required)
+
     def is_complete(self, columns: Sequence[str]) -> bool:
         """Whether every required field has a column, or a constant."""
         return all(not names.isdisjoint(columns) for names in self._required)

@@ -173,6 +173,9 @@ class TableRows:
         self.table.trailing = trailing
 
     def _wrong_encoding(self, body: bytes) -> Unreadable:
+        given = self._reading.detected.get("encoding", self._encoding)
+        if given != self._encoding:  # converted, and so known from its first bytes
+            return Unreadable("wrong_encoding", f"damaged text in {given}; hint: get the file again", body)
         if self.likely is None:
             found = likely_encoding(body)
             self.likely = found if found and found != self._encoding else ""

@@ -27,7 +27,7 @@ _OF_CSV = {"delimiter", "quote", "escape", "encoding"}
 
 
 class ExcelReader(Reader):
-    """Reads the first sheet that has a header of the feed.
+    """Reads the sheet whose header has the most fields of the feed.
 
     Args:
         stream: the workbook, at its first byte.
@@ -86,27 +86,22 @@ class ExcelReader(Reader):
     def _chosen(self, workbook: "CalamineWorkbook") -> tuple["CalamineSheet", list[str]]:
         """Return the sheet to read, and the names of the others that have a header of the feed, too.
 
-        Without a header, it is the first sheet that is not empty; with the column names of the user, always.
+        It is the sheet with the most required fields, or the first of them. Without a header, it is the first sheet
+        that is not empty; with the column names of the user, always.
         """
         naming = Naming(self._feed, self._options.mapping)
-        filled: CalamineSheet | None = None
-        chosen: CalamineSheet | None = None
-        others: list[str] = []
+        filled, found = "", dict[str, int]()
         for title in _worksheets(workbook):
             sheet = workbook.get_sheet_by_name(title)
             if not sheet.height:
                 continue
-            filled = filled or sheet
-            if self._options.columns or not _has_header(sheet, naming):
-                continue
-            if chosen is None:
-                chosen = sheet
-            else:
-                others.append(title)
-        chosen = chosen or filled
-        if chosen is None:
+            filled = filled or title
+            if not self._options.columns and (fields := _fields(sheet, naming)):
+                found[title] = fields
+        if not filled:
             raise SourceError("the workbook has no cells", where=self._stream.name, hint="check that it was saved")
-        return chosen, others
+        chosen = max(found, key=found.__getitem__, default=filled)
+        return workbook.get_sheet_by_name(chosen), [title for title in found if title != chosen]
 
 
 def _worksheets(workbook: "CalamineWorkbook") -> list[str]:
@@ -116,9 +111,10 @@ def _worksheets(workbook: "CalamineWorkbook") -> list[str]:
     return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
 
 
-def _has_header(sheet: "CalamineSheet", naming: Naming) -> bool:
-    rows = ([str(cell).strip() for cell in row] for row in sheet.to_python(nrows=HEADER_LINES))
-    return any(naming.known(naming.columns(row)) for row in rows)
+def _fields(sheet: "CalamineSheet", naming: Naming) -> int:
+    """Return how many required fields the header of a sheet has, plus one; 0 without a header."""
+    rows = (naming.columns([str(cell).strip() for cell in row]) for row in sheet.to_python(nrows=HEADER_LINES))
+    return max((1 + naming.required_in(row) for row in rows if naming.known(row)), default=0)
 
 
 @contextmanager
