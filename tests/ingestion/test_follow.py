@@ -5,6 +5,7 @@ import io
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,13 @@ class Following:
 
     Attributes:
         failures: errors that were reported.
+        skipped: rows that were no new messages, by what they are.
     """
 
     def __init__(self, log: SqliteLog, source: Path, **options: Any) -> None:
         self.log = log
         self.failures: list[str] = []
+        self.skipped = Counter[str]()
         self._followed: FollowedFiles | None = None
         self._source, self._options = Files(str(source)), IngestOptions(follow=True, **options)
 
@@ -66,6 +69,7 @@ class Following:
                 except SourceError as error:
                     if self._followed.failed(error):
                         self.failures.append(str(error))
+                self.skipped += one.reader.reading.skipped
         return messages_in(self.log, CLICKS.topic)[before:]
 
     def restart(self) -> None:
@@ -199,7 +203,9 @@ def test_a_compressed_file_that_grows_continues_after_what_was_read(
     assert len(following.poll(2)) == 3
     append(folder / "a.csv.gz", gzip.compress(rows(4, 5).encode()))
     following.restart()
+    following.skipped.clear()
     assert users(following.poll(3)) == [4, 5]
+    assert following.skipped == {"header": 1, "appended before": 3}
 
 
 def test_a_last_line_without_an_end_is_read_once_the_file_has_settled(

@@ -12,7 +12,7 @@ from advertisex.ingestion.following.growing import FileBytes, Growing, Part
 from advertisex.ingestion.following.positions import dump, last_digests_of
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Nothing, inputs_of, reader_of
-from advertisex.ingestion.records import Bookmark, Chunk, Input
+from advertisex.ingestion.records import Bookmark, Chunk, Input, Reader
 from advertisex.ingestion.stream import Stream, decompressed
 
 
@@ -47,6 +47,7 @@ class FileReading(Bookmark):
         self._known, self._known_digests = file.position.sent, file.position.last_digests
         self._seen, self._seen_digests = 0, tuple[bytes, ...]()
         self._changed = False
+        self._reader: Reader = Nothing()
 
     def inputs(self) -> Iterator[Input]:
         """Yield what is to be read: the file, or the members of an archive. Each is read before the next is requested.
@@ -56,7 +57,8 @@ class FileReading(Bookmark):
         """
         name, file, before = str(self._file.path), self._file, self._file.position
         if not self._settled:
-            yield Input(name, Growing(self._stream(), self._feed, self._options, before.resume), self)
+            self._reader = Growing(self._stream(), self._feed, self._options, before.resume)
+            yield Input(name, self._reader, self)
             return
         assert file.version is not None
         file.settled = file.version
@@ -66,7 +68,7 @@ class FileReading(Bookmark):
         file.position = replace(before, read=read, complete=False)
         complete = True
         for one in self._rest(read.size):
-            part = Part(one.reader)
+            self._reader = part = Part(one.reader)
             yield Input(one.name, part, self)
             complete = complete and part.ended
         if complete:
@@ -77,6 +79,8 @@ class FileReading(Bookmark):
     def advance(self, chunk: Chunk, messages: list[bytes]) -> list[bytes]:
         skipped = self._skipped(messages)
         self._known -= skipped
+        if skipped:
+            self._reader.reading.skipped["appended before"] += skipped
         self._seen += len(messages)
         self._seen_digests = last_digests_of(self._seen_digests, messages)
         file = self._file
