@@ -165,7 +165,7 @@ def _examples(seen: Preview) -> Iterator[str]:
     for (kind, _), number in seen.results.items():
         kinds[kind] += number
     counted = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
-    yield from _wrapped("", f"Of the first {seen.results.total():,} messages: {counted}")
+    yield from _wrapped("", f"Of the first {_messages(seen.results.total())}: {counted}")
     for (_, reason), example in seen.rejections.items():
         number = seen.results[example.kind, reason]
         yield from _wrapped(
@@ -179,6 +179,10 @@ def _examples(seen: Preview) -> Iterator[str]:
         head = f"  {example.row}  {example.kind:<9}  "
         event = ", ".join(f"{name} {format_value(value)}" for name, value in example.event.items())
         yield from _wrapped(head, event or example.reason)
+
+
+def _messages(number: int) -> str:
+    return "message" if number == 1 else f"{number:,} messages"
 
 
 def _says(detail: str, rule: str) -> bool:
