@@ -111,8 +111,8 @@ def test_what_cannot_be_read_is_an_error(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--columns", ""), "a name is empty"),
-        (("--columns", "user_id,,x"), "a name is empty"),
+        (("--columns", ""), "the name of a column is empty"),
+        (("--columns", "user_id,,x"), "the name of a column is empty"),
         (("--columns", "user_id, user_id"), "'user_id' occurs twice"),
         (("--columns", "a,b"), "none of the 2 columns is a field of clicks"),
         (("--map", "a=nonsense"), "clicks has no field 'nonsense'"),
