@@ -24,6 +24,7 @@ class Ended:
     @property
     def document(self) -> Any:
         """The JSON document that it printed."""
+        assert self.out, self.err
         return json.loads(self.out)
 
 

@@ -22,6 +22,7 @@ from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.generation import find, generations
 from advertisex.stores.elasticsearch.replacement import ElasticsearchReplacement, drop_old
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
+from advertisex.stores.format import FORMAT
 from advertisex.stores.replacement import Progress
 from advertisex.testing import memory_log
 from tests.catalogues import catalogue_rows
@@ -313,7 +314,7 @@ def test_a_store_of_format_1_is_rebuilt_with_what_only_it_knew(format_1: Place, 
 
     found = find(cluster, prefix)
     assert found is not None
-    assert (found.generation, found.format) == (1, 2)
+    assert (found.generation, found.format) == (1, FORMAT)
     with opened(format_1) as rebuilt:
         assert users(rebuilt) == ["a"]
         assert rebuilt.rejects(RejectQuery(replayed=True))["replayed_to"].to_list() == ["clicks_conversions/0/9"]
