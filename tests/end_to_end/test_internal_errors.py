@@ -88,4 +88,5 @@ def test_the_others_are_followed(folder: Path, names: list[str]) -> None:
         options = IngestOptions(follow=True, every=0.01)
         published = ingest("clicks", sources, log, options, on_progress, on_failure, stop)
     assert published.messages == 2
+    assert {Path(name).name for name in published.inputs} == {"a.csv", "b.json", "c.csv"}
     assert [error.what.partition("(")[0] for error in failures] == ["could not read the input: internal error "]

@@ -1,6 +1,7 @@
 """Ingest sources: append their records to the event log and return exact counts."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from threading import Event
 from typing import BinaryIO
@@ -77,7 +78,8 @@ def ingest(
         else:
             for one in inputs_of_sources(inputs, feed, options):
                 try:
-                    publisher.drain(one.name, inspection.chunks(one))
+                    with closing(inspection.chunks(one)) as chunks:
+                        publisher.drain(one.name, chunks)
                 except SourceError as error:
                     report(error)
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ One thread polls the sources in turn, so a poll never sleeps. Each source sets w
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import takewhile
 from pathlib import Path
 from threading import Event
@@ -187,7 +187,8 @@ def _publish(source: Followed, publisher: Publisher, inspection: Inspection, rep
         if stop.is_set():
             return
         try:
-            publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), inspection.chunks(one)), one.bookmark)
+            with closing(inspection.chunks(one)) as chunks:
+                publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), chunks), one.bookmark)
         except SourceError as error:
             if source.failed(error):
                 report(error)
