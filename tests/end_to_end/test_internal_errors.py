@@ -62,6 +62,13 @@ def test_ingest_reads_the_other_inputs(folder: Path, cli: Cli) -> None:
     assert f"({folder / 'b.json'}); please report it" in error
 
 
+def test_the_report_of_a_broken_input_is_part_of_the_result(folder: Path) -> None:
+    failures: list[SourceError] = []
+    with memory_log() as log:
+        published = ingest("clicks", str(folder), log, on_failure=failures.append)
+    assert {Path(name).name for name in published.inputs} == {"a.csv", "b.json", "c.csv"}
+
+
 def test_debug_shows_the_traceback(folder: Path, cli: Cli) -> None:
     assert "Traceback" in cli("ingest", "clicks", folder, "--debug").err
 

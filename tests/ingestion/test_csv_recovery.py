@@ -213,3 +213,13 @@ def test_one_damaged_byte_costs_only_the_rows_that_it_touches(
     lost = {touched, touched + 1} if place == starts[touched + 1] - 1 else {touched}
     after = read(bytes(data), mapping=NONE, multiline=True).rows
     assert [row for index, row in enumerate(before) if index not in lost and row not in after] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_cut_character_of_a_wide_encoding_is_no_reason_to_name_another(encoding: str) -> None:
+    data = "user_id,campaign\nu1,c1\nu2,c2".encode(encoding)[:-1]
+    whole, found = read(data).rows
+    assert whole == {"user_id": "u1", "campaign": "c1"}
+    assert found.reason == "wrong_encoding"
+    assert f"damaged text in {encoding}" in found.detail
+    assert "--encoding" not in found.detail

@@ -63,6 +63,12 @@ def test_chunks_pass_by_unchanged() -> None:
                 "no column for the required field campaign_id": 1,
             },
         ),
+        (Given([b"<html>"], format="json", rows=1), {"no record could be read": 1}),
+        (
+            Given([b'{"client": 1, "events": [{"name": "click"}]}'], format="json", rows=1),
+            {f"no column for the required field {name}": 1 for name in ("user_id", "timestamp", "campaign_id")}
+            | {"if the records are those in events, name it with --records events": 1},
+        ),
     ],
 )
 def test_what_the_user_should_know(reader: Given, warnings: dict[str, int]) -> None:
