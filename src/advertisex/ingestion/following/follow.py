@@ -28,6 +28,8 @@ from advertisex.ingestion.sources import Files, Source, Stdin, Url
 from advertisex.logs.contract import EventLog
 
 _LOG = structlog.get_logger(__name__)
+#: How often a wait checks whether it should stop, in seconds.
+_POLL_SECONDS = 0.1
 
 #: Called with the error of a source.
 OnFailure = Callable[[SourceError], None]
@@ -175,11 +177,19 @@ def follow(
             stack.callback(source.close)
         while waiting := [(source.due, source) for source in followed if source.due is not None]:
             due, source = min(waiting, key=lambda pair: pair[0])
-            if stop.wait(max(0.0, due - time.monotonic())):
+            if _stopped_before(due, stop):
                 return
             _publish(source, publisher, inspection, report, stop)
             if new := inspection.remember_types(log):
                 _LOG.warning("new conversion types", feed=feed.name, types=new)
+
+
+def _stopped_before(due: float, stop: Event) -> bool:
+    """Wait until `due`, a time of the monotonic clock. Return True at once if `stop` is set."""
+    # Not `stop.wait`: an exception that a signal handler raises in it can leave the event's own lock broken.
+    while not stop.is_set() and (left := due - time.monotonic()) > 0:
+        time.sleep(min(left, _POLL_SECONDS))
+    return stop.is_set()
 
 
 def _publish(source: Followed, publisher: Publisher, inspection: Inspection, report: OnFailure, stop: Event) -> None:
