@@ -104,8 +104,8 @@ def preview(
         ConfigurationError: the feed is unknown, or an option is invalid.
     """
     feed = known_feed(feed)
-    options = replace(options, max_attempts=1, follow=False).checked_for(feed)
-    inputs = inputs_of_sources([source_of(source, stdin)], feed, options)
+    options = replace(options, api=replace(options.api, attempts=1), follow=False).checked_for(feed)
+    inputs = inputs_of_sources([source_of(source, stdin)], feed, options, None)
     first = next(inputs)
     records, found, failure = _beginning(first, feed, options)
     if failure is not None and not records:

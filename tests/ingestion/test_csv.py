@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from advertisex.codecs.unreadable import Unreadable, unwrap
 from advertisex.errors import ConfigurationError, SourceError
+from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
@@ -170,9 +171,9 @@ def test_an_invalid_dialect_is_reported(options: Any, message: str) -> None:
         ({"columns": ("x", "y")}, r"none of the 2 columns is a field of clicks \(--columns\); use names"),
         ({"inherit": {"": "user_id"}}, r"\(--inherit\); write it as"),
         ({"every": 0.0}, r"0 seconds .*\(--every\); use"),
-        ({"timeout": float("nan")}, r"nan seconds .*\(api.timeout\); use"),
-        ({"retry_wait": 1e6}, r"1e\+06 seconds .*\(api.retry_wait\); use"),
-        ({"max_attempts": 0}, r"0 attempts .*\(api.attempts\); use 1 or more"),
+        ({"api": ApiOptions(timeout=float("nan"))}, r"nan seconds .*\(api.timeout\); use"),
+        ({"api": ApiOptions(retry_wait=1e6)}, r"1e\+06 seconds .*\(api.retry_wait\); use"),
+        ({"api": ApiOptions(attempts=0)}, r"0 attempts .*\(api.attempts\); use 1 or more"),
     ],
 )
 def test_an_invalid_option_is_reported(options: Any, message: str) -> None:

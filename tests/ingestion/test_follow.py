@@ -16,7 +16,7 @@ import pytest
 
 from advertisex.errors import LogError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.following.follow import FollowedFiles
+from advertisex.ingestion.follow import FollowedFiles
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions

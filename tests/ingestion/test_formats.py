@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import detect_format
 from advertisex.ingestion.ingest import ingest
@@ -275,7 +276,7 @@ def followed(log: SqliteLog, source: str, expected: int) -> tuple[Published, lis
         if messages >= expected:
             stop.set()
 
-    options = IngestOptions(follow=True, every=0.01, retry_wait=0.01)
+    options = IngestOptions(follow=True, every=0.01, api=ApiOptions(retry_wait=0.01))
     published = ingest(CLICKS, source, log, options, on_progress, on_failure=failures.append, stop=stop)
     timer.cancel()
     assert published.messages == expected

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from advertisex.codecs.unreadable import Unreadable, unwrap, wrap
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.mapping import FieldMapping
@@ -111,9 +112,9 @@ def test_standard_input(text: bytes, options: Any, expected: Any, ingested, tmp_
         {"format": "xml"},
         {"dialect": CsvDialect(delimiter=",,")},
         {"every": 0},
-        {"timeout": -1},
-        {"retry_wait": 0},
-        {"max_attempts": 0},
+        {"api": ApiOptions(timeout=-1)},
+        {"api": ApiOptions(retry_wait=0)},
+        {"api": ApiOptions(attempts=0)},
         {"every": 86_401},
         {"every": float("inf")},
         {"every": float("nan")},

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.following.rewriting import Comparison
-from advertisex.ingestion.following.watch import Watch
+from advertisex.ingestion.files.rewriting import Comparison
+from advertisex.ingestion.files.watch import Watch
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.sources import Files
 from tests.ingestion.test_watch import append, new

@@ -6,7 +6,7 @@ import pytest
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.following.watch import Watch
+from advertisex.ingestion.files.watch import Watch
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input, Record

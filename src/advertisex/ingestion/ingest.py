@@ -10,8 +10,8 @@ import structlog
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.api_source import read_url
-from advertisex.ingestion.following.follow import OnFailure, follow
+from advertisex.ingestion.api.poll import poll_api
+from advertisex.ingestion.follow import Interruptible, OnFailure, follow
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
@@ -74,12 +74,12 @@ def ingest(
 
     try:
         if options.follow:
-            follow(feed, inputs, options, log, publisher, inspection, report, stop or Event())
+            follow(feed, inputs, options, log, publisher, inspection, report, stop or Interruptible())
         else:
-            for one in inputs_of_sources(inputs, feed, options):
+            for one in inputs_of_sources(inputs, feed, options, log):
                 try:
                     with closing(inspection.chunks(one)) as chunks:
-                        publisher.drain(one.name, chunks)
+                        publisher.drain(one.name, chunks, one.bookmark)
                 except SourceError as error:
                     report(error)
     except KeyboardInterrupt:
@@ -100,18 +100,27 @@ def known_feed(feed: Feed | str) -> Feed:
     return FEEDS[feed]
 
 
-def inputs_of_sources(sources: Sequence[Source], feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield the inputs of sources; each is opened when its first chunk is read."""
+def inputs_of_sources(
+    sources: Sequence[Source], feed: Feed, options: IngestOptions, log: EventLog | None
+) -> Iterator[Input]:
+    """Yield the inputs of sources; each is opened when its first chunk is read.
+
+    Args:
+        sources: the sources.
+        feed: feed of their records.
+        options: how they are read.
+        log: the log that keeps how far an API has been read; None for a preview.
+    """
     for source in sources:
-        yield from or_failing(_inputs_of(source, feed, options), source.name)
+        yield from or_failing(_inputs_of(source, feed, options, log), source.name)
 
 
-def _inputs_of(source: Source, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+def _inputs_of(source: Source, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
     match source:
         case Stdin():
             return read_stdin(source, feed, options)
         case Url():
-            return read_url(source.url, feed, options)
+            return poll_api(source, feed, options, log)
         case Files():
             return read_files(source, feed, options)
 

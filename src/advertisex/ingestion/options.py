@@ -7,14 +7,12 @@ from typing import get_args
 from advertisex.codecs.bid_fields import OPENRTB_NAMES
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
+from advertisex.ingestion.api_options import ApiOptions, check_seconds
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping, canonical
 from advertisex.ingestion.naming import Naming
 from advertisex.settings.model import ApiSettings
-
-#: A longer wait is a typo, and very large values overflow the system's sleep.
-_LONGEST_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +26,9 @@ class IngestOptions:
         inherit: values that the records of an envelope take from it: dotted path in the envelope -> name in the record.
         dialect: how CSV text is written.
         mapping: how columns map to fields.
-        headers: sent with each request to an HTTP API.
+        api: how an HTTP API is asked.
         follow: whether to keep running: poll APIs, watch files.
         every: seconds between polls.
-        timeout: seconds for the connection to an HTTP API, and for each read.
-        retry_wait: seconds before the first retry; doubles with each further one.
-        max_attempts: attempts per API request before it fails; ignored with `follow`.
     """
 
     format: str | None = None
@@ -42,18 +37,14 @@ class IngestOptions:
     inherit: dict[str, str] = field(default_factory=dict)
     dialect: CsvDialect = CsvDialect()
     mapping: FieldMapping = FieldMapping()
-    headers: dict[str, str] = field(default_factory=dict)
+    api: ApiOptions = ApiOptions()
     follow: bool = False
     every: float = 5.0
-    timeout: float = 30.0
-    retry_wait: float = 5.0
-    max_attempts: int = 5
 
     def with_api(self, api: ApiSettings) -> "IngestOptions":
         """Return these options with the settings for HTTP APIs."""
-        return replace(
-            self, headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, max_attempts=api.attempts
-        )
+        named = ApiOptions(headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, attempts=api.attempts)
+        return replace(self, api=named)
 
     def checked_for(self, feed: Feed) -> "IngestOptions":
         """Validate the options for the records of a feed and return them.
@@ -94,21 +85,8 @@ class IngestOptions:
                     where="--inherit",
                     hint="write it as PARENT.FIELD=FIELD",
                 )
-        for where, seconds in (
-            ("--every", self.every),
-            ("api.timeout", self.timeout),
-            ("api.retry_wait", self.retry_wait),
-        ):
-            if not 0 < seconds <= _LONGEST_SECONDS:
-                raise ConfigurationError(
-                    f"{seconds:g} seconds are not a valid wait",
-                    where=where,
-                    hint="use more than 0 seconds, and at most a day",
-                )
-        if self.max_attempts < 1:
-            raise ConfigurationError(
-                f"{self.max_attempts} attempts are not enough", where="api.attempts", hint="use 1 or more"
-            )
+        check_seconds("--every", self.every)
+        self.api.check()
         return self
 
     def _check_inherited(self, feed: Feed) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from advertisex.ingestion.following.followed_file import Inode
+from advertisex.ingestion.files.followed_file import Inode
 
 #: Maximum number of files of a folder that are looked at.
 _CANDIDATES = 1_000

@@ -7,9 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from advertisex.feeds import Feed
-from advertisex.ingestion.following.followed_file import FollowedFile
-from advertisex.ingestion.following.growing import FileBytes, Growing, Part
-from advertisex.ingestion.following.positions import dump, last_digests_of
+from advertisex.ingestion.files.followed_file import FollowedFile
+from advertisex.ingestion.files.growing import FileBytes, Growing, Part
+from advertisex.ingestion.files.positions import dump, last_digests_of
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Nothing, inputs_of, reader_of
 from advertisex.ingestion.records import Bookmark, Chunk, Input, Reader

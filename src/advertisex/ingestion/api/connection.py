@@ -1,25 +1,18 @@
-"""HTTP APIs as sources: each poll is one GET, and its body is read like a file."""
+"""Send a request to an HTTP API."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from io import BytesIO
 
 import httpx
 import stamina
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
-from advertisex.feeds import Feed
-from advertisex.ingestion.api_failures import unavailable
-from advertisex.ingestion.encodings import checked_encoding, shown_encoding
+from advertisex.ingestion.api.failures import unavailable
+from advertisex.ingestion.api.request import Request, Response
+from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.formats import Format, extension
-from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import Failing, inputs_of
-from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import redacted
-from advertisex.ingestion.stream import Stream, decompressed
 
 #: Default limit on the size of a response body.
 BODY_BYTES = 256 * 2**20
@@ -44,33 +37,8 @@ _CONTENT_TYPES: dict[str, Format] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """The body of a response, and what the server says about it.
-
-    Attributes:
-        body: its content.
-        declared: the format to assume if the content does not show one.
-        charset: name of the encoding that Content-Type declares.
-    """
-
-    body: bytes = b""
-    declared: Format = _DEFAULT_FORMAT
-    charset: str | None = None
-
-
-def read_url(url: str, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield the inputs of one response of an API; transient failures are retried, up to `max_attempts` attempts.
-
-    Raises:
-        ConfigurationError: see `fetch`.
-        SourceError: the last attempt failed.
-    """
-    yield from read_body(url, fetch_with_retries(url, options), feed, options)
-
-
-def fetch_with_retries(url: str, options: IngestOptions) -> Response:
-    """Send one GET, and repeat it after transient failures, up to `max_attempts` attempts; see `fetch`.
+def fetch_with_retries(request: Request, options: ApiOptions) -> Response:
+    """Send a request, and repeat it after transient failures, up to `attempts` attempts; see `fetch`.
 
     The first wait is `retry_wait` seconds; each further wait is twice as long, with jitter. Retry-After overrides the
     wait.
@@ -79,14 +47,14 @@ def fetch_with_retries(url: str, options: IngestOptions) -> Response:
     # not the decorator of stamina, which logs the arguments: the URL may contain secrets
     for attempt in stamina.retry_context(
         on=_should_retry,
-        attempts=options.max_attempts,
+        attempts=options.attempts,
         timeout=None,
         wait_initial=options.retry_wait,
         wait_max=max(LONGEST_WAIT, options.retry_wait),
         wait_jitter=options.retry_wait / 2,
     ):
         with attempt:
-            response = fetch(url, options)
+            response = fetch(request, options)
     return response
 
 
@@ -99,45 +67,14 @@ def _should_retry(error: Exception) -> bool | float:
     return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else False
 
 
-def read_body(url: str, response: Response, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield the inputs of a response. A declared charset is used unless the user named an encoding or the text has one.
-
-    Text in UTF-8 that declares so is read as if nothing were declared.
-    """
-    name, body, charset = redacted(url), response.body, response.charset
-    if charset and options.dialect.encoding is None and not _shows_encoding(body):
-        try:
-            checked_encoding(charset)
-        except ConfigurationError:
-            error = SourceError(
-                f"unknown charset {charset!r} in the Content-Type of the response",
-                where=name,
-                hint="name the encoding of the text with --encoding",
-            )
-            yield Input(name, Failing(error))
-            return
-        options = replace(options, dialect=replace(options.dialect, encoding=charset))
-    yield from inputs_of(
-        lambda: decompressed(Stream(BytesIO(body), name)), name, feed, options, fallback=response.declared
-    )
-
-
-def _shows_encoding(body: bytes) -> bool:
-    with decompressed(Stream(BytesIO(body), "")) as stream:
-        try:
-            return shown_encoding(stream.peek(4)[:4])[0] is not None
-        except SourceError:  # reported when the body is read
-            return False
-
-
-def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> Response:
-    """Send one GET.
+def fetch(request: Request, options: ApiOptions, body_bytes: int = BODY_BYTES) -> Response:
+    """Send a request once.
 
     The whole body is read before any record is used, so that a truncated response yields nothing.
 
     Args:
-        url: the URL.
-        options: headers and timeout of the request.
+        request: the request.
+        options: how it is sent.
         body_bytes: maximum size of the body.
 
     Raises:
@@ -145,11 +82,11 @@ def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> Res
         SourceUnavailable: the request failed in a way that a retry may fix.
         SourceError: the request failed for another reason.
     """
-    where = redacted(url)
+    where = request.where
     responses: list[httpx.Response] = []
     try:
         with httpx.Client(timeout=options.timeout, event_hooks={"response": [responses.append]}) as client:
-            return _get(client, url, options, body_bytes)
+            return _send(client, request, options, body_bytes)
     except (
         httpx.InvalidURL,
         httpx.UnsupportedProtocol,
@@ -164,10 +101,11 @@ def fetch(url: str, options: IngestOptions, body_bytes: int = BODY_BYTES) -> Res
         raise unavailable(error, where) from error
 
 
-def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int) -> Response:
-    """Follow the redirects of a GET to its response, and read it."""
-    where = redacted(url)
-    request = client.build_request("GET", url, headers=options.headers)
+def _send(client: httpx.Client, asked: Request, options: ApiOptions, body_bytes: int) -> Response:
+    """Follow the redirects of a request to its response, and read it."""
+    where = asked.where
+    headers = {**options.headers, **asked.headers}
+    request = client.build_request(asked.method, asked.url, headers=headers, content=asked.body)
     for _ in range(_REDIRECTS):
         response = client.send(request, stream=True)
         try:
@@ -181,8 +119,9 @@ def _get(client: httpx.Client, url: str, options: IngestOptions, body_bytes: int
 
 def _read_response(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> Response:
     status = response.status_code
-    if status == 204:
-        return Response()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if status in (204, 304):
+        return Response(status=status, url=str(response.url), headers=headers)
     if status != 200:
         raise _status_error(response, where)
     body = _read_body(response, where, timeout, body_bytes)
@@ -195,7 +134,8 @@ def _read_response(response: httpx.Response, where: str, timeout: float, body_by
         )
     by_type = next((kind for word, kind in _CONTENT_TYPES.items() if word in content.partition(";")[0]), None)
     by_name = extension(response.url.path)
-    return Response(body, by_type or by_name or _DEFAULT_FORMAT, response.charset_encoding)
+    declared = by_type or by_name or _DEFAULT_FORMAT
+    return Response(body, declared, response.charset_encoding, status, str(response.url), headers)
 
 
 def _read_body(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> bytes:
@@ -220,7 +160,7 @@ def _read_body(response: httpx.Response, where: str, timeout: float, body_bytes:
     return b"".join(parts)
 
 
-def _redirected(request: httpx.Request, response: httpx.Response, options: IngestOptions, where: str) -> httpx.Request:
+def _redirected(request: httpx.Request, response: httpx.Response, options: ApiOptions, where: str) -> httpx.Request:
     """Return the request for a redirect. It must not downgrade to http; another host does not get our headers."""
     following = response.next_request
     assert following is not None

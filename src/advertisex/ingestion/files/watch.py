@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.following.fingerprint import Fingerprint, Prefix, head_of
-from advertisex.ingestion.following.followed_file import FollowedFile, Inode, Version
-from advertisex.ingestion.following.listing import by_inode, newest
-from advertisex.ingestion.following.open_files import OPEN_FILES, OpenFiles
-from advertisex.ingestion.following.positions import FilePosition, Known, Match, dump, new_key
-from advertisex.ingestion.following.reading import FileReading, Noted
-from advertisex.ingestion.following.rewriting import Comparison
+from advertisex.ingestion.files.fingerprint import Fingerprint, Prefix, head_of
+from advertisex.ingestion.files.followed_file import FollowedFile, Inode, Version
+from advertisex.ingestion.files.listing import by_inode, newest
+from advertisex.ingestion.files.open_files import OPEN_FILES, OpenFiles
+from advertisex.ingestion.files.positions import FilePosition, Known, Match, dump, new_key
+from advertisex.ingestion.files.reading import FileReading, Noted
+from advertisex.ingestion.files.rewriting import Comparison
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Nothing, or_failing
 from advertisex.ingestion.records import Input

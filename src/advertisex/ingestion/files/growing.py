@@ -6,7 +6,7 @@ from io import FileIO
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.following.fingerprint import Prefix
+from advertisex.ingestion.files.fingerprint import Prefix
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import kind_of, reader_of
 from advertisex.ingestion.records import Chunk, Reader, Reading, Resume

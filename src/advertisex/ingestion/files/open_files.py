@@ -3,7 +3,7 @@
 import os
 from io import FileIO
 
-from advertisex.ingestion.following.followed_file import FollowedFile, Inode
+from advertisex.ingestion.files.followed_file import FollowedFile, Inode
 
 #: The default maximum number of files that are kept open.
 OPEN_FILES = 64

@@ -12,12 +12,12 @@ import msgspec
 import xxhash
 
 from advertisex.feeds import Feed
-from advertisex.ingestion.following.fingerprint import WINDOW, Fingerprint, Prefix, digest, head_of, prefix_in
+from advertisex.ingestion.files.fingerprint import WINDOW, Fingerprint, Prefix, digest, head_of, prefix_in
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Resume
+from advertisex.ingestion.source_status import source_id, state_prefix
 from advertisex.ingestion.sources import Files
 
-_PREFIX = "files/1/"
 #: Digests of messages that a position keeps.
 _DIGESTS = 256
 
@@ -63,9 +63,8 @@ _decode = msgspec.msgpack.Decoder(FilePosition).decode
 
 def key_prefix(feed: Feed, source: Files, options: IngestOptions) -> str:
     """Return the prefix of the keys of a source: a reading with other options is another reading."""
-    reading = (options.format, options.records, options.columns, options.inherit, options.dialect, options.mapping)
-    named = msgspec.json.encode((feed.name, os.path.abspath(source.name), reading), order="deterministic")  # noqa: PTH100 - resolves no links
-    return f"{_PREFIX}{xxhash.xxh3_128_hexdigest(named)}/"
+    address = os.path.abspath(source.name)  # noqa: PTH100 - resolves no links
+    return state_prefix("files", source_id(feed, address, options))
 
 
 def new_key(prefix: str) -> str:

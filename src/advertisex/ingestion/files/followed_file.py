@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
-from advertisex.ingestion.following.fingerprint import Prefix
-from advertisex.ingestion.following.positions import FilePosition
+from advertisex.ingestion.files.fingerprint import Prefix
+from advertisex.ingestion.files.positions import FilePosition
 
 #: Device and inode.
 Inode = tuple[int, int]

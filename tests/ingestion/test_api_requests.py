@@ -2,6 +2,7 @@ import itertools
 import json
 import re
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from threading import Event
@@ -11,12 +12,14 @@ import pytest
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_source import fetch
+from advertisex.ingestion.api.connection import fetch
+from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 
-SOON: dict[str, Any] = {"retry_wait": 0.01, "timeout": 5.0, "max_attempts": 3}
+SOON: dict[str, Any] = {"api": ApiOptions(retry_wait=0.01, timeout=5.0, attempts=3)}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_the_format_of_a_response(server, answer, ingested, path: str, content_t
 
 def test_headers_are_sent_and_the_array_is_selected(server, answer, ingested) -> None:
     server.answers = [answer(b'{"x":[{"a":1}],"y":[{"b":1}]}')]
-    seen = ingested("impressions", server.url + "/v1?since=1", records="y", headers={"X-Api-Key": "k"})
+    seen = ingested("impressions", server.url + "/v1?since=1", records="y", api=ApiOptions(headers={"X-Api-Key": "k"}))
     assert seen.messages == [b'{"b":1}']
     assert server.asked[0][0] == "/v1?since=1"
     assert server.asked[0][1]["x-api-key"] == "k"
@@ -104,7 +107,7 @@ def test_a_transient_failure_is_retried(server, answer, ingested) -> None:
         answer(b"<html>busy</html>"),
         answer(b'[{"a":1}]'),
     ]
-    seen = ingested("impressions", server.url, **(SOON | {"max_attempts": 5}))
+    seen = ingested("impressions", server.url, api=replace(SOON["api"], attempts=5))
     assert seen.messages == [b'{"a":1}']
     assert len(server.asked) == 5
     assert not seen.failures
@@ -149,20 +152,20 @@ def test_a_refused_connection(ingested) -> None:
 
 def test_a_response_that_never_ends_is_abandoned(server, answer, ingested) -> None:
     server.answers = [answer(b"[", drips=True)]
-    seen = ingested("impressions", server.url, retry_wait=0.01, timeout=0.05, max_attempts=1)
+    seen = ingested("impressions", server.url, api=ApiOptions(retry_wait=0.01, timeout=0.05, attempts=1))
     assert "was not complete within" in str(seen.failures[0]) or "timed out" in str(seen.failures[0])
 
 
 def test_a_body_that_is_too_large_is_rejected(server, answer) -> None:
     server.answers = [answer(b'["' + b"x" * 200 + b'"]')]
     with pytest.raises(SourceError, match="the response body is larger"):
-        fetch(server.url, IngestOptions(), body_bytes=100)
+        fetch(Request(server.url), ApiOptions(), body_bytes=100)
 
 
 def test_redirects_to_another_host_drop_the_headers(server, answer, ingested) -> None:
     elsewhere = server.url.replace("127.0.0.1", "localhost") + "/there"
     server.answers = [answer(status=302, headers={"Location": elsewhere}), answer(b'[{"a":1}]')]
-    seen = ingested("impressions", server.url, headers={"X-Api-Key": "k"})
+    seen = ingested("impressions", server.url, api=ApiOptions(headers={"X-Api-Key": "k"}))
     assert seen.messages == [b'{"a":1}']
     assert [path for path, _ in server.asked] == ["/", "/there"]
     assert "x-api-key" not in server.asked[1][1]
@@ -189,7 +192,7 @@ def test_following_survives_every_failure(server, answer, log) -> None:
         if messages == 3:
             raise KeyboardInterrupt
 
-    options = IngestOptions(follow=True, every=0.01, retry_wait=0.01)
+    options = IngestOptions(follow=True, every=0.01, api=ApiOptions(retry_wait=0.01))
     published = ingest(
         FEEDS["impressions"], [server.url], log, options, stop, on_failure=lambda e: failures.append(e.what)
     )
@@ -238,7 +241,7 @@ def test_a_hostile_retry_after_neither_stops_nor_crashes_following(wait: str, se
     def stop(messages: int, size: int) -> None:
         raise KeyboardInterrupt
 
-    options = IngestOptions(follow=True, every=0.01, retry_wait=0.01)
+    options = IngestOptions(follow=True, every=0.01, api=ApiOptions(retry_wait=0.01))
     published = ingest(FEEDS["impressions"], [server.url], log, options, stop, lambda error: None, Sleepless())
     assert published.messages == 1
     assert max(slept) <= 600

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from io import FileIO
 
-from advertisex.ingestion.following.fingerprint import is_in, prefix_in
-from advertisex.ingestion.following.followed_file import FollowedFile, Version
+from advertisex.ingestion.files.fingerprint import is_in, prefix_in
+from advertisex.ingestion.files.followed_file import FollowedFile, Version
 
 #: Files up to this size are compared as a whole whenever they have changed.
 _SMALL = 64 * 2**20

@@ -1,0 +1,55 @@
+"""Files that are followed."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.files.positions import key_prefix, load
+from advertisex.ingestion.files.watch import Watch
+from advertisex.ingestion.followed import Followed
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.records import Input
+from advertisex.ingestion.source_status import lock_source
+from advertisex.ingestion.sources import Files
+from advertisex.logs.contract import EventLog
+
+
+class FollowedFiles(Followed):
+    """A file, folder or glob, polled for new records. Only one process follows it; the positions are in the log."""
+
+    def __init__(self, source: Files, feed: Feed, options: IngestOptions, log: EventLog) -> None:
+        self._source, self._feed, self._options, self._log = source, feed, options, log
+        self.name = source.name
+        self._prefix = key_prefix(feed, source, options)
+        self._watch: Watch | None = None
+        self._reported: set[str] = set()
+        self.due: float | None = time.monotonic()
+
+    def poll(self) -> Iterator[Input]:
+        self.due = time.monotonic() + self._options.every
+        yield from self._locked().poll()
+
+    def failed(self, error: SourceError) -> bool:
+        is_new = str(error) not in self._reported
+        self._reported.add(str(error))
+        return is_new
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+
+    def _locked(self) -> Watch:
+        """Return the watch of the source, once it is locked for this process.
+
+        Raises:
+            SourceError: it is locked by another process, or does not exist.
+        """
+        if self._watch is None:
+            lock_source(self._log, self._prefix, self._source.name)
+            positions = load(self._log.state(self._prefix))
+            self._watch = Watch(self._source, self._feed, self._options, self._prefix, positions)
+            if not self._source.paths() and not Path(self._source.name).is_dir():
+                self._source.existing_paths()
+        return self._watch

@@ -1,0 +1,111 @@
+"""What is known about a source that is read incrementally, kept in the log: shown by `advertisex sources`."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+import xxhash
+
+from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.options import IngestOptions
+from advertisex.logs.contract import EventLog
+
+Kind = Literal["api", "files", "objects"]
+
+_PREFIX = "sources/1/"
+
+
+class SourceStatus(msgspec.Struct, frozen=True):
+    """The status of a source.
+
+    Attributes:
+        id: identifies the source in the keys of the log's state; see `source_id`.
+        name: its name: that in the settings, else its address without secrets.
+        feed: feed of its records.
+        kind: what it is.
+        address: its address without secrets.
+        position: how far it has been read, in words: a cursor, a page, a number of files.
+        succeeded_at: end of the last poll without a failure, in microseconds since the epoch (UTC); 0 for never.
+        polled_at: start of the last poll, likewise.
+        next_at: when it is polled next, likewise; 0 if it is not followed.
+        pages: number of responses, objects or files read so far.
+        messages: number of messages appended so far.
+        seen: number of records that were left out because they had been appended before.
+        error: why the last poll failed; empty if it did not.
+    """
+
+    id: str
+    name: str
+    feed: str
+    kind: Kind
+    address: str
+    position: str = ""
+    succeeded_at: int = 0
+    polled_at: int = 0
+    next_at: int = 0
+    pages: int = 0
+    messages: int = 0
+    seen: int = 0
+    error: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the status in the log's state."""
+        return f"{_PREFIX}{self.id}"
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SourceStatus).decode
+
+
+def source_id(feed: Feed, address: str, options: IngestOptions) -> str:
+    """Return the id of a source, 32 hexadecimal digits. A reading with other options is another source.
+
+    Args:
+        feed: feed of its records.
+        address: its address without secrets, so that a new password does not make another source of it.
+        options: how it is read.
+    """
+    reading = (options.format, options.records, options.columns, options.inherit, options.dialect, options.mapping)
+    named = msgspec.json.encode((feed.name, address, reading), order="deterministic")
+    return xxhash.xxh3_128_hexdigest(named)
+
+
+def state_prefix(kind: Kind, id_: str) -> str:
+    """Return the prefix of the keys of a source's own state; the first process to lock it reads the source."""
+    return f"{kind}/1/{id_}/"
+
+
+def lock_source(log: EventLog, prefix: str, name: str) -> None:
+    """Lock a source, by the prefix of its state, until the log is closed.
+
+    Raises:
+        SourceError: another process, or another thread of the service, holds the lock.
+    """
+    if not log.lock(prefix):
+        raise SourceError(
+            "the source is followed already, by another process or for another entry of the settings",
+            where=name,
+            hint="nothing to do: this process follows it once the other one has ended",
+        )
+
+
+def statuses(state: Mapping[str, bytes]) -> list[SourceStatus]:
+    """Return the statuses in a log's state, by name."""
+    found = (_decode(value) for key, value in state.items() if key.startswith(_PREFIX))
+    return sorted(found, key=lambda status: (status.name, status.feed, status.id))
+
+
+def dump_status(status: SourceStatus) -> dict[str, bytes]:
+    """Return a status as a change of the log's state."""
+    return {status.key: _encode(status)}
+
+
+def load_statuses(log: EventLog) -> list[SourceStatus]:
+    """Return the statuses of all sources of a log.
+
+    Raises:
+        LogError: the state cannot be read.
+    """
+    return statuses(log.state(_PREFIX))
