@@ -82,7 +82,7 @@ def test_an_api_key_invalid_in_a_header_is_rejected_and_not_shown(monkeypatch: A
             r"\.identity: needs a field besides the time",
         ),
         ("[feeds.impressions]\nidentity = ['uuid']", r"feeds\.impressions\.identity: unknown field 'uuid'"),
-        ("[feeds.clicks]\nidentity = ['gclid']", "unknown field 'gclid'"),
+        ("[feeds.clicks]\nidentity = ['clid']", "unknown field 'clid'"),
         ("[feeds.clicks.extra]\nvalue = 'amount'", r"feeds\.clicks\.extra: 'value' is already a field or column"),
         ("[feeds.clicks.extra]\ngclid = 'text'", "'gclid' is already a field or column"),
         ("[feeds.bids.extra]\nevent_time = 'text'", "'event_time' is already a field or column"),
@@ -117,6 +117,11 @@ def test_the_identity_can_be_fields_of_the_feed_and_own_ones(tmp_path: Path) -> 
     own = configured_feeds(settings(tmp_path, text))["bids"]
     assert set(own.identity) == {"user_id", "uuid", "event_time"}
     assert (own.columns["uuid"], own.columns["seen"]) == (pl.String, pl.Boolean)
+
+
+def test_the_identity_can_name_a_field_by_an_alias(tmp_path: Path) -> None:
+    known = configured_feeds(settings(tmp_path, "[feeds.clicks]\nidentity = ['conversion_id']"))["clicks"]
+    assert known.identity == ("transaction_id", "event_time")
 
 
 def test_an_own_field_can_have_aliases(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Build the feeds from the settings: topics, aliases, identity, timestamps, schemas."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -59,20 +60,31 @@ def _configured(feed: Feed, own: FeedSettings) -> Feed:
             )
     feed = feed.with_aliases(own.aliases)
     if own.identity:
-        unknown = [name for name in own.identity if name not in names]
-        if unknown:
-            raise ConfigurationError(
-                f"setting feeds.{feed.name}.identity: unknown field {unknown[0]!r}",
-                hint=f"add it to feeds.{feed.name}.extra, or use one of {', '.join(names)}",
-            )
-        if all(f.kind == "time" for f in feed.fields if f.name in own.identity):
-            raise ConfigurationError(
-                f"setting feeds.{feed.name}.identity: needs a field besides the time",
-                hint="otherwise all events of one instant would be one event",
-            )
-        feed = feed.identified_by(own.identity)
+        feed = feed.identified_by(_identity_fields(feed, own.identity))
     schemas = tuple((number, _read_schema(path)) for number, path in own.schemas.items())
     return replace(feed, topic=own.topic or feed.topic, confluent_schemas=schemas)
+
+
+def _identity_fields(feed: Feed, names: Sequence[str]) -> list[str]:
+    """Return the canonical names of the fields that a setting names, perhaps by an alias.
+
+    Raises:
+        ConfigurationError: a field is unknown, or there is none besides the time.
+    """
+    where = f"setting feeds.{feed.name}.identity"
+    fields = {name: feed.field_named(name) for name in names}
+    for name, field in fields.items():
+        if field is None:
+            raise ConfigurationError(
+                f"{where}: unknown field {name!r}",
+                hint=f"add it to feeds.{feed.name}.extra, or use one of {', '.join(f.name for f in feed.fields)}",
+            )
+    known = [field for field in fields.values() if field is not None]
+    if all(field.kind == "time" for field in known):
+        raise ConfigurationError(
+            f"{where}: needs a field besides the time", hint="otherwise all events of one instant would be one event"
+        )
+    return [field.name for field in known]
 
 
 def _with_own_fields(feed: Feed, own: FeedSettings) -> Feed:
@@ -80,9 +92,16 @@ def _with_own_fields(feed: Feed, own: FeedSettings) -> Feed:
     for name in own.extra:
         if name in taken:
             raise ConfigurationError(
-                f"setting feeds.{feed.name}.extra: {name!r} is already a field or column", hint="choose another name"
+                f"setting feeds.{feed.name}.extra: {name!r} is already a field or column", hint=_hint_for(feed, name)
             )
     return with_own_fields(feed, own.extra)
+
+
+def _hint_for(feed: Feed, name: str) -> str:
+    field = feed.field_named(name)
+    if field is None or field.name == name:
+        return "choose another name"
+    return f"messages with {name} are read as {field.name}; or choose another name, and map to it with --map"
 
 
 def _read_schema(path: Path) -> dict[str, Any]:
