@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import duckdb
 import polars as pl
-from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic import BaseModel, ByteSize, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
@@ -291,7 +291,7 @@ def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
 
 def _type(annotation: Any) -> str:
     names = {str: "text", int: "whole number", float: "number", bool: "true/false", Path: "path"}
-    names |= {datetime: "date and time", timedelta: "duration", SecretStr: "text (secret)"}
+    names |= {datetime: "date and time", timedelta: "duration", SecretStr: "text (secret)", ByteSize: "size"}
     if annotation in names:
         return names[annotation]
     if get_origin(annotation) is Literal:

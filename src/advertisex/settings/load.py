@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.settings.environment import as_tables
 from advertisex.settings.model import Settings
 
 #: Our wording of pydantic's error types.
@@ -22,6 +23,10 @@ _MESSAGES = {
     "time_delta_parsing": "expected a number of seconds or an ISO 8601 duration such as PT15M",
     "float_parsing": "expected a number",
     "int_parsing": "expected a whole number",
+    "string_too_short": "must not be empty",
+    "model_type": "expected a table",
+    "byte_size": "expected a number and a unit, such as 10GB",
+    "byte_size_unit": "expected a number and a unit, such as 10GB",
 }
 
 
@@ -38,11 +43,11 @@ def load_settings(
     Raises:
         ConfigurationError: the file could not be read, or a setting is invalid; the message names it.
     """
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    given = as_tables({name: value for name, value in (flags or {}).items() if value is not None})
     if environment:
         _reject_unknown_variables()
     path = file or _default_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
-    file_values = _read_file(path) if path else {}
+    file_values = as_tables(_read_file(path)) if path else {}
 
     class Layered(Settings):
         @classmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,12 +14,16 @@ from pydantic_settings import (
 )
 
 from advertisex.feeds.time_format import time_format
+from advertisex.settings.environment import Environment
 
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880
 
 #: Memory limit of the embedded store.
 DEFAULT_MEMORY = "256MB"
+
+#: Longest time that a setting can keep data, in days: a hundred years.
+_MOST_DAYS = 36_500
 
 FeedName = Literal["impressions", "clicks", "bids"]
 
@@ -99,6 +103,38 @@ def _pseudonym_key(key: SecretStr) -> SecretStr:
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSettings(_Section):
+    """The event log: where it is, and how long messages are kept. Instead of the table, its URL can be given."""
+
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="URL of the event log, also written `log = URL`; default: sqlite in the data folder",
+        repr=False,
+    )
+    keep_days: int | None = Field(
+        default=None, ge=1, le=_MOST_DAYS, description="remove processed messages that are older; embedded log only"
+    )
+    keep_size: Annotated[ByteSize, Field(ge=1_000_000)] | None = Field(
+        default=None,
+        description="remove the oldest processed messages above a size such as 10GB; embedded log only",
+    )
+
+
+class StoreSettings(_Section):
+    """The event store: where it is, and how long events are kept. Instead of the table, its URL can be given."""
+
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="URL of the event store, also written `store = URL`; default: duckdb in the data folder",
+        repr=False,
+    )
+    keep_days: int | None = Field(
+        default=None, ge=1, le=_MOST_DAYS, description="drop periods of event time that are older"
+    )
 
 
 class TimeSettings(_Section):
@@ -284,8 +320,8 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
-    log: str | None = Field(default=None, description="URL of the event log; default: sqlite in the data folder")
-    store: str | None = Field(default=None, description="URL of the event store; default: duckdb in the data folder")
+    log: LogSettings = LogSettings()
+    store: StoreSettings = StoreSettings()
     catalogue: Path | None = Field(
         default=None, description="CSV file: creative_id, campaign_id, advertiser_id, valid_from"
     )
@@ -316,14 +352,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by priority: flags, then the environment; `load_settings` adds the file."""
-        return init_settings, env_settings
+        return init_settings, Environment(settings_cls)
 
     @property
     def log_url(self) -> str:
         """The URL of the event log."""
-        return self.log or f"sqlite:///{self.data / 'log.db'}"
+        return self.log.url or f"sqlite:///{self.data / 'log.db'}"
 
     @property
     def store_url(self) -> str:
         """The URL of the event store."""
-        return self.store or f"duckdb:///{self.data / 'store.duckdb'}"
+        return self.store.url or f"duckdb:///{self.data / 'store.duckdb'}"
