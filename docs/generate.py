@@ -31,6 +31,7 @@ from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.validate import validate
 from advertisex.processing.websites import host_of, registered_domain
 from advertisex.settings.model import FeedSettings, RuleSettings, Settings
+from advertisex.settings.secrets import SecretText
 from advertisex.stores.duckdb.schema import statements
 
 PAGES = Path(__file__).parent
@@ -291,7 +292,8 @@ def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
 
 def _type(annotation: Any) -> str:
     names = {str: "text", int: "whole number", float: "number", bool: "true/false", Path: "path"}
-    names |= {datetime: "date and time", timedelta: "duration", SecretStr: "text (secret)", ByteSize: "size"}
+    names |= {datetime: "date and time", timedelta: "duration", ByteSize: "size"}
+    names |= {SecretStr: "text (secret)", SecretText: "text (secret)"}
     if annotation in names:
         return names[annotation]
     if get_origin(annotation) is Literal:

@@ -43,19 +43,19 @@ def test_a_log_or_store_is_a_url_or_a_table_and_places_are_merged(
         loaded = settings(tmp_path, text, **flags)
         return getattr(loaded, f"{name}_url"), getattr(loaded, name).keep_days
 
-    table = f"[{name}]\nurl = 'file://'\nkeep_days = 30"
-    assert found(f"{name} = 'file://'") == ("file://", None)
-    assert found(table) == ("file://", 30)
+    table = f"[{name}]\nurl = 'inthefile://'\nkeep_days = 30"
+    assert found(f"{name} = 'inthefile://'") == ("inthefile://", None)
+    assert found(table) == ("inthefile://", 30)
     assert found(table, **{name: "flag://"}) == ("flag://", 30)
     monkeypatch.setenv(f"ADVERTISEX_{name.upper()}", "variable://")
     assert found(table) == ("variable://", 30)
     assert found(table, **{name: "flag://"}) == ("flag://", 30)
     monkeypatch.setenv(f"ADVERTISEX_{name.upper()}__KEEP_DAYS", "7")
-    assert found(table) == found(f"{name} = 'file://'") == ("variable://", 7)
+    assert found(table) == found(f"{name} = 'inthefile://'") == ("variable://", 7)
     monkeypatch.setenv(f"ADVERTISEX_{name.upper()}", '{"url": "json://"}')
     assert found(table) == ("json://", 7)
     monkeypatch.delenv(f"ADVERTISEX_{name.upper()}")
-    assert found(table) == ("file://", 7)
+    assert found(table) == ("inthefile://", 7)
 
 
 @pytest.mark.parametrize(("text", "size"), [("'10GB'", 10**10), ("'1.5 GiB'", 3 << 29), ("1000000", 10**6)])

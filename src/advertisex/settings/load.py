@@ -15,6 +15,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.settings.environment import as_tables
 from advertisex.settings.model import Settings
+from advertisex.settings.secrets import is_reference, with_folder
 
 #: Our wording of pydantic's error types.
 _MESSAGES = {
@@ -23,7 +24,7 @@ _MESSAGES = {
     "time_delta_parsing": "expected a number of seconds or an ISO 8601 duration such as PT15M",
     "float_parsing": "expected a number",
     "int_parsing": "expected a whole number",
-    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
     "model_type": "expected a table",
     "byte_size": "expected a number and a unit, such as 10GB",
     "byte_size_unit": "expected a number and a unit, such as 10GB",
@@ -115,7 +116,8 @@ def _read_file(path: Path) -> dict[str, Any]:
             f"could not read the settings: {error}", where=str(path), hint="pass a TOML file with --config"
         ) from error
     _resolve_paths(content, path.parent)
-    return content
+    found: dict[str, Any] = with_folder(content, path.parent)
+    return found
 
 
 def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
@@ -127,9 +129,13 @@ def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
         cluster["ca_file"] = folder / cluster["ca_file"]
     for source in content.get("sources") or ():
         location = source.get("source") if isinstance(source, dict) else None
-        if isinstance(location, str) and location.strip() not in {"", "-"} and "://" not in location:
+        if isinstance(location, str) and _is_path(location):
             source["source"] = str(folder / location)
     for feed in (content.get("feeds") or {}).values():
         schemas = feed.get("schemas") if isinstance(feed, dict) else None
         if isinstance(schemas, dict):
             feed["schemas"] = {number: folder / str(file) for number, file in schemas.items()}
+
+
+def _is_path(location: str) -> bool:
+    return location.strip() not in {"", "-"} and "://" not in location and not is_reference(location)

@@ -3,10 +3,10 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,6 +15,7 @@ from pydantic_settings import (
 
 from advertisex.feeds.time_format import time_format
 from advertisex.settings.environment import Environment
+from advertisex.settings.secrets import Secret, SecretText, is_reference, resolved
 
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880
@@ -53,6 +54,20 @@ def _followable(source: str) -> str:
     if "://" in source and not source.lower().startswith(("http://", "https://")):
         raise ValueError("the URL must start with http:// or https://")
     return source
+
+
+def _address(source: Any) -> Any:
+    found = resolved(source)
+    if is_reference(source) and "://" not in found:
+        raise ValueError("the reference must yield a URL; write a path or a glob as it is")
+    return found
+
+
+def _paths_as_they_are(properties: Any) -> Any:
+    for name, value in properties.items() if isinstance(properties, dict) else ():
+        if name.endswith(".location") and is_reference(value):
+            raise ValueError(f"{name} is the path of a file: write it without env: or file:")
+    return properties
 
 
 def _prefix(text: str) -> str:
@@ -108,7 +123,7 @@ class _Section(BaseModel):
 class LogSettings(_Section):
     """The event log: where it is, and how long messages are kept. Instead of the table, its URL can be given."""
 
-    url: str | None = Field(
+    url: SecretText | None = Field(
         default=None,
         min_length=1,
         description="URL of the event log, also written `log = URL`; default: sqlite in the data folder",
@@ -126,7 +141,7 @@ class LogSettings(_Section):
 class StoreSettings(_Section):
     """The event store: where it is, and how long events are kept. Instead of the table, its URL can be given."""
 
-    url: str | None = Field(
+    url: SecretText | None = Field(
         default=None,
         min_length=1,
         description="URL of the event store, also written `store = URL`; default: duckdb in the data folder",
@@ -184,7 +199,7 @@ class FeedSettings(_Section):
 class ApiSettings(_Section):
     """How HTTP APIs are polled."""
 
-    headers: dict[str, str] = Field(default={}, description="headers sent with each request", repr=False)
+    headers: dict[str, SecretText] = Field(default={}, description="headers sent with each request", repr=False)
     timeout: float = Field(default=30.0, gt=0, description="seconds without data before a request fails")
     retry_wait: float = Field(default=5.0, gt=0, description="seconds before the first retry; doubles, with jitter")
     attempts: int = Field(default=5, ge=1, description="attempts before giving up, without --follow")
@@ -194,7 +209,7 @@ class SourceSettings(_Section):
     """A source that `advertisex run` follows. The names match the options of `advertisex ingest`."""
 
     feed: FeedName = Field(description="impressions, clicks or bids")
-    source: Annotated[str, AfterValidator(_followable)] = Field(
+    source: Annotated[str, BeforeValidator(_address), AfterValidator(_followable)] = Field(
         description="file, folder, glob or http(s) URL", repr=False
     )
     every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between polls")
@@ -234,7 +249,7 @@ class KafkaSettings(_Section):
     partitions: int = Field(default=4, ge=1, le=2**31 - 1, description="partitions of a topic that we create")
     replication: int = Field(default=1, ge=1, le=2**15 - 1, description="replicas of a topic that we create")
     group: str = Field(default="ad_processing_group", min_length=1, description="consumer group of processing")
-    client: dict[str, str] = Field(
+    client: Annotated[dict[str, SecretText], BeforeValidator(_paths_as_they_are)] = Field(
         default={}, description="additional librdkafka properties, such as security.protocol, sasl.*, ssl.*", repr=False
     )
 
@@ -251,7 +266,7 @@ class ElasticsearchSettings(_Section):
         description="prefix of every index and template name, so that several stores can share a cluster",
     )
     parallel: int = Field(default=2, ge=1, le=16, description="concurrent bulk requests")
-    api_key: Annotated[SecretStr, AfterValidator(_api_key)] | None = Field(
+    api_key: Annotated[Secret, AfterValidator(_api_key)] | None = Field(
         default=None, description="encoded API key, instead of user and password in the URL"
     )
     ca_file: Path | None = Field(default=None, description="PEM file of the CA that signed the cluster's certificate")
@@ -260,7 +275,7 @@ class ElasticsearchSettings(_Section):
 class PrivacySettings(_Section):
     """How user ids are stored."""
 
-    pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = Field(
+    pseudonym_key: Annotated[Secret, AfterValidator(_pseudonym_key)] | None = Field(
         default=None,
         description="secret of at least 16 characters; if set, user ids are stored as a keyed hash",
     )
@@ -290,7 +305,7 @@ class RuleSettings(_Section):
 class AlertSettings(_Section):
     """Alert rules and notification channels."""
 
-    channels: tuple[SecretStr, ...] = Field(default=(), description="where notices are sent, as Apprise URLs")
+    channels: tuple[Secret, ...] = Field(default=(), description="where notices are sent, as Apprise URLs")
     bucket: Annotated[timedelta, AfterValidator(_part_of_a_day)] = Field(
         default=timedelta(minutes=15), description="length of an evaluation bucket; must divide a day evenly"
     )
