@@ -1,11 +1,14 @@
 """Send a request to an HTTP API."""
 
+import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Self
 
 import httpx
-import stamina
+import structlog
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.failures import unavailable
@@ -14,6 +17,7 @@ from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.formats import Format, extension
 from advertisex.ingestion.sources import redacted
 
+_LOG = structlog.get_logger(__name__)
 #: Default limit on the size of a response body.
 BODY_BYTES = 256 * 2**20
 #: The longest wait between two attempts, and the longest Retry-After that is honoured, in seconds.
@@ -24,6 +28,14 @@ _BODY_TIMEOUTS = 20
 _REDIRECTS = 10
 #: Retryable statuses: timeout, too early, too many requests, and server errors.
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
+#: What httpx raises for an invalid URL or header.
+_INVALID = (
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    UnicodeError,
+    OverflowError,
+)
 _DEFAULT_FORMAT: Format = "json"
 #: Part of a content type -> format. Archives and workbooks are recognised by their content.
 _CONTENT_TYPES: dict[str, Format] = {
@@ -37,84 +49,103 @@ _CONTENT_TYPES: dict[str, Format] = {
 }
 
 
-def fetch_with_retries(request: Request, options: ApiOptions) -> Response:
-    """Send a request, and repeat it after transient failures, up to `attempts` attempts; see `fetch`.
-
-    The first wait is `retry_wait` seconds; each further wait is twice as long, with jitter. Retry-After overrides the
-    wait.
-    """
-    response = Response()
-    # not the decorator of stamina, which logs the arguments: the URL may contain secrets
-    for attempt in stamina.retry_context(
-        on=_should_retry,
-        attempts=options.attempts,
-        timeout=None,
-        wait_initial=options.retry_wait,
-        wait_max=max(LONGEST_WAIT, options.retry_wait),
-        wait_jitter=options.retry_wait / 2,
-    ):
-        with attempt:
-            response = fetch(request, options)
-    return response
-
-
-def _should_retry(error: Exception) -> bool | float:
-    """Return whether to retry, or the seconds to wait that the server asks for."""
-    if not isinstance(error, SourceUnavailable):
-        return False
-    if error.retry_after is None:
-        return True
-    return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else False
-
-
-def fetch(request: Request, options: ApiOptions, body_bytes: int = BODY_BYTES) -> Response:
-    """Send a request once.
-
-    The whole body is read before any record is used, so that a truncated response yields nothing.
+class Connection:
+    """Sends requests to one API. It lives across polls, so that its TCP connections can be used again.
 
     Args:
-        request: the request.
-        options: how it is sent.
-        body_bytes: maximum size of the body.
-
-    Raises:
-        ConfigurationError: the URL or a header is invalid.
-        SourceUnavailable: the request failed in a way that a retry may fix.
-        SourceError: the request failed for another reason.
+        options: how the requests are sent.
+        clock: monotonic time in seconds.
+        sleep: waits for a number of seconds.
+        body_bytes: maximum size of a response body.
     """
-    where = request.where
-    responses: list[httpx.Response] = []
-    try:
-        with httpx.Client(timeout=options.timeout, event_hooks={"response": [responses.append]}) as client:
-            return _send(client, request, options, body_bytes)
-    except (
-        httpx.InvalidURL,
-        httpx.UnsupportedProtocol,
-        httpx.LocalProtocolError,
-        UnicodeError,
-        OverflowError,
-    ) as error:
-        if responses:  # the user's own URL worked, so the redirect target is invalid
-            raise SourceError("the server redirects to an invalid URL", where=where, hint="check the URL") from error
-        raise ConfigurationError("invalid URL or header", where=where, hint="check the URL and the headers") from error
-    except httpx.HTTPError as error:
-        raise unavailable(error, where) from error
 
+    def __init__(
+        self,
+        options: ApiOptions,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        body_bytes: int = BODY_BYTES,
+    ) -> None:
+        self._options, self._clock, self._sleep, self._body_bytes = options, clock, sleep, body_bytes
+        self._responses: list[httpx.Response] = []  # to the current request, redirects included
+        self._client = httpx.Client(timeout=options.timeout, event_hooks={"response": [self._responses.append]})
 
-def _send(client: httpx.Client, asked: Request, options: ApiOptions, body_bytes: int) -> Response:
-    """Follow the redirects of a request to its response, and read it."""
-    where = asked.where
-    headers = {**options.headers, **asked.headers}
-    request = client.build_request(asked.method, asked.url, headers=headers, content=asked.body)
-    for _ in range(_REDIRECTS):
-        response = client.send(request, stream=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the TCP connections."""
+        self._client.close()
+
+    def send(self, request: Request, *, retry: bool) -> Response:
+        """Send a request and read the whole response, so that a truncated one yields nothing.
+
+        With `retry`, a failure that may pass is repeated, up to `attempts` attempts. The first wait is `retry_wait`
+        seconds; each further wait is twice as long, with jitter. Retry-After overrides the wait.
+
+        Args:
+            request: the request.
+            retry: whether to wait and try again here; otherwise the caller does.
+
+        Raises:
+            ConfigurationError: the URL or a header is invalid.
+            SourceUnavailable: the request failed in a way that a retry may fix.
+            SourceError: the request failed for another reason.
+        """
+        attempts = self._options.attempts if retry else 1
+        for attempt in range(1, attempts):
+            try:
+                return self._send_once(request)
+            except SourceUnavailable as error:
+                wait = self._wait(attempt, error.retry_after)
+                if wait is None:
+                    raise
+                _LOG.warning(
+                    "retrying", attempt=f"{attempt} of {attempts}", wait_seconds=round(wait, 1), why=str(error)
+                )
+            self._sleep(wait)
+        return self._send_once(request)
+
+    def _wait(self, attempt: int, retry_after: float | None) -> float | None:
+        """Return the seconds to wait after an attempt, or None if the server asks for a wait that is too long."""
+        if retry_after is not None:
+            return retry_after if retry_after <= LONGEST_RETRY_AFTER else None
+        initial = self._options.retry_wait
+        jitter = random.uniform(0, initial / 2)  # noqa: S311 - jitter needs no secure randomness
+        return min(initial * 2.0 ** min(attempt - 1, 32) + jitter, max(LONGEST_WAIT, initial))
+
+    def _send_once(self, request: Request) -> Response:
+        where = request.where
+        self._responses.clear()
         try:
-            if response.next_request is None:
-                return _read_response(response, where, options.timeout, body_bytes)
-            request = _redirected(request, response, options, where)
-        finally:
-            response.close()
-    raise SourceError(f"more than {_REDIRECTS} redirects", where=where, hint="check the URL")
+            sent = self._client.build_request(
+                request.method,
+                request.url,
+                headers={**self._options.headers, **request.headers},
+                content=request.body,
+            )
+            for _ in range(_REDIRECTS):
+                response = self._client.send(sent, stream=True)
+                try:
+                    if response.next_request is None:
+                        return _read_response(response, where, self._options.timeout, self._body_bytes)
+                    sent = _redirected(sent, response, self._options, where)
+                finally:
+                    response.close()
+        except _INVALID as error:
+            if self._responses:  # the user's own URL worked
+                what = "the server redirects to an invalid URL"
+                raise SourceError(what, where=where, hint="check the URL") from error
+            raise ConfigurationError(
+                "invalid URL or header", where=where, hint="check the URL and the headers"
+            ) from error
+        except httpx.HTTPError as error:
+            raise unavailable(error, where) from error
+        raise SourceError(f"more than {_REDIRECTS} redirects", where=where, hint="check the URL")
 
 
 def _read_response(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> Response:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api.connection import LONGEST_RETRY_AFTER, LONGEST_WAIT
-from advertisex.ingestion.api.poll import poll_api
+from advertisex.ingestion.api.connection import LONGEST_RETRY_AFTER, LONGEST_WAIT, Connection
+from advertisex.ingestion.api.poll import poll_with
 from advertisex.ingestion.followed import Followed
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input
@@ -20,6 +20,7 @@ class FollowedApi(Followed):
 
     def __init__(self, source: Url, feed: Feed, options: IngestOptions, log: EventLog) -> None:
         self._source, self._feed, self._options, self._log = source, feed, options, log
+        self._connection = Connection(options.api)
         self.name = source.name
         self._wait = 0.0
         self._last_failure = ""
@@ -29,7 +30,7 @@ class FollowedApi(Followed):
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every
         self._has_failed = False
-        yield from poll_api(self._source, self._feed, self._options, self._log)
+        yield from poll_with(self._connection, self._source, self._feed, self._options, self._log)
         if not self._has_failed:
             self._wait, self._last_failure = 0.0, ""
 
@@ -42,3 +43,6 @@ class FollowedApi(Followed):
         self.due = time.monotonic() + (jittered if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER))
         is_new, self._last_failure = str(error) != self._last_failure, str(error)
         return is_new
+
+    def close(self) -> None:
+        self._connection.close()

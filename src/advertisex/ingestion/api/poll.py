@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.body import read_body
-from advertisex.ingestion.api.connection import fetch, fetch_with_retries
+from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input
@@ -13,11 +13,20 @@ from advertisex.logs.contract import EventLog
 
 
 def poll_api(source: Url, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
+    """Yield each page that an API has, as an input; a request that fails is repeated. See `poll_with`."""
+    with Connection(options.api) as connection:
+        yield from poll_with(connection, source, feed, options, log)
+
+
+def poll_with(
+    connection: Connection, source: Url, feed: Feed, options: IngestOptions, log: EventLog | None
+) -> Iterator[Input]:
     """Yield each page that an API has, as an input.
 
     Without `follow`, a request that fails is repeated; with it, the next poll continues.
 
     Args:
+        connection: sends the requests.
         source: the API.
         feed: feed of its records.
         options: how it is asked, and how its responses are read.
@@ -27,6 +36,6 @@ def poll_api(source: Url, feed: Feed, options: IngestOptions, log: EventLog | No
         ConfigurationError: the URL, or an option, is invalid.
         SourceError: a request failed.
     """
-    request = Request(source.url, options.api.method)
-    send = fetch if options.follow else fetch_with_retries
-    yield from read_body(send(request, options.api), source.name, feed, options)
+    body = None if options.api.body is None else options.api.body.encode()
+    request = Request(source.url, options.api.method, body=body)
+    yield from read_body(connection.send(request, retry=not options.follow), source.name, feed, options)
