@@ -5,7 +5,6 @@ Each source has a thread with its own connection to the log; processing runs in 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
@@ -13,10 +12,8 @@ import structlog
 
 from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.errors import SourceError, StoreInterrupted
-from advertisex.feeds import Feed
+from advertisex.ingestion.configured import FeedSource
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog
 from advertisex.processing.runner import Committed, Processing, process_log
@@ -24,26 +21,6 @@ from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
 _SHUTDOWN_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSource:
-    """A source of a feed, to follow.
-
-    Attributes:
-        feed: the feed its events belong to.
-        source: a file, folder, glob or URL, as for `ingest`.
-        options: how to ingest it.
-    """
-
-    feed: Feed
-    source: str
-    options: IngestOptions
-
-    @property
-    def shown(self) -> str:
-        """`source` without secrets."""
-        return source_of(self.source).name
 
 
 def run_service(

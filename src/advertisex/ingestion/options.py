@@ -12,7 +12,7 @@ from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping, canonical
 from advertisex.ingestion.naming import Naming
-from advertisex.settings.model import ApiSettings
+from advertisex.settings.sources import ApiSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class IngestOptions:
         api: how an HTTP API is asked.
         follow: whether to keep running: poll APIs, watch files.
         every: seconds between polls.
+        name: name of the source in the settings; empty if it has none.
     """
 
     format: str | None = None
@@ -40,6 +41,7 @@ class IngestOptions:
     api: ApiOptions = ApiOptions()
     follow: bool = False
     every: float = 5.0
+    name: str = ""
 
     def with_api(self, api: ApiSettings) -> "IngestOptions":
         """Return these options with the settings for HTTP APIs."""

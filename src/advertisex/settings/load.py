@@ -26,6 +26,8 @@ _MESSAGES = {
     "int_parsing": "expected a whole number",
     "too_short": "must not be empty",
     "model_type": "expected a table",
+    "union_tag_invalid": "unknown type, expected bearer, basic, api-key or oauth2",
+    "union_tag_not_found": "the type is missing, expected bearer, basic, api-key or oauth2",
     "byte_size": "expected a number and a unit, such as 10GB",
     "byte_size_unit": "expected a number and a unit, such as 10GB",
 }
@@ -75,7 +77,8 @@ def load_settings(
 
 
 def _explained(error: ErrorDetails, where: str) -> ConfigurationError:
-    name = ".".join(str(part) for part in error["loc"])
+    loc = error["loc"]  # below a table with types, it has the type as well, which is no part of the setting's name
+    name = ".".join(str(part) for part, above in zip(loc, (None, *loc), strict=False) if above != "auth")
     what = _MESSAGES.get(error["type"], error["msg"].removeprefix("Value error, "))
     hint = "see docs/settings.md for every setting"
     if error["loc"][0] == "feeds" and error["loc"][-1] == "id_field":
@@ -124,14 +127,17 @@ def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
     """Resolve relative paths against the folder of the settings file."""
     if isinstance(content.get("catalogue"), str):
         content["catalogue"] = folder / content["catalogue"]
-    cluster = content.get("elasticsearch")
-    if isinstance(cluster, dict) and isinstance(cluster.get("ca_file"), str):
-        cluster["ca_file"] = folder / cluster["ca_file"]
-    for source in content.get("sources") or ():
-        location = source.get("source") if isinstance(source, dict) else None
+    listed = content["sources"] if isinstance(content.get("sources"), list) else []
+    sources = [source for source in listed if isinstance(source, dict)]
+    for section in (content.get("elasticsearch"), content.get("api"), *sources):
+        if isinstance(section, dict) and isinstance(section.get("ca_file"), str):
+            section["ca_file"] = folder / section["ca_file"]
+    for source in sources:
+        location = source.get("source")
         if isinstance(location, str) and _is_path(location):
             source["source"] = str(folder / location)
-    for feed in (content.get("feeds") or {}).values():
+    feeds = content.get("feeds")
+    for feed in feeds.values() if isinstance(feeds, dict) else ():
         schemas = feed.get("schemas") if isinstance(feed, dict) else None
         if isinstance(schemas, dict):
             feed["schemas"] = {number: folder / str(file) for number, file in schemas.items()}
