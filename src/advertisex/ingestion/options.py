@@ -1,10 +1,8 @@
 """Options of ingestion."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any, get_args
+from dataclasses import dataclass, field
+from typing import get_args
 
 from advertisex.codecs.bid_fields import OPENRTB_NAMES
 from advertisex.errors import ConfigurationError
@@ -14,7 +12,6 @@ from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping, canonical
 from advertisex.ingestion.naming import Naming
-from advertisex.settings.sources import ApiSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +41,6 @@ class IngestOptions:
     follow: bool = False
     every: float = 5.0
     name: str = ""
-
-    def with_api(self, api: ApiSettings, given: Mapping[str, Any] = MappingProxyType({})) -> "IngestOptions":
-        """Return these options with the settings for HTTP APIs; the fields that are `given` win."""
-        named = ApiOptions(headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, attempts=api.attempts)
-        return replace(self, api=replace(named, **given))
 
     def checked_for(self, feed: Feed) -> "IngestOptions":
         """Validate the options for the records of a feed and return them.

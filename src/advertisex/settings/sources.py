@@ -1,5 +1,6 @@
 """Settings of the sources that are ingested, and of HTTP APIs."""
 
+import re
 from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from advertisex.settings.secrets import Secret, SecretText, is_reference, resolved
 from advertisex.settings.section import FeedName, Section, TimeFormat
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_-]{1,60}", name):
+        raise ValueError("use a-z, 0-9, _ and -, and at most 60 characters")
+    return name
 
 
 def _address(source: Any) -> Any:
@@ -114,9 +121,8 @@ class ApiSettings(Section):
 class SourceSettings(Section):
     """A source that `advertisex run` follows. The names match the options of `advertisex ingest`."""
 
-    name: str | None = Field(
+    name: Annotated[str, AfterValidator(_name)] | None = Field(
         default=None,
-        pattern=r"^[a-z0-9_-]{1,60}$",
         description="name for `--source` and `advertisex sources`; a-z, 0-9, _ and -",
     )
     feed: FeedName = Field(description="impressions, clicks or bids")
