@@ -21,6 +21,10 @@ BATCH_SIZE = 122_880
 #: Memory limit of the embedded store.
 DEFAULT_MEMORY = "256MB"
 
+#: Schemes of object stores, and of all URLs that a source can have.
+OBJECT_STORES = ("s3", "gs", "az")
+SCHEMES = ("http", "https", *OBJECT_STORES)
+
 FeedName = Literal["impressions", "clicks", "bids"]
 
 
@@ -46,8 +50,9 @@ def _earliest(time: datetime) -> datetime:
 def _followable(source: str) -> str:
     if source.strip() in {"", "-"}:
         raise ValueError("expected a file, folder, glob or URL")
-    if "://" in source and not source.lower().startswith(("http://", "https://")):
-        raise ValueError("the URL must start with http:// or https://")
+    scheme, separator, _ = source.partition("://")
+    if separator and scheme.lower() not in SCHEMES:
+        raise ValueError(f"unknown scheme; known: {', '.join(f'{known}://' for known in SCHEMES)}")
     return source
 
 
@@ -159,7 +164,7 @@ class SourceSettings(_Section):
 
     feed: FeedName = Field(description="impressions, clicks or bids")
     source: Annotated[str, AfterValidator(_followable)] = Field(
-        description="file, folder, glob or http(s) URL", repr=False
+        description="file, folder, glob, or http(s), s3, gs or az URL", repr=False
     )
     every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between polls")
     map: dict[str, str] = Field(default={}, description="read a column as a field: column = field")
