@@ -8,7 +8,7 @@ import os
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from advertisex.errors import AdvertiseXError
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.servers.kafka import LocalKafka
 from tests.servers.local_server import LocalServer
+from tests.servers.s3 import LocalS3
 
 KINDS: dict[str, tuple[str, Callable[[], LocalServer]]] = {
     "kafka": ("TEST_KAFKA", LocalKafka),
@@ -135,3 +136,17 @@ def kafka(pytestconfig: pytest.Config) -> str:
 def elasticsearch(pytestconfig: pytest.Config) -> str:
     """URL of the Elasticsearch shared by this run; use your own indices."""
     return url_of(pytestconfig, "elasticsearch")
+
+
+@pytest.fixture(scope="session")
+def local_s3() -> Iterator[LocalS3]:
+    """An S3 server of this process; use your own buckets."""
+    server = LocalS3()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3(local_s3: LocalS3) -> str:
+    """The endpoint of the S3 server."""
+    return local_s3.url

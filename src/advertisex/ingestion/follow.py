@@ -1,4 +1,4 @@
-"""Follow sources indefinitely: poll APIs, scan folders and globs, tail growing files.
+"""Follow sources indefinitely: poll APIs and object stores, scan folders and globs, tail growing files.
 
 One thread polls the sources in turn, so a poll never sleeps. Each source sets when its next poll is due.
 """
@@ -17,11 +17,12 @@ from advertisex.ingestion.api.followed import FollowedApi
 from advertisex.ingestion.files.followed import FollowedFiles
 from advertisex.ingestion.followed import Followed
 from advertisex.ingestion.input_report import Inspection
+from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import or_failing, read_stdin
 from advertisex.ingestion.records import Input
-from advertisex.ingestion.sources import Files, Source, Stdin, Url
+from advertisex.ingestion.sources import Files, Objects, Source, Stdin, Url
 from advertisex.logs.contract import EventLog
 
 _LOG = structlog.get_logger(__name__)
@@ -114,5 +115,7 @@ def _followed(source: Source, feed: Feed, options: IngestOptions, log: EventLog)
             return FollowedStdin(source, feed, options)
         case Url():
             return FollowedApi(source, feed, options, log)
+        case Objects():
+            return FollowedObjects(source, feed, options, log)
         case Files():
             return FollowedFiles(source, feed, options, log)

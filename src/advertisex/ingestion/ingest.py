@@ -13,11 +13,12 @@ from advertisex.feeds import FEEDS, Feed
 from advertisex.ingestion.api.poll import poll_api
 from advertisex.ingestion.follow import Interruptible, OnFailure, follow
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
+from advertisex.ingestion.objects.poll import poll_objects
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.read import or_failing, read_files, read_stdin
 from advertisex.ingestion.records import Input
-from advertisex.ingestion.sources import Files, Source, Stdin, Url, source_of
+from advertisex.ingestion.sources import Files, Objects, Source, Stdin, Url, source_of
 from advertisex.logs.contract import EventLog
 
 __all__ = ["IngestOptions", "Published", "ingest"]
@@ -43,7 +44,7 @@ def ingest(
 
     Args:
         feed: feed of the records, or the name of a built-in one.
-        sources: one or more files, folders, globs, HTTP(S) URLs, or `-` for standard input.
+        sources: one or more files, folders, globs, HTTP(S) URLs, addresses in object stores, or `-` for standard input.
         log: event log to append to.
         options: how the sources are read.
         on_progress: called after each append with the total messages and bytes so far.
@@ -109,7 +110,7 @@ def inputs_of_sources(
         sources: the sources.
         feed: feed of their records.
         options: how they are read.
-        log: the log that keeps how far an API has been read; None for a preview.
+        log: the log that keeps how far APIs and object stores have been read; None for a preview.
     """
     for source in sources:
         yield from or_failing(_inputs_of(source, feed, options, log), source.name)
@@ -121,6 +122,8 @@ def _inputs_of(source: Source, feed: Feed, options: IngestOptions, log: EventLog
             return read_stdin(source, feed, options)
         case Url():
             return poll_api(source, feed, options, log)
+        case Objects():
+            return poll_objects(source, feed, options, log)
         case Files():
             return read_files(source, feed, options)
 

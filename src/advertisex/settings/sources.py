@@ -11,6 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from advertisex.settings.secrets import Secret, SecretText, is_reference, resolved
 from advertisex.settings.section import FeedName, Section, TimeFormat
 
+#: Schemes of object stores, and of all URLs that a source can have.
+OBJECT_STORES = ("s3", "gs", "az")
+SCHEMES = ("http", "https", *OBJECT_STORES)
+
 
 def _name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]{1,60}", name):
@@ -28,8 +32,9 @@ def _address(source: Any) -> Any:
 def _followable(source: str) -> str:
     if source.strip() in {"", "-"}:
         raise ValueError("expected a file, folder, glob or URL")
-    if "://" in source and not source.lower().startswith(("http://", "https://")):
-        raise ValueError("the URL must start with http:// or https://")
+    scheme, separator, _ = source.partition("://")
+    if separator and scheme.lower() not in SCHEMES:
+        raise ValueError(f"unknown scheme; known: {', '.join(f'{known}://' for known in SCHEMES)}")
     return source
 
 
@@ -127,7 +132,7 @@ class SourceSettings(Section):
     )
     feed: FeedName = Field(description="impressions, clicks or bids")
     source: Annotated[str, BeforeValidator(_address), AfterValidator(_followable)] = Field(
-        description="file, folder, glob or http(s) URL", repr=False
+        description="file, folder, glob, or http(s), s3, gs or az URL", repr=False
     )
     every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between polls")
     map: dict[str, str] = Field(default={}, description="read a column as a field: column = field")
