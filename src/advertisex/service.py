@@ -14,6 +14,7 @@ from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.errors import SourceError, StoreInterrupted
 from advertisex.ingestion.configured import FeedSource
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog
 from advertisex.processing.runner import Committed, Processing, process_log
@@ -104,7 +105,11 @@ def _follow(source: FeedSource, log: EventLog, observer: Observer, stop: Event) 
 
     def on_failure(error: SourceError) -> None:
         observer.metrics.source_failed(feed)
-        _LOG.warning("source failed", feed=feed, error=str(error))
+        _LOG.warning("source failed", source=source.shown, feed=feed, error=str(error))
         _LOG.debug("traceback", feed=feed, exc_info=error)
 
-    ingest(source.feed, [source.source], log, source.options, on_progress, on_failure, stop)
+    def on_poll(status: SourceStatus) -> None:
+        if status.succeeded_at:
+            observer.metrics.source_succeeded(status.name, feed, status.succeeded_at / 1e6)
+
+    ingest(source.feed, [source.source], log, source.options, on_progress, on_failure, stop, on_poll=on_poll)
