@@ -14,12 +14,12 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     opened_log,
-    read_duration,
+    seconds_of,
     settings_of,
 )
 from advertisex.cli.output import err, out, plain, print_json, print_table, progress
 from advertisex.cli.source_options import feed_named, found_dict, with_source_options
-from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
+from advertisex.errors import INTERRUPTED, SourceError
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.input_report import balance, unusual
 from advertisex.ingestion.options import IngestOptions
@@ -40,6 +40,7 @@ def ingest(
     every: Annotated[str, typer.Option(metavar="DURATION", help="Poll interval with --follow: 500ms, 5s, 1m.")] = "5s",
     *,
     options: IngestOptions,
+    api: dict[str, Any],
     data: DataOption = None,
     log: LogOption = None,
     config: ConfigOption = None,
@@ -49,7 +50,7 @@ def ingest(
     """Append every record of the sources to the event log; nothing is validated or dropped here."""
     settings = settings_of(config, data=data, log=log)
     known = feed_named(feed, settings)
-    options = replace(options, follow=follow, every=_seconds(every, "--every")).with_api(settings.api)
+    options = replace(options, follow=follow, every=seconds_of(every, "--every")).with_api(settings.api, api)
     options.checked_for(known)  # before the log is created
     with opened_log(settings) as event_log, progress(f"ingesting {feed}", None) as (bar, task):
 
@@ -133,15 +134,3 @@ def _listed(names: Sequence[str]) -> str:
     if len(names) <= 3:
         return ", ".join(names)
     return f"{', '.join(names[:2])} and {len(names) - 2:,} others"
-
-
-def _seconds(text: str, option: str) -> float:
-    """Return a duration such as 500ms, 5s, 1m or 2h in seconds; a bare number means seconds.
-
-    Raises:
-        ConfigurationError: it is not a valid duration, or zero.
-    """
-    found = read_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
-    if not found:
-        raise ConfigurationError(f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 5s, 1m or 2h")
-    return found.total_seconds()

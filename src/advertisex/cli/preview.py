@@ -30,6 +30,7 @@ def preview(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder, glob, http(s) URL, or - for stdin.")],
     *,
     options: IngestOptions,
+    api: dict[str, Any],
     data: DataOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -38,7 +39,7 @@ def preview(
     """Show what would be read from the beginning of a source, and what would be rejected; write nothing."""
     settings = settings_of(config, data=data)
     known = feed_named(feed, settings)
-    seen = preview_source(known, source, options.with_api(settings.api), processing_of(settings).policy)
+    seen = preview_source(known, source, options.with_api(settings.api, api), processing_of(settings).policy)
     if as_json:
         print_json(_document(seen))
     else:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from advertisex.cli.api_flags import api_flags
 from advertisex.cli.options import parse_pairs
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
@@ -93,16 +94,21 @@ def dialect_of(options: Mapping[str, Any]) -> CsvDialect:
     return CsvDialect(**{part.name: options[part.name] for part in fields(CsvDialect)})
 
 
+#: Parameters of a command that are a group of options -> what returns their value.
+_GROUPS: dict[str, Callable[..., Any]] = {"options": source_options, "api": api_flags}
+
+
 def with_source_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `source_options`; it gets them as its parameter `options`."""
-    shared = inspect.signature(source_options).parameters
+    """Give a command the options of `source_options` and `api_flags`, as its parameters `options` and `api`."""
+    groups = {name: inspect.signature(function).parameters for name, function in _GROUPS.items()}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
-        parameters += shared.values() if parameter.name == "options" else [parameter]
+        parameters += groups[parameter.name].values() if parameter.name in groups else [parameter]
 
     @wraps(command)
     def run(**given: Any) -> None:
-        command(options=source_options(**{name: given.pop(name) for name in shared}), **given)
+        values = {name: _GROUPS[name](**{key: given.pop(key) for key in keys}) for name, keys in groups.items()}
+        command(**values, **given)
 
     # typer reads the options from the signature
     by_kind = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]

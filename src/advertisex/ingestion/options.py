@@ -1,8 +1,10 @@
 """Options of ingestion."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import get_args
+from types import MappingProxyType
+from typing import Any, get_args
 
 from advertisex.codecs.bid_fields import OPENRTB_NAMES
 from advertisex.errors import ConfigurationError
@@ -41,10 +43,10 @@ class IngestOptions:
     follow: bool = False
     every: float = 5.0
 
-    def with_api(self, api: ApiSettings) -> "IngestOptions":
-        """Return these options with the settings for HTTP APIs."""
+    def with_api(self, api: ApiSettings, given: Mapping[str, Any] = MappingProxyType({})) -> "IngestOptions":
+        """Return these options with the settings for HTTP APIs; the fields that are `given` win."""
         named = ApiOptions(headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, attempts=api.attempts)
-        return replace(self, api=named)
+        return replace(self, api=replace(named, **given))
 
     def checked_for(self, feed: Feed) -> "IngestOptions":
         """Validate the options for the records of a feed and return them.
