@@ -1,11 +1,13 @@
 """Options of HTTP APIs as sources."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.api_auth import Auth
+from advertisex.ingestion.paginate import Paginate
 
 #: A longer wait is a typo, and very large values overflow the system's sleep.
 LONGEST_SECONDS = 86_400.0
@@ -26,6 +28,12 @@ class ApiOptions:
         timeout: seconds for the connection, and for each read.
         retry_wait: seconds before the first retry; doubles with each further one.
         attempts: attempts per request before it fails; ignored for a source that is followed.
+        paginate: how the API is paged; None recognises it in the answers.
+        max_pages: maximum number of pages of a poll.
+        cursor: field of the records that orders them, such as updated_at; a dotted path in JSON. Its largest value is
+            where the next poll starts.
+        lookback: how much earlier the next poll starts, for records that the source changes later.
+        since: where the first poll starts.
     """
 
     method: Literal["GET", "POST"] = "GET"
@@ -38,6 +46,11 @@ class ApiOptions:
     timeout: float = 30.0
     retry_wait: float = 5.0
     attempts: int = 5
+    paginate: Paginate | None = None
+    max_pages: int = 10_000
+    cursor: str | None = None
+    lookback: timedelta = timedelta(0)
+    since: str | None = None
 
     def check(self) -> None:
         """Validate the options.
@@ -50,6 +63,23 @@ class ApiOptions:
         if self.attempts < 1:
             raise ConfigurationError(
                 f"{self.attempts} attempts are not enough", where="api.attempts", hint="use 1 or more"
+            )
+        self._check_increments()
+
+    def _check_increments(self) -> None:
+        if self.paginate is not None:
+            self.paginate.check()
+        if self.max_pages < 1:
+            raise ConfigurationError(f"{self.max_pages} pages are not enough", where="max_pages", hint="use 1 or more")
+        if self.cursor is not None and not self.cursor.strip():
+            raise ConfigurationError(
+                "the name of the field is empty", where="cursor", hint='name a field, as in cursor = "updated_at"'
+            )
+        if self.lookback < timedelta(0):
+            raise ConfigurationError("the lookback is negative", where="lookback", hint="write it as 3d or 12h")
+        if self.lookback and self.cursor is None:
+            raise ConfigurationError(
+                "a lookback needs a cursor", where="lookback", hint='set the cursor too, as in cursor = "updated_at"'
             )
 
 
