@@ -119,8 +119,8 @@ class Publisher:
                 with at_the_cost_of(name):
                     messages = self._encoder.messages(chunk.records) if chunk.records else []
                 with _signals_deferred():  # the bookmark never differs from the buffer
-                    new = messages if bookmark is None else bookmark.advance(chunk, messages)
-                    largest = max(largest, self._add(name, new, chunk.lines[len(messages) - len(new) :]))
+                    new, lines = bookmark.advance(chunk, messages) if bookmark else (messages, chunk.lines)
+                    largest = max(largest, self._add(name, new, lines))
                 if not chunk.records or self._due():
                     self._flush(name, bookmark)
         finally:

@@ -143,15 +143,17 @@ def source_of(text: str, stdin: BinaryIO | None = None) -> Source:
     return Objects(address_of(text)) if scheme in OBJECT_STORES else Url(text)
 
 
+def is_secret(name: str) -> bool:
+    """Whether the name of a parameter, a header or a member looks like that of a secret."""
+    return any(word in name.lower() for word in _SECRETS)
+
+
 def redacted(url: str | httpx.URL) -> str:
     """Return a URL that is safe to show: without user info, fragment, or values of secret-looking parameters."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         return "the given URL"
-    parameters = [
-        (name, "***" if any(word in name.lower() for word in _SECRETS) else value)
-        for name, value in parsed.params.multi_items()
-    ]
+    parameters = [(name, "***" if is_secret(name) else value) for name, value in parsed.params.multi_items()]
     shown = parsed.copy_with(username=None, password=None, fragment=None)
     return str(shown.copy_with(params=parameters) if parameters else shown).replace("%2A%2A%2A", "***")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api.connection import LONGEST_RETRY_AFTER, LONGEST_WAIT, Connection
-from advertisex.ingestion.api.poll import poll_with
+from advertisex.ingestion.api.connection import LONGEST_RETRY_AFTER, LONGEST_WAIT
+from advertisex.ingestion.api.poll import ApiSource
 from advertisex.ingestion.followed import Followed
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input
@@ -16,11 +16,15 @@ from advertisex.logs.contract import EventLog
 
 
 class FollowedApi(Followed):
-    """An HTTP API, polled at a fixed interval, with exponential backoff after failures."""
+    """An HTTP API, polled at a fixed interval, with exponential backoff after failures.
+
+    Attributes:
+        api: what is polled.
+    """
 
     def __init__(self, source: Url, feed: Feed, options: IngestOptions, log: EventLog) -> None:
-        self._source, self._feed, self._options, self._log = source, feed, options, log
-        self._connection = Connection(options.api)
+        self._options = options
+        self.api = ApiSource(source, feed, options, log)
         self.name = source.name
         self._wait = 0.0
         self._last_failure = ""
@@ -30,7 +34,7 @@ class FollowedApi(Followed):
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every
         self._has_failed = False
-        yield from poll_with(self._connection, self._source, self._feed, self._options, self._log)
+        yield from self.api.poll()
         if not self._has_failed:
             self._wait, self._last_failure = 0.0, ""
 
@@ -45,4 +49,4 @@ class FollowedApi(Followed):
         return is_new
 
     def close(self) -> None:
-        self._connection.close()
+        self.api.close()
