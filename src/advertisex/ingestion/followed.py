@@ -17,7 +17,6 @@ class Followed(Protocol):
         id: identifies it in the log's state; empty for a source whose status is not kept.
         kind: what it is.
         address: its address without secrets.
-        pages: number of responses or objects that were read to their end.
     """
 
     name: str
@@ -25,7 +24,11 @@ class Followed(Protocol):
     id: str = ""
     kind: Kind = "files"
     address: str = ""
-    pages: int = 0
+
+    @property
+    def pages(self) -> int:
+        """Number of responses or objects that were read to their end."""
+        return 0
 
     @property
     def position(self) -> str:

@@ -49,6 +49,11 @@ class _Poll:
     ended: bool = False
 
 
+def unread_status(source: Followed, feed: Feed, options: IngestOptions) -> SourceStatus:
+    """Return the status of a source before its first poll."""
+    return SourceStatus(source.id, options.name or source.address, feed.name, source.kind, source.address)
+
+
 class Poller:
     """Polls a source. Its status is in the log, if it has an id, and no other process has locked it.
 
@@ -126,11 +131,12 @@ class Poller:
             return  # the process that holds the lock keeps the status
         if self._status is None:
             self._status = load_status(self._log, self.source.id)
-        before = self._status or self._unknown()
+        unread = unread_status(self.source, self._feed, self._options)
+        before = self._status or unread
         now = _now()
         failed = poll.error != ""
         self._status = replace(
-            self._unknown(),
+            unread,
             position=self.source.position,
             polled_at=poll.begun_at,
             succeeded_at=now if poll.ended and not failed else before.succeeded_at,
@@ -141,11 +147,6 @@ class Poller:
             seen=before.seen + poll.seen,
             error=poll.error or before.error,
         )
-
-    def _unknown(self) -> SourceStatus:
-        """Return the status before the first poll."""
-        one = self.source
-        return SourceStatus(one.id, self._options.name or one.address, self._feed.name, one.kind, one.address)
 
     def _next_at(self) -> int:
         if not self._options.follow or self.source.due is None:

@@ -42,8 +42,12 @@ class FollowedObjects(Followed):
         self._current = ""
         self.name = self.address = source.name
         self.id = self._polled.id
-        self.pages = 0
+        self._pages = 0
         self.due: float | None = time.monotonic()
+
+    @property
+    def pages(self) -> int:
+        return self._pages
 
     @property
     def position(self) -> str:
@@ -64,7 +68,7 @@ class FollowedObjects(Followed):
             yield from self._polled.inputs(one)
             if self._polled.is_read(one.key):
                 self._failures.pop(one.key, None)
-                self.pages += 1
+                self._pages += 1
 
     def failed(self, error: SourceError) -> bool:
         before = self._failures.get(self._current)

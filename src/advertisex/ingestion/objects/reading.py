@@ -1,6 +1,6 @@
 """Read a version of an object, and keep with its messages how far it has been read."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from advertisex.feeds import Feed
 from advertisex.ingestion.files.growing import Part
@@ -102,14 +102,14 @@ class ObjectReading(Bookmark):
             self._complete = True
             yield Input(self._name, Nothing(), self)
 
-    def advance(self, chunk: Chunk, messages: list[bytes]) -> list[bytes]:
+    def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
         skipped = min(self._known, len(messages))
         self._known -= skipped
         if skipped:
             self._part.reading.skipped["appended before"] += skipped
         self._seen += len(messages)
         self._sent[self._index] = self._seen + self._known
-        return messages[skipped:]
+        return messages[skipped:], chunk.lines[skipped:]
 
     def changes(self) -> Mapping[str, bytes | None]:
         state = self._state()
