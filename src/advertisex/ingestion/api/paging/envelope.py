@@ -34,7 +34,8 @@ _LINKS = ("links", "_links")
 _REPEATED = object()
 _OBJECT = re.compile(rb"\s*+\{")
 _RECORDS = re.compile(rb"\[\s*+[{\[\]]")
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]]', re.DOTALL)
+#: Up to the next bracket outside of strings.
+_NEXT_BRACKET = re.compile(rb'(?:[^"\[\]]++|"(?:[^"\\]++|\\.)*+")*+([\[\]])', re.DOTALL)
 _FLAGS = {"true": True, "false": False}
 _SHORT = 24
 _EMPTY = (b"null", b"false", b'""', b"0", b"{}", b"[]")
@@ -57,7 +58,7 @@ class Envelope:
     is_object: bool
 
     def value(self, path: str) -> bytes | None:
-        """Return the JSON text at a path; `null` for a value that is empty, None if the path leads nowhere.
+        """Return the JSON text at a path; `null` if it is empty, false or 0; None if the path leads nowhere.
 
         Raises:
             SourceError: it is longer than any cursor, or its name occurs twice.
@@ -76,15 +77,14 @@ class Envelope:
         return b"null" if _is_empty(found) else bytes(text)
 
     def text(self, path: str) -> str | None:
-        """Return a text or number at a path as text; None if it is something else or empty."""
+        """Return a text or number at a path as text; None if it is something else."""
         value = self.value(path)
         if not value or value == b"null" or value[:1] in b"{[tf":
             return None
         try:
-            text = msgspec.json.decode(value, type=str) if value[:1] == b'"' else value.decode()
+            return msgspec.json.decode(value, type=str) if value[:1] == b'"' else value.decode()
         except NOT_JSON:
             return None
-        return text if text.strip() else None
 
     def number(self, path: str) -> int | None:
         """Return a whole number at a path, or in its `value`; None if there is none."""
@@ -190,16 +190,17 @@ def _opened(text: bytes | msgspec.Raw, levels: int) -> Fields:
 
 
 def _without_lists(body: bytes) -> bytes:
-    """Return an object with one empty object in each of its lists, or none."""
-    parts, begin, depth = [], 0, 0
-    for token in _TOKEN.finditer(body):
-        if token[0] == b"[":
+    """Return an object with one empty object in each of its lists, or none; empty if a list does not end."""
+    parts, begin, depth, at = [], 0, 0, 0
+    while (found := _NEXT_BRACKET.match(body, at)) is not None:
+        at = found.end()
+        if found[1] == b"[":
             if depth == 0:
-                parts += [body[begin : token.end()], b"{}" if _RECORDS.match(body, token.start()) else b""]
+                parts += [body[begin:at], b"{}" if _RECORDS.match(body, at - 1) else b""]
             depth += 1
-        elif token[0] == b"]" and depth:
+        elif depth:
             depth -= 1
-            begin = token.start() if depth == 0 else begin
+            begin = begin if depth else at - 1
     return b"".join(parts) + body[begin:] if depth == 0 else b""
 
 

@@ -131,7 +131,7 @@ def _text(page: Page, path: str, part: str) -> str:
     text = page.envelope.text(path)
     if text is None:
         raise _leads_nowhere(part, path, "a text or a number")
-    return text
+    return text if text.strip() else ""
 
 
 def _check_object(page: Page, part: str) -> None:
@@ -141,5 +141,6 @@ def _check_object(page: Page, part: str) -> None:
 
 def _leads_nowhere(part: str, path: str, expected: str) -> SourceError:
     return SourceError(
-        f"the answer has not {expected} at {path}", hint=f"correct paginate.{part}, or name another type of paging"
+        f"the answer does not have {expected} at {path}",
+        hint=f"correct paginate.{part}",
     )

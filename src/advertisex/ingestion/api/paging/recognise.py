@@ -60,7 +60,7 @@ def usual_links(request: Request, response: Response, envelope: Envelope) -> dic
 def usual_cursors(envelope: Envelope) -> dict[str, str]:
     """Return the cursors under the usual names, by path; numbers only if the name is that of a page."""
     found = ((path, envelope.text(path)) for path in paths(envelope, CURSORS))
-    return {path: text for path, text in found if text and _is_cursor(path, text)}
+    return {path: text for path, text in found if text and text.strip() and _is_cursor(path, text)}
 
 
 def _is_cursor(path: str, text: str) -> bool:
