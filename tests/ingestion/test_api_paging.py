@@ -251,6 +251,13 @@ def test_a_server_that_ignores_the_parameter_is_found(paginate: Paginate | None)
     assert "--paginate none" in error.value.hint
 
 
+def test_pages_with_damaged_records_are_not_taken_for_each_other() -> None:
+    pager = Pager(Paginate("page"), FIRST)
+    second = pager.following(pager.first, answer(b'{"data":[{"id":1},{x}]}'), 2)
+    assert second
+    assert pager.following(second, answer(b'{"data":[{"id":2},{x}]}'), 2)
+
+
 def test_a_loop_is_found() -> None:
     first = Request("https://api.example.com/x?p=1")
     pager = Pager(None, first)

@@ -1,41 +1,32 @@
-"""The fields around the records of a JSON body, read without decoding the records."""
+"""What is around the records of a JSON body."""
 
-import codecs
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 
 import msgspec
 from xxhash import xxh3_128_digest
 
-from advertisex.codecs.json_text import NOT_JSON, json_object, object_in, repeated_names
+from advertisex.codecs.json_text import NOT_JSON, object_in
 from advertisex.errors import SourceError
+from advertisex.ingestion.api.paging.fields import RECORDS, REPEATED, Fields, fields_of
 from advertisex.ingestion.api.paging.links import LONGEST
 from advertisex.ingestion.api.paging.parameters import whole_number
 from advertisex.ingestion.api.request import Response
-from advertisex.ingestion.encodings import shown_encoding
 from advertisex.ingestion.json.envelope import NAMES
-from advertisex.ingestion.stream import Stream, decompressed
 
-Fields = dict[str, Any]
-
-#: Objects inside each other that may be around the records.
-_LEVELS = 4
-#: An object with more members has a record in each of them.
-_MOST_MEMBERS = 200
-_SMALL = 2**16
-#: More than that, decompressed, is not read for its paging.
-_LARGEST_TEXT = 2**28
+#: Objects beside the records that hold the paging; empty for the envelope itself.
+_PLACES = (
+    "", "meta", "_meta", "metadata", "_metadata", "response_metadata", "pagination", "paging", "page", "page_info",
+    "pageInfo", "paging_info", "pagingInfo", "links", "_links", "link", "cursor", "cursors", "result_info",
+    "resultInfo", "additional_data.pagination", "meta.pagination", "meta.paging", "meta.page", "meta.links",
+    "pagination.links", "metadata.pagination", "metadata.links",
+)  # fmt: skip
 #: Lists of links, not of records.
 _LINKS = ("links", "_links")
-#: In place of a value whose name occurs twice.
-_REPEATED = object()
-_OBJECT = re.compile(rb"\s*+\{")
-_RECORDS = re.compile(rb"\[\s*+[{\[\]]")
-#: Up to the next bracket outside of strings.
-_NEXT_BRACKET = re.compile(rb'(?:[^"\[\]]++|"(?:[^"\\]++|\\.)*+")*+([\[\]])', re.DOTALL)
+#: More bytes than a list of links has, and more characters than a name around records.
+_SMALL = 2**16
+_LONGEST_NAME = 100
 _FLAGS = {"true": True, "false": False}
 _SHORT = 24
 _EMPTY = (b"null", b"false", b'""', b"0", b"{}", b"[]")
@@ -46,14 +37,14 @@ class Envelope:
     """What is around the records of a body.
 
     Attributes:
-        fields: its fields: dicts for objects, raw text for all other values; empty if the body is not a JSON object.
-        containers: dotted paths of the objects around lists of records, from the outside; empty for a single record.
+        fields: its fields; empty if the body is not a JSON object.
+        places: dotted path and names of each object that may hold the paging; none for a single record.
         fingerprint: equal for bodies with the same records.
         is_object: whether the body is a JSON object.
     """
 
     fields: Fields = field(repr=False)
-    containers: tuple[str, ...]
+    places: tuple[tuple[str, Collection[str]], ...]
     fingerprint: bytes
     is_object: bool
 
@@ -94,11 +85,6 @@ class Envelope:
         """Return a boolean at a path; None if it is something else."""
         return _FLAGS.get(self._short(path) or "")
 
-    def members(self, path: str) -> Collection[str]:
-        """Return the names in the object at a path, or the relations of a list of links."""
-        found = _at(self.fields, path) if path else self.fields
-        return object_in(found) or self._links(found)
-
     def _short(self, path: str) -> str | None:
         value = self._found(path)
         is_short = isinstance(value, msgspec.Raw) and len(memoryview(value)) <= _SHORT
@@ -108,7 +94,7 @@ class Envelope:
         found = _at(self.fields, path)
         if found is None and "links." in path:
             found = self._in_links(path)
-        if found is _REPEATED:
+        if found is REPEATED:
             raise SourceError(
                 f"the name {path!r} occurs twice in the answer", hint="choose another type of paging with paginate"
             )
@@ -118,90 +104,39 @@ class Envelope:
         """Return a value in a list of links: that of `href` for `links.next.href` in `[{"rel": "next", "href": …}]`."""
         start, _, rest = path.rpartition("links.")
         relation, _, name = rest.partition(".")
-        return self._links(_at(self.fields, f"{start}links")).get(relation, {}).get(name)
-
-    def _links(self, listed: Any) -> dict[str, dict[str, msgspec.Raw]]:
-        """Return the links of a list by their relation."""
-        if not isinstance(listed, msgspec.Raw) or len(memoryview(listed)) > _SMALL:
-            return {}
-        try:
-            links = msgspec.json.decode(listed, type=list[dict[str, msgspec.Raw]])
-            return {msgspec.json.decode(link["rel"], type=str): link for link in reversed(links) if "rel" in link}
-        except NOT_JSON:
-            return {}
+        return _links(_at(self.fields, f"{start}links")).get(relation, {}).get(name)
 
 
 def envelope_of(response: Response) -> Envelope:
     """Return the envelope of a response. A body that is not a JSON object has none."""
-    body = _text(response)
-    fields = _fields(body) if _OBJECT.match(body) else None
+    fields = fields_of(response)
     if fields is None:
         return Envelope({}, (), xxh3_128_digest(response.body), is_object=False)
     lists = list(_lists(fields))
     containers = dict.fromkeys(outer for path, _ in lists for outer in _outside(path))
     if not containers and not fields.keys().isdisjoint(NAMES):
         containers[""] = None
+    places = (".".join(filter(None, (container, place))) for container in containers for place in _PLACES)
+    members = ((path, _members(_at(fields, path) if path else fields)) for path in places)
     records = b"".join(xxh3_128_digest(memoryview(raw)) for _, raw in lists)
-    return Envelope(fields, tuple(containers), xxh3_128_digest(records if lists else body), is_object=True)
+    fingerprint = xxh3_128_digest(records or response.body)
+    return Envelope(fields, tuple(place for place in members if place[1]), fingerprint, is_object=True)
 
 
-def _text(response: Response) -> bytes:
-    """Return a body as the text of an envelope: decompressed, in UTF-8; empty if it is not text."""
-    body = response.body
-    stream = Stream(BytesIO(body), "")
+def _members(value: Any) -> Collection[str]:
+    """Return the names in an object, or the relations in a list of links."""
+    return object_in(value) or _links(value)
+
+
+def _links(listed: Any) -> dict[str, dict[str, msgspec.Raw]]:
+    """Return the links of a list by their relation."""
+    if not isinstance(listed, msgspec.Raw) or len(memoryview(listed)) > _SMALL:
+        return {}
     try:
-        opened = decompressed(stream)
-        body = body if opened is stream else opened.read(_LARGEST_TEXT)
-    except SourceError:  # reported when the records are read
-        return b""
-    shown, mark = shown_encoding(body[:4])
-    encoding = shown or response.charset or "utf-8"
-    try:
-        if codecs.lookup(encoding).name == "utf-8":
-            return body[mark:] if mark else body
-        is_object = body[mark : mark + 64].decode(encoding, "ignore").lstrip()[:1] == "{"
-        return body[mark:].decode(encoding, "replace").encode() if is_object else b""
-    except (LookupError, ValueError):
-        return b""
-
-
-def _fields(body: bytes) -> Fields | None:
-    """Return the fields of an object; without its lists if a record of these is damaged."""
-    try:
-        return _opened(body, _LEVELS)
+        links = msgspec.json.decode(listed, type=list[dict[str, msgspec.Raw]])
+        return {msgspec.json.decode(link["rel"], type=str): link for link in reversed(links) if "rel" in link}
     except NOT_JSON:
-        pass
-    try:
-        return _opened(_without_lists(body), _LEVELS)
-    except NOT_JSON:
-        return None
-
-
-def _opened(text: bytes | msgspec.Raw, levels: int) -> Fields:
-    fields: Fields = dict(json_object(text))
-    if len(fields) > _MOST_MEMBERS:
-        return fields
-    for name, raw in fields.items():
-        if levels > 1 and bytes(memoryview(raw)[:1]) == b"{":
-            fields[name] = _opened(raw, levels - 1)
-    for name in repeated_names(text):
-        fields[name] = _REPEATED
-    return fields
-
-
-def _without_lists(body: bytes) -> bytes:
-    """Return an object with one empty object in each of its lists, or none; empty if a list does not end."""
-    parts, begin, depth, at = [], 0, 0, 0
-    while (found := _NEXT_BRACKET.match(body, at)) is not None:
-        at = found.end()
-        if found[1] == b"[":
-            if depth == 0:
-                parts += [body[begin:at], b"{}" if _RECORDS.match(body, at - 1) else b""]
-            depth += 1
-        elif depth:
-            depth -= 1
-            begin = begin if depth else at - 1
-    return b"".join(parts) + body[begin:] if depth == 0 else b""
+        return {}
 
 
 def _is_empty(value: Any) -> bool:
@@ -214,7 +149,7 @@ def _at(fields: Any, path: str) -> Any:
     """Return the value at a dotted path of names, which may have dots themselves; None if it leads nowhere."""
     inner = object_in(fields)
     if inner is None:
-        return fields if fields is _REPEATED else None
+        return fields if fields is REPEATED else None
     if path in inner:
         return inner[path]
     dots = (place for place, letter in enumerate(path) if letter == ".")
@@ -225,10 +160,12 @@ def _at(fields: Any, path: str) -> Any:
 def _lists(fields: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, msgspec.Raw]]:
     """Yield the dotted paths of lists of records."""
     for name, value in fields.items():
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            continue
         inner = f"{path}.{name}" if path else name
         if isinstance(value, dict):
             yield from _lists(value, inner)
-        elif isinstance(value, msgspec.Raw) and name not in _LINKS and _RECORDS.match(memoryview(value)):
+        elif isinstance(value, msgspec.Raw) and name not in _LINKS and RECORDS.match(memoryview(value)):
             yield inner, value
 
 

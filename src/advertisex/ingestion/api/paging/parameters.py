@@ -110,7 +110,8 @@ def _body_object(request: Request) -> Mapping[str, msgspec.Raw]:
 def _with_value(fields: Mapping[str, msgspec.Raw], steps: list[str], value: bytes) -> dict[str, msgspec.Raw]:
     step, *more = steps
     if more:
-        inner = object_in(fields.get(step, msgspec.Raw(b"{}")))
+        raw = fields.get(step, msgspec.Raw(b"null"))
+        inner = {} if bytes(raw) == b"null" else object_in(raw)
         if inner is None:
             raise ConfigurationError(
                 f"{step!r} in the body is not an object", where="paginate.body_param", hint="check the path"

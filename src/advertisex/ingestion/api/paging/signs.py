@@ -60,7 +60,7 @@ def sign_of_more(request: Request, response: Response, envelope: Envelope, recor
         flag_of_more(envelope)
         or _unused_link(request, response, envelope)
         or _total_above(request, response, envelope, records)
-        or _page_count_above(response, envelope)
+        or _page_count_above(request, response, envelope)
     )
 
 
@@ -128,9 +128,10 @@ def _total_above(request: Request, response: Response, envelope: Envelope, recor
     return None
 
 
-def _page_count_above(response: Response, envelope: Envelope) -> Sign | None:
+def _page_count_above(request: Request, response: Response, envelope: Envelope) -> Sign | None:
     current = (envelope.number(path) for path in paths(envelope, CURRENT_PAGES))
-    at = next((number for number in current if number is not None), None)
+    asked = whole_number(parameter(request.url, "page"))
+    at = next((number for number in current if number is not None), asked)
     for count in (page_count(response, envelope), last_page(envelope)):
         if count and count.number > max(1, at or 0):
             return Sign(f"{count.name} is {count.number}", _PAGE)

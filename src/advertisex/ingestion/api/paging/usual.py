@@ -4,13 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from advertisex.ingestion.api.paging.envelope import Envelope
 
-#: Objects beside the records that hold the paging; empty for the envelope itself.
-PLACES = (
-    "", "meta", "_meta", "metadata", "_metadata", "response_metadata", "pagination", "paging", "page", "page_info",
-    "pageInfo", "paging_info", "pagingInfo", "links", "_links", "link", "cursor", "cursors", "result_info",
-    "resultInfo", "additional_data.pagination", "meta.pagination", "meta.paging", "meta.page", "meta.links",
-    "pagination.links", "metadata.pagination", "metadata.links",
-)  # fmt: skip
 #: URLs of the next page; `next` may also be an object.
 LINKS = (
     "next", "next.href", "next.url", "next.link", "next_url", "nextUrl", "next_uri", "nextUri", "next_link", "nextLink",
@@ -51,10 +44,7 @@ LIMITS = (
 
 def paths(envelope: Envelope, names: Iterable[str]) -> Iterator[str]:
     """Yield the paths at which an envelope has one of the names, or at least the first step of one."""
-    for container in envelope.containers:
-        for place in PLACES:
-            path = ".".join(filter(None, (container, place)))
-            members = envelope.members(path)
-            for name in names:
-                if name in members or name.partition(".")[0] in members:
-                    yield f"{path}.{name}" if path else name
+    for path, members in envelope.places:
+        for name in names:
+            if name in members or name.partition(".")[0] in members:
+                yield f"{path}.{name}" if path else name
