@@ -165,7 +165,7 @@ def test_a_total_above_what_came_is_a_warning() -> None:
     second = pager.following(FIRST, answer({"data": RECORDS, "next_cursor": "c", "total": 5}), 2)
     assert second
     assert pager.following(second, answer({"data": [{"id": 3}], "total": 5}), 1) is None
-    assert pager.warning.startswith("total is 5, and 3 records came")
+    assert pager.warning.startswith("total is 5, records so far: 3")
 
 
 def test_the_first_request_has_the_start() -> None:
@@ -233,7 +233,7 @@ def test_an_empty_page_ends_unless_there_should_be_more() -> None:
     for kind in ("page", "offset"):
         assert after([], paginate=Paginate(kind), records=0) is None
         for more in ({"has_more": True}, {"total": 5}):
-            with pytest.raises(SourceError, match=r"has_more is true|0 records came"):
+            with pytest.raises(SourceError, match=r"has_more is true|records so far: 0"):
                 after({"data": [], **more}, paginate=Paginate(kind), records=0)
 
 

@@ -163,12 +163,12 @@ def test_a_damaged_record_does_not_end_the_paging(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("envelope", "sign", "setting"),
     [
-        ({"has_more": True}, "has_more is true", 'type = "page", param = "page"'),
+        ({"has_more": True}, "has_more is true", '--paginate page, which is paginate = { type = "page"'),
         ({"hasMore": True, "cursor": "c"}, "hasMore is true", 'cursor_path = "cursor"'),
         ({"data": {"x": {"nodes": RECORDS, "pageInfo": {"hasNextPage": True, "endCursor": "c"}}}},
          "data.x.pageInfo.hasNextPage is true", 'cursor_path = "data.x.pageInfo.endCursor"'),
         ({"meta": {"is_last": False}}, "meta.is_last is false", "page"),
-        ({"total": 30000}, "total is 30000, and 2 records came", 'type = "page"'),
+        ({"total": 30000}, "total is 30000, records so far: 2", 'type = "page"'),
         ({"meta": {"total_count": 3}}, "meta.total_count is 3", "page"),
         ({"count": 3}, "count is 3", "page"),
         ({"hits": {"total": {"value": 10, "relation": "eq"}, "hits": RECORDS}}, "hits.total is 10", "page"),

@@ -118,7 +118,7 @@ class Pager:
             )
         total = total_of(page.response, page.envelope)
         if total and total.number > self.records:
-            self._total_above(page, f"{total.name} is {total.number}, and {self.records} records came")
+            self._total_above(page, f"{total.name} is {total.number}, records so far: {self.records}")
 
     def _total_above(self, page: Page, what: str) -> None:
         numbered = self.paginate is not None and self.paginate.type in ("page", "offset")
@@ -132,7 +132,7 @@ class Pager:
         sign = sign_of_more(page.request, page.response, page.envelope, self.records)
         if sign is not None:
             raise SourceError(
-                f"the answer has more pages, but not how to ask for them: {sign.what}",
+                f"there are more pages, but the answer does not say how to ask for them: {sign.what}",
                 hint=f"set {sign.setting}; {_ONE_PAGE}",
             )
         if limit := reaches_limit(page.request, page.records):

@@ -25,7 +25,7 @@ from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
 
 _CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
-_PAGE = 'paginate = { type = "page", param = "page" }'
+_PAGE = '--paginate page, which is paginate = { type = "page", param = "page" } in the settings'
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _total_above(request: Request, response: Response, envelope: Envelope, recor
         if found.number > records:
             offset = next((name for name in OFFSETS if parameter(request.url, name) is not None), None)
             setting = f'paginate = {{ type = "offset", param = "{offset}" }}' if offset else _PAGE
-            return Sign(f"{found.name} is {found.number}, and {records} records came", setting)
+            return Sign(f"{found.name} is {found.number}, records so far: {records}", setting)
     return None
 
 
