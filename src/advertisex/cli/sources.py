@@ -34,7 +34,7 @@ from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Show how far each source has been read, and read sources again.")
 
-_WIDTH, _NAME_WIDTH = 80, 25
+_WIDTH, _NAME_WIDTH = 80, 23
 _SQLITE = "sqlite:///"
 #: A poll may take some time; a next try that is this far in the past is overdue, in microseconds.
 _OVERDUE = 60_000_000
