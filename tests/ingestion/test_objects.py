@@ -3,6 +3,8 @@
 import gzip
 import io
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -373,3 +375,37 @@ def test_two_processes_do_not_read_the_same_objects(bucket: S3Bucket, ingested: 
         assert [error.what for error in ingested("clicks", bucket.url("*")).failures] == [
             "the source is followed already, by another process or for another entry of the settings"
         ]
+
+
+def test_killed_while_a_large_object_is_read(bucket: S3Bucket, tmp_path: Path) -> None:
+    numbers = list(range(60_000))
+    bucket.put("large.csv", rows(*numbers))
+    script = (
+        "import sys; from pathlib import Path; from advertisex.ingestion.ingest import ingest;"
+        "from advertisex.logs.sqlite.log import SqliteLog;"
+        "ingest('clicks', sys.argv[1], SqliteLog(Path(sys.argv[2])), on_progress=lambda *_: print('.', flush=True))"
+    )
+    path = tmp_path / "the.log"
+    for appends in (1, 2):
+        with subprocess.Popen([sys.executable, "-c", script, bucket.url("*"), path], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for _ in range(appends):
+                process.stdout.readline()
+            process.kill()
+    with SqliteLog(path) as log:
+        before = users(messages_in(log, CLICKS.topic))
+        assert before == numbers[: len(before)]
+        assert 0 < len(before) < len(numbers)
+        ingest(CLICKS, bucket.url("*"), log)
+        assert users(messages_in(log, CLICKS.topic)) == numbers
+
+
+def test_an_object_is_requested_in_blocks(bucket: S3Bucket, ingested: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 1_000)
+    asked: list[tuple[int, int]] = []
+    part = Bucket.part
+    monkeypatch.setattr(Bucket, "part", lambda self, one, *at: asked.append(at) or part(self, one, *at))
+    content = rows(*range(100))
+    bucket.put("a.csv", content)
+    assert users(ingested("clicks", bucket.url("a.csv")).messages) == list(range(100))
+    assert asked == [(at, min(at + 1_000, len(content))) for at in range(0, len(content), 1_000)]

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import stamina
-import structlog
 
 from advertisex.errors import SourceUnavailable
 from advertisex.ingestion.api_options import ApiOptions
@@ -14,7 +13,6 @@ from advertisex.ingestion.objects.failures import Replaced, failure
 from advertisex.ingestion.objects.opening import opened_store
 
 _T = TypeVar("_T")
-_LOG = structlog.get_logger(__name__)
 
 #: Objects per page of a listing.
 _PAGE = 1_000
@@ -26,8 +24,8 @@ class StoredObject(NamedTuple):
 
     Attributes:
         key: its key.
-        version: identifies its content: the ETag, else the store's version, else size and time.
-        etag: its ETag; empty if the store has none.
+        version: identifies its content: the ETag, else size and time.
+        etag: its ETag, without quotes; empty if the store has none.
         size: bytes.
         modified: when it was written, in microseconds since the epoch (UTC).
     """
@@ -101,7 +99,7 @@ class Bucket:
         from obstore.exceptions import PreconditionError  # noqa: PLC0415 - an extra
 
         where = self._address.name_of(one.key)
-        options: Any = {"range": (start, end)} | ({"if_match": one.etag} if one.etag else {})
+        options: Any = {"range": (start, end)} | ({"if_match": f'"{one.etag}"'} if one.etag else {})
 
         def get() -> bytes:
             try:
@@ -131,10 +129,7 @@ class Bucket:
                 try:
                     return request()
                 except (BaseError, OSError) as error:
-                    found = failure(error, where, self._address.scheme)
-                    if _is_transient(found) and attempt.num < self._attempts:
-                        _LOG.warning("object store is unavailable, retrying", error=str(found))
-                    raise found from error
+                    raise failure(error, where, self._address.scheme) from error
         raise AssertionError("stamina returns or raises")
 
 
@@ -144,6 +139,8 @@ def _is_transient(error: Exception) -> bool:
 
 def _stored(meta: Any) -> StoredObject:
     modified: datetime = meta["last_modified"]
-    size, etag = meta["size"], meta["e_tag"] or ""
+    # quoted in the headers of all stores, but not in the listing of Azure
+    size, etag = meta["size"], (meta["e_tag"] or "").removeprefix('"').removesuffix('"')
     at = int(modified.timestamp() * 1_000_000)
-    return StoredObject(meta["path"], etag or meta["version"] or f"{size}/{at}", etag, size, at)
+    # a header has whole seconds, a listing more
+    return StoredObject(meta["path"], etag or f"{size}/{at // 1_000_000}", etag, size, at)

@@ -15,10 +15,12 @@ CREDENTIALS = {
     "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a key",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
 }
-_PREFIXES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+#: The variable that allows an endpoint without encryption.
+ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 _LATER = "try again later"
 
-_STATUS = re.compile(r"status code: (\d{3})")
+#: S3 redirects requests for a bucket in another region, but does not say where to.
+_STATUS = re.compile(r"status code: (\d{3})|redirect without LOCATION")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 #: Without credentials, the client asks the machine for those of its role.
 _NO_CREDENTIALS = re.compile(
@@ -113,7 +115,7 @@ def failure(error: Exception, where: str, scheme: str) -> AdvertiseXError:
         return ConfigurationError(
             "the endpoint is http://, which is not encrypted",
             where=where,
-            hint=f"use https://, or set {_PREFIXES[scheme]}_ALLOW_HTTP=true",
+            hint=f"use https://, or set {ALLOW_HTTP[scheme]}=true",
         )
     if "InvalidPath" in text:
         return SourceError(
@@ -126,7 +128,7 @@ def failure(error: Exception, where: str, scheme: str) -> AdvertiseXError:
     if isinstance(error, FileNotFoundError) and not (code and code[1] in _NO_BUCKET):
         return SourceError("no such object", where=where, hint="check the key; it may have been deleted meanwhile")
     if status is not None:
-        return _answered(int(status[1]), code[1] if code else "", where, scheme)
+        return _answered(int(status[1] or 301), code[1] if code else "", where, scheme)
     what, hint = next(
         (meaning for sign, meaning in _ON_THE_WAY.items() if sign in text), ("the request failed", _LATER)
     )

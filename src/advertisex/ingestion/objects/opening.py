@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.object_address import Address
-from advertisex.ingestion.objects.failures import CREDENTIALS
+from advertisex.ingestion.objects.failures import ALLOW_HTTP, CREDENTIALS
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -43,7 +43,7 @@ def opened_store(address: Address, options: ApiOptions) -> "ObjectStore":
         ) from error
     wait = timedelta(seconds=min(0.2, options.retry_wait))
     given: dict[str, Any] = {
-        "client_options": {"timeout": timedelta(seconds=options.timeout)} | _allow_http(address.scheme),
+        "client_options": {"timeout": timedelta(seconds=options.timeout), "allow_http": _allow_http(address.scheme)},
         "retry_config": {
             "max_retries": _QUICK_RETRIES,
             "retry_timeout": timedelta(seconds=_QUICK_SECONDS),
@@ -66,10 +66,10 @@ def opened_store(address: Address, options: ApiOptions) -> "ObjectStore":
         ) from error
 
 
-def _allow_http(scheme: str) -> dict[str, bool]:
-    """Allow an endpoint without encryption on this machine; for others, the client reads `AWS_ALLOW_HTTP` itself."""
+def _allow_http(scheme: str) -> bool:
+    """Whether the endpoint may be one without encryption: on this machine, or if the user allows it."""
     endpoint = next((os.environ[name] for name in _ENDPOINTS[scheme] if os.environ.get(name)), "")
-    return {"allow_http": True} if urlsplit(endpoint).hostname in _LOCAL_HOSTS else {}
+    return urlsplit(endpoint).hostname in _LOCAL_HOSTS or os.environ.get(ALLOW_HTTP[scheme], "").lower() == "true"
 
 
 def _profile(address: Address) -> dict[str, Any]:
