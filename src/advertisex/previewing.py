@@ -95,7 +95,7 @@ def preview(
 
     Args:
         feed: feed of the records, or the name of a built-in one.
-        source: a file, a folder, a glob, an HTTP(S) URL (one request), or `-` for standard input. Of several files, the
+        source: a file, a folder, a glob, an HTTP(S) URL, or `-` for standard input. Of several files, the
             first is read.
         options: how the source is read.
         policy: which valid events are filtered.
@@ -107,7 +107,7 @@ def preview(
         ConfigurationError: the feed is unknown, or an option is invalid.
     """
     feed = known_feed(feed)
-    options = replace(options, api=replace(options.api, attempts=1), follow=False).checked_for(feed)
+    options = replace(options, follow=False).checked_for(feed)
     found = source_of(source, stdin)
     inputs = or_failing(_inputs_of(found, feed, options), found.name)
     first = next(inputs)

@@ -43,6 +43,7 @@ def preview(
 ) -> None:
     """Show what would be read from the beginning of a source, and what would be rejected; write nothing."""
     settings = settings_of(config, data=data)
+    api = {"attempts": 1} | api  # somebody is waiting for the answer
     chosen = chosen_sources(settings, feed, [] if source is None else [source], named, options, api)
     if len(chosen) > 1:
         raise ConfigurationError("--source is given twice", hint="preview one source at a time")

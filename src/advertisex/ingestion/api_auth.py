@@ -43,7 +43,7 @@ class Basic:
     """A user and a password in the header Authorization.
 
     Attributes:
-        user: name of the user; a secret if there is no password.
+        user: name of the user; where the password is empty, it is the secret.
         password: the password; may be empty.
     """
 

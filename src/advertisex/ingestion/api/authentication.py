@@ -18,7 +18,7 @@ from advertisex.ingestion.api.error_document import error_document
 from advertisex.ingestion.api.failures import RETRYABLE, unavailable
 from advertisex.ingestion.api.rate_limit import retry_after
 from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_checks import check_header_value
+from advertisex.ingestion.api_checks import check_header_value, check_text
 from advertisex.ingestion.sources import redacted
 
 #: A token is renewed so many seconds before it expires, but not before half of its time.
@@ -152,7 +152,7 @@ def _fetched(grant: ClientCredentials, client: httpx.Client) -> tuple[str, float
     try:
         response = client.send(request, stream=True, auth=httpx.Auth())
         try:
-            body = _start_of_body(response)
+            body = _small_body(response)
         finally:
             response.close()
     except httpx.HTTPError as error:
@@ -163,18 +163,20 @@ def _fetched(grant: ClientCredentials, client: httpx.Client) -> tuple[str, float
     return _token_in(body, where)
 
 
-def _start_of_body(response: httpx.Response) -> bytes:
+def _small_body(response: httpx.Response) -> bytes:
+    """Return the body; nothing if it is larger than a token can be."""
     body = bytearray()
     for part in response.iter_bytes():
         body += part
         if len(body) > _TOKEN_BYTES:
-            break
+            return b""
     return bytes(body)
 
 
 def _token_in(body: bytes, where: str) -> tuple[str, float]:
     try:
         found = msgspec.json.decode(body, type=_TokenResponse, strict=False)
+        check_text("", found.access_token, required=True)
         check_header_value("", found.access_token)
     except (*NOT_JSON, ConfigurationError):  # what is wrong is not shown: it could contain a part of the token
         raise SourceError(

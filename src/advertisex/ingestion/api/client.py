@@ -4,6 +4,7 @@ import logging
 import os
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from urllib.request import getproxies
 
@@ -69,4 +70,10 @@ def _authorities(ca_file: Path | None) -> ssl.SSLContext:
         return authorities("api.ca_file", ca_file)
     if named := os.environ.get("SSL_CERT_FILE"):
         return authorities("SSL_CERT_FILE", Path(named))
-    return httpx.create_ssl_context()
+    return _usual_authorities(os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=1)
+def _usual_authorities(folder: str | None) -> ssl.SSLContext:
+    """Return the context for the usual authorities, or those in a folder; reading them takes a while."""
+    return ssl.create_default_context(capath=folder) if folder else httpx.create_ssl_context()

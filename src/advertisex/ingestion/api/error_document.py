@@ -64,11 +64,11 @@ def error_document(body: bytes, secrets: Iterable[str] = ()) -> ErrorDocument | 
     try:
         fields = json_object(body.removeprefix(b"\xef\xbb\xbf"))
         reporting = next(filter(_reports_error, _levels(fields)), None)
+        if reporting is None or _is_record(fields):
+            return None
+        return ErrorDocument(_shown(_message(_small_values(reporting)), secrets), _has_records(fields))
     except NOT_JSON:  # reported when it is read; several objects in lines are records
         return None
-    if reporting is None or _is_record(fields):
-        return None
-    return ErrorDocument(_shown(_message(_small_values(reporting)), secrets), _has_records(fields))
 
 
 def _levels(fields: Mapping[str, msgspec.Raw]) -> Iterator[Mapping[str, msgspec.Raw]]:

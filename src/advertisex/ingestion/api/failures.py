@@ -35,7 +35,9 @@ def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> S
             what, hint = "the request timed out", f"try again later, or {MORE_TIME}"
         case httpx.ConnectError():
             what, hint = f"could not connect: {_reason(error)}", "check the address, and that the server is up"
-            if proxy:
+            if "certificate" in what:
+                hint = "name its authority with the setting api.ca_file, or check the address"
+            elif proxy:
                 hint = f"{_CHECK_PROXY}, the address, and that the server is up"
         case httpx.ProxyError():
             answer = next(iter(re.findall(r"^\d{3}\b", str(error))), "")

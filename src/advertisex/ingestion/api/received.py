@@ -60,7 +60,7 @@ def received(
         )
     by_type = next((kind for word, kind in _CONTENT_TYPES.items() if word in content), None)
     declared = by_type or extension(response.url.path) or _DEFAULT_FORMAT
-    warnings = () if declared == "ndjson" else _reported(body, where, secrets)
+    warnings = _reported(body, where, secrets)
     return Response(body, declared, response.charset_encoding, status, url, headers, warnings)
 
 
