@@ -92,7 +92,7 @@ def preview(
 
     Args:
         feed: feed of the records, or the name of a built-in one.
-        source: a file, a folder, a glob, an HTTP(S) URL (one request), or `-` for standard input. Of several files, the
+        source: a file, a folder, a glob, an HTTP(S) URL, or `-` for standard input. Of several files, the
             first is read.
         options: how the source is read.
         policy: which valid events are filtered.
@@ -104,7 +104,7 @@ def preview(
         ConfigurationError: the feed is unknown, or an option is invalid.
     """
     feed = known_feed(feed)
-    options = replace(options, api=replace(options.api, attempts=1), follow=False).checked_for(feed)
+    options = replace(options, follow=False).checked_for(feed)
     inputs = inputs_of_sources([source_of(source, stdin)], feed, options, None)
     first = next(inputs)
     records, found, failure = _beginning(first, feed, options)

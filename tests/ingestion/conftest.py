@@ -1,3 +1,4 @@
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import trustme
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
@@ -64,12 +66,13 @@ def ingested(log: SqliteLog) -> Callable[..., Ingested]:
 
 
 class Asked(NamedTuple):
-    """A request that the server got. The names of the headers are in lower case."""
+    """A request that the server got. The names of the headers are in lower case; `port` is that of the client."""
 
     path: str
     headers: dict[str, str]
     method: str = "GET"
     body: bytes = b""
+    port: int = 0
 
     @property
     def query(self) -> dict[str, str]:
@@ -97,14 +100,19 @@ class Server:
     """A real HTTP server.
 
     A path in `routes` is answered by its function, the others by `answers` in order, of which the last one is repeated.
+    With a context, it speaks TLS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.answers: list[Answer] = []
         self.routes: dict[str, Callable[[Asked], Answer]] = {}
         self.asked: list[Asked] = []
         self.stopped = threading.Event()
         self._http = _HttpServer(("127.0.0.1", 0), _handler(self))
+        self._scheme = "http"
+        if context is not None:
+            self._scheme = "https"
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
         self._thread.start()
 
@@ -116,7 +124,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
 
     def close(self) -> None:
         self.stopped.set()
@@ -139,7 +147,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
-            answer = server.answer(Asked(self.path, headers, self.command, body))
+            answer = server.answer(Asked(self.path, headers, self.command, body, self.client_address[1]))
             self.close_connection = bool(answer.cut or answer.drips)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
@@ -152,7 +160,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", str(len(answer.body) + answer.cut))
             self.end_headers()
             if answer.chunked:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(answer.body), answer.body))
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(answer.body), answer.body) if answer.body else b"")
                 self.wfile.write(b"" if answer.cut else b"0\r\n\r\n")
             elif answer.status not in (204, 304):
                 self.wfile.write(answer.body)
@@ -176,3 +184,31 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def answer() -> type[Answer]:
     return Answer
+
+
+@pytest.fixture
+def other_server() -> Iterator[Server]:
+    """A second server, on another port."""
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_server(authority: trustme.CA) -> Iterator[Server]:
+    """A server with a certificate for 127.0.0.1 from `authority`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = Server(context)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def asked() -> type[Asked]:
+    return Asked

@@ -4,7 +4,8 @@ import io
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,8 +125,15 @@ class Polling:
 
 
 @pytest.fixture
-def polling(log: SqliteLog, server: Server) -> Callable[..., Polling]:
-    return lambda query="", **options: Polling(log, f"{server.url}/x{query}", **options)
+def polling(log: SqliteLog, server: Server) -> Iterator[Callable[..., Polling]]:
+    with ExitStack() as stack:
+
+        def opened(query: str = "", **options: Any) -> Polling:
+            found = Polling(log, f"{server.url}/x{query}", **options)
+            stack.callback(found.source.close)
+            return found
+
+        yield opened
 
 
 PAGINGS: dict[str, Paginate | None] = {
@@ -424,6 +432,7 @@ def test_a_source_is_read_by_one_process(server, polling, log, tmp_path) -> None
     with SqliteLog(tmp_path / "the.log") as other:
         second = Polling(other, f"{server.url}/x")
         second.poll()
+        second.source.close()
         assert "is followed already" in str(second.failures[0])
 
 

@@ -14,7 +14,7 @@ _APIS = "Options for HTTP APIs"
 def api_flags(
     attempts: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Attempts per request.  \\[default: 5]", rich_help_panel=_APIS),
+        typer.Option(metavar="N", help="Attempts per request.  \\[default: 5; preview: 1]", rich_help_panel=_APIS),
     ] = None,
     retry_wait: Annotated[
         str | None,

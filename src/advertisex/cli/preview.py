@@ -39,7 +39,8 @@ def preview(
     """Show what would be read from the beginning of a source, and what would be rejected; write nothing."""
     settings = settings_of(config, data=data)
     known = feed_named(feed, settings)
-    seen = preview_source(known, source, options.with_api(settings.api, api), processing_of(settings).policy)
+    options = options.with_api(settings.api, {"attempts": 1} | api)  # somebody is waiting for the answer
+    seen = preview_source(known, source, options, processing_of(settings).policy)
     if as_json:
         print_json(_document(seen))
     else:
