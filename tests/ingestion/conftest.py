@@ -145,6 +145,7 @@ class _HttpServer(ThreadingHTTPServer):
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # headers and body are sent apart, which would wait for the client
 
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}

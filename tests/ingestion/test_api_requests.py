@@ -188,6 +188,7 @@ def test_following_survives_every_failure(server, answer, log) -> None:
         answer(b"<html>"),
         answer(b'[{"a":1}]', cut=9),
         answer(b'[{"a":2}]'),
+        answer(b'[{"a":3}]'),
     ]
     failures: list[str] = []
 
@@ -201,7 +202,7 @@ def test_following_survives_every_failure(server, answer, log) -> None:
     )
     assert published.interrupted
     assert published.messages == 3
-    assert log.read("ad_impressions", 0, 0, 10).payloads == [b'{"a":1}', b'{"a":2}', b'{"a":2}']
+    assert log.read("ad_impressions", 0, 0, 10).payloads == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
     # the second 500 is not reported again
     assert [what.partition(" status ")[0] for what in failures[:2]] == ["the server returned"] * 2
     assert len(failures) == 4

@@ -69,6 +69,7 @@ class ApiOptions:
             raise ConfigurationError(
                 f"{self.attempts} attempts are not enough", where="api.attempts", hint="use 1 or more"
             )
+        self._check_increments()
         self._check_request()
         self._check_headers()
         if self.proxy is not None:
@@ -80,23 +81,6 @@ class ApiOptions:
                 f"{self.requests_per_second:g} requests per second are not a valid rate",
                 where="api.requests_per_second",
                 hint=f"use at most {_FASTEST:g}, and at least one a minute",
-            )
-        self._check_increments()
-
-    def _check_increments(self) -> None:
-        if self.paginate is not None:
-            self.paginate.check()
-        if self.max_pages < 1:
-            raise ConfigurationError(f"{self.max_pages} pages are not enough", where="max_pages", hint="use 1 or more")
-        if self.cursor is not None and not self.cursor.strip():
-            raise ConfigurationError(
-                "the name of the field is empty", where="cursor", hint='name a field, as in cursor = "updated_at"'
-            )
-        if self.lookback < timedelta(0):
-            raise ConfigurationError("the lookback is negative", where="lookback", hint="write it as 3d or 12h")
-        if self.lookback and self.cursor is None:
-            raise ConfigurationError(
-                "a lookback needs a cursor", where="lookback", hint='set the cursor too, as in cursor = "updated_at"'
             )
 
     def _check_request(self) -> None:
@@ -120,6 +104,22 @@ class ApiOptions:
                 raise ConfigurationError(
                     "api.auth sends this header too", where=f"api.headers.{own}", hint="remove one of them"
                 )
+
+    def _check_increments(self) -> None:
+        if self.paginate is not None:
+            self.paginate.check()
+        if self.max_pages < 1:
+            raise ConfigurationError(f"{self.max_pages} pages are not enough", where="max_pages", hint="use 1 or more")
+        if self.cursor is not None and not self.cursor.strip():
+            raise ConfigurationError(
+                "the name of the field is empty", where="cursor", hint='name a field, as in cursor = "updated_at"'
+            )
+        if self.lookback < timedelta(0):
+            raise ConfigurationError("the lookback is negative", where="lookback", hint="write it as 3d or 12h")
+        if self.lookback and self.cursor is None:
+            raise ConfigurationError(
+                "a lookback needs a cursor", where="lookback", hint='set the cursor too, as in cursor = "updated_at"'
+            )
 
     def secrets(self) -> frozenset[str]:
         """Return the texts that must not be shown: those of the authentication, and the values of headers."""

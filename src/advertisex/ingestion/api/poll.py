@@ -76,6 +76,7 @@ class ApiSource:
         self._progress: Progress | None = None
         self._pager: Pager
         self._resumed = ""
+        self._is_unchanged = False
 
     @property
     def position(self) -> str:
@@ -87,7 +88,7 @@ class ApiSource:
             found.append(f"{state.field} {state.cursor}")
         if state.poll and state.poll.pages:
             found.append(f"page {state.poll.pages + 1} of a poll")
-        if state.answered:
+        if state.answered and self._is_unchanged:
             found.append(f"unchanged since {shown_time(state.answered.at)}")
         return ", ".join(found)
 
@@ -102,7 +103,9 @@ class ApiSource:
         """
         progress = self._locked()
         request, response = self._first_page(progress)
-        if (known := self._known(progress, request)) and _is_unchanged(response, known):
+        known = self._known(progress, request)
+        self._is_unchanged = known is not None and _is_unchanged(response, known)
+        if known and self._is_unchanged:
             progress.unchanged()
             yield Input(self.name, _Unchanged(known, hint=not self._options.follow), progress)
             return
