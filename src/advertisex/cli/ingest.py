@@ -34,7 +34,7 @@ def ingest(
     feed: Annotated[str, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")],
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE", help="Files, folders, globs, http(s) URLs, or - for stdin."),
+        typer.Argument(metavar="SOURCE", help="Files, folders, globs, URLs, or - for stdin."),
     ],
     follow: Annotated[bool, typer.Option("--follow", help="Keep running: poll the API, watch the files.")] = False,
     every: Annotated[str, typer.Option(metavar="DURATION", help="Poll interval with --follow: 500ms, 5s, 1m.")] = "5s",

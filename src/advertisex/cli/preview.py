@@ -27,7 +27,7 @@ _COLUMNS, _TEXTS, _OTHERS = 40, 20, 5
 @with_source_options
 def preview(
     feed: Annotated[str, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")],
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder, glob, http(s) URL, or - for stdin.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder, glob, URL, or - for stdin.")],
     *,
     options: IngestOptions,
     data: DataOption = None,
