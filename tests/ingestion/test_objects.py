@@ -302,9 +302,9 @@ def test_backfill_reads_objects_since_a_time_again(bucket: S3Bucket, ingested: I
 class Following:
     """Followed objects, and the messages in the log."""
 
-    def __init__(self, log: SqliteLog, address: str) -> None:
+    def __init__(self, log: SqliteLog, address: str, every: float = 0.001) -> None:
         self.log, self.failures = log, list[str]()
-        options = IngestOptions(follow=True, every=0.001, api=QUICK)
+        options = IngestOptions(follow=True, every=every, api=QUICK)
         self.source = FollowedObjects(objects(address), CLICKS, options, log)
 
     def poll(self) -> list[int]:
@@ -353,10 +353,25 @@ def test_following_reports_a_failing_object_once(bucket: S3Bucket, log: SqliteLo
     for _ in range(3):
         following.poll()
     assert [failure.partition(" (")[0] for failure in following.failures] == ["the compressed data is truncated"]
-    assert following.source.position == "1 object"
+    assert following.source.position == "1 object, 1 failed"
     bucket.put("a.csv.gz", gzip.compress(rows(1)))
-    while following.poll() != [1]:
-        pass
+    assert following.poll() == [1]
+    assert following.source.position == "2 objects"
+
+
+def test_following_waits_before_it_reads_a_failing_object_again_but_not_its_next_version(
+    bucket: S3Bucket, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    part = Bucket.part
+    monkeypatch.setattr(Bucket, "part", lambda self, one, *at: asked.append(one.key) or part(self, one, *at))
+    following = Following(log, bucket.url("*"), every=3600)
+    bucket.put("a.csv.gz", gzip.compress(rows(1))[:20])
+    for _ in range(3):
+        following.poll()
+    assert len(asked) == 1
+    bucket.put("a.csv.gz", gzip.compress(rows(1)))
+    assert following.poll() == [1]
 
 
 def test_following_survives_an_outage(bucket: S3Bucket, log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:

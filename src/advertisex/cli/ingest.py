@@ -36,7 +36,7 @@ def ingest(
     feed: Annotated[str | None, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")] = None,
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOURCE", help="Files, folders, globs, http(s) URLs, or - for stdin."),
+        typer.Argument(metavar="SOURCE", help="Files, folders, globs, URLs, or - for stdin."),
     ] = None,
     named: NamedOption = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep running: poll the API, watch the files.")] = False,

@@ -30,7 +30,7 @@ _COLUMNS, _TEXTS, _OTHERS = 40, 20, 5
 def preview(
     feed: Annotated[str | None, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")] = None,
     source: Annotated[
-        str | None, typer.Argument(metavar="SOURCE", help="A file, folder, glob, http(s) URL, or - for stdin.")
+        str | None, typer.Argument(metavar="SOURCE", help="A file, folder, glob, URL, or - for stdin.")
     ] = None,
     *,
     named: NamedOption = None,

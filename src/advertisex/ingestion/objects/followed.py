@@ -19,6 +19,10 @@ _LISTING_WAIT = 60.0
 _OBJECT_WAIT = 3600.0
 
 
+#: Key and version of an object.
+_Version = tuple[str, str]
+
+
 class _Failure(NamedTuple):
     """The last failures of an object, or of the listing."""
 
@@ -38,8 +42,8 @@ class FollowedObjects(Followed):
     def __init__(self, source: Objects, feed: Feed, options: IngestOptions, log: EventLog) -> None:
         self._polled = PolledObjects(source, feed, options, log)
         self._every = options.every
-        self._failures: dict[str, _Failure] = {}
-        self._current = ""
+        self._failures: dict[_Version | None, _Failure] = {}  # None: the listing
+        self._current: _Version | None = None
         self.name = self.address = source.name
         self.id = self._polled.id
         self._pages = 0
@@ -52,22 +56,22 @@ class FollowedObjects(Followed):
     @property
     def position(self) -> str:
         """How far the objects have been read, in words."""
-        number = self._polled.read
-        return f"{number:,} object{'s' if number != 1 else ''}"
+        number, failed = self._polled.read, len(self._failures.keys() - {None})
+        return f"{number:,} object{'s' if number != 1 else ''}" + (f", {failed:,} failed" if failed else "")
 
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._every
-        self._current = ""
-        new = self._polled.listed()
-        self._failures = {one.key: self._failures[one.key] for one in new if one.key in self._failures}
-        for one in new:
-            failure = self._failures.get(one.key)
+        self._current = None
+        new = {(one.key, one.version): one for one in self._polled.listed()}
+        self._failures = {version: self._failures[version] for version in new.keys() & self._failures.keys()}
+        for version, one in new.items():
+            failure = self._failures.get(version)
             if failure is not None and failure.retry_at > time.monotonic():
                 continue
-            self._current = one.key
+            self._current = version
             yield from self._polled.inputs(one)
             if self._polled.is_read(one.key):
-                self._failures.pop(one.key, None)
+                self._failures.pop(version, None)
                 self._pages += 1
 
     def failed(self, error: SourceError) -> bool:
@@ -77,6 +81,6 @@ class FollowedObjects(Followed):
             self._every * 2.0 ** min(times, 32), _OBJECT_WAIT if self._current else max(_LISTING_WAIT, self._every)
         )
         self._failures[self._current] = _Failure(str(error), times, time.monotonic() + wait)
-        if not self._current:
+        if self._current is None:
             self.due = time.monotonic() + wait
         return before is None or before.text != str(error)
