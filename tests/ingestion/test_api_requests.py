@@ -12,7 +12,7 @@ import pytest
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api.connection import fetch
+from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
@@ -158,8 +158,11 @@ def test_a_response_that_never_ends_is_abandoned(server, answer, ingested) -> No
 
 def test_a_body_that_is_too_large_is_rejected(server, answer) -> None:
     server.answers = [answer(b'["' + b"x" * 200 + b'"]')]
-    with pytest.raises(SourceError, match="the response body is larger"):
-        fetch(Request(server.url), ApiOptions(), body_bytes=100)
+    with (
+        Connection(ApiOptions(), body_bytes=100) as connection,
+        pytest.raises(SourceError, match="the response body is larger"),
+    ):
+        connection.send(Request(server.url), retry=True)
 
 
 def test_redirects_to_another_host_drop_the_headers(server, answer, ingested) -> None:
@@ -167,7 +170,7 @@ def test_redirects_to_another_host_drop_the_headers(server, answer, ingested) ->
     server.answers = [answer(status=302, headers={"Location": elsewhere}), answer(b'[{"a":1}]')]
     seen = ingested("impressions", server.url, api=ApiOptions(headers={"X-Api-Key": "k"}))
     assert seen.messages == [b'{"a":1}']
-    assert [path for path, _ in server.asked] == ["/", "/there"]
+    assert [asked.path for asked in server.asked] == ["/", "/there"]
     assert "x-api-key" not in server.asked[1][1]
 
 
@@ -185,6 +188,7 @@ def test_following_survives_every_failure(server, answer, log) -> None:
         answer(b"<html>"),
         answer(b'[{"a":1}]', cut=9),
         answer(b'[{"a":2}]'),
+        answer(b'[{"a":3}]'),
     ]
     failures: list[str] = []
 
@@ -198,7 +202,7 @@ def test_following_survives_every_failure(server, answer, log) -> None:
     )
     assert published.interrupted
     assert published.messages == 3
-    assert log.read("ad_impressions", 0, 0, 10).payloads == [b'{"a":1}', b'{"a":2}', b'{"a":2}']
+    assert log.read("ad_impressions", 0, 0, 10).payloads == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
     # the second 500 is not reported again
     assert [what.partition(" status ")[0] for what in failures[:2]] == ["the server returned"] * 2
     assert len(failures) == 4

@@ -118,6 +118,18 @@ def read_duration(text: str) -> timedelta | None:
         return None
 
 
+def seconds_of(text: str, option: str) -> float:
+    """Return a duration such as 500ms, 5s, 1m or 2h in seconds; a bare number means seconds.
+
+    Raises:
+        ConfigurationError: it is not a valid duration, or zero.
+    """
+    found = read_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
+    if not found:
+        raise ConfigurationError(f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 5s, 1m or 2h")
+    return found.total_seconds()
+
+
 #: Options with pairs, and how one is written. A column may contain '=', and so may a value.
 _PAIRS = {
     "--map": "COLUMN=FIELD",

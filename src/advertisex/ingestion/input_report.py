@@ -64,7 +64,8 @@ class InputReport:
         elif self.messages:
             found |= {f"no column for the required field {name}": 1 for name in self.columns.missing}
             found |= {f"if the records are those in {path}, name it with --records {path}": 1 for path in self._lists}
-        elif self.complete and self.reading.format != "zip":  # the members of an archive have reports of their own
+        elif self.complete and not self.reading.skipped["seen"] and self.reading.format != "zip":
+            # the members of an archive have reports of their own
             found["no records" if self.reading.format else "the input is empty"] = 1
         return found
 

@@ -119,8 +119,8 @@ class Publisher:
                 with at_the_cost_of(name):
                     messages = self._encoder.messages(chunk.records) if chunk.records else []
                 with _signals_deferred():  # the bookmark never differs from the buffer
-                    new = messages if bookmark is None else bookmark.advance(chunk, messages)
-                    largest = max(largest, self._add(name, new, chunk.lines[len(messages) - len(new) :]))
+                    new, lines = bookmark.advance(chunk, messages) if bookmark else (messages, chunk.lines)
+                    largest = max(largest, self._add(name, new, lines))
                 if not chunk.records or self._due():
                     self._flush(name, bookmark)
         finally:
@@ -137,6 +137,11 @@ class Publisher:
         """Return what was appended so far."""
         unmatched = self._encoder.unmatched if self._messages else ()
         return Published(self._messages, self._bytes, dict(self._sources), interrupted, tuple(failures), unmatched)
+
+    @property
+    def messages(self) -> int:
+        """Number of messages that were appended so far."""
+        return self._messages
 
     def _add(self, name: str, messages: list[bytes], lines: Sequence[int]) -> int:
         """Add messages to the buffer. Return the size of the largest one that was left out as too large, or 0."""

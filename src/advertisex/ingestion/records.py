@@ -92,8 +92,8 @@ class Reader(Protocol):
 class Bookmark(Protocol):
     """Keeps how far an input has been read, together with its messages in the log."""
 
-    def advance(self, chunk: Chunk, messages: list[bytes]) -> list[bytes]:
-        """Move past a chunk. Return those of its messages, the last ones, that are not in the log yet.
+    def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
+        """Move past a chunk. Return those of its messages that are not in the log yet, and their lines.
 
         Args:
             chunk: the next chunk that the reader yielded.

@@ -10,7 +10,7 @@ from advertisex.ingestion.api.request import Response
 from advertisex.ingestion.encodings import checked_encoding, shown_encoding
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.read import Failing, inputs_of
-from advertisex.ingestion.records import Input
+from advertisex.ingestion.records import Chunk, Input, Reader
 from advertisex.ingestion.stream import Stream, decompressed
 
 
@@ -32,9 +32,28 @@ def read_body(response: Response, where: str, feed: Feed, options: IngestOptions
             yield Input(name, Failing(error))
             return
         options = replace(options, dialect=replace(options.dialect, encoding=charset))
-    yield from inputs_of(
+    inputs = inputs_of(
         lambda: decompressed(Stream(BytesIO(body), name)), name, feed, options, fallback=response.declared
     )
+    for one in inputs:
+        yield replace(one, reader=_Warning(one.reader, response.warnings)) if response.warnings else one
+
+
+class _Warning(Reader):
+    """Adds the warnings of a response to the reading of its body."""
+
+    def __init__(self, reader: Reader, warnings: tuple[str, ...]) -> None:
+        self._reader, self._warnings, self.reading = reader, warnings, reader.reading
+
+    def chunks(self) -> Iterator[Chunk]:
+        for chunk in self._reader.chunks():
+            self._add()
+            yield chunk
+        self._add()
+
+    def _add(self) -> None:
+        self.reading = self._reader.reading
+        self.reading.warnings.update(dict.fromkeys(set(self._warnings) - self.reading.warnings.keys(), 1))
 
 
 def _shows_encoding(body: bytes) -> bool:

@@ -1,204 +1,216 @@
-"""Send a request to an HTTP API."""
+"""Send requests to an HTTP API."""
 
+import random
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Self
 
 import httpx
-import stamina
+import structlog
 
+from advertisex.codecs.json_text import is_json
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
-from advertisex.ingestion.api.failures import unavailable
+from advertisex.ingestion.api.authentication import authentication_of
+from advertisex.ingestion.api.client import client_of, has_proxy
+from advertisex.ingestion.api.failures import hidden, unavailable
+from advertisex.ingestion.api.rate_limit import RateLimit
+from advertisex.ingestion.api.received import received
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api_options import ApiOptions
-from advertisex.ingestion.formats import Format, extension
 from advertisex.ingestion.sources import redacted
 
+_LOG = structlog.get_logger(__name__)
 #: Default limit on the size of a response body.
 BODY_BYTES = 256 * 2**20
 #: The longest wait between two attempts, and the longest Retry-After that is honoured, in seconds.
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
-#: A body that arrives too slowly is abandoned after this many times the timeout.
-_BODY_TIMEOUTS = 20
+#: The longest wait for a server's rate limit that a poll spends waiting; a longer one is left to the next poll.
+_WAIT_OF_POLL = 1.0
+#: A wait of so many seconds is logged.
+_LOGGED_WAIT = 1.0
 _REDIRECTS = 10
-#: Retryable statuses: timeout, too early, too many requests, and server errors.
-_RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
-_DEFAULT_FORMAT: Format = "json"
-#: Part of a content type -> format. Archives and workbooks are recognised by their content.
-_CONTENT_TYPES: dict[str, Format] = {
-    "csv": "csv",
-    "tab-separated": "csv",
-    "ndjson": "ndjson",
-    "jsonl": "ndjson",
-    "json": "json",
-    "avro": "avro",
-    "parquet": "parquet",
-}
+#: Headers of a request that another host gets, too; httpx keeps the cookies of each host apart.
+_HARMLESS = {"accept", "accept-encoding", "cookie", "host", "if-modified-since", "if-none-match", "user-agent"}
+#: What httpx raises for an invalid URL or header.
+_INVALID = (
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    UnicodeError,
+    OverflowError,
+)
 
 
-def fetch_with_retries(request: Request, options: ApiOptions) -> Response:
-    """Send a request, and repeat it after transient failures, up to `attempts` attempts; see `fetch`.
-
-    The first wait is `retry_wait` seconds; each further wait is twice as long, with jitter. Retry-After overrides the
-    wait.
-    """
-    response = Response()
-    # not the decorator of stamina, which logs the arguments: the URL may contain secrets
-    for attempt in stamina.retry_context(
-        on=_should_retry,
-        attempts=options.attempts,
-        timeout=None,
-        wait_initial=options.retry_wait,
-        wait_max=max(LONGEST_WAIT, options.retry_wait),
-        wait_jitter=options.retry_wait / 2,
-    ):
-        with attempt:
-            response = fetch(request, options)
-    return response
-
-
-def _should_retry(error: Exception) -> bool | float:
-    """Return whether to retry, or the seconds to wait that the server asks for."""
-    if not isinstance(error, SourceUnavailable):
-        return False
-    if error.retry_after is None:
-        return True
-    return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else False
-
-
-def fetch(request: Request, options: ApiOptions, body_bytes: int = BODY_BYTES) -> Response:
-    """Send a request once.
-
-    The whole body is read before any record is used, so that a truncated response yields nothing.
+class Connection:
+    """Sends requests to one API. It lives across polls: it keeps TCP connections, the token and the rate limit.
 
     Args:
-        request: the request.
-        options: how it is sent.
-        body_bytes: maximum size of the body.
+        options: how the requests are sent; checked.
+        clock: monotonic time in seconds.
+        sleep: waits for a number of seconds.
+        body_bytes: maximum size of a response body.
 
     Raises:
-        ConfigurationError: the URL or a header is invalid.
-        SourceUnavailable: the request failed in a way that a retry may fix.
-        SourceError: the request failed for another reason.
+        ConfigurationError: a proxy or a file of certificate authorities is invalid.
     """
-    where = request.where
-    responses: list[httpx.Response] = []
-    try:
-        with httpx.Client(timeout=options.timeout, event_hooks={"response": [responses.append]}) as client:
-            return _send(client, request, options, body_bytes)
-    except (
-        httpx.InvalidURL,
-        httpx.UnsupportedProtocol,
-        httpx.LocalProtocolError,
-        UnicodeError,
-        OverflowError,
-    ) as error:
-        if responses:  # the user's own URL worked, so the redirect target is invalid
-            raise SourceError("the server redirects to an invalid URL", where=where, hint="check the URL") from error
-        raise ConfigurationError("invalid URL or header", where=where, hint="check the URL and the headers") from error
-    except httpx.HTTPError as error:
-        raise unavailable(error, where) from error
 
+    def __init__(
+        self,
+        options: ApiOptions,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        body_bytes: int = BODY_BYTES,
+    ) -> None:
+        self._options, self._sleep, self._body_bytes = options, sleep, body_bytes
+        self._responses: list[httpx.Response] = []  # to the current request, redirects included
+        self._client = client_of(options, self._responses.append)
+        self._authentication = authentication_of(options.auth, self._client, clock)
+        self._limit = RateLimit(options.requests_per_second, clock, longest=LONGEST_RETRY_AFTER)
 
-def _send(client: httpx.Client, asked: Request, options: ApiOptions, body_bytes: int) -> Response:
-    """Follow the redirects of a request to its response, and read it."""
-    where = asked.where
-    headers = {**options.headers, **asked.headers}
-    request = client.build_request(asked.method, asked.url, headers=headers, content=asked.body)
-    for _ in range(_REDIRECTS):
-        response = client.send(request, stream=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the TCP connections."""
+        self._client.close()
+
+    def send(self, request: Request, *, retry: bool) -> Response:
+        """Send a request, when the rate limit allows it, and read the whole response.
+
+        With `retry`, a failure that may pass is repeated, up to `attempts` attempts. The first wait is `retry_wait`
+        seconds; each further wait is twice as long, with jitter. The wait that a server asks for overrides it. Not by
+        stamina: the log names the attempts, and the waits of the rate limit go through the same `sleep`.
+
+        Args:
+            request: the request.
+            retry: whether to wait and try again here; otherwise the caller does.
+
+        Raises:
+            ConfigurationError: the URL or a header is invalid.
+            SourceUnavailable: the request failed in a way that a retry may fix.
+            SourceError: the request failed for another reason.
+        """
+        attempts = self._options.attempts if retry else 1
+        for attempt in range(1, attempts):
+            try:
+                return self._send_in_time(request, retry=retry)
+            except SourceUnavailable as error:
+                wait = self._wait_after(attempt, error.retry_after)
+                if wait is None:
+                    raise
+                _LOG.warning(
+                    "retrying", why=str(error), attempt=f"{attempt} of {attempts} failed", wait_seconds=round(wait, 1)
+                )
+            self._sleep(wait)
+        return self._send_in_time(request, retry=retry)
+
+    def _wait_after(self, attempt: int, retry_after: float | None) -> float | None:
+        """Return the seconds to wait after an attempt, or None if the server asks for a wait that is too long."""
+        if retry_after is not None:
+            return retry_after if retry_after <= LONGEST_RETRY_AFTER else None
+        initial = self._options.retry_wait
+        jitter = random.uniform(0, initial / 2)  # noqa: S311 - jitter needs no secure randomness
+        return min(initial * 2.0 ** min(attempt - 1, 32) + jitter, max(LONGEST_WAIT, initial))
+
+    def _send_in_time(self, request: Request, *, retry: bool) -> Response:
+        exhausted = self._limit.exhausted()
+        if exhausted > _WAIT_OF_POLL and not retry:
+            raise SourceUnavailable(
+                "the rate limit of the server is reached",
+                where=request.where,
+                hint="the next request waits until the server allows it; set requests_per_second to stay below it",
+                retry_after=exhausted,
+            )
+        wait = max(exhausted, self._limit.wait())
+        if wait > _LOGGED_WAIT:
+            _LOG.info("waiting for the rate limit", wait_seconds=round(wait, 1))
+        if wait:
+            self._sleep(wait)
         try:
-            if response.next_request is None:
-                return _read_response(response, where, options.timeout, body_bytes)
-            request = _redirected(request, response, options, where)
+            return self._send_once(request)
+        except _INVALID:  # their texts may contain a value
+            if self._responses:  # the user's own URL worked
+                what = "the server redirects to an invalid URL"
+                raise SourceError(what, where=request.where, hint="check the URL") from None
+            raise ConfigurationError(
+                "invalid URL or header", where=request.where, hint="check the URL and the headers"
+            ) from None
+        except httpx.HTTPError as error:
+            proxy = has_proxy(self._options, httpx.URL(request.url))
+            raise unavailable(error, request.where, proxy=proxy) from error
+
+    def _send_once(self, asked: Request) -> Response:
+        """Send a request; once more with a new token if the server rejects the old one."""
+        response = self._redirected(asked)
+        try:
+            if response.status_code == 401 and self._authentication.renew():
+                response.close()
+                response = self._redirected(asked)
+            found = received(
+                response,
+                asked.where,
+                timeout=self._options.timeout,
+                body_bytes=self._body_bytes,
+                secrets=self._secrets(),
+            )
         finally:
             response.close()
-    raise SourceError(f"more than {_REDIRECTS} redirects", where=where, hint="check the URL")
+        self._limit.answered(found.headers)
+        return replace(found, url=str(self._authentication.without(response.url)))
 
+    def _secrets(self) -> frozenset[str]:
+        return self._options.secrets().union(self._authentication.secrets())
 
-def _read_response(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> Response:
-    status = response.status_code
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if status in (204, 304):
-        return Response(status=status, url=str(response.url), headers=headers)
-    if status != 200:
-        raise _status_error(response, where)
-    body = _read_body(response, where, timeout, body_bytes)
-    content = response.headers.get("content-type", "").lower()
-    if body.lstrip()[:1] == b"<" or ("html" in content and body.lstrip()[:1] not in (b"{", b"[")):
-        raise SourceUnavailable(
-            "the server returned an HTML page instead of records (status 200)",
-            where=where,
-            hint="check the URL; if it needs a login, add the headers to the setting api.headers",
-        )
-    by_type = next((kind for word, kind in _CONTENT_TYPES.items() if word in content.partition(";")[0]), None)
-    by_name = extension(response.url.path)
-    declared = by_type or by_name or _DEFAULT_FORMAT
-    return Response(body, declared, response.charset_encoding, status, str(response.url), headers)
+    def _redirected(self, asked: Request) -> httpx.Response:
+        """Return the open response to a request, behind all redirects."""
+        request = self._request(asked)
+        is_own = True
+        self._authentication.authenticate(request)
+        self._responses.clear()
+        for _ in range(_REDIRECTS):
+            self._limit.sent()
+            response = self._client.send(request, stream=True)
+            if response.next_request is None:
+                return response
+            response.close()
+            following = response.next_request
+            self._check_redirect(request.url, following, asked, response.status_code)
+            is_own = is_own and following.url.netloc == request.url.netloc
+            if is_own:
+                self._authentication.authenticate(following)
+            else:
+                following.headers = httpx.Headers(
+                    {name: value for name, value in following.headers.items() if name.lower() in _HARMLESS}
+                )
+            request = following
+        raise SourceError(f"more than {_REDIRECTS} redirects", where=asked.where, hint="check the URL")
 
-
-def _read_body(response: httpx.Response, where: str, timeout: float, body_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    deadline = time.monotonic() + _BODY_TIMEOUTS * timeout
-    for part in response.iter_bytes():
-        parts.append(part)
-        size += len(part)
-        if size > body_bytes:
-            raise SourceError(
-                f"the response body is larger than {body_bytes >> 20} MiB",
-                where=where,
-                hint="request less data per poll",
+    def _request(self, asked: Request) -> httpx.Request:
+        headers = httpx.Headers({**self._options.headers, **asked.headers})
+        if asked.body is not None and "content-type" not in headers and is_json(asked.body):
+            headers["Content-Type"] = "application/json"
+        request = self._client.build_request(asked.method, asked.url, headers=headers, content=asked.body)
+        if request.url.userinfo and (self._options.auth is not None or "authorization" in headers):
+            raise ConfigurationError(
+                "the URL has a user or a password beside another authentication",
+                where=asked.where,
+                hint="remove it from the URL, or remove the authentication and the header Authorization",
             )
-        if time.monotonic() > deadline:
-            raise SourceUnavailable(
-                f"the response body was not complete within {_BODY_TIMEOUTS * timeout:g} s",
-                where=where,
-                hint="request less data per poll, or raise the setting api.timeout",
-            )
-    return b"".join(parts)
+        return request
 
-
-def _redirected(request: httpx.Request, response: httpx.Response, options: ApiOptions, where: str) -> httpx.Request:
-    """Return the request for a redirect. It must not downgrade to http; another host does not get our headers."""
-    following = response.next_request
-    assert following is not None
-    if request.url.scheme == "https" and following.url.scheme != "https":
-        raise SourceError(
-            f"the server redirects from https to {redacted(following.url)}, which is not encrypted "
-            f"(status {response.status_code})",
-            where=where,
-            hint="if this is intended, use the redirect target as the URL",
-        )
-    if following.url.netloc != request.url.netloc:
-        for name in options.headers:
-            following.headers.pop(name, None)
-    return following
-
-
-def _status_error(response: httpx.Response, where: str) -> SourceError:
-    status = response.status_code
-    what = f"the server returned status {status} {response.reason_phrase}".rstrip()
-    if status in _RETRYABLE or status >= 500:
-        wait = _retry_after(response.headers.get("retry-after"))
-        hint = "try again later" if wait is None else f"retry after {wait:.0f} s, as the server asks"
-        return SourceUnavailable(what, where=where, hint=hint, retry_after=wait)
-    if status in (401, 403):
-        return SourceError(what, where=where, hint="check the credentials in the setting api.headers")
-    return SourceError(what, where=where, hint="check the URL")
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Parse Retry-After, a number of seconds or an HTTP date. Return seconds, or None if absent or invalid."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        retry_at = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    if retry_at.tzinfo is None:
-        retry_at = retry_at.replace(tzinfo=UTC)
-    return max(0.0, (retry_at - datetime.now(UTC)).total_seconds())
+    def _check_redirect(self, url: httpx.URL, following: httpx.Request, asked: Request, status: int) -> None:
+        """Check that a redirect leads neither from https to http, nor a POST with its body to another host."""
+        target = hidden(redacted(following.url), self._secrets())
+        if url.scheme == "https" and following.url.scheme != "https":
+            what = f"the server redirects from https to {target}, which is not encrypted (status {status})"
+        elif following.url.netloc != url.netloc and following.method == "POST":
+            what = f"the server redirects a POST to another host, {target} (status {status})"
+        else:
+            return
+        raise SourceError(what, where=asked.where, hint="if this is intended, use the redirect target as the URL")

@@ -1,9 +1,11 @@
 """Why a request to an API failed, in words for the user."""
 
 import os
+import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
 import httpx
 
@@ -19,13 +21,28 @@ _CERTIFICATES = {
 }
 
 
-def unavailable(error: httpx.HTTPError, where: str) -> SourceUnavailable:
-    """Return the failure of a request that a retry may fix."""
+_CHECK_PROXY = "check the proxy (api.proxy, HTTP_PROXY or HTTPS_PROXY)"
+#: Statuses that a retry may fix, beside those of server errors: timeout, too early, too many requests.
+RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
+#: What to do if the time does not suffice.
+MORE_TIME = "raise --timeout or the setting api.timeout"
+
+
+def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> SourceUnavailable:
+    """Return the failure of a request that a retry may fix; `proxy`: whether a proxy may be used for it."""
     match error:
         case httpx.TimeoutException():
-            what, hint = "the request timed out", "try again later, or raise the setting api.timeout"
+            what, hint = "the request timed out", f"try again later, or {MORE_TIME}"
         case httpx.ConnectError():
             what, hint = f"could not connect: {_reason(error)}", "check the address, and that the server is up"
+            if "certificate" in what:
+                hint = "name its authority with the setting api.ca_file, or check the address"
+            elif proxy:
+                hint = f"{_CHECK_PROXY}, the address, and that the server is up"
+        case httpx.ProxyError():
+            answer = next(iter(re.findall(r"^\d{3}\b", str(error))), "")
+            what = f"the proxy returned status {answer}" if answer else "the proxy does not connect to the server"
+            hint = _CHECK_PROXY + (": its URL needs a user and a password" if answer == "407" else "")
         case httpx.RemoteProtocolError():
             what, hint = "the response was truncated, or is not HTTP", "try again later"
         case httpx.DecodingError():
@@ -35,6 +52,14 @@ def unavailable(error: httpx.HTTPError, where: str) -> SourceUnavailable:
         case _:
             what, hint = "the request failed", "check the URL, and try again later"
     return SourceUnavailable(what, where=where, hint=hint)
+
+
+def hidden(text: str, secrets: Iterable[str]) -> str:
+    """Return a text of the server without our secrets, also where they are percent-encoded."""
+    spellings = {spelling for secret in secrets for spelling in (secret, quote(secret, safe=""), quote_plus(secret))}
+    for spelling in sorted(filter(None, spellings), key=len, reverse=True):
+        text = text.replace(spelling, "***")
+    return text
 
 
 def _reason(error: BaseException) -> str:

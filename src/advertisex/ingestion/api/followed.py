@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.connection import LONGEST_RETRY_AFTER, LONGEST_WAIT
-from advertisex.ingestion.api.poll import poll_api
+from advertisex.ingestion.api.poll import ApiSource
 from advertisex.ingestion.followed import Followed
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input
@@ -16,20 +16,34 @@ from advertisex.logs.contract import EventLog
 
 
 class FollowedApi(Followed):
-    """An HTTP API, polled at a fixed interval, with exponential backoff after failures."""
+    """An HTTP API, polled at a fixed interval, with exponential backoff after failures.
+
+    Attributes:
+        api: what is polled.
+    """
 
     def __init__(self, source: Url, feed: Feed, options: IngestOptions, log: EventLog) -> None:
-        self._source, self._feed, self._options, self._log = source, feed, options, log
-        self.name = source.name
+        self._options = options
+        self.api = ApiSource(source, feed, options, log)
+        self.name = self.address = source.name
+        self.id, self.kind = self.api.id, self.api.kind
         self._wait = 0.0
         self._last_failure = ""
         self._has_failed = False
         self.due: float | None = time.monotonic()
 
+    @property
+    def pages(self) -> int:
+        return self.api.pages
+
+    @property
+    def position(self) -> str:
+        return self.api.position
+
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every
         self._has_failed = False
-        yield from poll_api(self._source, self._feed, self._options, self._log)
+        yield from self.api.poll()
         if not self._has_failed:
             self._wait, self._last_failure = 0.0, ""
 
@@ -42,3 +56,6 @@ class FollowedApi(Followed):
         self.due = time.monotonic() + (jittered if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER))
         is_new, self._last_failure = str(error) != self._last_failure, str(error)
         return is_new
+
+    def close(self) -> None:
+        self.api.close()

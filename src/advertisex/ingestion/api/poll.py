@@ -1,32 +1,259 @@
-"""Poll an HTTP API: ask it for what is new, and read the responses."""
+"""Poll an HTTP API: ask it for what is new, page by page."""
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import count
+from urllib.parse import parse_qsl, urlsplit
 
+import xxhash
+from msgspec import structs
+
+from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.feeds import Feed
-from advertisex.ingestion.api.body import read_body
-from advertisex.ingestion.api.connection import fetch, fetch_with_retries
-from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.api.connection import Connection
+from advertisex.ingestion.api.page import Page
+from advertisex.ingestion.api.paging.pager import Pager
+from advertisex.ingestion.api.progress import Now, Progress, utc_now
+from advertisex.ingestion.api.request import Request, Response
+from advertisex.ingestion.api.requests import Requests
+from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.records import Input
+from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.records import Chunk, Input, Reader, Reading
+from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
 
+_NOT_MODIFIED = 304
+#: Parameters of numbered pages in links to the next page.
+_NUMBERS = {"page", "offset", "skip", "start"}
+#: Starts of the names of headers that say how to go on after a page.
+_PAGING_HEADERS = ("link", "x-next", "x-total", "x-page", "x-has")
+
 
 def poll_api(source: Url, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
-    """Yield each page that an API has, as an input.
+    """Poll an API once; see `ApiSource`."""
+    with closing(ApiSource(source, feed, options, log)) as api:
+        yield from api.poll()
 
-    Without `follow`, a request that fails is repeated; with it, the next poll continues.
+
+class ApiSource:
+    """An HTTP API that is read incrementally. Only one process reads it; what was read is in the log.
 
     Args:
         source: the API.
         feed: feed of its records.
-        options: how it is asked, and how its responses are read.
+        options: how it is asked, and how its responses are read. Without `follow`, a request that fails is repeated;
+            with it, the next poll continues.
         log: the log that keeps the state of the source; None reads the first page only, whatever was read before.
+        now: the clock.
+
+    Attributes:
+        id: identifies the source in the log's state.
+        kind: what it is.
+        name: its URL without its secrets.
+        prefix: prefix of the keys of its state.
+        pages: number of pages that were read to their end.
 
     Raises:
-        ConfigurationError: the URL, or an option, is invalid.
-        SourceError: a request failed.
+        ConfigurationError: a placeholder is invalid, or the cursor is not used in the request.
     """
-    request = Request(source.url, options.api.method)
-    send = fetch if options.follow else fetch_with_retries
-    yield from read_body(send(request, options.api), source.name, feed, options)
+
+    kind: Kind = "api"
+
+    def __init__(
+        self, source: Url, feed: Feed, options: IngestOptions, log: EventLog | None, *, now: Now = utc_now
+    ) -> None:
+        self._feed, self._options, self._log, self._now = feed, options, log, now
+        self.name = source.name
+        self.id = api_id(feed, source, options)
+        self.prefix = state_prefix("api", self.id)
+        self.pages = 0
+        self._requests = Requests(source, options.api)
+        self._connection = Connection(options.api)
+        self._progress: Progress | None = None
+        self._pager: Pager
+        self._resumed = ""
+        self._is_unchanged = False
+
+    @property
+    def position(self) -> str:
+        """How far the API has been read, in words."""
+        if self._progress is None:
+            return ""
+        state, found = self._progress.state, []
+        if state.cursor:
+            found.append(f"{state.field} {state.cursor}")
+        if state.poll and state.poll.pages:
+            found.append(f"page {state.poll.pages + 1} of a poll")
+        if state.answered and self._is_unchanged:
+            found.append(f"unchanged since {shown_time(state.answered.at)}")
+        return ", ".join(found)
+
+    def poll(self) -> Iterator[Input]:
+        """Yield each page, or the members of an archive, as an input; each is read before the next is requested.
+
+        A poll that failed, or was interrupted, resumes at the page that was not read to its end.
+
+        Raises:
+            ConfigurationError: the URL, or an option, is invalid.
+            SourceError: a request failed, the API is read by another process, or a poll has too many pages.
+        """
+        progress = self._locked()
+        request, response = self._first_page(progress)
+        known = self._known(progress, request)
+        self._is_unchanged = known is not None and _is_unchanged(response, known)
+        if known and self._is_unchanged:
+            progress.unchanged()
+            yield Input(self.name, _Unchanged(known, hint=not self._options.follow), progress)
+            return
+        for number in count(1):
+            page = Page(request, response, self._end)
+            yield from page.inputs(self.name, self._feed, self._options, progress)
+            if not page.ended or page.following is None or self._log is None:
+                return
+            if number == self._options.api.max_pages:
+                raise SourceError(
+                    f"there are more than {number:,} pages",
+                    where=self.name,
+                    hint="the next poll continues there; if the source has so many, raise max_pages",
+                )
+            request = page.following
+            response = self._send(request)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _locked(self) -> Progress:
+        """Return what was read before, once the source is locked for this process.
+
+        Raises:
+            SourceError: it is locked by another process.
+        """
+        if self._progress is None:
+            stored: dict[str, bytes] = {}
+            if self._log is not None:
+                lock_source(self._log, self.prefix, self.name)
+                stored = self._log.state(self.prefix)
+            self._progress = Progress(self.prefix, stored, self._options.api, self._now)
+        return self._progress
+
+    def _first_page(self, progress: Progress) -> tuple[Request, Response]:
+        """Return the request and the response of the page with which the poll begins or resumes."""
+        poll = progress.state.poll
+        if poll is not None and poll.options != self._requests.options:
+            poll = None
+        self._resumed = ""
+        if poll is not None and poll.url:
+            self._pager, request = self._pager_of(poll), self._requests.resumed(poll)
+            try:
+                response = self._send(request)
+            except SourceUnavailable:
+                raise
+            except SourceError:  # its cursor may have expired: the poll begins again
+                poll = None
+            else:
+                self._resumed = f"at page {poll.pages + 1} of the poll of {shown_time(poll.until)}"
+                return request, response
+        begun = poll or self._requests.begun(progress.state, self._now())
+        self._pager = self._pager_of(begun)
+        request = self._pager.first
+        known = None if begun.unfinished else self._known(progress, request)
+        headers = {**request.headers, **(known.conditions if known else {})}
+        response = self._send(replace(request, headers=headers))
+        if poll is None:
+            progress.begin(begun)
+        if response.status == _NOT_MODIFIED and known is None:
+            raise SourceError("the server returned status 304, which was not asked for", where=self.name)
+        return request, response
+
+    def _pager_of(self, poll: OpenPoll) -> Pager:
+        chosen = poll.paginate or self._options.api.paginate
+        return Pager(chosen, self._requests.first(poll), records=poll.records)
+
+    def _send(self, request: Request) -> Response:
+        return self._connection.send(request, retry=not self._options.follow)
+
+    def _known(self, progress: Progress, request: Request) -> Answered | None:
+        """Return the earlier response to a request, if it was all that the API had."""
+        known = progress.state.answered
+        return known if known and known.request == self._requests.digest(request) else None
+
+    def _end(self, page: Page, reading: Reading) -> Request | None:
+        """Note that a page was read to its end. Return the request of the next one."""
+        assert self._progress is not None
+        progress, pager, poll = self._progress, self._pager, self._progress.poll
+        following = pager.following(page.request, page.response, page.records)
+        self.pages += 1
+        self._note(reading, pager, is_last=following is None)
+        if following is None:
+            progress.complete(
+                self._answered(page, progress) if not poll.pages else None, repeated=poll.is_numbered and poll.pages > 0
+            )
+            return None
+        numbered = poll.is_numbered or _is_numbered(pager.paginate, following)
+        after = structs.replace(
+            poll, pages=poll.pages + 1, records=pager.records, paginate=pager.paginate, is_numbered=numbered
+        )
+        progress.next_page(self._requests.stored(after, following))
+        return following
+
+    def _note(self, reading: Reading, pager: Pager, *, is_last: bool) -> None:
+        if pager.detected:
+            reading.detected["paging"] = pager.detected
+        if self._resumed:
+            reading.detected["resumed"] = self._resumed
+        if is_last and pager.warning:
+            reading.warnings[pager.warning] += 1
+        if is_last and self._resumed and not self._options.follow:
+            reading.warnings["an interrupted poll is complete now; to get what is newer, ingest it again"] += 1
+
+    def _answered(self, page: Page, progress: Progress) -> Answered:
+        """Return what is kept of a response that is all that the API had."""
+        headers, digest = page.response.headers, _digest(page.response)
+        known = self._known(progress, page.request)
+        return Answered(
+            self._requests.digest(page.request),
+            digest,
+            page.format,
+            page.records,
+            known.at if known and known.digest == digest else micros_of(self._now()),
+            headers.get("etag", ""),
+            headers.get("last-modified", ""),
+        )
+
+
+class _Unchanged(Reader):
+    """Reports a response that has nothing new."""
+
+    def __init__(self, known: Answered, *, hint: bool) -> None:
+        since = f"since {shown_time(known.at)}"
+        seen = Counter(seen=known.records)
+        self.reading = Reading(known.format, {"unchanged": since}, rows=known.records, skipped=seen)
+        if hint:
+            self.reading.warnings["nothing new; to append it again, use `advertisex sources reset` first"] = 1
+
+    def chunks(self) -> Iterator[Chunk]:
+        return iter(())
+
+
+def _is_unchanged(response: Response, known: Answered) -> bool:
+    return response.status == _NOT_MODIFIED or _digest(response) == known.digest
+
+
+def _digest(response: Response) -> bytes:
+    """Return a digest of a body, and of the headers that say how to go on after it."""
+    digest = xxhash.xxh3_128(response.body)
+    for name, value in sorted(response.headers.items()):
+        if name.startswith(_PAGING_HEADERS):
+            digest.update(f"{name}: {value}\n".encode())
+    return digest.digest()
+
+
+def _is_numbered(paginate: Paginate | None, following: Request) -> bool:
+    """Whether pages are numbers, so that records can move from one to another while they are read."""
+    names = {name.lower() for name, _ in parse_qsl(urlsplit(following.url).query)}
+    return (paginate is not None and paginate.type in ("page", "offset")) or bool(names & _NUMBERS)

@@ -38,8 +38,9 @@ class Response:
         declared: the format to assume if the content does not show one.
         charset: name of the encoding that Content-Type declares.
         status: HTTP status: 200, 204, or 304 if the request was conditional.
-        url: the URL that answered, after redirects; it may contain secrets.
+        url: the URL that answered, after redirects, without a key of the authentication; it may contain secrets.
         headers: the headers, with names in lower case.
+        warnings: what the user should know about it, such as an error that is reported beside the records.
     """
 
     body: bytes = b""
@@ -48,3 +49,4 @@ class Response:
     status: int = 200
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Read a followed file from its position on, and keep the position with the messages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import FileIO
 from typing import Any
 
@@ -76,7 +76,7 @@ class FileReading(Bookmark):
             self._changed = True
             yield Input(name, Nothing(), self)
 
-    def advance(self, chunk: Chunk, messages: list[bytes]) -> list[bytes]:
+    def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
         skipped = self._skipped(messages)
         self._known -= skipped
         if skipped:
@@ -99,7 +99,7 @@ class FileReading(Bookmark):
                 **self._sent(),
             )
         self._changed = self._changed or bool(messages) or chunk.resume is not None
-        return messages[skipped:]
+        return messages[skipped:], chunk.lines[skipped:]
 
     def changes(self) -> Mapping[str, bytes | None]:
         if not self._changed:
@@ -145,8 +145,8 @@ class Noted(Bookmark):
     def __init__(self, pending: dict[str, bytes | None]) -> None:
         self._pending = pending
 
-    def advance(self, chunk: Chunk, messages: list[bytes]) -> list[bytes]:
-        return messages
+    def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
+        return messages, chunk.lines
 
     def changes(self) -> Mapping[str, bytes | None]:
         changed = dict(self._pending)

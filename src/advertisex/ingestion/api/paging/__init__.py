@@ -1,0 +1,1 @@
+"""From one page of an API to the next, without I/O."""

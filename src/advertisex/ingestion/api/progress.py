@@ -1,0 +1,164 @@
+"""Keep how far an HTTP API has been read, together with its messages in the log."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_future
+from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
+from advertisex.ingestion.api.seen import RECORDS, Seen
+from advertisex.ingestion.api.state import Answered, ApiState, OpenPoll, dump, load, seen_prefix, state_key
+from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.records import Bookmark, Chunk, Reader, Record
+
+#: Returns the time, in UTC.
+Now = Callable[[], datetime]
+
+
+class Progress(Bookmark):
+    """The state of an API while it is polled.
+
+    A page that has new records is written with its last ones: from then on, the poll resumes at the next page. A page
+    without new records is not written: after a crash it is read again, and its records are seen.
+
+    Args:
+        prefix: prefix of the keys of the state.
+        stored: the state of the log under the prefix.
+        api: how the API is asked.
+        now: the clock.
+        records: maximum number of seen records to remember.
+
+    Attributes:
+        state: the state.
+    """
+
+    def __init__(
+        self, prefix: str, stored: Mapping[str, bytes], api: ApiOptions, now: Now, *, records: int = RECORDS
+    ) -> None:
+        self._key, self._field, self._lookback, self._now = state_key(prefix), api.cursor, api.lookback, now
+        found = load(stored, prefix)
+        self._written = dump(found)
+        is_same = found.field == (api.cursor or "")
+        self.state = found if is_same else ApiState(api.cursor or "", backfill_since=found.backfill_since)
+        buckets = {key: value for key, value in stored.items() if key.startswith(seen_prefix(prefix))}
+        unfinished = self.state.poll.unfinished if self.state.poll else ()
+        self._seen = Seen(seen_prefix(prefix), buckets, unfinished, ordered=is_same, records=records)
+        self._pending: dict[str, bytes | None] = {}
+        self._is_complete = False
+        self._maximum: CursorValue | None = None
+        self._reader: Reader | None = None
+
+    @property
+    def poll(self) -> OpenPoll:
+        """The poll that is not complete."""
+        assert self.state.poll is not None
+        return self.state.poll
+
+    def begin(self, poll: OpenPoll) -> None:
+        """Begin a poll. Records of a page that was not read to its end are seen."""
+        self._seen.end_response()
+        self._is_complete = False
+        self.state = replace(self.state, poll=poll)
+
+    def begin_page(self) -> None:
+        """Begin to read the page, or read it again after a failure."""
+        self._seen.begin_response()
+        self._maximum = _value(self.poll.maximum)
+
+    def begin_input(self, reader: Reader) -> None:
+        """Begin to read an input of the page; what is found is added to its reading."""
+        self._reader = reader
+
+    def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
+        newest = self._newest(chunk.records) if self._field else None
+        new = self._seen.unseen(messages, newest)
+        if len(new) == len(messages):
+            return messages, chunk.lines
+        self._note_skipped(len(messages) - len(new))
+        return [messages[index] for index in new], [chunk.lines[index] for index in new] if chunk.lines else ()
+
+    def next_page(self, poll: OpenPoll) -> None:
+        """Note that the page was read to its end, and that another one follows.
+
+        Args:
+            poll: the poll with the request for that page.
+        """
+        self._seen.end_response()
+        self.state = replace(self.state, poll=replace(poll, maximum=_text(self._maximum)))
+
+    def complete(self, answered: Answered | None, *, repeated: bool = False) -> None:
+        """Note that the last page was read to its end.
+
+        Args:
+            answered: its response, if it is the only one.
+            repeated: whether records may have moved from one page to another while they were read. Then the cursor
+                moves only to where the poll before ended, and the next poll finds what this one has missed.
+        """
+        self._seen.end_response()
+        known, maximum = _value(self.state.cursor), self._maximum
+        delayed = None
+        if repeated and maximum and len(self._seen) < self._seen.limit:  # else, they would be appended again
+            maximum, delayed = _value(self.state.next_cursor), maximum
+        if maximum is None or (known and is_before(maximum, known)):
+            maximum = known
+        self._pending, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
+        if forgotten:
+            self._warn("records cannot be remembered, since a poll has too many; they may be appended again", forgotten)
+        self.state = ApiState(self._field or "", _text(maximum), _text(delayed), answered=answered)
+        self._is_complete = True
+
+    def unchanged(self) -> None:
+        """Note that the API has what it had at the last poll."""
+        self.state = replace(self.state, backfill_since="", poll=None)
+        self._is_complete = True
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        changed = self._pending | self._seen.changes()
+        self._pending = {}
+        if not changed and not self._is_complete:
+            return {}
+        if self.state.poll:
+            poll = replace(self.state.poll, unfinished=tuple(self._seen.unfinished))
+            self.state = replace(self.state, poll=poll)
+        if (value := dump(self.state)) != self._written:
+            changed[self._key] = self._written = value
+        return changed
+
+    def _newest(self, records: Sequence[Record]) -> CursorValue | None:
+        """Return the largest cursor of records; the maximum of the poll moves there."""
+        newest, now = None, self._now()
+        for record in records:
+            value, expected = cursor_of(record, self._field or ""), newest or self._maximum
+            if value is None:
+                self._warn(f"record without a usable {self._field}, the cursor")
+            elif is_future(value, now, is_time=self._lookback > timedelta(0)):
+                self._warn(f"{self._field} is more than a day in the future; the cursor does not move there")
+            elif expected is not None and value.kind != expected.kind:
+                self._warn(f"{self._field} is a {value.kind}, unlike in other records; the cursor does not move there")
+            elif newest is None or newest < value:
+                newest = value
+        if newest and (self._maximum is None or self._maximum < newest):
+            self._maximum = newest
+        return newest
+
+    def _note_skipped(self, count: int) -> None:
+        if self._reader is not None:
+            self._reader.reading.skipped["seen"] += count
+
+    def _warn(self, text: str, count: int = 1) -> None:
+        if self._reader is not None:
+            self._reader.reading.warnings[text] += count
+
+
+def _value(text: str) -> CursorValue | None:
+    return cursor_value(text) if text else None
+
+
+def _text(value: CursorValue | None) -> str:
+    return value.text if value else ""
+
+
+def utc_now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)

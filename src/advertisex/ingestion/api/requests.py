@@ -1,0 +1,98 @@
+"""The requests of an API: that of a poll that begins, with its placeholders, and that of one that resumes."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from msgspec import structs
+
+from advertisex.errors import ConfigurationError
+from advertisex.ingestion.api.cursor_field import check_since
+from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
+from advertisex.ingestion.api.placeholders import Values, filled, placeholders_in
+from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.api.secrets import Secrets
+from advertisex.ingestion.api.state import ApiState, OpenPoll, digest_of, micros_of, time_of
+from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.sources import Url
+
+
+class Requests:
+    """The requests of an API, as they are configured and as they are stored.
+
+    Args:
+        source: the API.
+        api: how it is asked.
+
+    Attributes:
+        options: digest of everything that its polls depend on, without secrets.
+
+    Raises:
+        ConfigurationError: a placeholder is invalid, or the cursor is not used.
+    """
+
+    def __init__(self, source: Url, api: ApiOptions) -> None:
+        self._api, self._secrets = api, Secrets(source.url, api)
+        with_placeholders = {name: value for name, value in api.headers.items() if placeholders_in([value])}
+        body = None if api.body is None else api.body.encode()
+        self._template = Request(source.url, api.method, with_placeholders, body)
+        self._used = placeholders_in([source.url, *api.headers.values(), api.body or ""])
+        self._check(source.name)
+        self.options = self.digest(self._template, repr((api.paginate, api.cursor)).encode())
+
+    def begun(self, state: ApiState, now: datetime) -> OpenPoll:
+        """Return a poll that begins.
+
+        Raises:
+            ConfigurationError: it is not known where to begin.
+        """
+        since, cursor = self._api.since or "", self._api.since or ""
+        if state.backfill_since:
+            since = cursor = state.backfill_since
+        elif state.cursor:
+            since, cursor = cursor_value(state.cursor).minus(self._api.lookback).text, state.cursor
+        if self._used & {"since", "cursor"} and not since:
+            raise ConfigurationError(
+                "it is not known where the first poll starts",
+                where=self._template.where,
+                hint='set since, as in --since 2026-01-01 or since = "2026-01-01"',
+            )
+        return OpenPoll(self.options, micros_of(now), since, cursor)
+
+    def first(self, poll: OpenPoll) -> Request:
+        """Return the first request of a poll, with the values of its placeholders."""
+        return filled(self._template, Values(_value(poll.since), time_of(poll.until), _value(poll.cursor)))
+
+    def stored(self, poll: OpenPoll, request: Request) -> OpenPoll:
+        """Return a poll with the request of the page to read, without the user's secrets."""
+        safe = self._secrets.without(request)
+        return structs.replace(poll, url=safe.url, body=safe.body)
+
+    def resumed(self, poll: OpenPoll) -> Request:
+        """Return the request of the page to read."""
+        first = self.first(poll)
+        return self._secrets.restored(Request(poll.url, first.method, first.headers, poll.body))
+
+    def digest(self, request: Request, options: bytes = b"") -> bytes:
+        """Return a digest of a request without its secrets, and of options."""
+        return digest_of(replace(self._secrets.without(request), headers=request.headers), options or self.options)
+
+    def _check(self, where: str) -> None:
+        if self._api.since is not None:
+            check_since(self._api.since, "since")
+        named = self._used & {"since", "cursor"}
+        if self._api.cursor and not named:
+            raise ConfigurationError(
+                f"the cursor {self._api.cursor} is not used in the request",
+                where=where,
+                hint="put {since} or {cursor} into the URL, a header or the body, as in ?updated_since={since}",
+            )
+        if named and not self._api.cursor and ("cursor" in named or not self._api.since):
+            raise ConfigurationError(
+                f"the placeholder {{{min(named)}}} needs a field of the records that orders them",
+                where=where,
+                hint='name it, as in --cursor updated_at or cursor = "updated_at"',
+            )
+
+
+def _value(text: str) -> CursorValue | None:
+    return cursor_value(text) if text else None

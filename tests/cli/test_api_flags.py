@@ -1,0 +1,44 @@
+"""The options for HTTP APIs win over the settings, and their errors name the option."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from advertisex.cli.api_flags import api_flags
+from advertisex.errors import ConfigurationError
+from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.configured import api_options
+from advertisex.ingestion.paginate import Paginate
+from advertisex.settings.sources import ApiSettings
+
+
+def test_options_win_over_settings() -> None:
+    settings = ApiSettings(headers={"X-A": "b"}, attempts=9, timeout=8.0, retry_wait=7.0)
+    flags = api_flags(attempts=2, retry_wait="500ms")
+    assert api_options(settings, flags) == ApiOptions(headers={"X-A": "b"}, attempts=2, timeout=8.0, retry_wait=0.5)
+    assert api_options(settings, api_flags()).attempts == 9
+
+
+def test_options_say_how_an_api_is_read() -> None:
+    flags = api_flags(paginate="page", max_pages=7, cursor="updated_at", lookback="3d", since="2026-11-01")
+    assert api_options(ApiSettings(), flags) == ApiOptions(
+        paginate=Paginate("page"), max_pages=7, cursor="updated_at", lookback=timedelta(days=3), since="2026-11-01"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "flag"),
+    [
+        ({"attempts": 0}, "--attempts"),
+        ({"timeout": "2d"}, "--timeout"),
+        ({"timeout": "soon"}, "--timeout"),
+        ({"retry_wait": "0s"}, "--retry-wait"),
+        ({"max_pages": 0}, "--max-pages"),
+        ({"lookback": "soon"}, "--lookback"),
+        ({"paginate": "guess"}, "--paginate"),
+    ],
+)
+def test_an_invalid_option_is_named(flags: dict[str, Any], flag: str) -> None:
+    with pytest.raises(ConfigurationError, match=flag):
+        api_flags(**flags)

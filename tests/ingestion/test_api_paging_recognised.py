@@ -1,0 +1,294 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advertisex.errors import SourceError
+from advertisex.ingestion.api.paging.pager import Pager
+from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.paginate import Paginate
+from tests.ingestion.api_pages import FIRST, RECORDS, URL, after, answer, cursor, parameters
+
+few = settings(max_examples=60)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('<https://api.example.com/v1/clicks?page=2>; rel="next"', "https://api.example.com/v1/clicks?page=2"),
+        ("<?page=2>; rel=next", "https://api.example.com/v1/clicks?page=2"),
+        ("</v2/x>;rel=NEXT", "https://api.example.com/v2/x"),
+        ("<more?a=1,2;3>; rel=next", "https://api.example.com/v1/more?a=1,2;3"),
+        ('<a>; rel="prev", <b>; title="x, <y>; rel=next"; REL="last next"', "https://api.example.com/v1/b"),
+        (r'<a>; title="say \"hi\", <c>; rel=next"; rel="next"', "https://api.example.com/v1/a"),
+        ('<a>; rel="first", <b>; rel="next"; rel="prev"', "https://api.example.com/v1/b"),
+        ("<a>; rel=next, <a>; rel=next", "https://api.example.com/v1/a"),
+        ("<https://API.example.com:443/x%2Fy?q=a+b&q=%7e&e=>; rel=next", "https://API.example.com:443/x%2Fy?q=a+b&q=%7e&e="),
+        ("<b#part>; rel=next", "https://api.example.com/v1/b"),
+        ("<>; rel=prev", None),
+        ("<a>; rel=prev; rel=next", None),
+        ("<a>; rel=nextish", None),
+        ('<a>; rel=next; anchor="/other"', None),
+        ("a; rel=next", None),
+        ('<a; rel="next"', None),
+        ('<a>; rel="next', None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_links_of_the_header(header: str, expected: str | None) -> None:
+    following = after(b"a,b\n1,2\n", {"Link": header})
+    assert (following and following.url) == expected
+
+
+def test_different_links_of_the_header_are_an_error() -> None:
+    with pytest.raises(SourceError, match="several different links"):
+        after(headers={"Link": "<a>; rel=next, <b>; rel=next"})
+
+
+HOST = "https://api.example.com"
+SECOND = f"{HOST}/x?p=2"
+
+
+@pytest.mark.parametrize(
+    ("envelope", "path", "expected"),
+    [
+        ({"next": f"{HOST}/x?p=2"}, "next", SECOND),
+        ({"next": "?p=2"}, "next", f"{HOST}/v1/clicks?p=2"),
+        ({"next": "/v1/clicks/page/2"}, "next", f"{HOST}/v1/clicks/page/2"),
+        ({"next_page": "/x?p=2"}, "next_page", SECOND),
+        ({"links": {"next": "/x?p=2"}}, "links.next", SECOND),
+        ({"links": {"next": {"href": "/x?p=2"}}}, "links.next.href", SECOND),
+        ({"_links": {"next": {"href": "/x?p=2"}}}, "_links.next.href", SECOND),
+        ({"links": [{"rel": "self", "href": "/x"}, {"rel": "next", "href": "/x?p=2"}]}, "links.next.href", SECOND),
+        ({"paging": {"cursors": {"after": "c"}, "next": SECOND}}, "paging.next", SECOND),
+        ({"paging": {"next": {"after": "2", "link": "/x?p=2"}}}, "paging.next.link", SECOND),
+        ({"pagination": {"next_url": "/x?p=2"}}, "pagination.next_url", SECOND),
+        ({"@odata.nextLink": f"{HOST}/x?$skiptoken=1"}, "@odata.nextLink", f"{HOST}/x?$skiptoken=1"),
+    ],
+)
+def test_the_usual_names_of_links_are_recognised(envelope: Any, path: str, expected: str) -> None:
+    pager = Pager(None, FIRST)
+    assert pager.following(FIRST, answer({"data": RECORDS, **envelope}), 2) == Request(expected)
+    assert pager.detected == f"links in {path}"
+    assert pager.paginate == Paginate("json-link", next_path=path)
+    chosen = Pager(pager.paginate, FIRST)
+    assert chosen.following(FIRST, answer({"data": RECORDS, **envelope}), 2) == Request(expected)
+    assert chosen.detected == ""
+
+
+@pytest.mark.parametrize(
+    ("envelope", "path", "param", "value"),
+    [
+        ({"next_cursor": "a+/="}, "next_cursor", "cursor", "a+/="),
+        ({"next_cursor": 17, "total": 99}, "next_cursor", "cursor", "17"),
+        ({"next_cursor": 12345678901234567890123}, "next_cursor", "cursor", "12345678901234567890123"),
+        ({"cursor": {"next": "c"}}, "cursor.next", "cursor", "c"),
+        ({"meta": {"next_cursor": "c"}}, "meta.next_cursor", "cursor", "c"),
+        ({"response_metadata": {"next_cursor": "c="}}, "response_metadata.next_cursor", "cursor", "c="),
+        ({"next_page_token": "t"}, "next_page_token", "page_token", "t"),
+        ({"nextPageToken": "/9j?x"}, "nextPageToken", "pageToken", "/9j?x"),
+        ({"continuation_token": "t"}, "continuation_token", "continuation_token", "t"),
+        ({"scroll_id": "t"}, "scroll_id", "scroll_id", "t"),
+        ({"next_page": 2}, "next_page", "page", "2"),
+        ({"pagination": {"nextPage": "2"}}, "pagination.nextPage", "page", "2"),
+        ({"next": None, "next_cursor": "c", "has_more": True}, "next_cursor", "cursor", "c"),
+    ],
+)
+def test_the_usual_names_of_cursors_are_recognised(envelope: Any, path: str, param: str, value: str) -> None:
+    pager = Pager(None, FIRST)
+    following = pager.following(FIRST, answer({"data": RECORDS, **envelope}), 2)
+    assert parameters(following) == {"since": ["2026-01-01"], param: [value]}
+    assert pager.detected == f"cursor {path}, sent as {param}"
+    chosen = Pager(pager.paginate, FIRST)
+    assert chosen.following(FIRST, answer({"data": RECORDS, **envelope}), 2) == following
+
+
+@pytest.mark.parametrize("wrapped", ["data", "response", "d"])
+def test_the_paging_may_be_inside_what_is_around_the_records(wrapped: str) -> None:
+    following = after({"status": "ok", wrapped: {"items": RECORDS, "paging": {"next_cursor": "c"}}})
+    assert parameters(following)["cursor"] == ["c"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"next": "https://api.example.com/x?page=2", "has_more": true}]',
+        b'{"next_cursor":"a","user_id":1}\n{"next_cursor":"b","user_id":2}\n',
+        b'{"user_id":"u","next_page":"https://shop.example/x","total":99,"has_more":true}',
+        b'{"data":[{"next_cursor":"c","has_more":true,"meta":{"total":99}}]}',
+        b"next_cursor,total\na,99\n",
+        b"", b"{", b"{}", b"[]", b"null", b"\x00\xff", b'{"data":[]}', b"Obj\x01",
+        b'{"data":[{}],"summary":{"total":99,"next":"/x?p=2"}}',
+    ],
+)  # fmt: skip
+def test_fields_of_records_and_of_other_objects_are_no_paging(body: bytes) -> None:
+    pager = Pager(None, FIRST)
+    assert pager.following(FIRST, answer(body), 2) is None
+    assert (pager.detected, pager.warning) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("encoded", "charset"),
+    [("utf-16", None), ("utf-8-sig", None), ("utf-16-le", None), ("latin-1", "iso-8859-1"), ("utf-8", "UTF-8")],
+)
+def test_bodies_in_other_encodings(encoded: str, charset: str | None) -> None:
+    body = '{"data":[{"name":"Köln"}],"next_cursor":"c"}'.encode(encoded)
+    pager = Pager(None, FIRST)
+    following = pager.following(FIRST, replace(answer(body), charset=charset), 1)
+    assert parameters(following)["cursor"] == ["c"]
+
+
+def test_compressed_bodies() -> None:
+    import gzip
+
+    assert parameters(after(gzip.compress(b'{"data":[{"a":1}],"next_cursor":"c"}')))["cursor"] == ["c"]
+    assert after(b"\x1f\x8b broken") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":[{"a":NaN},{"b":"x]\\"y"},{c}],"next_cursor":"c"}',
+        b'{"next_cursor":"c","data":[{"a":[1,2}]}]}',
+        b'{"next_cursor":"c","data":[{"a":"\xff"}]}',
+        b'{"data":[' + b"[" * 5000 + b"]" * 5000 + b',{}],"next_cursor":"c"}',
+    ],
+)
+def test_a_damaged_record_does_not_end_the_paging(body: bytes) -> None:
+    assert parameters(after(body))["cursor"] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("envelope", "sign", "setting"),
+    [
+        ({"has_more": True}, "has_more is true", '--paginate page, which is paginate = { type = "page"'),
+        ({"hasMore": True, "cursor": "c"}, "hasMore is true", 'cursor_path = "cursor"'),
+        ({"data": {"x": {"nodes": RECORDS, "pageInfo": {"hasNextPage": True, "endCursor": "c"}}}},
+         "data.x.pageInfo.hasNextPage is true", 'cursor_path = "data.x.pageInfo.endCursor"'),
+        ({"meta": {"is_last": False}}, "meta.is_last is false", "page"),
+        ({"total": 30000}, "total is 30000, records so far: 2", 'type = "page"'),
+        ({"meta": {"total_count": 3}}, "meta.total_count is 3", "page"),
+        ({"count": 3}, "count is 3", "page"),
+        ({"hits": {"total": {"value": 10, "relation": "eq"}, "hits": RECORDS}}, "hits.total is 10", "page"),
+        ({"page": 1, "total_pages": 2}, "total_pages is 2", "page"),
+        ({"current_page": 1, "last_page": 7}, "last_page is 7", "page"),
+        ({"next": "bz1hYmM"}, "next is not empty", 'cursor_path = "next", param = "page"'),
+        ({"next": 2}, "next is not empty", "cursor"),
+        ({"next": {"after": "x"}}, "next is not empty", "cursor"),
+        ({"meta": {"next_token": "t"}}, "meta.next_token is not empty", 'param = "token"'),
+        ({"next_offset": 100}, "next_offset is not empty", 'param = "offset"'),
+    ],
+)  # fmt: skip
+def test_signs_of_more_are_errors_that_say_what_to_set(envelope: Any, sign: str, setting: str) -> None:
+    with pytest.raises(SourceError) as error:
+        after({"data": RECORDS, **envelope})
+    assert sign in error.value.what
+    assert setting in error.value.hint
+    assert "--paginate none" in error.value.hint
+    assert error.value.where == URL
+    assert after({"data": RECORDS, **envelope}, paginate=Paginate("none")) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "sign"),
+    [({"X-Total-Count": "3"}, "x-total-count is 3"), ({"X-Total-Pages": "2"}, "x-total-pages is 2")],
+)
+def test_headers_are_signs_for_every_format(headers: dict[str, str], sign: str) -> None:
+    with pytest.raises(SourceError, match=sign):
+        after(b"a,b\n1,2\n3,4\n", headers)
+
+
+def test_the_header_of_the_next_page_is_sent_as_page() -> None:
+    assert parameters(after(b"a\n1\n", {"X-Next-Page": "2"}))["page"] == ["2"]
+    assert after(b"a\n1\n", {"X-Next-Page": ""}) is None
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"total": 2}, {"count": 2}, {"total": 1}, {"total_pages": 1, "page": 1}, {"current_page": 7, "last_page": 7},
+        {"has_more": False, "is_last": True}, {"next": None}, {"next": ""}, {"next": False}, {"next": {}},
+        {"next": {"href": None}}, {"total": 99.5}, {"total": "many"}, {"total": int("9" * 300)},
+        {"links": {"self": "/x?p=1"}}, {"next_cursor": "c", "has_more": False},
+        {"paging": {"cursors": {"before": "a", "after": "b"}}},
+        {"total": None, "links": [], "page": {"number": 0, "totalPages": 1}}, {"pages": [1, 2]}, {"meta": "x"},
+    ],
+)  # fmt: skip
+def test_what_is_not_a_sign_of_more(envelope: Any) -> None:
+    assert after({"data": RECORDS, **envelope}) is None
+
+
+def test_an_offset_in_the_url_is_what_is_proposed() -> None:
+    with pytest.raises(SourceError, match='type = "offset", param = "skip"'):
+        after({"data": RECORDS, "total": 5}, request=Request("https://a.b/x?skip=0"))
+
+
+def test_a_full_page_is_a_warning() -> None:
+    request = Request("https://a.b/x?per_page=2")
+    pager = Pager(None, request)
+    assert pager.following(request, answer(b"[{},{}]"), 2) is None
+    assert "as many records as per_page asks for" in pager.warning
+
+
+@pytest.mark.parametrize(
+    "envelope", [{"next": "/x?page=2", "links": {"next": "/x?page=3"}}, {"next_cursor": "a", "nextPageToken": "b"}]
+)
+def test_contradictions_are_errors(envelope: Any) -> None:
+    with pytest.raises(SourceError, match="the answer has different") as error:
+        after({"data": RECORDS, **envelope})
+    assert "name the right one" in error.value.hint
+
+
+def test_a_link_that_occurs_in_two_places_is_one() -> None:
+    assert after({"data": RECORDS, "next": "/x?page=2", "links": {"next": "https://api.example.com/x?page=2"}})
+
+
+def test_a_repeated_name_is_an_error() -> None:
+    with pytest.raises(SourceError, match="occurs twice"):
+        after(b'{"data":[{}],"next_cursor":"a","next_cursor":"b"}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":[{}],"next":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"data":[{}],"next":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}",
+        b'{"data":[{}],"total":' + b"9" * 10_000 + b"}",
+        b'{"data":[{}],"total":1e999,"page":-1,"last_page":"' + b"9" * 10_000 + b'"}',
+        b'{"data":[{}],"has_more":"maybe","links":[1,{"rel":2},{"rel":"next","href":3}],"meta":[]}',
+        b'{"data":[{}],"next_cursor":"\\ud800"}',
+        b'{"data":[{}],"\\ud800":1}',
+        b'{"data":[{}],"data":[{}],"x":{"data":[]}}',
+        b'{"data":[' * 3000,
+        b'{"data":{"data":{"data":{"data":{"data":{"data":[{"next":"/x?p"}]}}}}}}',
+        b"{" + b",".join(b'"%d":{"next":"/x?p"}' % at for at in range(1000)) + b"}",
+        b'{"data":[{}],"' + b"x" * 10**6 + b'":1}',
+    ],
+)
+@pytest.mark.parametrize("paginate", [None, cursor(), Paginate("page")])
+def test_hostile_bodies_end_or_fail_with_an_error_of_ours(paginate: Paginate | None, body: bytes) -> None:
+    failure = ""
+    try:
+        after(body, paginate=paginate, records=1)
+    except SourceError as error:
+        failure = str(error)
+    assert len(failure) < 600
+
+
+@few
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["data", "next", "links", "meta", "page", "cursor", "total", "has_more", "rel", "href"]),
+        inner, max_size=4),
+    max_leaves=15,
+))  # fmt: skip
+def test_any_json_is_an_end_a_request_or_an_error_of_ours(body: Any) -> None:
+    for paginate in (None, cursor("next"), Paginate("json-link"), Paginate("page"), Paginate("offset", limit=2)):
+        try:
+            following = after(body, paginate=paginate)
+        except SourceError:
+            continue
+        assert following is None or following.url.startswith("https://api.example.com/")

@@ -1,0 +1,470 @@
+"""Polls of a real HTTP server: every record once, page by page, and resumed where they ended."""
+
+import io
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import fastavro
+import pytest
+
+from advertisex.errors import ConfigurationError, SourceError
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.api.poll import ApiSource
+from advertisex.ingestion.api.state import backfill, load
+from advertisex.ingestion.api_auth import ApiKey
+from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.input_report import Inspection
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.publish import Publisher
+from advertisex.ingestion.sources import Url
+from advertisex.logs.sqlite.log import SqliteLog
+from tests.ingestion.conftest import Answer, Asked, Server, messages_in
+
+FEED = FEEDS["impressions"]
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+class Api:
+    """An API with records and pages of them."""
+
+    def __init__(self, server: Server, paging: str = "link", size: int = 3, form: str = "json") -> None:
+        self.records: list[dict[str, Any]] = []
+        self.failing: dict[int, Answer] = {}
+        self.paging, self.size, self.form = paging, size, form
+        self.pages: list[int] = []
+        self._server = server
+        server.routes["/x"] = self._answer
+
+    def add(self, *numbers: int, day: int = 1) -> None:
+        self.records += [{"user_id": f"u{n}", "n": n, "at": f"2026-01-{day:02}T00:00:{n % 60:02}Z"} for n in numbers]
+
+    def _answer(self, asked: Asked) -> Answer:
+        query = {**asked.query, **(json.loads(asked.body) if asked.body else {})}
+        records = [record for record in self.records if record["at"] >= query.get("since", "")]
+        start = int(query.get("offset", 0)) or (int(query.get("page", 1)) - 1) * self.size
+        start = int(query.get("cursor", "c0")[1:]) if self.paging == "cursor" else start
+        self.pages.append(start // self.size + 1)
+        if answer := self.failing.pop(self.pages[-1], None):
+            return answer
+        part, more = records[start : start + self.size], start + self.size < len(records)
+        url, headers, members = f"{self._server.url}/x?page={start // self.size + 2}", {}, {}
+        if "since" in query:
+            url += f"&since={query['since'].replace('+', '%2B')}"
+        if "token" in query:
+            url += f"&token={query['token']}"
+        if more and self.paging == "link":
+            headers["Link"] = f'<{url}>; rel="next"'
+        if self.paging == "json":
+            members["next"] = url if more else None
+        if self.paging == "cursor":
+            members["next_cursor"] = f"c{start + self.size}" if more else None
+        body, kind = _body(part, members, self.form)
+        return Answer(body, headers={**headers, "Content-Type": kind})
+
+
+def _body(records: Sequence[dict[str, Any]], members: dict[str, Any], form: str) -> tuple[bytes, str]:
+    match form:
+        case "csv":
+            lines = ["user_id,n,at", *(f"{r['user_id']},{r['n']},{r['at']}" for r in records)]
+            return "\n".join(lines).encode(), "text/csv"
+        case "ndjson":
+            return b"".join(json.dumps(r).encode() + b"\n" for r in records), "application/x-ndjson"
+        case "avro":
+            fields = [
+                {"name": "user_id", "type": "string"},
+                {"name": "n", "type": "int"},
+                {"name": "at", "type": "string"},
+            ]
+            file = io.BytesIO()
+            fastavro.writer(file, {"type": "record", "name": "r", "fields": fields}, records)
+            return file.getvalue(), "application/avro"
+        case _ if members:
+            return json.dumps({"data": records, **members}).encode(), "application/json"
+        case _:
+            return json.dumps(records).encode(), "application/json"
+
+
+class Polling:
+    """Polls an API into a log; a new object is what a new process has."""
+
+    def __init__(self, log: SqliteLog, url: str, *, follow: bool = True, **api: Any) -> None:
+        self.log = log
+        self.now = START
+        self.failures: list[SourceError] = []
+        options = IngestOptions(follow=follow, api=ApiOptions(**({"retry_wait": 0.01, "attempts": 1} | api)))
+        self.source = ApiSource(Url(url), FEED, options.checked(), log, now=lambda: self.now)
+        self.inspection = Inspection(FEED, options.mapping)
+        self.publisher = Publisher(FEED, log)
+
+    def poll(self, chunks: int | None = None) -> list[int]:
+        """Return the numbers of the records that one more poll appended; each page is read up to a number of chunks."""
+        before = len(messages_in(self.log, FEED.topic))
+        try:
+            for one in self.source.poll():
+                try:
+                    self.publisher.drain(one.name, islice(self.inspection.chunks(one), chunks), one.bookmark)
+                except SourceError as error:
+                    self.failures.append(error)
+        except SourceError as error:
+            self.failures.append(error)
+        return [number_of(message) for message in messages_in(self.log, FEED.topic)[before:]]
+
+    @property
+    def skipped(self) -> int:
+        return sum(report.reading.skipped["seen"] for report in self.inspection.reports.values())
+
+    @property
+    def warnings(self) -> str:
+        return " ".join(text for report in self.inspection.reports.values() for text in report.warnings)
+
+
+def number_of(message: bytes) -> int:
+    """The number of a record; -1 for a damaged one."""
+    found = re.search(rb'"n": ?"?([0-9]+)', message)
+    return int(found[1]) if found else -1
+
+
+@pytest.fixture
+def polling(log: SqliteLog, server: Server) -> Iterator[Callable[..., Polling]]:
+    with ExitStack() as stack:
+
+        def opened(query: str = "", **options: Any) -> Polling:
+            found = Polling(log, f"{server.url}/x{query}", **options)
+            stack.callback(found.source.close)
+            return found
+
+        yield opened
+
+
+PAGINGS: dict[str, Paginate | None] = {
+    "link": None,
+    "json": None,
+    "cursor": None,
+    "page": Paginate("page"),
+    "offset": Paginate("offset", limit=3),
+}
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "ndjson", "avro"])
+@pytest.mark.parametrize("paging", PAGINGS)
+def test_every_record_of_every_page_is_appended_once(paging: str, form: str, server, polling) -> None:
+    if form != "json" and paging in ("json", "cursor"):
+        pytest.skip("the next page is in a JSON body")
+    api = Api(server, paging, form=form)
+    api.add(*range(8))
+    first = polling(paginate=PAGINGS[paging])
+    assert first.poll() == list(range(8))
+    assert first.source.pages >= 3
+    api.add(8, 9)
+    assert first.poll() == [8, 9]
+    assert polling(paginate=PAGINGS[paging]).poll() == []
+    assert not first.failures
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("paging", PAGINGS)
+def test_a_failed_poll_resumes_at_its_page(paging: str, restarted: bool, server, polling) -> None:
+    api = Api(server, paging)
+    api.add(*range(10))
+    api.failing = {3: Answer(status=500)}
+    first = polling(paginate=PAGINGS[paging])
+    assert first.poll() == [0, 1, 2, 3, 4, 5]
+    assert len(first.failures) == 1
+    assert "page 3 of a poll" in first.source.position
+    api.pages.clear()
+    second = polling(paginate=PAGINGS[paging]) if restarted else first
+    assert second.poll() == [6, 7, 8, 9]
+    assert api.pages[:2] == [3, 4]
+    assert 1 not in api.pages
+
+
+def test_a_page_that_was_read_in_part_is_read_again_without_what_was_appended(server, polling) -> None:
+    lines = b"".join(b'{"n":%d}\n' % (number // 2) for number in range(30_000))  # each record twice
+    server.routes["/x"] = lambda asked: Answer(lines)
+    first = polling()
+    found = first.poll(chunks=2)
+    assert 0 < len(found) < 30_000
+    found += first.poll(chunks=3)
+    found += polling().poll()
+    assert found == [number // 2 for number in range(30_000)]
+    assert polling().poll() == []
+
+
+def test_a_request_that_has_expired_begins_the_poll_again_once(server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    api.failing = {2: Answer(status=503)}
+    first = polling()
+    assert first.poll() == [0, 1, 2]
+    api.failing = {2: Answer(status=410)}
+    assert first.poll() == [3, 4, 5, 6, 7]
+    assert api.pages == [1, 2, 2, 1, 2, 3]
+
+
+def test_a_poll_ends_after_max_pages_and_the_next_one_continues(server, polling) -> None:
+    api = Api(server)
+    api.add(*range(8))
+    first = polling(max_pages=2)
+    assert first.poll() == [0, 1, 2, 3, 4, 5]
+    assert "more than 2 pages" in str(first.failures[0])
+    assert first.poll() == [6, 7]
+    assert api.pages == [1, 2, 3]
+
+
+def test_an_hour_of_an_unchanged_page_leaves_the_log_as_it_was(server, polling, log, tmp_path) -> None:
+    api = Api(server)
+    api.add(*range(3))
+    hour = polling()
+    assert hour.poll() == [0, 1, 2]
+    ends, state = log.end_offsets(), log.state("")
+    changes = log._db.total_changes
+    for _ in range(200):
+        hour.now += timedelta(seconds=18)
+        assert hour.poll() == []
+    assert (log.end_offsets(), log.state(""), log._db.total_changes) == (ends, state, changes)
+    assert hour.skipped == 600
+    assert hour.source.position == "unchanged since 2026-01-05T00:00:00Z"
+
+
+@pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
+def test_a_server_that_knows_conditions_is_asked_with_them(name: str, server, polling) -> None:
+    asked_with = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}[name]
+    version = ['"v1"']
+
+    def answer(asked: Asked) -> Answer:
+        if asked.headers.get(asked_with) == version[0]:
+            return Answer(b"", 304)
+        return Answer(b'[{"n":%d,"user_id":"u"}]' % len(version[0]), headers={name: version[0]})
+
+    server.routes["/x"] = answer
+    first = polling(follow=False)
+    assert first.poll() == [4]
+    again = polling(follow=False)
+    assert again.poll() == []
+    assert "reset" in again.warnings
+    version[0] = '"v10"'
+    assert polling().poll() == [5]
+    assert [asked.headers.get(asked_with) for asked in server.asked] == [None, '"v1"', '"v1"']
+
+
+def test_the_first_page_of_several_is_asked_without_conditions(server, polling) -> None:
+    pages = {"1": b'[{"n":1,"user_id":"u"}]', "2": b'[{"n":2,"user_id":"u"}]', "3": b"[]"}
+    server.routes["/x"] = lambda asked: Answer(pages.get(asked.query["page"], b"[]"), headers={"ETag": '"same"'})
+    first = polling(paginate=Paginate("page"))
+    assert first.poll() == [1, 2]
+    pages["3"] = b'[{"n":3,"user_id":"u"}]'
+    assert first.poll() == [3]
+    assert all("if-none-match" not in asked.headers for asked in server.asked)
+
+
+def test_another_choice_of_paging_reads_on(server, polling) -> None:
+    api = Api(server)
+    api.add(*range(8))
+    assert polling(paginate=Paginate("none")).poll() == [0, 1, 2]
+    assert polling().poll() == [3, 4, 5, 6, 7]
+
+
+def test_equal_records_of_one_response_are_all_appended(server, polling) -> None:
+    api = Api(server)
+    api.add(1, 1, 2)
+    first = polling()
+    assert first.poll() == [1, 1, 2]
+    api.records = api.records[1:]
+    api.add(3)
+    assert first.poll() == [3]
+    (report,) = first.inspection.reports.values()
+    assert (report.reading.rows, report.messages, report.reading.skipped["seen"]) == (6, 4, 2)
+
+
+def test_bad_rows_are_counted_once(server, polling, log) -> None:
+    rows = [b"user_id,n", b"u1,1", b"u2", b'"', b"u3,3"]
+    server.routes["/x"] = lambda asked: Answer(b"\n".join(rows), headers={"Content-Type": "text/csv"})
+    polling().poll()
+    count = len(messages_in(log, FEED.topic))
+    rows.insert(1, b"u4,4")
+    second = polling()
+    second.poll()
+    assert len(messages_in(log, FEED.topic)) == count + 1
+    assert second.skipped == count
+
+
+INCREMENTAL: dict[str, Any] = {"cursor": "at", "lookback": timedelta(days=1), "since": "2026-01-01"}
+
+
+def test_a_poll_starts_where_the_last_one_ended_with_a_lookback(server, polling) -> None:
+    api = Api(server, size=100)
+    api.add(1, 2, day=1)
+    api.add(3, day=3)
+    first = polling("?since={since}", **INCREMENTAL)
+    assert first.poll() == [1, 2, 3]
+    api.add(4, day=2)  # late
+    api.add(5, day=4)
+    second = polling("?since={since}", **INCREMENTAL)
+    assert second.poll() == [4, 5]
+    assert second.source.position == "at 2026-01-04T00:00:05Z"
+    assert [asked.query["since"] for asked in server.asked] == ["2026-01-01", "2026-01-02T00:00:03Z"]
+
+
+def test_a_cursor_is_sent_as_the_source_wrote_it_in_url_header_and_body(server, polling) -> None:
+    record = b'[{"n":1,"meta":{"at":"2026-01-03 04:05:06.700+02:00"}}]'
+    server.routes["/x"] = lambda asked: Answer(record)
+    options: dict[str, Any] = {
+        "method": "POST",
+        "cursor": "meta.at",
+        "since": "2026-01-01 00:00:00+02:00",
+        "headers": {"X-Since": "{cursor}"},
+        "body": '{"after": "{cursor}", "until": "{until}"}',
+    }
+    first = polling("?c={cursor}", **options)
+    first.poll()
+    first.poll()
+    asked = server.asked[-1]
+    shown = "2026-01-03 04:05:06.700+02:00"
+    assert asked.query["c"] == asked.headers["x-since"] == shown
+    assert json.loads(asked.body) == {"after": shown, "until": "2026-01-05T00:00:00Z"}
+
+
+def test_the_cursor_moves_only_when_a_poll_is_complete(server, polling, log) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(7), day=2)
+    api.failing = {3: Answer(status=500)}
+    first = polling("?since={since}&until={until}", **INCREMENTAL)
+    assert first.poll() == [0, 1, 2, 3, 4, 5]
+    first.now += timedelta(minutes=1)
+    again = polling("?since={since}&until={until}", **INCREMENTAL)
+    assert again.poll() == [6]
+    assert again.source.position == "at 2026-01-02T00:00:06Z"
+    asked = server.asked[-1].query
+    assert (asked["since"], asked["until"], asked["cursor"]) == ("2026-01-01", "2026-01-05T00:00:00Z", "c6")
+
+
+def test_the_cursor_moves_neither_back_nor_far_into_the_future(server, polling) -> None:
+    api = Api(server, size=100)
+    api.add(1, day=4)
+    api.add(2, day=20)
+    api.records += [{"user_id": "u3", "n": 3, "at": None}, {"user_id": "u4", "n": 4, "at": "soon"}]
+    api.records = [record for record in api.records if record["at"] is not None] or api.records
+    first = polling("?since={since}", **INCREMENTAL)
+    assert first.poll() == [1, 2, 4]
+    assert first.source.position == "at 2026-01-04T00:00:01Z"
+    assert "a day in the future" in first.warnings
+    assert "record without a usable at" in first.warnings
+    api.records = []
+    api.add(5, day=3)
+    assert first.poll() == [5]
+    assert first.source.position == "at 2026-01-04T00:00:01Z"
+
+
+def test_a_backfill_starts_earlier_once(server, polling, log) -> None:
+    api = Api(server, size=100)
+    api.add(1, day=1)
+    api.add(2, day=4)
+    first = polling("?since={since}", **(INCREMENTAL | {"since": "2026-01-03"}))
+    assert first.poll() == [2]
+    backfill(log, FEED.topic, first.source.prefix, "2026-01-01")
+    second = polling("?since={since}", **(INCREMENTAL | {"since": "2026-01-03"}))
+    assert second.poll() == [1]
+    assert second.poll() == []
+    assert [asked.query["since"] for asked in server.asked] == ["2026-01-03", "2026-01-01", "2026-01-03T00:00:02Z"]
+    with pytest.raises(ConfigurationError, match="'soon'"):
+        backfill(log, FEED.topic, first.source.prefix, "soon")
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "message"),
+    [
+        ("", {"cursor": "at"}, "put {since} or {cursor}"),
+        ("?s={since}", {}, "--cursor"),
+        ("?s={cursor}", {"since": "2026-01-01"}, "--cursor"),
+        ("?s={since}", {"cursor": "at"}, "--since"),
+        ("?s={since}", {"cursor": "at", "since": "soon"}, "'soon'"),
+        ("", {"lookback": timedelta(days=1)}, "needs a cursor"),
+        ("", {"max_pages": 0}, "use 1 or more"),
+    ],
+)
+def test_an_incomplete_choice_is_an_error_before_the_first_request(
+    query: str, options: dict[str, Any], message: str, server, polling
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        polling(query, **options).poll()
+    assert message in str(error.value)
+    assert not server.asked
+
+
+def test_pages_that_change_while_they_are_read_lose_nothing(server, polling) -> None:
+    chance, api = random.Random(7), Api(server, "page", size=4)
+    api.add(*range(40), day=2)
+    always = [record["n"] for record in api.records[::2]]
+    answer, number, serial = server.routes["/x"], [100], [0]
+
+    def changing(asked: Asked) -> Answer:
+        for _ in range(2):
+            serial[0] += 1
+            if chance.random() < 0.4:  # inserted at a random place
+                number[0] += 1
+                at = chance.randrange(len(api.records))
+                api.records.insert(at, {"user_id": "u", "n": number[0], "at": "2026-01-02T00:00:00Z"})
+            else:  # a record that is not in `always` moves, or disappears
+                moving = [index for index, record in enumerate(api.records) if record["n"] not in always]
+                if moving:
+                    record = api.records.pop(chance.choice(moving))
+                    if chance.random() < 0.5:
+                        api.records.append({**record, "changed": serial[0]})
+        return answer(asked)
+
+    server.routes["/x"] = changing
+    found: list[int] = []
+    for _ in range(4):
+        one = polling("?since={since}", paginate=Paginate("page"), **INCREMENTAL)
+        found += one.poll()
+    assert set(always) <= set(found)
+    assert max(Counter(n for n in found if n in always).values()) == 1
+
+
+def test_the_state_holds_no_secret_of_the_user(server, polling, log) -> None:
+    api = Api(server, "link")
+    api.add(*range(10))
+    api.failing = {3: Answer(status=500)}
+    secrets: dict[str, Any] = {"headers": {"X-Api-Key": "hide-2"}, "auth": ApiKey("key", "hide-3", "query")}
+    first = polling("?token=hide-1", **secrets)
+    first.poll()
+    stored = log.state(first.source.prefix)
+    assert load(stored, first.source.prefix).poll.url
+    assert not any(b"hide" in value for value in stored.values())
+    second = polling("?token=hide-1", **secrets)
+    assert second.poll() == [6, 7, 8, 9]
+    assert server.asked[-1].query["token"].startswith("hide-1")
+
+
+def test_a_source_is_read_by_one_process(server, polling, log, tmp_path) -> None:
+    Api(server).add(1)
+    first = polling()
+    first.poll()
+    with SqliteLog(tmp_path / "the.log") as other:
+        second = Polling(other, f"{server.url}/x")
+        second.poll()
+        second.source.close()
+        assert "is followed already" in str(second.failures[0])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_bodies_of_a_post_page_too(method: str, server, polling) -> None:
+    api = Api(server, "page")
+    api.add(*range(7))
+    body = '{"page": 1, "password": "hide"}' if method == "POST" else None
+    where = {"body_param": "page"} if method == "POST" else {"param": "page"}
+    options: dict[str, Any] = {"method": method, "body": body, "paginate": Paginate("page", **where)}
+    api.failing = {2: Answer(status=500)}
+    first = polling(**options)
+    assert first.poll() == [0, 1, 2]
+    assert polling(**options).poll() == [3, 4, 5, 6]
+    if body:
+        assert b"hide" in server.asked[-1].body
