@@ -120,7 +120,7 @@ def test_a_log_of_an_earlier_version_continues_and_shrinks_once_half_of_it_is_fr
     path = tmp_path / "log.db"
     earlier(path, 8)
     with SqliteLog(path) as log, SqliteLog(path) as other:
-        assert (log.append_each("t", [b"a"]) == other.end_offsets() and []) or [Position("t", 0, 32)]
+        assert log.append_each("t", [b"a"]) == [Position("t", 0, 32)]
         prune_below(log, "t", 12)
         assert file_use(log._db).free > 2 * MEGABYTE
         prune_below(log, "t", 24)

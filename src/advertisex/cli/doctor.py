@@ -72,6 +72,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
     yield _clock()
     try:
         settings = load()
+        check_retention(settings.log_url, settings.log)
         feeds = configured_feeds(settings)
         if settings.catalogue:
             read_catalogue(settings.catalogue)
@@ -86,7 +87,6 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
         try:
             opened = stack.enter_context(opened_log(settings, create=False))
             yield from opened.inspect(topics)
-            check_retention(settings.log_url, settings.log)
             event_log = opened
         except AdvertiseXError as error:
             yield _bad("log", error)
