@@ -75,6 +75,8 @@ def test_unprocessed_messages_are_kept_and_reported_once(log: EventLog, store: E
     log.append(TOPIC, [impression(1)])
     clock.advance(timedelta(days=3))
     with capture_logs() as lines:
+        assert keep.apply(Event()) == Removal(0, overdue=True)
+        assert lines == []
         assert keep.apply(Event()) == keep.apply(Event()) == Removal(0, overdue=True)
     assert [line["event"] for line in lines] == [
         "the log is beyond log.keep_days or log.keep_size: processing is behind, nothing is removed"
@@ -141,3 +143,15 @@ def test_a_new_store_starts_with_what_the_log_keeps(log: EventLog, store: EventS
     (row,) = store.ledger()
     assert (row.next_offset, row.counts.read, row.counts.stored, row.counts.rejected) == (8, 4, 2, 2)
     assert row.counts.balanced
+
+
+def test_a_new_store_of_a_log_without_messages_records_that_they_are_lost(log: EventLog, store: EventStore) -> None:
+    log.append(TOPIC, [impression(1), impression(2)])
+    log.prune({OF: 2}, Limits(size=0))
+    with capture_logs() as lines:
+        process_log(log, store, PROCESSING)
+        process_log(log, store, PROCESSING)
+
+    assert [line["count"] for line in lines] == [2]
+    (row,) = store.ledger()
+    assert (row.next_offset, row.counts.read, row.counts.balanced) == (2, 0, True)

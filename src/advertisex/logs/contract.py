@@ -38,7 +38,7 @@ class LogReader(Protocol):
 
     The span of a batch carries the identity of the log that its topic belongs to. Where retention removed messages
     before they were read, the reader continues with the first one that is kept: the span includes the gap, and a
-    warning says how many messages are lost.
+    warning says how many messages are lost. If none is kept, the batch may be empty.
 
     The assignment may change while batches are in flight: a partition moves to another process, or another process
     advances its ledger row. Batches read before such a change are no longer current and must not be committed. Call

@@ -66,7 +66,7 @@ class LogRetention:
 
     def __init__(self, log: EventLog, store: EventStore, settings: LogSettings, clock: Clock = utc_now) -> None:
         self._log, self._store, self._settings, self._clock = log, store, settings, clock
-        self._overdue = False
+        self._overdue = self._warned = False
 
     def apply(self, stop: Event) -> Removal:
         """Remove processed messages beyond the limits, in short steps between which others can append.
@@ -90,7 +90,12 @@ class LogRetention:
         if removed:
             _LOG.info("processed messages were removed from the log", messages=removed)
         overdue = self._log.overdue(processed, limits)
-        if overdue and not self._overdue:
-            _LOG.warning("the log is beyond log.keep_days or log.keep_size: processing is behind, nothing is removed")
-        self._overdue = overdue
+        self._warn(overdue=overdue)
         return Removal(removed, overdue)
+
+    def _warn(self, *, overdue: bool) -> None:
+        """Log a warning the second time in a row that processing is behind: at a start, it often is."""
+        if overdue and self._overdue and not self._warned:
+            _LOG.warning("the log is beyond log.keep_days or log.keep_size: processing is behind, nothing is removed")
+        self._warned = overdue and self._overdue
+        self._overdue = overdue

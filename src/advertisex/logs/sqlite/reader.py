@@ -29,7 +29,7 @@ class SqliteReader(LogReader):
         new = ends.keys() - set(self._assignment.held())
         if new:
             self._assign(new)
-        batches = [batch for partition, end in ends.items() if (batch := self._next(partition, end))]
+        batches = [batch for partition, end in ends.items() if (batch := self._next(partition, end)) is not None]
         self._caught_up = all(self._assignment.position(partition) == end for partition, end in ends.items())
         if not batches:
             time.sleep(_POLL_SECONDS)
@@ -73,4 +73,4 @@ class SqliteReader(LogReader):
             return None
         if kept > offset:
             warn_of_lost(partition, kept - offset)
-        return replace(batch, span=span) if len(batch) else None
+        return replace(batch, span=span)  # without messages, it moves the ledger past those that are lost
