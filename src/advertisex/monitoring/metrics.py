@@ -25,6 +25,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from advertisex.errors import ConfigurationError
 from advertisex.model import Partition
+from advertisex.processing.retention import Removal
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 
@@ -76,6 +77,19 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._log_size = Gauge("advertisex_log_size_bytes", "Size of the embedded log on disk.", registry=self.registry)
+        self._log_start = Gauge(
+            "advertisex_log_start_offset", "First offset that the log has.", ["topic", "partition"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._log_removed = Counter(
+            "advertisex_log_removed_messages", "Processed messages that this process removed from the embedded log.",
+            registry=self.registry,
+        )  # fmt: skip
+        self._log_overdue = Gauge(
+            "advertisex_log_overdue",
+            "1 if unprocessed messages keep the log beyond its limits.",
+            registry=self.registry,
+        )
         self._ingested = Counter(
             "advertisex_ingested_messages", "Messages appended to the log by this process.", ["feed"],
             registry=self.registry,
@@ -133,10 +147,20 @@ class Metrics:
         """Count a failed check of the log or the store."""
         self._monitoring_failures.inc()
 
-    def set_lag(self, lags: Mapping[Partition, int], log_size: int | None) -> None:
-        """Set the processing lag of each partition, and the size of the log in bytes if known."""
+    def removed(self, removal: Removal) -> None:
+        """Count messages removed from the log, and set whether processing is too far behind to remove more."""
+        self._log_removed.inc(removal.messages)
+        self._log_overdue.set(removal.overdue)
+
+    def set_lag(self, lags: Mapping[Partition, int]) -> None:
+        """Set the processing lag of each partition."""
         for partition, lag in lags.items():
             self._lag.labels(partition.topic, partition.partition).set(lag)
+
+    def set_log(self, starts: Mapping[Partition, int], log_size: int | None) -> None:
+        """Set the first offset of each partition, and the size of the log in bytes if known."""
+        for partition, start in starts.items():
+            self._log_start.labels(partition.topic, partition.partition).set(start)
         if log_size is not None:
             self._log_size.set(log_size)
 
