@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,13 +27,16 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json
 from advertisex.errors import AdvertiseXError, ConfigurationError, StoreError, StoreMissing
 from advertisex.feeds import Feed
-from advertisex.model import Finding, LedgerRow, Partition
+from advertisex.model import Counts, Finding, LedgerRow, Partition
 from advertisex.processing.identity_note import check_identities
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.stores.log_identity import check_same_logs
 
+#: Days of the longest period of a store, a month.
+_LONGEST_PERIOD = 31
 _LOW_DISK = 2 * 2**30
 _OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 _CLIENTS = ("polars", "duckdb", "confluent-kafka", "elasticsearch", "fastavro")
@@ -91,6 +94,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             balanced = all(row.counts.balanced for row in ledger)
             yield _catalogue(event_store)
             yield _identities(event_store, feeds)
+            yield _retention(event_store, ledger, settings.store.keep_days, utc_now())
             yield Finding(
                 "ledger", balanced, "it balances" if balanced else "it does not balance", "please report this"
             )
@@ -117,6 +121,28 @@ def _catalogue(store: EventStore) -> Finding:
         text = f"{rows['creative_id'].n_unique():,} creatives of {rows['campaign_id'].n_unique():,} campaigns, "
         text += f"imported {imports[-1]:%Y-%m-%d %H:%M:%S} UTC; imports: {len(imports):,}"
     return Finding("catalogue", True, text)
+
+
+def _retention(store: EventStore, ledger: Sequence[LedgerRow], keep_days: int | None, now: datetime) -> Finding:
+    """From when on the store keeps events, what it removed, and when it drops the next period."""
+    kept_since = store.kept_since()
+    wanted = None if keep_days is None else store.period_start(now - timedelta(days=keep_days))
+    parts = ["everything is kept"]
+    if kept_since is not None:
+        total = sum((row.counts for row in ledger), Counts())
+        parts = [
+            f"events before {kept_since:%Y-%m-%d} (UTC) are not kept",
+            f"removed: {total.removed:,} events and {total.removed_rejects:,} rejects",
+        ]
+    if kept_since is not None and (wanted is None or wanted < kept_since):
+        parts.append("store.keep_days now keeps more, but removed events do not come back")
+    elif wanted is not None and kept_since is not None and wanted == kept_since and keep_days is not None:
+        days = (kept_since + timedelta(days=number) for number in range(1, _LONGEST_PERIOD + 1))
+        end = next(day for day in days if store.period_start(day) > kept_since)
+        parts.append(f"events before {end:%Y-%m-%d} are dropped on {end + timedelta(days=keep_days):%Y-%m-%d}")
+    elif wanted is not None:
+        parts.append(f"the next `advertisex process` drops events before {wanted:%Y-%m-%d}")
+    return Finding("retention", True, "; ".join(parts))
 
 
 def _log_and_ledger(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:

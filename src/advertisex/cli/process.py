@@ -32,7 +32,7 @@ from advertisex.cli.workers import WORKER_FLAG, check_shareable, command_of_work
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
-from advertisex.model import LedgerRow
+from advertisex.model import Counts, LedgerRow
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
@@ -177,7 +177,11 @@ def _run(
                 if watched is not None and watched.import_if_changed():
                     unknown.refresh()
 
-        process_log(log, store, processing, stop=stop, on_commit=on_commit)
+        def on_removed(removed: Counts) -> None:
+            if observer is not None:
+                observer.metrics.removed(removed)
+
+        process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=on_removed)
         return processing.follow or not stop.is_set()
 
 

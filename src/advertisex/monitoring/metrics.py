@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from advertisex.errors import ConfigurationError
-from advertisex.model import Partition
+from advertisex.model import Counts, Partition
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 
@@ -57,6 +57,10 @@ class Metrics:
         self._rejected = Counter(
             "advertisex_rejected_messages", "Rejected and filtered messages and conflicting duplicates, by reason.",
             ["feed", "kind", "reason"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._removed = Counter(
+            "advertisex_retention_removed", "Events and rejects that retention removed.", ["kind"],
             registry=self.registry,
         )  # fmt: skip
         self._work = Histogram(
@@ -111,6 +115,11 @@ class Metrics:
         self._committed.labels(outcome.span.topic, outcome.span.partition).set_to_current_time()
         delays = (outcome.events["ingested_at"] - outcome.events["event_time"]).dt.total_microseconds() / 1e6
         self._delays.observe(outcome.feed, delays)
+
+    def removed(self, counts: Counts) -> None:
+        """Count what retention removed."""
+        self._removed.labels("event").inc(counts.removed)
+        self._removed.labels("reject").inc(counts.removed_rejects)
 
     def ingested(self, feed: str, messages: int) -> None:
         """Count messages appended to the log."""

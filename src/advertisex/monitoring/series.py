@@ -92,11 +92,13 @@ def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta
         bucket: length of a bucket.
 
     Returns:
-        A frame with the schema `TALLY`, unordered.
+        A frame with the schema `TALLY`, unordered. It starts with what the store keeps: a bucket without its events
+        would look empty.
 
     Raises:
         StoreError: the store cannot be read.
     """
+    since = max(since, store.kept_since() or since)
     parts = [_commits(store, since, until, bucket)]
     for feed in FEEDS:
         parts += [_events(store, feed, *span, bucket) for span in _days(since, until)]
