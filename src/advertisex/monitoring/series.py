@@ -99,7 +99,7 @@ def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta
         StoreError: the store cannot be read.
     """
     since = max(since, store.kept_since() or since)
-    parts = [_commits(store, since, until, bucket)]
+    parts = [pl.DataFrame(schema=TALLY), _commits(store, since, until, bucket)]
     for feed in FEEDS:
         parts += [_events(store, feed, *span, bucket) for span in _days(since, until)]
     found = pl.concat(parts, how="diagonal").with_columns(pl.col(_COUNTS).fill_null(0))
