@@ -142,7 +142,7 @@ def _retention(store: EventStore, ledger: Sequence[LedgerRow], keep_days: int | 
         parts.append(f"events before {end:%Y-%m-%d} are dropped on {end + timedelta(days=keep_days):%Y-%m-%d}")
     elif wanted is not None:
         parts.append(f"the next `advertisex process` drops events before {wanted:%Y-%m-%d}")
-    return Finding("retention", True, "; ".join(parts))
+    return Finding("store's retention", True, "; ".join(parts))
 
 
 def _log_and_ledger(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:

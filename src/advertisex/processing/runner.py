@@ -17,7 +17,7 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.prefetch import prefetch
 from advertisex.processing.pseudonym_key import note_pseudonym_key
-from advertisex.processing.retention import OnRemoved, Retention
+from advertisex.processing.store_retention import OnRemoved, Retention
 from advertisex.processing.suppression import NOBODY, suppression_in
 from advertisex.settings.model import BATCH_SIZE
 from advertisex.stores.commit_time import Clock, utc_now
