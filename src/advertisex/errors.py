@@ -10,7 +10,7 @@
     │   ├── StoreMissing          the store does not exist yet
     │   ├── StoreOutdated         the store has another format: `advertisex rebuild` makes a new one from the log
     │   ├── StoreInterrupted      interrupted while waiting for the store; nothing advanced    exit 130
-    │   └── LedgerMoved           another worker advanced this partition; nothing was written
+    │   └── LedgerMoved           the partition was advanced, or something was erased or removed
     └── AnalysisError             the question cannot be answered from these events            exit 1
 
 A bad *message* is never an exception: it becomes a reject, which is data.
@@ -95,7 +95,7 @@ class StoreInterrupted(StoreError):
 
 
 class LedgerMoved(StoreError):
-    """Another worker advanced this partition; nothing of this batch was written."""
+    """Another worker advanced this partition, or a user or an old period was removed; this batch was not counted."""
 
 
 class AnalysisError(AdvertiseXError):

@@ -9,6 +9,7 @@ Frames and their columns:
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
@@ -197,6 +198,7 @@ class Outcome:
         suppressed: messages of erased users, `SUPPRESSED_COLUMNS`; event id and time are null if the message yields no
             event. None of them is stored, and whatever an aborted commit stored of them is removed.
         erasures: number of erasures known when the batch was processed.
+        kept_since: the store's `kept_since` when the batch was processed: earlier events are among the filtered ones.
     """
 
     span: Span
@@ -208,14 +210,16 @@ class Outcome:
     messages: Batch
     suppressed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUPPRESSED_COLUMNS))
     erasures: int = 0
+    kept_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The ledger's counts. The last two are outside the balance.
+    """The ledger's counts. The last four are outside the balance.
 
     `conflict` counts the duplicates that are kept as rejects because they differ from the stored event. `redelivered`
-    counts positions that were processed again, and counted when first stored.
+    counts positions that were processed again, and counted when first stored. `removed` counts the stored events that
+    retention removed, and `removed_rejects` the rejects: they stay in the counts of the balance.
     """
 
     read: int = 0
@@ -226,6 +230,8 @@ class Counts:
     erased: int = 0
     conflict: int = 0
     redelivered: int = 0
+    removed: int = 0
+    removed_rejects: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -1,12 +1,13 @@
 """Rebuilds a store from the log, after a change of the format of stores or of settings that decide what an event is.
 
 The new store grows beside the old one, like any store that is processed from the start of the log, and then takes its
-place. What only the old store knows is carried over: erasures, replay marks, notes (alert states, for example), and the
-imports of the catalogue. After a crash or an interrupt, the next rebuild continues where this one stopped.
+place. What only the old store knows is carried over: erasures, replay marks, notes (alert states, for example), the
+imports of the catalogue, and the time before which nothing is kept (`advertisex.stores.retention`). After a crash or an
+interrupt, the next rebuild continues where this one stopped.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from threading import Event
 from typing import Any
@@ -20,6 +21,7 @@ from advertisex.processing.identity_note import IDENTITIES
 from advertisex.processing.runner import OnCommit, Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.replacement import Progress, Replacement
+from advertisex.stores.retention import FLOOR, RETENTION, floor_in
 
 _REBUILD, _OF = "rebuild", "of"
 #: Kinds and fields of notes that had other names in format 1.
@@ -107,7 +109,8 @@ def rebuild_store(
     stop = stop or Event()
     before = replacement.progress()
     _prepare(replacement, _fingerprint(processing, log))
-    process_log(log, replacement.new, processing, stop=stop, on_commit=on_commit)
+    keeping = replace(processing, keep_days=None)  # only what the old store has dropped
+    process_log(log, replacement.new, keeping, stop=stop, on_commit=on_commit)
     if stop.is_set():
         return Rebuilt(replacement.new.ledger(), "")
     _check_complete(replacement.new, before, missing)
@@ -115,6 +118,7 @@ def rebuild_store(
     if replacement.notes().get(ERASURES, {}) != replacement.new.notes(ERASURES):
         raise StoreError("a user was erased during the rebuild", hint="run `advertisex rebuild` again")
     _carry_notes(replacement)
+    _carry_floor(replacement)
     replacement.carry_catalogue()
     for marks in replacement.replay_marks():
         replacement.new.mark_replayed(marks)
@@ -163,7 +167,15 @@ def _prepare(replacement: Replacement, fingerprint: bytes) -> None:
             replacement.start_over()
         _carry_notes(replacement)
         replacement.new.take_note(_REBUILD, {_OF: fingerprint})
+    _carry_floor(replacement)
     replacement.carry_catalogue()
+
+
+def _carry_floor(replacement: Replacement) -> None:
+    """Let the new store drop what the old one has dropped."""
+    floor = floor_in(replacement.notes().get(RETENTION, {}).get(FLOOR))
+    if floor is not None:
+        replacement.new.drop_before(floor.since)
 
 
 def _carry_notes(replacement: Replacement) -> None:
@@ -171,7 +183,7 @@ def _carry_notes(replacement: Replacement) -> None:
     if replacement.format == 1:
         notes = _translated(notes)
     for kind, documents in notes.items():
-        if kind not in {_REBUILD, IDENTITIES}:
+        if kind not in {_REBUILD, IDENTITIES, RETENTION}:
             gone = dict.fromkeys(replacement.new.notes(kind).keys() - documents.keys())
             replacement.new.take_note(kind, {**documents, **gone})
 

@@ -84,9 +84,7 @@ def test_a_fenced_worker_commits_nothing_and_resumes_from_the_ledger(
             done = slept.result(60)
 
         assert [(span.start, span.end) for span in rejected] == [(0, BATCH)]
-        assert [line["where"] for line in lines if "the ledger was moved by another process" in line["event"]] == [
-            f"{topic}/0/0"
-        ]
+        assert [line["where"] for line in lines if "a batch is processed again" in line["event"]] == [f"{topic}/0/0"]
         assert done == Counts(read=EVENTS - TAKEN, stored=EVENTS - TAKEN)
         (row,) = store.ledger()
         redelivered = (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -21,7 +22,7 @@ from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.rebuild import missing_messages, rebuild_store
 from advertisex.rejects.replay import replay
 from advertisex.rejects.selection import Selection
-from advertisex.stores.contract import ERASURES, EventStore, RejectQuery
+from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery
 from advertisex.stores.open import drop_old, open_replacement
 from advertisex.stores.replacement import Replacement
 from advertisex.testing.contracts.store_fixtures import everything
@@ -29,6 +30,7 @@ from tests.catalogues import catalogue_rows
 from tests.contracts.store_places import STORES, NewPlace, Place
 
 PROCESSING = Processing(FEEDS, Policy(blocked_users=frozenset({"blocked"})), batch_size=3)
+FEBRUARY = datetime(2026, 2, 1)
 #: Every example needs new stores, and indices are slow to create.
 EXAMPLES = {"duckdb": 10, "elasticsearch": 2}
 CATALOGUE = catalogue_rows({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"]})
@@ -123,9 +125,21 @@ def test_a_rebuilt_store_equals_a_fresh_one(
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
-    @given(traffic=TRAFFIC, later=TRAFFIC, erased=st.booleans(), replayed=st.booleans(), stop_after=st.integers(0, 6))
+    @given(
+        traffic=TRAFFIC,
+        later=TRAFFIC,
+        erased=st.booleans(),
+        replayed=st.booleans(),
+        dropped=st.booleans(),
+        stop_after=st.integers(0, 6),
+    )
     def check(
-        traffic: dict[str, list[bytes]], later: dict[str, list[bytes]], erased: bool, replayed: bool, stop_after: int
+        traffic: dict[str, list[bytes]],
+        later: dict[str, list[bytes]],
+        erased: bool,
+        replayed: bool,
+        dropped: bool,
+        stop_after: int,
     ) -> None:
         scene, fresh_place = Scene(places(), tmp_path_factory.mktemp("log")), places()
         scene.append(traffic)
@@ -133,6 +147,8 @@ def test_a_rebuilt_store_equals_a_fresh_one(
             scene.process(store)
             if erased:
                 erase("gone", scene.log, store)
+            if dropped:
+                store.drop_before(FEBRUARY)
             imported_at = store.import_catalogue(CATALOGUE)
             store.take_note("alerts", {"a": b'{"x":1}'})
             if replayed:
@@ -148,6 +164,9 @@ def test_a_rebuilt_store_equals_a_fresh_one(
 
         with fresh_place.open() as fresh, scene.place.open() as store:
             fresh.take_note(ERASURES, notes)
+            if dropped:
+                fresh.drop_before(FEBRUARY)
+            assert store.kept_since() == fresh.kept_since()
             scene.process(fresh)
             assert contents(store) == contents(fresh)
             found = (
@@ -255,6 +274,36 @@ def test_an_erasure_between_two_attempts_is_not_lost(scene: Scene) -> None:
         (row,) = store.ledger()
         assert (row.counts.stored, row.counts.erased) == (3, 1)
         assert "gone" not in str(contents(store))
+
+
+def test_what_was_dropped_during_a_rebuild_is_dropped_from_the_new_store(scene: Scene) -> None:
+    scene.append(clicks_of("u1", "u2", "u3", "u4"))
+    with scene.place.open() as store:
+        scene.process(store)
+    interrupt(scene, 1)
+    with scene.place.open() as store:
+        store.drop_before(FEBRUARY)
+
+    scene.rebuild()
+
+    with scene.place.open() as store:
+        (row,) = store.ledger()
+        assert row.counts.removed + row.counts.filtered == 4 == row.counts.read
+        assert store.extent("clicks", Range()).events == 0
+        assert store.kept_since() == FEBRUARY
+        assert all(finding.good for finding in store.inspect())
+
+
+def test_a_rebuild_does_not_drop_anything_itself(scene: Scene) -> None:
+    scene.append(clicks_of("u1"))
+    with scene.place.open() as store:
+        scene.process(store)
+
+    with scene.replacement() as replacement:
+        rebuild_store(replacement, scene.log, replace(PROCESSING, keep_days=1))
+
+    with scene.place.open() as store:
+        assert (store.kept_since(), store.extent("clicks", Range()).events) == (None, 1)
 
 
 def test_messages_that_the_log_no_longer_has_are_reported_by_partition(scene: Scene, tmp_path: Path) -> None:

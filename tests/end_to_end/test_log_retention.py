@@ -51,7 +51,7 @@ def test_process_removes_what_it_has_processed(cli: Cli, pruned: Path) -> None:
     kept = PARTS * ROWS - start
     assert f"{TOPIC} {kept} (from offset {start}, 20" in found["topics"][1]
     assert "MB in use" in found["log size"][1]
-    assert found["retention"] == (True, "log.keep_size = 1,000,000")
+    assert found["log's retention"] == (True, "log.keep_size = 1,000,000")
     assert start_of(pruned) == start
 
 
@@ -101,7 +101,7 @@ def test_an_erasure_after_a_removal_leaves_no_trace(cli: Cli, pruned: Path, tmp_
 def test_unprocessed_messages_beyond_the_limit_are_a_finding(cli: Cli, pruned: Path) -> None:
     for part in range(PARTS):
         cli("ingest", "impressions", f"{part}.csv")
-    good, text = findings(cli)["retention"]
+    good, text = findings(cli)["log's retention"]
     assert not good
     assert text == "log.keep_size = 1,000,000: exceeded by messages that are not processed"
 

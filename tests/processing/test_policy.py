@@ -1,5 +1,7 @@
 """Filter stage: events that the policy excludes are set aside whole, with a reason."""
 
+from datetime import datetime
+
 import pytest
 
 from advertisex.feeds import FEEDS
@@ -103,3 +105,22 @@ def test_filtered_events_are_not_deduplicated() -> None:
     outcome = outcome_of("clicks", message("clicks", user_id="-1"), message("clicks", user_id="-1"))
 
     assert (outcome.repeated.height, outcome.rejects.height) == (0, 2)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_events_before_what_the_store_keeps_are_expired(feed: str) -> None:
+    policy = Policy(kept_since=datetime(2026, 1, 5, 10))
+    before = message(feed, timestamp="2026-01-05T09:59:59.999999Z")
+
+    reject = reject_of(feed, before, policy=policy)
+
+    assert (reject["kind"], reject["stage"], reject["reason"]) == ("filtered", "filter", "expired")
+    assert reject["detail"].startswith("event_time: 2026-01-05T09:59:59.999999Z is before")
+    assert reject["payload"] == before
+    at = event_of(feed, message(feed, timestamp="2026-01-05T10:00:00Z"), policy=policy)
+    assert at["event_time"] == datetime(2026, 1, 5, 10)
+
+
+def test_the_policy_of_the_settings_comes_before_the_age_of_an_event() -> None:
+    old = message("clicks", user_id="-1", timestamp="2026-01-05T09:00:00Z")
+    assert reject_of("clicks", old, policy=Policy(kept_since=datetime(2026, 2, 1)))["reason"] == "negative_user_id"

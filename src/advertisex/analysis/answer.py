@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
 from os import PathLike
@@ -91,6 +91,8 @@ class Answer:
         tables: the first is the main one.
         charts: in display order.
         notes: what a reader must know beside the numbers, one sentence each: that the catalogue is incomplete, say.
+            If retention has removed events that the answer needs, they say so.
+        lookback: how long before the range the question reads events.
     """
 
     question: str
@@ -103,6 +105,16 @@ class Answer:
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
     notes: Sequence[str] = ()
+    lookback: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        if self.kept_since is not None:
+            object.__setattr__(self, "notes", list(dict.fromkeys([*self.notes, not_kept(self.kept_since)])))
+
+    @property
+    def kept_since(self) -> datetime | None:
+        """The time before which the store keeps nothing, if the answer needs earlier events; else None."""
+        return self.scope.kept_since if self.scope.reaches_below_floor(self.lookback) else None
 
     @property
     def horizon(self) -> datetime | None:
@@ -130,7 +142,7 @@ class Answer:
         """Return the answer as one JSON document: metadata, then the facts, then each table as a list of objects.
 
         `rows_in_all` gives the total row count of each table that may be truncated. `notes` is left out if there are
-        none.
+        none, and so is `kept_since`.
 
         Amounts and credits are exact: int if whole, else Decimal.
         """
@@ -146,6 +158,7 @@ class Answer:
             **{name: _plain(value) for name, value in self.facts.items()},
             **{table.name: [_plain(row) for row in table.rows.iter_rows(named=True)] for table in self.tables},
             **({"rows_in_all": in_all} if in_all else {}),
+            **({} if self.kept_since is None else {"kept_since": _plain(self.kept_since)}),
             **({"notes": list(self.notes)} if self.notes else {}),
         }
 
@@ -201,6 +214,12 @@ class Answer:
         from advertisex.reporting.notebook import fragment_of
 
         return fragment_of(self)
+
+
+def not_kept(kept_since: datetime) -> str:
+    """The note that retention has removed events that an answer needs."""
+    time = f"{kept_since:%Y-%m-%d}" if kept_since.time() == datetime.min.time() else f"{kept_since:%Y-%m-%d %H:%M:%S}"
+    return f"Nothing before {time} (UTC) is kept (store.keep_days): older events and rejects are not in these numbers."
 
 
 def horizons(store: EventStore, scope: Scope, feeds: Sequence[str]) -> dict[str, datetime | None]:

@@ -71,6 +71,7 @@ def bids(store: EventStore, scope: Scope = Scope()) -> Answer:
             "auction_window_seconds": AUCTION_WINDOW.total_seconds(),
             "confidence": CONFIDENCE,
         },
+        lookback=2 * AUCTION_WINDOW,
         facts=placed.select(_COUNTS).with_columns(_WIN_RATE).row(0, named=True)
         | {
             "spend": totals_by_currency(_money(placed, "spend"), "spend"),

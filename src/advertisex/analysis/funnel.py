@@ -13,6 +13,7 @@ refund counts under the impression that it is matched to, see `keys`. By hour or
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Literal
 
 import polars as pl
@@ -89,6 +90,7 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
         horizons=horizons(store, scope, list(read)),
         computed_from=read,
         parameters={"by": by, "answer_window_seconds": ANSWER_WINDOW.total_seconds(), "confidence": CONFIDENCE},
+        lookback=ANSWER_WINDOW if key is not None and key.is_matched else timedelta(0),
         facts=whole.row(0, named=True) | {amount: totals_by_currency(clicked, amount) for amount in _AMOUNTS},
         tables=tables,
         charts=_charts(name),

@@ -24,7 +24,7 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import check_limit, check_time
-from advertisex.analysis.auctions import Wins, won_between
+from advertisex.analysis.auctions import AUCTION_WINDOW, Wins, won_between
 from advertisex.analysis.late_events import KEY, MEASURES, ORDER, known_before, late_elsewhere, late_events
 from advertisex.analysis.money import by_currency, total, totals_by_currency
 from advertisex.analysis.moved_events import Moves, moved_events
@@ -100,6 +100,7 @@ def restatement(
         horizons=horizons(store, scope, list(FEEDS)),
         computed_from=_total(_by_feed(known), _by_feed(late), moves.by_feed(entered=True)),
         parameters={"from": start, "to": end, "limit": limit},
+        lookback=2 * AUCTION_WINDOW,
         facts={"late": _by_feed(late), "late_elsewhere": outside.height, "moved": moves.by_feed()}
         | _facts(changes, added, wins),
         tables=[

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from advertisex.analysis.arguments import check_time
 from advertisex.analysis.fields import FieldValue, dtype_of, value_of
-from advertisex.errors import ConfigurationError
+from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
 from advertisex.reporting.cells import plain_decimal
@@ -28,6 +28,7 @@ class Scope:
         as_of: only events processed by this time (inclusive) count.
         where: only events that have these values, by field: stored fields, own fields among them, `campaign_id` and
             `advertiser_id`. A question parses text by the type of the field.
+        kept_since: time before which the store keeps nothing; a question sets it, and it selects nothing.
 
     Raises:
         ConfigurationError: a time is not a datetime, the campaign is not a string, the range is empty, or a field has
@@ -39,6 +40,7 @@ class Scope:
     campaign: str | None = None
     as_of: datetime | None = None
     where: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
+    kept_since: datetime | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("since", "until", "as_of"):
@@ -70,6 +72,14 @@ class Scope:
         """
         campaign = () if self.campaign is None else (("campaign_id", self.campaign),)
         return [pl.col(name).eq_missing(_literal(value)) for name, value in (*campaign, *self.where.items())]
+
+    def reaches_below_floor(self, lookback: timedelta) -> bool:
+        """Return whether a question about this scope needs events from before `kept_since`.
+
+        Args:
+            lookback: how long before the range it reads events.
+        """
+        return self.kept_since is not None and (self.since is None or self.since - self.kept_since < lookback)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scope as a JSON object: ISO 8601 times with Z, null if unbounded."""
@@ -107,6 +117,7 @@ def check_scope(scope: object, store: EventStore, feeds: Collection[str] = tuple
     Raises:
         ConfigurationError: it is not a scope, a feed does not have a field, a value does not fit its field, or its
             `as_of` is before the store was rebuilt.
+        AnalysisError: nothing of its range is kept.
     """
     if not isinstance(scope, Scope):
         raise ConfigurationError(f"scope: {scope!r} is not a Scope", hint='use Scope(campaign="camp-1"), for example')
@@ -115,7 +126,14 @@ def check_scope(scope: object, store: EventStore, feeds: Collection[str] = tuple
         name: value_of(value, dtype_of(store, name, feeds, "where (--where)"), f"where (--where): {name}")
         for name, value in scope.where.items()
     }
-    return replace(scope, where=where)
+    kept_since = store.kept_since()
+    if kept_since is not None and scope.until is not None and scope.until <= kept_since:
+        raise AnalysisError(
+            f"nothing before {kept_since.isoformat()}Z is kept (store.keep_days)",
+            where=scope.text(),
+            hint="choose a later range",
+        )
+    return replace(scope, where=where, kept_since=kept_since)
 
 
 def check_known(time: datetime | None, store: EventStore, name: str) -> None:

@@ -59,10 +59,12 @@ def anomalies(
     with opened_store(settings, read_only=True) as event_store:
         first, last = _range(event_store, parse_time(since, "--since"), parse_time(until, "--until"), alerts)
         tallies = tally(event_store, first - alerts.history, last, alerts.bucket)
+        kept_since = event_store.kept_since()
     evaluated = evaluated_buckets(tallies, first, last, alerts)
     for name, wanted in (("feed", feed), ("campaign", campaign)):
         if wanted is not None:
             evaluated = evaluated.filter(pl.col(name) == wanted)
+    cut = kept_since if kept_since is not None and kept_since > first - alerts.history else None
     known = flag_anomalies(evaluated, DEVIATIONS)
     found = known.filter("bad").sort("bucket", "feed", "campaign", "metric").tail(limit).select(_SHOWN)
     counts = {
@@ -74,9 +76,11 @@ def anomalies(
         "found": int(known["bad"].sum()),
     }
     if as_json:
-        print_json(_document(found, counts))
-    else:
-        _print(found, counts, alerts)
+        print_json(_document(found, counts) | ({} if cut is None else {"kept_since": f"{cut.isoformat()}Z"}))
+        return
+    _print(found, counts, alerts)
+    if cut is not None:
+        out.print(f"Nothing before {cut:%Y-%m-%d} (UTC) is kept (store.keep_days), so the history starts there.")
 
 
 def _with_bucket(alerts: AlertSettings, text: str) -> AlertSettings:

@@ -1,5 +1,7 @@
 """`advertisex ledger`: the counts of every partition, and whether they balance."""
 
+from datetime import datetime
+
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -9,7 +11,7 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import print_ledger
+from advertisex.cli.output import ledger_dict, out, print_json, print_ledger
 
 
 def ledger(
@@ -22,5 +24,14 @@ def ledger(
     """Show the counts of every partition: read = stored + duplicate + filtered + rejected + erased."""
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
-        rows = event_store.ledger()
-    print_ledger(rows, as_json=as_json)
+        rows, kept_since = event_store.ledger(), event_store.kept_since()
+    if as_json:
+        print_json(ledger_dict(rows) | {"kept_since": _json(kept_since)})
+        return
+    print_ledger(rows)
+    if kept_since is not None:
+        out.print(f"Events before {kept_since:%Y-%m-%d} (UTC) are not kept: see `advertisex doctor`.")
+
+
+def _json(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat() + "Z"

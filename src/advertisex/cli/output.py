@@ -17,6 +17,9 @@ from advertisex.reporting.json_text import json_text
 #: Width of tables when stdout is not a terminal.
 _WIDE = 200
 
+#: Counts that have a table of their own.
+_REMOVED = {"removed", "removed_rejects"}
+
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
 
@@ -76,10 +79,15 @@ def print_ledger(rows: Sequence[LedgerRow], *, as_json: bool = False) -> None:
     if as_json:
         print_json(document)
         return
-    body = [[r["topic"], r["partition"], *(r[name] for name in COUNT_NAMES)] for r in document["rows"]]
-    body.append(["total", "", *(document["total"][name] for name in COUNT_NAMES)])
-    columns = ("topic", "partition", *COUNT_NAMES)
+    names = [name for name in COUNT_NAMES if name not in _REMOVED]
+    body = [[r["topic"], r["partition"], *(r[name] for name in names)] for r in document["rows"]]
+    body.append(["total", "", *(document["total"][name] for name in names)])
+    columns = ("topic", "partition", *names)
     print_table("Ledger", columns, body, numbers=columns[1:])
+    if removed := [row for row in rows if row.counts.removed or row.counts.removed_rejects]:
+        values = ([row.topic, row.partition, row.counts.removed, row.counts.removed_rejects] for row in removed)
+        heads = ("topic", "partition", "events", "rejects")
+        print_table("Removed by retention, and still counted above", heads, values, numbers=heads[1:])
     if document["balanced"]:
         out.print("It balances: read = stored + duplicate + filtered + rejected + erased.")
         if conflicts := document["total"]["conflict"]:

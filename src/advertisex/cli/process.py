@@ -32,7 +32,7 @@ from advertisex.cli.workers import WORKER_FLAG, check_shareable, command_of_work
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import check_retention, open_log
-from advertisex.model import LedgerRow
+from advertisex.model import Counts, LedgerRow
 from advertisex.monitoring.log_retention import retaining
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
@@ -180,8 +180,13 @@ def _run(
                     unknown.refresh()
 
         metrics = None if observer is None else observer.metrics
+
+        def on_removed(removed: Counts) -> None:
+            if metrics is not None:
+                metrics.removed_from_store(removed)
+
         with retaining(settings.log, store, _log_factory(settings), stop, metrics):
-            process_log(log, store, processing, stop=stop, on_commit=on_commit)
+            process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=on_removed)
         return processing.follow or not stop.is_set()
 
 

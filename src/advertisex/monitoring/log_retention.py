@@ -44,7 +44,7 @@ def retaining(
                 return
             removal = retention.apply(stop)
             if metrics is not None:
-                metrics.removed(removal)
+                metrics.removed_from_log(removal)
 
         with periodic("remove processed messages from the log", _SECONDS, apply, failed, apply):
             yield

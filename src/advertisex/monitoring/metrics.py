@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from advertisex.errors import ConfigurationError
-from advertisex.model import Partition
+from advertisex.model import Counts, Partition
 from advertisex.processing.retention import Removal
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
@@ -58,6 +58,10 @@ class Metrics:
         self._rejected = Counter(
             "advertisex_rejected_messages", "Rejected and filtered messages and conflicting duplicates, by reason.",
             ["feed", "kind", "reason"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._store_removed = Counter(
+            "advertisex_store_removed", "Events and rejects that retention removed.", ["kind"],
             registry=self.registry,
         )  # fmt: skip
         self._work = Histogram(
@@ -131,6 +135,11 @@ class Metrics:
         delays = (outcome.events["ingested_at"] - outcome.events["event_time"]).dt.total_microseconds() / 1e6
         self._delays.observe(outcome.feed, delays)
 
+    def removed_from_store(self, counts: Counts) -> None:
+        """Count what retention removed."""
+        self._store_removed.labels("event").inc(counts.removed)
+        self._store_removed.labels("reject").inc(counts.removed_rejects)
+
     def ingested(self, feed: str, messages: int) -> None:
         """Count messages appended to the log."""
         self._ingested.labels(feed).inc(messages)
@@ -147,7 +156,7 @@ class Metrics:
         """Count a failed check of the log or the store."""
         self._monitoring_failures.inc()
 
-    def removed(self, removal: Removal) -> None:
+    def removed_from_log(self, removal: Removal) -> None:
         """Count messages removed from the log, and set whether processing is too far behind to remove more."""
         self._log_removed.inc(removal.messages)
         self._log_overdue.set(removal.overdue)

@@ -92,12 +92,14 @@ def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta
         bucket: length of a bucket.
 
     Returns:
-        A frame with the schema `TALLY`, unordered.
+        A frame with the schema `TALLY`, unordered. It starts with what the store keeps: a bucket without its events
+        would look empty.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    parts = [_commits(store, since, until, bucket)]
+    since = max(since, store.kept_since() or since)
+    parts = [pl.DataFrame(schema=TALLY), _commits(store, since, until, bucket)]
     for feed in FEEDS:
         parts += [_events(store, feed, *span, bucket) for span in _days(since, until)]
     found = pl.concat(parts, how="diagonal").with_columns(pl.col(_COUNTS).fill_null(0))

@@ -30,6 +30,7 @@ def processing_of(settings: Settings, *, follow: bool = False) -> Processing:
         batch_size=settings.batch_size,
         follow=follow,
         pseudonym_key=pseudonym_key_of(settings),
+        keep_days=settings.store.keep_days,
     )
 
 

@@ -52,6 +52,7 @@ def process(
         messages=batch,
         suppressed=suppressed,
         erasures=suppression.erasures,
+        kept_since=policy.kept_since,
     )
 
 

@@ -1,6 +1,7 @@
 """Filter stage: removes valid events that the policy excludes, each with a reason code."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -14,6 +15,7 @@ _DETAILS = {
     "blocked_user": "is a blocked user",
     "blocked_site": "is on a blocked site",
     "test_request": "marks a test",
+    "expired": "is before the time from which the store keeps events",
 }
 
 
@@ -38,6 +40,11 @@ REASONS: dict[str, Filter] = {
     "blocked_user": Filter("user_id", "The user id is on the blocked list.", "policy.blocked_users"),
     "blocked_site": Filter("website", "The host or a parent domain is on the blocked list.", "policy.blocked_sites"),
     "test_request": Filter("test", "The bid request is marked as a test.", "policy.test_requests"),
+    "expired": Filter(
+        "event_time",
+        "The event is older than what the store keeps.",
+        "store.keep_days",
+    ),
 }
 
 
@@ -50,12 +57,14 @@ class Policy:
         blocked_users: user ids, compared as text.
         blocked_sites: hosts in lower case; their subdomains are blocked too.
         test_requests: whether to filter events whose message is marked as a test.
+        kept_since: earliest event time that the store keeps; None keeps all.
     """
 
     negative_users: bool = True
     blocked_users: frozenset[str] = frozenset()
     blocked_sites: frozenset[str] = frozenset()
     test_requests: bool = True
+    kept_since: datetime | None = None
 
 
 def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -76,6 +85,8 @@ def apply_policy(valid: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.
         reasons.append(pl.when(pl.col("host").is_in(hosts)).then(pl.lit("blocked_site")))
     if policy.test_requests and "test" in valid.columns:
         reasons.append(pl.when("test").then(pl.lit("test_request")))
+    if policy.kept_since is not None:
+        reasons.append(pl.when(pl.col("event_time") < policy.kept_since).then(pl.lit("expired")))
     if not reasons:
         return valid, rejected_frame("filter", {})
     reason = valid.select(pl.coalesce(*reasons).alias("reason")).to_series()
@@ -92,4 +103,6 @@ def _is_below(host: str, sites: frozenset[str]) -> bool:
 def _rejection(row: dict[str, object]) -> Rejection:
     reason = str(row["reason"])
     field = REASONS[reason].field
-    return Rejection(reason, f"{field}: {shown(row[field])} {_DETAILS[reason]}")
+    value = row[field]
+    text = f"{value.isoformat()}Z" if isinstance(value, datetime) else shown(value)
+    return Rejection(reason, f"{field}: {text} {_DETAILS[reason]}")

@@ -17,8 +17,10 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.prefetch import prefetch
 from advertisex.processing.pseudonym_key import note_pseudonym_key
+from advertisex.processing.store_retention import OnRemoved, Retention
 from advertisex.processing.suppression import NOBODY, suppression_in
 from advertisex.settings.model import BATCH_SIZE
+from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.log_identity import check_same_logs
 
@@ -35,6 +37,7 @@ class Processing:
         batch_size: maximum messages per batch.
         follow: whether to wait for new messages at the end of the log, until `stop` is set.
         pseudonym_key: secret key for pseudonyms; empty stores user ids unchanged.
+        keep_days: how many days of event time the store keeps, rounded up to whole periods; None drops nothing.
     """
 
     feeds: Mapping[str, Feed] = field(default_factory=default_feeds)
@@ -42,6 +45,7 @@ class Processing:
     batch_size: int = BATCH_SIZE
     follow: bool = False
     pseudonym_key: bytes = field(default=b"", repr=False)
+    keep_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def process_log(
     *,
     stop: Event | None = None,
     on_commit: OnCommit = lambda committed: None,
+    on_removed: OnRemoved = lambda removed: None,
+    clock: Clock = utc_now,
 ) -> Counts:
     """Process the messages of the log after the ledger's positions, and commit them batch by batch.
 
@@ -103,6 +109,8 @@ def process_log(
         processing: the configuration.
         stop: when set, the run ends after the current commit.
         on_commit: called after each commit.
+        on_removed: called when retention has removed old events or rejects.
+        clock: returns the time that the age of events is counted from.
 
     Returns:
         What this run added to the ledger.
@@ -114,21 +122,22 @@ def process_log(
     """
     stop = stop or Event()
     total = Counts()
-    erased = _Erased(store)
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
     check_same_logs(store.ledger(), log.identities(list(feeds)))
     note_pseudonym_key(store, processing.pseudonym_key)
     note_identities(store, processing.feeds)
     store.prepare(processing.feeds)
+    conditions = _Conditions(store, Retention(store, processing.keep_days, clock, on_removed))
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         again = True
         while again and not stop.is_set():
             again = False
             batches = prefetch(_batches(reader, stop, follow=processing.follow))
-            with closing(prefetch(_outcomes(batches, feeds, processing, erased))) as outcomes:
+            with closing(prefetch(_outcomes(batches, feeds, processing, conditions))) as outcomes:
                 for processed in outcomes:
-                    if reader.is_current(processed.outcome.span):
-                        counts = _commit(processed, store, reader, erased, on_commit)
+                    conditions.retention.drop_if_due()
+                    if processed is not None and reader.is_current(processed.outcome.span):
+                        counts = _commit(processed, store, reader, conditions, on_commit)
                         total += counts or Counts()
                         again |= counts is None  # after a rewind, the log must be read to the end again
                     if stop.is_set():
@@ -136,28 +145,30 @@ def process_log(
     return total
 
 
-class _Erased:
-    """The erased users, as of the last read of the store."""
+class _Conditions:
+    """What decides about messages besides the settings, as of the last read of the store: erased users, retention."""
 
-    def __init__(self, store: EventStore) -> None:
-        self._store = store
+    def __init__(self, store: EventStore, retention: Retention) -> None:
+        self._store, self.retention = store, retention
         self.suppression = NOBODY
+        self.retention.drop_if_due()
         self.refresh()
 
     def refresh(self) -> None:
         self.suppression = suppression_in(self._store.notes(ERASURES))
+        self.retention.refresh()
 
 
 def _commit(
-    processed: _Processed, store: EventStore, reader: LogReader, erased: _Erased, on_commit: OnCommit
+    processed: _Processed, store: EventStore, reader: LogReader, conditions: _Conditions, on_commit: OnCommit
 ) -> Counts | None:
     """Commit an outcome; or rewind to the ledger and return None, if another process has moved it."""
     outcome, started = processed.outcome, time.perf_counter()
     try:
         counts = store.commit(outcome)
-    except LedgerMoved as moved:  # another process committed this partition, or an erasure moved its ledger row
-        _LOG.warning("the ledger was moved by another process: resuming from its position", where=moved.where)
-        erased.refresh()  # it may have erased a user
+    except LedgerMoved as moved:  # another process committed this partition, or a user or a period was removed
+        _LOG.warning("a batch is processed again from the ledger's position", why=moved.what, where=moved.where)
+        conditions.refresh()
         reader.rewind(outcome.span.of)
         return None
     seconds = Seconds(processed.read_seconds, processed.seconds, time.perf_counter() - started)
@@ -167,23 +178,32 @@ def _commit(
 
 
 def _outcomes(
-    batches: Generator[_Read, None, None], feeds: Mapping[str, Feed], processing: Processing, erased: _Erased
-) -> Generator[_Processed, None, None]:
+    batches: Generator[_Read | None, None, None],
+    feeds: Mapping[str, Feed],
+    processing: Processing,
+    conditions: _Conditions,
+) -> Generator[_Processed | None, None, None]:
     with closing(batches):
         for read in batches:
+            if read is None:
+                yield None
+                continue
             started = time.perf_counter()
             feed = feeds[read.batch.span.topic]
-            outcome = process(read.batch, feed, processing.policy, erased.suppression, processing.pseudonym_key)
+            policy = conditions.retention.applied(processing.policy)
+            outcome = process(read.batch, feed, policy, conditions.suppression, processing.pseudonym_key)
             yield _Processed(outcome, read.seconds, time.perf_counter() - started)
 
 
-def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[_Read, None, None]:
-    """Batches of all assigned partitions, from the ledger's positions on."""
+def _batches(reader: LogReader, stop: Event, *, follow: bool) -> Generator[_Read | None, None, None]:
+    """Batches of all assigned partitions, from the ledger's positions on; None if there was nothing to read."""
     while not stop.is_set():
         started = time.perf_counter()
         polled = reader.poll()
         each = (time.perf_counter() - started) / max(1, len(polled))
         for batch in polled:
             yield _Read(batch, each)
+        if not polled:
+            yield None
         if not follow and reader.caught_up:
             return

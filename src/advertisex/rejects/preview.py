@@ -80,7 +80,7 @@ def preview(store: EventStore, selection: Selection, policy: Policy = Policy(), 
         ConfigurationError: as for `replay`.
     """
     chosen = choose(store, selection)
-    repairs = Repairs(selection, chosen.feeds)
+    repairs, policy = Repairs(selection, chosen.feeds), replace(policy, kept_since=store.kept_since())
     seen, erased = Preview(left=chosen.left, conflicts=chosen.conflicts), suppression_in(store.notes(ERASURES))
     for feed, rejects in chosen.parts(store):
         part = repairs.repair(feed, rejects)

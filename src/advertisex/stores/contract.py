@@ -100,6 +100,10 @@ class EventStore(Protocol):
         """When the store was rebuilt from the log; None if never. It does not know how it was before (`as_of`)."""
         ...
 
+    def kept_since(self) -> datetime | None:
+        """The time before which the store keeps nothing, see `drop_before`; None if it never dropped anything."""
+        ...
+
     def positions(self) -> dict[Partition, int]:
         """The next offset to process, for every partition in the ledger."""
         ...
@@ -113,8 +117,8 @@ class EventStore(Protocol):
             The counts that this outcome added to the ledger.
 
         Raises:
-            LedgerMoved: the ledger is not at the span's start, or a user was erased after the outcome was created;
-                nothing was written.
+            LedgerMoved: the ledger is not at the span's start, or a user was erased or `kept_since` moved after the
+                outcome was created; nothing was counted.
             StoreError: the span belongs to a different log than the ledger; nothing was written.
             StoreError: the partition's ledger row is gone since this store last read or wrote it; nothing was written.
             StoreError: the write failed; either nothing was written, or the same commit can be retried.
@@ -173,7 +177,8 @@ class EventStore(Protocol):
         """Time of the last commit or import of the catalogue; None before the first.
 
         A query as of this time (`Range.as_of`) always returns the same result, because later commits have later
-        times. Exception: with several writing processes, another one may still commit a batch that it started before.
+        times. Exceptions: with several writing processes, another one may still commit a batch that it started before;
+        and retention removes old events for good.
         """
         ...
 
@@ -261,6 +266,29 @@ class EventStore(Protocol):
 
         Raises:
             StoreError: the write failed; the call can be retried.
+        """
+        ...
+
+    def period_start(self, time: datetime) -> datetime:
+        """The start of the period of event time (day or month) that contains a time: a store drops whole periods."""
+        ...
+
+    def drop_before(self, floor: datetime) -> Counts:
+        """Keep only events from a time on, and rejects that were ingested from that time on.
+
+        The floor takes effect when it is recorded as `kept_since`: no answer contains an earlier event any more, and
+        outcomes that were created with an earlier floor are rejected, so nothing below it is ever stored again. What is
+        below it is then counted as removed and deleted. A floor never moves back: an earlier one only completes what an
+        interrupted call has left. Several processes may call it at once.
+
+        Args:
+            floor: the start of a period (`period_start`), or `kept_since` of a store that this one replaces.
+
+        Returns:
+            What this call counted as removed.
+
+        Raises:
+            StoreError: the write failed; the call can be repeated.
         """
         ...
 

@@ -6,7 +6,7 @@ A store of another format is never read or converted in place: `advertisex rebui
 from advertisex.errors import ConfigurationError, StoreOutdated
 
 #: Raise it with any change of the stored columns, of the identity of a feed, or of what `standardise` makes of a value.
-FORMAT = 3
+FORMAT = 4
 
 
 def check_format(found: int, where: str) -> None:

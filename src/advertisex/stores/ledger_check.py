@@ -8,7 +8,7 @@ from advertisex.model import Finding, LedgerRow, Partition, Span
 
 
 class Held(NamedTuple):
-    """Stored events and rejects of one partition, below the next offset of its ledger row."""
+    """Stored events and rejects of one partition, below the next offset of its ledger row and from the floor on."""
 
     events: int = 0
     rejects: int = 0
@@ -20,8 +20,12 @@ def counted(ledger: Sequence[LedgerRow], held: Mapping[Partition, Held]) -> Find
     for row in ledger:
         has, counts = held.get(Partition(row.topic, row.partition), Held()), row.counts
         for what, found, expected in (
-            ("events", has.events, counts.stored),
-            ("rejects", has.rejects, counts.filtered + counts.rejected + counts.conflict),
+            ("events", has.events, counts.stored - counts.removed),
+            (
+                "rejects",
+                has.rejects,
+                counts.filtered + counts.rejected + counts.conflict - counts.removed_rejects,
+            ),
         ):
             if found != expected:
                 wrong.append(f"{row.topic}/{row.partition} has {found:,} {what}, but the ledger counts {expected:,}")
@@ -37,10 +41,11 @@ def counted(ledger: Sequence[LedgerRow], held: Mapping[Partition, Held]) -> Find
 #: Why a ledger may not be where an outcome starts, see `ledger_moved`.
 MOVED_ON = "the ledger has moved on"
 USER_ERASED = "a user was erased in the meantime"
+FLOOR_MOVED = "retention removed older events in the meantime"
 
 
 def ledger_moved(span: Span, why: str) -> LedgerMoved:
-    """The exception for a span that another worker has processed, or that was processed before an erasure."""
+    """The exception for a span that another worker has processed, or that was processed before such a change."""
     return LedgerMoved(
         f"{why}; this batch was not written",
         where=f"{span.topic}/{span.partition}/{span.start}",

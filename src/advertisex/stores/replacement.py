@@ -16,7 +16,7 @@ class Progress:
     Attributes:
         next_offset: the checkpoint.
         read: number of messages read.
-        stored: number of events stored.
+        stored: number of events stored, without those that retention removed.
         log: identity of the log; empty if the log has none.
     """
 

@@ -4,6 +4,7 @@ See `delays`, `ledger_hours`, `discrepancies` and `suspects` for the definitions
 still count in every other answer.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -133,6 +134,7 @@ def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -
         horizons=horizons(store, scope, list(FEEDS)),
         computed_from=events,
         parameters=_parameters(suspected, limit),
+        lookback=timedelta.max,  # the ledger and the rejects are those of the whole store
         facts={"suspected_events": _distinct(flagged), **unknown_facts(unknown.ids)},
         notes=[*_not_evaluated(suspected), *unknown_notes(store, by_events(unknown.ids), scope.as_of)],
         tables=[

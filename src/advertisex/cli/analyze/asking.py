@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from advertisex.analysis.answer import Answer
+from advertisex.analysis.answer import Answer, not_kept
 from advertisex.analysis.scope import Scope
 from advertisex.cli.analyze.shared import Shared
 from advertisex.cli.analyze.showing import print_answer
@@ -52,6 +52,8 @@ def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) 
     if shared.as_json:
         sys.stdout.write(answer.to_json())
     elif shared.as_csv:
+        if answer.kept_since is not None:  # the table cannot say it
+            err.print(not_kept(answer.kept_since), markup=False, soft_wrap=True)
         _write_unchanged(answer.to_csv(table=shared.table))
     elif page is None:
         show(answer)

@@ -16,8 +16,9 @@ from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition
 from advertisex.stores.conflicts import conflicts, own_columns
 from advertisex.stores.contract import ERASURES
 from advertisex.stores.duckdb.registered import registered
-from advertisex.stores.ledger_check import MOVED_ON, USER_ERASED, ledger_moved
+from advertisex.stores.ledger_check import FLOOR_MOVED, MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.log_identity import check_same_log
+from advertisex.stores.retention import FLOOR, RETENTION, Floor, floor_in, is_newer, without_expired
 
 #: Fraction of a batch's events within the window of event time that is searched for duplicates; see `_dense`.
 _DENSE_FRACTION = 0.98
@@ -27,7 +28,7 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
     """Write new events, rejects and the ledger row of an outcome.
 
     Raises:
-        LedgerMoved: the ledger is not at the span's start, or a user was erased in the meantime.
+        LedgerMoved: the ledger is not at the span's start, or a user was erased or the floor moved in the meantime.
         StoreError: the span belongs to a different log than the ledger.
     """
     _advance(db, outcome)
@@ -38,7 +39,9 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
         duplicates = pl.concat([outcome.events.join(known, on="event_id", how="semi"), duplicates])
     conflicting = conflicts(outcome, duplicates, pl.concat([known, fresh.select(known.columns)]))
     _insert_events(db, outcome, fresh, commit_time)
-    _insert_rejects(db, outcome, pl.concat([outcome.rejects, conflicting]), commit_time)
+    rejects = pl.concat([outcome.rejects, conflicting])
+    kept = without_expired(rejects, outcome.kept_since)
+    _insert_rejects(db, outcome, kept, commit_time)
     filtered = int((outcome.rejects["kind"] == "filtered").sum())
     counts = Counts(
         read=outcome.read,
@@ -48,6 +51,7 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
         rejected=outcome.rejects.height - filtered,
         erased=outcome.suppressed.height,
         conflict=conflicting.height,
+        removed_rejects=rejects.height - kept.height,
     )
     add_counts(db, outcome.span.of, outcome.feed, counts, commit_time, start=outcome.span.start)
     return counts
@@ -59,6 +63,9 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
     known = db.execute("SELECT count(*) FROM notes WHERE kind = ?", (ERASURES,)).fetchone()
     if known and known[0] > outcome.erasures:
         raise ledger_moved(span, USER_ERASED)
+    floor = floor_of(db)
+    if floor is not None and is_newer(floor.since, outcome.kept_since):
+        raise ledger_moved(span, FLOOR_MOVED)
     row = db.execute("SELECT log FROM ledger WHERE topic = ? AND partition = ?", span.of).fetchone()
     if row is None:
         db.execute(
@@ -75,6 +82,12 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
     ).fetchall()
     if not moved:
         raise ledger_moved(span, MOVED_ON)
+
+
+def floor_of(db: duckdb.DuckDBPyConnection) -> Floor | None:
+    """The floor of the store."""
+    row = db.execute("SELECT document FROM notes WHERE kind = ? AND key = ?", (RETENTION, FLOOR)).fetchone()
+    return None if row is None else floor_in(row[0])
 
 
 def _known_events(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> pl.DataFrame:
@@ -147,7 +160,7 @@ def add_counts(
     commit_time: datetime,
     *,
     start: int | None = None,
-    erasure: str | None = None,
+    change: str | None = None,
 ) -> None:
     """Add counts to a ledger row and to the history.
 
@@ -157,17 +170,17 @@ def add_counts(
         feed: name of the feed.
         counts: what to add.
         commit_time: time of the commit.
-        start: first offset of the batch, which ends at the row's next offset; None for an erasure.
-        erasure: id of the erasure that moves the counts.
+        start: first offset of the batch, which ends at the row's next offset; None without a batch.
+        change: id of the erasure or the retention that moves the counts; None for a batch.
     """
     names, numbers = ", ".join(COUNT_NAMES), astuple(counts)
     added = ", ".join(f"{name} = {name} + ?" for name in COUNT_NAMES)
     db.execute(f"UPDATE ledger SET {added} WHERE topic = ? AND partition = ?", (*numbers, *of))
     db.execute(
-        f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {names}, erasure) '
+        f'INSERT INTO commits (topic, partition, feed, "start", "end", committed_at, {names}, change) '
         f"SELECT topic, partition, ?, coalesce(?, next_offset), next_offset, ?, {', '.join('?' * len(COUNT_NAMES))}, ? "
         "FROM ledger WHERE topic = ? AND partition = ?",
-        (feed, start, commit_time, *numbers, erasure, *of),
+        (feed, start, commit_time, *numbers, change, *of),
     )
 
 

@@ -31,14 +31,14 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetim
     for (partition, feed, kind), count in removed.items():
         by_partition.setdefault((partition, feed), Counter())[kind] += count
     for (partition, feed), counts in by_partition.items():
-        add_counts(db, partition, feed, moved_counts(counts), commit_time, erasure=removal.erasure)
+        add_counts(db, partition, feed, moved_counts(counts), commit_time, change=removal.erasure)
     return _removed_by(db, removal.erasure)
 
 
 def _removed_by(db: duckdb.DuckDBPyConnection, erasure: str) -> pl.DataFrame:
     """All that an erasure removed, including earlier attempts, from the ledger history: `REMOVED_COLUMNS`."""
     sums = ", ".join(f"sum(-{counts[-1]}) AS {kind}" for kind, counts in COUNTED_AS.items())
-    history = db.sql(f"SELECT feed, {sums} FROM commits WHERE erasure = ? GROUP BY feed", params=[erasure]).pl()
+    history = db.sql(f"SELECT feed, {sums} FROM commits WHERE change = ? GROUP BY feed", params=[erasure]).pl()
     counts = history.unpivot(list(COUNTED_AS), index="feed", variable_name="kind", value_name="count")
     removed: pl.DataFrame = counts.cast(dict(REMOVED_COLUMNS)).filter(pl.col("count") > 0)
     return removed.sort("feed", "kind")

@@ -57,7 +57,10 @@ class DuckdbReplacement(Replacement):
                 raise
 
     def progress(self) -> dict[Partition, Progress]:
-        rows = self._old.execute("SELECT topic, partition, next_offset, read, stored, log FROM ledger").fetchall()
+        names = {name for name, *_ in self._old.execute("DESCRIBE ledger").fetchall()}
+        stored = "stored - removed" if "removed" in names else "stored"
+        query = f"SELECT topic, partition, next_offset, read, {stored}, log FROM ledger"
+        rows = self._old.execute(query).fetchall()
         return {
             Partition(topic, number): Progress(end, read, stored, log or "")
             for topic, number, end, read, stored, log in rows

@@ -55,6 +55,8 @@ _LEDGER = (
     ("erased", "BIGINT NOT NULL", "messages of erased users; nothing of them is kept"),
     ("conflict", "BIGINT NOT NULL", "duplicates that differ from the stored event; outside the balance"),
     ("redelivered", "BIGINT NOT NULL", "positions processed again after a crash; outside the balance"),
+    ("removed", "BIGINT NOT NULL", "stored events that retention removed; outside the balance"),
+    ("removed_rejects", "BIGINT NOT NULL", "rejects that retention removed; outside the balance"),
     ("log", "VARCHAR", "identity of the log that the offsets belong to"),
 )
 _COMMITS = (
@@ -65,7 +67,7 @@ _COMMITS = (
     ("end", "BIGINT NOT NULL", "offset after the batch"),
     ("committed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
     *((name, kind, f"in this batch: {description}") for name, kind, description in _LEDGER[3:-1]),
-    ("erasure", "VARCHAR", "id of the erasure that moved these counts; null for a batch"),
+    ("change", "VARCHAR", "id of the erasure or the retention that moved these counts; null for a batch"),
 )
 _NOTES = (
     ("kind", "VARCHAR NOT NULL", "kind of note"),

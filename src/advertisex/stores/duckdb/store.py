@@ -26,10 +26,11 @@ from advertisex.model import (
 from advertisex.settings.model import DEFAULT_MEMORY
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery
-from advertisex.stores.duckdb.commit import write
+from advertisex.stores.duckdb.commit import floor_of, write
 from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
 from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace, target
 from advertisex.stores.duckdb.registered import registered
+from advertisex.stores.duckdb.retention import drop, period_start
 from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns, statements
 from advertisex.stores.format import check_format
 from advertisex.stores.ledger_check import Held, counted
@@ -109,6 +110,11 @@ class DuckdbStore(EventStore):
     def rebuilt_at(self) -> datetime | None:
         found: datetime | None = self._frame("SELECT rebuilt_at FROM store", []).item()
         return found
+
+    def kept_since(self) -> datetime | None:
+        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+            floor = floor_of(connection)
+        return None if floor is None else floor.since
 
     def positions(self) -> dict[Partition, int]:
         return {Partition(row.topic, row.partition): row.next_offset for row in self.ledger()}
@@ -252,6 +258,17 @@ class DuckdbStore(EventStore):
                 removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
             if str(self._path) != ":memory:":  # otherwise no file contains the deleted bytes
                 self._rewrite_file()
+        return removed
+
+    def period_start(self, time: datetime) -> datetime:
+        return period_start(time)
+
+    def drop_before(self, floor: datetime) -> Counts:
+        with self._explained("cannot write to the event store"):
+            with self._transaction():
+                removed = drop(self._db, floor, commit_time_after(self.settled(), self._clock))
+            if removed.removed or removed.removed_rejects:
+                self._db.execute("CHECKPOINT")  # the freed blocks can be used again
         return removed
 
     def inspect(self) -> list[Finding]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from advertisex.errors import StoreError
+from advertisex.errors import StoreError, StoreInterrupted
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
 from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, Outcome
@@ -30,7 +30,9 @@ from advertisex.stores.elasticsearch.ledger_documents import LedgerState
 from advertisex.stores.elasticsearch.lookup import stored_events
 from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import document_ids, without_value
-from advertisex.stores.ledger_check import USER_ERASED, ledger_moved
+from advertisex.stores.elasticsearch.retention import Retention
+from advertisex.stores.ledger_check import FLOOR_MOVED, USER_ERASED, ledger_moved
+from advertisex.stores.retention import is_newer, without_expired
 
 
 class _Written(NamedTuple):
@@ -50,17 +52,30 @@ class Committer:
         ledger: Ledger,
         notes: Notes,
         eraser: Eraser,
+        retention: Retention,
         pool: BulkPool,
         clock: Clock,
     ) -> None:
         self._connection, self._indices, self._ledger, self._notes = connection, indices, ledger, notes
-        self._eraser, self._pool, self._clock = eraser, pool, clock
+        self._eraser, self._retention, self._pool, self._clock = eraser, retention, pool, clock
 
     def commit(self, outcome: Outcome) -> Counts:
         """Write the new events, the rejects and the ledger row of an outcome."""
         _check_required(outcome)
         before = self._ledger.at_start_of(outcome.span)
         self._check_erasures(outcome, before)
+        self._check_floor(outcome, before)
+        try:
+            return self._write(outcome, before)
+        except StoreInterrupted:
+            raise
+        except StoreError as error:
+            floor = self._retention.floor()
+            if floor is not None and is_newer(floor.since, outcome.kept_since):  # it deleted an index meanwhile
+                raise ledger_moved(outcome.span, FLOOR_MOVED) from error
+            raise
+
+    def _write(self, outcome: Outcome, before: LedgerState) -> Counts:
         commit_time = commit_time_after(before.committed_at, self._clock)
         stored, rejected = [], dict[int, str]()
         for written in self._pool.run(self._event_jobs(outcome, commit_time)):
@@ -68,7 +83,8 @@ class Committer:
             rejected |= written.rejected
         found = _compare(outcome, stored, rejected)
         rejects = pl.concat([outcome.rejects, _rejected_by_store(outcome, rejected), found.conflicts])
-        self._write_rejects(outcome, rejects, commit_time)
+        kept = without_expired(rejects, outcome.kept_since)
+        self._write_rejects(outcome, kept, commit_time)
         self._eraser.remove_suppressed(outcome)
         filtered = int((outcome.rejects["kind"] == "filtered").sum())
         counts = Counts(
@@ -80,6 +96,7 @@ class Committer:
             erased=outcome.suppressed.height,
             conflict=found.conflicts.height,
             redelivered=found.redelivered,
+            removed_rejects=rejects.height - kept.height,
         )
         self._ledger.advance(outcome, before, counts, commit_time)
         return counts
@@ -101,6 +118,21 @@ class Committer:
             )
         if noted > outcome.erasures:
             raise ledger_moved(outcome.span, USER_ERASED)
+
+    def _check_floor(self, outcome: Outcome, before: LedgerState) -> None:
+        """Reject an outcome that was created before the floor moved; see `_check_erasures`."""
+        if before.row is not None and not is_newer(before.kept_since, outcome.kept_since):
+            return
+        noted = self._retention.floor()
+        since = None if noted is None else noted.since
+        if is_newer(before.kept_since, since):
+            raise StoreError(
+                f"nothing before {before.kept_since:%Y-%m-%d} is kept, but the note about it is gone",
+                where=f"{self._indices.notes} at {self._connection.address}",
+                hint="restore that index from a snapshot",
+            )
+        if is_newer(since, outcome.kept_since):
+            raise ledger_moved(outcome.span, FLOOR_MOVED)
 
     def _event_jobs(self, outcome: Outcome, commit_time: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
         if not outcome.events.height:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote
@@ -24,6 +25,9 @@ PERIODS: dict[Literal["month", "day"], tuple[str, re.Pattern[str]]] = {
     "day": ("%Y-%m-%d", re.compile(r"\d{4,}-\d\d-\d\d")),
 }
 
+_LAST_YEAR = 2262
+#: A request line has at most 4,096 bytes.
+_DELETED_AT_ONCE = 20
 #: Above that of format 1, whose patterns match these indices, too.
 _PRIORITY = 600
 _EXISTS = "resource_already_exists_exception"
@@ -57,6 +61,25 @@ class Indices:
     def period_of(self, time: pl.Expr) -> pl.Expr:
         """The period of an event time: the suffix of the index name."""
         return time.dt.to_string(self._period_format)
+
+    def period_start(self, time: datetime) -> datetime:
+        """The start of the period that contains an event time."""
+        start = time.replace(hour=0, minute=0, second=0, microsecond=0)
+        return start.replace(day=1) if self._settings.period == "month" else start
+
+    def delete_events_before(self, floor: datetime) -> None:
+        """Delete the indices of all periods that end at or before a time; those that are gone already are ignored."""
+        old = [
+            name
+            for feed in FEEDS
+            for name in self._present(self.names.search(feed))
+            if _period_end(name.removeprefix(f"{self.names.template(feed)}-")) <= floor
+        ]
+        for start in range(0, len(old), _DELETED_AT_ONCE):
+            backoff = self._connection.backoff("remove old events", None)
+            path = f"/{','.join(map(quote, old[start : start + _DELETED_AT_ONCE]))}?ignore_unavailable=true"
+            self._connection.request("DELETE", path, what="remove old events", backoff=backoff)
+            backoff.done()
 
     def prepare(self) -> None:
         """Create or update the templates, and all indices except those of events.
@@ -133,8 +156,7 @@ class Indices:
         """Write the template of a feed, check the period of existing indices, and update their mappings."""
         pattern = self.names.search(feed)
         self._put_template(feed, pattern, self._mappings[feed])
-        answer = self._connection.request("GET", f"/{quote(pattern)}/_alias", accept={HTTPStatus.NOT_FOUND})
-        present = answer.json() if answer.status < HTTPStatus.MULTIPLE_CHOICES else {}
+        present = self._present(pattern)
         for name, index in present.items():
             if not self._period_pattern.fullmatch(name.removeprefix(f"{self.names.template(feed)}-")):
                 raise ConfigurationError(
@@ -147,6 +169,12 @@ class Indices:
                 self._known.add(name)
         if present:
             self._put_mapping(pattern, self._mappings[feed])
+
+    def _present(self, pattern: str) -> dict[str, Any]:
+        """The indices that match a pattern, with their aliases."""
+        answer = self._connection.request("GET", f"/{quote(pattern)}/_alias", accept={HTTPStatus.NOT_FOUND})
+        found: dict[str, Any] = answer.json() if answer.status < HTTPStatus.MULTIPLE_CHOICES else {}
+        return found
 
     def _put_template(self, what: str, pattern: str, mapping: Mapping[str, Any]) -> None:
         template: dict[str, Any] = {
@@ -191,3 +219,13 @@ class Indices:
                 hint="clone it under another name and delete it, or set elasticsearch.prefix",
             )
         raise self._connection.failure(_WHAT, answer.status, problem)
+
+
+def _period_end(period: str) -> datetime:
+    """The end of a period in the name of an index."""
+    year, month, *day = map(int, period.split("-"))
+    if year > _LAST_YEAR:  # Elasticsearch rejected its events
+        return datetime.max  # noqa: DTZ901 - naive UTC
+    if day:
+        return datetime(year, month, day[0]) + timedelta(days=1)  # noqa: DTZ001 - naive UTC
+    return datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 - naive UTC

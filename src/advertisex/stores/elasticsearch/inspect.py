@@ -14,10 +14,12 @@ from advertisex.feeds import FEEDS
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.stores.commit_time import Clock
 from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.conditions import all_of, between
 from advertisex.stores.elasticsearch.failures import problem_in
 from advertisex.stores.elasticsearch.generation import ALIASES
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.ledger_check import Held, counted
+from advertisex.stores.retention import Floor
 
 #: Above this, Elasticsearch moves shards to other nodes; at 95 % it makes indices read-only.
 _DISK_USED = 0.90
@@ -34,7 +36,9 @@ class _UnavailableError(Exception):
     """The user may not read this, or the cluster does not provide it, as some managed services hide their nodes."""
 
 
-def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow], clock: Clock) -> list[Finding]:
+def inspect(
+    connection: Connection, indices: Indices, ledger: Sequence[LedgerRow], floor: Floor | None, clock: Clock
+) -> list[Finding]:
     """Check the cluster's health, versions, clock, disks and shards, and the store's templates and contents."""
     cluster = _Cluster(connection, indices, clock)
     found: list[Finding] = []
@@ -46,7 +50,7 @@ def inspect(connection: Connection, indices: Indices, ledger: Sequence[LedgerRow
         ("store's shards", cluster.shards),
         ("store's templates", cluster.templates),
         ("store holds", cluster.holds),
-        ("store's counts", partial(cluster.counts, ledger)),
+        ("store's counts", partial(cluster.counts, ledger, floor)),
     ):
         try:
             found.append(check())
@@ -119,22 +123,29 @@ class _Cluster:
         counts = ", ".join(f"{what} {self._count(name, None):,}" for what, name in names.items())
         return Finding("store holds", True, counts)
 
-    def counts(self, ledger: Sequence[LedgerRow]) -> Finding:
+    def counts(self, ledger: Sequence[LedgerRow], floor: Floor | None) -> Finding:
         """Whether the documents below the ledger's next offsets match its counts.
 
-        Documents beyond belong to a batch that is in progress, or that the next run processes again.
+        Documents beyond belong to a batch that is in progress, or that the next run processes again. Those below the
+        floor were never counted.
         """
+        if floor is not None and not floor.is_complete:
+            text = "not checked: the removal of old events was interrupted; the next `advertisex process` completes it"
+            return Finding("store's counts", True, text)
+        since = None if floor is None else floor.since
         events = list(map(self._indices.events, FEEDS))
         held = {}
         for row in ledger:
-            conditions = [
+            conditions: list[dict[str, Any]] = [
                 {"term": {"topic": row.topic}},
                 {"term": {"partition": row.partition}},
                 {"range": {"offset": {"lt": row.next_offset}}},
             ]
-            query = {"query": {"bool": {"filter": conditions}}}
             held[Partition(row.topic, row.partition)] = Held(
-                self._count(events, query), self._count([self._indices.rejects], query)
+                self._count(events, {"query": all_of([*conditions, *between("event_time", since, None)])}),
+                self._count(
+                    [self._indices.rejects], {"query": all_of([*conditions, *between("ingested_at", since, None)])}
+                ),
             )
         return counted(ledger, held)
 

@@ -30,12 +30,13 @@ from advertisex.stores.elasticsearch.ledger_documents import (
     ReadCommit,
     Wrote,
     name_of,
-    name_of_erasure,
+    name_of_change,
 )
 from advertisex.stores.elasticsearch.search import search_all
 from advertisex.stores.elasticsearch.times import TIME_FORMAT, iso, parse_time
-from advertisex.stores.ledger_check import MOVED_ON, USER_ERASED, ledger_moved
+from advertisex.stores.ledger_check import FLOOR_MOVED, MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.log_identity import check_same_log
+from advertisex.stores.retention import is_newer
 
 _WHAT = "write to the ledger"
 
@@ -125,9 +126,10 @@ class Ledger:
         """Move the checkpoint from the state that was read to the end of the outcome's span, and add its counts.
 
         Raises:
-            LedgerMoved: another commit or an erasure has written the document since.
+            LedgerMoved: another commit, an erasure or retention has written the document since.
         """
         span, commit = outcome.span, uuid4().hex
+        is_fenced = not is_newer(outcome.kept_since, before.kept_since)
         self._record_last(before)
         now = iso(commit_time)
         counts = asdict(added)
@@ -144,10 +146,12 @@ class Ledger:
             last=last,
             # an erasure does not update partitions without a document, but the outcome takes it into account
             erasures=max(before.erasures, outcome.erasures),
+            kept_since=None if outcome.kept_since is None else iso(outcome.kept_since),
+            kept_from=before.source.kept_from if is_fenced and before.source else span.start,
         )
         # If the response to our own write was lost, the retry conflicts with it
         if self._replace(before, document) is None and (current := self.state(span.of)).commit != commit:
-            raise ledger_moved(span, USER_ERASED if current.erasures > before.erasures else MOVED_ON)
+            raise ledger_moved(span, _why_moved(before, current))
         self._seen.add(span.of)
 
     def fence(self, erasures: int) -> dict[Partition, int]:
@@ -167,34 +171,54 @@ class Ledger:
                 positions[of] = now.row.next_offset
         return positions
 
-    def move_counts(self, of: Partition, feed: str, added: Counts, erasure: str) -> CommitDocument | None:
-        """Add counts that an erasure moves, unless it has already done so.
+    def fence_floor(self, floor: datetime) -> dict[Partition, int]:
+        """Reject all commits of outcomes with an earlier floor.
 
         Returns:
-            The erasure's entry in the ledger history; None if the partition has no row.
+            For each partition with a row, the offset from which on no event below the floor has been counted. A
+            partition with a later floor is left out: what is below this one was removed before.
+        """
+        bounds = {}
+        for source in list(self._sources(forever=True)):
+            of = Partition(source.topic, source.partition)
+            while (now := self.state(of)).source is not None and is_newer(floor, now.kept_since):
+                end = 0 if now.row is None else now.row.next_offset
+                document = msgspec.structs.replace(now.source, kept_since=iso(floor), kept_from=end)
+                if (replaced := self._replace(now, document)) is not None:
+                    now = replaced
+                    break
+            if now.source is not None and now.row is not None and now.kept_since == floor:
+                bounds[of] = now.source.kept_from
+        return bounds
+
+    def move_counts(self, of: Partition, feed: str, added: Counts, change: str) -> CommitDocument | None:
+        """Add counts that an erasure or retention moves, unless it has already done so.
+
+        Returns:
+            The change's entry in the ledger history; None if the partition has no row.
         """
         while True:
             before = self.state(of)
             if before.row is None or before.source is None:
                 return None
-            if (moved_before := self._moved_by(erasure, of, before)) is not None:
+            if (moved_before := self._moved_by(change, of, before)) is not None:
                 return moved_before
             end, now = before.row.next_offset, iso(commit_time_after(before.committed_at, self._clock))
-            last = CommitDocument(*of, feed, end, end, now, **asdict(added), erasure=erasure)
+            last = CommitDocument(*of, feed, end, end, now, **asdict(added), change=change)
             counts = asdict(before.row.counts + added)
             self._record_last(before)
             document = msgspec.structs.replace(before.source, **counts, committed_at=now, last=last)
             if self._replace(before, document) is not None:
                 return last
 
-    def moved_by(self, erasure: str, of: Partition) -> CommitDocument | None:
-        """The entry of an erasure in the history of a partition, if any."""
-        return self._moved_by(erasure, of, self.state(of))
+    def moved_by(self, change: str, of: Partition) -> CommitDocument | None:
+        """The entry of an erasure or retention in the history of a partition, if any."""
+        return self._moved_by(change, of, self.state(of))
 
-    def _moved_by(self, erasure: str, of: Partition, state: LedgerState) -> CommitDocument | None:
-        if state.last and state.last.erasure == erasure:
+    def _moved_by(self, change: str, of: Partition, state: LedgerState) -> CommitDocument | None:
+        if state.last and state.last.change == change:
             return state.last
-        name = quote(name_of_erasure(*of, erasure), safe="")
+        name = quote(name_of_change(*of, change), safe="")
         path = f"/{quote(self._history)}/_doc/{name}"
         answer = self._connection.request("GET", path, what="read the ledger", accept={HTTPStatus.NOT_FOUND})
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
@@ -239,3 +263,10 @@ class Ledger:
 
     def _path(self, of: Partition) -> str:
         return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"
+
+
+def _why_moved(before: LedgerState, now: LedgerState) -> str:
+    """Why a ledger document is not as it was."""
+    if now.erasures > before.erasures:
+        return USER_ERASED
+    return FLOOR_MOVED if is_newer(now.kept_since, before.kept_since) else MOVED_ON

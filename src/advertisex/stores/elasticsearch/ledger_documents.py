@@ -20,10 +20,15 @@ class _Counted(msgspec.Struct, kw_only=True):
     erased: int = 0
     conflict: int = 0
     redelivered: int = 0
+    removed: int = 0
+    removed_rejects: int = 0
 
 
 class CommitDocument(_Counted):
-    """What a commit added to the ledger; the fields are `COMMIT_COLUMNS`."""
+    """What a commit added to the ledger; the fields are `COMMIT_COLUMNS`.
+
+    `change` is the id of the erasure or the retention that moved the counts; empty for a commit of a batch.
+    """
 
     topic: str
     partition: int
@@ -31,13 +36,14 @@ class CommitDocument(_Counted):
     start: int
     end: int
     committed_at: str
-    erasure: str = ""
+    change: str = ""
 
 
 class LedgerDocument(_Counted, kw_only=True):
     """A document of the ledger; `next_offset` is None before the first commit of the partition.
 
-    `erasures` is the number of erased users; an outcome must take at least as many into account.
+    `erasures` is the number of erased users; an outcome must take at least as many into account. `kept_since` is the
+    floor of retention, likewise; `kept_from` is the offset from which on no event below it has been counted.
     """
 
     topic: str
@@ -48,6 +54,8 @@ class LedgerDocument(_Counted, kw_only=True):
     committed_at: str | None = None
     last: CommitDocument | None = None
     erasures: int = 0
+    kept_since: str | None = None
+    kept_from: int = 0
 
     def row(self) -> LedgerRow | None:
         """The ledger row; None before the first commit."""
@@ -102,7 +110,7 @@ class LedgerState:
 
     @property
     def last(self) -> CommitDocument | None:
-        """What the last commit added, or the last erasure moved."""
+        """What the last commit added, or the last change moved."""
         return None if self.source is None else self.source.last
 
     @property
@@ -111,18 +119,24 @@ class LedgerState:
         return 0 if self.source is None else self.source.erasures
 
     @property
+    def kept_since(self) -> datetime | None:
+        """The floor of retention, naive UTC."""
+        kept_since = None if self.source is None else self.source.kept_since
+        return None if kept_since is None else parse_time(kept_since)
+
+    @property
     def committed_at(self) -> datetime | None:
-        """Time of the last commit or erasure, naive UTC."""
+        """Time of the last commit or change, naive UTC."""
         return None if self.last is None else parse_time(self.last.committed_at)
 
 
 def name_of(one: CommitDocument) -> str:
     """Document id of a commit in the history."""
-    if one.erasure:
-        return name_of_erasure(one.topic, one.partition, one.erasure)
+    if one.change:
+        return name_of_change(one.topic, one.partition, one.change)
     return f"{one.topic}/{one.partition}/{one.start}"
 
 
-def name_of_erasure(topic: str, partition: int, erasure: str) -> str:
-    """Document id of an erasure in the history."""
-    return f"{topic}/{partition}/erasure/{erasure}"
+def name_of_change(topic: str, partition: int, change: str) -> str:
+    """Document id of an erasure or a retention in the history."""
+    return f"{topic}/{partition}/change/{change}"

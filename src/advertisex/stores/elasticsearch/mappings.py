@@ -59,7 +59,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "end": _COUNT,
         "committed_at": _TIME,
         **_NUMBERS,
-        "erasure": {"type": "keyword", "index": False, "doc_values": False},
+        "change": {"type": "keyword", "index": False, "doc_values": False},
     },
     "notes": {"kind": _ID, "key": _ID, "document": {"type": "binary"}},
     "catalogue": {"imported_at": _TIME, "rows": _UNREAD},
@@ -72,6 +72,8 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "committed_at": _TIME,
         "last": _UNREAD,
         "erasures": _COUNT,
+        "kept_since": {"type": "keyword", "index": False, "doc_values": False},
+        "kept_from": _COUNT,
     },
 }
 

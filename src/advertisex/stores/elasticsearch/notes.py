@@ -10,11 +10,27 @@ import msgspec
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.search import search_all
 
+_WHAT = "write to the event store"
+
 
 class _Note(msgspec.Struct):
     kind: str
     key: str
     document: str
+
+
+class NoteVersion(msgspec.Struct):
+    """A note as it was read, see `Notes.replace`; `document` is None if it does not exist."""
+
+    document: bytes | None = None
+    seq_no: int = 0
+    primary_term: int = 0
+
+
+class _Read(msgspec.Struct):
+    source: _Note | None = msgspec.field(name="_source", default=None)
+    seq_no: int = msgspec.field(name="_seq_no", default=0)
+    primary_term: int = msgspec.field(name="_primary_term", default=0)
 
 
 class _Count(msgspec.Struct):
@@ -38,6 +54,26 @@ class Notes:
         notes = (msgspec.json.decode(hit.source, type=_Note) for page in pages for hit in page)
         return {note.key: b64decode(note.document) for note in notes}
 
+    def current(self, kind: str, key: str) -> NoteVersion:
+        """One note, including every completed write; waits for an unreachable cluster."""
+        backoff = self._connection.backoff("read the event store", None)
+        answer = self._connection.request("GET", self._path(kind, key), accept={HTTPStatus.NOT_FOUND}, backoff=backoff)
+        backoff.done()
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return NoteVersion()
+        found = msgspec.json.decode(answer.data, type=_Read)
+        document = None if found.source is None else b64decode(found.source.document)
+        return NoteVersion(document, found.seq_no, found.primary_term)
+
+    def replace(self, kind: str, key: str, before: NoteVersion, document: bytes) -> None:
+        """Write a note, unless it was written since it was read: then nothing is done."""
+        guard = f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
+        guard = "op_type=create" if before.document is None else guard
+        note, backoff = _Note(kind, key, b64encode(document).decode()), self._connection.backoff(_WHAT, None)
+        path = f"{self._path(kind, key)}?{guard}"
+        self._connection.request("PUT", path, note, what=_WHAT, accept={HTTPStatus.CONFLICT}, backoff=backoff)
+        backoff.done()
+
     def count(self, kind: str) -> int:
         """The current number of notes of a kind; waits for an unreachable cluster."""
         backoff = self._connection.backoff("read the event store", None)
@@ -50,10 +86,12 @@ class Notes:
     def write(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
         """Write notes of a kind; None deletes one."""
         for key, document in notes.items():
-            path = f"/{quote(self._index)}/_doc/{quote(f'{kind}/{key}', safe='')}"
-            what = "write to the event store"
+            path = self._path(kind, key)
             if document is None:
-                self._connection.request("DELETE", path, what=what, accept={HTTPStatus.NOT_FOUND})
+                self._connection.request("DELETE", path, what=_WHAT, accept={HTTPStatus.NOT_FOUND})
             else:
                 note = _Note(kind, key, b64encode(document).decode())
-                self._connection.request("PUT", path, note, what=what)
+                self._connection.request("PUT", path, note, what=_WHAT)
+
+    def _path(self, kind: str, key: str) -> str:
+        return f"/{quote(self._index)}/_doc/{quote(f'{kind}/{key}', safe='')}"

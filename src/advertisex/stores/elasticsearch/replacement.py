@@ -40,6 +40,7 @@ class _Row(msgspec.Struct):
     next_offset: int | None = None
     read: int = 0
     stored: int = 0
+    removed: int = 0
     log: str = ""
 
 
@@ -107,7 +108,7 @@ class ElasticsearchReplacement(Replacement):
     def progress(self) -> dict[Partition, Progress]:
         rows = (msgspec.json.decode(source, type=_Row) for source in self._documents("ledger"))
         return {
-            Partition(row.topic, row.partition): Progress(row.next_offset, row.read, row.stored, row.log)
+            Partition(row.topic, row.partition): Progress(row.next_offset, row.read, row.stored - row.removed, row.log)
             for row in rows
             if row.next_offset is not None
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -35,6 +36,7 @@ from advertisex.stores.elasticsearch.inspect import inspect
 from advertisex.stores.elasticsearch.ledger import Ledger
 from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import mark_jobs
+from advertisex.stores.elasticsearch.retention import Retention
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.search import buckets, extent_of, frame_of, frames, search_all
 from advertisex.stores.format import check_format
@@ -98,8 +100,16 @@ class ElasticsearchStore(EventStore):
         self._notes = Notes(self._connection, self._indices.notes)
         self._catalogue = Catalogue(self._connection, self._indices.catalogue)
         self._eraser = Eraser(self._connection, self._indices, self._ledger)
+        self._retention = Retention(self._connection, self._indices, self._ledger, self._notes)
         self._committer = Committer(
-            self._connection, self._indices, self._ledger, self._notes, self._eraser, self._pool, clock
+            self._connection,
+            self._indices,
+            self._ledger,
+            self._notes,
+            self._eraser,
+            self._retention,
+            self._pool,
+            clock,
         )
 
     def prepare(self, feeds: Mapping[str, Feed]) -> None:
@@ -112,6 +122,10 @@ class ElasticsearchStore(EventStore):
     def rebuilt_at(self) -> datetime | None:
         found = ledgers(self._connection, [self._indices.ledger])
         return found[0].rebuilt_at if found else None
+
+    def kept_since(self) -> datetime | None:
+        floor = self._retention.floor()
+        return None if floor is None else floor.since
 
     def import_catalogue(self, rows: pl.DataFrame) -> datetime:
         with self._fenced():
@@ -167,7 +181,7 @@ class ElasticsearchStore(EventStore):
         return max((time for time in (self._ledger.settled(), self._catalogue.last()) if time), default=None)
 
     def extent(self, feed: str, within: Range) -> Extent:
-        return extent_of(self._connection, self._indices.events(feed), all_of(event_conditions(within)))
+        return extent_of(self._connection, self._indices.events(feed), all_of(event_conditions(self._kept(within))))
 
     def scan(
         self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
@@ -177,11 +191,11 @@ class ElasticsearchStore(EventStore):
             known |= self.columns(feed)
         dtypes = {name: known[name] for name in columns}
         yield from frames(
-            self._connection, self._indices.events(feed), dtypes, all_of(event_conditions(within, slices))
+            self._connection, self._indices.events(feed), dtypes, all_of(event_conditions(self._kept(within), slices))
         )
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
-        conditions = event_conditions(within)
+        conditions = event_conditions(self._kept(within))
         if campaign is not None:
             conditions.append({"term": {"campaign_id": campaign}})
         groups = buckets(
@@ -211,14 +225,22 @@ class ElasticsearchStore(EventStore):
 
     def remove(self, removal: Removal) -> pl.DataFrame:
         with self._fenced():
+            self._retention.complete()
             return self._eraser.remove(removal)
+
+    def period_start(self, time: datetime) -> datetime:
+        return self._indices.period_start(time)
+
+    def drop_before(self, floor: datetime) -> Counts:
+        with self._fenced():
+            return self._retention.drop_before(floor)
 
     @property
     def retries(self) -> int:
         return self._connection.retries
 
     def inspect(self) -> list[Finding]:
-        return inspect(self._connection, self._indices, self.ledger(), self._clock)
+        return inspect(self._connection, self._indices, self.ledger(), self._retention.floor(), self._clock)
 
     def interrupt(self) -> None:
         self._connection.interrupted.set()
@@ -241,6 +263,13 @@ class ElasticsearchStore(EventStore):
                 hint="run `advertisex ingest` and `advertisex process` first",
             )
         return Names(prefix, found.generation if found else 1, by_alias=read_only)
+
+    def _kept(self, within: Range) -> Range:
+        """The part of a range that is kept: the removal of what is below the floor may be incomplete."""
+        floor = self.kept_since()
+        if floor is None or (within.since is not None and within.since >= floor):
+            return within
+        return replace(within, since=floor)
 
     @contextmanager
     def _fenced(self) -> Iterator[None]:

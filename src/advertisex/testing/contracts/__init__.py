@@ -31,6 +31,7 @@ from advertisex.testing.contracts.store_fixtures import NewStore, OpenStore
 from advertisex.testing.contracts.store_history import StoreHistory
 from advertisex.testing.contracts.store_queries import StoreQueries
 from advertisex.testing.contracts.store_rejects import StoreRejects
+from advertisex.testing.contracts.store_retention import StoreRetention
 
 __all__ = ["EventLogContract", "EventStoreContract", "NewStore", "OpenLog", "OpenStore"]
 
@@ -57,6 +58,7 @@ class EventStoreContract(
     StoreHistory,
     StoreCatalogue,
     StoreErasure,
+    StoreRetention,
 ):
     """Every test of a store.
 

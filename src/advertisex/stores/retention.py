@@ -1,0 +1,53 @@
+"""Retention: the floor below which a store keeps nothing, and its note.
+
+Events are removed by event time, in whole periods; rejects by ingestion time. An event below the floor that arrives
+later is filtered (reason `expired`), so that its message is kept whole like any other filtered one, until its own
+ingestion time is below the floor. A message that was ingested before the floor and is processed after it, as in a
+rebuild from a long log, leaves no reject at all: it is counted as a removed one at once.
+
+The time of an event is part of its identity. A duplicate of a removed event is therefore below the floor, too.
+"""
+
+from datetime import datetime
+
+import msgspec
+import polars as pl
+
+#: Kind of the note that records the floor. A rebuild carries it over by `EventStore.drop_before`.
+RETENTION = "retention"
+#: Key of that note.
+FLOOR = "floor"
+
+
+class Floor(msgspec.Struct, frozen=True):
+    """The floor of a store.
+
+    Attributes:
+        since: the time below which nothing is kept.
+        previous: the floor before; everything below it was removed earlier.
+        is_complete: whether everything below `since` is removed and counted.
+    """
+
+    since: datetime
+    previous: datetime | None = None
+    is_complete: bool = False
+
+
+def floor_in(document: bytes | None) -> Floor | None:
+    """The floor in its note, if there is one."""
+    return None if document is None else msgspec.json.decode(document, type=Floor)
+
+
+def name_of_removal(since: datetime) -> str:
+    """The id in the ledger history of what was removed below a floor."""
+    return f"retention-{since.isoformat()}"
+
+
+def without_expired(rejects: pl.DataFrame, kept_since: datetime | None) -> pl.DataFrame:
+    """The rejects of an outcome that are stored: those that were not ingested before the floor."""
+    return rejects if kept_since is None else rejects.filter(pl.col("ingested_at") >= kept_since)
+
+
+def is_newer(floor: datetime | None, than: datetime | None) -> bool:
+    """Whether a store's floor is newer than that of an outcome."""
+    return floor is not None and (than is None or floor > than)

@@ -1,0 +1,84 @@
+"""Retention on the command line: what is dropped, and every place that says so."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+FLOOR = f"{TODAY - timedelta(days=30):%Y-%m-%d}"
+
+
+@pytest.fixture
+def click(cli: Cli, tmp_path: Path) -> Callable[..., None]:
+    """click(*days_ago): ingest a click of each of these days."""
+
+    def ingest(*days_ago: int) -> None:
+        rows = "".join(f"{TODAY - timedelta(days=days)},u{days},k,click\n" for days in days_ago)
+        (tmp_path / "clicks.csv").write_text(f"timestamp,user_id,campaign_id,conversion_type\n{rows}")
+        assert cli("ingest", "clicks", "clicks.csv").code == 0
+
+    return ingest
+
+
+def detail_of(cli: Cli, *arguments: object) -> str:
+    """What doctor says about retention."""
+    found = cli("doctor", "--json", *arguments).document["findings"]
+    return str(next(finding["detail"] for finding in found if finding["what"] == "store's retention"))
+
+
+def test_old_days_are_dropped_by_process_and_named_everywhere(
+    cli: Cli, click: Callable[..., None], tmp_path: Path
+) -> None:
+    config = ("--config", "keep.toml")
+    (tmp_path / "keep.toml").write_text("[store]\nkeep_days = 30\n")
+    click(100, 31, 30, 1)
+    assert cli("process").code == 0
+    assert detail_of(cli) == "everything is kept"
+    assert detail_of(cli, *config) == f"everything is kept; the next `advertisex process` drops events before {FLOOR}"
+    assert cli("ledger", "--json").document["kept_since"] is None
+
+    processed = cli("process", *config)
+
+    assert processed.code == 0
+    assert "old events were removed" in processed.err
+    shown = cli("ledger")
+    assert "Removed by retention, and still counted above" in shown.out
+    assert f"Events before {FLOOR} (UTC) are not kept" in shown.out
+    document = cli("ledger", "--json").document
+    assert (document["total"]["stored"], document["total"]["removed"], document["balanced"]) == (4, 2, True)
+    assert document["kept_since"] == f"{FLOOR}T00:00:00Z"
+    summary = cli("analyze", "summary")
+    assert f"Nothing before {FLOOR} (UTC) is kept (store.keep_days)" in summary.out
+    written = cli("analyze", "summary", "--csv")
+    assert f"Nothing before {FLOOR}" in written.err
+    assert "Nothing" not in written.out
+    assert cli("analyze", "summary", "--json", "--since", FLOOR).document["events"] == 2
+    tomorrow = f"{TODAY - timedelta(days=29):%Y-%m-%d} are dropped on {TODAY + timedelta(days=1):%Y-%m-%d}"
+    assert detail_of(cli, *config) == (
+        f"events before {FLOOR} (UTC) are not kept; removed: 2 events and 0 rejects; events before {tomorrow}"
+    )
+    assert detail_of(cli).endswith("store.keep_days now keeps more, but removed events do not come back")
+    assert cli("doctor", *config).code == 0
+
+    click(99)
+    cli("process")
+    (reject,) = cli("rejects", "list", "--json").document["rejects"]
+    assert (reject["kind"], reject["reason"]) == ("filtered", "expired")
+    assert cli("rebuild", "--json").code == 0
+    document = cli("ledger", "--json").document
+    assert (document["total"]["stored"], document["total"]["filtered"], document["total"]["removed"]) == (2, 3, 0)
+    assert document["kept_since"] == f"{FLOOR}T00:00:00Z"
+
+
+def test_the_anomalies_name_the_start_of_their_history(cli: Cli, click: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "keep.toml").write_text("[store]\nkeep_days = 1\n")
+    click(3, 1)
+    assert cli("process", "--config", "keep.toml").code == 0
+
+    since = f"{TODAY - timedelta(days=1):%Y-%m-%d}"
+    assert f"Nothing before {since} (UTC) is kept" in cli("anomalies").out
+    assert cli("anomalies", "--json").document["kept_since"] == f"{since}T00:00:00Z"
