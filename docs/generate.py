@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import duckdb
 import polars as pl
-from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic import BaseModel, ByteSize, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
@@ -31,6 +31,7 @@ from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.validate import validate
 from advertisex.processing.websites import host_of, registered_domain
 from advertisex.settings.model import FeedSettings, RuleSettings, Settings
+from advertisex.settings.secrets import SecretText
 from advertisex.stores.duckdb.schema import statements
 
 PAGES = Path(__file__).parent
@@ -266,7 +267,7 @@ def _path(path: Sequence[str | int]) -> str:
 def settings() -> str:
     """Every setting."""
     rows = (
-        (code(name), _type(info.annotation), _default(info), _variable(name), info.description or "")
+        (code(name), _kind(info), _default(info), _variable(name), info.description or "")
         for name, info in all_settings(Settings)
     )
     return table(("setting", "type", "default", "environment variable", "description"), rows)
@@ -277,21 +278,39 @@ def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
     for name, info in model.model_fields.items():
         inner = info.annotation
         each = get_args(inner)[0] if get_origin(inner) is tuple else None
+        tables = [one for one in get_args(inner) if isinstance(one, type) and issubclass(one, BaseModel)]
         if name == "feeds":
             yield from all_settings(FeedSettings, f"{prefix}feeds.FEED.")
         elif isinstance(each, type) and issubclass(each, BaseModel):
             yield from all_settings(each, f"{prefix}{name}[].")
         elif name == "rules":
             yield from all_settings(RuleSettings, f"{prefix}rules.NAME.")
+        elif tables:  # one of them, or none
+            yield from _one_of(tables, info, f"{prefix}{name}.")
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from all_settings(inner, f"{prefix}{name}.")
         else:
             yield prefix + name, info
 
 
+def _one_of(tables: Sequence[type[BaseModel]], info: FieldInfo, prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    """The settings of a table with types: the type, and the parts that each type has."""
+    types = tuple(get_args(table.model_fields["type"].annotation) for table in tables)
+    kinds = FieldInfo(annotation=Literal[sum(types, ())], description=info.description)  # type: ignore[arg-type]
+    yield f"{prefix}type", kinds
+    for table in tables:
+        yield from ((name, one) for name, one in all_settings(table, prefix) if name != f"{prefix}type")
+
+
+def _kind(info: FieldInfo) -> str:
+    """The type of a setting; pydantic keeps the validator of a secret text apart from it."""
+    return "text (secret)" if set(get_args(SecretText)[1:]) & set(info.metadata) else _type(info.annotation)
+
+
 def _type(annotation: Any) -> str:
     names = {str: "text", int: "whole number", float: "number", bool: "true/false", Path: "path"}
-    names |= {datetime: "date and time", timedelta: "duration", SecretStr: "text (secret)"}
+    names |= {datetime: "date and time", timedelta: "duration", ByteSize: "size"}
+    names |= {SecretStr: "text (secret)", SecretText: "text (secret)"}
     if annotation in names:
         return names[annotation]
     if get_origin(annotation) is Literal:

@@ -35,6 +35,41 @@ def test_the_environment_can_be_ignored(monkeypatch: Any, tmp_path: Path) -> Non
     assert load_settings(tmp_path / "own.toml", {}, environment=False).batch_size != 2
 
 
+@pytest.mark.parametrize("name", ["log", "store"])
+def test_a_log_or_store_is_a_url_or_a_table_and_places_are_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def found(text: str, **flags: str) -> tuple[str, int | None]:
+        loaded = settings(tmp_path, text, **flags)
+        return getattr(loaded, f"{name}_url"), getattr(loaded, name).keep_days
+
+    table = f"[{name}]\nurl = 'inthefile://'\nkeep_days = 30"
+    assert found(f"{name} = 'inthefile://'") == ("inthefile://", None)
+    assert found(table) == ("inthefile://", 30)
+    assert found(table, **{name: "flag://"}) == ("flag://", 30)
+    monkeypatch.setenv(f"ADVERTISEX_{name.upper()}", "variable://")
+    assert found(table) == ("variable://", 30)
+    assert found(table, **{name: "flag://"}) == ("flag://", 30)
+    monkeypatch.setenv(f"ADVERTISEX_{name.upper()}__KEEP_DAYS", "7")
+    assert found(table) == found(f"{name} = 'inthefile://'") == ("variable://", 7)
+    monkeypatch.setenv(f"ADVERTISEX_{name.upper()}", '{"url": "json://"}')
+    assert found(table) == ("json://", 7)
+    monkeypatch.delenv(f"ADVERTISEX_{name.upper()}")
+    assert found(table) == ("inthefile://", 7)
+
+
+@pytest.mark.parametrize(("text", "size"), [("'10GB'", 10**10), ("'1.5 GiB'", 3 << 29), ("1000000", 10**6)])
+def test_the_size_of_a_log_has_a_unit(tmp_path: Path, text: str, size: int) -> None:
+    assert settings(tmp_path, f"[log]\nkeep_size = {text}").log.keep_size == size
+
+
+def test_a_url_given_twice_in_the_environment_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVERTISEX_LOG", "sqlite:///a.db")
+    monkeypatch.setenv("ADVERTISEX_LOG__URL", "sqlite:///b.db")
+    with pytest.raises(ConfigurationError, match="ADVERTISEX_LOG and ADVERTISEX_LOG__URL are both set"):
+        load_settings(None, {})
+
+
 def test_paths_in_the_file_are_relative_to_its_folder(tmp_path: Path) -> None:
     text = "catalogue = 'c.csv'\n[feeds.bids.schemas]\n7 = 'own.avsc'\n[elasticsearch]\nca_file = 'ca.pem'"
     found = settings(tmp_path, text)
@@ -55,6 +90,11 @@ def test_paths_in_the_file_are_relative_to_its_folder(tmp_path: Path) -> None:
         ("ADVERTISEX_TIMES__FORMATS", '["%Y-%m"]', r"times\.formats.*a year, a month and a day"),
         ("ADVERTISEX_SOURCES", '[{"feed": "bids", "source": "x", "time_formats": ["%d"]}]', "time_formats.*a year"),
         ("ADVERTISEX_MEMORY", "much", "512MB"),
+        ("ADVERTISEX_LOG", "", r"log\.url: must not be empty"),
+        ("ADVERTISEX_LOG__KEEP_DAYS", "0", r"log\.keep_days"),
+        ("ADVERTISEX_LOG__KEEP_SIZE", "999KB", r"log\.keep_size"),
+        ("ADVERTISEX_LOG__KEEP_SIZE", "much", r"log\.keep_size: .* such as 10GB"),
+        ("ADVERTISEX_STORE__KEEP_DAYS", "soon", r"store\.keep_days: expected a whole number"),
     ],
 )
 def test_an_error_names_the_environment_variable(monkeypatch: Any, variable: str, value: str, message: str) -> None:

@@ -61,7 +61,7 @@ from advertisex.rejects.selection import Selection as Selection
 # The service
 from advertisex.monitoring.observing import Observer as Observer
 from advertisex.monitoring.observing import observing as observing
-from advertisex.service import FeedSource as FeedSource
+from advertisex.ingestion.configured import FeedSource as FeedSource
 from advertisex.service import run_service as run_service
 
 # Feeds and settings

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
@@ -11,13 +11,16 @@ import polars as pl
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
+from advertisex.ingestion.api.poll import poll_api
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.event_types import Meaning, meanings
-from advertisex.ingestion.ingest import inputs_of_sources, known_feed
+from advertisex.ingestion.ingest import known_feed
 from advertisex.ingestion.input_report import InputReport, Inspection, measures
+from advertisex.ingestion.objects.poll import poll_objects
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.read import or_failing, read_files, read_stdin
 from advertisex.ingestion.records import Input, Record
-from advertisex.ingestion.sources import source_of
+from advertisex.ingestion.sources import Files, Objects, Source, Stdin, Url, source_of
 from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.decode import decode
 from advertisex.processing.pipeline import process
@@ -105,9 +108,10 @@ def preview(
     """
     feed = known_feed(feed)
     options = replace(options, follow=False).checked_for(feed)
-    inputs = inputs_of_sources([source_of(source, stdin)], feed, options, None)
+    found = source_of(source, stdin)
+    inputs = or_failing(_inputs_of(found, feed, options), found.name)
     first = next(inputs)
-    records, found, failure = _beginning(first, feed, options)
+    records, report, failure = _beginning(first, feed, options)
     if failure is not None and not records:
         raise failure
     messages = Encoder(feed, options.mapping, options.dialect.numbers()).messages(records)
@@ -116,14 +120,26 @@ def preview(
         feed=feed.name,
         source=first.name,
         others=tuple(one.name for one in inputs),
-        found=found,
-        measures=measures(found.columns, found.reading, feed),
+        found=report,
+        measures=measures(report.columns, report.reading, feed),
         examples=tuple(_examples(outcome, feed, max_examples)),
         results=_results(outcome),
         rejections=_rejections(outcome, feed),
         texts=_texts(messages, feed),
         failure=failure,
     )
+
+
+def _inputs_of(source: Source, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    match source:
+        case Stdin():
+            return read_stdin(source, feed, options)
+        case Url():
+            return poll_api(source, feed, options, None)
+        case Objects():
+            return poll_objects(source, feed, options, None)
+        case Files():
+            return read_files(source, feed, options)
 
 
 def _beginning(one: Input, feed: Feed, options: IngestOptions) -> tuple[list[Record], InputReport, SourceError | None]:

@@ -5,7 +5,6 @@ Each source has a thread with its own connection to the log; processing runs in 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
@@ -13,10 +12,9 @@ import structlog
 
 from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.errors import SourceError, StoreInterrupted
-from advertisex.feeds import Feed
+from advertisex.ingestion.configured import FeedSource
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.sources import source_of
+from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog
 from advertisex.processing.runner import Committed, Processing, process_log
@@ -24,26 +22,6 @@ from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
 _SHUTDOWN_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSource:
-    """A source of a feed, to follow.
-
-    Attributes:
-        feed: the feed its events belong to.
-        source: a file, folder, glob or URL, as for `ingest`.
-        options: how to ingest it.
-    """
-
-    feed: Feed
-    source: str
-    options: IngestOptions
-
-    @property
-    def shown(self) -> str:
-        """`source` without secrets."""
-        return source_of(self.source).name
 
 
 def run_service(
@@ -127,7 +105,11 @@ def _follow(source: FeedSource, log: EventLog, observer: Observer, stop: Event) 
 
     def on_failure(error: SourceError) -> None:
         observer.metrics.source_failed(feed)
-        _LOG.warning("source failed", feed=feed, error=str(error))
+        _LOG.warning("source failed", source=source.shown, feed=feed, error=str(error))
         _LOG.debug("traceback", feed=feed, exc_info=error)
 
-    ingest(source.feed, [source.source], log, source.options, on_progress, on_failure, stop)
+    def on_poll(status: SourceStatus) -> None:
+        if status.succeeded_at:
+            observer.metrics.source_succeeded(status.name, feed, status.succeeded_at / 1e6)
+
+    ingest(source.feed, [source.source], log, source.options, on_progress, on_failure, stop, on_poll=on_poll)

@@ -1,5 +1,6 @@
 """The options for HTTP APIs win over the settings, and their errors name the option."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,17 +8,23 @@ import pytest
 from advertisex.cli.api_flags import api_flags
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.api_options import ApiOptions
-from advertisex.ingestion.options import IngestOptions
-from advertisex.settings.model import ApiSettings
+from advertisex.ingestion.configured import api_options
+from advertisex.ingestion.paginate import Paginate
+from advertisex.settings.sources import ApiSettings
 
 
 def test_options_win_over_settings() -> None:
     settings = ApiSettings(headers={"X-A": "b"}, attempts=9, timeout=8.0, retry_wait=7.0)
     flags = api_flags(attempts=2, retry_wait="500ms")
-    assert IngestOptions().with_api(settings, flags).api == ApiOptions(
-        headers={"X-A": "b"}, attempts=2, timeout=8.0, retry_wait=0.5
+    assert api_options(settings, flags) == ApiOptions(headers={"X-A": "b"}, attempts=2, timeout=8.0, retry_wait=0.5)
+    assert api_options(settings, api_flags()).attempts == 9
+
+
+def test_options_say_how_an_api_is_read() -> None:
+    flags = api_flags(paginate="page", max_pages=7, cursor="updated_at", lookback="3d", since="2026-11-01")
+    assert api_options(ApiSettings(), flags) == ApiOptions(
+        paginate=Paginate("page"), max_pages=7, cursor="updated_at", lookback=timedelta(days=3), since="2026-11-01"
     )
-    assert IngestOptions().with_api(settings, api_flags()).api.attempts == 9
 
 
 @pytest.mark.parametrize(
@@ -27,6 +34,9 @@ def test_options_win_over_settings() -> None:
         ({"timeout": "2d"}, "--timeout"),
         ({"timeout": "soon"}, "--timeout"),
         ({"retry_wait": "0s"}, "--retry-wait"),
+        ({"max_pages": 0}, "--max-pages"),
+        ({"lookback": "soon"}, "--lookback"),
+        ({"paginate": "guess"}, "--paginate"),
     ],
 )
 def test_an_invalid_option_is_named(flags: dict[str, Any], flag: str) -> None:

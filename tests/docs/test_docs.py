@@ -9,8 +9,8 @@ Conventions of the pages:
 - ```python blocks run as scripts, ```sql blocks on the page's store (each has to return a row), ```toml blocks are
   loaded as settings; `<!-- file: NAME -->` before one saves it in the folder under that name. A ```text block right
   after a Python block is its output.
-- On a page, the usual addresses of Kafka and Elasticsearch are replaced by the servers of this test run, and the
-  prefix TRIAL by a unique one, so that pages cannot collide.
+- On a page, the usual addresses of Kafka, Elasticsearch and moto's S3 server are replaced by the servers of this test
+  run, and the prefix TRIAL by a unique one, so that pages cannot collide.
 - The target of `make TARGET` has to exist; it is not run.
 """
 
@@ -46,7 +46,7 @@ LANGUAGES = {"console", "python", "sql", "toml", "text", "json", "csv", "mermaid
 #: The port on pages; replaced by a free one.
 PORT = "8765"
 #: The server addresses on pages, and the fixtures that replace them.
-SERVERS = {"127.0.0.1:9092": "kafka", "127.0.0.1:9200": "elasticsearch"}
+SERVERS = {"127.0.0.1:9092": "kafka", "127.0.0.1:9200": "elasticsearch", "127.0.0.1:5000": "s3"}
 #: Prefix of topics, group and indices on a page. Its replacement is as long, so that columns stay aligned.
 TRIAL = "trial"
 SECONDS = 60

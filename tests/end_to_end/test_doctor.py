@@ -19,7 +19,7 @@ def test_a_healthy_folder_passes_every_check(cli: Cli) -> None:
     assert result.code == 0
     found = {finding["what"]: finding for finding in result.document["findings"]}
     assert list(found) == [
-        "versions", "clock", "settings", "disk", "log", "topics", "store", "store's counts", "catalogue",
+        "versions", "clock", "settings", "disk", "log", "topics", "sources", "store", "store's counts", "catalogue",
         "identities", "ledger", "log and ledger",
     ]  # fmt: skip
     assert [name for name, finding in found.items() if not finding["good"]] == []

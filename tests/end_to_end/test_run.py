@@ -22,12 +22,13 @@ from pydantic import SecretStr
 
 from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.configured import FeedSource
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.runner import Processing
-from advertisex.service import FeedSource, run_service
+from advertisex.service import run_service
 from advertisex.settings.model import AlertSettings, RuleSettings, Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore

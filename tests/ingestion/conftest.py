@@ -17,6 +17,8 @@ from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Published
 from advertisex.logs.sqlite.log import SqliteLog
+from tests.ingestion.buckets import S3Bucket
+from tests.servers.s3 import LocalS3
 
 
 @dataclass
@@ -185,6 +187,14 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def answer() -> type[Answer]:
     return Answer
+
+
+@pytest.fixture
+def bucket(local_s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> S3Bucket:
+    """An empty bucket; the environment has its endpoint and credentials."""
+    for name, value in local_s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return S3Bucket(local_s3)
 
 
 @pytest.fixture

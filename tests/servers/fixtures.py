@@ -1,23 +1,26 @@
 """Fixtures: one Kafka and one Elasticsearch for the run, started on first use and shared by pytest-xdist's workers.
 
 The main pytest process owns them; workers request them over a socket. `TEST_KAFKA` and `TEST_ELASTICSEARCH` name
-running servers to use instead. If a server cannot be started, the test fails with the reason; it is never skipped.
+running servers to use instead. If one of them cannot be started, the test fails with the reason; it is never skipped.
 """
 
 import os
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
 import pytest
 
 from advertisex.errors import AdvertiseXError
+from tests.servers.azurite import LocalAzurite
 from tests.servers.elasticsearch import LocalElasticsearch
+from tests.servers.errors import ServerError
 from tests.servers.kafka import LocalKafka
 from tests.servers.local_server import LocalServer
+from tests.servers.s3 import LocalS3
 
 KINDS: dict[str, tuple[str, Callable[[], LocalServer]]] = {
     "kafka": ("TEST_KAFKA", LocalKafka),
@@ -135,3 +138,30 @@ def kafka(pytestconfig: pytest.Config) -> str:
 def elasticsearch(pytestconfig: pytest.Config) -> str:
     """URL of the Elasticsearch shared by this run; use your own indices."""
     return url_of(pytestconfig, "elasticsearch")
+
+
+@pytest.fixture(scope="session")
+def local_s3() -> Iterator[LocalS3]:
+    """An S3 server of this process; use your own buckets."""
+    server = LocalS3()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3(local_s3: LocalS3) -> str:
+    """The endpoint of the S3 server."""
+    return local_s3.url
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[LocalAzurite]:
+    """Azure Blob Storage, of this process; use your own containers. Skips where npm cannot download it."""
+    server = LocalAzurite()
+    try:
+        server.start()
+    except ServerError as error:
+        server.close()
+        pytest.skip(str(error))
+    yield server
+    server.close()

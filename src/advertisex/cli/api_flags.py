@@ -1,12 +1,14 @@
 """Options of the commands that ask HTTP APIs. They win over the settings `api.*`."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.options import seconds_of
+from advertisex.cli.options import read_duration, seconds_of
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.api_options import check_seconds
+from advertisex.ingestion.paginate import TYPES, parse_paginate
 
 _APIS = "Options for HTTP APIs"
 
@@ -32,6 +34,34 @@ def api_flags(
             rich_help_panel=_APIS,
         ),
     ] = None,
+    max_pages: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Maximum number of pages of a poll.", rich_help_panel=_APIS),
+    ] = None,
+    paginate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help=f"How to ask for the next page: {', '.join(TYPES)}.  \\[default: detected]",
+            rich_help_panel=_APIS,
+        ),
+    ] = None,
+    cursor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD", help="Field whose largest value so far is {cursor} in the URL.", rich_help_panel=_APIS
+        ),
+    ] = None,
+    lookback: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="How far {since} lies before {cursor}: 12h, 3d.", rich_help_panel=_APIS),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="{since} of the first poll, in the notation of the cursor.", rich_help_panel=_APIS
+        ),
+    ] = None,
 ) -> dict[str, Any]:
     """Return the fields of `ApiOptions` that are given.
 
@@ -44,8 +74,21 @@ def api_flags(
             flag = f"--{name.replace('_', '-')}"
             given[name] = seconds_of(text, flag)
             check_seconds(flag, given[name])
-    if attempts is not None:
-        if attempts < 1:
-            raise ConfigurationError(f"{attempts} attempts are not enough", where="--attempts", hint="use 1 or more")
-        given["attempts"] = attempts
-    return given
+    for name, number in (("attempts", attempts), ("max_pages", max_pages)):
+        if number is not None:
+            if number < 1:
+                flag = f"--{name.replace('_', '-')}"
+                raise ConfigurationError(f"{number} is too small a number", where=flag, hint="use 1 or more")
+            given[name] = number
+    if paginate is not None:
+        given["paginate"] = parse_paginate(paginate)
+    if lookback is not None:
+        given["lookback"] = _lookback(lookback)
+    return given | {name: text for name, text in (("cursor", cursor), ("since", since)) if text is not None}
+
+
+def _lookback(text: str) -> timedelta:
+    found = read_duration(text)
+    if found is None:
+        raise ConfigurationError(f"--lookback: {text!r} is not a valid duration", hint="write it as 12h or 3d")
+    return found

@@ -32,6 +32,7 @@ from advertisex.cli import (
     rejects,
     run,
     simulate,
+    sources,
 )
 from advertisex.cli.output import err, out
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
@@ -72,6 +73,7 @@ def options(
 app.command("demo")(demo.demo)
 app.command("preview")(preview.preview)
 app.command("ingest")(ingest.ingest)
+app.add_typer(sources.app, name="sources")
 app.command("process")(process.process)
 app.command("run")(run.run)
 app.add_typer(analyze.app, name="analyze")

@@ -27,6 +27,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json
 from advertisex.errors import AdvertiseXError, ConfigurationError, StoreError, StoreMissing
 from advertisex.feeds import Feed
+from advertisex.ingestion.source_status import SourceStatus, load_statuses
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.identity_note import check_identities
 from advertisex.settings.feeds import configured_feeds
@@ -82,6 +83,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
         with opened_log(settings, create=False) as event_log:
             yield from event_log.inspect(topics)
             ends, logs = event_log.end_offsets(), event_log.identities(topics)
+            yield _sources(load_statuses(event_log))
     except AdvertiseXError as error:
         yield _bad("log", error)
     try:
@@ -132,6 +134,15 @@ def _log_and_ledger(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], 
             text = f"the ledger is at offset {row.next_offset:,}, but the log ends at {end:,}"
             return Finding(what, False, f"{text} ({row.topic}/{row.partition})", hint)
     return Finding(what, True, "the log reaches at least as far as the ledger")
+
+
+def _sources(statuses: Sequence[SourceStatus]) -> Finding:
+    """Check that the last poll of each source did not fail."""
+    failing = [status.name for status in statuses if status.is_failing]
+    if not failing:
+        return Finding("sources", True, f"{len(statuses):,} read incrementally, none of them failing")
+    names = ", ".join(failing[:3]) + (f" and {len(failing) - 3:,} more" if len(failing) > 3 else "")
+    return Finding("sources", False, f"the last poll failed: {names}", "see `advertisex sources`")
 
 
 def _bad(what: str, error: AdvertiseXError) -> Finding:

@@ -18,12 +18,14 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import err, out, plain, print_json, print_table, progress
-from advertisex.cli.source_options import feed_named, found_dict, with_source_options
-from advertisex.errors import INTERRUPTED, SourceError
+from advertisex.cli.source_choice import Chosen, NamedOption, chosen_sources
+from advertisex.cli.source_options import found_dict, with_source_options
+from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.input_report import balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Published
+from advertisex.logs.contract import EventLog
 
 #: Maximum number of new types that a warning lists.
 _LISTED = 10
@@ -31,13 +33,17 @@ _LISTED = 10
 
 @with_source_options
 def ingest(
-    feed: Annotated[str, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")],
+    feed: Annotated[str | None, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")] = None,
     sources: Annotated[
-        list[str],
-        typer.Argument(metavar="SOURCE", help="Files, folders, globs, http(s) URLs, or - for stdin."),
-    ],
+        list[str] | None,
+        typer.Argument(metavar="SOURCE", help="Files, folders, globs, URLs, or - for stdin."),
+    ] = None,
+    named: NamedOption = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep running: poll the API, watch the files.")] = False,
-    every: Annotated[str, typer.Option(metavar="DURATION", help="Poll interval with --follow: 500ms, 5s, 1m.")] = "5s",
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Poll interval with --follow: 500ms, 5s, 1m.  \\[default: 5s]"),
+    ] = None,
     *,
     options: IngestOptions,
     api: dict[str, Any],
@@ -49,10 +55,44 @@ def ingest(
 ) -> None:
     """Append every record of the sources to the event log; nothing is validated or dropped here."""
     settings = settings_of(config, data=data, log=log)
-    known = feed_named(feed, settings)
-    options = replace(options, follow=follow, every=seconds_of(every, "--every")).with_api(settings.api, api)
-    options.checked_for(known)  # before the log is created
-    with opened_log(settings) as event_log, progress(f"ingesting {feed}", None) as (bar, task):
+    chosen = chosen_sources(settings, feed, sources or [], named, options, api)
+    if follow:
+        chosen = [_followed(chosen, every)]
+    elif every is not None:
+        seconds_of(every, "--every")
+    results = list[tuple[Chosen, Published]]()
+    with opened_log(settings) as event_log:
+        for one in chosen:
+            published = _ingest(one, event_log, debug=debug)
+            results.append((one, published))
+            if not as_json:
+                _print(one, published)
+            if published.interrupted:
+                break
+    if as_json:
+        documents = [_document(one, published) for one, published in results]
+        print_json({"ingested": documents} if named else documents[0])
+    if follow:  # a source that failed is read again, and an interrupt is the usual end
+        return
+    if any(published.failures for _, published in results):
+        raise typer.Exit(1)
+    if any(published.interrupted for _, published in results):
+        raise typer.Exit(INTERRUPTED)
+
+
+def _followed(chosen: Sequence[Chosen], every: str | None) -> Chosen:
+    if len(chosen) > 1:
+        raise ConfigurationError(
+            "--follow takes one source of the settings", hint="`advertisex run` follows all of them"
+        )
+    options = chosen[0].options
+    seconds = options.every if every is None else seconds_of(every, "--every")
+    followed = replace(options, follow=True, every=seconds).checked_for(chosen[0].feed)
+    return replace(chosen[0], options=followed)
+
+
+def _ingest(one: Chosen, log: EventLog, *, debug: bool) -> Published:
+    with progress(f"ingesting {one.feed.name}", None) as (bar, task):
 
         def on_progress(messages: int, size: int) -> None:
             bar.update(task, completed=messages)
@@ -62,22 +102,12 @@ def ingest(
                 traceback.print_exception(error)
             err.print(f"error: {error}", markup=False, soft_wrap=True)
 
-        published = ingest_sources(known, sources, event_log, options, on_progress, on_failure)
-    if as_json:
-        print_json(_document(feed, published))
-    else:
-        _print(feed, published)
-        for warning in _warnings(published):
-            err.print(f"warning: {warning}", markup=False, soft_wrap=True)
-    if published.failures and not follow:  # a source that is followed is read again
-        raise typer.Exit(1)
-    if published.interrupted and not follow:
-        raise typer.Exit(INTERRUPTED)
+        return ingest_sources(one.feed, one.sources, log, one.options, on_progress, on_failure)
 
 
-def _document(feed: str, published: Published) -> dict[str, Any]:
-    return {
-        "feed": feed,
+def _document(one: Chosen, published: Published) -> dict[str, Any]:
+    return ({"name": one.options.name} if one.options.name else {}) | {
+        "feed": one.feed.name,
         "messages": published.messages,
         "bytes": published.bytes,
         "sources": [
@@ -92,19 +122,24 @@ def _document(feed: str, published: Published) -> dict[str, Any]:
     }
 
 
-def _print(feed: str, published: Published) -> None:
+def _print(one: Chosen, published: Published) -> None:
     inputs = published.inputs
     formats = {name: report.reading.format for name, report in inputs.items()}
-    rows = [(name, formats.get(name, ""), one.messages, one.bytes) for name, one in published.sources.items()]
+    rows = [
+        (name, formats.get(name, ""), counted.messages, counted.bytes) for name, counted in published.sources.items()
+    ]
     if len(rows) > 1:
         rows.append(("total", "", published.messages, published.bytes))
-    title = f"Appended {feed} to the log" + (" until interrupted" if published.interrupted else "")
+    origin = f" of {one.options.name}" if one.options.name else ""
+    title = f"Appended {one.feed.name}{origin} to the log" + (" until interrupted" if published.interrupted else "")
     print_table(title, ("source", "format", "messages", "bytes"), rows, numbers=("messages", "bytes"))
     if text := balance(report.reading for report in inputs.values()):
         out.print(plain(f"{text}."), soft_wrap=True)
     for text, names in _grouped((unusual(report.reading), name) for name, report in inputs.items()).items():
         if text:
             out.print(plain(f"{_listed(names)}: {text}."), soft_wrap=True)
+    for warning in _warnings(published):
+        err.print(f"warning: {warning}", markup=False, soft_wrap=True)
 
 
 def _warnings(published: Published) -> Iterator[str]:

@@ -10,7 +10,9 @@ import typer
 
 from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOption, settings_of
 from advertisex.cli.output import err, out, plain, print_json
-from advertisex.cli.source_options import feed_named, found_dict, with_source_options
+from advertisex.cli.source_choice import NamedOption, chosen_sources
+from advertisex.cli.source_options import found_dict, with_source_options
+from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.input_report import balance
 from advertisex.ingestion.options import IngestOptions
@@ -26,9 +28,12 @@ _COLUMNS, _TEXTS, _OTHERS = 40, 20, 5
 
 @with_source_options
 def preview(
-    feed: Annotated[str, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")],
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder, glob, http(s) URL, or - for stdin.")],
+    feed: Annotated[str | None, typer.Argument(metavar="FEED", help="impressions, clicks or bids.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="A file, folder, glob, URL, or - for stdin.")
+    ] = None,
     *,
+    named: NamedOption = None,
     options: IngestOptions,
     api: dict[str, Any],
     data: DataOption = None,
@@ -38,13 +43,16 @@ def preview(
 ) -> None:
     """Show what would be read from the beginning of a source, and what would be rejected; write nothing."""
     settings = settings_of(config, data=data)
-    known = feed_named(feed, settings)
-    options = options.with_api(settings.api, {"attempts": 1} | api)  # somebody is waiting for the answer
-    seen = preview_source(known, source, options, processing_of(settings).policy)
+    api = {"attempts": 1} | api  # somebody is waiting for the answer
+    chosen = chosen_sources(settings, feed, [] if source is None else [source], named, options, api)
+    if len(chosen) > 1:
+        raise ConfigurationError("--source is given twice", hint="preview one source at a time")
+    one = chosen[0]
+    seen = preview_source(one.feed, one.sources[0], one.options, processing_of(settings).policy)
     if as_json:
         print_json(_document(seen))
     else:
-        for line in _lines(seen, known):
+        for line in _lines(seen, one.feed):
             out.print(plain(line), soft_wrap=True)
     if seen.failure is not None:
         err.print(f"error: {seen.failure}", markup=False, soft_wrap=True)

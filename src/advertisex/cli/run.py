@@ -18,16 +18,11 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_ledger
 from advertisex.cli.signals import stop_on_signals
-from advertisex.cli.source_options import dialect_of
-from advertisex.errors import ConfigurationError
-from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.configured import sources_of
 from advertisex.logs.open import open_log
 from advertisex.monitoring.observing import observing
 from advertisex.processing.configured import processing_of
-from advertisex.service import FeedSource, run_service
-from advertisex.settings.feeds import configured_feeds
-from advertisex.settings.model import Settings, SourceSettings
+from advertisex.service import run_service
 
 _LOG = structlog.get_logger(__name__)
 
@@ -56,34 +51,3 @@ def run(
         run_service(sources, log_factory, event_store, processing, observer, stop, settings.catalogue)
         rows = event_store.ledger()
     print_ledger(rows, as_json=as_json)
-
-
-def sources_of(settings: Settings) -> list[FeedSource]:
-    """Return the configured sources.
-
-    Raises:
-        ConfigurationError: a source is misconfigured.
-    """
-    feeds, found = configured_feeds(settings), list[FeedSource]()
-    for number, one in enumerate(settings.sources):
-        try:
-            options = _options_of(one).with_api(settings.api).checked_for(feeds[one.feed])
-            found.append(FeedSource(feeds[one.feed], one.source, options))
-        except ConfigurationError as error:  # it names options of `ingest`; the settings have the same names
-            raise ConfigurationError(
-                f"setting sources.{number}: {error.what}", hint=error.hint or "see docs/settings.md for every setting"
-            ) from error
-    return found
-
-
-def _options_of(source: SourceSettings) -> IngestOptions:
-    return IngestOptions(
-        format=source.format,
-        records=source.records,
-        columns=source.columns,
-        inherit=source.inherit,
-        dialect=dialect_of(source.model_dump()),
-        mapping=FieldMapping(source.map, source.set, source.time_formats),
-        follow=True,
-        every=source.every,
-    )

@@ -1,7 +1,7 @@
 """What the commands that read sources share: their options, the feed, and how the JSON output shows an input."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
 from typing import Annotated, Any, get_args
@@ -10,15 +10,11 @@ import typer
 
 from advertisex.cli.api_flags import api_flags
 from advertisex.cli.options import parse_pairs
-from advertisex.errors import ConfigurationError
-from advertisex.feeds import Feed
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.input_report import InputReport
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
-from advertisex.settings.feeds import configured_feeds
-from advertisex.settings.model import Settings
 
 _CSV = "Options for CSV"
 _FORMATS = ", ".join(get_args(Format))
@@ -78,20 +74,15 @@ def source_options(
     ] = None,
 ) -> IngestOptions:
     """Return the options for ingestion."""
-    dialect = dialect_of(locals())
+    given = locals()
     return IngestOptions(
         format=format_,
         records=records,
         inherit=parse_pairs(inherit, "--inherit"),
         columns=() if columns is None else tuple(name.strip() for name in columns.split(",")),
-        dialect=dialect,
+        dialect=CsvDialect(**{part.name: given[part.name] for part in fields(CsvDialect)}),
         mapping=FieldMapping(parse_pairs(rename, "--map"), parse_pairs(constant, "--set"), tuple(time_format or ())),
     )
-
-
-def dialect_of(options: Mapping[str, Any]) -> CsvDialect:
-    """Return the dialect in the options of a source, which have the names of its parts."""
-    return CsvDialect(**{part.name: options[part.name] for part in fields(CsvDialect)})
 
 
 #: Parameters of a command that are a group of options -> what returns their value.
@@ -115,18 +106,6 @@ def with_source_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(by_kind)  # type: ignore[attr-defined] # inspect.signature honours it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
-
-
-def feed_named(name: str, settings: Settings) -> Feed:
-    """Return a feed as configured.
-
-    Raises:
-        ConfigurationError: the feed is unknown, or a setting is invalid.
-    """
-    feeds = configured_feeds(settings)
-    if name not in feeds:
-        raise ConfigurationError(f"unknown feed {name!r}", hint=f"use one of {', '.join(feeds)}")
-    return feeds[name]
 
 
 def found_dict(report: InputReport | None) -> dict[str, Any]:

@@ -1,12 +1,11 @@
-"""Follow sources indefinitely: poll APIs, scan folders and globs, tail growing files.
+"""Follow sources indefinitely: poll APIs and object stores, scan folders and globs, tail growing files.
 
 One thread polls the sources in turn, so a poll never sleeps. Each source sets when its next poll is due.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from threading import Event
 
 import structlog
@@ -17,32 +16,35 @@ from advertisex.ingestion.api.followed import FollowedApi
 from advertisex.ingestion.files.followed import FollowedFiles
 from advertisex.ingestion.followed import Followed
 from advertisex.ingestion.input_report import Inspection
+from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polling import OnFailure, OnPoll, Poller
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.read import or_failing, read_stdin
+from advertisex.ingestion.read import read_files, read_stdin
 from advertisex.ingestion.records import Input
-from advertisex.ingestion.sources import Files, Source, Stdin, Url
+from advertisex.ingestion.sources import Files, Objects, Source, Stdin, Url
 from advertisex.logs.contract import EventLog
 
 _LOG = structlog.get_logger(__name__)
 #: How often a wait checks whether it should stop, in seconds.
 _POLL_SECONDS = 0.1
 
-#: Called with the error of a source.
-OnFailure = Callable[[SourceError], None]
 
+class Once(Followed):
+    """A source that is read to its end, once: standard input, or files without `follow`.
 
-class FollowedStdin(Followed):
-    """Standard input, read to its end; the other sources wait for it."""
+    Args:
+        name: name of the source.
+        inputs: yields its inputs.
+    """
 
-    def __init__(self, source: Stdin, feed: Feed, options: IngestOptions) -> None:
-        self._source, self._feed, self._options = source, feed, options
-        self.name = source.name
+    def __init__(self, name: str, inputs: Iterator[Input]) -> None:
+        self.name, self._inputs = name, inputs
         self.due: float | None = time.monotonic()
 
     def poll(self) -> Iterator[Input]:
         self.due = None
-        yield from read_stdin(self._source, self._feed, self._options)
+        yield from self._inputs
 
     def failed(self, error: SourceError) -> bool:
         return True
@@ -74,6 +76,7 @@ def follow(
     inspection: Inspection,
     report: OnFailure,
     stop: Event,
+    on_poll: OnPoll | None = None,
 ) -> None:
     """Publish what the sources yield until `stop` is set, the process is interrupted, or all sources are exhausted.
 
@@ -84,35 +87,31 @@ def follow(
         ConfigurationError: a URL or a header is invalid.
     """
     with ExitStack() as stack:
-        followed = [_followed(source, feed, options, log) for source in sources]
-        for source in followed:
-            stack.callback(source.close)
-        while waiting := [(source.due, source) for source in followed if source.due is not None]:
-            due, source = min(waiting, key=lambda pair: pair[0])
+        pollers = [
+            Poller(followed(source, feed, options, log), feed, options, log, publisher, inspection, report, on_poll)
+            for source in sources
+        ]
+        for poller in pollers:
+            stack.callback(poller.close)
+        while waiting := [(poller.source.due, poller) for poller in pollers if poller.source.due is not None]:
+            due, poller = min(waiting, key=lambda pair: pair[0])
             if stop.wait(max(0.0, due - time.monotonic())):
                 return
-            _publish(source, publisher, inspection, report, stop)
+            poller.poll(stop)
             if new := inspection.remember_types(log):
                 _LOG.warning("new conversion types", feed=feed.name, types=new)
 
 
-def _publish(source: Followed, publisher: Publisher, inspection: Inspection, report: OnFailure, stop: Event) -> None:
-    for one in or_failing(source.poll(), source.name):
-        if stop.is_set():
-            return
-        try:
-            with closing(inspection.chunks(one)) as chunks:
-                publisher.drain(one.name, takewhile(lambda _: not stop.is_set(), chunks), one.bookmark)
-        except SourceError as error:
-            if source.failed(error):
-                report(error)
-
-
-def _followed(source: Source, feed: Feed, options: IngestOptions, log: EventLog) -> Followed:
+def followed(source: Source, feed: Feed, options: IngestOptions, log: EventLog) -> Followed:
+    """Return a source as one that is polled."""
     match source:
         case Stdin():
-            return FollowedStdin(source, feed, options)
-        case Url():
-            return FollowedApi(source, feed, options, log)
+            return Once(source.name, read_stdin(source, feed, options))
+        case Files() if not options.follow:
+            return Once(source.name, read_files(source, feed, options))
         case Files():
             return FollowedFiles(source, feed, options, log)
+        case Url():
+            return FollowedApi(source, feed, options, log)
+        case Objects():
+            return FollowedObjects(source, feed, options, log)

@@ -1,6 +1,6 @@
 """Ingest sources: append their records to the event log and return exact counts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from threading import Event
@@ -10,14 +10,12 @@ import structlog
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.api.poll import poll_api
-from advertisex.ingestion.follow import Interruptible, OnFailure, follow
+from advertisex.ingestion.follow import Interruptible, follow, followed
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polling import OnFailure, OnPoll, Poller
 from advertisex.ingestion.publish import Progress, Published, Publisher
-from advertisex.ingestion.read import or_failing, read_files, read_stdin
-from advertisex.ingestion.records import Input
-from advertisex.ingestion.sources import Files, Source, Stdin, Url, source_of
+from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
 
 __all__ = ["IngestOptions", "Published", "ingest"]
@@ -35,6 +33,7 @@ def ingest(
     on_failure: OnFailure | None = None,
     stop: Event | None = None,
     stdin: BinaryIO | None = None,
+    on_poll: OnPoll | None = None,
 ) -> Published:
     """Append every record of every source to the feed's topic.
 
@@ -43,13 +42,14 @@ def ingest(
 
     Args:
         feed: feed of the records, or the name of a built-in one.
-        sources: one or more files, folders, globs, HTTP(S) URLs, or `-` for standard input.
+        sources: one or more files, folders, globs, HTTP(S) URLs, addresses in object stores, or `-` for standard input.
         log: event log to append to.
         options: how the sources are read.
         on_progress: called after each append with the total messages and bytes so far.
         on_failure: called with each failure when it occurs; by default, failures are logged as warnings.
         stop: ends a run with `follow` when set.
         stdin: what to read for `-`, in place of the standard input of the process.
+        on_poll: called with the status of a source after each poll, if its status is kept in the log.
 
     Raises:
         LogError: the log could not be written.
@@ -74,14 +74,12 @@ def ingest(
 
     try:
         if options.follow:
-            follow(feed, inputs, options, log, publisher, inspection, report, stop or Interruptible())
+            follow(feed, inputs, options, log, publisher, inspection, report, stop or Interruptible(), on_poll)
         else:
-            for one in inputs_of_sources(inputs, feed, options, log):
-                try:
-                    with closing(inspection.chunks(one)) as chunks:
-                        publisher.drain(one.name, chunks, one.bookmark)
-                except SourceError as error:
-                    report(error)
+            for source in inputs:
+                one = followed(source, feed, options, log)
+                with closing(Poller(one, feed, options, log, publisher, inspection, report, on_poll)) as poller:
+                    poller.poll(Event())
     except KeyboardInterrupt:
         return published(interrupted=True)
     return published()
@@ -98,31 +96,6 @@ def known_feed(feed: Feed | str) -> Feed:
     if feed not in FEEDS:
         raise ConfigurationError(f"unknown feed {feed!r}", hint=f"use one of {', '.join(FEEDS)}, or a Feed")
     return FEEDS[feed]
-
-
-def inputs_of_sources(
-    sources: Sequence[Source], feed: Feed, options: IngestOptions, log: EventLog | None
-) -> Iterator[Input]:
-    """Yield the inputs of sources; each is opened when its first chunk is read.
-
-    Args:
-        sources: the sources.
-        feed: feed of their records.
-        options: how they are read.
-        log: the log that keeps how far an API has been read; None for a preview.
-    """
-    for source in sources:
-        yield from or_failing(_inputs_of(source, feed, options, log), source.name)
-
-
-def _inputs_of(source: Source, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
-    match source:
-        case Stdin():
-            return read_stdin(source, feed, options)
-        case Url():
-            return poll_api(source, feed, options, log)
-        case Files():
-            return read_files(source, feed, options)
 
 
 def _logged(error: SourceError) -> None:

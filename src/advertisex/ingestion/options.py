@@ -1,10 +1,8 @@
 """Options of ingestion."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any, get_args
+from dataclasses import dataclass, field
+from typing import get_args
 
 from advertisex.codecs.bid_fields import OPENRTB_NAMES
 from advertisex.errors import ConfigurationError
@@ -14,7 +12,6 @@ from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping, canonical
 from advertisex.ingestion.naming import Naming
-from advertisex.settings.model import ApiSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +28,7 @@ class IngestOptions:
         api: how an HTTP API is asked.
         follow: whether to keep running: poll APIs, watch files.
         every: seconds between polls.
+        name: name of the source in the settings; empty if it has none.
     """
 
     format: str | None = None
@@ -42,11 +40,7 @@ class IngestOptions:
     api: ApiOptions = ApiOptions()
     follow: bool = False
     every: float = 5.0
-
-    def with_api(self, api: ApiSettings, given: Mapping[str, Any] = MappingProxyType({})) -> "IngestOptions":
-        """Return these options with the settings for HTTP APIs; the fields that are `given` win."""
-        named = ApiOptions(headers=api.headers, timeout=api.timeout, retry_wait=api.retry_wait, attempts=api.attempts)
-        return replace(self, api=replace(named, **given))
+    name: str = ""
 
     def checked_for(self, feed: Feed) -> "IngestOptions":
         """Validate the options for the records of a feed and return them.

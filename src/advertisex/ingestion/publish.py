@@ -138,6 +138,11 @@ class Publisher:
         unmatched = self._encoder.unmatched if self._messages else ()
         return Published(self._messages, self._bytes, dict(self._sources), interrupted, tuple(failures), unmatched)
 
+    @property
+    def messages(self) -> int:
+        """Number of messages that were appended so far."""
+        return self._messages
+
     def _add(self, name: str, messages: list[bytes], lines: Sequence[int]) -> int:
         """Add messages to the buffer. Return the size of the largest one that was left out as too large, or 0."""
         limit, largest = self._message_bytes, 0

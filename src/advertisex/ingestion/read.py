@@ -219,14 +219,18 @@ def read_files(files: Files, feed: Feed, options: IngestOptions) -> Iterator[Inp
         yield from read_file(path, feed, options)
 
 
-def read_stdin(stdin: Stdin, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield standard input, or the members of an archive; see `inputs_of`.
+def inputs_in(stream: Stream, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield an open stream, which can be read once, or the members of an archive; see `inputs_of`.
 
     Raises:
         SourceError: it could not be read.
     """
-    stream = open_stdin(stdin.stream)
     if stream.peek(4).startswith(ZIP):
         yield from _members(stream, feed, options)
     else:
-        yield Input(stdin.name, StreamReader(lambda: stream, feed, options))
+        yield Input(stream.name, StreamReader(lambda: stream, feed, options))
+
+
+def read_stdin(stdin: Stdin, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield standard input, or the members of an archive; see `inputs_in`."""
+    yield from inputs_in(open_stdin(stdin.stream), feed, options)

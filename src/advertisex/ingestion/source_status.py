@@ -32,7 +32,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
         pages: number of responses, objects or files read so far.
         messages: number of messages appended so far.
         seen: number of records that were left out because they had been appended before.
-        error: why the last poll failed; empty if it did not.
+        failed_at: when a poll failed last, likewise.
+        error: why it failed; empty if none has failed.
     """
 
     id: str
@@ -47,12 +48,23 @@ class SourceStatus(msgspec.Struct, frozen=True):
     pages: int = 0
     messages: int = 0
     seen: int = 0
+    failed_at: int = 0
     error: str = ""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last poll failed."""
+        return self.failed_at > self.succeeded_at
 
     @property
     def key(self) -> str:
         """The key of the status in the log's state."""
         return f"{_PREFIX}{self.id}"
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the keys of the source's own state."""
+        return state_prefix(self.kind, self.id)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -100,6 +112,15 @@ def statuses(state: Mapping[str, bytes]) -> list[SourceStatus]:
 def dump_status(status: SourceStatus) -> dict[str, bytes]:
     """Return a status as a change of the log's state."""
     return {status.key: _encode(status)}
+
+
+def load_status(log: EventLog, id_: str) -> SourceStatus | None:
+    """Return the status of a source; None if it has none.
+
+    Raises:
+        LogError: the state cannot be read.
+    """
+    return next((status for status in statuses(log.state(f"{_PREFIX}{id_}")) if status.id == id_), None)
 
 
 def load_statuses(log: EventLog) -> list[SourceStatus]:

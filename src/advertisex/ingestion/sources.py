@@ -1,16 +1,20 @@
-"""Sources as named on the command line: standard input, an HTTP API, or files."""
+"""Sources as named on the command line: standard input, an HTTP API, objects of an object store, or files."""
 
 import glob
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import httpx
 
-from advertisex.errors import SourceError
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.formats import KNOWN, is_known
+from advertisex.ingestion.object_address import Address, address_of
+from advertisex.settings.sources import OBJECT_STORES, SCHEMES
 
 _CHECK = "check the name; expected a file, folder, glob, URL or -"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _SECRETS = ("token", "key", "secret", "password", "passwd", "signature", "sig", "auth", "credential")
 
 
@@ -101,16 +105,42 @@ class Files:
         raise SourceError("no such file", where=self.name, hint=_CHECK)
 
 
-Source = Stdin | Url | Files
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Objects of an object store.
+
+    Attributes:
+        address: their address, which has no secrets.
+    """
+
+    address: Address
+
+    @property
+    def name(self) -> str:
+        """The address as text."""
+        return self.address.name_of(self.address.pattern)
+
+
+Source = Stdin | Url | Objects | Files
 
 
 def source_of(text: str, stdin: BinaryIO | None = None) -> Source:
-    """Parse the name of a source; `stdin` replaces the standard input of the process for `-`."""
+    """Parse the name of a source; `stdin` replaces the standard input of the process for `-`.
+
+    Raises:
+        ConfigurationError: it is a URL with an unknown scheme, or not a valid address of an object store.
+    """
     if text == "-":
         return Stdin(stdin)
-    if text.lower().startswith(("http://", "https://")):
-        return Url(text)
-    return Files(text)
+    found = _SCHEME.match(text)
+    if found is None:
+        return Files(text)
+    scheme = found[1].lower()
+    if scheme not in SCHEMES:
+        raise ConfigurationError(
+            f"unknown scheme {found[0]!r}", hint=f"known: {', '.join(f'{known}://' for known in SCHEMES)}, or a path"
+        )
+    return Objects(address_of(text)) if scheme in OBJECT_STORES else Url(text)
 
 
 def is_secret(name: str) -> bool:

@@ -83,6 +83,11 @@ class Metrics:
         self._source_failures = Counter(
             "advertisex_source_failures", "Failures of sources.", ["feed"], registry=self.registry
         )
+        self._source_successes = Gauge(
+            "advertisex_source_last_success_timestamp_seconds", "Time of the last poll of a source without a failure.",
+            ["source", "feed"],
+            registry=self.registry,
+        )  # fmt: skip
         self._monitoring_failures = Counter(
             "advertisex_monitoring_failures", "Failed checks of the log or the store.", registry=self.registry
         )
@@ -119,6 +124,10 @@ class Metrics:
     def source_failed(self, feed: str) -> None:
         """Count a source failure."""
         self._source_failures.labels(feed).inc()
+
+    def source_succeeded(self, source: str, feed: str, seconds: float) -> None:
+        """Set when a source was last polled without a failure, in seconds since the epoch."""
+        self._source_successes.labels(source, feed).set(seconds)
 
     def monitoring_failed(self) -> None:
         """Count a failed check of the log or the store."""

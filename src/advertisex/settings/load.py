@@ -13,7 +13,9 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.settings.environment import as_tables
 from advertisex.settings.model import Settings
+from advertisex.settings.secrets import is_reference, with_folder
 
 #: Our wording of pydantic's error types.
 _MESSAGES = {
@@ -22,6 +24,12 @@ _MESSAGES = {
     "time_delta_parsing": "expected a number of seconds or an ISO 8601 duration such as PT15M",
     "float_parsing": "expected a number",
     "int_parsing": "expected a whole number",
+    "too_short": "must not be empty",
+    "model_type": "expected a table",
+    "union_tag_invalid": "unknown type, expected bearer, basic, api-key or oauth2",
+    "union_tag_not_found": "the type is missing, expected bearer, basic, api-key or oauth2",
+    "byte_size": "expected a number and a unit, such as 10GB",
+    "byte_size_unit": "expected a number and a unit, such as 10GB",
 }
 
 
@@ -38,11 +46,11 @@ def load_settings(
     Raises:
         ConfigurationError: the file could not be read, or a setting is invalid; the message names it.
     """
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    given = as_tables({name: value for name, value in (flags or {}).items() if value is not None})
     if environment:
         _reject_unknown_variables()
     path = file or _default_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
-    file_values = _read_file(path) if path else {}
+    file_values = as_tables(_read_file(path)) if path else {}
 
     class Layered(Settings):
         @classmethod
@@ -69,7 +77,8 @@ def load_settings(
 
 
 def _explained(error: ErrorDetails, where: str) -> ConfigurationError:
-    name = ".".join(str(part) for part in error["loc"])
+    loc = error["loc"]  # below a table with types, it has the type as well, which is no part of the setting's name
+    name = ".".join(str(part) for part, above in zip(loc, (None, *loc), strict=False) if above != "auth")
     what = _MESSAGES.get(error["type"], error["msg"].removeprefix("Value error, "))
     hint = "see docs/settings.md for every setting"
     if error["loc"][0] == "feeds" and error["loc"][-1] == "id_field":
@@ -110,21 +119,29 @@ def _read_file(path: Path) -> dict[str, Any]:
             f"could not read the settings: {error}", where=str(path), hint="pass a TOML file with --config"
         ) from error
     _resolve_paths(content, path.parent)
-    return content
+    found: dict[str, Any] = with_folder(content, path.parent)
+    return found
 
 
 def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
     """Resolve relative paths against the folder of the settings file."""
     if isinstance(content.get("catalogue"), str):
         content["catalogue"] = folder / content["catalogue"]
-    cluster = content.get("elasticsearch")
-    if isinstance(cluster, dict) and isinstance(cluster.get("ca_file"), str):
-        cluster["ca_file"] = folder / cluster["ca_file"]
-    for source in content.get("sources") or ():
-        location = source.get("source") if isinstance(source, dict) else None
-        if isinstance(location, str) and location.strip() not in {"", "-"} and "://" not in location:
+    listed = content["sources"] if isinstance(content.get("sources"), list) else []
+    sources = [source for source in listed if isinstance(source, dict)]
+    for section in (content.get("elasticsearch"), content.get("api"), *sources):
+        if isinstance(section, dict) and isinstance(section.get("ca_file"), str):
+            section["ca_file"] = folder / section["ca_file"]
+    for source in sources:
+        location = source.get("source")
+        if isinstance(location, str) and _is_path(location):
             source["source"] = str(folder / location)
-    for feed in (content.get("feeds") or {}).values():
+    feeds = content.get("feeds")
+    for feed in feeds.values() if isinstance(feeds, dict) else ():
         schemas = feed.get("schemas") if isinstance(feed, dict) else None
         if isinstance(schemas, dict):
             feed["schemas"] = {number: folder / str(file) for number, file in schemas.items()}
+
+
+def _is_path(location: str) -> bool:
+    return location.strip() not in {"", "-"} and "://" not in location and not is_reference(location)

@@ -3,17 +3,20 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from advertisex.feeds.time_format import time_format
+from advertisex.settings.environment import Environment
+from advertisex.settings.secrets import Secret, SecretText, is_reference
+from advertisex.settings.section import FeedName, Section, TimeFormat
+from advertisex.settings.sources import ApiSettings, SourceSettings, unique_names
 
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880
@@ -21,7 +24,8 @@ BATCH_SIZE = 122_880
 #: Memory limit of the embedded store.
 DEFAULT_MEMORY = "256MB"
 
-FeedName = Literal["impressions", "clicks", "bids"]
+#: Longest time that a setting can keep data, in days: a hundred years.
+_MOST_DAYS = 36_500
 
 
 def _zone(name: str) -> str:
@@ -32,23 +36,17 @@ def _zone(name: str) -> str:
     return name
 
 
-def _time_format(text: str) -> str:
-    time_format(text)
-    return text
-
-
 def _earliest(time: datetime) -> datetime:
     if not 1900 <= time.year <= 9000:  # near the limits of the calendar, converting to UTC overflows
         raise ValueError("the year must be between 1900 and 9000")
     return time
 
 
-def _followable(source: str) -> str:
-    if source.strip() in {"", "-"}:
-        raise ValueError("expected a file, folder, glob or URL")
-    if "://" in source and not source.lower().startswith(("http://", "https://")):
-        raise ValueError("the URL must start with http:// or https://")
-    return source
+def _paths_as_they_are(properties: Any) -> Any:
+    for name, value in properties.items() if isinstance(properties, dict) else ():
+        if name.endswith(".location") and is_reference(value):
+            raise ValueError(f"{name} is the path of a file: write it without env: or file:")
+    return properties
 
 
 def _prefix(text: str) -> str:
@@ -97,17 +95,45 @@ def _pseudonym_key(key: SecretStr) -> SecretStr:
     return key
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class LogSettings(Section):
+    """The event log: where it is, and how long messages are kept. Instead of the table, its URL can be given."""
+
+    url: SecretText | None = Field(
+        default=None,
+        min_length=1,
+        description="URL of the event log, also written `log = URL`; default: sqlite in the data folder",
+        repr=False,
+    )
+    keep_days: int | None = Field(
+        default=None, ge=1, le=_MOST_DAYS, description="remove processed messages that are older; embedded log only"
+    )
+    keep_size: Annotated[ByteSize, Field(ge=1_000_000)] | None = Field(
+        default=None,
+        description="remove the oldest processed messages above a size such as 10GB; embedded log only",
+    )
 
 
-class TimeSettings(_Section):
+class StoreSettings(Section):
+    """The event store: where it is, and how long events are kept. Instead of the table, its URL can be given."""
+
+    url: SecretText | None = Field(
+        default=None,
+        min_length=1,
+        description="URL of the event store, also written `store = URL`; default: duckdb in the data folder",
+        repr=False,
+    )
+    keep_days: int | None = Field(
+        default=None, ge=1, le=_MOST_DAYS, description="drop periods of event time that are older"
+    )
+
+
+class TimeSettings(Section):
     """How timestamps are parsed, and which are accepted."""
 
     zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="time zone of timestamps without an offset"
     )
-    formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
+    formats: tuple[TimeFormat, ...] = Field(
         default=(), description="strptime formats, tried before all other notations"
     )
     earliest: Annotated[datetime, AfterValidator(_earliest)] = Field(
@@ -119,7 +145,7 @@ class TimeSettings(_Section):
     )
 
 
-class PolicySettings(_Section):
+class PolicySettings(Section):
     """Which valid events are filtered out."""
 
     negative_users: bool = Field(default=True, description="filter events whose user id is a negative whole number")
@@ -130,7 +156,7 @@ class PolicySettings(_Section):
     )
 
 
-class FeedSettings(_Section):
+class FeedSettings(Section):
     """Settings of one feed."""
 
     topic: str | None = Field(default=None, min_length=1, description="topic in the event log")
@@ -145,65 +171,25 @@ class FeedSettings(_Section):
     schemas: dict[int, Path] = Field(default={}, description="Avro schema files by Confluent schema id (bids only)")
 
 
-class ApiSettings(_Section):
-    """How HTTP APIs are polled."""
-
-    headers: dict[str, str] = Field(default={}, description="headers sent with each request", repr=False)
-    timeout: float = Field(default=30.0, gt=0, description="seconds without data before a request fails")
-    retry_wait: float = Field(default=5.0, gt=0, description="seconds before the first retry; doubles, with jitter")
-    attempts: int = Field(default=5, ge=1, description="attempts before giving up, without --follow")
-
-
-class SourceSettings(_Section):
-    """A source that `advertisex run` follows. The names match the options of `advertisex ingest`."""
-
-    feed: FeedName = Field(description="impressions, clicks or bids")
-    source: Annotated[str, AfterValidator(_followable)] = Field(
-        description="file, folder, glob or http(s) URL", repr=False
-    )
-    every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between polls")
-    map: dict[str, str] = Field(default={}, description="read a column as a field: column = field")
-    set: dict[str, str] = Field(default={}, description="set a field of every record to a constant: field = value")
-    time_formats: tuple[Annotated[str, AfterValidator(_time_format)], ...] = Field(
-        default=(), description="strptime formats of its timestamps"
-    )
-    format: str | None = Field(default=None, description="json, ndjson, csv, avro, parquet or xlsx; default: detected")
-    encoding: str | None = Field(default=None, description="encoding of text, such as cp1252; default: detected")
-    records: str | None = Field(default=None, description="key of the records in a JSON document")
-    inherit: dict[str, str] = Field(
-        default={}, description="copy a value around JSON records into each: parent.field = field"
-    )
-    columns: tuple[str, ...] = Field(default=(), description="names of the CSV columns, for files without a header")
-    delimiter: str | None = Field(default=None, description="CSV delimiter; default: detected")
-    quote: str | None = Field(default=None, description="CSV quote, or none; default: a double quote")
-    escape: str | None = Field(
-        default=None, description="character before a quote in a quoted CSV cell; default: quotes are doubled"
-    )
-    multiline: bool = Field(default=False, description="whether quoted CSV cells may hold line ends anywhere")
-    skip: int | None = Field(default=None, description="lines before the CSV header; default: detected")
-    decimal: str | None = Field(default=None, description="decimal mark of numbers in text: . or ,")
-    thousands: str | None = Field(default=None, description="separator of groups of three digits in numbers in text")
-
-
-class MetricsSettings(_Section):
+class MetricsSettings(Section):
     """The metrics endpoint."""
 
     port: int | None = Field(default=None, ge=0, le=65_535, description="serve /metrics on this port; 0 for a free one")
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
 
 
-class KafkaSettings(_Section):
+class KafkaSettings(Section):
     """The event log in Kafka."""
 
     partitions: int = Field(default=4, ge=1, le=2**31 - 1, description="partitions of a topic that we create")
     replication: int = Field(default=1, ge=1, le=2**15 - 1, description="replicas of a topic that we create")
     group: str = Field(default="ad_processing_group", min_length=1, description="consumer group of processing")
-    client: dict[str, str] = Field(
+    client: Annotated[dict[str, SecretText], BeforeValidator(_paths_as_they_are)] = Field(
         default={}, description="additional librdkafka properties, such as security.protocol, sasl.*, ssl.*", repr=False
     )
 
 
-class ElasticsearchSettings(_Section):
+class ElasticsearchSettings(Section):
     """The event store in Elasticsearch."""
 
     period: Literal["month", "day"] = Field(default="month", description="range of event time in one index")
@@ -215,22 +201,22 @@ class ElasticsearchSettings(_Section):
         description="prefix of every index and template name, so that several stores can share a cluster",
     )
     parallel: int = Field(default=2, ge=1, le=16, description="concurrent bulk requests")
-    api_key: Annotated[SecretStr, AfterValidator(_api_key)] | None = Field(
+    api_key: Annotated[Secret, AfterValidator(_api_key)] | None = Field(
         default=None, description="encoded API key, instead of user and password in the URL"
     )
     ca_file: Path | None = Field(default=None, description="PEM file of the CA that signed the cluster's certificate")
 
 
-class PrivacySettings(_Section):
+class PrivacySettings(Section):
     """How user ids are stored."""
 
-    pseudonym_key: Annotated[SecretStr, AfterValidator(_pseudonym_key)] | None = Field(
+    pseudonym_key: Annotated[Secret, AfterValidator(_pseudonym_key)] | None = Field(
         default=None,
         description="secret of at least 16 characters; if set, user ids are stored as a keyed hash",
     )
 
 
-class RuleSettings(_Section):
+class RuleSettings(Section):
     """One alert rule. A rule with the name of a default rule overrides the given settings of that rule."""
 
     metric: Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"] | None = (
@@ -251,10 +237,10 @@ class RuleSettings(_Section):
     off: bool = Field(default=False, description="disable the rule")
 
 
-class AlertSettings(_Section):
+class AlertSettings(Section):
     """Alert rules and notification channels."""
 
-    channels: tuple[SecretStr, ...] = Field(default=(), description="where notices are sent, as Apprise URLs")
+    channels: tuple[Secret, ...] = Field(default=(), description="where notices are sent, as Apprise URLs")
     bucket: Annotated[timedelta, AfterValidator(_part_of_a_day)] = Field(
         default=timedelta(minutes=15), description="length of an evaluation bucket; must divide a day evenly"
     )
@@ -284,8 +270,8 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
-    log: str | None = Field(default=None, description="URL of the event log; default: sqlite in the data folder")
-    store: str | None = Field(default=None, description="URL of the event store; default: duckdb in the data folder")
+    log: LogSettings = LogSettings()
+    store: StoreSettings = StoreSettings()
     catalogue: Path | None = Field(
         default=None, description="CSV file: creative_id, campaign_id, advertiser_id, valid_from"
     )
@@ -299,7 +285,9 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     feeds: dict[FeedName, FeedSettings] = {}
     api: ApiSettings = ApiSettings()
-    sources: tuple[SourceSettings, ...] = Field(default=(), description="sources that `advertisex run` ingests")
+    sources: Annotated[tuple[SourceSettings, ...], AfterValidator(unique_names)] = Field(
+        default=(), description="sources that `advertisex run` ingests"
+    )
     metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
@@ -316,14 +304,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by priority: flags, then the environment; `load_settings` adds the file."""
-        return init_settings, env_settings
+        return init_settings, Environment(settings_cls)
 
     @property
     def log_url(self) -> str:
         """The URL of the event log."""
-        return self.log or f"sqlite:///{self.data / 'log.db'}"
+        return self.log.url or f"sqlite:///{self.data / 'log.db'}"
 
     @property
     def store_url(self) -> str:
         """The URL of the event store."""
-        return self.store or f"duckdb:///{self.data / 'store.duckdb'}"
+        return self.store.url or f"duckdb:///{self.data / 'store.duckdb'}"

@@ -25,11 +25,20 @@ class FollowedApi(Followed):
     def __init__(self, source: Url, feed: Feed, options: IngestOptions, log: EventLog) -> None:
         self._options = options
         self.api = ApiSource(source, feed, options, log)
-        self.name = source.name
+        self.name = self.address = source.name
+        self.id, self.kind = self.api.id, self.api.kind
         self._wait = 0.0
         self._last_failure = ""
         self._has_failed = False
         self.due: float | None = time.monotonic()
+
+    @property
+    def pages(self) -> int:
+        return self.api.pages
+
+    @property
+    def position(self) -> str:
+        return self.api.position
 
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every

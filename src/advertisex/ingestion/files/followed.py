@@ -6,12 +6,12 @@ from pathlib import Path
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.files.positions import key_prefix, load
+from advertisex.ingestion.files.positions import address_of, load
 from advertisex.ingestion.files.watch import Watch
 from advertisex.ingestion.followed import Followed
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input
-from advertisex.ingestion.source_status import lock_source
+from advertisex.ingestion.source_status import lock_source, source_id, state_prefix
 from advertisex.ingestion.sources import Files
 from advertisex.logs.contract import EventLog
 
@@ -22,10 +22,17 @@ class FollowedFiles(Followed):
     def __init__(self, source: Files, feed: Feed, options: IngestOptions, log: EventLog) -> None:
         self._source, self._feed, self._options, self._log = source, feed, options, log
         self.name = source.name
-        self._prefix = key_prefix(feed, source, options)
+        self.address = address_of(source)
+        self.id = source_id(feed, self.address, options)
+        self._prefix = state_prefix(self.kind, self.id)
         self._watch: Watch | None = None
         self._reported: set[str] = set()
         self.due: float | None = time.monotonic()
+
+    @property
+    def position(self) -> str:
+        number = 0 if self._watch is None else self._watch.files
+        return f"{number:,} file{'s' if number != 1 else ''}"
 
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every

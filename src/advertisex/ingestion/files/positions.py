@@ -11,11 +11,8 @@ from uuid import uuid4
 import msgspec
 import xxhash
 
-from advertisex.feeds import Feed
 from advertisex.ingestion.files.fingerprint import WINDOW, Fingerprint, Prefix, digest, head_of, prefix_in
-from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Resume
-from advertisex.ingestion.source_status import source_id, state_prefix
 from advertisex.ingestion.sources import Files
 
 #: Digests of messages that a position keeps.
@@ -61,10 +58,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(FilePosition).decode
 
 
-def key_prefix(feed: Feed, source: Files, options: IngestOptions) -> str:
-    """Return the prefix of the keys of a source: a reading with other options is another reading."""
-    address = os.path.abspath(source.name)  # noqa: PTH100 - resolves no links
-    return state_prefix("files", source_id(feed, address, options))
+def address_of(source: Files) -> str:
+    """Return the address of a source: its name, from the root of the file system."""
+    return os.path.abspath(source.name)  # noqa: PTH100 - resolves no links
 
 
 def new_key(prefix: str) -> str:

@@ -66,6 +66,11 @@ class Watch:
         self._known = Known({})
         self._pending: dict[str, bytes | None] = {}  # changes of the state to be written
 
+    @property
+    def files(self) -> int:
+        """Number of files that are followed."""
+        return len(self._files)
+
     def poll(self) -> Iterator[Input]:
         """Yield each file that may have new records.
 

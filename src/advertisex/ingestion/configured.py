@@ -1,0 +1,138 @@
+"""The sources that the settings describe, with their options."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from advertisex.errors import ConfigurationError
+from advertisex.feeds import Feed
+from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
+from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.sources import source_of
+from advertisex.settings.feeds import configured_feeds
+from advertisex.settings.model import Settings
+from advertisex.settings.sources import ApiSettings, AuthSettings, SourceSettings
+
+_AUTH: dict[str, type[Auth]] = {"bearer": Bearer, "basic": Basic, "api-key": ApiKey, "oauth2": ClientCredentials}
+
+#: Settings of a source that replace those of [api], or have their name in `ApiOptions`.
+_OF_API = (
+    "method", "body", "max_pages", "cursor", "lookback", "since", "requests_per_second", "timeout", "retry_wait",
+    "attempts", "proxy", "ca_file",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSource:
+    """A source of a feed.
+
+    Attributes:
+        feed: the feed its events belong to.
+        source: a file, folder, glob or URL, as for `ingest`.
+        options: how to ingest it.
+    """
+
+    feed: Feed
+    source: str
+    options: IngestOptions
+
+    @property
+    def shown(self) -> str:
+        """Its name, or `source` without secrets."""
+        return self.options.name or source_of(self.source).name
+
+
+def sources_of(settings: Settings) -> list[FeedSource]:
+    """Return the configured sources, to be followed.
+
+    Raises:
+        ConfigurationError: a source is misconfigured.
+    """
+    feeds = configured_feeds(settings)
+    _check(api_options(settings.api))
+    return [_source_of(number, one, settings.api, feeds[one.feed]) for number, one in enumerate(settings.sources)]
+
+
+def source_named(settings: Settings, name: str) -> FeedSource:
+    """Return the configured source of a name.
+
+    Raises:
+        ConfigurationError: no source has this name, or a source is misconfigured.
+    """
+    sources = {source.options.name: source for source in sources_of(settings) if source.options.name}
+    if name not in sources:
+        known = f"use one of {', '.join(sources)}" if sources else "give a source in the settings a name"
+        raise ConfigurationError(f"no source is named {name!r} in the settings", where="--source", hint=known)
+    return sources[name]
+
+
+def api_options(api: ApiSettings, given: Mapping[str, Any] = {}) -> ApiOptions:
+    """Return the options for HTTP APIs: the settings `api`, and what is given for one source or by flags."""
+    common = {name: getattr(api, name) for name in ApiSettings.model_fields}
+    return ApiOptions(**common | dict(given))
+
+
+def _source_of(number: int, one: SourceSettings, api: ApiSettings, feed: Feed) -> FeedSource:
+    try:
+        return FeedSource(feed, one.source, _options_of(one, api).checked_for(feed))
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"setting {_setting(number, error.where)}: {error.what}",
+            hint=error.hint or "see docs/settings.md for every setting",
+        ) from error
+
+
+def _options_of(source: SourceSettings, api: ApiSettings) -> IngestOptions:
+    parts = {part.name: getattr(source, part.name) for part in fields(CsvDialect)}
+    return IngestOptions(
+        name=source.name or "",
+        format=source.format,
+        records=source.records,
+        columns=source.columns,
+        inherit=source.inherit,
+        dialect=CsvDialect(**parts),
+        mapping=FieldMapping(source.map, source.set, source.time_formats),
+        api=api_options(api, _api_of(source, api)),
+        follow=True,
+        every=source.every,
+    )
+
+
+def _api_of(source: SourceSettings, api: ApiSettings) -> dict[str, Any]:
+    given = {name: getattr(source, name) for name in _OF_API if getattr(source, name) is not None}
+    own = {name.lower() for name in source.headers}
+    given["headers"] = {name: value for name, value in api.headers.items() if name.lower() not in own} | source.headers
+    if source.auth is not None:
+        given["auth"] = _auth_of(source.auth)
+    if source.paginate is not None:
+        given["paginate"] = Paginate(**source.paginate.model_dump())
+    return given
+
+
+def _auth_of(auth: AuthSettings) -> Auth:
+    return _AUTH[auth.type](**{name: value for name, value in _revealed(auth).items() if name != "type"})
+
+
+def _revealed(section: BaseModel) -> dict[str, Any]:
+    values = {name: getattr(section, name) for name in type(section).model_fields}
+    return {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in values.items()}
+
+
+def _check(options: ApiOptions) -> None:
+    try:
+        options.check()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"setting {error.where}: {error.what}", hint=error.hint) from error
+
+
+def _setting(number: int, where: str) -> str:
+    """Return the setting of a source that an error is about, from the option or the part that it names."""
+    name = where.split(",", maxsplit=1)[0].removeprefix("--").removeprefix("api.").replace("-", "_")
+    known = name.partition(".")[0] in SourceSettings.model_fields
+    return f"sources.{number}.{name}" if known else f"sources.{number}"

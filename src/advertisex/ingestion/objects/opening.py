@@ -1,0 +1,103 @@
+"""Open an object store with the credentials and the endpoint of the environment."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from advertisex.errors import ConfigurationError
+from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.object_address import Address
+from advertisex.ingestion.objects.failures import ALLOW_HTTP, CREDENTIALS
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+#: Repetitions of a single request by the client, and how long they may take; not interruptible, so only a few seconds.
+_QUICK_RETRIES = 3
+_QUICK_SECONDS = 5
+_LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+#: Variables with the endpoint of each store, in the order of their priority.
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": (),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+
+
+def opened_store(address: Address, options: ApiOptions) -> "ObjectStore":
+    """Return the client of a bucket.
+
+    Raises:
+        ConfigurationError: the extra `objects` is not installed, or the environment has an invalid setting.
+    """
+    try:
+        from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
+        from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "object stores need the extra 'objects', which is not installed",
+            where=address.name_of(""),
+            hint="pip install 'advertisex[objects]'",
+        ) from error
+    wait = timedelta(seconds=min(0.2, options.retry_wait))
+    given: dict[str, Any] = {
+        "client_options": {"timeout": timedelta(seconds=options.timeout), "allow_http": _allow_http(address.scheme)},
+        "retry_config": {
+            "max_retries": _QUICK_RETRIES,
+            "retry_timeout": timedelta(seconds=_QUICK_SECONDS),
+            "backoff": {"init_backoff": wait, "max_backoff": timedelta(seconds=1), "base": 2},
+        },
+    }
+    try:
+        match address.scheme:
+            case "s3":
+                return S3Store(address.bucket, **given, **_profile(address))
+            case "gs":
+                return GCSStore(address.bucket, **given)
+            case _:
+                return AzureStore(address.bucket, **given)
+    except (BaseError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            "the environment has no valid settings for the object store",
+            where=address.name_of(""),
+            hint=CREDENTIALS[address.scheme],
+        ) from error
+
+
+def _allow_http(scheme: str) -> bool:
+    """Whether the endpoint may be one without encryption: on this machine, or if the user allows it."""
+    endpoint = next((os.environ[name] for name in _ENDPOINTS[scheme] if os.environ.get(name)), "")
+    return urlsplit(endpoint).hostname in _LOCAL_HOSTS or os.environ.get(ALLOW_HTTP[scheme], "").lower() == "true"
+
+
+def _profile(address: Address) -> dict[str, Any]:
+    """Take credentials from a profile of the AWS configuration, which the client does not read, if one is to be used.
+
+    Raises:
+        ConfigurationError: boto3, which reads it, is not installed; or the profile has no credentials.
+    """
+    named = os.environ.get("AWS_PROFILE")
+    file = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path.home() / ".aws" / "credentials")
+    given = os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_SKIP_SIGNATURE")
+    if not named and (given or not file.exists()):
+        return {}
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415 - another optional library
+    except ImportError as error:
+        raise ConfigurationError(
+            "profiles of the AWS configuration need boto3, which is not installed",
+            where=address.name_of(""),
+            hint="pip install boto3, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ) from error
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - comes with boto3
+
+    try:
+        return {"credential_provider": Boto3CredentialProvider()}
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"the profile {named or 'default'!r} of the AWS configuration has no credentials",
+            where=address.name_of(""),
+            hint="check AWS_PROFILE, or run `aws configure`",
+        ) from error

@@ -1,0 +1,176 @@
+"""Poll an object store: list what is new or changed, and read it."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from advertisex.errors import SourceError
+from advertisex.feeds import Feed
+from advertisex.ingestion.formats import KNOWN, is_known
+from advertisex.ingestion.object_address import Address
+from advertisex.ingestion.objects.bucket import Bucket, StoredObject
+from advertisex.ingestion.objects.failures import Replaced
+from advertisex.ingestion.objects.reading import ObjectReading, opened
+from advertisex.ingestion.objects.state import ObjectState, dump, load, missed
+from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.read import Nothing, inputs_in, or_failing
+from advertisex.ingestion.records import Input
+from advertisex.ingestion.source_status import lock_source, source_id, state_prefix
+from advertisex.ingestion.sources import Objects
+from advertisex.ingestion.stream import Stream
+from advertisex.logs.contract import EventLog
+
+#: How often an object is opened that is replaced between its listing and its first byte.
+_OPENINGS = 3
+
+
+def poll_objects(source: Objects, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
+    """Yield what is new or changed since the last poll of the objects.
+
+    Args:
+        source: the objects.
+        feed: feed of their records.
+        options: how they are read.
+        log: the log that keeps what has been read; None reads the first object only, whatever was read before.
+
+    Raises:
+        ConfigurationError: the extra `objects` is not installed, or the environment has an invalid setting.
+        SourceError: the objects could not be listed, there are none, or another process reads them.
+    """
+    if log is None:
+        yield from _first(source, feed, options)
+        return
+    polled = PolledObjects(source, feed, options, log)
+    for one in polled.listed():
+        yield from polled.inputs(one)
+
+
+def _first(source: Objects, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield the inputs of the first object, and the other objects, which are not opened, by name."""
+    address = source.address
+    bucket = Bucket(address, options.api)
+    (first, *others), _ = _compared(bucket, address, {})
+    name = address.name_of(first.key)
+    with opened(bucket, first, name) as stream:
+        yield from or_failing(inputs_in(stream, feed, options), name)
+    for one in others:
+        yield Input(address.name_of(one.key), Nothing())
+
+
+def _compared(
+    bucket: Bucket, address: Address, known: Mapping[str, ObjectState]
+) -> tuple[list[StoredObject], set[str]]:
+    """Return the objects to read, by key, and the keys of known objects that are gone.
+
+    Raises:
+        SourceError: the listing failed, or no object is there, nor known.
+    """
+    present: set[str] = set()
+
+    def is_new(one: StoredObject) -> bool:
+        if not address.matches(one.key) or (not one.size and not is_known(one.key)):  # not the marker of a folder
+            return False
+        present.add(one.key)
+        return _is_new(one, known)
+
+    single = None if address.is_glob or address.is_folder else bucket.found(address.pattern)
+    if single is not None:
+        present.add(single.key)
+        new = [single] if _is_new(single, known) else []
+    else:
+        new = bucket.listed(address.folder, is_new)
+    if not present and not known:
+        raise SourceError("no such object", where=address.name_of(address.pattern), hint=_what_is_read(address))
+    return new, known.keys() - present
+
+
+def _is_new(one: StoredObject, known: Mapping[str, ObjectState]) -> bool:
+    state = known.get(one.key)
+    return state is None or not state.complete or state.version != one.version
+
+
+def _what_is_read(address: Address) -> str:
+    if address.is_glob:
+        return "check the glob: * matches within a folder, **/ any folders, and [[] a bracket"
+    return f"check the key; of a folder, these extensions are read: {', '.join(KNOWN)}"
+
+
+class PolledObjects:
+    """Objects that are polled, and what is known about them. Only one process polls them at a time.
+
+    Attributes:
+        id: identifies the source; see `source_id`.
+        prefix: prefix of its keys in the log's state.
+        address: its address.
+    """
+
+    def __init__(self, source: Objects, feed: Feed, options: IngestOptions, log: EventLog) -> None:
+        self.address = source.name
+        self.id = source_id(feed, source.name, options)
+        self.prefix = state_prefix("objects", self.id)
+        self._at, self._feed, self._options, self._log = source.address, feed, options, log
+        self._bucket: Bucket | None = None
+        self._states: dict[str, ObjectState] = {}
+
+    @property
+    def read(self) -> int:
+        """Number of objects that have been read completely, without those that are gone."""
+        return sum(state.complete and not state.gone_at for state in self._states.values())
+
+    def listed(self) -> list[StoredObject]:
+        """Return the objects to read, by key; what is gone is noted in the log.
+
+        Raises:
+            ConfigurationError: the extra `objects` is not installed, or the environment has an invalid setting.
+            SourceError: the listing failed, nothing is there, or another process polls the objects.
+            LogError: the log could not be read or written.
+        """
+        if self._bucket is None:
+            bucket = Bucket(self._at, self._options.api, patient=not self._options.follow)
+            lock_source(self._log, self.prefix, self.address)
+            self._states = load(self._log.state(self.prefix), self.prefix)
+            self._bucket = bucket
+        new, gone = _compared(self._bucket, self._at, self._states)
+        changes = missed(self._states, gone, time.time_ns() // 1000)
+        if changes:
+            values = {self.prefix + key: None if state is None else dump(state) for key, state in changes.items()}
+            self._log.append(self._feed.topic, (), state=values)
+        for key, state in changes.items():
+            if state is None:
+                del self._states[key]
+            else:
+                self._states[key] = state
+        return new
+
+    def is_read(self, key: str) -> bool:
+        """Whether an object has been read completely."""
+        return key in self._states and self._states[key].complete
+
+    def inputs(self, one: StoredObject) -> Iterator[Input]:
+        """Yield an object, or the members of an archive; one that fails yields an input that fails."""
+        return or_failing(self._inputs(one), self._at.name_of(one.key))
+
+    def _inputs(self, one: StoredObject) -> Iterator[Input]:
+        one, stream = self._opened(one)
+
+        def changed(state: ObjectState) -> None:
+            self._states[one.key] = state
+
+        with stream:
+            key = self.prefix + one.key
+            reading = ObjectReading(one, stream.name, key, self._states.get(one.key), changed)
+            yield from reading.inputs(stream, self._feed, self._options)
+
+    def _opened(self, one: StoredObject) -> tuple[StoredObject, Stream]:
+        """Open an object, or the version that has replaced it since it was listed.
+
+        Raises:
+            SourceError: it could not be read, or is gone.
+        """
+        assert self._bucket is not None
+        name = self._at.name_of(one.key)
+        for _ in range(_OPENINGS - 1):
+            try:
+                return one, opened(self._bucket, one, name)
+            except Replaced:
+                one = self._bucket.found(one.key) or one
+        return one, opened(self._bucket, one, name)

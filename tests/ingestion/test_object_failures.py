@@ -1,0 +1,223 @@
+"""What users read when an object store fails: what, where and a hint, never the client's text."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
+from advertisex.feeds import FEEDS
+from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.objects.failures import failure
+from advertisex.ingestion.options import IngestOptions
+from advertisex.logs.sqlite.log import SqliteLog
+from tests.ingestion.buckets import S3Bucket, rows
+from tests.ingestion.conftest import Ingested
+
+Ingest = Callable[..., Ingested]
+ONCE = ApiOptions(attempts=1, retry_wait=0.01, timeout=0.5)
+
+
+class FailingServer:
+    """A server that rejects every request, or answers none."""
+
+    def __init__(self) -> None:
+        self.status, self.code, self.asked, self.failures = 500, "", 0, 1_000_000
+        self.released = threading.Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.asked += 1
+                if server.status == 0:
+                    server.released.wait(30)
+                    return
+                body = f"<Error><Code>{server.code}</Code><Message>hidden</Message></Error>".encode()
+                if server.asked > server.failures:
+                    server.status, body = 200, b"<ListBucketResult><Name>b</Name></ListBucketResult>"
+                self.send_response(server.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None: ...
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def close(self) -> None:
+        self.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def failing(bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[FailingServer]:
+    server = FailingServer()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    yield server
+    server.close()
+
+
+def failed(found: Ingested) -> SourceError:
+    (error,) = found.failures
+    shown = str(error)
+    assert found.messages == []
+    assert error.where
+    assert error.hint
+    assert "\n" not in shown
+    assert not any(word in shown for word in ("hidden", "reqwest", "Generic", "Debug", "secret"))
+    return error
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "what", "error"),
+    [
+        (301, "", "the bucket is in another region", SourceError),
+        (400, "AuthorizationHeaderMalformed", "the bucket is in another region", SourceError),
+        (400, "ExpiredToken", "the credentials are not valid, or have expired", SourceError),
+        (401, "", "the credentials are not valid, or have expired", SourceError),
+        (403, "InvalidAccessKeyId", "the credentials are not valid, or have expired", SourceError),
+        (403, "SignatureDoesNotMatch", "the credentials are not valid, or have expired", SourceError),
+        (403, "AccessDenied", "access denied", SourceError),
+        (404, "NoSuchBucket", "no such bucket", SourceError),
+        (429, "TooManyRequests", "the server limits the rate of requests", SourceUnavailable),
+        (503, "SlowDown", "the server limits the rate of requests", SourceUnavailable),
+        (500, "InternalError", "the server failed", SourceUnavailable),
+        (418, "Teapot", "the server rejected the request", SourceError),
+    ],
+)
+def test_answers_of_the_server(
+    failing: FailingServer, ingested: Ingest, status: int, code: str, what: str, error: type[SourceError]
+) -> None:
+    failing.status, failing.code = status, code
+    found = failed(ingested("clicks", "s3://bucket/a/*.csv", api=ONCE))
+    assert (found.what, found.where) == (
+        f"{what} (status {status}{', ' + code if code else ''})",
+        "s3://bucket/a",
+    )
+    assert type(found) is error
+
+
+def test_a_server_that_does_not_answer(failing: FailingServer, ingested: Ingest) -> None:
+    failing.status = 0
+    assert failed(ingested("clicks", "s3://bucket/", api=ONCE)).what == "the request timed out"
+
+
+def test_transient_failures_are_retried(failing: FailingServer, bucket: S3Bucket, ingested: Ingest) -> None:
+    failing.status, failing.failures = 503, 7  # more than the client's own attempts
+    patient = ApiOptions(attempts=3, retry_wait=0.01)
+    assert failed(ingested("clicks", "s3://bucket/*", api=patient)).what == "no such object"
+    assert failing.asked == 8
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "what"),
+    [
+        ("http://127.0.0.1:1", "could not connect: connection refused"),
+        ("https://nowhere.invalid", "could not connect: unknown host name"),
+    ],
+)
+def test_servers_that_cannot_be_reached(
+    bucket: S3Bucket, ingested: Ingest, monkeypatch: pytest.MonkeyPatch, endpoint: str, what: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert failed(ingested("clicks", "s3://bucket/", api=ONCE)).what == what
+
+
+def test_an_endpoint_without_encryption_elsewhere_is_an_error(
+    bucket: S3Bucket, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://nowhere.invalid")
+    with pytest.raises(ConfigurationError, match=r"not encrypted .*AWS_ALLOW_HTTP=true"):
+        ingest("clicks", "s3://bucket/", log, IngestOptions(api=ONCE))
+
+
+def test_an_endpoint_without_encryption_can_be_allowed(
+    bucket: S3Bucket, ingested: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://nowhere.invalid")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    assert failed(ingested("clicks", "s3://bucket/", api=ONCE)).what == "could not connect: unknown host name"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "where"), [("none.csv", "none.csv"), ("none/", "none/"), ("*.csv", "*.csv"), ("", "")]
+)
+def test_nothing_there(bucket: S3Bucket, ingested: Ingest, pattern: str, where: str) -> None:
+    found = failed(ingested("clicks", bucket.url(pattern), api=ONCE))
+    assert (found.what, found.where) == ("no such object", bucket.url(where))
+
+
+def test_no_such_bucket(bucket: S3Bucket, ingested: Ingest) -> None:
+    found = failed(ingested("clicks", "s3://no-such-bucket/", api=ONCE))
+    assert found.what == "no such bucket (status 404, NoSuchBucket)"
+
+
+def test_a_key_with_an_empty_part_fails_the_listing(bucket: S3Bucket, ingested: Ingest) -> None:
+    bucket.put("a//b.csv", rows(1))
+    bucket.put("c/b.csv", rows(1))
+    assert "empty part between slashes" in failed(ingested("clicks", bucket.url("*/*.csv"), api=ONCE)).what
+    assert len(ingested("clicks", bucket.url("c/*.csv"), api=ONCE).messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text", "hint"),
+    [
+        ("s3", "Error performing PUT http://169.254.169.254/latest/api/token in 1ms - HTTP error", "AWS_ACCESS_KEY_ID"),
+        (
+            "gs",
+            "Error performing token request: Error performing GET http://metadata",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ),
+        ("az", "Generic MicrosoftAzure error: Account must be specified", "AZURE_STORAGE_ACCOUNT_NAME"),
+    ],
+)
+def test_no_credentials(scheme: str, text: str, hint: str) -> None:
+    found = failure(Exception(text), "b", scheme)
+    assert found.what == "no credentials were found"
+    assert hint in found.hint
+
+
+def test_invalid_settings_in_the_environment(log: SqliteLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_text('{"hidden": 1}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with pytest.raises(ConfigurationError, match="no valid settings") as error:
+        ingest("clicks", "gs://bucket/", log, IngestOptions(api=ONCE))
+    assert "hidden" not in str(error.value)
+
+
+def test_an_azure_account_has_to_be_named(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    with pytest.raises(ConfigurationError, match="AZURE_STORAGE_ACCOUNT_NAME"):
+        ingest("clicks", "az://container/", log, IngestOptions(api=ONCE))
+
+
+def test_a_profile_of_the_configuration(
+    bucket: S3Bucket, ingested: Ingest, log: SqliteLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    (tmp_path / "credentials").write_text("[other]\naws_access_key_id = key\naws_secret_access_key = secret\n")
+    bucket.put("a.csv", rows(1))
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    assert len(ingested("clicks", bucket.url("*"), api=ONCE).messages) == 1
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    with pytest.raises(ConfigurationError, match="the profile 'none'"):
+        ingest("clicks", bucket.url("*"), log, IngestOptions(api=ONCE))
+
+
+def test_the_extra_is_missing(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'advertisex\[objects\]'"):
+        ingest(FEEDS["clicks"], "s3://bucket/", log)
