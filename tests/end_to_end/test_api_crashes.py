@@ -23,29 +23,20 @@ from advertisex.logs.sqlite.log import SqliteLog
 
 #: Chooses the moments; the name of the test shows it. Set the variable to try others.
 SEED = os.environ.get("ADVERTISEX_TEST_SEED", "7")
-KILLS = 4
+KILLS = 3
 PAGE = 1_000
 TOPIC = FEEDS["impressions"].topic
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
 FOLLOW = ("--follow", "--every", "50ms")
-#: A poll with a cursor, of which the records of the last hour come again.
-INCREMENTAL = """
-import sys
-from datetime import timedelta
-from pathlib import Path
-from advertisex.ingestion.api_options import ApiOptions
-from advertisex.ingestion.ingest import IngestOptions, ingest
-from advertisex.logs.sqlite.log import SqliteLog
-
-Path(".advertisex").mkdir(exist_ok=True)
-api = ApiOptions(cursor="at", lookback=timedelta(hours=1), since="2026-01-01")
-with SqliteLog(Path(".advertisex/log.db")) as log:
-    ingest("impressions", sys.argv[1] + "&since={since}", log, IngestOptions(api=api, follow=True, every=0.05))
-"""
+INCREMENTAL = ("--cursor", "at", "--lookback", "1h", "--since", "2026-01-01")
 COMMANDS: dict[str, Callable[[str], list[str]]] = {
     "one-shot": lambda url: [ADVERTISEX, "ingest", "impressions", url],
     "follow": lambda url: [ADVERTISEX, "ingest", "impressions", url, *FOLLOW],
-    "incremental": lambda url: [sys.executable, "-c", INCREMENTAL, url],
+    "incremental": lambda url: [
+        *(ADVERTISEX, "ingest", "impressions", f"{url}&since={{since}}"),
+        *INCREMENTAL,
+        *FOLLOW,
+    ],
 }
 
 

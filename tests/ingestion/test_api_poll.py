@@ -5,7 +5,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from advertisex.errors import ConfigurationError, SourceError
+from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.poll import ApiSource
 from advertisex.ingestion.api.state import backfill, load
@@ -162,6 +162,8 @@ def test_every_record_of_every_page_is_appended_once(paging: str, form: str, ser
     first = polling(paginate=PAGINGS[paging])
     assert first.poll() == list(range(8))
     assert first.source.pages >= 3
+    (report,) = first.inspection.reports.values()
+    assert ("paging" in report.reading.detected) == (PAGINGS[paging] is None)
     api.add(8, 9)
     assert first.poll() == [8, 9]
     assert polling(paginate=PAGINGS[paging]).poll() == []
@@ -294,6 +296,33 @@ def test_bad_rows_are_counted_once(server, polling, log) -> None:
     second.poll()
     assert len(messages_in(log, FEED.topic)) == count + 1
     assert second.skipped == count
+
+
+class CrashingLog(SqliteLog):
+    """Appends messages and changes the state apart, as with Kafka; it crashes between the two, once."""
+
+    crash_in = 0
+
+    def append(self, topic: str, messages: Sequence[bytes], *, origins: Any = (), state: Any = None) -> None:
+        super().append(topic, messages, origins=origins)
+        self.crash_in -= 1
+        if not self.crash_in:
+            raise LogError("crashed")
+        super().append(topic, (), state=state)
+
+
+@pytest.mark.parametrize("crash_in", range(1, 4))
+def test_a_log_that_changes_the_state_later_loses_nothing(crash_in: int, server, tmp_path) -> None:
+    api = Api(server)
+    api.add(*range(8))
+    with CrashingLog(tmp_path / "log") as log:
+        first = Polling(log, f"{server.url}/x")
+        log.crash_in = crash_in
+        with closing(first.source), pytest.raises(LogError):
+            first.poll()
+        second = Polling(log, f"{server.url}/x")
+        with closing(second.source):
+            assert second.poll() == list(range(3 * crash_in - 3, 8))
 
 
 INCREMENTAL: dict[str, Any] = {"cursor": "at", "lookback": timedelta(days=1), "since": "2026-01-01"}
