@@ -4,18 +4,25 @@ import io
 import json
 import random
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import fastavro
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.poll import ApiSource
+from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api.state import backfill, load
 from advertisex.ingestion.api_auth import ApiKey
 from advertisex.ingestion.api_options import ApiOptions
@@ -143,6 +150,8 @@ def polling(log: SqliteLog, server: Server) -> Iterator[Callable[..., Polling]]:
         yield opened
 
 
+INCREMENTAL: dict[str, Any] = {"cursor": "at", "lookback": timedelta(days=1), "since": "2026-01-01"}
+
 PAGINGS: dict[str, Paginate | None] = {
     "link": None,
     "json": None,
@@ -152,11 +161,14 @@ PAGINGS: dict[str, Paginate | None] = {
 }
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "ndjson", "avro"])
-@pytest.mark.parametrize("paging", PAGINGS)
+@pytest.mark.parametrize(
+    ("paging", "form"),
+    [
+        *((paging, "json") for paging in PAGINGS),
+        *((paging, form) for paging in ("link", "page", "offset") for form in ("csv", "ndjson", "avro")),
+    ],
+)
 def test_every_record_of_every_page_is_appended_once(paging: str, form: str, server, polling) -> None:
-    if form != "json" and paging in ("json", "cursor"):
-        pytest.skip("the next page is in a JSON body")
     api = Api(server, paging, form=form)
     api.add(*range(8))
     first = polling(paginate=PAGINGS[paging])
@@ -298,6 +310,91 @@ def test_bad_rows_are_counted_once(server, polling, log) -> None:
     assert second.skipped == count
 
 
+def test_archives_page_too(server, polling) -> None:
+    def zipped(asked: Asked) -> Answer:
+        page, archive = int(asked.query.get("page", 1)), io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            for member in range(2):
+                file.writestr(f"{member}.ndjson", b'{"n":%d}\n' % (10 * page + member))
+            file.writestr("readme.pdf", b"text")
+        following = f"<{server.url}/x?page={page + 1}>; rel=next"
+        return Answer(archive.getvalue(), headers={"Link": following} if page < 3 else {})
+
+    server.routes["/x"] = zipped
+    first = polling()
+    assert (first.poll(), first.failures) == ([10, 11, 20, 21, 30, 31], [])
+    assert polling().poll() == []
+    assert not first.failures
+
+
+def test_an_interrupt_between_two_pages_resumes_there(server, polling) -> None:
+    api = Api(server)
+    api.add(*range(8))
+    first = polling()
+    for one in first.source.poll():
+        first.publisher.drain(one.name, first.inspection.chunks(one), one.bookmark)
+        break
+    assert polling().poll() == [3, 4, 5, 6, 7]
+    assert api.pages == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["timestamp-millis", "local-timestamp-micros", "date"])
+def test_a_time_of_avro_is_a_cursor(kind: str, server, polling) -> None:
+    value = {"type": "int" if kind == "date" else "long", "logicalType": kind}
+    schema = {"type": "record", "name": "r", "fields": [{"name": "n", "type": "int"}, {"name": "at", "type": value}]}
+    time = datetime(2026, 1, 3, 4, 5, 6, tzinfo=None if kind.startswith("local") else UTC)
+    file = io.BytesIO()
+    fastavro.writer(file, schema, [{"n": 1, "at": time.date() if kind == "date" else time}])
+    server.routes["/x"] = lambda asked: Answer(file.getvalue(), headers={"Content-Type": "application/avro"})
+    first = polling("?since={since}", **(INCREMENTAL | {"lookback": timedelta(0)}))
+    first.poll()
+    first.poll()
+    assert server.asked[-1].query["since"].startswith("2026-01-03")
+    assert "usable" not in first.warnings
+
+
+def test_values_of_another_kind_do_not_move_the_cursor(server, polling) -> None:
+    values = ["2026-01-02T00:00:00Z", 99, [], None, 1767225600, "2026-01-03T00:00:00Z"]
+    body = json.dumps([{"n": n, "at": value} for n, value in enumerate(values)]).encode()
+    server.routes["/x"] = lambda asked: Answer(body)
+    first = polling("?since={since}", **INCREMENTAL)
+    assert first.poll() == [0, 1, 2, 3, 4, 5]
+    assert first.source.position == "at 2026-01-03T00:00:00Z"
+    (report,) = first.inspection.reports.values()
+    counts = {text: count for text, count in report.warnings.items() if text.startswith(("record without", "at is"))}
+    assert sorted(counts.values()) == [1, 3]
+
+
+def test_another_cursor_begins_at_its_start(server, polling) -> None:
+    server.routes["/x"] = lambda asked: Answer(b'[{"n":7,"at":"2026-01-02T00:00:00Z"}]')
+    options = INCREMENTAL | {"lookback": timedelta(0)}
+    assert polling("?since={since}", **options).poll() == [7]
+    other = polling("?since={since}", **(options | {"cursor": "n", "since": "0"}))
+    assert other.poll() == []
+    assert other.poll() == []
+    assert [asked.query["since"] for asked in server.asked] == ["2026-01-01", "0", "7"]
+
+
+SECRET = st.text(min_size=1, max_size=6)
+
+
+@settings(max_examples=50)
+@given(token=SECRET, key=SECRET, word=SECRET, cursor=st.text(max_size=6))
+def test_secrets_are_left_out_of_a_request_and_put_back(token: str, key: str, word: str, cursor: str) -> None:
+    body = json.dumps({"login": {"password": word}, "cursor": cursor})
+    quoted = [quote(text, safe="") for text in (word, token, cursor, key)]
+    url = "https://user:{}@host/x?token={}&b=%2B+1&page={}".format(*quoted)
+    secrets = Secrets(url, ApiOptions(method="POST", body=body, auth=ApiKey("api_key", key, "query")))
+    request = Request(f"{url}&api_key={quoted[-1]}", "POST", body=msgspec.json.encode(json.loads(body)))
+    stored = secrets.without(request)
+    restored = secrets.restored(stored)
+    assert parse_qsl(urlsplit(restored.url).query, True) == parse_qsl(urlsplit(request.url).query, True)
+    assert unquote(urlsplit(restored.url).password or "") == word
+    assert json.loads(restored.body or b"") == json.loads(body)
+    shown = [value for name, value in parse_qsl(urlsplit(stored.url).query, True) if name in ("token", "api_key")]
+    assert all(value.startswith("advertisex-secret:") for value in shown)
+
+
 class CrashingLog(SqliteLog):
     """Appends messages and changes the state apart, as with Kafka; it crashes between the two, once."""
 
@@ -323,9 +420,6 @@ def test_a_log_that_changes_the_state_later_loses_nothing(crash_in: int, server,
         second = Polling(log, f"{server.url}/x")
         with closing(second.source):
             assert second.poll() == list(range(3 * crash_in - 3, 8))
-
-
-INCREMENTAL: dict[str, Any] = {"cursor": "at", "lookback": timedelta(days=1), "since": "2026-01-01"}
 
 
 def test_a_poll_starts_where_the_last_one_ended_with_a_lookback(server, polling) -> None:

@@ -128,15 +128,15 @@ class Progress(Bookmark):
 
     def _newest(self, records: Sequence[Record]) -> CursorValue | None:
         """Return the largest cursor of records; the maximum of the poll moves there."""
-        newest, now = None, self._now()
+        newest, now, is_time = None, self._now(), self._lookback > timedelta(0)
         for record in records:
-            value, expected = cursor_of(record, self._field or ""), newest or self._maximum
+            value, expected = cursor_of(record, self._field or "", is_time=is_time), newest or self._maximum
             if value is None:
                 self._warn(f"record without a usable {self._field}, the cursor")
-            elif is_future(value, now, is_time=self._lookback > timedelta(0)):
-                self._warn(f"{self._field} is more than a day in the future; the cursor does not move there")
             elif expected is not None and value.kind != expected.kind:
                 self._warn(f"{self._field} is a {value.kind}, unlike in other records; the cursor does not move there")
+            elif is_future(value, now, is_time=is_time):
+                self._warn(f"{self._field} is more than a day in the future; the cursor does not move there")
             elif newest is None or newest < value:
                 newest = value
         if newest and (self._maximum is None or self._maximum < newest):
