@@ -98,13 +98,14 @@ class Progress(Bookmark):
         self._seen.end_response()
         known, maximum = _value(self.state.cursor), self._maximum
         delayed = None
-        if repeated and maximum and len(self._seen) < self._seen.limit:  # else, they would be appended again
+        if repeated and maximum and self.poll.records < self._seen.limit // 2:  # else, they would be appended again
             maximum, delayed = _value(self.state.next_cursor), maximum
         if maximum is None or (known and is_before(maximum, known)):
             maximum = known
         self._pending, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
         if forgotten:
-            self._warn("records cannot be remembered, since a poll has too many; they may be appended again", forgotten)
+            limit = self._seen.limit
+            self._warn(f"record beyond the {limit:,} that are remembered, which may be appended again", forgotten)
         self.state = ApiState(self._field or "", _text(maximum), _text(delayed), answered=answered)
         self._is_complete = True
 
