@@ -131,7 +131,7 @@ def test_names_and_types_follow_the_prometheus_conventions(tmp_path: Path) -> No
         _, types = scraped(url)
         text = httpx.get(url).text
     ours = {name: kind for name, kind in types.items() if name.startswith("advertisex")}
-    assert len(ours) == 14
+    assert len(ours) == 15
     for name, kind in ours.items():
         assert (f"{name}_total" in text) == (kind == "counter"), name
         assert not name.endswith(("_ms", "_milliseconds", "_minutes", "_kb")), name
