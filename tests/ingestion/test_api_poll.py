@@ -316,7 +316,7 @@ def test_archives_page_too(server, polling) -> None:
         with zipfile.ZipFile(archive, "w") as file:
             for member in range(2):
                 file.writestr(f"{member}.ndjson", b'{"n":%d}\n' % (10 * page + member))
-            file.writestr("readme.pdf", b"text")
+            file.writestr(".hidden", b"text")
         following = f"<{server.url}/x?page={page + 1}>; rel=next"
         return Answer(archive.getvalue(), headers={"Link": following} if page < 3 else {})
 
