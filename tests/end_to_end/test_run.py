@@ -169,7 +169,7 @@ def test_run_ingests_and_processes_all_sources_until_interrupted(tmp_path: Path,
         ("clicks", "*.csv"),
     )
     with running(tmp_path, "run") as started:
-        started.until(lambda: started.counted() >= 42)  # the API keeps returning the same record
+        started.until(lambda: started.counted() >= 42)
         with (tmp_path / "a.ndjson").open("a") as file:
             file.write(impressions(range(40, 60)))
         started.until(lambda: started.counted() >= 62)
@@ -187,10 +187,11 @@ def test_run_ingests_and_processes_all_sources_until_interrupted(tmp_path: Path,
     assert USER not in stderr
     assert {tuple(line)[:3] for line in started.lines()} == {("timestamp", "level", "event")}
 
-    with running(tmp_path, "run") as again:  # files are read again; nothing is stored twice
-        again.until(lambda: again.counted() >= 62)
+    with running(tmp_path, "run") as again:  # neither files nor the API are appended again
+        (unchanged,) = again.until(lambda: again.events("new input"))
         after = again.end()["total"]
-    assert after["stored"] == total["stored"]
+    assert unchanged["detected"].startswith("unchanged since")
+    assert after == total
 
 
 def test_a_killed_run_resumes_from_the_ledger_and_appends_nothing_twice(tmp_path: Path) -> None:
@@ -267,6 +268,28 @@ def test_a_source_that_fails_permanently_ends_the_run_with_its_error(tmp_path: P
                 [source], partial(Full, tmp_path / "log.db"), store, Processing(FEEDS, follow=True), observer, stop
             )
     assert stop.is_set()
+
+
+def test_the_last_success_of_a_source_is_exported(tmp_path: Path) -> None:
+    stop = Event()
+
+    class Stopping(Metrics):
+        def source_succeeded(self, source: str, feed: str, seconds: float) -> None:
+            super().source_succeeded(source, feed, seconds)
+            stop.set()
+
+    (tmp_path / "a.ndjson").write_text(impressions(range(3)))
+    options = IngestOptions(follow=True, every=0.1, name="web")
+    source = FeedSource(FEEDS["impressions"], str(tmp_path / "a.ndjson"), options)
+    before = time.time()
+    with DuckdbStore(tmp_path / "store.duckdb") as store:
+        observer = Observer(Stopping(store), lines=False)
+        log = partial(SqliteLog, tmp_path / "log.db")
+        run_service([source], log, store, Processing(FEEDS, follow=True), observer, stop)
+        name = "advertisex_source_last_success_timestamp_seconds"
+        exported = observer.metrics.registry.get_sample_value(name, {"source": "web", "feed": "impressions"})
+    assert exported is not None
+    assert before - 1 <= exported <= time.time() + 1
 
 
 class Receiver:

@@ -98,6 +98,16 @@ def test_a_process_without_the_lock_leaves_the_status_alone(log: SqliteLog, serv
     assert status_in(log) == before
 
 
+def test_an_aggregated_report_of_an_api_is_rejected(log: SqliteLog, server: Server) -> None:
+    report = b"campaign_id,date,impressions,cost\nc1,2026-01-05,1000,12.5\n"
+    server.answers = [Answer(report, headers={"Content-Type": "text/csv"})]
+    failed = ingest(FEEDS["impressions"], f"{server.url}/report", log, quick(), on_failure=lambda error: None).failures
+    assert "it is an aggregated report, not events" in str(failed[0])
+    status = status_in(log)
+    assert (status.is_failing, status.messages, status.error) == (True, 0, str(failed[0]))
+    assert log.end_offsets() == {}
+
+
 class Quiet:
     """A source that has nothing new."""
 

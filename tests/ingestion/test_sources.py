@@ -37,6 +37,9 @@ def test_the_representation_of_a_url_hides_secrets() -> None:
         ("https://h/x?api_key=1&b=2#f", "https://h/x?api_key=***&b=2"),
         ("https://h/x?X-Amz-Signature=1", "https://h/x?X-Amz-Signature=***"),
         ("https://h:port/x", "the given URL"),
+        ("https://h/{cursor}?a={since}&key=1", "https://h/{cursor}?a={since}&key=***"),
+        ("https://h/x?a={since:%Y-%m-%d}&b={until:epoch}", "https://h/x?a={since:%Y-%m-%d}&b={until:epoch}"),
+        ("https://h/x?a={other}", "https://h/x?a=%7Bother%7D"),
     ],
 )
 def test_a_shown_url_hides_secrets(url: str, shown: str) -> None:

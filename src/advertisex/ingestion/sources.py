@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 
 import httpx
 
@@ -15,6 +16,7 @@ from advertisex.settings.sources import OBJECT_STORES, SCHEMES
 
 _CHECK = "check the name; expected a file, folder, glob, URL or -"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_PLACEHOLDER = re.compile(r"%7B(since|until|cursor)((:|%3A)((?!%7D).)*)?%7D")
 _SECRETS = ("token", "key", "secret", "password", "passwd", "signature", "sig", "auth", "credential")
 
 
@@ -156,4 +158,5 @@ def redacted(url: str | httpx.URL) -> str:
         return "the given URL"
     parameters = [(name, "***" if is_secret(name) else value) for name, value in parsed.params.multi_items()]
     shown = parsed.copy_with(username=None, password=None, fragment=None)
-    return str(shown.copy_with(params=parameters) if parameters else shown).replace("%2A%2A%2A", "***")
+    text = str(shown.copy_with(params=parameters) if parameters else shown).replace("%2A%2A%2A", "***")
+    return _PLACEHOLDER.sub(lambda found: unquote(found[0]), text)

@@ -77,7 +77,7 @@ def load_settings(
 
 
 def _explained(error: ErrorDetails, where: str) -> ConfigurationError:
-    loc = error["loc"]  # below a table with types, it has the type as well, which is no part of the setting's name
+    loc = error["loc"]  # below `auth`, it has the type, too; the name of the setting has not
     name = ".".join(str(part) for part, above in zip(loc, (None, *loc), strict=False) if above != "auth")
     what = _MESSAGES.get(error["type"], error["msg"].removeprefix("Value error, "))
     hint = "see docs/settings.md for every setting"

@@ -11,15 +11,24 @@ from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
 from advertisex.ingestion.records import Record
 
 
-def cursor_of(record: Record, field: str) -> CursorValue | None:
-    """Return the value of a field of a record, a dotted path in JSON; None if it is missing or cannot be a cursor."""
+def cursor_of(record: Record, field: str, *, is_time: bool) -> CursorValue | None:
+    """Return the value of a field of a record; None if it is missing or cannot be a cursor.
+
+    Args:
+        record: the record.
+        field: name of the field, a dotted path in JSON.
+        is_time: whether numbers are epochs; otherwise they may be ids.
+    """
     try:
         value = _value(record, field)
         if isinstance(value, date):  # of Avro
             value = value.isoformat()
-        return None if value is None else cursor_value(value)
-    except (*NOT_JSON, SourceError):
+        found = None if value is None else cursor_value(value)
+        if found and is_time:
+            found.time()
+    except (*NOT_JSON, SourceError, ConfigurationError):
         return None
+    return found
 
 
 def is_before(value: CursorValue, other: CursorValue) -> bool:
@@ -33,7 +42,7 @@ def is_future(value: CursorValue, now: datetime, *, is_time: bool) -> bool:
     Args:
         value: the value.
         now: the present time, in UTC.
-        is_time: whether numbers are epochs; otherwise they are not compared, since they may be ids.
+        is_time: whether numbers are epochs; otherwise they are not compared.
     """
     return (is_time or value.kind != "number") and value.time() > now + timedelta(days=1)
 

@@ -1,13 +1,11 @@
 """Poll an HTTP API: ask it for what is new, page by page."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from urllib.parse import parse_qsl, urlsplit
 
-import xxhash
 from msgspec import structs
 
 from advertisex.errors import SourceError, SourceUnavailable
@@ -19,18 +17,16 @@ from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
 from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
+from advertisex.ingestion.api.unchanged import NOT_MODIFIED, Unchanged, is_unchanged, response_digest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.paginate import Paginate
-from advertisex.ingestion.records import Chunk, Input, Reader, Reading
+from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
 
-_NOT_MODIFIED = 304
 #: Parameters of numbered pages in links to the next page.
 _NUMBERS = {"page", "offset", "skip", "start"}
-#: Starts of the names of headers that say how to go on after a page.
-_PAGING_HEADERS = ("link", "x-next", "x-total", "x-page", "x-has")
 
 
 def poll_api(source: Url, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
@@ -104,10 +100,10 @@ class ApiSource:
         progress = self._locked()
         request, response = self._first_page(progress)
         known = self._known(progress, request)
-        self._is_unchanged = known is not None and _is_unchanged(response, known)
+        self._is_unchanged = known is not None and is_unchanged(response, known)
         if known and self._is_unchanged:
             progress.unchanged()
-            yield Input(self.name, _Unchanged(known, hint=not self._options.follow), progress)
+            yield Input(self.name, Unchanged(known, hint=not self._options.follow), progress)
             return
         for number in count(1):
             page = Page(request, response, self._end)
@@ -166,7 +162,7 @@ class ApiSource:
         response = self._send(replace(request, headers=headers))
         if poll is None:
             progress.begin(begun)
-        if response.status == _NOT_MODIFIED and known is None:
+        if response.status == NOT_MODIFIED and known is None:
             raise SourceError("the server returned status 304, which was not asked for", where=self.name)
         return request, response
 
@@ -213,7 +209,7 @@ class ApiSource:
 
     def _answered(self, page: Page, progress: Progress) -> Answered:
         """Return what is kept of a response that is all that the API had."""
-        headers, digest = page.response.headers, _digest(page.response)
+        headers, digest = page.response.headers, response_digest(page.response)
         known = self._known(progress, page.request)
         return Answered(
             self._requests.digest(page.request),
@@ -224,33 +220,6 @@ class ApiSource:
             headers.get("etag", ""),
             headers.get("last-modified", ""),
         )
-
-
-class _Unchanged(Reader):
-    """Reports a response that has nothing new."""
-
-    def __init__(self, known: Answered, *, hint: bool) -> None:
-        since = f"since {shown_time(known.at)}"
-        seen = Counter(seen=known.records)
-        self.reading = Reading(known.format, {"unchanged": since}, rows=known.records, skipped=seen)
-        if hint:
-            self.reading.warnings["nothing new; to append it again, use `advertisex sources reset` first"] = 1
-
-    def chunks(self) -> Iterator[Chunk]:
-        return iter(())
-
-
-def _is_unchanged(response: Response, known: Answered) -> bool:
-    return response.status == _NOT_MODIFIED or _digest(response) == known.digest
-
-
-def _digest(response: Response) -> bytes:
-    """Return a digest of a body, and of the headers that say how to go on after it."""
-    digest = xxhash.xxh3_128(response.body)
-    for name, value in sorted(response.headers.items()):
-        if name.startswith(_PAGING_HEADERS):
-            digest.update(f"{name}: {value}\n".encode())
-    return digest.digest()
 
 
 def _is_numbered(paginate: Paginate | None, following: Request) -> bool:

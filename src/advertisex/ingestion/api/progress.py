@@ -98,13 +98,14 @@ class Progress(Bookmark):
         self._seen.end_response()
         known, maximum = _value(self.state.cursor), self._maximum
         delayed = None
-        if repeated and maximum and len(self._seen) < self._seen.limit:  # else, they would be appended again
+        if repeated and maximum and self.poll.records < self._seen.limit // 2:  # else, they would be appended again
             maximum, delayed = _value(self.state.next_cursor), maximum
         if maximum is None or (known and is_before(maximum, known)):
             maximum = known
         self._pending, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
         if forgotten:
-            self._warn("records cannot be remembered, since a poll has too many; they may be appended again", forgotten)
+            limit = self._seen.limit
+            self._warn(f"record beyond the {limit:,} that are remembered, which may be appended again", forgotten)
         self.state = ApiState(self._field or "", _text(maximum), _text(delayed), answered=answered)
         self._is_complete = True
 
@@ -127,15 +128,15 @@ class Progress(Bookmark):
 
     def _newest(self, records: Sequence[Record]) -> CursorValue | None:
         """Return the largest cursor of records; the maximum of the poll moves there."""
-        newest, now = None, self._now()
+        newest, now, is_time = None, self._now(), self._lookback > timedelta(0)
         for record in records:
-            value, expected = cursor_of(record, self._field or ""), newest or self._maximum
+            value, expected = cursor_of(record, self._field or "", is_time=is_time), newest or self._maximum
             if value is None:
                 self._warn(f"record without a usable {self._field}, the cursor")
-            elif is_future(value, now, is_time=self._lookback > timedelta(0)):
-                self._warn(f"{self._field} is more than a day in the future; the cursor does not move there")
             elif expected is not None and value.kind != expected.kind:
                 self._warn(f"{self._field} is a {value.kind}, unlike in other records; the cursor does not move there")
+            elif is_future(value, now, is_time=is_time):
+                self._warn(f"{self._field} is more than a day in the future; the cursor does not move there")
             elif newest is None or newest < value:
                 newest = value
         if newest and (self._maximum is None or self._maximum < newest):
