@@ -7,6 +7,7 @@ The last log is one of an earlier version: its file is rewritten once. Figures v
 """
 
 import argparse
+import json
 import random
 import sqlite3
 import tempfile
@@ -65,7 +66,7 @@ def filled(path: Path, megabytes: int, row: int, *, earlier: bool) -> int:
         return log.end_offsets()[_TOPIC]
 
 
-def measure(megabytes: int, row: int, *, earlier: bool) -> None:
+def measure(megabytes: int, row: int, *, earlier: bool) -> dict[str, float]:
     """Remove 60 % of a log, and print the cost."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.db"
@@ -85,12 +86,14 @@ def measure(megabytes: int, row: int, *, earlier: bool) -> None:
             total, wrote = time.perf_counter() - started, written() - wrote
         others.done.set()
         others.join()
+        cost = {"seconds": total, "locked": busy, "append": others.append, "written": wrote}
         print(
             f"{before / 1e6:6,.0f} MB to {path.stat().st_size / 1e6:4,.0f} MB, rows of {row / 1e3:5,.0f} kB"
             f"{', earlier version' if earlier else ''}: {total:.1f} s, {busy:.1f} s of them locked, "
             f"longest lock {longest:.2f} s, longest append {others.append:.2f} s, longest read {others.read:.2f} s, "
             f"{wrote / 1e6:,.0f} MB written"
         )
+        return cost
 
 
 def main() -> None:
@@ -98,8 +101,8 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=1_024)
     arguments = parser.parse_args()
     print(machine())
-    for row, earlier in ((8_000_000, False), (100_000, False), (8_000_000, True)):
-        measure(arguments.megabytes, row, earlier=earlier)
+    kinds = ((8_000_000, False), (100_000, False), (8_000_000, True))
+    print(json.dumps([measure(arguments.megabytes, row, earlier=earlier) for row, earlier in kinds]))
 
 
 if __name__ == "__main__":

@@ -90,3 +90,9 @@ def test_the_cluster_stores_every_document(kafka: str, elasticsearch: str) -> No
     assert result["events"] == result["documents"] == 300
     assert result["stored"] == [300]
     assert list(result["per_second"]) == ["raw consume", "pipeline, discarded", "raw bulk", "end to end"]
+
+
+def test_the_retention_of_the_log_is_measured_for_small_and_large_rows_and_an_earlier_version() -> None:
+    runs = results("retention", "--megabytes", 17)
+    assert len(runs) == 3
+    assert all(0 < run["locked"] <= run["seconds"] for run in runs)

@@ -1,4 +1,7 @@
-"""`process` is killed repeatedly at random times: the result is exactly that of an uninterrupted run."""
+"""`process` is killed repeatedly at random times: the result is exactly that of an uninterrupted run.
+
+It also removes from the log what it has processed, which must not change the result.
+"""
 
 import random
 import signal
@@ -10,8 +13,10 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pytest
 
 from advertisex.feeds import FEEDS
+from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
@@ -91,12 +96,13 @@ def contents(data: Path) -> dict[str, Any]:
         return tables | {"ledger": store.ledger(), "reasons": store.reject_counts(RejectQuery()).rows()}
 
 
-def test_a_run_killed_fifty_times_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_a_run_killed_fifty_times_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed, uninterrupted = tmp_path / "killed", tmp_path / "uninterrupted"
     advertisex("simulate", "--events", str(EVENTS), "--seed", "3", "--data", killed)
     log = f"sqlite:///{killed / 'log.db'}"
     advertisex("process", "--data", uninterrupted, "--log", log, "--config", killed / "advertisex.toml")
 
+    monkeypatch.setenv("ADVERTISEX_LOG__KEEP_SIZE", "1MB")
     chance, kills, counts = random.Random(20261124), 0, [0]
     while kills < KILLS:
         kills += killed_once(killed, chance)
@@ -113,3 +119,5 @@ def test_a_run_killed_fifty_times_equals_an_uninterrupted_one(tmp_path: Path) ->
         frame: pl.DataFrame = found[name]
         assert frame.height > 0
         assert frame.equals(expected[name]), name
+    with SqliteLog(killed / "log.db") as left:
+        assert sum(left.start_offsets().values()) > EVENTS // 2

@@ -21,11 +21,12 @@ from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
+from advertisex.monitoring.log_retention import retaining
 from advertisex.monitoring.metrics import Metrics, serving
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.monitoring.periodic import periodic
 from advertisex.processing.runner import Processing, process_log
-from advertisex.settings.model import MetricsSettings, Settings
+from advertisex.settings.model import LogSettings, MetricsSettings, Settings
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
 
@@ -176,3 +177,28 @@ def test_a_periodic_task_survives_failures_and_logs_each_once() -> None:
     assert [line["error"] for line in logged] == ["a", "b", "b"]
     assert {line["event"] for line in logged} == {"could not look; will retry"}
     assert len(failed) == 4
+
+
+def test_removals_from_the_log_are_counted(tmp_path: Path) -> None:
+    def open_log() -> SqliteLog:
+        return SqliteLog(tmp_path / "log.db", clock=lambda: 0)
+
+    with observed(tmp_path) as (_, store, observer, scrape):
+        with open_log() as log:
+            log.append("ad_impressions", [impression(i) for i in range(30)])
+            keep = LogSettings(keep_days=1)
+            with retaining(keep, store, open_log, Event(), observer.metrics):
+                pass
+            assert scrape()["advertisex_log_overdue",] == 1
+            with retaining(keep, store, open_log, Event(), observer.metrics):
+                process_log(log, store, Processing(FEEDS))
+            assert log.start_offsets() == log.end_offsets()
+        assert scrape()["advertisex_log_removed_messages_total",] == 30
+        assert scrape()["advertisex_log_overdue",] == 0
+
+
+def test_without_limits_nothing_is_removed(tmp_path: Path) -> None:
+    with observed(tmp_path) as (_, store, observer, scrape):
+        with retaining(LogSettings(), store, lambda: pytest.fail("opened"), Event(), observer.metrics):
+            pass
+        assert scrape()["advertisex_log_removed_messages_total",] == 0
