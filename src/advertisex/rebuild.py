@@ -70,10 +70,10 @@ def missing_messages(replacement: Replacement, log: EventLog, processing: Proces
     """
     progress = replacement.progress()
     topics = {feed.topic for feed in processing.feeds.values()}
-    ends, identities = log.end_offsets(), log.identities(sorted(topics))
+    ends, starts, identities = log.end_offsets(), log.start_offsets(), log.identities(sorted(topics))
     found = []
     for of, done in sorted(progress.items()):
-        held, reason = _held(log, of, done, ends.get(of, 0), identities.get(of.topic, ""))
+        held, reason = _held(done, starts.get(of, 0), ends.get(of, 0), identities.get(of.topic, ""))
         if of.topic not in topics:
             held, reason = 0, "no feed reads this topic"
         if done.read > held:
@@ -147,17 +147,15 @@ def _check_complete(new: EventStore, before: Mapping[Partition, Progress], missi
             )
 
 
-def _held(log: EventLog, of: Partition, done: Progress, end: int, identity: str) -> tuple[int, str]:
+def _held(done: Progress, start: int, end: int, identity: str) -> tuple[int, str]:
     """How many of the messages read the log still gives, at most, and why not all of them."""
     if done.log and identity and done.log != identity:
         return 0, "the topic was recreated"
     if not end:
         return 0, "the log has no messages of it"
-    batch = log.read(*of, 0, 1)
-    first = batch.offsets[0] if len(batch) else end
     if end < done.next_offset:
-        return max(0, end - first), f"the log ends at offset {end:,}, before {done.next_offset:,}"
-    return max(0, done.next_offset - first), f"the log starts at offset {first:,}"
+        return max(0, end - start), f"the log ends at offset {end:,}, before {done.next_offset:,}"
+    return max(0, done.next_offset - start), f"the log starts at offset {start:,}"
 
 
 def _prepare(replacement: Replacement, fingerprint: bytes) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from advertisex.logs.contract import EventLog
@@ -27,6 +28,7 @@ class Place:
         folder: where the state is kept, if not in the log.
         admit: creates a topic that accepts messages of this size in bytes.
         remove: deletes a topic, or the whole log, which must not be open.
+        remove_below: removes the messages of partition 0 of a topic below an offset; None uses the log's `prune`.
     """
 
     url: str
@@ -36,6 +38,7 @@ class Place:
     folder: Path | None = None
     admit: Callable[[str, int], None] = lambda topic, size: None
     remove: Callable[[str], None] = lambda topic: None
+    remove_below: Callable[[str, int], None] | None = None
 
     def open(self) -> EventLog:
         return open_log(self.url, kafka=self.kafka, folder=self.folder)
@@ -65,8 +68,12 @@ def in_kafka(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
         while topic in admin.list_topics(timeout=10).topics:
             time.sleep(0.02)
 
+    def remove_below(topic: str, offset: int) -> None:
+        for removed in admin.delete_records([TopicPartition(topic, 0, offset)]).values():
+            removed.result()
+
     settings = KafkaSettings(partitions=1, group=f"{ours}group")
-    yield Place(url, ours, settings, whole=False, folder=folder, admit=admit, remove=remove)
+    yield Place(url, ours, settings, False, folder, admit, remove, remove_below)
     if left := [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(ours)]:
         for removed in admin.delete_topics(left).values():
             removed.result()

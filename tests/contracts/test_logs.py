@@ -16,6 +16,7 @@ from advertisex.testing import memory_log
 from advertisex.testing.contracts import EventLogContract, OpenLog
 from advertisex.testing.contracts.log_messages import read_whole
 from advertisex.testing.contracts.log_readers import until_caught_up
+from advertisex.testing.contracts.log_retention import RemoveBelow, prune_below
 from tests.contracts.log_places import LOGS, Place
 
 APPENDS_BATCHES = """
@@ -45,6 +46,11 @@ class TestLogs(EventLogContract):
     @pytest.fixture
     def topic_prefix(self, place: Place) -> str:
         return place.prefix
+
+    @pytest.fixture
+    def remove_below(self, place: Place) -> RemoveBelow:
+        by_server = place.remove_below
+        return prune_below if by_server is None else lambda log, topic, offset: by_server(topic, offset)
 
     def test_a_single_message_may_be_larger_than_the_bound(self, log: EventLog, topic: str, place: Place) -> None:
         place.admit(topic, 2 * READ_BYTES)

@@ -27,7 +27,7 @@ def click(cli: Cli, tmp_path: Path) -> Callable[..., None]:
 def detail_of(cli: Cli, *arguments: object) -> str:
     """What doctor says about retention."""
     found = cli("doctor", "--json", *arguments).document["findings"]
-    return str(next(finding["detail"] for finding in found if finding["what"] == "store's retention"))
+    return str(next(finding["detail"] for finding in found if finding["what"] == "kept events"))
 
 
 def test_old_days_are_dropped_by_process_and_named_everywhere(

@@ -14,7 +14,7 @@ import pytest
 
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.logs.open import open_log
-from advertisex.logs.sqlite import log as sqlite_log
+from advertisex.logs.sqlite import rows as sqlite_rows
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import TOMBSTONE
 
@@ -172,7 +172,7 @@ def test_concurrent_erasures_do_not_undo_each_other(tmp_path: Path, monkeypatch:
                 of.erase("t", 0, [offset])
 
         meanwhile = Thread(target=erase, args=(other, 1))
-        decode = sqlite_log._decode
+        decode = sqlite_rows._decode
 
         def decode_and_wait(blob: bytes) -> list[bytes]:
             monkeypatch.undo()
@@ -181,7 +181,7 @@ def test_concurrent_erasures_do_not_undo_each_other(tmp_path: Path, monkeypatch:
             return decode(blob)
 
         # no parameter stops an erasure between reading and writing a row, and production needs none
-        monkeypatch.setattr(sqlite_log, "_decode", decode_and_wait)
+        monkeypatch.setattr(sqlite_rows, "_decode", decode_and_wait)
         erase(log, 0)
         meanwhile.join()
 

@@ -122,6 +122,7 @@ def test_lag_and_log_size_are_available_before_anything_is_processed(tmp_path: P
             assert time.monotonic() < until, "the lag is not measured"
         assert found["advertisex_lag_messages", "0", "ad_impressions"] == 30
         assert found["advertisex_log_size_bytes",] == log.size() > 0
+        assert found["advertisex_log_start_offset", "0", "ad_impressions"] == 0
         process_log(log, store, Processing(FEEDS), on_commit=observer.committed)
         assert scrape()["advertisex_last_commit_timestamp_seconds", "0", "ad_impressions"] > 1.7e9
 
@@ -131,7 +132,7 @@ def test_names_and_types_follow_the_prometheus_conventions(tmp_path: Path) -> No
         _, types = scraped(url)
         text = httpx.get(url).text
     ours = {name: kind for name, kind in types.items() if name.startswith("advertisex")}
-    assert len(ours) == 15
+    assert len(ours) == 18
     for name, kind in ours.items():
         assert (f"{name}_total" in text) == (kind == "counter"), name
         assert not name.endswith(("_ms", "_milliseconds", "_minutes", "_kb")), name

@@ -4,8 +4,9 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,16 +28,18 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json
 from advertisex.errors import AdvertiseXError, ConfigurationError, StoreError, StoreMissing
 from advertisex.feeds import Feed
-from advertisex.model import Counts, Finding, LedgerRow, Partition
+from advertisex.logs.contract import EventLog
+from advertisex.logs.open import check_retention
+from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.identity_note import check_identities
+from advertisex.processing.retention import limits_of, processed_in
+from advertisex.processing.store_retention import finding_of
 from advertisex.settings.feeds import configured_feeds
-from advertisex.settings.model import Settings
+from advertisex.settings.model import LogSettings, Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.stores.log_identity import check_same_logs
 
-#: Days of the longest period of a store, a month.
-_LONGEST_PERIOD = 31
 _LOW_DISK = 2 * 2**30
 _OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 _CLIENTS = ("polars", "duckdb", "confluent-kafka", "elasticsearch", "fastavro")
@@ -70,6 +73,7 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
     yield _clock()
     try:
         settings = load()
+        check_retention(settings.log_url, settings.log)
         feeds = configured_feeds(settings)
         if settings.catalogue:
             read_catalogue(settings.catalogue)
@@ -79,31 +83,33 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
     yield Finding("settings", True, "all settings are valid")
     yield _disk(settings.data)
     topics = [feed.topic for feed in feeds.values()]
-    ends: dict[Partition, int] | None = None
-    logs: dict[str, str] = {}
-    try:
-        with opened_log(settings, create=False) as event_log:
-            yield from event_log.inspect(topics)
-            ends, logs = event_log.end_offsets(), event_log.identities(topics)
-    except AdvertiseXError as error:
-        yield _bad("log", error)
-    try:
-        with opened_store(settings, read_only=True) as event_store:
-            yield from event_store.inspect()
-            ledger = event_store.ledger()
-            balanced = all(row.counts.balanced for row in ledger)
-            yield _catalogue(event_store)
-            yield _identities(event_store, feeds)
-            yield _retention(event_store, ledger, settings.store.keep_days, utc_now())
-            yield Finding(
-                "ledger", balanced, "it balances" if balanced else "it does not balance", "please report this"
-            )
-            if ends is not None:
-                yield _log_and_ledger(ledger, ends, logs)
-    except StoreMissing as error:
-        yield Finding("store", True, f"{error.what} ({error.where})")
-    except AdvertiseXError as error:
-        yield _bad("store", error)
+    with ExitStack() as stack:
+        event_log: EventLog | None = None
+        try:
+            opened = stack.enter_context(opened_log(settings, create=False))
+            yield from opened.inspect(topics)
+            event_log = opened
+        except AdvertiseXError as error:
+            yield _bad("log", error)
+        try:
+            with opened_store(settings, read_only=True) as event_store:
+                yield from _store_findings(event_store, feeds, settings.store.keep_days)
+                if event_log is not None:
+                    yield _log_and_ledger(event_store.ledger(), event_log, topics)
+                    yield from _retention(settings.log, event_store, event_log)
+        except StoreMissing as error:
+            yield Finding("store", True, f"{error.what} ({error.where})")
+        except AdvertiseXError as error:
+            yield _bad("store", error)
+
+
+def _store_findings(store: EventStore, feeds: Mapping[str, Feed], keep_days: int | None) -> Iterator[Finding]:
+    yield from store.inspect()
+    yield _catalogue(store)
+    yield _identities(store, feeds)
+    yield finding_of(store, keep_days, utc_now())
+    balanced = all(row.counts.balanced for row in store.ledger())
+    yield Finding("ledger", balanced, "it balances" if balanced else "it does not balance", "please report this")
 
 
 def _identities(store: EventStore, feeds: Mapping[str, Feed]) -> Finding:
@@ -123,41 +129,41 @@ def _catalogue(store: EventStore) -> Finding:
     return Finding("catalogue", True, text)
 
 
-def _retention(store: EventStore, ledger: Sequence[LedgerRow], keep_days: int | None, now: datetime) -> Finding:
-    """From when on the store keeps events, what it removed, and when it drops the next period."""
-    kept_since = store.kept_since()
-    wanted = None if keep_days is None else store.period_start(now - timedelta(days=keep_days))
-    parts = ["everything is kept"]
-    if kept_since is not None:
-        total = sum((row.counts for row in ledger), Counts())
-        parts = [
-            f"events before {kept_since:%Y-%m-%d} (UTC) are not kept",
-            f"removed: {total.removed:,} events and {total.removed_rejects:,} rejects",
-        ]
-    if kept_since is not None and (wanted is None or wanted < kept_since):
-        parts.append("store.keep_days now keeps more, but removed events do not come back")
-    elif wanted is not None and kept_since is not None and wanted == kept_since and keep_days is not None:
-        days = (kept_since + timedelta(days=number) for number in range(1, _LONGEST_PERIOD + 1))
-        end = next(day for day in days if store.period_start(day) > kept_since)
-        parts.append(f"events before {end:%Y-%m-%d} are dropped on {end + timedelta(days=keep_days):%Y-%m-%d}")
-    elif wanted is not None:
-        parts.append(f"the next `advertisex process` drops events before {wanted:%Y-%m-%d}")
-    return Finding("store's retention", True, "; ".join(parts))
-
-
-def _log_and_ledger(ledger: Sequence[LedgerRow], ends: Mapping[Partition, int], logs: Mapping[str, str]) -> Finding:
+def _log_and_ledger(ledger: Sequence[LedgerRow], log: EventLog, topics: Sequence[str]) -> Finding:
     """Check that the log continues from the ledger: in a lost or recreated log, new messages would never be read."""
     what, hint = "log and ledger", "restore the old log, or run `advertisex rebuild` to make a new store from this one"
     try:
-        check_same_logs(ledger, logs)
+        check_same_logs(ledger, log.identities(topics))
     except StoreError as error:
         return _bad(what, error)
+    starts, ends = log.start_offsets(), log.end_offsets()
+    lost = []
     for row in ledger:
-        end = ends.get(Partition(row.topic, row.partition), 0)
-        if end < row.next_offset:
-            text = f"the ledger is at offset {row.next_offset:,}, but the log ends at {end:,}"
+        of = Partition(row.topic, row.partition)
+        done, start, end = row.next_offset, starts.get(of, 0), ends.get(of, 0)
+        if end < done:
+            text = f"the ledger is at offset {done:,}, but the log ends at {end:,}"
             return Finding(what, False, f"{text} ({row.topic}/{row.partition})", hint)
-    return Finding(what, True, "the log reaches at least as far as the ledger")
+        if start > done:
+            text = f"retention removed {start - done:,} messages of {row.topic}/{row.partition} before they were read"
+            return Finding(what, False, text, "restore the old log before the next `advertisex process`")
+        if log.prunable and done > row.counts.read:  # elsewhere, offsets have gaps for other reasons
+            lost.append(f"; lost: {done - row.counts.read:,} messages of {row.topic}/{row.partition}")
+    return Finding(what, True, "the log reaches at least as far as the ledger" + "".join(lost))
+
+
+def _retention(settings: LogSettings, store: EventStore, log: EventLog) -> Iterator[Finding]:
+    """Check that the embedded log is within its limits."""
+    if not log.prunable:
+        return
+    limits = {"log.keep_days": settings.keep_days, "log.keep_size": settings.keep_size}
+    given = [f"{name} = {limit:,}" for name, limit in limits.items() if limit is not None]
+    if not given:
+        yield Finding("retention", True, "the log keeps every message; see log.keep_days and log.keep_size")
+        return
+    overdue = log.overdue(processed_in(store, log), limits_of(settings, utc_now()))
+    text = ", ".join(given) + (": exceeded by messages that are not processed" if overdue else "")
+    yield Finding("retention", not overdue, text, "run `advertisex process`")
 
 
 def _bad(what: str, error: AdvertiseXError) -> Finding:

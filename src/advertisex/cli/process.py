@@ -1,7 +1,7 @@
 """`advertisex process`: process messages from the log into the store."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,9 @@ from advertisex.cli.unknown_ids import log_unknown, print_unknown, unknown_docum
 from advertisex.cli.workers import WORKER_FLAG, check_shareable, command_of_worker, run_workers
 from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
 from advertisex.logs.contract import EventLog
-from advertisex.logs.open import open_log
+from advertisex.logs.open import check_retention, open_log
 from advertisex.model import Counts, LedgerRow
+from advertisex.monitoring.log_retention import retaining
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
@@ -69,6 +70,7 @@ def process(
     if metrics_port is not None and not follow:
         raise ConfigurationError("--metrics-port requires --follow", hint="add --follow")
     settings = with_port(settings, metrics_port)
+    check_retention(settings.log_url, settings.log)
     processing = processing_of(settings, follow=follow)
     if workers > 1:
         check_shareable(settings)
@@ -179,12 +181,17 @@ def _run(
 
         def on_removed(removed: Counts) -> None:
             if observer is not None:
-                observer.metrics.removed(removed)
+                observer.metrics.dropped(removed)
 
-        process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=on_removed)
+        metrics = None if observer is None else observer.metrics
+        with retaining(settings.log, store, _log_factory(settings), stop, metrics):
+            process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=on_removed)
         return processing.follow or not stop.is_set()
 
 
 def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:
-    log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka, folder=settings.data)
-    return observing(settings, store, log_factory, processing, lines=not err.is_terminal, alerts=False)
+    return observing(settings, store, _log_factory(settings), processing, lines=not err.is_terminal, alerts=False)
+
+
+def _log_factory(settings: Settings) -> Callable[[], EventLog]:
+    return partial(open_log, settings.log_url, create=True, kafka=settings.kafka, folder=settings.data)

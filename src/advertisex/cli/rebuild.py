@@ -95,7 +95,7 @@ def rebuild(
 
 
 def _rebuild(replacement: Replacement, log: EventLog, processing: Processing, missing: Sequence[Missing]) -> Rebuilt:
-    total = sum(log.end_offsets().values())
+    total = sum(log.end_offsets().values()) - sum(log.start_offsets().values())
     with stop_on_signals(replacement.new.interrupt) as stop, progress("rebuilding", total) as (bar, task):
 
         def on_commit(committed: Committed) -> None:

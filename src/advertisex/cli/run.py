@@ -22,7 +22,8 @@ from advertisex.cli.source_options import dialect_of
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
-from advertisex.logs.open import open_log
+from advertisex.logs.open import check_retention, open_log
+from advertisex.monitoring.log_retention import retaining
 from advertisex.monitoring.observing import observing
 from advertisex.processing.configured import processing_of
 from advertisex.service import FeedSource, run_service
@@ -43,6 +44,7 @@ def run(
 ) -> None:
     """Ingest the configured sources, process their messages and evaluate alerts, until interrupted."""
     settings = with_port(settings_of(config, data=data, log=log, store=store), metrics_port)
+    check_retention(settings.log_url, settings.log)
     processing = processing_of(settings, follow=True)
     sources = sources_of(settings)
     log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka, folder=settings.data)
@@ -50,6 +52,7 @@ def run(
         opened_store(settings, read_only=False) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
         observing(settings, event_store, log_factory, processing, lines=not err.is_terminal, alerts=True) as observer,
+        retaining(settings.log, event_store, log_factory, stop, observer.metrics),
     ):
         for source in sources:
             _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from advertisex.model import Batch, Finding, Origin, Partition, Position, SourceLine, Span
 
@@ -11,6 +11,18 @@ READ_BYTES = 64 * 2**20
 
 #: Changes of a log's state, by key; None removes the key.
 State = Mapping[str, bytes | None]
+
+
+class Limits(NamedTuple):
+    """How much a log keeps. Messages that are not processed are kept whatever the limits.
+
+    Attributes:
+        before: messages appended before this time are removed, in microseconds since the epoch (UTC); None keeps them.
+        size: the oldest messages are removed while the log is larger, in bytes; None keeps them.
+    """
+
+    before: int | None = None
+    size: int | None = None
 
 
 class Positions(Protocol):
@@ -24,7 +36,9 @@ class Positions(Protocol):
 class LogReader(Protocol):
     """Reads the partitions assigned to this process, as contiguous batches within each partition.
 
-    The span of a batch carries the identity of the log that its topic belongs to.
+    The span of a batch carries the identity of the log that its topic belongs to. Where retention removed messages
+    before they were read, the reader continues with the first one that is kept: the span includes the gap, and a
+    warning says how many messages are lost. If none is kept, the batch may be empty.
 
     The assignment may change while batches are in flight: a partition moves to another process, or another process
     advances its ledger row. Batches read before such a change are no longer current and must not be committed. Call
@@ -76,13 +90,16 @@ class EventLog(Protocol):
     """Messages by topic and partition, each at an offset.
 
     Messages of a partition are ordered. Offsets increase and may have gaps. Any number of processes may append and
-    read concurrently.
+    read concurrently. Retention removes the oldest messages of a partition; offsets are never used again, even if it
+    removes all of them.
 
     Attributes:
         erasable: whether messages can be overwritten.
+        prunable: whether `prune` can remove messages; otherwise the server of the log does.
     """
 
     erasable: bool
+    prunable: bool
 
     def append(
         self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = (), state: State | None = None
@@ -128,7 +145,7 @@ class EventLog(Protocol):
         ...
 
     def origin(self, position: Position) -> SourceLine | None:
-        """Where the message at a position comes from; None if that is unknown, or no message is there.
+        """Where the message at a position comes from; None if that is unknown, or the log has no message there.
 
         Raises:
             LogError: the log cannot be read.
@@ -148,8 +165,9 @@ class EventLog(Protocol):
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         """Read at most `limit` messages from `offset` on; at least one, unless the end is reached.
 
-        The batch's span starts at `offset` and ends where the next read continues. Payloads are limited to
-        `READ_BYTES` in total, except that a single larger message is returned whole.
+        The batch's span starts at `offset` and ends where the next read continues. If the messages from `offset` on
+        were removed, the batch begins with the first one that is kept. Payloads are limited to `READ_BYTES` in total,
+        except that a single larger message is returned whole.
 
         Raises:
             LogError: the log cannot be read.
@@ -165,8 +183,39 @@ class EventLog(Protocol):
         """
         ...
 
+    def prune(self, processed: Mapping[Partition, int], limits: Limits) -> int:
+        """Remove some of the oldest processed messages beyond the limits, in one short step.
+
+        Appended batches are removed whole, from the start of a partition on, and with them their origins; the state
+        stays. No trace of them outlives the next `erase`.
+
+        Args:
+            processed: the offset up to which each partition is processed; other partitions are kept. A partition that
+                ends before it is kept too: the offset belongs to another log.
+            limits: what is kept.
+
+        Returns:
+            The number of messages removed; 0 if none is left to remove.
+
+        Raises:
+            LogError: the log is not `prunable`, or cannot be written. Safe to repeat.
+        """
+        ...
+
+    def overdue(self, processed: Mapping[Partition, int], limits: Limits) -> bool:
+        """Whether the messages that are not processed alone exceed the limits: processing is behind.
+
+        Raises:
+            LogError: the log is not `prunable`, or cannot be read.
+        """
+        ...
+
     def partitions(self, topic: str) -> list[int]:
         """The partitions of a topic, sorted; empty if nothing was ever appended to it."""
+        ...
+
+    def start_offsets(self) -> dict[Partition, int]:
+        """The offset from which the log has every message of each partition; its end offset if all were removed."""
         ...
 
     def end_offsets(self) -> dict[Partition, int]:

@@ -5,10 +5,27 @@ from pathlib import Path
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.settings.model import KafkaSettings
+from advertisex.settings.model import KafkaSettings, LogSettings
 
 _SQLITE = "sqlite:///"
 _KAFKA = "kafka://"
+
+
+def check_retention(url: str, settings: LogSettings) -> None:
+    """Reject retention settings for a log that they cannot apply to.
+
+    Raises:
+        ConfigurationError: the log is in Kafka, and one of its messages' limits is set.
+    """
+    for name, limit, option in (
+        ("keep_days", settings.keep_days, "retention.ms"),
+        ("keep_size", settings.keep_size, "retention.bytes"),
+    ):
+        if limit is not None and url.startswith(_KAFKA):
+            raise ConfigurationError(
+                f"log.{name} applies to an embedded log only",
+                hint=f"set {option} of the topics in Kafka, and remove log.{name}",
+            )
 
 
 def open_log(

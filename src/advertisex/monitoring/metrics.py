@@ -25,6 +25,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from advertisex.errors import ConfigurationError
 from advertisex.model import Counts, Partition
+from advertisex.processing.retention import Removal
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 
@@ -59,8 +60,8 @@ class Metrics:
             ["feed", "kind", "reason"],
             registry=self.registry,
         )  # fmt: skip
-        self._removed = Counter(
-            "advertisex_retention_removed", "Events and rejects that retention removed.", ["kind"],
+        self._dropped = Counter(
+            "advertisex_store_removed", "Events and rejects that retention removed from the store.", ["kind"],
             registry=self.registry,
         )  # fmt: skip
         self._work = Histogram(
@@ -80,6 +81,19 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._log_size = Gauge("advertisex_log_size_bytes", "Size of the embedded log on disk.", registry=self.registry)
+        self._log_start = Gauge(
+            "advertisex_log_start_offset", "First offset that the log has.", ["topic", "partition"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._log_removed = Counter(
+            "advertisex_log_removed_messages", "Processed messages that this process removed from the embedded log.",
+            registry=self.registry,
+        )  # fmt: skip
+        self._log_overdue = Gauge(
+            "advertisex_log_overdue",
+            "1 if unprocessed messages keep the log beyond its limits.",
+            registry=self.registry,
+        )
         self._ingested = Counter(
             "advertisex_ingested_messages", "Messages appended to the log by this process.", ["feed"],
             registry=self.registry,
@@ -116,10 +130,10 @@ class Metrics:
         delays = (outcome.events["ingested_at"] - outcome.events["event_time"]).dt.total_microseconds() / 1e6
         self._delays.observe(outcome.feed, delays)
 
-    def removed(self, counts: Counts) -> None:
-        """Count what retention removed."""
-        self._removed.labels("event").inc(counts.removed)
-        self._removed.labels("reject").inc(counts.removed_rejects)
+    def dropped(self, counts: Counts) -> None:
+        """Count what was removed from the store."""
+        self._dropped.labels("event").inc(counts.removed)
+        self._dropped.labels("reject").inc(counts.removed_rejects)
 
     def ingested(self, feed: str, messages: int) -> None:
         """Count messages appended to the log."""
@@ -133,10 +147,20 @@ class Metrics:
         """Count a failed check of the log or the store."""
         self._monitoring_failures.inc()
 
-    def set_lag(self, lags: Mapping[Partition, int], log_size: int | None) -> None:
-        """Set the processing lag of each partition, and the size of the log in bytes if known."""
+    def removed(self, removal: Removal) -> None:
+        """Count messages removed from the log, and set whether processing is too far behind to remove more."""
+        self._log_removed.inc(removal.messages)
+        self._log_overdue.set(removal.overdue)
+
+    def set_lag(self, lags: Mapping[Partition, int]) -> None:
+        """Set the processing lag of each partition."""
         for partition, lag in lags.items():
             self._lag.labels(partition.topic, partition.partition).set(lag)
+
+    def set_log(self, starts: Mapping[Partition, int], log_size: int | None) -> None:
+        """Set the first offset of each partition, and the size of the log in bytes if known."""
+        for partition, start in starts.items():
+            self._log_start.labels(partition.topic, partition.partition).set(start)
         if log_size is not None:
             self._log_size.set(log_size)
 

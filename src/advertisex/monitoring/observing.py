@@ -102,16 +102,13 @@ def observing(
 
 @contextmanager
 def _updating_lag(store: EventStore, open_log: OpenLog, topics: Sequence[str], metrics: Metrics) -> Iterator[None]:
-    """Update the lag and the size of the log in the background."""
-    with (
-        open_log() as log,
-        periodic(
-            "measure the processing lag",
-            _LAG_SECONDS,
-            lambda: metrics.set_lag(lags(log, store, topics), log.size()),
-            metrics.monitoring_failed,
-        ),
-    ):
+    """Update the lag, and the start and the size of the log, in the background."""
+
+    def measure() -> None:
+        metrics.set_lag(lags(log, store, topics))
+        metrics.set_log({p: start for p, start in log.start_offsets().items() if p.topic in topics}, log.size())
+
+    with open_log() as log, periodic("measure the processing lag", _LAG_SECONDS, measure, metrics.monitoring_failed):
         yield
 
 

@@ -8,11 +8,12 @@ from advertisex.stores.contract import EventStore
 
 
 def lags(log: EventLog, store: EventStore, topics: Collection[str]) -> dict[Partition, int]:
-    """The lag of each partition of the topics: offsets between the ledger and the end of the log.
+    """The lag of each partition of the topics: offsets that the log keeps between the ledger and its end.
 
     Raises:
         LogError: the log cannot be read.
         StoreError: the store cannot be read.
     """
-    done = store.positions()
-    return {p: max(0, end - done.get(p, 0)) for p, end in log.end_offsets().items() if p.topic in topics}
+    done, starts = store.positions(), log.start_offsets()
+    ends = {partition: end for partition, end in log.end_offsets().items() if partition.topic in topics}
+    return {p: max(0, end - max(done.get(p, 0), starts.get(p, 0))) for p, end in ends.items()}

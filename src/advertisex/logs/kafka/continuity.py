@@ -4,14 +4,13 @@ import logging
 from collections.abc import Sequence
 from itertools import pairwise
 
-import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from advertisex.errors import LogError
 from advertisex.logs.kafka.client import Cluster
+from advertisex.logs.lost import warn_of_lost
 from advertisex.model import Partition
 
-_LOG = structlog.get_logger(__name__)
 _DEBUG = logging.getLogger(__name__)
 _HINT = "restore the original log, or use a new store for this one"
 
@@ -45,8 +44,7 @@ def check_continuity(
         )
     if low > position:  # otherwise the gap is due to transactions or compaction
         missing, following = next((a, b) for a, b in pairwise([position - 1, *offsets]) if b > a + 1)
-        lost = min(low, following) - missing - 1
-        _LOG.warning("messages lost: deleted by retention before they were read", partition=where, count=lost)
+        warn_of_lost(partition, min(low, following) - missing - 1)
 
 
 def topic_recreated(topic: str, cluster: Cluster) -> LogError:

@@ -1,10 +1,10 @@
 """Event log in Kafka."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from advertisex.errors import LogError
-from advertisex.logs.contract import EventLog, Positions, State
+from advertisex.logs.contract import EventLog, Limits, Positions, State
 from advertisex.logs.kafka.client import Cluster, Timeouts
 from advertisex.logs.kafka.fetch import KafkaFetcher
 from advertisex.logs.kafka.producer import KafkaAppender
@@ -33,6 +33,7 @@ class KafkaLog(EventLog):
     """
 
     erasable = False
+    prunable = False
 
     def __init__(
         self,
@@ -81,8 +82,19 @@ class KafkaLog(EventLog):
             hint="set retention.ms of the topic to how long messages may be kept",
         )
 
+    def prune(self, processed: Mapping[Partition, int], limits: Limits) -> int:
+        """Raise LogError: Kafka removes messages itself."""
+        raise _not_prunable(self._cluster)
+
+    def overdue(self, processed: Mapping[Partition, int], limits: Limits) -> bool:
+        """Raise LogError: Kafka removes messages itself."""
+        raise _not_prunable(self._cluster)
+
     def partitions(self, topic: str) -> list[int]:
         return self._topics.partitions().get(topic, [])
+
+    def start_offsets(self) -> dict[Partition, int]:
+        return self._topics.starts()
 
     def end_offsets(self) -> dict[Partition, int]:
         return self._topics.ends()
@@ -106,3 +118,11 @@ class KafkaLog(EventLog):
         self._locator.close()
         self._fetcher.close()
         self._state.close()
+
+
+def _not_prunable(cluster: Cluster) -> LogError:
+    return LogError(
+        "cannot remove messages from a Kafka topic",
+        where=cluster.brokers,
+        hint="set retention.ms or retention.bytes of the topic",
+    )

@@ -65,15 +65,15 @@ class KafkaTopics:
         Raises:
             LogError: the offsets cannot be read, even after waiting for the brokers' metadata to settle.
         """
-        deadline = time.monotonic() + self._cluster.timeouts.request
-        while True:
-            try:
-                return self._ends_now()
-            except KafkaException as error:
-                reason = kafka_error(error)
-                if reason is None or reason.code() not in _SETTLING or time.monotonic() > deadline:
-                    raise self._failure("cannot read the end offsets of the topics", error) from error
-            time.sleep(_POLL_SECONDS)
+        return self._offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def starts(self) -> dict[Partition, int]:
+        """The first offset that retention has left in every partition of every topic.
+
+        Raises:
+            LogError: the offsets cannot be read, even after waiting for the brokers' metadata to settle.
+        """
+        return self._offsets(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
         """The topic id of each topic that exists."""
@@ -144,10 +144,20 @@ class KafkaTopics:
             findings.append(Finding(what, not degraded, detail, "restart the missing brokers"))
         return findings
 
-    def _ends_now(self) -> dict[Partition, int]:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    def _offsets(self, which: OffsetSpec) -> dict[Partition, int]:
+        deadline = time.monotonic() + self._cluster.timeouts.request
+        while True:
+            try:
+                return self._offsets_now(which)
+            except KafkaException as error:
+                reason = kafka_error(error)
+                if reason is None or reason.code() not in _SETTLING or time.monotonic() > deadline:
+                    raise self._failure("cannot read the offsets of the topics", error) from error
+            time.sleep(_POLL_SECONDS)
+
+    def _offsets_now(self, which: OffsetSpec) -> dict[Partition, int]:
         requested = {
-            TopicPartition(topic, partition): latest
+            TopicPartition(topic, partition): which
             for topic, partitions in self.partitions().items()
             for partition in partitions
         }

@@ -6,47 +6,26 @@ A topic has one partition, 0.
 
 import sqlite3
 import time
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
 from pathlib import Path
 from threading import RLock
 
 import msgspec
 
 from advertisex.errors import LogError
-from advertisex.logs.contract import READ_BYTES, EventLog, Positions, State
+from advertisex.logs.contract import EventLog, Limits, Positions, State
 from advertisex.logs.locks import Locks
+from advertisex.logs.sqlite.inspect import inspected
 from advertisex.logs.sqlite.origins import pack_origins, source_line
 from advertisex.logs.sqlite.reader import SqliteReader
+from advertisex.logs.sqlite.retention import is_overdue, make_shrinkable, prune_step, start_of
+from advertisex.logs.sqlite.rows import erase_from_row, insert_messages, read_messages
+from advertisex.logs.sqlite.schema import connect, load_identity
 from advertisex.logs.sqlite_faults import code_of, fault_of
-from advertisex.logs.state_file import STATE_SCHEMA, change_state, read_state
-from advertisex.model import TOMBSTONE, Batch, Finding, Origin, Partition, Position, SourceLine, Span
-
-_SCHEMA = f"""{STATE_SCHEMA}
-CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), log TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS batch (
-    topic        TEXT NOT NULL,
-    first_offset INTEGER NOT NULL,
-    next_offset  INTEGER NOT NULL,
-    appended_at  INTEGER NOT NULL,  -- microseconds since the epoch, UTC
-    messages     BLOB NOT NULL,     -- MessagePack array of binaries
-    PRIMARY KEY (topic, first_offset)
-);
-CREATE TABLE IF NOT EXISTS origin (   -- one row per append with known origins
-    topic        TEXT NOT NULL,
-    first_offset INTEGER NOT NULL,
-    next_offset  INTEGER NOT NULL,
-    origins      BLOB NOT NULL,     -- MessagePack
-    PRIMARY KEY (topic, first_offset)
-);
-"""
-#: Limits on the messages of one row.
-_ROW_BYTES = 8 * 2**20
-_ROW_MESSAGES = 50_000
-_decode = msgspec.msgpack.Decoder(list[bytes]).decode
+from advertisex.logs.state_file import change_state, read_state
+from advertisex.model import Batch, Finding, Origin, Partition, Position, SourceLine, Span
 
 
 def _system_time() -> int:
@@ -67,6 +46,7 @@ class SqliteLog(EventLog):
     """
 
     erasable = True
+    prunable = True
 
     def __init__(
         self, path: Path, *, create: bool = True, clock: Callable[[], int] = _system_time, wait: float = 30.0
@@ -80,13 +60,8 @@ class SqliteLog(EventLog):
             )
         with self._explained("cannot open the event log"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # check_same_thread: the runner prefetches in another thread; the lock lets one thread use it at a time
-            self._db = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA page_size = 16384")  # batches are megabytes: fewer overflow pages
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
-            self._identity = self._load_identity()
+            self._db = connect(path, wait)
+            self._identity = load_identity(self._db)
 
     def append(
         self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = (), state: State | None = None
@@ -107,7 +82,8 @@ class SqliteLog(EventLog):
                 "ORDER BY first_offset DESC LIMIT 1",
                 (position.topic, position.offset),
             ).fetchone()
-            if row is None or position.partition != 0 or position.offset >= row[1]:
+            start = start_of(self._db, position.topic)
+            if row is None or start is None or position.partition != 0 or not start <= position.offset < row[1]:
                 return None
             return source_line(row[2], position.offset - row[0])
 
@@ -116,28 +92,17 @@ class SqliteLog(EventLog):
             return self._locks.lock(key)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
-        payloads: list[bytes] = []
-        times: list[int] = []
-        room = READ_BYTES
-        if partition == 0:
-            for first, appended_at, blob in self._rows_from(topic, offset):
-                start = offset + len(payloads) - first
-                part = _decode(blob)[start : start + limit - len(payloads)]
-                part, room = _fitting(part, room, at_least=0 if payloads else 1)
-                payloads += part
-                times += [appended_at] * len(part)
-                if len(payloads) == limit or room <= 0:
-                    break
-        end = offset + len(payloads)
-        return Batch(Span(topic, partition, offset, end), range(offset, end), payloads, times)
+        if partition != 0:
+            return Batch(Span(topic, partition, offset, offset), range(0), [], [])
+        with self._explained("cannot read the event log"):
+            return read_messages(self._db, topic, offset, limit)
 
     def erase(self, topic: str, partition: int, offsets: Sequence[int]) -> None:
         with self._explained("cannot erase from the event log"):
-            self._db.execute("PRAGMA secure_delete = ON")  # overwritten bytes are zeroed
             left = deque(sorted(offsets) if partition == 0 else [])
             while left:
-                with self._transaction():  # includes the read of the row, so that it never undoes a concurrent erasure
-                    self._erase_from_row(topic, left)
+                with self._transaction():
+                    erase_from_row(self._db, topic, left)
             # the write-ahead log also contains the overwritten messages
             busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
@@ -147,12 +112,29 @@ class SqliteLog(EventLog):
                 hint="stop that process, then run this again",
             )
 
+    def prune(self, processed: Mapping[Partition, int], limits: Limits) -> int:
+        with self._explained("cannot remove messages from the event log"):
+            with self._transaction():
+                removed = prune_step(self._db, processed, limits)
+            if not removed:
+                make_shrinkable(self._db)
+        return removed
+
+    def overdue(self, processed: Mapping[Partition, int], limits: Limits) -> bool:
+        with self._explained("cannot read the event log"):
+            return is_overdue(self._db, processed, limits)
+
     def partitions(self, topic: str) -> list[int]:
         return [p.partition for p in self.end_offsets() if p.topic == topic]
 
+    def start_offsets(self) -> dict[Partition, int]:
+        with self._explained("cannot read the event log"):
+            names = [partition.topic for partition in self.end_offsets()]
+            return {Partition(topic, 0): start_of(self._db, topic) or 0 for topic in names}
+
     def end_offsets(self) -> dict[Partition, int]:
         with self._explained("cannot read the event log"):
-            rows = self._db.execute("SELECT topic, max(next_offset) FROM batch GROUP BY topic ORDER BY topic")
+            rows = self._db.execute("SELECT name, next_offset FROM topic ORDER BY name")
             return {Partition(topic, 0): end for topic, end in rows}
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
@@ -169,37 +151,11 @@ class SqliteLog(EventLog):
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         with self._explained("cannot read the event log"):
-            (answer,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-        held = {partition.topic: end for partition, end in self.end_offsets().items()}
-        counts = ", ".join(f"{topic} {held.get(topic, 0):,}" for topic in topics)
-        return [
-            Finding(
-                "log",
-                answer == "ok",
-                f"{self._path}: SQLite {sqlite3.sqlite_version}, {answer}",
-                "restore it from a backup",
-            ),
-            Finding("topics", True, f"messages: {counts}"),
-        ]
+            return inspected(self._db, self._path, topics, self._clock())
 
     def close(self) -> None:
         self._locks.close()
         self._db.close()
-
-    def _erase_from_row(self, topic: str, left: deque[int]) -> None:
-        """Overwrite messages of the row with the first offset; removes the processed offsets from `left`."""
-        row = next(self._rows_from(topic, left[0]), None)
-        if row is None or left[0] < row[0]:
-            left.popleft()  # no message at this offset
-            return
-        first, _, blob = row
-        messages = _decode(blob)
-        while left and left[0] < first + len(messages):
-            messages[left.popleft() - first] = TOMBSTONE
-        self._db.execute(
-            "UPDATE batch SET messages = ? WHERE topic = ? AND first_offset = ?",
-            (msgspec.msgpack.encode(messages), topic, first),
-        )
 
     def _append(
         self, topic: str, messages: Sequence[bytes], origins: Sequence[Origin] = (), state: State | None = None
@@ -208,38 +164,14 @@ class SqliteLog(EventLog):
         if not messages and not state:
             return range(0)
         with self._explained("cannot append to the event log"), self._transaction():
-            (first,) = self._db.execute(
-                "SELECT coalesce(max(next_offset), 0) FROM batch WHERE topic = ?", (topic,)
-            ).fetchone()
-            now = self._clock()
-            end = first
-            for part in _chunks(messages):
-                self._db.execute(
-                    "INSERT INTO batch VALUES (?, ?, ?, ?, ?)",
-                    (topic, end, end + len(part), now, msgspec.msgpack.encode(part)),
-                )
-                end += len(part)
+            row = self._db.execute("SELECT next_offset FROM topic WHERE name = ?", (topic,)).fetchone()
+            first = row[0] if row else 0
+            end = insert_messages(self._db, topic, first, messages, self._clock())
             if origins and messages:
-                row = (topic, first, end, pack_origins(origins))
-                self._db.execute("INSERT INTO origin VALUES (?, ?, ?, ?)", row)
+                origin = (topic, first, end, pack_origins(origins))
+                self._db.execute("INSERT INTO origin VALUES (?, ?, ?, ?)", origin)
             change_state(self._db, state or {})
         return range(first, end)
-
-    def _load_identity(self) -> str:
-        """The identity of the file: random, created with it, or when a file of an earlier version is first opened."""
-        while not (found := self._db.execute("SELECT log FROM identity").fetchone()):
-            self._db.execute("INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))))")
-        return str(found[0])
-
-    def _rows_from(self, topic: str, offset: int) -> Iterator[tuple[int, int, bytes]]:
-        """The rows from the one with `offset` on, in order."""
-        with self._explained("cannot read the event log"):
-            yield from self._db.execute(
-                "SELECT first_offset, appended_at, messages FROM batch WHERE topic = ? AND first_offset >= "
-                "coalesce((SELECT max(first_offset) FROM batch WHERE topic = ? AND first_offset <= ?), 0) "
-                "AND next_offset > ? ORDER BY first_offset",
-                (topic, topic, offset, offset),
-            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -273,28 +205,3 @@ def _hint(error: Exception, wait: float) -> str:
             return "free some disk space, then run this again"
         case _:
             return "check that the folder exists and is writable"
-
-
-def _chunks(messages: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Split messages into chunks of limited size, so that a read never decodes much more than it needs."""
-    if len(messages) <= _ROW_MESSAGES and sum(map(len, messages)) <= _ROW_BYTES:
-        if messages:
-            yield list(messages)
-        return
-    totals = list(accumulate(map(len, messages)))
-    start = 0
-    while start < len(messages):
-        before = totals[start - 1] if start else 0
-        fitting = bisect_right(totals, before + _ROW_BYTES, start)
-        end = max(start + 1, min(fitting, start + _ROW_MESSAGES))
-        yield list(messages[start:end])
-        start = end
-
-
-def _fitting(part: list[bytes], room: int, at_least: int) -> tuple[list[bytes], int]:
-    """The first messages that fit into `room` bytes, but at least `at_least`; and the room left (≤ 0: none)."""
-    totals = list(accumulate(map(len, part)))
-    if not totals or totals[-1] <= room:
-        return part, room - (totals[-1] if totals else 0)
-    count = max(at_least, sum(total <= room for total in totals))
-    return part[:count], 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 from advertisex.errors import LogError
 from advertisex.logs.assignment import Assignment
 from advertisex.logs.contract import EventLog, LogReader, Positions
+from advertisex.logs.lost import warn_of_lost
 from advertisex.model import Batch, Partition, Span
 
 _POLL_SECONDS = 0.2
@@ -28,7 +29,7 @@ class SqliteReader(LogReader):
         new = ends.keys() - set(self._assignment.held())
         if new:
             self._assign(new)
-        batches = [batch for partition, end in ends.items() if (batch := self._next(partition, end))]
+        batches = [batch for partition, end in ends.items() if (batch := self._next(partition, end)) is not None]
         self._caught_up = all(self._assignment.position(partition) == end for partition, end in ends.items())
         if not batches:
             time.sleep(_POLL_SECONDS)
@@ -66,6 +67,10 @@ class SqliteReader(LogReader):
                 hint="restore the original log, or use a new store for this one",
             )
         batch = self._log.read(*partition, offset, self._limit)
-        span = self._assignment.next_span(partition, batch.span.end)
-        # if it was reassigned during the read, these are not the next messages
-        return replace(batch, span=span) if span and span.start == offset else None
+        kept = batch.offsets[0] if len(batch) else end  # without messages, all before the end were removed
+        span = self._assignment.next_span(partition, batch.span.end if len(batch) else end)
+        if span is None or span.start != offset:  # it was reassigned during the read: these are not the next messages
+            return None
+        if kept > offset:
+            warn_of_lost(partition, kept - offset)
+        return replace(batch, span=span)  # without messages, it moves the ledger past those that are lost

@@ -19,6 +19,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_
 from advertisex.testing.contracts.log_fixtures import OpenLog
 from advertisex.testing.contracts.log_messages import LogMessages
 from advertisex.testing.contracts.log_readers import LogReaders
+from advertisex.testing.contracts.log_retention import LogRetention
 from advertisex.testing.contracts.log_sources import LogSources
 from advertisex.testing.contracts.store_catalogue import StoreCatalogue
 from advertisex.testing.contracts.store_commits import StoreCommits
@@ -35,11 +36,12 @@ from advertisex.testing.contracts.store_retention import StoreRetention
 __all__ = ["EventLogContract", "EventStoreContract", "NewStore", "OpenLog", "OpenStore"]
 
 
-class EventLogContract(LogMessages, LogReaders, LogSources):
+class EventLogContract(LogMessages, LogReaders, LogRetention, LogSources):
     """Every test of a log.
 
     Define the fixture `open_log`, a function that opens the log under test. A test may call it several times, and
-    expects the same log every time. A new topic must have a single partition.
+    expects the same log every time. A new topic must have a single partition. For a log that is not `prunable`, define
+    the fixture `remove_below` too.
 
     Attributes:
         durable: set it to False if closing the log discards its contents; tests that reopen it are then skipped.

@@ -74,6 +74,14 @@ class StoreCommits(StoreFixtures):
         ]
         assert all(row.counts.balanced for row in store.ledger())
 
+    def test_a_span_without_messages_moves_the_ledger(self, store: EventStore) -> None:
+        """Retention removed all messages of the span before they were read."""
+        outcome = outcome_of("impressions")
+        lost = replace(outcome, span=replace(outcome.span, end=7))
+
+        assert store.commit(lost) == Counts()
+        assert store.ledger() == [LedgerRow("ad_impressions", 0, 7, Counts())]
+
     def test_committed_data_survives_reopening(self, reopen_store: OpenStore) -> None:
         with reopen_store() as store:
             store.commit(outcome_of("clicks", {}, b"x"))

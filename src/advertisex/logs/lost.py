@@ -1,0 +1,13 @@
+"""Reports messages that the log no longer gives."""
+
+import structlog
+
+from advertisex.model import Partition
+
+_LOG = structlog.get_logger(__name__)
+
+
+def warn_of_lost(partition: Partition, count: int) -> None:
+    """Log a warning that retention deleted messages of a partition before they were read."""
+    where = f"{partition.topic}/{partition.partition}"
+    _LOG.warning("messages lost: deleted by retention before they were read", partition=where, count=count)
