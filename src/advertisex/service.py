@@ -59,9 +59,7 @@ def run_service(
             watched.import_if_changed()
 
     with open_log() as log, _following(sources, open_log, observer, stop, store.interrupt):
-        process_log(
-            log, store, processing, stop=stop, on_commit=on_commit, on_removed=observer.metrics.removed_from_store
-        )
+        process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=observer.metrics.dropped)
 
 
 @contextmanager

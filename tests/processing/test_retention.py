@@ -12,7 +12,7 @@ from advertisex.feeds import FEEDS
 from advertisex.logs.contract import EventLog, Limits
 from advertisex.model import Partition
 from advertisex.processing.lag import lags
-from advertisex.processing.retention import LogRetention, Removal, limits_of, processed_in
+from advertisex.processing.log_retention import LogRetention, Removal, limits_of, processed_in
 from advertisex.processing.runner import Processing, process_log
 from advertisex.settings.model import LogSettings
 from advertisex.stores.contract import EventStore

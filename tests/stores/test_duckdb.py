@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -24,6 +25,7 @@ from advertisex.simulator import SimulationSettings, publish_simulation
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
 from advertisex.stores.open import open_store
+from advertisex.testing.contracts.store_fixtures import outcome_of
 
 HOLDS_THE_STORE = """
 import sys
@@ -197,3 +199,16 @@ def test_the_ledger_can_be_read_from_another_thread_during_commits(tmp_path: Pat
 
     assert counts.read == 5_000
     assert asked == sorted(asked), "positions never go back"
+
+
+def test_old_events_are_dropped_while_others_read(tmp_path: Path) -> None:
+    with DuckdbStore(tmp_path / "store.duckdb") as store:
+        store.commit(outcome_of("clicks", {"timestamp": "2026-01-05T23:00:00Z"}, {"timestamp": "2026-01-06T00:00:00Z"}))
+        reading = store.scan("clicks", ["event_time"], Range())
+        before = next(reading)
+
+        removed = store.drop_before(store.period_start(datetime(2026, 1, 6, 12)))
+
+        assert (removed.removed, before.height) == (1, 2)
+        assert store.extent("clicks", Range()).first == datetime(2026, 1, 6)
+        reading.close()

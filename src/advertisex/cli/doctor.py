@@ -14,7 +14,6 @@ import typer
 from rich.text import Text
 
 from advertisex.catalogue.file import read_catalogue
-from advertisex.cli.doctor_retention import log_retention, store_retention
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -34,8 +33,10 @@ from advertisex.logs.contract import EventLog
 from advertisex.logs.open import check_retention
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.identity_note import check_identities
+from advertisex.processing.log_retention import limits_of, processed_in
+from advertisex.processing.store_retention import finding_of
 from advertisex.settings.feeds import configured_feeds
-from advertisex.settings.model import Settings
+from advertisex.settings.model import LogSettings, Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.stores.log_identity import check_same_logs
@@ -94,21 +95,21 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             yield _bad("log", error)
         try:
             with opened_store(settings, read_only=True) as event_store:
-                yield from _store_findings(event_store, feeds)
-                yield store_retention(event_store, settings.store.keep_days, utc_now())
+                yield from _store_findings(event_store, feeds, settings.store.keep_days)
                 if event_log is not None:
                     yield _log_and_ledger(event_store.ledger(), event_log, topics)
-                    yield from log_retention(settings.log, event_store, event_log)
+                    yield from _log_retention(settings.log, event_store, event_log)
         except StoreMissing as error:
             yield Finding("store", True, f"{error.what} ({error.where})")
         except AdvertiseXError as error:
             yield _bad("store", error)
 
 
-def _store_findings(store: EventStore, feeds: Mapping[str, Feed]) -> Iterator[Finding]:
+def _store_findings(store: EventStore, feeds: Mapping[str, Feed], keep_days: int | None) -> Iterator[Finding]:
     yield from store.inspect()
     yield _catalogue(store)
     yield _identities(store, feeds)
+    yield finding_of(store, keep_days, utc_now())
     balanced = all(row.counts.balanced for row in store.ledger())
     yield Finding("ledger", balanced, "it balances" if balanced else "it does not balance", "please report this")
 
@@ -151,6 +152,20 @@ def _log_and_ledger(ledger: Sequence[LedgerRow], log: EventLog, topics: Sequence
         if log.prunable and done > row.counts.read:  # elsewhere, offsets have gaps for other reasons
             lost.append(f"; lost: {done - row.counts.read:,} messages of {row.topic}/{row.partition}")
     return Finding(what, True, "the log reaches at least as far as the ledger" + "".join(lost))
+
+
+def _log_retention(settings: LogSettings, store: EventStore, log: EventLog) -> Iterator[Finding]:
+    """Check that the embedded log is within its limits; yield nothing for another log."""
+    if not log.prunable:
+        return
+    limits = {"log.keep_days": settings.keep_days, "log.keep_size": settings.keep_size}
+    given = [f"{name} = {limit:,}" for name, limit in limits.items() if limit is not None]
+    if not given:
+        yield Finding("log's retention", True, "the log keeps every message; see log.keep_days and log.keep_size")
+        return
+    overdue = log.overdue(processed_in(store, log), limits_of(settings, utc_now()))
+    text = ", ".join(given) + (": exceeded by messages that are not processed" if overdue else "")
+    yield Finding("log's retention", not overdue, text, "run `advertisex process`")
 
 
 def _sources(statuses: Sequence[SourceStatus]) -> Finding:

@@ -179,12 +179,11 @@ def _run(
                 if watched is not None and watched.import_if_changed():
                     unknown.refresh()
 
-        metrics = None if observer is None else observer.metrics
-
         def on_removed(removed: Counts) -> None:
-            if metrics is not None:
-                metrics.removed_from_store(removed)
+            if observer is not None:
+                observer.metrics.dropped(removed)
 
+        metrics = None if observer is None else observer.metrics
         with retaining(settings.log, store, _log_factory(settings), stop, metrics):
             process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=on_removed)
         return processing.follow or not stop.is_set()

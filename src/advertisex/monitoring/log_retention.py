@@ -7,7 +7,7 @@ from threading import Event
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.periodic import periodic
-from advertisex.processing.retention import LogRetention
+from advertisex.processing.log_retention import LogRetention
 from advertisex.settings.model import LogSettings
 from advertisex.stores.contract import EventStore
 

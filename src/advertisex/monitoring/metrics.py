@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from advertisex.errors import ConfigurationError
 from advertisex.model import Counts, Partition
-from advertisex.processing.retention import Removal
+from advertisex.processing.log_retention import Removal
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 
@@ -60,8 +60,8 @@ class Metrics:
             ["feed", "kind", "reason"],
             registry=self.registry,
         )  # fmt: skip
-        self._store_removed = Counter(
-            "advertisex_store_removed", "Events and rejects that retention removed.", ["kind"],
+        self._dropped = Counter(
+            "advertisex_store_removed", "Events and rejects that retention removed from the store.", ["kind"],
             registry=self.registry,
         )  # fmt: skip
         self._work = Histogram(
@@ -135,10 +135,10 @@ class Metrics:
         delays = (outcome.events["ingested_at"] - outcome.events["event_time"]).dt.total_microseconds() / 1e6
         self._delays.observe(outcome.feed, delays)
 
-    def removed_from_store(self, counts: Counts) -> None:
-        """Count what retention removed."""
-        self._store_removed.labels("event").inc(counts.removed)
-        self._store_removed.labels("reject").inc(counts.removed_rejects)
+    def dropped(self, counts: Counts) -> None:
+        """Count what was removed from the store."""
+        self._dropped.labels("event").inc(counts.removed)
+        self._dropped.labels("reject").inc(counts.removed_rejects)
 
     def ingested(self, feed: str, messages: int) -> None:
         """Count messages appended to the log."""

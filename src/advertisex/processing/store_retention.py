@@ -1,17 +1,19 @@
-"""The retention of the store while a log is processed: when it drops old periods, and which events are expired."""
+"""The retention of the store: when processing drops old periods, which events are expired, and what doctor says."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from advertisex.model import Counts
+from advertisex.model import Counts, Finding
 from advertisex.processing.policy import Policy
 from advertisex.stores.commit_time import Clock
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
+#: Days of the longest period of a store, a month.
+_LONGEST_PERIOD = 31
 _PAUSE = timedelta(hours=1)
 
 #: Called with what retention removed.
@@ -62,3 +64,25 @@ class Retention:
     def applied(self, policy: Policy) -> Policy:
         """The policy that also filters what the store no longer keeps."""
         return replace(policy, kept_since=self.kept_since)
+
+
+def finding_of(store: EventStore, keep_days: int | None, now: datetime) -> Finding:
+    """From when on the store keeps events, what it removed, and when it drops the next period."""
+    kept_since = store.kept_since()
+    wanted = None if keep_days is None else store.period_start(now - timedelta(days=keep_days))
+    parts = ["everything is kept"]
+    if kept_since is not None:
+        total = sum((row.counts for row in store.ledger()), Counts())
+        parts = [
+            f"events before {kept_since:%Y-%m-%d} (UTC) are not kept",
+            f"removed: {total.removed:,} events and {total.removed_rejects:,} rejects",
+        ]
+    if kept_since is not None and (wanted is None or wanted < kept_since):
+        parts.append("store.keep_days now keeps more, but removed events do not come back")
+    elif wanted is not None and kept_since is not None and wanted == kept_since and keep_days is not None:
+        days = (kept_since + timedelta(days=number) for number in range(1, _LONGEST_PERIOD + 1))
+        end = next(day for day in days if store.period_start(day) > kept_since)
+        parts.append(f"events before {end:%Y-%m-%d} are dropped on {end + timedelta(days=keep_days):%Y-%m-%d}")
+    elif wanted is not None:
+        parts.append(f"the next `advertisex process` drops events before {wanted:%Y-%m-%d}")
+    return Finding("store's retention", True, "; ".join(parts))
