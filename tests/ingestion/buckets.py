@@ -1,5 +1,6 @@
 """A bucket of the S3 server for one test."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -15,6 +16,11 @@ HEADER = "user_id,timestamp,campaign_id,conversion\n"
 def rows(*numbers: int) -> bytes:
     """A CSV file of clicks with one row for each number."""
     return (HEADER + "".join(f"u{number},2026-01-05 09:00:00,c1,0\n" for number in numbers)).encode()
+
+
+def users(messages: list[bytes]) -> list[int]:
+    """The numbers of the users of messages."""
+    return [int(found[1]) for message in messages if (found := re.search(rb'"user_id":"u(\d+)"', message))]
 
 
 @dataclass

@@ -115,8 +115,8 @@ def test_a_server_that_does_not_answer(failing: FailingServer, ingested: Ingest)
 
 def test_transient_failures_are_retried(failing: FailingServer, bucket: S3Bucket, ingested: Ingest) -> None:
     failing.status, failing.failures = 503, 7  # more than the client's own attempts
-    patient = ApiOptions(attempts=3, retry_wait=0.01)
-    assert failed(ingested("clicks", "s3://bucket/*", api=patient)).what == "no such object"
+    retrying = ApiOptions(attempts=3, retry_wait=0.01)
+    assert failed(ingested("clicks", "s3://bucket/*", api=retrying)).what == "no such object"
     assert failing.asked == 8
 
 

@@ -43,15 +43,16 @@ class Bucket:
     Args:
         address: where it is.
         options: timeout and attempts.
-        patient: whether a request that fails for a while is repeated; each attempt and wait as for an API.
+        retry: whether a failure that may pass is repeated, with the attempts and waits of an API; otherwise the caller
+            does.
 
     Raises:
         ConfigurationError: the extra `objects` is not installed, or the environment has an invalid setting.
     """
 
-    def __init__(self, address: Address, options: ApiOptions, *, patient: bool = True) -> None:
+    def __init__(self, address: Address, options: ApiOptions, *, retry: bool = True) -> None:
         self._address, self._options = address, options
-        self._attempts = options.attempts if patient else 1
+        self._attempts = options.attempts if retry else 1
         self._store = opened_store(address, options)
         self._name = address.name_of("")
 
