@@ -17,14 +17,16 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.known_sources import backfill_source
 from advertisex.ingestion.objects import reading, state
 from advertisex.ingestion.objects.bucket import Bucket, StoredObject
 from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.objects.poll import PolledObjects
-from advertisex.ingestion.objects.state import backfill, load
+from advertisex.ingestion.objects.state import load
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import or_failing
+from advertisex.ingestion.source_status import SourceStatus
 from advertisex.ingestion.sources import Objects, source_of
 from advertisex.ingestion.stream import zstd
 from advertisex.logs.contract import EventLog
@@ -108,10 +110,9 @@ def test_formats(bucket: S3Bucket, ingested: Ingest, key: str, content: bytes, n
     bucket.put(key, content)
     found = ingested("clicks", bucket.url(key))
     assert users(found.messages) == [1, 2]
-    assert [name for name, counted in found.published.sources.items() if counted.messages] == [
-        bucket.url(key) + name for name in names
-    ]
-    assert ingested("clicks", bucket.url(key)).messages == []
+    assert list(found.published.sources) == list(found.published.inputs) == [bucket.url(key) + name for name in names]
+    assert not any("the input is empty" in report.warnings for report in found.published.inputs.values())
+    assert ingested("clicks", bucket.url(key)).published.sources == {}
 
 
 @pytest.mark.parametrize("key", ["ü €%20#?.csv", "a+b&c=d.csv", "%41.csv", "a~'(1).csv"])
@@ -286,10 +287,12 @@ def test_a_failed_listing_forgets_nothing(bucket: S3Bucket, ingested: Ingest, mo
 def test_backfill_reads_objects_since_a_time_again(bucket: S3Bucket, ingested: Ingest, log: SqliteLog) -> None:
     bucket.put("a.csv", rows(1))
     ingested("clicks", bucket.url("*"))
-    prefix = PolledObjects(objects(bucket.url("*")), CLICKS, IngestOptions(), log).prefix
-    assert backfill(log, CLICKS.topic, prefix, datetime.now(UTC) + timedelta(hours=1)) == 0
+    polled = PolledObjects(objects(bucket.url("*")), CLICKS, IngestOptions(), log)
+    status = SourceStatus(polled.id, polled.name, CLICKS.name, "objects", polled.name)
+    later, before = (datetime.now(UTC) + timedelta(hours=hours) for hours in (1, -1))
+    assert backfill_source(log, CLICKS, status, later, []) == ""
     assert ingested("clicks", bucket.url("*")).messages == []
-    assert backfill(log, CLICKS.topic, prefix, datetime.now(UTC) - timedelta(hours=1)) == 1
+    assert backfill_source(log, CLICKS, status, before, []).startswith("1 object modified since ")
     assert users(ingested("clicks", bucket.url("*")).messages) == [1]
 
 
@@ -386,21 +389,22 @@ def test_two_processes_do_not_read_the_same_objects(bucket: S3Bucket, ingested: 
         ]
 
 
-def test_killed_while_a_large_object_is_read(bucket: S3Bucket, tmp_path: Path) -> None:
-    numbers = list(range(60_000))
-    bucket.put("large.csv", rows(*numbers))
+def test_killed_while_an_object_is_read(bucket: S3Bucket, tmp_path: Path) -> None:
+    numbers = list(range(20_000))
+    bucket.put("a.csv", rows(*numbers))
     script = (
-        "import sys; from pathlib import Path; from advertisex.ingestion.ingest import ingest;"
+        "import sys; from pathlib import Path; from advertisex.ingestion import ingest, publish;"
         "from advertisex.logs.sqlite.log import SqliteLog;"
-        "ingest('clicks', sys.argv[1], SqliteLog(Path(sys.argv[2])), on_progress=lambda *_: print('.', flush=True))"
+        "publish._BUFFER_MESSAGES = 700;"
+        "wait = lambda *_: print('.', flush=True) or sys.stdin.read();"
+        "ingest.ingest('clicks', sys.argv[1], SqliteLog(Path(sys.argv[2])), on_progress=wait)"
     )
     path = tmp_path / "the.log"
-    for appends in (1, 2):
-        with subprocess.Popen([sys.executable, "-c", script, bucket.url("*"), path], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            for _ in range(appends):
-                process.stdout.readline()
-            process.kill()
+    arguments: list[Any] = [sys.executable, "-c", script, bucket.url("*"), path]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b".\n"
+        process.kill()
     with SqliteLog(path) as log:
         before = users(messages_in(log, CLICKS.topic))
         assert before == numbers[: len(before)]

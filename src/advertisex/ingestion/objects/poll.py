@@ -175,6 +175,8 @@ class PolledObjects:
             key = self.prefix + one.key
             reading = ObjectReading(one, stream.name, key, self._states.get(one.key), changed)
             yield from reading.inputs(stream, self._feed, self._options)
+            if changes := reading.changes():  # such as that an archive was read to its end
+                self._log.append(self._feed.topic, (), state=changes)
 
     def _opened(self, one: StoredObject) -> tuple[StoredObject, Stream]:
         """Open an object, or the version that has replaced it since it was listed.
