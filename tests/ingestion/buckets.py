@@ -1,6 +1,8 @@
 """A bucket of the S3 server for one test."""
 
+import io
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -21,6 +23,15 @@ def rows(*numbers: int) -> bytes:
 def users(messages: list[bytes]) -> list[int]:
     """The numbers of the users of messages."""
     return [int(found[1]) for message in messages if (found := re.search(rb'"user_id":"u(\d+)"', message))]
+
+
+def zipped(**members: bytes) -> bytes:
+    """A zip archive of CSV files, by their names without the extension."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.csv", content)
+    return file.getvalue()
 
 
 @dataclass

@@ -4,7 +4,6 @@ import gzip
 import io
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +31,7 @@ from advertisex.ingestion.stream import zstd
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.previewing import preview
-from tests.ingestion.buckets import S3Bucket, rows, users
+from tests.ingestion.buckets import S3Bucket, rows, users, zipped
 from tests.ingestion.conftest import Ingested, messages_in
 
 CLICKS = FEEDS["clicks"]
@@ -49,14 +48,6 @@ def objects(address: str) -> Objects:
 def states_of(log: EventLog, address: str) -> dict[str, state.ObjectState]:
     polled = PolledObjects(objects(address), CLICKS, IngestOptions(), log)
     return load(log.state(polled.prefix), polled.prefix)
-
-
-def zipped(**members: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(f"{name}.csv", content)
-    return file.getvalue()
 
 
 def parquet(*numbers: int) -> bytes:

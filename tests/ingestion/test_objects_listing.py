@@ -77,3 +77,11 @@ def test_only_empty_objects_are_requested_once_more(
     for _ in range(2):
         ingested("clicks", bucket.url("*"))
     assert asked == ["b.csv"]
+
+
+def test_a_key_with_a_slash_before_it_is_reported(bucket: S3Bucket, ingested: Ingest) -> None:
+    bucket.put("/a.csv", rows(1))
+    bucket.put("b.csv", rows(2))
+    found = ingested("clicks", bucket.url())
+    assert users(found.messages) == [2]
+    assert [(error.what, error.where) for error in found.failures] == [("no such object", bucket.url("a.csv"))]

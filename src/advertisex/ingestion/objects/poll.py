@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from advertisex.errors import SourceError
+from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.feeds import Feed
 from advertisex.ingestion.formats import KNOWN, is_known
 from advertisex.ingestion.object_address import Address
@@ -89,12 +89,26 @@ def _listed(bucket: Bucket, address: Address, known: Mapping[str, ObjectState]) 
     found = {one.key: one for one in bucket.listed(address.folder, may_be_new)}
     for key, one in list(found.items()):
         if key in unsure or not one.size:
-            now = bucket.found(key)
+            now = _requested(bucket, one)
             if now is not None:
                 found[key] = now
             else:
                 del found[key], versions[key]
     return set(versions), list(found.values())
+
+
+def _requested(bucket: Bucket, one: StoredObject) -> StoredObject | None:
+    """Return an object as it is now, or as it was listed if it may not be read; None if there is none.
+
+    Raises:
+        SourceUnavailable: the request failed in a way that a retry may fix.
+    """
+    try:
+        return bucket.found(one.key)
+    except SourceUnavailable:
+        raise
+    except SourceError:
+        return one
 
 
 def _is_new(one: StoredObject, known: Mapping[str, ObjectState]) -> bool:
