@@ -13,6 +13,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from advertisex.settings.durations import Duration
 from advertisex.settings.environment import Environment
 from advertisex.settings.secrets import Secret, SecretText, is_reference
 from advertisex.settings.section import FeedName, Section, TimeFormat
@@ -44,7 +45,7 @@ def _earliest(time: datetime) -> datetime:
 
 def _paths_as_they_are(properties: Any) -> Any:
     for name, value in properties.items() if isinstance(properties, dict) else ():
-        if name.endswith(".location") and is_reference(value):
+        if str(name).endswith(".location") and is_reference(value):
             raise ValueError(f"{name} is the path of a file: write it without env: or file:")
     return properties
 
@@ -59,13 +60,13 @@ def _prefix(text: str) -> str:
 
 def _part_of_a_day(length: timedelta) -> timedelta:
     if length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
-        raise ValueError("must be whole minutes that divide a day evenly, such as PT15M or PT1H")
+        raise ValueError("must be whole minutes that divide a day evenly, such as 15m or 1h")
     return length
 
 
 def _whole_days(length: timedelta) -> timedelta:
     if length % timedelta(days=1) or not timedelta(days=2) <= length <= timedelta(days=365):
-        raise ValueError("must be whole days, from P2D to P365D")
+        raise ValueError("must be whole days, from 2d to 365d")
     return length
 
 
@@ -139,9 +140,8 @@ class TimeSettings(Section):
     earliest: Annotated[datetime, AfterValidator(_earliest)] = Field(
         default=datetime(2000, 1, 1, tzinfo=UTC), description="reject events before this instant"
     )
-    future: timedelta = Field(
-        default=timedelta(days=1),
-        description="reject events that lie more than this after their ingestion (seconds or ISO 8601)",
+    future: Duration = Field(
+        default=timedelta(days=1), description="reject events that lie more than this after their ingestion"
     )
 
 
@@ -241,10 +241,10 @@ class AlertSettings(Section):
     """Alert rules and notification channels."""
 
     channels: tuple[Secret, ...] = Field(default=(), description="where notices are sent, as Apprise URLs")
-    bucket: Annotated[timedelta, AfterValidator(_part_of_a_day)] = Field(
+    bucket: Annotated[Duration, AfterValidator(_part_of_a_day)] = Field(
         default=timedelta(minutes=15), description="length of an evaluation bucket; must divide a day evenly"
     )
-    history: Annotated[timedelta, AfterValidator(_whole_days)] = Field(
+    history: Annotated[Duration, AfterValidator(_whole_days)] = Field(
         default=timedelta(days=28), description="history from which expected values are learned"
     )
     pending: int = Field(
@@ -252,9 +252,8 @@ class AlertSettings(Section):
         ge=1,
         description="consecutive bad buckets to fire an alert, consecutive good ones to resolve it",
     )
-    cooldown: timedelta = Field(
+    cooldown: Duration = Field(
         default=timedelta(hours=4),
-        ge=timedelta(0),
         description="no new notice for an alert that fires again within this time",
     )
     rules: dict[Annotated[str, AfterValidator(_rule_name)], RuleSettings] = Field(
