@@ -8,7 +8,8 @@ from advertisex.cli.options import duration_of, seconds_of
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.paginate import TYPES, parse_paginate
 
-_APIS = "Options for HTTP APIs"
+#: Title of their panel. Secrets do not belong on a command line, which other users can see.
+_APIS = "Options for HTTP APIs (method, body, headers, auth: in the settings)"
 
 
 def api_flags(
@@ -40,7 +41,8 @@ def api_flags(
         str | None,
         typer.Option(
             metavar="TYPE",
-            help=f"How to ask for the next page: {', '.join(TYPES)}.  \\[default: detected]",
+            help=f"How to ask for the next page: {', '.join(TYPES)}; with parts as in "
+            "cursor:cursor_path=meta.next,param=after.  \\[default: detected]",
             rich_help_panel=_APIS,
         ),
     ] = None,
