@@ -111,7 +111,7 @@ def backfill(
         assert start is not None
         texts = _texts(found, settings, configured)
         again = backfill_source(event_log, of_feed, found, start, texts)
-    out.print(plain(f"{found.name}: {again} is read again at the next ingest; {_DUPLICATES}."), soft_wrap=True)
+    out.print(plain(f"{found.name}: the next ingest reads {again} again; {_DUPLICATES}."), soft_wrap=True)
 
 
 _DUPLICATES = "what is stored already is counted as duplicate"
