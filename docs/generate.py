@@ -31,8 +31,9 @@ from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.validate import validate
 from advertisex.processing.websites import host_of, registered_domain
 from advertisex.reporting.cells import duration_text
+from advertisex.settings.alerts import RuleSettings
 from advertisex.settings.durations import Wait
-from advertisex.settings.model import FeedSettings, RuleSettings, Settings
+from advertisex.settings.model import FeedSettings, Settings
 from advertisex.settings.secrets import SecretText
 from advertisex.stores.duckdb.schema import statements
 

@@ -25,7 +25,7 @@ from advertisex.monitoring.monitor import evaluated_buckets
 from advertisex.monitoring.notices import format_value
 from advertisex.monitoring.rules import flag_anomalies
 from advertisex.monitoring.series import bucket_start, midnight, tally
-from advertisex.settings.model import AlertSettings
+from advertisex.settings.alerts import AlertSettings
 from advertisex.stores.contract import EventStore
 
 _SHOWN = ("bucket", "feed", "campaign", "metric", "value", "expected", "low", "high", "score", "of")
