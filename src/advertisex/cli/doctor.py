@@ -34,6 +34,7 @@ from advertisex.logs.open import check_retention
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.identity_note import check_identities
 from advertisex.processing.log_retention import limits_of, processed_in
+from advertisex.processing.retention_time import retention_time
 from advertisex.processing.store_retention import finding_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import LogSettings, Settings
@@ -95,7 +96,8 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             yield _bad("log", error)
         try:
             with opened_store(settings, read_only=True) as event_store:
-                yield from _store_findings(event_store, feeds, settings.store.keep_days)
+                yield from _store_findings(event_store, feeds)
+                yield _store_retention(settings, event_store, event_log, topics)
                 if event_log is not None:
                     yield _log_and_ledger(event_store.ledger(), event_log, topics)
                     yield from _log_retention(settings.log, event_store, event_log)
@@ -105,13 +107,18 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             yield _bad("store", error)
 
 
-def _store_findings(store: EventStore, feeds: Mapping[str, Feed], keep_days: int | None) -> Iterator[Finding]:
+def _store_findings(store: EventStore, feeds: Mapping[str, Feed]) -> Iterator[Finding]:
     yield from store.inspect()
     yield _catalogue(store)
     yield _identities(store, feeds)
-    yield finding_of(store, keep_days, utc_now())
     balanced = all(row.counts.balanced for row in store.ledger())
     yield Finding("ledger", balanced, "it balances" if balanced else "it does not balance", "please report this")
+
+
+def _store_retention(settings: Settings, store: EventStore, log: EventLog | None, topics: Sequence[str]) -> Finding:
+    now = utc_now()
+    counted = None if log is None else retention_time(now, store, log, topics)
+    return finding_of(store, settings.store.keep_days, now, counted)
 
 
 def _identities(store: EventStore, feeds: Mapping[str, Feed]) -> Finding:

@@ -12,6 +12,7 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import ledger_dict, out, print_json, print_ledger
+from advertisex.stores.retention import removed_before
 
 
 def ledger(
@@ -24,7 +25,7 @@ def ledger(
     """Show the counts of every partition: read = stored + duplicate + filtered + rejected + erased."""
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
-        rows, kept_since = event_store.ledger(), event_store.kept_since()
+        rows, kept_since = event_store.ledger(), removed_before(event_store)
     if as_json:
         print_json(ledger_dict(rows) | {"kept_since": _json(kept_since)})
         return
