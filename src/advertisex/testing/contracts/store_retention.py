@@ -164,9 +164,8 @@ class StoreRetention(StoreFixtures):
             process_log(log, store, keeping, clock=lambda: ahead)
             process_log(log, store, keeping)
 
-        assert [line["log_level"] for line in lines if "the clock is more than a day" in line["event"]] == [
-            "warning"
-        ] * 2
+        warned = [line["log_level"] for line in lines if "the clock is more than a day" in line["event"]]
+        assert warned == ["warning"] * 2
         assert total(store) == Counts(read=3, stored=2, rejected=1)
         assert store.kept_since() == store.period_start(now + timedelta(days=1 - 40))
         assert removed_before(store) is None
