@@ -30,6 +30,7 @@ from advertisex.errors import AdvertiseXError, ConfigurationError, StoreError, S
 from advertisex.feeds import Feed
 from advertisex.ingestion.source_status import SourceStatus, load_statuses
 from advertisex.logs.contract import EventLog
+from advertisex.logs.lost import lost_before
 from advertisex.logs.open import check_retention
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.identity_note import check_identities
@@ -156,8 +157,8 @@ def _log_and_ledger(ledger: Sequence[LedgerRow], log: EventLog, topics: Sequence
         if start > done:
             text = f"retention removed {start - done:,} messages of {row.topic}/{row.partition} before they were read"
             return Finding(what, False, text, "restore the old log before the next `advertisex process`")
-        if log.prunable and done > row.counts.read:  # elsewhere, offsets have gaps for other reasons
-            lost.append(f"; lost: {done - row.counts.read:,} messages of {row.topic}/{row.partition}")
+        if log.prunable and (count := lost_before(row)):
+            lost.append(f"; lost: {count:,} messages of {row.topic}/{row.partition}")
     return Finding(what, True, "the log reaches at least as far as the ledger" + "".join(lost))
 
 
