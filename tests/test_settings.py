@@ -111,6 +111,25 @@ def test_an_error_names_the_environment_variable(monkeypatch: Any, variable: str
         load_settings(None, {})
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[log]\nkeep_days = true", r"setting log\.keep_days: expected a whole number"),
+        ("[log]\nkeep_size = true", r"setting log\.keep_size: expected a number and a unit"),
+        ("[log]\nkeep_size = '2000TB'", r"setting log\.keep_size: .*less than or equal to"),
+        ("[store]\nkeep_days = false", r"setting store\.keep_days: expected a whole number"),
+        ("batch_size = true", "setting batch_size: expected a whole number"),
+        ("[times]\nfuture = true", r"setting times\.future: expected a number of seconds"),
+        ("[alerts]\npending = true", r"setting alerts\.pending: expected a whole number"),
+        ("[alerts.rules.x]\nabove = true", r"setting alerts\.rules\.x\.above: expected a number"),
+        ("[alerts.rules.x]\noff = 'maybe'", r"setting alerts\.rules\.x\.off"),
+    ],
+)
+def test_true_and_false_are_not_numbers(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        settings(tmp_path, text)
+
+
 @pytest.mark.parametrize("key", ["SECRET€", "SECRET\nX", "SECRET X", "SECRET\x7f", "SECRET\u2028"])
 def test_an_api_key_invalid_in_a_header_is_rejected_and_not_shown(monkeypatch: Any, key: str) -> None:
     monkeypatch.setenv("ADVERTISEX_ELASTICSEARCH__API_KEY", key)

@@ -19,6 +19,7 @@ from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow, Partition
 from advertisex.processing.identity_note import IDENTITIES
 from advertisex.processing.runner import OnCommit, Processing, process_log
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import ERASURES, EventStore
 from advertisex.stores.replacement import Progress, Replacement
 from advertisex.stores.retention import FLOOR, RETENTION, floor_in
@@ -172,9 +173,9 @@ def _prepare(replacement: Replacement, fingerprint: bytes) -> None:
 
 
 def _carry_floor(replacement: Replacement) -> None:
-    """Let the new store drop what the old one has dropped."""
+    """Let the new store drop what the old one has dropped, unless its floor is in the future: the clock was ahead."""
     floor = floor_in(replacement.notes().get(RETENTION, {}).get(FLOOR))
-    if floor is not None:
+    if floor is not None and floor.since <= utc_now():
         replacement.new.drop_before(floor.since)
 
 

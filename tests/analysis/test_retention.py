@@ -1,6 +1,6 @@
 """Answers say so if retention has removed events that they need."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from advertisex.analysis.attribution.attribute import attribute
+from advertisex.analysis.funnel import funnel
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError
@@ -20,7 +21,17 @@ from advertisex.testing.contracts.store_fixtures import outcome_of
 from tests.analysis.test_arguments import QUESTIONS, Question, each_question
 
 FLOOR = datetime(2026, 2, 1)
+#: Keys of events; some of them are taken from earlier impressions.
+KEYS = ("campaign_id", "creative_id", "website")
 NOTE = "Nothing before 2026-02-01 (UTC) is kept (store.keep_days): older events and rejects are not in these numbers."
+
+
+#: Every question with each of its keys: some of them are taken from earlier impressions.
+VARIANTS = [
+    pytest.param(question, {} if by is None else {"by": by}, id=f"{question.__name__}-{by}")
+    for question in QUESTIONS
+    for by in {summarise: (None, "day"), funnel: (None, "day", *KEYS), attribute: KEYS}.get(question, (None,))
+]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +77,31 @@ def test_an_answer_whose_windows_reach_below_what_is_kept_says_so(
     answer = attribute(store, Scope(since=since), click_window=timedelta(days=30))
 
     assert (NOTE in answer.notes) == noted
+
+
+@pytest.mark.parametrize(("question", "arguments"), VARIANTS)
+def test_the_lookback_of_an_answer_covers_every_event_that_it_reads(
+    store: EventStore, question: Question, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since, earliest = datetime(2026, 3, 5), list[datetime | None]()
+    for method, place in {"scan": 2, "extent": 1, "user_totals": 0}.items():
+        monkeypatch.setattr(DuckdbStore, method, _noting(getattr(DuckdbStore, method), place, earliest))
+
+    answer = question(store, Scope(since=since), **QUESTIONS[question] | arguments)
+
+    reached = [since - time for time in earliest if time is not None]
+    assert reached
+    assert max(reached) <= answer.lookback
+
+
+def _noting(method: Callable[..., Any], place: int, earliest: list[datetime | None]) -> Callable[..., Any]:
+    """The method of a store; it also notes the start of the range that it is called with."""
+
+    def noting(store: EventStore, *arguments: Any) -> Any:
+        earliest.append(arguments[place].since)
+        return method(store, *arguments)
+
+    return noting
 
 
 @each_question

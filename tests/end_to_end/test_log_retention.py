@@ -77,6 +77,11 @@ def test_another_store_reports_what_it_lost(cli: Cli, pruned: Path) -> None:
     good, text = findings(cli, "--store", "duckdb:///other.duckdb")["log and ledger"]
     assert good
     assert text.endswith(f"; lost: {start} messages of {TOPIC}/0")
+    other = ("ledger", "--store", "duckdb:///other.duckdb")
+    assert f"Lost: {start} messages of {TOPIC}/0" in cli(*other).out
+    assert [row["lost"] for row in cli(*other, "--json").document["rows"]] == [start]
+    assert "Lost" not in cli("ledger").out
+    assert [row["lost"] for row in cli("ledger", "--json").document["rows"]] == [0]
 
 
 def test_a_rebuild_reports_exactly_what_was_removed_and_can_go_on(cli: Cli, pruned: Path) -> None:

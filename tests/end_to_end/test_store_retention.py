@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from advertisex.stores.duckdb.store import DuckdbStore
+
 Cli = Callable[..., Any]
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
 FLOOR = f"{TODAY - timedelta(days=30):%Y-%m-%d}"
@@ -61,7 +63,7 @@ def test_old_days_are_dropped_by_process_and_named_everywhere(
     assert detail_of(cli, *config) == (
         f"events before {FLOOR} (UTC) are not kept; removed: 2 events and 0 rejects; events before {tomorrow}"
     )
-    assert detail_of(cli).endswith("store.keep_days now keeps more, but removed events do not come back")
+    assert detail_of(cli).endswith(f"store.keep_days now keeps more, but only of events from {FLOOR} on")
     assert cli("doctor", *config).code == 0
 
     click(99)
@@ -72,6 +74,42 @@ def test_old_days_are_dropped_by_process_and_named_everywhere(
     document = cli("ledger", "--json").document
     assert (document["total"]["stored"], document["total"]["filtered"], document["total"]["removed"]) == (2, 3, 0)
     assert document["kept_since"] == f"{FLOOR}T00:00:00Z"
+
+
+def test_a_floor_below_all_events_is_not_named_where_it_changes_nothing(
+    cli: Cli, click: Callable[..., None], tmp_path: Path
+) -> None:
+    config = ("--config", "keep.toml")
+    (tmp_path / "keep.toml").write_text("[store]\nkeep_days = 36500\n")
+    click(2, 1)
+    assert cli("process", *config).code == 0
+    floor = detail_of(cli, *config)
+    assert floor.startswith("nothing was removed yet; events before 19")
+    assert "are dropped on 20" in floor
+
+    assert "kept_since" not in cli("analyze", "summary", "--json").document
+    assert cli("ledger", "--json").document["kept_since"] is None
+    assert "Nothing before" not in cli("anomalies").out
+
+
+def test_a_store_that_keeps_nothing_before_the_future_is_a_finding_and_an_error(
+    cli: Cli, click: Callable[..., None], tmp_path: Path
+) -> None:
+    click(1)
+    assert cli("process").code == 0
+    with DuckdbStore(tmp_path / ".advertisex" / "store.duckdb") as store:
+        store.drop_before(TODAY + timedelta(days=9))
+    click(0)
+
+    found = next(f for f in cli("doctor", "--json").document["findings"] if f["what"] == "store's retention")
+    assert not found["good"]
+    assert "in the future" in found["detail"]
+    assert "advertisex rebuild" in found["hint"]
+    failed = cli("process")
+    assert (failed.code, "in the future" in failed.err) == (1, True)
+    assert cli("rebuild").code == 0
+    assert cli("ledger", "--json").document["total"]["stored"] == 2
+    assert cli("doctor").code == 0
 
 
 def test_the_anomalies_name_the_start_of_their_history(cli: Cli, click: Callable[..., None], tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from advertisex.feeds import FEEDS
 from advertisex.logs.contract import EventLog, Limits
 from advertisex.model import Partition
 from advertisex.processing.lag import lags
-from advertisex.processing.log_retention import LogRetention, Removal, limits_of, processed_in
+from advertisex.processing.log_retention import LogRemoval, LogRetention, limits_of, processed_in
 from advertisex.processing.runner import Processing, process_log
+from advertisex.processing.store_retention import StoreRetention
 from advertisex.settings.model import LogSettings
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.testing import ManualClock, memory_log, memory_store
 
@@ -62,12 +64,42 @@ def test_processed_messages_are_removed_once_they_are_older_than_the_days(
     process_log(log, store, PROCESSING)
 
     clock.advance(timedelta(days=28))
-    assert keep.apply(Event()) == Removal(2, overdue=False)
+    assert keep.apply(Event()) == LogRemoval(2, overdue=False)
     assert log.start_offsets()[OF] == 2
     clock.advance(timedelta(days=365))
-    assert keep.apply(Event()) == Removal(4, overdue=False)
-    assert log.end_offsets()[OF] == log.start_offsets()[OF] == 6
+    log.append(TOPIC, [b"{"])
+    process_log(log, store, PROCESSING)
+    assert keep.apply(Event()) == LogRemoval(4, overdue=False)
+    assert (log.start_offsets()[OF], log.end_offsets()[OF]) == (6, 7)
     assert lags(log, store, [TOPIC]) == {OF: 0}
+
+
+def test_a_clock_that_is_ahead_removes_nothing_that_is_to_be_kept() -> None:
+    clock = ManualClock(utc_now())
+    with memory_log() as log, memory_store() as store:
+        keep = retention(log, store, clock, keep_days=30)
+        assert keep.apply(Event()) == LogRemoval(0, overdue=False)
+        log.append(TOPIC, [impression(1)])
+        process_log(log, store, PROCESSING)
+        clock.advance(timedelta(days=365))
+        assert keep.apply(Event()) == LogRemoval(0, overdue=False)
+        assert log.start_offsets()[OF] == 0
+
+
+def test_old_events_are_dropped_after_the_clock_was_set_back(store: EventStore, clock: ManualClock) -> None:
+    asked: list[datetime] = []
+
+    def counted_from(now: datetime) -> datetime:
+        asked.append(now)
+        return now
+
+    keep = StoreRetention(store, 30, clock.now, counted_from, lambda removed: None)
+    for step in (timedelta(0), timedelta(minutes=59), timedelta(days=-9), timedelta(minutes=59), timedelta(hours=1)):
+        clock.advance(step)
+        keep.drop_if_due()
+
+    set_back = timedelta(days=-9, minutes=59)
+    assert [time - START for time in asked] == [timedelta(0), set_back, set_back + timedelta(minutes=119)]
 
 
 def test_unprocessed_messages_are_kept_and_reported_once(log: EventLog, store: EventStore, clock: ManualClock) -> None:
@@ -75,17 +107,17 @@ def test_unprocessed_messages_are_kept_and_reported_once(log: EventLog, store: E
     log.append(TOPIC, [impression(1)])
     clock.advance(timedelta(days=3))
     with capture_logs() as lines:
-        assert keep.apply(Event()) == Removal(0, overdue=True)
+        assert keep.apply(Event()) == LogRemoval(0, overdue=True)
         assert lines == []
-        assert keep.apply(Event()) == keep.apply(Event()) == Removal(0, overdue=True)
+        assert keep.apply(Event()) == keep.apply(Event()) == LogRemoval(0, overdue=True)
     assert [line["event"] for line in lines] == [
         "the log is beyond log.keep_days or log.keep_size: processing is behind, nothing is removed"
     ]
     process_log(log, store, PROCESSING)
-    assert keep.apply(Event()) == Removal(1, overdue=False)
+    assert keep.apply(Event()) == LogRemoval(1, overdue=False)
     for number in range(3):
         log.append(TOPIC, [impression(number, 500_000)])
-    assert keep.apply(Event()) == Removal(0, overdue=True)
+    assert keep.apply(Event()) == LogRemoval(0, overdue=True)
     process_log(log, store, PROCESSING)
     assert keep.apply(Event()).messages > 0
     assert not log.overdue(processed_in(store, log), limits_of(LogSettings(), clock.now()))
@@ -98,7 +130,7 @@ def test_the_ledger_of_another_log_removes_nothing(log: EventLog, store: EventSt
         other.append(TOPIC, [impression(2)])
         clock.advance(timedelta(days=9))
         assert processed_in(store, other) == {}
-        assert retention(other, store, clock, keep_days=1).apply(Event()) == Removal(0, overdue=True)
+        assert retention(other, store, clock, keep_days=1).apply(Event()) == LogRemoval(0, overdue=True)
 
 
 def test_nothing_is_removed_once_the_run_stops(log: EventLog, store: EventStore, clock: ManualClock) -> None:

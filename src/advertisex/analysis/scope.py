@@ -15,6 +15,7 @@ from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
 from advertisex.reporting.cells import plain_decimal
 from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.retention import removed_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Scope:
         as_of: only events processed by this time (inclusive) count.
         where: only events that have these values, by field: stored fields, own fields among them, `campaign_id` and
             `advertiser_id`. A question parses text by the type of the field.
-        kept_since: time before which the store keeps nothing; a question sets it, and it selects nothing.
+        kept_since: time before which events or rejects were removed; a question sets it, and it selects nothing.
 
     Raises:
         ConfigurationError: a time is not a datetime, the campaign is not a string, the range is empty, or a field has
@@ -126,7 +127,7 @@ def check_scope(scope: object, store: EventStore, feeds: Collection[str] = tuple
         name: value_of(value, dtype_of(store, name, feeds, "where (--where)"), f"where (--where): {name}")
         for name, value in scope.where.items()
     }
-    kept_since = store.kept_since()
+    kept_since = removed_before(store)
     if kept_since is not None and scope.until is not None and scope.until <= kept_since:
         raise AnalysisError(
             f"nothing before {kept_since.isoformat()}Z is kept (store.keep_days)",

@@ -27,6 +27,7 @@ from advertisex.monitoring.rules import flag_anomalies
 from advertisex.monitoring.series import bucket_start, midnight, tally
 from advertisex.settings.alerts import AlertSettings
 from advertisex.stores.contract import EventStore
+from advertisex.stores.retention import removed_before
 
 _SHOWN = ("bucket", "feed", "campaign", "metric", "value", "expected", "low", "high", "score", "of")
 
@@ -59,7 +60,7 @@ def anomalies(
     with opened_store(settings, read_only=True) as event_store:
         first, last = _range(event_store, parse_time(since, "--since"), parse_time(until, "--until"), alerts)
         tallies = tally(event_store, first - alerts.history, last, alerts.bucket)
-        kept_since = event_store.kept_since()
+        kept_since = removed_before(event_store)
     evaluated = evaluated_buckets(tallies, first, last, alerts)
     for name, wanted in (("feed", feed), ("campaign", campaign)):
         if wanted is not None:

@@ -30,10 +30,12 @@ from advertisex.errors import AdvertiseXError, ConfigurationError, StoreError, S
 from advertisex.feeds import Feed
 from advertisex.ingestion.source_status import SourceStatus, load_statuses
 from advertisex.logs.contract import EventLog
+from advertisex.logs.lost import lost_before
 from advertisex.logs.open import check_retention
 from advertisex.model import Finding, LedgerRow, Partition
 from advertisex.processing.identity_note import check_identities
 from advertisex.processing.log_retention import limits_of, processed_in
+from advertisex.processing.retention_time import retention_time
 from advertisex.processing.store_retention import finding_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import LogSettings, Settings
@@ -95,7 +97,8 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             yield _bad("log", error)
         try:
             with opened_store(settings, read_only=True) as event_store:
-                yield from _store_findings(event_store, feeds, settings.store.keep_days)
+                yield from _store_findings(event_store, feeds)
+                yield _store_retention(settings, event_store, event_log, topics)
                 if event_log is not None:
                     yield _log_and_ledger(event_store.ledger(), event_log, topics)
                     yield from _log_retention(settings.log, event_store, event_log)
@@ -105,13 +108,18 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
             yield _bad("store", error)
 
 
-def _store_findings(store: EventStore, feeds: Mapping[str, Feed], keep_days: int | None) -> Iterator[Finding]:
+def _store_findings(store: EventStore, feeds: Mapping[str, Feed]) -> Iterator[Finding]:
     yield from store.inspect()
     yield _catalogue(store)
     yield _identities(store, feeds)
-    yield finding_of(store, keep_days, utc_now())
     balanced = all(row.counts.balanced for row in store.ledger())
     yield Finding("ledger", balanced, "it balances" if balanced else "it does not balance", "please report this")
+
+
+def _store_retention(settings: Settings, store: EventStore, log: EventLog | None, topics: Sequence[str]) -> Finding:
+    now = utc_now()
+    counted = None if log is None else retention_time(now, store, log, topics)
+    return finding_of(store, settings.store.keep_days, now, counted)
 
 
 def _identities(store: EventStore, feeds: Mapping[str, Feed]) -> Finding:
@@ -149,8 +157,8 @@ def _log_and_ledger(ledger: Sequence[LedgerRow], log: EventLog, topics: Sequence
         if start > done:
             text = f"retention removed {start - done:,} messages of {row.topic}/{row.partition} before they were read"
             return Finding(what, False, text, "restore the old log before the next `advertisex process`")
-        if log.prunable and done > row.counts.read:  # elsewhere, offsets have gaps for other reasons
-            lost.append(f"; lost: {done - row.counts.read:,} messages of {row.topic}/{row.partition}")
+        if log.prunable and (count := lost_before(row)):
+            lost.append(f"; lost: {count:,} messages of {row.topic}/{row.partition}")
     return Finding(what, True, "the log reaches at least as far as the ledger" + "".join(lost))
 
 

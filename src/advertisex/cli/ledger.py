@@ -11,7 +11,10 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import ledger_dict, out, print_json, print_ledger
+from advertisex.cli.output import ledger_dict, out, plain, print_json, print_ledger
+from advertisex.logs.lost import lost_before
+from advertisex.logs.open import is_embedded
+from advertisex.stores.retention import removed_before
 
 
 def ledger(
@@ -24,11 +27,20 @@ def ledger(
     """Show the counts of every partition: read = stored + duplicate + filtered + rejected + erased."""
     settings = settings_of(config, data=data, store=store)
     with opened_store(settings, read_only=True) as event_store:
-        rows, kept_since = event_store.ledger(), event_store.kept_since()
+        rows, kept_since = event_store.ledger(), removed_before(event_store)
+    lost = [lost_before(row) if is_embedded(settings.log_url) else None for row in rows]
     if as_json:
-        print_json(ledger_dict(rows) | {"kept_since": _json(kept_since)})
+        document = ledger_dict(rows)
+        document["rows"] = [row | {"lost": count} for row, count in zip(document["rows"], lost, strict=True)]
+        print_json(document | {"kept_since": _json(kept_since)})
         return
     print_ledger(rows)
+    for row, count in zip(rows, lost, strict=True):
+        if count:
+            of = f"{row.topic}/{row.partition}"
+            out.print(
+                plain(f"Lost: {count:,} messages of {of}: they were removed before they were read."), soft_wrap=True
+            )
     if kept_since is not None:
         out.print(f"Events before {kept_since:%Y-%m-%d} (UTC) are not kept: see `advertisex doctor`.")
 

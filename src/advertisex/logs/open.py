@@ -11,6 +11,11 @@ _SQLITE = "sqlite:///"
 _KAFKA = "kafka://"
 
 
+def is_embedded(url: str) -> bool:
+    """Whether the URL is that of an embedded log."""
+    return url.startswith(_SQLITE)
+
+
 def check_retention(url: str, settings: LogSettings) -> None:
     """Reject retention settings for a log that they cannot apply to.
 

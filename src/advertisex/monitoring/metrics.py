@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from advertisex.errors import ConfigurationError
 from advertisex.model import Counts, Partition
-from advertisex.processing.log_retention import Removal
+from advertisex.processing.log_retention import LogRemoval
 from advertisex.processing.runner import Committed
 from advertisex.stores.contract import EventStore
 
@@ -156,7 +156,7 @@ class Metrics:
         """Count a failed check of the log or the store."""
         self._monitoring_failures.inc()
 
-    def removed_from_log(self, removal: Removal) -> None:
+    def removed_from_log(self, removal: LogRemoval) -> None:
         """Count messages removed from the log, and set whether processing is too far behind to remove more."""
         self._log_removed.inc(removal.messages)
         self._log_overdue.set(removal.overdue)

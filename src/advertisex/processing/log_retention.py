@@ -9,6 +9,7 @@ import structlog
 
 from advertisex.logs.contract import EventLog, Limits
 from advertisex.model import Partition
+from advertisex.processing.retention_time import retention_time
 from advertisex.settings.model import LogSettings
 from advertisex.stores.commit_time import Clock, micros_of, utc_now
 from advertisex.stores.contract import EventStore
@@ -42,7 +43,7 @@ def processed_in(store: EventStore, log: EventLog) -> dict[Partition, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
+class LogRemoval:
     """What a call of `LogRetention.apply` did.
 
     Attributes:
@@ -68,7 +69,7 @@ class LogRetention:
         self._log, self._store, self._settings, self._clock = log, store, settings, clock
         self._overdue = self._warned = False
 
-    def apply(self, stop: Event) -> Removal:
+    def apply(self, stop: Event) -> LogRemoval:
         """Remove processed messages beyond the limits, in short steps between which others can append.
 
         Args:
@@ -78,7 +79,11 @@ class LogRetention:
             LogError: the log cannot be read or written.
             StoreError: the store cannot be read.
         """
-        processed, limits = processed_in(self._store, self._log), limits_of(self._settings, self._clock())
+        now, topics = self._clock(), {of.topic for of in self._log.end_offsets()}
+        counted = retention_time(now, self._store, self._log, topics)
+        if counted is None:
+            return LogRemoval(0, overdue=False)
+        processed, limits = processed_in(self._store, self._log), limits_of(self._settings, counted)
         removed, began = 0, time.monotonic()
         while not stop.is_set() and time.monotonic() < began + _RUN_SECONDS:
             started = time.monotonic()
@@ -89,9 +94,9 @@ class LogRetention:
             stop.wait(time.monotonic() - started)  # leaves half of the time to appends
         if removed:
             _LOG.info("processed messages were removed from the log", messages=removed)
-        overdue = self._log.overdue(processed, limits)
+        overdue = self._log.overdue(processed, limits_of(self._settings, now))
         self._warn(overdue=overdue)
-        return Removal(removed, overdue)
+        return LogRemoval(removed, overdue)
 
     def _warn(self, *, overdue: bool) -> None:
         """Log a warning the second time in a row that processing is behind: at a start, it often is."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 
 import structlog
@@ -17,7 +18,8 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.prefetch import prefetch
 from advertisex.processing.pseudonym_key import note_pseudonym_key
-from advertisex.processing.store_retention import OnRemoved, Retention
+from advertisex.processing.retention_time import retention_time
+from advertisex.processing.store_retention import OnRemoved, StoreRetention
 from advertisex.processing.suppression import NOBODY, suppression_in
 from advertisex.settings.model import BATCH_SIZE
 from advertisex.stores.commit_time import Clock, utc_now
@@ -116,7 +118,8 @@ def process_log(
         What this run added to the ledger.
 
     Raises:
-        StoreError: the ledger belongs to another log, or the store cannot be written.
+        StoreError: the ledger belongs to another log, the store cannot be written, or it keeps nothing before a time in
+            the future.
         LogError: the log cannot be read.
         ConfigurationError: the store has another pseudonym key, identity, or kind of an own field.
     """
@@ -127,7 +130,8 @@ def process_log(
     note_pseudonym_key(store, processing.pseudonym_key)
     note_identities(store, processing.feeds)
     store.prepare(processing.feeds)
-    conditions = _Conditions(store, Retention(store, processing.keep_days, clock, on_removed))
+    counted_from = partial(retention_time, store=store, log=log, topics=list(feeds))
+    conditions = _Conditions(store, StoreRetention(store, processing.keep_days, clock, counted_from, on_removed))
     with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
         again = True
         while again and not stop.is_set():
@@ -135,7 +139,7 @@ def process_log(
             batches = prefetch(_batches(reader, stop, follow=processing.follow))
             with closing(prefetch(_outcomes(batches, feeds, processing, conditions))) as outcomes:
                 for processed in outcomes:
-                    conditions.retention.drop_if_due()
+                    conditions.retention.drop_if_due(idle=processed is None)
                     if processed is not None and reader.is_current(processed.outcome.span):
                         counts = _commit(processed, store, reader, conditions, on_commit)
                         total += counts or Counts()
@@ -148,7 +152,7 @@ def process_log(
 class _Conditions:
     """What decides about messages besides the settings, as of the last read of the store: erased users, retention."""
 
-    def __init__(self, store: EventStore, retention: Retention) -> None:
+    def __init__(self, store: EventStore, retention: StoreRetention) -> None:
         self._store, self.retention = store, retention
         self.suppression = NOBODY
         self.retention.drop_if_due()

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from advertisex.settings.alerts import AlertSettings
 from advertisex.settings.durations import Duration
 from advertisex.settings.environment import Environment
 from advertisex.settings.secrets import Secret, SecretText, is_reference
-from advertisex.settings.section import FeedName, Section, TimeFormat
+from advertisex.settings.section import FeedName, Section, TimeFormat, without_flags
 from advertisex.settings.sources import ApiSettings, SourceSettings, unique_names
 
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
@@ -24,6 +24,8 @@ DEFAULT_MEMORY = "256MB"
 
 #: Longest time that a setting can keep data, in days: a hundred years.
 _MOST_DAYS = 36_500
+#: Largest size that a setting can keep, in bytes: a petabyte.
+_LARGEST_SIZE = 10**15
 
 
 def _zone(name: str) -> str:
@@ -87,7 +89,7 @@ class LogSettings(Section):
     keep_days: int | None = Field(
         default=None, ge=1, le=_MOST_DAYS, description="remove processed messages that are older; embedded log only"
     )
-    keep_size: Annotated[ByteSize, Field(ge=1_000_000)] | None = Field(
+    keep_size: Annotated[ByteSize, Field(ge=1_000_000, le=_LARGEST_SIZE)] | None = Field(
         default=None,
         description="remove the oldest processed messages above a size such as 10GB; embedded log only",
     )
@@ -238,6 +240,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by priority: flags, then the environment; `load_settings` adds the file."""
         return init_settings, Environment(settings_cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_flags(cls, values: Any) -> Any:
+        return without_flags(values, cls.model_fields)
 
     @property
     def log_url(self) -> str:

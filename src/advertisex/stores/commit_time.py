@@ -19,6 +19,11 @@ def micros_of(moment: datetime) -> int:
     return (moment.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
+def time_of(micros: int) -> datetime:
+    """The time, naive UTC, of a number of microseconds since the epoch."""
+    return (_EPOCH + timedelta(microseconds=micros)).replace(tzinfo=None)
+
+
 def commit_time_after(last: datetime | None, clock: Clock = utc_now) -> datetime:
     """The current time, or 1 µs after the last commit if the clock is behind that."""
     now = clock()

@@ -13,10 +13,14 @@ from datetime import datetime
 import msgspec
 import polars as pl
 
+from advertisex.stores.contract import EventStore, RejectQuery
+
 #: Kind of the note that records the floor. A rebuild carries it over by `EventStore.drop_before`.
 RETENTION = "retention"
 #: Key of that note.
 FLOOR = "floor"
+#: Reason code of events below it that arrive later.
+EXPIRED = "expired"
 
 
 class Floor(msgspec.Struct, frozen=True):
@@ -46,6 +50,21 @@ def name_of_removal(since: datetime) -> str:
 def without_expired(rejects: pl.DataFrame, kept_since: datetime | None) -> pl.DataFrame:
     """The rejects of an outcome that are stored: those that were not ingested before the floor."""
     return rejects if kept_since is None else rejects.filter(pl.col("ingested_at") >= kept_since)
+
+
+def removed_before(store: EventStore) -> datetime | None:
+    """The floor of a store, if any event or reject was removed or expired below it; else None.
+
+    Answers and doctor say so then, and only then: a floor alone has changed no number.
+    """
+    kept_since = store.kept_since()
+    if kept_since is None:
+        return None
+    floor = floor_in(store.notes(RETENTION).get(FLOOR))
+    is_counted = floor is not None and floor.is_complete
+    has_removed = any(row.counts.removed or row.counts.removed_rejects for row in store.ledger())
+    has_expired = has_removed or not store.reject_counts(RejectQuery(reason=EXPIRED)).is_empty()
+    return None if is_counted and not has_expired else kept_since
 
 
 def is_newer(floor: datetime | None, than: datetime | None) -> bool:

@@ -112,7 +112,7 @@ def attribute(
             "view_window_seconds": view_window.total_seconds(),
             "half_life_seconds": half_life.total_seconds(),
         },
-        lookback=max(rules.click_window, rules.view_window),
+        lookback=rules.lookback,
         facts=_facts(inputs, attributed, matched),
         tables=[
             Table("credits", "Credited conversions", key.named(ranked)),

@@ -39,6 +39,16 @@ class Rules:
     click_window: timedelta
     view_window: timedelta
 
+    @property
+    def touch_window(self) -> timedelta:
+        """How long before a conversion touches are read."""
+        return max(self.click_window, self.view_window)
+
+    @property
+    def lookback(self) -> timedelta:
+        """How long before a conversion events are read: a click may take its key from an earlier impression."""
+        return self.touch_window + (ANSWER_WINDOW if self.by.is_matched else timedelta(0))
+
 
 @dataclass(frozen=True, slots=True)
 class AttributionInput:
@@ -74,10 +84,9 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
     Raises:
         AnalysisError: the scope contains no conversion, or a sum of their values may overflow.
     """
-    reach = max(rules.click_window, rules.view_window)
     is_of_campaign = pl.lit(True) if scope.campaign is None else pl.col("campaign_id") == scope.campaign
     near = is_of_campaign if rules.within_campaign else pl.lit(True)
-    clicks, refunds = _read_clicks(store, scope, rules, near, reach)
+    clicks, refunds = _read_clicks(store, scope, rules, near)
     users = clicks.filter("is_target")["user_id"].unique()
     if not len(users):
         raise AnalysisError(
@@ -88,7 +97,7 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
     codes = _Codes(rules)
     clicks = codes.of(clicks.filter(near), "campaign_id" if rules.by.is_matched else rules.by.column)
     columns = list(dict.fromkeys(["user_id", "campaign_id", "event_time", "event_id", rules.by.column]))
-    within = _from(scope, reach + ANSWER_WINDOW if rules.by.is_matched else reach)
+    within = _from(scope, rules.lookback)
     impressions = pl.concat(
         [
             codes.no_rows,
@@ -103,13 +112,11 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
     return _to_input(clicks, impressions, refunds, codes)
 
 
-def _read_clicks(
-    store: EventStore, scope: Scope, rules: Rules, near: pl.Expr, reach: timedelta
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read_clicks(store: EventStore, scope: Scope, rules: Rules, near: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read the clicks and conversions, with is_target, and the refunds of the scope."""
     columns = list(dict.fromkeys([*_CLICKS, *scope.where, *([] if rules.by.is_matched else [rules.by.column])]))
     counts, is_refund = (pl.col("clicks") > 0) | (pl.col("conversions") > 0), pl.col("value") < 0
-    rows = events(store, "clicks", columns, _from(scope, reach), near & (counts | is_refund))
+    rows = events(store, "clicks", columns, _from(scope, rules.touch_window), near & (counts | is_refund))
     check_sum(rows["value"])
     in_scope = pl.lit(True) if scope.since is None else pl.col("event_time") >= scope.since
     is_selected = pl.all_horizontal(in_scope, *scope.conditions)

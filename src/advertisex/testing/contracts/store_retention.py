@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from advertisex.errors import LedgerMoved
+from advertisex.errors import LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, Outcome
 from advertisex.privacy.erasure import erase
 from advertisex.processing.runner import Processing, process_log
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore, Extent, Range
+from advertisex.stores.retention import removed_before
 from advertisex.testing import ManualClock, memory_log
 from advertisex.testing.contracts.store_erasure import check, total
 from advertisex.testing.contracts.store_fixtures import (
@@ -151,6 +154,58 @@ class StoreRetention(StoreFixtures):
         assert events(store, "clicks").is_empty()
         check(store)
 
+    def test_a_clock_that_is_ahead_drops_nothing_that_is_to_be_kept(self, store: EventStore) -> None:
+        now = utc_now()
+        ahead, keeping = now + timedelta(days=400), Processing(FEEDS, keep_days=40)
+        with memory_log() as log, capture_logs() as lines:
+            append(log, click(recent(now, 2)))
+            process_log(log, store, keeping, clock=lambda: ahead)
+            append(log, click(recent(now, 1)), click("yesterday"))
+            process_log(log, store, keeping, clock=lambda: ahead)
+            process_log(log, store, keeping)
+
+        warned = [line["log_level"] for line in lines if "the clock is more than a day" in line["event"]]
+        assert warned == ["warning"] * 2
+        assert total(store) == Counts(read=3, stored=2, rejected=1)
+        assert store.kept_since() == store.period_start(now + timedelta(days=1 - 40))
+        assert removed_before(store) is None
+        check(store)
+
+    def test_nothing_is_processed_into_a_store_that_keeps_nothing_before_the_future(self, store: EventStore) -> None:
+        store.drop_before(store.period_start(utc_now() + timedelta(days=60)))
+        with memory_log() as log:
+            append(log, click(recent(utc_now(), 1)))
+            for keep_days in (None, 30):
+                with pytest.raises(StoreError, match="which is in the future") as caught:
+                    process_log(log, store, Processing(FEEDS, keep_days=keep_days))
+                assert "advertisex rebuild" in caught.value.hint
+
+        assert store.ledger() == []
+
+    def test_the_first_messages_of_an_empty_log_are_treated_like_later_ones(
+        self, timed_log: EventLog, store: EventStore, clock: ManualClock
+    ) -> None:
+        run(timed_log, store, clock)
+        assert store.kept_since() is None  # nothing tells whether the clock is right
+        append(timed_log, click("2020-01-05"), click("2026-01-19"))
+        run(timed_log, store, clock)
+
+        assert total(store) == Counts(read=2, stored=1, filtered=1)
+        assert removed_before(store) == store.kept_since()
+
+    def test_a_floor_below_all_data_has_removed_nothing(
+        self, timed_log: EventLog, store: EventStore, clock: ManualClock
+    ) -> None:
+        append(timed_log, click("2026-01-19"))
+        run(timed_log, store, clock)
+
+        assert store.kept_since() is not None
+        assert removed_before(store) is None
+        clock.advance(timedelta(days=75))  # April 5th
+        append(timed_log, click("2026-04-04"))
+        run(timed_log, store, clock)
+        assert removed_before(store) == store.kept_since()
+
     def test_the_user_of_a_dropped_event_can_be_erased(
         self, timed_log: EventLog, store: EventStore, clock: ManualClock
     ) -> None:
@@ -176,6 +231,11 @@ class StoreRetention(StoreFixtures):
             check(store)
         with reopen_store(read_only=True) as store:
             assert store.kept_since() == FEBRUARY
+
+
+def recent(now: datetime, days: int) -> str:
+    """A time some days ago."""
+    return f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def click(time: str) -> dict[str, Any]:
