@@ -8,6 +8,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import fastavro
@@ -16,12 +17,13 @@ import pytest
 
 from advertisex.errors import LogError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.follow import FollowedFiles
+from advertisex.ingestion.files.followed import FollowedFiles
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polling import Poller, Run
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.read import or_failing
 from advertisex.ingestion.sources import Files
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
@@ -47,35 +49,37 @@ class Following:
 
     Attributes:
         failures: errors that were reported.
-        skipped: rows that were no new messages, by what they are.
     """
 
     def __init__(self, log: SqliteLog, source: Path, **options: Any) -> None:
         self.log = log
         self.failures: list[str] = []
-        self.skipped = Counter[str]()
-        self._followed: FollowedFiles | None = None
+        self._poller: Poller | None = None
         self._source, self._options = Files(str(source)), IngestOptions(follow=True, **options)
 
     def poll(self, times: int = 1) -> list[bytes]:
         """Poll, and return the new messages."""
         before = len(messages_in(self.log, CLICKS.topic))
-        if self._followed is None:
-            self._followed = FollowedFiles(self._source, CLICKS, self._options, self.log)
+        if self._poller is None:
+            self._inspection = Inspection(CLICKS, FieldMapping())
+            run = Run(CLICKS, self._options, self.log, Publisher(CLICKS, self.log), self._inspection, self._report)
+            self._poller = Poller(FollowedFiles(self._source, CLICKS, self._options, self.log), run)
         for _ in range(times):
-            for one in or_failing(self._followed.poll(), self._followed.name):
-                try:
-                    Publisher(CLICKS, self.log).drain(one.name, one.reader.chunks(), one.bookmark)
-                except SourceError as error:
-                    if self._followed.failed(error):
-                        self.failures.append(str(error))
-                self.skipped += one.reader.reading.skipped
+            self._poller.poll(Event())
         return messages_in(self.log, CLICKS.topic)[before:]
 
+    def _report(self, error: SourceError) -> None:
+        self.failures.append(str(error))
+
     def restart(self) -> None:
-        if self._followed is not None:
-            self._followed.close()
-        self._followed = None
+        if self._poller is not None:
+            self._poller.close()
+        self._poller = None
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Rows that were no new messages since the last start, by what they are."""
+        return sum((report.reading.skipped for report in self._inspection.reports.values()), Counter())
 
 
 @pytest.fixture
@@ -203,7 +207,6 @@ def test_a_compressed_file_that_grows_continues_after_what_was_read(
     assert len(following.poll(2)) == 3
     append(folder / "a.csv.gz", gzip.compress(rows(4, 5).encode()))
     following.restart()
-    following.skipped.clear()
     assert users(following.poll(3)) == [4, 5]
     assert following.skipped == {"header": 1, "appended before": 3}
 
@@ -273,7 +276,7 @@ def test_a_source_is_followed_by_one_process_until_that_ends(
         second = follow(folder)
         assert second.poll(3) == []
         (failure,) = second.failures
-        assert "is followed already" in failure
+        assert "is being read already" in failure
         other.restart()
     append(folder / "a.csv", rows(2))
     assert users(second.poll()) == [2]

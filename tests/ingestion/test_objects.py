@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import polars as pl
@@ -18,14 +19,16 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.objects import reading, state
 from advertisex.ingestion.objects.bucket import Bucket, StoredObject
 from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.objects.poll import PolledObjects
 from advertisex.ingestion.objects.state import backfill, load
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polling import Poller, Run
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.read import or_failing
+from advertisex.ingestion.source_status import load_statuses
 from advertisex.ingestion.sources import Objects, source_of
 from advertisex.ingestion.stream import zstd
 from advertisex.logs.contract import EventLog
@@ -104,7 +107,7 @@ def test_other_options_are_another_source(bucket: S3Bucket, ingested: Ingest) ->
     ("key", "content", "names"),
     [
         ("a.csv", rows(1, 2), [""]),
-        ("a.csv.gz", gzip.compress(rows(1, 2)), [""]),
+        ("a.csv.gz", gzip.compress(rows(1, 2), mtime=0), [""]),
         ("a.csv.zst", zstd.compress(rows(1, 2)), [""]),
         ("a.zip", zipped(x=rows(1), y=rows(2)), ["/x.csv", "/y.csv"]),
         ("a.parquet", parquet(1, 2), [""]),
@@ -302,20 +305,21 @@ def test_backfill_reads_objects_since_a_time_again(bucket: S3Bucket, ingested: I
 class Following:
     """Followed objects, and the messages in the log."""
 
-    def __init__(self, log: SqliteLog, address: str, every: float = 0.001) -> None:
+    def __init__(self, log: SqliteLog, address: str, api: ApiOptions = QUICK) -> None:
         self.log, self.failures = log, list[str]()
-        options = IngestOptions(follow=True, every=every, api=QUICK)
+        options = IngestOptions(follow=True, every=0.001, api=api)
         self.source = FollowedObjects(objects(address), CLICKS, options, log)
+        inspection = Inspection(CLICKS, options.mapping)
+        run = Run(CLICKS, options, log, Publisher(CLICKS, log), inspection, self._report)
+        self.poller = Poller(self.source, run)
+
+    def _report(self, error: SourceError) -> None:
+        self.failures.append(str(error))
 
     def poll(self) -> list[int]:
         """Poll, and return the users of new messages."""
         before = len(messages_in(self.log, CLICKS.topic))
-        for one in or_failing(self.source.poll(), self.source.name):
-            try:
-                Publisher(CLICKS, self.log).drain(one.name, one.reader.chunks(), one.bookmark)
-            except SourceError as error:
-                if self.source.failed(error):
-                    self.failures.append(str(error))
+        self.poller.poll(Event())
         return users(messages_in(self.log, CLICKS.topic)[before:])
 
 
@@ -365,10 +369,12 @@ def test_following_waits_before_it_reads_a_failing_object_again_but_not_its_next
     asked: list[str] = []
     part = Bucket.part
     monkeypatch.setattr(Bucket, "part", lambda self, one, *at: asked.append(one.key) or part(self, one, *at))
-    following = Following(log, bucket.url("*"), every=3600)
+    following = Following(log, bucket.url("*"), ApiOptions(retry_wait=3600))
     bucket.put("a.csv.gz", gzip.compress(rows(1))[:20])
     for _ in range(3):
         following.poll()
+        (status,) = load_statuses(log)
+        assert (status.is_failing, status.succeeded_at) == (True, 0)  # also while the object is not read again
     assert len(asked) == 1
     bucket.put("a.csv.gz", gzip.compress(rows(1)))
     assert following.poll() == [1]
@@ -388,7 +394,7 @@ def test_two_processes_do_not_read_the_same_objects(bucket: S3Bucket, ingested: 
     with SqliteLog(tmp_path / "the.log") as other:
         assert Following(other, bucket.url("*")).poll() == [1]
         assert [error.what for error in ingested("clicks", bucket.url("*")).failures] == [
-            "the source is followed already, by another process or for another entry of the settings"
+            "the source is being read already, by another process or for another entry of the settings"
         ]
 
 

@@ -23,7 +23,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json, print_table
 from advertisex.feeds import Feed
 from advertisex.ingestion.configured import FeedSource, sources_of
-from advertisex.ingestion.known_sources import backfill_source, find_source, known_sources, reset_source
+from advertisex.ingestion.known_sources import backfill_source, by_id, find_source, known_sources, reset_source
 from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
@@ -131,8 +131,7 @@ def _found(
     """Return the source of a name, its feed, and what the settings say about it."""
     configured = sources_of(settings)
     found = find_source(known_sources(log, configured), name, feed)
-    own = next((one for one in configured if (one.shown, one.feed.name) == (found.name, found.feed)), None)
-    return found, configured_feeds(settings)[found.feed], own
+    return found, configured_feeds(settings)[found.feed], by_id(configured).get(found.id)
 
 
 def _texts(found: SourceStatus, settings: Settings, configured: FeedSource | None) -> list[str]:
@@ -159,7 +158,7 @@ def _document(status: SourceStatus) -> dict[str, Any]:
         "seen": status.seen,
         "failing": status.is_failing,
         "last_failure": _iso(status.failed_at),
-        "last_error": status.error or None,
+        "last_error": status.last_error or None,
     }
 
 
@@ -184,9 +183,9 @@ def _details(status: SourceStatus) -> Iterator[str]:
     parts = [*address, *filter(None, [status.position]), *counted]
     if parts:
         yield from _wrapped(f"{status.name}: {'; '.join(parts)}")
-    if status.error:
+    if status.last_error:
         what = "failing" if status.is_failing else "last failure"
-        yield from _wrapped(f"{status.name}: {what}, {_shown(status.failed_at)} UTC: {status.error}")
+        yield from _wrapped(f"{status.name}: {what}, {_shown(status.failed_at)} UTC: {status.last_error}")
 
 
 def _plural(what: str, number: int) -> str:

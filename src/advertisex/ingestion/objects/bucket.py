@@ -8,6 +8,7 @@ import stamina
 
 from advertisex.errors import SourceUnavailable
 from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.backoff import Backoff
 from advertisex.ingestion.object_address import Address
 from advertisex.ingestion.objects.failures import Replaced, failure
 from advertisex.ingestion.objects.opening import opened_store
@@ -16,7 +17,6 @@ _T = TypeVar("_T")
 
 #: Objects per page of a listing.
 _PAGE = 1_000
-_LONGEST_WAIT = 60.0
 
 
 class StoredObject(NamedTuple):
@@ -117,14 +117,12 @@ class Bucket:
         """Return the result of a request, which is repeated after transient failures."""
         from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
 
-        for attempt in stamina.retry_context(
-            on=_is_transient,
-            attempts=self._attempts,
-            timeout=None,
-            wait_initial=self._options.retry_wait,
-            wait_max=max(_LONGEST_WAIT, self._options.retry_wait),
-            wait_jitter=self._options.retry_wait / 2,
-        ):
+        backoff = Backoff(self._options.retry_wait)
+
+        def wait(error: Exception) -> float | bool:
+            return _is_transient(error) and backoff.next()
+
+        for attempt in stamina.retry_context(on=wait, attempts=self._attempts, timeout=None):
             with attempt:
                 try:
                     return request()
