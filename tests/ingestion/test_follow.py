@@ -19,7 +19,7 @@ from advertisex.errors import LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.files.followed import FollowedFiles
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.input_report import Inspection
+from advertisex.ingestion.input_report import InputReport, Inspection
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.polling import Poller, Run
@@ -167,6 +167,53 @@ def test_what_ingest_reads_is_followed_and_read_once(name: str, folder: Path, fo
     (folder / name).rename(folder / f"renamed-{name}")
     assert following.poll(4) == []
     assert following.failures == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_named_source_is_ingested_incrementally(name: str, folder: Path, log: SqliteLog) -> None:
+    FORMATS[name](folder / name)
+    with memory_log() as other:
+        whole = ingest(CLICKS, str(folder), other)
+    options = IngestOptions(name="exports")
+    first = ingest(CLICKS, str(folder), log, options)
+    assert (first.messages, first.bytes, first.failures) == (3, whole.bytes, ())
+    assert first.inputs.pop(str(folder / "a.zip"), InputReport()).warnings == {}
+    assert first.inputs == whole.inputs
+    again = ingest(CLICKS, str(folder), log, options)
+    assert (again.messages, again.sources, again.failures) == (0, {}, ())
+    (folder / "new.csv").write_text(HEADER + rows(4))
+    assert ingest(CLICKS, str(folder), log, options).messages == 1
+
+
+def test_a_named_source_is_ingested_from_where_it_has_grown(folder: Path, log: SqliteLog) -> None:
+    def ingested() -> list[int]:
+        before = len(messages_in(log, CLICKS.topic))
+        assert ingest(CLICKS, str(folder / "*.csv"), log, IngestOptions(name="exports")).failures == ()
+        return users(messages_in(log, CLICKS.topic)[before:])
+
+    append(folder / "a.csv", HEADER + rows(1) + "u2,2026-01-05 09:00:00,c1")
+    assert ingested() == [1, 2]
+    append(folder / "a.csv", "7,0\n" + rows(3))
+    assert ingested() == [2, 3]  # the row was incomplete
+    (folder / "a.csv").unlink()
+    assert ingested() == []
+
+
+def test_a_named_source_is_ingested_after_what_was_followed(
+    folder: Path, log: SqliteLog, follow: Callable[..., Following]
+) -> None:
+    append(folder / "a.csv", HEADER + rows(1))
+    following = follow(folder)
+    assert users(following.poll()) == [1]
+    following.restart()
+    append(folder / "a.csv", rows(2))
+    assert ingest(CLICKS, str(folder), log, IngestOptions(name="exports")).messages == 1
+
+
+def test_a_missing_named_source_is_a_failure(folder: Path, log: SqliteLog) -> None:
+    for name in ("a.csv", "*.csv"):
+        (failure,) = ingest(CLICKS, str(folder / name), log, IngestOptions(name="exports")).failures
+        assert failure.what == "no such file"
 
 
 class CrashingLog(SqliteLog):

@@ -117,6 +117,7 @@ def test_formats(bucket: S3Bucket, ingested: Ingest, key: str, content: bytes, n
     bucket.put(key, content)
     found = ingested("clicks", bucket.url(key))
     assert users(found.messages) == [1, 2]
+    assert all("the input is empty" not in report.warnings for report in found.published.inputs.values())
     assert [name for name, counted in found.published.sources.items() if counted.messages] == [
         bucket.url(key) + name for name in names
     ]

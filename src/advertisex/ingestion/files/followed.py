@@ -55,6 +55,6 @@ class FollowedFiles(PolledSource):
             lock_source(self._log, self._prefix, self._source.name, follow=self._options.follow)
             positions = load(self._log.state(self._prefix))
             self._watch = Watch(self._source, self._feed, self._options, self._prefix, positions)
-            if not self._source.paths() and not Path(self._source.name).is_dir():
+            if not positions and not self._source.paths() and not Path(self._source.name).is_dir():
                 self._source.existing_paths()
         return self._watch

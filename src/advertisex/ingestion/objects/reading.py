@@ -100,7 +100,7 @@ class ObjectReading(Bookmark):
                 self._sent.pop(self._index, None)
         if every and not self._complete:
             self._complete = True
-            yield Input(self._name, Nothing(), self)
+            yield Input(self._name, Nothing("zip"), self)
 
     def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
         skipped = min(self._known, len(messages))
