@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from advertisex.cli.sources import short_names
 from advertisex.ingestion.configured import source_named
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.source_status import SourceStatus
@@ -107,6 +108,34 @@ def test_a_source_that_is_not_configured_is_listed_by_its_address(cli: Cli, serv
     assert f"{server.url}/all?token=***" in listed(cli)
     assert cli("sources", "reset", f"{server.url}/all?token=SECRET").code == 0
     assert f"{server.url}/all?token=***" not in listed(cli)
+
+
+def test_nothing_new_is_said_with_since_when(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "a.csv").write_text("timestamp,user_id,campaign_id,clicks\n2026-01-05 09:00:00,u,c,1\n")
+    for name in ("all", "since", "files"):
+        assert "nothing new" not in cli("ingest", "--source", name).out
+        appended = str(listed(cli)[name]["last_append"])
+        ended = cli("ingest", "--source", name)
+        assert (ended.code, ended.err) == (0, "")
+        assert f"{name}: nothing new since {appended[:10]} {appended[11:19]} UTC" in ended.out
+    assert "exports" not in ended.out  # no table without rows
+    assert "nothing new" not in cli("ingest", "--source", "broken").out
+
+
+@pytest.mark.parametrize("width", [12, 21, 23])
+def test_names_in_the_table_stay_different(width: int) -> None:
+    host = "http://127.0.0.1:8765/api/v1"
+    names = [
+        f"{host}/clicks?region=eu&key=***", f"{host}/clicks?region=us&key=***", f"{host}/bids?from=2026-01-01",
+        "s3://bucket/clicks/2026/**/*.csv", "s3://bucket/clicks/2027/**/*.csv", "shop", "/data/exports/clicks/*.csv",
+    ]  # fmt: skip
+    short = short_names([*names, names[0]], width)
+    assert short[-1] == short[0]
+    assert len(set(short)) == len(names)
+    assert max(map(len, short)) <= width
+    assert short[5] == "shop"
+    assert short[2].endswith("/bids")
 
 
 def test_after_a_reset_everything_is_read_again(cli: Cli) -> None:

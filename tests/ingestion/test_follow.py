@@ -314,7 +314,7 @@ def test_another_reading_of_a_source_begins_at_its_start(folder: Path, follow: C
 
 
 def test_a_source_is_followed_by_one_process_until_that_ends(
-    folder: Path, tmp_path: Path, follow: Callable[..., Following]
+    folder: Path, tmp_path: Path, log: SqliteLog, follow: Callable[..., Following]
 ) -> None:
     (folder / "a.csv").write_text(HEADER + rows(1))
     with SqliteLog(tmp_path / "the.log") as first:
@@ -324,6 +324,9 @@ def test_a_source_is_followed_by_one_process_until_that_ends(
         assert second.poll(3) == []
         (failure,) = second.failures
         assert "is being read already" in failure
+        assert "this process reads it once the other one has ended" in failure
+        (failed,) = ingest(CLICKS, str(folder), log, IngestOptions(name="exports")).failures
+        assert "try again once it has ended" in failed.hint
         other.restart()
     append(folder / "a.csv", rows(2))
     assert users(second.poll()) == [2]

@@ -88,12 +88,14 @@ def test_what_was_read_is_not_read_again(bucket: S3Bucket, ingested: Ingest) -> 
     assert users(ingested("clicks", bucket.url("in/")).messages) == [4]
 
 
-def test_a_changed_object_is_read_again_as_a_whole(bucket: S3Bucket, ingested: Ingest) -> None:
+def test_a_changed_object_is_read_again_as_a_whole(bucket: S3Bucket, ingested: Ingest, log: SqliteLog) -> None:
     bucket.put("a.csv", rows(1, 2))
     ingested("clicks", bucket.url("*.csv"))
     bucket.put("a.csv", rows(1, 2, 3))
     assert users(ingested("clicks", bucket.url("*.csv")).messages) == [1, 2, 3]
     assert ingested("clicks", bucket.url("*.csv")).messages == []
+    (status,) = load_statuses(log)
+    assert (status.has_nothing_new, status.pages) == (True, 2)
 
 
 def test_other_options_are_another_source(bucket: S3Bucket, ingested: Ingest) -> None:
@@ -397,6 +399,8 @@ def test_two_processes_do_not_read_the_same_objects(bucket: S3Bucket, ingested: 
         assert [error.what for error in ingested("clicks", bucket.url("*")).failures] == [
             "the source is being read already, by another process or for another entry of the settings"
         ]
+        (failure,) = ingested("clicks", bucket.url("*")).failures
+        assert "try again once it has ended" in failure.hint
 
 
 def test_killed_while_a_large_object_is_read(bucket: S3Bucket, tmp_path: Path) -> None:

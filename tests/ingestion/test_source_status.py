@@ -52,6 +52,19 @@ def test_a_poll_of_an_api_is_recorded(log: SqliteLog, server: Server) -> None:
     assert b"SECRET" not in b"".join(log.state("").values())
 
 
+def test_a_status_says_since_when_nothing_is_new(log: SqliteLog, server: Server) -> None:
+    def poll() -> SourceStatus:
+        ingest(FEEDS["clicks"], f"{server.url}/x", log, quick(), on_failure=lambda error: None)
+        return status_in(log)
+
+    server.answers = [Answer(rows(1, 2)), Answer(rows(1)), Answer(status=403), Answer(rows(3))]
+    polls = [poll() for _ in range(4)]
+    first, *_, last = polls
+    assert (first.appended_at, last.appended_at) == (first.succeeded_at, last.succeeded_at)
+    assert [one.appended_at == first.appended_at for one in polls] == [True, True, True, False]
+    assert [one.has_nothing_new for one in polls] == [False, True, False, False]
+
+
 def test_a_failure_is_kept_until_another_one_and_ends_with_a_success(log: SqliteLog, server: Server) -> None:
     def poll() -> SourceStatus:
         ingest(FEEDS["clicks"], f"{server.url}/x", log, quick(), on_failure=lambda error: None)

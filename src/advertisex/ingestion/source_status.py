@@ -60,6 +60,11 @@ class SourceStatus(msgspec.Struct, frozen=True):
         return self.failed_at > self.succeeded_at
 
     @property
+    def has_nothing_new(self) -> bool:
+        """Whether the last poll succeeded and appended nothing."""
+        return not self.is_failing and self.appended_at < self.polled_at <= self.succeeded_at
+
+    @property
     def key(self) -> str:
         """The key of the status in the log's state."""
         return f"{_PREFIX}{self.id}"

@@ -94,7 +94,7 @@ class ApiSource:
         self._is_unchanged = known is not None and is_unchanged(response, known)
         if known and self._is_unchanged:
             progress.unchanged()
-            yield Input(self.name, Unchanged(known, hint=not self._options.follow), progress)
+            yield Input(self.name, Unchanged(known), progress)
             return
         for number in count(1):
             page = Page(request, response, self._end)
