@@ -123,6 +123,18 @@ def test_nothing_new_is_said_with_since_when(cli: Cli, tmp_path: Path) -> None:
     assert "nothing new" not in cli("ingest", "--source", "broken").out
 
 
+def test_an_aggregated_report_of_a_named_source_is_rejected(cli: Cli, tmp_path: Path, server: Server) -> None:
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "a.csv").write_text("date,campaign_id,impressions,cost\n2026-01-05,c,1000,12.5\n")
+    report = [{"campaign_id": "c1", "date": "2026-01-05", "impressions": 1000, "cost": 12.5}]
+    server.routes["/all"] = lambda asked: Answer(json.dumps(report).encode())
+    for name in ("files", "all"):
+        ended = cli("ingest", "--source", name)
+        assert (ended.code, ended.err.count("it is an aggregated report")) == (1, 1)
+        assert "This is an aggregated report" in cli("preview", "--source", name).out
+        assert (listed(cli)[name]["failing"], listed(cli)[name]["messages"]) == (True, 0)
+
+
 @pytest.mark.parametrize("width", [12, 21, 23])
 def test_names_in_the_table_stay_different(width: int) -> None:
     host = "http://127.0.0.1:8765/api/v1"

@@ -305,6 +305,14 @@ def test_backfill_reads_objects_since_a_time_again(bucket: S3Bucket, ingested: I
     assert users(ingested("clicks", bucket.url("*")).messages) == [1]
 
 
+def test_an_aggregated_report_is_rejected(bucket: S3Bucket, ingested: Ingest) -> None:
+    bucket.put("report.csv", b"campaign_id,date,impressions,cost\nc1,2026-01-05,1000,12.5\n")
+    assert preview(CLICKS, bucket.url("*.csv")).measures == ("impressions", "cost")
+    found = ingested("clicks", bucket.url("*.csv"))
+    assert ["it is an aggregated report" in failure.what for failure in found.failures] == [True]
+    assert found.messages == []
+
+
 class Following:
     """Followed objects, and the messages in the log."""
 

@@ -17,6 +17,7 @@ from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.source_status import SourceStatus, load_statuses, statuses
 from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.previewing import preview
 from tests.ingestion.conftest import Answer, Server
 
 ROW = b'{"user_id": "u", "timestamp": "2026-01-05T09:00:00Z", "campaign_id": "c%d", "clicks": 1}'
@@ -113,9 +114,16 @@ def test_a_process_without_the_lock_leaves_the_status_alone(log: SqliteLog, serv
     assert status_in(log) == before
 
 
-def test_an_aggregated_report_of_an_api_is_rejected(log: SqliteLog, server: Server) -> None:
-    report = b"campaign_id,date,impressions,cost\nc1,2026-01-05,1000,12.5\n"
-    server.answers = [Answer(report, headers={"Content-Type": "text/csv"})]
+@pytest.mark.parametrize(
+    ("report", "type_"),
+    [
+        (b"campaign_id,date,impressions,cost\nc1,2026-01-05,1000,12.5\n", "text/csv"),
+        (b'[{"campaign_id": "c1", "date": "2026-01-05", "impressions": 1000, "cost": 12.5}]', "application/json"),
+    ],
+)
+def test_an_aggregated_report_of_an_api_is_rejected(log: SqliteLog, server: Server, report: bytes, type_: str) -> None:
+    server.answers = [Answer(report, headers={"Content-Type": type_})]
+    assert preview(FEEDS["impressions"], f"{server.url}/report", quick()).measures == ("impressions", "cost")
     failed = ingest(FEEDS["impressions"], f"{server.url}/report", log, quick(), on_failure=lambda error: None).failures
     assert "it is an aggregated report, not events" in str(failed[0])
     status = status_in(log)
