@@ -571,7 +571,7 @@ def test_a_source_is_read_by_one_process(server, polling, log, tmp_path) -> None
         second = Polling(other, f"{server.url}/x")
         second.poll()
         second.source.close()
-        assert "is followed already" in str(second.failures[0])
+        assert "is being read already" in str(second.failures[0])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

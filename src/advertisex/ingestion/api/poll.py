@@ -1,7 +1,6 @@
 """Poll an HTTP API: ask it for what is new, page by page."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from urllib.parse import parse_qsl, urlsplit
@@ -29,12 +28,6 @@ from advertisex.logs.contract import EventLog
 _NUMBERS = {"page", "offset", "skip", "start"}
 
 
-def poll_api(source: Url, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
-    """Poll an API once; see `ApiSource`."""
-    with closing(ApiSource(source, feed, options, log)) as api:
-        yield from api.poll()
-
-
 class ApiSource:
     """An HTTP API that is read incrementally. Only one process reads it; what was read is in the log.
 
@@ -43,7 +36,7 @@ class ApiSource:
         feed: feed of its records.
         options: how it is asked, and how its responses are read. Without `follow`, a request that fails is repeated;
             with it, the next poll continues.
-        log: the log that keeps the state of the source; None reads the first page only, whatever was read before.
+        log: the log that keeps the state of the source.
         now: the clock.
 
     Attributes:
@@ -59,9 +52,7 @@ class ApiSource:
 
     kind: Kind = "api"
 
-    def __init__(
-        self, source: Url, feed: Feed, options: IngestOptions, log: EventLog | None, *, now: Now = utc_now
-    ) -> None:
+    def __init__(self, source: Url, feed: Feed, options: IngestOptions, log: EventLog, *, now: Now = utc_now) -> None:
         self._feed, self._options, self._log, self._now = feed, options, log, now
         self.name = source.name
         self.id = api_id(feed, source, options)
@@ -103,12 +94,12 @@ class ApiSource:
         self._is_unchanged = known is not None and is_unchanged(response, known)
         if known and self._is_unchanged:
             progress.unchanged()
-            yield Input(self.name, Unchanged(known, hint=not self._options.follow), progress)
+            yield Input(self.name, Unchanged(known), progress)
             return
         for number in count(1):
             page = Page(request, response, self._end)
             yield from page.inputs(self.name, self._feed, self._options, progress)
-            if not page.ended or page.following is None or self._log is None:
+            if not page.ended or page.following is None:
                 return
             if number == self._options.api.max_pages:
                 raise SourceError(
@@ -130,10 +121,8 @@ class ApiSource:
             SourceError: it is locked by another process.
         """
         if self._progress is None:
-            stored: dict[str, bytes] = {}
-            if self._log is not None:
-                lock_source(self._log, self.prefix, self.name)
-                stored = self._log.state(self.prefix)
+            lock_source(self._log, self.prefix, self.name, follow=self._options.follow)
+            stored = self._log.state(self.prefix)
             self._progress = Progress(self.prefix, stored, self._options.api, self._now)
         return self._progress
 

@@ -17,12 +17,10 @@ _PAGING_HEADERS = ("link", "x-next", "x-total", "x-page", "x-has")
 class Unchanged(Reader):
     """Reports a response that has nothing new."""
 
-    def __init__(self, known: Answered, *, hint: bool) -> None:
+    def __init__(self, known: Answered) -> None:
         since = f"since {shown_time(known.at)}"
         seen = Counter(seen=known.records)
         self.reading = Reading(known.format, {"unchanged": since}, rows=known.records, skipped=seen)
-        if hint:
-            self.reading.warnings["nothing new; to append it again, use `advertisex sources reset` first"] = 1
 
     def chunks(self) -> Iterator[Chunk]:
         return iter(())
