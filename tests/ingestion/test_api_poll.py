@@ -150,7 +150,7 @@ PAGINGS: dict[str, Paginate | None] = {
     "link": None,
     "json": None,
     "cursor": None,
-    "page": Paginate("page"),
+    "page": Paginate("page", start=1),
     "offset": Paginate("offset", limit=3),
 }
 
@@ -297,7 +297,7 @@ def test_a_server_that_knows_conditions_is_asked_with_them(name: str, server, po
 def test_the_first_page_of_several_is_asked_without_conditions(server, polling) -> None:
     pages = {"1": b'[{"n":1,"user_id":"u"}]', "2": b'[{"n":2,"user_id":"u"}]', "3": b"[]"}
     server.routes["/x"] = lambda asked: Answer(pages.get(asked.query["page"], b"[]"), headers={"ETag": '"same"'})
-    first = polling(paginate=Paginate("page"))
+    first = polling(paginate=Paginate("page", start=1))
     assert first.poll() == [1, 2]
     pages["3"] = b'[{"n":3,"user_id":"u"}]'
     assert first.poll() == [3]
@@ -547,7 +547,7 @@ def test_pages_that_change_while_they_are_read_lose_nothing(seed: int, server, p
         return answer(asked)
 
     server.routes["/x"] = changing
-    options: dict[str, Any] = {"paginate": Paginate("page"), "cursor": "at", "since": "2026-01-01"}
+    options: dict[str, Any] = {"paginate": Paginate("page", start=1), "cursor": "at", "since": "2026-01-01"}
     found = [number for _ in range(4) for number in polling("?since={since}", **options).poll()]
     assert always <= set(found)
     assert all(found.count(number) == 1 for number in always)

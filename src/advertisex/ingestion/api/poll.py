@@ -17,7 +17,6 @@ from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, secrets_key, shown_time
 from advertisex.ingestion.api.unchanged import NOT_MODIFIED, Unchanged, is_unchanged, response_digest
 from advertisex.ingestion.options import IngestOptions
@@ -73,9 +72,8 @@ class ApiSource:
         self.id = api_id(feed, source, options)
         self.prefix = state_prefix("api", self.id)
         self.pages = 0
-        self._secrets = Secrets(source.url, options.api)
-        self._requests = Requests(source, options.api, self._secrets)
-        self._connection = Connection(options.api, self._secrets)
+        self._requests = Requests(source, options.api)
+        self._connection = Connection(options.api, self._requests.secrets)
         self._progress: Progress | None = None
         self._pager: Pager
         self._resumed = ""
@@ -148,7 +146,7 @@ class ApiSource:
 
     def _compare_secrets(self, progress: Progress, earlier: bytes | None) -> None:
         """Note it if the secrets have changed: they may be those of another account, unless the source has a name."""
-        sealed = self._secrets.sealed(earlier)
+        sealed = self._requests.secrets.sealed(earlier)
         if sealed == earlier:
             return
         progress.seal(secrets_key(self.prefix), sealed)

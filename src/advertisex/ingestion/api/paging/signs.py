@@ -25,7 +25,10 @@ from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
 
 _CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
-_PAGE = '--paginate page, which is paginate = { type = "page", param = "page" } in the settings'
+_PAGE = (
+    "--paginate page, with the number of the first page in the URL, as in ?page=1 "
+    '(in the settings: paginate = { type = "page", param = "page", start = 1 })'
+)
 
 
 @dataclass(frozen=True, slots=True)
