@@ -1,5 +1,6 @@
 """Polls of a real HTTP server: every record once, page by page, and resumed where they ended."""
 
+import dataclasses
 import io
 import json
 import random
@@ -229,6 +230,51 @@ def test_another_failure_keeps_the_page(answer: Answer, server, polling) -> None
     assert polling().poll() == [3, 4, 5, 6, 7]
     assert api.pages == [1, 2, 2, 2, 3]
     assert len(first.failures) == 2
+
+
+def allow(polling: Polling) -> None:
+    """Let the time pass for which the rate limit puts requests off."""
+    limit = polling.source._connection._limit
+    limit._next = limit._reset = 0.0
+
+
+@pytest.mark.parametrize("rate", [{"requests_per_second": 0.1}, {}], ids=["own", "server"])
+def test_a_rate_limit_puts_a_poll_off_without_a_failure(rate: dict[str, Any], server, polling) -> None:
+    api, headers = Api(server), {} if rate else {"RateLimit-Remaining": "0", "RateLimit-Reset": "10"}
+    api.add(*range(8))
+    answer = server.routes["/x"]
+
+    def limited(asked: Asked) -> Answer:
+        found = answer(asked)
+        return dataclasses.replace(found, headers={**found.headers, **headers})
+
+    server.routes["/x"] = limited
+    first = polling(max_pages=2, **rate)
+    for expected in ([0, 1, 2], []):
+        assert first.poll() == expected
+        assert 8 < first.source.wait <= 10
+    allow(first)
+    assert first.poll() == [3, 4, 5]
+    assert "more than 2 pages" in str(first.failures.pop())
+    allow(first)
+    assert first.poll() == [6, 7]
+    assert (first.source.wait, first.failures, api.pages) == (0, [], [1, 2, 3])
+
+
+def test_a_poll_that_begins_again_may_be_put_off(server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    first = polling(requests_per_second=0.1)
+    assert first.poll() == [0, 1, 2]
+    api.failing = {2: Answer(status=500)}
+    allow(first)
+    first.poll()
+    allow(first)
+    api.failing = {2: Answer(status=410)}
+    for expected in ([], [], [3, 4, 5], [6, 7]):
+        assert first.poll() == expected
+        allow(first)
+    assert api.pages == [1, 2, 2, 1, 2, 3]
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -584,7 +630,7 @@ def test_bodies_of_a_post_page_too(method: str, server, polling) -> None:
     api = Api(server, "page")
     api.add(*range(7))
     body = '{"page": 1, "password": "hide"}' if method == "POST" else None
-    where = {"body_param": "page"} if method == "POST" else {"param": "page"}
+    where: dict[str, Any] = {"body_param": "page"} if method == "POST" else {"param": "page", "start": 1}
     options: dict[str, Any] = {"method": method, "body": body, "paginate": Paginate("page", **where)}
     api.failing = {2: Answer(status=500)}
     first = polling(**options)
