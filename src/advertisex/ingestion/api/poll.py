@@ -18,7 +18,7 @@ from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.rate_limit import PutOff
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
+from advertisex.ingestion.api.state import EarlierResponse, OpenPoll, api_id, micros_of, shown_time
 from advertisex.ingestion.api.unchanged import NOT_MODIFIED, Unchanged, is_unchanged, response_digest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input, Reading
@@ -206,9 +206,9 @@ class ApiSource:
     def _send(self, request: Request) -> Response:
         return self._connection.send(request, retry=not self._options.follow)
 
-    def _known(self, progress: Progress, request: Request) -> Answered | None:
+    def _known(self, progress: Progress, request: Request) -> EarlierResponse | None:
         """Return the earlier response to a request, if it was all that the API had."""
-        known = progress.state.answered
+        known = progress.state.earlier
         return known if known and known.request == self._requests.digest(request) else None
 
     def _end(self, page: Page, reading: Reading) -> Request | None:
@@ -220,7 +220,7 @@ class ApiSource:
         self._note(reading, pager, is_last=following is None)
         if following is None:
             progress.complete(
-                self._answered(page, progress) if not poll.pages else None, repeated=poll.is_numbered and poll.pages > 0
+                self._earlier(page, progress) if not poll.pages else None, repeated=poll.is_numbered and poll.pages > 0
             )
             return None
         numbered = poll.is_numbered or is_numbered(pager.paginate, following)
@@ -242,11 +242,11 @@ class ApiSource:
         if is_last and self._resumed and not self._options.follow:
             reading.warnings["an interrupted poll is complete now; to get what is newer, ingest it again"] += 1
 
-    def _answered(self, page: Page, progress: Progress) -> Answered:
+    def _earlier(self, page: Page, progress: Progress) -> EarlierResponse:
         """Return what is kept of a response that is all that the API had."""
         headers, digest = page.response.headers, response_digest(page.response)
         known = self._known(progress, page.request)
-        return Answered(
+        return EarlierResponse(
             self._requests.digest(page.request),
             digest,
             page.format,

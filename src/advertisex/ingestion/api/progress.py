@@ -9,8 +9,8 @@ from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_futur
 from advertisex.ingestion.api.cursor_value import CursorValue, value_of
 from advertisex.ingestion.api.seen import RECORDS, Seen
 from advertisex.ingestion.api.state import (
-    Answered,
     ApiState,
+    EarlierResponse,
     OpenPoll,
     dump,
     load,
@@ -75,8 +75,8 @@ class Progress(Bookmark):
             found.append(f"{state.field} {state.cursor}")
         if state.poll and state.poll.pages:
             found.append(f"page {state.poll.pages + 1} of a poll")
-        if state.answered and is_unchanged:
-            found.append(f"unchanged since {shown_time(state.answered.at)}")
+        if state.earlier and is_unchanged:
+            found.append(f"unchanged since {shown_time(state.earlier.at)}")
         return ", ".join(found)
 
     def begin(self, poll: OpenPoll) -> None:
@@ -95,7 +95,7 @@ class Progress(Bookmark):
 
     def forget_requests(self) -> None:
         """Forget the requests of other secrets: the poll that is not complete, and what was unchanged."""
-        self.state = replace(self.state, answered=None, poll=None)
+        self.state = replace(self.state, earlier=None, poll=None)
 
     def begin_page(self) -> None:
         """Begin to read the page, or read it again after a failure."""
@@ -123,11 +123,11 @@ class Progress(Bookmark):
         self._seen.end_response()
         self.state = replace(self.state, poll=replace(poll, maximum=_text(self._maximum)))
 
-    def complete(self, answered: Answered | None, *, repeated: bool = False) -> None:
+    def complete(self, earlier: EarlierResponse | None, *, repeated: bool = False) -> None:
         """Note that the last page was read to its end.
 
         Args:
-            answered: its response, if it is the only one.
+            earlier: its response, if it is the only one.
             repeated: whether records may have moved from one page to another while they were read. Then the cursor
                 moves only to where the poll before ended, and the next poll finds what this one has missed.
         """
@@ -143,7 +143,7 @@ class Progress(Bookmark):
         if forgotten:
             limit = self._seen.limit
             self._warn(f"record beyond the {limit:,} that are remembered, which may be appended again", forgotten)
-        self.state = ApiState(self._field or "", _text(maximum), _text(delayed), answered=answered)
+        self.state = ApiState(self._field or "", _text(maximum), _text(delayed), earlier=earlier)
         self._is_complete = True
 
     def unchanged(self) -> None:

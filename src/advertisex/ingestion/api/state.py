@@ -19,7 +19,7 @@ from advertisex.logs.contract import EventLog
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Answered(msgspec.Struct, frozen=True):
+class EarlierResponse(msgspec.Struct, frozen=True):
     """A response that was all that an API had. A later one that is equal has nothing new.
 
     Attributes:
@@ -90,7 +90,7 @@ class ApiState(msgspec.Struct, frozen=True):
         cursor: the largest value of that field in all complete polls, as the source wrote it.
         next_cursor: the same of the last poll if that is to be repeated, since its pages are numbers; else empty.
         backfill_since: where the next poll starts in place of the cursor; empty for the cursor.
-        answered: the last response, if it was all that the API had.
+        earlier: the last response, if it was all that the API had.
         poll: the poll that is not complete.
     """
 
@@ -98,7 +98,7 @@ class ApiState(msgspec.Struct, frozen=True):
     cursor: str = ""
     next_cursor: str = ""
     backfill_since: str = ""
-    answered: Answered | None = None
+    earlier: EarlierResponse | None = None
     poll: OpenPoll | None = None
 
 
@@ -153,7 +153,7 @@ def backfill(log: EventLog, topic: str, prefix: str, since: str) -> None:
     """
     check_since(since, "--since")
     before = load(log.state(prefix), prefix)
-    after = msgspec.structs.replace(before, backfill_since=since, answered=None, poll=None)
+    after = msgspec.structs.replace(before, backfill_since=since, earlier=None, poll=None)
     log.append(topic, (), state={state_key(prefix): dump(after)})
 
 

@@ -1,4 +1,4 @@
-"""Signs in an answer that there are more records than it has."""
+"""Signs in a response that there are more records than it has."""
 
 from dataclasses import dataclass
 
@@ -77,7 +77,7 @@ def flag_of_more(envelope: Envelope) -> Sign | None:
 
 
 def says_last(envelope: Envelope) -> bool:
-    """Whether an answer says that there is no more."""
+    """Whether a response says that there is no more."""
     return any(envelope.flag(path) is False for path in paths(envelope, MORE))
 
 
@@ -103,7 +103,7 @@ def last_page(envelope: Envelope) -> Total | None:
 
 
 def reaches_limit(request: Request, records: int) -> str | None:
-    """Return the parameter that limits an answer to as many records as came; None without one."""
+    """Return the parameter that limits a response to as many records as came; None without one."""
     return next((name for name in LIMITS if whole_number(parameter(request.url, name)) == records > 0), None)
 
 

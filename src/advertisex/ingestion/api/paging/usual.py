@@ -1,4 +1,4 @@
-"""The names under which answers usually have what belongs to their paging."""
+"""The names under which responses usually have what belongs to their paging."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, urlsplit
@@ -40,7 +40,7 @@ PAGE_COUNT_HEADERS = ("x-total-pages", "x-wp-totalpages")
 OFFSETS = ("offset", "skip", "start", "from")
 #: Parameters with which a link to the next page has a number.
 NUMBERS = ("page", "offset", "skip", "start")
-#: Parameters that limit the number of records of an answer.
+#: Parameters that limit the number of records of a response.
 LIMITS = (
     "limit", "per_page", "perPage", "page_size", "pageSize", "pagesize", "size", "count", "max_results", "maxResults",
     "$top", "top", "first", "rows", "page[size]", "page[limit]",
