@@ -18,13 +18,14 @@ from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.rate_limit import PutOff
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.api.state import EarlierResponse, OpenPoll, api_id, micros_of, shown_time
+from advertisex.ingestion.api.state import EarlierResponse, OpenPoll, api_id, shown_time
 from advertisex.ingestion.api.unchanged import NOT_MODIFIED, Unchanged, is_unchanged, response_digest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
+from advertisex.times import micros_of
 
 _OTHER_SECRETS = (
     "the secrets have changed; it is assumed that they give the same records as before. If they are those of another "

@@ -1,7 +1,6 @@
 """How far an HTTP API has been read, kept in the log's state."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 import xxhash
@@ -15,8 +14,7 @@ from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.source_status import source_id
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from advertisex.times import time_of
 
 
 class EarlierResponse(msgspec.Struct, frozen=True):
@@ -155,16 +153,6 @@ def backfill(log: EventLog, topic: str, prefix: str, since: str) -> None:
     before = load(log.state(prefix), prefix)
     after = msgspec.structs.replace(before, backfill_since=since, earlier=None, poll=None)
     log.append(topic, (), state={state_key(prefix): dump(after)})
-
-
-def micros_of(time: datetime) -> int:
-    """Return a time in microseconds since the epoch."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def time_of(micros: int) -> datetime:
-    """Return the time, in UTC, of microseconds since the epoch."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def shown_time(micros: int) -> str:

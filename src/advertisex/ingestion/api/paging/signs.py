@@ -8,6 +8,7 @@ from advertisex.ingestion.api.paging.recognise import usual_cursors, usual_links
 from advertisex.ingestion.api.paging.usual import (
     COUNTS,
     CURRENT_PAGES,
+    END_CURSORS,
     LAST,
     LAST_PAGES,
     LIMITS,
@@ -24,7 +25,6 @@ from advertisex.ingestion.api.paging.usual import (
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
 
-_CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
 _PAGE = (
     "--paginate page, with the number of the first page in the URL, as in ?page=1 "
     '(in the settings: paginate = { type = "page", param = "page", start = 1 })'
@@ -144,7 +144,7 @@ def _page_count_above(request: Request, response: Response, envelope: Envelope) 
 def _cursor_setting(flag: str, envelope: Envelope) -> str:
     """Return a setting for a cursor beside a flag."""
     beside = flag.rpartition(".")[0]
-    for name in _CURSORS:
+    for name in END_CURSORS:
         path = f"{beside}.{name}" if beside else name
         if envelope.text(path):
             return f'paginate = {{ type = "cursor", cursor_path = "{path}", param = "…" }}, {_PARAMETER}'

@@ -18,6 +18,8 @@ UNCLEAR = (
     "next", "next_page", "nextPage", "next_token", "nextToken", "NextToken", "next_key", "nextKey", "next_offset",
     "nextOffset", "next_start", "next_id", "next_max_id", "pagination_token", "paginationToken",
 )  # fmt: skip
+#: Cursors beside a flag that says that there is more; those that lead on without one are in `paginate.CURSORS`.
+END_CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
 #: Whether there is more. Only those that say `False` without ambiguity end the paging.
 MORE = ("has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage", "more_results", "moreResults")
 MAYBE_MORE = (
