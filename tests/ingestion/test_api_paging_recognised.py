@@ -163,7 +163,7 @@ def test_a_damaged_record_does_not_end_the_paging(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("envelope", "sign", "setting"),
     [
-        ({"has_more": True}, "has_more is true", '--paginate page, which is paginate = { type = "page"'),
+        ({"has_more": True}, "has_more is true", '--paginate page, with the number of the first page'),
         ({"hasMore": True, "cursor": "c"}, "hasMore is true", 'cursor_path = "cursor"'),
         ({"data": {"x": {"nodes": RECORDS, "pageInfo": {"hasNextPage": True, "endCursor": "c"}}}},
          "data.x.pageInfo.hasNextPage is true", 'cursor_path = "data.x.pageInfo.endCursor"'),
@@ -236,7 +236,7 @@ def test_a_full_page_is_a_warning() -> None:
     "envelope", [{"next": "/x?page=2", "links": {"next": "/x?page=3"}}, {"next_cursor": "a", "nextPageToken": "b"}]
 )
 def test_contradictions_are_errors(envelope: Any) -> None:
-    with pytest.raises(SourceError, match="the answer has different") as error:
+    with pytest.raises(SourceError, match="the response has different") as error:
         after({"data": RECORDS, **envelope})
     assert "name the right one" in error.value.hint
 
@@ -267,7 +267,7 @@ def test_a_repeated_name_is_an_error() -> None:
         b'{"data":[{}],"' + b"x" * 10**6 + b'":1}',
     ],
 )
-@pytest.mark.parametrize("paginate", [None, cursor(), Paginate("page")])
+@pytest.mark.parametrize("paginate", [None, cursor(), Paginate("page", start=1)])
 def test_hostile_bodies_end_or_fail_with_an_error_of_ours(paginate: Paginate | None, body: bytes) -> None:
     failure = ""
     try:
@@ -286,7 +286,13 @@ def test_hostile_bodies_end_or_fail_with_an_error_of_ours(paginate: Paginate | N
     max_leaves=15,
 ))  # fmt: skip
 def test_any_json_is_an_end_a_request_or_an_error_of_ours(body: Any) -> None:
-    for paginate in (None, cursor("next"), Paginate("json-link"), Paginate("page"), Paginate("offset", limit=2)):
+    for paginate in (
+        None,
+        cursor("next"),
+        Paginate("json-link"),
+        Paginate("page", start=1),
+        Paginate("offset", limit=2),
+    ):
         try:
             following = after(body, paginate=paginate)
         except SourceError:

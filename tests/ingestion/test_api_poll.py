@@ -1,5 +1,6 @@
 """Polls of a real HTTP server: every record once, page by page, and resumed where they ended."""
 
+import dataclasses
 import io
 import json
 import random
@@ -10,19 +11,13 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import fastavro
-import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.poll import ApiSource
-from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api.state import backfill, load
 from advertisex.ingestion.api_auth import ApiKey
 from advertisex.ingestion.api_options import ApiOptions
@@ -156,7 +151,7 @@ PAGINGS: dict[str, Paginate | None] = {
     "link": None,
     "json": None,
     "cursor": None,
-    "page": Paginate("page"),
+    "page": Paginate("page", start=1),
     "offset": Paginate("offset", limit=3),
 }
 
@@ -211,15 +206,91 @@ def test_a_page_that_was_read_in_part_is_read_again_without_what_was_appended(se
     assert polling().poll() == []
 
 
-def test_a_request_that_has_expired_begins_the_poll_again_once(server, polling) -> None:
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_a_request_that_has_expired_begins_the_poll_again_once(status: int, server, polling) -> None:
     api = Api(server, "cursor")
     api.add(*range(8))
     api.failing = {2: Answer(status=503)}
     first = polling()
     assert first.poll() == [0, 1, 2]
-    api.failing = {2: Answer(status=410)}
+    api.failing = {2: Answer(status=status)}
     assert first.poll() == [3, 4, 5, 6, 7]
     assert api.pages == [1, 2, 2, 1, 2, 3]
+    assert f"the poll began again: the server returned status {status}" in first.warnings
+
+
+@pytest.mark.parametrize("answer", [Answer(status=401), Answer(status=403), Answer(status=302)])
+def test_another_failure_keeps_the_page(answer: Answer, server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    first = polling()
+    for failure in (Answer(status=503), answer):
+        api.failing = {2: failure}
+        first.poll()
+    assert polling().poll() == [3, 4, 5, 6, 7]
+    assert api.pages == [1, 2, 2, 2, 3]
+    assert len(first.failures) == 2
+
+
+def allow(polling: Polling) -> None:
+    """Let the time pass for which the rate limit puts requests off."""
+    limit = polling.source._connection._limit
+    limit._next = limit._reset = 0.0
+
+
+@pytest.mark.parametrize("rate", [{"requests_per_second": 0.1}, {}], ids=["own", "server"])
+def test_a_rate_limit_puts_a_poll_off_without_a_failure(rate: dict[str, Any], server, polling) -> None:
+    api, headers = Api(server), {} if rate else {"RateLimit-Remaining": "0", "RateLimit-Reset": "10"}
+    api.add(*range(8))
+    answer = server.routes["/x"]
+
+    def limited(asked: Asked) -> Answer:
+        found = answer(asked)
+        return dataclasses.replace(found, headers={**found.headers, **headers})
+
+    server.routes["/x"] = limited
+    first = polling(max_pages=2, **rate)
+    for expected in ([0, 1, 2], []):
+        assert first.poll() == expected
+        assert 8 < first.source.wait <= 10
+    allow(first)
+    assert first.poll() == [3, 4, 5]
+    assert "more than 2 pages" in str(first.failures.pop())
+    allow(first)
+    assert first.poll() == [6, 7]
+    assert (first.source.wait, first.failures, api.pages) == (0, [], [1, 2, 3])
+
+
+def test_a_poll_that_begins_again_may_be_put_off(server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    first = polling(requests_per_second=0.1)
+    assert first.poll() == [0, 1, 2]
+    api.failing = {2: Answer(status=500)}
+    allow(first)
+    first.poll()
+    allow(first)
+    api.failing = {2: Answer(status=410)}
+    for expected in ([], [], [3, 4, 5], [6, 7]):
+        assert first.poll() == expected
+        allow(first)
+    assert api.pages == [1, 2, 2, 1, 2, 3]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_page_that_is_always_rejected_is_a_failure(restarted: bool, server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    first, answer = polling(), server.routes["/x"]
+    found = []
+    for _ in range(4):
+        server.routes["/x"] = lambda asked: api.failing.update({3: Answer(status=400)}) or answer(asked)
+        found += first.poll()
+        first = polling() if restarted else first
+    assert api.pages == [1, 2, 3, 3, 1, 2, 3, 3, 3]
+    server.routes["/x"] = answer
+    api.failing.clear()
+    assert found + first.poll() == list(range(8))
 
 
 def test_a_poll_ends_after_max_pages_and_the_next_one_continues(server, polling) -> None:
@@ -272,7 +343,7 @@ def test_a_server_that_knows_conditions_is_asked_with_them(name: str, server, po
 def test_the_first_page_of_several_is_asked_without_conditions(server, polling) -> None:
     pages = {"1": b'[{"n":1,"user_id":"u"}]', "2": b'[{"n":2,"user_id":"u"}]', "3": b"[]"}
     server.routes["/x"] = lambda asked: Answer(pages.get(asked.query["page"], b"[]"), headers={"ETag": '"same"'})
-    first = polling(paginate=Paginate("page"))
+    first = polling(paginate=Paginate("page", start=1))
     assert first.poll() == [1, 2]
     pages["3"] = b'[{"n":3,"user_id":"u"}]'
     assert first.poll() == [3]
@@ -373,26 +444,6 @@ def test_another_cursor_begins_at_its_start(server, polling) -> None:
     assert other.poll() == []
     assert other.poll() == []
     assert [asked.query["since"] for asked in server.asked] == ["2026-01-01", "0", "7"]
-
-
-SECRET = st.text(min_size=1, max_size=6)
-
-
-@settings(max_examples=50)
-@given(token=SECRET, key=SECRET, word=SECRET, cursor=st.text(max_size=6))
-def test_secrets_are_left_out_of_a_request_and_put_back(token: str, key: str, word: str, cursor: str) -> None:
-    body = json.dumps({"login": {"password": word}, "cursor": cursor})
-    quoted = [quote(text, safe="") for text in (word, token, cursor, key)]
-    url = "https://user:{}@host/x?token={}&b=%2B+1&page={}".format(*quoted)
-    secrets = Secrets(url, ApiOptions(method="POST", body=body, auth=ApiKey("api_key", key, "query")))
-    request = Request(f"{url}&api_key={quoted[-1]}", "POST", body=msgspec.json.encode(json.loads(body)))
-    stored = secrets.without(request)
-    restored = secrets.restored(stored)
-    assert parse_qsl(urlsplit(restored.url).query, True) == parse_qsl(urlsplit(request.url).query, True)
-    assert unquote(urlsplit(restored.url).password or "") == word
-    assert json.loads(restored.body or b"") == json.loads(body)
-    shown = [value for name, value in parse_qsl(urlsplit(stored.url).query, True) if name in ("token", "api_key")]
-    assert all(value.startswith("advertisex-secret:") for value in shown)
 
 
 class CrashingLog(SqliteLog):
@@ -542,7 +593,7 @@ def test_pages_that_change_while_they_are_read_lose_nothing(seed: int, server, p
         return answer(asked)
 
     server.routes["/x"] = changing
-    options: dict[str, Any] = {"paginate": Paginate("page"), "cursor": "at", "since": "2026-01-01"}
+    options: dict[str, Any] = {"paginate": Paginate("page", start=1), "cursor": "at", "since": "2026-01-01"}
     found = [number for _ in range(4) for number in polling("?since={since}", **options).poll()]
     assert always <= set(found)
     assert all(found.count(number) == 1 for number in always)
@@ -579,7 +630,7 @@ def test_bodies_of_a_post_page_too(method: str, server, polling) -> None:
     api = Api(server, "page")
     api.add(*range(7))
     body = '{"page": 1, "password": "hide"}' if method == "POST" else None
-    where = {"body_param": "page"} if method == "POST" else {"param": "page"}
+    where: dict[str, Any] = {"body_param": "page"} if method == "POST" else {"param": "page", "start": 1}
     options: dict[str, Any] = {"method": method, "body": body, "paginate": Paginate("page", **where)}
     api.failing = {2: Answer(status=500)}
     first = polling(**options)

@@ -42,7 +42,10 @@ def is_future(value: CursorValue, now: datetime, *, is_time: bool) -> bool:
     Args:
         value: the value.
         now: the present time, in UTC.
-        is_time: whether numbers are epochs; otherwise they are not compared.
+        is_time: whether numbers are epochs; otherwise they may be ids, which are not compared with a time.
+
+    For example, on 2026-01-01, the time 2026-02-01 is in the future; the number 1769904000 is if it is an epoch, and
+    not if it may be an id.
     """
     return (is_time or value.kind != "number") and value.time() > now + timedelta(days=1)
 

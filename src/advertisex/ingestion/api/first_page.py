@@ -34,7 +34,7 @@ def first_page(source: Url, feed: Feed, options: IngestOptions) -> Iterator[Inpu
             reading.warnings[pager.warning] += 1
         return following
 
-    with closing(Connection(options.api)) as connection:
+    with closing(Connection(options.api, requests.secrets)) as connection:
         response = connection.send(pager.first, retry=True)
     progress.begin(poll)
     yield from Page(pager.first, response, on_end).inputs(source.name, feed, options, progress)

@@ -42,6 +42,8 @@ class FollowedApi(PolledSource):
         self.due = time.monotonic() + self._every
         self._has_failed = False
         yield from self.api.poll()
+        if self.api.wait:
+            self.due = time.monotonic() + self.api.wait
         if not self._has_failed:
             self._backoff.reset()
 

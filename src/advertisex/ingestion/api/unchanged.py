@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import xxhash
 
 from advertisex.ingestion.api.request import Response
-from advertisex.ingestion.api.state import Answered, shown_time
+from advertisex.ingestion.api.state import EarlierResponse, shown_time
 from advertisex.ingestion.records import Chunk, Reader, Reading
 
 NOT_MODIFIED = 304
@@ -17,7 +17,7 @@ _PAGING_HEADERS = ("link", "x-next", "x-total", "x-page", "x-has")
 class Unchanged(Reader):
     """Reports a response that has nothing new."""
 
-    def __init__(self, known: Answered) -> None:
+    def __init__(self, known: EarlierResponse) -> None:
         since = f"since {shown_time(known.at)}"
         seen = Counter(seen=known.records)
         self.reading = Reading(known.format, {"unchanged": since}, rows=known.records, skipped=seen)
@@ -26,7 +26,7 @@ class Unchanged(Reader):
         return iter(())
 
 
-def is_unchanged(response: Response, known: Answered) -> bool:
+def is_unchanged(response: Response, known: EarlierResponse) -> bool:
     """Whether a response is equal to an earlier one."""
     return response.status == NOT_MODIFIED or response_digest(response) == known.digest
 

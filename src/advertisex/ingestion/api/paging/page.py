@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from advertisex.errors import SourceError
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.envelope import Envelope
 from advertisex.ingestion.api.paging.links import LONGEST, header_link, next_url
 from advertisex.ingestion.api.paging.parameters import Place, with_url
@@ -64,7 +64,7 @@ def cursor_after(paginate: Paginate, page: Page) -> Request | None:
     if not cursor:
         return None
     if len(cursor) > LONGEST or not cursor.isprintable():
-        raise SourceError(f"the cursor of the answer is not text of at most {LONGEST} bytes", hint="check the server")
+        raise SourceError(f"the cursor of the response is not text of at most {LONGEST} bytes", hint="check the server")
     return place_of(paginate, paginate.param or paginate.body_param or usual).set(page.request, cursor)
 
 
@@ -115,15 +115,28 @@ def place_of(paginate: Paginate, param: str | None = None) -> Place:
 
 
 def start_of(paginate: Paginate, first: Request) -> int:
-    """Return the first page or offset: as chosen, else that of the request."""
+    """Return the first page or offset: as chosen, else that of the request; offsets start at 0.
+
+    Raises:
+        ConfigurationError: the number of the first page is missing.
+    """
     if paginate.start is not None:
         return paginate.start
-    number = place_of(paginate).number(first)
-    return number if number is not None else int(paginate.type == "page")
+    place = place_of(paginate)
+    number = place.number(first)
+    if number is None and paginate.type == "page":
+        name, where = ("body_param", "body") if paginate.body_param else ("param", f"URL, as in ?{place.param}=1")
+        setting = f'paginate = {{ type = "page", {name} = "{place.param}", start = 1 }}'
+        raise ConfigurationError(
+            "it is not known whether the first page is 0 or 1",
+            where=first.where,
+            hint=f"put its number into the {where}, or set start, as in {setting}",
+        )
+    return number or 0
 
 
 def _text(page: Page, path: str, part: str) -> str:
-    """Return a link or cursor of the answer; empty if it has none."""
+    """Return a link or cursor of the response; empty if it has none."""
     _check_object(page, part)
     value = page.envelope.value(path)
     if value is None or value == b"null":
@@ -136,11 +149,11 @@ def _text(page: Page, path: str, part: str) -> str:
 
 def _check_object(page: Page, part: str) -> None:
     if not page.envelope.is_object and page.response.body.strip():
-        raise SourceError(f"paginate.{part} needs answers that are JSON objects", hint=_OTHER_TYPES)
+        raise SourceError(f"paginate.{part} needs responses that are JSON objects", hint=_OTHER_TYPES)
 
 
 def _leads_nowhere(part: str, path: str, expected: str) -> SourceError:
     return SourceError(
-        f"the answer does not have {expected} at {path}",
+        f"the response does not have {expected} at {path}",
         hint=f"correct paginate.{part}",
     )

@@ -19,7 +19,7 @@ class Pager:
     """Finds the next page of one poll. It reads the position from the requests, so a poll can resume at any page.
 
     Args:
-        paginate: how the API is paged, checked; None to recognise it in the first answer.
+        paginate: how the API is paged, checked; None to recognise it in the first response.
         first: the request as configured.
         records: records of the earlier pages of a poll that is resumed.
 
@@ -33,7 +33,8 @@ class Pager:
         warning: what to report after the last page, such as a total of the server above what came; else empty.
 
     Raises:
-        ConfigurationError: the request does not fit to the choice, such as `body_param` without a JSON body.
+        ConfigurationError: the request does not fit to the choice, such as `body_param` without a JSON body, or the
+            number of the first page is missing.
     """
 
     def __init__(self, paginate: Paginate | None, first: Request, *, records: int = 0) -> None:
@@ -104,7 +105,7 @@ class Pager:
             )
 
     def _check_end(self, page: Page) -> None:
-        """Check that an answer without a next page has no sign of more."""
+        """Check that a response without a next page has no sign of more."""
         assert self.paginate is not None
         path = self.paginate.next_path or self.paginate.cursor_path
         is_said = path is not None and page.envelope.value(path) is not None
@@ -132,11 +133,11 @@ class Pager:
         sign = sign_of_more(page.request, page.response, page.envelope, self.records)
         if sign is not None:
             raise SourceError(
-                f"there are more pages, but the answer does not say how to ask for them: {sign.what}",
+                f"there are more pages, but the response does not say how to ask for them: {sign.what}",
                 hint=f"set {sign.setting}; {_ONE_PAGE}",
             )
         if limit := reaches_limit(page.request, page.records):
-            self.warning = f"the answer has as many records as {limit} asks for, so there may be more; set paginate"
+            self.warning = f"the response has as many records as {limit} asks for, so there may be more; set paginate"
 
 
 def _digest(request: Request) -> bytes:
@@ -147,9 +148,9 @@ def _first(paginate: Paginate, first: Request) -> Request:
     """Return the request for the first page."""
     if paginate.type not in ("cursor", "page", "offset"):
         return first
+    if paginate.body_param:
+        place_of(paginate).check(first)
     if paginate.type == "cursor":
-        if paginate.body_param:
-            place_of(paginate).check(first)
         return first
     conditional = first.headers
     place = place_of(paginate)

@@ -1,4 +1,4 @@
-"""Signs in an answer that there are more records than it has."""
+"""Signs in a response that there are more records than it has."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from advertisex.ingestion.api.paging.recognise import usual_cursors, usual_links
 from advertisex.ingestion.api.paging.usual import (
     COUNTS,
     CURRENT_PAGES,
+    END_CURSORS,
     LAST,
     LAST_PAGES,
     LIMITS,
@@ -24,8 +25,10 @@ from advertisex.ingestion.api.paging.usual import (
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
 
-_CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
-_PAGE = '--paginate page, which is paginate = { type = "page", param = "page" } in the settings'
+_PAGE = (
+    "--paginate page, with the number of the first page in the URL, as in ?page=1 "
+    '(in the settings: paginate = { type = "page", param = "page", start = 1 })'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def flag_of_more(envelope: Envelope) -> Sign | None:
 
 
 def says_last(envelope: Envelope) -> bool:
-    """Whether an answer says that there is no more."""
+    """Whether a response says that there is no more."""
     return any(envelope.flag(path) is False for path in paths(envelope, MORE))
 
 
@@ -100,7 +103,7 @@ def last_page(envelope: Envelope) -> Total | None:
 
 
 def reaches_limit(request: Request, records: int) -> str | None:
-    """Return the parameter that limits an answer to as many records as came; None without one."""
+    """Return the parameter that limits a response to as many records as came; None without one."""
     return next((name for name in LIMITS if whole_number(parameter(request.url, name)) == records > 0), None)
 
 
@@ -141,7 +144,7 @@ def _page_count_above(request: Request, response: Response, envelope: Envelope) 
 def _cursor_setting(flag: str, envelope: Envelope) -> str:
     """Return a setting for a cursor beside a flag."""
     beside = flag.rpartition(".")[0]
-    for name in _CURSORS:
+    for name in END_CURSORS:
         path = f"{beside}.{name}" if beside else name
         if envelope.text(path):
             return f'paginate = {{ type = "cursor", cursor_path = "{path}", param = "…" }}, {_PARAMETER}'

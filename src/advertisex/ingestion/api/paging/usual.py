@@ -1,8 +1,11 @@
-"""The names under which answers usually have what belongs to their paging."""
+"""The names under which responses usually have what belongs to their paging."""
 
 from collections.abc import Iterable, Iterator
+from urllib.parse import parse_qsl, urlsplit
 
 from advertisex.ingestion.api.paging.envelope import Envelope
+from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.paginate import Paginate
 
 #: URLs of the next page; `next` may also be an object.
 LINKS = (
@@ -15,6 +18,8 @@ UNCLEAR = (
     "next", "next_page", "nextPage", "next_token", "nextToken", "NextToken", "next_key", "nextKey", "next_offset",
     "nextOffset", "next_start", "next_id", "next_max_id", "pagination_token", "paginationToken",
 )  # fmt: skip
+#: Cursors beside a flag that says that there is more; those that lead on without one are in `paginate.CURSORS`.
+END_CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
 #: Whether there is more. Only those that say `False` without ambiguity end the paging.
 MORE = ("has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage", "more_results", "moreResults")
 MAYBE_MORE = (
@@ -35,7 +40,9 @@ TOTAL_HEADERS = ("x-total-count", "x-total", "x-wp-total", "total-count")
 PAGE_COUNT_HEADERS = ("x-total-pages", "x-wp-totalpages")
 #: Where a client usually says how far it is, in the words of an offset.
 OFFSETS = ("offset", "skip", "start", "from")
-#: Parameters that limit the number of records of an answer.
+#: Parameters with which a link to the next page has a number.
+NUMBERS = ("page", "offset", "skip", "start")
+#: Parameters that limit the number of records of a response.
 LIMITS = (
     "limit", "per_page", "perPage", "page_size", "pageSize", "pagesize", "size", "count", "max_results", "maxResults",
     "$top", "top", "first", "rows", "page[size]", "page[limit]",
@@ -48,3 +55,9 @@ def paths(envelope: Envelope, names: Iterable[str]) -> Iterator[str]:
         for name in names:
             if name in members or name.partition(".")[0] in members:
                 yield f"{path}.{name}" if path else name
+
+
+def is_numbered(paginate: Paginate | None, request: Request) -> bool:
+    """Whether a request asks for a page by a number: records can move from one page to another while they are read."""
+    names = {name.lower() for name, _ in parse_qsl(urlsplit(request.url).query)}
+    return (paginate is not None and paginate.type in ("page", "offset")) or not names.isdisjoint(NUMBERS)
