@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import duckdb
 import polars as pl
-from pydantic import BaseModel, ByteSize, SecretStr, TypeAdapter
+from pydantic import BaseModel, ByteSize, SecretStr
 from pydantic.fields import FieldInfo
 
 from advertisex.cli import ingest, process
@@ -30,7 +30,10 @@ from advertisex.processing.standardise import standardise
 from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.validate import validate
 from advertisex.processing.websites import host_of, registered_domain
-from advertisex.settings.model import FeedSettings, RuleSettings, Settings
+from advertisex.reporting.cells import duration_text
+from advertisex.settings.alerts import RuleSettings
+from advertisex.settings.durations import Wait
+from advertisex.settings.model import FeedSettings, Settings
 from advertisex.settings.secrets import SecretText
 from advertisex.stores.duckdb.schema import statements
 
@@ -303,8 +306,14 @@ def _one_of(tables: Sequence[type[BaseModel]], info: FieldInfo, prefix: str) -> 
 
 
 def _kind(info: FieldInfo) -> str:
-    """The type of a setting; pydantic keeps the validator of a secret text apart from it."""
-    return "text (secret)" if set(get_args(SecretText)[1:]) & set(info.metadata) else _type(info.annotation)
+    """The type of a setting; pydantic keeps a validator apart from the type, unless the setting is optional."""
+    if set(get_args(SecretText)[1:]) & set(info.metadata):
+        return "text (secret)"
+    return "duration" if _is_wait(info) else _type(info.annotation)
+
+
+def _is_wait(info: FieldInfo) -> bool:
+    return set(get_args(Wait)[1:]) <= set(info.metadata) or Wait in get_args(info.annotation)
 
 
 def _type(annotation: Any) -> str:
@@ -327,7 +336,7 @@ def _type(annotation: Any) -> str:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    value = info.default
+    value = timedelta(seconds=info.default) if info.default and _is_wait(info) else info.default
     match value:
         case None | {} | () | frozenset():
             return "" if value is None else "empty"
@@ -336,7 +345,7 @@ def _default(info: FieldInfo) -> str:
         case datetime():
             return code(value.isoformat().replace("+00:00", "Z"))
         case timedelta():
-            return code(TypeAdapter(timedelta).dump_python(value, mode="json"))
+            return code(duration_text(value))
         case _:
             return code(value)
 

@@ -5,12 +5,16 @@ import inspect
 import subprocess
 import sys
 import types
+import typing
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import advertisex
 from advertisex import errors
+from advertisex.settings.section import Section
 
 PUBLIC = [
     "COMMIT_COLUMNS",
@@ -27,11 +31,16 @@ PUBLIC = [
     "AdvertiseXError",
     "AnalysisError",
     "Answer",
+    "ApiKey",
+    "ApiOptions",
+    "Basic",
     "Batch",
+    "Bearer",
     "Catalogue",
     "CatalogueChange",
     "CatalogueImport",
     "Chart",
+    "ClientCredentials",
     "Columns",
     "Committed",
     "ConfigurationError",
@@ -52,6 +61,7 @@ PUBLIC = [
     "InputReport",
     "LedgerMoved",
     "LedgerRow",
+    "Limits",
     "LogError",
     "LogReader",
     "Meaning",
@@ -59,6 +69,7 @@ PUBLIC = [
     "Observer",
     "Origin",
     "Outcome",
+    "Paginate",
     "Partition",
     "Policy",
     "Position",
@@ -82,10 +93,11 @@ PUBLIC = [
     "Settings",
     "SimulationSettings",
     "SourceError",
-    "SourceUnavailable",
-    "State",
     "SourceLine",
+    "SourceStatus",
+    "SourceUnavailable",
     "Span",
+    "State",
     "StoreBusy",
     "StoreError",
     "StoreInterrupted",
@@ -95,6 +107,7 @@ PUBLIC = [
     "TimeReading",
     "Truth",
     "attribute",
+    "backfill_source",
     "bids",
     "configured_feeds",
     "correlate",
@@ -104,6 +117,7 @@ PUBLIC = [
     "funnel",
     "import_catalogue",
     "ingest",
+    "known_sources",
     "load_settings",
     "missing_messages",
     "observing",
@@ -113,17 +127,26 @@ PUBLIC = [
     "preview",
     "process",
     "process_log",
+    "processed_in",
     "processing_of",
     "quality",
     "reach",
     "read_catalogue",
     "rebuild_store",
     "replay",
+    "reset_source",
     "restatement",
     "run_service",
     "simulate_files",
+    "sources_of",
     "summarise",
 ]
+
+#: Types that a user only reads, by an attribute of a public object, or passes on as they are.
+UNNAMED = {
+    "AnalysisTruth", "Computed", "FaultRates", "FeedMapping", "FeedTruth", "Metrics", "NumberStyle", "Overwritten",
+    "Removed", "Suppression",
+}  # fmt: skip
 
 SUBPACKAGES = sorted(folder.name for folder in Path(advertisex.__file__).parent.iterdir() if folder.is_dir())
 
@@ -148,6 +171,40 @@ def test_the_only_other_attributes_are_modules_of_the_package() -> None:
     modules = {name: value for name, value in others.items() if name not in PUBLIC}
     assert {name for name, value in modules.items() if not isinstance(value, types.ModuleType)} == set()
     assert {module.__name__ for module in modules.values()} == {f"advertisex.{name}" for name in modules}
+
+
+def functions_of(value: Any) -> Iterator[Any]:
+    """A function; or a class and its public methods and properties."""
+    if inspect.isclass(value):
+        yield value
+        for name, member in vars(value).items():
+            function = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
+            if inspect.isfunction(function) and (name == "__init__" or not name.startswith("_")):
+                yield function
+    elif inspect.isfunction(value):
+        yield value
+
+
+def types_in(annotation: Any) -> Iterator[type]:
+    """The types that an annotation names."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        yield annotation
+    parts = typing.get_args(annotation) if not isinstance(annotation, list) else annotation
+    for part in parts:
+        yield from types_in(part)
+
+
+def test_every_type_in_a_public_signature_is_public() -> None:
+    found = {
+        one
+        for name in PUBLIC
+        for function in functions_of(getattr(advertisex, name))
+        for parameter, annotation in typing.get_type_hints(function).items()
+        if not parameter.startswith("_")
+        for one in types_in(annotation)
+        if one.__module__.startswith("advertisex.") and not issubclass(one, Section)  # a table of Settings
+    }
+    assert {one.__name__ for one in found} - set(PUBLIC) == UNNAMED
 
 
 @pytest.mark.parametrize("name", PUBLIC)

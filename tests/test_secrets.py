@@ -1,16 +1,34 @@
 """Secrets by reference: what a reference yields, and that no error shows a value."""
 
+import json
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from advertisex.errors import ConfigurationError
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
+from tests.all_settings import ALL_SETTINGS
 
 SECRET = "correct-horse-battery"
+
+#: Settings that hold texts, but no secret.
+NOT_SECRET = {
+    "memory", "times.zone", "times.formats", "policy.blocked_users", "policy.blocked_sites", "feeds.FEED.topic",
+    "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "kafka.group",
+    "elasticsearch.prefix", "alerts.rules.NAME.campaign",
+    *(f"sources[].{name}" for name in (
+        "name", "map", "set", "time_formats", "format", "encoding", "records", "inherit", "columns", "delimiter",
+        "quote", "escape", "decimal", "thousands", "cursor", "since", "auth.name", "auth.scope",
+    )),
+    *(f"sources[].paginate.{name}" for name in (
+        "next_path", "cursor_path", "cursor_header", "param", "body_param", "limit_param", "total_path",
+    )),
+}  # fmt: skip
 
 #: A settings file with a secret in each place, and how the loaded settings show it.
 PLACES = {
@@ -33,12 +51,48 @@ def load(folder: Path, text: str) -> Settings:
     return load_settings(folder / "advertisex.toml", {})
 
 
+def has_text(info: FieldInfo) -> bool:
+    return any(kind in str(info.annotation) for kind in ("str", "SecretStr")) or info.annotation is str
+
+
+def revealed(found: Any) -> str:
+    match found:
+        case SecretStr():
+            return found.get_secret_value()
+        case dict():
+            return revealed(tuple(found.values()))
+        case tuple() | frozenset():
+            return " ".join(map(revealed, found))
+        case _:
+            return str(found)
+
+
 def error_of(folder: Path, text: str) -> str:
     """The error of a settings file; no part of its traceback shows the secret."""
     with pytest.raises(ConfigurationError) as caught:
         load(folder, text)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     return str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, info in ALL_SETTINGS.items() if has_text(info)))
+def test_every_setting_that_holds_texts_is_a_secret_or_known_to_be_none(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret is not shown, and can be given by reference, whatever the setting is."""
+    monkeypatch.setenv("OUR_SECRET", f"https://{SECRET}")
+    info, accepted = ALL_SETTINGS[name], list[str]()
+    for form in ("{}", ["{}"], {"x": "{}"}):
+        text = json.dumps(form).replace("{}", "env:OUR_SECRET")
+        adapter = TypeAdapter(Annotated[info.annotation, name, *info.metadata])
+        try:
+            found = adapter.validate_python(json.loads(text))
+        except ValidationError:
+            continue
+        accepted.append(text)
+        assert (SECRET in revealed(found)) == (name not in NOT_SECRET)
+        assert name in NOT_SECRET or info.repr is False or SECRET not in repr(found)
+    assert accepted or name in NOT_SECRET
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -15,6 +15,20 @@ from advertisex.ingestion.publish import Counted as Counted
 from advertisex.ingestion.publish import Published as Published
 from advertisex.ingestion.records import Reading as Reading
 
+# HTTP APIs, and sources that are read incrementally
+from advertisex.ingestion.api_auth import ApiKey as ApiKey
+from advertisex.ingestion.api_auth import Basic as Basic
+from advertisex.ingestion.api_auth import Bearer as Bearer
+from advertisex.ingestion.api_auth import ClientCredentials as ClientCredentials
+from advertisex.ingestion.api_options import ApiOptions as ApiOptions
+from advertisex.ingestion.configured import FeedSource as FeedSource
+from advertisex.ingestion.configured import sources_of as sources_of
+from advertisex.ingestion.known_sources import backfill_source as backfill_source
+from advertisex.ingestion.known_sources import known_sources as known_sources
+from advertisex.ingestion.known_sources import reset_source as reset_source
+from advertisex.ingestion.paginate import Paginate as Paginate
+from advertisex.ingestion.source_status import SourceStatus as SourceStatus
+
 # A preview of a source
 from advertisex.previewing import Example as Example
 from advertisex.previewing import Preview as Preview
@@ -61,7 +75,6 @@ from advertisex.rejects.selection import Selection as Selection
 # The service
 from advertisex.monitoring.observing import Observer as Observer
 from advertisex.monitoring.observing import observing as observing
-from advertisex.ingestion.configured import FeedSource as FeedSource
 from advertisex.service import run_service as run_service
 
 # Feeds and settings
@@ -77,10 +90,12 @@ from advertisex.settings.model import Settings as Settings
 # Event logs
 from advertisex.logs.contract import READ_BYTES as READ_BYTES
 from advertisex.logs.contract import EventLog as EventLog
+from advertisex.logs.contract import Limits as Limits
 from advertisex.logs.contract import LogReader as LogReader
 from advertisex.logs.contract import Positions as Positions
 from advertisex.logs.contract import State as State
 from advertisex.logs.open import open_log as open_log
+from advertisex.processing.log_retention import processed_in as processed_in
 from advertisex.model import TOMBSTONE as TOMBSTONE
 from advertisex.model import Batch as Batch
 from advertisex.model import Finding as Finding

@@ -23,7 +23,7 @@ from advertisex.stores.elasticsearch.store import ElasticsearchStore
 
 _SETTINGS = """
 log = "{kafka}"
-store = "{elasticsearch}"
+store.url = "{elasticsearch}"
 {more}
 [kafka]
 group = "{name}"

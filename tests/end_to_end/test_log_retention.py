@@ -1,5 +1,6 @@
 """Retention of the embedded log from the command line: what is removed, and what every command says of it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,15 @@ def test_a_log_in_kafka_has_retention_of_its_own(
     assert result.code == (1 if command == "doctor" else 2)
     assert f"log.{name} applies to an embedded log only" in result.out + result.err
     assert "of the topics in Kafka" in result.out + result.err
+
+
+@pytest.mark.parametrize(("days", "grew"), [(2, "; it grew by 1.1 MB a day since "), (0.9, "")])
+def test_doctor_says_how_fast_the_log_grows(cli: Cli, tmp_path: Path, days: float, grew: str) -> None:
+    (tmp_path / ".advertisex").mkdir()
+    appended_at = time.time_ns() // 1000 - int(days * 86_400_000_000)
+    with SqliteLog(tmp_path / ".advertisex" / "log.db", clock=lambda: appended_at) as log:
+        log.append(TOPIC, [bytes(1_000_000), bytes(1_000_000)])
+    good, detail = findings(cli)["log size"]
+    assert good
+    assert detail.startswith("2.1 MB in use" + grew)
+    assert ("grew" in detail) == bool(grew)

@@ -29,7 +29,8 @@ from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.runner import Processing
 from advertisex.service import run_service
-from advertisex.settings.model import AlertSettings, RuleSettings, Settings
+from advertisex.settings.alerts import AlertSettings, RuleSettings
+from advertisex.settings.model import Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore

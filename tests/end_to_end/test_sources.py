@@ -145,7 +145,7 @@ def test_after_a_reset_followed_files_are_read_again(cli: Cli, tmp_path: Path) -
 def test_a_backfill_asks_from_an_earlier_time_on_once(cli: Cli, server: Server) -> None:
     assert messages(cli, "since") == 3
     ended = cli("sources", "backfill", "since", "--since", "2026-01-01")
-    assert ended.out.startswith("since: everything since 2026-01-01 is read again at the next ingest")
+    assert ended.out.startswith("since: the next ingest reads everything since 2026-01-01 again; ")
     assert (messages(cli, "since"), messages(cli, "since")) == (2, 0)
     assert [asked.query["from"] for asked in server.asked][1:] == ["2026-01-01", "2026-01-05T00:00:00Z"]
 

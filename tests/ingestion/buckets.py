@@ -1,5 +1,8 @@
 """A bucket of the S3 server for one test."""
 
+import io
+import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -15,6 +18,20 @@ HEADER = "user_id,timestamp,campaign_id,conversion\n"
 def rows(*numbers: int) -> bytes:
     """A CSV file of clicks with one row for each number."""
     return (HEADER + "".join(f"u{number},2026-01-05 09:00:00,c1,0\n" for number in numbers)).encode()
+
+
+def users(messages: list[bytes]) -> list[int]:
+    """The numbers of the users of messages."""
+    return [int(found[1]) for message in messages if (found := re.search(rb'"user_id":"u(\d+)"', message))]
+
+
+def zipped(**members: bytes) -> bytes:
+    """A zip archive of CSV files, by their names without the extension."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.csv", content)
+    return file.getvalue()
 
 
 @dataclass

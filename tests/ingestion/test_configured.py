@@ -123,8 +123,8 @@ def test_a_start_in_the_notation_of_the_source_needs_no_quotes(tmp_path: Path, w
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('auth = { type = "digest" }', r"sources\.0\.auth: unknown type, expected bearer"),
-        (f'auth = {{ token = "{SECRET}" }}', r"sources\.0\.auth: the type is missing"),
+        ('auth = { type = "digest" }', r"sources\.0\.auth: expected the type bearer, basic, api-key or oauth2"),
+        (f'auth = {{ token = "{SECRET}" }}', r"sources\.0\.auth: expected the type bearer"),
         (f'auth = {{ type = "basic", password = "{SECRET}" }}', r"sources\.0\.auth\.user"),
         (f'auth = {{ type = "bearer", tokn = "{SECRET}" }}', r"sources\.0\.auth\.token"),
         (f'auth = {{ type = "bearer", token = ["{SECRET}"] }}', r"sources\.0\.auth\.token"),
@@ -140,7 +140,8 @@ def test_a_start_in_the_notation_of_the_source_needs_no_quotes(tmp_path: Path, w
         ("max_pages = 0", r"sources\.0\.max_pages"),
         ("requests_per_second = 0", r"sources\.0\.requests_per_second"),
         ('name = "Two words"', r"sources\.0\.name: use a-z"),
-        ('method = "PUT"', r"sources\.0\.method"),
+        ('method = "PUT"', r"sources\.0\.method: expected GET or POST"),
+        ('timeout = "2d"', r"sources\.0\.timeout: use more than 0 seconds, and at most a day"),
         ('format = "xml"', r"sources\.0\.format: unknown format 'xml'"),
         ('map = { a = "nothing" }', r"sources\.0\.map: clicks has no field 'nothing'"),
         ("retries = 3", r"sources\.0\.retries: unknown setting"),
@@ -149,6 +150,25 @@ def test_a_start_in_the_notation_of_the_source_needs_no_quotes(tmp_path: Path, w
 def test_an_error_names_the_setting_and_shows_no_secret(tmp_path: Path, text: str, message: str) -> None:
     found = error_of(tmp_path, ONE.replace('name = "one"\n', "") + text)
     assert re.search(message, found), found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('lookback = "soon"', r"setting sources\.one\.lookback: expected a duration"),
+        ('lookback = "12h"', r"setting sources\.one\.lookback: a lookback needs a cursor"),
+        ('paginate = { type = "none", param = "x" }', r"setting sources\.one\.paginate\.param: param is not a part"),
+        ('auth = { type = "bearer", token = "" }', r"setting sources\.one\.auth\.token: the value is empty"),
+        ('headers = { "" = "x" }', r"setting sources\.one\.headers: the name of a header is empty"),
+        ('feed = "x"', r"advertisex\.toml"),
+    ],
+)
+def test_an_error_names_the_source(tmp_path: Path, text: str, message: str) -> None:
+    assert re.search(message, error_of(tmp_path, ONE + text))
+
+
+def test_a_source_whose_name_is_invalid_is_named_by_its_number(tmp_path: Path) -> None:
+    assert error_of(tmp_path, ONE.replace("one", SECRET.upper())).startswith("setting sources.0.name: use a-z")
 
 
 @pytest.mark.parametrize("text", ["sources = 3", "sources = 'x'", "feeds = 3", "sources = [3]", "api = 3"])

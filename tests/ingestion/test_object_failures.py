@@ -1,5 +1,6 @@
 """What users read when an object store fails: what, where and a hint, never the client's text."""
 
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.objects.environment import check_environment
 from advertisex.ingestion.objects.failures import failure
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
@@ -113,11 +116,27 @@ def test_a_server_that_does_not_answer(failing: FailingServer, ingested: Ingest)
     assert failed(ingested("clicks", "s3://bucket/", api=ONCE)).what == "the request timed out"
 
 
-def test_transient_failures_are_retried(failing: FailingServer, bucket: S3Bucket, ingested: Ingest) -> None:
-    failing.status, failing.failures = 503, 7  # more than the client's own attempts
-    patient = ApiOptions(attempts=3, retry_wait=0.01)
-    assert failed(ingested("clicks", "s3://bucket/*", api=patient)).what == "no such object"
-    assert failing.asked == 8
+def test_failures_that_may_pass_are_retried_and_reported_one_by_one(
+    failing: FailingServer, ingested: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing.status, failing.failures = 503, 2
+    waits: list[float] = []
+    monkeypatch.setattr("advertisex.ingestion.objects.bucket.time.sleep", waits.append)
+    with capture_logs() as lines:
+        found = failed(ingested("clicks", "s3://bucket/*", api=ApiOptions(attempts=5, retry_wait=4)))
+    assert (found.what, failing.asked) == ("no such object", 3)
+    assert [line["attempt"] for line in lines] == ["1 of 5 failed", "2 of 5 failed"]
+    assert [line["wait_seconds"] for line in lines] == [round(wait, 1) for wait in waits]
+    assert 4 <= waits[0] <= 6
+    assert 8 <= waits[1] <= 10
+
+
+def test_the_attempts_are_those_of_the_options(
+    failing: FailingServer, ingested: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.ingestion.objects.bucket.time.sleep", lambda _: None)
+    assert failed(ingested("clicks", "s3://bucket/*", api=ApiOptions(attempts=3))).what.startswith("the server failed")
+    assert failing.asked == 3
 
 
 @pytest.mark.parametrize(
@@ -221,3 +240,71 @@ def test_the_extra_is_missing(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'advertisex\[objects\]'"):
         ingest(FEEDS["clicks"], "s3://bucket/", log)
+
+
+SECRET = "hidden"
+SCHEMES = {"AWS": "s3", "AZURE": "az", "GOOGLE": "gs"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_ACCESS_KEY_ID", f"{SECRET}\r"),
+        ("AWS_SECRET_ACCESS_KEY", f"{SECRET}\n"),
+        ("AWS_SESSION_TOKEN", f"{SECRET}\x7f"),
+        ("AWS_TOKEN", f"{SECRET}\udcff"),
+        ("AWS_PROFILE", f"{SECRET}\r"),
+        ("AWS_REGION", "us-east-1\r"),
+        ("AWS_REGION", f"us/{SECRET}"),
+        ("AWS_DEFAULT_REGION", ""),
+        *(
+            (name, value)
+            for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT", "GOOGLE_BASE_URL")
+            for value in (f"not a {SECRET}", "", "http://h:99999", f"http://u:{SECRET}@h", "http://h?x", "ftp://h")
+        ),
+        ("AZURE_STORAGE_ACCOUNT_NAME", f"{SECRET}\r"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "a/b"),
+        ("AZURE_STORAGE_SAS_TOKEN", f"{SECRET}\r"),
+        ("AZURE_TENANT_ID", "a b"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", f"/{SECRET}\r"),
+    ],
+)
+def test_an_invalid_variable_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as error:
+        check_environment(SCHEMES[name.partition("_")[0]])
+    assert error.value.where == f"environment variable {name}"
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://h", "HTTP://h:9000/", "http://[::1]:9000", "http://minio_1:9000/a/b", "http://127.0.0.1"]
+)
+def test_valid_variables(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    values = {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_SESSION_TOKEN": "FwoGZ+/==",
+        "AWS_REGION": "us-gov-west-1",
+        "AZURE_CREDENTIALS": '{\n"a": 1\n}',
+        "GOOGLE_CREDENTIALS": "{\r\n}",
+        "GOOGLE_SERVICE_ACCOUNT_KEY": '{\n"a": 1}',
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    for scheme in SCHEMES.values():
+        check_environment(scheme)
+
+
+def test_an_invalid_variable_is_found_before_the_client_is_built(
+    bucket: S3Bucket, log: SqliteLog, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key\r")
+    with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID"):
+        ingest("clicks", bucket.url(), log, IngestOptions(api=ONCE))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_panic_of_the_client_costs_the_request(ingested: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"private_key": "", "private_key_id": "", "client_email": "", "gcs_base_url": "no url", "disable_oauth": True}
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps(key))
+    assert failed(ingested("clicks", "gs://bucket/", api=ONCE)).what == "the client of the object store failed"

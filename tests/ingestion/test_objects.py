@@ -2,10 +2,8 @@
 
 import gzip
 import io
-import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,30 +16,27 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.known_sources import backfill_source
 from advertisex.ingestion.objects import reading, state
 from advertisex.ingestion.objects.bucket import Bucket, StoredObject
 from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.objects.poll import PolledObjects
-from advertisex.ingestion.objects.state import backfill, load
+from advertisex.ingestion.objects.state import load
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import or_failing
+from advertisex.ingestion.source_status import SourceStatus
 from advertisex.ingestion.sources import Objects, source_of
 from advertisex.ingestion.stream import zstd
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.previewing import preview
-from tests.ingestion.buckets import S3Bucket, rows
+from tests.ingestion.buckets import S3Bucket, rows, users, zipped
 from tests.ingestion.conftest import Ingested, messages_in
 
 CLICKS = FEEDS["clicks"]
 QUICK = ApiOptions(attempts=1, retry_wait=0.01, timeout=5.0)
 Ingest = Callable[..., Ingested]
-
-
-def users(messages: list[bytes]) -> list[int]:
-    """The numbers of the users of messages."""
-    return [int(found[1]) for message in messages if (found := re.search(rb'"user_id":"u(\d+)"', message))]
 
 
 def objects(address: str) -> Objects:
@@ -53,14 +48,6 @@ def objects(address: str) -> Objects:
 def states_of(log: EventLog, address: str) -> dict[str, state.ObjectState]:
     polled = PolledObjects(objects(address), CLICKS, IngestOptions(), log)
     return load(log.state(polled.prefix), polled.prefix)
-
-
-def zipped(**members: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(f"{name}.csv", content)
-    return file.getvalue()
 
 
 def parquet(*numbers: int) -> bytes:
@@ -104,7 +91,7 @@ def test_other_options_are_another_source(bucket: S3Bucket, ingested: Ingest) ->
     ("key", "content", "names"),
     [
         ("a.csv", rows(1, 2), [""]),
-        ("a.csv.gz", gzip.compress(rows(1, 2)), [""]),
+        ("a.csv.gz", gzip.compress(rows(1, 2), mtime=0), [""]),
         ("a.csv.zst", zstd.compress(rows(1, 2)), [""]),
         ("a.zip", zipped(x=rows(1), y=rows(2)), ["/x.csv", "/y.csv"]),
         ("a.parquet", parquet(1, 2), [""]),
@@ -114,10 +101,9 @@ def test_formats(bucket: S3Bucket, ingested: Ingest, key: str, content: bytes, n
     bucket.put(key, content)
     found = ingested("clicks", bucket.url(key))
     assert users(found.messages) == [1, 2]
-    assert [name for name, counted in found.published.sources.items() if counted.messages] == [
-        bucket.url(key) + name for name in names
-    ]
-    assert ingested("clicks", bucket.url(key)).messages == []
+    assert list(found.published.sources) == list(found.published.inputs) == [bucket.url(key) + name for name in names]
+    assert not any("the input is empty" in report.warnings for report in found.published.inputs.values())
+    assert ingested("clicks", bucket.url(key)).published.sources == {}
 
 
 @pytest.mark.parametrize("key", ["ü €%20#?.csv", "a+b&c=d.csv", "%41.csv", "a~'(1).csv"])
@@ -136,7 +122,7 @@ def test_an_empty_object_is_reported(bucket: S3Bucket, ingested: Ingest) -> None
 
 
 def test_thousands_of_objects(bucket: S3Bucket, log: SqliteLog) -> None:
-    bucket.fill({f"day={number % 7}/{number:04}.csv": b"" for number in range(3_000)})
+    bucket.fill({f"day={number % 7}/{number:04}.csv": b"x" for number in range(3_000)})
     polled = PolledObjects(objects(bucket.url("**/*.csv")), CLICKS, IngestOptions(), log)
     assert len(keys := [one.key for one in polled.listed()]) == 3_000
     assert keys == sorted(keys)
@@ -292,10 +278,12 @@ def test_a_failed_listing_forgets_nothing(bucket: S3Bucket, ingested: Ingest, mo
 def test_backfill_reads_objects_since_a_time_again(bucket: S3Bucket, ingested: Ingest, log: SqliteLog) -> None:
     bucket.put("a.csv", rows(1))
     ingested("clicks", bucket.url("*"))
-    prefix = PolledObjects(objects(bucket.url("*")), CLICKS, IngestOptions(), log).prefix
-    assert backfill(log, CLICKS.topic, prefix, datetime.now(UTC) + timedelta(hours=1)) == 0
+    polled = PolledObjects(objects(bucket.url("*")), CLICKS, IngestOptions(), log)
+    status = SourceStatus(polled.id, polled.name, CLICKS.name, "objects", polled.name)
+    later, before = (datetime.now(UTC) + timedelta(hours=hours) for hours in (1, -1))
+    assert backfill_source(log, CLICKS, status, later, []) == ""
     assert ingested("clicks", bucket.url("*")).messages == []
-    assert backfill(log, CLICKS.topic, prefix, datetime.now(UTC) - timedelta(hours=1)) == 1
+    assert backfill_source(log, CLICKS, status, before, []).startswith("1 object modified since ")
     assert users(ingested("clicks", bucket.url("*")).messages) == [1]
 
 
@@ -392,21 +380,22 @@ def test_two_processes_do_not_read_the_same_objects(bucket: S3Bucket, ingested: 
         ]
 
 
-def test_killed_while_a_large_object_is_read(bucket: S3Bucket, tmp_path: Path) -> None:
-    numbers = list(range(60_000))
-    bucket.put("large.csv", rows(*numbers))
+def test_killed_while_an_object_is_read(bucket: S3Bucket, tmp_path: Path) -> None:
+    numbers = list(range(20_000))
+    bucket.put("a.csv", rows(*numbers))
     script = (
-        "import sys; from pathlib import Path; from advertisex.ingestion.ingest import ingest;"
+        "import sys; from pathlib import Path; from advertisex.ingestion import ingest, publish;"
         "from advertisex.logs.sqlite.log import SqliteLog;"
-        "ingest('clicks', sys.argv[1], SqliteLog(Path(sys.argv[2])), on_progress=lambda *_: print('.', flush=True))"
+        "publish._BUFFER_MESSAGES = 700;"
+        "wait = lambda *_: print('.', flush=True) or sys.stdin.read();"
+        "ingest.ingest('clicks', sys.argv[1], SqliteLog(Path(sys.argv[2])), on_progress=wait)"
     )
     path = tmp_path / "the.log"
-    for appends in (1, 2):
-        with subprocess.Popen([sys.executable, "-c", script, bucket.url("*"), path], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            for _ in range(appends):
-                process.stdout.readline()
-            process.kill()
+    arguments: list[Any] = [sys.executable, "-c", script, bucket.url("*"), path]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b".\n"
+        process.kill()
     with SqliteLog(path) as log:
         before = users(messages_in(log, CLICKS.topic))
         assert before == numbers[: len(before)]

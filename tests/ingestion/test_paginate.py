@@ -13,6 +13,43 @@ def test_the_types_have_defaults(name: str) -> None:
     assert parse_paginate(name) == Paginate(name)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("text", "paginate"),
+    [
+        ("cursor:cursor_path=meta.next,param=after", Paginate("cursor", cursor_path="meta.next", param="after")),
+        ("cursor: cursor_header = X-Next-Page", Paginate("cursor", cursor_header="X-Next-Page")),
+        ("offset:limit=50,start=0,limit_param=n", Paginate("offset", limit=50, start=0, limit_param="n")),
+        ("json-link:next_path=a=b", Paginate("json-link", next_path="a=b")),
+    ],
+)
+def test_a_type_has_parts(text: str, paginate: Paginate) -> None:
+    assert parse_paginate(text) == paginate
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cursor:", "'' has no '='.*write it as cursor:PART=VALUE"),
+        ("cursor:param=a,", "'' has no '='"),
+        ("cursor:after", "'after' has no '='.*its parts: cursor_path"),
+        ("cursor:path=a", "'path' is not a part of the type cursor.*its parts: cursor_path"),
+        ("none:param=a", "'param' is not a part of the type none.*its parts: none"),
+        ("cursor:param=a,param=b", "param is given twice"),
+        ("cursor:param=", "'' is not a valid name"),
+        ("cursor:cursor_path=unusual", "the parameter that takes the cursor is missing"),
+        ("cursor:cursor_path=a,cursor_header=b,param=c", "exclude each other"),
+        ("page:start=one", "start: 'one' is not a whole number"),
+        ("page:start=-1", "start: '-1' is not a whole number"),
+        ("offset:limit=0", "0 is not a valid number"),
+        ("offset:limit_param=n", "limit_param needs a limit"),
+    ],
+)
+def test_an_error_of_the_flag_names_it(text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as error:
+        parse_paginate(text)
+    assert error.value.where == "--paginate"
+
+
 @pytest.mark.parametrize("text", ["", "Cursor", "links", "cursor "])
 def test_an_unknown_type_lists_the_types(text: str) -> None:
     with pytest.raises(ConfigurationError, match="unknown type of paging") as error:

@@ -12,7 +12,7 @@ from advertisex.monitoring.grid import grids
 from advertisex.monitoring.rules import Evaluation, Key, evaluations, rules_of
 from advertisex.monitoring.series import TALLY
 from advertisex.monitoring.states import State, step
-from advertisex.settings.model import AlertSettings
+from advertisex.settings.alerts import AlertSettings
 
 START = datetime(2026, 3, 2)  # a Monday
 FEEDS = ("impressions", "clicks", "bids")

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from advertisex.monitoring.monitor import Monitor
-from advertisex.settings.model import AlertSettings
+from advertisex.settings.alerts import AlertSettings
 from tests.monitoring.receivers import free_port, webhook
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
 

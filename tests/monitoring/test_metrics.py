@@ -19,6 +19,8 @@ from structlog.testing import capture_logs
 
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.configured import FeedSource
+from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
 from advertisex.monitoring.log_retention import retaining
@@ -26,6 +28,7 @@ from advertisex.monitoring.metrics import Metrics, serving
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.monitoring.periodic import periodic
 from advertisex.processing.runner import Processing, process_log
+from advertisex.service import run_service
 from advertisex.settings.model import LogSettings, MetricsSettings, Settings
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
@@ -202,3 +205,35 @@ def test_without_limits_nothing_is_removed(tmp_path: Path) -> None:
         with retaining(LogSettings(), store, lambda: pytest.fail("opened"), Event(), observer.metrics):
             pass
         assert scrape()["advertisex_log_removed_messages_total",] == 0
+
+
+def test_what_retention_drops_from_the_store_is_counted(tmp_path: Path) -> None:
+    old = (datetime.now(UTC) - timedelta(days=100)).isoformat()
+    with observed(tmp_path) as (log, store, observer, scrape):
+        log.append("ad_impressions", [impression(1, timestamp=old), impression(2, timestamp=old), impression(3), b"{"])
+        process_log(log, store, Processing(FEEDS))
+        assert ("advertisex_store_removed_total", "event") not in scrape()
+        process_log(log, store, Processing(FEEDS, keep_days=30), on_removed=observer.metrics.dropped)
+        (row,) = store.ledger()
+        assert (row.counts.removed, row.counts.removed_rejects) == (2, 0)
+        assert scrape()["advertisex_store_removed_total", "event"] == 2
+        assert scrape()["advertisex_store_removed_total", "reject"] == 0
+
+
+def test_the_last_success_of_each_source_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clicks.csv").write_text("timestamp,user_id,campaign_id,clicks\n2026-01-05T09:00:00Z,u,c,1\n")
+    options = IngestOptions(follow=True, every=0.01, name="shop")
+    source = FeedSource(FEEDS["clicks"], str(tmp_path / "clicks.csv"), options)
+    began, stop = time.time(), Event()
+    with observed(tmp_path) as (_, store, observer, scrape):
+        succeeded = observer.metrics.source_succeeded
+
+        def then_stop(*given: Any) -> None:
+            succeeded(*given)
+            stop.set()
+
+        monkeypatch.setattr(observer.metrics, "source_succeeded", then_stop)
+        open_log = partial(SqliteLog, tmp_path / "log.db")
+        run_service([source], open_log, store, Processing(FEEDS, follow=True), observer, stop)
+        found = scrape()["advertisex_source_last_success_timestamp_seconds", "clicks", "shop"]
+    assert began <= found <= time.time()

@@ -11,7 +11,7 @@ import pytest
 from advertisex.monitoring.monitor import Monitor
 from advertisex.monitoring.rules import Key
 from advertisex.monitoring.states import State
-from advertisex.settings.model import AlertSettings
+from advertisex.settings.alerts import AlertSettings
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
 SETTINGS = AlertSettings(bucket=BUCKET)

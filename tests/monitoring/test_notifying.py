@@ -21,7 +21,7 @@ from advertisex.monitoring.state_store import load_states
 from advertisex.monitoring.states import Due
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
-from advertisex.settings.model import AlertSettings, RuleSettings
+from advertisex.settings.alerts import AlertSettings, RuleSettings
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.monitoring.receivers import Webhook, free_port, webhook
 from tests.monitoring.simulated_store import BUCKET, Traffic, World

@@ -10,8 +10,8 @@ import pytest
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.anomalies import EVALUATED
 from advertisex.monitoring.rules import DEFAULTS, AlertRule, Evaluation, Key, evaluations, rules_of
+from advertisex.settings.alerts import AlertSettings
 from advertisex.settings.load import load_settings
-from advertisex.settings.model import AlertSettings
 
 AT = datetime(2026, 3, 2)
 

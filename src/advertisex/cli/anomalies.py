@@ -12,9 +12,9 @@ from advertisex.cli.options import (
     DebugOption,
     JsonOption,
     StoreOption,
+    duration_of,
     opened_store,
     parse_time,
-    read_duration,
     settings_of,
 )
 from advertisex.cli.output import out, print_json, print_table
@@ -25,7 +25,7 @@ from advertisex.monitoring.monitor import evaluated_buckets
 from advertisex.monitoring.notices import format_value
 from advertisex.monitoring.rules import flag_anomalies
 from advertisex.monitoring.series import bucket_start, midnight, tally
-from advertisex.settings.model import AlertSettings
+from advertisex.settings.alerts import AlertSettings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.retention import removed_before
 
@@ -85,8 +85,8 @@ def anomalies(
 
 
 def _with_bucket(alerts: AlertSettings, text: str) -> AlertSettings:
-    length = read_duration(text)
-    if length is None or length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
+    length = duration_of(text, "--bucket")
+    if length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
         raise ConfigurationError(
             f"--bucket: {text!r} is not a valid bucket length",
             hint="use whole minutes that divide a day, such as 15m or 1h",

@@ -1,16 +1,15 @@
 """Options of the commands that ask HTTP APIs. They win over the settings `api.*`."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.options import read_duration, seconds_of
+from advertisex.cli.options import duration_of, seconds_of
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.api_options import check_seconds
 from advertisex.ingestion.paginate import TYPES, parse_paginate
 
-_APIS = "Options for HTTP APIs"
+#: Title of their panel. Secrets do not belong on a command line, which other users can see.
+_APIS = "Options for HTTP APIs (method, body, headers, auth: in the settings)"
 
 
 def api_flags(
@@ -42,7 +41,8 @@ def api_flags(
         str | None,
         typer.Option(
             metavar="TYPE",
-            help=f"How to ask for the next page: {', '.join(TYPES)}.  \\[default: detected]",
+            help=f"How to ask for the next page: {', '.join(TYPES)}; with parts as in "
+            "cursor:cursor_path=meta.next,param=after.  \\[default: detected]",
             rich_help_panel=_APIS,
         ),
     ] = None,
@@ -71,9 +71,7 @@ def api_flags(
     given: dict[str, Any] = {}
     for name, text in (("retry_wait", retry_wait), ("timeout", timeout)):
         if text is not None:
-            flag = f"--{name.replace('_', '-')}"
-            given[name] = seconds_of(text, flag)
-            check_seconds(flag, given[name])
+            given[name] = seconds_of(text, f"--{name.replace('_', '-')}")
     for name, number in (("attempts", attempts), ("max_pages", max_pages)):
         if number is not None:
             if number < 1:
@@ -83,12 +81,5 @@ def api_flags(
     if paginate is not None:
         given["paginate"] = parse_paginate(paginate)
     if lookback is not None:
-        given["lookback"] = _lookback(lookback)
+        given["lookback"] = duration_of(lookback, "--lookback")
     return given | {name: text for name, text in (("cursor", cursor), ("since", since)) if text is not None}
-
-
-def _lookback(text: str) -> timedelta:
-    found = read_duration(text)
-    if found is None:
-        raise ConfigurationError(f"--lookback: {text!r} is not a valid duration", hint="write it as 12h or 3d")
-    return found

@@ -7,23 +7,20 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import TimeReading
+from advertisex.ingestion.api_options import check_seconds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.timestamps import read_timestamps
+from advertisex.settings.durations import duration
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
 _SHARED = "Common options"
-
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_ISO = TypeAdapter(timedelta)
 
 #: A time on the command line starts with a date. Epoch numbers are not accepted: 2026 would mean the year.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
@@ -107,27 +104,29 @@ def _check_kept(url: str, option: str) -> None:
         )
 
 
-def read_duration(text: str) -> timedelta | None:
-    """Parse a number with a unit (500ms, 90m, 12h, 30d) or an ISO 8601 duration (P30D); None if it is neither."""
-    text = text.strip()
+def duration_of(text: str, option: str) -> timedelta:
+    """Return a duration such as 500ms, 5s, 12h or 3d; a bare number means seconds, as in the settings.
+
+    Raises:
+        ConfigurationError: it is not a valid duration.
+    """
     try:
-        if match := _NUMBER.fullmatch(text):
-            return timedelta(**{_UNITS[match[2]]: float(match[1])})
-        return _ISO.validate_python(text) if text.startswith("P") else None
-    except (ValidationError, OverflowError):
-        return None
+        return duration(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 30s, 12h, 3d or PT15M"
+        ) from error
 
 
 def seconds_of(text: str, option: str) -> float:
-    """Return a duration such as 500ms, 5s, 1m or 2h in seconds; a bare number means seconds.
+    """Return a time to wait in seconds; it is written as for `duration_of`.
 
     Raises:
-        ConfigurationError: it is not a valid duration, or zero.
+        ConfigurationError: it is not a valid duration, zero, or more than a day.
     """
-    found = read_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
-    if not found:
-        raise ConfigurationError(f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 5s, 1m or 2h")
-    return found.total_seconds()
+    seconds = duration_of(text, option).total_seconds()
+    check_seconds(option, seconds)
+    return seconds
 
 
 #: Options with pairs, and how one is written. A column may contain '=', and so may a value.

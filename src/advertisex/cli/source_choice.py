@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from advertisex.cli.source_options import given_options
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.configured import api_options, source_named
@@ -77,11 +78,10 @@ def chosen_sources(
 
 def _check_unchanged(options: IngestOptions, api: Mapping[str, Any]) -> None:
     """Reject options that would read a source of the settings in another way than `run`: as another source."""
-    changed = [f"--{name}" for name in _READING if name in api]
-    if options != IngestOptions() or changed:
-        what = changed[0] if changed else "an option that says how a source is read"
+    changed = given_options(options) + [f"--{name}" for name in _READING if name in api]
+    if changed:
         raise ConfigurationError(
-            f"{what} cannot be combined with --source", hint="set it in the settings of the source"
+            f"{changed[0]} cannot be combined with --source", hint="set it in the settings of the source"
         )
 
 

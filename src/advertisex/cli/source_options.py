@@ -85,6 +85,22 @@ def source_options(
     )
 
 
+#: Fields of `FieldMapping` -> their options.
+_OF_MAPPING = {"rename": "--map", "constants": "--set", "time_formats": "--time-format"}
+
+
+def given_options(options: IngestOptions) -> list[str]:
+    """Return which options of `source_options` are given."""
+    default = IngestOptions()
+    named = [(f"--{name}", getattr(options, name), getattr(default, name)) for name in ("format", "records", "inherit")]
+    named.append(("--columns", options.columns, default.columns))
+    for part in fields(CsvDialect):
+        named.append((f"--{part.name}", getattr(options.dialect, part.name), getattr(default.dialect, part.name)))
+    for name, option in _OF_MAPPING.items():
+        named.append((option, getattr(options.mapping, name), getattr(default.mapping, name)))
+    return [option for option, value, unset in named if value != unset]
+
+
 #: Parameters of a command that are a group of options -> what returns their value.
 _GROUPS: dict[str, Callable[..., Any]] = {"options": source_options, "api": api_flags}
 

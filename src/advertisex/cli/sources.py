@@ -111,7 +111,9 @@ def backfill(
         assert start is not None
         texts = _texts(found, settings, configured)
         again = backfill_source(event_log, of_feed, found, start, texts)
-    out.print(plain(f"{found.name}: {again} is read again at the next ingest; {_DUPLICATES}."), soft_wrap=True)
+    then = f"the next ingest reads {again} again; {_DUPLICATES}"
+    nothing = f"nothing that was read has been modified since {since}, so nothing will be read again"
+    out.print(plain(f"{found.name}: {then if again else nothing}."), soft_wrap=True)
 
 
 _DUPLICATES = "what is stored already is counted as duplicate"

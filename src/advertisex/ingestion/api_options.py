@@ -109,16 +109,18 @@ class ApiOptions:
         if self.paginate is not None:
             self.paginate.check()
         if self.max_pages < 1:
-            raise ConfigurationError(f"{self.max_pages} pages are not enough", where="max_pages", hint="use 1 or more")
+            raise ConfigurationError(
+                f"{self.max_pages} pages are not enough", where="--max-pages", hint="use 1 or more"
+            )
         if self.cursor is not None and not self.cursor.strip():
             raise ConfigurationError(
-                "the name of the field is empty", where="cursor", hint='name a field, as in cursor = "updated_at"'
+                "the name of the field is empty", where="--cursor", hint='name a field, as in cursor = "updated_at"'
             )
         if self.lookback < timedelta(0):
-            raise ConfigurationError("the lookback is negative", where="lookback", hint="write it as 3d or 12h")
+            raise ConfigurationError("the lookback is negative", where="--lookback", hint="write it as 3d or 12h")
         if self.lookback and self.cursor is None:
             raise ConfigurationError(
-                "a lookback needs a cursor", where="lookback", hint='set the cursor too, as in cursor = "updated_at"'
+                "a lookback needs a cursor", where="--lookback", hint='set the cursor too, as in cursor = "updated_at"'
             )
 
     def secrets(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The sources that the settings describe, with their options."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -17,7 +17,7 @@ from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.sources import source_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
-from advertisex.settings.sources import ApiSettings, AuthSettings, SourceSettings
+from advertisex.settings.sources import ApiSettings, AuthSettings, SourceSettings, source_title
 
 _AUTH: dict[str, type[Auth]] = {"bearer": Bearer, "basic": Basic, "api-key": ApiKey, "oauth2": ClientCredentials}
 
@@ -39,7 +39,7 @@ class FeedSource:
     """
 
     feed: Feed
-    source: str
+    source: str = field(repr=False)
     options: IngestOptions
 
     @property
@@ -83,7 +83,7 @@ def _source_of(number: int, one: SourceSettings, api: ApiSettings, feed: Feed) -
         return FeedSource(feed, one.source, _options_of(one, api).checked_for(feed))
     except ConfigurationError as error:
         raise ConfigurationError(
-            f"setting {_setting(number, error.where)}: {error.what}",
+            f"setting {_setting(source_title(one.name, number), error.where)}: {error.what}",
             hint=error.hint or "see docs/settings.md for every setting",
         ) from error
 
@@ -131,8 +131,8 @@ def _check(options: ApiOptions) -> None:
         raise ConfigurationError(f"setting {error.where}: {error.what}", hint=error.hint) from error
 
 
-def _setting(number: int, where: str) -> str:
+def _setting(title: str, where: str) -> str:
     """Return the setting of a source that an error is about, from the option or the part that it names."""
     name = where.split(",", maxsplit=1)[0].removeprefix("--").removeprefix("api.").replace("-", "_")
     known = name.partition(".")[0] in SourceSettings.model_fields
-    return f"sources.{number}.{name}" if known else f"sources.{number}"
+    return f"sources.{title}.{name}" if known else f"sources.{title}"

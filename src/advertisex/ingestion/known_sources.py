@@ -78,7 +78,7 @@ def reset_source(log: EventLog, feed: Feed, source: SourceStatus) -> bool:
 def backfill_source(
     log: EventLog, feed: Feed, source: SourceStatus, since: str | datetime, texts: Iterable[str]
 ) -> str:
-    """Let the next poll of a source start at an earlier time; return in words what will be read again.
+    """Let the next poll of a source start at an earlier time; return in words what will be read again, if anything.
 
     Args:
         log: the log that keeps its state.
@@ -105,7 +105,8 @@ def backfill_source(
     _lock(log, source)
     if isinstance(since, datetime):
         number = backfill_objects(log, feed.topic, source.prefix, since)
-        return f"{number:,} object{'' if number == 1 else 's'} modified since {since:%Y-%m-%d %H:%M:%S} UTC"
+        objects = f"{number:,} object{'' if number == 1 else 's'} modified since {since:%Y-%m-%d %H:%M:%S} UTC"
+        return objects if number else ""
     backfill_api(log, feed.topic, source.prefix, since)
     return f"everything since {since}"
 

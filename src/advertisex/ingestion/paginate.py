@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from advertisex.errors import ConfigurationError
 
@@ -37,6 +37,8 @@ _PARTS: dict[PagingType, tuple[str, ...]] = {
     "offset": ("param", "body_param", "start", "limit", "limit_param", "total_path"),
     "none": (),
 }
+#: Parts that are numbers.
+_NUMBERS = ("start", "limit")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LARGEST = 10**9
 
@@ -118,16 +120,42 @@ def usual_param(cursor_path: str) -> str | None:
 
 
 def parse_paginate(text: str) -> Paginate:
-    """Parse a type of paging, such as `cursor`; its parts have their defaults.
+    """Parse the value of --paginate: a type, perhaps with parts, such as `cursor:cursor_path=meta.next,param=after`.
 
     Raises:
-        ConfigurationError: the type is unknown.
+        ConfigurationError: the type or a part is unknown, or a part is missing or invalid.
     """
-    if text not in TYPES:
-        raise _unknown(text, "--paginate")
-    paginate = Paginate(text)
-    paginate.check()
+    name, colon, rest = text.partition(":")
+    found = next((known for known in TYPES if known == name), None)
+    if found is None:
+        raise _unknown(name, "--paginate")
+    try:
+        paginate = Paginate(found, **(_parts(found, rest) if colon else {}))
+        paginate.check()
+    except ConfigurationError as error:
+        raise ConfigurationError(error.what, where="--paginate", hint=error.hint) from error
     return paginate
+
+
+def _parts(kind: PagingType, text: str) -> dict[str, Any]:
+    known = ", ".join(_PARTS[kind]) or "none"
+    parts: dict[str, Any] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise ConfigurationError(f"{part!r} has no '='", hint=f"write it as {kind}:PART=VALUE; its parts: {known}")
+        if name not in _PARTS[kind]:
+            raise ConfigurationError(f"{name!r} is not a part of the type {kind}", hint=f"its parts: {known}")
+        if name in parts:
+            raise ConfigurationError(f"{name} is given twice", hint="keep one of them")
+        parts[name] = _number(name, value) if name in _NUMBERS else value
+    return parts
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"\d{1,10}", text, re.ASCII):
+        raise ConfigurationError(f"{name}: {text!r} is not a whole number", hint=f"write it as {name}=1")
+    return int(text)
 
 
 def _unknown(text: str, where: str) -> ConfigurationError:

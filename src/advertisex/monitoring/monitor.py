@@ -17,7 +17,7 @@ from advertisex.monitoring.rules import Evaluation, Key, evaluate_lag, evaluatio
 from advertisex.monitoring.series import History, bucket_start
 from advertisex.monitoring.state_store import load_evaluated_until, load_states, save_evaluated_until, save_states
 from advertisex.monitoring.states import Due, State, delivered, due, expire, failed, incidents, step
-from advertisex.settings.model import AlertSettings
+from advertisex.settings.alerts import AlertSettings
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ import polars as pl
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.anomalies import DEVIATIONS
 from advertisex.monitoring.grid import Metric
-from advertisex.settings.model import AlertSettings, RuleSettings
+from advertisex.settings.alerts import AlertSettings, RuleSettings
 
 #: Campaign of a rule that applies to each campaign separately.
 EACH_CAMPAIGN = "*"

@@ -3,34 +3,21 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.settings.environment import as_tables
+from advertisex.settings.messages import explanation
 from advertisex.settings.model import Settings
 from advertisex.settings.secrets import is_reference, with_folder
-
-#: Our wording of pydantic's error types.
-_MESSAGES = {
-    "extra_forbidden": "unknown setting",
-    "string_pattern_mismatch": "expected a number and a unit, such as 512MB",
-    "time_delta_parsing": "expected a number of seconds or an ISO 8601 duration such as PT15M",
-    "float_parsing": "expected a number",
-    "int_parsing": "expected a whole number",
-    "too_short": "must not be empty",
-    "model_type": "expected a table",
-    "union_tag_invalid": "unknown type, expected bearer, basic, api-key or oauth2",
-    "union_tag_not_found": "the type is missing, expected bearer, basic, api-key or oauth2",
-    "byte_size": "expected a number and a unit, such as 10GB",
-    "byte_size_unit": "expected a number and a unit, such as 10GB",
-}
+from advertisex.settings.sources import source_title
 
 
 def load_settings(
@@ -52,7 +39,15 @@ def load_settings(
     path = file or _default_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
     file_values = as_tables(_read_file(path)) if path else {}
 
+    merged: dict[str, Any] = {}
+
     class Layered(Settings):
+        @model_validator(mode="before")
+        @classmethod
+        def _keep(cls, values: dict[str, Any]) -> dict[str, Any]:
+            merged.update(values)
+            return values
+
         @classmethod
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
@@ -73,17 +68,23 @@ def load_settings(
         ) from error
     except ValidationError as error:
         where = f"flags, environment{f' or {path}' if path else ''}"
-        raise _explained(error.errors()[0], where) from error
+        raise _explained(error.errors()[0], merged, where) from error
 
 
-def _explained(error: ErrorDetails, where: str) -> ConfigurationError:
-    loc = error["loc"]  # below `auth`, it has the type, too; the name of the setting has not
-    name = ".".join(str(part) for part, above in zip(loc, (None, *loc), strict=False) if above != "auth")
-    what = _MESSAGES.get(error["type"], error["msg"].removeprefix("Value error, "))
-    hint = "see docs/settings.md for every setting"
+def _explained(error: ErrorDetails, merged: Mapping[str, Any], where: str) -> ConfigurationError:
+    name = _setting(error["loc"], merged)
+    what, hint = explanation(error), "see docs/settings.md for every setting"
     if error["loc"][0] == "feeds" and error["loc"][-1] == "id_field":
         what, hint = "it was replaced by `identity`, a list of fields", _identity_hint(error)
     return ConfigurationError(f"setting {name}: {what}", where=where, hint=hint)
+
+
+def _setting(loc: Sequence[int | str], merged: Mapping[str, Any]) -> str:
+    """Return the name of a setting; below `auth`, its place has the type, too, and that of a key ends with [key]."""
+    parts = [str(part) for part, above in zip(loc, (None, *loc), strict=False) if above != "auth" and part != "[key]"]
+    if len(loc) > 1 and loc[0] == "sources" and isinstance(source := merged["sources"][loc[1]], Mapping):
+        parts[1] = source_title(source.get("name"), loc[1])
+    return ".".join(parts)
 
 
 def _identity_hint(error: ErrorDetails) -> str:

@@ -7,12 +7,10 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from advertisex.settings.alerts import AlertSettings
+from advertisex.settings.durations import Duration
 from advertisex.settings.environment import Environment
 from advertisex.settings.secrets import Secret, SecretText, is_reference
 from advertisex.settings.section import FeedName, Section, TimeFormat, without_flags
@@ -46,7 +44,7 @@ def _earliest(time: datetime) -> datetime:
 
 def _paths_as_they_are(properties: Any) -> Any:
     for name, value in properties.items() if isinstance(properties, dict) else ():
-        if name.endswith(".location") and is_reference(value):
+        if str(name).endswith(".location") and is_reference(value):
             raise ValueError(f"{name} is the path of a file: write it without env: or file:")
     return properties
 
@@ -57,24 +55,6 @@ def _prefix(text: str) -> str:
             f"{text!r} is not a valid index prefix; use a-z, 0-9, '.', '-', '_'; start with a letter or digit"
         )
     return text
-
-
-def _part_of_a_day(length: timedelta) -> timedelta:
-    if length < timedelta(minutes=1) or timedelta(days=1) % length or length % timedelta(minutes=1):
-        raise ValueError("must be whole minutes that divide a day evenly, such as PT15M or PT1H")
-    return length
-
-
-def _whole_days(length: timedelta) -> timedelta:
-    if length % timedelta(days=1) or not timedelta(days=2) <= length <= timedelta(days=365):
-        raise ValueError("must be whole days, from P2D to P365D")
-    return length
-
-
-def _rule_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):  # becomes part of an environment variable's name
-        raise ValueError("a rule name must match [a-z][a-z0-9_]* and have at most 40 characters")
-    return name
 
 
 def _field_name(name: str) -> str:
@@ -141,9 +121,8 @@ class TimeSettings(Section):
     earliest: Annotated[datetime, AfterValidator(_earliest)] = Field(
         default=datetime(2000, 1, 1, tzinfo=UTC), description="reject events before this instant"
     )
-    future: timedelta = Field(
-        default=timedelta(days=1),
-        description="reject events that lie more than this after their ingestion (seconds or ISO 8601)",
+    future: Duration = Field(
+        default=timedelta(days=1), description="reject events that lie more than this after their ingestion"
     )
 
 
@@ -215,52 +194,6 @@ class PrivacySettings(Section):
     pseudonym_key: Annotated[Secret, AfterValidator(_pseudonym_key)] | None = Field(
         default=None,
         description="secret of at least 16 characters; if set, user ids are stored as a keyed hash",
-    )
-
-
-class RuleSettings(Section):
-    """One alert rule. A rule with the name of a default rule overrides the given settings of that rule."""
-
-    metric: Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"] | None = (
-        Field(default=None, description="metric to watch; see docs/monitoring.md")
-    )
-    feed: FeedName | None = Field(default=None, description="only this feed")
-    campaign: str | None = Field(
-        default=None, min_length=1, description='one campaign, or "*" for each campaign; default: the whole feed'
-    )
-    above: float | None = Field(default=None, description="upper bound: a higher value is bad")
-    below: float | None = Field(default=None, description="lower bound: a lower value is bad")
-    deviations: float | None = Field(
-        default=None,
-        gt=0,
-        description="deviations from the expected value that are bad; used if no bound is given",
-    )
-    severity: Literal["warning", "critical"] | None = Field(default=None, description="severity of the alert")
-    off: bool = Field(default=False, description="disable the rule")
-
-
-class AlertSettings(Section):
-    """Alert rules and notification channels."""
-
-    channels: tuple[Secret, ...] = Field(default=(), description="where notices are sent, as Apprise URLs")
-    bucket: Annotated[timedelta, AfterValidator(_part_of_a_day)] = Field(
-        default=timedelta(minutes=15), description="length of an evaluation bucket; must divide a day evenly"
-    )
-    history: Annotated[timedelta, AfterValidator(_whole_days)] = Field(
-        default=timedelta(days=28), description="history from which expected values are learned"
-    )
-    pending: int = Field(
-        default=2,
-        ge=1,
-        description="consecutive bad buckets to fire an alert, consecutive good ones to resolve it",
-    )
-    cooldown: timedelta = Field(
-        default=timedelta(hours=4),
-        ge=timedelta(0),
-        description="no new notice for an alert that fires again within this time",
-    )
-    rules: dict[Annotated[str, AfterValidator(_rule_name)], RuleSettings] = Field(
-        default={}, description="additional rules, and changes to the default rules"
     )
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
 from advertisex.feeds.time_format import time_format
@@ -42,6 +43,18 @@ def _kinds(annotation: Any) -> Iterator[Any]:
     yield annotation
     for part in get_args(annotation):
         yield from _kinds(part)
+
+
+def with_type(tables: UnionType) -> BeforeValidator:
+    """Return what checks the `type` of a table that is one of several, before its other parts."""
+    names = [name for table in get_args(tables) for name in get_args(table.model_fields["type"].annotation)]
+
+    def checked(value: Any) -> Any:
+        if isinstance(value, dict) and value.get("type") not in names:
+            raise ValueError(f"expected the type {', '.join(names[:-1])} or {names[-1]}")
+        return value
+
+    return BeforeValidator(checked)
 
 
 def _time_format(text: str) -> str:

@@ -8,16 +8,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from advertisex.settings.durations import Duration, Wait
 from advertisex.settings.secrets import Secret, SecretText, is_reference, resolved
-from advertisex.settings.section import FeedName, Section, TimeFormat
+from advertisex.settings.section import FeedName, Section, TimeFormat, with_type
 
 #: Schemes of object stores, and of all URLs that a source can have.
 OBJECT_STORES = ("s3", "gs", "az")
 SCHEMES = ("http", "https", *OBJECT_STORES)
 
 
+_NAME = re.compile(r"[a-z0-9_-]{1,60}", re.ASCII)
+
+
 def _name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_-]{1,60}", name):
+    if not _NAME.fullmatch(name):
         raise ValueError("use a-z, 0-9, _ and -, and at most 60 characters")
     return name
 
@@ -73,7 +77,7 @@ class OAuth2Settings(Section):
     """A token of the OAuth 2.0 client credentials grant."""
 
     type: Literal["oauth2"]
-    token_url: str = Field(description="oauth2: URL that gives the token", repr=False)
+    token_url: SecretText = Field(description="oauth2: URL that gives the token", repr=False)
     client_id: SecretText = Field(description="oauth2: identifier of the client", repr=False)
     client_secret: Secret = Field(description="oauth2: secret of the client")
     scope: str | None = Field(default=None, description="oauth2: scopes to ask for, separated by blanks")
@@ -113,8 +117,8 @@ class ApiSettings(Section):
     """How HTTP APIs are asked. The settings of a source override these."""
 
     headers: dict[str, SecretText] = Field(default={}, description="headers sent with each request", repr=False)
-    timeout: float = Field(default=30.0, gt=0, description="seconds without data before a request fails")
-    retry_wait: float = Field(default=5.0, gt=0, description="seconds before the first retry; doubles, with jitter")
+    timeout: Wait = Field(default=30.0, description="time without data before a request fails")
+    retry_wait: Wait = Field(default=5.0, description="wait before the first retry; doubles, with jitter")
     attempts: int = Field(default=5, ge=1, description="attempts before giving up, without --follow")
     requests_per_second: float | None = Field(default=None, gt=0, description="maximum rate of requests per source")
     proxy: SecretText | None = Field(
@@ -134,7 +138,7 @@ class SourceSettings(Section):
     source: Annotated[str, BeforeValidator(_address), AfterValidator(_followable)] = Field(
         description="file, folder, glob, or http(s), s3, gs or az URL", repr=False
     )
-    every: float = Field(default=5.0, gt=0, le=86_400, description="seconds between polls")
+    every: Wait = Field(default=5.0, description="time between polls")
     map: dict[str, str] = Field(default={}, description="read a column as a field: column = field")
     set: dict[str, str] = Field(default={}, description="set a field of every record to a constant: field = value")
     time_formats: tuple[TimeFormat, ...] = Field(default=(), description="strptime formats of its timestamps")
@@ -159,7 +163,7 @@ class SourceSettings(Section):
     headers: dict[str, SecretText] = Field(
         default={}, description="API: headers sent with each request, besides api.headers", repr=False
     )
-    auth: AuthSettings | None = Field(
+    auth: Annotated[AuthSettings | None, with_type(AuthSettings)] = Field(
         default=None, discriminator="type", description="API: how requests are authenticated"
     )
     paginate: PaginateSettings | None = Field(default=None, description="API: how the next page is asked for")
@@ -167,18 +171,23 @@ class SourceSettings(Section):
     cursor: str | None = Field(
         default=None, min_length=1, description="API: field whose largest value so far is {cursor} in the next poll"
     )
-    lookback: timedelta = Field(
-        default=timedelta(0), ge=timedelta(0), description="API: how far {since} lies before {cursor}, for late records"
+    lookback: Duration = Field(
+        default=timedelta(0), description="API: how far {since} lies before {cursor}, for late records"
     )
     since: Annotated[str, BeforeValidator(_as_text)] | None = Field(
         default=None, min_length=1, description="API: {since} of the first poll, in the notation of the cursor"
     )
     requests_per_second: float | None = Field(default=None, gt=0, description="as api.requests_per_second")
-    timeout: float | None = Field(default=None, gt=0, description="as api.timeout")
-    retry_wait: float | None = Field(default=None, gt=0, description="as api.retry_wait")
+    timeout: Wait | None = Field(default=None, description="as api.timeout")
+    retry_wait: Wait | None = Field(default=None, description="as api.retry_wait")
     attempts: int | None = Field(default=None, ge=1, description="as api.attempts")
     proxy: SecretText | None = Field(default=None, description="as api.proxy", repr=False)
     ca_file: Path | None = Field(default=None, description="as api.ca_file")
+
+
+def source_title(name: Any, number: int | str) -> str:
+    """Return how errors name a source of the settings: by its name, else by its number, from 0 on."""
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else str(number)
 
 
 def unique_names(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:

@@ -19,8 +19,9 @@ from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.quality import report as qualities
 from advertisex.cli.analyze.asking import Question
-from advertisex.cli.options import parse_time, read_duration
+from advertisex.cli.options import parse_time
 from advertisex.errors import ConfigurationError
+from advertisex.settings.durations import read_duration
 
 
 def _listed(names: Sequence[str]) -> str:

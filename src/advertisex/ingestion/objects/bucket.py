@@ -1,18 +1,21 @@
 """A bucket of an object store: list its objects, and read parts of one."""
 
+import random
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-import stamina
+import structlog
 
-from advertisex.errors import SourceUnavailable
+from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.object_address import Address
-from advertisex.ingestion.objects.failures import Replaced, failure
+from advertisex.ingestion.objects.failures import Replaced, failure, is_panic
 from advertisex.ingestion.objects.opening import opened_store
 
 _T = TypeVar("_T")
+_LOG = structlog.get_logger(__name__)
 
 #: Objects per page of a listing.
 _PAGE = 1_000
@@ -43,15 +46,16 @@ class Bucket:
     Args:
         address: where it is.
         options: timeout and attempts.
-        patient: whether a request that fails for a while is repeated; each attempt and wait as for an API.
+        retry: whether a failure that may pass is repeated, with the attempts and waits of an API; otherwise the caller
+            does.
 
     Raises:
         ConfigurationError: the extra `objects` is not installed, or the environment has an invalid setting.
     """
 
-    def __init__(self, address: Address, options: ApiOptions, *, patient: bool = True) -> None:
+    def __init__(self, address: Address, options: ApiOptions, *, retry: bool = True) -> None:
         self._address, self._options = address, options
-        self._attempts = options.attempts if patient else 1
+        self._attempts = options.attempts if retry else 1
         self._store = opened_store(address, options)
         self._name = address.name_of("")
 
@@ -114,27 +118,45 @@ class Bucket:
         return self._asked(get, where)
 
     def _asked(self, request: Callable[[], _T], where: str) -> _T:
-        """Return the result of a request, which is repeated after transient failures."""
+        """Return the result of a request, which is repeated after failures that may pass."""
+        for attempt in range(1, self._attempts):
+            try:
+                return self._answer(request, where)
+            except Replaced:
+                raise
+            except SourceUnavailable as error:
+                wait = self._wait_after(attempt)
+                _LOG.warning(
+                    "retrying",
+                    why=str(error),
+                    attempt=f"{attempt} of {self._attempts} failed",
+                    wait_seconds=round(wait, 1),
+                )
+            time.sleep(wait)
+        return self._answer(request, where)
+
+    def _answer(self, request: Callable[[], _T], where: str) -> _T:
+        """Return the result of a request, or raise what its failure means."""
         from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
 
-        for attempt in stamina.retry_context(
-            on=_is_transient,
-            attempts=self._attempts,
-            timeout=None,
-            wait_initial=self._options.retry_wait,
-            wait_max=max(_LONGEST_WAIT, self._options.retry_wait),
-            wait_jitter=self._options.retry_wait / 2,
-        ):
-            with attempt:
-                try:
-                    return request()
-                except (BaseError, OSError) as error:
-                    raise failure(error, where, self._address.scheme) from error
-        raise AssertionError("stamina returns or raises")
+        try:
+            return request()
+        except (BaseError, OSError) as error:
+            raise failure(error, where, self._address.scheme) from error
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise SourceError(
+                "the client of the object store failed",
+                where=where,
+                hint="check the endpoint and the credentials, and please report it",
+            ) from error
 
-
-def _is_transient(error: Exception) -> bool:
-    return isinstance(error, SourceUnavailable) and not isinstance(error, Replaced)
+    def _wait_after(self, attempt: int) -> float:
+        """Return the seconds to wait after an attempt."""
+        first = self._options.retry_wait
+        jitter = random.uniform(0, first / 2)  # noqa: S311 - jitter needs no secure randomness
+        return min(first * 2.0 ** min(attempt - 1, 32) + jitter, max(_LONGEST_WAIT, first))
 
 
 def _stored(meta: Any) -> StoredObject:

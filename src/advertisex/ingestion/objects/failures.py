@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from advertisex.errors import AdvertiseXError, ConfigurationError, SourceError, SourceUnavailable
+from advertisex.ingestion.objects.environment import ALLOW_HTTP
 
 #: Where each store takes its credentials from.
 CREDENTIALS = {
@@ -15,8 +16,6 @@ CREDENTIALS = {
     "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a key",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
 }
-#: The variable that allows an endpoint without encryption.
-ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 _LATER = "try again later"
 
 #: S3 redirects requests for a bucket in another region, but does not say where to.
@@ -133,6 +132,11 @@ def failure(error: Exception, where: str, scheme: str) -> AdvertiseXError:
         (meaning for sign, meaning in _ON_THE_WAY.items() if sign in text), ("the request failed", _LATER)
     )
     return SourceUnavailable(what, where=where, hint=hint)
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether an error is a panic of the client, which is not an `Exception`; its class cannot be imported."""
+    return type(error).__name__ == "PanicException"
 
 
 def _answered(status: int, code: str, where: str, scheme: str) -> SourceError:

@@ -4,26 +4,15 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.object_address import Address
-from advertisex.ingestion.objects.failures import ALLOW_HTTP, CREDENTIALS
+from advertisex.ingestion.objects.environment import allows_http, check_environment
+from advertisex.ingestion.objects.failures import CREDENTIALS
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-
-#: Repetitions of a single request by the client, and how long they may take; not interruptible, so only a few seconds.
-_QUICK_RETRIES = 3
-_QUICK_SECONDS = 5
-_LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
-#: Variables with the endpoint of each store, in the order of their priority.
-_ENDPOINTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "gs": (),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-}
 
 
 def opened_store(address: Address, options: ApiOptions) -> "ObjectStore":
@@ -41,14 +30,10 @@ def opened_store(address: Address, options: ApiOptions) -> "ObjectStore":
             where=address.name_of(""),
             hint="pip install 'advertisex[objects]'",
         ) from error
-    wait = timedelta(seconds=min(0.2, options.retry_wait))
+    check_environment(address.scheme)
     given: dict[str, Any] = {
-        "client_options": {"timeout": timedelta(seconds=options.timeout), "allow_http": _allow_http(address.scheme)},
-        "retry_config": {
-            "max_retries": _QUICK_RETRIES,
-            "retry_timeout": timedelta(seconds=_QUICK_SECONDS),
-            "backoff": {"init_backoff": wait, "max_backoff": timedelta(seconds=1), "base": 2},
-        },
+        "client_options": {"timeout": timedelta(seconds=options.timeout), "allow_http": allows_http(address.scheme)},
+        "retry_config": {"max_retries": 0},  # the caller repeats requests
     }
     try:
         match address.scheme:
@@ -64,12 +49,6 @@ def opened_store(address: Address, options: ApiOptions) -> "ObjectStore":
             where=address.name_of(""),
             hint=CREDENTIALS[address.scheme],
         ) from error
-
-
-def _allow_http(scheme: str) -> bool:
-    """Whether the endpoint may be one without encryption: on this machine, or if the user allows it."""
-    endpoint = next((os.environ[name] for name in _ENDPOINTS[scheme] if os.environ.get(name)), "")
-    return urlsplit(endpoint).hostname in _LOCAL_HOSTS or os.environ.get(ALLOW_HTTP[scheme], "").lower() == "true"
 
 
 def _profile(address: Address) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from advertisex.errors import SourceError
+from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.feeds import Feed
 from advertisex.ingestion.formats import KNOWN, is_known
 from advertisex.ingestion.object_address import Address
@@ -64,23 +64,51 @@ def _compared(
     Raises:
         SourceError: the listing failed, or no object is there, nor known.
     """
-    present: set[str] = set()
-
-    def is_new(one: StoredObject) -> bool:
-        if not address.matches(one.key) or (not one.size and not is_known(one.key)):  # not the marker of a folder
-            return False
-        present.add(one.key)
-        return _is_new(one, known)
-
     single = None if address.is_glob or address.is_folder else bucket.found(address.pattern)
-    if single is not None:
-        present.add(single.key)
-        new = [single] if _is_new(single, known) else []
-    else:
-        new = bucket.listed(address.folder, is_new)
+    present, found = _listed(bucket, address, known) if single is None else ({single.key}, [single])
     if not present and not known:
         raise SourceError("no such object", where=address.name_of(address.pattern), hint=_what_is_read(address))
-    return new, known.keys() - present
+    return [one for one in found if _is_new(one, known)], known.keys() - present
+
+
+def _listed(bucket: Bucket, address: Address, known: Mapping[str, ObjectState]) -> tuple[set[str], list[StoredObject]]:
+    """Return the keys of all objects, and those that may be new, by key.
+
+    The client leaves out a slash at either end of a key, so the marker of the folder `a.csv/` seems to be the object
+    `a.csv`. For an empty object, and for one that is listed with two versions, the key is requested.
+    """
+    versions, unsure = dict[str, str](), set[str]()
+
+    def may_be_new(one: StoredObject) -> bool:
+        if not address.matches(one.key) or (not one.size and not is_known(one.key)):  # not the marker of a folder
+            return False
+        if versions.setdefault(one.key, one.version) != one.version:
+            unsure.add(one.key)
+        return _is_new(one, known)
+
+    found = {one.key: one for one in bucket.listed(address.folder, may_be_new)}
+    for key, one in list(found.items()):
+        if key in unsure or not one.size:
+            now = _requested(bucket, one)
+            if now is not None:
+                found[key] = now
+            else:
+                del found[key], versions[key]
+    return set(versions), list(found.values())
+
+
+def _requested(bucket: Bucket, one: StoredObject) -> StoredObject | None:
+    """Return an object as it is now, or as it was listed if it may not be read; None if there is none.
+
+    Raises:
+        SourceUnavailable: the request failed in a way that a retry may fix.
+    """
+    try:
+        return bucket.found(one.key)
+    except SourceUnavailable:
+        raise
+    except SourceError:
+        return one
 
 
 def _is_new(one: StoredObject, known: Mapping[str, ObjectState]) -> bool:
@@ -100,14 +128,14 @@ class PolledObjects:
     Attributes:
         id: identifies the source; see `source_id`.
         prefix: prefix of its keys in the log's state.
-        address: its address.
+        name: its name in messages: its address.
     """
 
     def __init__(self, source: Objects, feed: Feed, options: IngestOptions, log: EventLog) -> None:
-        self.address = source.name
-        self.id = source_id(feed, source.name, options)
+        self.name, self._address = source.name, source.address
+        self.id = source_id(feed, self.name, options)
         self.prefix = state_prefix("objects", self.id)
-        self._at, self._feed, self._options, self._log = source.address, feed, options, log
+        self._feed, self._options, self._log = feed, options, log
         self._bucket: Bucket | None = None
         self._states: dict[str, ObjectState] = {}
 
@@ -125,11 +153,11 @@ class PolledObjects:
             LogError: the log could not be read or written.
         """
         if self._bucket is None:
-            bucket = Bucket(self._at, self._options.api, patient=not self._options.follow)
-            lock_source(self._log, self.prefix, self.address)
+            bucket = Bucket(self._address, self._options.api, retry=not self._options.follow)
+            lock_source(self._log, self.prefix, self.name)
             self._states = load(self._log.state(self.prefix), self.prefix)
             self._bucket = bucket
-        new, gone = _compared(self._bucket, self._at, self._states)
+        new, gone = _compared(self._bucket, self._address, self._states)
         changes = missed(self._states, gone, time.time_ns() // 1000)
         if changes:
             values = {self.prefix + key: None if state is None else dump(state) for key, state in changes.items()}
@@ -147,7 +175,7 @@ class PolledObjects:
 
     def inputs(self, one: StoredObject) -> Iterator[Input]:
         """Yield an object, or the members of an archive; one that fails yields an input that fails."""
-        return or_failing(self._inputs(one), self._at.name_of(one.key))
+        return or_failing(self._inputs(one), self._address.name_of(one.key))
 
     def _inputs(self, one: StoredObject) -> Iterator[Input]:
         one, stream = self._opened(one)
@@ -156,9 +184,13 @@ class PolledObjects:
             self._states[one.key] = state
 
         with stream:
+            if not _is_new(one, self._states):  # the listing was out of date
+                return
             key = self.prefix + one.key
             reading = ObjectReading(one, stream.name, key, self._states.get(one.key), changed)
             yield from reading.inputs(stream, self._feed, self._options)
+            if changes := reading.changes():  # such as that an archive was read to its end
+                self._log.append(self._feed.topic, (), state=changes)
 
     def _opened(self, one: StoredObject) -> tuple[StoredObject, Stream]:
         """Open an object, or the version that has replaced it since it was listed.
@@ -167,7 +199,7 @@ class PolledObjects:
             SourceError: it could not be read, or is gone.
         """
         assert self._bucket is not None
-        name = self._at.name_of(one.key)
+        name = self._address.name_of(one.key)
         for _ in range(_OPENINGS - 1):
             try:
                 return one, opened(self._bucket, one, name)

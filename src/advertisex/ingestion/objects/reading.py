@@ -74,6 +74,7 @@ class ObjectReading(Bookmark):
         self._index = self._known = self._seen = 0
         self._part = Part(Nothing())
         self._last = self._complete = False
+        self._every = True
 
     @property
     def complete(self) -> bool:
@@ -83,24 +84,24 @@ class ObjectReading(Bookmark):
     def inputs(self, stream: Stream, feed: Feed, options: IngestOptions) -> Iterator[Input]:
         """Yield the object, or the members of an archive. Each is to be read before the next is requested.
 
+        After the last one, `changes` may have more to write.
+
         Raises:
             SourceError: the object could not be read.
         """
-        every, finished_before = True, self._finished
+        finished_before = self._finished
         for self._index, one in enumerate(inputs_in(stream, feed, options)):
             if self._index < finished_before:
                 continue
             self._part, self._known, self._seen = Part(one.reader), self._sent.get(self._index, 0), 0
             self._last = one.name == self._name  # not a member
             yield Input(one.name, self._part, self)
-            every = every and self._part.ended
+            self._every = self._every and self._part.ended
             self._complete = self.complete
             if self._finished == self._index and self._part.ended:
                 self._finished += 1
                 self._sent.pop(self._index, None)
-        if every and not self._complete:
-            self._complete = True
-            yield Input(self._name, Nothing(), self)
+        self._complete = self._complete or self._every
 
     def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
         skipped = min(self._known, len(messages))
