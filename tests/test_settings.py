@@ -116,10 +116,10 @@ def test_an_error_names_the_environment_variable(monkeypatch: Any, variable: str
     [
         ("[log]\nkeep_days = true", r"setting log\.keep_days: expected a whole number"),
         ("[log]\nkeep_size = true", r"setting log\.keep_size: expected a number and a unit"),
-        ("[log]\nkeep_size = '2000TB'", r"setting log\.keep_size: .*less than or equal to"),
+        ("[log]\nkeep_size = '2000TB'", r"setting log\.keep_size: "),
         ("[store]\nkeep_days = false", r"setting store\.keep_days: expected a whole number"),
         ("batch_size = true", "setting batch_size: expected a whole number"),
-        ("[times]\nfuture = true", r"setting times\.future: expected a number of seconds"),
+        ("[times]\nfuture = true", r"setting times\.future: expected a duration"),
         ("[alerts]\npending = true", r"setting alerts\.pending: expected a whole number"),
         ("[alerts.rules.x]\nabove = true", r"setting alerts\.rules\.x\.above: expected a number"),
         ("[alerts.rules.x]\noff = 'maybe'", r"setting alerts\.rules\.x\.off"),

@@ -275,3 +275,18 @@ def test_appends_removals_erasures_and_reads_equal_a_model(steps: list[tuple[str
             gone = sum(message is None for message in held)
             assert log.start_offsets()[Partition(topic, 0)] == gone
             assert log.end_offsets()[Partition(topic, 0)] == len(held)
+
+
+def test_doctor_says_how_fast_the_log_grows_once_it_is_a_day_old(tmp_path: Path) -> None:
+    day, now = 86_400_000_000, [0]
+    with SqliteLog(tmp_path / "log.db", clock=lambda: now[0]) as log:
+        appended(log, 4)
+        now[0] = day - 1
+        assert "it grew" not in log.inspect(["t"])[2].detail
+        now[0] = 2 * day
+        db = sqlite3.connect(tmp_path / "log.db")
+        used = file_use(db).used
+        db.close()
+        assert log.inspect(["t"])[2].detail == (
+            f"{used / 1e6:.1f} MB in use; it grew by {used / 2e6:.1f} MB a day since 1970-01-01 00:00 UTC"
+        )

@@ -23,10 +23,10 @@ from advertisex.ingestion.configured import FeedSource
 from advertisex.ingestion.options import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
-from advertisex.monitoring.log_retention import retaining
 from advertisex.monitoring.metrics import Metrics, serving
 from advertisex.monitoring.observing import Observer, observing
-from advertisex.monitoring.periodic import periodic
+from advertisex.processing.log_retention import retaining
+from advertisex.processing.periodic import periodic
 from advertisex.processing.runner import Processing, process_log
 from advertisex.service import run_service
 from advertisex.settings.model import LogSettings, MetricsSettings, Settings
@@ -190,10 +190,10 @@ def test_removals_from_the_log_are_counted(tmp_path: Path) -> None:
         with open_log() as log:
             log.append("ad_impressions", [impression(i) for i in range(30)])
             keep = LogSettings(keep_days=1)
-            with retaining(keep, store, open_log, Event(), observer.metrics):
+            with retaining(keep, store, open_log, Event(), observer.metrics.removed_from_log):
                 pass
             assert scrape()["advertisex_log_overdue",] == 1
-            with retaining(keep, store, open_log, Event(), observer.metrics):
+            with retaining(keep, store, open_log, Event(), observer.metrics.removed_from_log):
                 process_log(log, store, Processing(FEEDS))
             assert log.start_offsets() == log.end_offsets()
         assert scrape()["advertisex_log_removed_messages_total",] == 30
@@ -202,7 +202,7 @@ def test_removals_from_the_log_are_counted(tmp_path: Path) -> None:
 
 def test_without_limits_nothing_is_removed(tmp_path: Path) -> None:
     with observed(tmp_path) as (_, store, observer, scrape):
-        with retaining(LogSettings(), store, lambda: pytest.fail("opened"), Event(), observer.metrics):
+        with retaining(LogSettings(), store, lambda: pytest.fail("opened"), Event(), observer.metrics.removed_from_log):
             pass
         assert scrape()["advertisex_log_removed_messages_total",] == 0
 

@@ -38,9 +38,8 @@ def ledger(
     for row, count in zip(rows, lost, strict=True):
         if count:
             of = f"{row.topic}/{row.partition}"
-            out.print(
-                plain(f"Lost: {count:,} messages of {of}: they were removed before they were read."), soft_wrap=True
-            )
+            text = f"Lost: {count:,} messages of {of}: they were removed from the log before they were read."
+            out.print(plain(text), soft_wrap=True)
     if kept_since is not None:
         out.print(f"Events before {kept_since:%Y-%m-%d} (UTC) are not kept: see `advertisex doctor`.")
 

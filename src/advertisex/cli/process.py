@@ -33,10 +33,10 @@ from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import check_retention, open_log
 from advertisex.model import Counts, LedgerRow
-from advertisex.monitoring.log_retention import retaining
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
+from advertisex.processing.log_retention import retaining
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
@@ -183,8 +183,8 @@ def _run(
             if observer is not None:
                 observer.metrics.dropped(removed)
 
-        metrics = None if observer is None else observer.metrics
-        with retaining(settings.log, store, _log_factory(settings), stop, metrics):
+        counted = () if observer is None else (observer.metrics.removed_from_log, observer.metrics.monitoring_failed)
+        with retaining(settings.log, store, _log_factory(settings), stop, *counted):
             process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=on_removed)
         return processing.follow or not stop.is_set()
 

@@ -20,9 +20,9 @@ from advertisex.cli.output import err, print_ledger
 from advertisex.cli.signals import stop_on_signals
 from advertisex.ingestion.configured import sources_of
 from advertisex.logs.open import check_retention, open_log
-from advertisex.monitoring.log_retention import retaining
 from advertisex.monitoring.observing import observing
 from advertisex.processing.configured import processing_of
+from advertisex.processing.log_retention import retaining
 from advertisex.service import run_service
 
 _LOG = structlog.get_logger(__name__)
@@ -47,7 +47,14 @@ def run(
         opened_store(settings, read_only=False) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
         observing(settings, event_store, log_factory, processing, lines=not err.is_terminal, alerts=True) as observer,
-        retaining(settings.log, event_store, log_factory, stop, observer.metrics),
+        retaining(
+            settings.log,
+            event_store,
+            log_factory,
+            stop,
+            observer.metrics.removed_from_log,
+            observer.metrics.monitoring_failed,
+        ),
     ):
         for source in sources:
             _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)

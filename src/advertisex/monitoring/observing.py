@@ -10,8 +10,8 @@ from advertisex.errors import StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.metrics import Metrics, serving
 from advertisex.monitoring.monitor import Monitor, reached
-from advertisex.monitoring.periodic import periodic
 from advertisex.processing.lag import lags
+from advertisex.processing.periodic import periodic
 from advertisex.processing.runner import Committed, Processing
 from advertisex.settings.model import Settings
 from advertisex.stores.commit_time import Clock, utc_now

@@ -1,6 +1,8 @@
 """Removes processed messages from the log, as the settings say how much of it is kept."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event
@@ -9,6 +11,7 @@ import structlog
 
 from advertisex.logs.contract import EventLog, Limits
 from advertisex.model import Partition
+from advertisex.processing.periodic import periodic
 from advertisex.processing.retention_time import retention_time
 from advertisex.settings.model import LogSettings
 from advertisex.stores.commit_time import Clock, utc_now
@@ -18,6 +21,8 @@ from advertisex.times import micros_of
 _LOG = structlog.get_logger(__name__)
 #: Longest time that one call removes messages, in seconds; the next call continues.
 _RUN_SECONDS = 20.0
+#: Seconds between the starts of two calls.
+_SECONDS = 60.0
 
 
 def limits_of(settings: LogSettings, now: datetime) -> Limits:
@@ -105,3 +110,36 @@ class LogRetention:
             _LOG.warning("the log is beyond log.keep_days or log.keep_size: processing is behind, nothing is removed")
         self._warned = overdue and self._overdue
         self._overdue = overdue
+
+
+@contextmanager
+def retaining(
+    settings: LogSettings,
+    store: EventStore,
+    open_log: Callable[[], EventLog],
+    stop: Event,
+    on_removal: Callable[[LogRemoval], None] = lambda removal: None,
+    on_failure: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Remove processed messages beyond the limits: at the start, every minute, and at the end, in the background.
+
+    Args:
+        settings: the limits; without any, nothing happens.
+        store: the store that this process commits to.
+        open_log: opens another connection to the log, for the background thread.
+        stop: once set, nothing more is removed.
+        on_removal: called with what each call did.
+        on_failure: called after each call that failed.
+    """
+    if settings.keep_days is None and settings.keep_size is None:
+        yield
+        return
+    with open_log() as log:
+        retention = LogRetention(log, store, settings)
+
+        def apply() -> None:
+            if not stop.is_set():
+                on_removal(retention.apply(stop))
+
+        with periodic("remove processed messages from the log", _SECONDS, apply, on_failure, apply):
+            yield

@@ -30,7 +30,7 @@ from advertisex.stores.elasticsearch.ledger_documents import LedgerState
 from advertisex.stores.elasticsearch.lookup import stored_events
 from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import document_ids, without_value
-from advertisex.stores.elasticsearch.retention import Retention
+from advertisex.stores.elasticsearch.retention import IndexRetention
 from advertisex.stores.ledger_check import FLOOR_MOVED, USER_ERASED, ledger_moved
 from advertisex.stores.retention import is_newer, without_expired
 
@@ -52,7 +52,7 @@ class Committer:
         ledger: Ledger,
         notes: Notes,
         eraser: Eraser,
-        retention: Retention,
+        retention: IndexRetention,
         pool: BulkPool,
         clock: Clock,
     ) -> None:

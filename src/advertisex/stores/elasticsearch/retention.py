@@ -34,7 +34,7 @@ class _Count(msgspec.Struct):
     count: int = 0
 
 
-class Retention:
+class IndexRetention:
     """Removes old events and rejects from the indices of one store."""
 
     def __init__(self, connection: Connection, indices: Indices, ledger: Ledger, notes: Notes) -> None:

@@ -36,7 +36,7 @@ from advertisex.stores.elasticsearch.inspect import inspect
 from advertisex.stores.elasticsearch.ledger import Ledger
 from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import mark_jobs
-from advertisex.stores.elasticsearch.retention import Retention
+from advertisex.stores.elasticsearch.retention import IndexRetention
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.search import buckets, extent_of, frame_of, frames, search_all
 from advertisex.stores.format import check_format
@@ -100,7 +100,7 @@ class ElasticsearchStore(EventStore):
         self._notes = Notes(self._connection, self._indices.notes)
         self._catalogue = Catalogue(self._connection, self._indices.catalogue)
         self._eraser = Eraser(self._connection, self._indices, self._ledger)
-        self._retention = Retention(self._connection, self._indices, self._ledger, self._notes)
+        self._retention = IndexRetention(self._connection, self._indices, self._ledger, self._notes)
         self._committer = Committer(
             self._connection,
             self._indices,
