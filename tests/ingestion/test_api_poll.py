@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -24,6 +25,7 @@ from advertisex.ingestion.api.poll import ApiSource
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api.state import backfill, load
+from advertisex.ingestion.api.unchanged import validators
 from advertisex.ingestion.api_auth import ApiKey
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.input_report import Inspection
@@ -248,25 +250,98 @@ def test_an_hour_of_unchanged_pages_leaves_the_log_as_it_was(count: int, server,
     assert hour.source.position == ("unchanged since 2026-01-05T00:00:00Z" if count == 3 else "")
 
 
-@pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
-def test_a_server_that_knows_conditions_is_asked_with_them(name: str, server, polling) -> None:
-    asked_with = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}[name]
-    version = ['"v1"']
+HOUR_AGO = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+TOMORROW = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "asked_with"),
+    [
+        ({"ETag": '"v1"'}, {"if-none-match": '"v1"'}),
+        ({"ETag": 'W/"v1"'}, {"if-none-match": 'W/"v1"'}),
+        ({"ETag": '"v1"', "Last-Modified": HOUR_AGO}, {"if-none-match": '"v1"'}),
+        ({"Last-Modified": HOUR_AGO}, {"if-modified-since": HOUR_AGO}),
+        ({"Last-Modified": TOMORROW}, {}),
+    ],
+)
+def test_a_server_that_knows_conditions_is_asked_with_them(
+    sent: dict[str, str], asked_with: dict[str, str], server, polling
+) -> None:
+    version = [1]
 
     def answer(asked: Asked) -> Answer:
-        if asked.headers.get(asked_with) == version[0]:
+        if version[0] == 1 and asked_with and asked_with.items() <= asked.headers.items():
             return Answer(b"", 304)
-        return Answer(b'[{"n":%d,"user_id":"u"}]' % len(version[0]), headers={name: version[0]})
+        return Answer(b'[{"n":%d,"user_id":"u"}]' % version[0], headers=sent)
 
     server.routes["/x"] = answer
     first = polling(follow=False)
-    assert first.poll() == [4]
+    assert first.poll() == [1]
     again = polling(follow=False)
     assert again.poll() == []
     assert "reset" in again.warnings
-    version[0] = '"v10"'
-    assert polling().poll() == [5]
-    assert [asked.headers.get(asked_with) for asked in server.asked] == [None, '"v1"', '"v1"']
+    version[0] = 2
+    assert polling().poll() == [2]
+    for asked in server.asked[1:]:
+        assert {name: value for name, value in asked.headers.items() if name.startswith("if-")} == asked_with
+
+
+@pytest.mark.parametrize(
+    ("modified", "date", "kept"),
+    [
+        ("Mon, 05 Jan 2026 00:00:00 GMT", "Mon, 05 Jan 2026 00:01:00 GMT", True),
+        ("Mon, 05 Jan 2026 00:00:01 GMT", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("Mon, 05 Jan 2026 00:01:00 GMT", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("Mon, 05 Jan 2026 00:00:00 GMT", "", False),
+        ("Mon, 05 Jan 2026 00:00:00 -0000", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("yesterday", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+    ],
+)
+def test_a_last_modified_counts_only_if_its_second_is_over(modified: str, date: str, kept: bool) -> None:
+    assert validators({"last-modified": modified, "date": date}) == ("", modified if kept else "")
+
+
+CURSOR_HEADER = Paginate("cursor", cursor_header="My-Next", param="cursor")
+
+
+@pytest.mark.parametrize(
+    ("paginate", "param", "header"),
+    [
+        (Paginate("page"), "page", ("X-WP-TotalPages", "2")),
+        (Paginate("page"), "page", ("Other", "2")),
+        (Paginate("offset"), "offset", ("X-WP-Total", "2")),
+        (CURSOR_HEADER, "cursor", ("My-Next", "2")),
+        (None, "cursor", ("X-Next-Cursor", "2")),
+        (None, "page", ("Link", "</x?page=2>; rel=next")),
+    ],
+)
+@pytest.mark.parametrize("has_etag", [False, True])
+def test_pages_behind_a_first_page_that_stays_as_it_is(
+    paginate: Paginate | None, param: str, header: tuple[str, str], has_etag: bool, server, polling
+) -> None:
+    headers = {"ETag": '"of the body"'} if has_etag else {}
+    second = {"page": "2", "offset": "1", "cursor": "2"}[param]
+    pages = {"": 1, "0": 1, "1": 1} | ({} if param != "offset" else {"1": 3})
+
+    def answer(asked: Asked) -> Answer:
+        at = asked.query.get(param, "")
+        if at == second and header[0] in headers:
+            return Answer(b'[{"n":2,"user_id":"u"}]')
+        if pages.get(at) != 1:
+            return Answer(b"[]")
+        is_asked_with = "if-none-match" in asked.headers
+        return Answer(
+            b"" if is_asked_with else b'[{"n":1,"user_id":"u"}]', 304 if is_asked_with else 200, headers=headers
+        )
+
+    server.routes["/x"] = answer
+    first = polling(paginate=paginate)
+    assert first.poll() == [1]
+    assert first.poll() == []
+    headers[header[0]] = header[1]
+    assert first.poll() == [2]
+    assert not first.failures
 
 
 def test_the_first_page_of_several_is_asked_without_conditions(server, polling) -> None:

@@ -17,7 +17,15 @@ from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
 from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
-from advertisex.ingestion.api.unchanged import NOT_MODIFIED, Unchanged, is_unchanged, response_digest
+from advertisex.ingestion.api.unchanged import (
+    NOT_MODIFIED,
+    Unchanged,
+    can_grow,
+    is_unchanged,
+    paging_digest,
+    response_digest,
+    validators,
+)
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.records import Input, Reading
@@ -100,7 +108,7 @@ class ApiSource:
         progress = self._locked()
         request, response = self._first_page(progress)
         known = self._known(progress, request)
-        self._is_unchanged = known is not None and is_unchanged(response, known)
+        self._is_unchanged = known is not None and is_unchanged(response, known, self._pager.paginate)
         if known and self._is_unchanged:
             progress.unchanged()
             yield Input(self.name, Unchanged(known, hint=not self._options.follow), progress)
@@ -160,6 +168,8 @@ class ApiSource:
         known = None if begun.unfinished else self._known(progress, request)
         headers = {**request.headers, **(known.conditions if known else {})}
         response = self._send(replace(request, headers=headers))
+        if known and response.status == NOT_MODIFIED and not is_unchanged(response, known, self._pager.paginate):
+            response = self._send(request)  # there are more pages now
         if poll is None:
             progress.begin(begun)
         if response.status == NOT_MODIFIED and known is None:
@@ -207,9 +217,11 @@ class ApiSource:
         if is_last and self._resumed and not self._options.follow:
             reading.warnings["an interrupted poll is complete now; to get what is newer, ingest it again"] += 1
 
-    def _answered(self, page: Page, progress: Progress) -> Answered:
-        """Return what is kept of a response that is all that the API had."""
-        headers, digest = page.response.headers, response_digest(page.response)
+    def _answered(self, page: Page, progress: Progress) -> Answered | None:
+        """Return what is kept of a response that is all that the API had; None if it may be the first of more."""
+        if can_grow(paginate := self._pager.paginate):
+            return None
+        digest, (etag, modified) = response_digest(page.response, paginate), validators(page.response.headers)
         known = self._known(progress, page.request)
         return Answered(
             self._requests.digest(page.request),
@@ -217,8 +229,9 @@ class ApiSource:
             page.format,
             page.records,
             known.at if known and known.digest == digest else micros_of(self._now()),
-            headers.get("etag", ""),
-            headers.get("last-modified", ""),
+            etag,
+            modified,
+            paging_digest(page.response, paginate),
         )
 
 

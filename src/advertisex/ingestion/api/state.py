@@ -28,7 +28,8 @@ class Answered(msgspec.Struct, frozen=True):
         records: number of its records.
         at: when it was first received, in microseconds since the epoch (UTC).
         etag: its ETag; empty without one.
-        modified: its Last-Modified; empty without one.
+        modified: its Last-Modified, if it can be relied on; else empty.
+        paging: digest of the headers that say how to go on.
     """
 
     request: bytes
@@ -38,6 +39,7 @@ class Answered(msgspec.Struct, frozen=True):
     at: int
     etag: str = ""
     modified: str = ""
+    paging: bytes = b""
 
     @property
     def conditions(self) -> dict[str, str]:
