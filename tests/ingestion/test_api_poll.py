@@ -11,19 +11,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import islice
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import fastavro
-import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.poll import ApiSource
-from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api.state import backfill, load
 from advertisex.ingestion.api.unchanged import validators
 from advertisex.ingestion.api_auth import ApiKey
@@ -213,15 +207,46 @@ def test_a_page_that_was_read_in_part_is_read_again_without_what_was_appended(se
     assert polling().poll() == []
 
 
-def test_a_request_that_has_expired_begins_the_poll_again_once(server, polling) -> None:
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_a_request_that_has_expired_begins_the_poll_again_once(status: int, server, polling) -> None:
     api = Api(server, "cursor")
     api.add(*range(8))
     api.failing = {2: Answer(status=503)}
     first = polling()
     assert first.poll() == [0, 1, 2]
-    api.failing = {2: Answer(status=410)}
+    api.failing = {2: Answer(status=status)}
     assert first.poll() == [3, 4, 5, 6, 7]
     assert api.pages == [1, 2, 2, 1, 2, 3]
+    assert f"the poll began again: the server returned status {status}" in first.warnings
+
+
+@pytest.mark.parametrize("answer", [Answer(status=401), Answer(status=403), Answer(status=302)])
+def test_another_failure_keeps_the_page(answer: Answer, server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    first = polling()
+    for failure in (Answer(status=503), answer):
+        api.failing = {2: failure}
+        first.poll()
+    assert polling().poll() == [3, 4, 5, 6, 7]
+    assert api.pages == [1, 2, 2, 2, 3]
+    assert len(first.failures) == 2
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_page_that_is_always_rejected_is_a_failure(restarted: bool, server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    first, answer = polling(), server.routes["/x"]
+    found = []
+    for _ in range(4):
+        server.routes["/x"] = lambda asked: api.failing.update({3: Answer(status=400)}) or answer(asked)
+        found += first.poll()
+        first = polling() if restarted else first
+    assert api.pages == [1, 2, 3, 3, 1, 2, 3, 3, 3]
+    server.routes["/x"] = answer
+    api.failing.clear()
+    assert found + first.poll() == list(range(8))
 
 
 def test_a_poll_ends_after_max_pages_and_the_next_one_continues(server, polling) -> None:
@@ -448,26 +473,6 @@ def test_another_cursor_begins_at_its_start(server, polling) -> None:
     assert other.poll() == []
     assert other.poll() == []
     assert [asked.query["since"] for asked in server.asked] == ["2026-01-01", "0", "7"]
-
-
-SECRET = st.text(min_size=1, max_size=6)
-
-
-@settings(max_examples=50)
-@given(token=SECRET, key=SECRET, word=SECRET, cursor=st.text(max_size=6))
-def test_secrets_are_left_out_of_a_request_and_put_back(token: str, key: str, word: str, cursor: str) -> None:
-    body = json.dumps({"login": {"password": word}, "cursor": cursor})
-    quoted = [quote(text, safe="") for text in (word, token, cursor, key)]
-    url = "https://user:{}@host/x?token={}&b=%2B+1&page={}".format(*quoted)
-    secrets = Secrets(url, ApiOptions(method="POST", body=body, auth=ApiKey("api_key", key, "query")))
-    request = Request(f"{url}&api_key={quoted[-1]}", "POST", body=msgspec.json.encode(json.loads(body)))
-    stored = secrets.without(request)
-    restored = secrets.restored(stored)
-    assert parse_qsl(urlsplit(restored.url).query, True) == parse_qsl(urlsplit(request.url).query, True)
-    assert unquote(urlsplit(restored.url).password or "") == word
-    assert json.loads(restored.body or b"") == json.loads(body)
-    shown = [value for name, value in parse_qsl(urlsplit(stored.url).query, True) if name in ("token", "api_key")]
-    assert all(value.startswith("advertisex-secret:") for value in shown)
 
 
 class CrashingLog(SqliteLog):

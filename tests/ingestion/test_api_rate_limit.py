@@ -14,6 +14,7 @@ from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.rate_limit import reset_after, retry_after
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api_options import ApiOptions
+from tests.ingestion.conftest import connection_of
 
 #: The server's clock, which need not be ours.
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
@@ -77,7 +78,7 @@ class Clock:
 
 
 def connection(clock: Clock, **options: Any) -> Connection:
-    return Connection(ApiOptions(**options), clock=clock, sleep=clock.sleep)
+    return connection_of(ApiOptions(**options), clock=clock, sleep=clock.sleep)
 
 
 def test_an_exhausted_limit_delays_the_next_request(server, answer) -> None:

@@ -42,11 +42,11 @@ def test_a_poll_of_an_api_is_recorded(log: SqliteLog, server: Server) -> None:
     assert first.address == f"{server.url}/x?token=***"
     assert before <= first.polled_at <= first.succeeded_at <= time.time_ns() // 1000
     assert (first.next_at, first.error, first.is_failing, first.pages) == (0, "", False, 1)
-    ingest(FEEDS["clicks"], f"{server.url}/x?token=OTHER", log, quick())
+    ingest(FEEDS["clicks"], f"{server.url}/x?token=OTHER", log, quick(name="shop"))
     second = status_in(log)
     assert (second.id, second.messages, second.seen, second.pages) == (first.id, 3, 1, 2)
     assert second.succeeded_at > first.succeeded_at
-    assert second.name == second.address
+    assert second.name == "shop"
     assert b"SECRET" not in b"".join(log.state("").values())
 
 

@@ -72,15 +72,16 @@ _decode = msgspec.msgpack.Decoder(SourceStatus).decode
 
 
 def source_id(feed: Feed, address: str, options: IngestOptions) -> str:
-    """Return the id of a source, 32 hexadecimal digits. A reading with other options is another source.
+    """Return the id of a source, 32 hexadecimal digits. With another name, or read in another way, it is another one.
 
     Args:
         feed: feed of its records.
-        address: its address without secrets, so that a new password does not make another source of it.
-        options: how it is read.
+        address: its address without secrets, so that a new password does not make another source of it; for an API,
+            with all else that says what is asked for.
+        options: its name, and how it is read.
     """
     reading = (options.format, options.records, options.columns, options.inherit, options.dialect, options.mapping)
-    named = msgspec.json.encode((feed.name, address, reading), order="deterministic")
+    named = msgspec.json.encode((feed.name, options.name, address, reading), order="deterministic")
     return xxhash.xxh3_128_hexdigest(named)
 
 

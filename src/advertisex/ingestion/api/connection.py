@@ -17,6 +17,7 @@ from advertisex.ingestion.api.failures import hidden, unavailable
 from advertisex.ingestion.api.rate_limit import RateLimit
 from advertisex.ingestion.api.received import received
 from advertisex.ingestion.api.request import Request, Response
+from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.sources import redacted
 
@@ -48,6 +49,7 @@ class Connection:
 
     Args:
         options: how the requests are sent; checked.
+        secrets: the secrets of the source, which no error shows.
         clock: monotonic time in seconds.
         sleep: waits for a number of seconds.
         body_bytes: maximum size of a response body.
@@ -59,6 +61,7 @@ class Connection:
     def __init__(
         self,
         options: ApiOptions,
+        secrets: Secrets,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -67,7 +70,8 @@ class Connection:
         self._options, self._sleep, self._body_bytes = options, sleep, body_bytes
         self._responses: list[httpx.Response] = []  # to the current request, redirects included
         self._client = client_of(options, self._responses.append)
-        self._authentication = authentication_of(options.auth, self._client, clock)
+        self._authentication = authentication_of(options.auth, self._client, clock, secrets.texts())
+        self._texts = secrets.texts()
         self._limit = RateLimit(options.requests_per_second, clock, longest=LONGEST_RETRY_AFTER)
 
     def __enter__(self) -> Self:
@@ -157,15 +161,15 @@ class Connection:
                 asked.where,
                 timeout=self._options.timeout,
                 body_bytes=self._body_bytes,
-                secrets=self._secrets(),
+                secrets=self._secret_texts(),
             )
         finally:
             response.close()
         self._limit.answered(found.headers)
         return replace(found, url=str(self._authentication.without(response.url)))
 
-    def _secrets(self) -> frozenset[str]:
-        return self._options.secrets().union(self._authentication.secrets())
+    def _secret_texts(self) -> frozenset[str]:
+        return self._texts.union(self._authentication.secrets())
 
     def _redirected(self, asked: Request) -> httpx.Response:
         """Return the open response to a request, behind all redirects."""
@@ -206,7 +210,7 @@ class Connection:
 
     def _check_redirect(self, url: httpx.URL, following: httpx.Request, asked: Request, status: int) -> None:
         """Check that a redirect leads neither from https to http, nor a POST with its body to another host."""
-        target = hidden(redacted(following.url), self._secrets())
+        target = hidden(redacted(following.url), self._secret_texts())
         if url.scheme == "https" and following.url.scheme != "https":
             what = f"the server redirects from https to {target}, which is not encrypted (status {status})"
         elif following.url.netloc != url.netloc and following.method == "POST":

@@ -98,6 +98,11 @@ def cursor_value(value: object) -> CursorValue:
     raise _unreadable(value)
 
 
+def value_of(text: str) -> CursorValue | None:
+    """Return the cursor of a text that was one before; None if it is empty."""
+    return cursor_value(text) if text else None
+
+
 def _plain(value: float) -> str:
     """Return a number without an exponent. An int of thousands of digits has no text."""
     try:

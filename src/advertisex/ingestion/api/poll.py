@@ -1,22 +1,24 @@
 """Poll an HTTP API: ask it for what is new, page by page."""
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from itertools import count
 from urllib.parse import parse_qsl, urlsplit
 
-from msgspec import structs
+from msgspec.structs import replace
 
-from advertisex.errors import SourceError, SourceUnavailable
+from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.connection import Connection
+from advertisex.ingestion.api.failures import RequestRejected
 from advertisex.ingestion.api.page import Page
 from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
+from advertisex.ingestion.api.secrets import Secrets
+from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, secrets_key, shown_time
 from advertisex.ingestion.api.unchanged import (
     NOT_MODIFIED,
     Unchanged,
@@ -35,6 +37,10 @@ from advertisex.logs.contract import EventLog
 
 #: Parameters of numbered pages in links to the next page.
 _NUMBERS = {"page", "offset", "skip", "start"}
+_OTHER_SECRETS = (
+    "the secrets have changed; it is assumed that they give the same records as before. If they are those of another "
+    "account, give the source a name of its own in the settings, or use `advertisex sources reset`"
+)
 
 
 def poll_api(source: Url, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
@@ -75,11 +81,13 @@ class ApiSource:
         self.id = api_id(feed, source, options)
         self.prefix = state_prefix("api", self.id)
         self.pages = 0
-        self._requests = Requests(source, options.api)
-        self._connection = Connection(options.api)
+        self._secrets = Secrets(source.url, options.api)
+        self._requests = Requests(source, options.api, self._secrets)
+        self._connection = Connection(options.api, self._secrets)
         self._progress: Progress | None = None
         self._pager: Pager
         self._resumed = ""
+        self._warnings: list[str] = []
         self._is_unchanged = False
 
     @property
@@ -143,7 +151,18 @@ class ApiSource:
                 lock_source(self._log, self.prefix, self.name)
                 stored = self._log.state(self.prefix)
             self._progress = Progress(self.prefix, stored, self._options.api, self._now)
+            self._compare_secrets(self._progress, stored.get(secrets_key(self.prefix)))
         return self._progress
+
+    def _compare_secrets(self, progress: Progress, earlier: bytes | None) -> None:
+        """Note it if the secrets have changed: they may be those of another account, unless the source has a name."""
+        sealed = self._secrets.sealed(earlier)
+        if sealed == earlier:
+            return
+        progress.seal(secrets_key(self.prefix), sealed)
+        if earlier is not None and not self._options.name:
+            progress.forget_requests()
+            self._warnings.append(_OTHER_SECRETS)
 
     def _first_page(self, progress: Progress) -> tuple[Request, Response]:
         """Return the request and the response of the page with which the poll begins or resumes."""
@@ -151,29 +170,35 @@ class ApiSource:
         if poll is not None and poll.options != self._requests.options:
             poll = None
         self._resumed = ""
+        rejected = -1
         if poll is not None and poll.url:
-            self._pager, request = self._pager_of(poll), self._requests.resumed(poll)
             try:
-                response = self._send(request)
-            except SourceUnavailable:
-                raise
-            except SourceError:  # its cursor may have expired: the poll begins again
-                poll = None
-            else:
-                self._resumed = f"at page {poll.pages + 1} of the poll of {shown_time(poll.until)}"
-                return request, response
-        begun = poll or self._requests.begun(progress.state, self._now())
+                return self._resume(poll)
+            except RequestRejected as error:
+                if poll.pages == poll.rejected:  # it was rejected before, although the poll began again
+                    raise
+                self._warnings.append(f"the poll began again: {error.what}")
+                rejected, poll = poll.pages, None
+        begun = poll or replace(self._requests.begun(progress.state, self._now()), rejected=rejected)
         self._pager = self._pager_of(begun)
         request = self._pager.first
         known = None if begun.unfinished else self._known(progress, request)
         headers = {**request.headers, **(known.conditions if known else {})}
-        response = self._send(replace(request, headers=headers))
+        response = self._send(dataclasses.replace(request, headers=headers))
         if known and response.status == NOT_MODIFIED and not is_unchanged(response, known, self._pager.paginate):
             response = self._send(request)  # there are more pages now
         if poll is None:
             progress.begin(begun)
         if response.status == NOT_MODIFIED and known is None:
             raise SourceError("the server returned status 304, which was not asked for", where=self.name)
+        return request, response
+
+    def _resume(self, poll: OpenPoll) -> tuple[Request, Response]:
+        """Return the request and the response of the page that was not read to its end."""
+        self._pager = self._pager_of(poll)
+        request = self._requests.resumed(poll, self._pager.first)
+        response = self._send(request)
+        self._resumed = f"at page {poll.pages + 1} of the poll of {shown_time(poll.until)}"
         return request, response
 
     def _pager_of(self, poll: OpenPoll) -> Pager:
@@ -201,7 +226,7 @@ class ApiSource:
             )
             return None
         numbered = poll.is_numbered or _is_numbered(pager.paginate, following)
-        after = structs.replace(
+        after = replace(
             poll, pages=poll.pages + 1, records=pager.records, paginate=pager.paginate, is_numbered=numbered
         )
         progress.next_page(self._requests.stored(after, following))
@@ -210,6 +235,8 @@ class ApiSource:
     def _note(self, reading: Reading, pager: Pager, *, is_last: bool) -> None:
         if pager.detected:
             reading.detected["paging"] = pager.detected
+        reading.warnings.update(self._warnings)
+        self._warnings.clear()
         if self._resumed:
             reading.detected["resumed"] = self._resumed
         if is_last and pager.warning:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_future
-from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
+from advertisex.ingestion.api.cursor_value import CursorValue, value_of
 from advertisex.ingestion.api.seen import RECORDS, Seen
 from advertisex.ingestion.api.state import Answered, ApiState, OpenPoll, dump, load, seen_prefix, state_key
 from advertisex.ingestion.api_options import ApiOptions
@@ -61,10 +61,23 @@ class Progress(Bookmark):
         self._is_complete = False
         self.state = replace(self.state, poll=poll)
 
+    def seal(self, key: str, sealed: bytes) -> None:
+        """Write the digest of the secrets with the next change.
+
+        Args:
+            key: its key.
+            sealed: the digest.
+        """
+        self._pending[key] = sealed
+
+    def forget_requests(self) -> None:
+        """Forget the requests of other secrets: the poll that is not complete, and what was unchanged."""
+        self.state = replace(self.state, answered=None, poll=None)
+
     def begin_page(self) -> None:
         """Begin to read the page, or read it again after a failure."""
         self._seen.begin_response()
-        self._maximum = _value(self.poll.maximum)
+        self._maximum = value_of(self.poll.maximum)
 
     def begin_input(self, reader: Reader) -> None:
         """Begin to read an input of the page; what is found is added to its reading."""
@@ -96,13 +109,14 @@ class Progress(Bookmark):
                 moves only to where the poll before ended, and the next poll finds what this one has missed.
         """
         self._seen.end_response()
-        known, maximum = _value(self.state.cursor), self._maximum
+        known, maximum = value_of(self.state.cursor), self._maximum
         delayed = None
         if repeated and maximum and self.poll.records < self._seen.limit // 2:  # else, they would be appended again
-            maximum, delayed = _value(self.state.next_cursor), maximum
+            maximum, delayed = value_of(self.state.next_cursor), maximum
         if maximum is None or (known and is_before(maximum, known)):
             maximum = known
-        self._pending, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
+        compacted, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
+        self._pending |= compacted
         if forgotten:
             limit = self._seen.limit
             self._warn(f"record beyond the {limit:,} that are remembered, which may be appended again", forgotten)
@@ -117,7 +131,8 @@ class Progress(Bookmark):
     def changes(self) -> Mapping[str, bytes | None]:
         changed = self._pending | self._seen.changes()
         self._pending = {}
-        if not changed and not self._is_complete:
+        has_begun_again = self.state.poll is not None and self.state.poll.rejected >= 0
+        if not changed and not self._is_complete and not has_begun_again:
             return {}
         if self.state.poll:
             poll = replace(self.state.poll, unfinished=tuple(self._seen.unfinished))
@@ -150,10 +165,6 @@ class Progress(Bookmark):
     def _warn(self, text: str, count: int = 1) -> None:
         if self._reader is not None:
             self._reader.reading.warnings[text] += count
-
-
-def _value(text: str) -> CursorValue | None:
-    return cursor_value(text) if text else None
 
 
 def _text(value: CursorValue | None) -> str:

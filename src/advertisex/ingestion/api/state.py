@@ -9,6 +9,7 @@ import xxhash
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.cursor_field import check_since
 from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.source_status import source_id
@@ -57,13 +58,15 @@ class OpenPoll(msgspec.Struct, frozen=True):
         since: the value of `{since}`; empty without one.
         cursor: the value of `{cursor}`, likewise.
         url: the URL of the page to read, without the user's secrets; empty for the first page.
-        body: the body of its request, likewise.
+        value: what a `body_param` has in the body of its request, as JSON; None if that has none.
         pages: number of pages that were read to their end.
         records: number of their records.
         paginate: how the API is paged, if that is known.
         is_numbered: whether pages are numbers, so that records can move from one to another while they are read.
         maximum: the largest cursor of their records; empty without one.
         unfinished: buckets of seen records that belong to the page to read.
+        rejected: number of pages before the one whose request was rejected, so that the poll began again; -1 if it has
+            not.
     """
 
     options: bytes
@@ -71,13 +74,14 @@ class OpenPoll(msgspec.Struct, frozen=True):
     since: str = ""
     cursor: str = ""
     url: str = ""
-    body: bytes | None = None
+    value: bytes | None = None
     pages: int = 0
     records: int = 0
     paginate: Paginate | None = None
     is_numbered: bool = False
     maximum: str = ""
     unfinished: tuple[int, ...] = ()
+    rejected: int = -1
 
 
 class ApiState(msgspec.Struct, frozen=True):
@@ -105,10 +109,9 @@ _decode = msgspec.msgpack.Decoder(ApiState).decode
 
 
 def api_id(feed: Feed, source: Url, options: IngestOptions) -> str:
-    """Return the id of an API; see `source_id`. Another body of a POST asks for something else."""
-    api = options.api
-    body = "" if api.body is None else xxhash.xxh3_128_hexdigest(api.body.encode())
-    return source_id(feed, f"{api.method} {source.name} {body}".rstrip(), options)
+    """Return the id of an API; see `source_id`. New secrets do not make another source of it."""
+    public = Secrets(source.url, options.api).public
+    return source_id(feed, msgspec.json.encode(public).decode(), options)
 
 
 def state_key(prefix: str) -> str:
@@ -119,6 +122,11 @@ def state_key(prefix: str) -> str:
 def seen_prefix(prefix: str) -> str:
     """Return the prefix of the keys of its seen records."""
     return f"{prefix}seen/"
+
+
+def secrets_key(prefix: str) -> str:
+    """Return the key of the digest of its secrets."""
+    return f"{prefix}secrets"
 
 
 def load(state: Mapping[str, bytes], prefix: str) -> ApiState:
