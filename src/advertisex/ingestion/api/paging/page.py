@@ -7,7 +7,7 @@ from advertisex.ingestion.api.paging.envelope import Envelope
 from advertisex.ingestion.api.paging.links import LONGEST, header_link, next_url
 from advertisex.ingestion.api.paging.parameters import Place, with_url
 from advertisex.ingestion.api.paging.recognise import usual_cursors, usual_links
-from advertisex.ingestion.api.paging.signs import last_page, page_count, total_of
+from advertisex.ingestion.api.paging.signs import last_page, page_count, says_last, total_of
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, Paginate, usual_param
 
@@ -47,6 +47,18 @@ def link_after(paginate: Paginate, page: Page) -> Request | None:
         link = _text(page, paginate.next_path, "next_path")
         url = link and next_url(link, page.request, page.response)
     return with_url(page.request, url) if url else None
+
+
+def is_last(paginate: Paginate, page: Page) -> bool:
+    """Whether a page says that it is the last one. A link in a header is followed in any case."""
+    if paginate.type == "header-link":
+        return False
+    path = paginate.next_path or paginate.cursor_path
+    if path is None and paginate.type == "json-link":
+        path = next(iter(usual_links(page.request, page.response, page.envelope)), None)
+    elif path is None and paginate.type == "cursor" and paginate.cursor_header is None:
+        path = next(iter(usual_cursors(page.envelope)), None)
+    return says_last(page.envelope, path)
 
 
 def cursor_after(paginate: Paginate, page: Page) -> Request | None:

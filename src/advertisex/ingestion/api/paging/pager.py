@@ -6,9 +6,17 @@ from xxhash import xxh3_128_digest
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.envelope import envelope_of
-from advertisex.ingestion.api.paging.page import Page, cursor_after, link_after, number_after, place_of, start_of
+from advertisex.ingestion.api.paging.page import (
+    Page,
+    cursor_after,
+    is_last,
+    link_after,
+    number_after,
+    place_of,
+    start_of,
+)
 from advertisex.ingestion.api.paging.recognise import described, recognised
-from advertisex.ingestion.api.paging.signs import flag_of_more, reaches_limit, says_last, sign_of_more, total_of
+from advertisex.ingestion.api.paging.signs import flag_of_more, hint_of_more, reaches_limit, sign_of_more, total_of
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import Paginate
 
@@ -81,7 +89,7 @@ class Pager:
                 self._check_last(page)
                 return None
             self.detected = described(self.paginate)
-        following = None if says_last(page.envelope) else _after(self.paginate, page)
+        following = None if is_last(self.paginate, page) else _after(self.paginate, page)
         if following is None:
             self._check_end(page)
         elif _digest(following) in self._asked:
@@ -137,6 +145,8 @@ class Pager:
             )
         if limit := reaches_limit(page.request, page.records):
             self.warning = f"the answer has as many records as {limit} asks for, so there may be more; set paginate"
+        elif path := hint_of_more(page.envelope, self.records):
+            self.warning = f"there may be more pages, since the response has {path}; if so, set paginate"
 
 
 def _digest(request: Request) -> bytes:
