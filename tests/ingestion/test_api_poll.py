@@ -379,6 +379,27 @@ def test_the_first_page_of_several_is_asked_without_conditions(server, polling) 
     assert all("if-none-match" not in asked.headers for asked in server.asked)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_wrong_total_does_not_block_a_source(restarted: bool, server, polling) -> None:
+    pages = {"1": b'[{"n":1,"user_id":"u"}]', "2": b'[{"n":2,"user_id":"u"}]'}
+    headers = {"X-Total-Count": "3"}
+    server.routes["/x"] = lambda asked: Answer(pages.get(asked.query["page"], b"[]"), headers=headers)
+    first = polling(paginate=Paginate("page"))
+    assert first.poll() == [1, 2]
+    assert "the pages end too early" in str(first.failures[0])
+    second = polling(paginate=Paginate("page")) if restarted else first
+    second.failures.clear()
+    pages["3"], headers["X-Total-Count"] = b'[{"n":3,"user_id":"u"}]', "4"
+    if restarted:
+        assert second.poll() == [3]
+        assert "the pages end too early" in str(second.failures.pop())
+    for _ in range(3):
+        second.poll()
+    assert sorted(number_of(message) for message in messages_in(second.log, FEED.topic)) == [1, 2, 3]
+    assert not second.failures
+    assert "the total may be wrong" in second.warnings
+
+
 def test_another_choice_of_paging_reads_on(server, polling) -> None:
     api = Api(server)
     api.add(*range(8))

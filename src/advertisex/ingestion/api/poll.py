@@ -22,11 +22,9 @@ from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of
 from advertisex.ingestion.api.unchanged import (
     NOT_MODIFIED,
     Unchanged,
+    answered,
     can_grow,
     is_unchanged,
-    paging_digest,
-    response_digest,
-    validators,
 )
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.paginate import Paginate
@@ -203,7 +201,8 @@ class ApiSource:
 
     def _pager_of(self, poll: OpenPoll) -> Pager:
         chosen = poll.paginate or self._options.api.paginate
-        return Pager(chosen, self._requests.first(poll), records=poll.records)
+        missing = self._progress.state.missing if self._progress else 0
+        return Pager(chosen, self._requests.first(poll), records=poll.records, missing=missing)
 
     def _send(self, request: Request) -> Response:
         return self._connection.send(request, retry=not self._options.follow)
@@ -222,7 +221,9 @@ class ApiSource:
         self._note(reading, pager, is_last=following is None)
         if following is None:
             progress.complete(
-                self._answered(page, progress) if not poll.pages else None, repeated=poll.is_numbered and poll.pages > 0
+                self._answered(page, progress) if not poll.pages else None,
+                repeated=poll.is_numbered and poll.pages > 0,
+                missing=pager.missing,
             )
             return None
         numbered = poll.is_numbered or _is_numbered(pager.paginate, following)
@@ -246,20 +247,12 @@ class ApiSource:
 
     def _answered(self, page: Page, progress: Progress) -> Answered | None:
         """Return what is kept of a response that is all that the API had; None if it may be the first of more."""
-        if can_grow(paginate := self._pager.paginate):
+        if can_grow(self._pager.paginate):
             return None
-        digest, (etag, modified) = response_digest(page.response, paginate), validators(page.response.headers)
+        now, request = micros_of(self._now()), self._requests.digest(page.request)
+        found = answered(page.response, self._pager.paginate, request, page.format, page.records, now)
         known = self._known(progress, page.request)
-        return Answered(
-            self._requests.digest(page.request),
-            digest,
-            page.format,
-            page.records,
-            known.at if known and known.digest == digest else micros_of(self._now()),
-            etag,
-            modified,
-            paging_digest(page.response, paginate),
-        )
+        return replace(found, at=known.at) if known and known.digest == found.digest else found
 
 
 def _is_numbered(paginate: Paginate | None, following: Request) -> bool:

@@ -100,13 +100,14 @@ class Progress(Bookmark):
         self._seen.end_response()
         self.state = replace(self.state, poll=replace(poll, maximum=_text(self._maximum)))
 
-    def complete(self, answered: Answered | None, *, repeated: bool = False) -> None:
+    def complete(self, answered: Answered | None, *, repeated: bool = False, missing: int = 0) -> None:
         """Note that the last page was read to its end.
 
         Args:
             answered: its response, if it is the only one.
             repeated: whether records may have moved from one page to another while they were read. Then the cursor
                 moves only to where the poll before ended, and the next poll finds what this one has missed.
+            missing: so many records fewer than the server's total came.
         """
         self._seen.end_response()
         known, maximum = value_of(self.state.cursor), self._maximum
@@ -120,7 +121,8 @@ class Progress(Bookmark):
         if forgotten:
             limit = self._seen.limit
             self._warn(f"record beyond the {limit:,} that are remembered, which may be appended again", forgotten)
-        self.state = ApiState(self._field or "", _text(maximum), _text(delayed), answered=answered)
+        missing = max(missing, self.state.missing)
+        self.state = ApiState(self._field or "", _text(maximum), _text(delayed), answered=answered, missing=missing)
         self._is_complete = True
 
     def unchanged(self) -> None:

@@ -94,6 +94,7 @@ class ApiState(msgspec.Struct, frozen=True):
         backfill_since: where the next poll starts in place of the cursor; empty for the cursor.
         answered: the last response, if it was all that the API had.
         poll: the poll that is not complete.
+        missing: so many records fewer than the server's total came in a complete poll, at most.
     """
 
     field: str = ""
@@ -102,6 +103,7 @@ class ApiState(msgspec.Struct, frozen=True):
     backfill_since: str = ""
     answered: Answered | None = None
     poll: OpenPoll | None = None
+    missing: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -35,6 +35,15 @@ class Unchanged(Reader):
         return iter(())
 
 
+def answered(
+    response: Response, paginate: Paginate | None, request: bytes, form: str, records: int, at: int
+) -> Answered:
+    """Return what is kept of a response that is all that an API has; see `Answered`."""
+    etag, modified = validators(response.headers)
+    paging = _digest(_paging_of(response, paginate))
+    return Answered(request, response_digest(response, paginate), form, records, at, etag, modified, paging)
+
+
 def is_unchanged(response: Response, known: Answered, paginate: Paginate | None) -> bool:
     """Whether a response is equal to an earlier one; a response 304 may leave out how to go on."""
     if response.status == NOT_MODIFIED:
@@ -50,12 +59,7 @@ def can_grow(paginate: Paginate | None) -> bool:
 
 def response_digest(response: Response, paginate: Paginate | None) -> bytes:
     """Return a digest of a body, and of the headers that say how to go on after it."""
-    return xxhash.xxh3_128_digest(xxhash.xxh3_128_digest(response.body) + paging_digest(response, paginate))
-
-
-def paging_digest(response: Response, paginate: Paginate | None) -> bytes:
-    """Return a digest of the headers that say how to go on after a response."""
-    return _digest(_paging_of(response, paginate))
+    return xxhash.xxh3_128_digest(xxhash.xxh3_128_digest(response.body) + _digest(_paging_of(response, paginate)))
 
 
 def validators(headers: Mapping[str, str]) -> tuple[str, str]:

@@ -95,6 +95,13 @@ def number_after(paginate: Paginate, page: Page) -> Request | None:
     return None if _is_last_number(number, start, page) else place.set(page.request, number + 1)
 
 
+def number_beyond(paginate: Paginate, page: Page) -> Request:
+    """Return the request with the number that would follow if a page without records had some."""
+    place = place_of(paginate)
+    number = place.number(page.request) or 0
+    return place.set(page.request, number + (1 if paginate.type == "page" else paginate.limit or page.largest or 1))
+
+
 def _is_last_number(number: int, start: int, page: Page) -> bool:
     """Whether a page is the last one by the number of pages."""
     count, last = page_count(page.response, page.envelope), last_page(page.envelope)
