@@ -172,7 +172,7 @@ def test_a_damaged_record_does_not_end_the_paging(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("envelope", "sign", "setting"),
     [
-        ({"has_more": True}, "has_more is true", '--paginate page, which is paginate = { type = "page"'),
+        ({"has_more": True}, "has_more is true", '--paginate page, with the number of the first page'),
         ({"hasMore": True, "cursor": "c"}, "hasMore is true", 'cursor_path = "cursor"'),
         ({"data": {"x": {"nodes": RECORDS, "pageInfo": {"hasNextPage": True, "endCursor": "c"}}}},
          "data.x.pageInfo.hasNextPage is true", 'cursor_path = "data.x.pageInfo.endCursor"'),
@@ -267,7 +267,7 @@ def test_what_the_request_has_is_no_sign_of_more() -> None:
         after({"data": RECORDS, "cursor": "d"}, request=request)
 
 
-@pytest.mark.parametrize("paginate", [Paginate("page"), Paginate("header-link")])
+@pytest.mark.parametrize("paginate", [Paginate("page", start=1), Paginate("header-link")])
 def test_a_flag_of_another_list_does_not_end_the_paging(paginate: Paginate) -> None:
     headers = {"Link": "</x?page=2>; rel=next"}
     assert after({"data": RECORDS, "included": {"users": RECORDS, "has_more": False}}, headers, paginate=paginate)
@@ -361,7 +361,7 @@ def test_a_repeated_name_is_an_error() -> None:
         b'{"data":[{}],"' + b"x" * 10**6 + b'":1}',
     ],
 )
-@pytest.mark.parametrize("paginate", [None, cursor(), Paginate("page")])
+@pytest.mark.parametrize("paginate", [None, cursor(), Paginate("page", start=1)])
 def test_hostile_bodies_end_or_fail_with_an_error_of_ours(paginate: Paginate | None, body: bytes) -> None:
     failure = ""
     try:
@@ -380,7 +380,13 @@ def test_hostile_bodies_end_or_fail_with_an_error_of_ours(paginate: Paginate | N
     max_leaves=15,
 ))  # fmt: skip
 def test_any_json_is_an_end_a_request_or_an_error_of_ours(body: Any) -> None:
-    for paginate in (None, cursor("next"), Paginate("json-link"), Paginate("page"), Paginate("offset", limit=2)):
+    for paginate in (
+        None,
+        cursor("next"),
+        Paginate("json-link"),
+        Paginate("page", start=1),
+        Paginate("offset", limit=2),
+    ):
         try:
             following = after(body, paginate=paginate)
         except SourceError:

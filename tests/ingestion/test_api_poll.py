@@ -1,5 +1,6 @@
 """Polls of a real HTTP server: every record once, page by page, and resumed where they ended."""
 
+import dataclasses
 import io
 import json
 import random
@@ -152,7 +153,7 @@ PAGINGS: dict[str, Paginate | None] = {
     "link": None,
     "json": None,
     "cursor": None,
-    "page": Paginate("page"),
+    "page": Paginate("page", start=1),
     "offset": Paginate("offset", limit=3),
 }
 
@@ -231,6 +232,51 @@ def test_another_failure_keeps_the_page(answer: Answer, server, polling) -> None
     assert polling().poll() == [3, 4, 5, 6, 7]
     assert api.pages == [1, 2, 2, 2, 3]
     assert len(first.failures) == 2
+
+
+def allow(polling: Polling) -> None:
+    """Let the time pass for which the rate limit puts requests off."""
+    limit = polling.source._connection._limit
+    limit._next = limit._reset = 0.0
+
+
+@pytest.mark.parametrize("rate", [{"requests_per_second": 0.1}, {}], ids=["own", "server"])
+def test_a_rate_limit_puts_a_poll_off_without_a_failure(rate: dict[str, Any], server, polling) -> None:
+    api, headers = Api(server), {} if rate else {"RateLimit-Remaining": "0", "RateLimit-Reset": "10"}
+    api.add(*range(8))
+    answer = server.routes["/x"]
+
+    def limited(asked: Asked) -> Answer:
+        found = answer(asked)
+        return dataclasses.replace(found, headers={**found.headers, **headers})
+
+    server.routes["/x"] = limited
+    first = polling(max_pages=2, **rate)
+    for expected in ([0, 1, 2], []):
+        assert first.poll() == expected
+        assert 8 < first.source.wait <= 10
+    allow(first)
+    assert first.poll() == [3, 4, 5]
+    assert "more than 2 pages" in str(first.failures.pop())
+    allow(first)
+    assert first.poll() == [6, 7]
+    assert (first.source.wait, first.failures, api.pages) == (0, [], [1, 2, 3])
+
+
+def test_a_poll_that_begins_again_may_be_put_off(server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    first = polling(requests_per_second=0.1)
+    assert first.poll() == [0, 1, 2]
+    api.failing = {2: Answer(status=500)}
+    allow(first)
+    first.poll()
+    allow(first)
+    api.failing = {2: Answer(status=410)}
+    for expected in ([], [], [3, 4, 5], [6, 7]):
+        assert first.poll() == expected
+        allow(first)
+    assert api.pages == [1, 2, 2, 1, 2, 3]
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -333,8 +379,8 @@ CURSOR_HEADER = Paginate("cursor", cursor_header="My-Next", param="cursor")
 @pytest.mark.parametrize(
     ("paginate", "param", "header"),
     [
-        (Paginate("page"), "page", ("X-WP-TotalPages", "2")),
-        (Paginate("page"), "page", ("Other", "2")),
+        (Paginate("page", start=1), "page", ("X-WP-TotalPages", "2")),
+        (Paginate("page", start=1), "page", ("Other", "2")),
         (Paginate("offset"), "offset", ("X-WP-Total", "2")),
         (CURSOR_HEADER, "cursor", ("My-Next", "2")),
         (None, "cursor", ("X-Next-Cursor", "2")),
@@ -372,7 +418,7 @@ def test_pages_behind_a_first_page_that_stays_as_it_is(
 def test_the_first_page_of_several_is_asked_without_conditions(server, polling) -> None:
     pages = {"1": b'[{"n":1,"user_id":"u"}]', "2": b'[{"n":2,"user_id":"u"}]', "3": b"[]"}
     server.routes["/x"] = lambda asked: Answer(pages.get(asked.query["page"], b"[]"), headers={"ETag": '"same"'})
-    first = polling(paginate=Paginate("page"))
+    first = polling(paginate=Paginate("page", start=1))
     assert first.poll() == [1, 2]
     pages["3"] = b'[{"n":3,"user_id":"u"}]'
     assert first.poll() == [3]
@@ -384,10 +430,10 @@ def test_a_wrong_total_does_not_block_a_source(restarted: bool, server, polling)
     pages = {"1": b'[{"n":1,"user_id":"u"}]', "2": b'[{"n":2,"user_id":"u"}]'}
     headers = {"X-Total-Count": "3"}
     server.routes["/x"] = lambda asked: Answer(pages.get(asked.query["page"], b"[]"), headers=headers)
-    first = polling(paginate=Paginate("page"))
+    first = polling(paginate=Paginate("page", start=1))
     assert first.poll() == [1, 2]
     assert "the pages end too early" in str(first.failures[0])
-    second = polling(paginate=Paginate("page")) if restarted else first
+    second = polling(paginate=Paginate("page", start=1)) if restarted else first
     second.failures.clear()
     pages["3"], headers["X-Total-Count"] = b'[{"n":3,"user_id":"u"}]', "4"
     if restarted:
@@ -643,7 +689,7 @@ def test_pages_that_change_while_they_are_read_lose_nothing(seed: int, server, p
         return answer(asked)
 
     server.routes["/x"] = changing
-    options: dict[str, Any] = {"paginate": Paginate("page"), "cursor": "at", "since": "2026-01-01"}
+    options: dict[str, Any] = {"paginate": Paginate("page", start=1), "cursor": "at", "since": "2026-01-01"}
     found = [number for _ in range(4) for number in polling("?since={since}", **options).poll()]
     assert always <= set(found)
     assert all(found.count(number) == 1 for number in always)
@@ -680,7 +726,7 @@ def test_bodies_of_a_post_page_too(method: str, server, polling) -> None:
     api = Api(server, "page")
     api.add(*range(7))
     body = '{"page": 1, "password": "hide"}' if method == "POST" else None
-    where = {"body_param": "page"} if method == "POST" else {"param": "page"}
+    where: dict[str, Any] = {"body_param": "page"} if method == "POST" else {"param": "page", "start": 1}
     options: dict[str, Any] = {"method": method, "body": body, "paginate": Paginate("page", **where)}
     api.failing = {2: Answer(status=500)}
     first = polling(**options)

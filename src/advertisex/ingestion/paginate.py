@@ -54,7 +54,7 @@ class Paginate:
         param: query parameter that takes the cursor, page or offset. Defaults: `page`, `offset`, and the usual
             parameter of a usual cursor.
         body_param: dotted path in the JSON body of a POST that takes it, instead of a query parameter.
-        start: first page or offset; by default that of the URL, else 1 for a page and 0 for an offset.
+        start: first page or offset; by default that of the URL or the body. An offset without either starts at 0.
         limit: offset: number of records to ask for.
         limit_param: offset: parameter, or with `body_param` path in the body, that takes the limit; default `limit`.
         total_path: page, offset: dotted path of the total number of records; by default the usual names are tried.

@@ -14,7 +14,7 @@ from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.authentication import authentication_of
 from advertisex.ingestion.api.client import client_of, has_proxy
 from advertisex.ingestion.api.failures import hidden, unavailable
-from advertisex.ingestion.api.rate_limit import RateLimit
+from advertisex.ingestion.api.rate_limit import PutOff, RateLimit
 from advertisex.ingestion.api.received import received
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.secrets import Secrets
@@ -27,10 +27,8 @@ BODY_BYTES = 256 * 2**20
 #: The longest wait between two attempts, and the longest Retry-After that is honoured, in seconds.
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
-#: The longest wait for a server's rate limit that a poll spends waiting; a longer one is left to the next poll.
-_WAIT_OF_POLL = 1.0
-#: A wait of so many seconds is logged.
-_LOGGED_WAIT = 1.0
+#: A longer wait for the rate limit is logged, or left to the caller.
+_LONG_WAIT = 1.0
 _REDIRECTS = 10
 #: Headers of a request that another host gets, too; httpx keeps the cookies of each host apart.
 _HARMLESS = {"accept", "accept-encoding", "cookie", "host", "if-modified-since", "if-none-match", "user-agent"}
@@ -96,6 +94,7 @@ class Connection:
             retry: whether to wait and try again here; otherwise the caller does.
 
         Raises:
+            PutOff: the request has to wait for the rate limit for more than a second; not with `retry`.
             ConfigurationError: the URL or a header is invalid.
             SourceUnavailable: the request failed in a way that a retry may fix.
             SourceError: the request failed for another reason.
@@ -123,16 +122,10 @@ class Connection:
         return min(initial * 2.0 ** min(attempt - 1, 32) + jitter, max(LONGEST_WAIT, initial))
 
     def _send_in_time(self, request: Request, *, retry: bool) -> Response:
-        exhausted = self._limit.exhausted()
-        if exhausted > _WAIT_OF_POLL and not retry:
-            raise SourceUnavailable(
-                "the rate limit of the server is reached",
-                where=request.where,
-                hint="the next request waits until the server allows it; set requests_per_second to stay below it",
-                retry_after=exhausted,
-            )
-        wait = max(exhausted, self._limit.wait())
-        if wait > _LOGGED_WAIT:
+        wait = self._limit.wait()
+        if wait > _LONG_WAIT:
+            if not retry:
+                raise PutOff(wait)
             _LOG.info("waiting for the rate limit", wait_seconds=round(wait, 1))
         if wait:
             self._sleep(wait)

@@ -44,6 +44,8 @@ class FollowedApi(Followed):
         self.due = time.monotonic() + self._options.every
         self._has_failed = False
         yield from self.api.poll()
+        if self.api.wait:
+            self.due = time.monotonic() + self.api.wait
         if not self._has_failed:
             self._wait, self._last_failure = 0.0, ""
 

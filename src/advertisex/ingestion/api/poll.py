@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
-from urllib.parse import parse_qsl, urlsplit
 
 from msgspec.structs import replace
 
@@ -14,11 +13,12 @@ from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.failures import RequestRejected
 from advertisex.ingestion.api.page import Page
 from advertisex.ingestion.api.paging.pager import Pager
+from advertisex.ingestion.api.paging.usual import is_numbered
 from advertisex.ingestion.api.progress import Now, Progress, utc_now
+from advertisex.ingestion.api.rate_limit import PutOff
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.api.secrets import Secrets
-from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, secrets_key, shown_time
+from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
 from advertisex.ingestion.api.unchanged import (
     NOT_MODIFIED,
     Unchanged,
@@ -27,14 +27,11 @@ from advertisex.ingestion.api.unchanged import (
     is_unchanged,
 )
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
 
-#: Parameters of numbered pages in links to the next page.
-_NUMBERS = {"page", "offset", "skip", "start"}
 _OTHER_SECRETS = (
     "the secrets have changed; it is assumed that they give the same records as before. If they are those of another "
     "account, give the source a name of its own in the settings, or use `advertisex sources reset`"
@@ -64,6 +61,7 @@ class ApiSource:
         name: its URL without its secrets.
         prefix: prefix of the keys of its state.
         pages: number of pages that were read to their end.
+        wait: seconds until a poll that ended early for the rate limit goes on; 0 if it did not.
 
     Raises:
         ConfigurationError: a placeholder is invalid, or the cursor is not used in the request.
@@ -79,31 +77,25 @@ class ApiSource:
         self.id = api_id(feed, source, options)
         self.prefix = state_prefix("api", self.id)
         self.pages = 0
-        self._secrets = Secrets(source.url, options.api)
-        self._requests = Requests(source, options.api, self._secrets)
-        self._connection = Connection(options.api, self._secrets)
+        self._requests = Requests(source, options.api)
+        self._connection = Connection(options.api, self._requests.secrets)
         self._progress: Progress | None = None
         self._pager: Pager
         self._resumed = ""
         self._warnings: list[str] = []
+        self.wait = 0.0
+        self._put_off: tuple[int, Request] | None = None  # its number in the poll, and the request
         self._is_unchanged = False
 
     @property
     def position(self) -> str:
         """How far the API has been read, in words."""
-        if self._progress is None:
-            return ""
-        state, found = self._progress.state, []
-        if state.cursor:
-            found.append(f"{state.field} {state.cursor}")
-        if state.poll and state.poll.pages:
-            found.append(f"page {state.poll.pages + 1} of a poll")
-        if state.answered and self._is_unchanged:
-            found.append(f"unchanged since {shown_time(state.answered.at)}")
-        return ", ".join(found)
+        return self._progress.position(is_unchanged=self._is_unchanged) if self._progress else ""
 
     def poll(self) -> Iterator[Input]:
         """Yield each page, or the members of an archive, as an input; each is read before the next is requested.
+
+        With `follow`, it ends early if the rate limit asks for a wait; the next call goes on.
 
         A poll that failed, or was interrupted, resumes at the page that was not read to its end.
 
@@ -111,27 +103,47 @@ class ApiSource:
             ConfigurationError: the URL, or an option, is invalid.
             SourceError: a request failed, the API is read by another process, or a poll has too many pages.
         """
-        progress = self._locked()
+        progress, put_off, self.wait = self._locked(), self._put_off, 0.0
+        self._put_off = None
+        try:
+            if put_off is None:
+                yield from self._begin(progress)
+            else:
+                yield from self._pages(progress, *put_off, self._send(put_off[1]))
+        except PutOff as error:
+            self.wait = error.seconds
+            self._put_off = self._put_off or put_off
+
+    def _begin(self, progress: Progress) -> Iterator[Input]:
+        """Begin a poll, or resume one."""
         request, response = self._first_page(progress)
         known = self._known(progress, request)
         self._is_unchanged = known is not None and is_unchanged(response, known, self._pager.paginate)
         if known and self._is_unchanged:
             progress.unchanged()
             yield Input(self.name, Unchanged(known, hint=not self._options.follow), progress)
-            return
-        for number in count(1):
+        else:
+            yield from self._pages(progress, 1, request, response)
+
+    def _pages(self, progress: Progress, number: int, request: Request, response: Response) -> Iterator[Input]:
+        """Yield a page of the poll, and all that follow."""
+        for at in count(number):
             page = Page(request, response, self._end)
             yield from page.inputs(self.name, self._feed, self._options, progress)
             if not page.ended or page.following is None or self._log is None:
                 return
-            if number == self._options.api.max_pages:
+            if at == self._options.api.max_pages:
                 raise SourceError(
-                    f"there are more than {number:,} pages",
+                    f"there are more than {at:,} pages",
                     where=self.name,
                     hint="the next poll continues there; if the source has so many, raise max_pages",
                 )
             request = page.following
-            response = self._send(request)
+            try:
+                response = self._send(request)
+            except PutOff:
+                self._put_off = (at + 1, request)
+                raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -149,18 +161,11 @@ class ApiSource:
                 lock_source(self._log, self.prefix, self.name)
                 stored = self._log.state(self.prefix)
             self._progress = Progress(self.prefix, stored, self._options.api, self._now)
-            self._compare_secrets(self._progress, stored.get(secrets_key(self.prefix)))
+            sealed = self._requests.secrets.sealed(self._progress.sealed)
+            if self._progress.seal(sealed) and not self._options.name:
+                self._progress.forget_requests()  # they may be those of another account
+                self._warnings.append(_OTHER_SECRETS)
         return self._progress
-
-    def _compare_secrets(self, progress: Progress, earlier: bytes | None) -> None:
-        """Note it if the secrets have changed: they may be those of another account, unless the source has a name."""
-        sealed = self._secrets.sealed(earlier)
-        if sealed == earlier:
-            return
-        progress.seal(secrets_key(self.prefix), sealed)
-        if earlier is not None and not self._options.name:
-            progress.forget_requests()
-            self._warnings.append(_OTHER_SECRETS)
 
     def _first_page(self, progress: Progress) -> tuple[Request, Response]:
         """Return the request and the response of the page with which the poll begins or resumes."""
@@ -180,6 +185,9 @@ class ApiSource:
         begun = poll or replace(self._requests.begun(progress.state, self._now()), rejected=rejected)
         self._pager = self._pager_of(begun)
         request = self._pager.first
+        if rejected >= 0:
+            progress.begin(begun)
+            poll = begun
         known = None if begun.unfinished else self._known(progress, request)
         headers = {**request.headers, **(known.conditions if known else {})}
         response = self._send(dataclasses.replace(request, headers=headers))
@@ -226,7 +234,7 @@ class ApiSource:
                 missing=pager.missing,
             )
             return None
-        numbered = poll.is_numbered or _is_numbered(pager.paginate, following)
+        numbered = poll.is_numbered or is_numbered(pager.paginate, following)
         after = replace(
             poll, pages=poll.pages + 1, records=pager.records, paginate=pager.paginate, is_numbered=numbered
         )
@@ -253,9 +261,3 @@ class ApiSource:
         found = answered(page.response, self._pager.paginate, request, page.format, page.records, now)
         known = self._known(progress, page.request)
         return replace(found, at=known.at) if known and known.digest == found.digest else found
-
-
-def _is_numbered(paginate: Paginate | None, following: Request) -> bool:
-    """Whether pages are numbers, so that records can move from one to another while they are read."""
-    names = {name.lower() for name, _ in parse_qsl(urlsplit(following.url).query)}
-    return (paginate is not None and paginate.type in ("page", "offset")) or bool(names & _NUMBERS)

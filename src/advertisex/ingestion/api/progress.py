@@ -8,7 +8,17 @@ from msgspec.structs import replace
 from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_future
 from advertisex.ingestion.api.cursor_value import CursorValue, value_of
 from advertisex.ingestion.api.seen import RECORDS, Seen
-from advertisex.ingestion.api.state import Answered, ApiState, OpenPoll, dump, load, seen_prefix, state_key
+from advertisex.ingestion.api.state import (
+    Answered,
+    ApiState,
+    OpenPoll,
+    dump,
+    load,
+    secrets_key,
+    seen_prefix,
+    shown_time,
+    state_key,
+)
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.records import Bookmark, Chunk, Reader, Record
 
@@ -31,12 +41,15 @@ class Progress(Bookmark):
 
     Attributes:
         state: the state.
+        sealed: the digest of the secrets; None if nothing was read yet.
     """
 
     def __init__(
         self, prefix: str, stored: Mapping[str, bytes], api: ApiOptions, now: Now, *, records: int = RECORDS
     ) -> None:
         self._key, self._field, self._lookback, self._now = state_key(prefix), api.cursor, api.lookback, now
+        self._secrets_key = secrets_key(prefix)
+        self.sealed = stored.get(self._secrets_key)
         found = load(stored, prefix)
         self._written = dump(found)
         is_same = found.field == (api.cursor or "")
@@ -55,20 +68,30 @@ class Progress(Bookmark):
         assert self.state.poll is not None
         return self.state.poll
 
+    def position(self, *, is_unchanged: bool) -> str:
+        """Return how far the API has been read, in words; `is_unchanged`: whether the last poll found nothing new."""
+        state, found = self.state, []
+        if state.cursor:
+            found.append(f"{state.field} {state.cursor}")
+        if state.poll and state.poll.pages:
+            found.append(f"page {state.poll.pages + 1} of a poll")
+        if state.answered and is_unchanged:
+            found.append(f"unchanged since {shown_time(state.answered.at)}")
+        return ", ".join(found)
+
     def begin(self, poll: OpenPoll) -> None:
         """Begin a poll. Records of a page that was not read to its end are seen."""
         self._seen.end_response()
         self._is_complete = False
         self.state = replace(self.state, poll=poll)
 
-    def seal(self, key: str, sealed: bytes) -> None:
-        """Write the digest of the secrets with the next change.
-
-        Args:
-            key: its key.
-            sealed: the digest.
-        """
-        self._pending[key] = sealed
+    def seal(self, sealed: bytes) -> bool:
+        """Keep the digest of the secrets, with the next change. Return whether they have changed."""
+        if sealed == self.sealed:
+            return False
+        is_new, self.sealed = self.sealed is None, sealed
+        self._pending[self._secrets_key] = sealed
+        return not is_new
 
     def forget_requests(self) -> None:
         """Forget the requests of other secrets: the poll that is not complete, and what was unchanged."""

@@ -24,17 +24,17 @@ class Requests:
     Args:
         source: the API.
         api: how it is asked.
-        secrets: its secrets.
 
     Attributes:
+        secrets: its secrets.
         options: digest of everything that its polls depend on, without secrets.
 
     Raises:
         ConfigurationError: a placeholder is invalid, or the cursor is not used.
     """
 
-    def __init__(self, source: Url, api: ApiOptions, secrets: Secrets) -> None:
-        self._api, self._secrets = api, secrets
+    def __init__(self, source: Url, api: ApiOptions) -> None:
+        self._api, self.secrets = api, Secrets(source.url, api)
         with_placeholders = {name: value for name, value in api.headers.items() if placeholders_in([value])}
         body = None if api.body is None else api.body.encode()
         self._template = Request(source.url, api.method, with_placeholders, body)
@@ -69,17 +69,17 @@ class Requests:
         """Return a poll with what is needed to ask for the page to read, without the user's secrets."""
         place = _body_place(poll)
         value = place.value(request) if place else None
-        return structs.replace(poll, url=self._secrets.without(request.url), value=value)
+        return structs.replace(poll, url=self.secrets.without(request.url), value=value)
 
     def resumed(self, poll: OpenPoll, first: Request) -> Request:
         """Return the request of the page to read; `first` is that of the first page."""
-        request, place = replace(first, url=self._secrets.restored(poll.url)), _body_place(poll)
+        request, place = replace(first, url=self.secrets.restored(poll.url)), _body_place(poll)
         return request if place is None or poll.value is None else place.set(request, msgspec.Raw(poll.value))
 
     def digest(self, request: Request, options: bytes = b"") -> bytes:
         """Return a digest of a request without its secrets, and of options."""
-        body = self._secrets.masked((request.body or b"").decode("utf-8", "replace")).encode()
-        safe = replace(request, url=self._secrets.without(request.url), body=body)
+        body = self.secrets.masked((request.body or b"").decode("utf-8", "replace")).encode()
+        safe = replace(request, url=self.secrets.without(request.url), body=body)
         return digest_of(safe, options or self.options)
 
     def _check(self, where: str) -> None:

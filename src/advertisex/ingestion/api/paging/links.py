@@ -30,7 +30,7 @@ def header_link(response: Response, request: Request) -> str | None:
         raise SourceError(
             'the header Link has several different links with rel="next"',
             where=request.where,
-            hint='choose another type of paging, such as paginate = { type = "page", param = "page" }',
+            hint='choose another type of paging, such as paginate = { type = "page", param = "page", start = 1 }',
         )
     return next(iter(urls), None)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from advertisex.errors import SourceError
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.envelope import Envelope
 from advertisex.ingestion.api.paging.links import LONGEST, header_link, next_url
 from advertisex.ingestion.api.paging.parameters import Place, with_url
@@ -134,11 +134,24 @@ def place_of(paginate: Paginate, param: str | None = None) -> Place:
 
 
 def start_of(paginate: Paginate, first: Request) -> int:
-    """Return the first page or offset: as chosen, else that of the request."""
+    """Return the first page or offset: as chosen, else that of the request; offsets start at 0.
+
+    Raises:
+        ConfigurationError: the number of the first page is missing.
+    """
     if paginate.start is not None:
         return paginate.start
-    number = place_of(paginate).number(first)
-    return number if number is not None else int(paginate.type == "page")
+    place = place_of(paginate)
+    number = place.number(first)
+    if number is None and paginate.type == "page":
+        name, where = ("body_param", "body") if paginate.body_param else ("param", f"URL, as in ?{place.param}=1")
+        setting = f'paginate = {{ type = "page", {name} = "{place.param}", start = 1 }}'
+        raise ConfigurationError(
+            "it is not known whether the first page is 0 or 1",
+            where=first.where,
+            hint=f"put its number into the {where}, or set start, as in {setting}",
+        )
+    return number or 0
 
 
 def _text(page: Page, path: str, part: str) -> str:

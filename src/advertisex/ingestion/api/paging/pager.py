@@ -44,7 +44,8 @@ class Pager:
         warning: what to report after the last page, such as a total of the server above what came; else empty.
 
     Raises:
-        ConfigurationError: the request does not fit to the choice, such as `body_param` without a JSON body.
+        ConfigurationError: the request does not fit to the choice, such as `body_param` without a JSON body, or the
+            number of the first page is missing.
     """
 
     def __init__(self, paginate: Paginate | None, first: Request, *, records: int = 0, missing: int = 0) -> None:
@@ -182,9 +183,9 @@ def _first(paginate: Paginate, first: Request) -> Request:
     """Return the request for the first page."""
     if paginate.type not in ("cursor", "page", "offset"):
         return first
+    if paginate.body_param:
+        place_of(paginate).check(first)
     if paginate.type == "cursor":
-        if paginate.body_param:
-            place_of(paginate).check(first)
         return first
     conditional = first.headers
     place = place_of(paginate)

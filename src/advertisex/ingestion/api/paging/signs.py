@@ -32,7 +32,10 @@ from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
 
 _CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
-_PAGE = '--paginate page, which is paginate = { type = "page", param = "page" } in the settings'
+_PAGE = (
+    "--paginate page, with the number of the first page in the URL, as in ?page=1 "
+    '(in the settings: paginate = { type = "page", param = "page", start = 1 })'
+)
 #: Names that are known; their values were looked at.
 _KNOWN = {*LINKS, *UNCLEAR, *ECHOED, *MORE, *MAYBE_MORE, *LAST, *TOTALS, *COUNTS, *PAGE_COUNTS, *LAST_PAGES}
 #: Other names with one of these words may say that there is more, with values other than these.

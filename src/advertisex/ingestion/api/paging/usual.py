@@ -1,9 +1,11 @@
 """The names under which answers usually have what belongs to their paging."""
 
 from collections.abc import Collection, Iterable, Iterator
+from urllib.parse import parse_qsl, urlsplit
 
 from advertisex.ingestion.api.paging.envelope import Envelope, Place
-from advertisex.ingestion.paginate import CURSORS
+from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.paginate import CURSORS, Paginate
 
 #: URLs of the next page; `next` may also be an object.
 LINKS = (
@@ -53,6 +55,8 @@ TOTAL_HEADERS = ("x-total-count", "x-total", "x-wp-total", "total-count")
 PAGE_COUNT_HEADERS = ("x-total-pages", "x-wp-totalpages")
 #: Where a client usually says how far it is, in the words of an offset.
 OFFSETS = ("offset", "skip", "start", "from")
+#: Parameters with which a link to the next page has a number.
+NUMBERS = ("page", "offset", "skip", "start")
 #: Parameters that limit the number of records of an answer.
 LIMITS = (
     "limit", "per_page", "perPage", "page_size", "pageSize", "pagesize", "size", "count", "max_results", "maxResults",
@@ -82,3 +86,9 @@ def _found(envelope: Envelope, names: Iterable[str]) -> Iterator[tuple[Place, st
         for name in names:
             if name in place.names or name.partition(".")[0] in place.names:
                 yield place, f"{place.path}.{name}" if place.path else name
+
+
+def is_numbered(paginate: Paginate | None, request: Request) -> bool:
+    """Whether a request asks for a page by a number: records can move from one page to another while they are read."""
+    names = {name.lower() for name, _ in parse_qsl(urlsplit(request.url).query)}
+    return (paginate is not None and paginate.type in ("page", "offset")) or not names.isdisjoint(NUMBERS)
