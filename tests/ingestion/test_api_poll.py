@@ -532,6 +532,80 @@ def test_values_of_another_kind_do_not_move_the_cursor(server, polling) -> None:
     assert sorted(counts.values()) == [1, 3]
 
 
+@pytest.mark.parametrize(("good", "bad"), [("2026-01-02T00:00:00Z", 0), (1767312000, "2026-01-03T00:00:00Z")])
+def test_one_value_of_another_kind_does_not_replace_the_cursor(good: Any, bad: Any, server, polling) -> None:
+    records = [{"n": 1, "at": good}]
+    server.routes["/x"] = lambda asked: Answer(json.dumps(records).encode())
+    first = polling("?since={since}", **(INCREMENTAL | {"lookback": timedelta(0)}))
+    assert first.poll() == [1]
+    records[:] = [{"n": 2, "at": bad}]
+    assert first.poll() == [2]
+    assert first.source.position == f"at {good}"
+    assert "unlike other values" in first.warnings
+    first.poll()
+    assert server.asked[-1].query["since"] == str(good)
+
+
+@pytest.mark.parametrize(
+    ("since", "values", "position", "warning"),
+    [
+        ("1700000000", [99999999999], "", "a day in the future"),
+        ("1700000000", [999999999999], "", "a day in the future"),  # a plausible time only in milliseconds
+        ("1700000000", [1767225600, 99999999999], "at 1767225600", "a day in the future"),
+        ("1700000000000", [1767225600000, 99999999999999], "at 1767225600000", "a day in the future"),
+        ("1700000000000000", [1767225600000000, 1999999999999999], "at 1767225600000000", "a day in the future"),
+        ("0", [5, 99999999999], "at 99999999999", ""),
+        ("3000000000", [3000000005], "at 3000000005", ""),  # an id
+        ("5", [700], "at 700", ""),
+    ],
+)
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_number_far_in_the_future_does_not_move_the_cursor(
+    since: str, values: list[int], position: str, warning: str, at_once: bool, server, polling
+) -> None:
+    records: list[dict[str, int]] = []
+    server.routes["/x"] = lambda asked: Answer(json.dumps(records).encode())
+    first = polling("?since={since}", cursor="u", since=since)
+    for n, value in enumerate(values):
+        records.append({"n": n, "u": value})
+        if not at_once:
+            first.poll()
+    first.poll()
+    assert first.source.position.partition("unchanged")[0].rstrip(", ") == position.replace("at", "u")
+    assert warning in first.warnings
+    assert ("the cursor moved far, from 5 to 99999999999" in first.warnings) == (since == "0" and not at_once)
+
+
+def test_epochs_are_known_from_a_since_that_is_a_date(server, polling) -> None:
+    records = [{"n": 1, "u": 1767225600}]
+    server.routes["/x"] = lambda asked: Answer(json.dumps(records).encode())
+    first = polling("?since={since:epoch}", cursor="u", since="2026-01-01")
+    first.poll()
+    records.append({"n": 2, "u": 99999999999})
+    assert first.poll() == [2]
+    assert first.source.position == "u 1767225600"
+
+
+def test_a_since_that_is_moved_to_an_earlier_time_is_reported(server, polling, log) -> None:
+    api = Api(server, size=100)
+    api.add(1, day=1)
+    api.add(2, day=4)
+    late = INCREMENTAL | {"since": "2026-01-03"}
+    first = polling("?since={since}", **late)
+    assert first.poll() == [2]
+    assert polling("?since={since}", **late).poll() == []
+    earlier = polling("?since={since}", **INCREMENTAL)
+    assert earlier.poll() == []
+    assert "since 2026-01-01 is before 2026-01-03, where the first poll started" in earlier.warnings
+    assert "sources backfill" in earlier.warnings
+    assert not polling("?since={since}", **(INCREMENTAL | {"since": "2026-01-04"})).warnings
+    backfill(log, FEED.topic, earlier.source.prefix, "2026-01-01")
+    assert polling("?since={since}", **INCREMENTAL).poll() == [1]
+    last = polling("?since={since}", **INCREMENTAL)
+    assert last.poll() == []
+    assert "since" not in last.warnings
+
+
 def test_another_cursor_begins_at_its_start(server, polling) -> None:
     server.routes["/x"] = lambda asked: Answer(b'[{"n":7,"at":"2026-01-02T00:00:00Z"}]')
     options = INCREMENTAL | {"lookback": timedelta(0)}

@@ -121,7 +121,9 @@ class ApiSource:
         self._is_unchanged = known is not None and is_unchanged(response, known, self._pager.paginate)
         if known and self._is_unchanged:
             progress.unchanged()
-            yield Input(self.name, Unchanged(known, hint=not self._options.follow), progress)
+            reader = Unchanged(known, hint=not self._options.follow)
+            self._warn(reader.reading)
+            yield Input(self.name, reader, progress)
         else:
             yield from self._pages(progress, 1, request, response)
 
@@ -165,6 +167,8 @@ class ApiSource:
             if self._progress.seal(sealed) and not self._options.name:
                 self._progress.forget_requests()  # they may be those of another account
                 self._warnings.append(_OTHER_SECRETS)
+            if ignored := self._progress.ignored_since:
+                self._warnings.append(ignored)
         return self._progress
 
     def _first_page(self, progress: Progress) -> tuple[Request, Response]:
@@ -244,14 +248,17 @@ class ApiSource:
     def _note(self, reading: Reading, pager: Pager, *, is_last: bool) -> None:
         if pager.detected:
             reading.detected["paging"] = pager.detected
-        reading.warnings.update(self._warnings)
-        self._warnings.clear()
+        self._warn(reading)
         if self._resumed:
             reading.detected["resumed"] = self._resumed
         if is_last and pager.warning:
             reading.warnings[pager.warning] += 1
         if is_last and self._resumed and not self._options.follow:
             reading.warnings["an interrupted poll is complete now; to get what is newer, ingest it again"] += 1
+
+    def _warn(self, reading: Reading) -> None:
+        reading.warnings.update(self._warnings)
+        self._warnings.clear()
 
     def _answered(self, page: Page, progress: Progress) -> Answered | None:
         """Return what is kept of a response that is all that the API had; None if it may be the first of more."""

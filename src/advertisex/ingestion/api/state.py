@@ -95,6 +95,7 @@ class ApiState(msgspec.Struct, frozen=True):
         answered: the last response, if it was all that the API had.
         poll: the poll that is not complete.
         missing: so many records fewer than the server's total came in a complete poll, at most.
+        started: where the first poll started, or the earliest backfill; empty without a cursor.
     """
 
     field: str = ""
@@ -104,6 +105,7 @@ class ApiState(msgspec.Struct, frozen=True):
     answered: Answered | None = None
     poll: OpenPoll | None = None
     missing: int = 0
+    started: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
