@@ -132,7 +132,7 @@ def test_a_cursor_of_a_header_pages_csv() -> None:
 )
 def test_paths_need_json(paginate: Paginate) -> None:
     for body in (b"a,b\n1,2\n", b"[{}]", b'{"a":1}\n{"a":2}\n', b"Obj\x01"):
-        with pytest.raises(SourceError, match=r"paginate\.\w+ needs answers that are JSON objects") as error:
+        with pytest.raises(SourceError, match=r"paginate\.\w+ needs responses that are JSON objects") as error:
             after(body, paginate=paginate)
         assert "header-link, page and offset" in error.value.hint
     assert after(b"", paginate=paginate, records=0) is None

@@ -330,7 +330,7 @@ def test_a_full_page_is_a_warning() -> None:
     "envelope", [{"next": "/x?page=2", "links": {"next": "/x?page=3"}}, {"next_cursor": "a", "nextPageToken": "b"}]
 )
 def test_contradictions_are_errors(envelope: Any) -> None:
-    with pytest.raises(SourceError, match="the answer has different") as error:
+    with pytest.raises(SourceError, match="the response has different") as error:
         after({"data": RECORDS, **envelope})
     assert "name the right one" in error.value.hint
 

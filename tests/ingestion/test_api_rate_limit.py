@@ -58,8 +58,8 @@ NAMES = ["date", "retry-after", "ratelimit", "x-ratelimit-remaining", "x-ratelim
 HOSTILE = ["0", "9" * 400, "Mon, 01 Jan 9999 00:00:00 GMT", "0001-01-01", "²", "inf", '"a";r=0;t=' + "9" * 50]
 
 
-@settings(max_examples=100)
-@given(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(HOSTILE) | st.text()))
+@settings(max_examples=50)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, st.sampled_from(HOSTILE) | st.text(max_size=8))))
 def test_any_header_gives_a_wait_or_none(headers: dict[str, str]) -> None:
     for wait in (retry_after(headers), reset_after(headers)):
         assert wait is None or wait >= 0

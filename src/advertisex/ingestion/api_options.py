@@ -31,7 +31,7 @@ class ApiOptions:
         timeout: seconds for the connection, and for each read.
         retry_wait: seconds before the first retry; doubles with each further one.
         attempts: attempts per request before it fails; ignored for a source that is followed.
-        paginate: how the API is paged; None recognises it in the answers.
+        paginate: how the API is paged; None recognises it in the responses.
         max_pages: maximum number of pages of a poll.
         cursor: field of the records that orders them, such as updated_at; a dotted path in JSON. Its largest value is
             where the next poll starts.

@@ -158,7 +158,7 @@ class Connection:
             )
         finally:
             response.close()
-        self._limit.answered(found.headers)
+        self._limit.received(found.headers)
         return replace(found, url=str(self._authentication.without(response.url)))
 
     def _secret_texts(self) -> frozenset[str]:

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Literal
 
 from advertisex.errors import ConfigurationError, SourceError
+from advertisex.times import EPOCH
 
 Kind = Literal["number", "time", "time without a zone", "date"]
 
 _NANO = 10**9
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"(-?)([0-9]{1,30})(?:\.([0-9]{1,9}))?")
 _TIME = re.compile(
@@ -132,7 +132,7 @@ def _time(text: str, match: re.Match[str]) -> CursorValue:
             time += timedelta(seconds=int(leap)) - timedelta(minutes=_offset_minutes(zone))
     except (ValueError, OverflowError):
         raise _unreadable(text) from None
-    nanos = (time - _EPOCH) // timedelta(seconds=1) * _NANO + int((fraction or "").ljust(9, "0"))
+    nanos = (time - EPOCH) // timedelta(seconds=1) * _NANO + int((fraction or "").ljust(9, "0"))
     return CursorValue(text, "time" if zone else "time without a zone" if separator else "date", nanos)
 
 
@@ -167,7 +167,7 @@ def _time_text(nanos: int, like: str) -> str:
 
 def _clamped(nanos: int) -> datetime:
     try:
-        return _EPOCH + timedelta(microseconds=nanos // 1000)
+        return EPOCH + timedelta(microseconds=nanos // 1000)
     except OverflowError:
         return _FIRST
 

@@ -46,9 +46,9 @@ def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> S
             elif proxy:
                 hint = f"{_CHECK_PROXY}, the address, and that the server is up"
         case httpx.ProxyError():
-            answer = next(iter(re.findall(r"^\d{3}\b", str(error))), "")
-            what = f"the proxy returned status {answer}" if answer else "the proxy does not connect to the server"
-            hint = _CHECK_PROXY + (": its URL needs a user and a password" if answer == "407" else "")
+            status = next(iter(re.findall(r"^\d{3}\b", str(error))), "")
+            what = f"the proxy returned status {status}" if status else "the proxy does not connect to the server"
+            hint = _CHECK_PROXY + (": its URL needs a user and a password" if status == "407" else "")
         case httpx.RemoteProtocolError():
             what, hint = "the response was truncated, or is not HTTP", "try again later"
         case httpx.DecodingError():

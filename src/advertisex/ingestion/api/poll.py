@@ -18,12 +18,12 @@ from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.rate_limit import PutOff
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
+from advertisex.ingestion.api.state import EarlierResponse, OpenPoll, api_id, shown_time
 from advertisex.ingestion.api.unchanged import (
     NOT_MODIFIED,
     Unchanged,
-    answered,
     can_grow,
+    earlier_of,
     is_unchanged,
 )
 from advertisex.ingestion.options import IngestOptions
@@ -31,6 +31,7 @@ from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
+from advertisex.times import micros_of
 
 _OTHER_SECRETS = (
     "the secrets have changed; it is assumed that they give the same records as before. If they are those of another "
@@ -219,9 +220,9 @@ class ApiSource:
     def _send(self, request: Request) -> Response:
         return self._connection.send(request, retry=not self._options.follow)
 
-    def _known(self, progress: Progress, request: Request) -> Answered | None:
+    def _known(self, progress: Progress, request: Request) -> EarlierResponse | None:
         """Return the earlier response to a request, if it was all that the API had."""
-        known = progress.state.answered
+        known = progress.state.earlier
         return known if known and known.request == self._requests.digest(request) else None
 
     def _end(self, page: Page, reading: Reading) -> Request | None:
@@ -233,7 +234,7 @@ class ApiSource:
         self._note(reading, pager, is_last=following is None)
         if following is None:
             progress.complete(
-                self._answered(page, progress) if not poll.pages else None,
+                self._earlier(page, progress) if not poll.pages else None,
                 repeated=poll.is_numbered and poll.pages > 0,
                 missing=pager.missing,
             )
@@ -260,11 +261,11 @@ class ApiSource:
         reading.warnings.update(self._warnings)
         self._warnings.clear()
 
-    def _answered(self, page: Page, progress: Progress) -> Answered | None:
+    def _earlier(self, page: Page, progress: Progress) -> EarlierResponse | None:
         """Return what is kept of a response that is all that the API had; None if it may be the first of more."""
         if can_grow(self._pager.paginate):
             return None
         now, request = micros_of(self._now()), self._requests.digest(page.request)
-        found = answered(page.response, self._pager.paginate, request, page.format, page.records, now)
+        found = earlier_of(page.response, self._pager.paginate, request, page.format, page.records, now)
         known = self._known(progress, page.request)
         return replace(found, at=known.at) if known and known.digest == found.digest else found

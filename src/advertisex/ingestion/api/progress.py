@@ -9,8 +9,8 @@ from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_beyon
 from advertisex.ingestion.api.cursor_value import CursorValue, value_of
 from advertisex.ingestion.api.seen import RECORDS, Seen
 from advertisex.ingestion.api.state import (
-    Answered,
     ApiState,
+    EarlierResponse,
     OpenPoll,
     dump,
     load,
@@ -78,8 +78,8 @@ class Progress(Bookmark):
             found.append(f"{state.field} {state.cursor}")
         if state.poll and state.poll.pages:
             found.append(f"page {state.poll.pages + 1} of a poll")
-        if state.answered and is_unchanged:
-            found.append(f"unchanged since {shown_time(state.answered.at)}")
+        if state.earlier and is_unchanged:
+            found.append(f"unchanged since {shown_time(state.earlier.at)}")
         return ", ".join(found)
 
     def begin(self, poll: OpenPoll) -> None:
@@ -98,7 +98,7 @@ class Progress(Bookmark):
 
     def forget_requests(self) -> None:
         """Forget the requests of other secrets: the poll that is not complete, and what was unchanged."""
-        self.state = replace(self.state, answered=None, poll=None)
+        self.state = replace(self.state, earlier=None, poll=None)
 
     def begin_page(self) -> None:
         """Begin to read the page, or read it again after a failure."""
@@ -126,13 +126,14 @@ class Progress(Bookmark):
         self._seen.end_response()
         self.state = replace(self.state, poll=replace(poll, maximum=_text(self._maximum)))
 
-    def complete(self, answered: Answered | None, *, repeated: bool = False, missing: int = 0) -> None:
+    def complete(self, earlier: EarlierResponse | None, *, repeated: bool = False, missing: int = 0) -> None:
         """Note that the last page was read to its end.
 
         Args:
-            answered: its response, if it is the only one.
+            earlier: its response, if it is the only one.
             repeated: whether records may have moved from one page to another while they were read. Then the cursor
-                moves only to where the poll before ended, and the next poll finds what this one has missed.
+                moves only to where the poll before ended, and the next poll finds what this one has missed: polls with
+                the maxima 10, 20 and 30 leave the cursor unset, at 10, and at 20.
             missing: so many records fewer than the server's total came.
         """
         self._seen.end_response()
@@ -152,7 +153,7 @@ class Progress(Bookmark):
             self._field or "",
             _text(maximum),
             _text(delayed),
-            answered=answered,
+            earlier=earlier,
             missing=max(missing, self.state.missing),
             started=_text(self._started()),
         )

@@ -48,7 +48,7 @@ class RateLimit:
         """Record that a request is sent now."""
         self._next = self._clock() + self._interval
 
-    def answered(self, headers: Mapping[str, str]) -> None:
+    def received(self, headers: Mapping[str, str]) -> None:
         """Record what the headers of a successful response say about the next request."""
         self._reset = self._clock() + min(reset_after(headers) or 0.0, self._longest)
 

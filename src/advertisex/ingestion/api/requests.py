@@ -13,9 +13,10 @@ from advertisex.ingestion.api.paging.parameters import Place
 from advertisex.ingestion.api.placeholders import Values, filled, placeholders_in
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api.secrets import Secrets
-from advertisex.ingestion.api.state import ApiState, OpenPoll, digest_of, micros_of, time_of
+from advertisex.ingestion.api.state import ApiState, OpenPoll, digest_of
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.sources import Url
+from advertisex.times import micros_of, time_of
 
 
 class Requests:

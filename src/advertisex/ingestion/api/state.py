@@ -1,7 +1,6 @@
 """How far an HTTP API has been read, kept in the log's state."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 import xxhash
@@ -15,11 +14,10 @@ from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.source_status import source_id
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
+from advertisex.times import time_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-class Answered(msgspec.Struct, frozen=True):
+class EarlierResponse(msgspec.Struct, frozen=True):
     """A response that was all that an API had. A later one that is equal has nothing new.
 
     Attributes:
@@ -92,7 +90,7 @@ class ApiState(msgspec.Struct, frozen=True):
         cursor: the largest value of that field in all complete polls, as the source wrote it.
         next_cursor: the same of the last poll if that is to be repeated, since its pages are numbers; else empty.
         backfill_since: where the next poll starts in place of the cursor; empty for the cursor.
-        answered: the last response, if it was all that the API had.
+        earlier: the last response, if it was all that the API had.
         poll: the poll that is not complete.
         missing: so many records fewer than the server's total came in a complete poll, at most.
         started: where the first poll started, or the earliest backfill; empty without a cursor.
@@ -102,7 +100,7 @@ class ApiState(msgspec.Struct, frozen=True):
     cursor: str = ""
     next_cursor: str = ""
     backfill_since: str = ""
-    answered: Answered | None = None
+    earlier: EarlierResponse | None = None
     poll: OpenPoll | None = None
     missing: int = 0
     started: str = ""
@@ -159,18 +157,8 @@ def backfill(log: EventLog, topic: str, prefix: str, since: str) -> None:
     """
     check_since(since, "--since")
     before = load(log.state(prefix), prefix)
-    after = msgspec.structs.replace(before, backfill_since=since, answered=None, poll=None)
+    after = msgspec.structs.replace(before, backfill_since=since, earlier=None, poll=None)
     log.append(topic, (), state={state_key(prefix): dump(after)})
-
-
-def micros_of(time: datetime) -> int:
-    """Return a time in microseconds since the epoch."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def time_of(micros: int) -> datetime:
-    """Return the time, in UTC, of microseconds since the epoch."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def shown_time(micros: int) -> str:

@@ -9,7 +9,7 @@ import xxhash
 
 from advertisex.ingestion.api.paging.usual import PAGE_COUNT_HEADERS, TOTAL_HEADERS
 from advertisex.ingestion.api.request import Response
-from advertisex.ingestion.api.state import Answered, shown_time
+from advertisex.ingestion.api.state import EarlierResponse, shown_time
 from advertisex.ingestion.paginate import CURSOR_HEADERS, Paginate
 from advertisex.ingestion.records import Chunk, Reader, Reading
 
@@ -24,7 +24,7 @@ _SETTLED = timedelta(seconds=60)
 class Unchanged(Reader):
     """Reports a response that has nothing new."""
 
-    def __init__(self, known: Answered, *, hint: bool) -> None:
+    def __init__(self, known: EarlierResponse, *, hint: bool) -> None:
         since = f"since {shown_time(known.at)}"
         seen = Counter(seen=known.records)
         self.reading = Reading(known.format, {"unchanged": since}, rows=known.records, skipped=seen)
@@ -35,16 +35,16 @@ class Unchanged(Reader):
         return iter(())
 
 
-def answered(
+def earlier_of(
     response: Response, paginate: Paginate | None, request: bytes, form: str, records: int, at: int
-) -> Answered:
-    """Return what is kept of a response that is all that an API has; see `Answered`."""
+) -> EarlierResponse:
+    """Return what is kept of a response that is all that an API has; see `EarlierResponse`."""
     etag, modified = validators(response.headers)
     paging = _digest(_paging_of(response, paginate))
-    return Answered(request, response_digest(response, paginate), form, records, at, etag, modified, paging)
+    return EarlierResponse(request, response_digest(response, paginate), form, records, at, etag, modified, paging)
 
 
-def is_unchanged(response: Response, known: Answered, paginate: Paginate | None) -> bool:
+def is_unchanged(response: Response, known: EarlierResponse, paginate: Paginate | None) -> bool:
     """Whether a response is equal to an earlier one; a response 304 may leave out how to go on."""
     if response.status == NOT_MODIFIED:
         paging = _paging_of(response, paginate)

@@ -80,7 +80,7 @@ class Envelope:
         text = memoryview(found)
         if len(text) > LONGEST:
             raise SourceError(
-                f"the value of {path!r} in the answer is longer than {LONGEST} bytes",
+                f"the value of {path!r} in the response is longer than {LONGEST} bytes",
                 hint="choose another type of paging with paginate",
             )
         return b"null" if _is_empty(found) else bytes(text)
@@ -114,7 +114,7 @@ class Envelope:
             found = self._in_links(path)
         if found is REPEATED:
             raise SourceError(
-                f"the name {path!r} occurs twice in the answer", hint="choose another type of paging with paginate"
+                f"the name {path!r} occurs twice in the response", hint="choose another type of paging with paginate"
             )
         return found
 

@@ -76,7 +76,7 @@ def cursor_after(paginate: Paginate, page: Page) -> Request | None:
     if not cursor:
         return None
     if len(cursor) > LONGEST or not cursor.isprintable():
-        raise SourceError(f"the cursor of the answer is not text of at most {LONGEST} bytes", hint="check the server")
+        raise SourceError(f"the cursor of the response is not text of at most {LONGEST} bytes", hint="check the server")
     return place_of(paginate, paginate.param or paginate.body_param or usual).set(page.request, cursor)
 
 
@@ -155,7 +155,7 @@ def start_of(paginate: Paginate, first: Request) -> int:
 
 
 def _text(page: Page, path: str, part: str) -> str:
-    """Return a link or cursor of the answer; empty if it has none."""
+    """Return a link or cursor of the response; empty if it has none."""
     _check_object(page, part)
     value = page.envelope.value(path)
     if value is None or value == b"null":
@@ -168,11 +168,11 @@ def _text(page: Page, path: str, part: str) -> str:
 
 def _check_object(page: Page, part: str) -> None:
     if not page.envelope.is_object and page.response.body.strip():
-        raise SourceError(f"paginate.{part} needs answers that are JSON objects", hint=_OTHER_TYPES)
+        raise SourceError(f"paginate.{part} needs responses that are JSON objects", hint=_OTHER_TYPES)
 
 
 def _leads_nowhere(part: str, path: str, expected: str) -> SourceError:
     return SourceError(
-        f"the answer does not have {expected} at {path}",
+        f"the response does not have {expected} at {path}",
         hint=f"correct paginate.{part}",
     )

@@ -28,7 +28,7 @@ class Pager:
     """Finds the next page of one poll. It reads the position from the requests, so a poll can resume at any page.
 
     Args:
-        paginate: how the API is paged, checked; None to recognise it in the first answer.
+        paginate: how the API is paged, checked; None to recognise it in the first response.
         first: the request as configured.
         records: records of the earlier pages of a poll that is resumed.
         missing: so many records fewer than the server's total came in earlier polls, and were accepted.
@@ -119,7 +119,7 @@ class Pager:
             )
 
     def _check_end(self, page: Page) -> None:
-        """Check that an answer without a next page has no sign of more."""
+        """Check that a response without a next page has no sign of more."""
         assert self.paginate is not None
         path = self.paginate.next_path or self.paginate.cursor_path
         is_said = path is not None and page.envelope.value(path) is not None
@@ -166,11 +166,11 @@ class Pager:
         sign = sign_of_more(page.request, page.response, page.envelope, self.records)
         if sign is not None:
             raise SourceError(
-                f"there are more pages, but the answer does not say how to ask for them: {sign.what}",
+                f"there are more pages, but the response does not say how to ask for them: {sign.what}",
                 hint=f"set {sign.setting}; {_ONE_PAGE}",
             )
         if limit := reaches_limit(page.request, page.records):
-            self.warning = f"the answer has as many records as {limit} asks for, so there may be more; set paginate"
+            self.warning = f"the response has as many records as {limit} asks for, so there may be more; set paginate"
         elif path := hint_of_more(page.envelope, self.records):
             self.warning = f"there may be more pages, since the response has {path}; if so, set paginate"
 

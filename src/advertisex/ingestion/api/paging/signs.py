@@ -1,4 +1,4 @@
-"""Signs in an answer that there are more records than it has."""
+"""Signs in a response that there are more records than it has."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from advertisex.ingestion.api.paging.usual import (
     CURRENT_PAGES,
     ECHOED,
     END,
+    END_CURSORS,
     LAST,
     LAST_PAGES,
     LIMITS,
@@ -31,7 +32,6 @@ from advertisex.ingestion.api.paging.usual import (
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
 
-_CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
 _PAGE = (
     "--paginate page, with the number of the first page in the URL, as in ?page=1 "
     '(in the settings: paginate = { type = "page", param = "page", start = 1 })'
@@ -146,7 +146,7 @@ def last_page(envelope: Envelope) -> Total | None:
 
 
 def reaches_limit(request: Request, records: int) -> str | None:
-    """Return the parameter that limits an answer to as many records as came; None without one."""
+    """Return the parameter that limits a response to as many records as came; None without one."""
     return next((name for name in LIMITS if whole_number(parameter(request.url, name)) == records > 0), None)
 
 
@@ -195,7 +195,7 @@ def _page_count_above(request: Request, response: Response, envelope: Envelope) 
 def _cursor_setting(flag: str, envelope: Envelope) -> str:
     """Return a setting for a cursor beside a flag."""
     beside = flag.rpartition(".")[0]
-    for name in _CURSORS:
+    for name in END_CURSORS:
         path = f"{beside}.{name}" if beside else name
         if envelope.text(path):
             return f'paginate = {{ type = "cursor", cursor_path = "{path}", param = "…" }}, {_PARAMETER}'

@@ -1,4 +1,4 @@
-"""The names under which answers usually have what belongs to their paging."""
+"""The names under which responses usually have what belongs to their paging."""
 
 from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import parse_qsl, urlsplit
@@ -24,6 +24,8 @@ UNCLEAR = (
 )  # fmt: skip
 #: The same, unless it is a number or what the request has under this name: some servers repeat that.
 ECHOED = ("cursor", "offset", "page_token", "pageToken")
+#: Cursors beside a flag that says that there is more; those that lead on without one are in `paginate.CURSORS`.
+END_CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
 #: Whether there is more. Only those that say `False` without ambiguity end the paging.
 MORE = (
     "has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage", "more_results", "moreResults",
@@ -57,7 +59,7 @@ PAGE_COUNT_HEADERS = ("x-total-pages", "x-wp-totalpages")
 OFFSETS = ("offset", "skip", "start", "from")
 #: Parameters with which a link to the next page has a number.
 NUMBERS = ("page", "offset", "skip", "start")
-#: Parameters that limit the number of records of an answer.
+#: Parameters that limit the number of records of a response.
 LIMITS = (
     "limit", "per_page", "perPage", "page_size", "pageSize", "pagesize", "size", "count", "max_results", "maxResults",
     "$top", "top", "first", "rows", "page[size]", "page[limit]",
