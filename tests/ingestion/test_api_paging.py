@@ -264,6 +264,51 @@ def test_an_empty_page_ends_unless_there_should_be_more() -> None:
                 after({"data": [], **more}, paginate=numbered(kind), records=0)
 
 
+@pytest.mark.parametrize("headers", [{}, {"X-Total-Count": "5"}])
+@pytest.mark.parametrize(("kind", "numbers"), [("page", "1234"), ("offset", "0246")])
+def test_pages_that_end_below_the_total_are_an_error_until_they_do_so_again(
+    kind: Any, numbers: str, headers: dict[str, str]
+) -> None:
+    total = {} if headers else {"total": 5}
+    pager = Pager(numbered(kind), FIRST)
+    second = pager.following(pager.first, answer({"data": RECORDS, **total}, headers), 2)
+    assert second
+    third = pager.following(second, answer({"data": [], **total}, headers), 0)  # it may be a gap
+    assert third
+    asked = [parameters(request)[kind] for request in (pager.first, second, third)]
+    assert asked == [[number] for number in numbers[:3]]
+    beyond = pager.following(third, answer({"data": [{"id": 3}, {"id": 4}], **total}, headers), 2)
+    assert beyond
+    assert parameters(beyond)[kind] == [numbers[3]], "it was one"
+    after_that = pager.following(beyond, answer({"data": [], **total}, headers), 0)
+    assert after_that
+    with pytest.raises(SourceError, match=r"the pages end too early: .*otal.* is 5, records so far: 4") as error:
+        pager.following(after_that, answer({"data": [], **total}, headers), 0)
+    assert "the next poll asks again" in error.value.hint
+    resumed = Pager(numbered(kind), FIRST, records=4)
+    once_more = resumed.following(beyond, answer({"data": [], **total}, headers), 0)
+    assert once_more
+    assert resumed.following(once_more, answer({"data": [], **total}, headers), 0) is None
+    assert "is 5, records so far: 4; the total may be wrong" in resumed.warning
+    assert resumed.missing == 1
+
+
+@pytest.mark.parametrize(("accepted", "fails"), [(1, False), (0, True)])
+def test_a_total_that_was_wrong_before_is_a_warning(accepted: int, fails: bool) -> None:
+    pager = Pager(numbered("page"), FIRST, missing=accepted)
+    body: dict[str, Any] = {"data": RECORDS, "total": 3}
+    request = pager.following(pager.first, answer(body), 2)
+    for _ in range(2):
+        assert request
+        try:
+            request = pager.following(request, answer(body | {"data": []}), 0)
+        except SourceError:
+            assert fails
+            return
+    assert request is None
+    assert not fails
+
+
 @pytest.mark.parametrize("paginate", [Paginate("page", start=1), Paginate("offset"), cursor(), None])
 def test_a_server_that_ignores_the_parameter_is_found(paginate: Paginate | None) -> None:
     pager = Pager(paginate, FIRST)

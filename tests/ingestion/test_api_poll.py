@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import islice
 from typing import Any
 
@@ -19,6 +20,7 @@ from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.poll import ApiSource
 from advertisex.ingestion.api.state import backfill, load
+from advertisex.ingestion.api.unchanged import validators
 from advertisex.ingestion.api_auth import ApiKey
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.input_report import Inspection
@@ -319,25 +321,97 @@ def test_an_hour_of_unchanged_pages_leaves_the_log_as_it_was(count: int, server,
     assert hour.source.position == ("unchanged since 2026-01-05T00:00:00Z" if count == 3 else "")
 
 
-@pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
-def test_a_server_that_knows_conditions_is_asked_with_them(name: str, server, polling) -> None:
-    asked_with = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}[name]
-    version = ['"v1"']
+HOUR_AGO = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+TOMORROW = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "asked_with"),
+    [
+        ({"ETag": '"v1"'}, {"if-none-match": '"v1"'}),
+        ({"ETag": 'W/"v1"'}, {"if-none-match": 'W/"v1"'}),
+        ({"ETag": '"v1"', "Last-Modified": HOUR_AGO}, {"if-none-match": '"v1"'}),
+        ({"Last-Modified": HOUR_AGO}, {"if-modified-since": HOUR_AGO}),
+        ({"Last-Modified": TOMORROW}, {}),
+    ],
+)
+def test_a_server_that_knows_conditions_is_asked_with_them(
+    sent: dict[str, str], asked_with: dict[str, str], server, polling
+) -> None:
+    version = [1]
 
     def answer(asked: Asked) -> Answer:
-        if asked.headers.get(asked_with) == version[0]:
+        if version[0] == 1 and asked_with and asked_with.items() <= asked.headers.items():
             return Answer(b"", 304)
-        return Answer(b'[{"n":%d,"user_id":"u"}]' % len(version[0]), headers={name: version[0]})
+        return Answer(b'[{"n":%d,"user_id":"u"}]' % version[0], headers=sent)
 
     server.routes["/x"] = answer
     first = polling(follow=False)
-    assert first.poll() == [4]
+    assert first.poll() == [1]
     again = polling(follow=False)
     assert again.poll() == []
-    assert "reset" in again.warnings
-    version[0] = '"v10"'
-    assert polling().poll() == [5]
-    assert [asked.headers.get(asked_with) for asked in server.asked] == [None, '"v1"', '"v1"']
+    version[0] = 2
+    assert polling().poll() == [2]
+    for asked in server.asked[1:]:
+        assert {name: value for name, value in asked.headers.items() if name.startswith("if-")} == asked_with
+
+
+@pytest.mark.parametrize(
+    ("modified", "date", "kept"),
+    [
+        ("Mon, 05 Jan 2026 00:00:00 GMT", "Mon, 05 Jan 2026 00:01:00 GMT", True),
+        ("Mon, 05 Jan 2026 00:00:01 GMT", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("Mon, 05 Jan 2026 00:01:00 GMT", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("Mon, 05 Jan 2026 00:00:00 GMT", "", False),
+        ("Mon, 05 Jan 2026 00:00:00 -0000", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("yesterday", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+        ("", "Mon, 05 Jan 2026 00:01:00 GMT", False),
+    ],
+)
+def test_a_last_modified_counts_only_if_its_second_is_over(modified: str, date: str, kept: bool) -> None:
+    assert validators({"last-modified": modified, "date": date}) == ("", modified if kept else "")
+
+
+CURSOR_HEADER = Paginate("cursor", cursor_header="My-Next", param="cursor")
+
+
+@pytest.mark.parametrize(
+    ("paginate", "param", "header"),
+    [
+        (Paginate("page", start=1), "page", ("X-WP-TotalPages", "2")),
+        (Paginate("page", start=1), "page", ("Other", "2")),
+        (Paginate("offset"), "offset", ("X-WP-Total", "2")),
+        (CURSOR_HEADER, "cursor", ("My-Next", "2")),
+        (None, "cursor", ("X-Next-Cursor", "2")),
+        (None, "page", ("Link", "</x?page=2>; rel=next")),
+    ],
+)
+@pytest.mark.parametrize("has_etag", [False, True])
+def test_pages_behind_a_first_page_that_stays_as_it_is(
+    paginate: Paginate | None, param: str, header: tuple[str, str], has_etag: bool, server, polling
+) -> None:
+    headers = {"ETag": '"of the body"'} if has_etag else {}
+    second = {"page": "2", "offset": "1", "cursor": "2"}[param]
+    pages = {"": 1, "0": 1, "1": 1} | ({} if param != "offset" else {"1": 3})
+
+    def answer(asked: Asked) -> Answer:
+        at = asked.query.get(param, "")
+        if at == second and header[0] in headers:
+            return Answer(b'[{"n":2,"user_id":"u"}]')
+        if pages.get(at) != 1:
+            return Answer(b"[]")
+        is_asked_with = "if-none-match" in asked.headers
+        return Answer(
+            b"" if is_asked_with else b'[{"n":1,"user_id":"u"}]', 304 if is_asked_with else 200, headers=headers
+        )
+
+    server.routes["/x"] = answer
+    first = polling(paginate=paginate)
+    assert first.poll() == [1]
+    assert first.poll() == []
+    headers[header[0]] = header[1]
+    assert first.poll() == [2]
+    assert not first.failures
 
 
 def test_the_first_page_of_several_is_asked_without_conditions(server, polling) -> None:
@@ -348,6 +422,27 @@ def test_the_first_page_of_several_is_asked_without_conditions(server, polling) 
     pages["3"] = b'[{"n":3,"user_id":"u"}]'
     assert first.poll() == [3]
     assert all("if-none-match" not in asked.headers for asked in server.asked)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_wrong_total_does_not_block_a_source(restarted: bool, server, polling) -> None:
+    pages = {"1": b'[{"n":1,"user_id":"u"}]', "2": b'[{"n":2,"user_id":"u"}]'}
+    headers = {"X-Total-Count": "3"}
+    server.routes["/x"] = lambda asked: Answer(pages.get(asked.query["page"], b"[]"), headers=headers)
+    first = polling(paginate=Paginate("page", start=1))
+    assert first.poll() == [1, 2]
+    assert "the pages end too early" in str(first.failures[0])
+    second = polling(paginate=Paginate("page", start=1)) if restarted else first
+    second.failures.clear()
+    pages["3"], headers["X-Total-Count"] = b'[{"n":3,"user_id":"u"}]', "4"
+    if restarted:
+        assert second.poll() == [3]
+        assert "the pages end too early" in str(second.failures.pop())
+    for _ in range(3):
+        second.poll()
+    assert sorted(number_of(message) for message in messages_in(second.log, FEED.topic)) == [1, 2, 3]
+    assert not second.failures
+    assert "the total may be wrong" in second.warnings
 
 
 def test_another_choice_of_paging_reads_on(server, polling) -> None:
@@ -434,6 +529,80 @@ def test_values_of_another_kind_do_not_move_the_cursor(server, polling) -> None:
     (report,) = first.inspection.reports.values()
     counts = {text: count for text, count in report.warnings.items() if text.startswith(("record without", "at is"))}
     assert sorted(counts.values()) == [1, 3]
+
+
+@pytest.mark.parametrize(("good", "bad"), [("2026-01-02T00:00:00Z", 0), (1767312000, "2026-01-03T00:00:00Z")])
+def test_one_value_of_another_kind_does_not_replace_the_cursor(good: Any, bad: Any, server, polling) -> None:
+    records = [{"n": 1, "at": good}]
+    server.routes["/x"] = lambda asked: Answer(json.dumps(records).encode())
+    first = polling("?since={since}", **(INCREMENTAL | {"lookback": timedelta(0)}))
+    assert first.poll() == [1]
+    records[:] = [{"n": 2, "at": bad}]
+    assert first.poll() == [2]
+    assert first.source.position == f"at {good}"
+    assert "unlike other values" in first.warnings
+    first.poll()
+    assert server.asked[-1].query["since"] == str(good)
+
+
+@pytest.mark.parametrize(
+    ("since", "values", "position", "warning"),
+    [
+        ("1700000000", [99999999999], "", "a day in the future"),
+        ("1700000000", [999999999999], "", "a day in the future"),  # a plausible time only in milliseconds
+        ("1700000000", [1767225600, 99999999999], "at 1767225600", "a day in the future"),
+        ("1700000000000", [1767225600000, 99999999999999], "at 1767225600000", "a day in the future"),
+        ("1700000000000000", [1767225600000000, 1999999999999999], "at 1767225600000000", "a day in the future"),
+        ("0", [5, 99999999999], "at 99999999999", ""),
+        ("3000000000", [3000000005], "at 3000000005", ""),  # an id
+        ("5", [700], "at 700", ""),
+    ],
+)
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_number_far_in_the_future_does_not_move_the_cursor(
+    since: str, values: list[int], position: str, warning: str, at_once: bool, server, polling
+) -> None:
+    records: list[dict[str, int]] = []
+    server.routes["/x"] = lambda asked: Answer(json.dumps(records).encode())
+    first = polling("?since={since}", cursor="u", since=since)
+    for n, value in enumerate(values):
+        records.append({"n": n, "u": value})
+        if not at_once:
+            first.poll()
+    first.poll()
+    assert first.source.position.partition("unchanged")[0].rstrip(", ") == position.replace("at", "u")
+    assert warning in first.warnings
+    assert ("the cursor moved far, from 5 to 99999999999" in first.warnings) == (since == "0" and not at_once)
+
+
+def test_epochs_are_known_from_a_since_that_is_a_date(server, polling) -> None:
+    records = [{"n": 1, "u": 1767225600}]
+    server.routes["/x"] = lambda asked: Answer(json.dumps(records).encode())
+    first = polling("?since={since:epoch}", cursor="u", since="2026-01-01")
+    first.poll()
+    records.append({"n": 2, "u": 99999999999})
+    assert first.poll() == [2]
+    assert first.source.position == "u 1767225600"
+
+
+def test_a_since_that_is_moved_to_an_earlier_time_is_reported(server, polling, log) -> None:
+    api = Api(server, size=100)
+    api.add(1, day=1)
+    api.add(2, day=4)
+    late = INCREMENTAL | {"since": "2026-01-03"}
+    first = polling("?since={since}", **late)
+    assert first.poll() == [2]
+    assert polling("?since={since}", **late).poll() == []
+    earlier = polling("?since={since}", **INCREMENTAL)
+    assert earlier.poll() == []
+    assert "since 2026-01-01 is before 2026-01-03, where the first poll started" in earlier.warnings
+    assert "sources backfill" in earlier.warnings
+    assert not polling("?since={since}", **(INCREMENTAL | {"since": "2026-01-04"})).warnings
+    backfill(log, FEED.topic, earlier.source.prefix, "2026-01-01")
+    assert polling("?since={since}", **INCREMENTAL).poll() == [1]
+    last = polling("?since={since}", **INCREMENTAL)
+    assert last.poll() == []
+    assert "since" not in last.warnings
 
 
 def test_another_cursor_begins_at_its_start(server, polling) -> None:

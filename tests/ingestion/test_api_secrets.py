@@ -236,7 +236,7 @@ def test_no_failure_shows_or_stores_a_secret(
     options = IngestOptions(api=ApiOptions(**({"attempts": 2, "retry_wait": 0.001, "timeout": 1.0} | api)))
     published = ingest(FEED, f"{server.url}/x{query}", log, options)
     assert published.failures
-    assert any(status.error for status in load_statuses(log))
+    assert any(status.last_error for status in load_statuses(log))
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     texts = [*map(str, published.failures), caplog.text, repr(load_statuses(log)), repr(published)]
     assert b"s3cr3t" not in written

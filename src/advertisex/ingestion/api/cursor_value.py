@@ -58,7 +58,7 @@ class CursorValue:
         if not micros:
             return self
         if self.kind == "number":
-            return cursor_value(_number_text(self.nanos - micros * 1000 * self._per_second(), self.text))
+            return cursor_value(_number_text(self.nanos - micros * 1000 * self.per_second(), self.text))
         return cursor_value(_time_text(self.nanos - micros * 1000, self.text))
 
     def time(self) -> datetime:
@@ -67,10 +67,15 @@ class CursorValue:
         Raises:
             ConfigurationError: it is a number that cannot be an epoch.
         """
-        nanos = self.nanos // self._per_second() if self.kind == "number" else self.nanos
+        nanos = self.nanos // self.per_second() if self.kind == "number" else self.nanos
         return _clamped(nanos)
 
-    def _per_second(self) -> int:
+    def per_second(self) -> int:
+        """Return how many of an epoch are a second, by its size.
+
+        Raises:
+            ConfigurationError: it is a number that cannot be an epoch.
+        """
         size = abs(self.nanos) // _NANO
         for limit, per_second in _UNITS:
             if _FIRST_EPOCH <= size < limit:

@@ -18,7 +18,13 @@ from advertisex.ingestion.api.rate_limit import PutOff
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
 from advertisex.ingestion.api.state import EarlierResponse, OpenPoll, api_id, shown_time
-from advertisex.ingestion.api.unchanged import NOT_MODIFIED, Unchanged, is_unchanged, response_digest
+from advertisex.ingestion.api.unchanged import (
+    NOT_MODIFIED,
+    Unchanged,
+    can_grow,
+    earlier_of,
+    is_unchanged,
+)
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
@@ -104,10 +110,12 @@ class ApiSource:
         """Begin a poll, or resume one."""
         request, response = self._first_page(progress)
         known = self._known(progress, request)
-        self._is_unchanged = known is not None and is_unchanged(response, known)
+        self._is_unchanged = known is not None and is_unchanged(response, known, self._pager.paginate)
         if known and self._is_unchanged:
             progress.unchanged()
-            yield Input(self.name, Unchanged(known), progress)
+            reader = Unchanged(known)
+            self._warn(reader.reading)
+            yield Input(self.name, reader, progress)
         else:
             yield from self._pages(progress, 1, request, response)
 
@@ -149,6 +157,8 @@ class ApiSource:
             if self._progress.seal(sealed) and not self._options.name:
                 self._progress.forget_requests()  # they may be those of another account
                 self._warnings.append(_OTHER_SECRETS)
+            if ignored := self._progress.ignored_since:
+                self._warnings.append(ignored)
         return self._progress
 
     def _first_page(self, progress: Progress) -> tuple[Request, Response]:
@@ -175,6 +185,8 @@ class ApiSource:
         known = None if begun.unfinished else self._known(progress, request)
         headers = {**request.headers, **(known.conditions if known else {})}
         response = self._send(dataclasses.replace(request, headers=headers))
+        if known and response.status == NOT_MODIFIED and not is_unchanged(response, known, self._pager.paginate):
+            response = self._send(request)  # there are more pages now
         if poll is None:
             progress.begin(begun)
         if response.status == NOT_MODIFIED and known is None:
@@ -191,7 +203,8 @@ class ApiSource:
 
     def _pager_of(self, poll: OpenPoll) -> Pager:
         chosen = poll.paginate or self._options.api.paginate
-        return Pager(chosen, self._requests.first(poll), records=poll.records)
+        missing = self._progress.state.missing if self._progress else 0
+        return Pager(chosen, self._requests.first(poll), records=poll.records, missing=missing)
 
     def _send(self, request: Request) -> Response:
         return self._connection.send(request, retry=not self._options.follow)
@@ -210,7 +223,9 @@ class ApiSource:
         self._note(reading, pager, is_last=following is None)
         if following is None:
             progress.complete(
-                self._earlier(page, progress) if not poll.pages else None, repeated=poll.is_numbered and poll.pages > 0
+                self._earlier(page, progress) if not poll.pages else None,
+                repeated=poll.is_numbered and poll.pages > 0,
+                missing=pager.missing,
             )
             return None
         numbered = poll.is_numbered or is_numbered(pager.paginate, following)
@@ -223,8 +238,7 @@ class ApiSource:
     def _note(self, reading: Reading, pager: Pager, *, is_last: bool) -> None:
         if pager.detected:
             reading.detected["paging"] = pager.detected
-        reading.warnings.update(self._warnings)
-        self._warnings.clear()
+        self._warn(reading)
         if self._resumed:
             reading.detected["resumed"] = self._resumed
         if is_last and pager.warning:
@@ -232,16 +246,15 @@ class ApiSource:
         if is_last and self._resumed and not self._options.follow:
             reading.warnings["an interrupted poll is complete now; to get what is newer, ingest it again"] += 1
 
-    def _earlier(self, page: Page, progress: Progress) -> EarlierResponse:
-        """Return what is kept of a response that is all that the API had."""
-        headers, digest = page.response.headers, response_digest(page.response)
+    def _warn(self, reading: Reading) -> None:
+        reading.warnings.update(self._warnings)
+        self._warnings.clear()
+
+    def _earlier(self, page: Page, progress: Progress) -> EarlierResponse | None:
+        """Return what is kept of a response that is all that the API had; None if it may be the first of more."""
+        if can_grow(self._pager.paginate):
+            return None
+        now, request = micros_of(self._now()), self._requests.digest(page.request)
+        found = earlier_of(page.response, self._pager.paginate, request, page.format, page.records, now)
         known = self._known(progress, page.request)
-        return EarlierResponse(
-            self._requests.digest(page.request),
-            digest,
-            page.format,
-            page.records,
-            known.at if known and known.digest == digest else micros_of(self._now()),
-            headers.get("etag", ""),
-            headers.get("last-modified", ""),
-        )
+        return replace(found, at=known.at) if known and known.digest == found.digest else found

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_future
+from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_beyond, is_earlier, latest_of
 from advertisex.ingestion.api.cursor_value import CursorValue, value_of
 from advertisex.ingestion.api.seen import RECORDS, Seen
 from advertisex.ingestion.api.state import (
@@ -22,6 +22,8 @@ from advertisex.ingestion.api.state import (
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.records import Bookmark, Chunk, Reader, Record
 
+#: A number that grows by this factor in one poll is reported.
+_JUMP = 100
 #: Returns the time, in UTC.
 Now = Callable[[], datetime]
 
@@ -48,6 +50,7 @@ class Progress(Bookmark):
         self, prefix: str, stored: Mapping[str, bytes], api: ApiOptions, now: Now, *, records: int = RECORDS
     ) -> None:
         self._key, self._field, self._lookback, self._now = state_key(prefix), api.cursor, api.lookback, now
+        self._since = value_of(api.since or "") if api.cursor else None
         self._secrets_key = secrets_key(prefix)
         self.sealed = stored.get(self._secrets_key)
         found = load(stored, prefix)
@@ -123,7 +126,7 @@ class Progress(Bookmark):
         self._seen.end_response()
         self.state = replace(self.state, poll=replace(poll, maximum=_text(self._maximum)))
 
-    def complete(self, earlier: EarlierResponse | None, *, repeated: bool = False) -> None:
+    def complete(self, earlier: EarlierResponse | None, *, repeated: bool = False, missing: int = 0) -> None:
         """Note that the last page was read to its end.
 
         Args:
@@ -131,21 +134,54 @@ class Progress(Bookmark):
             repeated: whether records may have moved from one page to another while they were read. Then the cursor
                 moves only to where the poll before ended, and the next poll finds what this one has missed: polls with
                 the maxima 10, 20 and 30 leave the cursor unset, at 10, and at 20.
+            missing: so many records fewer than the server's total came.
         """
         self._seen.end_response()
         known, maximum = value_of(self.state.cursor), self._maximum
         delayed = None
         if repeated and maximum and self.poll.records < self._seen.limit // 2:  # else, they would be appended again
             maximum, delayed = value_of(self.state.next_cursor), maximum
-        if maximum is None or (known and is_before(maximum, known)):
+        if maximum is None or (known and (is_before(maximum, known) or maximum.kind != known.kind)):
             maximum = known
         compacted, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
         self._pending |= compacted
         if forgotten:
             limit = self._seen.limit
             self._warn(f"record beyond the {limit:,} that are remembered, which may be appended again", forgotten)
-        self.state = ApiState(self._field or "", _text(maximum), _text(delayed), earlier=earlier)
+        self._warn_of_jump(known, maximum)
+        self.state = ApiState(
+            self._field or "",
+            _text(maximum),
+            _text(delayed),
+            earlier=earlier,
+            missing=max(missing, self.state.missing),
+            started=_text(self._started()),
+        )
         self._is_complete = True
+
+    @property
+    def ignored_since(self) -> str:
+        """The warning that `since` is earlier than where the first poll started, so that it has no effect; or empty."""
+        started = self._started()
+        if not self.state.cursor or not self._since or not started or not is_earlier(self._since, started):
+            return ""
+        return (
+            f"since {self._since.text} is before {started.text}, where the first poll started, and has no effect; "
+            f"to read from there, use `advertisex sources backfill` with --since {self._since.text}"
+        )
+
+    def _started(self) -> CursorValue | None:
+        """Return where polls started: the first one, or an earlier backfill."""
+        started, backfill = value_of(self.state.started) or self._since, value_of(self.state.backfill_since)
+        return backfill if backfill and started and is_earlier(backfill, started) else started
+
+    def _warn_of_jump(self, known: CursorValue | None, maximum: CursorValue | None) -> None:
+        if known is None or maximum is None or maximum.kind != "number" or not 0 < known.nanos * _JUMP < maximum.nanos:
+            return
+        self._warn(
+            f"the cursor moved far, from {known.text} to {maximum.text}; if a record is wrong, use "
+            f"`advertisex sources backfill` with --since {known.text}"
+        )
 
     def unchanged(self) -> None:
         """Note that the API has what it had at the last poll."""
@@ -167,14 +203,15 @@ class Progress(Bookmark):
 
     def _newest(self, records: Sequence[Record]) -> CursorValue | None:
         """Return the largest cursor of records; the maximum of the poll moves there."""
-        newest, now, is_time = None, self._now(), self._lookback > timedelta(0)
+        newest, known, is_time = None, value_of(self.state.cursor), self._lookback > timedelta(0)
+        latest = latest_of(self._now(), filter(None, (known, self._since)))
         for record in records:
-            value, expected = cursor_of(record, self._field or "", is_time=is_time), newest or self._maximum
+            value, expected = cursor_of(record, self._field or "", is_time=is_time), newest or self._maximum or known
             if value is None:
                 self._warn(f"record without a usable {self._field}, the cursor")
             elif expected is not None and value.kind != expected.kind:
-                self._warn(f"{self._field} is a {value.kind}, unlike in other records; the cursor does not move there")
-            elif is_future(value, now, is_time=is_time):
+                self._warn(f"{self._field} is a {value.kind}, unlike other values; the cursor does not move there")
+            elif is_beyond(value, latest, is_time=is_time):
                 self._warn(f"{self._field} is more than a day in the future; the cursor does not move there")
             elif newest is None or newest < value:
                 newest = value

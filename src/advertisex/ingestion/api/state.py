@@ -27,7 +27,8 @@ class EarlierResponse(msgspec.Struct, frozen=True):
         records: number of its records.
         at: when it was first received, in microseconds since the epoch (UTC).
         etag: its ETag; empty without one.
-        modified: its Last-Modified; empty without one.
+        modified: its Last-Modified, if it can be relied on; else empty.
+        paging: digest of the headers that say how to go on.
     """
 
     request: bytes
@@ -37,6 +38,7 @@ class EarlierResponse(msgspec.Struct, frozen=True):
     at: int
     etag: str = ""
     modified: str = ""
+    paging: bytes = b""
 
     @property
     def conditions(self) -> dict[str, str]:
@@ -90,6 +92,8 @@ class ApiState(msgspec.Struct, frozen=True):
         backfill_since: where the next poll starts in place of the cursor; empty for the cursor.
         earlier: the last response, if it was all that the API had.
         poll: the poll that is not complete.
+        missing: so many records fewer than the server's total came in a complete poll, at most.
+        started: where the first poll started, or the earliest backfill; empty without a cursor.
     """
 
     field: str = ""
@@ -98,6 +102,8 @@ class ApiState(msgspec.Struct, frozen=True):
     backfill_since: str = ""
     earlier: EarlierResponse | None = None
     poll: OpenPoll | None = None
+    missing: int = 0
+    started: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -7,7 +7,7 @@ from advertisex.ingestion.api.paging.envelope import Envelope
 from advertisex.ingestion.api.paging.links import LONGEST, header_link, next_url
 from advertisex.ingestion.api.paging.parameters import Place, with_url
 from advertisex.ingestion.api.paging.recognise import usual_cursors, usual_links
-from advertisex.ingestion.api.paging.signs import last_page, page_count, total_of
+from advertisex.ingestion.api.paging.signs import last_page, page_count, says_last, total_of
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, Paginate, usual_param
 
@@ -49,6 +49,18 @@ def link_after(paginate: Paginate, page: Page) -> Request | None:
     return with_url(page.request, url) if url else None
 
 
+def is_last(paginate: Paginate, page: Page) -> bool:
+    """Whether a page says that it is the last one. A link in a header is followed in any case."""
+    if paginate.type == "header-link":
+        return False
+    path = paginate.next_path or paginate.cursor_path
+    if path is None and paginate.type == "json-link":
+        path = next(iter(usual_links(page.request, page.response, page.envelope)), None)
+    elif path is None and paginate.type == "cursor" and paginate.cursor_header is None:
+        path = next(iter(usual_cursors(page.envelope)), None)
+    return says_last(page.envelope, path)
+
+
 def cursor_after(paginate: Paginate, page: Page) -> Request | None:
     """Return the request with the cursor of a page."""
     path = paginate.cursor_path
@@ -81,6 +93,13 @@ def number_after(paginate: Paginate, page: Page) -> Request | None:
     if paginate.type == "offset":
         return place.set(page.request, number + page.records)
     return None if _is_last_number(number, start, page) else place.set(page.request, number + 1)
+
+
+def number_beyond(paginate: Paginate, page: Page) -> Request:
+    """Return the request with the number that would follow if a page without records had some."""
+    place = place_of(paginate)
+    number = place.number(page.request) or 0
+    return place.set(page.request, number + (1 if paginate.type == "page" else paginate.limit or page.largest or 1))
 
 
 def _is_last_number(number: int, start: int, page: Page) -> bool:
