@@ -8,15 +8,14 @@ from pydantic import BaseModel, SecretStr
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api.state import api_id
 from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.kinds import identity_of
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.paginate import Paginate
-from advertisex.ingestion.source_status import source_id
-from advertisex.ingestion.sources import Url, source_of
+from advertisex.ingestion.sources import source_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 from advertisex.settings.sources import ApiSettings, AuthSettings, SourceSettings, source_title
@@ -67,19 +66,13 @@ def _check_different(sources: list[FeedSource]) -> None:
     """Check that no source occurs twice: one of them would never be read."""
     numbers: dict[str, int] = {}
     for number, one in enumerate(sources):
-        before = numbers.setdefault(_id_of(one), number)
+        identity = identity_of(source_of(one.source), one.feed, one.options)
+        before = number if identity is None else numbers.setdefault(identity.id, number)
         if before != number:
             raise ConfigurationError(
                 f"setting sources.{number}: sources.{number} and sources.{before} are the same source",
                 hint="give them names if they are different, such as two accounts; else remove one",
             )
-
-
-def _id_of(one: FeedSource) -> str:
-    source = source_of(one.source)
-    if isinstance(source, Url):
-        return api_id(one.feed, source, one.options)
-    return source_id(one.feed, source.name, one.options)
 
 
 def source_named(settings: Settings, name: str) -> FeedSource:

@@ -38,6 +38,10 @@ class FollowedApi(PolledSource):
     def position(self) -> str:
         return self.api.position
 
+    @property
+    def has_put_off(self) -> bool:
+        return self.api.wait > 0
+
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._every
         self._has_failed = False
