@@ -199,7 +199,7 @@ def test_a_source_of_the_settings_is_found_by_its_id(cli: Cli, server: Server, t
     (tmp_path / "advertisex.toml").write_text(f"""{entry}'{{"all": true}}'\n{entry}{since}""")
     ids = [one["id"] for one in cli("sources", "--json").document["sources"]]
     ended = [cli("sources", "backfill", id_, "--since", "2026-01-01") for id_ in ids]
-    assert [one.code for one in ended].count(0) == 1
+    assert [one.code for one in ended].count(0) == 1, [one.err for one in ended]
     assert sum("they ask" in one.err for one in ended) == 1
 
 
