@@ -57,6 +57,24 @@ PARTIAL: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize("levels", [10, 900, 5000])
+@pytest.mark.parametrize(("begin", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_an_error_of_any_depth_is_one(levels: int, begin: bytes, end: bytes) -> None:
+    deep = begin * levels + b"1" + end * levels
+    for body in (b'{"error":%b}', b'{ "ok" : false, "Error_Code" : %b }', b'{"a":"error\\":[{","errors":%b}'):
+        found = error_document(body % deep)
+        assert found is not None
+        assert not found.has_records
+    for body in (
+        b'{"data":[%b,{"error":1}]}',
+        b'{"a":%b,"b":"error"}',
+        b'{"a":{"error":%b}}',
+        b'{"error":1,"data":[%b]}',
+    ):
+        found = error_document(body % deep)
+        assert found is None or levels < 5000
+
+
 @pytest.mark.parametrize(("document", "message"), FAILURES)
 @pytest.mark.parametrize("head", [b"", b"\xef\xbb\xbf \n"])
 def test_an_error_document(document: Any, message: str, head: bytes) -> None:

@@ -221,6 +221,48 @@ def test_a_request_that_has_expired_begins_the_poll_again_once(status: int, serv
     assert f"the poll began again: the server returned status {status}" in first.warnings
 
 
+EXPIRED = Answer(b'{"ok":false,"error":"invalid_cursor"}')
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_error_document_begins_a_resumed_poll_again(restarted: bool, server, polling) -> None:
+    api = Api(server, "cursor")
+    api.add(*range(8))
+    api.failing = {2: EXPIRED}
+    first = polling()
+    assert first.poll() == [0, 1, 2]
+    api.failing = {2: EXPIRED}
+    second = polling() if restarted else first
+    assert second.poll() == [3, 4, 5, 6, 7]
+    assert api.pages == [1, 2, 2, 1, 2, 3]
+    assert "the poll began again: the server reports an error (status 200): invalid_cursor" in second.warnings
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("answer", [Answer(status=500), Answer(status=403), EXPIRED])
+def test_a_page_that_cannot_be_resumed_does_not_block_a_source(answer: Answer, restarted, server, polling) -> None:
+    asked_for: list[str] = []
+
+    def pages(asked: Asked) -> Answer:
+        cursor = asked.query.get("cursor", "")
+        asked_for.append(cursor)
+        if cursor == "1":  # the cursor of the first poll never works
+            return answer
+        following = None if cursor else str(asked_for.count(""))
+        return Answer(json.dumps({"data": [{"user_id": "u", "n": bool(cursor)}], "next_cursor": following}).encode())
+
+    server.routes["/x"] = pages
+    first = polling()
+    polls = 0
+    while "2" not in asked_for and polls < 6:
+        first.poll()
+        first = polling() if restarted else first
+        polls += 1
+    assert polls == (2 if answer is EXPIRED else 4)
+    assert asked_for == ["", *["1"] * polls, "", "2"]
+    assert len(messages_in(first.log, FEED.topic)) == 2
+
+
 @pytest.mark.parametrize("answer", [Answer(status=401), Answer(status=403), Answer(status=302)])
 def test_another_failure_keeps_the_page(answer: Answer, server, polling) -> None:
     api = Api(server, "cursor")

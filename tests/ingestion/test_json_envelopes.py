@@ -33,6 +33,7 @@ def values(document: Any, feed: str = "impressions", **options: Any) -> list[Any
         {"status": {"code": 0}, "response": {"records": [EVENT, OTHER], "next": None}},
         {"timestamp": "2026-01-05", "events": [EVENT, OTHER]},
         {"data": [EVENT, OTHER], "items": [{"name": "x"}]},
+        {"content": [EVENT, OTHER], "totalElements": 2, "pageable": {"offset": 0}, "last": True},
     ],
 )
 def test_an_envelope_is_opened(envelope: Any) -> None:
@@ -48,6 +49,7 @@ def test_an_envelope_is_opened(envelope: Any) -> None:
         (BASKET, "impressions"),
         ({**EVENT, "events": []}, "impressions"),
         ({**EVENT, "data": None}, "impressions"),
+        ({**EVENT, "content": [{"name": "a"}]}, "impressions"),
         ({"whatever": [EVENT]}, "impressions"),
         ({"data": [1, 2]}, "impressions"),
         ({"data": EVENT}, "impressions"),

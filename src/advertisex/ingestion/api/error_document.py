@@ -10,6 +10,7 @@ import msgspec
 from advertisex.codecs.json_text import NOT_JSON, json_object, object_in
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.failures import hidden
+from advertisex.ingestion.json.envelope import NAMES
 
 #: Maximum number of characters of a server's message that is shown.
 _SHOWN = 200
@@ -34,6 +35,8 @@ _NOT_RECORDS = (
 )  # fmt: skip
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*+\{")
 _LIST_OF_OBJECTS = re.compile(rb"(?:\[[ \t\r\n]*+)++\{")
+#: A string, the name of a member, or a bracket.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"(?!\s*+:)|"(?P<name>(?:[^"\\]++|\\.)*+)"|[\[\]{}]', re.DOTALL)
 #: A record carries at least so many of a feed's required fields, or all of them.
 _CARRIED = 2
 _LEVELS = 3
@@ -67,8 +70,23 @@ def error_document(body: bytes, secrets: Iterable[str] = ()) -> ErrorDocument | 
         if reporting is None or _is_record(fields):
             return None
         return ErrorDocument(_shown(_message(_small_values(reporting)), secrets), _has_records(fields))
+    except RecursionError:  # nested too deep to be decoded
+        names = dict.fromkeys(_names(body))
+        plain = set(map(_plain, names))
+        is_error = not plain.isdisjoint(_ERRORS) and plain.isdisjoint(NAMES) and not _is_record(names)
+        return ErrorDocument("", has_records=False) if is_error else None
     except NOT_JSON:  # reported when it is read; several objects in lines are records
         return None
+
+
+def _names(body: bytes) -> Iterator[str]:
+    """Yield the names of an object of any depth."""
+    depth = 0
+    for found in _TOKEN.finditer(body):
+        if found["name"] is None:
+            depth += {b"{": 1, b"[": 1, b"}": -1, b"]": -1}.get(found[0], 0)
+        elif depth == 1:
+            yield found["name"].decode("utf-8", "replace")
 
 
 def _levels(fields: Mapping[str, msgspec.Raw]) -> Iterator[Mapping[str, msgspec.Raw]]:
@@ -102,7 +120,7 @@ def _small_values(fields: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     }
 
 
-def _is_record(fields: Mapping[str, msgspec.Raw]) -> bool:
+def _is_record(fields: Mapping[str, Any]) -> bool:
     """Whether an object has fields of a feed itself, so that `error` is one more of them."""
     required = ([names for f in feed.fields if f.required for names in [f.names]] for feed in FEEDS.values())
     return any(sum(not fields.keys().isdisjoint(names) for names in feed) >= _CARRIED for feed in required)

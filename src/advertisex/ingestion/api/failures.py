@@ -34,6 +34,10 @@ class RequestRejected(SourceError):
     """The server does not accept this request; it may accept another one."""
 
 
+class ErrorReported(SourceUnavailable):
+    """The server reports an error in a document with status 200; a retry, or another request, may succeed."""
+
+
 def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> SourceUnavailable:
     """Return the failure of a request that a retry may fix; `proxy`: whether a proxy may be used for it."""
     match error:

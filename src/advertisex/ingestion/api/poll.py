@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.connection import Connection
-from advertisex.ingestion.api.failures import RequestRejected
+from advertisex.ingestion.api.failures import ErrorReported, RequestRejected
 from advertisex.ingestion.api.page import Page
 from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.paging.usual import is_numbered
@@ -36,6 +36,8 @@ _OTHER_SECRETS = (
     "the secrets have changed; it is assumed that they give the same records as before. If they are those of another "
     "account, give the source a name of its own in the settings, or use `advertisex sources reset`"
 )
+#: After so many failures to resume at a page, the poll begins again.
+_RESUMES = 3
 
 
 class ApiSource:
@@ -171,9 +173,8 @@ class ApiSource:
         if poll is not None and poll.url:
             try:
                 return self._resume(poll)
-            except RequestRejected as error:
-                if poll.pages == poll.rejected:  # it was rejected before, although the poll began again
-                    raise
+            except SourceError as error:
+                self._check_begins_again(progress, error)
                 self._warnings.append(f"the poll began again: {error.what}")
                 rejected, poll = poll.pages, None
         begun = poll or replace(self._requests.begun(progress.state, self._now()), rejected=rejected)
@@ -192,6 +193,19 @@ class ApiSource:
         if response.status == NOT_MODIFIED and known is None:
             raise SourceError("the server returned status 304, which was not asked for", where=self.name)
         return request, response
+
+    def _check_begins_again(self, progress: Progress, error: SourceError) -> None:
+        """Raise the failure of a request that is to be resumed again; a cursor that has expired begins the poll again.
+
+        So does the third failure, of any kind, so that no page blocks a source for ever.
+        """
+        poll = progress.poll
+        has_expired = isinstance(error, RequestRejected | ErrorReported) and poll.pages != poll.rejected
+        if not has_expired and poll.failed + 1 < _RESUMES:
+            changed = progress.resume_failed()
+            if self._log is not None:
+                self._log.append(self._feed.topic, (), state=changed)
+            raise error
 
     def _resume(self, poll: OpenPoll) -> tuple[Request, Response]:
         """Return the request and the response of the page that was not read to its end."""
@@ -230,7 +244,7 @@ class ApiSource:
             return None
         numbered = poll.is_numbered or is_numbered(pager.paginate, following)
         after = replace(
-            poll, pages=poll.pages + 1, records=pager.records, paginate=pager.paginate, is_numbered=numbered
+            poll, pages=poll.pages + 1, failed=0, records=pager.records, paginate=pager.paginate, is_numbered=numbered
         )
         progress.next_page(self._requests.stored(after, following))
         return following

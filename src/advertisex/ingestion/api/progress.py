@@ -100,6 +100,12 @@ class Progress(Bookmark):
         """Forget the requests of other secrets: the poll that is not complete, and what was unchanged."""
         self.state = replace(self.state, earlier=None, poll=None)
 
+    def resume_failed(self) -> dict[str, bytes | None]:
+        """Note that the poll could not be resumed. Return what is to be stored."""
+        self.state = replace(self.state, poll=replace(self.poll, failed=self.poll.failed + 1))
+        self._written = dump(self.state)
+        return {self._key: self._written}
+
     def begin_page(self) -> None:
         """Begin to read the page, or read it again after a failure."""
         self._seen.begin_response()

@@ -8,7 +8,7 @@ import httpx
 from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.ingestion.api.content import Damaged, Truncated, UnknownEncoding, decoded
 from advertisex.ingestion.api.error_document import error_document
-from advertisex.ingestion.api.failures import MORE_TIME, REJECTED, RETRYABLE, RequestRejected, returned
+from advertisex.ingestion.api.failures import MORE_TIME, REJECTED, RETRYABLE, ErrorReported, RequestRejected, returned
 from advertisex.ingestion.api.rate_limit import reset_after, retry_after
 from advertisex.ingestion.api.request import Response
 from advertisex.ingestion.formats import Format, extension
@@ -72,7 +72,7 @@ def _reported(body: bytes, where: str, secrets: frozenset[str]) -> tuple[str, ..
     said = f": {document.message}" if document.message else ""
     if document.has_records:
         return (f"the server reports an error beside the records{said}",)
-    raise SourceUnavailable(
+    raise ErrorReported(
         f"the server reports an error (status 200){said}", where=where, hint="check the URL and the credentials"
     )
 

@@ -65,6 +65,7 @@ class OpenPoll(msgspec.Struct, frozen=True):
         unfinished: buckets of seen records that belong to the page to read.
         rejected: number of pages before the one whose request was rejected, so that the poll began again; -1 if it has
             not.
+        failed: number of times that the request of the page to read has failed when the poll was resumed.
     """
 
     options: bytes
@@ -80,6 +81,7 @@ class OpenPoll(msgspec.Struct, frozen=True):
     maximum: str = ""
     unfinished: tuple[int, ...] = ()
     rejected: int = -1
+    failed: int = 0
 
 
 class ApiState(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from advertisex.ingestion.options import IngestOptions
 #: Keys of envelopes under which APIs and exports put records.
 NAMES = (
     "data", "result", "results", "response", "payload", "items", "rows", "records", "entries", "objects", "hits",
+    "content",
     "events", "impressions", "clicks", "conversions", "bids", "requests",
 )  # fmt: skip
 #: The feed of the names that only one feed has.
