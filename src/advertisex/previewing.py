@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
@@ -11,16 +11,15 @@ import polars as pl
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api.poll import poll_api
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.event_types import Meaning, meanings
 from advertisex.ingestion.ingest import known_feed
 from advertisex.ingestion.input_report import InputReport, Inspection, measures
-from advertisex.ingestion.objects.poll import poll_objects
+from advertisex.ingestion.kinds import beginning
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.read import or_failing, read_files, read_stdin
+from advertisex.ingestion.read import or_failing
 from advertisex.ingestion.records import Input, Record
-from advertisex.ingestion.sources import Files, Objects, Source, Stdin, Url, source_of
+from advertisex.ingestion.sources import source_of
 from advertisex.model import Batch, Outcome, Span
 from advertisex.processing.decode import decode
 from advertisex.processing.pipeline import process
@@ -109,7 +108,7 @@ def preview(
     feed = known_feed(feed)
     options = replace(options, follow=False).checked_for(feed)
     found = source_of(source, stdin)
-    inputs = or_failing(_inputs_of(found, feed, options), found.name)
+    inputs = or_failing(beginning(found, feed, options), found.name)
     first = next(inputs)
     records, report, failure = _beginning(first, feed, options)
     if failure is not None and not records:
@@ -128,18 +127,6 @@ def preview(
         texts=_texts(messages, feed),
         failure=failure,
     )
-
-
-def _inputs_of(source: Source, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    match source:
-        case Stdin():
-            return read_stdin(source, feed, options)
-        case Url():
-            return poll_api(source, feed, options, None)
-        case Objects():
-            return poll_objects(source, feed, options, None)
-        case Files():
-            return read_files(source, feed, options)
 
 
 def _beginning(one: Input, feed: Feed, options: IngestOptions) -> tuple[list[Record], InputReport, SourceError | None]:

@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from advertisex.cli.sources import short_names
 from advertisex.ingestion.configured import source_named
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.source_status import SourceStatus
@@ -109,6 +110,46 @@ def test_a_source_that_is_not_configured_is_listed_by_its_address(cli: Cli, serv
     assert f"{server.url}/all?token=***" not in listed(cli)
 
 
+def test_nothing_new_is_said_with_since_when(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "a.csv").write_text("timestamp,user_id,campaign_id,clicks\n2026-01-05 09:00:00,u,c,1\n")
+    for name in ("all", "since", "files"):
+        assert "nothing new" not in cli("ingest", "--source", name).out
+        appended = str(listed(cli)[name]["last_append"])
+        ended = cli("ingest", "--source", name)
+        assert (ended.code, ended.err) == (0, "")
+        assert f"{name}: nothing new since {appended[:10]} {appended[11:19]} UTC" in ended.out
+    assert "exports" not in ended.out  # no table without rows
+    assert "nothing new" not in cli("ingest", "--source", "broken").out
+
+
+def test_an_aggregated_report_of_a_named_source_is_rejected(cli: Cli, tmp_path: Path, server: Server) -> None:
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "a.csv").write_text("date,campaign_id,impressions,cost\n2026-01-05,c,1000,12.5\n")
+    report = [{"campaign_id": "c1", "date": "2026-01-05", "impressions": 1000, "cost": 12.5}]
+    server.routes["/all"] = lambda asked: Answer(json.dumps(report).encode())
+    for name in ("files", "all"):
+        ended = cli("ingest", "--source", name)
+        assert (ended.code, ended.err.count("it is an aggregated report")) == (1, 1)
+        assert "This is an aggregated report" in cli("preview", "--source", name).out
+        assert (listed(cli)[name]["failing"], listed(cli)[name]["messages"]) == (True, 0)
+
+
+@pytest.mark.parametrize("width", [12, 21, 23])
+def test_names_in_the_table_stay_different(width: int) -> None:
+    host = "http://127.0.0.1:8765/api/v1"
+    names = [
+        f"{host}/clicks?region=eu&key=***", f"{host}/clicks?region=us&key=***", f"{host}/bids?from=2026-01-01",
+        "s3://bucket/clicks/2026/**/*.csv", "s3://bucket/clicks/2027/**/*.csv", "shop", "/data/exports/clicks/*.csv",
+    ]  # fmt: skip
+    short = short_names([*names, names[0]], width)
+    assert short[-1] == short[0]
+    assert len(set(short)) == len(names)
+    assert max(map(len, short)) <= width
+    assert short[5] == "shop"
+    assert short[2].endswith("/bids")
+
+
 def test_after_a_reset_everything_is_read_again(cli: Cli) -> None:
     assert (messages(cli, "all"), messages(cli, "all")) == (5, 0)
     ended = cli("sources", "reset", "all")
@@ -148,6 +189,18 @@ def test_a_backfill_asks_from_an_earlier_time_on_once(cli: Cli, server: Server) 
     assert ended.out.startswith("since: the next ingest reads everything since 2026-01-01 again; ")
     assert (messages(cli, "since"), messages(cli, "since")) == (2, 0)
     assert [asked.query["from"] for asked in server.asked][1:] == ["2026-01-01", "2026-01-05T00:00:00Z"]
+
+
+def test_a_source_of_the_settings_is_found_by_its_id(cli: Cli, server: Server, tmp_path: Path) -> None:
+    address = f"{server.url}/post"
+    server.routes["/post"] = lambda asked: Answer(json.dumps(RECORDS).encode())
+    entry = f'[[sources]]\nfeed = "impressions"\nsource = "{address}"\nmethod = "POST"\nbody = '
+    since = """'{"from": "{since}"}'\ncursor = "timestamp"\nsince = 2026-01-03\n"""
+    (tmp_path / "advertisex.toml").write_text(f"""{entry}'{{"all": true}}'\n{entry}{since}""")
+    ids = [one["id"] for one in cli("sources", "--json").document["sources"]]
+    ended = [cli("sources", "backfill", id_, "--since", "2026-01-01") for id_ in ids]
+    assert [one.code for one in ended].count(0) == 1
+    assert sum("they ask" in one.err for one in ended) == 1
 
 
 @pytest.mark.parametrize(

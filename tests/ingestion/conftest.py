@@ -13,6 +13,9 @@ import trustme
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.api.connection import Connection
+from advertisex.ingestion.api.secrets import Secrets
+from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Published
@@ -223,3 +226,8 @@ def tls_server(authority: trustme.CA) -> Iterator[Server]:
 @pytest.fixture
 def asked() -> type[Asked]:
     return Asked
+
+
+def connection_of(options: ApiOptions, **parts: Any) -> Connection:
+    """A connection for requests to any URL."""
+    return Connection(options, Secrets("", options), **parts)

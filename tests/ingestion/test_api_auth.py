@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
-from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from advertisex.ingestion.api_options import ApiOptions
+from tests.ingestion.conftest import connection_of
 
 SECRETS = ("hidden", base64.b64encode(b"me:hidden").decode(), "token-1", "token-2")
 AUTHS: list[Auth] = [Bearer("hidden"), Basic("me", "hidden"), ApiKey("X-Id", "hidden"), ApiKey("id", "hidden", "query")]
@@ -49,7 +49,7 @@ def grant(server: Any, **parts: Any) -> ClientCredentials:
 def send(url: str, auth: Auth, **parts: Any) -> Response:
     options = ApiOptions(auth=auth)
     options.check()
-    with Connection(options) as connection:
+    with connection_of(options) as connection:
         return connection.send(Request(url, **parts), retry=False)
 
 
@@ -106,7 +106,7 @@ def test_another_host_gets_no_secret(server, other_server, answer, auth: Auth, s
     other_server.answers = [answer(status=status, headers={"Location": f"{server.url}/back"})]
     server.routes["/back"] = lambda asked: answer()
     options = ApiOptions(auth=auth, headers={"X-Secret": "hidden", "Cookie": "a=hidden", "Accept": "text/csv"})
-    with Connection(options) as connection:
+    with connection_of(options) as connection:
         connection.send(Request(f"{server.url}/v1", headers={"X-Own": "hidden", "If-None-Match": "e"}), retry=False)
     first, last = server.asked
     assert "hidden" in str(first) or SECRETS[1] in str(first)
@@ -143,7 +143,7 @@ def test_a_password_in_the_url_excludes_another_authentication(server, answer) -
 @pytest.mark.parametrize("client_auth", ["body", "basic"])
 def test_a_token_is_fetched_once(token_server, client_auth: Any) -> None:
     auth = grant(token_server, scope="read:ads all", extra={"audience": "x"}, client_auth=client_auth)
-    with Connection(ApiOptions(auth=auth)) as connection:
+    with connection_of(ApiOptions(auth=auth)) as connection:
         for _ in range(3):
             connection.send(Request(f"{token_server.url}/v1"), retry=False)
     token, *asked = token_server.asked
@@ -158,7 +158,7 @@ def test_a_token_is_fetched_once(token_server, client_auth: Any) -> None:
 
 def test_a_token_is_renewed_shortly_before_it_expires(token_server) -> None:
     clock = Clock()
-    with Connection(ApiOptions(auth=grant(token_server)), clock=clock) as connection:
+    with connection_of(ApiOptions(auth=grant(token_server)), clock=clock) as connection:
         for now, number in ((0, 1), (3539, 1), (3541, 2), (3600 + 3480, 2), (3600 + 3600, 3)):
             clock.now = float(now)
             connection.send(Request(f"{token_server.url}/v1"), retry=False)
@@ -166,7 +166,7 @@ def test_a_token_is_renewed_shortly_before_it_expires(token_server) -> None:
 
 
 def test_a_rejected_token_is_renewed_once(token_server, answer) -> None:
-    with Connection(ApiOptions(auth=grant(token_server))) as connection:
+    with connection_of(ApiOptions(auth=grant(token_server))) as connection:
         connection.send(Request(f"{token_server.url}/v1"), retry=False)
         token_server.answers = [answer(status=401), answer()]
         assert connection.send(Request(f"{token_server.url}/v1"), retry=False).status == 200

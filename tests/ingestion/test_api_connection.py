@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
-from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api_options import ApiOptions
+from tests.ingestion.conftest import connection_of
 
 ENVIRONMENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -107,7 +107,7 @@ def free_port() -> int:
 
 
 def send(url: str, request: dict[str, Any] | None = None, **options: Any) -> Response:
-    with Connection(ApiOptions(**{"timeout": 5.0, **options})) as connection:
+    with connection_of(ApiOptions(**{"timeout": 5.0, **options})) as connection:
         return connection.send(Request(url, **(request or {})), retry=False)
 
 
@@ -137,7 +137,7 @@ def test_an_ingest_by_post(server, answer, ingested, asked) -> None:
 
 def test_a_connection_is_used_again(server, answer) -> None:
     server.answers = [answer()]
-    with Connection(ApiOptions()) as connection:
+    with connection_of(ApiOptions()) as connection:
         for _ in range(3):
             connection.send(Request(server.url), retry=False)
     assert len({asked.port for asked in server.asked}) == 1

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.errors import SourceError, SourceUnavailable
-from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.content import Damaged, Truncated, decoded
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api_options import ApiOptions
+from tests.ingestion.conftest import connection_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -84,7 +84,7 @@ def test_an_encoded_response(server, answer, ingested, name: str) -> None:
 )
 def test_an_encoding_that_fails(server, answer, body: bytes, encoding: str, kind: type, message: str) -> None:
     server.answers = [answer(body, headers={"Content-Encoding": encoding})]
-    with Connection(ApiOptions()) as connection, pytest.raises(kind, match=message):
+    with connection_of(ApiOptions()) as connection, pytest.raises(kind, match=message):
         connection.send(Request(server.url), retry=False)
 
 
@@ -94,7 +94,7 @@ def test_a_body_of_10_gib_of_zeros_is_rejected_in_bounded_memory(server, answer,
     server.answers = [answer(mebibyte * (10 * 1024), headers={"Content-Encoding": encoding})]
     tracemalloc.start()
     with (
-        Connection(ApiOptions(), body_bytes=8 * 2**20) as connection,
+        connection_of(ApiOptions(), body_bytes=8 * 2**20) as connection,
         pytest.raises(SourceError, match="larger than 8 MiB"),
     ):
         connection.send(Request(server.url), retry=False)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from advertisex.errors import SourceUnavailable
-from advertisex.ingestion.api.connection import Connection
-from advertisex.ingestion.api.error_document import error_document
+from advertisex.ingestion.api.error_document import ErrorDocument, error_document
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api_auth import Bearer
 from advertisex.ingestion.api_options import ApiOptions
+from tests.ingestion.conftest import connection_of
 
 RECORD = {"user_id": "u", "timestamp": "2026-01-01T00:00:00Z", "campaign_id": "c"}
 
@@ -81,27 +81,28 @@ def test_an_error_beside_records_is_a_warning(server, answer, ingested, document
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "found"),
     [
-        b"",
-        b"{",
-        b'{"error":"x"',
-        b'{"error":"x"}\n{"error":"x"}',
-        b"{" + b'"a":{' * 5_000,
-        b'{"error":"\xff"}',
-        b'{"error":' + b"9" * 10_000 + b"}",
-        b'{"error":"x","error":null}',
+        (b"", None),
+        (b"{", None),
+        (b'{"error":"x"', None),
+        (b'{"error":"x"}\n{"error":"x"}', None),
+        (b"{" + b'"a":{' * 5_000, None),
+        (b'{"error":"\xff"}', None),
+        (b'{"error":' + b"9" * 10_000 + b"}", None),
+        (b'{"error":"x","error":null}', None),
+        (b'\xef\xbb\xbf{"error":null,"error":"x"}', ErrorDocument("x", has_records=False)),
     ],
 )
-def test_hostile_documents(body: bytes) -> None:
-    error_document(body)
+def test_hostile_documents(body: bytes, found: ErrorDocument | None) -> None:
+    assert error_document(body) == found
 
 
 def test_the_message_is_short_and_without_secrets(server, answer) -> None:
     said = "The token ab+cd= and ab%2Bcd%3D, fetched for me, is invalid. " + "x" * 1_000
     server.answers = [answer(json.dumps({"error": said}).encode())]
     with (
-        Connection(ApiOptions(auth=Bearer("ab+cd="))) as connection,
+        connection_of(ApiOptions(auth=Bearer("ab+cd="))) as connection,
         pytest.raises(SourceUnavailable, match=r"reports an error \(status 200\): The token") as raised,
     ):
         connection.send(Request(server.url), retry=False)

@@ -92,11 +92,3 @@ def test_a_file_of_authorities_is_read_at_the_start(tmp_path) -> None:
         with pytest.raises(ConfigurationError, match=message) as raised:
             ApiOptions(ca_file=tmp_path / name).check()
         assert raised.value.where == "api.ca_file"
-
-
-def test_secrets() -> None:
-    options = ApiOptions(
-        headers={"Authorization": "Token abcdef", "Accept": "application/json", "X-Version": "2"},
-        auth=Basic("me", "hidden"),
-    )
-    assert options.secrets() == {"Token abcdef", "abcdef", "hidden", "bWU6aGlkZGVu"}

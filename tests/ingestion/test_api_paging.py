@@ -68,7 +68,7 @@ def test_method_headers_and_body_are_kept_and_conditions_are_left_out() -> None:
     request = Request(URL, "POST", {"X-Since": "1", "If-None-Match": '"x"', "if-modified-since": "y"}, b'{"q":1}')
     following = after({"data": RECORDS, "next": "?p=2"}, request=request)
     assert following == Request("https://api.example.com/v1/clicks?p=2", "POST", {"X-Since": "1"}, b'{"q":1}')
-    pager = Pager(Paginate("page"), request)
+    pager = Pager(Paginate("page", start=1), request)
     assert pager.first.headers == request.headers
     assert pager.following(pager.first, answer(), 2) == replace(following, url=f"{URL}&page=2")
 
@@ -128,11 +128,11 @@ def test_a_cursor_of_a_header_pages_csv() -> None:
 
 @pytest.mark.parametrize(
     "paginate",
-    [cursor(), Paginate("cursor"), Paginate("json-link", next_path="x"), Paginate("page", total_path="x")],
+    [cursor(), Paginate("cursor"), Paginate("json-link", next_path="x"), Paginate("page", start=1, total_path="x")],
 )
 def test_paths_need_json(paginate: Paginate) -> None:
     for body in (b"a,b\n1,2\n", b"[{}]", b'{"a":1}\n{"a":2}\n', b"Obj\x01"):
-        with pytest.raises(SourceError, match=r"paginate\.\w+ needs answers that are JSON objects") as error:
+        with pytest.raises(SourceError, match=r"paginate\.\w+ needs responses that are JSON objects") as error:
             after(body, paginate=paginate)
         assert "header-link, page and offset" in error.value.hint
     assert after(b"", paginate=paginate, records=0) is None
@@ -169,7 +169,9 @@ def test_a_total_above_what_came_is_a_warning() -> None:
 
 
 def test_the_first_request_has_the_start() -> None:
-    assert Pager(Paginate("page"), FIRST).first.url == f"{URL}&page=1"
+    assert Pager(Paginate("page", start=1), FIRST).first.url == f"{URL}&page=1"
+    body = Request(URL, "POST", body=b'{"q": {"page": 0}}')
+    assert Pager(Paginate("page", body_param="q.page"), body).first.body == b'{"q":{"page":0}}'
     assert Pager(Paginate("page", start=0, param="p"), FIRST).first.url == f"{URL}&p=0"
     assert Pager(Paginate("page"), Request("https://a.b?page=3")).first.url == "https://a.b?page=3"
     assert Pager(Paginate("page", start=0), Request("https://a.b?page=3")).first.url == "https://a.b?page=0"
@@ -196,32 +198,57 @@ def test_a_short_page_does_not_end_and_an_offset_moves_by_what_came() -> None:
     assert parameters(second)["limit"] == ["100"]
 
 
+@pytest.mark.parametrize(
+    ("paginate", "hint"),
+    [
+        (Paginate("page"), "into the URL, as in ?page=1, or set start"),
+        (Paginate("page", param="p"), 'param = "p", start = 1'),
+        (
+            Paginate("page", body_param="q.p"),
+            'the body, or set start, as in paginate = { type = "page", body_param',
+        ),
+    ],
+)
+def test_a_first_page_without_a_number_is_an_error(paginate: Paginate, hint: str) -> None:
+    request = Request(f"{URL}&page=first", "POST", body=b"{}")
+    with pytest.raises(ConfigurationError, match="whether the first page is 0 or 1") as error:
+        Pager(paginate, request)
+    assert hint in error.value.hint
+
+
+def numbered(kind: Any, **parts: Any) -> Paginate:
+    return Paginate(kind, start=1 if kind == "page" else None, **parts)
+
+
 @pytest.mark.parametrize("kind", ["page", "offset"])
 def test_a_total_ends_if_it_is_sure(kind: Any) -> None:
-    named = Paginate(kind, total_path="n")
+    named = numbered(kind, total_path="n")
     assert after({"data": RECORDS, "n": 2}, paginate=named) is None
     assert after({"data": RECORDS, "n": "2"}, paginate=named) is None
     assert after({"data": RECORDS, "n": 3}, paginate=named)
     for wrong in (None, "x", [], 1.5):
         with pytest.raises(SourceError, match="whole number at n"):
             after({"data": RECORDS, "n": wrong}, paginate=named)
-    assert after({"data": RECORDS, "total": 2}, paginate=Paginate(kind)), "it may be that of the page"
-    pager = Pager(Paginate(kind), FIRST)
+    assert after({"data": RECORDS, "total": 2}, paginate=numbered(kind)), "it may be that of the page"
+    pager = Pager(numbered(kind), FIRST)
     second = pager.following(pager.first, answer({"data": RECORDS, "total": 3}), 2)
     assert second
     assert pager.following(second, answer({"data": [{"id": 3}], "total": 3}), 1) is None
-    full = Pager(Paginate(kind), FIRST)
+    full = Pager(numbered(kind), FIRST)
     second = full.following(full.first, answer({"data": RECORDS, "total": 4}), 2)
     assert second
     assert full.following(second, answer({"data": [{"id": 3}, {"id": 4}], "total": 4}), 2), "it may be limited"
 
 
 def test_a_number_of_pages_ends() -> None:
-    one = Paginate("page")
+    one = Paginate("page", start=1)
     assert after({"data": RECORDS, "total_pages": 1}, paginate=one) is None
     assert after({"data": RECORDS, "pages": 1}, paginate=one), "that may be the number of the page"
     assert after({"data": RECORDS, "total_pages": 2}, paginate=one)
-    assert after({"data": RECORDS, "total_pages": 2}, paginate=one, request=Request("https://a.b?page=2")) is None
+    assert (
+        after({"data": RECORDS, "total_pages": 2}, paginate=Paginate("page"), request=Request("https://a.b?page=2"))
+        is None
+    )
     assert after({"data": RECORDS, "last_page": 1}, paginate=one) is None
     assert after(b"a\n1\n", {"X-Total-Pages": "1"}, paginate=one) is None
     zero = Paginate("page", start=0)
@@ -231,13 +258,58 @@ def test_a_number_of_pages_ends() -> None:
 
 def test_an_empty_page_ends_unless_there_should_be_more() -> None:
     for kind in ("page", "offset"):
-        assert after([], paginate=Paginate(kind), records=0) is None
+        assert after([], paginate=numbered(kind), records=0) is None
         for more in ({"has_more": True}, {"total": 5}):
             with pytest.raises(SourceError, match=r"has_more is true|records so far: 0"):
-                after({"data": [], **more}, paginate=Paginate(kind), records=0)
+                after({"data": [], **more}, paginate=numbered(kind), records=0)
 
 
-@pytest.mark.parametrize("paginate", [Paginate("page"), Paginate("offset"), cursor(), None])
+@pytest.mark.parametrize("headers", [{}, {"X-Total-Count": "5"}])
+@pytest.mark.parametrize(("kind", "numbers"), [("page", "1234"), ("offset", "0246")])
+def test_pages_that_end_below_the_total_are_an_error_until_they_do_so_again(
+    kind: Any, numbers: str, headers: dict[str, str]
+) -> None:
+    total = {} if headers else {"total": 5}
+    pager = Pager(numbered(kind), FIRST)
+    second = pager.following(pager.first, answer({"data": RECORDS, **total}, headers), 2)
+    assert second
+    third = pager.following(second, answer({"data": [], **total}, headers), 0)  # it may be a gap
+    assert third
+    asked = [parameters(request)[kind] for request in (pager.first, second, third)]
+    assert asked == [[number] for number in numbers[:3]]
+    beyond = pager.following(third, answer({"data": [{"id": 3}, {"id": 4}], **total}, headers), 2)
+    assert beyond
+    assert parameters(beyond)[kind] == [numbers[3]], "it was one"
+    after_that = pager.following(beyond, answer({"data": [], **total}, headers), 0)
+    assert after_that
+    with pytest.raises(SourceError, match=r"the pages end too early: .*otal.* is 5, records so far: 4") as error:
+        pager.following(after_that, answer({"data": [], **total}, headers), 0)
+    assert "the next poll asks again" in error.value.hint
+    resumed = Pager(numbered(kind), FIRST, records=4)
+    once_more = resumed.following(beyond, answer({"data": [], **total}, headers), 0)
+    assert once_more
+    assert resumed.following(once_more, answer({"data": [], **total}, headers), 0) is None
+    assert "is 5, records so far: 4; the total may be wrong" in resumed.warning
+    assert resumed.missing == 1
+
+
+@pytest.mark.parametrize(("accepted", "fails"), [(1, False), (0, True)])
+def test_a_total_that_was_wrong_before_is_a_warning(accepted: int, fails: bool) -> None:
+    pager = Pager(numbered("page"), FIRST, missing=accepted)
+    body: dict[str, Any] = {"data": RECORDS, "total": 3}
+    request = pager.following(pager.first, answer(body), 2)
+    for _ in range(2):
+        assert request
+        try:
+            request = pager.following(request, answer(body | {"data": []}), 0)
+        except SourceError:
+            assert fails
+            return
+    assert request is None
+    assert not fails
+
+
+@pytest.mark.parametrize("paginate", [Paginate("page", start=1), Paginate("offset"), cursor(), None])
 def test_a_server_that_ignores_the_parameter_is_found(paginate: Paginate | None) -> None:
     pager = Pager(paginate, FIRST)
 
@@ -252,7 +324,7 @@ def test_a_server_that_ignores_the_parameter_is_found(paginate: Paginate | None)
 
 
 def test_pages_with_damaged_records_are_not_taken_for_each_other() -> None:
-    pager = Pager(Paginate("page"), FIRST)
+    pager = Pager(Paginate("page", start=1), FIRST)
     second = pager.following(pager.first, answer(b'{"data":[{"id":1},{x}]}'), 2)
     assert second
     assert pager.following(second, answer(b'{"data":[{"id":2},{x}]}'), 2)
@@ -359,7 +431,8 @@ def test_each_record_comes_once(items: list[int], size: int, kind: Any, style: s
     if style == "csv" and kind in {"json-link", "cursor"}:
         style = "plain"
     recognise = recognise and kind not in {"page", "offset"}
-    paginate = None if recognise else Paginate(kind)
+    start = 1 if kind == "page" else None
+    paginate = None if recognise else Paginate(kind, start=start)
     pager = Pager(paginate, FIRST)
     assert walk(pager, serve(items, size, kind, style)) == items
     assert (pager.records, pager.warning) == (len(items), "")

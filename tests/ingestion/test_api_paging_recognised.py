@@ -65,6 +65,15 @@ SECOND = f"{HOST}/x?p=2"
         ({"paging": {"cursors": {"after": "c"}, "next": SECOND}}, "paging.next", SECOND),
         ({"paging": {"next": {"after": "2", "link": "/x?p=2"}}}, "paging.next.link", SECOND),
         ({"pagination": {"next_url": "/x?p=2"}}, "pagination.next_url", SECOND),
+        ({"@nextpageuri": "/x?p=2", "@numpages": "5"}, "@nextpageuri", SECOND),
+        ({"done": False, "nextRecordsUrl": "/x?p=2"}, "nextRecordsUrl", SECOND),
+        ({"hydra:view": {"hydra:next": "/x?p=2"}}, "hydra:view.hydra:next", SECOND),
+        ({"view": {"next": "/x?p=2"}}, "view.next", SECOND),
+        ({"pages": {"next": SECOND}}, "pages.next", SECOND),
+        ({"nextResultsUri": SECOND}, "nextResultsUri", SECOND),
+        ({"next": SECOND, "included": {"users": RECORDS, "has_more": False}}, "next", SECOND),
+        ({"next": SECOND, "included": {"users": RECORDS, "end_of_stream": True}}, "next", SECOND),
+        ({"next": SECOND, "extra": {"items": RECORDS, "meta": {"hasMore": False}}}, "next", SECOND),
         ({"@odata.nextLink": f"{HOST}/x?$skiptoken=1"}, "@odata.nextLink", f"{HOST}/x?$skiptoken=1"),
     ],
 )
@@ -163,7 +172,7 @@ def test_a_damaged_record_does_not_end_the_paging(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("envelope", "sign", "setting"),
     [
-        ({"has_more": True}, "has_more is true", '--paginate page, which is paginate = { type = "page"'),
+        ({"has_more": True}, "has_more is true", '--paginate page, with the number of the first page'),
         ({"hasMore": True, "cursor": "c"}, "hasMore is true", 'cursor_path = "cursor"'),
         ({"data": {"x": {"nodes": RECORDS, "pageInfo": {"hasNextPage": True, "endCursor": "c"}}}},
          "data.x.pageInfo.hasNextPage is true", 'cursor_path = "data.x.pageInfo.endCursor"'),
@@ -179,6 +188,33 @@ def test_a_damaged_record_does_not_end_the_paging(body: bytes) -> None:
         ({"next": {"after": "x"}}, "next is not empty", "cursor"),
         ({"meta": {"next_token": "t"}}, "meta.next_token is not empty", 'param = "token"'),
         ({"next_offset": 100}, "next_offset is not empty", 'param = "offset"'),
+        ({"page_info": {"page": 1, "total_number": 9}}, "page_info.total_number is 9", "page"),
+        ({"page_info": {"page": 1, "total_page": 9}}, "page_info.total_page is 9", "page"),
+        ({"bookmark": "Y2Jz"}, "bookmark is not empty", 'param = "bookmark"'),
+        ({"@page": "1", "@numpages": "5"}, "@numpages is 5", "page"),
+        ({"@total": "9"}, "@total is 9", "page"),
+        ({"payloadComplete": False}, "payloadComplete is false", "page"),
+        ({"done": False}, "done is false", "page"),
+        ({"end_of_stream": False, "after_cursor": "c"}, "end_of_stream is false", 'cursor_path = "after_cursor"'),
+        ({"after_cursor": "c"}, "after_cursor is not empty", "cursor"),
+        ({"next_cursor": ["a", 1]}, "next_cursor is not empty", 'cursor_path = "next_cursor"'),
+        ({"nextPageToken": {"id": 1}}, "nextPageToken is not empty", "cursor"),
+        ({"next_cursor": True}, "next_cursor is not empty", "cursor"),
+        ({"total": 7.0}, "total is 7", "page"),
+        ({"_scroll_id": "c"}, "_scroll_id is not empty", "cursor"),
+        ({"LastEvaluatedKey": {"id": {"S": "x"}}}, "LastEvaluatedKey is not empty", "cursor"),
+        ({"offset": "itr1/rec2"}, "offset is not empty", 'param = "offset"'),
+        ({"cursor": "c"}, "cursor is not empty", 'param = "cursor"'),
+        ({"page_token": "t"}, "page_token is not empty", 'param = "page_token"'),
+        ({"nextPageId": "x"}, "nextPageId is not empty", 'param = "pageId"'),
+        ({"info": {"more_records": True}}, "info.more_records is true", "page"),
+        ({"pages": {"next": {"starting_after": "x"}, "total_pages": 3}}, "pages.next is not empty", "cursor"),
+        ({"pages": {"total_pages": 3}}, "pages.total_pages is 3", "page"),
+        ({"hasMoreResults": True}, "hasMoreResults is true", "page"),
+        ({"moreDataAvailable": True}, "moreDataAvailable is true", "page"),
+        ({"hydra:totalItems": 7}, "hydra:totalItems is 7", "page"),
+        ({"totalRowCount": 7}, "totalRowCount is 7", "page"),
+        ({"recordsTotal": 7}, "recordsTotal is 7", "page"),
     ],
 )  # fmt: skip
 def test_signs_of_more_are_errors_that_say_what_to_set(envelope: Any, sign: str, setting: str) -> None:
@@ -213,11 +249,69 @@ def test_the_header_of_the_next_page_is_sent_as_page() -> None:
         {"next": {"href": None}}, {"total": 99.5}, {"total": "many"}, {"total": int("9" * 300)},
         {"links": {"self": "/x?p=1"}}, {"next_cursor": "c", "has_more": False},
         {"paging": {"cursors": {"before": "a", "after": "b"}}},
+        {"cursor": "c", "has_more": False}, {"bookmark": None}, {"bookmark": "", "done": True}, {"offset": 0},
+        {"after_cursor": "c", "end_of_stream": True}, {"next_page": URL, "end_of_stream": True, "count": 2},
+        {"links": {"next": "/x?p=2"}, "has_more": False}, {"next_cursor": []}, {"next_cursor": {}}, {"total": 2.0},
+        {"included": {"users": RECORDS, "has_more": False}},
         {"total": None, "links": [], "page": {"number": 0, "totalPages": 1}}, {"pages": [1, 2]}, {"meta": "x"},
     ],
 )  # fmt: skip
 def test_what_is_not_a_sign_of_more(envelope: Any) -> None:
     assert after({"data": RECORDS, **envelope}) is None
+
+
+def test_what_the_request_has_is_no_sign_of_more() -> None:
+    request = Request("https://a.b/x?cursor=c")
+    assert after({"data": RECORDS, "cursor": "c"}, request=request) is None
+    with pytest.raises(SourceError, match="cursor is not empty"):
+        after({"data": RECORDS, "cursor": "d"}, request=request)
+
+
+@pytest.mark.parametrize("paginate", [Paginate("page", start=1), Paginate("header-link")])
+def test_a_flag_of_another_list_does_not_end_the_paging(paginate: Paginate) -> None:
+    headers = {"Link": "</x?page=2>; rel=next"}
+    assert after({"data": RECORDS, "included": {"users": RECORDS, "has_more": False}}, headers, paginate=paginate)
+    is_last = after({"data": {"items": RECORDS, "has_more": False}}, {}, paginate=paginate) is None
+    assert is_last
+
+
+@pytest.mark.parametrize(
+    ("envelope", "name"),
+    [
+        ({"nextBatchId": 7}, "nextBatchId"),
+        ({"more_available": True}, "more_available"),
+        ({"hasAnyMore": "true"}, "hasAnyMore"),
+        ({"meta": {"scrollKey": "x"}}, "meta.scrollKey"),
+        ({"pagination": {"totalClicks": 3}}, "pagination.totalClicks"),
+        ({"total-no-of-pages": 2}, "total-no-of-pages"),
+    ],
+)
+def test_other_names_that_suggest_more_are_a_warning(envelope: Any, name: str) -> None:
+    pager = Pager(None, FIRST)
+    assert pager.following(FIRST, answer({"data": RECORDS, **envelope}), 2) is None
+    assert pager.warning == f"there may be more pages, since the response has {name}; if so, set paginate"
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"more_available": False}, {"nextBatchId": None}, {"nextBatchId": ""}, {"nextBatchId": 0}, {"more": "no"},
+        {"totalClicks": 2}, {"total_spend": 12.5}, {"total-no-of-pages": 1}, {"page": 7, "total_pages": 7},
+        {"nextBatchId": 7, "has_more": False}, {"context": "x"}, {"moreover": {}}, {"summary": {"totalClicks": 9}},
+    ],
+)  # fmt: skip
+def test_no_warning_if_nothing_suggests_more(envelope: Any) -> None:
+    for body in ({"data": RECORDS, **envelope}, {"data": [{"id": 1, **envelope, "nextBatchId": 7}]}):
+        pager = Pager(None, FIRST)
+        assert pager.following(FIRST, answer(body), 2) is None
+        assert pager.warning == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_envelope_that_is_alone_in_a_list_pages(encoding: str) -> None:
+    body = '[{"results": [{"id": 1}], "nextPageToken": "x"}]'.encode(encoding)
+    assert parameters(after(body))["pageToken"] == ["x"]
+    assert after(b'[{"results": [{"id": 1}], "nextPageToken": "x"}, {"id": 2}]') is None
 
 
 def test_an_offset_in_the_url_is_what_is_proposed() -> None:
@@ -236,7 +330,7 @@ def test_a_full_page_is_a_warning() -> None:
     "envelope", [{"next": "/x?page=2", "links": {"next": "/x?page=3"}}, {"next_cursor": "a", "nextPageToken": "b"}]
 )
 def test_contradictions_are_errors(envelope: Any) -> None:
-    with pytest.raises(SourceError, match="the answer has different") as error:
+    with pytest.raises(SourceError, match="the response has different") as error:
         after({"data": RECORDS, **envelope})
     assert "name the right one" in error.value.hint
 
@@ -267,7 +361,7 @@ def test_a_repeated_name_is_an_error() -> None:
         b'{"data":[{}],"' + b"x" * 10**6 + b'":1}',
     ],
 )
-@pytest.mark.parametrize("paginate", [None, cursor(), Paginate("page")])
+@pytest.mark.parametrize("paginate", [None, cursor(), Paginate("page", start=1)])
 def test_hostile_bodies_end_or_fail_with_an_error_of_ours(paginate: Paginate | None, body: bytes) -> None:
     failure = ""
     try:
@@ -286,7 +380,13 @@ def test_hostile_bodies_end_or_fail_with_an_error_of_ours(paginate: Paginate | N
     max_leaves=15,
 ))  # fmt: skip
 def test_any_json_is_an_end_a_request_or_an_error_of_ours(body: Any) -> None:
-    for paginate in (None, cursor("next"), Paginate("json-link"), Paginate("page"), Paginate("offset", limit=2)):
+    for paginate in (
+        None,
+        cursor("next"),
+        Paginate("json-link"),
+        Paginate("page", start=1),
+        Paginate("offset", limit=2),
+    ):
         try:
             following = after(body, paginate=paginate)
         except SourceError:

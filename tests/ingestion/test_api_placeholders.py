@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, SourceError
+from advertisex.ingestion.api.cursor_field import is_future
 from advertisex.ingestion.api.cursor_value import cursor_value
 from advertisex.ingestion.api.placeholders import Values, filled, placeholders_in
 from advertisex.ingestion.api.request import Request
@@ -217,3 +218,11 @@ def test_a_url_keeps_its_other_parameters(text: str, moment: datetime) -> None:
     result = filled(Request(url), Values(since=since)).url
     assert result.startswith(url.partition("{")[0])
     assert parse_qs(urlsplit(result).query)["since"] == [since.text]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_time", "expected"),
+    [("2026-02-01", False, True), (1769904000, True, True), (1769904000, False, False), ("2026-01-01", True, False)],
+)
+def test_a_number_is_in_the_future_only_if_it_is_an_epoch(value: object, is_time: bool, expected: bool) -> None:
+    assert is_future(cursor_value(value), datetime(2026, 1, 1, tzinfo=UTC), is_time=is_time) == expected

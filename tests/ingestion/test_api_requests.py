@@ -12,12 +12,12 @@ import pytest
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.options import IngestOptions
+from tests.ingestion.conftest import connection_of
 
 SOON: dict[str, Any] = {"api": ApiOptions(retry_wait=0.01, timeout=5.0, attempts=3)}
 
@@ -159,7 +159,7 @@ def test_a_response_that_never_ends_is_abandoned(server, answer, ingested) -> No
 def test_a_body_that_is_too_large_is_rejected(server, answer) -> None:
     server.answers = [answer(b'["' + b"x" * 200 + b'"]')]
     with (
-        Connection(ApiOptions(), body_bytes=100) as connection,
+        connection_of(ApiOptions(), body_bytes=100) as connection,
         pytest.raises(SourceError, match="the response body is larger"),
     ):
         connection.send(Request(server.url), retry=True)

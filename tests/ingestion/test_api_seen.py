@@ -88,13 +88,39 @@ def test_the_records_that_were_not_seen_for_the_longest_time_are_forgotten() -> 
     assert respond(seen, numbered(25))
 
 
-@pytest.mark.parametrize(("horizon", "lost"), [(None, 55), ("2026-01-01", 55), ("2026-01-03", 0)])
+@pytest.mark.parametrize(("horizon", "lost"), [(None, 50), ("2026-01-01", 50), ("2026-01-03", 0)])
 def test_what_cannot_be_remembered_is_counted_if_it_may_come_again(horizon: str | None, lost: int) -> None:
     seen = Seen(PREFIX, records=100)
     for day in (1, 3):
         respond(seen, numbered(*range(75 * day, 75 * (day + 1))), f"2026-01-0{day}")
         seen.changes()
     assert seen.end_poll(cursor_value(horizon) if horizon else None)[1] == lost
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("size", [7, 50, 1050])
+@pytest.mark.parametrize("count", [1001, 1050, 2500])
+def test_a_source_with_too_many_records_gets_only_the_excess_again(count: int, size: int, restarted: bool) -> None:
+    state, seen = State(), Seen(PREFIX, records=1000)
+    for poll in range(5):
+        new = 0
+        for start in range(0, count, size):
+            new += len(respond(seen, numbered(*range(start, min(start + size, count)))))
+            state.change(seen.changes())
+        changed, lost = seen.end_poll()
+        state.change(changed)
+        assert lost == count - 1000
+        assert new == count if poll == 0 else new <= count - 1000
+        assert len(seen) <= 1000
+        seen = Seen(PREFIX, state.kept, records=1000) if restarted else seen
+
+
+def test_what_comes_again_is_remembered_rather_than_what_does_not() -> None:
+    seen = Seen(PREFIX, records=100)
+    for poll in range(20):  # a window that moves over records that are not seen again
+        assert len(respond(seen, numbered(*range(20 * poll, 20 * poll + 60)))) == (60 if poll == 0 else 20)
+        seen.changes()
+        assert seen.end_poll()[1] == 0
 
 
 def test_records_before_the_horizon_are_forgotten_unless_the_poll_has_seen_them() -> None:

@@ -179,7 +179,15 @@ def test_a_value_in_place_of_a_table_is_an_error(tmp_path: Path, text: str) -> N
 def test_names_are_unique(tmp_path: Path) -> None:
     assert "setting sources: the name 'one' is given twice" in error_of(tmp_path, ONE + ONE)
     unnamed = ONE.replace('name = "one"\n', "")
-    assert len(sources_of(load(tmp_path, unnamed + unnamed + ONE))) == 3
+    assert len(sources_of(load(tmp_path, unnamed + ONE + ONE.replace("one", "two")))) == 3
+
+
+@pytest.mark.parametrize("source", ["https://h/x?token=a", "a.csv", "s3://bucket/a/"])
+def test_a_source_that_occurs_twice_is_an_error(tmp_path: Path, source: str) -> None:
+    entry = f'[[sources]]\nfeed = "clicks"\nsource = "{source}"\n'
+    again = entry.replace("token=a", "token=b")
+    assert "sources.1 and sources.0 are the same source; give them names" in error_of(tmp_path, entry + again)
+    assert len(sources_of(load(tmp_path, entry + again + 'name = "other"\n'))) == 2
 
 
 def test_a_source_is_found_by_its_name(tmp_path: Path) -> None:

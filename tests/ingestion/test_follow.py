@@ -8,6 +8,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import fastavro
@@ -16,12 +17,13 @@ import pytest
 
 from advertisex.errors import LogError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.follow import FollowedFiles
+from advertisex.ingestion.files.followed import FollowedFiles
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.input_report import InputReport, Inspection
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polling import Poller, Run
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.read import or_failing
 from advertisex.ingestion.sources import Files
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
@@ -47,35 +49,37 @@ class Following:
 
     Attributes:
         failures: errors that were reported.
-        skipped: rows that were no new messages, by what they are.
     """
 
     def __init__(self, log: SqliteLog, source: Path, **options: Any) -> None:
         self.log = log
         self.failures: list[str] = []
-        self.skipped = Counter[str]()
-        self._followed: FollowedFiles | None = None
+        self._poller: Poller | None = None
         self._source, self._options = Files(str(source)), IngestOptions(follow=True, **options)
 
     def poll(self, times: int = 1) -> list[bytes]:
         """Poll, and return the new messages."""
         before = len(messages_in(self.log, CLICKS.topic))
-        if self._followed is None:
-            self._followed = FollowedFiles(self._source, CLICKS, self._options, self.log)
+        if self._poller is None:
+            self._inspection = Inspection(CLICKS, FieldMapping())
+            run = Run(CLICKS, self._options, self.log, Publisher(CLICKS, self.log), self._inspection, self._report)
+            self._poller = Poller(FollowedFiles(self._source, CLICKS, self._options, self.log), run)
         for _ in range(times):
-            for one in or_failing(self._followed.poll(), self._followed.name):
-                try:
-                    Publisher(CLICKS, self.log).drain(one.name, one.reader.chunks(), one.bookmark)
-                except SourceError as error:
-                    if self._followed.failed(error):
-                        self.failures.append(str(error))
-                self.skipped += one.reader.reading.skipped
+            self._poller.poll(Event())
         return messages_in(self.log, CLICKS.topic)[before:]
 
+    def _report(self, error: SourceError) -> None:
+        self.failures.append(str(error))
+
     def restart(self) -> None:
-        if self._followed is not None:
-            self._followed.close()
-        self._followed = None
+        if self._poller is not None:
+            self._poller.close()
+        self._poller = None
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Rows that were no new messages since the last start, by what they are."""
+        return sum((report.reading.skipped for report in self._inspection.reports.values()), Counter())
 
 
 @pytest.fixture
@@ -165,6 +169,53 @@ def test_what_ingest_reads_is_followed_and_read_once(name: str, folder: Path, fo
     assert following.failures == []
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_named_source_is_ingested_incrementally(name: str, folder: Path, log: SqliteLog) -> None:
+    FORMATS[name](folder / name)
+    with memory_log() as other:
+        whole = ingest(CLICKS, str(folder), other)
+    options = IngestOptions(name="exports")
+    first = ingest(CLICKS, str(folder), log, options)
+    assert (first.messages, first.bytes, first.failures) == (3, whole.bytes, ())
+    assert first.inputs.pop(str(folder / "a.zip"), InputReport()).warnings == {}
+    assert first.inputs == whole.inputs
+    again = ingest(CLICKS, str(folder), log, options)
+    assert (again.messages, again.sources, again.failures) == (0, {}, ())
+    (folder / "new.csv").write_text(HEADER + rows(4))
+    assert ingest(CLICKS, str(folder), log, options).messages == 1
+
+
+def test_a_named_source_is_ingested_from_where_it_has_grown(folder: Path, log: SqliteLog) -> None:
+    def ingested() -> list[int]:
+        before = len(messages_in(log, CLICKS.topic))
+        assert ingest(CLICKS, str(folder / "*.csv"), log, IngestOptions(name="exports")).failures == ()
+        return users(messages_in(log, CLICKS.topic)[before:])
+
+    append(folder / "a.csv", HEADER + rows(1) + "u2,2026-01-05 09:00:00,c1")
+    assert ingested() == [1, 2]
+    append(folder / "a.csv", "7,0\n" + rows(3))
+    assert ingested() == [2, 3]  # the row was incomplete
+    (folder / "a.csv").unlink()
+    assert ingested() == []
+
+
+def test_a_named_source_is_ingested_after_what_was_followed(
+    folder: Path, log: SqliteLog, follow: Callable[..., Following]
+) -> None:
+    append(folder / "a.csv", HEADER + rows(1))
+    following = follow(folder)
+    assert users(following.poll()) == [1]
+    following.restart()
+    append(folder / "a.csv", rows(2))
+    assert ingest(CLICKS, str(folder), log, IngestOptions(name="exports")).messages == 1
+
+
+def test_a_missing_named_source_is_a_failure(folder: Path, log: SqliteLog) -> None:
+    for name in ("a.csv", "*.csv"):
+        (failure,) = ingest(CLICKS, str(folder / name), log, IngestOptions(name="exports")).failures
+        assert failure.what == "no such file"
+
+
 class CrashingLog(SqliteLog):
     """Fails at an append that has messages, after the given number of them."""
 
@@ -203,7 +254,6 @@ def test_a_compressed_file_that_grows_continues_after_what_was_read(
     assert len(following.poll(2)) == 3
     append(folder / "a.csv.gz", gzip.compress(rows(4, 5).encode()))
     following.restart()
-    following.skipped.clear()
     assert users(following.poll(3)) == [4, 5]
     assert following.skipped == {"header": 1, "appended before": 3}
 
@@ -264,7 +314,7 @@ def test_another_reading_of_a_source_begins_at_its_start(folder: Path, follow: C
 
 
 def test_a_source_is_followed_by_one_process_until_that_ends(
-    folder: Path, tmp_path: Path, follow: Callable[..., Following]
+    folder: Path, tmp_path: Path, log: SqliteLog, follow: Callable[..., Following]
 ) -> None:
     (folder / "a.csv").write_text(HEADER + rows(1))
     with SqliteLog(tmp_path / "the.log") as first:
@@ -273,7 +323,10 @@ def test_a_source_is_followed_by_one_process_until_that_ends(
         second = follow(folder)
         assert second.poll(3) == []
         (failure,) = second.failures
-        assert "is followed already" in failure
+        assert "is being read already" in failure
+        assert "this process reads it once the other one has ended" in failure
+        (failed,) = ingest(CLICKS, str(folder), log, IngestOptions(name="exports")).failures
+        assert "try again once it has ended" in failed.hint
         other.restart()
     append(folder / "a.csv", rows(2))
     assert users(second.poll()) == [2]

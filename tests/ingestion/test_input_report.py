@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
@@ -111,6 +112,24 @@ def test_an_aggregated_report_yields_nothing(format_: str) -> None:
     assert report_of(Given([REPORT], format=format_, rows=1), aggregated=True).messages == 1
 
 
+@pytest.mark.parametrize("format_", ["json", "ndjson"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"campaign": "c", "impressions": 1000, "cost": 12.5},
+        {"campaign": {"name": "c"}, "metrics": {"impressions": "1000", "clicks": "12"}},
+    ],
+)
+def test_an_aggregated_report_in_json_yields_nothing(row: dict[str, Any], format_: str) -> None:
+    inspection = Inspection(CLICKS, FieldMapping())
+    with pytest.raises(SourceError, match="it is an aggregated report, not events"):
+        next(inspection.chunks(Input("x", Given([json.dumps(row).encode()], format=format_, rows=1))))
+    assert inspection.reports["x"].messages == 0
+    of_users = json.dumps(row | {"user_id": "u"}).encode()
+    mixed = Given([json.dumps(row).encode(), of_users], format=format_, rows=2)
+    assert report_of(mixed).messages == 2
+
+
 @pytest.mark.parametrize(
     ("format_", "row", "mapping"),
     [
@@ -119,6 +138,11 @@ def test_an_aggregated_report_yields_nothing(format_: str) -> None:
         ("csv", REPORT, FieldMapping({}, {"user_id": "u"})),
         ("csv", {"Campaign": "c", "Day": "1"}, FieldMapping()),
         ("json", REPORT, FieldMapping()),
+        ("json", {"campaign": "c", "clicks": 1, "conversions": 0, "revenue": 0.5}, FieldMapping()),
+        ("json", {"campaign": "c", "reach": 3}, FieldMapping()),
+        ("json", {"user_id": None, "impressions": 3, "clicks": 1}, FieldMapping()),
+        ("json", {"user": {"id": "u"}, "impressions": 3, "clicks": 1}, FieldMapping({"user.id": "user_id"})),
+        ("json", {"campaign": "c", "days": [{"impressions": 3, "clicks": 1}]}, FieldMapping()),
     ],
 )
 def test_other_inputs_are_not_aggregated_reports(format_: str, row: dict[str, Any], mapping: FieldMapping) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.known_sources import backfill_source
 from advertisex.ingestion.objects import reading, state
 from advertisex.ingestion.objects.bucket import Bucket, StoredObject
@@ -23,9 +25,9 @@ from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.objects.poll import PolledObjects
 from advertisex.ingestion.objects.state import load
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polling import Poller, Run
 from advertisex.ingestion.publish import Publisher
-from advertisex.ingestion.read import or_failing
-from advertisex.ingestion.source_status import SourceStatus
+from advertisex.ingestion.source_status import SourceStatus, load_statuses
 from advertisex.ingestion.sources import Objects, source_of
 from advertisex.ingestion.stream import zstd
 from advertisex.logs.contract import EventLog
@@ -72,12 +74,14 @@ def test_what_was_read_is_not_read_again(bucket: S3Bucket, ingested: Ingest) -> 
     assert users(ingested("clicks", bucket.url("in/")).messages) == [4]
 
 
-def test_a_changed_object_is_read_again_as_a_whole(bucket: S3Bucket, ingested: Ingest) -> None:
+def test_a_changed_object_is_read_again_as_a_whole(bucket: S3Bucket, ingested: Ingest, log: SqliteLog) -> None:
     bucket.put("a.csv", rows(1, 2))
     ingested("clicks", bucket.url("*.csv"))
     bucket.put("a.csv", rows(1, 2, 3))
     assert users(ingested("clicks", bucket.url("*.csv")).messages) == [1, 2, 3]
     assert ingested("clicks", bucket.url("*.csv")).messages == []
+    (status,) = load_statuses(log)
+    assert (status.has_nothing_new, status.pages) == (True, 2)
 
 
 def test_other_options_are_another_source(bucket: S3Bucket, ingested: Ingest) -> None:
@@ -101,9 +105,11 @@ def test_formats(bucket: S3Bucket, ingested: Ingest, key: str, content: bytes, n
     bucket.put(key, content)
     found = ingested("clicks", bucket.url(key))
     assert users(found.messages) == [1, 2]
-    assert list(found.published.sources) == list(found.published.inputs) == [bucket.url(key) + name for name in names]
-    assert not any("the input is empty" in report.warnings for report in found.published.inputs.values())
-    assert ingested("clicks", bucket.url(key)).published.sources == {}
+    assert all("the input is empty" not in report.warnings for report in found.published.inputs.values())
+    assert [name for name, counted in found.published.sources.items() if counted.messages] == [
+        bucket.url(key) + name for name in names
+    ]
+    assert ingested("clicks", bucket.url(key)).messages == []
 
 
 @pytest.mark.parametrize("key", ["ü €%20#?.csv", "a+b&c=d.csv", "%41.csv", "a~'(1).csv"])
@@ -287,23 +293,32 @@ def test_backfill_reads_objects_since_a_time_again(bucket: S3Bucket, ingested: I
     assert users(ingested("clicks", bucket.url("*")).messages) == [1]
 
 
+def test_an_aggregated_report_is_rejected(bucket: S3Bucket, ingested: Ingest) -> None:
+    bucket.put("report.csv", b"campaign_id,date,impressions,cost\nc1,2026-01-05,1000,12.5\n")
+    assert preview(CLICKS, bucket.url("*.csv")).measures == ("impressions", "cost")
+    found = ingested("clicks", bucket.url("*.csv"))
+    assert ["it is an aggregated report" in failure.what for failure in found.failures] == [True]
+    assert found.messages == []
+
+
 class Following:
     """Followed objects, and the messages in the log."""
 
-    def __init__(self, log: SqliteLog, address: str, every: float = 0.001) -> None:
+    def __init__(self, log: SqliteLog, address: str, api: ApiOptions = QUICK) -> None:
         self.log, self.failures = log, list[str]()
-        options = IngestOptions(follow=True, every=every, api=QUICK)
+        options = IngestOptions(follow=True, every=0.001, api=api)
         self.source = FollowedObjects(objects(address), CLICKS, options, log)
+        inspection = Inspection(CLICKS, options.mapping)
+        run = Run(CLICKS, options, log, Publisher(CLICKS, log), inspection, self._report)
+        self.poller = Poller(self.source, run)
+
+    def _report(self, error: SourceError) -> None:
+        self.failures.append(str(error))
 
     def poll(self) -> list[int]:
         """Poll, and return the users of new messages."""
         before = len(messages_in(self.log, CLICKS.topic))
-        for one in or_failing(self.source.poll(), self.source.name):
-            try:
-                Publisher(CLICKS, self.log).drain(one.name, one.reader.chunks(), one.bookmark)
-            except SourceError as error:
-                if self.source.failed(error):
-                    self.failures.append(str(error))
+        self.poller.poll(Event())
         return users(messages_in(self.log, CLICKS.topic)[before:])
 
 
@@ -353,10 +368,12 @@ def test_following_waits_before_it_reads_a_failing_object_again_but_not_its_next
     asked: list[str] = []
     part = Bucket.part
     monkeypatch.setattr(Bucket, "part", lambda self, one, *at: asked.append(one.key) or part(self, one, *at))
-    following = Following(log, bucket.url("*"), every=3600)
+    following = Following(log, bucket.url("*"), ApiOptions(retry_wait=3600))
     bucket.put("a.csv.gz", gzip.compress(rows(1))[:20])
     for _ in range(3):
         following.poll()
+        (status,) = load_statuses(log)
+        assert (status.is_failing, status.succeeded_at) == (True, 0)  # also while the object is not read again
     assert len(asked) == 1
     bucket.put("a.csv.gz", gzip.compress(rows(1)))
     assert following.poll() == [1]
@@ -376,8 +393,10 @@ def test_two_processes_do_not_read_the_same_objects(bucket: S3Bucket, ingested: 
     with SqliteLog(tmp_path / "the.log") as other:
         assert Following(other, bucket.url("*")).poll() == [1]
         assert [error.what for error in ingested("clicks", bucket.url("*")).failures] == [
-            "the source is followed already, by another process or for another entry of the settings"
+            "the source is being read already, by another process or for another entry of the settings"
         ]
+        (failure,) = ingested("clicks", bucket.url("*")).failures
+        assert "try again once it has ended" in failure.hint
 
 
 def test_killed_while_an_object_is_read(bucket: S3Bucket, tmp_path: Path) -> None:

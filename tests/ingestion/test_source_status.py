@@ -12,9 +12,12 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion import polling
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
+from advertisex.ingestion.input_report import Inspection
+from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.source_status import SourceStatus, load_statuses, statuses
 from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.previewing import preview
 from tests.ingestion.conftest import Answer, Server
 
 ROW = b'{"user_id": "u", "timestamp": "2026-01-05T09:00:00Z", "campaign_id": "c%d", "clicks": 1}'
@@ -41,13 +44,26 @@ def test_a_poll_of_an_api_is_recorded(log: SqliteLog, server: Server) -> None:
     assert (first.name, first.feed, first.kind, first.messages) == ("shop", "clicks", "api", 2)
     assert first.address == f"{server.url}/x?token=***"
     assert before <= first.polled_at <= first.succeeded_at <= time.time_ns() // 1000
-    assert (first.next_at, first.error, first.is_failing, first.pages) == (0, "", False, 1)
-    ingest(FEEDS["clicks"], f"{server.url}/x?token=OTHER", log, quick())
+    assert (first.next_at, first.last_error, first.is_failing, first.pages) == (0, "", False, 1)
+    ingest(FEEDS["clicks"], f"{server.url}/x?token=OTHER", log, quick(name="shop"))
     second = status_in(log)
     assert (second.id, second.messages, second.seen, second.pages) == (first.id, 3, 1, 2)
     assert second.succeeded_at > first.succeeded_at
-    assert second.name == second.address
+    assert second.name == "shop"
     assert b"SECRET" not in b"".join(log.state("").values())
+
+
+def test_a_status_says_since_when_nothing_is_new(log: SqliteLog, server: Server) -> None:
+    def poll() -> SourceStatus:
+        ingest(FEEDS["clicks"], f"{server.url}/x", log, quick(), on_failure=lambda error: None)
+        return status_in(log)
+
+    server.answers = [Answer(rows(1, 2)), Answer(rows(1)), Answer(status=403), Answer(rows(3))]
+    polls = [poll() for _ in range(4)]
+    first, *_, last = polls
+    assert (first.appended_at, last.appended_at) == (first.succeeded_at, last.succeeded_at)
+    assert [one.appended_at == first.appended_at for one in polls] == [True, True, True, False]
+    assert [one.has_nothing_new for one in polls] == [False, True, False, False]
 
 
 def test_a_failure_is_kept_until_another_one_and_ends_with_a_success(log: SqliteLog, server: Server) -> None:
@@ -58,10 +74,10 @@ def test_a_failure_is_kept_until_another_one_and_ends_with_a_success(log: Sqlite
     server.answers = [Answer(status=403), Answer(rows(1)), Answer(status=404)]
     first, second, third = poll(), poll(), poll()
     assert (first.is_failing, first.succeeded_at) == (True, 0)
-    assert "status 403" in first.error
-    assert (second.is_failing, second.error, second.failed_at) == (False, first.error, first.failed_at)
+    assert "status 403" in first.last_error
+    assert (second.is_failing, second.last_error, second.failed_at) == (False, first.last_error, first.failed_at)
     assert (third.is_failing, third.succeeded_at, third.messages) == (True, second.succeeded_at, 1)
-    assert "status 404" in third.error
+    assert "status 404" in third.last_error
 
 
 def test_sources_that_differ_in_feed_or_options_have_statuses_of_their_own(log: SqliteLog, server: Server) -> None:
@@ -98,13 +114,20 @@ def test_a_process_without_the_lock_leaves_the_status_alone(log: SqliteLog, serv
     assert status_in(log) == before
 
 
-def test_an_aggregated_report_of_an_api_is_rejected(log: SqliteLog, server: Server) -> None:
-    report = b"campaign_id,date,impressions,cost\nc1,2026-01-05,1000,12.5\n"
-    server.answers = [Answer(report, headers={"Content-Type": "text/csv"})]
+@pytest.mark.parametrize(
+    ("report", "type_"),
+    [
+        (b"campaign_id,date,impressions,cost\nc1,2026-01-05,1000,12.5\n", "text/csv"),
+        (b'[{"campaign_id": "c1", "date": "2026-01-05", "impressions": 1000, "cost": 12.5}]', "application/json"),
+    ],
+)
+def test_an_aggregated_report_of_an_api_is_rejected(log: SqliteLog, server: Server, report: bytes, type_: str) -> None:
+    server.answers = [Answer(report, headers={"Content-Type": type_})]
+    assert preview(FEEDS["impressions"], f"{server.url}/report", quick()).measures == ("impressions", "cost")
     failed = ingest(FEEDS["impressions"], f"{server.url}/report", log, quick(), on_failure=lambda error: None).failures
     assert "it is an aggregated report, not events" in str(failed[0])
     status = status_in(log)
-    assert (status.is_failing, status.messages, status.error) == (True, 0, str(failed[0]))
+    assert (status.is_failing, status.messages, status.last_error) == (True, 0, str(failed[0]))
     assert log.end_offsets() == {}
 
 
@@ -117,12 +140,12 @@ class Quiet:
         self.due = 0.0
         self.pages = 0
         self.position = ""
+        self.has_put_off = False
 
     def poll(self) -> Any:
         return iter(())
 
-    def failed(self, error: SourceError) -> bool:
-        return True
+    def failed(self, error: SourceError) -> None: ...
 
     def close(self) -> None: ...
 
@@ -147,9 +170,11 @@ def test_polls_without_news_write_their_times_now_and_then(monkeypatch: pytest.M
     monkeypatch.setattr(polling.time, "monotonic", lambda: clock[0])
     source: Any = Quiet()
     reported: list[SourceStatus] = []
-    poller = polling.Poller(
-        source, FEEDS["clicks"], IngestOptions(follow=True), Log(), Publisher(), None, print, reported.append,  # type: ignore[arg-type]
-    )  # fmt: skip
+    log: Any = Log()
+    publisher: Any = Publisher()
+    options, inspection = IngestOptions(follow=True), Inspection(FEEDS["clicks"], FieldMapping())
+    run = polling.Run(FEEDS["clicks"], options, log, publisher, inspection, print, reported.append)
+    poller = polling.Poller(source, run)
     for _ in range(3_600):
         clock[0] += 1
         poller.poll(Event())

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.input_report import balance, unusual
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.publish import Published
+from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 
 #: Maximum number of new types that a warning lists.
@@ -61,12 +63,14 @@ def ingest(
     elif every is not None:
         seconds_of(every, "--every")
     results = list[tuple[Chosen, Published]]()
+    statuses = dict[str, SourceStatus]()
     with opened_log(settings) as event_log:
         for one in chosen:
-            published = _ingest(one, event_log, debug=debug)
+            published = _ingest(one, event_log, statuses, debug=debug)
             results.append((one, published))
             if not as_json:
-                _print(one, published)
+                _print(one, published, [] if follow else list(statuses.values()))
+                statuses.clear()
             if published.interrupted:
                 break
     if as_json:
@@ -91,7 +95,8 @@ def _followed(chosen: Sequence[Chosen], every: str | None) -> Chosen:
     return replace(chosen[0], options=followed)
 
 
-def _ingest(one: Chosen, log: EventLog, *, debug: bool) -> Published:
+def _ingest(one: Chosen, log: EventLog, statuses: dict[str, SourceStatus], *, debug: bool) -> Published:
+    """Ingest sources, and collect their statuses by id."""
     with progress(f"ingesting {one.feed.name}", None) as (bar, task):
 
         def on_progress(messages: int, size: int) -> None:
@@ -102,7 +107,10 @@ def _ingest(one: Chosen, log: EventLog, *, debug: bool) -> Published:
                 traceback.print_exception(error)
             err.print(f"error: {error}", markup=False, soft_wrap=True)
 
-        return ingest_sources(one.feed, one.sources, log, one.options, on_progress, on_failure)
+        def on_poll(status: SourceStatus) -> None:
+            statuses[status.id] = status
+
+        return ingest_sources(one.feed, one.sources, log, one.options, on_progress, on_failure, on_poll=on_poll)
 
 
 def _document(one: Chosen, published: Published) -> dict[str, Any]:
@@ -122,7 +130,7 @@ def _document(one: Chosen, published: Published) -> dict[str, Any]:
     }
 
 
-def _print(one: Chosen, published: Published) -> None:
+def _print(one: Chosen, published: Published, statuses: Iterable[SourceStatus]) -> None:
     inputs = published.inputs
     formats = {name: report.reading.format for name, report in inputs.items()}
     rows = [
@@ -132,14 +140,25 @@ def _print(one: Chosen, published: Published) -> None:
         rows.append(("total", "", published.messages, published.bytes))
     origin = f" of {one.options.name}" if one.options.name else ""
     title = f"Appended {one.feed.name}{origin} to the log" + (" until interrupted" if published.interrupted else "")
-    print_table(title, ("source", "format", "messages", "bytes"), rows, numbers=("messages", "bytes"))
+    if rows or published.interrupted:
+        print_table(title, ("source", "format", "messages", "bytes"), rows, numbers=("messages", "bytes"))
     if text := balance(report.reading for report in inputs.values()):
         out.print(plain(f"{text}."), soft_wrap=True)
     for text, names in _grouped((unusual(report.reading), name) for name, report in inputs.items()).items():
         if text:
             out.print(plain(f"{_listed(names)}: {text}."), soft_wrap=True)
+    for status in statuses:
+        if status.has_nothing_new:
+            out.print(plain(f"{status.name}: {_nothing_new(status)}"), soft_wrap=True)
     for warning in _warnings(published):
         err.print(f"warning: {warning}", markup=False, soft_wrap=True)
+
+
+def _nothing_new(status: SourceStatus) -> str:
+    if not status.appended_at:
+        return "nothing new; nothing has been appended yet."
+    since = f"{datetime.fromtimestamp(status.appended_at / 1e6, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"nothing new since {since} UTC; to append all of it again, use `advertisex sources reset` first."
 
 
 def _warnings(published: Published) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import textwrap
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from advertisex.cli.options import (
 from advertisex.cli.output import out, plain, print_json, print_table
 from advertisex.feeds import Feed
 from advertisex.ingestion.configured import FeedSource, sources_of
-from advertisex.ingestion.known_sources import backfill_source, find_source, known_sources, reset_source
+from advertisex.ingestion.known_sources import backfill_source, by_id, find_source, known_sources, reset_source
 from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
@@ -34,7 +35,8 @@ from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Show how far each source has been read, and read sources again.")
 
-_WIDTH, _NAME_WIDTH = 80, 23
+#: Width of the output, and at least that of the names in the table.
+_WIDTH, _LEAST_WIDTH = 80, 12
 _SQLITE = "sqlite:///"
 #: A poll may take some time; a next try that is this far in the past is overdue, in microseconds.
 _OVERDUE = 60_000_000
@@ -133,8 +135,7 @@ def _found(
     """Return the source of a name, its feed, and what the settings say about it."""
     configured = sources_of(settings)
     found = find_source(known_sources(log, configured), name, feed)
-    own = next((one for one in configured if (one.shown, one.feed.name) == (found.name, found.feed)), None)
-    return found, configured_feeds(settings)[found.feed], own
+    return found, configured_feeds(settings)[found.feed], by_id(configured).get(found.id)
 
 
 def _texts(found: SourceStatus, settings: Settings, configured: FeedSource | None) -> list[str]:
@@ -154,6 +155,7 @@ def _document(status: SourceStatus) -> dict[str, Any]:
         "address": status.address,
         "position": status.position or None,
         "last_success": _iso(status.succeeded_at),
+        "last_append": _iso(status.appended_at),
         "last_poll": _iso(status.polled_at),
         "next_try": _iso(status.next_at),
         "pages": status.pages,
@@ -161,21 +163,45 @@ def _document(status: SourceStatus) -> dict[str, Any]:
         "seen": status.seen,
         "failing": status.is_failing,
         "last_failure": _iso(status.failed_at),
-        "last_error": status.error or None,
+        "last_error": status.last_error or None,
     }
 
 
 def _print(known: list[SourceStatus]) -> None:
-    names = shortened([status.name for status in known], _NAME_WIDTH)
-    rows = [
-        (name, status.feed, _shown(status.succeeded_at) or "never", _next_try(status), status.messages)
-        for name, status in zip(names, known, strict=True)
-    ]
     columns = ("source", "feed", "last success (UTC)", "next try", "messages")
+    others = [
+        (status.feed, _shown(status.succeeded_at) or "never", _next_try(status), f"{status.messages:,}")
+        for status in known
+    ]
+    taken = (max(map(len, column)) + 2 for column in zip(columns[1:], *others, strict=True))
+    names = short_names([status.name for status in known], max(_LEAST_WIDTH, _WIDTH - sum(taken)))
+    rows = [(name, *other) for name, other in zip(names, others, strict=True)]
     print_table("Sources", columns, rows, numbers=("messages",))
     for status in known:
         for line in _details(status):
             out.print(plain(line), soft_wrap=True)
+
+
+def short_names(names: Sequence[str], longest: int) -> list[str]:
+    """Shorten names, of which addresses lose scheme and query first; different ones stay different."""
+    short = {name: name for name in names}
+    for cut in (_without_scheme, _without_query, lambda text: _end(text, longest)):
+        cuts = {name: cut(text) for name, text in short.items()}
+        number = Counter(cuts.values())
+        short = {name: cuts[name] if number[cuts[name]] == 1 else text for name, text in short.items()}
+    return shortened([short[name] for name in names], longest)
+
+
+def _without_scheme(name: str) -> str:
+    return name.partition("://")[2] or name
+
+
+def _without_query(name: str) -> str:
+    return name.partition("?")[0]
+
+
+def _end(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"…{text[len(text) - longest + 1 :]}"
 
 
 def _details(status: SourceStatus) -> Iterator[str]:
@@ -186,9 +212,9 @@ def _details(status: SourceStatus) -> Iterator[str]:
     parts = [*address, *filter(None, [status.position]), *counted]
     if parts:
         yield from _wrapped(f"{status.name}: {'; '.join(parts)}")
-    if status.error:
+    if status.last_error:
         what = "failing" if status.is_failing else "last failure"
-        yield from _wrapped(f"{status.name}: {what}, {_shown(status.failed_at)} UTC: {status.error}")
+        yield from _wrapped(f"{status.name}: {what}, {_shown(status.failed_at)} UTC: {status.last_error}")
 
 
 def _plural(what: str, number: int) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from io import BytesIO
@@ -19,10 +18,10 @@ from advertisex.codecs.json_decode import Decoder, Digits, decode_json, explain_
 from advertisex.codecs.json_encode import decimal_text
 from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed, Field
+from advertisex.times import time_of
 
 _CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Decodes one datum.
 _Reader = Callable[[BytesIO], Any]
@@ -82,7 +81,7 @@ def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
         if payload.startswith(own_header):
             # a time outside Python's range stays a number
             with suppress(OverflowError, TypeError):
-                record["auction"]["timestamp"] = _EPOCH + timedelta(microseconds=record["auction"]["timestamp"])
+                record["auction"]["timestamp"] = time_of(record["auction"]["timestamp"])
         return record
 
     return read

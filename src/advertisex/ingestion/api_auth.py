@@ -115,7 +115,7 @@ class ClientCredentials:
             authentication.
     """
 
-    token_url: str
+    token_url: str = field(repr=False)
     client_id: str
     client_secret: str = field(repr=False)
     scope: str | None = None

@@ -14,8 +14,6 @@ from advertisex.ingestion.paginate import Paginate
 LONGEST_SECONDS = 86_400.0
 #: Limits of `requests_per_second`.
 _SLOWEST, _FASTEST = 1 / 60, 1_000.0
-#: Headers whose values are not secret.
-_PUBLIC = {"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class ApiOptions:
         timeout: seconds for the connection, and for each read.
         retry_wait: seconds before the first retry; doubles with each further one.
         attempts: attempts per request before it fails; ignored for a source that is followed.
-        paginate: how the API is paged; None recognises it in the answers.
+        paginate: how the API is paged; None recognises it in the responses.
         max_pages: maximum number of pages of a poll.
         cursor: field of the records that orders them, such as updated_at; a dotted path in JSON. Its largest value is
             where the next poll starts.
@@ -122,12 +120,6 @@ class ApiOptions:
             raise ConfigurationError(
                 "a lookback needs a cursor", where="--lookback", hint='set the cursor too, as in cursor = "updated_at"'
             )
-
-    def secrets(self) -> frozenset[str]:
-        """Return the texts that must not be shown: those of the authentication, and the values of headers."""
-        headers = (value for name, value in self.headers.items() if name.lower() not in _PUBLIC)
-        parts = {part for value in headers for part in (value, value.rpartition(" ")[2]) if len(part) >= 4}
-        return frozenset(filter(None, parts | set(() if self.auth is None else self.auth.secrets())))
 
 
 def check_seconds(where: str, seconds: float) -> None:

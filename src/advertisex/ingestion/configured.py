@@ -11,6 +11,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.kinds import identity_of
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.paginate import Paginate
@@ -56,7 +57,22 @@ def sources_of(settings: Settings) -> list[FeedSource]:
     """
     feeds = configured_feeds(settings)
     _check(api_options(settings.api))
-    return [_source_of(number, one, settings.api, feeds[one.feed]) for number, one in enumerate(settings.sources)]
+    found = [_source_of(number, one, settings.api, feeds[one.feed]) for number, one in enumerate(settings.sources)]
+    _check_different(found)
+    return found
+
+
+def _check_different(sources: list[FeedSource]) -> None:
+    """Check that no source occurs twice: one of them would never be read."""
+    numbers: dict[str, int] = {}
+    for number, one in enumerate(sources):
+        identity = identity_of(source_of(one.source), one.feed, one.options)
+        before = number if identity is None else numbers.setdefault(identity.id, number)
+        if before != number:
+            raise ConfigurationError(
+                f"setting sources.{number}: sources.{number} and sources.{before} are the same source",
+                hint="give them names if they are different, such as two accounts; else remove one",
+            )
 
 
 def source_named(settings: Settings, name: str) -> FeedSource:

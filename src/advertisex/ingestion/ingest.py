@@ -1,7 +1,6 @@
 """Ingest sources: append their records to the event log and return exact counts."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from threading import Event
 from typing import BinaryIO
@@ -10,10 +9,10 @@ import structlog
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.follow import Interruptible, follow, followed
+from advertisex.ingestion.follow import Interruptible, read_sources
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.polling import OnFailure, OnPoll, Poller
+from advertisex.ingestion.polling import OnFailure, OnPoll, Run
 from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
@@ -47,7 +46,7 @@ def ingest(
         options: how the sources are read.
         on_progress: called after each append with the total messages and bytes so far.
         on_failure: called with each failure when it occurs; by default, failures are logged as warnings.
-        stop: ends a run with `follow` when set.
+        stop: ends the run when set.
         stdin: what to read for `-`, in place of the standard input of the process.
         on_poll: called with the status of a source after each poll, if its status is kept in the log.
 
@@ -73,13 +72,8 @@ def ingest(
         return replace(counted, inputs=inspection.reports, new_types=inspection.new_types)
 
     try:
-        if options.follow:
-            follow(feed, inputs, options, log, publisher, inspection, report, stop or Interruptible(), on_poll)
-        else:
-            for source in inputs:
-                one = followed(source, feed, options, log)
-                with closing(Poller(one, feed, options, log, publisher, inspection, report, on_poll)) as poller:
-                    poller.poll(Event())
+        run = Run(feed, options, log, publisher, inspection, report, on_poll)
+        read_sources(inputs, run, stop or Interruptible())
     except KeyboardInterrupt:
         return published(interrupted=True)
     return published()

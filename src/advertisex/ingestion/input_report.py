@@ -19,6 +19,9 @@ _MEASURES = frozenset({
     "revenue", "installs", "reach", "ctr", "cpc", "cpm", "totalconversions", "linkclicks",
 })  # fmt: skip
 
+#: Those of them that an event never has, not even as 0 or 1.
+_ONLY_IN_REPORTS = frozenset({"impressions", "imps", "reach", "ctr", "cpc", "cpm"})
+
 #: Last words of the kinds of rows that have a plural; the others say what is said of a row, such as blank.
 _NOUNS = {"row", "message", "header", "line", "folder", "file", "envelope"}
 
@@ -116,7 +119,8 @@ class Inspection:
             SourceError: the input could not be read completely; or it is an aggregated report, of which nothing is
                 yielded.
         """
-        sample, unchecked, complete = ColumnSample(self._feed, self._mapping), True, False
+        sample = ColumnSample(self._feed, self._mapping)
+        unchecked, rejected, complete = True, False, False
         try:
             with at_the_cost_of(one.name):
                 for chunk in one.reader.chunks():
@@ -124,13 +128,15 @@ class Inspection:
                     if unchecked and (chunk.records or one.reader.reading.columns):
                         unchecked = False
                         _check_names(one.name, one.reader.reading.columns or ())
-                        if not self._aggregated:
-                            check_events(one.name, one.reader.reading, sample.columns(one.reader.reading), self._feed)
+                        found = measures(sample.columns(one.reader.reading), one.reader.reading, self._feed)
+                        if found and not self._aggregated:
+                            rejected = True
+                            raise _report_error(one.name, found)
                     self._types.see(chunk.records)
                     yield chunk
             complete = True
         finally:
-            self._add(one.name, one.reader, sample, complete=complete)
+            self._add(one.name, one.reader, sample, complete=complete, rejected=rejected)
 
     def remember_types(self, log: EventLog) -> tuple[str, ...]:
         """Return the conversion types that are new to the log since the last call, and remember them there.
@@ -148,10 +154,10 @@ class Inspection:
         self.new_types += new
         return new
 
-    def _add(self, name: str, reader: Reader, sample: ColumnSample, *, complete: bool) -> None:
+    def _add(self, name: str, reader: Reader, sample: ColumnSample, *, complete: bool, rejected: bool) -> None:
         """Add what was found to the report of an input, which may have been read before."""
         reading, before = reader.reading, self.reports.get(name)
-        if not complete and not self._aggregated and measures(sample.columns(reading), reading, self._feed):
+        if rejected:
             reading = Reading(reading.format, reading.detected, reading.columns)  # none of its rows was yielded
         report = InputReport(reading, sample.columns(reading), complete)
         if before is not None:
@@ -163,26 +169,29 @@ class Inspection:
 
 
 def measures(columns: Columns, reading: Reading, feed: Feed) -> tuple[str, ...]:
-    """Return the columns of counts and sums if an input is an aggregated report: a table of them without users."""
-    user = next((f.name for f in feed.fields if f.kind == "user" and f.required), None)
-    if reading.format not in TABLES or user not in columns.missing:
-        return ()
-    return tuple(name for name in columns.fields if _plain(name) in _MEASURES)
+    """Return the columns of counts and sums if an input is an aggregated report: it has them and no users.
 
-
-def check_events(name: str, reading: Reading, columns: Columns, feed: Feed) -> None:
-    """Reject an aggregated report.
-
-    Raises:
-        SourceError: the input is one.
+    In JSON, where single records may lack their user, it is one only if it has several, and one that no event has.
     """
-    if found := measures(columns, reading, feed):
-        raise SourceError(
-            f"it is an aggregated report, not events: it has {', '.join(found)}, but no column for the user",
-            where=name,
-            hint="reports are for `advertisex reconcile`, which is planned for a later version; if its rows are "
-            "events, name the column of the user with --map COLUMN=user_id",
-        )
+    user = next((f.name for f in feed.fields if f.kind == "user" and f.required), None)
+    if user not in columns.missing:
+        return ()
+    if reading.format in TABLES:
+        return tuple(name for name in columns.fields if _plain(name) in _MEASURES)
+    if reading.format not in _JSON:
+        return ()
+    keys = {path: _plain(path.rpartition(".")[2]) for path in columns.fields if "[" not in path}
+    found = {path: key for path, key in keys.items() if key in _MEASURES}
+    return tuple(found) if len(found) > 1 and _ONLY_IN_REPORTS & set(found.values()) else ()
+
+
+def _report_error(name: str, found: Sequence[str]) -> SourceError:
+    return SourceError(
+        f"it is an aggregated report, not events: it has {', '.join(found)}, but no column for the user",
+        where=name,
+        hint="reports are for `advertisex reconcile`, which is planned for a later version; if its rows are "
+        "events, name the column of the user with --map COLUMN=user_id",
+    )
 
 
 def _plain(name: str) -> str:

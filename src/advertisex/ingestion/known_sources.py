@@ -1,18 +1,13 @@
 """Every source that is known: those of the settings, and those with a status in the log."""
 
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api.placeholders import placeholders_in
-from advertisex.ingestion.api.state import backfill as backfill_api
 from advertisex.ingestion.configured import FeedSource
-from advertisex.ingestion.follow import followed
-from advertisex.ingestion.objects.state import backfill as backfill_objects
-from advertisex.ingestion.polling import unread_status
+from advertisex.ingestion.kinds import backfill, check_backfill, identity_of
 from advertisex.ingestion.source_status import SourceStatus, load_statuses
 from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
@@ -28,12 +23,22 @@ def known_sources(log: EventLog, configured: list[FeedSource]) -> list[SourceSta
         ConfigurationError: a source is misconfigured.
         LogError: the log could not be read.
     """
-    found = {status.id: status for status in load_statuses(log)}
-    for source in configured:
-        with closing(followed(source_of(source.source), source.feed, source.options, log)) as one:
-            unread = unread_status(one, source.feed, source.options)
-            found.setdefault(unread.id, unread)
+    found = {id_: unread_status(source) for id_, source in by_id(configured).items()}
+    found |= {status.id: status for status in load_statuses(log)}
     return sorted(found.values(), key=lambda status: (status.name, status.feed, status.id))
+
+
+def by_id(configured: Iterable[FeedSource]) -> dict[str, FeedSource]:
+    """Return the sources of the settings by their ids; standard input has none."""
+    found = {unread_status(source).id: source for source in configured}
+    return {id_: source for id_, source in found.items() if id_}
+
+
+def unread_status(source: FeedSource) -> SourceStatus:
+    """Return the status of a source before its first poll; its id is empty for standard input."""
+    parsed = source_of(source.source)
+    id_, kind, address = identity_of(parsed, source.feed, source.options) or ("", "files", parsed.name)
+    return SourceStatus(id_, source.options.name or address, source.feed.name, kind, address)
 
 
 def find_source(known: list[SourceStatus], name: str, feed: str | None) -> SourceStatus:
@@ -92,23 +97,9 @@ def backfill_source(
         SourceError: another process reads it.
         LogError: the log could not be read or written.
     """
-    if source.kind == "files":
-        raise ConfigurationError(
-            "files cannot be read from a time on", where=source.name, hint="use `advertisex sources reset`"
-        )
-    if source.kind == "api" and not placeholders_in(texts) & {"since", "cursor"}:
-        raise ConfigurationError(
-            "its requests do not say from when on they ask",
-            where=source.name,
-            hint="put {since} into the URL, a header or the body, or use `advertisex sources reset`",
-        )
+    check_backfill(source, texts)
     _lock(log, source)
-    if isinstance(since, datetime):
-        number = backfill_objects(log, feed.topic, source.prefix, since)
-        objects = f"{number:,} object{'' if number == 1 else 's'} modified since {since:%Y-%m-%d %H:%M:%S} UTC"
-        return objects if number else ""
-    backfill_api(log, feed.topic, source.prefix, since)
-    return f"everything since {since}"
+    return backfill(log, feed, source, since)
 
 
 def _lock(log: EventLog, source: SourceStatus) -> None:

@@ -28,7 +28,8 @@ class IngestOptions:
         api: how an HTTP API is asked.
         follow: whether to keep running: poll APIs, watch files.
         every: seconds between polls.
-        name: name of the source in the settings; empty if it has none.
+        name: name of the source in the settings; empty if it has none. Files with a name are read incrementally, like
+            followed ones, also without `follow`.
     """
 
     format: str | None = None

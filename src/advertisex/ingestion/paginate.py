@@ -9,7 +9,7 @@ from advertisex.errors import ConfigurationError
 PagingType = Literal["header-link", "json-link", "cursor", "page", "offset", "none"]
 TYPES: tuple[PagingType, ...] = get_args(PagingType)
 
-#: Usual names of cursors in an answer -> the parameter that takes them.
+#: Usual names of cursors in a response -> the parameter that takes them.
 CURSORS = {
     "next_cursor": "cursor",
     "nextCursor": "cursor",
@@ -49,14 +49,14 @@ class Paginate:
 
     Attributes:
         type: header-link (the header `Link` with rel="next"), json-link (a URL in the body), cursor (a value of the
-            answer that is sent back), page (numbers of pages), offset (numbers of records), none (one page only).
+            response that is sent back), page (numbers of pages), offset (numbers of records), none (one page only).
         next_path: json-link: dotted path of the URL in the body; by default the usual names are tried.
         cursor_path: cursor: dotted path of the cursor in the body; by default the usual names are tried.
         cursor_header: cursor: name of the header with the cursor, instead of a path.
         param: query parameter that takes the cursor, page or offset. Defaults: `page`, `offset`, and the usual
             parameter of a usual cursor.
         body_param: dotted path in the JSON body of a POST that takes it, instead of a query parameter.
-        start: first page or offset; by default that of the URL, else 1 for a page and 0 for an offset.
+        start: first page or offset; by default that of the URL or the body. An offset without either starts at 0.
         limit: offset: number of records to ask for.
         limit_param: offset: parameter, or with `body_param` path in the body, that takes the limit; default `limit`.
         total_path: page, offset: dotted path of the total number of records; by default the usual names are tried.
@@ -114,7 +114,7 @@ class Paginate:
 
 
 def usual_param(cursor_path: str) -> str | None:
-    """Return the parameter that usually takes the cursor at a path of the answer; None for an unusual name."""
+    """Return the parameter that usually takes the cursor at a path of the response; None for an unusual name."""
     last = cursor_path.rpartition(".")[2]
     return CURSORS.get(".".join(cursor_path.split(".")[-2:])) or CURSORS.get(last)
 

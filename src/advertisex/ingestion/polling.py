@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from advertisex.errors import LogError, SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.followed import Followed
 from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polled import PolledSource
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import or_failing
 from advertisex.ingestion.source_status import SourceStatus, dump_status, load_status, state_prefix
@@ -26,6 +26,29 @@ OnPoll = Callable[[SourceStatus], None]
 
 #: How often a status is written in which only times have changed, in seconds.
 _QUIET_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the sources of a run have in common.
+
+    Attributes:
+        feed: feed of their records.
+        options: how they are read.
+        log: the log.
+        publisher: appends the messages to the log.
+        inspection: collects what is found in the inputs.
+        on_failure: called with each failure, but not again while a source keeps failing in the same way.
+        on_poll: called with the status of a source after each poll, if it has one.
+    """
+
+    feed: Feed
+    options: IngestOptions
+    log: EventLog
+    publisher: Publisher
+    inspection: Inspection
+    on_failure: OnFailure
+    on_poll: OnPoll | None = None
 
 
 @dataclass(slots=True)
@@ -49,39 +72,17 @@ class _Poll:
     ended: bool = False
 
 
-def unread_status(source: Followed, feed: Feed, options: IngestOptions) -> SourceStatus:
-    """Return the status of a source before its first poll."""
-    return SourceStatus(source.id, options.name or source.address, feed.name, source.kind, source.address)
-
-
 class Poller:
     """Polls a source. Its status is in the log, if it has an id, and no other process has locked it.
 
     Args:
         source: the source.
-        feed: feed of its records.
-        options: how it is read.
-        log: where the status is kept.
-        publisher: appends the messages to the log.
-        inspection: collects what is found in the inputs.
-        on_failure: called with each new failure.
-        on_poll: called with the status after each poll.
+        run: the run that it is part of.
     """
 
-    def __init__(
-        self,
-        source: Followed,
-        feed: Feed,
-        options: IngestOptions,
-        log: EventLog,
-        publisher: Publisher,
-        inspection: Inspection,
-        on_failure: OnFailure,
-        on_poll: OnPoll | None = None,
-    ) -> None:
-        self.source = source
-        self._feed, self._options, self._log = feed, options, log
-        self._publisher, self._inspection, self._on_failure, self._on_poll = publisher, inspection, on_failure, on_poll
+    def __init__(self, source: PolledSource, run: Run) -> None:
+        self.source, self._run = source, run
+        self._failures: set[str] = set()  # since the last success
         self._status: SourceStatus | None = None
         self._written: SourceStatus | None = None
         self._write_at = 0.0
@@ -93,15 +94,15 @@ class Poller:
             LogError: the log could not be written.
             ConfigurationError: an option is invalid.
         """
-        poll = _Poll(_now(), self.source.pages, self._publisher.messages)
+        poll = _Poll(_now(), self.source.pages, self._run.publisher.messages)
         try:
             self._publish(poll, stop)
         finally:
             self._record(poll)
         if self._status is not None:
             self._write(self._status)
-            if self._on_poll is not None:
-                self._on_poll(self._status)
+            if self._run.on_poll is not None:
+                self._run.on_poll(self._status)
 
     def close(self) -> None:
         """Close the source, and write what its status does not say yet."""
@@ -115,41 +116,50 @@ class Poller:
             if stop.is_set():
                 return
             try:
-                with closing(self._inspection.chunks(one)) as chunks:
+                with closing(self._run.inspection.chunks(one)) as chunks:
                     going_on = takewhile(lambda _: not stop.is_set(), chunks)
-                    self._publisher.drain(one.name, going_on, one.bookmark)
+                    self._run.publisher.drain(one.name, going_on, one.bookmark)
             except SourceError as error:
                 poll.error = str(error)
-                if self.source.failed(error):
-                    self._on_failure(error)
+                self.source.failed(error)
+                if poll.error not in self._failures:
+                    self._failures.add(poll.error)
+                    self._run.on_failure(error)
             finally:
                 poll.seen += one.reader.reading.skipped["seen"]
         poll.ended = not stop.is_set()
+        if self._has_succeeded(poll):
+            self._failures.clear()
+
+    def _has_succeeded(self, poll: _Poll) -> bool:
+        return poll.ended and not poll.error and not self.source.has_put_off
 
     def _record(self, poll: _Poll) -> None:
-        if not self.source.id or not self._log.lock(state_prefix(self.source.kind, self.source.id)):
+        source, log = self.source, self._run.log
+        if not source.id or not log.lock(state_prefix(source.kind, source.id)):
             return  # the process that holds the lock keeps the status
         if self._status is None:
-            self._status = load_status(self._log, self.source.id)
-        unread = unread_status(self.source, self._feed, self._options)
-        before = self._status or unread
-        now = _now()
-        failed = poll.error != ""
+            self._status = load_status(log, source.id)
+        name = self._run.options.name or source.address
+        unread = SourceStatus(source.id, name, self._run.feed.name, source.kind, source.address)
+        before, now = self._status or unread, _now()
+        messages = self._run.publisher.messages - poll.messages
         self._status = replace(
             unread,
-            position=self.source.position,
+            position=source.position,
             polled_at=poll.begun_at,
-            succeeded_at=now if poll.ended and not failed else before.succeeded_at,
-            failed_at=now if failed else before.failed_at,
+            succeeded_at=now if self._has_succeeded(poll) else before.succeeded_at,
+            appended_at=now if messages else before.appended_at,
+            failed_at=now if poll.error else before.failed_at,
             next_at=self._next_at(),
-            pages=before.pages + self.source.pages - poll.pages,
-            messages=before.messages + self._publisher.messages - poll.messages,
+            pages=before.pages + source.pages - poll.pages,
+            messages=before.messages + messages,
             seen=before.seen + poll.seen,
-            error=poll.error or before.error,
+            last_error=poll.error or before.last_error,
         )
 
     def _next_at(self) -> int:
-        if not self._options.follow or self.source.due is None:
+        if not self._run.options.follow or self.source.due is None:
             return 0
         return _now() + round((self.source.due - time.monotonic()) * 1_000_000)
 
@@ -159,13 +169,13 @@ class Poller:
             return
         is_quiet = self._written is not None and _untimed(status) == _untimed(self._written)
         if at_once or not is_quiet or time.monotonic() >= self._write_at:
-            self._log.append(self._feed.topic, (), state=dump_status(status))
+            self._run.log.append(self._run.feed.topic, (), state=dump_status(status))
             self._written, self._write_at = status, time.monotonic() + _QUIET_SECONDS
 
 
 def _untimed(status: SourceStatus) -> tuple[object, ...]:
     """Return what is known about a source, without the times of its polls."""
-    timeless = replace(status, polled_at=0, succeeded_at=0, failed_at=0, next_at=0)
+    timeless = replace(status, polled_at=0, succeeded_at=0, appended_at=0, failed_at=0, next_at=0)
     return timeless, status.is_failing
 
 

@@ -100,10 +100,10 @@ class _Datum(Reader):
 
 
 class Nothing(Reader):
-    """Reads an input that is empty, or of which nothing is new."""
+    """Reads an input that is empty, or of which nothing is new; or an archive whose members have been read."""
 
-    def __init__(self) -> None:
-        self.reading = Reading()
+    def __init__(self, format_: str = "") -> None:
+        self.reading = Reading(format_)
 
     def chunks(self) -> Iterator[Chunk]:
         return iter(())

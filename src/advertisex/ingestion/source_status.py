@@ -26,14 +26,16 @@ class SourceStatus(msgspec.Struct, frozen=True):
         kind: what it is.
         address: its address without secrets.
         position: how far it has been read, in words: a cursor, a page, a number of files.
-        succeeded_at: end of the last poll without a failure, in microseconds since the epoch (UTC); 0 for never.
+        succeeded_at: end of the last poll that left nothing unread after a failure, in microseconds since the epoch
+            (UTC); 0 for never.
+        appended_at: end of the last poll that appended messages, likewise.
         polled_at: start of the last poll, likewise.
         next_at: when it is polled next, likewise; 0 if it is not followed.
-        pages: number of responses, objects or files read so far.
+        pages: number of responses or objects that were read to their end so far; 0 for files.
         messages: number of messages appended so far.
         seen: number of records that were left out because they had been appended before.
         failed_at: when a poll failed last, likewise.
-        error: why it failed; empty if none has failed.
+        last_error: why it failed, also if a later one succeeded; empty if none has failed.
     """
 
     id: str
@@ -43,18 +45,24 @@ class SourceStatus(msgspec.Struct, frozen=True):
     address: str
     position: str = ""
     succeeded_at: int = 0
+    appended_at: int = 0
     polled_at: int = 0
     next_at: int = 0
     pages: int = 0
     messages: int = 0
     seen: int = 0
     failed_at: int = 0
-    error: str = ""
+    last_error: str = ""
 
     @property
     def is_failing(self) -> bool:
         """Whether the last poll failed."""
         return self.failed_at > self.succeeded_at
+
+    @property
+    def has_nothing_new(self) -> bool:
+        """Whether the last poll succeeded and appended nothing."""
+        return not self.is_failing and self.appended_at < self.polled_at <= self.succeeded_at
 
     @property
     def key(self) -> str:
@@ -72,15 +80,16 @@ _decode = msgspec.msgpack.Decoder(SourceStatus).decode
 
 
 def source_id(feed: Feed, address: str, options: IngestOptions) -> str:
-    """Return the id of a source, 32 hexadecimal digits. A reading with other options is another source.
+    """Return the id of a source, 32 hexadecimal digits. With another name, or read in another way, it is another one.
 
     Args:
         feed: feed of its records.
-        address: its address without secrets, so that a new password does not make another source of it.
-        options: how it is read.
+        address: its address without secrets, so that a new password does not make another source of it; for an API,
+            with all else that says what is asked for.
+        options: its name, and how it is read.
     """
     reading = (options.format, options.records, options.columns, options.inherit, options.dialect, options.mapping)
-    named = msgspec.json.encode((feed.name, address, reading), order="deterministic")
+    named = msgspec.json.encode((feed.name, options.name, address, reading), order="deterministic")
     return xxhash.xxh3_128_hexdigest(named)
 
 
@@ -89,17 +98,25 @@ def state_prefix(kind: Kind, id_: str) -> str:
     return f"{kind}/1/{id_}/"
 
 
-def lock_source(log: EventLog, prefix: str, name: str) -> None:
+def lock_source(log: EventLog, prefix: str, name: str, *, follow: bool) -> None:
     """Lock a source, by the prefix of its state, until the log is closed.
+
+    Args:
+        log: the log.
+        prefix: the prefix.
+        name: name of the source.
+        follow: whether the caller tries again; otherwise the user has to.
 
     Raises:
         SourceError: another process, or another thread of the service, holds the lock.
     """
     if not log.lock(prefix):
         raise SourceError(
-            "the source is followed already, by another process or for another entry of the settings",
+            "the source is being read already, by another process or for another entry of the settings",
             where=name,
-            hint="nothing to do: this process follows it once the other one has ended",
+            hint="nothing to do: this process reads it once the other one has ended"
+            if follow
+            else "nothing to do if that is a process that follows it; otherwise try again once it has ended",
         )
 
 

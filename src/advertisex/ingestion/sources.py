@@ -17,7 +17,20 @@ from advertisex.settings.sources import OBJECT_STORES, SCHEMES
 _CHECK = "check the name; expected a file, folder, glob, URL or -"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _PLACEHOLDER = re.compile(r"%7B(since|until|cursor)((:|%3A)((?!%7D).)*)?%7D")
-_SECRETS = ("token", "key", "secret", "password", "passwd", "signature", "sig", "auth", "credential")
+#: The words of a name: `X-Amz-Signature`, `apiKey` and `APIKey2` have several.
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SECRETS = {
+    "token", "key", "secret", "password", "passwd", "pwd", "passphrase", "signature", "sig", "auth", "authorization",
+    "credential", "credentials", "cookie", "jwt", "apikey", "authkey", "accesskey", "secretkey", "appkey", "privatekey",
+    "subscriptionkey", "accesstoken", "authtoken", "apitoken", "sessiontoken", "securitytoken", "refreshtoken", "hmac",
+}  # fmt: skip
+#: Words beside which a token or a key is a place in the data, and beside which a key is the name of something.
+_PLACES = {"page", "next", "start", "end", "continuation", "continue", "cursor", "pagination", "paging", "last",
+    "previous", "prev", "sync", "after", "before", "marker", "resume", "evaluated",
+}  # fmt: skip
+_NAMED = {"sort", "partition", "primary", "foreign", "row", "object", "record", "group", "order", "publisher",
+    "advertiser", "campaign", "creative", "placement", "event", "report", "column", "field", "dimension",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +159,12 @@ def source_of(text: str, stdin: BinaryIO | None = None) -> Source:
 
 
 def is_secret(name: str) -> bool:
-    """Whether the name of a parameter, a header or a member looks like that of a secret."""
-    return any(word in name.lower() for word in _SECRETS)
+    """Whether the name of a parameter, a header or a member has a word for a secret, as in `api_key` or `authToken`."""
+    words = {word.lower() for word in _WORDS.findall(name)}
+    found = {word for word in words if word in _SECRETS or word.endswith(("secret", "password"))}
+    if words & _PLACES:
+        found -= {"token", "key"}
+    return bool(found - {"key"} if words & _NAMED else found)
 
 
 def redacted(url: str | httpx.URL) -> str:

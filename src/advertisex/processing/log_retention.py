@@ -14,8 +14,9 @@ from advertisex.model import Partition
 from advertisex.processing.periodic import periodic
 from advertisex.processing.retention_time import retention_time
 from advertisex.settings.model import LogSettings
-from advertisex.stores.commit_time import Clock, micros_of, utc_now
+from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
+from advertisex.times import micros_of
 
 _LOG = structlog.get_logger(__name__)
 #: Longest time that one call removes messages, in seconds; the next call continues.

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from advertisex.logs.contract import EventLog
-from advertisex.stores.commit_time import time_of
 from advertisex.stores.contract import EventStore
+from advertisex.times import time_of
 
 #: How far the clock is believed after the last commit and the newest message.
 _BELIEVED = timedelta(days=1)
@@ -42,4 +42,4 @@ def _newest_message(log: EventLog, topics: Collection[str]) -> datetime | None:
     for of, end in log.end_offsets().items():
         if of.topic in topics and end > starts.get(of, 0):
             times += log.read(of.topic, of.partition, end - 1, 1).ingested_at
-    return time_of(max(times)) if times else None
+    return time_of(max(times)).replace(tzinfo=None) if times else None

@@ -14,7 +14,8 @@ from advertisex.simulator.publishing import append
 from advertisex.simulator.settings import SimulationSettings
 from advertisex.simulator.simulation import Simulation
 from advertisex.simulator.truth import Truth
-from advertisex.stores.commit_time import micros_of, utc_now
+from advertisex.stores.commit_time import utc_now
+from advertisex.times import micros_of
 
 _TICK_SECONDS = 0.25
 _USERS = 50_000

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.stores.commit_time import Clock, micros_of, utc_now
+from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
+from advertisex.times import micros_of
 
 __all__ = ["ManualClock", "memory_log", "memory_store"]
 

@@ -15,7 +15,7 @@ import msgspec
 from advertisex.codecs.json_text import NOT_JSON
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.error_document import error_document
-from advertisex.ingestion.api.failures import RETRYABLE, unavailable
+from advertisex.ingestion.api.failures import RETRYABLE, returned, unavailable
 from advertisex.ingestion.api.rate_limit import retry_after
 from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from advertisex.ingestion.api_checks import check_header_value, check_text
@@ -87,15 +87,17 @@ class _Parameter(Authentication):
 class _Token(Authentication):
     """A token that is fetched when it is needed, and again shortly before it expires."""
 
-    def __init__(self, grant: ClientCredentials, client: httpx.Client, clock: Callable[[], float]) -> None:
-        self._grant, self._client, self._clock = grant, client, clock
+    def __init__(
+        self, grant: ClientCredentials, client: httpx.Client, clock: Callable[[], float], secrets: frozenset[str]
+    ) -> None:
+        self._grant, self._client, self._clock, self._secrets = grant, client, clock, secrets
         self._token, self._until = "", 0.0
         self._is_new = False
 
     def authenticate(self, request: httpx.Request) -> None:
         self._is_new = not self._token or self._clock() >= self._until
         if self._is_new:
-            self._token, lifetime = _fetched(self._grant, self._client)
+            self._token, lifetime = _fetched(self._grant, self._client, self._secrets)
             self._until = self._clock() + max(lifetime - _EARLY, lifetime / 2)
         request.headers["Authorization"] = f"Bearer {self._token}"
 
@@ -107,13 +109,16 @@ class _Token(Authentication):
         yield from filter(None, [self._token])
 
 
-def authentication_of(auth: Auth | None, client: httpx.Client, clock: Callable[[], float]) -> Authentication:
+def authentication_of(
+    auth: Auth | None, client: httpx.Client, clock: Callable[[], float], secrets: frozenset[str]
+) -> Authentication:
     """Return what adds an authentication to requests.
 
     Args:
         auth: the authentication, checked; None for none.
         client: sends the requests for tokens.
         clock: monotonic time in seconds.
+        secrets: texts that no error must show.
     """
     match auth:
         case None:
@@ -127,7 +132,7 @@ def authentication_of(auth: Auth | None, client: httpx.Client, clock: Callable[[
         case ApiKey():
             return _Parameter(auth.name, auth.value)
         case ClientCredentials():
-            return _Token(auth, client, clock)
+            return _Token(auth, client, clock, secrets)
 
 
 class _TokenResponse(msgspec.Struct):
@@ -136,7 +141,7 @@ class _TokenResponse(msgspec.Struct):
     expires_in: float | None = None
 
 
-def _fetched(grant: ClientCredentials, client: httpx.Client) -> tuple[str, float]:
+def _fetched(grant: ClientCredentials, client: httpx.Client, secrets: frozenset[str]) -> tuple[str, float]:
     """Return a new token and its lifetime in seconds."""
     where = redacted(grant.token_url)
     fields = {"grant_type": "client_credentials", **grant.extra}
@@ -159,7 +164,7 @@ def _fetched(grant: ClientCredentials, client: httpx.Client) -> tuple[str, float
         failure = unavailable(error, where)
         raise SourceUnavailable(f"no token: {failure.what}", where=where, hint=failure.hint) from error
     if response.status_code != 200:
-        raise _failure(response, body, where, grant)
+        raise _failure(response, body, where, grant, secrets)
     return _token_in(body, where)
 
 
@@ -192,11 +197,13 @@ def _token_in(body: bytes, where: str) -> tuple[str, float]:
     return found.access_token, lifetime if lifetime is not None and 0 < lifetime < 1e9 else _LIFETIME
 
 
-def _failure(response: httpx.Response, body: bytes, where: str, grant: ClientCredentials) -> SourceError:
+def _failure(
+    response: httpx.Response, body: bytes, where: str, grant: ClientCredentials, secrets: frozenset[str]
+) -> SourceError:
     status = response.status_code
-    document = error_document(body, grant.secrets())
+    document = error_document(body, secrets)
     said = f": {document.message}" if document and document.message else ""
-    what = f"no token: the server returned status {status} {response.reason_phrase}".rstrip() + said
+    what = f"no token: {returned(response, secrets)}{said}"
     if status in RETRYABLE or status >= 500:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return SourceUnavailable(what, where=where, hint="try again later", retry_after=retry_after(headers))

@@ -14,9 +14,10 @@ from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.authentication import authentication_of
 from advertisex.ingestion.api.client import client_of, has_proxy
 from advertisex.ingestion.api.failures import hidden, unavailable
-from advertisex.ingestion.api.rate_limit import RateLimit
+from advertisex.ingestion.api.rate_limit import PutOff, RateLimit
 from advertisex.ingestion.api.received import received
 from advertisex.ingestion.api.request import Request, Response
+from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.sources import redacted
 
@@ -26,10 +27,8 @@ BODY_BYTES = 256 * 2**20
 #: The longest wait between two attempts, and the longest Retry-After that is honoured, in seconds.
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
-#: The longest wait for a server's rate limit that a poll spends waiting; a longer one is left to the next poll.
-_WAIT_OF_POLL = 1.0
-#: A wait of so many seconds is logged.
-_LOGGED_WAIT = 1.0
+#: A longer wait for the rate limit is logged, or left to the caller.
+_LONG_WAIT = 1.0
 _REDIRECTS = 10
 #: Headers of a request that another host gets, too; httpx keeps the cookies of each host apart.
 _HARMLESS = {"accept", "accept-encoding", "cookie", "host", "if-modified-since", "if-none-match", "user-agent"}
@@ -48,6 +47,7 @@ class Connection:
 
     Args:
         options: how the requests are sent; checked.
+        secrets: the secrets of the source, which no error shows.
         clock: monotonic time in seconds.
         sleep: waits for a number of seconds.
         body_bytes: maximum size of a response body.
@@ -59,6 +59,7 @@ class Connection:
     def __init__(
         self,
         options: ApiOptions,
+        secrets: Secrets,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -67,7 +68,8 @@ class Connection:
         self._options, self._sleep, self._body_bytes = options, sleep, body_bytes
         self._responses: list[httpx.Response] = []  # to the current request, redirects included
         self._client = client_of(options, self._responses.append)
-        self._authentication = authentication_of(options.auth, self._client, clock)
+        self._authentication = authentication_of(options.auth, self._client, clock, secrets.texts())
+        self._texts = secrets.texts()
         self._limit = RateLimit(options.requests_per_second, clock, longest=LONGEST_RETRY_AFTER)
 
     def __enter__(self) -> Self:
@@ -92,6 +94,7 @@ class Connection:
             retry: whether to wait and try again here; otherwise the caller does.
 
         Raises:
+            PutOff: the request has to wait for the rate limit for more than a second; not with `retry`.
             ConfigurationError: the URL or a header is invalid.
             SourceUnavailable: the request failed in a way that a retry may fix.
             SourceError: the request failed for another reason.
@@ -119,16 +122,10 @@ class Connection:
         return min(initial * 2.0 ** min(attempt - 1, 32) + jitter, max(LONGEST_WAIT, initial))
 
     def _send_in_time(self, request: Request, *, retry: bool) -> Response:
-        exhausted = self._limit.exhausted()
-        if exhausted > _WAIT_OF_POLL and not retry:
-            raise SourceUnavailable(
-                "the rate limit of the server is reached",
-                where=request.where,
-                hint="the next request waits until the server allows it; set requests_per_second to stay below it",
-                retry_after=exhausted,
-            )
-        wait = max(exhausted, self._limit.wait())
-        if wait > _LOGGED_WAIT:
+        wait = self._limit.wait()
+        if wait > _LONG_WAIT:
+            if not retry:
+                raise PutOff(wait)
             _LOG.info("waiting for the rate limit", wait_seconds=round(wait, 1))
         if wait:
             self._sleep(wait)
@@ -157,15 +154,15 @@ class Connection:
                 asked.where,
                 timeout=self._options.timeout,
                 body_bytes=self._body_bytes,
-                secrets=self._secrets(),
+                secrets=self._secret_texts(),
             )
         finally:
             response.close()
-        self._limit.answered(found.headers)
+        self._limit.received(found.headers)
         return replace(found, url=str(self._authentication.without(response.url)))
 
-    def _secrets(self) -> frozenset[str]:
-        return self._options.secrets().union(self._authentication.secrets())
+    def _secret_texts(self) -> frozenset[str]:
+        return self._texts.union(self._authentication.secrets())
 
     def _redirected(self, asked: Request) -> httpx.Response:
         """Return the open response to a request, behind all redirects."""
@@ -206,7 +203,7 @@ class Connection:
 
     def _check_redirect(self, url: httpx.URL, following: httpx.Request, asked: Request, status: int) -> None:
         """Check that a redirect leads neither from https to http, nor a POST with its body to another host."""
-        target = hidden(redacted(following.url), self._secrets())
+        target = hidden(redacted(following.url), self._secret_texts())
         if url.scheme == "https" and following.url.scheme != "https":
             what = f"the server redirects from https to {target}, which is not encrypted (status {status})"
         elif following.url.netloc != url.netloc and following.method == "POST":

@@ -1,6 +1,7 @@
 """The field that orders the records of a source, such as updated_at."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -9,6 +10,9 @@ from advertisex.codecs.json_text import NOT_JSON, at_path, json_object
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
 from advertisex.ingestion.records import Record
+
+#: An earlier epoch is more likely to be an id.
+_FIRST_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def cursor_of(record: Record, field: str, *, is_time: bool) -> CursorValue | None:
@@ -36,15 +40,43 @@ def is_before(value: CursorValue, other: CursorValue) -> bool:
     return value.kind == other.kind and value < other
 
 
-def is_future(value: CursorValue, now: datetime, *, is_time: bool) -> bool:
-    """Whether a value is more than a day after now, so that it would skip all others until then.
+def latest_of(now: datetime, known: Iterable[CursorValue]) -> tuple[datetime, int | None]:
+    """Return the last values that a cursor may have, a day after now: a time and a number.
+
+    Args:
+        now: the present time, in UTC.
+        known: where polls started, and how far the cursor is. Numbers are epochs if all of these are plausible times;
+            otherwise they may be ids, and there is no last one.
+    """
+    last, per_second = now + timedelta(days=1), None
+    for value in known:
+        try:
+            if not _FIRST_EPOCH < value.time() <= last:
+                return last, None
+        except ConfigurationError:
+            return last, None
+        per_second = value.per_second() if value.kind == "number" else per_second
+    return last, per_second and int(last.timestamp()) * per_second
+
+
+def is_beyond(value: CursorValue, latest: tuple[datetime, int | None], *, is_time: bool) -> bool:
+    """Whether a value is after the latest one, so that it would skip all others until then.
 
     Args:
         value: the value.
-        now: the present time, in UTC.
-        is_time: whether numbers are epochs; otherwise they are not compared.
+        latest: the last time and number.
+        is_time: whether numbers are epochs; otherwise they are compared only with a number.
     """
-    return (is_time or value.kind != "number") and value.time() > now + timedelta(days=1)
+    time, number = latest
+    if value.kind == "number" and number is not None:
+        return value.nanos > number * 10**9
+    return (is_time or value.kind != "number") and value.time() > time
+
+
+def is_earlier(value: CursorValue, other: CursorValue) -> bool:
+    """Whether a value is before another one; times of different notations are comparable."""
+    numbers = (value.kind == "number") + (other.kind == "number")
+    return is_before(value, other) if numbers else value.time() < other.time()
 
 
 def check_since(since: str, where: str) -> None:

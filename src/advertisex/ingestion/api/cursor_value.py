@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Literal
 
 from advertisex.errors import ConfigurationError, SourceError
+from advertisex.times import EPOCH
 
 Kind = Literal["number", "time", "time without a zone", "date"]
 
 _NANO = 10**9
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"(-?)([0-9]{1,30})(?:\.([0-9]{1,9}))?")
 _TIME = re.compile(
@@ -58,7 +58,7 @@ class CursorValue:
         if not micros:
             return self
         if self.kind == "number":
-            return cursor_value(_number_text(self.nanos - micros * 1000 * self._per_second(), self.text))
+            return cursor_value(_number_text(self.nanos - micros * 1000 * self.per_second(), self.text))
         return cursor_value(_time_text(self.nanos - micros * 1000, self.text))
 
     def time(self) -> datetime:
@@ -67,10 +67,15 @@ class CursorValue:
         Raises:
             ConfigurationError: it is a number that cannot be an epoch.
         """
-        nanos = self.nanos // self._per_second() if self.kind == "number" else self.nanos
+        nanos = self.nanos // self.per_second() if self.kind == "number" else self.nanos
         return _clamped(nanos)
 
-    def _per_second(self) -> int:
+    def per_second(self) -> int:
+        """Return how many of an epoch are a second, by its size.
+
+        Raises:
+            ConfigurationError: it is a number that cannot be an epoch.
+        """
         size = abs(self.nanos) // _NANO
         for limit, per_second in _UNITS:
             if _FIRST_EPOCH <= size < limit:
@@ -98,6 +103,11 @@ def cursor_value(value: object) -> CursorValue:
     raise _unreadable(value)
 
 
+def value_of(text: str) -> CursorValue | None:
+    """Return the cursor of a text that was one before; None if it is empty."""
+    return cursor_value(text) if text else None
+
+
 def _plain(value: float) -> str:
     """Return a number without an exponent. An int of thousands of digits has no text."""
     try:
@@ -122,7 +132,7 @@ def _time(text: str, match: re.Match[str]) -> CursorValue:
             time += timedelta(seconds=int(leap)) - timedelta(minutes=_offset_minutes(zone))
     except (ValueError, OverflowError):
         raise _unreadable(text) from None
-    nanos = (time - _EPOCH) // timedelta(seconds=1) * _NANO + int((fraction or "").ljust(9, "0"))
+    nanos = (time - EPOCH) // timedelta(seconds=1) * _NANO + int((fraction or "").ljust(9, "0"))
     return CursorValue(text, "time" if zone else "time without a zone" if separator else "date", nanos)
 
 
@@ -157,7 +167,7 @@ def _time_text(nanos: int, like: str) -> str:
 
 def _clamped(nanos: int) -> datetime:
     try:
-        return _EPOCH + timedelta(microseconds=nanos // 1000)
+        return EPOCH + timedelta(microseconds=nanos // 1000)
     except OverflowError:
         return _FIRST
 

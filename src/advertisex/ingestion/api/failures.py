@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx
 
-from advertisex.errors import SourceUnavailable
+from advertisex.errors import SourceError, SourceUnavailable
 
 #: Codes of OpenSSL for certificates that are not accepted.
 _CERTIFICATES = {
@@ -24,8 +24,14 @@ _CERTIFICATES = {
 _CHECK_PROXY = "check the proxy (api.proxy, HTTP_PROXY or HTTPS_PROXY)"
 #: Statuses that a retry may fix, beside those of server errors: timeout, too early, too many requests.
 RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
+#: Statuses of a request that the server no longer accepts, such as one with a cursor that has expired.
+REJECTED = {400, 404, 410, 422}
 #: What to do if the time does not suffice.
 MORE_TIME = "raise --timeout or the setting api.timeout"
+
+
+class RequestRejected(SourceError):
+    """The server does not accept this request; it may accept another one."""
 
 
 def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> SourceUnavailable:
@@ -40,9 +46,9 @@ def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> S
             elif proxy:
                 hint = f"{_CHECK_PROXY}, the address, and that the server is up"
         case httpx.ProxyError():
-            answer = next(iter(re.findall(r"^\d{3}\b", str(error))), "")
-            what = f"the proxy returned status {answer}" if answer else "the proxy does not connect to the server"
-            hint = _CHECK_PROXY + (": its URL needs a user and a password" if answer == "407" else "")
+            status = next(iter(re.findall(r"^\d{3}\b", str(error))), "")
+            what = f"the proxy returned status {status}" if status else "the proxy does not connect to the server"
+            hint = _CHECK_PROXY + (": its URL needs a user and a password" if status == "407" else "")
         case httpx.RemoteProtocolError():
             what, hint = "the response was truncated, or is not HTTP", "try again later"
         case httpx.DecodingError():
@@ -52,6 +58,12 @@ def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> S
         case _:
             what, hint = "the request failed", "check the URL, and try again later"
     return SourceUnavailable(what, where=where, hint=hint)
+
+
+def returned(response: httpx.Response, secrets: Iterable[str]) -> str:
+    """Return in words which status a server returned."""
+    reason = hidden(response.reason_phrase, secrets)
+    return f"the server returned status {response.status_code} {reason}".rstrip()
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:

@@ -52,7 +52,7 @@ class Page:
             yield Input(name if is_whole else one.name, reader, progress)
             complete = complete and reader.ended
         if complete and not self.ended:
-            yield Input(name, _PageReader(self, Nothing(), progress, is_last=True), progress)
+            yield Input(name, _PageReader(self, Nothing("zip"), progress, is_last=True), progress)
 
 
 class _PageReader(Reader):

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
 from advertisex.ingestion.api.request import Request
+from advertisex.times import EPOCH
 
 _TOKEN = re.compile(r"\{(since|until|cursor)(?::([^{}]*))?\}")
 _EPOCHS = {
@@ -21,7 +22,6 @@ _EPOCHS = {
     "epoch_ms": timedelta(milliseconds=1),
     "epoch_us": timedelta(microseconds=1),
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIRECTIVES = frozenset("YymdjHIMSfpaAbBzZuwUWVG%")
 _ZONES = ("%z", "%Z")
 _RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
@@ -110,7 +110,7 @@ def _formatted(value: CursorValue, form: str, shown: str) -> str:
         )
     time = value.time()
     if form in _EPOCHS:
-        return str((time - _EPOCH) // _EPOCHS[form])
+        return str((time - EPOCH) // _EPOCHS[form])
     return time.strftime(form)
 
 

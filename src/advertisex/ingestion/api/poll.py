@@ -1,38 +1,41 @@
 """Poll an HTTP API: ask it for what is new, page by page."""
 
+import dataclasses
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
 from itertools import count
-from urllib.parse import parse_qsl, urlsplit
 
-from msgspec import structs
+from msgspec.structs import replace
 
-from advertisex.errors import SourceError, SourceUnavailable
+from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.connection import Connection
+from advertisex.ingestion.api.failures import RequestRejected
 from advertisex.ingestion.api.page import Page
 from advertisex.ingestion.api.paging.pager import Pager
+from advertisex.ingestion.api.paging.usual import is_numbered
 from advertisex.ingestion.api.progress import Now, Progress, utc_now
+from advertisex.ingestion.api.rate_limit import PutOff
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.api.state import Answered, OpenPoll, api_id, micros_of, shown_time
-from advertisex.ingestion.api.unchanged import NOT_MODIFIED, Unchanged, is_unchanged, response_digest
+from advertisex.ingestion.api.state import EarlierResponse, OpenPoll, api_id, shown_time
+from advertisex.ingestion.api.unchanged import (
+    NOT_MODIFIED,
+    Unchanged,
+    can_grow,
+    earlier_of,
+    is_unchanged,
+)
 from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
+from advertisex.times import micros_of
 
-#: Parameters of numbered pages in links to the next page.
-_NUMBERS = {"page", "offset", "skip", "start"}
-
-
-def poll_api(source: Url, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
-    """Poll an API once; see `ApiSource`."""
-    with closing(ApiSource(source, feed, options, log)) as api:
-        yield from api.poll()
+_OTHER_SECRETS = (
+    "the secrets have changed; it is assumed that they give the same records as before. If they are those of another "
+    "account, give the source a name of its own in the settings, or use `advertisex sources reset`"
+)
 
 
 class ApiSource:
@@ -43,7 +46,7 @@ class ApiSource:
         feed: feed of its records.
         options: how it is asked, and how its responses are read. Without `follow`, a request that fails is repeated;
             with it, the next poll continues.
-        log: the log that keeps the state of the source; None reads the first page only, whatever was read before.
+        log: the log that keeps the state of the source.
         now: the clock.
 
     Attributes:
@@ -52,6 +55,7 @@ class ApiSource:
         name: its URL without its secrets.
         prefix: prefix of the keys of its state.
         pages: number of pages that were read to their end.
+        wait: seconds until a poll that ended early for the rate limit goes on; 0 if it did not.
 
     Raises:
         ConfigurationError: a placeholder is invalid, or the cursor is not used in the request.
@@ -59,37 +63,31 @@ class ApiSource:
 
     kind: Kind = "api"
 
-    def __init__(
-        self, source: Url, feed: Feed, options: IngestOptions, log: EventLog | None, *, now: Now = utc_now
-    ) -> None:
+    def __init__(self, source: Url, feed: Feed, options: IngestOptions, log: EventLog, *, now: Now = utc_now) -> None:
         self._feed, self._options, self._log, self._now = feed, options, log, now
         self.name = source.name
         self.id = api_id(feed, source, options)
         self.prefix = state_prefix("api", self.id)
         self.pages = 0
         self._requests = Requests(source, options.api)
-        self._connection = Connection(options.api)
+        self._connection = Connection(options.api, self._requests.secrets)
         self._progress: Progress | None = None
         self._pager: Pager
         self._resumed = ""
+        self._warnings: list[str] = []
+        self.wait = 0.0
+        self._put_off: tuple[int, Request] | None = None  # its number in the poll, and the request
         self._is_unchanged = False
 
     @property
     def position(self) -> str:
         """How far the API has been read, in words."""
-        if self._progress is None:
-            return ""
-        state, found = self._progress.state, []
-        if state.cursor:
-            found.append(f"{state.field} {state.cursor}")
-        if state.poll and state.poll.pages:
-            found.append(f"page {state.poll.pages + 1} of a poll")
-        if state.answered and self._is_unchanged:
-            found.append(f"unchanged since {shown_time(state.answered.at)}")
-        return ", ".join(found)
+        return self._progress.position(is_unchanged=self._is_unchanged) if self._progress else ""
 
     def poll(self) -> Iterator[Input]:
         """Yield each page, or the members of an archive, as an input; each is read before the next is requested.
+
+        With `follow`, it ends early if the rate limit asks for a wait; the next call goes on.
 
         A poll that failed, or was interrupted, resumes at the page that was not read to its end.
 
@@ -97,27 +95,49 @@ class ApiSource:
             ConfigurationError: the URL, or an option, is invalid.
             SourceError: a request failed, the API is read by another process, or a poll has too many pages.
         """
-        progress = self._locked()
+        progress, put_off, self.wait = self._locked(), self._put_off, 0.0
+        self._put_off = None
+        try:
+            if put_off is None:
+                yield from self._begin(progress)
+            else:
+                yield from self._pages(progress, *put_off, self._send(put_off[1]))
+        except PutOff as error:
+            self.wait = error.seconds
+            self._put_off = self._put_off or put_off
+
+    def _begin(self, progress: Progress) -> Iterator[Input]:
+        """Begin a poll, or resume one."""
         request, response = self._first_page(progress)
         known = self._known(progress, request)
-        self._is_unchanged = known is not None and is_unchanged(response, known)
+        self._is_unchanged = known is not None and is_unchanged(response, known, self._pager.paginate)
         if known and self._is_unchanged:
             progress.unchanged()
-            yield Input(self.name, Unchanged(known, hint=not self._options.follow), progress)
-            return
-        for number in count(1):
+            reader = Unchanged(known)
+            self._warn(reader.reading)
+            yield Input(self.name, reader, progress)
+        else:
+            yield from self._pages(progress, 1, request, response)
+
+    def _pages(self, progress: Progress, number: int, request: Request, response: Response) -> Iterator[Input]:
+        """Yield a page of the poll, and all that follow."""
+        for at in count(number):
             page = Page(request, response, self._end)
             yield from page.inputs(self.name, self._feed, self._options, progress)
-            if not page.ended or page.following is None or self._log is None:
+            if not page.ended or page.following is None:
                 return
-            if number == self._options.api.max_pages:
+            if at == self._options.api.max_pages:
                 raise SourceError(
-                    f"there are more than {number:,} pages",
+                    f"there are more than {at:,} pages",
                     where=self.name,
                     hint="the next poll continues there; if the source has so many, raise max_pages",
                 )
             request = page.following
-            response = self._send(request)
+            try:
+                response = self._send(request)
+            except PutOff:
+                self._put_off = (at + 1, request)
+                raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -130,11 +150,15 @@ class ApiSource:
             SourceError: it is locked by another process.
         """
         if self._progress is None:
-            stored: dict[str, bytes] = {}
-            if self._log is not None:
-                lock_source(self._log, self.prefix, self.name)
-                stored = self._log.state(self.prefix)
+            lock_source(self._log, self.prefix, self.name, follow=self._options.follow)
+            stored = self._log.state(self.prefix)
             self._progress = Progress(self.prefix, stored, self._options.api, self._now)
+            sealed = self._requests.secrets.sealed(self._progress.sealed)
+            if self._progress.seal(sealed) and not self._options.name:
+                self._progress.forget_requests()  # they may be those of another account
+                self._warnings.append(_OTHER_SECRETS)
+            if ignored := self._progress.ignored_since:
+                self._warnings.append(ignored)
         return self._progress
 
     def _first_page(self, progress: Progress) -> tuple[Request, Response]:
@@ -143,39 +167,51 @@ class ApiSource:
         if poll is not None and poll.options != self._requests.options:
             poll = None
         self._resumed = ""
+        rejected = -1
         if poll is not None and poll.url:
-            self._pager, request = self._pager_of(poll), self._requests.resumed(poll)
             try:
-                response = self._send(request)
-            except SourceUnavailable:
-                raise
-            except SourceError:  # its cursor may have expired: the poll begins again
-                poll = None
-            else:
-                self._resumed = f"at page {poll.pages + 1} of the poll of {shown_time(poll.until)}"
-                return request, response
-        begun = poll or self._requests.begun(progress.state, self._now())
+                return self._resume(poll)
+            except RequestRejected as error:
+                if poll.pages == poll.rejected:  # it was rejected before, although the poll began again
+                    raise
+                self._warnings.append(f"the poll began again: {error.what}")
+                rejected, poll = poll.pages, None
+        begun = poll or replace(self._requests.begun(progress.state, self._now()), rejected=rejected)
         self._pager = self._pager_of(begun)
         request = self._pager.first
+        if rejected >= 0:
+            progress.begin(begun)
+            poll = begun
         known = None if begun.unfinished else self._known(progress, request)
         headers = {**request.headers, **(known.conditions if known else {})}
-        response = self._send(replace(request, headers=headers))
+        response = self._send(dataclasses.replace(request, headers=headers))
+        if known and response.status == NOT_MODIFIED and not is_unchanged(response, known, self._pager.paginate):
+            response = self._send(request)  # there are more pages now
         if poll is None:
             progress.begin(begun)
         if response.status == NOT_MODIFIED and known is None:
             raise SourceError("the server returned status 304, which was not asked for", where=self.name)
         return request, response
 
+    def _resume(self, poll: OpenPoll) -> tuple[Request, Response]:
+        """Return the request and the response of the page that was not read to its end."""
+        self._pager = self._pager_of(poll)
+        request = self._requests.resumed(poll, self._pager.first)
+        response = self._send(request)
+        self._resumed = f"at page {poll.pages + 1} of the poll of {shown_time(poll.until)}"
+        return request, response
+
     def _pager_of(self, poll: OpenPoll) -> Pager:
         chosen = poll.paginate or self._options.api.paginate
-        return Pager(chosen, self._requests.first(poll), records=poll.records)
+        missing = self._progress.state.missing if self._progress else 0
+        return Pager(chosen, self._requests.first(poll), records=poll.records, missing=missing)
 
     def _send(self, request: Request) -> Response:
         return self._connection.send(request, retry=not self._options.follow)
 
-    def _known(self, progress: Progress, request: Request) -> Answered | None:
+    def _known(self, progress: Progress, request: Request) -> EarlierResponse | None:
         """Return the earlier response to a request, if it was all that the API had."""
-        known = progress.state.answered
+        known = progress.state.earlier
         return known if known and known.request == self._requests.digest(request) else None
 
     def _end(self, page: Page, reading: Reading) -> Request | None:
@@ -187,11 +223,13 @@ class ApiSource:
         self._note(reading, pager, is_last=following is None)
         if following is None:
             progress.complete(
-                self._answered(page, progress) if not poll.pages else None, repeated=poll.is_numbered and poll.pages > 0
+                self._earlier(page, progress) if not poll.pages else None,
+                repeated=poll.is_numbered and poll.pages > 0,
+                missing=pager.missing,
             )
             return None
-        numbered = poll.is_numbered or _is_numbered(pager.paginate, following)
-        after = structs.replace(
+        numbered = poll.is_numbered or is_numbered(pager.paginate, following)
+        after = replace(
             poll, pages=poll.pages + 1, records=pager.records, paginate=pager.paginate, is_numbered=numbered
         )
         progress.next_page(self._requests.stored(after, following))
@@ -200,6 +238,7 @@ class ApiSource:
     def _note(self, reading: Reading, pager: Pager, *, is_last: bool) -> None:
         if pager.detected:
             reading.detected["paging"] = pager.detected
+        self._warn(reading)
         if self._resumed:
             reading.detected["resumed"] = self._resumed
         if is_last and pager.warning:
@@ -207,22 +246,15 @@ class ApiSource:
         if is_last and self._resumed and not self._options.follow:
             reading.warnings["an interrupted poll is complete now; to get what is newer, ingest it again"] += 1
 
-    def _answered(self, page: Page, progress: Progress) -> Answered:
-        """Return what is kept of a response that is all that the API had."""
-        headers, digest = page.response.headers, response_digest(page.response)
+    def _warn(self, reading: Reading) -> None:
+        reading.warnings.update(self._warnings)
+        self._warnings.clear()
+
+    def _earlier(self, page: Page, progress: Progress) -> EarlierResponse | None:
+        """Return what is kept of a response that is all that the API had; None if it may be the first of more."""
+        if can_grow(self._pager.paginate):
+            return None
+        now, request = micros_of(self._now()), self._requests.digest(page.request)
+        found = earlier_of(page.response, self._pager.paginate, request, page.format, page.records, now)
         known = self._known(progress, page.request)
-        return Answered(
-            self._requests.digest(page.request),
-            digest,
-            page.format,
-            page.records,
-            known.at if known and known.digest == digest else micros_of(self._now()),
-            headers.get("etag", ""),
-            headers.get("last-modified", ""),
-        )
-
-
-def _is_numbered(paginate: Paginate | None, following: Request) -> bool:
-    """Whether pages are numbers, so that records can move from one to another while they are read."""
-    names = {name.lower() for name, _ in parse_qsl(urlsplit(following.url).query)}
-    return (paginate is not None and paginate.type in ("page", "offset")) or bool(names & _NUMBERS)
+        return replace(found, at=known.at) if known and known.digest == found.digest else found

@@ -5,13 +5,25 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_future
-from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
+from advertisex.ingestion.api.cursor_field import cursor_of, is_before, is_beyond, is_earlier, latest_of
+from advertisex.ingestion.api.cursor_value import CursorValue, value_of
 from advertisex.ingestion.api.seen import RECORDS, Seen
-from advertisex.ingestion.api.state import Answered, ApiState, OpenPoll, dump, load, seen_prefix, state_key
+from advertisex.ingestion.api.state import (
+    ApiState,
+    EarlierResponse,
+    OpenPoll,
+    dump,
+    load,
+    secrets_key,
+    seen_prefix,
+    shown_time,
+    state_key,
+)
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.records import Bookmark, Chunk, Reader, Record
 
+#: A number that grows by this factor in one poll is reported.
+_JUMP = 100
 #: Returns the time, in UTC.
 Now = Callable[[], datetime]
 
@@ -31,12 +43,16 @@ class Progress(Bookmark):
 
     Attributes:
         state: the state.
+        sealed: the digest of the secrets; None if nothing was read yet.
     """
 
     def __init__(
         self, prefix: str, stored: Mapping[str, bytes], api: ApiOptions, now: Now, *, records: int = RECORDS
     ) -> None:
         self._key, self._field, self._lookback, self._now = state_key(prefix), api.cursor, api.lookback, now
+        self._since = value_of(api.since or "") if api.cursor else None
+        self._secrets_key = secrets_key(prefix)
+        self.sealed = stored.get(self._secrets_key)
         found = load(stored, prefix)
         self._written = dump(found)
         is_same = found.field == (api.cursor or "")
@@ -55,16 +71,39 @@ class Progress(Bookmark):
         assert self.state.poll is not None
         return self.state.poll
 
+    def position(self, *, is_unchanged: bool) -> str:
+        """Return how far the API has been read, in words; `is_unchanged`: whether the last poll found nothing new."""
+        state, found = self.state, []
+        if state.cursor:
+            found.append(f"{state.field} {state.cursor}")
+        if state.poll and state.poll.pages:
+            found.append(f"page {state.poll.pages + 1} of a poll")
+        if state.earlier and is_unchanged:
+            found.append(f"unchanged since {shown_time(state.earlier.at)}")
+        return ", ".join(found)
+
     def begin(self, poll: OpenPoll) -> None:
         """Begin a poll. Records of a page that was not read to its end are seen."""
         self._seen.end_response()
         self._is_complete = False
         self.state = replace(self.state, poll=poll)
 
+    def seal(self, sealed: bytes) -> bool:
+        """Keep the digest of the secrets, with the next change. Return whether they have changed."""
+        if sealed == self.sealed:
+            return False
+        is_new, self.sealed = self.sealed is None, sealed
+        self._pending[self._secrets_key] = sealed
+        return not is_new
+
+    def forget_requests(self) -> None:
+        """Forget the requests of other secrets: the poll that is not complete, and what was unchanged."""
+        self.state = replace(self.state, earlier=None, poll=None)
+
     def begin_page(self) -> None:
         """Begin to read the page, or read it again after a failure."""
         self._seen.begin_response()
-        self._maximum = _value(self.poll.maximum)
+        self._maximum = value_of(self.poll.maximum)
 
     def begin_input(self, reader: Reader) -> None:
         """Begin to read an input of the page; what is found is added to its reading."""
@@ -87,27 +126,62 @@ class Progress(Bookmark):
         self._seen.end_response()
         self.state = replace(self.state, poll=replace(poll, maximum=_text(self._maximum)))
 
-    def complete(self, answered: Answered | None, *, repeated: bool = False) -> None:
+    def complete(self, earlier: EarlierResponse | None, *, repeated: bool = False, missing: int = 0) -> None:
         """Note that the last page was read to its end.
 
         Args:
-            answered: its response, if it is the only one.
+            earlier: its response, if it is the only one.
             repeated: whether records may have moved from one page to another while they were read. Then the cursor
-                moves only to where the poll before ended, and the next poll finds what this one has missed.
+                moves only to where the poll before ended, and the next poll finds what this one has missed: polls with
+                the maxima 10, 20 and 30 leave the cursor unset, at 10, and at 20.
+            missing: so many records fewer than the server's total came.
         """
         self._seen.end_response()
-        known, maximum = _value(self.state.cursor), self._maximum
+        known, maximum = value_of(self.state.cursor), self._maximum
         delayed = None
         if repeated and maximum and self.poll.records < self._seen.limit // 2:  # else, they would be appended again
-            maximum, delayed = _value(self.state.next_cursor), maximum
-        if maximum is None or (known and is_before(maximum, known)):
+            maximum, delayed = value_of(self.state.next_cursor), maximum
+        if maximum is None or (known and (is_before(maximum, known) or maximum.kind != known.kind)):
             maximum = known
-        self._pending, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
+        compacted, forgotten = self._seen.end_poll(maximum.minus(self._lookback) if maximum else None)
+        self._pending |= compacted
         if forgotten:
             limit = self._seen.limit
             self._warn(f"record beyond the {limit:,} that are remembered, which may be appended again", forgotten)
-        self.state = ApiState(self._field or "", _text(maximum), _text(delayed), answered=answered)
+        self._warn_of_jump(known, maximum)
+        self.state = ApiState(
+            self._field or "",
+            _text(maximum),
+            _text(delayed),
+            earlier=earlier,
+            missing=max(missing, self.state.missing),
+            started=_text(self._started()),
+        )
         self._is_complete = True
+
+    @property
+    def ignored_since(self) -> str:
+        """The warning that `since` is earlier than where the first poll started, so that it has no effect; or empty."""
+        started = self._started()
+        if not self.state.cursor or not self._since or not started or not is_earlier(self._since, started):
+            return ""
+        return (
+            f"since {self._since.text} is before {started.text}, where the first poll started, and has no effect; "
+            f"to read from there, use `advertisex sources backfill` with --since {self._since.text}"
+        )
+
+    def _started(self) -> CursorValue | None:
+        """Return where polls started: the first one, or an earlier backfill."""
+        started, backfill = value_of(self.state.started) or self._since, value_of(self.state.backfill_since)
+        return backfill if backfill and started and is_earlier(backfill, started) else started
+
+    def _warn_of_jump(self, known: CursorValue | None, maximum: CursorValue | None) -> None:
+        if known is None or maximum is None or maximum.kind != "number" or not 0 < known.nanos * _JUMP < maximum.nanos:
+            return
+        self._warn(
+            f"the cursor moved far, from {known.text} to {maximum.text}; if a record is wrong, use "
+            f"`advertisex sources backfill` with --since {known.text}"
+        )
 
     def unchanged(self) -> None:
         """Note that the API has what it had at the last poll."""
@@ -117,7 +191,8 @@ class Progress(Bookmark):
     def changes(self) -> Mapping[str, bytes | None]:
         changed = self._pending | self._seen.changes()
         self._pending = {}
-        if not changed and not self._is_complete:
+        has_begun_again = self.state.poll is not None and self.state.poll.rejected >= 0
+        if not changed and not self._is_complete and not has_begun_again:
             return {}
         if self.state.poll:
             poll = replace(self.state.poll, unfinished=tuple(self._seen.unfinished))
@@ -128,14 +203,15 @@ class Progress(Bookmark):
 
     def _newest(self, records: Sequence[Record]) -> CursorValue | None:
         """Return the largest cursor of records; the maximum of the poll moves there."""
-        newest, now, is_time = None, self._now(), self._lookback > timedelta(0)
+        newest, known, is_time = None, value_of(self.state.cursor), self._lookback > timedelta(0)
+        latest = latest_of(self._now(), filter(None, (known, self._since)))
         for record in records:
-            value, expected = cursor_of(record, self._field or "", is_time=is_time), newest or self._maximum
+            value, expected = cursor_of(record, self._field or "", is_time=is_time), newest or self._maximum or known
             if value is None:
                 self._warn(f"record without a usable {self._field}, the cursor")
             elif expected is not None and value.kind != expected.kind:
-                self._warn(f"{self._field} is a {value.kind}, unlike in other records; the cursor does not move there")
-            elif is_future(value, now, is_time=is_time):
+                self._warn(f"{self._field} is a {value.kind}, unlike other values; the cursor does not move there")
+            elif is_beyond(value, latest, is_time=is_time):
                 self._warn(f"{self._field} is more than a day in the future; the cursor does not move there")
             elif newest is None or newest < value:
                 newest = value
@@ -150,10 +226,6 @@ class Progress(Bookmark):
     def _warn(self, text: str, count: int = 1) -> None:
         if self._reader is not None:
             self._reader.reading.warnings[text] += count
-
-
-def _value(text: str) -> CursorValue | None:
-    return cursor_value(text) if text else None
 
 
 def _text(value: CursorValue | None) -> str:

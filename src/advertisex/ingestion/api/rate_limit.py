@@ -14,6 +14,18 @@ _NUMBER = re.compile(r"\d{1,20}(?:\.\d{1,9})?")
 _PARAMETERS = re.compile(r"\b(r|t|remaining|reset)\s*=\s*(\d{1,10})")
 
 
+class PutOff(Exception):
+    """A request has to wait for the rate limit.
+
+    Args:
+        seconds: how long.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 class RateLimit:
     """Keeps the requests of a connection apart: by a maximum rate, and as the server asks.
 
@@ -29,18 +41,14 @@ class RateLimit:
         self._next = self._reset = clock()
 
     def wait(self) -> float:
-        """Return the seconds until the next request, by the maximum rate."""
-        return max(0.0, self._next - self._clock())
-
-    def exhausted(self) -> float:
-        """Return the seconds until the server allows another request."""
-        return max(0.0, self._reset - self._clock())
+        """Return the seconds until the next request, by the maximum rate and by what the server said."""
+        return max(0.0, self._next - self._clock(), self._reset - self._clock())
 
     def sent(self) -> None:
         """Record that a request is sent now."""
         self._next = self._clock() + self._interval
 
-    def answered(self, headers: Mapping[str, str]) -> None:
+    def received(self, headers: Mapping[str, str]) -> None:
         """Record what the headers of a successful response say about the next request."""
         self._reset = self._clock() + min(reset_after(headers) or 0.0, self._longest)
 

@@ -8,7 +8,7 @@ import httpx
 from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.ingestion.api.content import Damaged, Truncated, UnknownEncoding, decoded
 from advertisex.ingestion.api.error_document import error_document
-from advertisex.ingestion.api.failures import MORE_TIME, RETRYABLE
+from advertisex.ingestion.api.failures import MORE_TIME, REJECTED, RETRYABLE, RequestRejected, returned
 from advertisex.ingestion.api.rate_limit import reset_after, retry_after
 from advertisex.ingestion.api.request import Response
 from advertisex.ingestion.formats import Format, extension
@@ -49,7 +49,7 @@ def received(
     if status in (204, 304):
         return Response(status=status, url=url, headers=headers)
     if status != 200:
-        raise _status_error(response, headers, where)
+        raise _status_error(response, headers, where, secrets)
     body = _body(response, where, timeout, body_bytes)
     content = headers.get("content-type", "").lower().partition(";")[0]
     if body.lstrip()[:1] == b"<" or ("html" in content and body.lstrip()[:1] not in (b"{", b"[")):
@@ -107,9 +107,10 @@ def _body(response: httpx.Response, where: str, timeout: float, body_bytes: int)
     return body.getvalue()
 
 
-def _status_error(response: httpx.Response, headers: dict[str, str], where: str) -> SourceError:
-    status = response.status_code
-    what = f"the server returned status {status} {response.reason_phrase}".rstrip()
+def _status_error(
+    response: httpx.Response, headers: dict[str, str], where: str, secrets: frozenset[str]
+) -> SourceError:
+    status, what = response.status_code, returned(response, secrets)
     is_limited = status == 403 and ("retry-after" in headers or reset_after(headers) is not None)
     if status in RETRYABLE or status >= 500 or is_limited:
         wait = retry_after(headers)
@@ -121,4 +122,5 @@ def _status_error(response: httpx.Response, headers: dict[str, str], where: str)
     if status == 407:
         hint = "write the user and the password into the URL of the proxy: api.proxy, HTTP_PROXY or HTTPS_PROXY"
         return SourceError(what.replace("server", "proxy"), where=where, hint=hint)
-    return SourceError(what, where=where, hint="check the URL")
+    rejected = RequestRejected if status in REJECTED else SourceError
+    return rejected(what, where=where, hint="check the URL")

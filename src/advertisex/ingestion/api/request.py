@@ -38,7 +38,7 @@ class Response:
         declared: the format to assume if the content does not show one.
         charset: name of the encoding that Content-Type declares.
         status: HTTP status: 200, 204, or 304 if the request was conditional.
-        url: the URL that answered, after redirects, without a key of the authentication; it may contain secrets.
+        url: the URL of the response, after redirects, without a key of the authentication; it may contain secrets.
         headers: the headers, with names in lower case.
         warnings: what the user should know about it, such as an error that is reported beside the records.
     """

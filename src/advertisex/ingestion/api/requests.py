@@ -3,17 +3,20 @@
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 from msgspec import structs
 
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.api.cursor_field import check_since
-from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
+from advertisex.ingestion.api.cursor_value import cursor_value, value_of
+from advertisex.ingestion.api.paging.parameters import Place
 from advertisex.ingestion.api.placeholders import Values, filled, placeholders_in
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api.secrets import Secrets
-from advertisex.ingestion.api.state import ApiState, OpenPoll, digest_of, micros_of, time_of
+from advertisex.ingestion.api.state import ApiState, OpenPoll, digest_of
 from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.sources import Url
+from advertisex.times import micros_of, time_of
 
 
 class Requests:
@@ -24,6 +27,7 @@ class Requests:
         api: how it is asked.
 
     Attributes:
+        secrets: its secrets.
         options: digest of everything that its polls depend on, without secrets.
 
     Raises:
@@ -31,7 +35,7 @@ class Requests:
     """
 
     def __init__(self, source: Url, api: ApiOptions) -> None:
-        self._api, self._secrets = api, Secrets(source.url, api)
+        self._api, self.secrets = api, Secrets(source.url, api)
         with_placeholders = {name: value for name, value in api.headers.items() if placeholders_in([value])}
         body = None if api.body is None else api.body.encode()
         self._template = Request(source.url, api.method, with_placeholders, body)
@@ -60,21 +64,24 @@ class Requests:
 
     def first(self, poll: OpenPoll) -> Request:
         """Return the first request of a poll, with the values of its placeholders."""
-        return filled(self._template, Values(_value(poll.since), time_of(poll.until), _value(poll.cursor)))
+        return filled(self._template, Values(value_of(poll.since), time_of(poll.until), value_of(poll.cursor)))
 
     def stored(self, poll: OpenPoll, request: Request) -> OpenPoll:
-        """Return a poll with the request of the page to read, without the user's secrets."""
-        safe = self._secrets.without(request)
-        return structs.replace(poll, url=safe.url, body=safe.body)
+        """Return a poll with what is needed to ask for the page to read, without the user's secrets."""
+        place = _body_place(poll)
+        value = place.value(request) if place else None
+        return structs.replace(poll, url=self.secrets.without(request.url), value=value)
 
-    def resumed(self, poll: OpenPoll) -> Request:
-        """Return the request of the page to read."""
-        first = self.first(poll)
-        return self._secrets.restored(Request(poll.url, first.method, first.headers, poll.body))
+    def resumed(self, poll: OpenPoll, first: Request) -> Request:
+        """Return the request of the page to read; `first` is that of the first page."""
+        request, place = replace(first, url=self.secrets.restored(poll.url)), _body_place(poll)
+        return request if place is None or poll.value is None else place.set(request, msgspec.Raw(poll.value))
 
     def digest(self, request: Request, options: bytes = b"") -> bytes:
         """Return a digest of a request without its secrets, and of options."""
-        return digest_of(replace(self._secrets.without(request), headers=request.headers), options or self.options)
+        body = self.secrets.masked((request.body or b"").decode("utf-8", "replace")).encode()
+        safe = replace(request, url=self.secrets.without(request.url), body=body)
+        return digest_of(safe, options or self.options)
 
     def _check(self, where: str) -> None:
         if self._api.since is not None:
@@ -94,5 +101,7 @@ class Requests:
             )
 
 
-def _value(text: str) -> CursorValue | None:
-    return cursor_value(text) if text else None
+def _body_place(poll: OpenPoll) -> Place | None:
+    """Return where the body of a request has what distinguishes the pages; None if the URL has it."""
+    path = poll.paginate and poll.paginate.body_param
+    return Place(path, in_body=True) if path else None

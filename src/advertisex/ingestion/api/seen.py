@@ -5,20 +5,20 @@ At the end of a poll, many small buckets become one, so that the number of keys 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import msgspec
 import xxhash
 
 from advertisex.ingestion.api.cursor_field import is_before
 from advertisex.ingestion.api.cursor_value import CursorValue, cursor_value
+from advertisex.ingestion.api.seen_bounds import excess_of, merges, without
 
-#: Maximum number of records that are remembered; about 20 MB.
+#: Maximum number of records that are remembered; about 20 MB. While a poll is read, up to twice as many.
 RECORDS = 200_000
-#: What is left after records were forgotten because there are too many.
+#: What is left, while a poll is read, after records were forgotten because there are too many.
 _KEPT = 0.95
-#: Maximum number of buckets of about one size: of less than 16 records, of less than 256, …
-_BUCKETS = 16
 _BYTES = 16
 #: A tag is the number of the poll that saw a record last, and that of its bucket; so the order of tags is that of age.
 _POLL = 32
@@ -83,6 +83,7 @@ class Seen:
             bucket = _decode(value)
             self._load(int(key.removeprefix(prefix)), bucket.hashes, bucket.newest if ordered else "")
         self._open = self._next_tag()
+        self._first = self._open & _BUCKET  # of the buckets of this poll
 
     def __len__(self) -> int:
         return len(self._known) + len(self._current)
@@ -124,8 +125,8 @@ class Seen:
         self._current, self.unfinished = {}, []
         self._repeats.clear()
         self._left_out.clear()
-        if len(self._known) > self.limit:
-            self._evict()
+        if len(self._known) > 2 * self.limit:
+            self._evict(int(2 * self.limit * _KEPT), self._age_of_new)
 
     def changes(self) -> dict[str, bytes | None]:
         """Return what is to be stored since the last call, with the messages that were new."""
@@ -149,15 +150,20 @@ class Seen:
             they may come again.
         """
         changed = self.changes()
+        if self._changed:
+            self._forget_before(horizon)
+        if len(self._known) > self.limit:
+            self._evict(self.limit, lambda tag: self._worth(tag, horizon))
         lost = sum(
             count
             for tag, count in self._evicted.items()
             if tag >> _POLL == self._poll and not self._is_before(horizon, tag & _BUCKET)
         )
         if self._changed:
-            changed |= self._compacted(horizon)
+            changed |= self._compacted()
         self._poll += 1
         self._open = self._next_tag()
+        self._first = self._open & _BUCKET
         self._changed = False
         self._evicted.clear()
         self._refreshed.clear()
@@ -200,34 +206,36 @@ class Seen:
         newest = self._newest.get(bucket)
         return horizon is not None and newest is not None and is_before(newest, horizon)
 
-    def _evict(self) -> None:
-        """Forget the records that were not seen for the longest time."""
-        excess = len(self._known) - int(self.limit * _KEPT)
-        dropped: dict[int, int] = {}
-        for tag, count in sorted(Counter(self._known.values()).items()):
-            dropped[tag] = min(count, excess)
-            excess -= dropped[tag]
-            if not excess:
-                break
+    def _evict(self, limit: int, worth: Callable[[int], Any]) -> None:
+        """Forget the records of the least worth, by their tags, until only so many are left."""
+        dropped = excess_of(self._known, limit, worth)
         self._evicted.update(dropped)
-        kept: dict[int, int] = {}  # a new one: deletions would leave their places behind
-        for digest, tag in self._known.items():
-            if dropped.get(tag):
-                dropped[tag] -= 1
-            else:
-                kept[digest] = tag
-        self._known, self._changed = kept, True
+        self._known, self._changed = without(self._known, dropped), True
 
-    def _compacted(self, horizon: CursorValue | None) -> dict[str, bytes | None]:
+    def _age_of_new(self, tag: int) -> tuple[bool, int]:
+        """While a poll is read, its first new records go first: the others may still come again in it."""
+        return tag & _BUCKET < self._first, tag
+
+    def _worth(self, tag: int, horizon: CursorValue | None) -> tuple[bool, bool, bool, int]:
+        """After a poll, what does not come again goes first, then what it has not seen, and last what it saw again.
+
+        So a source that has a few records too many gets only the excess appended again, and not everything in turn.
+        """
+        bucket = tag & _BUCKET
+        return not self._is_before(horizon, bucket), tag >> _POLL == self._poll, bucket < self._first, tag
+
+    def _forget_before(self, horizon: CursorValue | None) -> None:
         old = {bucket for bucket in self._sizes if self._is_before(horizon, bucket)}
         if old:
             poll = self._poll
             self._known = {d: tag for d, tag in self._known.items() if tag >> _POLL == poll or tag & _BUCKET not in old}
+
+    def _compacted(self) -> dict[str, bytes | None]:
         live: Counter[int] = Counter()
         for tag, count in Counter(self._known.values()).items():
             live[tag & _BUCKET] += count
         changed: dict[str, bytes | None] = {self._key(bucket): None for bucket in self._sizes if not live[bucket]}
-        targets = self._targets(live)
+        targets = merges(live, self._sizes)
         rewritten: dict[int, list[int]] = defaultdict(list)
         for digest, tag in self._known.items() if targets else ():
             if (target := targets.get(tag & _BUCKET)) is not None:
@@ -247,14 +255,3 @@ class Seen:
 
     def _merged_tag(self, tag: int, target: int) -> int:
         return self._refreshed.setdefault(tag | 1 << 2 * _POLL, tag & ~_BUCKET | target)
-
-    def _targets(self, live: Counter[int]) -> dict[int, int]:
-        """Return the buckets that are to be written again, and the bucket that takes each of them."""
-        by_size: dict[int, list[int]] = defaultdict(list)
-        for bucket, size in sorted(live.items()):
-            by_size[size.bit_length() // 4].append(bucket)
-        targets = {bucket: bucket for bucket, size in live.items() if size * 2 < self._sizes[bucket]}
-        for buckets in by_size.values():
-            if len(buckets) > _BUCKETS:
-                targets |= dict.fromkeys(buckets, buckets[0])
-        return targets

@@ -1,7 +1,6 @@
 """How far an HTTP API has been read, kept in the log's state."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 import xxhash
@@ -9,16 +8,16 @@ import xxhash
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.cursor_field import check_since
 from advertisex.ingestion.api.request import Request
+from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.options import IngestOptions
 from advertisex.ingestion.paginate import Paginate
 from advertisex.ingestion.source_status import source_id
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog
+from advertisex.times import time_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-class Answered(msgspec.Struct, frozen=True):
+class EarlierResponse(msgspec.Struct, frozen=True):
     """A response that was all that an API had. A later one that is equal has nothing new.
 
     Attributes:
@@ -28,7 +27,8 @@ class Answered(msgspec.Struct, frozen=True):
         records: number of its records.
         at: when it was first received, in microseconds since the epoch (UTC).
         etag: its ETag; empty without one.
-        modified: its Last-Modified; empty without one.
+        modified: its Last-Modified, if it can be relied on; else empty.
+        paging: digest of the headers that say how to go on.
     """
 
     request: bytes
@@ -38,6 +38,7 @@ class Answered(msgspec.Struct, frozen=True):
     at: int
     etag: str = ""
     modified: str = ""
+    paging: bytes = b""
 
     @property
     def conditions(self) -> dict[str, str]:
@@ -55,13 +56,15 @@ class OpenPoll(msgspec.Struct, frozen=True):
         since: the value of `{since}`; empty without one.
         cursor: the value of `{cursor}`, likewise.
         url: the URL of the page to read, without the user's secrets; empty for the first page.
-        body: the body of its request, likewise.
+        value: what a `body_param` has in the body of its request, as JSON; None if that has none.
         pages: number of pages that were read to their end.
         records: number of their records.
         paginate: how the API is paged, if that is known.
         is_numbered: whether pages are numbers, so that records can move from one to another while they are read.
         maximum: the largest cursor of their records; empty without one.
         unfinished: buckets of seen records that belong to the page to read.
+        rejected: number of pages before the one whose request was rejected, so that the poll began again; -1 if it has
+            not.
     """
 
     options: bytes
@@ -69,13 +72,14 @@ class OpenPoll(msgspec.Struct, frozen=True):
     since: str = ""
     cursor: str = ""
     url: str = ""
-    body: bytes | None = None
+    value: bytes | None = None
     pages: int = 0
     records: int = 0
     paginate: Paginate | None = None
     is_numbered: bool = False
     maximum: str = ""
     unfinished: tuple[int, ...] = ()
+    rejected: int = -1
 
 
 class ApiState(msgspec.Struct, frozen=True):
@@ -86,16 +90,20 @@ class ApiState(msgspec.Struct, frozen=True):
         cursor: the largest value of that field in all complete polls, as the source wrote it.
         next_cursor: the same of the last poll if that is to be repeated, since its pages are numbers; else empty.
         backfill_since: where the next poll starts in place of the cursor; empty for the cursor.
-        answered: the last response, if it was all that the API had.
+        earlier: the last response, if it was all that the API had.
         poll: the poll that is not complete.
+        missing: so many records fewer than the server's total came in a complete poll, at most.
+        started: where the first poll started, or the earliest backfill; empty without a cursor.
     """
 
     field: str = ""
     cursor: str = ""
     next_cursor: str = ""
     backfill_since: str = ""
-    answered: Answered | None = None
+    earlier: EarlierResponse | None = None
     poll: OpenPoll | None = None
+    missing: int = 0
+    started: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -103,10 +111,9 @@ _decode = msgspec.msgpack.Decoder(ApiState).decode
 
 
 def api_id(feed: Feed, source: Url, options: IngestOptions) -> str:
-    """Return the id of an API; see `source_id`. Another body of a POST asks for something else."""
-    api = options.api
-    body = "" if api.body is None else xxhash.xxh3_128_hexdigest(api.body.encode())
-    return source_id(feed, f"{api.method} {source.name} {body}".rstrip(), options)
+    """Return the id of an API; see `source_id`. New secrets do not make another source of it."""
+    public = Secrets(source.url, options.api).public
+    return source_id(feed, msgspec.json.encode(public).decode(), options)
 
 
 def state_key(prefix: str) -> str:
@@ -117,6 +124,11 @@ def state_key(prefix: str) -> str:
 def seen_prefix(prefix: str) -> str:
     """Return the prefix of the keys of its seen records."""
     return f"{prefix}seen/"
+
+
+def secrets_key(prefix: str) -> str:
+    """Return the key of the digest of its secrets."""
+    return f"{prefix}secrets"
 
 
 def load(state: Mapping[str, bytes], prefix: str) -> ApiState:
@@ -145,18 +157,8 @@ def backfill(log: EventLog, topic: str, prefix: str, since: str) -> None:
     """
     check_since(since, "--since")
     before = load(log.state(prefix), prefix)
-    after = msgspec.structs.replace(before, backfill_since=since, answered=None, poll=None)
+    after = msgspec.structs.replace(before, backfill_since=since, earlier=None, poll=None)
     log.append(topic, (), state={state_key(prefix): dump(after)})
-
-
-def micros_of(time: datetime) -> int:
-    """Return a time in microseconds since the epoch."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def time_of(micros: int) -> datetime:
-    """Return the time, in UTC, of microseconds since the epoch."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def shown_time(micros: int) -> str:

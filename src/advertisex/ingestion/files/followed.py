@@ -1,23 +1,25 @@
-"""Files that are followed."""
+"""Files that are read incrementally."""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.files.positions import address_of, load
-from advertisex.ingestion.files.watch import Watch
-from advertisex.ingestion.followed import Followed
+from advertisex.ingestion.files.watch import SETTLED_POLLS, Watch
 from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.polled import PolledSource
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.source_status import lock_source, source_id, state_prefix
 from advertisex.ingestion.sources import Files
 from advertisex.logs.contract import EventLog
 
 
-class FollowedFiles(Followed):
-    """A file, folder or glob, polled for new records. Only one process follows it; the positions are in the log."""
+class FollowedFiles(PolledSource):
+    """A file, folder or glob, polled for new records. Only one process reads it; the positions are in the log.
+
+    Without `follow`, a poll reads each file to its end, unless it grows meanwhile.
+    """
 
     def __init__(self, source: Files, feed: Feed, options: IngestOptions, log: EventLog) -> None:
         self._source, self._feed, self._options, self._log = source, feed, options, log
@@ -26,7 +28,6 @@ class FollowedFiles(Followed):
         self.id = source_id(feed, self.address, options)
         self._prefix = state_prefix(self.kind, self.id)
         self._watch: Watch | None = None
-        self._reported: set[str] = set()
         self.due: float | None = time.monotonic()
 
     @property
@@ -36,12 +37,9 @@ class FollowedFiles(Followed):
 
     def poll(self) -> Iterator[Input]:
         self.due = time.monotonic() + self._options.every
-        yield from self._locked().poll()
-
-    def failed(self, error: SourceError) -> bool:
-        is_new = str(error) not in self._reported
-        self._reported.add(str(error))
-        return is_new
+        watch = self._locked()
+        for _ in range(1 if self._options.follow else SETTLED_POLLS):
+            yield from watch.poll()
 
     def close(self) -> None:
         if self._watch is not None:
@@ -54,9 +52,9 @@ class FollowedFiles(Followed):
             SourceError: it is locked by another process, or does not exist.
         """
         if self._watch is None:
-            lock_source(self._log, self._prefix, self._source.name)
+            lock_source(self._log, self._prefix, self._source.name, follow=self._options.follow)
             positions = load(self._log.state(self._prefix))
             self._watch = Watch(self._source, self._feed, self._options, self._prefix, positions)
-            if not self._source.paths() and not Path(self._source.name).is_dir():
+            if not positions and not self._source.paths() and not Path(self._source.name).is_dir():
                 self._source.existing_paths()
         return self._watch

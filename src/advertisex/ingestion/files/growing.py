@@ -32,6 +32,7 @@ class Growing(Reader):
             self.reading = reader.reading
             for chunk in reader.chunks():
                 if chunk.records and chunk.resume is None and not continued:
+                    self.reading = Reading()  # all of it is read once the file has settled
                     return
                 continued = continued or chunk.resume is not None
                 yield chunk

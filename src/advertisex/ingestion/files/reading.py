@@ -66,15 +66,16 @@ class FileReading(Bookmark):
         if read == before.read and before.complete:
             return
         file.position = replace(before, read=read, complete=False)
-        complete = True
+        complete, format_ = True, ""
         for one in self._rest(read.size):
+            format_ = format_ or ("" if one.name == name else "zip")
             self._reader = part = Part(one.reader)
             yield Input(one.name, part, self)
             complete = complete and part.ended
         if complete:
             file.position = replace(file.position, complete=True)
             self._changed = True
-            yield Input(name, Nothing(), self)
+            yield Input(name, Nothing(format_), self)
 
     def advance(self, chunk: Chunk, messages: list[bytes]) -> tuple[list[bytes], Sequence[int]]:
         skipped = self._skipped(messages)

@@ -28,6 +28,8 @@ from advertisex.ingestion.sources import Files
 
 #: Polls without a change after which a file is read as a whole, and after which an incomplete last row is read.
 _QUIET_FILE, _QUIET_ROWS = 1, 2
+#: Polls after which all of a file that does not change has been read.
+SETTLED_POLLS = 1 + max(_QUIET_FILE, _QUIET_ROWS)
 #: A file that is not listed any more is closed once it has not changed in so many polls.
 _QUIET_POLLS = 12
 #: Maximum number of positions of files that are gone.

@@ -1,6 +1,5 @@
 """A bucket of an object store: list its objects, and read parts of one."""
 
-import random
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -10,6 +9,7 @@ import structlog
 
 from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.backoff import Backoff
 from advertisex.ingestion.object_address import Address
 from advertisex.ingestion.objects.failures import Replaced, failure, is_panic
 from advertisex.ingestion.objects.opening import opened_store
@@ -19,7 +19,6 @@ _LOG = structlog.get_logger(__name__)
 
 #: Objects per page of a listing.
 _PAGE = 1_000
-_LONGEST_WAIT = 60.0
 
 
 class StoredObject(NamedTuple):
@@ -119,13 +118,14 @@ class Bucket:
 
     def _asked(self, request: Callable[[], _T], where: str) -> _T:
         """Return the result of a request, which is repeated after failures that may pass."""
+        backoff = Backoff(self._options.retry_wait)
         for attempt in range(1, self._attempts):
             try:
                 return self._answer(request, where)
             except Replaced:
                 raise
             except SourceUnavailable as error:
-                wait = self._wait_after(attempt)
+                wait = backoff.next()
                 _LOG.warning(
                     "retrying",
                     why=str(error),
@@ -151,12 +151,6 @@ class Bucket:
                 where=where,
                 hint="check the endpoint and the credentials, and please report it",
             ) from error
-
-    def _wait_after(self, attempt: int) -> float:
-        """Return the seconds to wait after an attempt."""
-        first = self._options.retry_wait
-        jitter = random.uniform(0, first / 2)  # noqa: S311 - jitter needs no secure randomness
-        return min(first * 2.0 ** min(attempt - 1, 32) + jitter, max(_LONGEST_WAIT, first))
 
 
 def _stored(meta: Any) -> StoredObject:

@@ -23,29 +23,13 @@ from advertisex.logs.contract import EventLog
 _OPENINGS = 3
 
 
-def poll_objects(source: Objects, feed: Feed, options: IngestOptions, log: EventLog | None) -> Iterator[Input]:
-    """Yield what is new or changed since the last poll of the objects.
-
-    Args:
-        source: the objects.
-        feed: feed of their records.
-        options: how they are read.
-        log: the log that keeps what has been read; None reads the first object only, whatever was read before.
+def first_object(source: Objects, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+    """Yield the inputs of the first object, and the other objects, which are not opened, by name.
 
     Raises:
         ConfigurationError: the extra `objects` is not installed, or the environment has an invalid setting.
-        SourceError: the objects could not be listed, there are none, or another process reads them.
+        SourceError: the objects could not be listed, or there are none.
     """
-    if log is None:
-        yield from _first(source, feed, options)
-        return
-    polled = PolledObjects(source, feed, options, log)
-    for one in polled.listed():
-        yield from polled.inputs(one)
-
-
-def _first(source: Objects, feed: Feed, options: IngestOptions) -> Iterator[Input]:
-    """Yield the inputs of the first object, and the other objects, which are not opened, by name."""
     address = source.address
     bucket = Bucket(address, options.api)
     (first, *others), _ = _compared(bucket, address, {})
@@ -154,7 +138,7 @@ class PolledObjects:
         """
         if self._bucket is None:
             bucket = Bucket(self._address, self._options.api, retry=not self._options.follow)
-            lock_source(self._log, self.prefix, self.name)
+            lock_source(self._log, self.prefix, self.name, follow=self._options.follow)
             self._states = load(self._log.state(self.prefix), self.prefix)
             self._bucket = bucket
         new, gone = _compared(self._bucket, self._address, self._states)

@@ -1,8 +1,9 @@
 """What is around the records of a JSON body."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from xxhash import xxh3_128_digest
@@ -17,10 +18,10 @@ from advertisex.ingestion.json.envelope import NAMES
 
 #: Objects beside the records that hold the paging; empty for the envelope itself.
 _PLACES = (
-    "", "meta", "_meta", "metadata", "_metadata", "response_metadata", "pagination", "paging", "page", "page_info",
-    "pageInfo", "paging_info", "pagingInfo", "links", "_links", "link", "cursor", "cursors", "result_info",
-    "resultInfo", "additional_data.pagination", "meta.pagination", "meta.paging", "meta.page", "meta.links",
-    "pagination.links", "metadata.pagination", "metadata.links",
+    "", "meta", "_meta", "metadata", "_metadata", "response_metadata", "pagination", "paging", "page", "pages", "info",
+    "page_info", "pageInfo", "paging_info", "pagingInfo", "links", "_links", "link", "view", "hydra:view", "cursor",
+    "cursors", "result_info", "resultInfo", "additional_data.pagination", "meta.pagination", "meta.paging", "meta.page",
+    "meta.links", "pagination.links", "metadata.pagination", "metadata.links",
 )  # fmt: skip
 #: Lists of links, not of records.
 _LINKS = ("links", "_links")
@@ -29,7 +30,22 @@ _SMALL = 2**16
 _LONGEST_NAME = 100
 _FLAGS = {"true": True, "false": False}
 _SHORT = 24
+_EMPTY_LIST = re.compile(rb"\[\s*+\]")
 _EMPTY = (b"null", b"false", b'""', b"0", b"{}", b"[]")
+
+
+class Place(NamedTuple):
+    """An object that may hold the paging.
+
+    Attributes:
+        around: dotted path of the object around the records to which it belongs.
+        path: its own dotted path.
+        names: the names in it.
+    """
+
+    around: str
+    path: str
+    names: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +54,15 @@ class Envelope:
 
     Attributes:
         fields: its fields; empty if the body is not a JSON object.
-        places: dotted path and names of each object that may hold the paging; none for a single record.
+        places: each object that may hold the paging; none for a single record.
+        lists: dotted paths of the lists that have records.
         fingerprint: equal for bodies with the same records.
         is_object: whether the body is a JSON object.
     """
 
     fields: Fields = field(repr=False)
-    places: tuple[tuple[str, Collection[str]], ...]
+    places: tuple[Place, ...]
+    lists: tuple[str, ...]
     fingerprint: bytes
     is_object: bool
 
@@ -62,7 +80,7 @@ class Envelope:
         text = memoryview(found)
         if len(text) > LONGEST:
             raise SourceError(
-                f"the value of {path!r} in the answer is longer than {LONGEST} bytes",
+                f"the value of {path!r} in the response is longer than {LONGEST} bytes",
                 hint="choose another type of paging with paginate",
             )
         return b"null" if _is_empty(found) else bytes(text)
@@ -88,7 +106,7 @@ class Envelope:
     def _short(self, path: str) -> str | None:
         value = self._found(path)
         is_short = isinstance(value, msgspec.Raw) and len(memoryview(value)) <= _SHORT
-        return bytes(value).decode("utf-8", "replace").strip('"') if is_short else None
+        return bytes(value).decode("utf-8", "replace").strip('"').removesuffix(".0") if is_short else None
 
     def _found(self, path: str) -> Any:
         found = _at(self.fields, path)
@@ -96,7 +114,7 @@ class Envelope:
             found = self._in_links(path)
         if found is REPEATED:
             raise SourceError(
-                f"the name {path!r} occurs twice in the answer", hint="choose another type of paging with paginate"
+                f"the name {path!r} occurs twice in the response", hint="choose another type of paging with paginate"
             )
         return found
 
@@ -111,16 +129,17 @@ def envelope_of(response: Response) -> Envelope:
     """Return the envelope of a response. A body that is not a JSON object has none."""
     fields = fields_of(response)
     if fields is None:
-        return Envelope({}, (), xxh3_128_digest(response.body), is_object=False)
+        return Envelope({}, (), (), xxh3_128_digest(response.body), is_object=False)
     lists = list(_lists(fields))
     containers = dict.fromkeys(outer for path, _ in lists for outer in _outside(path))
     if not containers and not fields.keys().isdisjoint(NAMES):
         containers[""] = None
-    places = (".".join(filter(None, (container, place))) for container in containers for place in _PLACES)
-    members = ((path, _members(_at(fields, path) if path else fields)) for path in places)
+    places = ((container, ".".join(filter(None, (container, place)))) for container in containers for place in _PLACES)
+    found = (Place(around, path, _members(_at(fields, path) if path else fields)) for around, path in places)
+    filled = tuple(path for path, raw in lists if not _EMPTY_LIST.match(memoryview(raw)))
     records = b"".join(xxh3_128_digest(memoryview(raw)) for _, raw in lists)
     fingerprint = xxh3_128_digest(records or response.body)
-    return Envelope(fields, tuple(place for place in members if place[1]), fingerprint, is_object=True)
+    return Envelope(fields, tuple(place for place in found if place.names), filled, fingerprint, is_object=True)
 
 
 def _members(value: Any) -> Collection[str]:

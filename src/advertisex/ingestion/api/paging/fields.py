@@ -12,6 +12,7 @@ from advertisex.codecs.json_text import NOT_JSON, json_object, repeated_names
 from advertisex.errors import SourceError
 from advertisex.ingestion.api.request import Response
 from advertisex.ingestion.encodings import shown_encoding
+from advertisex.ingestion.json.envelope import NAMES
 from advertisex.ingestion.stream import Stream, decompressed
 
 #: An object: dicts for the objects in it, `REPEATED` for what occurs twice, and the raw text of all other values.
@@ -28,16 +29,18 @@ _MOST_MEMBERS = 200
 #: More than that, decompressed, is not read for its paging.
 _LARGEST_TEXT = 2**28
 _OBJECT = re.compile(rb"\s*+\{")
+_LIST_OF_OBJECTS = re.compile(rb"\s*+\[\s*+\{")
+_only = msgspec.json.Decoder(tuple[msgspec.Raw]).decode
 #: Up to the next bracket outside of strings.
 _NEXT_BRACKET = re.compile(rb'(?:[^"\[\]]++|"(?:[^"\\]++|\\.)*+")*+([\[\]])', re.DOTALL)
 
 
 def fields_of(response: Response) -> Fields | None:
-    """Return the fields of a body; None if it is not a JSON object.
+    """Return the fields of a body; None if it is not a JSON object, alone or alone in a list.
 
     If a record is damaged, each list has a short object in place of its records.
     """
-    body = _text(response)
+    body = _only_item(_text(response))
     if not _OBJECT.match(body):
         return None
     try:
@@ -48,6 +51,19 @@ def fields_of(response: Response) -> Fields | None:
         return _opened(_without_lists(body), _LEVELS)
     except NOT_JSON:
         return None
+
+
+def _only_item(body: bytes) -> bytes:
+    """Return the envelope that is alone in a list; any other body as it is."""
+    if not _LIST_OF_OBJECTS.match(body):
+        return body
+    try:
+        (item,) = _only(body)
+        return (
+            bytes(item) if any(RECORDS.match(memoryview(json_object(item).get(name, item))) for name in NAMES) else body
+        )
+    except NOT_JSON:  # several, or it is damaged
+        return body
 
 
 def _text(response: Response) -> bytes:
@@ -64,8 +80,8 @@ def _text(response: Response) -> bytes:
     try:
         if codecs.lookup(encoding).name == "utf-8":
             return body[mark:] if mark else body
-        is_object = body[mark : mark + 64].decode(encoding, "ignore").lstrip()[:1] == "{"
-        return body[mark:].decode(encoding, "replace").encode() if is_object else b""
+        is_json = body[mark : mark + 64].decode(encoding, "ignore").lstrip()[:1] in ("{", "[")
+        return body[mark:].decode(encoding, "replace").encode() if is_json else b""
     except (LookupError, ValueError):
         return b""
 

@@ -30,7 +30,7 @@ def header_link(response: Response, request: Request) -> str | None:
         raise SourceError(
             'the header Link has several different links with rel="next"',
             where=request.where,
-            hint='choose another type of paging, such as paginate = { type = "page", param = "page" }',
+            hint='choose another type of paging, such as paginate = { type = "page", param = "page", start = 1 }',
         )
     return next(iter(urls), None)
 
@@ -45,7 +45,7 @@ def _next_targets(header: str) -> Iterator[str]:
 
 
 def next_url(link: str, request: Request, response: Response) -> str:
-    """Return the URL of a link, which may be relative to the URL that answered.
+    """Return the URL of a link, which may be relative to the URL of the response.
 
     Raises:
         SourceError: it is invalid, on another host, or not encrypted although this page was.

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from advertisex.errors import SourceError
+from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.envelope import Envelope
 from advertisex.ingestion.api.paging.links import LONGEST, header_link, next_url
 from advertisex.ingestion.api.paging.parameters import Place, with_url
 from advertisex.ingestion.api.paging.recognise import usual_cursors, usual_links
-from advertisex.ingestion.api.paging.signs import last_page, page_count, total_of
+from advertisex.ingestion.api.paging.signs import last_page, page_count, says_last, total_of
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, Paginate, usual_param
 
@@ -49,6 +49,18 @@ def link_after(paginate: Paginate, page: Page) -> Request | None:
     return with_url(page.request, url) if url else None
 
 
+def is_last(paginate: Paginate, page: Page) -> bool:
+    """Whether a page says that it is the last one. A link in a header is followed in any case."""
+    if paginate.type == "header-link":
+        return False
+    path = paginate.next_path or paginate.cursor_path
+    if path is None and paginate.type == "json-link":
+        path = next(iter(usual_links(page.request, page.response, page.envelope)), None)
+    elif path is None and paginate.type == "cursor" and paginate.cursor_header is None:
+        path = next(iter(usual_cursors(page.envelope)), None)
+    return says_last(page.envelope, path)
+
+
 def cursor_after(paginate: Paginate, page: Page) -> Request | None:
     """Return the request with the cursor of a page."""
     path = paginate.cursor_path
@@ -64,7 +76,7 @@ def cursor_after(paginate: Paginate, page: Page) -> Request | None:
     if not cursor:
         return None
     if len(cursor) > LONGEST or not cursor.isprintable():
-        raise SourceError(f"the cursor of the answer is not text of at most {LONGEST} bytes", hint="check the server")
+        raise SourceError(f"the cursor of the response is not text of at most {LONGEST} bytes", hint="check the server")
     return place_of(paginate, paginate.param or paginate.body_param or usual).set(page.request, cursor)
 
 
@@ -81,6 +93,13 @@ def number_after(paginate: Paginate, page: Page) -> Request | None:
     if paginate.type == "offset":
         return place.set(page.request, number + page.records)
     return None if _is_last_number(number, start, page) else place.set(page.request, number + 1)
+
+
+def number_beyond(paginate: Paginate, page: Page) -> Request:
+    """Return the request with the number that would follow if a page without records had some."""
+    place = place_of(paginate)
+    number = place.number(page.request) or 0
+    return place.set(page.request, number + (1 if paginate.type == "page" else paginate.limit or page.largest or 1))
 
 
 def _is_last_number(number: int, start: int, page: Page) -> bool:
@@ -115,15 +134,28 @@ def place_of(paginate: Paginate, param: str | None = None) -> Place:
 
 
 def start_of(paginate: Paginate, first: Request) -> int:
-    """Return the first page or offset: as chosen, else that of the request."""
+    """Return the first page or offset: as chosen, else that of the request; offsets start at 0.
+
+    Raises:
+        ConfigurationError: the number of the first page is missing.
+    """
     if paginate.start is not None:
         return paginate.start
-    number = place_of(paginate).number(first)
-    return number if number is not None else int(paginate.type == "page")
+    place = place_of(paginate)
+    number = place.number(first)
+    if number is None and paginate.type == "page":
+        name, where = ("body_param", "body") if paginate.body_param else ("param", f"URL, as in ?{place.param}=1")
+        setting = f'paginate = {{ type = "page", {name} = "{place.param}", start = 1 }}'
+        raise ConfigurationError(
+            "it is not known whether the first page is 0 or 1",
+            where=first.where,
+            hint=f"put its number into the {where}, or set start, as in {setting}",
+        )
+    return number or 0
 
 
 def _text(page: Page, path: str, part: str) -> str:
-    """Return a link or cursor of the answer; empty if it has none."""
+    """Return a link or cursor of the response; empty if it has none."""
     _check_object(page, part)
     value = page.envelope.value(path)
     if value is None or value == b"null":
@@ -136,11 +168,11 @@ def _text(page: Page, path: str, part: str) -> str:
 
 def _check_object(page: Page, part: str) -> None:
     if not page.envelope.is_object and page.response.body.strip():
-        raise SourceError(f"paginate.{part} needs answers that are JSON objects", hint=_OTHER_TYPES)
+        raise SourceError(f"paginate.{part} needs responses that are JSON objects", hint=_OTHER_TYPES)
 
 
 def _leads_nowhere(part: str, path: str, expected: str) -> SourceError:
     return SourceError(
-        f"the answer does not have {expected} at {path}",
+        f"the response does not have {expected} at {path}",
         hint=f"correct paginate.{part}",
     )

@@ -6,9 +6,18 @@ from xxhash import xxh3_128_digest
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.envelope import envelope_of
-from advertisex.ingestion.api.paging.page import Page, cursor_after, link_after, number_after, place_of, start_of
+from advertisex.ingestion.api.paging.page import (
+    Page,
+    cursor_after,
+    is_last,
+    link_after,
+    number_after,
+    number_beyond,
+    place_of,
+    start_of,
+)
 from advertisex.ingestion.api.paging.recognise import described, recognised
-from advertisex.ingestion.api.paging.signs import flag_of_more, reaches_limit, says_last, sign_of_more, total_of
+from advertisex.ingestion.api.paging.signs import flag_of_more, hint_of_more, reaches_limit, sign_of_more, total_of
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import Paginate
 
@@ -19,9 +28,10 @@ class Pager:
     """Finds the next page of one poll. It reads the position from the requests, so a poll can resume at any page.
 
     Args:
-        paginate: how the API is paged, checked; None to recognise it in the first answer.
+        paginate: how the API is paged, checked; None to recognise it in the first response.
         first: the request as configured.
         records: records of the earlier pages of a poll that is resumed.
+        missing: so many records fewer than the server's total came in earlier polls, and were accepted.
 
     Attributes:
         first: the request for the first page, with the number, offset or limit where these are sent.
@@ -30,13 +40,15 @@ class Pager:
         detected: what was recognised, to show: `cursor next_cursor, sent as cursor`; empty for a choice of the user.
         records: number of records of all pages so far, those of the Args included.
         pages: number of pages seen.
+        missing: how many records fewer than the server's total have come, once pages are at their end.
         warning: what to report after the last page, such as a total of the server above what came; else empty.
 
     Raises:
-        ConfigurationError: the request does not fit to the choice, such as `body_param` without a JSON body.
+        ConfigurationError: the request does not fit to the choice, such as `body_param` without a JSON body, or the
+            number of the first page is missing.
     """
 
-    def __init__(self, paginate: Paginate | None, first: Request, *, records: int = 0) -> None:
+    def __init__(self, paginate: Paginate | None, first: Request, *, records: int = 0, missing: int = 0) -> None:
         self.paginate = paginate
         self.first = first if paginate is None else _first(paginate, first)
         self.detected = ""
@@ -45,6 +57,8 @@ class Pager:
         self.warning = ""
         self._is_resumed = records > 0
         self._largest = 0
+        self._empty = 0  # pages in a row
+        self._accepted, self.missing = missing, 0
         self._asked: set[bytes] = set()
         self._seen: dict[bytes, int] = {}
 
@@ -68,6 +82,7 @@ class Pager:
             return None
         page = Page(request, response, envelope_of(response), records, self.records, self._largest, self.first)
         self._largest = max(self._largest, records)
+        self._empty = 0 if records else self._empty + 1
         try:
             return self._following(page)
         except SourceError as error:
@@ -81,7 +96,7 @@ class Pager:
                 self._check_last(page)
                 return None
             self.detected = described(self.paginate)
-        following = None if says_last(page.envelope) else _after(self.paginate, page)
+        following = None if is_last(self.paginate, page) else self._after(self.paginate, page)
         if following is None:
             self._check_end(page)
         elif _digest(following) in self._asked:
@@ -104,7 +119,7 @@ class Pager:
             )
 
     def _check_end(self, page: Page) -> None:
-        """Check that an answer without a next page has no sign of more."""
+        """Check that a response without a next page has no sign of more."""
         assert self.paginate is not None
         path = self.paginate.next_path or self.paginate.cursor_path
         is_said = path is not None and page.envelope.value(path) is not None
@@ -118,13 +133,32 @@ class Pager:
             )
         total = total_of(page.response, page.envelope)
         if total and total.number > self.records:
+            self.missing = total.number - self.records
             self._total_above(page, f"{total.name} is {total.number}, records so far: {self.records}")
 
+    def _after(self, paginate: Paginate, page: Page) -> Request | None:
+        following = _after(paginate, page)
+        return number_beyond(paginate, page) if following is None and self._may_be_a_gap(page) else following
+
+    def _may_be_a_gap(self, page: Page) -> bool:
+        """Whether a page without records may be one of several pages: the first in a row, below the server's total."""
+        assert self.paginate is not None
+        total = total_of(page.response, page.envelope)
+        is_below = total is not None and total.number > self.records > 0
+        return self.paginate.type in ("page", "offset") and self._empty == 1 and is_below
+
     def _total_above(self, page: Page, what: str) -> None:
+        """Report a total above what came: pages that end too early are an error until they do so once more."""
         numbered = self.paginate is not None and self.paginate.type in ("page", "offset")
-        hint = "check paginate.start and paginate.param" if numbered else "the server may limit what it gives"
+        is_repeated = self._is_resumed and not self._largest
         if numbered and not self.records:
-            raise SourceError(what, hint=hint)
+            raise SourceError(what, hint="check paginate.start and paginate.param")
+        if numbered and self._empty and not is_repeated and self.missing > self._accepted:
+            raise SourceError(
+                f"the pages end too early: {what}",
+                hint="the next poll asks again; if they end there again, the total is taken for wrong, with a warning",
+            )
+        hint = "the total may be wrong" if numbered else "the server may limit what it gives"
         self.warning = f"{what}; {hint}"
 
     def _check_last(self, page: Page) -> None:
@@ -132,11 +166,13 @@ class Pager:
         sign = sign_of_more(page.request, page.response, page.envelope, self.records)
         if sign is not None:
             raise SourceError(
-                f"there are more pages, but the answer does not say how to ask for them: {sign.what}",
+                f"there are more pages, but the response does not say how to ask for them: {sign.what}",
                 hint=f"set {sign.setting}; {_ONE_PAGE}",
             )
         if limit := reaches_limit(page.request, page.records):
-            self.warning = f"the answer has as many records as {limit} asks for, so there may be more; set paginate"
+            self.warning = f"the response has as many records as {limit} asks for, so there may be more; set paginate"
+        elif path := hint_of_more(page.envelope, self.records):
+            self.warning = f"there may be more pages, since the response has {path}; if so, set paginate"
 
 
 def _digest(request: Request) -> bytes:
@@ -147,9 +183,9 @@ def _first(paginate: Paginate, first: Request) -> Request:
     """Return the request for the first page."""
     if paginate.type not in ("cursor", "page", "offset"):
         return first
+    if paginate.body_param:
+        place_of(paginate).check(first)
     if paginate.type == "cursor":
-        if paginate.body_param:
-            place_of(paginate).check(first)
         return first
     conditional = first.headers
     place = place_of(paginate)

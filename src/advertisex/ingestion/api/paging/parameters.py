@@ -70,8 +70,8 @@ class Place:
         if self._in_body:
             self.set(request, 0)
 
-    def set(self, request: Request, value: str | int) -> Request:
-        """Return the request with a value; in a body, a number stays a number."""
+    def set(self, request: Request, value: str | int | msgspec.Raw) -> Request:
+        """Return the request with a value; in a body, a number stays a number, and `Raw` is JSON."""
         if not self._in_body:
             return with_url(request, with_parameter(request.url, self.param, str(value)))
         body = _with_value(_body_object(request), self.param.split("."), msgspec.json.encode(value))
@@ -82,11 +82,16 @@ class Place:
         text = self._text_in_body(request) if self._in_body else parameter(request.url, self.param)
         return whole_number(text)
 
-    def _text_in_body(self, request: Request) -> str | None:
+    def value(self, request: Request) -> bytes | None:
+        """Return the value in the body of a request as JSON; None if it is absent."""
         value: Any = _body_object(request)
         for step in self.param.split("."):
             value = (object_in(value) or {}).get(step)
-        return None if value is None else bytes(value).decode("utf-8", "replace").strip('"')
+        return None if value is None else bytes(value)
+
+    def _text_in_body(self, request: Request) -> str | None:
+        value = self.value(request)
+        return None if value is None else value.decode("utf-8", "replace").strip('"')
 
 
 def whole_number(text: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Recognise how an API is paged, from its first answer."""
+"""Recognise how an API is paged, from its first response."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _URL = re.compile(r"https?://|\?[^=]+=", re.IGNORECASE)
 
 
 def recognised(request: Request, response: Response, envelope: Envelope) -> Paginate | None:
-    """Return how the next page is asked for; None if the answer does not say.
+    """Return how the next page is asked for; None if the response does not say.
 
     A link in a header comes before one in the body, and links come before cursors, which have the same meaning.
 
@@ -53,8 +53,8 @@ def described(paginate: Paginate) -> str:
 def usual_links(request: Request, response: Response, envelope: Envelope) -> dict[str, str]:
     """Return the URLs under the usual names, by path."""
     found = ((path, envelope.text(path)) for path in paths(envelope, LINKS))
-    answered = urlsplit(response.url or request.url).path
-    return {path: next_url(text, request, response) for path, text in found if text and _is_url(text, answered)}
+    own = urlsplit(response.url or request.url).path
+    return {path: next_url(text, request, response) for path, text in found if text and _is_url(text, own)}
 
 
 def usual_cursors(envelope: Envelope) -> dict[str, str]:
@@ -67,12 +67,12 @@ def _is_cursor(path: str, text: str) -> bool:
     return whole_number(text) is not None or path.rpartition(".")[2] not in _PAGE_NUMBERS
 
 
-def _is_url(text: str, answered: str) -> bool:
+def _is_url(text: str, own: str) -> bool:
     """Whether a text is a URL, and not a cursor that may begin with a slash."""
     if _URL.match(text):
         return True
-    folder = answered.rpartition("/")[0] + "/"
-    beside = any(path.strip("/") and text.startswith(path) for path in (answered, folder))
+    folder = own.rpartition("/")[0] + "/"
+    beside = any(path.strip("/") and text.startswith(path) for path in (own, folder))
     return text.startswith("/") and ("?" in text or beside)
 
 
@@ -80,7 +80,7 @@ def _check_one(found: dict[str, str], what: str, request: Request, setting: str)
     if len(set(found.values())) > 1:
         first = next(iter(found))
         raise SourceError(
-            f"the answer has different {what} to the next page: {', '.join(_shown(found))}",
+            f"the response has different {what} to the next page: {', '.join(_shown(found))}",
             where=request.where,
             hint=f'name the right one, as in paginate = {{ {setting} = "{first}" }}',
         )

@@ -1,5 +1,7 @@
-"""Signs in an answer that there are more records than it has."""
+"""Signs in a response that there are more records than it has."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from advertisex.ingestion.api.paging.envelope import Envelope
@@ -8,9 +10,13 @@ from advertisex.ingestion.api.paging.recognise import usual_cursors, usual_links
 from advertisex.ingestion.api.paging.usual import (
     COUNTS,
     CURRENT_PAGES,
+    ECHOED,
+    END,
+    END_CURSORS,
     LAST,
     LAST_PAGES,
     LIMITS,
+    LINKS,
     MAYBE_MORE,
     MORE,
     OFFSETS,
@@ -19,13 +25,23 @@ from advertisex.ingestion.api.paging.usual import (
     TOTAL_HEADERS,
     TOTALS,
     UNCLEAR,
+    beside,
     paths,
+    paths_around,
 )  # fmt: skip
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
 
-_CURSORS = ("end_cursor", "endCursor", "after", "after_cursor", "afterCursor", "cursor")
-_PAGE = '--paginate page, which is paginate = { type = "page", param = "page" } in the settings'
+_PAGE = (
+    "--paginate page, with the number of the first page in the URL, as in ?page=1 "
+    '(in the settings: paginate = { type = "page", param = "page", start = 1 })'
+)
+#: Names that are known; their values were looked at.
+_KNOWN = {*LINKS, *UNCLEAR, *ECHOED, *MORE, *MAYBE_MORE, *LAST, *TOTALS, *COUNTS, *PAGE_COUNTS, *LAST_PAGES}
+#: Other names with one of these words may say that there is more, with values other than these.
+_WORDS_OF_MORE = ("next", "more", "bookmark", "scroll")
+_NO = ("", "false", "no", "none", "null", "nil", "n")
+_NUMBER = re.compile(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +89,39 @@ def flag_of_more(envelope: Envelope) -> Sign | None:
     return None
 
 
-def says_last(envelope: Envelope) -> bool:
-    """Whether an answer says that there is no more."""
-    return any(envelope.flag(path) is False for path in paths(envelope, MORE))
+def says_last(envelope: Envelope, path: str | None) -> bool:
+    """Whether a response says that there is no more of what a link or cursor leads to, or of all of its records.
+
+    Args:
+        envelope: what is around the records.
+        path: path of the link or cursor; None if there is none in the body.
+    """
+    inner = envelope.lists if path is None else (path,)
+    flags = (
+        (envelope.flag(flag), names is END) for names in (MORE, END) for flag in paths_around(envelope, names, inner)
+    )
+    return any(flag is ends for flag, ends in flags)
+
+
+def hint_of_more(envelope: Envelope, records: int) -> str | None:
+    """Return the path of a value whose name and value suggest that there are more than so many records."""
+    if says_last(envelope, None):
+        return None
+    unknown = (path for path in beside(envelope) if path.rpartition(".")[2] not in _KNOWN)
+    return next((path for path in unknown if _suggests_more(path, envelope, records)), None)
+
+
+def _suggests_more(path: str, envelope: Envelope, records: int) -> bool:
+    name = "".join(letter for letter in path.rpartition(".")[2].lower() if letter.isalnum())
+    is_total = name.startswith("total")
+    if not is_total and not any(word in name for word in _WORDS_OF_MORE):
+        return False
+    number, text = envelope.number(path), envelope.text(path) or ""
+    if is_total:
+        return number is not None and number > (1 if "page" in name else records)
+    if number is not None:
+        return number > 0
+    return envelope.flag(path) is True or (text.strip().lower() not in _NO and not _NUMBER.fullmatch(text))
 
 
 def total_of(response: Response, envelope: Envelope) -> Total | None:
@@ -100,21 +146,29 @@ def last_page(envelope: Envelope) -> Total | None:
 
 
 def reaches_limit(request: Request, records: int) -> str | None:
-    """Return the parameter that limits an answer to as many records as came; None without one."""
+    """Return the parameter that limits a response to as many records as came; None without one."""
     return next((name for name in LIMITS if whole_number(parameter(request.url, name)) == records > 0), None)
 
 
 def _unused_link(request: Request, response: Response, envelope: Envelope) -> Sign | None:
     for path in usual_links(request, response, envelope):
         return Sign(f"there is a link in {path}", f'paginate = {{ type = "json-link", next_path = "{path}" }}')
-    for path in (*usual_cursors(envelope), *paths(envelope, UNCLEAR)):
-        if envelope.value(path) not in (None, b"null"):
+    unclear = (*usual_cursors(envelope), *paths(envelope, UNCLEAR), *_not_echoed(request, envelope))
+    for path in unclear:
+        if envelope.value(path) not in (None, b"null") and not says_last(envelope, path):
             return Sign(f"{path} is not empty", _path_setting(path))
     for name in CURSOR_HEADERS:
         if response.headers.get(name, "").strip():
             setting = f'paginate = {{ type = "cursor", cursor_header = "{name}", param = "{CURSOR_HEADERS[name]}" }}'
             return Sign(f"the header {name} is not empty", setting)
     return None
+
+
+def _not_echoed(request: Request, envelope: Envelope) -> Iterator[str]:
+    for path in paths(envelope, ECHOED):
+        text, sent = envelope.text(path), parameter(request.url, path.rpartition(".")[2])
+        if text and text.strip() and whole_number(text) is None and text != sent:
+            yield path
 
 
 def _total_above(request: Request, response: Response, envelope: Envelope, records: int) -> Sign | None:
@@ -141,7 +195,7 @@ def _page_count_above(request: Request, response: Response, envelope: Envelope) 
 def _cursor_setting(flag: str, envelope: Envelope) -> str:
     """Return a setting for a cursor beside a flag."""
     beside = flag.rpartition(".")[0]
-    for name in _CURSORS:
+    for name in END_CURSORS:
         path = f"{beside}.{name}" if beside else name
         if envelope.text(path):
             return f'paginate = {{ type = "cursor", cursor_path = "{path}", param = "…" }}, {_PARAMETER}'

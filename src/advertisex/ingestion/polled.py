@@ -1,5 +1,6 @@
-"""What every followed source has in common."""
+"""What all sources that are polled have in common."""
 
+import time
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -8,8 +9,8 @@ from advertisex.ingestion.records import Input
 from advertisex.ingestion.source_status import Kind
 
 
-class Followed(Protocol):
-    """A source that is polled repeatedly.
+class PolledSource(Protocol):
+    """A source that is polled, once or repeatedly.
 
     Attributes:
         name: name of the source.
@@ -35,6 +36,11 @@ class Followed(Protocol):
         """How far it has been read, in words."""
         return ""
 
+    @property
+    def has_put_off(self) -> bool:
+        """Whether something that failed in an earlier poll was left for a later one."""
+        return False
+
     def poll(self) -> Iterator[Input]:
         """Yield each input with its records since the last poll.
 
@@ -43,10 +49,27 @@ class Followed(Protocol):
         """
         ...
 
-    def failed(self, error: SourceError) -> bool:
-        """Record a failure of the last poll. Return whether it is new and should be reported."""
-        ...
+    def failed(self, error: SourceError) -> None:
+        """Note a failure of the last poll, which may set when the next one is due."""
+        return
 
     def close(self) -> None:
         """Release what is held between polls."""
         return
+
+
+class Once(PolledSource):
+    """A source that is read as a whole, once: standard input, or files of the command line without `follow`.
+
+    Args:
+        name: name of the source.
+        inputs: yields its inputs.
+    """
+
+    def __init__(self, name: str, inputs: Iterator[Input]) -> None:
+        self.name, self._inputs = name, inputs
+        self.due: float | None = time.monotonic()
+
+    def poll(self) -> Iterator[Input]:
+        self.due = None
+        yield from self._inputs
