@@ -193,6 +193,7 @@ def test_a_backfill_asks_from_an_earlier_time_on_once(cli: Cli, server: Server) 
 
 def test_a_source_of_the_settings_is_found_by_its_id(cli: Cli, server: Server, tmp_path: Path) -> None:
     address = f"{server.url}/post"
+    cli("ingest", "--source", "all")  # makes the log
     server.routes["/post"] = lambda asked: Answer(json.dumps(RECORDS).encode())
     entry = f'[[sources]]\nfeed = "impressions"\nsource = "{address}"\nmethod = "POST"\nbody = '
     since = """'{"from": "{since}"}'\ncursor = "timestamp"\nsince = 2026-01-03\n"""
