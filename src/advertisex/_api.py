@@ -10,23 +10,23 @@ from advertisex.ingestion.dialect import CsvDialect as CsvDialect
 from advertisex.ingestion.ingest import ingest as ingest
 from advertisex.ingestion.input_report import InputReport as InputReport
 from advertisex.ingestion.mapping import FieldMapping as FieldMapping
-from advertisex.ingestion.options import IngestOptions as IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions as IngestOptions
 from advertisex.ingestion.publish import Counted as Counted
 from advertisex.ingestion.publish import Published as Published
 from advertisex.ingestion.records import Reading as Reading
 
 # HTTP APIs, and sources that are read incrementally
-from advertisex.ingestion.api_auth import ApiKey as ApiKey
-from advertisex.ingestion.api_auth import Basic as Basic
-from advertisex.ingestion.api_auth import Bearer as Bearer
-from advertisex.ingestion.api_auth import ClientCredentials as ClientCredentials
-from advertisex.ingestion.api_options import ApiOptions as ApiOptions
+from advertisex.ingestion.options.auth import ApiKey as ApiKey
+from advertisex.ingestion.options.auth import Basic as Basic
+from advertisex.ingestion.options.auth import Bearer as Bearer
+from advertisex.ingestion.options.auth import ClientCredentials as ClientCredentials
+from advertisex.ingestion.options.api import ApiOptions as ApiOptions
 from advertisex.ingestion.configured import FeedSource as FeedSource
 from advertisex.ingestion.configured import sources_of as sources_of
 from advertisex.ingestion.known_sources import backfill_source as backfill_source
 from advertisex.ingestion.known_sources import known_sources as known_sources
 from advertisex.ingestion.known_sources import reset_source as reset_source
-from advertisex.ingestion.paginate import Paginate as Paginate
+from advertisex.ingestion.options.paginate import Paginate as Paginate
 from advertisex.ingestion.source_status import SourceStatus as SourceStatus
 
 # A preview of a source

@@ -16,7 +16,7 @@ from advertisex.ingestion.event_types import Meaning, meanings
 from advertisex.ingestion.ingest import known_feed
 from advertisex.ingestion.input_report import InputReport, Inspection, measures
 from advertisex.ingestion.kinds import beginning
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import or_failing
 from advertisex.ingestion.records import Input, Record
 from advertisex.ingestion.sources import source_of

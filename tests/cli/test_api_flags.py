@@ -9,9 +9,9 @@ import pytest
 from advertisex.cli.api_flags import api_flags
 from advertisex.cli.source_options import given_options, source_options
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.configured import api_options
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.paginate import Paginate
 from advertisex.settings.sources import ApiSettings
 
 

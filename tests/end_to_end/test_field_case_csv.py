@@ -12,7 +12,7 @@ import pytest
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.encode import Encoder
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import reader_of
 from advertisex.ingestion.stream import open_file
 from advertisex.processing.pipeline import evaluate

@@ -11,7 +11,7 @@ from advertisex.errors import SourceError
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.json.reader import JsonReader
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Chunk
 from advertisex.ingestion.zip_archive import Archive
 from advertisex.testing import memory_log

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.configured import FeedSource
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.monitoring.metrics import Metrics
 from advertisex.monitoring.observing import Observer, observing

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.paginate import Paginate
 
 URL = "https://api.example.com/v1/clicks?since=2026-01-01"
 FIRST = Request(URL)

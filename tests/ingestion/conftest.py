@@ -15,9 +15,9 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.secrets import Secrets
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.publish import Published
 from advertisex.logs.sqlite.log import SqliteLog
 from tests.ingestion.buckets import S3Bucket

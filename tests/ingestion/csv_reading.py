@@ -10,7 +10,7 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Chunk, Reading, Resume
 from advertisex.ingestion.stream import Stream, decompressed
 

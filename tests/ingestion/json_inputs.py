@@ -10,7 +10,7 @@ from advertisex.codecs.unreadable import unwrap
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.json.reader import JsonReader
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Chunk, Reading, Resume
 from advertisex.ingestion.stream import Stream
 

@@ -12,8 +12,8 @@ import pytest
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from tests.ingestion.conftest import connection_of
 
 SECRETS = ("hidden", base64.b64encode(b"me:hidden").decode(), "token-1", "token-2")

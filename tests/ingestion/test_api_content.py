@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.errors import SourceError, SourceUnavailable
-from advertisex.ingestion.api.content import Damaged, Truncated, decoded
+from advertisex.ingestion.api.content_encoding import Damaged, Truncated, decoded
 from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
 from tests.ingestion.conftest import connection_of
 
 if sys.version_info >= (3, 14):

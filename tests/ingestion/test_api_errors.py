@@ -8,8 +8,8 @@ import pytest
 from advertisex.errors import SourceUnavailable
 from advertisex.ingestion.api.error_document import ErrorDocument, error_document
 from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.api_auth import Bearer
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import Bearer
 from tests.ingestion.conftest import connection_of
 
 RECORD = {"user_id": "u", "timestamp": "2026-01-01T00:00:00Z", "campaign_id": "c"}

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.api_auth import ApiKey, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import ApiKey, Basic, Bearer, ClientCredentials
 
 TOKEN_URL = "https://login.example.com/token"
 INVALID: list[tuple[dict[str, Any], str, str]] = [

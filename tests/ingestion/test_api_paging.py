@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.paginate import Paginate
 from tests.ingestion.api_pages import FIRST, RECORDS, URL, after, answer, cursor, parameters
 
 few = settings(max_examples=60)

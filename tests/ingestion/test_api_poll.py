@@ -21,11 +21,11 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.poll import ApiSource
 from advertisex.ingestion.api.state import backfill, load
 from advertisex.ingestion.api.unchanged import validators
-from advertisex.ingestion.api_auth import ApiKey
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.input_report import Inspection
-from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import ApiKey
+from advertisex.ingestion.options.ingest import IngestOptions
+from advertisex.ingestion.options.paginate import Paginate
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.sources import Url
 from advertisex.logs.sqlite.log import SqliteLog

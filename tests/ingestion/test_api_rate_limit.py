@@ -13,7 +13,7 @@ from advertisex.errors import SourceError
 from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.rate_limit import PutOff, reset_after, retry_after
 from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
 from tests.ingestion.conftest import connection_of
 
 #: The server's clock, which need not be ours.

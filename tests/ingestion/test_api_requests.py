@@ -13,10 +13,10 @@ import pytest
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from tests.ingestion.conftest import connection_of
 
 SOON: dict[str, Any] = {"api": ApiOptions(retry_wait=0.01, timeout=5.0, attempts=3)}

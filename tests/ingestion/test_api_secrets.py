@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api.state import api_id
-from advertisex.ingestion.api_auth import ApiKey, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import ApiKey, Basic, Bearer, ClientCredentials
+from advertisex.ingestion.options.ingest import IngestOptions
+from advertisex.ingestion.options.paginate import Paginate
 from advertisex.ingestion.source_status import load_statuses
 from advertisex.ingestion.sources import Url, is_secret
 from advertisex.logs.sqlite.log import SqliteLog

@@ -10,10 +10,10 @@ from typing import get_args
 import pytest
 
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.configured import FeedSource, source_named, sources_of
-from advertisex.ingestion.paginate import Paginate, PagingType
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
+from advertisex.ingestion.options.paginate import Paginate, PagingType
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.settings.sources import AuthSettings, PaginateSettings, SourceSettings

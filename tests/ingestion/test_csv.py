@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from advertisex.codecs.unreadable import Unreadable, unwrap
 from advertisex.errors import ConfigurationError, SourceError
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.stream import Stream
 from tests.ingestion.csv_reading import ANY_HEADER, BLOCKS, CLICKS, read
 

@@ -14,7 +14,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.excel.reader import ExcelReader
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Reading
 from advertisex.ingestion.stream import Stream
 

@@ -21,7 +21,7 @@ from advertisex.ingestion.files.followed import FollowedFiles
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.input_report import InputReport, Inspection
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polling import Poller, Run
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.sources import Files

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import detect_format
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.publish import Published
 from advertisex.ingestion.read import read_file, reader_of
 from advertisex.ingestion.stream import Stream, open_file

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from advertisex.codecs.unreadable import Unreadable, unwrap, wrap
 from advertisex.errors import ConfigurationError, LogError, SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.records import PAUSE, Chunk
 from advertisex.logs.sqlite.log import SqliteLog

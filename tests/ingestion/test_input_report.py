@@ -14,7 +14,7 @@ from advertisex.feeds import FEEDS
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import PAUSE, Chunk, Input, Reader, Reading, Record
 from advertisex.logs.sqlite.log import SqliteLog
 

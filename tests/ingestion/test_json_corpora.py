@@ -15,7 +15,7 @@ _LIMITED = """
 import re, sys
 from pathlib import Path
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import read_file
 for name in sys.argv[1:]:
     (one,) = read_file(Path(name), FEEDS["impressions"], IngestOptions())

@@ -10,7 +10,7 @@ from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.json import reader
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import read_file
 from advertisex.ingestion.records import MESSAGE_BYTES
 from tests.ingestion.json_inputs import read

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.kinds import identity_of, polled
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.sources import source_of
 from advertisex.testing import memory_log
 

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.objects.environment import check_environment
 from advertisex.ingestion.objects.failures import failure
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
 from tests.ingestion.buckets import S3Bucket, rows
 from tests.ingestion.conftest import Ingested

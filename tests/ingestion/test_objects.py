@@ -15,7 +15,6 @@ import pytest
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.known_sources import backfill_source
@@ -24,7 +23,8 @@ from advertisex.ingestion.objects.bucket import Bucket, StoredObject
 from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.objects.poll import PolledObjects
 from advertisex.ingestion.objects.state import load
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polling import Poller, Run
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.source_status import SourceStatus, load_statuses

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from obstore.store import AzureStore
 
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
 from tests.ingestion.buckets import rows
 from tests.ingestion.conftest import Ingested
 from tests.servers.azurite import LocalAzurite

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.objects import reading
 from advertisex.ingestion.objects.bucket import Bucket, StoredObject
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
 from tests.ingestion.buckets import S3Bucket, rows, users, zipped
 from tests.ingestion.conftest import Ingested, messages_in

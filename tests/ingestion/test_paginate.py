@@ -2,7 +2,7 @@ import pytest
 from hypothesis import settings
 
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.paginate import TYPES, Paginate, parse_paginate, usual_param
+from advertisex.ingestion.options.paginate import TYPES, Paginate, parse_paginate, usual_param
 from tests.ingestion.api_pages import RECORDS, after, parameters
 
 few = settings(max_examples=60)

@@ -9,7 +9,7 @@ import pytest
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.files.rewriting import Comparison
 from advertisex.ingestion.files.watch import Watch
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.sources import Files
 from tests.ingestion.test_watch import append, new
 

@@ -16,7 +16,7 @@ import pytest
 from advertisex.errors import LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.files.followed import FollowedFiles
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.sources import Files
 from advertisex.logs.sqlite.log import SqliteLog

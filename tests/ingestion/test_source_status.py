@@ -10,11 +10,11 @@ import pytest
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion import polling
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.source_status import SourceStatus, load_statuses, statuses
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.previewing import preview

@@ -8,7 +8,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.files.watch import Watch
 from advertisex.ingestion.ingest import ingest
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Input, Record
 from advertisex.ingestion.sources import Files
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import read_file
 from advertisex.ingestion.records import Reading
 from tests.ingestion.test_formats import CONTENTS, ROWS, as_csv, as_xlsx, zipped

@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.configured import FeedSource
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
 from advertisex.monitoring.metrics import Metrics, serving

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import read_file
 from tests.processing.messages import outcome_of
 

@@ -6,7 +6,7 @@ import typer
 
 from advertisex.cli.options import duration_of, seconds_of
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.paginate import TYPES, parse_paginate
+from advertisex.ingestion.options.paginate import TYPES, parse_paginate
 
 #: Title of their panel. Secrets do not belong on a command line, which other users can see.
 _APIS = "Options for HTTP APIs (method, body, headers, auth: in the settings)"

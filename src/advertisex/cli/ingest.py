@@ -24,7 +24,7 @@ from advertisex.cli.source_options import found_dict, with_source_options
 from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.input_report import balance, unusual
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.publish import Published
 from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog

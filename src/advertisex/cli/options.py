@@ -10,7 +10,7 @@ import typer
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import TimeReading
-from advertisex.ingestion.api_options import check_seconds
+from advertisex.ingestion.options.api import check_seconds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.processing.timestamps import read_timestamps

@@ -15,7 +15,7 @@ from advertisex.cli.source_options import found_dict, with_source_options
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.input_report import balance
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.previewing import Example, Preview
 from advertisex.previewing import preview as preview_source
 from advertisex.processing.configured import processing_of

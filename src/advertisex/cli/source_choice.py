@@ -10,7 +10,7 @@ from advertisex.cli.source_options import given_options
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.configured import api_options, source_named
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 

@@ -14,7 +14,7 @@ from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.input_report import InputReport
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 
 _CSV = "Options for CSV"
 _FORMATS = ", ".join(get_args(Format))

@@ -8,13 +8,13 @@ from pydantic import BaseModel, SecretStr
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.kinds import identity_of
 from advertisex.ingestion.mapping import FieldMapping
-from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
+from advertisex.ingestion.options.ingest import IngestOptions
+from advertisex.ingestion.options.paginate import Paginate
 from advertisex.ingestion.sources import source_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings

@@ -11,7 +11,7 @@ from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
 from advertisex.ingestion.follow import Interruptible, read_sources
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polling import OnFailure, OnPoll, Run
 from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.sources import source_of

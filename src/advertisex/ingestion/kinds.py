@@ -16,7 +16,7 @@ from advertisex.ingestion.files.positions import address_of
 from advertisex.ingestion.objects.followed import FollowedObjects
 from advertisex.ingestion.objects.poll import first_object
 from advertisex.ingestion.objects.state import backfill as backfill_objects
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polled import Once, PolledSource
 from advertisex.ingestion.read import read_files, read_stdin
 from advertisex.ingestion.records import Input

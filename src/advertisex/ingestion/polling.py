@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from advertisex.errors import LogError, SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.input_report import Inspection
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polled import PolledSource
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import or_failing

@@ -12,7 +12,7 @@ from advertisex.ingestion.excel.reader import ExcelReader
 from advertisex.ingestion.formats import Format, Kind, detect_format
 from advertisex.ingestion.json.reader import JsonReader
 from advertisex.ingestion.naming import Naming
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.parquet.reader import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files, Stdin

@@ -8,7 +8,7 @@ import xxhash
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.logs.contract import EventLog
 
 Kind = Literal["api", "files", "objects"]

@@ -93,7 +93,7 @@ AuthSettings = BearerSettings | BasicSettings | ApiKeySettings | OAuth2Settings
 
 
 class PaginateSettings(Section):
-    """How the next page of an API is asked for. The parts are those of `ingestion.paginate.Paginate`."""
+    """How the next page of an API is asked for. The parts are those of `ingestion.options.paginate.Paginate`."""
 
     type: Literal["header-link", "json-link", "cursor", "page", "offset", "none"] = Field(
         description="how the next page is asked for; default: recognised in the answers, if that is unambiguous"

@@ -17,8 +17,8 @@ from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.error_document import error_document
 from advertisex.ingestion.api.failures import RETRYABLE, returned, unavailable
 from advertisex.ingestion.api.rate_limit import retry_after
-from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_checks import check_header_value, check_text
+from advertisex.ingestion.options.auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
+from advertisex.ingestion.options.checks import check_header_value, check_text
 from advertisex.ingestion.sources import redacted
 
 #: A token is renewed so many seconds before it expires, but not before half of its time.

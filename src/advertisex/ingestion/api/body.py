@@ -8,7 +8,7 @@ from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.request import Response
 from advertisex.ingestion.encodings import checked_encoding, shown_encoding
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Failing, inputs_of
 from advertisex.ingestion.records import Chunk, Input, Reader
 from advertisex.ingestion.stream import Stream, decompressed

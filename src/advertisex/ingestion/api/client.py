@@ -10,9 +10,9 @@ from urllib.request import getproxies
 
 import httpx
 
-from advertisex.ingestion.api.content import ACCEPTED
-from advertisex.ingestion.api_checks import authorities, check_url
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.api.content_encoding import ACCEPTED
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.checks import authorities, check_url
 
 
 class _WithoutQuery(logging.Filter):

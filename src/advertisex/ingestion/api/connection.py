@@ -15,10 +15,10 @@ from advertisex.ingestion.api.authentication import authentication_of
 from advertisex.ingestion.api.client import client_of, has_proxy
 from advertisex.ingestion.api.failures import hidden, unavailable
 from advertisex.ingestion.api.rate_limit import PutOff, RateLimit
-from advertisex.ingestion.api.received import received
 from advertisex.ingestion.api.request import Request, Response
+from advertisex.ingestion.api.response import received
 from advertisex.ingestion.api.secrets import Secrets
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.sources import redacted
 
 _LOG = structlog.get_logger(__name__)

@@ -9,8 +9,8 @@ from advertisex.ingestion.api.page import Page
 from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.progress import Progress, utc_now
 from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.api.requests import Requests
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.api.template import RequestTemplate
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.sources import Url
 
@@ -22,7 +22,7 @@ def first_page(source: Url, feed: Feed, options: IngestOptions) -> Iterator[Inpu
         ConfigurationError: the URL, or an option, is invalid.
         SourceError: the request failed, or it is not clear how to ask for the next page.
     """
-    requests, progress = Requests(source, options.api), Progress("", {}, options.api, utc_now)
+    requests, progress = RequestTemplate(source, options.api), Progress("", {}, options.api, utc_now)
     poll = requests.begun(progress.state, utc_now())
     pager = Pager(options.api.paginate, requests.first(poll), records=0)
 

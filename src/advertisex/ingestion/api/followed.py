@@ -8,7 +8,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.api.connection import LONGEST_RETRY_AFTER
 from advertisex.ingestion.api.poll import ApiSource
 from advertisex.ingestion.backoff import Backoff
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polled import PolledSource
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Url

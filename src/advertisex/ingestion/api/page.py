@@ -7,7 +7,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.api.body import read_body
 from advertisex.ingestion.api.progress import Progress
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Nothing
 from advertisex.ingestion.records import Chunk, Input, Reader, Reading
 

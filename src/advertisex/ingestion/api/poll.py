@@ -16,8 +16,8 @@ from advertisex.ingestion.api.paging.usual import is_numbered
 from advertisex.ingestion.api.progress import Now, Progress, utc_now
 from advertisex.ingestion.api.rate_limit import PutOff
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.api.requests import Requests
 from advertisex.ingestion.api.state import EarlierResponse, OpenPoll, api_id, shown_time
+from advertisex.ingestion.api.template import RequestTemplate
 from advertisex.ingestion.api.unchanged import (
     NOT_MODIFIED,
     Unchanged,
@@ -25,7 +25,7 @@ from advertisex.ingestion.api.unchanged import (
     earlier_of,
     is_unchanged,
 )
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
@@ -71,8 +71,8 @@ class ApiSource:
         self.id = api_id(feed, source, options)
         self.prefix = state_prefix("api", self.id)
         self.pages = 0
-        self._requests = Requests(source, options.api)
-        self._connection = Connection(options.api, self._requests.secrets)
+        self._template = RequestTemplate(source, options.api)
+        self._connection = Connection(options.api, self._template.secrets)
         self._progress: Progress | None = None
         self._pager: Pager
         self._resumed = ""
@@ -155,7 +155,7 @@ class ApiSource:
             lock_source(self._log, self.prefix, self.name, follow=self._options.follow)
             stored = self._log.state(self.prefix)
             self._progress = Progress(self.prefix, stored, self._options.api, self._now)
-            sealed = self._requests.secrets.sealed(self._progress.sealed)
+            sealed = self._template.secrets.sealed(self._progress.sealed)
             if self._progress.seal(sealed) and not self._options.name:
                 self._progress.forget_requests()  # they may be those of another account
                 self._warnings.append(_OTHER_SECRETS)
@@ -166,7 +166,7 @@ class ApiSource:
     def _first_page(self, progress: Progress) -> tuple[Request, Response]:
         """Return the request and the response of the page with which the poll begins or resumes."""
         poll = progress.state.poll
-        if poll is not None and poll.options != self._requests.options:
+        if poll is not None and poll.options != self._template.options:
             poll = None
         self._resumed = ""
         rejected = -1
@@ -177,7 +177,7 @@ class ApiSource:
                 self._check_begins_again(progress, error)
                 self._warnings.append(f"the poll began again: {error.what}")
                 rejected, poll = poll.pages, None
-        begun = poll or replace(self._requests.begun(progress.state, self._now()), rejected=rejected)
+        begun = poll or replace(self._template.begun(progress.state, self._now()), rejected=rejected)
         self._pager = self._pager_of(begun)
         request = self._pager.first
         if rejected >= 0:
@@ -210,7 +210,7 @@ class ApiSource:
     def _resume(self, poll: OpenPoll) -> tuple[Request, Response]:
         """Return the request and the response of the page that was not read to its end."""
         self._pager = self._pager_of(poll)
-        request = self._requests.resumed(poll, self._pager.first)
+        request = self._template.resumed(poll, self._pager.first)
         response = self._send(request)
         self._resumed = f"at page {poll.pages + 1} of the poll of {shown_time(poll.until)}"
         return request, response
@@ -218,7 +218,7 @@ class ApiSource:
     def _pager_of(self, poll: OpenPoll) -> Pager:
         chosen = poll.paginate or self._options.api.paginate
         missing = self._progress.state.missing if self._progress else 0
-        return Pager(chosen, self._requests.first(poll), records=poll.records, missing=missing)
+        return Pager(chosen, self._template.first(poll), records=poll.records, missing=missing)
 
     def _send(self, request: Request) -> Response:
         return self._connection.send(request, retry=not self._options.follow)
@@ -226,7 +226,7 @@ class ApiSource:
     def _known(self, progress: Progress, request: Request) -> EarlierResponse | None:
         """Return the earlier response to a request, if it was all that the API had."""
         known = progress.state.earlier
-        return known if known and known.request == self._requests.digest(request) else None
+        return known if known and known.request == self._template.digest(request) else None
 
     def _end(self, page: Page, reading: Reading) -> Request | None:
         """Note that a page was read to its end. Return the request of the next one."""
@@ -246,7 +246,7 @@ class ApiSource:
         after = replace(
             poll, pages=poll.pages + 1, failed=0, records=pager.records, paginate=pager.paginate, is_numbered=numbered
         )
-        progress.next_page(self._requests.stored(after, following))
+        progress.next_page(self._template.stored(after, following))
         return following
 
     def _note(self, reading: Reading, pager: Pager, *, is_last: bool) -> None:
@@ -268,7 +268,7 @@ class ApiSource:
         """Return what is kept of a response that is all that the API had; None if it may be the first of more."""
         if can_grow(self._pager.paginate):
             return None
-        now, request = micros_of(self._now()), self._requests.digest(page.request)
+        now, request = micros_of(self._now()), self._template.digest(page.request)
         found = earlier_of(page.response, self._pager.paginate, request, page.format, page.records, now)
         known = self._known(progress, page.request)
         return replace(found, at=known.at) if known and known.digest == found.digest else found

@@ -19,7 +19,7 @@ from advertisex.ingestion.api.state import (
     shown_time,
     state_key,
 )
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.records import Bookmark, Chunk, Reader, Record
 
 #: A number that grows by this factor in one poll is reported.

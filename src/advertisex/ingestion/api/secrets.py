@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit, urlu
 import msgspec
 
 from advertisex.codecs.json_text import NOT_JSON
-from advertisex.ingestion.api_auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
+from advertisex.ingestion.options.auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from advertisex.ingestion.sources import is_secret, redacted
 
 _MARK = "advertisex-secret:"

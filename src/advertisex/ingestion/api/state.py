@@ -9,8 +9,8 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.api.cursor_field import check_since
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api.secrets import Secrets
-from advertisex.ingestion.options import IngestOptions
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.ingest import IngestOptions
+from advertisex.ingestion.options.paginate import Paginate
 from advertisex.ingestion.source_status import source_id
 from advertisex.ingestion.sources import Url
 from advertisex.logs.contract import EventLog

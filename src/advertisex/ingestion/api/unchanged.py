@@ -10,7 +10,7 @@ import xxhash
 from advertisex.ingestion.api.paging.usual import PAGE_COUNT_HEADERS, TOTAL_HEADERS
 from advertisex.ingestion.api.request import Response
 from advertisex.ingestion.api.state import EarlierResponse, shown_time
-from advertisex.ingestion.paginate import CURSOR_HEADERS, Paginate
+from advertisex.ingestion.options.paginate import CURSOR_HEADERS, Paginate
 from advertisex.ingestion.records import Chunk, Reader, Reading
 
 NOT_MODIFIED = 304

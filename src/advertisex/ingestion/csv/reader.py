@@ -14,7 +14,7 @@ from advertisex.ingestion.csv.table import Table
 from advertisex.ingestion.csv.table_rows import Part, TableRows
 from advertisex.ingestion.encodings import as_utf8, keeps_ascii, text_encoding
 from advertisex.ingestion.naming import Naming, check_unique
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume
 from advertisex.ingestion.stream import Stream
 

@@ -15,7 +15,7 @@ from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.excel.check import MAX_CELLS, check_workbook
 from advertisex.ingestion.naming import Naming
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import Chunk, Reader, Reading
 from advertisex.ingestion.stream import BLOCK, Stream
 

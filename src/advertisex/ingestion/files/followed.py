@@ -7,7 +7,7 @@ from pathlib import Path
 from advertisex.feeds import Feed
 from advertisex.ingestion.files.positions import address_of, load
 from advertisex.ingestion.files.watch import SETTLED_POLLS, Watch
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polled import PolledSource
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.source_status import lock_source, source_id, state_prefix

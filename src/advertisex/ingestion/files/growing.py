@@ -7,7 +7,7 @@ from io import FileIO
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.files.fingerprint import Prefix
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import kind_of, reader_of
 from advertisex.ingestion.records import Chunk, Reader, Reading, Resume
 from advertisex.ingestion.stream import Stream, decompressed

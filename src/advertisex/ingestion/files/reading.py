@@ -10,7 +10,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.files.followed_file import FollowedFile
 from advertisex.ingestion.files.growing import FileBytes, Growing, Part
 from advertisex.ingestion.files.positions import dump, last_digests_of
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Nothing, inputs_of, reader_of
 from advertisex.ingestion.records import Bookmark, Chunk, Input, Reader
 from advertisex.ingestion.stream import Stream, decompressed

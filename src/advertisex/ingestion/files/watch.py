@@ -21,7 +21,7 @@ from advertisex.ingestion.files.open_files import OPEN_FILES, OpenFiles
 from advertisex.ingestion.files.positions import FilePosition, Known, Match, dump, new_key
 from advertisex.ingestion.files.reading import FileReading, Noted
 from advertisex.ingestion.files.rewriting import Comparison
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Nothing, or_failing
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files

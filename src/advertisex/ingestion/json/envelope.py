@@ -17,7 +17,7 @@ from advertisex.codecs.json_text import NOT_JSON, at_path, json_object, object_i
 from advertisex.feeds import Feed
 from advertisex.ingestion.json.opened import NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Splitter
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 
 #: Keys of envelopes under which APIs and exports put records.
 NAMES = (

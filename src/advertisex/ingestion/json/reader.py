@@ -11,7 +11,7 @@ from advertisex.ingestion.json.opened import NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Piece, Splitter
 from advertisex.ingestion.json.streamed_envelope import Skipper, Start, closed, envelope_start, skip_value
 from advertisex.ingestion.json.text import Text
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Resume
 from advertisex.ingestion.stream import Stream
 

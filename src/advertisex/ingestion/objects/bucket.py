@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 import structlog
 
 from advertisex.errors import SourceError, SourceUnavailable
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.backoff import Backoff
 from advertisex.ingestion.object_address import Address
 from advertisex.ingestion.objects.failures import Replaced, failure, is_panic
 from advertisex.ingestion.objects.opening import opened_store
+from advertisex.ingestion.options.api import ApiOptions
 
 _T = TypeVar("_T")
 _LOG = structlog.get_logger(__name__)

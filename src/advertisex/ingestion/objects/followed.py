@@ -8,7 +8,7 @@ from advertisex.errors import SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.backoff import Backoff
 from advertisex.ingestion.objects.poll import PolledObjects
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polled import PolledSource
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.source_status import Kind

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.api_options import ApiOptions
 from advertisex.ingestion.object_address import Address
 from advertisex.ingestion.objects.environment import allows_http, check_environment
 from advertisex.ingestion.objects.failures import CREDENTIALS
+from advertisex.ingestion.options.api import ApiOptions
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -11,7 +11,7 @@ from advertisex.ingestion.objects.bucket import Bucket, StoredObject
 from advertisex.ingestion.objects.failures import Replaced
 from advertisex.ingestion.objects.reading import ObjectReading, opened
 from advertisex.ingestion.objects.state import ObjectState, dump, load, missed
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Nothing, inputs_in, or_failing
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.source_status import lock_source, source_id, state_prefix

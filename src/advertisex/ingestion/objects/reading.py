@@ -6,7 +6,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.files.growing import Part
 from advertisex.ingestion.objects.bucket import Bucket, StoredObject
 from advertisex.ingestion.objects.state import ObjectState, dump
-from advertisex.ingestion.options import IngestOptions
+from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Nothing, inputs_in
 from advertisex.ingestion.records import Bookmark, Chunk, Input
 from advertisex.ingestion.stream import Stream, decompressed

@@ -6,7 +6,7 @@ from xxhash import xxh3_128_digest
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.envelope import envelope_of
-from advertisex.ingestion.api.paging.page import (
+from advertisex.ingestion.api.paging.next_request import (
     Page,
     cursor_after,
     is_last,
@@ -19,7 +19,7 @@ from advertisex.ingestion.api.paging.page import (
 from advertisex.ingestion.api.paging.recognise import described, recognised
 from advertisex.ingestion.api.paging.signs import flag_of_more, hint_of_more, reaches_limit, sign_of_more, total_of
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.paginate import Paginate
 
 _ONE_PAGE = "--paginate none takes the first page only"
 

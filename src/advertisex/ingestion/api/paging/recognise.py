@@ -10,7 +10,7 @@ from advertisex.ingestion.api.paging.links import header_link, next_url
 from advertisex.ingestion.api.paging.parameters import whole_number
 from advertisex.ingestion.api.paging.usual import LINKS, paths
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS, Paginate, usual_param
+from advertisex.ingestion.options.paginate import CURSOR_HEADERS, CURSORS, Paginate, usual_param
 
 _PAGE_NUMBERS = ("next_page", "nextPage")
 _URL = re.compile(r"https?://|\?[^=]+=", re.IGNORECASE)

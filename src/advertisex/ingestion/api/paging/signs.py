@@ -30,7 +30,7 @@ from advertisex.ingestion.api.paging.usual import (
     paths_around,
 )  # fmt: skip
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.paginate import CURSOR_HEADERS, CURSORS
+from advertisex.ingestion.options.paginate import CURSOR_HEADERS, CURSORS
 
 _PAGE = (
     "--paginate page, with the number of the first page in the URL, as in ?page=1 "

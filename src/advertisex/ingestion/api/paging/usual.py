@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from advertisex.ingestion.api.paging.envelope import Envelope, Place
 from advertisex.ingestion.api.request import Request
-from advertisex.ingestion.paginate import CURSORS, Paginate
+from advertisex.ingestion.options.paginate import CURSORS, Paginate
 
 #: URLs of the next page; `next` may also be an object.
 LINKS = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.api_checks import check_header_name, check_header_value, check_text, check_url
+from advertisex.ingestion.options.checks import check_header_name, check_header_value, check_text, check_url
 
 #: The setting that holds the authentication.
 SETTING = "api.auth"

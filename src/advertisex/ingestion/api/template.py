@@ -14,12 +14,12 @@ from advertisex.ingestion.api.placeholders import Values, filled, placeholders_i
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.api.state import ApiState, OpenPoll, digest_of
-from advertisex.ingestion.api_options import ApiOptions
+from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.sources import Url
 from advertisex.times import micros_of, time_of
 
 
-class Requests:
+class RequestTemplate:
     """The requests of an API, as they are configured and as they are stored.
 
     Args:

@@ -6,7 +6,7 @@ from io import BytesIO
 import httpx
 
 from advertisex.errors import SourceError, SourceUnavailable
-from advertisex.ingestion.api.content import Damaged, Truncated, UnknownEncoding, decoded
+from advertisex.ingestion.api.content_encoding import Damaged, Truncated, UnknownEncoding, decoded
 from advertisex.ingestion.api.error_document import error_document
 from advertisex.ingestion.api.failures import MORE_TIME, REJECTED, RETRYABLE, ErrorReported, RequestRejected, returned
 from advertisex.ingestion.api.rate_limit import reset_after, retry_after

@@ -7,11 +7,11 @@ from typing import get_args
 from advertisex.codecs.bid_fields import OPENRTB_NAMES
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
-from advertisex.ingestion.api_options import ApiOptions, check_seconds
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping, canonical
 from advertisex.ingestion.naming import Naming
+from advertisex.ingestion.options.api import ApiOptions, check_seconds
 
 
 @dataclass(frozen=True, slots=True)

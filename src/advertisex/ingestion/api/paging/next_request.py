@@ -9,7 +9,7 @@ from advertisex.ingestion.api.paging.parameters import Place, with_url
 from advertisex.ingestion.api.paging.recognise import usual_cursors, usual_links
 from advertisex.ingestion.api.paging.signs import last_page, page_count, says_last, total_of
 from advertisex.ingestion.api.request import Request, Response
-from advertisex.ingestion.paginate import CURSOR_HEADERS, Paginate, usual_param
+from advertisex.ingestion.options.paginate import CURSOR_HEADERS, Paginate, usual_param
 
 _OTHER_TYPES = "header-link, page and offset work with every format"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from advertisex.errors import ConfigurationError
-from advertisex.ingestion.api_auth import ApiKey, Auth
-from advertisex.ingestion.api_checks import authorities, check_header, check_url
-from advertisex.ingestion.paginate import Paginate
+from advertisex.ingestion.options.auth import ApiKey, Auth
+from advertisex.ingestion.options.checks import authorities, check_header, check_url
+from advertisex.ingestion.options.paginate import Paginate
 
 #: A longer wait is a typo, and very large values overflow the system's sleep.
 LONGEST_SECONDS = 86_400.0

@@ -1,0 +1,1 @@
+"""How sources are read: options as plain data, checked before anything is read."""
