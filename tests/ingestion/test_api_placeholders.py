@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.errors import ConfigurationError, SourceError
-from advertisex.ingestion.api.cursor_field import is_future
+from advertisex.ingestion.api.cursor_field import is_beyond, latest_of
 from advertisex.ingestion.api.cursor_value import cursor_value
 from advertisex.ingestion.api.placeholders import Values, filled, placeholders_in
 from advertisex.ingestion.api.request import Request
@@ -225,4 +225,5 @@ def test_a_url_keeps_its_other_parameters(text: str, moment: datetime) -> None:
     [("2026-02-01", False, True), (1769904000, True, True), (1769904000, False, False), ("2026-01-01", True, False)],
 )
 def test_a_number_is_in_the_future_only_if_it_is_an_epoch(value: object, is_time: bool, expected: bool) -> None:
-    assert is_future(cursor_value(value), datetime(2026, 1, 1, tzinfo=UTC), is_time=is_time) == expected
+    latest = latest_of(datetime(2026, 1, 1, tzinfo=UTC), [])
+    assert is_beyond(cursor_value(value), latest, is_time=is_time) == expected

@@ -46,7 +46,7 @@ def latest_of(now: datetime, known: Iterable[CursorValue]) -> tuple[datetime, in
     Args:
         now: the present time, in UTC.
         known: where polls started, and how far the cursor is. Numbers are epochs if all of these are plausible times;
-            otherwise they may be ids, and there is no last one.
+            otherwise they may be ids, of any size.
     """
     last, per_second = now + timedelta(days=1), None
     for value in known:
