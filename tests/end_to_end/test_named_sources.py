@@ -30,12 +30,14 @@ def places(tmp_path: Path) -> None:
     (tmp_path / "web" / "a.ndjson").write_text(IMPRESSION)
 
 
-def test_sources_are_ingested_by_name(cli: Cli) -> None:
+def test_sources_are_ingested_by_name(cli: Cli, tmp_path: Path) -> None:
     found = cli("ingest", "--source", "shop", "--source", "web", "--json").document["ingested"]
     assert [(one["name"], one["feed"], one["messages"]) for one in found] == [
         ("shop", "clicks", 2),
         ("web", "impressions", 1),
     ]
+    with (tmp_path / "shop.csv").open("a") as file:
+        file.write(CLICKS.splitlines()[1] + "\n")
     printed = cli("ingest", "--source", "shop").out
     assert "Appended clicks of shop to the log" in printed
 
