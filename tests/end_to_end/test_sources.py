@@ -198,9 +198,9 @@ def test_a_source_of_the_settings_is_found_by_its_id(cli: Cli, server: Server, t
     entry = f'[[sources]]\nfeed = "impressions"\nsource = "{address}"\nmethod = "POST"\nbody = '
     since = """'{"from": "{since}"}'\ncursor = "timestamp"\nsince = 2026-01-03\n"""
     (tmp_path / "advertisex.toml").write_text(f"""{entry}'{{"all": true}}'\n{entry}{since}""")
-    ids = [one["id"] for one in cli("sources", "--json").document["sources"]]
+    ids = [one["id"] for one in cli("sources", "--json").document["sources"] if one["address"] == address]
     ended = [cli("sources", "backfill", id_, "--since", "2026-01-01") for id_ in ids]
-    assert [one.code for one in ended].count(0) == 1, [one.err for one in ended]
+    assert sorted(one.code for one in ended) == [0, 2]
     assert sum("they ask" in one.err for one in ended) == 1
 
 
