@@ -173,7 +173,7 @@ def _prepare(replacement: Replacement, fingerprint: bytes) -> None:
 
 
 def _carry_floor(replacement: Replacement) -> None:
-    """Let the new store drop what the old one has dropped, unless its floor is in the future: the clock was ahead."""
+    """Let the new store drop what the old one has dropped, unless its floor is in the future: the clock was fast."""
     floor = floor_in(replacement.notes().get(RETENTION, {}).get(FLOOR))
     if floor is not None and floor.since <= utc_now():
         replacement.new.drop_before(floor.since)

@@ -203,7 +203,7 @@ def test_a_named_source_is_ingested_after_what_was_followed(
     folder: Path, log: SqliteLog, follow: Callable[..., Following]
 ) -> None:
     append(folder / "a.csv", HEADER + rows(1))
-    following = follow(folder)
+    following = follow(folder, name="exports")
     assert users(following.poll()) == [1]
     following.restart()
     append(folder / "a.csv", rows(2))
@@ -318,9 +318,9 @@ def test_a_source_is_followed_by_one_process_until_that_ends(
 ) -> None:
     (folder / "a.csv").write_text(HEADER + rows(1))
     with SqliteLog(tmp_path / "the.log") as first:
-        other = Following(first, folder)
+        other = Following(first, folder, name="exports")
         assert len(other.poll()) == 1
-        second = follow(folder)
+        second = follow(folder, name="exports")
         assert second.poll(3) == []
         (failure,) = second.failures
         assert "is being read already" in failure

@@ -284,7 +284,8 @@ def followed(log: SqliteLog, source: str, expected: int) -> tuple[Published, lis
 
 
 def test_a_response_that_is_an_archive_is_followed(server, answer, log) -> None:
-    server.answers = [answer(zipped("a.csv", as_csv())), answer(status=500), answer(zipped("b.csv", as_csv()))]
+    others = as_csv().replace(b"u", b"v").replace(b"vser", b"user")  # the records of the first response would be seen
+    server.answers = [answer(zipped("a.csv", as_csv())), answer(status=500), answer(zipped("b.csv", others))]
     published, failures = followed(log, server.url, 2 * len(ROWS))
     assert list(published.sources) == [f"{server.url}/a.csv", server.url, f"{server.url}/b.csv"]
     assert len(failures) == 1

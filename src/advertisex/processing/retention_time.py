@@ -1,6 +1,6 @@
-"""The time from which retention counts back: that of the clock, unless the clock is far ahead of all data.
+"""The time from which retention counts back: that of the clock, unless the clock is far later than all data.
 
-A removal cannot be undone. A clock that was once a month ahead must not remove a month that is to be kept.
+A removal cannot be undone. A clock that was once a month fast must not remove a month that is to be kept.
 """
 
 from collections.abc import Collection

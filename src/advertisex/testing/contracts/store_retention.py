@@ -154,14 +154,14 @@ class StoreRetention(StoreFixtures):
         assert events(store, "clicks").is_empty()
         check(store)
 
-    def test_a_clock_that_is_ahead_drops_nothing_that_is_to_be_kept(self, store: EventStore) -> None:
+    def test_a_clock_that_is_fast_drops_nothing_that_is_to_be_kept(self, store: EventStore) -> None:
         now = utc_now()
-        ahead, keeping = now + timedelta(days=400), Processing(FEEDS, keep_days=40)
+        fast, keeping = now + timedelta(days=400), Processing(FEEDS, keep_days=40)
         with memory_log() as log, capture_logs() as lines:
             append(log, click(recent(now, 2)))
-            process_log(log, store, keeping, clock=lambda: ahead)
+            process_log(log, store, keeping, clock=lambda: fast)
             append(log, click(recent(now, 1)), click("yesterday"))
-            process_log(log, store, keeping, clock=lambda: ahead)
+            process_log(log, store, keeping, clock=lambda: fast)
             process_log(log, store, keeping)
 
         warned = [line["log_level"] for line in lines if "the clock is more than a day" in line["event"]]
