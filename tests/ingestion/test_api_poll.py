@@ -299,7 +299,7 @@ def test_a_rate_limit_puts_a_poll_off_without_a_failure(rate: dict[str, Any], se
         assert 8 < first.source.wait <= 10
     allow(first)
     assert first.poll() == [3, 4, 5]
-    assert "more than 2 pages" in str(first.failures.pop())
+    assert "its limit of 2 pages" in str(first.failures.pop())
     allow(first)
     assert first.poll() == [6, 7]
     assert (first.source.wait, first.failures, api.pages) == (0, [], [1, 2, 3])
@@ -337,12 +337,23 @@ def test_a_page_that_is_always_rejected_is_a_failure(restarted: bool, server, po
     assert found + first.poll() == list(range(8))
 
 
+@pytest.mark.parametrize("paging", ["link", "cursor", "page"])
+def test_pages_of_seen_records_are_passed_by_short_polls_of_new_processes(paging: str, server, polling) -> None:
+    api, options = Api(server, paging), {"paginate": Paginate("page", start=1)} if paging == "page" else {}
+    api.add(*range(9))
+    assert polling(**options).poll() == list(range(9))
+    api.add(9, 10)
+    api.failing = {2: Answer(status=503)}
+    found = [polling(max_pages=1, **options).poll() for _ in range(6)]
+    assert [numbers for numbers in found if numbers] == [[9, 10]]
+
+
 def test_a_poll_ends_after_max_pages_and_the_next_one_continues(server, polling) -> None:
     api = Api(server)
     api.add(*range(8))
     first = polling(max_pages=2)
     assert first.poll() == [0, 1, 2, 3, 4, 5]
-    assert "more than 2 pages" in str(first.failures[0])
+    assert "its limit of 2 pages" in str(first.failures[0])
     assert first.poll() == [6, 7]
     assert api.pages == [1, 2, 3]
 
@@ -772,6 +783,7 @@ def test_a_backfill_starts_earlier_once(server, polling, log) -> None:
         ("?s={since}", {"cursor": "at"}, "--since"),
         ("?s={since}", {"cursor": "at", "since": "soon"}, "'soon'"),
         ("", {"lookback": timedelta(days=1)}, "needs a cursor"),
+        ("?since={sinc}", {}, "unknown placeholder {sinc} in the URL"),
         ("", {"max_pages": 0}, "use 1 or more"),
     ],
 )

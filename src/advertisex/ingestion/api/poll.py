@@ -26,6 +26,7 @@ from advertisex.ingestion.api.unchanged import (
     is_unchanged,
 )
 from advertisex.ingestion.options.ingest import IngestOptions
+from advertisex.ingestion.read import Nothing
 from advertisex.ingestion.records import Input, Reading
 from advertisex.ingestion.source_status import Kind, lock_source, state_prefix
 from advertisex.ingestion.sources import Url
@@ -122,7 +123,15 @@ class ApiSource:
             yield from self._pages(progress, 1, request, response)
 
     def _pages(self, progress: Progress, number: int, request: Request, response: Response) -> Iterator[Input]:
-        """Yield a page of the poll, and all that follow."""
+        """Yield a page of the poll, and all that follow. Where they end early, the next poll resumes."""
+        try:
+            yield from self._further(progress, number, request, response)
+        except SourceError:
+            progress.interrupted()
+            yield Input(self.name, Nothing(), progress)  # writes how far the poll came
+            raise
+
+    def _further(self, progress: Progress, number: int, request: Request, response: Response) -> Iterator[Input]:
         for at in count(number):
             page = Page(request, response, self._end)
             yield from page.inputs(self.name, self._feed, self._options, progress)
@@ -130,7 +139,7 @@ class ApiSource:
                 return
             if at == self._options.api.max_pages:
                 raise SourceError(
-                    f"there are more than {at:,} pages",
+                    f"the poll has reached its limit of {at:,} page{'s' if at > 1 else ''}, and there are more",
                     where=self.name,
                     hint="the next poll continues there; if the source has so many, raise max_pages",
                 )

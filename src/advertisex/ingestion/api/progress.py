@@ -32,7 +32,8 @@ class Progress(Bookmark):
     """The state of an API while it is polled.
 
     A page that has new records is written with its last ones: from then on, the poll resumes at the next page. A page
-    without new records is not written: after a crash it is read again, and its records are seen.
+    without new records is written only if the poll fails after it: after a crash it is read again, and its records are
+    seen.
 
     Args:
         prefix: prefix of the keys of the state.
@@ -61,7 +62,7 @@ class Progress(Bookmark):
         unfinished = self.state.poll.unfinished if self.state.poll else ()
         self._seen = Seen(seen_prefix(prefix), buckets, unfinished, ordered=is_same, records=records)
         self._pending: dict[str, bytes | None] = {}
-        self._is_complete = False
+        self._is_complete = self._is_interrupted = False
         self._maximum: CursorValue | None = None
         self._reader: Reader | None = None
 
@@ -85,7 +86,7 @@ class Progress(Bookmark):
     def begin(self, poll: OpenPoll) -> None:
         """Begin a poll. Records of a page that was not read to its end are seen."""
         self._seen.end_response()
-        self._is_complete = False
+        self._is_complete = self._is_interrupted = False
         self.state = replace(self.state, poll=poll)
 
     def seal(self, sealed: bytes) -> bool:
@@ -194,11 +195,15 @@ class Progress(Bookmark):
         self.state = replace(self.state, backfill_since="", poll=None)
         self._is_complete = True
 
+    def interrupted(self) -> None:
+        """Note that the poll ends before its last page. The next one resumes there, also in another process."""
+        self._is_interrupted = True
+
     def changes(self) -> Mapping[str, bytes | None]:
         changed = self._pending | self._seen.changes()
         self._pending = {}
         has_begun_again = self.state.poll is not None and self.state.poll.rejected >= 0
-        if not changed and not self._is_complete and not has_begun_again:
+        if not (changed or self._is_complete or self._is_interrupted or has_begun_again):
             return {}
         if self.state.poll:
             poll = replace(self.state.poll, unfinished=tuple(self._seen.unfinished))

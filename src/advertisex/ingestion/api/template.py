@@ -1,5 +1,6 @@
 """The requests of an API: that of a poll that begins, with its placeholders, and that of one that resumes."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,6 +18,9 @@ from advertisex.ingestion.api.state import ApiState, OpenPoll, digest_of
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.sources import Url
 from advertisex.times import micros_of, time_of
+
+#: A name in braces that is not a placeholder. Braces are not valid in a URL, so it is a misspelt one.
+_UNKNOWN = re.compile(r"\{(?!(?:since|until|cursor)[:}])[^{}]*\}")
 
 
 class RequestTemplate:
@@ -86,6 +90,12 @@ class RequestTemplate:
     def _check(self, where: str) -> None:
         if self._api.since is not None:
             check_since(self._api.since, "since")
+        if unknown := _UNKNOWN.search(self._template.url):
+            raise ConfigurationError(
+                f"unknown placeholder {unknown[0]} in the URL",
+                where=where,
+                hint="use {since}, {until} or {cursor}; write braces that are meant as such as %7B and %7D",
+            )
         named = self._used & {"since", "cursor"}
         if self._api.cursor and not named:
             raise ConfigurationError(
