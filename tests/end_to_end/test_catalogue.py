@@ -207,7 +207,9 @@ def test_the_json_of_process_has_what_is_unknown_under_a_key_of_its_own(cli: Cli
         "campaigns": [{"feed": "clicks", "ids": 1, "at_least": False, "events": 1, "examples": ["k1"]}],
         "currencies": [{"feed": "clicks", "ids": 1, "at_least": False, "events": 1, "examples": ["Taler"]}],
     }
-    assert document == cli("ledger", "--json").document
+    ledger = cli("ledger", "--json").document
+    assert document["total"] == ledger["total"]
+    assert [row | {"lost": 0} for row in document["rows"]] == ledger["rows"]
 
 
 def test_process_says_if_no_catalogue_was_ever_imported(cli: Cli, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ Cli = Callable[..., Any]
 
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
 COUNTS = ["read", "stored", "duplicate", "filtered", "rejected", "erased", "conflict", "redelivered"]
+COUNTS += ["removed", "removed_rejects"]
 NOTHING_UNKNOWN: dict[str, Any] = {"has_catalogue": False, "creatives": [], "campaigns": [], "currencies": []}
 
 CLICKS = """\
@@ -57,29 +58,30 @@ def filled(cli: Cli, tmp_path: Path) -> Cli:
 @pytest.mark.parametrize("command", ["ledger", "process"])
 def test_json_of_the_ledger(filled: Cli, command: str) -> None:
     ended = filled(command, "--data", "data", "--json")
+    only, lost = ({"unknown": NOTHING_UNKNOWN}, {}) if command == "process" else ({"kept_since": None}, {"lost": 0})
 
     assert ended.code == 0
     assert ended.document == {
-        **({"unknown": NOTHING_UNKNOWN} if command == "process" else {}),
+        **only,
         "rows": [
             {
                 "topic": "ad_impressions", "partition": 0, "next_offset": 3,
                 "read": 3, "stored": 2, "duplicate": 0, "filtered": 0, "rejected": 1, "erased": 0,
-                "conflict": 0, "redelivered": 0,
+                "conflict": 0, "redelivered": 0, "removed": 0, "removed_rejects": 0, **lost,
             },
             {
                 "topic": "clicks_conversions", "partition": 0, "next_offset": 7,
                 "read": 7, "stored": 4, "duplicate": 1, "filtered": 1, "rejected": 1, "erased": 0,
-                "conflict": 0, "redelivered": 0,
+                "conflict": 0, "redelivered": 0, "removed": 0, "removed_rejects": 0, **lost,
             },
         ],
         "total": {
             "read": 10, "stored": 6, "duplicate": 1, "filtered": 1, "rejected": 2, "erased": 0,
-            "conflict": 0, "redelivered": 0,
+            "conflict": 0, "redelivered": 0, "removed": 0, "removed_rejects": 0,
         },
         "balanced": True,
     }  # fmt: skip
-    assert list(ended.document["rows"][0]) == ["topic", "partition", "next_offset", *COUNTS]
+    assert list(ended.document["rows"][0]) == ["topic", "partition", "next_offset", *COUNTS, *lost]
 
 
 def test_json_of_rejects(filled: Cli) -> None:
@@ -237,7 +239,9 @@ def test_an_empty_store_has_an_empty_ledger_that_balances(cli: Cli) -> None:
     assert cli("process", "--data", "data").code == 0
 
     total = dict.fromkeys(COUNTS, 0)
-    assert cli("ledger", "--data", "data", "--json").document == {"rows": [], "total": total, "balanced": True}
+    assert cli("ledger", "--data", "data", "--json").document == {
+        "rows": [], "total": total, "balanced": True, "kept_since": None,
+    }  # fmt: skip
     assert cli("rejects", "list", "--data", "data", "--json").document == {"counts": [], "rejects": [], "total": 0}
 
 

@@ -54,7 +54,7 @@ def test_a_user_is_removed_and_suppressed_in_the_next_run(filled: Cli, tmp_path:
     total = filled("process", "--data", "data", "--json").document["total"]
     assert total == {
         "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "conflict": 0,
-        "redelivered": 0,
+        "redelivered": 0, "removed": 0, "removed_rejects": 0,
     }  # fmt: skip
     assert files_with(tmp_path, b"user4711") == ["log.db"], "it was ingested again"
     assert filled("doctor", "--data", "data").code == 0

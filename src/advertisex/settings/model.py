@@ -77,6 +77,10 @@ def _pseudonym_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _table_of(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
 class LogSettings(Section):
     """The event log: where it is, and how long messages are kept. Instead of the table, its URL can be given."""
 
@@ -205,8 +209,8 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
-    log: LogSettings = LogSettings()
-    store: StoreSettings = StoreSettings()
+    log: Annotated[LogSettings, BeforeValidator(_table_of)] = LogSettings()
+    store: Annotated[StoreSettings, BeforeValidator(_table_of)] = StoreSettings()
     catalogue: Path | None = Field(
         default=None, description="CSV file: creative_id, campaign_id, advertiser_id, valid_from"
     )
