@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -241,3 +242,29 @@ def test_no_failure_shows_or_stores_a_secret(
     texts = [*map(str, published.failures), caplog.text, repr(load_statuses(log)), repr(published)]
     assert b"s3cr3t" not in written
     assert not any("s3cr3t" in text for text in texts)
+
+
+@pytest.mark.parametrize("query", ["access_token={}", "q=key%3D{}", "x={}"])
+@pytest.mark.parametrize("kind", ["header", "oauth2"])
+def test_a_token_in_a_link_of_the_server_is_neither_shown_nor_stored(
+    query: str, kind: str, server: Server, log: SqliteLog, tmp_path: Path
+) -> None:
+    server.routes["/token"] = lambda asked: Answer(b'{"access_token": "T0K3N-OF-SERVER", "expires_in": 3600}')
+
+    def page(asked: Asked) -> Answer:
+        link = f"{server.url}/x?{query.format('T0K3N-OF-SERVER')}&after=x"
+        if "after" in asked.query:
+            return Answer(b"", 503)
+        return Answer(json.dumps({"data": [{"user_id": "u"}], "paging": {"next": link}}).encode())
+
+    server.routes["/x"] = page
+    oauth2 = ClientCredentials(f"{server.url}/token", "me", "a client secret")
+    own = {"auth": oauth2} if kind == "oauth2" else {"headers": {"Authorization": "Bearer T0K3N-OF-SERVER"}}
+    options = IngestOptions(api=ApiOptions(**own, attempts=2, retry_wait=0.001))
+    first, second = (ingest(FEED, f"{server.url}/x", log, options) for _ in range(2))
+    assert (first.messages, second.messages) == (1, 0)
+    assert [len(one.failures) for one in (first, second)] == [1, 1]
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"T0K3N" not in written
+    assert "T0K3N" not in repr((first, second, load_statuses(log)))
+    assert not any("T0K3N" in str(error) for error in (*first.failures, *second.failures))

@@ -10,7 +10,7 @@ import httpx
 import structlog
 
 from advertisex.codecs.json_text import is_json
-from advertisex.errors import ConfigurationError, SourceError, SourceUnavailable
+from advertisex.errors import AdvertiseXError, ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.authentication import authentication_of
 from advertisex.ingestion.api.client import client_of, has_proxy
 from advertisex.ingestion.api.failures import hidden, unavailable
@@ -30,6 +30,8 @@ LONGEST_RETRY_AFTER = 600.0
 #: A longer wait for the rate limit is logged, or left to the caller.
 _LONG_WAIT = 1.0
 _REDIRECTS = 10
+#: Shorter secrets are not hidden in addresses, where a number of a page can be equal to one.
+_LONG_SECRET = 8
 #: Headers of a request that another host gets, too; httpx keeps the cookies of each host apart.
 _HARMLESS = {"accept", "accept-encoding", "cookie", "host", "if-modified-since", "if-none-match", "user-agent"}
 #: What httpx raises for an invalid URL or header.
@@ -121,7 +123,18 @@ class Connection:
         jitter = random.uniform(0, initial / 2)  # noqa: S311 - jitter needs no secure randomness
         return min(initial * 2.0 ** min(attempt - 1, 32) + jitter, max(LONGEST_WAIT, initial))
 
+    def shown(self, text: str) -> str:
+        """Return a text without secrets, also those that a server has put into a link."""
+        return hidden(text, (secret for secret in self._secret_texts() if len(secret) >= _LONG_SECRET))
+
     def _send_in_time(self, request: Request, *, retry: bool) -> Response:
+        try:
+            return self._send_when_allowed(request, retry=retry)
+        except AdvertiseXError as error:
+            error.where = self.shown(error.where)
+            raise
+
+    def _send_when_allowed(self, request: Request, *, retry: bool) -> Response:
         wait = self._limit.wait()
         if wait > _LONG_WAIT:
             if not retry:

@@ -108,6 +108,9 @@ class ApiSource:
         except PutOff as error:
             self.wait = error.seconds
             self._put_off = self._put_off or put_off
+        except SourceError as error:
+            error.what, error.where = self._connection.shown(error.what), self._connection.shown(error.where)
+            raise
 
     def _begin(self, progress: Progress) -> Iterator[Input]:
         """Begin a poll, or resume one."""
@@ -175,7 +178,7 @@ class ApiSource:
     def _first_page(self, progress: Progress) -> tuple[Request, Response]:
         """Return the request and the response of the page with which the poll begins or resumes."""
         poll = progress.state.poll
-        if poll is not None and poll.options != self._template.options:
+        if poll is not None and (poll.options != self._template.options or (poll.pages and not poll.url)):
             poll = None
         self._resumed = ""
         rejected = -1
@@ -255,7 +258,10 @@ class ApiSource:
         after = replace(
             poll, pages=poll.pages + 1, failed=0, records=pager.records, paginate=pager.paginate, is_numbered=numbered
         )
-        progress.next_page(self._template.stored(after, following))
+        stored = self._template.stored(after, following)
+        if self._connection.shown(stored.url) != stored.url:  # a secret in a link of the server: the poll cannot resume
+            stored = replace(stored, url="")
+        progress.next_page(stored)
         return following
 
     def _note(self, reading: Reading, pager: Pager, *, is_last: bool) -> None:
