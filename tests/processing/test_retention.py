@@ -1,7 +1,6 @@
 """Retention of the log against the ledger: what is not processed stays, and the ledger balances over what was read."""
 
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import Event
 
@@ -36,18 +35,6 @@ def impression(number: int, size: int = 0) -> bytes:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(START)
-
-
-@pytest.fixture
-def log(clock: ManualClock) -> Iterator[EventLog]:
-    with memory_log(clock=clock.now) as log:
-        yield log
-
-
-@pytest.fixture
-def store() -> Iterator[EventStore]:
-    with memory_store() as store:
-        yield store
 
 
 def retention(log: EventLog, store: EventStore, clock: ManualClock, **limits: int) -> LogRetention:

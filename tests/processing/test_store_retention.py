@@ -1,6 +1,5 @@
 """Retention of the store against what comes back: replays, conflicts and pseudonyms around the floor."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from advertisex.rejects.replay import replay, replay_statuses
 from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.retention import EXPIRED
-from advertisex.testing import ManualClock, memory_log, memory_store
+from advertisex.testing import ManualClock
 from advertisex.testing.contracts.store_erasure import check, total
 from advertisex.testing.contracts.store_fixtures import ALL, message_of
 
@@ -26,18 +25,6 @@ KEY = b"a key of 16 bytes or more"
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(datetime(2026, 3, 1, 12))
-
-
-@pytest.fixture
-def log(clock: ManualClock) -> Iterator[EventLog]:
-    with memory_log(clock=clock.now) as log:
-        yield log
-
-
-@pytest.fixture
-def store() -> Iterator[EventStore]:
-    with memory_store() as store:
-        yield store
 
 
 def append(log: EventLog, *times: str, **fields: Any) -> None:
