@@ -1,24 +1,30 @@
 # Development entry points. `make setup` needs only Python ≥ 3.11; it uses uv if that is installed.
+SHELL := bash
+.SHELLFLAGS := -eo pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := requirements/dev.txt
+# How far pip is: a number for each package, and what follows.
+STEPS := awk '/^Collecting/ { printf "\r  package %d: %-40s", ++n, $$2; fflush() } /^Installing/ { printf "\n  installing …\n"; fflush() }'
 
-.PHONY: setup demo test check bench servers lock clean
+.PHONY: setup demo test check faults bench servers lock clean
 
 setup: .venv/ready
 
 .venv/ready: $(LOCK) pyproject.toml
+	@echo "Setting up .venv: $$(grep -c '==' $(LOCK)) locked packages, about 1 GB on disk. This is done once."
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --clear --python "$(if $(filter file,$(origin PYTHON)),>=3.11,$(PYTHON))" .venv && \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK) && \
+	  uv pip install $$([ -t 2 ] || echo --quiet) --python $(BIN)/python --require-hashes -r $(LOCK) && \
 	  uv pip install --quiet --python $(BIN)/python --no-deps -e . ; \
 	else \
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AdvertiseX needs Python 3.11 or newer: make setup PYTHON=/path/to/python3")' && \
 	  $(PYTHON) -m venv --clear .venv && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK) && \
+	  $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(LOCK) | $(STEPS) && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e . ; \
 	fi
 	@touch $@
+	@echo "Ready."
 
 demo: setup
 	@$(BIN)/advertisex demo
@@ -34,6 +40,12 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# Kills and disturbs everything for FAULTS_MINUTES (10), and checks the result: see docs/reliability.md.
+faults: setup
+	@.ci/server-tools $(BIN)/python
+	@.ci/fault-tools
+	@exec $(BIN)/python -m tests.faults
+
 bench: setup
 	@$(BIN)/python -m bench.simulator
 	@$(BIN)/python -m bench.ingest
@@ -48,9 +60,9 @@ servers: setup
 	@exec $(BIN)/python -m tests.servers $(if $(KEEP),--keep $(KEEP))
 
 # The lock file pins versions and hashes, and contains no index URLs.
-lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+lock: setup
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --custom-compile-command 'make lock' --all-extras --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist demo-data

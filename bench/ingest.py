@@ -6,7 +6,6 @@
 Each run is a separate process, so that its peak memory is its own. The figures of a case are those of its best round.
 """
 
-import argparse
 import json
 import tempfile
 import time
@@ -15,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.child import ROOT, machine, peak_mib, run_in_child
+from bench.child import ROOT, is_child, machine, parser_of, peak_mib, run_in_child
 
 _START = datetime(2026, 3, 1, tzinfo=UTC)
 _BIDS: dict[str, Any] = {
@@ -146,21 +145,16 @@ def compare(case: str, path: Path, packages: dict[str, Path], rounds: int) -> di
 
 def main() -> None:
     """Run the benchmark; print the results as a table and as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--records", type=int, default=1_000_000, help="records of each file (default 1,000,000)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, whose package to measure too")
     parser.add_argument("--only", choices=CASES, action="append", help="a case; repeatable (default: all)")
-    parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.write:
-        case, path, records = args.write
-        write(case, Path(path), int(records))
-        return
-    if args.measure:
-        feed, path = args.measure
-        print(json.dumps(measure(feed, Path(path))))
+    if is_child(
+        args,
+        lambda case, path, records: write(case, Path(path), int(records)),
+        lambda feed, path: measure(feed, Path(path)),
+    ):
         return
     print(machine())
     packages = {"here": ROOT} | ({"there": args.against.resolve()} if args.against else {})

@@ -4,8 +4,10 @@ The text between `<!-- generated: NAME -->` and `<!-- end -->` is rewritten; the
 `tests/docs` checks that every page is up to date.
 """
 
+import importlib
 import inspect
 import json
+import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -18,11 +20,13 @@ import polars as pl
 from pydantic import BaseModel, ByteSize, SecretStr
 from pydantic.fields import FieldInfo
 
+import advertisex
 from advertisex.cli import ingest, process
 from advertisex.codecs.bid_fields import EACH, OPENRTB, OPENRTB_TARGETING
 from advertisex.feeds import FEEDS, Feed, TimeReading
 from advertisex.feeds.rules import PLACEHOLDERS
 from advertisex.feeds.words import MISSING
+from advertisex.limits import Limit
 from advertisex.processing import decode as decoding
 from advertisex.processing import policy
 from advertisex.processing.decode import decode
@@ -60,6 +64,19 @@ _TIMESTAMPS = (
     ("1.7676E+12", "a spreadsheet has dropped its last digits"),
     ("yesterday", ""),
 )
+#: The parts of docs/limits.md, and the modules whose bounds each has.
+_LIMITED = {
+    "CSV": r"ingestion\.csv",
+    "JSON": r"ingestion\.json|codecs\.json",
+    "Avro": r"ingestion\.avro|codecs\.avro",
+    "Parquet, Excel and archives": r"ingestion\.(?:parquet|excel|zip)",
+    "HTTP APIs": r"ingestion\.api",
+    "Any input": r"ingestion|codecs\.unreadable|logs",
+    "Events": r"feeds|processing|codecs\.bid_fields|stores|(?<=advertisex\.)rejects",
+    "Catalogue": r"catalogue|cli\.catalogue",
+    "Answers, tables and pages": r"analysis|cli|reporting",
+    "Monitoring and settings": r"monitoring|settings",
+}
 _WEBSITES = (
     "https://news.example.com/front?id=1",
     "HTTP://Example.COM:8080/",
@@ -160,6 +177,41 @@ def _rules(feed: Feed) -> Iterator[tuple[str, str, str]]:
             lines.append((rule.code, [rule.field], rule.requirement))
     for reason, fields, description in lines:
         yield code(reason), ", ".join(map(code, fields)), description
+
+
+def limits() -> str:
+    """Every bound, by the kind of input or output that its module is about."""
+    groups: dict[str, list[tuple[str, str, str]]] = {title: [] for title in _LIMITED}
+    for module in pkgutil.walk_packages(advertisex.__path__, "advertisex."):
+        for limit in _limits_in(module.name):
+            group = next(title for title, parts in _LIMITED.items() if re.search(rf"\.(?:{parts})", module.name))
+            groups[group].append((limit.of, _size(limit), limit.beyond))
+    return "\n".join(
+        f"### {title}\n\n" + table(("of", "at most", "beyond"), sorted(rows, key=_without_article))
+        for title, rows in groups.items()
+    )
+
+
+def _limits_in(module: str) -> Iterator[Limit]:
+    """The bounds that a module defines, not those that it imports."""
+    if module.endswith("__main__"):
+        return
+    found = importlib.import_module(module)
+    source = inspect.getsource(found)
+    for name, each in vars(found).items():
+        if isinstance(each, Limit) and re.search(rf"^{name}\b.* = Limit\(", source, re.MULTILINE):
+            yield each
+
+
+def _without_article(row: tuple[str, str, str]) -> tuple[str, str, str]:
+    return (re.sub("^(?:a|an|the|one) ", "", row[0]).lower(), *row[1:])
+
+
+def _size(limit: Limit) -> str:
+    for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if limit.unit == "bytes" and limit >= 1 << shift and limit % (1 << shift) == 0:
+            return f"{limit >> shift:,} {unit}"
+    return f"{int(limit):,} {limit.unit}"
 
 
 def decode_reasons() -> str:
@@ -390,6 +442,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "impressions": lambda: feed_section("impressions"),
     "clicks": lambda: feed_section("clicks"),
     "bids": lambda: feed_section("bids"),
+    "limits": limits,
     "decode reasons": decode_reasons,
     "filters": filters,
     "placeholders": placeholders,

@@ -1,10 +1,12 @@
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from advertisex.masking import forget
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -15,9 +17,20 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_configure() -> None:
-    """Let SIGINT interrupt the commands that the tests start, even if this run ignores it, as under `nohup`."""
+    """Let SIGINT interrupt the commands that the tests start, even if this run ignores it, as under `nohup`.
+
+    Nor do they get the width of the terminal of this run, which its workers have in their environment.
+    """
+    os.environ.pop("COLUMNS", None)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # children would inherit that
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> Iterator[None]:
+    """Forget the secrets of a test, which are words that another one may print."""
+    yield
+    forget()
 
 
 @pytest.fixture(scope="session")

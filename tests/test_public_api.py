@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 import types
@@ -49,6 +50,7 @@ PUBLIC = [
     "CsvDialect",
     "ErasureRun",
     "EventLog",
+    "HeldBack",
     "EventStore",
     "Example",
     "Extent",
@@ -59,10 +61,18 @@ PUBLIC = [
     "Finding",
     "IngestOptions",
     "InputReport",
+    "ErrorReported",
+    "IndexGone",
+    "ObjectReplaced",
+    "RequestRejected",
+    "Resolution",
     "LedgerMoved",
     "LedgerRow",
     "Limits",
+    "LogDamaged",
     "LogError",
+    "LogMissing",
+    "LogUnavailable",
     "LogReader",
     "Meaning",
     "Missing",
@@ -103,6 +113,7 @@ PUBLIC = [
     "StoreInterrupted",
     "StoreMissing",
     "StoreOutdated",
+    "StoreUnavailable",
     "Table",
     "TimeReading",
     "Truth",
@@ -135,6 +146,7 @@ PUBLIC = [
     "rebuild_store",
     "replay",
     "reset_source",
+    "resolve",
     "restatement",
     "run_service",
     "simulate_files",
@@ -144,8 +156,8 @@ PUBLIC = [
 
 #: Types that a user only reads, by an attribute of a public object, or passes on as they are.
 UNNAMED = {
-    "AnalysisTruth", "Computed", "FaultRates", "FeedMapping", "FeedTruth", "Metrics", "NumberStyle", "Overwritten",
-    "Removed", "Suppression",
+    "AnalysisTruth", "Applied", "Computed", "FaultRates", "FeedMapping", "FeedTruth", "Metrics", "NumberStyle",
+    "Overwritten", "Removed", "Suppression",
 }  # fmt: skip
 
 SUBPACKAGES = sorted(folder.name for folder in Path(advertisex.__file__).parent.iterdir() if folder.is_dir())
@@ -164,6 +176,15 @@ def test_every_exception_is_public() -> None:
     exceptions = {name for name, _ in inspect.getmembers(errors, inspect.isclass)}
     assert "AdvertiseXError" in exceptions
     assert exceptions <= set(PUBLIC)
+    assert exceptions == set(re.findall(r"\b[A-Z]\w+\b(?= {2,}\w)", errors.__doc__ or "")), "drawn in the docstring"
+
+
+def test_no_other_module_has_an_exception_of_the_tree() -> None:
+    tree = "|".join(name for name, _ in inspect.getmembers(errors, inspect.isclass))
+    package = Path(advertisex.__file__).parent
+    others = (file for file in package.rglob("*.py") if file != package / "errors.py")
+    derived = re.compile(rf"^class (\w+)\(.*\b(?:{tree})\b", re.MULTILINE)
+    assert [name for file in others for name in derived.findall(file.read_text(encoding="utf-8"))] == []
 
 
 def test_the_only_other_attributes_are_modules_of_the_package() -> None:

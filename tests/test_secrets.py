@@ -21,6 +21,7 @@ NOT_SECRET = {
     "memory", "times.zone", "times.formats", "policy.blocked_users", "policy.blocked_sites", "feeds.FEED.topic",
     "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "kafka.group",
     "elasticsearch.prefix", "alerts.rules.NAME.campaign",
+    *(f"alerts.days_off.{name}" for name in ("all", "impressions", "clicks", "bids")),
     *(f"sources[].{name}" for name in (
         "name", "map", "set", "time_formats", "format", "encoding", "records", "inherit", "columns", "delimiter",
         "quote", "escape", "decimal", "thousands", "cursor", "since", "auth.name", "auth.scope",
@@ -115,7 +116,7 @@ def test_a_reference_that_yields_nothing_is_an_error_that_names_it(tmp_path: Pat
     assert f"setting {setting}: env:UNSET_SECRET: the environment variable is not set" in error_of(
         tmp_path, text.format("env:UNSET_SECRET")
     )
-    assert f"setting {setting}: file:missing: the file could not be read: No such file" in error_of(
+    assert f"setting {setting}: file:missing: the file could not be read: the file does not exist" in error_of(
         tmp_path, text.format("file:missing")
     )
 
@@ -140,8 +141,8 @@ def test_an_unusable_file_is_an_error(tmp_path: Path, content: bytes, message: s
         ("env:EMPTY_SECRET", "env:EMPTY_SECRET: the environment variable is empty"),
         (f"env:{SECRET}", "expected the name of an environment variable after env:"),
         ("env:", "expected the name of an environment variable after env:"),
-        ("file:", "file:: the file could not be read: Is a directory"),
-        ("file:.", "file:.: the file could not be read: Is a directory"),
+        ("file:", "file:: the file could not be read: it is a folder, not a file"),
+        ("file:.", "file:.: the file could not be read: it is a folder, not a file"),
     ],
 )
 def test_an_invalid_reference_is_an_error(

@@ -278,6 +278,12 @@ def test_every_error_of_a_setting_has_our_words_and_shows_no_value(name: str) ->
         ("[[sources]]\nsource = 'x'", "sources.0.feed: must be given"),
         ("[feeds.views]\ntopic = 'x'", "feeds.views: expected impressions, clicks or bids"),
         ("[alerts.rules.Bad]\noff = true", "alerts.rules.Bad: a rule name must match"),
+        (
+            "[alerts]\ndays_off = ['easter']",
+            "alerts.days_off.all.0: 'easter' is not a valid day off: use a date",
+        ),
+        ("[alerts]\ndays_off = ['2026-02-30']", "alerts.days_off.all.0: "),
+        ("[alerts.days_off]\nviews = ['sunday']", "alerts.days_off.views: "),
         ("[policy]\nnegative_users = 'perhaps'", "policy.negative_users: expected true or false"),
         ("[times]\nearliest = 'soon'", "times.earliest: expected a date and time"),
     ],

@@ -19,7 +19,6 @@ if _typing.TYPE_CHECKING:
     __version__: str
 else:
     from importlib import import_module as _import_module
-    from importlib.metadata import version as _version
     from importlib.util import find_spec as _find_spec
 
     # Importing the whole API takes half a second. Python imports this package before any of its modules, and the
@@ -27,6 +26,8 @@ else:
     def __getattr__(name: str) -> object:
         if _find_spec(f"advertisex.{name}"):  # first: modules of the API import others while `_api` is being imported
             return _import_module(f"advertisex.{name}")
+        from importlib.metadata import version as _version  # noqa: PLC0415 - slow to import
+
         public = {each: value for each, value in vars(_import_module("advertisex._api")).items() if each[0] != "_"}
         public |= {"__all__": sorted(public), "__version__": _version("advertisex")}
         globals().update(public)  # later accesses do not call this function

@@ -70,7 +70,9 @@ from advertisex.privacy.record import ErasureRun as ErasureRun
 from advertisex.rejects.replay import Replayed as Replayed
 from advertisex.rejects.replay import Sent as Sent
 from advertisex.rejects.replay import replay as replay
+from advertisex.rejects.resolve import resolve as resolve
 from advertisex.rejects.selection import Selection as Selection
+from advertisex.stores.resolutions import Resolution as Resolution
 
 # The service
 from advertisex.monitoring.observing import Observer as Observer
@@ -90,6 +92,7 @@ from advertisex.settings.model import Settings as Settings
 # Event logs
 from advertisex.logs.contract import READ_BYTES as READ_BYTES
 from advertisex.logs.contract import EventLog as EventLog
+from advertisex.logs.contract import HeldBack as HeldBack
 from advertisex.logs.contract import Limits as Limits
 from advertisex.logs.contract import LogReader as LogReader
 from advertisex.logs.contract import Positions as Positions
@@ -143,8 +146,15 @@ from advertisex.simulator import Truth as Truth
 from advertisex.errors import AdvertiseXError as AdvertiseXError
 from advertisex.errors import AnalysisError as AnalysisError
 from advertisex.errors import ConfigurationError as ConfigurationError
+from advertisex.errors import ErrorReported as ErrorReported
+from advertisex.errors import IndexGone as IndexGone
 from advertisex.errors import LedgerMoved as LedgerMoved
+from advertisex.errors import LogDamaged as LogDamaged
+from advertisex.errors import LogMissing as LogMissing
 from advertisex.errors import LogError as LogError
+from advertisex.errors import LogUnavailable as LogUnavailable
+from advertisex.errors import ObjectReplaced as ObjectReplaced
+from advertisex.errors import RequestRejected as RequestRejected
 from advertisex.errors import SourceError as SourceError
 from advertisex.errors import SourceUnavailable as SourceUnavailable
 from advertisex.errors import StoreBusy as StoreBusy
@@ -152,3 +162,4 @@ from advertisex.errors import StoreError as StoreError
 from advertisex.errors import StoreInterrupted as StoreInterrupted
 from advertisex.errors import StoreMissing as StoreMissing
 from advertisex.errors import StoreOutdated as StoreOutdated
+from advertisex.errors import StoreUnavailable as StoreUnavailable

@@ -18,7 +18,7 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.ingest import ingest
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow
-from advertisex.processing.runner import Processing, process_log
+from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.simulator import CATALOGUE_FILE, FILE_NAMES, SimulationSettings, Truth, write_files
 from advertisex.stores.contract import EventStore, RejectQuery
 
@@ -33,7 +33,10 @@ _USERS = {
 #: What ingestion could not read has a precise reason; the simulator knows only that it cannot be decoded.
 _SIMULATED_AS = dict.fromkeys(UNREADABLE, "undecodable")
 
-OnStep = Callable[[str], None]
+#: Called with the name of a step, and the number of its messages if it is known.
+OnStep = Callable[[str, int | None], None]
+#: Called with the number of messages of the step that are done.
+OnProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,19 @@ class Demonstration:
         return self.truth == self.found and all(row.counts.balanced for row in self.ledger)
 
 
-def simulate_files(folder: Path, settings: SimulationSettings) -> Truth:
+def simulate_files(folder: Path, settings: SimulationSettings, on_progress: OnProgress | None = None) -> Truth:
     """Write the demo's source files and their truth into `folder`."""
-    return write_files(folder, settings)
+    return write_files(folder, settings, on_progress)
 
 
 def demonstrate(
-    folder: Path, truth: Truth, log: EventLog, store: EventStore, processing: Processing, on_step: OnStep
+    folder: Path,
+    truth: Truth,
+    log: EventLog,
+    store: EventStore,
+    processing: Processing,
+    on_step: OnStep,
+    on_progress: OnProgress,
 ) -> Demonstration:
     """Ingest, process and analyse the files, the catalogue among them, that `simulate_files` wrote.
 
@@ -69,15 +78,23 @@ def demonstrate(
         store: an empty store.
         processing: configured with the policy of the simulation.
         on_step: called with the name of each step as it starts.
+        on_progress: called with how far the step is.
     """
+    processed = 0
+
+    def on_commit(committed: Committed) -> None:
+        nonlocal processed
+        processed += committed.counts.read
+        on_progress(processed)
+
     for name, file in FILE_NAMES.items():
-        on_step(f"ingest {name} from {file}")
-        ingest(processing.feeds[name], [str(folder / file)], log)
-    on_step(f"import the catalogue from {CATALOGUE_FILE}")
+        on_step(f"ingest {name} from {file}", truth.feeds[name].read)
+        ingest(processing.feeds[name], [str(folder / file)], log, on_progress=lambda messages, _: on_progress(messages))
+    on_step(f"import the catalogue from {CATALOGUE_FILE}", None)
     import_catalogue(read_catalogue(folder / CATALOGUE_FILE), store)
-    on_step("process: validate, filter, deduplicate, store")
-    process_log(log, store, processing)
-    on_step("analyze")
+    on_step("process: validate, filter, deduplicate, store", sum(feed.read for feed in truth.feeds.values()))
+    process_log(log, store, processing, on_commit=on_commit)
+    on_step("analyze", None)
     summary, correlation = summarise(store), correlate(store)
     steps, auctions = funnel(store, by="campaign_id"), bids(store)
     expected, counted = truth.to_dict(), summary.to_dict()

@@ -47,7 +47,8 @@ REJECT_COLUMNS: dict[str, pl.DataType] = {
     "ingested_at": pl.Datetime("us"),
 }
 
-#: Columns of a stored reject; `replayed_to` is the position of its replay as text, null if it was never replayed.
+#: Columns of a stored reject; `replayed_to` is the position of its replay as text, null if it was never replayed;
+#: `resolution` is the id of the resolution that marked it as dealt with, null if it is open.
 STORED_REJECT_COLUMNS: dict[str, pl.DataType] = {
     "topic": pl.String(),
     "partition": pl.Int32(),
@@ -56,6 +57,15 @@ STORED_REJECT_COLUMNS: dict[str, pl.DataType] = {
     **{name: dtype for name, dtype in REJECT_COLUMNS.items() if name != "offset"},
     "processed_at": pl.Datetime("us"),
     "replayed_to": pl.String(),
+    "resolution": pl.String(),
+}
+
+#: Columns of marks on rejects: the position of the reject, and the mark; null takes it off.
+MARK_COLUMNS: dict[str, pl.DataType] = {
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+    "offset": pl.Int64(),
+    "mark": pl.String(),
 }
 
 #: Columns of the catalogue. A row holds from `valid_from` (event time, naive UTC; null: always) until the next row of
@@ -169,12 +179,19 @@ class Batch:
         offsets: offset of each message, ascending, all within `span`.
         payloads: complete message payloads.
         ingested_at: append time of each message, in microseconds since the epoch (UTC).
+        lost: number of offsets in `span` that the log no longer gives; no gap of another kind counts.
+        untimed: number of messages whose append time was missing or implausible; they have the time of reading.
+        append_id: identifies the append of the last message; empty if the log has no such thing, see
+            `EventLog.append_ids`.
     """
 
     span: Span
     offsets: Sequence[int]
     payloads: Sequence[bytes]
     ingested_at: Sequence[int]
+    lost: int = field(default=0, kw_only=True)
+    untimed: int = field(default=0, kw_only=True)
+    append_id: str = field(default="", kw_only=True)
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -199,6 +216,7 @@ class Outcome:
             event. None of them is stored, and whatever an aborted commit stored of them is removed.
         erasures: number of erasures known when the batch was processed.
         kept_since: the store's `kept_since` when the batch was processed: earlier events are among the filtered ones.
+        lost: number of offsets of the span that the log no longer gives.
     """
 
     span: Span
@@ -211,15 +229,18 @@ class Outcome:
     suppressed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUPPRESSED_COLUMNS))
     erasures: int = 0
     kept_since: datetime | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The ledger's counts. The last four are outside the balance.
+    """The ledger's counts. Those from `conflict` on are outside the balance.
 
     `conflict` counts the duplicates that are kept as rejects because they differ from the stored event. `redelivered`
     counts positions that were processed again, and counted when first stored. `removed` counts the stored events that
-    retention removed, and `removed_rejects` the rejects: they stay in the counts of the balance.
+    retention removed, and `removed_rejects` the rejects: they stay in the counts of the balance. `lost` counts the
+    offsets that the log no longer gave: its retention removed the messages before they were read, or they were damaged
+    and skipped.
     """
 
     read: int = 0
@@ -232,6 +253,7 @@ class Counts:
     redelivered: int = 0
     removed: int = 0
     removed_rejects: int = 0
+    lost: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -259,13 +281,23 @@ COMMIT_COLUMNS: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """State of one partition: its checkpoint, the counts up to it, and the identity of its log."""
+    """State of one partition.
+
+    Attributes:
+        topic: topic of the partition.
+        partition: partition number.
+        next_offset: the checkpoint.
+        counts: the counts up to it.
+        log: identity of the log; empty if the log has none.
+        append_id: `Batch.append_id` of the last batch, which ends at the checkpoint.
+    """
 
     topic: str
     partition: int
     next_offset: int
     counts: Counts
     log: str = ""
+    append_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Rebuilds a store from the log, after a change of the format of stores or of settings that decide what an event is.
 
 The new store grows beside the old one, like any store that is processed from the start of the log, and then takes its
-place. What only the old store knows is carried over: erasures, replay marks, notes (alert states, for example), the
+place. What only the old store knows is carried over: erasures, marks on rejects, notes (alert states, for example), the
 imports of the catalogue, and the time before which nothing is kept (`advertisex.stores.retention`). After a crash or an
 interrupt, the next rebuild continues where this one stopped.
 """
@@ -14,14 +14,15 @@ from typing import Any
 
 import msgspec
 
-from advertisex.errors import StoreError
+from advertisex.errors import LogDamaged, StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow, Partition
 from advertisex.processing.identity_note import IDENTITIES
 from advertisex.processing.runner import OnCommit, Processing, process_log
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import ERASURES, EventStore
-from advertisex.stores.replacement import Progress, Replacement
+from advertisex.stores.log_identity import is_same_append
+from advertisex.stores.replacement import NOTES, Progress, Replacement
 from advertisex.stores.retention import FLOOR, RETENTION, floor_in
 
 _REBUILD, _OF = "rebuild", "of"
@@ -70,11 +71,13 @@ def missing_messages(replacement: Replacement, log: EventLog, processing: Proces
         LogError: the log cannot be read.
     """
     progress = replacement.progress()
-    topics = {feed.topic for feed in processing.feeds.values()}
-    ends, starts, identities = log.end_offsets(), log.start_offsets(), log.identities(sorted(topics))
+    topics = sorted({feed.topic for feed in processing.feeds.values()})
+    ends, starts, identities = log.end_offsets(topics), log.start_offsets(topics), log.identities(topics)
+    appends = log.append_ids({of: done.next_offset for of, done in progress.items()})
     found = []
     for of, done in sorted(progress.items()):
-        held, reason = _held(done, starts.get(of, 0), ends.get(of, 0), identities.get(of.topic, ""))
+        same = is_same_append(done.append_id, appends.get(of, ""))
+        held, reason = _held(done, starts.get(of, 0), ends.get(of, 0), identities.get(of.topic, ""), same=same)
         if of.topic not in topics:
             held, reason = 0, "no feed reads this topic"
         if done.read > held:
@@ -88,6 +91,7 @@ def rebuild_store(
     processing: Processing,
     *,
     missing: Sequence[Missing] = (),
+    without_erasures: bool = False,
     stop: Event | None = None,
     on_commit: OnCommit = lambda committed: None,
 ) -> Rebuilt:
@@ -98,23 +102,30 @@ def rebuild_store(
         log: the log.
         processing: the configuration of processing.
         missing: what the new store may lack, from `missing_messages`; by default nothing.
+        without_erasures: whether to continue if the erasures of the old store cannot be read.
         stop: when set, the rebuild stops after the current commit; the old store stays in place.
         on_commit: called after each commit.
 
     Raises:
-        StoreError: a store cannot be read or written, messages are missing, or a user was erased meanwhile; the old
-            store stays in place.
+        StoreError: a store cannot be read or written, messages or erasures are missing, or a user was erased meanwhile;
+            the old store stays in place.
+        LogDamaged: messages are damaged, and `skip_damaged` is not set.
         LogError: the log cannot be read.
         ConfigurationError: the store has another pseudonym key.
     """
     stop = stop or Event()
+    if not without_erasures:
+        check_erasures(replacement)
     before = replacement.progress()
     _prepare(replacement, _fingerprint(processing, log))
     keeping = replace(processing, keep_days=None)  # only what the old store has dropped
-    process_log(log, replacement.new, keeping, stop=stop, on_commit=on_commit)
+    try:
+        process_log(log, replacement.new, keeping, stop=stop, on_commit=on_commit)
+    except LogDamaged as damage:
+        raise damage.skippable_by("rebuild") from damage
     if stop.is_set():
         return Rebuilt(replacement.new.ledger(), "")
-    _check_complete(replacement.new, before, missing)
+    _check_complete(replacement.new, before, missing, skip_damaged=processing.skip_damaged)
     replacement.freeze()
     if replacement.notes().get(ERASURES, {}) != replacement.new.notes(ERASURES):
         raise StoreError("a user was erased during the rebuild", hint="run `advertisex rebuild` again")
@@ -123,13 +134,33 @@ def rebuild_store(
     replacement.carry_catalogue()
     for marks in replacement.replay_marks():
         replacement.new.mark_replayed(marks)
+    for resolutions in replacement.resolution_marks():
+        replacement.new.mark_resolved(resolutions)
     kept = replacement.swap()
     replacement.new.take_note(_REBUILD, {_OF: None})
     return Rebuilt(replacement.new.ledger(), kept)
 
 
-def _check_complete(new: EventStore, before: Mapping[Partition, Progress], missing: Sequence[Missing]) -> None:
+def check_erasures(replacement: Replacement) -> None:
+    """Check that the old store still knows who was erased, and before what time nothing is kept.
+
+    Raises:
+        StoreError: it does not.
+    """
+    if NOTES in replacement.unreadable:
+        raise StoreError(
+            "the notes about erased users and removed periods cannot be read; a new store would have them again",
+            hint="restore the store from a backup; or run `advertisex rebuild --yes --without-erasures`, and erase the "
+            "users again",
+        )
+
+
+def _check_complete(
+    new: EventStore, before: Mapping[Partition, Progress], missing: Sequence[Missing], *, skip_damaged: bool
+) -> None:
     """Check that the new store got at least as far as the old one was, and has read no fewer messages.
+
+    With `skip_damaged`, it may lack what it has lost.
 
     Raises:
         StoreError: it has not: retention deleted messages meanwhile, or a partition could not be read to its end.
@@ -139,7 +170,8 @@ def _check_complete(new: EventStore, before: Mapping[Partition, Progress], missi
     for of, done in before.items():
         row = rows.get(of, LedgerRow(*of, 0, Counts()))
         is_behind = row.next_offset < done.next_offset and of not in lacking
-        if is_behind or row.counts.read + lacking.get(of, 0) < done.read:
+        absent = max(lacking.get(of, 0), row.counts.lost if skip_damaged else 0)
+        if is_behind or row.counts.read + absent < done.read:
             raise StoreError(
                 f"the new store has read {row.counts.read:,} messages up to offset {row.next_offset:,}, "
                 f"but the old one {done.read:,} up to {done.next_offset:,}",
@@ -148,15 +180,18 @@ def _check_complete(new: EventStore, before: Mapping[Partition, Progress], missi
             )
 
 
-def _held(done: Progress, start: int, end: int, identity: str) -> tuple[int, str]:
-    """How many of the messages read the log still gives, at most, and why not all of them."""
+def _held(done: Progress, start: int, end: int, identity: str, *, same: bool) -> tuple[int, str]:
+    """How many of the messages read the log still gives, at most (`same`: the last of them, too), and why not all."""
+    held = max(0, min(end, done.next_offset) - start)
     if done.log and identity and done.log != identity:
         return 0, "the topic was recreated"
     if not end:
         return 0, "the log has no messages of it"
     if end < done.next_offset:
-        return max(0, end - start), f"the log ends at offset {end:,}, before {done.next_offset:,}"
-    return max(0, done.next_offset - start), f"the log starts at offset {start:,}"
+        return held, f"the log ends at offset {end:,}, before {done.next_offset:,}"
+    if not same:
+        return min(held, done.read - 1), "an older copy of the log was restored and then appended to"
+    return held, f"the log starts at offset {start:,}"
 
 
 def _prepare(replacement: Replacement, fingerprint: bytes) -> None:

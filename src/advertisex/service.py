@@ -5,6 +5,7 @@ Each source has a thread with its own connection to the log; processing runs in 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -17,7 +18,9 @@ from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.observing import Observer, OpenLog
+from advertisex.processing.log_check import check_log
 from advertisex.processing.runner import Committed, Processing, process_log
+from advertisex.processing.waiting import when_available
 from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
@@ -39,7 +42,7 @@ def run_service(
         sources: the sources to ingest.
         open_log: opens the log; called once per thread.
         store: the store to commit outcomes to.
-        processing: how to process, with `follow` set.
+        processing: how to process, with `follow` and `waits` set.
         observer: receives progress and failures.
         stop: when set, the service stops after the current commit; also set when a thread fails permanently.
         catalogue: CSV file of the catalogue; it is imported at the start, and after a commit if it has changed.
@@ -47,7 +50,7 @@ def run_service(
     Raises:
         ConfigurationError: the catalogue cannot be read at the start.
         LogError: the log cannot be written or read.
-        StoreError: the store cannot be written.
+        StoreError: the log is not that of the store's ledger, or the store cannot be written.
     """
     watched = None if catalogue is None else WatchedCatalogue(catalogue, store)
     if watched is not None:
@@ -58,6 +61,11 @@ def run_service(
         if watched is not None:
             watched.import_if_changed()
 
+    topics = [feed.topic for feed in processing.feeds.values()]
+    with open_log() as log:  # before a source fails to append, or appends to another log
+        when_available(partial(check_log, log, store, topics), stop, partial(log.identities, topics))
+    if stop.is_set():
+        return
     with open_log() as log, _following(sources, open_log, observer, stop, store.interrupt):
         process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=observer.metrics.dropped)
 

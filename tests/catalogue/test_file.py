@@ -104,3 +104,40 @@ def test_an_unreadable_file_is_reported(tmp_path: Path, content: bytes | None) -
 def test_a_catalogue_without_creatives_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="the catalogue has no creatives"):
         read_catalogue(written(tmp_path, b"creative_id,campaign_id,advertiser_id\n"))
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "line"), [("MOST_ROWS", 2, 4), ("LINE_CHARACTERS", 24, 2), ("FILE_CHARACTERS", 60, 3)]
+)
+def test_a_catalogue_beyond_a_bound_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, line: int
+) -> None:
+    path = written(tmp_path, b"creative_id,campaign_id\nc1,a-long-name-of-it-%s\nc2,k\nc3,k\n" % (b"k" * 10))
+    monkeypatch.setattr(f"advertisex.catalogue.file.{bound}", value)
+    with pytest.raises(ConfigurationError, match=f"more than {value}") as caught:
+        read_catalogue(path)
+    assert caught.value.where == f"{path}:{line}"
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b""])
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_bound_of_a_line_does_not_count_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, more: int
+) -> None:
+    monkeypatch.setattr("advertisex.catalogue.file.LINE_CHARACTERS", 30)
+    path = written(tmp_path, b"creative_id,campaign_id\nc1," + b"k" * (27 + more) + end)
+    if more:
+        with pytest.raises(ConfigurationError, match="the line has more than 30 characters"):
+            read_catalogue(path)
+    else:
+        assert read_catalogue(path)["campaign_id"].to_list() == ["k" * 27]
+
+
+def test_an_endless_line_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.csv"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # zeros, without a line break
+    with pytest.raises(ConfigurationError, match="the line has more than 65,536 characters") as caught:
+        read_catalogue(path)
+    assert caught.value.where == f"{path}:1"

@@ -1,4 +1,4 @@
-"""Tables wider than the terminal: they are split into blocks, each with the key columns."""
+"""Answers and the ledger in a terminal: what does not fit beside each other is printed in several parts."""
 
 from decimal import Decimal
 
@@ -9,12 +9,13 @@ from advertisex.analysis.answer import Answer, Table
 from advertisex.analysis.scope import Scope
 from advertisex.cli.analyze.counts import print_summary
 from advertisex.cli.analyze.showing import print_answer, print_rows
-from advertisex.cli.output import out
+from advertisex.cli.ledger_table import print_ledger
+from advertisex.model import COUNT_NAMES, Counts, LedgerRow
 
 
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(out, "width", 80)
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 def blocks(printed: str) -> list[list[str]]:
@@ -29,31 +30,44 @@ def test_each_block_repeats_the_key_columns(capsys: pytest.CaptureFixture[str]) 
     print_rows(Table("t", "Value", rows))
 
     found = blocks(capsys.readouterr().out)
-    assert len(found) == 3
-    for heading, *lines in found:
-        assert heading.split()[:2] == ["campaign_id", "currency"]
-        assert [line.split()[:2] for line in lines] == [["a", "EUR"], ["a", "USD"], ["b", "(none)"]]
+    assert len(found) == 2
+    assert all(block[0].startswith("campaign_") for block in found)
+    for block in found:
+        assert [line.split()[:2] for line in block[-3:]] == [["a", "EUR"], ["a", "USD"], ["b", "(none)"]]
 
 
-def test_names_wider_than_the_terminal_are_shortened_in_the_middle(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_wider_than_half_of_the_terminal_have_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"{'long-' * 30}{n}" for n in range(3)]
     numbers = {f"number_of_something_{n}": range(3) for n in range(4)}
 
     print_rows(Table("t", "Overlap", pl.DataFrame({"one": names, "other": names[::-1], **numbers})))
 
-    printed = capsys.readouterr().out
-    assert max(map(len, printed.splitlines())) <= 80
-    for _, *lines in blocks(printed):
-        assert len(lines) == 3
-        assert len({line.split()[0] for line in lines}) == 3
-        assert [line.split()[0][-2:] for line in lines] == ["-0", "-1", "-2"]
-        assert [line.split()[1][-2:] for line in lines] == ["-2", "-1", "-0"]
+    (lines,) = blocks(capsys.readouterr().out)
+    keys = [name for pair in zip(names, names[::-1], strict=True) for name in pair]
+    assert [line.strip() for line in lines if len(line) > 80] == keys
+    assert [line.split() for line in lines if line.startswith("    ")][-3:] == [[str(n)] * 4 for n in range(3)]
 
 
 def test_a_table_that_fits_is_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(Table("t", "T", pl.DataFrame({"n": [1], "name": ["x" * 60]})))
 
-    assert blocks(capsys.readouterr().out) == [["n  name" + " " * 56, "1  " + "x" * 60]]
+    assert blocks(capsys.readouterr().out) == [["n  name", "1  " + "x" * 60]]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_every_number_of_a_ledger_is_shown_whole(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    counts = Counts(**dict.fromkeys(COUNT_NAMES, 1_234_567_890))
+    print_ledger([LedgerRow("clicks_conversions", 3, 9, counts)])
+
+    printed = capsys.readouterr().out
+    tables = printed.partition("It does not balance")[0].partition("Removed by retention")[0]
+    assert max(map(len, tables.splitlines())) <= width
+    shown = {word for block in blocks(tables) for line in block[:2] for word in line.split()} & set(COUNT_NAMES)
+    assert shown == {name for name in COUNT_NAMES if name not in ("removed", "removed_rejects", "lost")}
+    assert tables.count("1,234,567,890") == 2 * len(shown)
 
 
 def test_notes_follow_the_facts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 from threading import Event, Timer
 
 import pytest
+from structlog.testing import capture_logs
 
 from advertisex.cli import workers
+from advertisex.cli.worker_process import Errors
 from advertisex.errors import INTERRUPTED, AdvertiseXError, StoreMissing
 
-#: Each worker takes the next prescribed end: KILL, an exit code, or LIVE.
+#: Each worker takes the next prescribed end: KILL, an exit code, LIVE, or LOGGED (0 after an error in its log).
 SITECUSTOMIZE = """
 import os, pathlib, signal, sys
 if "advertisex.cli.worker" in sys.orig_argv:
@@ -29,6 +31,10 @@ if "advertisex.cli.worker" in sys.orig_argv:
         how = (folder / f"taken-{end.name}").read_text()
         if how == "KILL":
             os.kill(os.getpid(), signal.SIGKILL)
+        if how == "LOGGED":
+            sys.stderr.write("error: could not write metrics; please report this bug\\n")
+            sys.stderr.flush()
+            os._exit(0)
         if how == "LIVE":
             (folder / f"pid-{os.getpid()}").touch()
             sys.stdin.read()
@@ -73,13 +79,13 @@ def run(number: int, ledger_state: Callable[[], object] = object, stop: Event | 
         ["KILL", "KILL", "KILL", 0, "KILL", 0],
     ],
 )
-def test_every_killed_worker_is_restarted(
-    prescribe_ends: PrescribeEnds, tmp_path: Path, ends: Sequence[str], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_every_killed_worker_is_restarted(prescribe_ends: PrescribeEnds, tmp_path: Path, ends: Sequence[str]) -> None:
     prescribe_ends(*ends)
-    assert run(2) == 0
+    with capture_logs() as logged:
+        assert run(2) == 0
     assert remaining(tmp_path) == []
-    assert capfd.readouterr().err.count("was killed by SIGKILL; starting another") == ends.count("KILL")
+    restarted = [line for line in logged if "was killed by SIGKILL; starting another" in line["event"]]
+    assert len(restarted) == ends.count("KILL")
 
 
 def test_workers_that_are_killed_repeatedly_are_not_restarted_forever(
@@ -119,6 +125,28 @@ def test_an_error_common_to_all_workers_is_printed_once_and_sets_the_exit_code(
     printed = capfd.readouterr().err
     assert printed.count("error: the same for all") == 1
     assert printed.count("a warning") >= 1
+
+
+def test_an_error_in_the_log_of_a_worker_is_not_why_it_ended(
+    prescribe_ends: PrescribeEnds, capfd: pytest.CaptureFixture[str]
+) -> None:
+    prescribe_ends("LOGGED", "LOGGED")
+
+    ended = workers.run_workers([["process"]] * 2, Event(), object)
+
+    assert ended == workers.Ended(0, interruption_explained=False)
+    assert "error: could not write metrics" in capfd.readouterr().err
+
+
+def test_a_worker_reports_why_it_was_interrupted() -> None:
+    errors = Errors()
+    for line in ("error: a", "interrupted\n"):
+        errors.forward(line)
+        assert not errors.interruption_explained
+
+    errors.forward("interrupted: the store does not respond\n")
+
+    assert errors.interruption_explained
 
 
 def test_remaining_workers_are_stopped_and_count_as_interrupted(prescribe_ends: PrescribeEnds, tmp_path: Path) -> None:

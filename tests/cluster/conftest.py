@@ -20,24 +20,7 @@ from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
-
-_SETTINGS = """
-log = "{kafka}"
-store.url = "{elasticsearch}"
-{more}
-[kafka]
-group = "{name}"
-partitions = {partitions}
-client = {{ "session.timeout.ms" = "2500", "heartbeat.interval.ms" = "500" }}
-[elasticsearch]
-prefix = "{name}-"
-[feeds.impressions]
-topic = "{name}-impressions"
-[feeds.clicks]
-topic = "{name}-clicks"
-[feeds.bids]
-topic = "{name}-bids"
-"""
+from tests.cluster.settings import cluster_settings
 
 
 @dataclass(frozen=True)
@@ -83,10 +66,8 @@ def make_cluster(tmp_path: Path, kafka: str, elasticsearch: str) -> Any:
         *, partitions: int = 4, more: Sequence[str] = (), kafka_url: str = kafka, elasticsearch_url: str = elasticsearch
     ) -> Cluster:
         file = tmp_path / "advertisex.toml"
-        text = _SETTINGS.format(
-            kafka=kafka_url, elasticsearch=elasticsearch_url, name=f"t{uuid4().hex[:12]}", partitions=partitions,
-            more="\n".join(more),
-        )  # fmt: skip
+        name = f"t{uuid4().hex[:12]}"
+        text = cluster_settings(name, kafka_url, elasticsearch_url, partitions=partitions, more="\n".join(more))
         file.write_text(text, encoding="utf-8")
         return Cluster(tmp_path, load_settings(file, {}, environment=False))
 

@@ -23,12 +23,14 @@ class _Fault:
         amount: bytes or seconds.
         times: number of responses still to fail; None until `heal`.
         request: pattern; only responses to requests whose first line matches fail.
+        body: the response instead.
     """
 
     kind: str
     amount: float = 0
     times: int | None = None
     request: bytes = b""
+    body: bytes = b""
 
 
 class FaultyProxy:
@@ -39,6 +41,7 @@ class FaultyProxy:
         cut         the response is cut after `after` bytes (before its end if negative), and the connection closed
         swallow     the request reaches the server, but the response is dropped: an ambiguous write
         delay       the response is delayed by `seconds`
+        answer      the response is replaced by another one, as by a proxy that asks for a login
 
     All but the first can be limited to a number of responses, and to responses to some HTTP requests.
     """
@@ -65,6 +68,10 @@ class FaultyProxy:
 
     def delay(self, seconds: float, *, times: int | None = None, request: bytes = b"") -> None:
         self._fault = _Fault("delay", seconds, times, request)
+
+    def answer(self, status: str, *, times: int | None = None, request: bytes = b"") -> None:
+        body = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        self._fault = _Fault("answer", 0, times, request, body)
 
     def heal(self) -> None:
         """Forward everything again; connections that had a fault are closed, as by a broken network."""
@@ -151,6 +158,9 @@ class FaultyProxy:
             client.sendall(data)
         elif fault.kind == "cut":
             client.sendall(data[: int(fault.amount)])
+            return False
+        elif fault.kind == "answer":
+            client.sendall(fault.body)
             return False
         elif fault.kind == "delay":
             time.sleep(fault.amount)

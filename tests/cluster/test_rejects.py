@@ -18,7 +18,7 @@ def test_rejects_are_repaired_replayed_and_stored_once(make_cluster: Callable[..
     options = ["--reason", "placeholder_user_id", "--set", "user_id=repaired"]
 
     preview = cluster.call("rejects", "replay", *options, "--dry-run")
-    done = cluster.call("rejects", "replay", *options)
+    done = cluster.call("rejects", "replay", *options, "--yes")
 
     assert preview["messages"] == done["messages"] > 10
     assert sum(sent["messages"] for sent in done["sent"]) == done["messages"]
@@ -29,7 +29,7 @@ def test_rejects_are_repaired_replayed_and_stored_once(make_cluster: Callable[..
         for reject in marked.iter_rows(named=True):
             place = Position.read(reject["replayed_to"])
             assert log.read(*place, 1).payloads == [repairs[reject["feed"]](reject["payload"])]
-    assert cluster.call("rejects", "replay", *options)["replayed_before"] == done["messages"]
+    assert cluster.call("rejects", "replay", *options, "--yes")["replayed_before"] == done["messages"]
 
     after = cluster.call("process")
     accepted = sum(result["count"] for result in preview["results"] if result["kind"] == "accepted")

@@ -64,9 +64,10 @@ def test_each_role_allows_its_commands_and_no_others(run: Run) -> None:
         ledger["total"][kind] for kind in ("rejected", "filtered", "conflict")
     )
     filtered = run("advertisex_read", "rejects", "replay", "--kind", "filtered", "--dry-run")[1]["messages"]
-    assert run("advertisex_process", "rejects", "replay", "--kind", "filtered")[1]["messages"] == filtered > 0
+    assert run("advertisex_process", "rejects", "replay", "--kind", "filtered", "--yes")[1]["messages"] == filtered > 0
     for user, *command in (
-        ("advertisex_read", "process"), ("advertisex_read", "rejects", "replay", "--all"), ("stranger", "ledger"),
+        ("advertisex_read", "process"), ("advertisex_read", "rejects", "replay", "--all", "--yes"),
+        ("advertisex_read", "rejects", "resolve", "--all", "--yes"), ("stranger", "ledger"),
         ("advertisex_read", "rebuild"), ("advertisex_process", "rebuild"),
     ):  # fmt: skip
         code, _, stderr = run(user, *command)
@@ -79,9 +80,14 @@ def test_each_role_allows_its_commands_and_no_others(run: Run) -> None:
         assert (code, stderr) == (0, "")
         found = findings(document)
         unseen = {what for what, says in found.items() if says.startswith("not checked: action [")}
-        assert unseen == {"store", "store's version", "store's clock", "store's disk", "store's shards"} | (
-            {"store's templates"} if user == "advertisex_read" else set()
-        )
+        assert unseen == {
+            "store",
+            "store's version",
+            "store's clock",
+            "store's disk",
+            "store's shards",
+            "store's blocks",
+        } | ({"store's templates"} if user == "advertisex_read" else set())
         assert found["store's counts"] == "equal to the ledger's counts"
     code, document, _ = run("monitoring", "doctor")
     assert code == 0

@@ -125,7 +125,7 @@ def test_the_whole_pipeline_matches_the_truth_and_prints_no_secret(secured: Secu
     doctor = secured.run(settings, "doctor", "--debug")
 
     assert processed["total"] == ledger["total"]
-    assert [row | {"lost": None} for row in processed["rows"]] == ledger["rows"]
+    assert processed["rows"] == ledger["rows"]
     assert ledger["balanced"]
     topics = {"impressions": "ad_impressions", "clicks": "clicks_conversions", "bids": "avro_data_topic"}
     for feed, true in truth.items():
@@ -151,7 +151,7 @@ KAFKA: dict[str, Mistake] = {
     "wrong password": (lambda s: s.settings(client={"sasl.password": WRONG}), 1,
         ["invalid credentials", "SCRAM-SHA-512", "check sasl.*"]),
     "wrong mechanism": (lambda s: s.settings(client={"sasl.mechanism": "PLAIN"}), 1,
-        ["Unsupported SASL mechanism", "check sasl.*"]),
+        ["Unsupported SASL mechanism", "set sasl.mechanism to"]),
     "unknown authority": (lambda s: s.settings(client={"ssl.ca.location": str(s.other_tls.authority)}), 1,
         ["certificate verify failed", "set ssl.ca.location"]),
     "absent authority": (lambda s: s.settings(client={"ssl.ca.location": "/nowhere/ca.pem"}), 2,
@@ -175,11 +175,11 @@ STORE: dict[str, Mistake] = {
     "no authority": (lambda s: s.settings(ca_file=None), 1,
         ["TLS connection failed", "to the PEM file of the authority", "elasticsearch.ca_file"]),
     "absent authority": (lambda s: s.settings(ca_file=Path("/nowhere/ca.pem")), 2,
-        ["elasticsearch.ca_file: No such file", "/nowhere/ca.pem"]),
+        ["elasticsearch.ca_file: the file does not exist", "/nowhere/ca.pem"]),
     "invalid authority": (lambda s: s.settings(ca_file=s.tls.key), 2,
         ["elasticsearch.ca_file: the file contains no certificate", "server.key"]),
     "host not in certificate": (lambda s: s.settings(store=s.elasticsearch.url.replace("127.0.0.1", "localhost")), 1,
-        ["not valid for 'localhost'", "use the host name of the certificate in --store"]),
+        ["not valid for this host name", "use the host name of the certificate in --store"]),
 }  # fmt: skip
 LOUD = ("wrong password", "misspelt property")
 

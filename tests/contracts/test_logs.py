@@ -11,6 +11,7 @@ import pytest
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog
+from advertisex.logs.open import is_embedded
 from advertisex.model import Partition
 from advertisex.testing import memory_log
 from advertisex.testing.contracts import EventLogContract, OpenLog
@@ -42,6 +43,10 @@ class TestLogs(EventLogContract):
     @pytest.fixture
     def open_log(self, place: Place) -> OpenLog:
         return place.open
+
+    @pytest.fixture
+    def identifies_appends(self, place: Place) -> bool:
+        return is_embedded(place.url)
 
     @pytest.fixture
     def topic_prefix(self, place: Place) -> str:
@@ -113,3 +118,7 @@ class TestMemoryLog(EventLogContract):
     @pytest.fixture
     def open_log(self) -> OpenLog:
         return memory_log
+
+    @pytest.fixture
+    def identifies_appends(self) -> bool:
+        return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -21,10 +22,12 @@ from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.rebuild import missing_messages, rebuild_store
 from advertisex.rejects.replay import replay
+from advertisex.rejects.resolve import resolve
 from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery
 from advertisex.stores.open import drop_old, open_replacement
 from advertisex.stores.replacement import Replacement
+from advertisex.stores.resolutions import resolutions_of
 from advertisex.testing.contracts.store_fixtures import everything
 from tests.catalogues import catalogue_rows
 from tests.contracts.store_places import STORES, NewPlace, Place
@@ -100,7 +103,8 @@ def contents(store: EventStore) -> dict[str, Any]:
 
 
 def _marks(store: EventStore) -> list[tuple[Any, ...]]:
-    return store.rejects(RejectQuery(replayed=True)).select("topic", "partition", "offset", "replayed_to").rows()
+    rejects = store.rejects(RejectQuery()).select("topic", "partition", "offset", "replayed_to", "resolution")
+    return rejects.filter(pl.any_horizontal(pl.col("replayed_to", "resolution").is_not_null())).rows()
 
 
 def _counts(row: LedgerRow) -> tuple[int, ...]:
@@ -153,9 +157,8 @@ def test_a_rebuilt_store_equals_a_fresh_one(
             store.take_note("alerts", {"a": b'{"x":1}'})
             if replayed:
                 replay(store, scene.log, Selection(RejectQuery(kind="rejected"), FEEDS))
-            marks = (
-                store.rejects(RejectQuery(replayed=True)).select("topic", "partition", "offset", "replayed_to").rows()
-            )
+            resolve(store, RejectQuery(kind="filtered"), "known")
+            marks, records = _marks(store), resolutions_of(store)
             notes = store.notes(ERASURES)
         scene.append(later)
         interrupt(scene, stop_after)
@@ -169,10 +172,7 @@ def test_a_rebuilt_store_equals_a_fresh_one(
             assert store.kept_since() == fresh.kept_since()
             scene.process(fresh)
             assert contents(store) == contents(fresh)
-            found = (
-                store.rejects(RejectQuery(replayed=True)).select("topic", "partition", "offset", "replayed_to").rows()
-            )
-            assert found == marks
+            assert (_marks(store), resolutions_of(store)) == (marks, records)
             assert (store.notes(ERASURES), store.notes("alerts")) == (notes, {"a": b'{"x":1}'})
             assert store.notes("rebuild") == {}
             assert (store.catalogue_imports(), store.catalogue().rows()) == ([imported_at], CATALOGUE.rows())

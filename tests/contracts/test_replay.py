@@ -1,6 +1,7 @@
 """Replay on every store: repaired messages are stored once, rejects are marked, and the ledger balances."""
 
 import json
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -243,6 +244,27 @@ def test_a_replay_into_another_log_is_rejected(pair: tuple[EventLog, EventStore]
         other.append("clicks_conversions", [b"x"])
         with pytest.raises(StoreError, match="another log"):
             replayed(other, store)
+
+
+def test_a_replay_into_an_older_copy_of_the_log_sends_and_marks_nothing(
+    pair: tuple[EventLog, EventStore], tmp_path: Path
+) -> None:
+    """Its messages would get offsets that the ledger has counted before, or be gone when the log is restored."""
+    log, store = pair
+    fill(log, store, {"clicks": BAD[:2]})
+    with sqlite3.connect(tmp_path / "log.db") as current, sqlite3.connect(tmp_path / "older.db") as older:
+        current.backup(older)
+    current.close()
+    older.close()
+    fill(log, store, {"clicks": BAD[2:]})
+
+    with SqliteLog(tmp_path / "older.db") as copy:
+        with pytest.raises(StoreError, match="the ledger is at offset 4, but the log ends at 2"):
+            replayed(copy, store, mapping=REPAIRS)
+        assert copy.end_offsets()[CLICKS[0][:2]] == 2
+
+    assert rejects_of(store, RejectQuery(replayed=True)) == {}
+    assert replayed(log, store, mapping=REPAIRS).messages == 4
 
 
 def test_a_replay_that_is_stopped_has_marked_what_it_sent(pair: tuple[EventLog, EventStore]) -> None:

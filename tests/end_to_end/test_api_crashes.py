@@ -109,7 +109,9 @@ def messages_in(path: Path) -> Counter[bytes]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("seed", [SEED])
-def test_each_record_is_appended_once(command: str, seed: str, api: Api, tmp_path: Path) -> None:
+def test_each_record_is_appended_once(
+    command: str, seed: str, api: Api, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     chance, log = random.Random(f"{seed} {command}"), tmp_path / ".advertisex" / "log.db"
     for kill in range(KILLS):
         api.add(chance.randint(5 * PAGE, 8 * PAGE))
@@ -117,6 +119,7 @@ def test_each_record_is_appended_once(command: str, seed: str, api: Api, tmp_pat
         process = subprocess.Popen(
             COMMANDS[command](api.url), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        request.addfinalizer(process.kill)
         wait_until(lambda: api.asked > asked, process)  # noqa: B023 - called before the next round
         if kill < KILLS - 1:
             time.sleep(chance.uniform(0, 0.4))

@@ -12,6 +12,7 @@ from advertisex.demo import Demonstration, demonstrate
 from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Processing
 from advertisex.simulator import CATALOGUE_FILE
+from advertisex.stores.duckdb.store import DuckdbStore
 
 Cli = Callable[..., Any]
 
@@ -62,12 +63,12 @@ def test_a_pipeline_that_does_not_block_the_blocked_sites_is_reported(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, as_json: bool
 ) -> None:
     def without_blocked_sites(
-        folder: Path, truth: Any, log: Any, store: Any, processing: Processing, on_step: Any
+        folder: Path, truth: Any, log: Any, store: Any, processing: Processing, *watching: Any
     ) -> Demonstration:
         policy = processing.policy
         assert policy.blocked_sites
         lenient = Policy(policy.negative_users, policy.blocked_users)
-        return demonstrate(folder, truth, log, store, replace(processing, policy=lenient), on_step)
+        return demonstrate(folder, truth, log, store, replace(processing, policy=lenient), *watching)
 
     monkeypatch.setattr(advertisex.cli.demo, "demonstrate", without_blocked_sites)
 
@@ -87,11 +88,11 @@ def test_a_pipeline_that_does_not_block_the_blocked_sites_is_reported(
 
 def test_a_catalogue_that_lacks_creatives_is_reported_per_campaign(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def without_a_campaign(
-        folder: Path, truth: Any, log: Any, store: Any, processing: Processing, on_step: Any
+        folder: Path, truth: Any, log: Any, store: Any, processing: Processing, *watching: Any
     ) -> Demonstration:
         file = folder / CATALOGUE_FILE
         file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "cmp003" not in line))
-        return demonstrate(folder, truth, log, store, processing, on_step)
+        return demonstrate(folder, truth, log, store, processing, *watching)
 
     monkeypatch.setattr(advertisex.cli.demo, "demonstrate", without_a_campaign)
 
@@ -114,5 +115,33 @@ def test_it_requires_an_empty_folder(cli: Cli, tmp_path: Path) -> None:
     ended = cli("demo", "--data", "full")
 
     assert ended.code == 2
-    assert "needs an empty folder" in ended.err
+    assert "needs a new or empty folder" in ended.err
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["precious"]
+
+
+def test_the_next_demo_replaces_its_own_folder_and_no_other(cli: Cli, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        ended = cli("demo", "--events", 1_000, "--seed", seed)
+        assert ended.code == 0
+    assert cli("ledger", "--data", "demo-data", "--json").document["total"]["read"] == 1_000
+    (tmp_path / "demo-data" / "page.html").write_text("kept")
+    for wrong in (["--seed", -1], ["--store", "http://127.0.0.1:1"], ["--log", "http://127.0.0.1:1"]):
+        assert cli("demo", "--events", 1_000, *wrong).code == 2
+    assert cli("ledger", "--data", "demo-data", "--json").document["total"]["read"] == 1_000
+    with DuckdbStore(tmp_path / "demo-data" / "store.duckdb"):
+        assert cli("demo", "--events", 1_000).code == 1
+    assert cli("demo", "--events", 1_000).code == 0
+    assert (tmp_path / "demo-data" / "page.html").read_text() == "kept"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("kept")
+    ended = cli("demo", "--events", 1_000, "--data", "mine")
+    assert (ended.code, "choose another one with --data" in ended.err) == (2, True)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_the_commands_to_try_work(cli: Cli) -> None:
+    ended = cli("demo", "--events", 4_000)
+    commands = [line.split() for line in ended.out.partition("Try:\n")[2].splitlines()]
+    assert len(commands) == 3
+    for _, *arguments in commands:
+        assert cli(*arguments).code == 0

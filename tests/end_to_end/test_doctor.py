@@ -3,11 +3,15 @@
 import shutil
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+
+from advertisex.stores.duckdb.store import DuckdbStore
+from tests.catalogues import catalogue_rows
 
 Cli = Callable[..., Any]
 
@@ -20,7 +24,7 @@ def test_a_healthy_folder_passes_every_check(cli: Cli) -> None:
     found = {finding["what"]: finding for finding in result.document["findings"]}
     assert list(found) == [
         "versions", "clock", "settings", "disk", "log", "topics", "log size", "sources", "store", "store's counts",
-        "catalogue", "identities", "ledger", "store's retention", "log and ledger", "log's retention",
+        "commit times", "catalogue", "identities", "ledger", "store's retention", "log and ledger", "log's retention",
     ]  # fmt: skip
     assert [name for name, finding in found.items() if not finding["good"]] == []
     assert result.document["good"] is True
@@ -53,6 +57,32 @@ def test_a_problem_is_reported_with_a_hint(cli: Cli) -> None:
     assert "run `advertisex ingest`" in bad
 
 
+def test_a_commit_in_the_future_is_reported(cli: Cli) -> None:
+    ahead = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=30)
+    with DuckdbStore(Path(".advertisex/store.duckdb"), clock=lambda: ahead) as store:
+        store.import_catalogue(catalogue_rows({"creative_id": ["c"], "campaign_id": ["k"], "advertiser_id": ["a"]}))
+    (line,) = [line for line in cli("doctor").out.splitlines() if "commit times" in line]
+    assert line.startswith("bad")
+    text = f"the last commit is at {ahead:%Y-%m-%d %H:%M:%S} UTC, in the future"
+    assert text in line
+
+    assert cli("analyze", "summary").err.count(text) == 1
+    Path("a.csv").write_text("timestamp,user_id,campaign_id,conversion_type\n2026-01-05 00:00:00,u,k,click\n")
+    assert cli("ingest", "clicks", "a.csv").code == 0
+    for _ in range(2):
+        result = cli("process")
+        assert (result.code, result.err.count(text)) == (0, 1)
+        (line,) = [line for line in cli("doctor").out.splitlines() if "commit times" in line]
+        assert line.startswith("ok")
+        assert text in line
+
+    later = ahead + timedelta(hours=1)  # the clock is still fast
+    with DuckdbStore(Path(".advertisex/store.duckdb"), clock=lambda: later) as store:
+        store.import_catalogue(catalogue_rows({"creative_id": ["d"], "campaign_id": ["k"], "advertiser_id": ["a"]}))
+    (line,) = [line for line in cli("doctor").out.splitlines() if "commit times" in line]
+    assert line.startswith("bad")
+
+
 def test_an_invalid_setting_ends_the_checks(cli: Cli) -> None:
     result = cli("doctor", "--config", "absent.toml")
     assert result.code == 1
@@ -77,7 +107,10 @@ def test_a_log_that_is_too_short_or_another_one_is_detected(cli: Cli) -> None:
         log.execute("DELETE FROM batch WHERE topic = 'ad_impressions'")
         log.execute("DELETE FROM topic WHERE name = 'ad_impressions'")
     assert list(bad(cli)) == ["log and ledger"]
-    assert "but the log ends at 0 (ad_impressions/0); restore the old log" in bad(cli)["log and ledger"]
+    assert (
+        "but the log ends at 0: it was emptied or replaced (ad_impressions/0); restore the log"
+        in bad(cli)["log and ledger"]
+    )
 
     for file in Path("data").glob("log.db*"):
         file.unlink()

@@ -42,6 +42,9 @@ def files_with(folder: Path, word: bytes) -> list[str]:
 def test_a_user_is_removed_and_suppressed_in_the_next_run(filled: Cli, tmp_path: Path) -> None:
     assert files_with(tmp_path, b"user4711") == ["log.db", "store.duckdb"]
 
+    resolve = ("rejects", "resolve", "--all", "--yes", "--data", "data", "--note")
+    assert filled(*resolve, "the date of user4711").code == 0
+    assert files_with(tmp_path, b"date of user4711") == ["store.duckdb"]
     ended = filled("erase", "user4711", "--yes", "--data", "data", "--json")
 
     assert (ended.code, ended.err) == (0, "")
@@ -54,7 +57,7 @@ def test_a_user_is_removed_and_suppressed_in_the_next_run(filled: Cli, tmp_path:
     total = filled("process", "--data", "data", "--json").document["total"]
     assert total == {
         "read": 10, "stored": 1, "duplicate": 2, "filtered": 0, "rejected": 0, "erased": 7, "conflict": 0,
-        "redelivered": 0, "removed": 0, "removed_rejects": 0,
+        "redelivered": 0, "removed": 0, "removed_rejects": 0, "lost": 0,
     }  # fmt: skip
     assert files_with(tmp_path, b"user4711") == ["log.db"], "it was ingested again"
     assert filled("doctor", "--data", "data").code == 0

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.conftest import Cli
+
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
 #: Replaces a module that the command imports; sends the signal during the import.
 INTERRUPTS = "import os, signal, time; os.kill(os.getpid(), signal.{name}); time.sleep(60)"
@@ -31,6 +33,16 @@ def test_an_interrupt_during_imports_ends_it_quietly(tmp_path: Path, module: str
     ended = advertisex("ledger", path=tmp_path, stdout=subprocess.PIPE)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("command", [("ledger",), ("rejects", "list")])
+def test_an_interrupt_of_a_command_is_said(cli: Cli, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(f"advertisex.cli.{'.'.join(command).replace('list', 'listing')}.opened_store", interrupted)
+    ended = cli(*command)
+    assert (ended.code, ended.out, ended.err) == (130, "", "interrupted\n")
 
 
 def test_a_signal_ignored_by_the_shell_does_not_end_it(tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ def contents(data: Path) -> dict[str, Any]:
     """Return everything that is stored, except processed_at."""
     with duckdb.connect(str(data / "store.duckdb"), read_only=True) as plain:
         tables: dict[str, Any] = {
-            name: plain.sql(f'SELECT * EXCLUDE (processed_at) FROM {name} ORDER BY topic, partition, "offset"').pl()
+            name: pl.DataFrame(
+                plain.sql(f'SELECT * EXCLUDE (processed_at) FROM {name} ORDER BY topic, partition, "offset"')
+            )
             for name in (*FEEDS, "rejects")
         }
     with DuckdbStore(data / "store.duckdb", read_only=True) as store:

@@ -1,5 +1,7 @@
 """`advertisex preview`, and the short form of it that `ingest` prints."""
 
+import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,6 +151,18 @@ def test_ingest_says_what_it_read_and_groups_what_it_warns_about(cli: Cli, click
         "warning: void.csv: the input is empty",
         "warning: no record has the column 'gone' of --map",
         "warning: conversion types that are new to this log: 'buy'",
+    ]
+
+
+def test_a_followed_ingest_reports_new_conversion_types_once(
+    cli: Cli, clicks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(clicks.read_bytes())))
+    ended = cli("ingest", "clicks", "-", "--follow")
+
+    assert ended.code == 0
+    assert [json.loads(line)["types"] for line in ended.err.splitlines() if "'buy'" in line or '"buy"' in line] == [
+        ["buy"]
     ]
 
 

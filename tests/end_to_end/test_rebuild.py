@@ -15,7 +15,7 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.monitoring.state_store import load_evaluated_until, load_states
+from advertisex.monitoring.state_store import load_evaluated, load_states
 from advertisex.processing.runner import process_log
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb import replacement
@@ -36,7 +36,8 @@ TOPIC = FEEDS["clicks"].topic
 #: Commands that open the store, with the arguments that they need.
 COMMANDS = [
     ["process"], ["ledger"], ["analyze", "summary"], ["analyze", "restatement", "--from", "2026-01-01"],
-    ["rejects", "list"], ["rejects", "show", "t/0/0"], ["rejects", "export"], ["rejects", "replay", "--reason", "x"],
+    ["rejects", "list"], ["rejects", "show", "t/0/0"], ["rejects", "export"],
+    ["rejects", "replay", "--reason", "missing_field", "--yes"], ["rejects", "resolve", "--all", "--yes"],
     ["anomalies"], ["alerts", "list"], ["erasures"], ["erase", "u1", "--yes"], ["catalogue", "show"],
 ]  # fmt: skip
 ALERT = {
@@ -121,7 +122,7 @@ def test_a_store_of_format_1_is_rebuilt_from_the_log(cli: Cli, ingested: Path) -
         assert state.notified_at is not None
         assert state.last is not None
         assert state.last.notified == {"mail": "firing"}
-        assert load_evaluated_until(store) is not None
+        assert load_evaluated(store) is not None
 
 
 def test_the_old_store_is_kept_until_it_is_dropped(cli: Cli, ingested: Path) -> None:
@@ -220,8 +221,7 @@ def test_a_crash_within_the_swap_leaves_a_store_in_place(
 
     with monkeypatch.context() as patched:
         patched.setattr(holder, step, crash)
-        with pytest.raises(Crash):
-            cli("rebuild")
+        assert "internal error" in cli("rebuild").err
     is_new = cli("ledger").code == 0
     if not is_new:
         assert cli("rebuild").code == 0

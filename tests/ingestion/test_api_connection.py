@@ -250,6 +250,18 @@ def test_a_redirect_from_http_to_https(tls_server, server, answer, ca_file) -> N
     assert send(server.url, ca_file=ca_file).url == f"{tls_server.url}/there"
 
 
+@pytest.mark.parametrize("there", ["status", "closed port"])
+def test_a_failure_behind_a_redirect_names_its_target(there, server, other_server, answer) -> None:
+    target = other_server.url if there == "status" else "http://127.0.0.1:1"
+    server.answers = [answer(status=302, headers={"Location": f"{target}/there?token=hidden"})]
+    other_server.answers = [answer(status=404)]
+
+    with pytest.raises(SourceError) as raised:
+        send(f"{server.url}/here")
+
+    assert raised.value.where == f"{target}/there?token=***, to which {server.url}/here redirects"
+
+
 def test_a_certificate_for_another_name(tls_server, answer, ca_file) -> None:
     tls_server.answers = [answer()]
     with pytest.raises(SourceUnavailable, match="its certificate is for another host name"):

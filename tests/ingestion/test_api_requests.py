@@ -209,9 +209,9 @@ def test_following_survives_every_failure(server, answer, log) -> None:
     assert all(first != second for first, second in itertools.pairwise(failures))
 
 
-@pytest.mark.parametrize("url", ["http://h:port/x", "http://"])
+@pytest.mark.parametrize("url", ["http://h:port/x", "http://", "http://[x/y", "http://u:p[w@h/"])
 def test_an_invalid_url_is_a_configuration_error(ingested, url: str) -> None:
-    with pytest.raises(ConfigurationError, match="invalid URL or header"):
+    with pytest.raises(ConfigurationError, match="invalid URL: "):
         ingested("impressions", url)
 
 

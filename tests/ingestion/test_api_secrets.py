@@ -19,8 +19,9 @@ from advertisex.ingestion.options.auth import ApiKey, Basic, Bearer, ClientCrede
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.options.paginate import Paginate
 from advertisex.ingestion.source_status import load_statuses
-from advertisex.ingestion.sources import Url, is_secret
+from advertisex.ingestion.sources import Url
 from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.secret_names import is_secret
 from tests.ingestion.conftest import Answer, Asked, Server, messages_in
 
 FEED = FEEDS["impressions"]
@@ -32,7 +33,10 @@ SECRET = st.text(min_size=1, max_size=6)
     [
         "token", "api_key", "apiKey", "APIKey", "apikey", "X-Api-Key", "access_token", "accessToken", "X-Amz-Signature",
         "AWSAccessKeyId", "client_secret", "clientsecret", "Authorization", "Cookie", "sig", "pwd", "userPassword",
-        "key2",
+        "key2", "pass", "user_pass", "Passwd", "code", "auth_code", "authorizationCode", "accessCode", "session",
+        "sessionId", "session_id", "PHPSESSID", "JSESSIONID", "sid", "jwt", "JWT", "bearer", "X-Bearer", "id_token",
+        "id-token", "idToken", "assertion", "client_assertion", "otp", "pin", "PIN", "signature", "X-Amz-Credential",
+        "X-Amz-Security-Token", "X-Goog-Signature", "auth", "sasl.jaas.config", "ssl.key.password", "SAMLAssertion",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
@@ -44,7 +48,8 @@ def test_names_of_secrets(name: str) -> None:
     [
         "author", "keyword", "keywords", "signal", "design_id", "monkey", "start_key", "publisher_key", "page_token",
         "pageToken", "next_token", "continuation_token", "pagination_token", "sort_key", "LastEvaluatedKey",
-        "X-Account", "user", "monkeys", "",
+        "X-Account", "user", "monkeys", "", "country_code", "zipCode", "promo_code", "status_code", "session_start",
+        "passport", "bypass", "compass", "decode", "encoding", "spin", "pinned", "side", "inside",
     ],
 )  # fmt: skip
 def test_names_of_other_values(name: str) -> None:

@@ -186,7 +186,9 @@ def test_names_are_unique(tmp_path: Path) -> None:
 def test_a_source_that_occurs_twice_is_an_error(tmp_path: Path, source: str) -> None:
     entry = f'[[sources]]\nfeed = "clicks"\nsource = "{source}"\n'
     again = entry.replace("token=a", "token=b")
-    assert "sources.1 and sources.0 are the same source; give them names" in error_of(tmp_path, entry + again)
+    error = error_of(tmp_path, entry + again)
+    assert "setting sources.1: sources.1 and sources.0 are the same source (" in error
+    assert "advertisex.toml:4); give them names" in error
     assert len(sources_of(load(tmp_path, entry + again + 'name = "other"\n'))) == 2
 
 

@@ -220,17 +220,23 @@ def test_a_line_longer_than_a_message_costs_that_line_in_bounded_memory(monkeypa
     monkeypatch.setattr(BLOCKS, 40)
     for end in (b"\n", b"\r\n", b"\r"):
         data = end.join([b"a,b", b"1,2", b"x" * 1000, b'"3', b"y" * 500, b"5,6", b""])
-        rows: list[Any] = []
-        with pytest.raises(SourceError, match=r"2 line\(s\) longer than .* could not be read \(x.csv:3\)"):
-            rows += read(data).rows
-    monkeypatch.setattr("advertisex.ingestion.csv.reader.CsvReader._raise_failure", lambda *_: None)
-    for end in (b"\n", b"\r\n", b"\r"):
-        data = end.join([b"a,b", b"1,2", b"x" * 1000, b'"3', b"y" * 500, b"5,6", b""])
         seen = read(data)
         assert seen.good == [{"a": "1", "b": "2"}, {"a": "5", "b": "6"}]
-        assert seen.lines == [2, 4, 6]
-        assert [row.body for row in seen.bad] == [b'"3']
-        assert seen.reading.skipped["too long"] == 2
+        assert seen.lines == [2, 3, 4, 5, 6]
+        assert [(row.reason, row.body[:2]) for row in seen.bad] == [
+            ("too_long", b"xx"),
+            ("ambiguous_quotes", b'"3'),
+            ("too_long", b"yy"),
+        ]
+        assert "line 5: 500 bytes" in seen.bad[2].detail
+        assert seen.reading.warnings == {"larger than 16 MiB, first on line 3: rejected; only the beginning is kept": 2}
+
+
+def test_a_line_of_any_size_before_the_header_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.ingestion.csv.line_blocks.MESSAGE_BYTES", 100)
+    monkeypatch.setattr(BLOCKS, 40)
+    with pytest.raises(SourceError, match=r"a line of 1,000 bytes is before the first row \(x.csv:1\)"):
+        read(b"x" * 1000 + b"\na,b\n1,2\n")
 
 
 def test_an_input_that_fails_yields_its_whole_rows_but_no_part_of_one() -> None:

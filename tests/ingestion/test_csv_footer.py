@@ -68,6 +68,12 @@ def test_a_row_with_one_cell_can_be_data(header: bytes, mapping: FieldMapping) -
     assert len(read(header + b"a user\n", mapping=mapping).rows) == 1
 
 
+@pytest.mark.parametrize("tail", [b"\0" * 200, b"End\x1bof report", b"\0\n\0"])
+def test_control_characters_are_no_footer_but_rows(tail: bytes) -> None:
+    seen = read(TABLE + tail + b"\n", mapping=NONE)
+    assert (len(seen.rows) - 1, seen.reading.skipped["footer"]) == (1 + tail.count(b"\n"), 0)
+
+
 def test_a_footer_may_be_long_but_not_endless() -> None:
     seen = read(TABLE + b"a line\n" * 250, mapping=NONE)
     assert (len(seen.rows), seen.reading.skipped["footer"]) == (201, 50)

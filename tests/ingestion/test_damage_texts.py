@@ -78,7 +78,7 @@ def test_a_damaged_input(name: str, data: bytes, what: str, tmp_path: Path, inge
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"no database" * 99, "the file is not a SQLite database"), (None, "the file cannot be opened")],
+    [(b"no database" * 99, "the file is not a SQLite database"), (None, "it is a folder, not a file")],
 )
 def test_a_log_that_cannot_be_opened(content: bytes | None, why: str, tmp_path: Path) -> None:
     path = tmp_path / "the.log"
@@ -89,6 +89,12 @@ def test_a_log_that_cannot_be_opened(content: bytes | None, why: str, tmp_path: 
     with pytest.raises(LogError) as raised:
         SqliteLog(path)
     assert raised.value.what == f"cannot open the event log: {why}"
+    if content is not None:
+        assert raised.value.hint == (
+            "if it is of another program, choose another one with --log, or another folder with --data; "
+            "if it is damaged, restore it from a backup; without a backup, move away what is left of it, ingest again "
+            "and run `advertisex rebuild --yes`"
+        )
 
 
 def test_a_state_that_cannot_be_kept(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import fastavro
 import polars as pl
 import pytest
+from structlog.testing import capture_logs
 
 from advertisex.errors import LogError, SourceError
 from advertisex.feeds import FEEDS
@@ -49,23 +50,28 @@ class Following:
 
     Attributes:
         failures: errors that were reported.
+        seconds: time on its clock.
     """
 
     def __init__(self, log: SqliteLog, source: Path, **options: Any) -> None:
         self.log = log
         self.failures: list[str] = []
+        self.seconds = 0.0
         self._poller: Poller | None = None
         self._source, self._options = Files(str(source)), IngestOptions(follow=True, **options)
 
-    def poll(self, times: int = 1) -> list[bytes]:
-        """Poll, and return the new messages."""
+    def poll(self, times: int = 1, *, every: float = 10.0) -> list[bytes]:
+        """Poll so many times every so many seconds, and return the new messages."""
         before = len(messages_in(self.log, CLICKS.topic))
         if self._poller is None:
             self._inspection = Inspection(CLICKS, FieldMapping())
             run = Run(CLICKS, self._options, self.log, Publisher(CLICKS, self.log), self._inspection, self._report)
-            self._poller = Poller(FollowedFiles(self._source, CLICKS, self._options, self.log), run)
+            self._poller = Poller(
+                FollowedFiles(self._source, CLICKS, self._options, self.log, lambda: self.seconds), run
+            )
         for _ in range(times):
             self._poller.poll(Event())
+            self.seconds += every
         return messages_in(self.log, CLICKS.topic)[before:]
 
     def _report(self, error: SourceError) -> None:
@@ -273,6 +279,30 @@ def test_a_last_line_without_an_end_is_read_once_the_file_has_settled(
     assert users(following.poll()) == [4]
 
 
+@pytest.mark.parametrize("ending", ["u2,2026-01-05 09:00:00,c1", "u2,2026-01-05 09:00:00,c1,0"])
+def test_half_a_row_that_a_program_is_still_writing_is_not_read(
+    ending: str, folder: Path, follow: Callable[..., Following]
+) -> None:
+    following = follow(folder)
+    append(folder / "a.csv", HEADER + rows(1) + ending)
+    assert users(following.poll(150, every=0.05)) == [1]
+    following.restart()
+    assert following.poll(150, every=0.05) == []
+    append(folder / "a.csv", "7\n")
+    assert users(following.poll()) == [2]
+
+
+def test_a_renamed_file_is_no_longer_written_so_its_last_row_is_read(
+    folder: Path, follow: Callable[..., Following]
+) -> None:
+    following = follow(folder / "a.csv")
+    append(folder / "a.csv", (HEADER + rows(1, 2)).removesuffix("\n"))
+    assert users(following.poll(every=0)) == [1]
+    (folder / "a.csv").rename(folder / "a.csv.1")
+    append(folder / "a.csv", HEADER + rows(3))
+    assert users(following.poll(4, every=0)) == [3, 2]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
 def test_a_row_that_was_incomplete_when_it_was_read_is_read_again(
     encoding: str, folder: Path, follow: Callable[..., Following]
@@ -281,7 +311,11 @@ def test_a_row_that_was_incomplete_when_it_was_read_is_read_again(
     append(folder / "a.csv", (HEADER + rows(1) + "u2,2026-01-05 09:00:00,c1").encode(encoding))
     assert len(following.poll(4)) == 2
     append(folder / "a.csv", ("7,0\n" + rows(3)).encode(encoding))
-    messages = following.poll(4)
+    with capture_logs() as logged:
+        messages = following.poll(4)
+    assert [line["event"] for line in logged if line["log_level"] == "warning"] == [
+        "a row was read before it was complete"
+    ]
     assert users(messages) == [2, 3]
     assert b'"campaign_id":"c17"' in messages[0]
 
@@ -354,6 +388,40 @@ def test_a_neighbour_of_a_lost_file_is_read_only_if_it_continues_it(
     (folder / "clicks-1.csv").write_text(text + rows(7))
     (folder / "clicks.csv").write_text(HEADER)
     assert users(following.poll(4)) == [7]
+
+
+def test_a_copy_beside_a_followed_file_is_named_and_read_after_the_known_rows(
+    folder: Path, follow: Callable[..., Following]
+) -> None:
+    following = follow(folder)
+    append(folder / "a.csv", HEADER + rows(1))
+    append(folder / "b.csv", HEADER)
+    assert len(following.poll()) == 1
+    append(folder / "a-1.csv", HEADER + rows(1))
+    with capture_logs() as logged:
+        assert following.poll() == []
+    size = len(HEADER + rows(1))
+    named = {"file": str(folder / "a-1.csv"), "of": str(folder / "a.csv"), "read_bytes": size, "log_level": "info"}
+    assert logged == [{"event": "copy of a followed file", **named}]
+    append(folder / "a-1.csv", rows(2))
+    assert users(following.poll()) == [2]
+
+
+def test_copies_are_known_after_a_restart_whatever_their_names(
+    folder: Path, follow: Callable[..., Following], log: SqliteLog
+) -> None:
+    following = follow(folder)
+    append(folder / "a.csv", HEADER + rows(1))
+    following.poll()
+    append(folder / "b.csv", HEADER + rows(1))
+    append(folder / "c.csv", HEADER + rows(2))
+    assert len(following.poll()) == 1
+    for name, other in [("a", "d"), ("b", "a"), ("d", "e")]:
+        following.restart()
+        (folder / f"{name}.csv").rename(folder / f"{other}.csv")
+        with capture_logs() as logged:
+            assert following.poll(4) == []
+        assert [one["event"] for one in logged if one["log_level"] == "warning"] == []
 
 
 def test_the_log_has_the_line_of_each_message(folder: Path, follow: Callable[..., Following], log: SqliteLog) -> None:

@@ -202,12 +202,6 @@ def test_a_source_that_fails_in_the_middle_is_flushed_first(log: SqliteLog) -> N
     assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1", b"2"]
 
 
-def test_an_oversized_message_is_an_error(log: SqliteLog) -> None:
-    with pytest.raises(SourceError, match=r"larger than .* \(there\)"):
-        Publisher(IMPRESSIONS, log, message_bytes=10).drain("there", [Chunk([b"1"]), Chunk([b"x" * 11])])
-    assert log.read("ad_impressions", 0, 0, 9).payloads == [b"1"]
-
-
 def test_input_of_a_slow_pipe_is_appended_as_it_arrives(log: SqliteLog) -> None:
     ours, theirs = os.pipe()
     os.write(theirs, b'{"n":1}\n{"n":2}\n')

@@ -197,6 +197,17 @@ def test_conversion_types_that_are_new_to_a_log_are_reported_once(tmp_path: Path
     assert [line["types"] for line in logged if line["event"] == "new conversion types"] == [("visit",)]
 
 
+def test_types_found_when_a_followed_ingest_is_interrupted_are_reported(tmp_path: Path) -> None:
+    def interrupt(messages: int, size: int) -> None:
+        raise KeyboardInterrupt
+
+    row = b'{"user_id":"u","timestamp":1,"campaign":"c","conversion":"visit"}\n'
+    with SqliteLog(tmp_path / "log.db") as log, capture_logs() as logged:
+        published = ingest(CLICKS, "-", log, IngestOptions(follow=True), interrupt, stdin=BytesIO(row))
+    assert published.interrupted
+    assert [line["types"] for line in logged if line["event"] == "new conversion types"] == [("visit",)]
+
+
 def test_a_column_with_an_endless_name_is_rejected_before_anything_is_appended(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text("user_id,timestamp,campaign_id," + "x" * 100_000 + "\n" + "a,1767603600,c,d\n" * 10)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.json.reader import LONE_SURROGATE
+from advertisex.ingestion.json.value_end import extent
 from advertisex.ingestion.records import Resume
 from tests.ingestion.json_inputs import ARRAYS, SEQUENCES, Records, expected, read
 
@@ -199,3 +200,9 @@ def test_an_array_cannot_be_continued() -> None:
     seen = read(b'[{"a":1},{"b":2},', final=False)
     assert [chunk.resume for chunk in seen.chunks] == [None]
     assert seen.failure is None
+
+
+@pytest.mark.parametrize("value", [b'{"b":1}', b'{"b":[{}]}', b'[[],{"a":[1,{}]}]', b"[1]"])
+def test_a_value_ends_where_its_brackets_close_whatever_is_around_it(value: bytes) -> None:
+    for before, behind in ((b'"a":', b',"c":[]'), (b"", b"]"), (b"[", b",[]"), (b"[1,", b"")):
+        assert extent(before + value + behind, len(before), 0).end == len(before + value)

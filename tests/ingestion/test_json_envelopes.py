@@ -2,17 +2,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advertisex.codecs.unreadable import unwrap
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.ingestion.json import reader
+from advertisex.ingestion.json.inherit import Inherited, inheriting
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import read_file
-from advertisex.ingestion.records import MESSAGE_BYTES
 from tests.ingestion.json_inputs import read
 
 EVENT = {"user_id": "u1", "timestamp": "2026-01-05T09:00:00Z", "creative_id": "c1"}
@@ -313,10 +315,26 @@ def test_a_large_envelope_with_named_records(path: str) -> None:
     assert [json.loads(v) for v in read(text, records=path).values] == records
 
 
-@pytest.mark.parametrize("block", [2**17, 2**20])
-def test_a_value_that_is_too_large_costs_itself_alone(block: int) -> None:
-    large = b'{"a":"' + b"x" * MESSAGE_BYTES + b'","b":[1]}'
-    seen = read(b"\n".join([b'{"n":1}', large, b'{"n":2}']), block=block)
-    assert (seen.values, seen.lines) == ([b'{"n":1}', b'{"n":2}'], [1, 3])
-    assert dict(seen.reading.skipped) == {"larger than 16 MiB": 1}
-    assert "a value is larger than 16 MiB (x.json:2)" in str(seen.failure)
+@pytest.mark.parametrize("feed", ["impressions", "bids"])
+def test_an_object_of_very_many_keys_is_a_record_whose_members_are_not_decoded(
+    feed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.codecs.json_text.MOST_KEYS", 20)
+    few = {"data": [EVENT], **{str(n): 1 for n in range(10)}}
+    many = {"data": [EVENT], **{str(n): 1 for n in range(30)}}
+    inside = {"data": [EVENT], "response": {str(n): 1 for n in range(30)}}
+
+    assert values([few, many, inside], feed) == [EVENT, many, inside]
+
+
+def test_a_record_of_very_many_keys_inherits_nothing_and_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.codecs.json_text.MOST_KEYS", 20)
+    many = json.dumps(EVENT | {str(n): 1 for n in range(30)}).encode()
+    inherited = [Inherited("website", msgspec.Raw(b'"p1"'), ("website",))]
+
+    (((few, found), _),) = inheriting([json.dumps(EVENT).encode(), many], [1, 2], inherited)
+
+    unreadable = unwrap(found)
+    assert json.loads(few) == EVENT | {"website": "p1"}
+    assert unreadable is not None
+    assert (unreadable.reason, unreadable.body) == ("too_many_values", many)

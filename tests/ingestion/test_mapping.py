@@ -72,7 +72,7 @@ def test_messages_other_than_objects_are_unchanged(message: bytes) -> None:
         (FieldMapping({}, {"zzz": "1"}), r"no field 'zzz' \(--set\); expected one of user_id"),
         (FieldMapping(time_formats=("%Q",)), r"'%Q' is not a valid time format: unknown directive %Q"),
         (FieldMapping(time_formats=("soon",)), r"'soon' is not a valid time format: it has no directive"),
-        (FieldMapping(time_formats=("%H:%M",)), r"'%H:%M' is not a valid time format: it does not give a date"),
+        (FieldMapping(time_formats=("%H:%M",)), r"'%H:%M' is not a valid time format: a date needs a year"),
     ],
 )
 def test_an_invalid_mapping_is_rejected(mapping: FieldMapping, message: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion import sources
 from advertisex.ingestion.ingest import ingest
 from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.known_sources import backfill_source
@@ -134,6 +135,13 @@ def test_thousands_of_objects(bucket: S3Bucket, log: SqliteLog) -> None:
     assert keys == sorted(keys)
     only = PolledObjects(objects(bucket.url("day=3/*[05].csv")), CLICKS, IngestOptions(), log)
     assert [one.key for one in only.listed()][:2] == ["day=3/0010.csv", "day=3/0045.csv"]
+
+
+def test_too_many_objects_are_an_error(bucket: S3Bucket, ingested: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_FILES", 2)
+    for number in range(3):
+        bucket.put(f"in/{number}.csv", rows(number))
+    assert "more than 2 files or objects" in str(ingested("clicks", bucket.url("in/")).failures)
 
 
 def test_preview_reads_the_first_object_and_keeps_nothing(bucket: S3Bucket, ingested: Ingest) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from advertisex.codecs.json_encode import json_message
+from advertisex.codecs.unreadable import unwrap
 from advertisex.errors import SourceError
 from advertisex.ingestion.parquet.reader import ParquetReader
 from advertisex.ingestion.stream import Stream
@@ -133,3 +134,53 @@ def test_a_text_that_all_rows_share_does_not_fill_the_memory() -> None:
 
     assert rows == 3_000
     assert max(sizes) <= 8 * 2**20
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.String, pl.Categorical, pl.List(pl.String), pl.List(pl.Categorical), pl.Struct({"t": pl.Categorical})]
+)
+def test_equal_texts_of_any_type_are_counted_as_often_as_they_occur(dtype: Any) -> None:
+    text = "x" * 100_000
+    value = {"t": text} if isinstance(dtype, pl.Struct) else [text] * 3 if isinstance(dtype, pl.List) else text
+    content = parquet(pl.DataFrame({"note": pl.Series([value] * 400, dtype=dtype)}), compression="zstd")
+
+    chunks = list(ParquetReader(Stream(io.BytesIO(content), "x.parquet")).chunks())
+
+    assert sum(len(chunk.records) for chunk in chunks) == 400
+    assert max(len(json.dumps(chunk.records)) for chunk in chunks) <= 8 * 2**20 + 100_000
+
+
+def test_a_row_of_too_much_text_in_lists_costs_itself_alone() -> None:
+    frame = pl.DataFrame({"user_id": ["a", "b"], "notes": [["x" * 100_000] * 200, ["y"]]})
+    long, other = read(parquet(frame, compression="zstd"))
+    found = unwrap(long)
+    assert found is not None
+    assert (found.reason, json.loads(found.body)) == ("too_long", {"user_id": "a"})
+    assert "20,000,000 bytes of text" in found.detail
+    assert other["user_id"] == "b"
+
+
+def test_rows_that_become_too_large_are_an_error_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = parquet(pl.DataFrame({"n": [[None] * 2_000_000] * 5}, schema={"n": pl.List(pl.Int64)}))
+    assert len(content) < 10_000
+    monkeypatch.setattr("advertisex.ingestion.parquet.frames.DECODED_BYTES", 2**24)
+    monkeypatch.setattr("advertisex.ingestion.parquet.reader._TOGETHER", (5, 4))
+    with pytest.raises(SourceError, match="take more than 16,777,216 bytes of memory") as caught:
+        read(content)
+    assert "shorter lists" in caught.value.hint
+
+
+def test_a_row_of_very_many_values_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advertisex.ingestion.parquet.reader.MOST_VALUES", 100)
+    many = [None] * 101
+    frame = pl.DataFrame(
+        {"user_id": ["a", "b", "c", "d"], "kv": [{"n": [1]}, {"n": many}, {"n": many[:90]}, {"n": many[:90]}]},
+        schema={"user_id": pl.String, "kv": pl.Struct({"n": pl.List(pl.Int8)})},
+    )
+
+    first, long, *others = read(parquet(frame))
+
+    found = unwrap(long)
+    assert [first["user_id"], *(one["user_id"] for one in others)] == ["a", "c", "d"]
+    assert found is not None
+    assert (found.reason, json.loads(found.body)) == ("too_many_values", {"user_id": "b"})

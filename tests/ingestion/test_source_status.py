@@ -6,6 +6,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import FEEDS
@@ -15,7 +16,7 @@ from advertisex.ingestion.input_report import Inspection
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.options.ingest import IngestOptions
-from advertisex.ingestion.source_status import SourceStatus, load_statuses, statuses
+from advertisex.ingestion.source_status import SourceStatus, dump_status, load_statuses, statuses
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.previewing import preview
 from tests.ingestion.conftest import Answer, Server
@@ -78,6 +79,15 @@ def test_a_failure_is_kept_until_another_one_and_ends_with_a_success(log: Sqlite
     assert (second.is_failing, second.last_error, second.failed_at) == (False, first.last_error, first.failed_at)
     assert (third.is_failing, third.succeeded_at, third.messages) == (True, second.succeeded_at, 1)
     assert "status 404" in third.last_error
+
+
+def test_a_success_while_the_clock_was_ahead_does_not_hide_a_failure(log: SqliteLog, server: Server) -> None:
+    server.answers = [Answer(rows(1)), Answer(status=403)]
+    ingest(FEEDS["clicks"], f"{server.url}/x", log, quick())
+    ahead = replace(status_in(log), succeeded_at=time.time_ns() // 1000 + 10**12)
+    log.append(FEEDS["clicks"].topic, (), state=dump_status(ahead))
+    ingest(FEEDS["clicks"], f"{server.url}/x", log, quick(), on_failure=lambda error: None)
+    assert status_in(log).is_failing
 
 
 def test_sources_that_differ_in_feed_or_options_have_statuses_of_their_own(log: SqliteLog, server: Server) -> None:

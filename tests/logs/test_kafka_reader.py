@@ -4,22 +4,27 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
 from advertisex.errors import LogError
+from advertisex.feeds import FEEDS
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.logs.kafka.client import Timeouts
 from advertisex.logs.kafka.log import KafkaLog
 from advertisex.logs.kafka.reader import KafkaReader
 from advertisex.logs.open import open_log
-from advertisex.model import Batch, Partition
+from advertisex.model import Batch, Counts, Partition
+from advertisex.processing.runner import Processing, process_log
 from advertisex.settings.model import KafkaSettings
+from advertisex.testing import memory_store
+from tests.processing.messages import message
 from tests.servers.kafka import LocalKafka
 
 PARTITIONS = 4
@@ -130,6 +135,11 @@ def held(reader: LogReader) -> list[Partition]:
     return reader._assignment.held()
 
 
+def ended(reader: LogReader) -> set[Partition]:
+    assert isinstance(reader, KafkaReader)
+    return set(reader._ended)
+
+
 def test_one_reader_reads_every_partition_without_a_gap(log: EventLog, topic: str) -> None:
     with log.reader([topic], dict, 700) as reader:
         batches = poll_until([reader], lambda: reader.caught_up)
@@ -156,20 +166,18 @@ def test_readers_that_join_and_leave_store_everything_once_and_in_order(log: Eve
 
 
 def test_a_batch_of_a_partition_that_moved_is_no_longer_current_and_one_that_stayed_is(
-    log: EventLog, kafka: str, topic: str
+    log: EventLog, topic: str
 ) -> None:
     # the ledger of this test never advances
-    settings = KafkaSettings(group=topic, client={"session.timeout.ms": "3000"})
-    with (
-        KafkaLog(kafka, settings, timeouts=Timeouts(stalled=0.0)) as impatient,
-        impatient.reader([topic], dict, 700) as old,
-    ):
+    with log.reader([topic], dict, 700) as old:
         before = poll_until([old], lambda: old.caught_up)
         assert {batch.span.of for batch in before} == expected(topic).keys()
         assert all(old.is_current(batch.span) for batch in before)
 
-        with impatient.reader([topic], dict, 700) as new:
-            moved = poll_until([old, new], lambda: old.caught_up and new.caught_up and len(held(new)) == 2)
+        with log.reader([topic], dict, 700) as new:
+            moved = poll_until(
+                [old, new], lambda: len(held(new)) == 2 and all(set(held(one)) == ended(one) for one in (old, new))
+            )
             reassigned = {batch.span.of for batch in moved}
             assert len(reassigned) == 2  # only the two that moved are read again
             assert {batch.span.of for batch in before if old.is_current(batch.span)} == expected(
@@ -205,10 +213,43 @@ def test_a_reader_takes_over_what_another_left_unread_before_it_is_caught_up(log
         with log.reader([topic], ledger.positions, 700) as leaves:
             read += poll_until([stays], assigned)
             ours = set(held(stays))
-            read += poll_until([stays], lambda: ours <= stays._ended)  # type: ignore[attr-defined]
+            read += poll_until([stays], lambda: ours <= ended(stays))
             assert not stays.caught_up
         read += poll_until([stays], lambda: stays.caught_up)
     assert {batch.span.of for batch in read if batch.span.end == EACH} == expected(topic).keys()
+
+
+@pytest.mark.parametrize(("client", "stalled"), [("rdkafka", 3.0), ("advertisex", 0.3)])
+def test_partitions_of_a_foreign_consumer_are_an_error_that_names_them_and_the_group(
+    log: EventLog, kafka: str, topic: str, client: str, stalled: float
+) -> None:
+    """A member that does not advance our ledger is another application, or writes into another store."""
+    foreign = Consumer({
+        "bootstrap.servers": kafka.removeprefix("kafka://"), "group.id": topic, "client.id": client,
+        "partition.assignment.strategy": "cooperative-sticky", "auto.offset.reset": "earliest",
+    })  # fmt: skip
+    foreign.subscribe([topic])
+    until(lambda: foreign.poll(0.1) is not None)
+    ledger = Ledger()
+
+    def read_to_the_end(reader: LogReader) -> None:
+        while not reader.caught_up:
+            foreign.poll(0)
+            for batch in reader.poll():
+                ledger.commit(batch)
+
+    with (
+        KafkaLog(kafka, KafkaSettings(group=topic), timeouts=Timeouts(stalled=stalled)) as ours,
+        ours.reader([topic], ledger.positions, 3_000) as reader,
+        pytest.raises(LogError) as caught,
+    ):
+        read_to_the_end(reader)
+    assert "2 partitions are not processed into this store: " in caught.value.what
+    assert {f"{p.topic}/{p.partition}" in caught.value.what for p in ledger.positions()} == {False}
+    assert f"(client {client} at 127.0.0.1)" in caught.value.what
+    assert caught.value.where.startswith(f"consumer group {topic} at ")
+    assert "kafka.group" in caught.value.hint
+    foreign.close()
 
 
 def test_rewinds_at_any_time_never_skip_or_repeat_a_message(log: EventLog, topic: str) -> None:
@@ -255,6 +296,7 @@ def test_messages_deleted_by_retention_are_counted_in_a_warning(kafka: str, log:
     ours = [batch for batch in batches if batch.span.of == Partition(topic, 0)]
     assert ours[0].span.start == 20
     assert ours[0].offsets[0] == 500
+    assert [batch.lost for batch in ours] == [480, *[0] * (len(ours) - 1)]
     assert [line for line in logged if line["log_level"] == "warning"] == [
         {
             "event": "messages lost: deleted by retention before they were read",
@@ -271,7 +313,9 @@ def test_a_partition_emptied_by_retention_is_reported_too(kafka: str, log: Event
     (deleted,) = admin.delete_records([TopicPartition(topic, 0, -1)]).values()
     deleted.result()
     with capture_logs() as logged, log.reader([topic], dict, 200) as reader:
-        poll_until([reader], lambda: reader.caught_up)
+        batches = poll_until([reader], lambda: reader.caught_up)
+    (ours,) = [batch for batch in batches if batch.span.of == Partition(topic, 0)]
+    assert (len(ours), ours.lost, ours.span.end) == (0, EACH, EACH)
     assert {line["count"] for line in logged if line["log_level"] == "warning"} == {EACH}
 
 
@@ -330,6 +374,24 @@ def test_readers_and_writers_survive_a_broker_restart(
         assert len(warnings) == 1
         assert "Kafka error, retrying" in warnings[0]["event"]
     assert capfd.readouterr() == ("", "")
+
+
+def test_processing_that_starts_while_kafka_is_away_waits_for_it(broker: LocalKafka, topic: str) -> None:
+    processing = Processing({"clicks": replace(FEEDS["clicks"], topic=topic)}, follow=True, waits=True)
+    settings, stop, counts = KafkaSettings(partitions=1, group=topic), threading.Event(), list[Counts]()
+    with open_log(broker.url, kafka=settings) as writer:
+        writer.append(topic, [message("clicks")])
+    broker.stop()
+    with open_log(broker.url, kafka=settings) as log, memory_store() as store, capture_logs() as logged:
+        worker = threading.Thread(target=lambda: counts.append(process_log(log, store, processing, stop=stop)))
+        worker.start()
+        until(lambda: bool(logged))
+        broker.start()
+        until(lambda: store.positions() == {Partition(topic, 0): 1})
+        stop.set()
+        worker.join()
+    assert counts == [Counts(read=1, stored=1)]
+    assert logged[0]["event"] == "waiting for a server; nothing is lost"
 
 
 def test_a_reader_that_lost_its_partitions_is_not_caught_up_until_reassigned(broker: LocalKafka, topic: str) -> None:

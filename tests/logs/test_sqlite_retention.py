@@ -249,7 +249,9 @@ def check_read(log: SqliteLog, held: list[bytes | None], topic: str, offset: int
     batch = log.read(topic, 0, offset, limit)
     kept = [(at, message) for at, message in enumerate(held) if at >= offset and message is not None][:limit]
     assert list(zip(batch.offsets, batch.payloads, strict=True)) == kept
-    assert (batch.span.start, batch.span.end) == (offset, kept[-1][0] + 1 if kept else offset)
+    start = log.start_offsets().get(Partition(topic, 0), 0)  # what was removed is passed, and lost
+    assert (batch.span.start, batch.span.end) == (offset, kept[-1][0] + 1 if kept else max(offset, start))
+    assert batch.lost == max(0, start - offset)
 
 
 @settings(max_examples=60, deadline=None)

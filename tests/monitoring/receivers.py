@@ -4,13 +4,14 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from itertools import repeat
+from typing import Any, Literal, get_args
 
 from aiosmtpd.controller import Controller
 
@@ -105,3 +106,69 @@ def mail_server() -> Iterator[Mailbox]:
         yield box
     finally:
         controller.stop()
+
+
+Hanging = Literal["never answers", "a byte at a time", "endless body", "endless redirects", "mail"]
+HANGING: tuple[Hanging, ...] = get_args(Hanging)
+
+
+class HangingServer:
+    """A server that keeps its clients waiting in some way until `answers` is set; then it accepts every request."""
+
+    def __init__(self, how: Hanging, port: int) -> None:
+        self._how, self._port = how, port
+        self.connections, self.answers, self.released = 0, False, threading.Event()
+
+    @property
+    def url(self) -> str:
+        if self._how == "mail":
+            return f"mailto://127.0.0.1:{self._port}/?from=a@b.example&to=c@d.example&mode=insecure&cto=60&rto=60"
+        return f"json://user:secret@127.0.0.1:{self._port}/secret-path?cto=60&rto=60"
+
+    def serve(self, client: socket.socket) -> None:
+        self.connections += 1
+        with client, suppress(OSError):
+            if self._how != "mail":
+                client.recv(65_536)
+            if self.answers:
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
+            for part in self._parts():
+                client.sendall(part)
+                if self.released.wait(0.02):
+                    return
+
+    def _parts(self) -> Iterator[bytes]:
+        match self._how:
+            case "never answers":
+                self.released.wait()
+            case "endless redirects":
+                self.released.wait(0.05)
+                where = f"Location: http://127.0.0.1:{self._port}/".encode()
+                yield b"HTTP/1.1 307 Again\r\nContent-Length: 0\r\nConnection: close\r\n" + where + b"\r\n\r\n"
+            case "mail":
+                yield b"220-"
+                yield from repeat(b"x")
+            case "a byte at a time":
+                yield b"HTTP/1.1 200 OK\r\nX: "
+                yield from repeat(b"x")
+            case "endless body":
+                yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+                yield from repeat(b"x" * 1000)
+
+
+@contextmanager
+def hanging(how: Hanging) -> Iterator[HangingServer]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = HangingServer(how, listening.getsockname()[1])
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listening.accept()
+                    threading.Thread(target=server.serve, args=(client,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server
+        server.released.set()
+        listening.shutdown(socket.SHUT_RDWR)

@@ -15,6 +15,7 @@ from advertisex.monitoring.states import State, step
 from advertisex.settings.alerts import AlertSettings
 
 START = datetime(2026, 3, 2)  # a Monday
+DEFAULTS = AlertSettings()
 FEEDS = ("impressions", "clicks", "bids")
 
 
@@ -32,13 +33,13 @@ class Days:
     present: np.ndarray  # 1, or 0 where the feed has stopped
 
 
-def quiet(days: int, bucket: timedelta, impressions_a_day: float, peak: float = 0.7) -> Days:
+def quiet(days: int, bucket: timedelta, impressions_a_day: float, peak: float = 0.7, weekend: float = 0.8) -> Days:
     """Days without incidents: a daily season between 1 - peak and 1 + peak, and fewer events on weekends."""
     a_day = timedelta(days=1) // bucket
     t = np.arange(days * a_day)
     hour = (t % a_day) / a_day * 2 * np.pi
-    weekend = np.where((t // a_day) % 7 >= 5, 0.8, 1.0)
-    season = (1 - peak * np.cos(hour - 0.5) + 0.15 * np.sin(2 * hour)) * weekend
+    of_week = np.where((t // a_day) % 7 >= 5, weekend, 1.0)
+    season = (1 - peak * np.cos(hour - 0.5) + 0.15 * np.sin(2 * hour)) * of_week
     whole = np.ones((3, len(t)))
     return Days(
         bucket,
@@ -106,12 +107,12 @@ def _frame(times, feed, campaign, read, events, twice, bad, delay, rng, days) ->
     )  # fmt: skip
 
 
-def evaluated(tallied: pl.DataFrame, days: Days, since: int = 0) -> pl.DataFrame:
+def evaluated(tallied: pl.DataFrame, days: Days, since: int = 0, settings: AlertSettings = DEFAULTS) -> pl.DataFrame:
     """Evaluate every bucket from the given one on."""
     until = START + len(days.rate) * days.bucket
     found = [
         evaluate(grid, START + since * days.bucket, until, timedelta(days=28))
-        for grid in grids(tallied, until, days.bucket)
+        for grid in grids(tallied, until, settings.model_copy(update={"bucket": days.bucket}))
     ]
     return pl.concat(found)
 

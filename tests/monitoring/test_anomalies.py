@@ -9,7 +9,7 @@ import pytest
 
 from advertisex.monitoring.anomalies import evaluate
 from advertisex.monitoring.grid import Grid, SeriesKey
-from advertisex.monitoring.rules import flag_anomalies
+from advertisex.monitoring.rules import Key, flag_anomalies
 from tests.monitoring.simulated_days import START, Days, changed, evaluated, fired, quiet, tallies
 
 QUARTER = timedelta(minutes=15)
@@ -189,3 +189,37 @@ def test_a_feed_with_events_in_every_fourth_bucket_is_never_silent() -> None:
         timedelta(days=4),
     )
     assert found["expected"].null_count() == found.height
+
+
+def silence(*recent: float) -> list[bool]:
+    """Whether the last buckets of a day are silent, after four days with 10 events an hour."""
+    x = np.full(24 * 5, 10.0)
+    x[-len(recent) :] = recent
+    end = START + timedelta(days=5)
+    found = evaluate(
+        grid("silence", x, np.ones(len(x))), end - len(recent) * timedelta(hours=1), end, timedelta(days=4)
+    )
+    return flag_anomalies(found, 5.0)["bad"].to_list()
+
+
+def test_a_silence_lasts_until_half_of_the_volume_is_back() -> None:
+    assert silence(0, 0, 0, 1, 0, 4, 5, 0) == [False, True, True, True, True, True, False, False]
+    assert silence(0, 1, 0, 1) == [False] * 4, "too short to be a silence"
+
+
+def test_a_gap_is_compared_with_the_level_before_it() -> None:
+    assert not any(silence(*[1.0] * 6, 0, 0, 0)), "at a tenth of the volume, three empty hours are no silence"
+    assert silence(*[10.0] * 6, 0, 0, 0)[-2:] == [True, True]
+
+
+def test_a_campaign_that_ends_is_reported_once_and_then_not_evaluated() -> None:
+    days, end = quiet(10, QUARTER, 200_000), START + timedelta(days=8, hours=10)
+    over = tallies(days, 1, campaigns=2).filter(
+        (pl.col("campaign") != "k0").fill_null(value=True) | (pl.col("bucket") < end)
+    )
+    found = evaluated(over, days, since=8 * 96)
+    mine = found.filter((pl.col("campaign") == "k0") & (pl.col("metric") == "volume"))
+    assert mine["bucket"].max() == end + timedelta(days=1) - QUARTER
+    assert [(key, bucket - end) for key, bucket in fired(found)] == [
+        (Key("campaign_volume", "impressions", "k0"), QUARTER)
+    ]

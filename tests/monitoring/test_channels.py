@@ -1,15 +1,30 @@
 """Channels: notices reach a real webhook and a real mail server; failing or hanging channels block nothing."""
 
+import gc
+import socket
+import sys
+import threading
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 import stamina
 from pydantic import SecretStr
 
 from advertisex.errors import ConfigurationError
-from advertisex.monitoring.channels import Channel, NotSent, channels_of
+from advertisex.monitoring.attempts import NotSent
+from advertisex.monitoring.channels import MAX_ABANDONED, Channel, channels_of
 from advertisex.monitoring.notices import Notice
-from tests.monitoring.receivers import Mailbox, Webhook, free_port, mail_server, webhook
+from tests.monitoring.receivers import (
+    HANGING,
+    Hanging,
+    Mailbox,
+    Webhook,
+    free_port,
+    hanging,
+    mail_server,
+    webhook,
+)
 
 NOTICE = Notice("AdvertiseX: 1 firing", "volume of clicks: 3, expected about 40 & <b>more</b>")
 
@@ -18,6 +33,17 @@ NOTICE = Notice("AdvertiseX: 1 firing", "volume of clicks: 3, expected about 40 
 def _without_waits() -> Iterator[None]:
     with stamina.set_testing(True, attempts=3):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _ended_attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wait for abandoned attempts. They leave their sockets to the garbage collector, which warns of them."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "alert attempt":
+            thread.join(60)
+    gc.collect()
 
 
 @pytest.fixture
@@ -32,15 +58,19 @@ def mailbox() -> Iterator[Mailbox]:
         yield made
 
 
-def channel(url: str) -> Channel[int]:
-    return channels_of([SecretStr(url)])[0]
+def channel(url: str, seconds: float = 60) -> Channel[int]:
+    return channels_of([SecretStr(url)], seconds)[0]
+
+
+def send_once(one: Channel[int]) -> None:
+    one.attempt(NOTICE)(one.deadline)
 
 
 def test_a_webhook_and_a_mailbox_receive_the_complete_title_and_text(hook: Webhook, mailbox: Mailbox) -> None:
-    channel(hook.url).send_once(NOTICE)
+    send_once(channel(hook.url))
     assert [(one["title"], one["message"]) for one in hook.got] == [NOTICE]
 
-    channel(mailbox.url).send_once(NOTICE)
+    send_once(channel(mailbox.url))
     (mail,) = mailbox.got
     assert mail["subject"] == NOTICE.title
     assert mail["to"] == "ops@example.com"
@@ -52,7 +82,7 @@ def test_a_webhook_and_a_mailbox_receive_the_complete_title_and_text(hook: Webho
 def test_the_error_of_a_rejecting_channel_contains_the_reason(hook: Webhook, status: int, error: str) -> None:
     hook.status = status
     with pytest.raises(NotSent, match=error) as raised:
-        channel(hook.url).send_once(NOTICE)
+        send_once(channel(hook.url))
     assert "secret-path" not in str(raised.value)
 
 
@@ -62,8 +92,8 @@ def test_an_unreachable_channel_raises_a_connection_error() -> None:
         f"json://u:secretword@127.0.0.1:{port}/",
         f"mailto://127.0.0.1:{port}/?from=a@b.example&to=c@d.example",
     ):
-        with pytest.raises(NotSent, match="onnection") as raised:
-            channel(url).send_once(NOTICE)
+        with pytest.raises(NotSent, match="the service cannot be reached") as raised:
+            send_once(channel(url))
         assert "secretword" not in str(raised.value)
 
 
@@ -108,6 +138,59 @@ def test_sending_to_a_hanging_channel_times_out(hook: Webhook) -> None:
     assert report.failure
     assert not one.busy
     one.close()
+
+
+@pytest.mark.parametrize("how", HANGING)
+def test_a_notice_without_an_answer_is_reported_at_its_deadline(how: Hanging) -> None:
+    with hanging(how) as server:
+        one = channel(server.url, seconds=0.3)
+        one.send(NOTICE, 1)
+        (report,) = one.reports(wait=60)
+        assert (report.about, report.failure) == (1, "could not send the notice: no response within 0.3 s")
+        one.close()
+
+
+def test_after_a_hung_attempt_the_next_notice_is_delivered() -> None:
+    with hanging("a byte at a time") as server:
+        one = channel(server.url, seconds=2)
+        with pytest.raises(NotSent, match="no response within 2 s"):
+            one.attempt(NOTICE)(monotonic() + 0.1)
+        server.answers = True
+        one.send(NOTICE, 2)
+        (report,) = one.reports(wait=60)
+        assert (report.about, report.failure) == (2, "")
+        one.close()
+
+
+def test_a_name_server_that_never_answers_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: released.wait() and [])
+    with pytest.raises(NotSent, match=r"no response within 0\.1 s"):
+        send_once(channel("json://hooks.example/secret", seconds=0.1))
+    released.set()
+
+
+def test_an_abandoned_attempt_ends_with_the_next_byte_it_receives() -> None:
+    with hanging("endless body") as server:
+        one = channel(server.url, seconds=0.1)
+        with pytest.raises(NotSent):
+            send_once(one)
+        (thread,) = (one for one in threading.enumerate() if one.name == "alert attempt")
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_few_hung_attempts_are_kept_at_a_time() -> None:
+    with hanging("never answers") as server:
+        one = channel(server.url, seconds=0.05)
+        failures = []
+        for number in range(MAX_ABANDONED + 2):
+            one.send(NOTICE, number)
+            failures += [report.failure for report in one.reports(wait=60)]
+        assert failures[:MAX_ABANDONED] == ["could not send the notice: no response within 0.05 s"] * MAX_ABANDONED
+        assert failures[MAX_ABANDONED:] == ["could not send the notice: no response to earlier ones yet"] * 2
+        assert server.connections == MAX_ABANDONED
+        one.close()
 
 
 def test_the_name_of_a_channel_contains_no_secret() -> None:

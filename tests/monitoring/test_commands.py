@@ -7,15 +7,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
+from advertisex.cli.alerts import app
+from advertisex.monitoring.channels import channels_of
 from advertisex.monitoring.monitor import Monitor
 from advertisex.settings.alerts import AlertSettings
-from tests.monitoring.receivers import free_port, webhook
+from tests.monitoring.receivers import free_port, hanging, webhook
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
 CONFIG = '[alerts]\nbucket = "PT3H"\nchannels = ["json://ops:secretword@127.0.0.1:{port}/hooks/secretpath?cto=1"]\n'
@@ -138,6 +142,23 @@ def test_a_test_notice_reports_the_result_of_each_channel(data: Path) -> None:
         assert channel["sent"] is False
         assert "500" in channel["failure"]
         assert "secret" not in done.stdout + done.stderr
+
+
+def test_channels_that_do_not_answer_are_reported_together_at_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.cli.alerts.channels_of", partial(channels_of, seconds=0.5))
+    with hanging("never answers") as server, hanging("never answers") as other, webhook() as hook:
+        config = tmp_path / "advertisex.toml"
+        config.write_text(f"[alerts]\nchannels = {json.dumps([server.url, other.url, hook.url])}\n", encoding="utf-8")
+        done = CliRunner().invoke(app, ["test", "--config", str(config)])
+    assert done.exit_code == 1
+    bad, second, good = done.output.splitlines()
+    assert bad.startswith("bad json://user:****@127.0.0.1")
+    assert bad.endswith("could not send the notice: no response within 0.5 s")
+    assert second.startswith("bad")
+    assert good.startswith("ok ")
+    assert "secret" not in done.output
 
 
 def test_a_missing_channel_or_store_is_an_error(tmp_path: Path, data: Path) -> None:

@@ -136,7 +136,7 @@ def test_names_and_types_follow_the_prometheus_conventions(tmp_path: Path) -> No
         _, types = scraped(url)
         text = httpx.get(url).text
     ours = {name: kind for name, kind in types.items() if name.startswith("advertisex")}
-    assert len(ours) == 19
+    assert len(ours) == 21
     for name, kind in ours.items():
         assert (f"{name}_total" in text) == (kind == "counter"), name
         assert not name.endswith(("_ms", "_milliseconds", "_minutes", "_kb")), name
@@ -194,9 +194,13 @@ def test_removals_from_the_log_are_counted(tmp_path: Path) -> None:
                 pass
             assert scrape()["advertisex_log_overdue",] == 1
             with retaining(keep, store, open_log, Event(), observer.metrics.removed_from_log):
-                process_log(log, store, Processing(FEEDS))
+                process_log(log, store, Processing(FEEDS), on_commit=observer.committed)
             assert log.start_offsets() == log.end_offsets()
         assert scrape()["advertisex_log_removed_messages_total",] == 30
+        assert scrape()["advertisex_lost_messages_total", "impressions"] == 0
+        with DuckdbStore(tmp_path / "other") as other, open_log() as log:
+            process_log(log, other, Processing(FEEDS), on_commit=observer.committed)
+        assert scrape()["advertisex_lost_messages_total", "impressions"] == 30
         assert scrape()["advertisex_log_overdue",] == 0
 
 

@@ -17,8 +17,8 @@ from advertisex.model import Batch, Span
 from advertisex.monitoring.channels import Channel, Report, channels_of
 from advertisex.monitoring.monitor import Monitor, reached
 from advertisex.monitoring.notices import Notice
+from advertisex.monitoring.notifications import Due
 from advertisex.monitoring.state_store import load_states
-from advertisex.monitoring.states import Due
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.settings.alerts import AlertSettings, RuleSettings

@@ -9,19 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from advertisex.monitoring.notices import format_alert
+from advertisex.monitoring.notifications import Due, delivered, due, failed
 from advertisex.monitoring.rules import Evaluation, Key
-from advertisex.monitoring.states import (
-    RETENTION,
-    STALE_AFTER,
-    Due,
-    State,
-    States,
-    delivered,
-    due,
-    expire,
-    failed,
-    step,
-)
+from advertisex.monitoring.states import RETENTION, STALE_AFTER, State, States, expire, step
 
 START = datetime(2026, 3, 2)
 BUCKET = timedelta(minutes=15)
@@ -66,6 +57,25 @@ def test_transitions_of_an_alert(sequence: str, status: str | None, since: int |
     assert state is not None
     assert (state.status, state.since) == (status, START + (since or 0) * BUCKET)
     assert state.ended == (None if ended is None else START + ended * BUCKET)
+
+
+def test_a_value_close_to_its_bound_does_not_end_an_incident() -> None:
+    near = [evaluation(place, False)._replace(recovered=False) for place in range(2, 8)]
+    states = step(after("bb"), near, {"volume": "warning"}, 2, NEVER)
+    assert (states[KEY].status, states[KEY].since) == ("firing", START)
+    assert step({}, near, {"volume": "warning"}, 2, NEVER) == {}, "nor does it begin one"
+    assert after("gg", states, 8)[KEY].status == "resolved"
+
+
+def test_a_campaign_without_events_is_closed_and_not_reported_as_resolved() -> None:
+    key = Key("campaign_volume", "impressions", "k")
+    empty = [Evaluation(key, START + place * BUCKET, True, 0.0, 40.0, 20.0, 80.0) for place in range(2)]
+    states = step({}, empty, {"campaign_volume": "warning"}, 2, NEVER)
+    states = delivered(states, "a", due(states, "a", START), START)
+    closed = expire(states, ["campaign_volume"], START + STALE_AFTER + 3 * BUCKET)
+    (one,) = due(closed, "a", START + STALE_AFTER + 3 * BUCKET)
+    text = format_alert(closed[key], one, "volume", BUCKET)
+    assert text == "closed: event volume of campaign k (impressions), since 2026-03-02 00:00 UTC; without events"
 
 
 def test_a_bucket_that_was_already_applied_changes_nothing() -> None:

@@ -55,5 +55,5 @@ def test_a_raised_object_that_is_not_an_exception_ends_it_too() -> None:
 
     made = prefetch(items())
     assert next(made) == 1
-    with pytest.raises(RuntimeError, match=r"prefetch aborted: .*_STATE"):
+    with pytest.raises(RuntimeError, match="prefetch aborted by KafkaError"):
         next(made)

@@ -289,7 +289,8 @@ def test_a_stop_ends_the_run_after_the_current_commit_and_the_next_run_continues
 
         assert process_log(log, store, Processing(FEEDS, batch_size=10), stop=stop, on_commit=on_commit).stored == 20
         (log_id,) = log.identities(["clicks_conversions"]).values()
-        assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20), log_id)]
+        (append_id,) = log.append_ids(store.positions()).values()
+        assert store.ledger() == [LedgerRow("clicks_conversions", 0, 20, Counts(read=20, stored=20), log_id, append_id)]
         assert process_all(log, store).stored == 30
         assert [(one.outcome.span.start, one.counts.stored) for one in seen] == [(0, 10), (10, 10)]
         assert all(min(one.seconds.read, one.seconds.process, one.seconds.commit) > 0 for one in seen)

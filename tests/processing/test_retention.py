@@ -1,15 +1,19 @@
 """Retention of the log against the ledger: what is not processed stays, and the ledger balances over what was read."""
 
 import random
+import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
 from structlog.testing import capture_logs
 
+from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
 from advertisex.logs.contract import EventLog, Limits
-from advertisex.model import Partition
+from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.model import Counts, Partition
 from advertisex.processing.lag import lags
 from advertisex.processing.log_retention import LogRemoval, LogRetention, limits_of, processed_in
 from advertisex.processing.runner import Processing, process_log
@@ -18,6 +22,7 @@ from advertisex.settings.model import LogSettings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.testing import ManualClock, memory_log, memory_store
+from advertisex.times import micros_of
 
 TOPIC = FEEDS["impressions"].topic
 OF = Partition(TOPIC, 0)
@@ -120,6 +125,38 @@ def test_the_ledger_of_another_log_removes_nothing(log: EventLog, store: EventSt
         assert retention(other, store, clock, keep_days=1).apply(Event()) == LogRemoval(0, overdue=True)
 
 
+def test_only_an_older_copy_of_the_log_that_was_appended_to_removes_nothing(
+    tmp_path: Path, store: EventStore, clock: ManualClock
+) -> None:
+    def opened(name: str) -> SqliteLog:
+        return SqliteLog(tmp_path / name, clock=lambda: micros_of(clock.now()))
+
+    def append(log: SqliteLog, *numbers: int) -> None:
+        clock.advance(timedelta(hours=1))
+        log.append(TOPIC, [impression(number) for number in numbers])
+
+    with opened("log.db") as log:
+        append(log, 0, 1)
+        shutil.copy(tmp_path / "log.db", tmp_path / "copy.db")
+        shutil.copy(tmp_path / "log.db-wal", tmp_path / "copy.db-wal")
+        append(log, 2, 3)
+        process_log(log, store, PROCESSING)
+        with opened("copy.db") as copy:
+            append(copy, 4, 5)
+            clock.advance(timedelta(days=9))
+            assert processed_in(store, copy) == {}
+            assert retention(copy, store, clock, keep_days=1).apply(Event()) == LogRemoval(0, overdue=True)
+            with pytest.raises(StoreError, match="older copy") as caught:
+                process_log(copy, store, PROCESSING)
+            assert caught.value.where == f"{TOPIC}/0, up to offset 3"
+        log.erase(TOPIC, 0, [3])
+        assert processed_in(store, log) == {OF: 4}
+        assert retention(log, store, clock, keep_days=1).apply(Event()) == LogRemoval(4, overdue=False)
+        assert processed_in(store, log) == {OF: 4}
+        append(log, 6)
+        assert process_log(log, store, PROCESSING).read == 1
+
+
 def test_nothing_is_removed_once_the_run_stops(log: EventLog, store: EventStore, clock: ManualClock) -> None:
     log.append(TOPIC, [impression(1)])
     process_log(log, store, PROCESSING)
@@ -160,8 +197,9 @@ def test_a_new_store_starts_with_what_the_log_keeps(log: EventLog, store: EventS
         ("messages lost: deleted by retention before they were read", 4)
     ]
     (row,) = store.ledger()
-    assert (row.next_offset, row.counts.read, row.counts.stored, row.counts.rejected) == (8, 4, 2, 2)
+    assert (row.next_offset, row.counts) == (8, Counts(read=4, stored=2, rejected=2, lost=4))
     assert row.counts.balanced
+    assert store.commits()["lost"].sum() == 4
 
 
 def test_a_new_store_of_a_log_without_messages_records_that_they_are_lost(log: EventLog, store: EventStore) -> None:
@@ -173,4 +211,4 @@ def test_a_new_store_of_a_log_without_messages_records_that_they_are_lost(log: E
 
     assert [line["count"] for line in lines] == [2]
     (row,) = store.ledger()
-    assert (row.next_offset, row.counts.read, row.counts.balanced) == (2, 0, True)
+    assert (row.next_offset, row.counts) == (2, Counts(lost=2))

@@ -1,13 +1,15 @@
 """Validate stage: each rule of each feed has a message that breaks it; a new rule without one fails here."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from advertisex.codecs.rejection import shown
 from advertisex.feeds import FEEDS, TimeReading, default_feeds
-from advertisex.feeds.rules import with_own_fields
+from advertisex.feeds.rules import MAX_TEXT, with_own_fields
 from tests.processing.messages import INGESTED, event_of, message, outcome_of, reject_of, written
 
 FAR = "1999-12-31T23:59:59.999999Z"
@@ -107,6 +109,13 @@ BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
         ("control_character", "app"): ({"app": "\x00"}, r"'\x00'"),
     },
 }
+LONG = {"website": "https://a.com/" + "x" * MAX_TEXT, "targeting": {"a": "x" * MAX_TEXT}}
+for name, cases in BREAKING.items():
+    for field in FEEDS[name].fields:
+        if field.is_text:
+            value = LONG.get(field.name, "x" * (MAX_TEXT + 1))
+            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            cases["text_too_long", field.name] = ({field.name: value}, shown(text))
 CASES = [(feed, *rule, *case) for feed, cases in BREAKING.items() for rule, case in cases.items()]
 
 

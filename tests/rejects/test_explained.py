@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from advertisex.feeds import FEEDS
 from advertisex.processing.policy import Policy
-from advertisex.rejects.explained import Explained, explain
+from advertisex.rejects.explained import Explained, explain, reason_codes
 from advertisex.rejects.pretty import one_line, pretty
+from advertisex.simulator import Simulation, SimulationSettings
 from tests.processing.messages import avro_message, message, outcome_of, reject_of
 
 POLICY = Policy(blocked_sites=frozenset({"bad.example"}))
@@ -53,7 +54,7 @@ def marked(of: Explained) -> str | None:
         ("bids", avro_message("null"), '"user_id": "null"', "user_id must be a user"),
         ("bids", avro_message(amount=-1.0), '"amount": -1.0', "amount must be finite"),
         ("bids", message("bids", user_id=..., who={"user_id": "0"}), '"user_id": "0"', "user_id must be a user"),
-        ("bids", b"", None, "The message has no bytes."),
+        ("bids", b"", None, "The message has no bytes"),
         ("bids", b"[1]", None, "It is JSON, but not an object"),
         ("impressions", b'{\n"a": 1,\nb}', "b}", "It is neither JSON"),
         ("bids", b"\xc3\x01" + bytes(8), None, "It is neither JSON"),
@@ -135,3 +136,17 @@ def test_a_document_that_is_nested_too_deeply_is_shown_unformatted() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     assert pretty(deep, FEEDS["clicks"]).lines == [deep.decode()]
     assert outcome_of("clicks", deep).rejects.height == 1
+
+
+def test_every_reason_that_a_message_can_get_is_known() -> None:
+    found = simulated_reasons()
+    assert len(found) > 10
+    assert found <= reason_codes()
+    assert {"negative_count", "count_too_large", "store_rejected", "conflicting_duplicate"} <= reason_codes()
+
+
+def simulated_reasons() -> set[str]:
+    simulation = Simulation(SimulationSettings(events=2_000), "files")
+    for _ in simulation.chunks():
+        pass
+    return {reason for feed in simulation.truth().feeds.values() for reason in feed.rejected | feed.filtered}

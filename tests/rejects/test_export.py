@@ -24,6 +24,7 @@ def rejects(payloads: list[bytes]) -> pl.DataFrame:
         "reason": ["undecodable"] * many, "detail": ["=cmd"] * many, "payload": payloads,
         "ingested_at": [1_790_000_000_000_001] * many, "processed_at": [1_790_000_001_000_000] * many,
         "replayed_to": [None, "ad_impressions/3/9"] * (many // 2) + [None] * (many % 2),
+        "resolution": ["a1b2"] + [None] * (many - 1) if many else [],
     }  # fmt: skip
     return pl.DataFrame({name: pl.Series(columns[name]).cast(dtype) for name, dtype in STORED_REJECT_COLUMNS.items()})
 

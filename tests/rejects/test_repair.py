@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from advertisex.codecs.avro_decode import bid_decoder
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER
+from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.numbers import NumberStyle
 from advertisex.rejects.repair import Repairer
 from tests.processing.messages import avro_message, event_of, message, outcome_of, written
 
@@ -23,6 +26,14 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.text()
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+def read_again(feed: str, payload: bytes, **options: Any) -> bytes | None:
+    decimal = options.pop("decimal", None)
+    numbers = NumberStyle.of(decimal, None) if decimal else None
+    return Repairer(FEEDS[feed], FieldMapping(**options.pop("mapping", {})), numbers, options.pop("encoding", None))(
+        payload
+    )
 
 
 def repaired(feed: str, payload: bytes, **mapping: Any) -> bytes | None:
@@ -165,3 +176,78 @@ def test_messages_of_another_schema_are_repaired() -> None:
 def test_an_unknown_field_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="clicks has no field 'creative_id'"):
         Repairer(FEEDS["clicks"], FieldMapping(constants={"creative_id": "c1"}))
+
+
+@pytest.mark.parametrize("value", ["12,50", "1.234,5", "7", "free", "1.5"])
+def test_numbers_are_read_as_ingestion_would_have_read_them(value: str) -> None:
+    payload, german = message("clicks", value=value, currency="EUR"), NumberStyle.of(",", None)
+    result = read_again("clicks", payload, decimal=",")
+    assert result == Encoder(FEEDS["clicks"], numbers=german).message(payload)
+    reasons = {"free": ["not_a_number"], "1.5": ["ambiguous_number"]}
+    assert result is not None
+    assert outcome_of("clicks", result).rejects.height == len(reasons.get(value, []))
+
+
+def test_a_number_in_a_renamed_column_is_read_too() -> None:
+    payload = message("clicks", value=..., preis="12,50", currency="EUR")
+    result = read_again("clicks", payload, mapping={"rename": {"preis": "value"}}, decimal=",")
+    assert result is not None
+    assert str(event_of("clicks", result)["value"]).rstrip("0") == "12.5"
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "shift_jis"])
+def test_bytes_that_were_never_decoded_are_read_in_the_given_encoding(encoding: str, *, wrapped: bool) -> None:
+    text = json.dumps(
+        json.loads(message("impressions", placement="\u30ab" if encoding == "shift_jis" else "\u00e9")),
+        ensure_ascii=False,
+    )
+    payload = text.encode(encoding)
+    if wrapped:
+        payload = wrap(Unreadable("wrong_encoding", "damaged", payload))
+
+    result = read_again("impressions", payload, encoding=encoding)
+
+    assert result == text.encode()
+    assert outcome_of("impressions", result or b"").rejects.height == 0
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        message("impressions"),
+        json.dumps({"user_id": "\u00e9"}, ensure_ascii=False).encode(),  # decoded before: its bytes are gone
+    ],
+)
+def test_an_encoding_does_not_apply_to_text_that_is_decoded(payload: bytes) -> None:
+    repairer = Repairer(FEEDS["impressions"], FieldMapping(), encoding="utf-7")
+    assert repairer(payload) == payload
+    assert repairer.applied == {"--encoding": 0}
+
+
+def test_an_encoding_does_not_apply_to_avro() -> None:
+    payload = avro_message("u1")
+    assert read_again("bids", payload, encoding="cp1252") == payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "encoding"),
+    [(b'{"a": "\xff"}', "ascii"), (b"\xe9,\xe9", "cp1252"), ('{"a": "\u00e9"}'.encode("utf-16-be"), "utf-16")],
+)
+def test_bytes_that_are_not_a_record_in_the_encoding_cannot_be_repaired(payload: bytes, encoding: str) -> None:
+    assert read_again("clicks", payload, encoding=encoding) is None
+
+
+def test_options_of_reading_say_to_what_they_do_not_apply() -> None:
+    times, numbers = FieldMapping(time_formats=("%d/%m/%Y",)), NumberStyle.of(",", None)
+    repairer = Repairer(FEEDS["clicks"], times, numbers, "cp1252")
+    for payload in (
+        message("clicks", timestamp="05/01/2026", value="1.234"),
+        message("clicks", value="12,5"),
+        message("clicks", value=12.5),
+        b'{"app": "\xe9"}',
+    ):
+        assert repairer(payload) is not None
+
+    assert repairer.applied == {"--encoding": 1, "--time-format": 1, "--decimal": 2}
+    assert repairer.two_readings == 1  # 1.234, which is now 1234

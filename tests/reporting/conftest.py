@@ -1,13 +1,18 @@
-"""An answer with hostile event texts."""
+"""An answer with hostile event texts, pages of simulated data, and a browser."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
+from playwright.sync_api import Browser
 
 from advertisex.analysis.answer import Answer, Chart, Table
 from advertisex.analysis.scope import Scope
+from tests.browser import opened_browser
+from tests.reporting.simulated_pages import write_pages
 
 EVIL = [
     "</script><script>window.ran = 1</script>",
@@ -71,3 +76,17 @@ def answer() -> Answer:
             Chart("pairs", "heatmap", "one", ("other",), "Overlap", colour="share"),
         ],
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with opened_browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def simulated_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a page of each question, from one folder of simulated data."""
+    folder = tmp_path_factory.mktemp("simulated")
+    write_pages(folder)
+    return folder / "pages"

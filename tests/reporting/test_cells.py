@@ -9,7 +9,6 @@ import pytest
 
 from advertisex.analysis.answer import Table
 from advertisex.reporting.cells import (
-    facts_of,
     format_amount,
     format_counts,
     format_credits,
@@ -20,6 +19,7 @@ from advertisex.reporting.cells import (
     plain_decimal,
 )
 from advertisex.reporting.columns import columns_of
+from advertisex.reporting.facts import facts_of
 from advertisex.reporting.shorten import shortened
 
 
@@ -109,6 +109,7 @@ def test_times_share_their_precision() -> None:
     assert format_times([day, None]) == ["2026-01-05", "–"]
     assert format_times([day, day + timedelta(hours=1)]) == ["2026-01-05 00:00", "2026-01-05 01:00"]
     assert format_times([day, day + timedelta(seconds=1)]) == ["2026-01-05 00:00:00", "2026-01-05 00:00:01"]
+    assert format_times([day, None], hours=True) == ["2026-01-05 00:00", "–"]
     assert format_times([]) == []
 
 
@@ -147,7 +148,7 @@ def test_columns_of_a_table() -> None:
     assert columns["cvr"].cells == ["50.00 % (25.00 – 75.00)", "–"]
     assert columns["cvr"].values == [0.5, None]
     assert columns["credit"].cells == ["0.333", "1.000"]
-    assert columns["value"].cells == ["0.333333", "1.00"]
+    assert columns["value"].cells == ["0.33", "1.00"]
     assert columns["day"].cells == ["2026-01-05", "–"]
     assert [column.kind for column in columns.values()] == [
         "",

@@ -8,8 +8,13 @@ import plotly.graph_objects as go
 import polars as pl
 import pytest
 
-from advertisex.analysis.answer import Answer, Chart
-from advertisex.reporting.figures import figure
+from advertisex.analysis.answer import Answer, Chart, Table
+from advertisex.reporting import figures
+from advertisex.reporting.figures import Figure
+
+
+def figure(chart: Chart, rows: pl.DataFrame) -> Figure:
+    return figures.figure(chart, Table(chart.table, "", rows))
 
 
 def texts(value: object) -> list[str]:
@@ -189,3 +194,64 @@ def test_a_table_without_rows_makes_an_empty_figure(kind: str) -> None:
     drawn = figure(Chart("t", kind, "x", ("y",), "", colour="c" if kind == "heatmap" else None), rows)  # type: ignore[arg-type]
 
     go.Figure({"data": drawn.data, "layout": drawn.layout})
+
+
+def test_a_funnel_is_labelled_with_its_numbers() -> None:
+    rows = pl.DataFrame(
+        {"step": ["bids", "<b>", "clicks"], "count": [12_029, 6_969, 186], "rate": [None, None, 0.0267]}
+    )
+
+    drawn = figure(Chart("t", "funnel", "step", ("count", "rate"), "Funnel"), rows)
+
+    (trace,) = drawn.data
+    assert (trace["type"], trace["x"]) == ("funnel", [12_029, 6_969, 186])
+    assert drawn.layout["yaxis"]["ticktext"] == [
+        "<b>Bids</b><br>12,029",
+        "<b>&lt;b&gt;</b><br>6,969",
+        "<b>Clicks</b><br>186 · 2.67 %",
+    ]
+    go.Figure({"data": drawn.data, "layout": drawn.layout})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit", "drawn"),
+    [
+        ([86_400, 172_800], "Days", [1.0, 2.0]),
+        ([60, -90], "Minutes", [1.0, -1.5]),
+        ([0.5, None], "Seconds", [0.5, None]),
+    ],
+)
+def test_durations_are_drawn_in_the_largest_unit(
+    seconds: list[float | None], unit: str, drawn: list[float | None]
+) -> None:
+    rows = pl.DataFrame({"feed": ["a", "b"], "p50": seconds, "p99": seconds})
+
+    found = figures.figure(Chart("t", "bar", "feed", ("p50", "p99"), ""), Table("t", "", rows, seconds=("p50", "p99")))
+
+    assert found.data[0]["y"] == drawn
+    assert [trace["name"] for trace in found.data] == ["Median", "99th percentile"]
+    assert found.layout["yaxis"]["title"]["text"] == unit
+
+
+def test_codes_are_words_but_event_texts_are_not() -> None:
+    rows = pl.DataFrame({"reason": ["bad_amount"], "campaign_id": ["a_b"], "n": [1]})
+    table = Table("t", "", rows, codes=("reason",))
+
+    for x, text in (("reason", "bad amount"), ("campaign_id", "a_b")):
+        assert figures.figure(Chart("t", "bar", x, ("n",), ""), table).data[0]["x"] == [text]
+
+
+def test_a_chart_can_have_some_of_the_rows() -> None:
+    rows = pl.DataFrame({"key": ["a", "a", "b"], "currency": ["EUR", None, "EUR"], "value": [1, 2, 3]})
+
+    for currency, values in (("EUR", [1, 3]), (None, [2])):
+        chart = Chart("t", "bar", "key", ("value",), "", only=("currency", currency))
+        assert figure(chart, rows).data[0]["y"] == values
+
+
+def test_the_only_time_of_a_figure_is_readable() -> None:
+    rows = pl.DataFrame({"hour": [datetime(2026, 1, 5, 6)], "n": [1]})
+
+    drawn = figure(Chart("t", "bar", "hour", ("n",), ""), rows)
+
+    assert drawn.layout["xaxis"]["ticktext"] == ["2026-01-05 06:00"]

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from advertisex.analysis.answer import Answer, Table
+from advertisex.analysis.answer import Answer, Chart, Table
 from advertisex.reporting.page import MOST_ROWS, page_of
 from tests.reporting.conftest import EVIL
 
@@ -53,7 +53,8 @@ def read(answer: Answer) -> Read:
 
 
 def test_the_page_loads_nothing(read: Read) -> None:
-    assert [found for found in read.attributes if found[1] in FETCHING] == []
+    fetching = [found for found in read.attributes if found[1] in FETCHING]
+    assert fetching == [("a", "href", f"#table-{name}") for name in ("campaigns", "days", "pairs")]
     assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(read.tags)
 
 
@@ -73,7 +74,8 @@ def test_the_policy_allows_exactly_the_two_scripts_by_hash(read: Read) -> None:
 
 
 def test_event_texts_create_no_elements_or_handlers(read: Read) -> None:
-    assert not {"a", "b"} & set(read.tags)
+    assert "b" not in read.tags
+    assert read.tags.count("a") == 3  # the contents
     assert [name for _, name, _ in read.attributes if name.startswith("on")] == []
 
 
@@ -81,11 +83,11 @@ def test_the_page_shows_what_the_numbers_are_based_on(answer: Answer, read: Read
     shown = " ".join(read.texts)
 
     for text in (
-        "definition example/1", "since 2026-01-01 00:00:00 UTC", "until the last event",
-        f"campaign {answer.scope.campaign}",
-        "as of now", "complete up to 2026-01-08 00:00:00 UTC",
-        "computed from 12,345 impressions, 25 rows of the clicks feed",
-        "click window 30d", "by campaign_id", "ctr 1.00 % (0.50 – 2.00)", "value EUR 1,234.50",
+        "Definition example/1", "Since 2026-01-01 00:00:00 UTC", "Until the last event",
+        f"Campaign {answer.scope.campaign}",
+        "As of now", "Complete up to 2026-01-08 00:00:00 UTC",
+        "Computed from 12,345 impressions, 25 rows of the clicks feed",
+        "Click window 30d", "By campaign_id", "CTR 1.00 % (0.50 – 2.00)", "Value 1,234.50 EUR",
     ):  # fmt: skip
         assert text in shown
     assert "unset" not in shown
@@ -158,9 +160,49 @@ def test_notes_and_fields_of_the_scope_are_shown_as_text(answer: Answer) -> None
     read = Read(page_of(noted))
 
     assert {EVIL[0], "the clocks differ", f"app={EVIL[1]}"} <= set(read.texts)
-    assert "where" in read.texts
+    assert "Where" in read.texts
     assert len(read.scripts) == len(Read(page_of(answer)).scripts)
     assert "the clocks differ" in noted._repr_html_()
     assert noted.to_dict()["notes"] == [EVIL[0], "the clocks differ"]
     assert "notes" not in answer.to_dict()
-    assert "where" not in Read(page_of(answer)).texts
+    assert "Where" not in Read(page_of(answer)).texts
+
+
+def test_charts_of_the_same_title_share_a_place(answer: Answer) -> None:
+    rows = pl.DataFrame({"day": ["a", "b"], "n": [1, 2], "m": [2, 1], "none": [0, 0]})
+    charts = [Chart("t", "bar", "day", (y,), "By day", choice=f"{y} <i>") for y in ("n", "m", "none")]
+
+    both, one = (page_of(replace(answer, tables=[Table("t", "T", rows)], charts=some)) for some in (charts, charts[1:]))
+
+    assert both.count("data-figure=") == one.count("data-figure=") == 1
+    assert re.findall(r'<option value="(\d)">(.*?)</option>', both) == [("0", "n &lt;i&gt;"), ("1", "m &lt;i&gt;")]
+    assert "<select>" not in one
+    assert "<figcaption>By day, m &lt;i&gt; " in one
+
+
+def test_parameters_are_folded_and_what_is_asked_is_not(answer: Answer) -> None:
+    header = page_of(answer).split("<header>")[1].split("</header>")[0]
+    shown, folded = header.split("<details>")
+
+    assert "2026-01-01 00:00:00 UTC" in shown
+    assert "Click window" not in shown
+    assert "Click window" in folded
+    assert "example/1" in folded
+
+
+def test_codes_are_words_in_tables(answer: Answer) -> None:
+    rows = pl.DataFrame({"reason": ["bad_amount", None], "name": ["a_b", "c"]})
+
+    page = page_of(replace(answer, tables=[Table("t", "T", rows, codes=("reason",))], charts=[]))
+
+    assert '<td title="bad_amount" data-key="bad_amount">bad amount</td><td>a_b</td>' in page
+    assert "<td data-none=text>(none)</td>" in page
+
+
+def test_a_rounded_amount_has_all_its_digits_in_a_title(answer: Answer) -> None:
+    rows = pl.DataFrame({"value_EUR": pl.Series(["1.005", "2.5"]).cast(pl.Decimal(38, 12))})
+
+    page = page_of(replace(answer, tables=[Table("t", "T", rows)], charts=[]))
+
+    assert '<td class="number" title="1.005" data-key="1.005000000000">1.00</td>' in page
+    assert '<td class="number" data-key="2.500000000000">2.50</td>' in page

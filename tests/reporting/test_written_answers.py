@@ -29,8 +29,11 @@ def test_the_file_has_the_returned_text(answer: Answer, tmp_path: Path, method: 
 
     assert getattr(answer, method)(kind(file)) is None
 
+    if method == "to_html":
+        assert [path.name for path in tmp_path.glob("plotly-*.min.js")] != []
+        answer.to_html(kind(file), inline=True)
     assert file.read_bytes() == getattr(answer, method)().encode()
-    assert [path.name for path in tmp_path.iterdir()] == ["written"]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".js"] == ["written"]
 
 
 @pytest.mark.parametrize("method", FORMATS)
@@ -120,7 +123,8 @@ def test_a_notebook_shows_facts_and_what_they_are_based_on(answer: Answer) -> No
 
     facts = {"Example", "impressions", "12,345", "ctr", "1.00 % (0.50 – 2.00)", "value EUR", "1,234.50", "By day"}
     assert facts <= set(shown.texts)
-    assert any("definition example/1 · since 2026-01-01 00:00:00 UTC" in text for text in shown.texts)
+    assert any("Since 2026-01-01 00:00:00 UTC · Until the last event" in text for text in shown.texts)
+    assert any("Definition example/1 · As of now" in text for text in shown.texts)
 
 
 def test_a_notebook_shows_the_first_rows_of_a_table(answer: Answer) -> None:

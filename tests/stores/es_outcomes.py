@@ -1,7 +1,10 @@
 """Messages and outcomes for the tests of the Elasticsearch store."""
 
 import json
+from dataclasses import replace
 from typing import Any
+
+import polars as pl
 
 from advertisex.feeds import FEEDS
 from advertisex.model import Batch, Outcome, Span
@@ -26,3 +29,10 @@ def outcome(feed: str, *messages: bytes | str, start: int = 0, partition: int = 
     offsets = range(span.start, span.end)
     batch = Batch(span, offsets, payloads, [1_790_000_000_000_000 + offset for offset in offsets])
     return process(batch, FEEDS[feed], Policy())
+
+
+def with_user(given: Outcome, row: int, user: str) -> Outcome:
+    """Replace the user of an event by one that processing would have rejected."""
+    users = given.events["user_id"].to_list()
+    users[row] = user
+    return replace(given, events=given.events.with_columns(pl.Series("user_id", users)))

@@ -10,9 +10,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from advertisex.analysis.attribution.attribute import attribute
+from advertisex.analysis.bids import bids
+from advertisex.analysis.correlation import correlate
+from advertisex.analysis.funnel import funnel
+from advertisex.analysis.quality.report import quality
+from advertisex.analysis.reach import reach
+from advertisex.analysis.restatement import restatement
+from advertisex.analysis.scope import Scope
+from advertisex.analysis.summary import summarise
 from advertisex.errors import ConfigurationError, LedgerMoved, StoreError
 from advertisex.feeds import FEEDS
-from advertisex.model import Counts, LedgerRow, Outcome, Partition
+from advertisex.model import STORED_REJECT_COLUMNS, Counts, LedgerRow, Outcome, Partition
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore, Range, RejectQuery
@@ -21,12 +30,15 @@ from advertisex.stores.elasticsearch.bulk_lines import BODY_BYTES, chunks, lines
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
+from advertisex.stores.removal import Removal
 from tests.contracts.store_places import NewPlace, Place, in_folders
 from tests.servers.elasticsearch import LocalElasticsearch
-from tests.stores.es_outcomes import message, outcome
+from tests.stores.es_outcomes import message, outcome, with_user
 from tests.stores.es_transport import Watched, is_bulk, is_ledger_row
 
 EVERYTHING, ALL = Range(), RejectQuery()
+MARCH = message("clicks", "m", timestamp="2026-03-01T00:00:00Z")
+FROM_MARCH = Range(since=datetime(2026, 2, 15))
 
 
 def opened(place: Place, **changes: Any) -> ElasticsearchStore:
@@ -168,25 +180,25 @@ def bad(store: ElasticsearchStore) -> dict[str, str]:
     return {finding.what: f"{finding.detail}; {finding.hint}" for finding in store.inspect() if not finding.good}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "detail"),
-    [
-        ("DELETE", "/{p}clicks_conversions_index-g1-2026-01", None, "has 0 events, but the ledger counts 2"),
-        ("DELETE", "/{p}advertisex-rejects-g1", None, "has 0 rejects, but the ledger counts 1"),
-        ("POST", "/{p}avro_data_index-g1-2026-01/_doc", {"topic": "clicks_conversions", "partition": 0, "offset": 0},
-            "has 3 events, but the ledger counts 2"),
-    ],
-)  # fmt: skip
-def test_the_doctor_finds_a_store_that_does_not_match_its_ledger(
-    place: Place, store: ElasticsearchStore, method: str, path: str, body: object, detail: str
-) -> None:
+def test_the_doctor_finds_a_store_that_does_not_match_its_ledger(place: Place, store: ElasticsearchStore) -> None:
     store.commit(outcome("clicks", "a", b"x", "b"))
     store.commit(outcome("bids", "a", "a"))
     assert bad(store) == {}
-    ask(place, method, path, body)
+    foreign = {"topic": "clicks_conversions", "partition": 0, "offset": 0}
+    name = ask(place, "POST", "/{p}avro_data_index-g1-2026-01/_doc", foreign)["_id"]
     assert list(bad(store)) == ["store's counts"]
-    assert bad(store)["store's counts"].startswith(f"clicks_conversions/0 {detail}; ")
-    assert "restore it from a backup" in bad(store)["store's counts"]
+    found = bad(store)["store's counts"]
+    assert found.startswith("clicks_conversions/0 has 3 events, but the ledger counts 2; ")
+    assert f"/_doc/{name}" in found
+
+    ask(place, "DELETE", f"/{{p}}avro_data_index-g1-2026-01/_doc/{name}")
+    for index in ("clicks_conversions_index-g1-2026-01", "advertisex-rejects-g1"):
+        ask(place, "DELETE", f"/{{p}}{index}")
+        found_now = bad(store)
+        assert list(found_now) == ["store's indices", "store's counts"]
+        assert f"index {place.elasticsearch.prefix}{index} was deleted" in found_now["store's indices"]
+        assert "restore it from a snapshot, or run `advertisex rebuild`" in found_now["store's indices"]
+        assert "has 0 events, but the ledger counts 2" in found_now["store's counts"]
 
 
 def test_the_doctor_does_not_count_documents_beyond_the_ledger(store: ElasticsearchStore, watched: Watched) -> None:
@@ -210,9 +222,8 @@ def test_the_doctor_finds_a_clock_that_differs_from_the_clusters(place: Place, s
 
 
 def test_an_event_that_lucene_cannot_index_becomes_a_reject_with_its_whole_message(store: ElasticsearchStore) -> None:
-    immense = message("clicks", "x" * 40_000)
-    before_1970 = outcome("clicks", immense, "b").events["event_time"].dt.offset_by("-80y")
-    given = outcome("clicks", "a", immense, "b")
+    before_1970 = outcome("clicks", "m", "b").events["event_time"].dt.offset_by("-80y")
+    given = with_user(outcome("clicks", "a", "m", "b"), 1, "x" * 40_000)
     times = pl.Series("event_time", [given.events["event_time"][0], given.events["event_time"][0], before_1970[1]])
 
     counts = store.commit(replace(given, events=given.events.with_columns(times)))
@@ -221,14 +232,14 @@ def test_an_event_that_lucene_cannot_index_becomes_a_reject_with_its_whole_messa
     rejects = store.rejects(ALL)
     assert rejects["reason"].to_list() == ["store_rejected"] * 2
     assert rejects["stage"].to_list() == ["store"] * 2
-    assert rejects["payload"].to_list() == [immense, message("clicks", "b")]
+    assert rejects["payload"].to_list() == [message("clicks", "m"), message("clicks", "b")]
     assert rejects["offset"].to_list() == [1, 2]
     assert all(rejects["detail"])
     assert store.ledger()[0].counts.balanced
 
 
 def test_long_text_other_than_an_id_is_stored_whole(store: ElasticsearchStore) -> None:
-    website = "https://a.com/" + "é" * 100_000
+    website = "https://a.com/" + "é" * 16_000
     assert store.commit(outcome("impressions", message("impressions", "a", website=website))).stored == 1
     assert [frame["website"].to_list() for frame in store.scan("impressions", ["website"], EVERYTHING)] == [[website]]
 
@@ -293,11 +304,9 @@ def test_a_worker_that_lost_its_partition_is_fenced_off(
         assert other.ledger()[0].counts == Counts(read=3, stored=2, rejected=1)
 
 
-@pytest.mark.parametrize("lost", ["/{p}advertisex-ledger-g1", "/{p}advertisex-ledger-g1/_doc/clicks_conversions%2F0"])
 @pytest.mark.parametrize("seen", ["written", "read at the start"])
-def test_a_ledger_row_that_is_lost_during_a_run_ends_it_and_is_not_recreated(
-    place: Place, lost: str, seen: str
-) -> None:
+def test_a_ledger_row_that_is_lost_during_a_run_ends_it_and_is_not_recreated(place: Place, seen: str) -> None:
+    lost = "/{p}advertisex-ledger-g1/_doc/clicks_conversions%2F0"
     with opened(place) as store:
         store.commit(outcome("clicks", "a", "b"))
         if seen == "written":
@@ -331,17 +340,190 @@ def test_a_ledger_row_that_is_lost_during_a_commit_is_not_recreated(
     with pytest.raises(StoreError, match="no such index") as caught:
         store.commit(outcome("clicks", "b", start=1))
     assert "it was deleted: restore it from a snapshot" in caught.value.hint
-    with pytest.raises(StoreError, match="the ledger row of this partition is gone"):
+    with pytest.raises(StoreError, match="no such index"):
         store.commit(outcome("clicks", "a"))
-    assert store.ledger() == []
+    for read_only in (True, False):  # it is not taken for an empty store
+        with pytest.raises(StoreError, match="advertisex-ledger-g1 was deleted") as caught:
+            ElasticsearchStore(place.url, settings=place.elasticsearch, read_only=read_only)
+        assert "run `advertisex rebuild`" in caught.value.hint
 
 
 def test_an_index_of_events_that_is_lost_during_a_run_is_not_recreated(place: Place, store: ElasticsearchStore) -> None:
     store.commit(outcome("clicks", "a"))
+    store.commit(outcome("clicks", MARCH, start=1))
     ask(place, "DELETE", "/{p}clicks_conversions_index-g1-2026-01")
     with pytest.raises(StoreError, match="no such index") as caught:
-        store.commit(outcome("clicks", "b", start=1))
+        store.commit(outcome("clicks", "b", start=2))
     assert "it was deleted" in caught.value.hint
+    assert store.ledger()[0].next_offset == 2
+
+    for read_only in (True, False):  # nor by the next run
+        with (
+            pytest.raises(StoreError, match="clicks_conversions_index-g1-2026-01 was deleted") as caught,
+            ElasticsearchStore(place.url, settings=place.elasticsearch, read_only=read_only) as other,
+        ):
+            other.extent("clicks", EVERYTHING)
+        assert "run `advertisex rebuild`" in caught.value.hint
+    assert store.extent("clicks", FROM_MARCH).events == 1
+    ask(place, "PUT", "/{p}clicks_conversions_index-g1-2026-01")  # by hand, empty
+    with pytest.raises(StoreError, match="created again by another tool"):
+        store.user_totals(EVERYTHING, None)
+    assert store.user_totals(FROM_MARCH, None).height == 1
+
+
+def test_an_index_that_a_snapshot_restores_is_used_again(place: Place, store: ElasticsearchStore) -> None:
+    store.commit(outcome("clicks", "a"))
+    name = "/{p}clicks_conversions_index-g1-2026-01"
+    (index,) = ask(place, "GET", name).values()
+    ask(place, "POST", f"{name}/_refresh")
+    documents = ask(place, "GET", f"{name}/_search")["hits"]["hits"]
+    ask(place, "DELETE", name)
+    ask(place, "PUT", name, {"mappings": index["mappings"]})  # what a restore without aliases leaves
+    for hit in documents:
+        ask(place, "PUT", f"{name}/_doc/{hit['_id']}?refresh", hit["_source"])
+
+    with opened(place) as restarted:
+        assert restarted.extent("clicks", EVERYTHING).events == 1
+        assert "does not have the alias" in bad(restarted)["store's indices"]
+        assert restarted.commit(outcome("clicks", "a", "b", start=1)) == Counts(read=2, stored=1, duplicate=1)
+        assert bad(restarted) == {}
+
+
+def test_a_closed_or_blocked_month_is_named_and_needed_only_by_its_own_questions(
+    place: Place, store: ElasticsearchStore
+) -> None:
+    store.commit(outcome("clicks", "a", MARCH))
+    january = "{p}clicks_conversions_index-g1-2026-01"
+    name = january.replace("{p}", place.elasticsearch.prefix)
+    ask(place, "POST", f"/{january}/_close")
+    for use in (lambda: store.extent("clicks", EVERYTHING), lambda: store.commit(outcome("clicks", "b", start=2))):
+        with pytest.raises(StoreError, match=f"index {name} is closed") as caught:
+            use()
+        assert caught.value.hint == f"open it: POST /{name}/_open"
+    assert bad(store) == {"store's indices": f"index {name} is closed; open it: POST /{name}/_open"}
+    assert store.extent("clicks", FROM_MARCH).events == 1
+    ask(place, "POST", f"/{january}/_open")
+
+    ask(place, "PUT", f"/{january}/_settings", {"index.blocks.write": True})
+    with pytest.raises(StoreError, match=f"{name}. blocked") as caught:
+        store.commit(outcome("clicks", "b", start=2))
+    unblock = f'PUT /{name}/_settings {{"index.blocks.write": null}}'
+    assert unblock in caught.value.hint
+    assert unblock in bad(store)["store's indices"]
+    assert store.extent("clicks", EVERYTHING).events == 2
+    assert store.ledger()[0].counts == Counts(read=2, stored=2)
+
+
+def test_a_closed_month_is_not_needed_by_questions_about_later_ones(place: Place, store: ElasticsearchStore) -> None:
+    for feed in FEEDS:
+        more = {"conversion_type": "signup"} if feed == "clicks" else {}
+        store.commit(outcome(feed, "a", message(feed, "b", timestamp="2026-03-10T00:00:00Z", **more)))
+        index = f"/{store._indices.names.events(feed, '2026-01')}"
+        ask(place, "POST", f"{index}/_close")
+    with pytest.raises(StoreError, match="is closed"):
+        summarise(store)
+    later, last = Scope(since=datetime(2026, 3, 5)), datetime(2026, 3, 10)
+    for question in (summarise, correlate, funnel, attribute, reach, bids, quality):
+        answer = question(store, later)
+        assert set(answer.computed_from.values()) <= {0, 1}, question
+        assert answer.horizon == last, question
+    assert restatement(store, later, start=datetime(2026, 1, 1)).horizon == last
+
+
+@pytest.mark.parametrize("without", [(), ("event_time",)])
+def test_a_document_of_another_tool_is_named_with_the_request_that_deletes_it(
+    place: Place, store: ElasticsearchStore, without: tuple[str, ...]
+) -> None:
+    store.commit(outcome("clicks", "a"))
+    index = store._indices.names.events("clicks", "2026-01")
+    ask(place, "POST", f"/{index}/_refresh")
+    (hit,) = ask(place, "GET", f"/{index}/_search")["hits"]["hits"]
+    copy = {name: value for name, value in hit["_source"].items() if name not in without}
+    other = ask(place, "POST", f"/{index}/_doc", copy)["_id"]
+    hint = f"delete it: DELETE /{index}/_doc/{other}"
+
+    uses = [lambda: list(store.scan("clicks", ["user_id"], EVERYTHING)), lambda: quality(store)]
+    for use in uses + [lambda: store.extent("clicks", EVERYTHING)] * bool(without):
+        with pytest.raises(StoreError, match=f"document {other} in index {index} is not an event") as caught:
+            use()
+        assert caught.value.hint == hint
+    assert bad(store)["store's counts"].endswith(hint)
+    ask(place, "DELETE", f"/{index}/_doc/{other}")
+    assert bad(store) == {}
+
+
+def test_a_document_of_another_tool_with_the_id_of_an_event_is_not_taken_for_it(
+    place: Place, store: ElasticsearchStore
+) -> None:
+    store.commit(outcome("clicks", "a"))
+    given, index = outcome("clicks", "b", start=1), store._indices.names.events("clicks", "2026-01")
+    ask(place, "PUT", f"/{index}/_doc/{given.events['event_id'][0].hex()}", {"user_id": "b"})
+    assert store.commit(given).duplicate == 1
+
+
+def test_what_another_tool_left_under_our_names_is_named_and_not_used(place: Place, store: ElasticsearchStore) -> None:
+    prefix = place.elasticsearch.prefix
+    template = f"/_index_template/{prefix}other"
+    body = {"index_patterns": [f"{prefix}clicks*"], "priority": 700, "template": {}}
+    ask(place, "PUT", template, body)
+    with pytest.raises(StoreError, match=f"index template {prefix}other matches") as caught:
+        store.commit(outcome("clicks", "a"))
+    assert "lower its priority" in caught.value.hint
+    assert f"{prefix}other" in bad(store)["store's templates"]
+    ask(place, "DELETE", template)
+
+    types = {"mappings": {"dynamic": "strict", "properties": {"user_id": {"type": "long"}}}}
+    ask(place, "PUT", "/{p}clicks_conversions_index-g1-2026-01", types | {"settings": {"number_of_replicas": 0}})
+    with pytest.raises(StoreError, match="another tool created it: rename or delete it"):
+        store.commit(outcome("clicks", "a"))
+    assert store.ledger() == []
+    ask(place, "DELETE", "/{p}clicks_conversions_index-g1-2026-01")
+    assert store.commit(outcome("clicks", "a")).stored == 1
+
+    settings = "/{p}clicks_conversions_index-g1-2026-01/_settings"
+    ask(place, "PUT", settings, {"index.default_pipeline": "absent"})
+    with pytest.raises(StoreError, match="pipeline with id"):
+        store.commit(outcome("clicks", "b", start=1))
+    with opened(place) as restarted, pytest.raises(StoreError, match="default_pipeline is absent"):
+        restarted.commit(outcome("clicks", "b", start=1))
+    assert "index.default_pipeline is absent" in bad(store)["store's indices"]
+    assert store.ledger()[0].counts == Counts(read=1, stored=1)
+    ask(place, "PUT", settings, {"index.default_pipeline": None})
+    assert store.commit(outcome("clicks", "b", start=1)) == Counts(read=1, stored=1)
+
+
+def test_a_setting_that_ignores_values_hides_no_event(place: Place, store: ElasticsearchStore) -> None:
+    store.commit(outcome("clicks", "a-long-id"))
+    january = "{p}clicks_conversions_index-g1-2026-01"
+    ask(place, "POST", f"/{january}/_close")
+    ask(place, "PUT", f"/{january}/_settings", {"index.mapping.ignore_above": 5, "index.max_result_window": 100})
+    ask(place, "POST", f"/{january}/_open")
+
+    with pytest.raises(StoreError, match=r"index\.mapping\.ignore_above is 5"):
+        store.commit(outcome("clicks", "another-long-id", start=1))
+    with pytest.raises(StoreError, match=r"index\.mapping\.ignore_above is 5"):
+        store.remove(Removal("e", ["another-long-id"], pl.DataFrame(schema=STORED_REJECT_COLUMNS), {}))
+    assert "index.mapping.ignore_above is 5" in bad(store)["store's indices"]
+    with pytest.raises(StoreError, match=r"the setting index\.max_result_window is too low"):
+        list(store.scan("clicks", ["user_id"], EVERYTHING))
+    assert ask(place, "GET", f"/{january}/_count?q=user_id:another-long-id")["count"] == 1, "the mapping is explicit"
+
+    ask(place, "POST", f"/{january}/_close")
+    ask(place, "PUT", f"/{january}/_settings", {"index.mapping.ignore_above": None, "index.max_result_window": None})
+    ask(place, "POST", f"/{january}/_open")
+    assert store.commit(outcome("clicks", "another-long-id", start=1)).stored == 1
+    assert bad(store) == {}
+
+
+def test_an_index_that_was_created_again_under_the_template_of_another_tool_is_not_counted(
+    place: Place, store: ElasticsearchStore
+) -> None:
+    """Nothing then forbids that a write creates it."""
+    store.commit(outcome("clicks", "a"))
+    ask(place, "DELETE", "/_index_template/{p}clicks_conversions_index-g1")
+    ask(place, "DELETE", "/{p}clicks_conversions_index-g1-2026-01")
+    with pytest.raises(StoreError, match="created again by another tool"):
+        store.commit(outcome("clicks", "b", start=1))
     assert store.ledger()[0].next_offset == 1
 
 

@@ -48,11 +48,17 @@ def check(store: ElasticsearchStore) -> None:
     assert [finding for finding in store.inspect() if not finding.good] == []
 
 
+class _Unerasable(SqliteLog):
+    """A log that keeps its messages, as Kafka does."""
+
+    erasable = False
+
+
 @pytest.mark.parametrize("committed", [0, 2], ids=["first commit", "later commit"])
 def test_a_commit_overtaken_by_an_erasure_is_fenced_off_and_leaves_nothing(
     place: Place, log: SqliteLog, store: ElasticsearchStore, watched: Watched, tmp_path: Path, committed: int
 ) -> None:
-    with opened(place) as other, SqliteLog(tmp_path / "other.db") as elsewhere:
+    with opened(place) as other, _Unerasable(tmp_path / "other.db") as elsewhere:
         for number in range(committed):
             log.append("clicks_conversions", [message("clicks", f"u{number}")])
         process_log(log, store, Processing(FEEDS))

@@ -239,7 +239,10 @@ def test_old_generations_are_dropped_on_request_only(
             fill(replacement.new, "a")
             replacement.freeze()
             replacement.swap()
-    replacing(place).close()  # begun, and not finished
+    replacing(place).close()  # rejected: nothing is made
+    assert list(generations(cluster, prefix)) == [1, 2, 3]
+    with replacing(place) as replacement:  # begun, and not finished
+        assert replacement.new.ledger() == []
     assert list(generations(cluster, prefix)) == [1, 2, 3, 4]
 
     dropped = drop_old(place.url, place.elasticsearch)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 OWN_TESTS = '''
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ class ImpatientLog(SqliteLog):
         return super().read(topic, partition, offset, limit + 1)
 
 
+class AnonymousLog(SqliteLog):
+    """Does not identify its appends."""
+
+    def read(self, topic, partition, offset, limit):
+        return replace(super().read(topic, partition, offset, limit), append_id="")
+
+    def append_ids(self, ends):
+        return {}
+
+
 class TestForgetfulStore(EventStoreContract):
     durable = False
 
@@ -44,13 +55,25 @@ class TestImpatientLog(EventLogContract):
     @pytest.fixture
     def open_log(self):
         return lambda: ImpatientLog(Path(":memory:"))
+
+
+class TestAnonymousLog(EventLogContract):
+    durable = False
+
+    @pytest.fixture
+    def open_log(self):
+        return lambda: AnonymousLog(Path(":memory:"))
+
+    @pytest.fixture
+    def identifies_appends(self):
+        return True
 '''
 
 
 def test_the_suites_find_the_faults_of_a_store_and_of_a_log(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text(OWN_TESTS)
 
-    tests = "stored_together or adds_up_over or exceeds_its_limit or empty_messages"
+    tests = "stored_together or adds_up_over or exceeds_its_limit or empty_messages or id_of_an_append"
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_own.py", "-k", tests],
         cwd=tmp_path, capture_output=True, text=True, check=False,
@@ -61,8 +84,9 @@ def test_the_suites_find_the_faults_of_a_store_and_of_a_log(tmp_path: Path) -> N
     assert failed == {
         "test_events_rejects_and_the_ledger_are_stored_together",
         "test_a_read_never_exceeds_its_limit_and_the_next_one_continues_where_it_ended",
+        "test_the_id_of_an_append_identifies_its_messages_whatever_is_erased",
     }
-    assert "2 failed, 2 passed" in ended.stdout
+    assert "4 failed, 4 passed" in ended.stdout
     assert "assert [2] == [1, 2]" in ended.stdout  # pytest explains the assertions of the suites
 
 

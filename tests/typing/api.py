@@ -45,7 +45,7 @@ def answers(answer: ax.Answer) -> None:
     assert_type(answer.to_json(), str)
     assert_type(answer.to_csv(table="days"), str)
     assert_type(answer.to_html(), str)
-    answer.to_html(Path("page.html"))
+    answer.to_html(Path("page.html"), inline=True)
     answer.to_csv("days.csv", table="days")
     assert_type(answer.table("days"), pl.DataFrame)
     assert_type([chart.table for chart in answer.charts], list[str])
@@ -73,6 +73,7 @@ def configured(file: Path, stop: Event) -> None:
         ax.process_log(log, store, ax.processing_of(settings))
         selection = ax.Selection(ax.RejectQuery(reason="missing_field"), processing.feeds)
         assert_type(ax.replay(store, log, selection, stop=stop), ax.Replayed)
+        assert_type(ax.resolve(store, ax.RejectQuery(kind="conflict"), "known"), ax.Resolution)
         assert_type(ax.erase("u-1", log, store, processing.feeds), ax.ErasureRun)
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from advertisex.analysis.scope import Scope
 from advertisex.errors import ConfigurationError
+from advertisex.extras import extra
 from advertisex.reporting.answer_file import write_or_return
 from advertisex.stores.contract import EventStore, Range
 
@@ -29,6 +30,7 @@ class Table:
         of: total number of rows, if `rows` may be truncated.
         option: command-line option that lists more rows.
         seconds: columns that hold durations in seconds; they are displayed in days, hours, minutes and seconds.
+        codes: columns that hold codes of ours, such as reasons; pages display them as words.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Table:
     of: int | None = None
     option: str = ""
     seconds: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
 
     @property
     def named_by(self) -> tuple[str, ...]:
@@ -61,19 +64,24 @@ class Chart:
 
     Attributes:
         table: name of the table.
-        kind: chart type. A heatmap takes a single `y` column, and `colour` gives the value of its cells.
-        x: column on the x axis.
+        kind: chart type. A heatmap takes a single `y` column, and `colour` gives the value of its cells. A funnel takes
+            the counts of its steps as `y`, and optionally the rate from the previous step.
+        x: column on the x axis; of a funnel, its steps.
         y: columns on the y axis, one series each.
         title: heading of the chart.
         colour: column that splits the rows into series, or the value of a heatmap's cells.
+        choice: name of the chart among those of the same table and title, of which a page shows one at a time.
+        only: a column and the value that the rows of the chart have in it.
     """
 
     table: str
-    kind: Literal["bar", "line", "heatmap"]
+    kind: Literal["bar", "line", "heatmap", "funnel"]
     x: str
     y: tuple[str, ...]
     title: str
     colour: str | None = None
+    choice: str = ""
+    only: tuple[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,22 +204,29 @@ class Answer:
     @overload
     def to_html(self, path: None = None) -> str: ...
     @overload
-    def to_html(self, path: str | PathLike[str]) -> None: ...
-    def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
+    def to_html(self, path: str | PathLike[str], *, inline: bool = False) -> None: ...
+    def to_html(self, path: str | PathLike[str] | None = None, *, inline: bool = False) -> str | None:
         """Write a page with figures and tables to a file, like `--html`. Without a path, return the page.
 
-        The page loads nothing: it embeds its scripts, about five million characters.
+        A page with figures loads a script from its folder, which is written there too and shared by the pages of the
+        folder. A page that is returned, or written `inline`, contains the script, about five million characters, and
+        loads nothing.
 
         Raises:
-            ConfigurationError: the file cannot be written.
+            ConfigurationError: a file cannot be written, or the extra `web` is not installed.
         """
-        from advertisex.reporting.page import page_of
+        with extra("web", "pages"):
+            from advertisex.reporting.page import page_of, write_page
 
-        return write_or_return(path, [page_of(self).encode()], "page")
+        if path is None:
+            return page_of(self)
+        write_page(self, path, inline=inline)
+        return None
 
     def _repr_html_(self) -> str:
         """Return facts and the first rows of the tables as HTML, for notebooks."""
-        from advertisex.reporting.notebook import fragment_of
+        with extra("web", "tables in notebooks"):
+            from advertisex.reporting.notebook import fragment_of
 
         return fragment_of(self)
 
@@ -228,7 +243,7 @@ def horizons(store: EventStore, scope: Scope, feeds: Sequence[str]) -> dict[str,
     Events can still arrive late: `--as-of` and the restatement show what they changed.
     """
     before = Range(until=scope.until, as_of=scope.as_of)
-    return {feed: store.extent(feed, before).last for feed in feeds}
+    return {feed: store.last_time(feed, before) for feed in feeds}
 
 
 def _plain(value: Any) -> Any:

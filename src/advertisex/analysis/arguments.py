@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 from advertisex.errors import ConfigurationError
+from advertisex.limits import Limit
 
 T = TypeVar("T", bound=str)
 
@@ -18,7 +19,7 @@ ByDay = Literal["day"]
 LONGEST = timedelta(days=36_525)
 
 #: Largest limit of listed rows: stores count rows in 32 bits.
-MOST_LISTED = 1_000_000_000
+MOST_LISTED = Limit(1_000_000_000, "rows", of="what --limit accepts", beyond="an error of the question")
 
 
 def one_of(value: object, choices: Sequence[T], name: str) -> T:

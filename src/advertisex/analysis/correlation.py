@@ -23,6 +23,7 @@ from advertisex.analysis.arguments import ByDay, optional
 from advertisex.analysis.money import check_integers
 from advertisex.analysis.scan import DAY, categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
+from advertisex.analysis.student_t import two_sided_p
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
@@ -217,16 +218,9 @@ def _pearson(x: pl.Series, y: pl.Series) -> tuple[float | None, float | None]:
 
 def _p_value(covariance: int, product: int, n: int) -> float | None:
     """The p-value of r = covariance / √product; 1 − r² is computed exactly, to avoid cancellation."""
-    from scipy.special import stdtr  # noqa: PLC0415 - slow to import, needed only here
-
-    freedom = n - 2
-    if freedom < 1:
+    if n < 3:
         return None
-    unexplained = product - covariance**2
-    if not unexplained:
-        return 0.0
-    t = math.sqrt(freedom * covariance**2 / unexplained)
-    return float(2 * stdtr(freedom, -t))
+    return two_sided_p(product - covariance**2, product, n - 2)
 
 
 def _sum(x: pl.Series, y: pl.Series | None = None) -> int:

@@ -82,7 +82,7 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
     whole = _with_rates(pl.DataFrame(totals))
     tables = [Table("steps", "Funnel by step", _step_by_step(whole))]
     if name is not None:
-        tables.insert(0, Table("rows", f"Funnel by {name}", _by_key(counted, clicked, name, key)))
+        tables.insert(0, Table("rows", f"Funnel by {name.replace('_', ' ')}", _by_key(counted, clicked, name, key)))
     return Answer(
         question="funnel",
         definition=DEFINITION,
@@ -167,13 +167,16 @@ def _step_by_step(whole: pl.DataFrame) -> pl.DataFrame:
 
 
 def _charts(column: str | None) -> list[Chart]:
-    whole = Chart("steps", "bar", "step", ("count", "users"), "Funnel by step")
+    whole = [
+        Chart("steps", "funnel", "step", ("count", "rate"), "Events by step"),
+        Chart("steps", "funnel", "step", ("users",), "Users by step"),
+    ]
     if column is None:
-        return [whole]
+        return whole
     kind: Literal["line", "bar"] = "line" if column in TIMES else "bar"
     return [
         Chart("rows", kind, column, ("bids", "impressions"), "Bids and impressions"),
         Chart("rows", kind, column, ("clicks", "conversions"), "Clicks and conversions"),
         Chart("rows", kind, column, ("ctr", "cvr"), "CTR and CVR"),
-        whole,
+        *whole,
     ]

@@ -1,11 +1,11 @@
 """Reach: how many users saw an ad, how often, and the audience overlap of campaigns. User counts are exact.
 
 A user with an impression is reached; the user's frequency is the number of impressions. Average frequency is
-impressions divided by users. The overlap of two campaigns is the number of users reached by both: with the incidence
-matrix A (a row for each user, a column for each campaign, 1 if reached), the overlaps are the entries of AᵀA.
+impressions divided by users. The overlap of two campaigns is the number of users reached by both.
 """
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
@@ -19,6 +19,7 @@ from advertisex.stores.contract import EventStore
 DEFINITION = "reach/2"
 
 _CAMPAIGNS = 2**32  # a user and a campaign are packed into one integer: user · 2³² + campaign
+_SHARED = {"first": pl.Int64, "other": pl.Int64, "users": pl.Int64}
 _REACHED = [
     pl.len().cast(pl.Int64).alias("users"),
     pl.col("frequency").sum().alias("impressions"),
@@ -120,21 +121,38 @@ def _frequencies(reached: pl.DataFrame, *keys: str) -> pl.DataFrame:
 
 def _overlap(pairs: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
     """Count the common users of each pair of campaigns, in both directions."""
-    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, needed only here
-
     campaigns = names.drop_nulls()  # null is last, so the indices stay valid
     cells = pairs.filter(pl.col("campaign") < len(campaigns))
-    at = (cells["user"].to_numpy(), cells["campaign"].to_numpy())
-    shape = (int(pairs.select(pl.col("user").max()).item()) + 1, len(campaigns))
-    incidence = csr_array((np.ones(cells.height, np.int64), at), shape=shape)
-    shared = (incidence.T @ incidence).tocoo()
-    found = pl.DataFrame({"first": shared.row, "other": shared.col, "users": shared.data}).sort("first", "other")
-    # the diagonal holds each campaign's own users, in the order of their indices
-    is_own = pl.col("first") == pl.col("other")
-    own, both = found.filter(is_own)["users"], found.filter(~is_own)
+    own = cells.group_by("campaign").agg(own=pl.len())
+    one_way = _common_users(cells["user"].to_numpy(), cells["campaign"].to_numpy())
+    other_way = one_way.select(first="other", other="first", users="users")
+    both = pl.concat([one_way, other_way]).join(own, left_on="first", right_on="campaign").sort("first", "other")
     return both.select(
         campaign_id=campaigns[both["first"]],
         other_campaign_id=campaigns[both["other"]],
         users="users",
-        share=both["users"] / own[both["first"]],
+        share=pl.col("users") / pl.col("own"),
     )
+
+
+def _common_users(users: npt.NDArray[np.uint64], campaigns: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """Count the common users of each pair of campaigns, the smaller one first.
+
+    Rows of one user lie together, in ascending order of the campaign. So the other campaigns of a row are those of
+    the rows after it, up to the last one of its user.
+
+    Returns:
+        first, other, users (i64), in no order.
+    """
+    ends = np.searchsorted(users, users, side="right")
+    by_campaign = np.argsort(campaigns, kind="stable")
+    counted = [pl.DataFrame(schema=_SHARED)]
+    for rows in np.split(by_campaign, np.flatnonzero(np.diff(campaigns[by_campaign])) + 1):
+        lengths = ends[rows] - rows - 1
+        begins = np.repeat(rows + 1 - np.cumsum(lengths) + lengths, lengths)
+        common = np.bincount(campaigns[begins + np.arange(len(begins))])
+        others = np.flatnonzero(common)
+        if len(others):
+            pair = {"first": campaigns[rows[0]], "other": others, "users": common[others]}
+            counted.append(pl.DataFrame(pair, schema=_SHARED))
+    return pl.concat(counted)

@@ -43,6 +43,13 @@ LATE_EVENTS = 100
 _COUNTS = (*MEASURES, "won")
 _SIDES = ("before", "after", "change")
 
+_BY_DAY = "Change by day"
+_COUNT_CHOICES = {
+    ("impressions", "bids"): "Impressions and bids",
+    ("clicks", "conversions"): "Clicks and conversions",
+    ("won",): "Bids won",
+}
+
 
 def restatement(
     store: EventStore,
@@ -127,13 +134,13 @@ def restatement(
 
 
 def _charts(changes: pl.DataFrame) -> Iterator[Chart]:
-    """Charts of the change by day: counts, then money by currency."""
-    for columns in (("impressions", "bids"), ("clicks", "conversions"), ("won",)):
+    """Charts of the change by day, to choose from: counts, then money by currency."""
+    for columns, choice in _COUNT_CHOICES.items():
         changed = tuple(f"{column}_change" for column in columns)
-        yield Chart("restated", "bar", "day", changed, f"Change in {' and '.join(columns)} by day")
+        yield Chart("restated", "bar", "day", changed, _BY_DAY, choice=choice)
     for column in filter(_is_money, changes.columns):
         kind, *currency = column.removesuffix("_change").split("_", 1)
-        yield Chart("restated", "bar", "day", (column,), f"Change in {' in '.join([kind, *currency])} by day")
+        yield Chart("restated", "bar", "day", (column,), _BY_DAY, choice=" in ".join([kind.capitalize(), *currency]))
 
 
 def _is_money(column: str) -> bool:

@@ -8,11 +8,16 @@ import polars as pl
 from advertisex.catalogue.join import catalogue_of
 from advertisex.feeds import Feed
 from advertisex.feeds.words import ISO_4217
+from advertisex.limits import Limit
 from advertisex.model import Outcome
 from advertisex.stores.contract import EventStore
 
-#: Distinct ids that are remembered for each feed and kind; beyond, their number is a lower bound.
-MOST_IDS = 100_000
+MOST_IDS = Limit(
+    100_000,
+    "ids",
+    of="the unknown ids that are remembered for each feed and kind",
+    beyond="their number becomes a lower bound",
+)
 
 _CURRENCIES = pl.Series(sorted(ISO_4217), dtype=pl.String).implode()
 

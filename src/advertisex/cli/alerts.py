@@ -1,5 +1,6 @@
 """`advertisex alerts`: list alerts and test their channels."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,16 +12,19 @@ from advertisex.cli.options import (
     DataOption,
     DebugOption,
     JsonOption,
+    LogOption,
     StoreOption,
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import err, out, plain, print_json, print_table
+from advertisex.cli.output import err, out, plain, print_json, say
+from advertisex.cli.tables import print_table
 from advertisex.errors import ConfigurationError
-from advertisex.monitoring.channels import Channel, NotSent, channels_of
+from advertisex.monitoring.attempts import NotSent
+from advertisex.monitoring.channels import Channel, channels_of
 from advertisex.monitoring.notices import Notice, format_expected, format_scope, format_value
 from advertisex.monitoring.rules import rules_of
-from advertisex.monitoring.state_store import load_evaluated_until, load_states
+from advertisex.monitoring.state_store import load_evaluated, load_states
 from advertisex.monitoring.states import State
 
 app = typer.Typer(help="List alerts and test their channels.", no_args_is_help=True)
@@ -37,18 +41,20 @@ def alerts() -> None:
 def list_alerts(
     with_resolved: Annotated[bool, typer.Option("--all", help="Include alerts resolved in the last week.")] = False,
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """List firing and pending alerts, with the expected values and the channels notified."""
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     metrics = {rule.name: rule.metric for rule in rules_of(settings.alerts)}
     channels = [channel.name for channel in channels_of(settings.alerts.channels)]
     with opened_store(settings, read_only=True) as event_store:
         states = load_states(event_store).values()
-        evaluated = load_evaluated_until(event_store)
+        found = load_evaluated(event_store)
+    evaluated = None if found is None else found.until
     order = ("firing", "pending", "resolved")
     listed = sorted(
         (s for s in states if s.key.rule in metrics and (with_resolved or s.status != "resolved")),
@@ -77,48 +83,58 @@ def list_alerts(
                 notified + undelivered,
             )
         )
-    print_table("Alerts", ("status", "severity", "rule", "where", "value", "expected", "since", "notified"), rows)
-    out.print()
+    if rows:
+        columns = ("status", "severity", "rule", "where", "value", "expected", "since", "notified")
+        print_table("Alerts", columns, rows, keys=("rule", "where"), prose=("notified",))
+        out.print()
+    elif evaluated is not None:
+        say("No alert is firing or pending.")
     if evaluated is None:
-        out.print("Not evaluated yet; `advertisex run` evaluates alerts.")
+        say("Not evaluated yet; `advertisex run` evaluates alerts.")
     else:
-        out.print(f"Evaluated up to {evaluated:%Y-%m-%d %H:%M} UTC.")
-    out.print(
-        plain(f"Channels: {', '.join(channels) or 'none; add some to alerts.channels in the settings'}"),
-        soft_wrap=True,
-    )
+        say(f"Evaluated up to {evaluated:%Y-%m-%d %H:%M} UTC.")
+    say(f"Channels: {', '.join(channels) or 'none; add some to alerts.channels in the settings'}")
 
 
 @app.command("test")
 def try_channels(
     data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Send one test notice through each channel and report whether it was accepted."""
-    settings = settings_of(config, data=data)
+    settings = settings_of(config, data=data, log=log, store=store)
     channels = channels_of(settings.alerts.channels)
     if not channels:
         raise ConfigurationError("no alert channels configured", hint="add some to alerts.channels in the settings")
-    results = [(channel.name, _failure(channel)) for channel in channels]
+    results = _failures(channels)
     if as_json:
         documents = [{"channel": name, "sent": not why, "failure": why or None} for name, why in results]
         print_json({"channels": documents, "good": not any(why for _, why in results)})
     else:
         for name, why in results:
             mark = Text("bad", "red bold") if why else Text("ok ", "green")
-            out.print(mark, plain(name), plain(why or "notice accepted"), soft_wrap=True)
+            say(why or "notice accepted", head=Text.assemble(mark, " ", plain(name), " "))
     if any(why for _, why in results):
         raise typer.Exit(1)
 
 
-def _failure(channel: Channel[Any]) -> str:
-    with err.status(plain(f"sending to {channel.name}")):
-        try:
-            channel.send_once(_TEST)
-        except NotSent as error:
-            return error.what
+def _failures(channels: Sequence[Channel[Any]]) -> list[tuple[str, str]]:
+    """Send the test notice through all channels at once, and return why each failed; empty on success."""
+    deadline = channels[0].deadline
+    with err.status(plain(f"sending to {', '.join(channel.name for channel in channels)}")):
+        begun = [(channel.name, channel.attempt(_TEST)) for channel in channels]
+        return [(name, _failure(finish, deadline)) for name, finish in begun]
+
+
+def _failure(finish: Callable[[float], None], deadline: float) -> str:
+    try:
+        finish(deadline)
+    except NotSent as error:
+        return str(error)
     return ""
 
 

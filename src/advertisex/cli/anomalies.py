@@ -11,13 +11,15 @@ from advertisex.cli.options import (
     DataOption,
     DebugOption,
     JsonOption,
+    LogOption,
     StoreOption,
     duration_of,
     opened_store,
     parse_time,
     settings_of,
 )
-from advertisex.cli.output import out, print_json, print_table
+from advertisex.cli.output import out, print_json, say
+from advertisex.cli.tables import print_table
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.monitoring.anomalies import DEVIATIONS
@@ -26,6 +28,7 @@ from advertisex.monitoring.notices import format_value
 from advertisex.monitoring.rules import flag_anomalies
 from advertisex.monitoring.series import bucket_start, midnight, tally
 from advertisex.settings.alerts import AlertSettings
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 from advertisex.stores.retention import removed_before
 
@@ -47,6 +50,7 @@ def anomalies(
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Maximum number of rows; the latest are shown.")] = 50,
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -55,13 +59,13 @@ def anomalies(
     """Search the stored history for anomalies: time buckets with values outside their expected range."""
     if feed is not None and feed not in FEEDS:
         raise ConfigurationError(f"unknown feed {feed!r}", hint=f"use one of {', '.join(FEEDS)}")
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     alerts = settings.alerts if bucket is None else _with_bucket(settings.alerts, bucket)
     with opened_store(settings, read_only=True) as event_store:
         first, last = _range(event_store, parse_time(since, "--since"), parse_time(until, "--until"), alerts)
         tallies = tally(event_store, first - alerts.history, last, alerts.bucket)
         kept_since = removed_before(event_store)
-    evaluated = evaluated_buckets(tallies, first, last, alerts)
+    evaluated = evaluated_buckets(tallies, first, last, alerts, settings.times.zone)
     for name, wanted in (("feed", feed), ("campaign", campaign)):
         if wanted is not None:
             evaluated = evaluated.filter(pl.col(name) == wanted)
@@ -81,7 +85,7 @@ def anomalies(
         return
     _print(found, counts, alerts)
     if cut is not None:
-        out.print(f"Nothing before {cut:%Y-%m-%d} (UTC) is kept (store.keep_days), so the history starts there.")
+        say(f"Nothing before {cut:%Y-%m-%d} (UTC) is kept (store.keep_days), so the history starts there.")
 
 
 def _with_bucket(alerts: AlertSettings, text: str) -> AlertSettings:
@@ -101,6 +105,7 @@ def _range(
     settled = store.settled()
     if settled is None:
         raise AnalysisError("the store is empty", hint="run `advertisex ingest` and `advertisex process` first")
+    settled = min(settled, utc_now())  # a commit may lie in the future; see `advertisex doctor`
     last = bucket_start(settled if until is None else min(until, settled), alerts.bucket)
     first = midnight(last - alerts.history) if since is None else bucket_start(since, alerts.bucket)
     if first >= last:
@@ -130,17 +135,16 @@ def _print(found: pl.DataFrame, counts: dict[str, Any], alerts: AlertSettings) -
         for row in found.iter_rows(named=True)
     ]
     columns = ("bucket", "feed", "campaign", "metric", "value", "expected", "low", "high", "score")
-    print_table(
-        f"Anomalies ({len(rows):,} of {counts['found']:,})",
-        columns,
-        rows,
-        numbers=("value", "expected", "low", "high", "score"),
-    )
-    out.print()
+    if rows:
+        title = f"Anomalies ({len(rows):,} of {counts['found']:,})"
+        print_table(title, columns, rows, keys=columns[:4], numbers=columns[4:])
+        out.print()
+    elif counts["evaluated"]:
+        say("No anomalies were found.")
     minutes = alerts.bucket // timedelta(minutes=1)
-    out.print(
+    say(
         f"Evaluated {counts['evaluated']:,} of {counts['values']:,} values in buckets of {minutes} min "
         f"from {counts['since']} to {counts['until']} UTC."
     )
     if not counts["evaluated"]:
-        out.print("A feed is evaluated from its second day of data, its volume from the fourth.")
+        say("A feed is evaluated from its second day of data, its volume from the fourth.")

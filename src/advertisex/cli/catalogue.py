@@ -1,5 +1,6 @@
 """`advertisex catalogue`: import the catalogue, show it, compare a file with it, and list its imports."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,20 +17,24 @@ from advertisex.cli.options import (
     DataOption,
     DebugOption,
     JsonOption,
+    LogOption,
     StoreOption,
     opened_store,
     parse_time,
     settings_of,
 )
-from advertisex.cli.output import out, plain, print_json, print_table
+from advertisex.cli.output import print_json, print_json_with_list, say
+from advertisex.cli.progress import progress
+from advertisex.cli.tables import print_table
 from advertisex.errors import StoreMissing
+from advertisex.limits import Limit
 from advertisex.model import CATALOGUE_COLUMNS
 from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Import the catalogue of creatives and campaigns, and show it.", no_args_is_help=True)
 
-#: Rows of a table of changes; `--json` has all of them.
-_MOST_ROWS = 100
+MOST_ROWS = Limit(100, "rows", of="a table of the catalogue in the terminal", beyond="counted; JSON has all")
+_HEADINGS = {"advertiser": "advertiser changed"}
 _NOTHING = "No catalogue has been imported; run `advertisex catalogue import FILE`."
 
 FileArgument = Annotated[
@@ -47,24 +52,25 @@ def catalogue() -> None:
 def import_file(
     file: FileArgument,
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Replace the catalogue of the store by a file, and print what that changes; earlier ones are kept as history."""
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     rows = read_catalogue(file)
-    with opened_store(settings, read_only=False) as event_store:
+    with opened_store(settings, read_only=False) as event_store, progress(f"importing {rows.height:,} rows", None):
         found = import_catalogue(rows, event_store)
     if as_json:
-        print_json({"imported_at": _iso(found.imported_at), **_sizes(found), **change_document(found.change)})
+        print_json(_import_document(found))
         return
     if found.imported_at is None:
-        out.print("The store has the same catalogue already; nothing was imported.")
+        say("The store has the same catalogue already; nothing was imported.")
         return
     sizes = f"{found.creatives:,} creatives of {found.campaigns:,} campaigns"
-    out.print(plain(f"Imported {file} at {found.imported_at} UTC: {sizes}."), soft_wrap=True)
+    say(f"Imported {file} at {found.imported_at} UTC: {sizes}.")
     print_change(found.change)
 
 
@@ -72,24 +78,26 @@ def import_file(
 def compare(
     file: FileArgument,
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show what importing a file would change, without importing it."""
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     rows = read_catalogue(file)
     change = diff_catalogues(_stored(settings), rows)
     if as_json:
-        print_json(change_document(change) | {"changes": _documents(change.rows)})
+        print_json_with_list(change_document(change), "changes", _documents(change.rows))
         return
     if change.identical:
-        out.print("The store has the same catalogue.")
+        say("The store has the same catalogue.")
         return
-    shown = change.rows.head(_MOST_ROWS)
+    shown = change.rows.head(MOST_ROWS)
     columns = ("creative", "change", "valid from", "campaign", "new campaign", "advertiser", "new advertiser")
-    print_table("Changes", columns, [(*row[:2], _since(row[2]), *row[3:7]) for row in shown.iter_rows()])
+    body = [(*row[:2], _since(row[2]), *row[3:7]) for row in shown.iter_rows()]
+    print_table("Changes", columns, body, whole=columns)
     _print_remaining(change.rows)
     print_change(change)
 
@@ -102,13 +110,14 @@ def show(
     creative: Annotated[str | None, typer.Option(metavar="ID", help="Only this creative.")] = None,
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only creatives of this campaign.")] = None,
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show the catalogue: the campaign and the advertiser of each creative, and since when."""
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     time = parse_time(as_of, "--as-of")
     with opened_store(settings, read_only=True) as event_store:
         rows = event_store.catalogue(time)
@@ -117,43 +126,48 @@ def show(
         rows = rows if wanted is None else rows.filter(pl.col(name) == wanted)
     imported_at = imports[-1] if imports else None
     if as_json:
-        print_json({"imported_at": _iso(imported_at), "rows": _documents(rows)})
+        print_json_with_list({"imported_at": _iso(imported_at)}, "rows", _documents(rows))
         return
     if imported_at is None:
-        out.print(_NOTHING if time is None else f"No catalogue had been imported by {time} UTC.")
+        say(_NOTHING if time is None else f"No catalogue had been imported by {time} UTC.")
         return
-    shown = [(*row[:3], _since(row[3])) for row in rows.iter_rows()]
-    print_table("Catalogue", ("creative", "campaign", "advertiser", "valid from"), shown)
-    out.print(f"Imported at {imported_at} UTC.")
+    shown = [(*row[:3], _since(row[3])) for row in rows.head(MOST_ROWS).iter_rows()]
+    columns = ("creative", "campaign", "advertiser", "valid from")
+    print_table("Catalogue", columns, shown, whole=columns)
+    _print_remaining(rows)
+    say(f"Imported at {imported_at} UTC.")
 
 
 @app.command()
 def history(
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """List the imports of the catalogue, and what each changed."""
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     with opened_store(settings, read_only=True) as event_store:
-        imports = list(imports_of(event_store))
-    if as_json:
-        documents = (
-            {"imported_at": _iso(one.imported_at), **_sizes(one), **change_document(one.change)} for one in imports
-        )
-        print_json({"imports": list(documents)})
+        if as_json:
+            print_json({"imports": [_import_document(one) for one in imports_of(event_store)]})
+            return
+        rows = [
+            {"imported": one.imported_at, **_sizes(one)}
+            | {_HEADINGS.get(name, name): number for name, number in one.change.counts.items()}
+            | {"campaigns rewritten": len(one.change.rewritten)}
+            for one in imports_of(event_store)
+        ]
+    if not rows:
+        say(_NOTHING)
         return
-    if not imports:
-        out.print(_NOTHING)
-        return
-    columns = ("imported", "creatives", "campaigns", *imports[0].change.counts, "rewritten campaigns")
-    rows = [
-        (one.imported_at, one.creatives, one.campaigns, *one.change.counts.values(), len(one.change.rewritten))
-        for one in imports
-    ]
-    print_table("Imports of the catalogue", columns, rows, numbers=columns[1:])
+    columns = list(rows[0])
+    print_table("Imports of the catalogue", columns, [list(row.values()) for row in rows], numbers=columns[1:])
+
+
+def _import_document(found: CatalogueImport) -> dict[str, Any]:
+    return {"imported_at": _iso(found.imported_at), **_sizes(found), **change_document(found.change)}
 
 
 def _stored(settings: Settings) -> pl.DataFrame:
@@ -165,8 +179,8 @@ def _stored(settings: Settings) -> pl.DataFrame:
 
 
 def _print_remaining(rows: pl.DataFrame) -> None:
-    if rows.height > _MOST_ROWS:
-        out.print(f"… and {rows.height - _MOST_ROWS:,} more; --json lists all.")
+    if rows.height > MOST_ROWS:
+        say(f"… and {rows.height - MOST_ROWS:,} more; --json lists all.")
 
 
 def _sizes(found: CatalogueImport) -> dict[str, int]:
@@ -181,5 +195,5 @@ def _iso(time: datetime | None) -> str | None:
     return None if time is None else f"{time.isoformat()}Z"
 
 
-def _documents(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    return [row | {"valid_from": _iso(row["valid_from"])} for row in rows.iter_rows(named=True)]
+def _documents(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    return (row | {"valid_from": _iso(row["valid_from"])} for row in rows.iter_rows(named=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 from advertisex.catalogue.change import CatalogueChange
 from advertisex.catalogue.imports import CatalogueImport
-from advertisex.cli.output import err, out, plain
+from advertisex.cli.output import err, plain, say
 
 #: Names in one line; `--json` has all of them.
 _MOST_NAMES = 10
@@ -24,11 +24,11 @@ def report_import(found: CatalogueImport, file: Path) -> None:
 
 def print_change(change: CatalogueChange) -> None:
     """Print the numbers of creatives, the campaigns, and a warning if answers about the past change."""
-    out.print(f"Creatives: {_counts_text(change)}.")
+    say(f"Creatives: {_counts_text(change)}.")
     if change.campaigns:
-        out.print(plain(f"Campaigns concerned: {_names(change.campaigns)}."), soft_wrap=True)
+        say(f"Campaigns concerned: {_names(change.campaigns)}.")
     if change.rewritten:
-        out.print(plain(_warning(change)), soft_wrap=True)
+        say(_warning(change))
 
 
 def change_document(change: CatalogueChange) -> dict[str, Any]:

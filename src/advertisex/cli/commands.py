@@ -1,193 +1,196 @@
-"""The `advertisex` command: its subcommands, and how errors become exit codes."""
+"""The `advertisex` command and its subcommands. Little is imported here: it is all that the help waits for."""
 
-import errno
-import io
-import logging
-import os
-import signal
-import sys
-import traceback
-from collections.abc import MutableMapping
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
-import stamina
-import structlog
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-import advertisex
-from advertisex.cli import (
-    alerts,
-    analyze,
-    anomalies,
-    catalogue,
-    demo,
-    doctor,
-    erase,
-    ingest,
-    ledger,
-    preview,
-    process,
-    rebuild,
-    rejects,
-    run,
-    simulate,
-    sources,
-)
-from advertisex.cli.output import err, out
-from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
+from advertisex.cli.help import CONTEXT, with_plain_types
+from advertisex.cli.signals import Interruption
+from advertisex.errors import ConfigurationError
 
 #: The exception that typer raises for an invalid command line; it has no public name.
 _UsageError: Any = typer.BadParameter.__base__
 
-#: A full disk, an exceeded quota, a closed pipe: not bugs of this program.
-_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 
-#: The keys that every log line has; they come first.
-_FIRST = ("timestamp", "level", "event")
+class _Command(NamedTuple):
+    """A command: its module in `advertisex.cli`, the function or the app in it, and its line in the help."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+#: The commands, in the order of the help.
+COMMANDS = {
+    "init": _Command("init", "init", "Look at your sources, and write a settings file for them."),
+    "demo": _Command(
+        "demo",
+        "demo",
+        "Run the whole pipeline on simulated data, and check the result against the known truth.",
+    ),
+    "preview": _Command(
+        "preview",
+        "preview",
+        "Show what would be read from the beginning of a source, and what would be rejected; write nothing.",
+    ),
+    "ingest": _Command(
+        "ingest",
+        "ingest",
+        "Append every record of the sources to the event log; nothing is validated or dropped here.",
+    ),
+    "sources": _Command("sources", "app", "Show how far each source has been read, and read sources again."),
+    "process": _Command(
+        "process",
+        "process",
+        "Validate, filter and deduplicate messages from the log, store them exactly once, and print the ledger.",
+    ),
+    "run": _Command(
+        "run",
+        "run",
+        "Ingest the configured sources, process their messages and evaluate alerts, until interrupted.",
+    ),
+    "analyze": _Command("analyze", "app", "Answer questions about the stored events."),
+    "catalogue": _Command("catalogue", "app", "Import the catalogue of creatives and campaigns, and show it."),
+    "rejects": _Command(
+        "rejects",
+        "app",
+        "List, show, export, replay and resolve rejected and filtered messages, and conflicts.",
+    ),
+    "anomalies": _Command(
+        "anomalies",
+        "anomalies",
+        "Search the stored history for anomalies: time buckets with values outside their expected range.",
+    ),
+    "alerts": _Command("alerts", "app", "List alerts and test their channels."),
+    "ledger": _Command(
+        "ledger",
+        "ledger",
+        "Show the counts of every partition: read = stored + duplicate + filtered + rejected + erased.",
+    ),
+    "erase": _Command(
+        "erase",
+        "erase",
+        "Permanently remove a user from events, rejects and the embedded log, and suppress their later messages.",
+    ),
+    "erasures": _Command(
+        "erase",
+        "erasures",
+        "List erasures: when they ran and what they removed. User ids are not recorded.",
+    ),
+    "doctor": _Command(
+        "doctor",
+        "doctor",
+        "Check settings, log, topics, store, templates, versions, clock and disk; suggest a fix for each problem.",
+    ),
+    "rebuild": _Command(
+        "rebuild",
+        "rebuild",
+        "Make a new store from the log beside the old one, and then put it in its place.",
+    ),
+    "simulate": _Command(
+        "simulate",
+        "simulate",
+        "Generate seeded traffic of all three feeds with known fault rates, and report exactly what was generated.",
+    ),
+}
+
+
+class _Commands(TyperGroup):
+    """The commands. The module of each is imported when the command runs: all of them take seconds."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=command.summary) for name, command in COMMANDS.items()}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the arguments name, and import it."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and loaded(found.name), rest
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        found: list[Any] = super().get_params(ctx)
+        for option in found:  # all of them are flags
+            option.metavar = ""
+        return found
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an interrupt is raised as an exception that typer does not know."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise Interruption from interrupt
+
+
+@cache
+def loaded(name: str) -> Any:
+    """Import a command."""
+    module, attribute, _ = COMMANDS[name]
+    found = getattr(import_module(f"advertisex.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        command: Any = get_group(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(found)
+        command = get_command(alone)
+    command.name = name
+    return with_plain_types(command)
+
 
 app = typer.Typer(
     name="advertisex",
+    cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings=CONTEXT,  # of every command
 )
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        out.print(f"advertisex {advertisex.__version__}")
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import, and rarely needed
+
+        typer.echo(f"advertisex {version('advertisex')}")
         raise typer.Exit
 
 
 @app.callback()
 def options(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Ad events you can trust: ingest impressions, clicks and bids, process them exactly once, and analyze them."""
+    if ctx.obj is not None:
+        ctx.obj()
 
 
-app.command("demo")(demo.demo)
-app.command("preview")(preview.preview)
-app.command("ingest")(ingest.ingest)
-app.add_typer(sources.app, name="sources")
-app.command("process")(process.process)
-app.command("run")(run.run)
-app.add_typer(analyze.app, name="analyze")
-app.add_typer(catalogue.app, name="catalogue")
-app.add_typer(rejects.app, name="rejects")
-app.command("anomalies")(anomalies.anomalies)
-app.add_typer(alerts.app, name="alerts")
-app.command("ledger")(ledger.ledger)
-app.command("erase")(erase.erase)
-app.command("erasures")(erase.erasures)
-app.command("doctor")(doctor.doctor)
-app.command("rebuild")(rebuild.rebuild)
-app.command("simulate")(simulate.simulate)
+def _begin() -> None:
+    from advertisex.cli.session import begin  # noqa: PLC0415 - slow to import
+
+    begin()
 
 
-def main() -> NoReturn:
-    """Run the command line; print an error as one line and exit with its code."""
-    debug = "--debug" in sys.argv[1:]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # the store reports its errors in one line
-    for stream in (sys.stdout, sys.stderr):  # print "?" for a character that the terminal cannot encode
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    _configure_log(err.is_terminal, debug=debug)
-    stamina.instrumentation.set_on_retry_hooks([_log_retry])
-    try:
-        code = _run()
-        sys.stdout.flush()
-    except AdvertiseXError as error:
-        if debug:
-            traceback.print_exc()
-        prefix = "interrupted" if isinstance(error, StoreInterrupted) else "error"
-        err.print(f"{prefix}: {error}", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            _exit_unwritable(error)
-        if debug:
-            raise
-        err.print(
-            f"internal error: {type(error).__name__}: {error}; run again with --debug and report the traceback",
-            markup=False,
-            soft_wrap=True,
-        )
-        sys.exit(1)
-    sys.exit(code)
-
-
-def _run() -> int:
+def run_command() -> int:
     """Parse the arguments, run the command and return its exit code.
 
     Raises:
         ConfigurationError: the command line is invalid.
+        Interruption: the command was interrupted.
     """
     try:
-        return int(app(prog_name=app.info.name, standalone_mode=False) or 0)
+        return int(app(prog_name=app.info.name, standalone_mode=False, obj=_begin) or 0)
     except _UsageError as error:
-        what = " ".join(error.format_message().split()).rstrip(".")
-        if not what:  # without arguments, typer has printed the help
+        if not error.format_message():  # without arguments, typer has printed the help
             return ConfigurationError.exit_code
-        command = error.ctx.command_path if error.ctx else app.info.name
-        raise ConfigurationError(what[0].lower() + what[1:], hint=f"see {command} --help") from error
+        from advertisex.cli.usage import usage_error  # noqa: PLC0415 - imports pydantic
 
-
-def _exit_unwritable(reason: OSError) -> NoReturn:
-    """Report a failed write, unless the reader closed the pipe as `head` does; discard what stdout has buffered."""
-    if not isinstance(reason, BrokenPipeError):
-        place = f" ({reason.filename})" if reason.filename else ""
-        err.print(
-            f"error: could not write the output{place}: {reason.strerror}; free some space and run again",
-            markup=False,
-            soft_wrap=True,
-        )
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)
-
-
-def _configure_log(terminal: bool, *, debug: bool) -> None:
-    """Write the log on stderr: human-readable lines on a terminal, and one JSON object per line elsewhere.
-
-    Each line has `timestamp` (UTC, RFC 3339), `level`, `event` and its details. No line contains user data.
-    """
-    renderers: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
-        if terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger("debug" if debug else "info"),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _ordered,
-            *renderers,
-        ],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )
-
-
-def _ordered(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the keys that every line has first, for readability."""
-    return {name: line[name] for name in _FIRST} | {name: v for name, v in line.items() if name not in _FIRST}
-
-
-def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
-    structlog.get_logger(__name__).warning(
-        "retrying", wait_seconds=round(details.wait_for, 1), why=str(details.caused_by)
-    )
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        raise usage_error(error, str(app.info.name)) from error

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from advertisex.catalogue.file import read_catalogue
+from advertisex.cli.doctor_deep import deep_log_findings, deep_store_findings, lost_spans
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -25,15 +27,16 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import out, plain, print_json
-from advertisex.errors import AdvertiseXError, ConfigurationError, StoreError, StoreMissing
+from advertisex.cli.output import plain, print_json, say
+from advertisex.errors import AdvertiseXError, ConfigurationError, LogError, StoreError, StoreMissing
 from advertisex.feeds import Feed
 from advertisex.ingestion.source_status import SourceStatus, load_statuses
 from advertisex.logs.contract import EventLog
-from advertisex.logs.lost import lost_before
 from advertisex.logs.open import check_retention
-from advertisex.model import Finding, LedgerRow, Partition
+from advertisex.model import Finding, Partition
+from advertisex.processing.clock_check import clock_finding
 from advertisex.processing.identity_note import check_identities
+from advertisex.processing.log_check import check_log
 from advertisex.processing.log_retention import limits_of, processed_in
 from advertisex.processing.retention_time import retention_time
 from advertisex.processing.store_retention import finding_of
@@ -41,7 +44,7 @@ from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import LogSettings, Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
-from advertisex.stores.log_identity import check_same_logs
+from advertisex.stores.log_identity import positions_in
 
 _LOW_DISK = 2 * 2**30
 _OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +52,7 @@ _CLIENTS = ("polars", "duckdb", "confluent-kafka", "elasticsearch", "fastavro")
 
 
 def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read and verify everything in the log and the store.")] = False,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -57,21 +61,22 @@ def doctor(
     debug: DebugOption = False,
 ) -> None:
     """Check settings, log, topics, store, templates, versions, clock and disk; suggest a fix for each problem."""
-    found = _findings(lambda: settings_of(config, data=data, log=log, store=store))
-    findings = [replace(f, hint="") if f.good else f for f in found]
+    found = findings(lambda: settings_of(config, data=data, log=log, store=store), deep=deep)
+    shown = [replace(f, hint="") if f.good else f for f in found]
     if as_json:
-        print_json({"findings": [asdict(f) for f in findings], "good": all(f.good for f in findings)})
+        print_json({"findings": [asdict(f) for f in shown], "good": all(f.good for f in shown)})
     else:
-        width = max(len(f.what) for f in findings)
-        for f in findings:
+        width = max(len(f.what) for f in shown)
+        for f in shown:
             mark = Text("ok ", "green") if f.good else Text("bad", "red bold")
             text = f.detail + (f"; {f.hint}" if f.hint else "")
-            out.print(mark, plain(f.what.ljust(width)), plain(text), soft_wrap=True)
-    if not all(f.good for f in findings):
+            say(text, head=Text.assemble(mark, " ", plain(f.what.ljust(width)), " "))
+    if not all(f.good for f in shown):
         raise typer.Exit(1)
 
 
-def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
+def findings(load: Callable[[], Settings], *, deep: bool) -> Iterator[Finding]:
+    """Yield what the checks have found; `deep` reads everything in the log and the store."""
     yield _versions()
     yield _clock()
     try:
@@ -88,28 +93,44 @@ def _findings(load: Callable[[], Settings]) -> Iterator[Finding]:
     topics = [feed.topic for feed in feeds.values()]
     with ExitStack() as stack:
         event_log: EventLog | None = None
+        event_store = _store_or_error(settings, stack)
         try:
             opened = stack.enter_context(opened_log(settings, create=False))
             yield from opened.inspect(topics)
+            if deep:
+                lost = [] if isinstance(event_store, AdvertiseXError) else lost_spans(event_store)
+                yield from deep_log_findings(opened, topics, lost)
             event_log = opened
             yield _sources(load_statuses(opened))
         except AdvertiseXError as error:
             yield _bad("log", error)
         try:
-            with opened_store(settings, read_only=True) as event_store:
-                yield from _store_findings(event_store, feeds)
-                yield _store_retention(settings, event_store, event_log, topics)
-                if event_log is not None:
-                    yield _log_and_ledger(event_store.ledger(), event_log, topics)
-                    yield from _log_retention(settings.log, event_store, event_log)
+            if isinstance(event_store, AdvertiseXError):
+                raise event_store
+            yield from _store_findings(event_store, feeds)
+            if deep:
+                yield from deep_store_findings(event_store, feeds, identities=_identities(event_store, feeds).good)
+            yield _store_retention(settings, event_store, event_log, topics)
+            if event_log is not None:
+                yield _log_and_ledger(event_store, event_log, topics)
+                yield from _log_retention(settings.log, event_store, event_log)
         except StoreMissing as error:
-            yield Finding("store", True, f"{error.what} ({error.where})")
+            yield Finding("store", True, f"{error.what} ({error.where})", error.hint)
         except AdvertiseXError as error:
             yield _bad("store", error)
 
 
+def _store_or_error(settings: Settings, stack: ExitStack) -> EventStore | AdvertiseXError:
+    """The store, opened once for all checks; or why it cannot be opened, which is reported after the log."""
+    try:
+        return stack.enter_context(opened_store(settings, read_only=True))
+    except AdvertiseXError as error:
+        return error
+
+
 def _store_findings(store: EventStore, feeds: Mapping[str, Feed]) -> Iterator[Finding]:
     yield from store.inspect()
+    yield clock_finding(store, utc_now())
     yield _catalogue(store)
     yield _identities(store, feeds)
     balanced = all(row.counts.balanced for row in store.ledger())
@@ -139,25 +160,27 @@ def _catalogue(store: EventStore) -> Finding:
     return Finding("catalogue", True, text)
 
 
-def _log_and_ledger(ledger: Sequence[LedgerRow], log: EventLog, topics: Sequence[str]) -> Finding:
+def _log_and_ledger(store: EventStore, log: EventLog, topics: Sequence[str]) -> Finding:
     """Check that the log continues from the ledger: in a lost or recreated log, new messages would never be read."""
-    what, hint = "log and ledger", "restore the old log, or run `advertisex rebuild` to make a new store from this one"
+    what = "log and ledger"
     try:
-        check_same_logs(ledger, log.identities(topics))
-    except StoreError as error:
+        ledger = store.ledger()
+        known = {row.topic for row in ledger}
+        check_log(log, store, known)
+        starts = log.start_offsets(known)
+        for of, end in log.end_offsets(topics).items():  # what `process` reads next
+            if (done := positions_in(ledger).get(of, 0)) < end:
+                log.read(*of, done, 1)
+    except (StoreError, LogError) as error:
         return _bad(what, error)
-    starts, ends = log.start_offsets(), log.end_offsets()
     lost = []
     for row in ledger:
         of = Partition(row.topic, row.partition)
-        done, start, end = row.next_offset, starts.get(of, 0), ends.get(of, 0)
-        if end < done:
-            text = f"the ledger is at offset {done:,}, but the log ends at {end:,}"
-            return Finding(what, False, f"{text} ({row.topic}/{row.partition})", hint)
+        done, start = row.next_offset, starts.get(of, 0)
         if start > done:
             text = f"retention removed {start - done:,} messages of {row.topic}/{row.partition} before they were read"
             return Finding(what, False, text, "restore the old log before the next `advertisex process`")
-        if log.prunable and (count := lost_before(row)):
+        if count := row.counts.lost:
             lost.append(f"; lost: {count:,} messages of {row.topic}/{row.partition}")
     return Finding(what, True, "the log reaches at least as far as the ledger" + "".join(lost))
 
@@ -192,8 +215,15 @@ def _bad(what: str, error: AdvertiseXError) -> Finding:
 
 def _versions() -> Finding:
     python = ".".join(map(str, sys.version_info[:3]))
-    names = ", ".join(f"{name} {version(name)}" for name in _CLIENTS)
+    names = ", ".join(f"{name} {_version_of(name)}" for name in _CLIENTS)
     return Finding("versions", True, f"advertisex {version('advertisex')}, Python {python}, {names}")
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _clock() -> Finding:

@@ -1,11 +1,12 @@
 """`advertisex erase` and `advertisex erasures`: remove a user, and list past erasures."""
 
-import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from advertisex.cli.confirming import check_can_ask, confirm
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -17,8 +18,12 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import err, out, print_json, print_table
-from advertisex.errors import ConfigurationError, StoreMissing
+from advertisex.cli.output import err, print_json, say
+from advertisex.cli.progress import progress
+from advertisex.cli.tables import print_table
+from advertisex.errors import StoreMissing
+from advertisex.feeds import Feed
+from advertisex.logs.contract import EventLog
 from advertisex.privacy.erasure import check_user
 from advertisex.privacy.erasure import erase as erase_user
 from advertisex.privacy.record import ErasureRun, Removed, runs_in
@@ -52,7 +57,9 @@ def erase(
     _check_exists(settings)
     with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
         key = pseudonym_key_of(settings)
-        run = erase_user(user, event_log, event_store, configured_feeds(settings), pseudonym_key=key)
+        feeds = configured_feeds(settings)
+        with progress("erasing", _messages_in(event_log, feeds)) as bar:
+            run = erase_user(user, event_log, event_store, feeds, pseudonym_key=key, on_read=bar.advance)
     kept = kept_old(settings.store_url, elasticsearch=settings.elasticsearch)
     if as_json:
         print_json(_document(run) | {"kept_old": kept})
@@ -60,39 +67,51 @@ def erase(
     if any(removed.anything for removed in run.removed):
         print_table("Removed", _COLUMNS, map(msgspec.structs.astuple, run.removed), numbers=_COLUMNS[1:])
     else:
-        out.print("Nothing of this user was found.")
+        say("Nothing of this user was found.")
     if not run.log:
-        out.print("Kafka keeps the messages until their retention ends; they are kept out of the store.")
-    out.print("New messages of this user will be suppressed and counted as erased.")
+        say("Kafka keeps the messages until their retention ends; they are kept out of the store.")
+    say("New messages of this user will be suppressed and counted as erased.")
     if kept:
-        out.print(
+        say(
             f"What a rebuild left beside the store may still have this user ({', '.join(kept)}): "
-            "delete it with `advertisex rebuild --drop-old`.",
-            markup=False,
-            soft_wrap=True,
+            "delete it with `advertisex rebuild --drop-old`."
         )
 
 
 def erasures(
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """List erasures: when they ran and what they removed. User ids are not recorded."""
-    settings = settings_of(config, data=data, store=store)
+    settings = settings_of(config, data=data, log=log, store=store)
     with opened_store(settings, read_only=True) as event_store:
         runs = runs_in(event_store.notes(ERASURES))
     if as_json:
         print_json({"erasures": [_document(run) for run in runs]})
         return
-    columns = ("requested", "done", *_COLUMNS[1:])
-    ends = [run.done_at.replace(tzinfo=None) if run.done_at else "interrupted or running" for run in runs]
+    if not runs:
+        say("No user has been erased.")
+        return
+    columns = ("requested (UTC)", "done (UTC)", *_COLUMNS[1:])
     rows = [
-        (run.asked_at.replace(tzinfo=None), end, *_totals(run.removed)) for run, end in zip(runs, ends, strict=True)
+        (
+            f"{run.asked_at:%Y-%m-%d %H:%M:%S}",
+            f"{run.done_at:%Y-%m-%d %H:%M:%S}" if run.done_at else "interrupted or running",
+            *_totals(run.removed),
+        )
+        for run in runs
     ]
     print_table("Erasures", columns, rows, numbers=_COLUMNS[1:])
+
+
+def _messages_in(log: EventLog, feeds: Mapping[str, Feed]) -> int | None:
+    """The number of messages that are read to be erased; None if the log does not erase them."""
+    topics = [feed.topic for feed in feeds.values()]
+    return sum(log.end_offsets(topics).values()) - sum(log.start_offsets(topics).values()) if log.erasable else None
 
 
 def _check_exists(settings: Settings) -> None:
@@ -110,21 +129,9 @@ def _check_exists(settings: Settings) -> None:
 
 
 def _confirm() -> None:
-    """Ask for confirmation.
-
-    Raises:
-        ConfigurationError: stdin is not a terminal.
-    """
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigurationError("an erasure needs confirmation, but stdin is not a terminal", hint="add --yes")
+    check_can_ask("an erasure")
     err.print("This removes all events and messages of the user. It cannot be undone.")
-    try:
-        sure = typer.confirm("Erase the user?", err=True)
-    except typer.Abort:  # interrupt or end of input
-        raise KeyboardInterrupt from None
-    if not sure:
-        err.print("nothing was erased")
-        raise typer.Exit(1)
+    confirm("Erase the user?", "nothing was erased")
 
 
 def _totals(removed: list[Removed]) -> list[int]:

@@ -1,11 +1,12 @@
 """`advertisex ingest`: append the records of sources to the event log."""
 
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from advertisex.cli.options import (
@@ -14,20 +15,28 @@ from advertisex.cli.options import (
     DebugOption,
     JsonOption,
     LogOption,
+    StoreOption,
     opened_log,
     seconds_of,
     settings_of,
 )
-from advertisex.cli.output import err, out, plain, print_json, print_table, progress
+from advertisex.cli.output import err, print_json, say
+from advertisex.cli.progress import Bar, progress
 from advertisex.cli.source_choice import Chosen, NamedOption, chosen_sources
 from advertisex.cli.source_options import found_dict, with_source_options
+from advertisex.cli.tables import print_table
 from advertisex.errors import INTERRUPTED, ConfigurationError, SourceError
 from advertisex.ingestion.ingest import ingest as ingest_sources
 from advertisex.ingestion.input_report import balance, unusual
+from advertisex.ingestion.kinds import is_read_whole
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.publish import Published
 from advertisex.ingestion.source_status import SourceStatus
+from advertisex.ingestion.sources import source_of
 from advertisex.logs.contract import EventLog
+from advertisex.masking import traceback_of
+
+_LOG = structlog.get_logger(__name__)
 
 #: Maximum number of new types that a warning lists.
 _LISTED = 10
@@ -51,12 +60,13 @@ def ingest(
     api: dict[str, Any],
     data: DataOption = None,
     log: LogOption = None,
+    store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Append every record of the sources to the event log; nothing is validated or dropped here."""
-    settings = settings_of(config, data=data, log=log)
+    settings = settings_of(config, data=data, log=log, store=store)
     chosen = chosen_sources(settings, feed, sources or [], named, options, api)
     if follow:
         chosen = [_followed(chosen, every)]
@@ -97,20 +107,53 @@ def _followed(chosen: Sequence[Chosen], every: str | None) -> Chosen:
 
 def _ingest(one: Chosen, log: EventLog, statuses: dict[str, SourceStatus], *, debug: bool) -> Published:
     """Ingest sources, and collect their statuses by id."""
-    with progress(f"ingesting {one.feed.name}", None) as (bar, task):
+    size = _size_of(one)
+    with progress(f"ingesting {one.feed.name}", size, unit="bytes" if size else "messages") as bar:
 
-        def on_progress(messages: int, size: int) -> None:
-            bar.update(task, completed=messages)
+        def on_progress(messages: int, _: int) -> None:
+            if size is None:
+                bar.reach(messages)
 
         def on_failure(error: SourceError) -> None:
             if debug:
-                traceback.print_exception(error)
-            err.print(f"error: {error}", markup=False, soft_wrap=True)
+                err.print(traceback_of(error).rstrip(), markup=False, soft_wrap=True)
+            _LOG.error(str(error))
 
         def on_poll(status: SourceStatus) -> None:
             statuses[status.id] = status
 
-        return ingest_sources(one.feed, one.sources, log, one.options, on_progress, on_failure, on_poll=on_poll)
+        on_read = _FilesRead(bar).reached if size and bar.is_shown else None
+        return ingest_sources(
+            one.feed, one.sources, log, one.options, on_progress, on_failure, on_poll=on_poll, on_read=on_read
+        )
+
+
+class _FilesRead:
+    """How many bytes of files have been read, one file after the other."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar, self._path, self._before, self._position = bar, Path(), 0, 0
+
+    def reached(self, path: Path, position: int) -> None:
+        """Show that a file has been read up to this position."""
+        if path != self._path:
+            self._path, self._before = path, self._before + self._position
+        self._position = position
+        self._bar.reach(self._before + position)
+
+
+def _size_of(one: Chosen) -> int | None:
+    """The size of the files, compressed or not; None if something else is read, or if they cannot be found."""
+    size = 0
+    for text in one.sources:
+        source = source_of(text)
+        if not is_read_whole(source, one.options):
+            return None
+        try:
+            size += sum(path.stat().st_size for path in source.paths())
+        except (OSError, SourceError):  # reported when they are read
+            return None
+    return size
 
 
 def _document(one: Chosen, published: Published) -> dict[str, Any]:
@@ -143,15 +186,15 @@ def _print(one: Chosen, published: Published, statuses: Iterable[SourceStatus]) 
     if rows or published.interrupted:
         print_table(title, ("source", "format", "messages", "bytes"), rows, numbers=("messages", "bytes"))
     if text := balance(report.reading for report in inputs.values()):
-        out.print(plain(f"{text}."), soft_wrap=True)
+        say(f"{text}.")
     for text, names in _grouped((unusual(report.reading), name) for name, report in inputs.items()).items():
         if text:
-            out.print(plain(f"{_listed(names)}: {text}."), soft_wrap=True)
+            say(f"{_listed(names)}: {text}.")
     for status in statuses:
         if status.has_nothing_new:
-            out.print(plain(f"{status.name}: {_nothing_new(status)}"), soft_wrap=True)
-    for warning in _warnings(published):
-        err.print(f"warning: {warning}", markup=False, soft_wrap=True)
+            say(f"{status.name}: {_nothing_new(status)}")
+    for warning in _warnings(published, follow=one.options.follow):
+        _LOG.warning(warning)
 
 
 def _nothing_new(status: SourceStatus) -> str:
@@ -161,8 +204,8 @@ def _nothing_new(status: SourceStatus) -> str:
     return f"nothing new since {since} UTC; to append all of it again, use `advertisex sources reset` first."
 
 
-def _warnings(published: Published) -> Iterator[str]:
-    """Yield each warning once, with the sources that it is about."""
+def _warnings(published: Published, *, follow: bool) -> Iterator[str]:
+    """Yield each warning once, with the sources that it is about; with `follow`, new types were logged when found."""
     texts = ((text, name) for name, report in published.inputs.items() for text in report.warnings)
     for text, names in _grouped(texts).items():
         number = sum(published.inputs[name].warnings[text] for name in names)
@@ -170,7 +213,7 @@ def _warnings(published: Published) -> Iterator[str]:
         yield f"{_listed(names)}: {text}{times}"
     for column in published.unmatched:
         yield f"no record has the column {column!r} of --map"
-    if published.new_types:
+    if published.new_types and not follow:
         yield f"conversion types that are new to this log: {', '.join(map(repr, published.new_types[:_LISTED]))}" + (
             f" and {len(published.new_types) - _LISTED:,} more" if len(published.new_types) > _LISTED else ""
         )

@@ -1,5 +1,11 @@
-"""Entry point of `advertisex`: handles interrupts before the slow imports, so that none prints a traceback."""
+"""Entry point of `advertisex`: handles interrupts before the slow imports, so that none prints a traceback.
 
+Until the module of the command is imported, an interrupt ends the process at once: nothing has begun, and a library
+that is being imported may catch an exception or replace it by another one.
+"""
+
+import atexit
+import io
 import os
 import signal
 import sys
@@ -15,10 +21,42 @@ def run() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # `nohup` and shells ignore it for background jobs
             signal.signal(number, _exit_at_once)
+    atexit.register(_ignore_signals)
     _check_streams()
-    from advertisex.cli.commands import main  # noqa: PLC0415 - takes half a second, in which an interrupt may come
+    try:
+        code = _run()
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            sys.stderr.write(f"{ended.code}\n")
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException as error:  # noqa: BLE001 - a panic of Polars is not an Exception
+        _exit_on_signals(INTERRUPTED)  # a second interrupt does not wait for the report of the first
+        from advertisex.cli.session import report  # noqa: PLC0415 - slow to import
 
-    main()
+        code = report(error)
+    _exit_on_signals(code)  # does not wait for other threads any more
+    sys.exit(code)
+
+
+def _exit_on_signals(code: int) -> None:
+    """Let an interrupt end the process at once, with this code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(code))
+
+
+def _run() -> int:
+    from advertisex.cli.commands import run_command  # noqa: PLC0415 - an interrupt may come meanwhile
+
+    code = run_command()
+    sys.stdout.flush()
+    return code
+
+
+def _ignore_signals() -> None:
+    """Keep the exit code: the command has ended, and Python resets all handlers while it shuts down."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _check_streams() -> None:
@@ -28,8 +66,11 @@ def _check_streams() -> None:
     if sys.stdout is None:
         sys.stderr.write("error: stdout is closed; redirect it to a file or to /dev/null\n")
         sys.exit(1)
+    for stream in (sys.stdout, sys.stderr):  # print "?" for a character that the terminal cannot encode
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _exit_at_once(number: int, frame: FrameType | None) -> None:
-    """Exit without an exception: nothing has started, and a module being imported might catch it."""
+    """Exit without an exception."""
     os._exit(INTERRUPTED)

@@ -2,25 +2,32 @@
 
 import re
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 import polars as pl
 import typer
 
-from advertisex.errors import ConfigurationError
+from advertisex.errors import ConfigurationError, LogMissing, StoreError
 from advertisex.feeds import TimeReading
 from advertisex.ingestion.options.api import check_seconds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
+from advertisex.logs.sqlite_faults import RESTORE_LOG
+from advertisex.masking import masked
 from advertisex.processing.timestamps import read_timestamps
+from advertisex.processing.waiting import when_available
 from advertisex.settings.durations import duration
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
-_SHARED = "Common options"
+#: The panel of the help that these options are in.
+SHARED = "Common options"
+_LOG_IS_GONE = f"check --data and --log, or {RESTORE_LOG}"
 
 #: A time on the command line starts with a date. Epoch numbers are not accepted: 2026 would mean the year.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
@@ -31,12 +38,12 @@ DataOption = Annotated[
         "--data",
         metavar="DIR",
         help="Folder of the embedded log and store.  \\[default: .advertisex]",
-        rich_help_panel=_SHARED,
+        rich_help_panel=SHARED,
     ),
 ]
 LogOption = Annotated[
     str | None,
-    typer.Option("--log", metavar="URL", help="Event log: sqlite:///path or kafka://host.", rich_help_panel=_SHARED),
+    typer.Option("--log", metavar="URL", help="Event log: sqlite:///path or kafka://host.", rich_help_panel=SHARED),
 ]
 StoreOption = Annotated[
     str | None,
@@ -44,7 +51,7 @@ StoreOption = Annotated[
         "--store",
         metavar="URL",
         help="Event store: duckdb:///path or elasticsearch://host.",
-        rich_help_panel=_SHARED,
+        rich_help_panel=SHARED,
     ),
 ]
 ConfigOption = Annotated[
@@ -53,11 +60,15 @@ ConfigOption = Annotated[
         "--config",
         metavar="FILE",
         help="Settings file.  \\[default: advertisex.toml here or in the data folder]",
-        rich_help_panel=_SHARED,
+        rich_help_panel=SHARED,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=_SHARED)]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.", rich_help_panel=_SHARED)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=SHARED)]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.", rich_help_panel=SHARED)]
+SkipDamagedOption = Annotated[
+    bool,
+    typer.Option("--skip-damaged", help="Go on without damaged messages of the embedded log; they count as lost."),
+]
 MetricsPortOption = Annotated[
     int | None,
     typer.Option(
@@ -83,9 +94,19 @@ def with_port(settings: Settings, port: int | None) -> Settings:
 
 
 def opened_log(settings: Settings, *, create: bool = True) -> EventLog:
-    """Open the configured event log."""
+    """Open the configured event log.
+
+    Raises:
+        LogMissing: it is missing and `create` is false; if the store has processed messages of it, the hint says so.
+    """
     _check_kept(settings.log_url, "--log")
-    return open_log(settings.log_url, create=create, kafka=settings.kafka, folder=settings.data)
+    try:
+        return open_log(settings.log_url, create=create, kafka=settings.kafka, folder=settings.data)
+    except LogMissing as missing:
+        if read := _messages_read(settings):
+            what = f"the event log is gone: the store has read {read:,} messages of it"
+            raise LogMissing(what, where=missing.where, hint=_LOG_IS_GONE) from missing
+        raise
 
 
 def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
@@ -96,11 +117,28 @@ def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
     )
 
 
+def store_when_available(settings: Settings) -> EventStore:
+    """Open the configured event store for writing; wait while its server does not respond, until interrupted."""
+    store = when_available(partial(opened_store, settings, read_only=False), Event())
+    assert store is not None  # nothing stops the wait, except a signal
+    return store
+
+
+def _messages_read(settings: Settings) -> int:
+    """The number of messages in the ledger; 0 if it cannot be read."""
+    try:
+        with opened_store(settings, read_only=True) as store:
+            return sum(row.counts.read for row in store.ledger())
+    except StoreError:
+        return 0
+
+
 def _check_kept(url: str, option: str) -> None:
     """Reject an in-memory log or store: it would be lost when the command ends."""
     if url.endswith(":///:memory:"):
         raise ConfigurationError(
-            f"{option}: {url} would be lost when this command ends", hint="name a file; :memory: is for the Python API"
+            f"{option}: {masked(url)} would be lost when this command ends",
+            hint="name a file; :memory: is for the Python API",
         )
 
 

@@ -1,26 +1,49 @@
 """Output of commands: JSON or tables on stdout, progress and notices on stderr."""
 
+import os
+import re
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
-from advertisex.model import COUNT_NAMES, Counts, LedgerRow
-from advertisex.reporting.cells import format_value, visible
-from advertisex.reporting.json_text import json_text
+from advertisex.reporting.cells import visible
+from advertisex.reporting.json_text import json_text, json_text_with_list
 
 #: Width of tables when stdout is not a terminal.
 _WIDE = 200
 
-#: Counts that have a table of their own.
-_REMOVED = {"removed", "removed_rejects"}
+#: At least this width is assumed.
+_NARROW = 40
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+_WORD = re.compile(r"\s*\S+\s*")
+
+
+class _Output(Console):
+    """The console of stdout. Its width is that of COLUMNS, else that of the terminal, else fixed."""
+
+    @property  # type: ignore[misc] # of rich, it can also be set
+    def size(self) -> ConsoleDimensions:
+        return ConsoleDimensions(max(_width_of(sys.stdout), _NARROW), 25)
+
+
+def _width_of(stream: TextIO) -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80  # some terminals do not know theirs
+    except (OSError, ValueError):
+        return _WIDE
+
+
+out = _Output(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
@@ -29,90 +52,53 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json_text(document))
 
 
+def print_json_with_list(document: Mapping[str, Any], name: str, items: Iterable[Any]) -> None:
+    """Print one JSON document whose last member is a list, item by item as they arrive."""
+    sys.stdout.writelines(json_text_with_list(document, name, items))
+
+
+@contextmanager
+def spooled() -> Iterator[BinaryIO]:
+    """Provide a temporary file; when the context ends without an exception, its content is written to stdout.
+
+    A reader of stdout may be slow, a pager for example: open the store inside the context, so that it is released.
+    """
+    with tempfile.TemporaryFile() as file:
+        try:
+            yield file
+            file.seek(0)
+        except OSError as error:
+            error.filename = error.filename or tempfile.gettempdir()  # the disk that is full, for example
+            raise
+        sys.stdout.flush()
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
 def plain(text: str) -> Text:
     """Return untrusted text as is: markup is not interpreted, and control characters are made visible."""
     return Text(visible(text))
 
 
-def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()
-) -> None:
-    """Print a table; the columns in `numbers` are right-aligned."""
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        if column in numbers:
-            table.add_column(Text(column), justify="right", no_wrap=True)
-        else:
-            table.add_column(Text(column), overflow="fold")
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else plain(format_value(cell)) for cell in row))
-    out.print(Text(visible(title), style="bold"))
-    out.print(table)
+def say(text: str | Text, *, head: str | Text = "", style: str = "") -> None:
+    """Print a text on stdout.
+
+    A terminal gets lines that end between words, so that ids and paths can be copied, and that begin below the end of
+    `head`; a pipe gets one line.
+    """
+    body, first = (part if isinstance(part, Text) else plain(part) for part in (text, head))
+    lines = _wrapped(body, out.width - first.cell_len) if out.is_terminal else [body]
+    for number, line in enumerate(lines):
+        line.rstrip()
+        out.print(Text.assemble(Text(" " * first.cell_len) if number else first, line), style=style, soft_wrap=True)
 
 
-def counts_dict(counts: Counts) -> dict[str, int]:
-    """Return the counts as a JSON object."""
-    return {name: getattr(counts, name) for name in COUNT_NAMES}
-
-
-def ledger_dict(rows: Sequence[LedgerRow]) -> dict[str, Any]:
-    """Return the ledger as a JSON object: rows, total, balanced."""
-    total = sum((row.counts for row in rows), Counts())
-    return {
-        "rows": [
-            {
-                "topic": row.topic,
-                "partition": row.partition,
-                "next_offset": row.next_offset,
-                **counts_dict(row.counts),
-            }
-            for row in rows
-        ],
-        "total": counts_dict(total),
-        "balanced": all(row.counts.balanced for row in rows),
-    }
-
-
-def print_ledger(rows: Sequence[LedgerRow], *, as_json: bool = False) -> None:
-    """Print the ledger as a table, and whether it balances; or as JSON."""
-    document = ledger_dict(rows)
-    if as_json:
-        print_json(document)
-        return
-    names = [name for name in COUNT_NAMES if name not in _REMOVED]
-    body = [[r["topic"], r["partition"], *(r[name] for name in names)] for r in document["rows"]]
-    body.append(["total", "", *(document["total"][name] for name in names)])
-    columns = ("topic", "partition", *names)
-    print_table("Ledger", columns, body, numbers=columns[1:])
-    if removed := [row for row in rows if row.counts.removed or row.counts.removed_rejects]:
-        values = ([row.topic, row.partition, row.counts.removed, row.counts.removed_rejects] for row in removed)
-        heads = ("topic", "partition", "events", "rejects")
-        print_table("Removed by retention, and still counted above", heads, values, numbers=heads[1:])
-    if document["balanced"]:
-        out.print("It balances: read = stored + duplicate + filtered + rejected + erased.")
-        if conflicts := document["total"]["conflict"]:
-            differ = "differs" if conflicts == 1 else "differ"
-            out.print(
-                f"{conflicts:,} of the duplicates {differ} from the stored event: "
-                "`advertisex rejects list --kind conflict`.",
-                soft_wrap=True,
-            )
-    else:
-        out.print("[red bold]It does not balance.[/] Please report this with the table above.")
-
-
-@contextmanager
-def progress(title: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
-    """Show a progress bar on stderr, if that is a terminal."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,}"),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
-    with bar:
-        yield bar, bar.add_task(title, total=total)
+def _wrapped(text: Text, width: int) -> Iterable[Text]:
+    """Break a text between words; a word that is too long keeps its line, which the terminal wraps."""
+    breaks, used = list[int](), 0
+    for word in _WORD.finditer(text.plain):
+        if used and used + cell_len(word[0].rstrip()) > width:
+            breaks.append(word.start())
+            used = 0
+        used += cell_len(word[0])
+    return text.divide(breaks)

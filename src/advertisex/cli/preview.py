@@ -8,8 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOption, settings_of
-from advertisex.cli.output import err, out, plain, print_json
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    StoreOption,
+    settings_of,
+)
+from advertisex.cli.output import err, out, print_json, say
 from advertisex.cli.source_choice import NamedOption, chosen_sources
 from advertisex.cli.source_options import found_dict, with_source_options
 from advertisex.errors import ConfigurationError
@@ -37,12 +45,14 @@ def preview(
     options: IngestOptions,
     api: dict[str, Any],
     data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show what would be read from the beginning of a source, and what would be rejected; write nothing."""
-    settings = settings_of(config, data=data)
+    settings = settings_of(config, data=data, log=log, store=store)
     api = {"attempts": 1} | api  # somebody is waiting for the answer
     chosen = chosen_sources(settings, feed, [] if source is None else [source], named, options, api)
     if len(chosen) > 1:
@@ -53,7 +63,7 @@ def preview(
         print_json(_document(seen))
     else:
         for line in _lines(seen, one.feed):
-            out.print(plain(line), soft_wrap=True)
+            say(line)
     if seen.failure is not None:
         err.print(f"error: {seen.failure}", markup=False, soft_wrap=True)
         raise typer.Exit(seen.failure.exit_code)
@@ -114,7 +124,7 @@ def _lines(seen: Preview, feed: Feed) -> Iterator[str]:
 
 def _facts(seen: Preview) -> Iterator[str]:
     reading = seen.found.reading
-    rows = balance([reading]) or f"{reading.rows:,}, all of them messages"
+    rows = balance([reading]) or ("1, a message" if reading.rows == 1 else f"{reading.rows:,}, all of them messages")
     facts = {"format": reading.format, **reading.detected, "rows": rows}
     if not seen.found.complete:
         facts["rows"] += " (only the beginning was read)"
@@ -134,7 +144,7 @@ def _facts(seen: Preview) -> Iterator[str]:
 def _columns(seen: Preview, feed: Feed) -> Iterator[str]:
     fields = seen.found.columns.fields
     shown = list(fields.items())[:_COLUMNS]
-    width = max([len("column"), *(min(len(column), _WIDTH // 2) for column, _ in shown)])
+    width = max([len("column"), *(min(len(column), _width() // 2) for column, _ in shown)])
     yield ""
     yield f"{'column':<{width}}  field"
     for column, field in shown:
@@ -205,9 +215,13 @@ def _some(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
+def _width() -> int:
+    return min(int(out.width), _WIDTH)
+
+
 def _wrapped(head: str, text: str, *, hanging: int | None = None) -> list[str]:
     """Wrap a text to the width of the output, below its head."""
     indent = " " * (len(head) if hanging is None else hanging)
     return textwrap.wrap(
-        visible(text), _WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False
+        visible(text), _width(), initial_indent=head, subsequent_indent=indent, break_on_hyphens=False
     ) or [head.rstrip()]

@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from advertisex.catalogue.unknown import UnknownIds
 from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.cli.catalogue_change import report_import
+from advertisex.cli.ledger_table import ledger_dict, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -19,17 +21,20 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     MetricsPortOption,
+    SkipDamagedOption,
     StoreOption,
     opened_log,
     opened_store,
     settings_of,
+    store_when_available,
     with_port,
 )
-from advertisex.cli.output import err, ledger_dict, print_json, print_ledger, progress
+from advertisex.cli.output import err, print_json
+from advertisex.cli.progress import progress
 from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.unknown_ids import log_unknown, print_unknown, unknown_document
 from advertisex.cli.workers import WORKER_FLAG, check_shareable, command_of_worker, run_workers
-from advertisex.errors import INTERRUPTED, ConfigurationError, StoreError
+from advertisex.errors import INTERRUPTED, ConfigurationError, LogError, StoreError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import check_retention, open_log
 from advertisex.model import Counts, LedgerRow
@@ -38,9 +43,12 @@ from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
 from advertisex.processing.log_retention import retaining
 from advertisex.processing.runner import Committed, Processing, process_log
+from advertisex.processing.transaction_warnings import warn_of_held_back
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.interruptible import GivenUp, interruptible
+
+_LOG = structlog.get_logger(__name__)
 
 
 def process(
@@ -56,6 +64,7 @@ def process(
     workers: Annotated[
         int, typer.Option(metavar="N", min=1, help="Number of processes (Kafka and Elasticsearch only).")
     ] = 1,
+    skip_damaged: SkipDamagedOption = False,
     metrics_port: MetricsPortOption = None,
     is_worker: Annotated[bool, typer.Option(WORKER_FLAG, hidden=True)] = False,
     data: DataOption = None,
@@ -71,22 +80,39 @@ def process(
         raise ConfigurationError("--metrics-port requires --follow", hint="add --follow")
     settings = with_port(settings, metrics_port)
     check_retention(settings.log_url, settings.log)
-    processing = processing_of(settings, follow=follow)
+    waits = follow or is_worker  # the parent of workers has checked that the servers respond
+    processing = processing_of(settings, follow=follow, waits=waits, skip_damaged=skip_damaged)
     if workers > 1:
         check_shareable(settings)
+        if not follow:
+            _check_servers(settings, processing)
         rows, finished = _run_workers(settings, workers, follow=follow)
         unknown = None  # each worker has logged its own
     else:
-        with opened_log(settings, create=follow) as event_log, opened_store(settings, read_only=False) as event_store:
+        open_store = store_when_available if waits else partial(opened_store, read_only=False)
+        with opened_log(settings, create=follow) as event_log, open_store(settings) as event_store:
             watched = None if is_worker else _import_catalogue(settings, event_store, follow=follow)
             unknown = UnknownIds(event_store, processing.feeds)
             finished = _run(event_log, event_store, processing, settings, unknown, watched)
             rows = event_store.ledger()
+    if finished and not (follow or is_worker):
+        _warn_of_held_back(settings, processing)
     _print(rows, unknown, as_json=as_json)
     if is_worker and unknown is not None:
         log_unknown(unknown)
     if not finished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _check_servers(settings: Settings, processing: Processing) -> None:
+    """Check that the log and the store can be opened.
+
+    Raises:
+        LogError: the log cannot be read.
+        StoreError: the store cannot be opened.
+    """
+    with opened_log(settings, create=False) as log, opened_store(settings, read_only=False):
+        log.identities(_topics_of(processing))
 
 
 def _run_workers(settings: Settings, workers: int, *, follow: bool) -> tuple[list[LedgerRow], bool]:
@@ -106,7 +132,7 @@ def _run_workers(settings: Settings, workers: int, *, follow: bool) -> tuple[lis
                 raise typer.Exit(INTERRUPTED) from None
         commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
         ended = run_workers(commands, stop, partial(_ledger_of, settings))
-    if ended.error_reported or ended.code not in {0, INTERRUPTED}:
+    if ended.interruption_explained or ended.code not in {0, INTERRUPTED}:
         raise typer.Exit(ended.code)  # a worker has reported why, so do not wait for the store again
     finished = not ended.code
     try:
@@ -118,7 +144,7 @@ def _run_workers(settings: Settings, workers: int, *, follow: bool) -> tuple[lis
 
 
 def _import_for_workers(settings: Settings, *, follow: bool) -> None:
-    with opened_store(settings, read_only=False) as store:
+    with store_when_available(settings) if follow else opened_store(settings, read_only=False) as store:
         _import_catalogue(settings, store, follow=follow)
 
 
@@ -164,15 +190,14 @@ def _run(
     Returns:
         Whether it reached the end of the log; with --follow, always True.
     """
-    topics = {feed.topic for feed in processing.feeds.values()}
-    waiting = None if processing.follow else sum(lags(log, store, topics).values())
+    waiting = None if processing.waits else sum(lags(log, store, _topics_of(processing)).values())
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals(store.interrupt))
-        bar, task = stack.enter_context(progress("processing", waiting))
+        bar = stack.enter_context(progress("processing", waiting))
         observer = stack.enter_context(_observed(store, processing, settings)) if processing.follow else None
 
         def on_commit(committed: Committed) -> None:
-            bar.advance(task, committed.counts.read)
+            bar.advance(committed.counts.read)
             unknown.add(committed.outcome)
             if observer is not None:
                 observer.committed(committed)
@@ -187,6 +212,20 @@ def _run(
         with retaining(settings.log, store, _log_factory(settings), stop, *counted):
             process_log(log, store, processing, stop=stop, on_commit=on_commit, on_removed=on_removed)
         return processing.follow or not stop.is_set()
+
+
+def _warn_of_held_back(settings: Settings, processing: Processing) -> None:
+    """Warn of messages that this run could not read; everything that it could read is stored."""
+    try:
+        with opened_log(settings, create=False) as log:
+            warn_of_held_back(log, _topics_of(processing))
+    except LogError as error:
+        _LOG.warning("could not check for open transactions", error=str(error))
+
+
+def _topics_of(processing: Processing) -> set[str]:
+    """The topics of the feeds."""
+    return {feed.topic for feed in processing.feeds.values()}
 
 
 def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:

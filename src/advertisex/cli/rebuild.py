@@ -11,30 +11,41 @@ import typer
 from advertisex.catalogue.file import read_catalogue
 from advertisex.catalogue.imports import import_catalogue
 from advertisex.cli.catalogue_change import report_import
+from advertisex.cli.confirming import confirm
+from advertisex.cli.ledger_table import ledger_dict, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
     DebugOption,
     JsonOption,
     LogOption,
+    SkipDamagedOption,
     StoreOption,
     opened_log,
     settings_of,
 )
-from advertisex.cli.output import err, ledger_dict, out, print_json, print_ledger, progress
+from advertisex.cli.output import err, print_json, say
+from advertisex.cli.progress import progress
 from advertisex.cli.signals import stop_on_signals
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.logs.contract import EventLog
 from advertisex.model import LedgerRow, Partition
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, Processing
-from advertisex.rebuild import Missing, Rebuilt, missing_messages, rebuild_store
+from advertisex.rebuild import Missing, Rebuilt, check_erasures, missing_messages, rebuild_store
 from advertisex.settings.model import Settings
 from advertisex.stores.format import FORMAT
 from advertisex.stores.open import drop_old as drop_kept
 from advertisex.stores.open import open_replacement
-from advertisex.stores.replacement import Progress, Replacement
+from advertisex.stores.replacement import CATALOGUE, LEDGER, MARKS, NOTES, Progress, Replacement
 
+#: What to do when something of the old store cannot be carried over.
+_AFTERWARDS = {
+    LEDGER: "what the log no longer has cannot be reported",
+    NOTES: "erase users again, and expect alerts to be reported again",
+    MARKS: "expect replayed and resolved rejects to be listed as open",
+    CATALOGUE: "import the catalogue",
+}
 _NO_CATALOGUE = "It has no catalogue, so impressions and bids have no campaign: run `advertisex catalogue import FILE`."
 
 
@@ -44,6 +55,11 @@ def rebuild(
         bool,
         typer.Option("--drop-old", help="Only delete what a rebuild left beside the store."),
     ] = False,
+    without_erasures: Annotated[
+        bool,
+        typer.Option("--without-erasures", help="Continue if the notes about erased users cannot be read."),
+    ] = False,
+    skip_damaged: SkipDamagedOption = False,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -54,13 +70,13 @@ def rebuild(
     """Make a new store from the log beside the old one, and then put it in its place.
 
     Needed when the store has another format, or after a change of settings that decide what an event is. Erasures,
-    replay marks, alert states and the catalogue are carried over. After an interrupt, run it again to continue.
+    marks on rejects, alert states and the catalogue are carried over. After an interrupt, run it again to continue.
     """
     settings = settings_of(config, data=data, log=log, store=store)
     if drop_old:
         _drop(settings, as_json=as_json)
         return
-    processing = processing_of(settings)
+    processing = processing_of(settings, skip_damaged=skip_damaged)
     catalogue = read_catalogue(settings.catalogue) if settings.catalogue else None
     with (
         opened_log(_in_own_group(settings), create=False) as event_log,
@@ -68,11 +84,15 @@ def rebuild(
             settings.store_url, memory=settings.memory, elasticsearch=settings.elasticsearch
         ) as replacement,
     ):
+        if not without_erasures:
+            check_erasures(replacement)
+        if replacement.unreadable:
+            _confirm_unreadable(replacement, yes=yes)
         missing = missing_messages(replacement, event_log, processing)
         if missing:
             _confirm(missing, yes=yes)
         before, progress_before = replacement.format, replacement.progress()
-        rebuilt = _rebuild(replacement, event_log, processing, missing)
+        rebuilt = _rebuild(replacement, event_log, processing, missing, without_erasures=without_erasures)
         if rebuilt.kept and catalogue is not None and settings.catalogue is not None:
             report_import(import_catalogue(catalogue, replacement.new), settings.catalogue)
         has_catalogue = bool(replacement.new.catalogue_imports())
@@ -85,23 +105,39 @@ def rebuild(
         return
     print_ledger(rebuilt.ledger)
     for line in _changes(progress_before, rebuilt.ledger):
-        out.print(line, markup=False, soft_wrap=True)
+        say(line)
     formats = "" if before == FORMAT else f" (format {before} to {FORMAT})"
-    out.print(f"The store was rebuilt from the log{formats}.", soft_wrap=True)
-    out.print(f"The old one is kept: {rebuilt.kept}", markup=False, soft_wrap=True)
-    out.print("Delete it with `advertisex rebuild --drop-old` when you no longer need it.", soft_wrap=True)
+    say(f"The store was rebuilt from the log{formats}.")
+    say(f"The old one is kept: {rebuilt.kept}")
+    say("Delete it with `advertisex rebuild --drop-old` when you no longer need it.")
     if not has_catalogue:
-        out.print(_NO_CATALOGUE, soft_wrap=True)
+        say(_NO_CATALOGUE)
 
 
-def _rebuild(replacement: Replacement, log: EventLog, processing: Processing, missing: Sequence[Missing]) -> Rebuilt:
-    total = sum(log.end_offsets().values()) - sum(log.start_offsets().values())
-    with stop_on_signals(replacement.new.interrupt) as stop, progress("rebuilding", total) as (bar, task):
+def _rebuild(
+    replacement: Replacement,
+    log: EventLog,
+    processing: Processing,
+    missing: Sequence[Missing],
+    *,
+    without_erasures: bool,
+) -> Rebuilt:
+    topics = [feed.topic for feed in processing.feeds.values()]
+    total = sum(log.end_offsets(topics).values()) - sum(log.start_offsets(topics).values())
+    with stop_on_signals(replacement.new.interrupt) as stop, progress("rebuilding", total) as bar:
 
         def on_commit(committed: Committed) -> None:
-            bar.advance(task, committed.counts.read)
+            bar.advance(committed.counts.read)
 
-        return rebuild_store(replacement, log, processing, missing=missing, stop=stop, on_commit=on_commit)
+        return rebuild_store(
+            replacement,
+            log,
+            processing,
+            missing=missing,
+            without_erasures=without_erasures,
+            stop=stop,
+            on_commit=on_commit,
+        )
 
 
 def _changes(before: Mapping[Partition, Progress], ledger: Sequence[LedgerRow]) -> Iterator[str]:
@@ -129,9 +165,9 @@ def _drop(settings: Settings, *, as_json: bool) -> None:
         print_json({"dropped": dropped})
         return
     for name in dropped:
-        out.print(f"deleted {name}", markup=False, soft_wrap=True)
+        say(f"deleted {name}")
     if not dropped:
-        out.print("No old store is kept.")
+        say("No old store is kept.")
 
 
 def _confirm(missing: Sequence[Missing], *, yes: bool) -> None:
@@ -143,20 +179,35 @@ def _confirm(missing: Sequence[Missing], *, yes: bool) -> None:
     for one in missing:
         counts = f"at least {one.messages:,} of {one.read:,} messages are missing"
         err.print(f"{one.topic}/{one.partition}: {counts}: {one.reason}", markup=False, soft_wrap=True)
+    count = sum(m.messages for m in missing)
+    first = missing[0]
+    lacking = ConfigurationError(
+        f"the log no longer holds {count:,} messages that the store has read, or more",
+        where=f"{first.topic}/{first.partition}: {first.reason}",
+        hint="restore the log, or add --yes to rebuild without them",
+    )
+    _ask(lacking, yes=yes)
+
+
+def _confirm_unreadable(replacement: Replacement, *, yes: bool) -> None:
+    """Ask whether to go on without something that only the old store knew.
+
+    Raises:
+        ConfigurationError: stdin is not a terminal.
+    """
+    what = ", ".join(replacement.unreadable)
+    for one in replacement.unreadable:
+        err.print(f"The {one} of the old store cannot be read: {_AFTERWARDS[one]}.", markup=False, soft_wrap=True)
+    problem = ConfigurationError(
+        f"what only the old store knows cannot be carried over: {what}",
+        hint="restore it from a backup, or add --yes to rebuild without that",
+    )
+    _ask(problem, yes=yes)
+
+
+def _ask(problem: ConfigurationError, *, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        count = sum(m.messages for m in missing)
-        first = missing[0]
-        raise ConfigurationError(
-            f"the log no longer holds {count:,} messages that the store has read, or more",
-            where=f"{first.topic}/{first.partition}: {first.reason}",
-            hint="restore the log, or add --yes to rebuild without them",
-        )
-    try:
-        sure = typer.confirm("Rebuild without them?", err=True)
-    except typer.Abort:  # interrupt or end of input
-        raise KeyboardInterrupt from None
-    if not sure:
-        err.print("nothing was changed")
-        raise typer.Exit(1)
+        raise problem
+    confirm("Rebuild without that?", "nothing was changed")

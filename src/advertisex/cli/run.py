@@ -4,6 +4,7 @@ from functools import partial
 
 import structlog
 
+from advertisex.cli.ledger_table import print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -11,12 +12,13 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     MetricsPortOption,
+    SkipDamagedOption,
     StoreOption,
-    opened_store,
     settings_of,
+    store_when_available,
     with_port,
 )
-from advertisex.cli.output import err, print_ledger
+from advertisex.cli.output import err
 from advertisex.cli.signals import stop_on_signals
 from advertisex.ingestion.configured import sources_of
 from advertisex.logs.open import check_retention, open_log
@@ -30,6 +32,7 @@ _LOG = structlog.get_logger(__name__)
 
 def run(
     metrics_port: MetricsPortOption = None,
+    skip_damaged: SkipDamagedOption = False,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -40,11 +43,11 @@ def run(
     """Ingest the configured sources, process their messages and evaluate alerts, until interrupted."""
     settings = with_port(settings_of(config, data=data, log=log, store=store), metrics_port)
     check_retention(settings.log_url, settings.log)
-    processing = processing_of(settings, follow=True)
+    processing = processing_of(settings, follow=True, waits=True, skip_damaged=skip_damaged)
     sources = sources_of(settings)
     log_factory = partial(open_log, settings.log_url, create=True, kafka=settings.kafka, folder=settings.data)
     with (
-        opened_store(settings, read_only=False) as event_store,
+        store_when_available(settings) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
         observing(settings, event_store, log_factory, processing, lines=not err.is_terminal, alerts=True) as observer,
         retaining(
@@ -56,6 +59,8 @@ def run(
             observer.metrics.monitoring_failed,
         ),
     ):
+        if not sources:
+            _LOG.warning("no sources are configured", hint="add [[sources]] to the settings, or run `advertisex init`")
         for source in sources:
             _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)
         run_service(sources, log_factory, event_store, processing, observer, stop, settings.catalogue)

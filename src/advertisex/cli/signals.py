@@ -7,6 +7,18 @@ from threading import Event
 from types import FrameType
 
 
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM interrupted the command; its argument is the number of the signal.
+
+    Not `KeyboardInterrupt` itself: where that passes through `exec`, for example of a dataclass that is being made,
+    Python ends itself by SIGINT although it was caught.
+    """
+
+
+class Interruption(BaseException):
+    """Carries an interrupt through typer, which would exit without a word."""
+
+
 @contextmanager
 def stop_on_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
     """Yield an event that SIGINT or SIGTERM sets; a second signal does not wait for the current commit."""
@@ -14,7 +26,7 @@ def stop_on_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Even
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            raise Interrupted(number)
         stop.set()
         on_stop()
 

@@ -1,6 +1,7 @@
 """`advertisex simulate`: generate realistic traffic with known faults, as files or into the log."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,15 @@ from advertisex.cli.options import (
     DebugOption,
     JsonOption,
     LogOption,
+    StoreOption,
     opened_log,
     settings_of,
 )
-from advertisex.cli.output import out, print_json, print_table, progress
+from advertisex.cli.output import print_json, say
+from advertisex.cli.progress import progress
+from advertisex.cli.tables import print_table
 from advertisex.errors import ConfigurationError
+from advertisex.files.durable import make_folder
 from advertisex.settings.feeds import configured_feeds
 from advertisex.simulator import (
     SimulationSettings,
@@ -26,6 +31,7 @@ from advertisex.simulator import (
     publish_simulation,
     write_context,
     write_files,
+    write_truth,
 )
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(/s)?")
@@ -41,6 +47,7 @@ def simulate(
     rate: Annotated[str, typer.Option(metavar="N/s", help="Messages per second, with --follow.")] = "100/s",
     data: DataOption = None,
     log: LogOption = None,
+    store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -55,24 +62,22 @@ def simulate(
     if follow and out_folder:
         raise ConfigurationError("--follow writes to the log, not to files", hint="omit --out or --follow")
     simulation = SimulationSettings(events=events, seed=seed)
-    with progress("simulating", None if follow else events) as (bar, task):
-
-        def on_progress(messages: int) -> None:
-            bar.update(task, completed=messages)
-
+    with progress("simulating", None if follow else events) as bar:
         if out_folder:
-            truth, folder = write_files(out_folder, simulation, on_progress), out_folder
+            truth, folder = write_files(out_folder, simulation, bar.reach), out_folder
         else:
-            settings = settings_of(config, data=data, log=log)
+            settings = settings_of(config, data=data, log=log, store=store)
             folder = settings.data
+            with suppress(OSError):  # reported by the next line
+                make_folder(folder)
             write_context(folder, simulation)
             feeds = configured_feeds(settings)
             with opened_log(settings) as event_log:
                 if follow:
-                    truth = play(event_log, simulation, float(match[1]), SystemClock(), on_progress, feeds)
+                    truth = play(event_log, simulation, float(match[1]), SystemClock(), bar.reach, feeds)
                 else:
-                    truth = publish_simulation(event_log, simulation, on_progress, feeds)
-            (folder / "truth.json").write_text(truth.to_json(), encoding="utf-8")
+                    truth = publish_simulation(event_log, simulation, bar.reach, feeds)
+            write_truth(folder, truth)
     print_json(truth.to_dict()) if as_json else _print(truth, folder)
 
 
@@ -90,4 +95,4 @@ def _print(truth: Truth, folder: Path) -> None:
     ]
     columns = ("feed", "messages", "valid", "duplicate", "filtered", "rejected")
     print_table("Generated", columns, rows, numbers=columns[1:])
-    out.print(f"All expected counts are in {folder / 'truth.json'}", markup=False)
+    say(f"All expected counts are in {folder / 'truth.json'}")

@@ -1,9 +1,7 @@
 """`advertisex sources`: how far each source has been read, and how to read it again."""
 
-import textwrap
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,26 +15,25 @@ from advertisex.cli.options import (
     DebugOption,
     JsonOption,
     LogOption,
+    StoreOption,
     opened_log,
     parse_time,
     settings_of,
 )
-from advertisex.cli.output import out, plain, print_json, print_table
+from advertisex.cli.output import print_json, say
+from advertisex.cli.tables import print_table
+from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.configured import FeedSource, sources_of
 from advertisex.ingestion.known_sources import backfill_source, by_id, find_source, known_sources, reset_source
 from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
-from advertisex.reporting.cells import visible
-from advertisex.reporting.shorten import shortened
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Show how far each source has been read, and read sources again.")
 
-#: Width of the output, and at least that of the names in the table.
-_WIDTH, _LEAST_WIDTH = 80, 12
 _SQLITE = "sqlite:///"
 #: A poll may take some time; a next try that is this far in the past is overdue, in microseconds.
 _OVERDUE = 60_000_000
@@ -54,14 +51,20 @@ def sources(
     context: typer.Context,
     data: DataOption = None,
     log: LogOption = None,
+    store: StoreOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show how far each source has been read: APIs, object stores and followed files."""
     if context.invoked_subcommand is not None:
+        if any(value for value in context.params.values()):
+            name = context.invoked_subcommand
+            raise ConfigurationError(
+                f"options of {name} come after its name", hint=f"see {context.command_path} {name} --help"
+            )
         return
-    settings = settings_of(config, data=data, log=log)
+    settings = settings_of(config, data=data, log=log, store=store)
     configured = sources_of(settings)
     with _log_to_read(settings) as event_log:
         known = known_sources(event_log, configured)
@@ -70,7 +73,7 @@ def sources(
     elif known:
         _print(known)
     else:
-        out.print("No source is configured, and none has been read incrementally.")
+        say("No source is configured, and none has been read incrementally.")
 
 
 @app.command("reset")
@@ -79,18 +82,22 @@ def reset(
     feed: FeedOption = None,
     data: DataOption = None,
     log: LogOption = None,
+    store: StoreOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Forget what has been read of a source, so that all of it is read again."""
-    settings = settings_of(config, data=data, log=log)
+    settings = settings_of(config, data=data, log=log, store=store)
     with opened_log(settings, create=False) as event_log:
         found, of_feed, _ = _found(event_log, settings, name, feed)
         was_known = reset_source(event_log, of_feed, found)
-    if was_known:
-        out.print(plain(f"{found.name}: read again from the beginning at the next ingest; {_DUPLICATES}."))
+    if as_json:
+        print_json({"id": found.id, "name": found.name, "reset": was_known})
+    elif was_known:
+        say(f"{found.name}: read again from the beginning at the next ingest; {_DUPLICATES}.")
     else:
-        out.print(plain(f"{found.name}: it has not been read yet, so nothing has changed."))
+        say(f"{found.name}: it has not been read yet, so nothing has changed.")
 
 
 @app.command("backfill")
@@ -102,20 +109,25 @@ def backfill(
     feed: FeedOption = None,
     data: DataOption = None,
     log: LogOption = None,
+    store: StoreOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Let the next poll of an API or an object store start at an earlier time, once."""
-    settings = settings_of(config, data=data, log=log)
+    settings = settings_of(config, data=data, log=log, store=store)
     with opened_log(settings, create=False) as event_log:
         found, of_feed, configured = _found(event_log, settings, name, feed)
         start = parse_time(since, "--since") if found.kind == "objects" else since
         assert start is not None
         texts = _texts(found, settings, configured)
         again = backfill_source(event_log, of_feed, found, start, texts)
+    if as_json:
+        print_json({"id": found.id, "name": found.name, "since": since, "reads_again": again or None})
+        return
     then = f"the next ingest reads {again} again; {_DUPLICATES}"
     nothing = f"nothing that was read has been modified since {since}, so nothing will be read again"
-    out.print(plain(f"{found.name}: {then if again else nothing}."), soft_wrap=True)
+    say(f"{found.name}: {then if again else nothing}.")
 
 
 _DUPLICATES = "what is stored already is counted as duplicate"
@@ -169,39 +181,14 @@ def _document(status: SourceStatus) -> dict[str, Any]:
 
 def _print(known: list[SourceStatus]) -> None:
     columns = ("source", "feed", "last success (UTC)", "next try", "messages")
-    others = [
-        (status.feed, _shown(status.succeeded_at) or "never", _next_try(status), f"{status.messages:,}")
+    rows = [
+        (status.name, status.feed, _shown(status.succeeded_at) or "never", _next_try(status), status.messages)
         for status in known
     ]
-    taken = (max(map(len, column)) + 2 for column in zip(columns[1:], *others, strict=True))
-    names = short_names([status.name for status in known], max(_LEAST_WIDTH, _WIDTH - sum(taken)))
-    rows = [(name, *other) for name, other in zip(names, others, strict=True)]
     print_table("Sources", columns, rows, numbers=("messages",))
     for status in known:
         for line in _details(status):
-            out.print(plain(line), soft_wrap=True)
-
-
-def short_names(names: Sequence[str], longest: int) -> list[str]:
-    """Shorten names, of which addresses lose scheme and query first; different ones stay different."""
-    short = {name: name for name in names}
-    for cut in (_without_scheme, _without_query, lambda text: _end(text, longest)):
-        cuts = {name: cut(text) for name, text in short.items()}
-        number = Counter(cuts.values())
-        short = {name: cuts[name] if number[cuts[name]] == 1 else text for name, text in short.items()}
-    return shortened([short[name] for name in names], longest)
-
-
-def _without_scheme(name: str) -> str:
-    return name.partition("://")[2] or name
-
-
-def _without_query(name: str) -> str:
-    return name.partition("?")[0]
-
-
-def _end(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"…{text[len(text) - longest + 1 :]}"
+            say(line)
 
 
 def _details(status: SourceStatus) -> Iterator[str]:
@@ -211,19 +198,15 @@ def _details(status: SourceStatus) -> Iterator[str]:
     address = [status.address] if status.address != status.name else []
     parts = [*address, *filter(None, [status.position]), *counted]
     if parts:
-        yield from _wrapped(f"{status.name}: {'; '.join(parts)}")
+        yield f"{status.name}: {'; '.join(parts)}"
     if status.last_error:
         what = "failing" if status.is_failing else "last failure"
-        yield from _wrapped(f"{status.name}: {what}, {_shown(status.failed_at)} UTC: {status.last_error}")
+        yield f"{status.name}: {what}, {_shown(status.failed_at)} UTC: {status.last_error}"
 
 
 def _plural(what: str, number: int) -> str:
     noun, _, more = what.partition(" ")
     return f"{noun}{'' if number == 1 else 's'} {more}".rstrip()
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(visible(text), _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _next_try(status: SourceStatus) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from advertisex.catalogue.unknown import Unknown, UnknownIds
-from advertisex.cli.output import out, plain
+from advertisex.cli.output import say
 
 _LOG = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ _HINT = "run `advertisex catalogue import FILE`"
 def print_unknown(unknown: UnknownIds) -> None:
     """Print one line for each feed and kind of unknown id, and one if a catalogue is needed but missing."""
     for line in _lines(unknown):
-        out.print(plain(line), soft_wrap=True)
+        say(line)
 
 
 def log_unknown(unknown: UnknownIds) -> None:

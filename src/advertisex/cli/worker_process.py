@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 _END_SECONDS = 60.0
-#: Prefixes of the line in which a command reports why it ended.
-_FINAL_PREFIXES = ("error: ", "internal error: ", "interrupted: ")
+#: Prefix of the line in which a command reports why it was interrupted. Lines of the log have another one.
+_INTERRUPTED = "interrupted: "
+#: Prefixes of lines that workers may have in common.
+_ERRORS = ("error: ", "internal error: ", _INTERRUPTED)
 
 
 class Errors:
@@ -19,16 +21,16 @@ class Errors:
         self._reported: set[str] = set()
 
     @property
-    def error_reported(self) -> bool:
-        """Whether any worker has reported why it ended."""
-        return bool(self._reported)
+    def interruption_explained(self) -> bool:
+        """Whether any worker has reported why it was interrupted."""
+        return any(line.startswith(_INTERRUPTED) for line in self._reported)
 
     def forward(self, line: str) -> None:
         """Print a line of a worker."""
         with self._lock:
             if line in self._reported or line == "interrupted\n":  # we interrupted it
                 return
-            if line.startswith(_FINAL_PREFIXES):
+            if line.startswith(_ERRORS):
                 self._reported.add(line)
             with suppress(OSError):  # our own stderr may be closed
                 sys.stderr.write(line)

@@ -6,11 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 
-from advertisex.cli.output import err
+import structlog
+
 from advertisex.cli.worker_process import Errors, WorkerProcess
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreError
 from advertisex.settings.model import Settings
 
+_LOG = structlog.get_logger(__name__)
 #: Marks the command line of a worker: it leaves the import of the catalogue to its parent.
 WORKER_FLAG = "--as-worker"
 
@@ -26,11 +28,11 @@ class Ended:
 
     Attributes:
         code: 0 if all succeeded, the exit code of one that failed, or `INTERRUPTED`.
-        error_reported: whether a worker has reported on stderr why it ended early.
+        interruption_explained: whether a worker has reported on stderr why it was interrupted.
     """
 
     code: int
-    error_reported: bool
+    interruption_explained: bool
 
 
 def check_shareable(settings: Settings) -> None:
@@ -111,7 +113,7 @@ def run_workers(
             worker.stop()
         for worker in workers:
             worker.close()
-    return Ended(_code_of([worker.code for worker in workers]), errors.error_reported)
+    return Ended(_code_of([worker.code for worker in workers]), errors.interruption_explained)
 
 
 def _code_of(codes: Sequence[int | None]) -> int:
@@ -145,4 +147,4 @@ class _Kills:
                 hint="find out what kills them (if memory is short, set a smaller --batch-size), then run again",
             )
         for worker, name in zip(killed, signals, strict=True):
-            err.print(f"worker {worker.pid} was killed by {name}; starting another", markup=False)
+            _LOG.warning(f"worker {worker.pid} was killed by {name}; starting another")

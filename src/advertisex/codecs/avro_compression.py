@@ -11,13 +11,19 @@ from typing import Any
 import cramjam
 import lz4.block  # type: ignore[import-untyped]
 
+from advertisex.limits import Limit
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-#: The default limit on the decompressed size of a block in bytes. Writers flush at a few MiB at most.
-BLOCK_BYTES = 128 * 2**20
+BLOCK_BYTES = Limit(
+    64 * 2**20,
+    "bytes",
+    of="an Avro block, decompressed",
+    beyond="the block is damaged: its bytes are rejected, and the next one is read",
+)
 
 #: What the codecs raise for corrupt input.
 UNREADABLE = (

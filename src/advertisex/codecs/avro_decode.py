@@ -7,20 +7,19 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
-import fastavro
 import msgspec
 
-from advertisex.codecs.avro_framing import CONFLUENT_MARKER, MARKER, fingerprint
-from advertisex.codecs.avro_numbers import with_exact_numbers
-from advertisex.codecs.avro_schema import reading_module, without_logical_types
+from advertisex.codecs.avro_datum import datum_reader
+from advertisex.codecs.avro_framing import CONFLUENT_HEADER_BYTES, CONFLUENT_MARKER, MARKER, fingerprint
+from advertisex.codecs.avro_schema import without_logical_types
 from advertisex.codecs.bid_fields import flattener, is_openrtb, targeting_text
-from advertisex.codecs.json_decode import Decoder, Digits, decode_json, explain_json, reason_text
+from advertisex.codecs.json_decode import Decoder, Digits, Undecodable, decode_json, explain_json, reason_text
 from advertisex.codecs.json_encode import decimal_text
+from advertisex.codecs.json_framing import json_text, misfit
 from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed, Field
 from advertisex.times import time_of
 
-_CONFLUENT_HEADER = 5
 _SINGLE_OBJECT_HEADER = 10
 
 #: Decodes one datum.
@@ -40,7 +39,7 @@ def bid_decoder(feed: Feed) -> Decoder:
     fields = {f.name: f for f in feed.fields}
     struct, flatten = _struct(tuple(fields)), flattener(feed)
     own_header = MARKER + fingerprint(feed.avro_schema)
-    read_own = _reader(without_logical_types(feed.avro_schema))  # skips the conversion of timestamps to datetime
+    read_own = datum_reader(without_logical_types(feed.avro_schema))  # skips the conversion of timestamps to datetime
     readers = _foreign_readers(feed)
 
     def decode(payload: bytes) -> Any:
@@ -56,7 +55,7 @@ def bid_decoder(feed: Feed) -> Decoder:
     def explain(payload: bytes, error: Exception) -> Rejection:
         if isinstance(error, _NotABid):
             return error.rejection
-        if payload[:1] in (MARKER[:1], CONFLUENT_MARKER):
+        if is_avro(payload, feed):
             return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
         return explain_json(payload, error, feed)
 
@@ -64,8 +63,10 @@ def bid_decoder(feed: Feed) -> Decoder:
 
 
 def is_avro(payload: bytes, feed: Feed) -> bool:
-    """Whether a message of the feed is Avro: it starts with a framing marker, and so is not JSON."""
-    return feed.wire == "avro" and payload.startswith((MARKER, CONFLUENT_MARKER))
+    """Whether a message of the feed is in the framing of Avro, with a known schema or without JSON in it."""
+    if feed.wire != "avro" or not payload.startswith((MARKER, CONFLUENT_MARKER)):
+        return False
+    return payload[:CONFLUENT_HEADER_BYTES] in _confluent_headers(feed) or json_text(payload) is payload
 
 
 def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
@@ -74,7 +75,7 @@ def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
     It raises one of `DECODE_ERRORS` for messages that processing cannot decode either.
     """
     own_header = MARKER + fingerprint(feed.avro_schema)
-    readers = _foreign_readers(feed) | {own_header: _reader(without_logical_types(feed.avro_schema))}
+    readers = _foreign_readers(feed) | {own_header: datum_reader(without_logical_types(feed.avro_schema))}
 
     def read(payload: bytes) -> dict[str, Any]:
         record = _record(payload, readers)
@@ -87,12 +88,16 @@ def avro_records(feed: Feed) -> Callable[[bytes], dict[str, Any]]:
     return read
 
 
+def _confluent_headers(feed: Feed) -> list[bytes]:
+    return [CONFLUENT_MARKER + number.to_bytes(4, "big") for number, _ in feed.confluent_schemas]
+
+
 def _foreign_readers(feed: Feed) -> dict[bytes, _Reader]:
     """Readers of the schemas in the settings, by the header that messages start with."""
     readers: dict[bytes, _Reader] = {}
-    for number, schema in feed.confluent_schemas:
-        read = _reader(schema)
-        readers |= {MARKER + fingerprint(schema): read, CONFLUENT_MARKER + number.to_bytes(4, "big"): read}
+    for header, (_, schema) in zip(_confluent_headers(feed), feed.confluent_schemas, strict=True):
+        read = datum_reader(schema)
+        readers |= {MARKER + fingerprint(schema): read, header: read}
     return readers
 
 
@@ -101,21 +106,17 @@ def _struct(names: tuple[str, ...]) -> type[msgspec.Struct]:
     return msgspec.defstruct("Bid", [(name, Any, None) for name in names], gc=False)
 
 
-def _reader(schema: Any) -> _Reader:
-    parsed = fastavro.parse_schema(with_exact_numbers(schema))
-    read = reading_module(schema).schemaless_reader
-    return lambda stream: read(stream, parsed, None)
-
-
 def _record(payload: bytes, readers: Mapping[bytes, _Reader]) -> dict[str, Any]:
     """The nested record of a message that is not in our own schema."""
-    for marker, header in ((MARKER, _SINGLE_OBJECT_HEADER), (CONFLUENT_MARKER, _CONFLUENT_HEADER)):
-        if payload.startswith(marker):
-            read = readers.get(payload[:header])
-            if read is None:
-                raise ValueError(f"unknown schema in header {payload[:header].hex()}")
+    for marker, header in ((MARKER, _SINGLE_OBJECT_HEADER), (CONFLUENT_MARKER, CONFLUENT_HEADER_BYTES)):
+        if payload.startswith(marker) and (read := readers.get(payload[:header])):
             return _datum(payload, header, read)
-    record = decode_json(payload)
+    text = json_text(payload)
+    if text.startswith(MARKER):
+        raise Undecodable(f"unknown schema in header {payload[:_SINGLE_OBJECT_HEADER].hex()}")
+    if text.startswith(CONFLUENT_MARKER):
+        raise Undecodable(misfit(payload) or "the message ends within its Confluent header")
+    record = decode_json(text)
     if not isinstance(record, dict):
         raise _NotABid("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
     return record
@@ -126,12 +127,14 @@ def _datum(payload: bytes, header: int, read: _Reader) -> dict[str, Any]:
     stream.seek(header)
     try:
         record = read(stream)
-    except EOFError as error:  # its text contains a memory address, which would differ from run to run
-        raise ValueError("the message ends within its Avro datum") from error
-    except (IndexError, TypeError, ArithmeticError, MemoryError, KeyError, StopIteration) as error:
-        raise ValueError(f"not an Avro datum of its schema ({type(error).__name__})") from error
+    except EOFError as error:
+        raise Undecodable("the message ends within its Avro datum") from error
+    except (UnicodeDecodeError, RecursionError):
+        raise
+    except Exception as error:  # nobody lists what the reader raises if the bytes do not match the schema
+        raise Undecodable(f"not an Avro datum of its schema ({type(error).__name__})") from error
     if stream.tell() != len(payload):
-        raise ValueError(f"{len(payload) - stream.tell()} bytes follow the Avro datum")
+        raise Undecodable(f"{len(payload) - stream.tell()} bytes follow the Avro datum")
     if not isinstance(record, dict):
         raise _NotABid("not_an_object", f"the message is not an Avro record: {shown(record)}")
     return record

@@ -2,7 +2,7 @@
 
 Single-object encoding: marker C3 01, then the schema's CRC-64-AVRO fingerprint (little-endian), then the datum
 (Avro specification 1.12, "Single-object encoding"). Confluent: a zero byte, then the schema id (4 bytes,
-big-endian), then the datum.
+big-endian), then the datum, or JSON (see `json_framing`).
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from advertisex.feeds.bids import AVRO_SCHEMA
 
 MARKER = b"\xc3\x01"
 CONFLUENT_MARKER = b"\x00"
+CONFLUENT_HEADER_BYTES = 5
 
 
 def fingerprint(schema: Any) -> bytes:

@@ -10,10 +10,11 @@ from typing import Any
 import fastavro
 import numpy as np
 
+from advertisex.limits import Limit
+
 _DECIMAL, _FLOAT = "advertisex-decimal", "advertisex-float"
 _exact = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
-#: Larger decimals are not read: the conversion of one with a million bytes takes minutes.
-_DECIMAL_BYTES = 256
+_DECIMAL_BYTES = Limit(256, "bytes", of="a decimal in Avro", beyond="its record becomes plain bytes")
 
 
 def with_exact_numbers(schema: Any) -> Any:

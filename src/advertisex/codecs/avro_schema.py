@@ -11,8 +11,12 @@ import fastavro
 from fastavro import _read_py as fastavro_in_python
 from fastavro.schema import SchemaParseException, UnknownType
 
-_DEPTH = 100
-_MAX_ZERO_WIDTH = 10_000
+from advertisex.limits import Limit
+
+_DEPTH = Limit(100, "levels", of="the nesting of an Avro schema", beyond="an error of the file")
+_MAX_ZERO_WIDTH = Limit(
+    10_000, "values", of="what an Avro schema can decode from no bytes", beyond="an error of the file"
+)
 _RECORDS = ("record", "error")
 _COMPLEX = {"record", "error", "array", "map", "enum", "fixed"}
 #: What fastavro raises for an invalid schema; not all of these are its own exceptions.
@@ -25,7 +29,7 @@ def unusable(schema: Any) -> str:
         return "it is nested too deeply"
     try:
         fastavro.parse_schema(schema, _force=True)
-        if not all(isinstance(name, str) for part in _parts(schema) for name in field_names(part) or ()):
+        if not all(isinstance(name, str) for part in parts(schema) for name in field_names(part) or ()):
             return "it is invalid: the name of a field is not text"
         return "a few bytes could decode to unbounded data" if is_unbounded(schema) else ""
     except UnknownType as error:
@@ -73,9 +77,9 @@ def too_deep(schema: Any) -> bool:
 def is_recursive(schema: Any, enclosing: frozenset[str] = frozenset()) -> bool:
     """Whether a type refers to itself. Names are compared without their namespace, so it errs towards True."""
     if isinstance(schema, str):
-        return _short(schema) in enclosing
+        return short_name(schema) in enclosing
     if isinstance(schema, dict) and isinstance(schema.get("name"), str):
-        enclosing |= {_short(schema["name"])}
+        enclosing |= {short_name(schema["name"])}
     return any(is_recursive(child, enclosing) for child in children(schema))
 
 
@@ -92,9 +96,9 @@ def is_unbounded(schema: Any) -> bool:
 
     This happens if the items of an array have zero width, or if nested zero-width records multiply.
     """
-    named = dict(_named(schema))
+    named = dict(named_types(schema))
     known: dict[str, int | None] = {}
-    for part in _parts(schema):
+    for part in parts(schema):
         if isinstance(part, dict) and part.get("type") == "array":
             if _zero_width_values(part.get("items"), named, known) is not None:
                 return True
@@ -105,13 +109,13 @@ def is_unbounded(schema: Any) -> bool:
 
 def is_zero_width(schema: Any) -> bool:
     """Whether a datum of the schema is encoded in zero bytes."""
-    return _zero_width_values(schema, dict(_named(schema)), {}) is not None
+    return _zero_width_values(schema, dict(named_types(schema)), {}) is not None
 
 
 def _zero_width_values(schema: Any, named: dict[str, Any], known: dict[str, int | None]) -> int | None:
     """Return the number of values in a zero-width datum, or None if the datum is not zero-width."""
     if isinstance(schema, str):
-        name = _short(schema)
+        name = short_name(schema)
         if name not in known:
             known[name] = 1 if schema == "null" else None  # also stops the recursion for a type that contains itself
             if name in named:
@@ -139,17 +143,20 @@ def without_logical_types(schema: Any) -> Any:
     return schema
 
 
-def _parts(schema: Any) -> Iterator[Any]:
+def parts(schema: Any) -> Iterator[Any]:
+    """Yield a schema and all that it contains."""
     yield schema
     for child in children(schema):
-        yield from _parts(child)
+        yield from parts(child)
 
 
-def _named(schema: Any) -> Iterator[tuple[str, Any]]:
-    for part in _parts(schema):
+def named_types(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the named types of a schema, by name without namespace."""
+    for part in parts(schema):
         if isinstance(part, dict) and isinstance(part.get("name"), str):
-            yield _short(part["name"]), part
+            yield short_name(part["name"]), part
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """Return a name without its namespace."""
     return name.rpartition(".")[2]

@@ -11,13 +11,13 @@ import msgspec
 from advertisex.codecs.json_decode import Digits
 from advertisex.feeds.feed import Feed
 from advertisex.feeds.words import is_missing
+from advertisex.limits import Limit
 
 Record = Mapping[str, Any]
 
 _TARGETING = "targeting"
 _STRUCTURES = (dict, list)
-#: Maximum depth at which nested records are searched for a field.
-_DEPTH = 8
+_DEPTH = Limit(8, "levels", of="the nesting in which fields of a bid are searched", beyond="not found")
 
 #: In a path: each item of a list.
 EACH = "[]"

@@ -4,6 +4,7 @@ Messages are decoded one by one: in a joined document, one message could swallow
 path; `explain` decodes rejected messages again to name the field.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,11 +12,25 @@ from typing import Any
 
 import msgspec
 
+from advertisex.codecs.json_framing import is_blank, json_text, misfit
 from advertisex.codecs.rejection import Rejection, shown
 from advertisex.feeds import Feed, Field
+from advertisex.reasons import reason_of
 
 #: The errors that decoding may raise; RecursionError is due to deep nesting.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, EOFError)
+
+
+#: The texts of the decoder, which say where a message is wrong and have nothing of its content.
+_PATH = r"(?: - at `\$[\w.\[\]-]*`)?"
+_PLAIN = re.compile(
+    r"Input data was truncated|JSON is malformed: [a-z0-9 -]{5,50}(?:'.'(?: or '.')?)? \(byte \d+\)"
+    rf"|Expected `[a-z0-9| ]+`, got `[a-z]+`{_PATH}|(?:Integer value|Number) out of range{_PATH}"
+)
+
+
+class Undecodable(ValueError):
+    """A message cannot be decoded; why, in words for the user."""
 
 
 class Digits(str):
@@ -90,20 +105,27 @@ def _is_strict(field: Field) -> bool:
 
 
 def not_utf8(payload: bytes) -> Rejection | None:
-    """The rejection of a message that is not UTF-8; None if it is."""
+    """The rejection of a message whose text is not UTF-8; None if it is."""
     try:
-        payload.decode()
+        json_text(payload).decode()
     except UnicodeDecodeError as error:
-        return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
+        return undecodable(payload, error)
     return None
+
+
+def undecodable(payload: bytes, error: Exception) -> Rejection:
+    """The rejection of a message that is not JSON."""
+    if is_blank(payload):
+        return Rejection("empty_message", "the message has only white space or a byte order mark")
+    return Rejection("undecodable", f"{misfit(payload) or reason_text(error)}: {shown(payload[:400])}")
 
 
 def explain_json(payload: bytes, error: Exception, feed: Feed) -> Rejection:
     """Why a message is not a JSON object with the feed's fields."""
     try:
-        document = decode_json(payload)
+        document = decode_json(json_text(payload))
     except DECODE_ERRORS as decode_error:
-        return Rejection("undecodable", f"{reason_text(decode_error)}: {shown(payload[:400])}")
+        return undecodable(payload, decode_error)
     if not isinstance(document, dict):
         return Rejection("not_an_object", f"the message is not a JSON object: {shown(payload[:400])}")
     for field in feed.fields:
@@ -113,13 +135,11 @@ def explain_json(payload: bytes, error: Exception, feed: Feed) -> Rejection:
                 return Rejection("wrong_type", f"{name}: must be a single value, got {shown(value)}")
             if isinstance(value, (bool, Digits)) and _is_strict(field):
                 return Rejection("wrong_type", f"{name}: must be text or a whole number, got {shown(value)}")
-    return Rejection("undecodable", f"{reason_text(error)}: {shown(payload[:400])}")
+    return undecodable(payload, error)
 
 
 def reason_text(error: Exception) -> str:
     """A decoding error as a short text."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 at byte {error.start}"
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    return str(error) or type(error).__name__
+    if isinstance(error, Undecodable) or (isinstance(error, msgspec.MsgspecError) and _PLAIN.fullmatch(str(error))):
+        return str(error)
+    return reason_of(error)

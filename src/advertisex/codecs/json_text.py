@@ -3,14 +3,20 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from advertisex.feeds.words import is_missing
+from advertisex.limits import Limit
+
+MOST_KEYS = Limit(
+    2**16, "keys", of="a JSON object whose members are looked at", beyond="a record as it is, not an envelope"
+)
 
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
-json_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 #: What msgspec raises for invalid JSON: DecodeError and UnicodeDecodeError are ValueErrors.
 NOT_JSON = (ValueError, RecursionError)
 
@@ -23,6 +29,13 @@ class _Name:
     def __init__(self, _: type, text: str) -> None:
         self.text = text
 
+
+class _Counted:
+    """The name of a member that is only counted: all of them are one object."""
+
+
+#: The shortest member is `"":1,`.
+_MEMBER_BYTES = 5
 
 _members = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=_Name).decode
 
@@ -46,6 +59,31 @@ def is_json(text: bytes) -> bool:
     return True
 
 
+def json_object(text: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """Return the members of an object as they are. A member costs 200 bytes, so that too many are not decoded.
+
+    Raises:
+        ValueError: it is not an object, or has more than `MOST_KEYS` keys.
+        RecursionError: it is nested too deeply.
+    """
+    _check_number(text)
+    return _object(text)
+
+
+def _check_number(text: bytes | msgspec.Raw) -> None:
+    """Check that an object does not have too many keys, without keeping any."""
+    if memoryview(text).nbytes < MOST_KEYS * _MEMBER_BYTES:
+        return
+    same, numbers = _Counted(), count(1)
+
+    def counted(_: type, name: str) -> _Counted:
+        if next(numbers) > MOST_KEYS:
+            raise ValueError(f"more than {MOST_KEYS:,} keys")
+        return same
+
+    msgspec.json.decode(text, type=dict[_Counted, msgspec.Raw], dec_hook=counted)
+
+
 def is_missing_json(raw: msgspec.Raw | None) -> bool:
     """Whether the value of a member is missing: absent, null, or a text that spells a missing value."""
     if raw is None:
@@ -60,7 +98,12 @@ def is_missing_json(raw: msgspec.Raw | None) -> bool:
 
 
 def repeated_names(text: bytes | msgspec.Raw) -> list[str]:
-    """Return the names that occur more than once in an object. Decoding keeps the last value of each only."""
+    """Return the names that occur more than once in an object. Decoding keeps the last value of each only.
+
+    Raises:
+        ValueError, RecursionError: see `json_object`.
+    """
+    _check_number(text)
     counts = Counter(name.text for name in _members(text))
     return [name for name, number in counts.items() if number > 1]
 

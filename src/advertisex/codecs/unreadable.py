@@ -9,7 +9,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from advertisex.limits import Limit
+
 _MARKER = b"\x00unreadable "
+LONGEST_DETAIL = Limit(
+    10_000, "characters", of="what a producer may say of an unreadable input", beyond="rejected as `undecodable`"
+)
 
 #: Human-readable reasons, by reason code.
 REASONS: dict[str, str] = {
@@ -18,6 +23,8 @@ REASONS: dict[str, str] = {
     "wrong_encoding": "Its bytes are not text in the encoding of the file.",
     "ambiguous_number": "A number is not written as the options for the file say.",
     "not_a_record": "It is a fragment between records, or not a record at all.",
+    "too_long": "It is larger than a message can be. Only a part of it is kept.",
+    "too_many_values": "It has so many small values that they would not fit in memory.",
 }
 
 
@@ -46,7 +53,8 @@ _decode = msgspec.json.Decoder(_Head).decode
 
 def wrap(unreadable: Unreadable) -> bytes:
     """Return the message for an unreadable input."""
-    return _MARKER + _encode(_Head(unreadable.reason, unreadable.detail)) + b"\n" + unreadable.body
+    head = _Head(unreadable.reason, unreadable.detail[:LONGEST_DETAIL])
+    return _MARKER + _encode(head) + b"\n" + unreadable.body
 
 
 def body_of(message: bytes) -> bytes:
@@ -56,7 +64,7 @@ def body_of(message: bytes) -> bytes:
 
 
 def unwrap(message: bytes) -> Unreadable | None:
-    """Return what is in the frame; None if the message has none."""
+    """Return what is in the frame; None if the message has none that `wrap` could have written."""
     if not message.startswith(_MARKER):
         return None
     head, newline, body = message[len(_MARKER) :].partition(b"\n")
@@ -64,4 +72,5 @@ def unwrap(message: bytes) -> Unreadable | None:
         known = _decode(head)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return Unreadable(known.reason, known.detail, body) if newline else None
+    is_ours = newline and known.reason in REASONS and len(known.detail) <= LONGEST_DETAIL
+    return Unreadable(known.reason, known.detail, body) if is_ours else None

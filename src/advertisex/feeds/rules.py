@@ -13,17 +13,19 @@ import polars as pl
 
 from advertisex.feeds.feed import Feed, Field, OwnKind, Rule, TimeReading
 from advertisex.feeds.words import MISSING
+from advertisex.limits import Limit
 
 #: Values that sources send for "no user". Accepting one would merge all such users into one.
 PLACEHOLDERS = (*filter(None, MISSING), "0", "(null)", "<null>", "nil", "undefined", "unknown", "[object object]")
 #: An advertising id of zeros: its owner has switched it off.
 _ZEROS = r"^[0-]{32,}$"
 
-#: Maximum number of clicks or conversions in one row.
-MAX_COUNT = 1_000_000_000
+MAX_COUNT = Limit(1_000_000_000, "events", of="the count in one row of the clicks feed", beyond="rejected")
 
-#: Maximum amount in one row, in units of its currency. Sums of a hundred million such amounts are exact.
-MAX_AMOUNT = 10**18
+MAX_AMOUNT = Limit(10**18, "units", of="an amount in one row", beyond="rejected")
+
+#: Lucene, and so Elasticsearch, indexes no longer id, and DuckDB holds 2,048 values of a column in memory at once.
+MAX_TEXT = Limit(32_766, "bytes", of="the text in one field", beyond="rejected as `text_too_long`")
 
 #: A decimal number, and the texts of floating-point values that are not one.
 NUMBER = r"(?i)^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$"
@@ -123,6 +125,12 @@ def scientific_notation(field: Field) -> Rule:
     )
 
 
+def too_long(field: Field) -> Rule:
+    """A text is implausibly long; stores would need much memory for many of them."""
+    broken = pl.col(field.name).str.len_bytes() > MAX_TEXT
+    return Rule("text_too_long", field.name, broken, f"must have at most {MAX_TEXT:,} bytes")
+
+
 def negative(field: Field) -> Rule:
     """A count is negative."""
     return Rule("negative_count", field.name, pl.col(field.name) < 0, "must not be negative")
@@ -170,6 +178,7 @@ def default_rules(
         *(placeholder(f) for f in fields if f.kind == "user"),
         *(control_character(f) for f in fields if f.is_id),
         *(scientific_notation(f) for f in fields if f.is_id),
+        *(too_long(f) for f in fields if f.is_text),
         *(rule for f in fields for rule in _bounds(f, may_be_negative or {})),
     )
 
@@ -178,6 +187,7 @@ def with_own_fields(feed: Feed, own: Mapping[str, OwnKind]) -> Feed:
     """Return the feed with further stored fields, given as name -> kind, and the rules of their kinds."""
     added = tuple(Field(name, kind, f"own field: {kind}") for name, kind in own.items())
     rules = [rule for f in added if f.kind in _PARSED for rule in unread(f)]
+    rules += [too_long(f) for f in added if f.is_text]
     rules += [rule for f in added for rule in _bounds(f, {})]
     return replace(feed, fields=(*feed.fields, *added), rules=(*feed.rules, *rules))
 

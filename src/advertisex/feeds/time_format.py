@@ -98,7 +98,7 @@ def _problems(directives: list[str]) -> Iterator[str]:
             yield f"%{directive} occurs twice"
     parts = {_PARTS.get(directive, directive) for directive in directives}
     if not any(parts.issuperset(date) for date in _DATES):
-        yield "it does not give a date: it needs a year, a month and a day"
+        yield "a date needs a year, a month and a day"
     if ("I" in directives) != ("p" in directives):
         yield "%I and %p need each other: the hour could be before or after noon"
     joined = _joined(directive for directive in directives if directive not in ("f", "Z"))

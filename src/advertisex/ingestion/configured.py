@@ -56,13 +56,13 @@ def sources_of(settings: Settings) -> list[FeedSource]:
         ConfigurationError: a source is misconfigured.
     """
     feeds = configured_feeds(settings)
-    _check(api_options(settings.api))
-    found = [_source_of(number, one, settings.api, feeds[one.feed]) for number, one in enumerate(settings.sources)]
-    _check_different(found)
+    _check(settings)
+    found = [_source_of(number, one, settings, feeds[one.feed]) for number, one in enumerate(settings.sources)]
+    _check_different(found, settings)
     return found
 
 
-def _check_different(sources: list[FeedSource]) -> None:
+def _check_different(sources: list[FeedSource], settings: Settings) -> None:
     """Check that no source occurs twice: one of them would never be read."""
     numbers: dict[str, int] = {}
     for number, one in enumerate(sources):
@@ -71,6 +71,7 @@ def _check_different(sources: list[FeedSource]) -> None:
         if before != number:
             raise ConfigurationError(
                 f"setting sources.{number}: sources.{number} and sources.{before} are the same source",
+                where=settings.origin("sources", number),
                 hint="give them names if they are different, such as two accounts; else remove one",
             )
 
@@ -94,12 +95,15 @@ def api_options(api: ApiSettings, given: Mapping[str, Any] = {}) -> ApiOptions:
     return ApiOptions(**common | dict(given))
 
 
-def _source_of(number: int, one: SourceSettings, api: ApiSettings, feed: Feed) -> FeedSource:
+def _source_of(number: int, one: SourceSettings, settings: Settings, feed: Feed) -> FeedSource:
     try:
-        return FeedSource(feed, one.source, _options_of(one, api).checked_for(feed))
+        source_of(one.source)
+        return FeedSource(feed, one.source, _options_of(one, settings.api).checked_for(feed))
     except ConfigurationError as error:
+        name = _name_in(error.where)
         raise ConfigurationError(
-            f"setting {_setting(source_title(one.name, number), error.where)}: {error.what}",
+            f"setting {'.'.join(filter(None, ('sources', source_title(one.name, number), name)))}: {error.what}",
+            where=settings.origin("sources", number, *name.split(".")),
             hint=error.hint or "see docs/settings.md for every setting",
         ) from error
 
@@ -140,15 +144,15 @@ def _revealed(section: BaseModel) -> dict[str, Any]:
     return {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in values.items()}
 
 
-def _check(options: ApiOptions) -> None:
+def _check(settings: Settings) -> None:
     try:
-        options.check()
+        api_options(settings.api).check()
     except ConfigurationError as error:
-        raise ConfigurationError(f"setting {error.where}: {error.what}", hint=error.hint) from error
+        where = settings.origin(*error.where.split("."))
+        raise ConfigurationError(f"setting {error.where}: {error.what}", where=where, hint=error.hint) from error
 
 
-def _setting(title: str, where: str) -> str:
-    """Return the setting of a source that an error is about, from the option or the part that it names."""
+def _name_in(where: str) -> str:
+    """Return the setting of a source that an error is about, from the option or the part that it names; else ""."""
     name = where.split(",", maxsplit=1)[0].removeprefix("--").removeprefix("api.").replace("-", "_")
-    known = name.partition(".")[0] in SourceSettings.model_fields
-    return f"sources.{title}.{name}" if known else f"sources.{title}"
+    return name if name.partition(".")[0] in SourceSettings.model_fields else ""

@@ -34,6 +34,16 @@ class Encoder:
         """The mapped columns that no record has contained so far."""
         return self._mapping.unmatched if self._mapping else ()
 
+    @property
+    def timed(self) -> int:
+        """The number of records so far with a timestamp in one of the formats of the mapping."""
+        return self._mapping.timed if self._mapping else 0
+
+    @property
+    def numbers(self) -> PlainNumbers | None:
+        """What reads the numbers, with the counts of records that it has read; None if they are written plainly."""
+        return self._numbers
+
     def messages(self, records: list[Record]) -> list[bytes]:
         """Return the message of each record."""
         if self._keeps:

@@ -17,9 +17,9 @@ from advertisex.feeds.feed import DTYPES
 from advertisex.feeds.words import FALSE, TRUE, is_missing
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Record
+from advertisex.limits import Limit
 
-#: Distinct texts of a type column that are remembered. A column with more names no types.
-MOST_TYPES = 1_000
+MOST_TYPES = Limit(1_000, "texts", of="the new conversion types that an ingest reports", beyond="not reported")
 _LONGEST = 200
 #: What follows the name of a field in JSON: the beginning of a text, a flag or a number.
 _VALUE = rb'\s*:\s*("[^"\\]*|true|false|-?[0-9][0-9.eE+-]*)'

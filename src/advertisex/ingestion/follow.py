@@ -48,7 +48,7 @@ def read_sources(sources: Sequence[Source], run: Run, stop: Event) -> None:
     """
     options = run.options
     with ExitStack() as stack:
-        pollers = [Poller(polled(source, run.feed, options, run.log), run) for source in sources]
+        pollers = [Poller(polled(source, run.feed, options, run.log, run.on_read), run) for source in sources]
         for poller in pollers:
             stack.callback(poller.close)
         waiting = [(poller.source.due, number) for number, poller in enumerate(pollers)]
@@ -63,5 +63,14 @@ def read_sources(sources: Sequence[Source], run: Run, stop: Event) -> None:
                 continue
             if poller.source.due is not None:
                 heappush(waiting, (poller.source.due, number))
-            if new := run.inspection.remember_types(run.log):
-                _LOG.warning("new conversion types", feed=run.feed.name, types=new)
+            log_new_types(run)
+
+
+def log_new_types(run: Run) -> None:
+    """Log the conversion types that are new to the log since the last call.
+
+    Raises:
+        LogError: the log could not be read or written.
+    """
+    if new := run.inspection.remember_types(run.log):
+        _LOG.warning("new conversion types", feed=run.feed.name, types=new)

@@ -11,6 +11,7 @@ from advertisex.errors import SourceError
 from advertisex.ingestion.avro.blocks import MAGIC
 from advertisex.ingestion.encodings import WIDE, shown_encoding
 from advertisex.ingestion.stream import ZIP, Stream
+from advertisex.limits import Limit
 
 Format = Literal["json", "ndjson", "csv", "avro", "parquet", "xlsx"]
 #: Kind of input; "datum" is one message in Avro's single-object encoding, passed on unchanged.
@@ -43,7 +44,9 @@ _PARQUET_PAGE = b"\x15"
 _JSON = re.compile(rb'\{\s*["}]|\[\s*(?:[\[{"\]\d-]|(?:true|false|null)\b)')
 #: The longest beginning that `_JSON` needs, without white space.
 _JSON_BYTES = 7
-_HEAD_BYTES = 2**20
+_HEAD_BYTES = Limit(
+    2**20, "bytes", of="white space before the first record", beyond="the format must be named with --format"
+)
 
 
 def extension(name: str) -> Format | None:

@@ -9,18 +9,19 @@ import structlog
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds import FEEDS, Feed
-from advertisex.ingestion.follow import Interruptible, read_sources
+from advertisex.ingestion.follow import Interruptible, log_new_types, read_sources
 from advertisex.ingestion.input_report import InputReport, Inspection, balance, unusual
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polling import OnFailure, OnPoll, Run
 from advertisex.ingestion.publish import Progress, Published, Publisher
 from advertisex.ingestion.sources import source_of
+from advertisex.ingestion.stream import OnRead
+from advertisex.limits import Limit
 from advertisex.logs.contract import EventLog
 
 __all__ = ["IngestOptions", "Published", "ingest"]
 
-#: Failures that a result lists; following a source for months could see any number of them.
-_MOST_FAILURES = 1_000
+_MOST_FAILURES = Limit(1_000, "failures", of="the result of `ingest`", beyond="logged, and not listed")
 
 
 def ingest(
@@ -33,6 +34,7 @@ def ingest(
     stop: Event | None = None,
     stdin: BinaryIO | None = None,
     on_poll: OnPoll | None = None,
+    on_read: OnRead | None = None,
 ) -> Published:
     """Append every record of every source to the feed's topic.
 
@@ -49,6 +51,7 @@ def ingest(
         stop: ends the run when set.
         stdin: what to read for `-`, in place of the standard input of the process.
         on_poll: called with the status of a source after each poll, if its status is kept in the log.
+        on_read: called with each file that is read as a whole, and the number of its bytes that have been read.
 
     Raises:
         LogError: the log could not be written.
@@ -66,13 +69,17 @@ def ingest(
             failures.setdefault(str(error), error)
         (on_failure or _logged)(error)
 
+    run = Run(feed, options, log, publisher, inspection, report, on_poll, on_read)
+
     def published(*, interrupted: bool = False) -> Published:
-        inspection.remember_types(log)
+        if options.follow:
+            log_new_types(run)
+        else:
+            inspection.remember_types(log)
         counted = publisher.published(interrupted=interrupted, failures=tuple(failures.values()))
         return replace(counted, inputs=inspection.reports, new_types=inspection.new_types)
 
     try:
-        run = Run(feed, options, log, publisher, inspection, report, on_poll)
         read_sources(inputs, run, stop or Interruptible())
     except KeyboardInterrupt:
         return published(interrupted=True)

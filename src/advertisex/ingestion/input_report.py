@@ -11,6 +11,7 @@ from advertisex.ingestion.event_types import EventTypes
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Chunk, Input, Reader, Reading
 from advertisex.ingestion.unexpected import at_the_cost_of
+from advertisex.limits import Limit
 from advertisex.logs.contract import EventLog
 
 #: Columns of counts and sums, in lower case without separators. A report has them in place of users.
@@ -30,7 +31,7 @@ _USUAL = {"delimiter": "comma", "quote": '"', "encoding": "utf-8", "header": "li
 
 _JSON = ("json", "ndjson")
 #: Characters of a column's name. Each message repeats the names of its columns.
-_LONGEST_NAME = 1_000
+_LONGEST_NAME = Limit(200, "characters", of="the name of a column", beyond="an error of the file")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
@@ -22,7 +22,9 @@ from advertisex.ingestion.read import read_files, read_stdin
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.source_status import Kind, SourceStatus, source_id
 from advertisex.ingestion.sources import Files, Objects, Source, Stdin, Url
+from advertisex.ingestion.stream import OnRead
 from advertisex.logs.contract import EventLog
+from advertisex.masking import masked
 
 
 class Identity(NamedTuple):
@@ -47,10 +49,15 @@ def identity_of(source: Source, feed: Feed, options: IngestOptions) -> Identity 
             return Identity(source_id(feed, source.name, options), "objects", source.name)
 
 
-def polled(source: Source, feed: Feed, options: IngestOptions, log: EventLog) -> PolledSource:
-    """Return a source as one that is polled.
+def is_read_whole(source: Source, options: IngestOptions) -> TypeGuard[Files]:
+    """Whether it is files that are read as a whole: without a name in the settings, and not followed."""
+    return isinstance(source, Files) and not (options.follow or options.name)
 
-    Files without a name in the settings are read as a whole, unless they are followed.
+
+def polled(
+    source: Source, feed: Feed, options: IngestOptions, log: EventLog, on_read: OnRead | None = None
+) -> PolledSource:
+    """Return a source as one that is polled; how far its files have been read is reported if they are read whole.
 
     Raises:
         ConfigurationError: an option is invalid.
@@ -58,8 +65,8 @@ def polled(source: Source, feed: Feed, options: IngestOptions, log: EventLog) ->
     match source:
         case Stdin():
             return Once(source.name, read_stdin(source, feed, options))
-        case Files() if not (options.follow or options.name):
-            return Once(source.name, read_files(source, feed, options))
+        case Files() if is_read_whole(source, options):
+            return Once(masked(source.name), read_files(source, feed, options, on_read))
         case Files():
             return FollowedFiles(source, feed, options, log)
         case Url():

@@ -52,6 +52,7 @@ class FeedMapping:
         self._formats = tuple(map(_checked_format, mapping.time_formats))
         self._times = next(f.names for f in feed.fields if f.kind == "time")
         self._seen: set[str] = set()
+        self.timed = 0  # records with a timestamp in one of the formats
 
     @property
     def unmatched(self) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ class FeedMapping:
                 mapped[target] = value
         mapped.update(self._constants)
         if self._formats:
-            _standardise_time(mapped, self._times, self._formats)
+            self.timed += _standardise_time(mapped, self._times, self._formats)
         return mapped
 
 
@@ -108,7 +109,8 @@ def _is_missing(value: Any) -> bool:
     return is_missing_json(value) if isinstance(value, msgspec.Raw) else is_missing(value)
 
 
-def _standardise_time(record: dict[str, Any], names: tuple[str, ...], formats: tuple[TimeFormat, ...]) -> None:
+def _standardise_time(record: dict[str, Any], names: tuple[str, ...], formats: tuple[TimeFormat, ...]) -> bool:
+    """Rewrite the timestamp of a record as RFC 3339; returns whether it has one of the formats."""
     for name in names:
         text = _text(record.get(name))
         if text is None:
@@ -116,7 +118,8 @@ def _standardise_time(record: dict[str, Any], names: tuple[str, ...], formats: t
         time = next((time for time_format in formats if (time := time_format.read(text.strip()))), None)
         if time is not None:
             record[name] = time.isoformat()  # naive stays naive
-            return
+            return True
+    return False
 
 
 def _text(value: Any) -> str | None:

@@ -17,6 +17,8 @@ _SPACES = " \u00a0\u202f"
 _SEPARATORS = {"": "", ".": ".", ",": ",", "'": "'\u2019"} | dict.fromkeys(_SPACES, _SPACES)
 #: Text that is meant as a number: digits and separators, perhaps with an exponent.
 _NUMBER_LIKE = re.compile(rf"[+-]?[0-9.,'\u2019{_SPACES}]*[0-9][0-9.,'\u2019{_SPACES}]*(?:[eE][+-]?[0-9]+)?")
+#: A number with a decimal point, as processing reads it.
+_PLAIN = re.compile(r"[+-]?[0-9]+\.[0-9]+")
 #: A part of a whole number that is not zero.
 _FRACTION = re.compile(r"\.[0-9]*[1-9]")
 
@@ -96,15 +98,19 @@ class PlainNumbers:
 
     def __init__(self, feed: Feed, style: NumberStyle) -> None:
         self._style = style
+        self.found = 0  # records with a number in text
+        self.two_readings = 0  # records with a number that is also a plain one, of another value
         self._names = tuple((name, f.kind) for f in feed.fields if f.kind in {"count", "amount"} for name in f.names)
 
     def apply(self, record: dict[str, Any]) -> dict[str, Any] | bytes:
         """Return the record with plain numbers; if one is written in a different style, an unreadable message."""
         changed: dict[str, str] = {}
+        is_found = False
         for name, kind in self._names:
             text = _text(record.get(name))
             if not text:
                 continue
+            is_found = is_found or _NUMBER_LIKE.fullmatch(text) is not None
             number = self._style.plain(text)
             if number is None:
                 return self._unreadable(f"{name}: {text!r} is not written like {self._style}", record)
@@ -113,10 +119,12 @@ class PlainNumbers:
                 return self._unreadable(f"{name}: {text!r} is not a whole number", record)
             if number != text:
                 changed[name] = number
+        self.found += is_found
+        self.two_readings += any(_PLAIN.fullmatch(_text(record[name]) or "") for name in changed)
         return record | changed if changed else record
 
-    @staticmethod
-    def _unreadable(what: str, record: dict[str, Any]) -> bytes:
+    def _unreadable(self, what: str, record: dict[str, Any]) -> bytes:
+        self.found += 1
         detail = f"{what}; hint: check --decimal and --thousands"
         return wrap(Unreadable("ambiguous_number", detail, json_message(record)))
 

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import parse_qsl
 
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.formats import is_known
+from advertisex.secret_names import is_secret
 
 _WILDCARDS = "*?["
 _BUCKET = re.compile(r"\$?[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -68,6 +70,11 @@ def address_of(url: str) -> Address:
         raise ConfigurationError(
             f"the {scheme}:// address has no valid bucket name",
             hint=f"write it as {scheme}://BUCKET/KEY; credentials belong into the environment, not into the address",
+        )
+    if any(is_secret(name) for name, _ in parse_qsl(pattern.partition("?")[2])):
+        raise ConfigurationError(
+            f"the {scheme}:// address has parameters with credentials",
+            hint=f"write it as {scheme}://BUCKET/KEY; use the whole https:// URL if it is signed",
         )
     if pattern.startswith("/") or "//" in pattern:
         raise ConfigurationError(

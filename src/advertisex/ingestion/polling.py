@@ -16,7 +16,8 @@ from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.polled import PolledSource
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.read import or_failing
-from advertisex.ingestion.source_status import SourceStatus, dump_status, load_status, state_prefix
+from advertisex.ingestion.source_status import SourceStatus, believed, dump_status, load_status, state_prefix
+from advertisex.ingestion.stream import OnRead
 from advertisex.logs.contract import EventLog
 
 #: Called with the error of a source.
@@ -40,6 +41,7 @@ class Run:
         inspection: collects what is found in the inputs.
         on_failure: called with each failure, but not again while a source keeps failing in the same way.
         on_poll: called with the status of a source after each poll, if it has one.
+        on_read: called with how far each file has been read that is read as a whole.
     """
 
     feed: Feed
@@ -49,6 +51,7 @@ class Run:
     inspection: Inspection
     on_failure: OnFailure
     on_poll: OnPoll | None = None
+    on_read: OnRead | None = None
 
 
 @dataclass(slots=True)
@@ -142,7 +145,8 @@ class Poller:
             self._status = load_status(log, source.id)
         name = self._run.options.name or source.address
         unread = SourceStatus(source.id, name, self._run.feed.name, source.kind, source.address)
-        before, now = self._status or unread, _now()
+        now = _now()
+        before = believed(self._status or unread, now)
         messages = self._run.publisher.messages - poll.messages
         self._status = replace(
             unread,

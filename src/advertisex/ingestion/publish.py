@@ -14,7 +14,7 @@ from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.input_report import InputReport
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle
-from advertisex.ingestion.records import MESSAGE_BYTES, Bookmark, Chunk
+from advertisex.ingestion.records import MESSAGE_BYTES, Bookmark, Chunk, too_long
 from advertisex.ingestion.unexpected import at_the_cost_of
 from advertisex.logs.contract import EventLog
 from advertisex.model import Origin
@@ -68,7 +68,8 @@ class Publisher:
         mapping: how columns map to fields.
         on_progress: called after each append with the total messages and bytes so far.
         numbers: how numbers are written, if not plainly.
-        message_bytes: maximum size of a message.
+        message_bytes: maximum size of a message, if the log takes it; the beginning of a larger one is appended as
+            unreadable.
         clock: returns the time of a monotonic clock, in seconds.
 
     Raises:
@@ -109,29 +110,22 @@ class Publisher:
             bookmark: keeps how far the source has been read; written with the messages.
 
         Raises:
-            SourceError: the source failed, or yielded a message that is too large for the log.
+            SourceError: the source failed.
             LogError: the log could not be written.
         """
         self._sources.setdefault(name, Counted())
-        largest = 0
         try:
             for chunk in chunks:
                 with at_the_cost_of(name):
                     messages = self._encoder.messages(chunk.records) if chunk.records else []
+                messages = self._fitting(messages, name)
                 with _signals_deferred():  # the bookmark never differs from the buffer
                     new, lines = bookmark.advance(chunk, messages) if bookmark else (messages, chunk.lines)
-                    largest = max(largest, self._add(name, new, lines))
+                    self._add(name, new, lines)
                 if not chunk.records or self._due():
                     self._flush(name, bookmark)
         finally:
             self._flush(name, bookmark)
-        if largest:
-            raise SourceError(
-                f"a message of {largest >> 20} MiB is larger than the {self._message_bytes >> 20} MiB that the log "
-                "accepts",
-                where=name,
-                hint="split it at the source, or name the array in the document with --records KEY",
-            )
 
     def published(self, *, interrupted: bool = False, failures: Sequence[SourceError] = ()) -> Published:
         """Return what was appended so far."""
@@ -143,18 +137,21 @@ class Publisher:
         """Number of messages that were appended so far."""
         return self._messages
 
-    def _add(self, name: str, messages: list[bytes], lines: Sequence[int]) -> int:
-        """Add messages to the buffer. Return the size of the largest one that was left out as too large, or 0."""
-        limit, largest = self._message_bytes, 0
-        size = sum(map(len, messages))
-        if size > limit and (largest := max(map(len, messages))) > limit:
-            kept = [index for index, message in enumerate(messages) if len(message) <= limit]
-            messages, lines = [messages[index] for index in kept], [lines[index] for index in kept if lines]
-            size = sum(map(len, messages))
+    def _fitting(self, messages: list[bytes], name: str) -> list[bytes]:
+        """Return the messages, with an unreadable one in place of each that the log does not take."""
+        if not messages:
+            return messages
+        most = self._log.message_bytes(self._topic)
+        limit = self._message_bytes if most is None else min(self._message_bytes, most - len(name.encode()))
+        if max(map(len, messages)) <= limit:
+            return messages
+        return [m if len(m) <= limit else too_long(m, len(m), most=limit) for m in messages]
+
+    def _add(self, name: str, messages: list[bytes], lines: Sequence[int]) -> None:
+        """Add messages to the buffer."""
         self._buffer += messages
-        self._buffer_bytes += size
+        self._buffer_bytes += sum(map(len, messages))
         self._origins.append(Origin(name, len(messages), lines))
-        return largest if largest > limit else 0
 
     def _due(self) -> bool:
         late = self._clock() - self._flushed_at >= _BUFFER_SECONDS

@@ -16,7 +16,7 @@ from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.parquet.reader import ParquetReader
 from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Input, Reader, Reading, Resume
 from advertisex.ingestion.sources import Files, Stdin
-from advertisex.ingestion.stream import ZIP, Stream, open_file, open_stdin
+from advertisex.ingestion.stream import ZIP, OnRead, Stream, open_file, open_stdin
 from advertisex.ingestion.unexpected import at_the_cost_of
 from advertisex.ingestion.zip_archive import Archive, Member
 
@@ -204,19 +204,19 @@ def _members(stream: Stream, feed: Feed, options: IngestOptions) -> Iterator[Inp
             yield Input(name, _Skipped(archive, members))
 
 
-def read_file(path: Path, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+def read_file(path: Path, feed: Feed, options: IngestOptions, on_read: OnRead | None = None) -> Iterator[Input]:
     """Yield a file, or the members of an archive; see `inputs_of`."""
-    return inputs_of(lambda: open_file(path), str(path), feed, options)
+    return inputs_of(lambda: open_file(path, on_read=on_read), str(path), feed, options)
 
 
-def read_files(files: Files, feed: Feed, options: IngestOptions) -> Iterator[Input]:
+def read_files(files: Files, feed: Feed, options: IngestOptions, on_read: OnRead | None = None) -> Iterator[Input]:
     """Yield each input of each file; see `inputs_of`.
 
     Raises:
         SourceError: there are none, or they cannot be listed.
     """
     for path in files.existing_paths():
-        yield from read_file(path, feed, options)
+        yield from read_file(path, feed, options, on_read)
 
 
 def inputs_in(stream: Stream, feed: Feed, options: IngestOptions) -> Iterator[Input]:

@@ -10,10 +10,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from advertisex.codecs.unreadable import Unreadable, body_of, wrap
+from advertisex.limits import Limit
+
 Record = bytes | dict[str, Any]
 
-#: Maximum size of a message in bytes; a larger one is an error of its source.
-MESSAGE_BYTES = 16 * 2**20
+MESSAGE_BYTES = Limit(
+    16 * 2**20,
+    "bytes",
+    of="a record, a line of CSV, or a message",
+    beyond="rejected by itself as `too_long`: its beginning is kept, and the next one is read",
+)
+KEPT_BYTES = Limit(2**16, "bytes", of="the beginning of a record that is too long", beyond="left out of the reject")
+
+
+def too_long(beginning: bytes, size: int, where: str = "", *, most: int = MESSAGE_BYTES) -> bytes:
+    """Return the message for a record that is larger than a message can be.
+
+    Args:
+        beginning: its first bytes, or all of it.
+        size: its size in bytes.
+        where: where in the input it is, such as `line 7`.
+        most: size of the largest message.
+    """
+    kept = body_of(beginning)[: min(KEPT_BYTES, most // 2)]
+    what = f"{where + ': ' if where else ''}{size:,} bytes, larger than a message can be"
+    hint = "split it at the source, or name the list of records with --records if it is JSON around one"
+    return wrap(Unreadable("too_long", f"{what}; its first {len(kept):,} bytes are kept; hint: {hint}", kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,7 @@ class Reading:
         rows: rows of the input, or records: messages and skipped ones.
         skipped: rows that are not messages, by what they are: header, blank, preamble, total, …
         warnings: what the user should know, such as a damaged character, with the number of occurrences.
+        long_warning: the one of them about records that are larger than a message can be.
     """
 
     format: str = ""
@@ -69,6 +93,14 @@ class Reading:
     rows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    long_warning: str = ""
+
+    def warn_of_long(self, line: int) -> None:
+        """Warn of a record that is larger than a message can be; the warning names the first one."""
+        self.long_warning = self.long_warning or (
+            f"larger than {MESSAGE_BYTES >> 20} MiB, first on line {line}: rejected; only the beginning is kept"
+        )
+        self.warnings[self.long_warning] += 1
 
 
 class Reader(Protocol):

@@ -75,6 +75,17 @@ class SourceStatus(msgspec.Struct, frozen=True):
         return state_prefix(self.kind, self.id)
 
 
+def believed(status: SourceStatus, now: int) -> SourceStatus:
+    """Return a status without times in the future, stored while the clock was fast: they would hide a new failure.
+
+    Args:
+        status: the status.
+        now: current time, in microseconds since the epoch (UTC).
+    """
+    times = {name: min(getattr(status, name), now - 1) for name in ("succeeded_at", "appended_at", "failed_at")}
+    return msgspec.structs.replace(status, **times)
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SourceStatus).decode
 

@@ -14,11 +14,14 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from advertisex.errors import SourceError
+from advertisex.files.faults import fault_of
+from advertisex.files.temporary import temporary_folder
+from advertisex.reasons import reason_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -120,16 +123,18 @@ class Stream(io.BufferedIOBase):
         if (path := self._plain_file()) is not None:
             yield path
             return
-        with tempfile.TemporaryDirectory(prefix="advertisex-") as folder:
-            copy = Path(folder, "input")
+        with ExitStack() as stack:
+            copy = Path(tempfile.gettempdir())
             try:
+                copy = stack.enter_context(temporary_folder()) / "input"
                 with copy.open("wb") as file:
                     shutil.copyfileobj(self, file, BLOCK)
             except OSError as error:
+                fault = fault_of(error, copy)
                 raise SourceError(
-                    f"could not write a temporary copy: {error.strerror or error}",
+                    f"could not write a temporary copy: {fault.what}",
                     where=self._name,
-                    hint="free space, or set TMPDIR to a larger disk",
+                    hint=f"{fault.hint}, or set TMPDIR to a folder on another disk",
                 ) from error
             yield copy
 
@@ -155,7 +160,7 @@ class Stream(io.BufferedIOBase):
                 hint="the readable part is kept; get the file again and ingest it again (duplicates are not counted)",
             ) from error
         except OSError as error:
-            raise SourceError(f"could not read the input: {error.strerror or error}", where=self._name) from error
+            raise SourceError(f"could not read the input: {reason_of(error)}", where=self._name) from error
 
 
 def _damage(error: Exception) -> str:
@@ -190,19 +195,27 @@ class _Archive(Stream):
         self._below.close()
 
 
-def open_file(path: Path, name: str | None = None) -> Stream:
+#: Called with a file that is being read, and how many of its bytes have been read.
+OnRead = Callable[[Path, int], None]
+
+
+def open_file(path: Path, name: str | None = None, on_read: OnRead | None = None) -> Stream:
     """Open a file, decompressed if its content is; `name` is its name in errors, by default the path.
 
     Raises:
-        SourceError: it could not be opened.
+        SourceError: it could not be opened, or is not a file.
     """
     name = name or str(path)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe can be read only once, and a file is read again
+            raise SourceError(
+                "this is a pipe or a device, not a file", where=name, hint="give it as standard input: `- < PIPE`"
+            )
         # unbuffered: Stream reads large blocks and has its own buffer
-        return decompressed(Stream(path.open("rb", buffering=0), name))
+        return decompressed(Stream(_Watched(path, on_read) if on_read else path.open("rb", buffering=0), name))
     except OSError as error:
         raise SourceError(
-            f"could not open the file: {error.strerror or error}",
+            f"could not open the file: {reason_of(error)}",
             where=name,
             hint="check the name and the permissions",
         ) from error
@@ -212,6 +225,21 @@ def open_stdin(stdin: BinaryIO | None = None) -> Stream:
     """Open standard input, or the given stream in its place, decompressed if it is an archive. It stays open."""
     buffer = sys.stdin.buffer if stdin is None else stdin
     return decompressed(Stream(_StaysOpen(getattr(buffer, "raw", buffer)), "stdin"))
+
+
+class _Watched(io.FileIO):
+    """A file, of which it is reported how far it has been read."""
+
+    def __init__(self, path: Path, on_read: OnRead) -> None:
+        super().__init__(str(path))
+        self._path, self._on_read, self._bytes = path, on_read, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read at most `size` bytes."""
+        data = super().read(size)
+        self._bytes += len(data)
+        self._on_read(self._path, self._bytes)
+        return data
 
 
 class _StaysOpen:

@@ -1,17 +1,26 @@
 """Zip archives: their members, each of which is an input of its own."""
 
+import struct
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from os import SEEK_END
 from pathlib import Path, PurePosixPath
 from typing import Self
 
 from advertisex.errors import SourceError
 from advertisex.ingestion.stream import ZIP_ERRORS, Stream, decompressed
+from advertisex.limits import Limit
 
 _ENCRYPTED = 1
+DIRECTORY_BYTES = Limit(
+    16 * 2**20, "bytes", of="the directory of a zip archive: about 150,000 members", beyond="an error of the archive"
+)
+#: The end of an archive: its end record, a comment, and the records of zip64.
+_END_BYTES = 2**16 + 128
+_IN_ZIP64 = 2**32 - 1
 #: Members that only a workbook has both of.
 _WORKBOOK = {"[Content_Types].xml", "xl/workbook.xml"}
 
@@ -27,6 +36,29 @@ class Member:
 
     name: str
     opened: Callable[[], Stream]
+
+
+def _directory_bytes(path: Path) -> int:
+    """Return the size of the directory at the end of an archive, which is held in memory; 0 if it is not found."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, SEEK_END) - _END_BYTES))
+        end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    if at < 0 or len(end) < at + 16:
+        return 0
+    (size,) = struct.unpack_from("<I", end, at + 12)
+    wide = end.rfind(b"PK\x06\x06", 0, at)
+    if size == _IN_ZIP64 and wide >= 0:
+        (size,) = struct.unpack_from("<Q", end, wide + 40)
+    return int(size)
+
+
+def _too_many(name: str) -> SourceError:
+    return SourceError(
+        f"the directory of the zip archive is larger than {DIRECTORY_BYTES >> 20} MiB",
+        where=name,
+        hint="unpack it, and ingest its files",
+    )
 
 
 class Archive:
@@ -47,6 +79,8 @@ class Archive:
 
     def __init__(self, path: Path, name: str) -> None:
         try:
+            if _directory_bytes(path) > DIRECTORY_BYTES:
+                raise _too_many(name)
             self._zip = zipfile.ZipFile(path)
             if "" in self._zip.NameToInfo:
                 raise zipfile.BadZipFile("a member has no name")

@@ -1,13 +1,18 @@
 """The event log contract. Every log passes `advertisex.testing.contracts.EventLogContract`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from advertisex.limits import Limit
 from advertisex.model import Batch, Finding, Origin, Partition, Position, SourceLine, Span
 
-#: A read stops after this many bytes of payload, which bounds memory whatever the message sizes.
-READ_BYTES = 64 * 2**20
+READ_BYTES: int = Limit(
+    32 * 2**20,
+    "bytes",
+    of="the messages that are read, and processed, together",
+    beyond="they follow in the next batch",
+)
 
 #: Changes of a log's state, by key; None removes the key.
 State = Mapping[str, bytes | None]
@@ -25,6 +30,18 @@ class Limits(NamedTuple):
     size: int | None = None
 
 
+class HeldBack(NamedTuple):
+    """Messages that the log does not give yet, because a transaction of a producer is open.
+
+    Attributes:
+        offsets: number of offsets, which is at least the number of messages.
+        since: when the first of them was appended, in microseconds since the epoch (UTC); None if that is unknown.
+    """
+
+    offsets: int
+    since: int | None
+
+
 class Positions(Protocol):
     """Returns the ledger's next offset of each partition; a partition that is missing starts at 0."""
 
@@ -37,8 +54,8 @@ class LogReader(Protocol):
     """Reads the partitions assigned to this process, as contiguous batches within each partition.
 
     The span of a batch carries the identity of the log that its topic belongs to. Where retention removed messages
-    before they were read, the reader continues with the first one that is kept: the span includes the gap, and a
-    warning says how many messages are lost. If none is kept, the batch may be empty.
+    before they were read, the reader continues with the first one that is kept: the span includes the gap, `lost`
+    counts it, and a warning says so. If none is kept, the batch is empty. Damaged messages are an error, or lost, too.
 
     The assignment may change while batches are in flight: a partition moves to another process, or another process
     advances its ledger row. Batches read before such a change are no longer current and must not be committed. Call
@@ -49,6 +66,7 @@ class LogReader(Protocol):
         """Return new messages, at most one batch per partition; an empty list if none arrived within a short wait.
 
         Raises:
+            LogDamaged: the next messages of a partition are damaged.
             LogError: the log cannot be read, or ends before the ledger's position.
         """
         ...
@@ -57,7 +75,8 @@ class LogReader(Protocol):
     def caught_up(self) -> bool:
         """Whether all assigned partitions have been read to the end, and the ledger has reached the end of the others.
 
-        If the ledger stops advancing, another process may have died, and only the assigned partitions are considered.
+        Raises:
+            LogError: the ledger does not advance: another application holds partitions.
         """
         ...
 
@@ -134,6 +153,14 @@ class EventLog(Protocol):
         """
         ...
 
+    def message_bytes(self, topic: str) -> int | None:
+        """The size up to which the topic takes a message, the name of its source included; None if any size is taken.
+
+        Raises:
+            LogError: the topic is missing and cannot be created.
+        """
+        ...
+
     def state(self, prefix: str) -> dict[str, bytes]:
         """The state: the values of the keys with this prefix, as of the last `append` that changed each.
 
@@ -166,10 +193,11 @@ class EventLog(Protocol):
         """Read at most `limit` messages from `offset` on; at least one, unless the end is reached.
 
         The batch's span starts at `offset` and ends where the next read continues. If the messages from `offset` on
-        were removed, the batch begins with the first one that is kept. Payloads are limited to `READ_BYTES` in total,
-        except that a single larger message is returned whole.
+        were removed, the batch begins with the first one that is kept, and `lost` counts those removed. Payloads are
+        limited to `READ_BYTES` in total, except that a single larger message is returned whole.
 
         Raises:
+            LogDamaged: the message at `offset` is damaged; a read at its `end` continues after the damage.
             LogError: the log cannot be read.
         """
         ...
@@ -178,6 +206,7 @@ class EventLog(Protocol):
         """Overwrite messages with `TOMBSTONE`. When this returns, an embedded log has no trace of them.
 
         Raises:
+            LogDamaged: some of the messages are damaged.
             LogError: the log is not `erasable`, cannot be written, or still contains some of the erased bytes; the
                 call can be repeated.
         """
@@ -214,12 +243,24 @@ class EventLog(Protocol):
         """The partitions of a topic, sorted; empty if nothing was ever appended to it."""
         ...
 
-    def start_offsets(self) -> dict[Partition, int]:
-        """The offset from which the log has every message of each partition; its end offset if all were removed."""
+    def start_offsets(self, topics: Collection[str] | None = None) -> dict[Partition, int]:
+        """The offset from which the log has every message of each partition; its end offset if all were removed.
+
+        Args:
+            topics: the topics that are asked for, those that do not exist are left out; None for all of the log. One
+                that is broken is an error, so ask for no more than needed: a Kafka cluster has topics of others.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
         ...
 
-    def end_offsets(self) -> dict[Partition, int]:
-        """The offset of the next message of every partition of every topic."""
+    def end_offsets(self, topics: Collection[str] | None = None) -> dict[Partition, int]:
+        """The offset up to which messages can be read, of every partition of these topics: see `start_offsets`."""
+        ...
+
+    def held_back(self, topics: Collection[str] | None = None) -> dict[Partition, HeldBack]:
+        """What open transactions hold back after the end offsets; only partitions where that is something."""
         ...
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
@@ -232,13 +273,31 @@ class EventLog(Protocol):
         """
         ...
 
-    def reader(self, topics: Collection[str], positions: Positions, limit: int) -> LogReader:
+    def append_ids(self, ends: Mapping[Partition, int]) -> dict[Partition, str]:
+        """What identifies the append of the message before an offset, in each partition.
+
+        It shows that the log is not an older copy of itself to which other messages were appended: both have one
+        identity, and use the same offsets. Erasing a message does not change it. Partitions are left out if the message
+        was removed, or is damaged. A log that no copy can replace gives nothing.
+
+        Args:
+            ends: an offset of each partition.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
+        ...
+
+    def reader(
+        self, topics: Collection[str], positions: Positions, limit: int, *, skip_damaged: bool = False
+    ) -> LogReader:
         """Start reading this process's partitions of the topics, from the ledger's positions.
 
         Args:
             topics: topics to read.
             positions: reads the ledger; called whenever partitions are assigned.
             limit: maximum messages per batch.
+            skip_damaged: whether damaged messages count as lost, see `LogReader`; otherwise they are an error.
 
         Raises:
             LogError: a topic or the log does not exist.
@@ -251,6 +310,21 @@ class EventLog(Protocol):
 
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """Check the log: whether it is reachable, its version, its topics, and any problems."""
+        ...
+
+    def verify(
+        self, topics: Collection[str], on_messages: Callable[[int], None], lost: Collection[Span] = ()
+    ) -> list[Finding]:
+        """Read everything that the log holds, and check that it is as it was appended.
+
+        Args:
+            topics: topics of the feeds.
+            on_messages: called with the number of messages read since its last call.
+            lost: spans that the ledger counts as lost: what is damaged there was reported and skipped before.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
         ...
 
     def close(self) -> None:

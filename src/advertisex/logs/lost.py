@@ -2,20 +2,16 @@
 
 import structlog
 
-from advertisex.model import LedgerRow, Partition
+from advertisex.model import Partition
 
 _LOG = structlog.get_logger(__name__)
 
 
-def warn_of_lost(partition: Partition, count: int) -> None:
-    """Log a warning that retention deleted messages of a partition before they were read."""
+#: Why messages are lost.
+REMOVED, DAMAGED = "deleted by retention before they were read", "damaged and skipped"
+
+
+def warn_of_lost(partition: Partition, count: int, why: str = REMOVED) -> None:
+    """Log a warning that messages of a partition are lost."""
     where = f"{partition.topic}/{partition.partition}"
-    _LOG.warning("messages lost: deleted by retention before they were read", partition=where, count=count)
-
-
-def lost_before(row: LedgerRow) -> int:
-    """Number of messages before the ledger's position that an embedded log did not give any more.
-
-    In Kafka, offsets have gaps for other reasons, too.
-    """
-    return max(0, row.next_offset - row.counts.read)
+    _LOG.warning(f"messages lost: {why}", partition=where, count=count)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from advertisex.errors import ConfigurationError
+from advertisex.extras import extra
 from advertisex.logs.contract import EventLog
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.settings.model import KafkaSettings, LogSettings
@@ -33,6 +34,18 @@ def check_retention(url: str, settings: LogSettings) -> None:
             )
 
 
+def check_skippable(url: str) -> None:
+    """Reject `--skip-damaged` for a log that is not embedded.
+
+    Raises:
+        ConfigurationError: the log is in Kafka.
+    """
+    if not is_embedded(url):
+        raise ConfigurationError(
+            "--skip-damaged applies to an embedded log only", hint="remove it: Kafka's brokers check what they store"
+        )
+
+
 def open_log(
     url: str, *, create: bool = True, kafka: KafkaSettings = KafkaSettings(), folder: Path | None = None
 ) -> EventLog:
@@ -53,7 +66,8 @@ def open_log(
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteLog(Path(url.removeprefix(_SQLITE)), create=create)
     if url.startswith(_KAFKA):
-        from advertisex.logs.kafka.log import KafkaLog  # noqa: PLC0415 - slow to import, and rarely needed
+        with extra("kafka", "logs in Kafka"):
+            from advertisex.logs.kafka.log import KafkaLog  # noqa: PLC0415 - an extra
 
         return KafkaLog(url, kafka, create=create, folder=folder)
     scheme, named, _ = url.partition("://")

@@ -21,6 +21,7 @@ import polars as pl
 from advertisex.monitoring.baseline import Baseline, baseline
 from advertisex.monitoring.grid import Floats, Grid, Metric, ratio
 from advertisex.monitoring.series import DAY, midnight
+from advertisex.monitoring.silence import SILENT_EVENTS, missed_events
 
 #: Default score at which a value counts as an anomaly.
 DEVIATIONS = 5.0
@@ -79,12 +80,6 @@ MIN_SAMPLE: dict[Metric, float] = {"ctr": 60.0, "cvr": 60.0, "reject_share": 200
 #: Longest time over which rare events are pooled.
 MAX_POOLING = timedelta(hours=6)
 
-#: Expected events after which a gap counts as silence: the chance of such a gap is below one in a million
-#: (e⁻¹⁴, Poisson).
-SILENT_EVENTS = 14.0
-#: Minimum fraction of non-empty buckets for silence detection.
-OCCUPIED = 0.9
-
 
 def evaluate(grid: Grid, since: datetime, until: datetime, history: timedelta) -> pl.DataFrame:
     """Evaluate the buckets of one metric.
@@ -99,7 +94,13 @@ def evaluate(grid: Grid, since: datetime, until: datetime, history: timedelta) -
         A frame with the schema `EVALUATED`, ordered by bucket. For silence, `scale` and `least_*` are null: a score of
         `DEVIATIONS` or more is a silence.
     """
-    parts = [_evaluate_day(grid, day, history // DAY) for day in _days(grid, since, until)]
+    parts, previous = [], None
+    for day in _days(grid, since, until):
+        if grid.metric == "silence" and previous is None and day:
+            previous = baseline(grid, day - 1, history // DAY)
+        known = baseline(grid, day, history // DAY)
+        parts.append(_evaluate_day(grid, day, previous, known))
+        previous = known
     evaluated = pl.concat(parts) if parts else pl.DataFrame(schema=EVALUATED)
     return evaluated.filter((pl.col("bucket") >= since) & (pl.col("bucket") < until)).sort(
         "bucket", maintain_order=True
@@ -112,16 +113,15 @@ def _days(grid: Grid, since: datetime, until: datetime) -> Iterator[int]:
     yield from range(first, last)
 
 
-def _evaluate_day(grid: Grid, day: int, length: int) -> pl.DataFrame:
+def _evaluate_day(grid: Grid, day: int, previous: Baseline | None, expected_of_day: Baseline | None) -> pl.DataFrame:
     cut = slice(day * grid.buckets_per_day, (day + 1) * grid.buckets_per_day)
     values, n = grid.values()[:, cut], grid.n[:, cut]
-    expected_of_day = baseline(grid, day, length)
     nothing = np.full(values.shape, np.nan)
     if expected_of_day is None:
         return _frame(grid, day, values, n, nothing, nothing, nothing, nothing, nothing)
     if grid.metric == "silence":
-        expected, score = _silence(grid, day, expected_of_day)
-        return _frame(grid, day, values, n, expected, nothing, score, nothing, nothing)
+        expected, missed = missed_events(grid, day, previous, expected_of_day)
+        return _frame(grid, day, values, n, expected, nothing, DEVIATIONS * missed / SILENT_EVENTS, nothing, nothing)
     expected, over = expected_of_day.expected, np.ones(values.shape)
     if grid.metric in MIN_SAMPLE:
         values, n, expected, over = _pooled(grid, day, expected)
@@ -179,27 +179,6 @@ def _scale(metric: Metric, known: Baseline, expected: Floats, n: Floats, over: F
     parts.append(np.maximum(effect.floor, effect.floor_ratio * np.abs(expected)))
     largest = np.fmax.reduce(parts)
     return np.asarray(largest * np.sqrt(1 + np.pi / 2 / known.days) + 0 * expected)
-
-
-def _silence(grid: Grid, day: int, known: Baseline) -> tuple[Floats, Floats]:
-    """Expected values and scores of silence: `DEVIATIONS` × missed events / `SILENT_EVENTS`.
-
-    A silence may have started on the previous day, which is assumed to have the same expected values.
-    """
-    expected = np.where(known.occupied >= OCCUPIED, known.expected, np.nan)
-    score = np.where(np.isnan(expected), np.nan, 0.0)
-    start = day * grid.buckets_per_day
-    for row in range(len(grid.of)):
-        missed = 0.0
-        for place in range(max(0, start - grid.buckets_per_day), start + grid.buckets_per_day):
-            should = expected[row, place % grid.buckets_per_day]
-            if grid.n[row, place] == 0 or grid.x[row, place] > 0:
-                missed = 0.0
-            elif not np.isnan(should):
-                missed += should
-            if place >= start and not np.isnan(should):
-                score[row, place - start] = DEVIATIONS * missed / SILENT_EVENTS
-    return expected, score
 
 
 def _frame(grid: Grid, day: int, values: Floats, n: Floats, *columns: Floats) -> pl.DataFrame:

@@ -3,18 +3,20 @@
 The day itself is excluded, so an incident cannot become its own baseline, and a median tolerates bad values in up to
 half of the preceding days.
 
-The expected value is the median over the preceding days at about the same time of day. Until there are enough days,
+The expected value is the median over the preceding days at about the same time of day. For a count, it is that of the
+same buckets of like days (`weekdays`) once the weekday occurs twice in the history. Until there are enough days,
 metrics with little daily variation use the median over all hours. The spread is the median absolute deviation times
 1.4826, which estimates the standard deviation of normal values (Rousseeuw and Croux, "Alternatives to the Median
 Absolute Deviation", JASA 88, 1993).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 
 from advertisex.monitoring.grid import Floats, Grid, Metric, ratio
+from advertisex.monitoring.weekdays import KNOWN_WEEKS, like_days
 
 #: Ratio of the standard deviation to the median absolute deviation of normal values.
 MAD_TO_SIGMA = 1.4826
@@ -29,6 +31,8 @@ WINDOW_RATIOS = timedelta(hours=3)
 WARM = 0.9
 #: Metrics that vary too much over the day to have a baseline without a daily season.
 FOLLOWS_HOURS: frozenset[Metric] = frozenset({"volume"})
+#: Metrics that are compared with like days.
+COUNTS: frozenset[Metric] = frozenset({"volume", "silence"})
 #: Metrics that use `WINDOW`; the others use `WINDOW_RATIOS`.
 NARROW_WINDOW: frozenset[Metric] = frozenset({"volume", "silence", "delay"})
 #: Until the daily season is known, silence detection expects this low quantile of the volume at all hours.
@@ -78,13 +82,27 @@ def baseline(grid: Grid, day: int, length: int) -> Baseline | None:
     warm = ((n > 0).sum(axis=1) >= WARM * grid.buckets_per_day)[:, None]
     level, spread, spread_one = _without_season(grid, ratio(x, n), smoothed, n)
     of_days = _between_days(grid, ratio(x, n).reshape(shape), n.reshape(shape))
-    level = np.where(warm, level, np.nan)
-    return Baseline(
-        expected=np.where(seasonal, median(smoothed, 1), level),
+    found = Baseline(
+        expected=np.where(seasonal, median(smoothed, 1), np.where(warm, level, np.nan)),
         spread=np.where(seasonal, of_days[0], spread),
         spread_one=np.where(seasonal, of_days[1], spread_one),
         days=np.where(seasonal, days, np.inf),
         occupied=np.where(seasonal, median(occupied, 1), mean(occupied.reshape(len(grid.of), -1))),
+    )
+    if grid.metric not in COUNTS:
+        return found
+    like, count = like_days(ratio(x, n).reshape(shape), day, median(smoothed, 1))
+    return _with_like_days(found, like, count, np.where(np.isnan(like), np.nan, occupied))
+
+
+def _with_like_days(known: Baseline, like: Floats, count: Floats, occupied: Floats) -> Baseline:
+    """Replace what like days are known for. Their values are not smoothed, which would blur the start of a weekend."""
+    has_like_days = count > 0
+    return replace(
+        known,
+        expected=np.where(has_like_days, median(like, 1), known.expected),
+        days=np.where(has_like_days, count, known.days),
+        occupied=np.where(has_like_days, median(occupied, 1), known.occupied),
     )
 
 
@@ -145,14 +163,16 @@ def _sigma(deviations: Floats) -> Floats:
 
 
 def _between_days(grid: Grid, values: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """Spread and `spread_one`, from the differences between consecutive days at the same time.
+    """Spread and `spread_one`, from the differences between consecutive days, or weeks of counts, at the same time.
 
     A difference of two buckets has √2 times the spread of one. Deviations from a median of few days would be biased
     low, because each value pulls the median towards itself.
     """
-    deviations = np.abs(values[:, 1:] - values[:, :-1])
-    if grid.metric in {"volume", "silence"}:
-        deviations = ratio(deviations, (values[:, 1:] + values[:, :-1]) / 2)
+    by = 7 if grid.metric in COUNTS and values.shape[1] >= 7 * KNOWN_WEEKS else 1
+    later, earlier, later_n, earlier_n = values[:, by:], values[:, :-by], n[:, by:], n[:, :-by]
+    deviations = np.abs(later - earlier)
+    if grid.metric in COUNTS:
+        deviations = ratio(deviations, (later + earlier) / 2)
     # equivalent n of a pair: the harmonic mean
-    harmonic_n = ratio(2 * n[:, 1:] * n[:, :-1], n[:, 1:] + n[:, :-1])
+    harmonic_n = ratio(2 * later_n * earlier_n, later_n + earlier_n)
     return _sigma(deviations) / np.sqrt(2), _sigma(deviations * np.sqrt(harmonic_n)) / np.sqrt(2)

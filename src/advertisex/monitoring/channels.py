@@ -1,14 +1,17 @@
 """Channels that deliver notices. Each has its own thread, so a slow channel blocks nothing else.
 
-A channel sends one notice at a time. Notifications that become due meanwhile go into the next notice.
+A channel sends one notice at a time. Notifications that become due meanwhile go into the next notice. A notice that is
+not accepted within the deadline is reported as undelivered; it remains due.
 """
 
 import logging
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Thread, get_ident
+from time import monotonic
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,8 +19,12 @@ import stamina
 import structlog
 from pydantic import SecretStr
 
-from advertisex.errors import AdvertiseXError, ConfigurationError
+from advertisex.errors import ConfigurationError
+from advertisex.extras import extra
+from advertisex.limits import Limit
+from advertisex.monitoring.attempts import Attempt, NoResponse, NotSent
 from advertisex.monitoring.notices import Notice
+from advertisex.reasons import reason_of
 
 _LOG = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -25,10 +32,11 @@ T = TypeVar("T")
 #: Limits on the attempts to send a notice, and on their total time. The next check of the alerts starts over.
 ATTEMPTS = 5
 SECONDS = 120.0
-
-
-class NotSent(AdvertiseXError):
-    """A channel did not accept a notice."""
+#: Signs in the warnings of apprise.
+_STATUS = re.compile(r"\berror=([1-5]\d\d)\b")
+_CONNECTION = re.compile(r"Connection error|Socket Exception|timed out")
+#: Abandoned attempts of a channel that may still be running. Until one of them ends, nothing more is sent.
+MAX_ABANDONED = Limit(3, "notices", of="a channel that does not respond", beyond="it waits for one of them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +60,13 @@ class Channel(Generic[T]):
     Args:
         name: display name: the URL without secrets.
         server: the apprise notification object.
+        seconds: deadline of a notice, including all attempts.
     """
 
-    def __init__(self, name: str, server: Any) -> None:
+    def __init__(self, name: str, server: Any, seconds: float = SECONDS) -> None:
         self.name = name
-        self._server = server
+        self._server, self._seconds = server, seconds
+        self._attempts: list[Attempt] = []
         self._waiting: Queue[tuple[Notice, T] | None] = Queue(maxsize=1)
         self._reports: Queue[Report[T]] = Queue()
         self._busy = False
@@ -109,36 +119,64 @@ class Channel(Generic[T]):
         except Full:
             return
 
-    def send_once(self, notice: Notice) -> None:
-        """Send a notice synchronously, without retries.
+    def attempt(self, notice: Notice) -> Callable[[float], None]:
+        """Begin to send a notice, without retries.
+
+        Returns:
+            A function that waits for the end, until a deadline on the monotonic clock. It raises NotSent if the
+            channel does not accept the notice by then.
 
         Raises:
-            NotSent: the channel did not accept the notice.
+            NotSent: earlier attempts do not end.
         """
         from apprise import NotifyType  # noqa: PLC0415 - slow to import, and often unused
 
-        with _CapturedWarnings() as captured:
+        def deliver() -> None:
+            with _CapturedWarnings() as captured:
+                try:
+                    accepted = self._server.notify(title=notice.title, body=notice.body, notify_type=NotifyType.WARNING)
+                except Exception as error:  # a TypeError if a local service is missing; nobody lists the others
+                    raise NotSent(f"could not send the notice: {reason_of(error)}") from error
+            if not accepted:
+                raise NotSent(f"could not send the notice: {_reason_in(captured.text())}")
+
+        self._attempts = [one for one in self._attempts if one.is_running]
+        if len(self._attempts) >= MAX_ABANDONED:
+            raise NoResponse("could not send the notice: no response to earlier ones yet")
+        attempt = Attempt(deliver)
+        self._attempts.append(attempt)
+
+        def finish(deadline: float) -> None:
             try:
-                accepted = self._server.notify(title=notice.title, body=notice.body, notify_type=NotifyType.WARNING)
-            except TypeError as error:  # raised by apprise if a local service is missing
-                raise NotSent(f"could not send the notice: {error}", where=self.name) from error
-        if not accepted:
-            raise NotSent(f"could not send the notice: {captured.text() or 'rejected'}", where=self.name)
+                attempt.finish(deadline - monotonic())
+            except NoResponse:
+                raise NoResponse(f"could not send the notice: no response within {self._seconds:g} s") from None
+
+        return finish
+
+    @property
+    def deadline(self) -> float:
+        """The deadline of a notice that is sent now, on the monotonic clock."""
+        return monotonic() + self._seconds
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
             notice, about = item
-            failure = ""
+            failure, deadline = "", self.deadline
             try:
                 for attempt in stamina.retry_context(
-                    on=NotSent, attempts=ATTEMPTS, timeout=SECONDS, wait_initial=1.0, wait_max=30.0
+                    on=_may_be_retried, attempts=ATTEMPTS, timeout=self._seconds, wait_initial=1.0, wait_max=30.0
                 ):
                     with attempt:
-                        self.send_once(notice)
+                        self.attempt(notice)(deadline)
             except Exception as error:  # noqa: BLE001 - reported below; the pipeline continues
-                failure = error.what if isinstance(error, NotSent) else f"{type(error).__name__}"
+                failure = str(error) if isinstance(error, NotSent) else reason_of(error)
                 _LOG.warning("could not send an alert; will retry", channel=self.name, why=failure)
             self._reports.put(Report(self.name, about, failure))
+
+
+def _may_be_retried(error: Exception) -> bool:
+    return isinstance(error, NotSent) and not isinstance(error, NoResponse)
 
 
 class _CapturedWarnings(logging.Handler):
@@ -163,8 +201,19 @@ class _CapturedWarnings(logging.Handler):
         logging.getLogger("apprise").removeHandler(self)
 
 
-def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
+def _reason_in(text: str) -> str:
+    """Return what apprise's warnings say; they can have parts of a URL, and what a server answers."""
+    if status := _STATUS.search(text):
+        return f"the service returned status {status[1]}"
+    return "the service cannot be reached" if _CONNECTION.search(text) else "the service rejected it"
+
+
+def channels_of(urls: Sequence[SecretStr], seconds: float = SECONDS) -> list[Channel[Any]]:
     """Create the channels from the settings.
+
+    Args:
+        urls: their URLs.
+        seconds: deadline of a notice.
 
     Raises:
         ConfigurationError: a URL is not supported by apprise. The error only shows its scheme.
@@ -181,13 +230,14 @@ def channels_of(urls: Sequence[SecretStr]) -> list[Channel[Any]]:
         shown = urlsplit(server.url(privacy=True))
         name = f"{shown.scheme}://{shown.netloc}"  # the path of a webhook may be a secret
         same = sum(one.name.partition(" #")[0] == name for one in found)
-        found.append(Channel(f"{name} #{same + 1}" if same else name, server))
+        found.append(Channel(f"{name} #{same + 1}" if same else name, server, seconds))
     return found
 
 
 def _server(url: str) -> Any:
     """Create the apprise object for a URL; None if the URL is not supported."""
-    import apprise  # noqa: PLC0415 - slow to import, and often unused
+    with extra("alerts", "the channels of alerts"):
+        import apprise  # noqa: PLC0415 - an extra
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it imports every service, and some of them warn

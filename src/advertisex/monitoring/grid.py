@@ -9,13 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from advertisex.limits import Limit
+from advertisex.monitoring.days_off import is_off
 from advertisex.monitoring.series import DAY, midnight
+from advertisex.settings.alerts import AlertSettings
 
 Metric = Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"]
 Floats = npt.NDArray[np.float64]
 
-#: Only the largest campaigns are monitored; smaller ones have too few events to tell an anomaly from noise.
-MAX_CAMPAIGNS = 500
+MAX_CAMPAIGNS = Limit(500, "campaigns", of="what monitoring watches", beyond="the largest are watched")
+#: A campaign without events for this long is over: it has no volume until its next event.
+OVER_AFTER = timedelta(days=1)
 
 
 class SeriesKey(NamedTuple):
@@ -60,17 +64,18 @@ def ratio(x: Floats, n: Floats) -> Floats:
     return np.asarray(np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0))
 
 
-def grids(tallies: pl.DataFrame, until: datetime, bucket: timedelta) -> list[Grid]:
-    """Build the grid of every metric. A series starts at its first non-empty bucket.
+def grids(tallies: pl.DataFrame, until: datetime, settings: AlertSettings, zone: str = "UTC") -> list[Grid]:
+    """Build the grid of every metric that has a series. A series starts at its first non-empty bucket.
 
     Args:
         tallies: a frame with the schema `series.TALLY`.
         until: end of the last bucket.
-        bucket: length of a bucket.
+        settings: length of a bucket, and the days off, on which volume and silence are not measured.
+        zone: time zone of the days off.
     """
     if tallies.is_empty():
         return []
-    index = _TallyIndex(tallies, until, bucket)
+    index = _TallyIndex(tallies, until, settings, zone)
     whole = index.rows(of_campaigns=False)
     events = [*whole, *index.rows(of_campaigns=True)]
     clicks = [of for of in events if of.feed == "clicks"]
@@ -78,24 +83,25 @@ def grids(tallies: pl.DataFrame, until: datetime, bucket: timedelta) -> list[Gri
     count, arrived = index.column("events", events), index.column("events", whole)
     read = index.column("read", whole)
     delay = index.column("delay", whole)
-    return [
-        index.grid("volume", events, count, index.active(count)),
-        index.grid("silence", whole, np.maximum(arrived, read), index.active(np.maximum(arrived, read))),
+    found = [
+        index.grid("volume", events, count, index.active(events, count)),
+        index.grid("silence", whole, np.maximum(arrived, read), index.active(whole, np.maximum(arrived, read))),
         index.grid("ctr", clicks, index.column("clicks", clicks), index.column("events", seen)),
         index.grid("cvr", clicks, index.column("conversions", clicks), index.column("clicks", clicks)),
         index.grid("reject_share", whole, index.column("rejected", whole), read),
         index.grid("duplicate_share", whole, index.column("duplicate", whole), read),
         index.grid("delay", whole, delay * arrived, arrived),
     ]
+    return [grid for grid in found if grid.of]  # without clicks, CTR and CVR have none
 
 
 class _TallyIndex:
     """Looks up tallies by series and bucket."""
 
-    def __init__(self, tallies: pl.DataFrame, until: datetime, bucket: timedelta) -> None:
-        first = tallies["bucket"].min()
+    def __init__(self, tallies: pl.DataFrame, until: datetime, settings: AlertSettings, zone: str) -> None:
+        first, bucket = tallies["bucket"].min(), settings.bucket
         assert isinstance(first, datetime)
-        self._start, self._bucket = midnight(first), bucket
+        self._start, self._bucket, self._days_off, self._zone = midnight(first), bucket, settings.days_off, zone
         self._length = -(-(until - self._start) // DAY) * (DAY // bucket)
         self._until = (until - self._start) // bucket
         known = tallies.filter(pl.col("bucket") < until)
@@ -126,10 +132,21 @@ class _TallyIndex:
         cells[found["row"].to_numpy(), found["place"].to_numpy()] = found[name].to_numpy()
         return cells
 
-    def active(self, cells: Floats) -> Floats:
-        """1 from the first non-empty bucket of a row to the last complete bucket, else 0."""
+    def active(self, of: Sequence[SeriesKey], cells: Floats) -> Floats:
+        """1 from the first non-empty bucket of a row to the last complete bucket, else 0.
+
+        Also 0 on days off, and where a campaign is over.
+        """
         active = (np.cumsum(cells, axis=1) > 0).astype(np.float64)
         active[:, self._until :] = 0
+        places = np.arange(self._length)
+        last = np.maximum.accumulate(np.where(cells > 0, places, 0), axis=1)
+        is_campaign = np.array([one.campaign is not None for one in of], dtype=np.bool_)[:, None]
+        active[is_campaign & (places - last > OVER_AFTER // self._bucket)] = 0
+        starts = [self._start + place * self._bucket for place in places.tolist()]
+        for feed in {one.feed for one in of}:
+            rows = np.array([one.feed == feed for one in of], dtype=np.bool_)
+            active[np.ix_(rows, is_off(self._days_off, feed, starts, self._bucket, self._zone))] = 0
         return active
 
     def grid(self, metric: Metric, of: Sequence[SeriesKey], x: Floats, n: Floats) -> Grid:

@@ -24,9 +24,11 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from advertisex.errors import ConfigurationError
+from advertisex.logs.contract import HeldBack
 from advertisex.model import Counts, Partition
 from advertisex.processing.log_retention import LogRemoval
 from advertisex.processing.runner import Committed
+from advertisex.reasons import reason_of
 from advertisex.stores.contract import EventStore
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # unused by Prometheus, and doubles the series
@@ -55,6 +57,11 @@ class Metrics:
             "advertisex_redelivered_messages", "Messages processed again after a crash; already counted.", ["feed"],
             registry=self.registry,
         )  # fmt: skip
+        self._lost = Counter(
+            "advertisex_lost_messages", "Offsets that the log no longer gave: removed unread, or damaged and skipped.",
+            ["feed"],
+            registry=self.registry,
+        )  # fmt: skip
         self._rejected = Counter(
             "advertisex_rejected_messages", "Rejected and filtered messages and conflicting duplicates, by reason.",
             ["feed", "kind", "reason"],
@@ -79,6 +86,10 @@ class Metrics:
         self._lag = Gauge(
             "advertisex_lag_messages", "Messages in the log that are not yet processed.", ["topic", "partition"],
             registry=self.registry,
+        )  # fmt: skip
+        self._held_back = Gauge(
+            "advertisex_held_back_messages", "Messages that open transactions hold back, at most.",
+            ["topic", "partition"], registry=self.registry,
         )  # fmt: skip
         self._log_size = Gauge("advertisex_log_size_bytes", "Size of the embedded log on disk.", registry=self.registry)
         self._log_start = Gauge(
@@ -121,6 +132,7 @@ class Metrics:
         for name in _OUTCOMES:
             self._messages.labels(outcome.feed, name).inc(getattr(counts, name))
         self._redelivered.labels(outcome.feed).inc(counts.redelivered)
+        self._lost.labels(outcome.feed).inc(counts.lost)
         reasons = outcome.rejects.group_by("kind", "reason").len()
         for kind, reason, count in reasons.iter_rows():
             self._rejected.labels(outcome.feed, kind, reason).inc(count)
@@ -161,10 +173,12 @@ class Metrics:
         self._log_removed.inc(removal.messages)
         self._log_overdue.set(removal.overdue)
 
-    def set_lag(self, lags: Mapping[Partition, int]) -> None:
-        """Set the processing lag of each partition."""
+    def set_lag(self, lags: Mapping[Partition, int], held_back: Mapping[Partition, HeldBack]) -> None:
+        """Set the processing lag of each partition, and what open transactions hold back."""
         for partition, lag in lags.items():
+            held = held_back.get(partition)
             self._lag.labels(partition.topic, partition.partition).set(lag)
+            self._held_back.labels(partition.topic, partition.partition).set(0 if held is None else held.offsets)
 
     def set_log(self, starts: Mapping[Partition, int], log_size: int | None) -> None:
         """Set the first offset of each partition, and the size of the log in bytes if known."""
@@ -233,7 +247,7 @@ def serving(registry: CollectorRegistry, host: str, port: int) -> Iterator[str]:
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         raise ConfigurationError(
-            f"cannot serve metrics: {error.strerror or error}",
+            f"cannot serve metrics: {reason_of(error)}",
             where=f"{host}:{port}",
             hint="choose another port with --metrics-port" if taken else "check the setting metrics.host",
         ) from error

@@ -11,14 +11,17 @@ from msgspec.structs import replace
 from advertisex.logs.contract import EventLog
 from advertisex.monitoring.anomalies import EVALUATED, evaluate
 from advertisex.monitoring.channels import Channel, channels_of
+from advertisex.monitoring.clock import Clock, is_in_future, without_future
 from advertisex.monitoring.grid import grids
 from advertisex.monitoring.notices import notice
+from advertisex.monitoring.notifications import Due, delivered, due, failed
 from advertisex.monitoring.rules import Evaluation, Key, evaluate_lag, evaluations, rules_of
 from advertisex.monitoring.series import History, bucket_start
-from advertisex.monitoring.state_store import load_evaluated_until, load_states, save_evaluated_until, save_states
-from advertisex.monitoring.states import Due, State, delivered, due, expire, failed, incidents, step
+from advertisex.monitoring.state_store import Evaluated, load_evaluated, load_states, save_evaluated, save_states
+from advertisex.monitoring.states import State, expire, incidents, step
 from advertisex.settings.alerts import AlertSettings
 from advertisex.stores.contract import EventStore
+from advertisex.times import time_of
 
 _LOG = structlog.get_logger(__name__)
 
@@ -35,15 +38,21 @@ class Monitor:
         store: the store to monitor; it also keeps the alert states.
         settings: rules and channels.
         channels: where the notices go; default: the channels of the settings.
+        zone: time zone of the days off.
 
     Raises:
         ConfigurationError: a rule or a channel is invalid.
     """
 
     def __init__(
-        self, store: EventStore, settings: AlertSettings, channels: Sequence[Channel[list[Due]]] | None = None
+        self,
+        store: EventStore,
+        settings: AlertSettings,
+        channels: Sequence[Channel[list[Due]]] | None = None,
+        *,
+        zone: str = "UTC",
     ) -> None:
-        self._store, self._settings = store, settings
+        self._store, self._settings, self._zone = store, settings, zone
         self._rules = rules_of(settings)
         self._channels = channels_of(settings.channels) if channels is None else channels
         self._history = History(settings.bucket, settings.history)
@@ -67,11 +76,11 @@ class Monitor:
         Raises:
             StoreError: the store cannot be read or written. The next call catches up.
         """
-        before = self._current()
-        after = self._states = self._apply_reports(before, now, monotonic())
         until = bucket_start(min(now - _SETTLING, reached), self._settings.bucket)
+        before = self._believed(now, until)
+        after = self._states = self._apply_reports(before, now, monotonic())
         evaluated = self._evaluated_from(until)
-        found = self._evaluations(evaluated, until) if evaluated < until else []
+        found = self._evaluations(evaluated, until, now) if evaluated < until else []
         found += evaluate_lag(self._rules, bucket_start(now, self._settings.bucket), (now - reached).total_seconds())
         severities = {rule.name: rule.severity for rule in self._rules}
         after = step(after, found, severities, self._settings.pending, self._settings.cooldown)
@@ -81,7 +90,7 @@ class Monitor:
         self._save(after)
         self._log_changes(before, after)
         if evaluated < until:
-            save_evaluated_until(self._store, until)
+            save_evaluated(self._store, Evaluated(until, self._history.counted))
             self._evaluated = until
         self._send(now)
         return dict(after)
@@ -108,6 +117,25 @@ class Monitor:
             self._states = self._saved = load_states(self._store)
         return self._states
 
+    def _believed(self, now: datetime, until: datetime) -> dict[Key, State]:
+        """Return the current states, without times that lie in the future; see `clock`."""
+        states, bucket, pending = self._current(), self._settings.bucket, self._settings.pending
+        if self._evaluated is None and (found := load_evaluated(self._store)):
+            self._evaluated, self._history.counted = found
+        clock = Clock(now, now + bucket, until - (pending + 1) * bucket, self._settings.cooldown)
+        is_ahead = self._evaluated is not None and self._evaluated > clock.limit
+        if not is_ahead and not any(is_in_future(state, clock.limit) for state in states.values()):
+            return states
+        _LOG.warning(
+            "the clock was fast, or is slow now: alerts have times in the future; monitoring continues from now",
+            now=now.isoformat(),
+            evaluated_until=None if self._evaluated is None else self._evaluated.isoformat(),
+            hint="check the clock",
+        )
+        if is_ahead:
+            self._evaluated = until - pending * bucket
+        return without_future(states, clock)
+
     def _save(self, states: dict[Key, State]) -> None:
         save_states(self._store, self._saved, states)
         self._states = self._saved = states
@@ -125,14 +153,14 @@ class Monitor:
     def _evaluated_from(self, until: datetime) -> datetime:
         """Start of the next evaluation. The first one covers just enough buckets for an alert to fire immediately."""
         if self._evaluated is None:
-            self._evaluated = (
-                load_evaluated_until(self._store) or until - self._settings.pending * self._settings.bucket
-            )
+            self._evaluated = until - self._settings.pending * self._settings.bucket
         return max(self._evaluated, until - self._settings.history)
 
-    def _evaluations(self, since: datetime, until: datetime) -> list[Evaluation]:
-        self._history.extend(self._store, until)
-        return evaluations(self._rules, evaluated_buckets(self._history.tallies, since, until, self._settings))
+    def _evaluations(self, since: datetime, until: datetime, now: datetime) -> list[Evaluation]:
+        self._history.extend(self._store, until, now)
+        return evaluations(
+            self._rules, evaluated_buckets(self._history.tallies, since, until, self._settings, self._zone)
+        )
 
     def _log_changes(self, before: dict[Key, State], after: dict[Key, State]) -> None:
         for key, state in after.items():
@@ -166,19 +194,22 @@ def _incident(state: State, one: Due) -> State:
     return next(found for found in incidents(state) if found.since == one.since)
 
 
-def evaluated_buckets(tallies: pl.DataFrame, since: datetime, until: datetime, settings: AlertSettings) -> pl.DataFrame:
+def evaluated_buckets(
+    tallies: pl.DataFrame, since: datetime, until: datetime, settings: AlertSettings, zone: str = "UTC"
+) -> pl.DataFrame:
     """Evaluate every metric of the buckets between two times.
 
     Args:
         tallies: a frame with the schema `series.TALLY`, including the history.
         since: start of the first bucket.
         until: end of the last bucket.
-        settings: length of a bucket and of the history.
+        settings: length of a bucket and of the history, and the days off.
+        zone: time zone of the days off.
 
     Returns:
         A frame with the schema `anomalies.EVALUATED`.
     """
-    found = [evaluate(grid, since, until, settings.history) for grid in grids(tallies, until, settings.bucket)]
+    found = [evaluate(grid, since, until, settings.history) for grid in grids(tallies, until, settings, zone)]
     return pl.concat(found) if found else pl.DataFrame(schema=EVALUATED)
 
 
@@ -192,17 +223,16 @@ def reached(log: EventLog, store: EventStore, topics: Sequence[str], now: dateti
         now: current time, naive UTC, taken before this call.
 
     Returns:
-        The ingestion time of the oldest unprocessed message, or `now` if there is none.
+        The ingestion time of the oldest unprocessed message, or `now` if there is none. A message that an open
+        transaction holds back is unprocessed, too.
 
     Raises:
         LogError: the log cannot be read.
         StoreError: the store cannot be read.
     """
-    ends, done = log.end_offsets(), store.positions()
-    oldest = now
+    ends, done = log.end_offsets(topics), store.positions()
+    waiting = [held.since for held in log.held_back(topics).values() if held.since is not None]
     for partition, end in ends.items():
-        if partition.topic in topics and done.get(partition, 0) < end:
-            waiting = log.read(*partition, done.get(partition, 0), 1)
-            for micros in waiting.ingested_at:
-                oldest = min(oldest, datetime(1970, 1, 1) + timedelta(microseconds=micros))  # noqa: DTZ001 - as `now`
-    return oldest
+        if done.get(partition, 0) < end:
+            waiting += log.read(*partition, done.get(partition, 0), 1).ingested_at
+    return min(now, time_of(min(waiting)).replace(tzinfo=None)) if waiting else now

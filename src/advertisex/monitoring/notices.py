@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from advertisex.limits import Limit
 from advertisex.monitoring.grid import Metric
-from advertisex.monitoring.states import Due, State, States
+from advertisex.monitoring.notifications import Due
+from advertisex.monitoring.states import State, States
 
-#: Maximum number of alerts listed in a notice.
-MAX_ALERTS = 10
+MAX_ALERTS = Limit(10, "alerts", of="a notice", beyond="counted")
 _MAX_NAME = 80
 
 _WHAT: dict[Metric, str] = {
@@ -60,6 +61,9 @@ def notice(states: States, due: Sequence[Due], metrics: dict[str, Metric], bucke
 def format_alert(state: State, due: Due, metric: Metric, bucket: timedelta) -> str:
     """Format a notification as one line."""
     what = _WHAT[metric].format(where=format_scope(state))
+    if state.lapsed and due.kind != "firing":
+        why = "without events" if metric == "volume" and not state.value else "no longer evaluated"
+        return f"closed: {what}, since {format_time(state.since)}; {why}"
     if due.kind != "firing":
         return f"{due.kind}: {what}, from {format_time(state.since)} to {format_time(state.ended or state.seen)}"
     found = "" if metric == "silence" else f": {format_value(metric, state.value)}"

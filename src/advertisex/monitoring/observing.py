@@ -13,6 +13,7 @@ from advertisex.monitoring.monitor import Monitor, reached
 from advertisex.processing.lag import lags
 from advertisex.processing.periodic import periodic
 from advertisex.processing.runner import Committed, Processing
+from advertisex.processing.transaction_warnings import watching_transactions
 from advertisex.settings.model import Settings
 from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
@@ -91,8 +92,9 @@ def observing(
     topics = [feed.topic for feed in processing.feeds.values()]
     with ExitStack() as watching:
         if alerts:
-            monitor = Monitor(store, settings.alerts)
+            monitor = Monitor(store, settings.alerts, zone=settings.times.zone)
             watching.enter_context(_alerting(monitor, store, open_log, topics, metrics, clock, check_seconds))
+        watching.enter_context(watching_transactions(open_log, topics, metrics.monitoring_failed))
         if settings.metrics.port is not None:
             url = watching.enter_context(serving(metrics.registry, settings.metrics.host, settings.metrics.port))
             _LOG.info("metrics are served", url=url)
@@ -105,8 +107,8 @@ def _updating_lag(store: EventStore, open_log: OpenLog, topics: Sequence[str], m
     """Update the lag, and the start and the size of the log, in the background."""
 
     def measure() -> None:
-        metrics.set_lag(lags(log, store, topics))
-        metrics.set_log({p: start for p, start in log.start_offsets().items() if p.topic in topics}, log.size())
+        metrics.set_lag(lags(log, store, topics), log.held_back(topics))
+        metrics.set_log(log.start_offsets(topics), log.size())
 
     with open_log() as log, periodic("measure the processing lag", _LAG_SECONDS, measure, metrics.monitoring_failed):
         yield

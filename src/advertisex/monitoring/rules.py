@@ -10,6 +10,7 @@ import polars as pl
 
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.anomalies import DEVIATIONS
+from advertisex.monitoring.explained import drop_explained
 from advertisex.monitoring.grid import Metric
 from advertisex.settings.alerts import AlertSettings, RuleSettings
 
@@ -57,7 +58,11 @@ class Key(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Result of a rule for one bucket. Values from `low` to `high` are good; None means unbounded."""
+    """Result of a rule for one bucket. Values from `low` to `high` are good; None means unbounded.
+
+    `recovered` is whether the value also ends an incident: it is back at least halfway from its bound to the expected
+    value. Otherwise, a value close to its bound would end and begin incidents all the time.
+    """
 
     key: Key
     bucket: datetime
@@ -66,6 +71,7 @@ class Evaluation(NamedTuple):
     expected: float | None
     low: float | None
     high: float | None
+    recovered: bool = True
 
 
 def _default(name: str, metric: Metric, severity: Severity = "warning", campaign: str | None = None) -> AlertRule:
@@ -150,7 +156,7 @@ def evaluations(rules: Sequence[AlertRule], evaluated: pl.DataFrame) -> list[Eva
     """
     found: list[Evaluation] = []
     for deviations, group in groupby(sorted(rules, key=_deviations), _deviations):
-        flagged = _drop_explained(flag_anomalies(evaluated, deviations)) if deviations else evaluated
+        flagged = drop_explained(flag_anomalies(evaluated, deviations)) if deviations else evaluated
         for rule in group:
             found += _evaluations(rule, _select(rule, flagged))
     return sorted(found, key=lambda evaluation: evaluation.bucket)
@@ -188,13 +194,13 @@ def _select(rule: AlertRule, evaluated: pl.DataFrame) -> pl.DataFrame:
 
 def _evaluations(rule: AlertRule, rows: pl.DataFrame) -> Iterator[Evaluation]:
     checked = rows if rule.deviations else _check_bounds(rows, rule)
-    columns = ("feed", "campaign", "bucket", "bad", "value", "expected", "low", "high")
+    columns = ("feed", "campaign", "bucket", "bad", "value", "expected", "low", "high", "recovered")
     for feed, campaign, *rest in checked.select(columns).iter_rows():
         yield Evaluation(Key(rule.name, feed, campaign), *rest)
 
 
 def flag_anomalies(evaluated: pl.DataFrame, deviations: float) -> pl.DataFrame:
-    """Add `low`, `high` and `bad` to the rows that have a baseline, and drop the others.
+    """Add `low`, `high`, `bad` and `recovered` to the rows that have a baseline, and drop the others.
 
     Values from `low` to `high` are normal; a null bound is unbounded. The upper bound of counts and ratios uses the
     square root transformation, which gives independent events a standard deviation of 1/2 at any level (Bartlett, "The
@@ -211,7 +217,11 @@ def flag_anomalies(evaluated: pl.DataFrame, deviations: float) -> pl.DataFrame:
         low=pl.when(known & low.is_finite() & ~(is_counted & (low < 0))).then(low), high=pl.when(known).then(high)
     )
     silent = pl.col("metric") == "silence"
-    return bounded.with_columns(bad=pl.when(silent).then(pl.col("score") >= deviations).otherwise(_is_outside()))
+    halfway = pl.col("value").is_between((low + pl.col("expected")) / 2, (high + pl.col("expected")) / 2)
+    return bounded.with_columns(
+        bad=pl.when(silent).then(pl.col("score") >= deviations).otherwise(_is_outside()),
+        recovered=silent | halfway.fill_null(value=True),
+    )
 
 
 def _is_outside() -> pl.Expr:
@@ -224,15 +234,8 @@ def _check_bounds(rows: pl.DataFrame, rule: AlertRule) -> pl.DataFrame:
     own = rows.with_columns(value=pl.col("own"), of=pl.col("own_of"))
     sampled = pl.col("of") >= (1 if rule.metric == "volume" else _MIN_MESSAGES)
     expected, low, high = (pl.lit(bound, pl.Float64) for bound in (None, rule.below, rule.above))
-    return own.filter(sampled).with_columns(expected=expected, low=low, high=high).with_columns(bad=_is_outside())
-
-
-def _drop_explained(flagged: pl.DataFrame) -> pl.DataFrame:
-    """Drop rows explained by a larger incident: all metrics of a silent feed, and campaigns whose feed is bad too."""
-    bad, metric = flagged.filter("bad"), pl.col("metric")
-    keys = ["bucket", "feed"]
-    silent = bad.filter(metric == "silence").select(keys)
-    of_feeds = bad.filter(pl.col("campaign").is_null()).select(*keys, "metric")
-    feeds, campaigns = flagged.filter(pl.col("campaign").is_null()), flagged.filter(pl.col("campaign").is_not_null())
-    kept = pl.concat([feeds.filter(metric != "silence"), campaigns.join(of_feeds, on=[*keys, "metric"], how="anti")])
-    return pl.concat([feeds.filter(metric == "silence"), kept.join(silent, on=keys, how="anti")])
+    return (
+        own.filter(sampled)
+        .with_columns(expected=expected, low=low, high=high)
+        .with_columns(bad=_is_outside(), recovered=pl.lit(value=True))
+    )

@@ -4,13 +4,14 @@ Events are counted in the bucket of their ingestion (`ingested_at`), so a bucket
 changes. Duplicates and rejects are counted in the bucket of their commit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from advertisex.analysis.scan import scan
 from advertisex.feeds import FEEDS
+from advertisex.model import Partition
 from advertisex.stores.contract import EventStore, Range
 
 DAY = timedelta(days=1)
@@ -42,24 +43,35 @@ class History:
     Args:
         bucket: length of a bucket; divides a day.
         length: how long tallies are kept.
+
+    Attributes:
+        tallies: the tallies, with the schema `TALLY`.
+        counted: the ledger's positions up to which commits are counted, whatever their times.
     """
 
     def __init__(self, bucket: timedelta, length: timedelta) -> None:
         self._bucket, self._length = bucket, length
         self._until: datetime | None = None
         self._imports: int | None = None
+        self.counted: Mapping[Partition, int] = {}
         self.tallies = pl.DataFrame(schema=TALLY)
 
-    def extend(self, store: EventStore, until: datetime) -> None:
+    def extend(self, store: EventStore, until: datetime, now: datetime | None = None) -> None:
         """Add the buckets from the previous `until` up to this one, which must be the start of a bucket.
 
-        After an import of the catalogue, all buckets are read again.
+        After an import of the catalogue, or if the clock was set back, all buckets are read again. Commits whose times
+        lie in the future, because each is later than the one before, count in the last bucket when they first appear.
+
+        Args:
+            store: the event store.
+            until: end of the last bucket.
+            now: current time; default: `until`.
 
         Raises:
             StoreError: the store cannot be read; the tallies are unchanged.
         """
         imports = len(store.catalogue_imports())
-        if imports == self._imports:
+        if imports == self._imports and (self._until is None or self._until <= until):
             known, until_before = self.tallies, self._until
         else:  # the campaign of any impression may have changed
             known, until_before = self.tallies.clear(), None
@@ -67,9 +79,27 @@ class History:
         since = oldest if until_before is None else max(oldest, until_before)
         if since >= until:
             return
-        new = tally(store, since, until, self._bucket)
-        self.tallies = pl.concat([known.filter(pl.col("bucket") >= oldest), new])
+        positions, late = self._late_commits(store, until, now or until)
+        new = pl.concat([tally(store, since, until, self._bucket), late])
+        self.tallies = pl.concat([known.filter(pl.col("bucket") >= oldest), _merged(new)])
+        self.counted = positions
         self._until, self._imports = until, imports
+
+    def _late_commits(
+        self, store: EventStore, until: datetime, now: datetime
+    ) -> tuple[dict[Partition, int], pl.DataFrame]:
+        """Return the positions of the ledger, and the tallies of the new commits whose times lie in the future."""
+        positions = store.positions()
+        known = [(*of, end, self.counted.get(of, end)) for of, end in positions.items()]
+        ends = pl.DataFrame(known, ["topic", "partition", "reached", "counted"], orient="row")
+        later = store.commits(now + self._bucket).filter(pl.col("read") > 0)
+        if not known or later.is_empty():
+            return positions, pl.DataFrame(schema=TALLY)
+        new = later.join(ends, on=["topic", "partition"]).filter(
+            pl.col("end").is_between("counted", "reached", "right")
+        )
+        counts = _counted(new, pl.lit(until - self._bucket, pl.Datetime("us")))
+        return positions, pl.concat([pl.DataFrame(schema=TALLY), counts], how="diagonal")
 
 
 def midnight(time: datetime) -> datetime:
@@ -102,10 +132,14 @@ def tally(store: EventStore, since: datetime, until: datetime, bucket: timedelta
     parts = [pl.DataFrame(schema=TALLY), _commits(store, since, until, bucket)]
     for feed in FEEDS:
         parts += [_events(store, feed, *span, bucket) for span in _days(since, until)]
-    found = pl.concat(parts, how="diagonal").with_columns(pl.col(_COUNTS).fill_null(0))
-    # merge the event rows and the commit rows of each bucket
+    return _merged(pl.concat(parts, how="diagonal"))
+
+
+def _merged(parts: pl.DataFrame) -> pl.DataFrame:
+    """Merge the event rows and the commit rows of each bucket."""
     return (
-        found.group_by("bucket", "feed", "campaign")
+        parts.with_columns(pl.col(_COUNTS).fill_null(0))
+        .group_by("bucket", "feed", "campaign")
         .agg(pl.col(_COUNTS).sum(), pl.col("delay").max())
         .select(pl.col(name).cast(dtype) for name, dtype in TALLY.items())
     )
@@ -121,10 +155,14 @@ def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime
 
 def _commits(store: EventStore, since: datetime, until: datetime, bucket: timedelta) -> pl.DataFrame:
     at = pl.col("committed_at")
+    # skip erasures, which change counts but read nothing
+    commits = store.commits(since).filter(at < until, pl.col("read") > 0)
+    return _counted(commits, at.dt.truncate(bucket))
+
+
+def _counted(commits: pl.DataFrame, bucket: pl.Expr) -> pl.DataFrame:
     return (
-        store.commits(since)
-        .filter(at < until, pl.col("read") > 0)  # skip erasures, which change counts but read nothing
-        .group_by(at.dt.truncate(bucket).alias("bucket"), "feed")
+        commits.group_by(bucket.alias("bucket"), "feed")
         .agg(pl.col("read", "duplicate", "rejected").sum())
         .with_columns(campaign=pl.lit(None, pl.String), delay=pl.lit(None, pl.Float64))
     )

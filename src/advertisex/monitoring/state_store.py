@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
+from advertisex.model import Partition
 from advertisex.monitoring.rules import Key
 from advertisex.monitoring.states import State, States
 from advertisex.stores.contract import EventStore
@@ -38,19 +40,37 @@ def save_states(store: EventStore, before: States, after: States) -> None:
         store.take_note(_ALERTS, changed)
 
 
-def load_evaluated_until(store: EventStore) -> datetime | None:
-    """Load the end of the last evaluated bucket; None before the first evaluation."""
+class Evaluated(NamedTuple):
+    """How far the store is evaluated.
+
+    Attributes:
+        until: end of the last evaluated bucket.
+        counted: positions up to which commits are counted; see `series.History`.
+    """
+
+    until: datetime
+    counted: Mapping[Partition, int] = {}
+
+
+def load_evaluated(store: EventStore) -> Evaluated | None:
+    """Load how far the store is evaluated; None before the first evaluation."""
     notes: Mapping[str, bytes] = store.notes(_EVALUATED)
-    return msgspec.json.decode(notes["until"], type=datetime) if "until" in notes else None
+    if "until" not in notes:
+        return None
+    positions = msgspec.json.decode(notes.get("counted", b"[]"), type=list[tuple[str, int, int]])
+    counted = {Partition(topic, number): end for topic, number, end in positions}
+    return Evaluated(msgspec.json.decode(notes["until"], type=datetime), counted)
 
 
-def save_evaluated_until(store: EventStore, until: datetime) -> None:
-    """Save the end of the last evaluated bucket. Save the states first, so that a crash skips no bucket.
+def save_evaluated(store: EventStore, evaluated: Evaluated) -> None:
+    """Save how far the store is evaluated. Save the states first, so that a crash skips no bucket.
 
     Raises:
         StoreError: the store cannot be written.
     """
-    store.take_note(_EVALUATED, {"until": msgspec.json.encode(until)})
+    counted = [(*of, end) for of, end in evaluated.counted.items()]
+    notes = {"until": msgspec.json.encode(evaluated.until), "counted": msgspec.json.encode(counted)}
+    store.take_note(_EVALUATED, notes)
 
 
 def _name(key: Key) -> str:

@@ -1,17 +1,16 @@
-"""State machine of alerts (pending, firing, resolved) and of their notifications, as pure functions.
+"""State machine of alerts (pending, firing, resolved), as pure functions.
 
     bad       pending ── n consecutive bad ──▶ firing ── n consecutive good ──▶ resolved ── bad ──▶ pending
               └─ good: dropped, or back to the previous resolved incident
 
-Buckets without a result change nothing. Each channel is notified once when an alert fires and once when it is resolved.
-The delivered notifications are part of the state, so a restarted process continues where the last one stopped.
-A resolved incident is kept behind its successors until every channel that was notified of its start has been notified
-of its end.
+Buckets without a result change nothing. The delivered notifications (`notifications`) are part of the state, so a
+restarted process continues where the last one stopped. A resolved incident is kept behind its successors until every
+channel that was notified of its start has been notified of its end.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -27,8 +26,6 @@ NoticeKind = Literal["firing", "resolved", "over"]
 STALE_AFTER = timedelta(days=1)
 #: How long resolved incidents are kept.
 RETENTION = timedelta(days=7)
-#: How long after its end an incident is still reported to a channel that missed its start.
-MAX_NOTICE_AGE = timedelta(days=1)
 
 
 class State(msgspec.Struct, frozen=True):
@@ -51,6 +48,7 @@ class State(msgspec.Struct, frozen=True):
         notified_at: when the first notification was delivered.
         quiet_until: end of the cooldown that follows the previous incident's notification; None if there is none.
         undelivered: delivery failure per channel.
+        lapsed: whether it was closed for lack of results, and not because of good ones.
         metric: metric of the rule, kept in case the rule is removed from the settings; None if unknown.
         last: a previous, resolved incident. A pending incident keeps any, since it may be dropped again; others only
             keep one whose end is still to be reported to some channel.
@@ -72,19 +70,12 @@ class State(msgspec.Struct, frozen=True):
     notified_at: datetime | None = None
     quiet_until: datetime | None = None
     undelivered: Mapping[str, str] = msgspec.field(default_factory=dict)
+    lapsed: bool = False
     metric: Metric | None = None
     last: "State | None" = None
 
 
 States = Mapping[Key, State]
-
-
-class Due(NamedTuple):
-    """A notification that is due."""
-
-    key: Key
-    since: datetime
-    kind: NoticeKind
 
 
 def step(
@@ -113,7 +104,7 @@ def step(
             continue
         new = (
             _bad(state, evaluation, severities[evaluation.key.rule], pending, cooldown)
-            if evaluation.bad
+            if evaluation.bad or (state and state.status == "firing" and not evaluation.recovered)
             else _good(state, evaluation, pending)
         )
         if new:
@@ -204,7 +195,7 @@ def _expire(state: State | None, evaluated: datetime) -> State | None:
     if state.status == "pending" and is_stale:
         return _expire(state.last, evaluated)
     if state.status == "firing" and is_stale:
-        state = _ended(state)
+        state = replace(_ended(state), lapsed=True)
     elif state.status == "resolved" and evaluated - (state.ended or state.seen) > RETENTION:
         return None  # earlier incidents ended even earlier
     last = _expire(state.last, evaluated)
@@ -221,75 +212,8 @@ def _ended(state: State) -> State:
     return replace(state, status="resolved", run=0, ended=state.ended or state.seen)
 
 
-def due(states: States, channel: str, now: datetime) -> list[Due]:
-    """Notifications due on a channel, most severe first; the earliest if an alert has several."""
-    found = []
-    for state in states.values():
-        pending = [(one, kind) for one in incidents(state) if (kind := _kind_due(one, channel, now))]
-        found += pending[-1:]
-    found.sort(key=lambda one: (one[1] != "firing", one[0].severity != "critical", one[0].key.rule, one[0].since))
-    return [Due(state.key, state.since, kind) for state, kind in found]
-
-
 def incidents(state: State | None) -> Iterator[State]:
     """The incidents of an alert, latest first."""
     while state is not None:
         yield state
         state = state.last
-
-
-def _kind_due(state: State, channel: str, now: datetime) -> NoticeKind | None:
-    notified = state.notified.get(channel)
-    if state.fired is None or (state.quiet_until and now < state.quiet_until and not state.notified):
-        return None
-    if state.status == "firing":
-        return "firing" if notified is None else None
-    if state.status != "resolved" or notified in {"resolved", "over"}:
-        return None
-    if notified == "firing":
-        return "resolved"
-    was_quiet = state.quiet_until and (state.ended or state.seen) < state.quiet_until and not state.notified
-    late = now - (state.ended or state.seen) > MAX_NOTICE_AGE
-    return None if was_quiet or late else "over"
-
-
-def delivered(states: States, channel: str, notified: Sequence[Due], now: datetime) -> dict[Key, State]:
-    """Record delivered notifications. Incidents that no longer exist are skipped.
-
-    Returns:
-        The new states.
-    """
-    after = dict(states)
-    for one in notified:
-        _change(after, one, lambda state, kind: _notified(state, channel, kind, now))
-    return after
-
-
-def _notified(state: State, channel: str, kind: NoticeKind, now: datetime) -> State:
-    undelivered = {name: why for name, why in state.undelivered.items() if name != channel}
-    notified = {**state.notified, channel: kind}
-    return replace(state, notified=notified, notified_at=state.notified_at or now, undelivered=undelivered)
-
-
-def failed(states: States, channel: str, meant: Sequence[Due], why: str) -> dict[Key, State]:
-    """Record a delivery failure; the notifications remain due.
-
-    Returns:
-        The new states.
-    """
-    after = dict(states)
-    for one in meant:
-        _change(after, one, lambda state, _: replace(state, undelivered={**state.undelivered, channel: why}))
-    return after
-
-
-def _change(states: dict[Key, State], one: Due, change: Callable[[State, NoticeKind], State]) -> None:
-    """Change the incident of a notification, if it still exists."""
-    found = list(incidents(states.get(one.key)))
-    if all(state.since != one.since for state in found):
-        return
-    new: State | None = None
-    for state in reversed(found):
-        new = replace(change(state, one.kind) if state.since == one.since else state, last=new)
-    if new:
-        states[one.key] = new

@@ -16,6 +16,7 @@ from advertisex.processing.retention_time import retention_time
 from advertisex.settings.model import LogSettings
 from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
+from advertisex.stores.log_identity import is_same_append, positions_in
 from advertisex.times import micros_of
 
 _LOG = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ def limits_of(settings: LogSettings, now: datetime) -> Limits:
 
 
 def processed_in(store: EventStore, log: EventLog) -> dict[Partition, int]:
-    """The ledger's next offset of each partition whose ledger row belongs to this log.
+    """The ledger's next offset of each partition whose ledger row belongs to this log, and not to a later copy of it.
 
     Raises:
         LogError: the log cannot be read.
@@ -41,10 +42,12 @@ def processed_in(store: EventStore, log: EventLog) -> dict[Partition, int]:
     """
     ledger = store.ledger()
     logs = log.identities({row.topic for row in ledger})
+    positions = positions_in(ledger)
+    appends = log.append_ids(positions)
     return {
-        Partition(row.topic, row.partition): row.next_offset
-        for row in ledger
-        if row.log and row.log == logs.get(row.topic)
+        of: row.next_offset
+        for of, row in zip(positions, ledger, strict=True)
+        if row.log and row.log == logs.get(row.topic) and is_same_append(row.append_id, appends.get(of, ""))
     }
 
 

@@ -53,6 +53,7 @@ def process(
         suppressed=suppressed,
         erasures=suppression.erasures,
         kept_since=policy.kept_since,
+        lost=batch.lost,
     )
 
 

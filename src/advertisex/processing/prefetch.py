@@ -30,7 +30,8 @@ def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
         except BaseException as error:  # noqa: BLE001 - raised again in the consuming thread
             end = error
         except:  # noqa: E722 - Kafka's client can raise an object that is not an exception
-            end = RuntimeError(f"prefetch aborted: {sys.exc_info()[1]}")
+            kind = sys.exc_info()[0]
+            end = RuntimeError(f"prefetch aborted by {kind.__name__ if kind else 'an object'}")
         finally:  # never leave the consumer waiting
             waiting.put((False, end))
 

@@ -4,8 +4,10 @@ A removal cannot be undone. A clock that was once a month fast must not remove a
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+from advertisex.errors import LogDamaged
 from advertisex.logs.contract import EventLog
 from advertisex.stores.contract import EventStore
 from advertisex.times import time_of
@@ -38,8 +40,9 @@ def retention_time(now: datetime, store: EventStore, log: EventLog, topics: Coll
 
 def _newest_message(log: EventLog, topics: Collection[str]) -> datetime | None:
     """When the last message of any topic was appended; None without messages."""
-    starts, times = log.start_offsets(), list[int]()
-    for of, end in log.end_offsets().items():
-        if of.topic in topics and end > starts.get(of, 0):
-            times += log.read(of.topic, of.partition, end - 1, 1).ingested_at
+    starts, times = log.start_offsets(topics), list[int]()
+    for of, end in log.end_offsets(topics).items():
+        if end > starts.get(of, 0):
+            with suppress(LogDamaged):  # it has no time
+                times += log.read(of.topic, of.partition, end - 1, 1).ingested_at
     return time_of(max(times)).replace(tzinfo=None) if times else None

@@ -13,7 +13,9 @@ from advertisex.errors import LedgerMoved
 from advertisex.feeds import Feed, default_feeds
 from advertisex.logs.contract import EventLog, LogReader
 from advertisex.model import Batch, Counts, Outcome
+from advertisex.processing.clock_check import note_clock
 from advertisex.processing.identity_note import note_identities
+from advertisex.processing.log_check import check_log
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.processing.prefetch import prefetch
@@ -21,10 +23,11 @@ from advertisex.processing.pseudonym_key import note_pseudonym_key
 from advertisex.processing.retention_time import retention_time
 from advertisex.processing.store_retention import OnRemoved, StoreRetention
 from advertisex.processing.suppression import NOBODY, suppression_in
+from advertisex.processing.untimed import reporting_untimed
+from advertisex.processing.waiting import when_available
 from advertisex.settings.model import BATCH_SIZE
 from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import ERASURES, EventStore
-from advertisex.stores.log_identity import check_same_logs
 
 _LOG = structlog.get_logger(__name__)
 
@@ -38,7 +41,9 @@ class Processing:
         policy: which valid events are filtered.
         batch_size: maximum messages per batch.
         follow: whether to wait for new messages at the end of the log, until `stop` is set.
+        waits: whether to wait for a log that does not respond at the start, until `stop` is set.
         pseudonym_key: secret key for pseudonyms; empty stores user ids unchanged.
+        skip_damaged: whether damaged messages of the log are lost; otherwise they end the run.
         keep_days: how many days of event time the store keeps, rounded up to whole periods; None drops nothing.
     """
 
@@ -46,7 +51,9 @@ class Processing:
     policy: Policy = Policy()
     batch_size: int = BATCH_SIZE
     follow: bool = False
+    waits: bool = False
     pseudonym_key: bytes = field(default=b"", repr=False)
+    skip_damaged: bool = False
     keep_days: int | None = None
 
 
@@ -118,21 +125,32 @@ def process_log(
         What this run added to the ledger.
 
     Raises:
-        StoreError: the ledger belongs to another log, the store cannot be written, or it keeps nothing before a time in
-            the future.
+        StoreError: the ledger belongs to another log or to one that was emptied, the store cannot be written, or it
+            keeps nothing before a time in the future.
+        LogDamaged: messages are damaged, and `skip_damaged` is not set.
         LogError: the log cannot be read.
         ConfigurationError: the store has another pseudonym key, identity, or kind of an own field.
     """
     stop = stop or Event()
     total = Counts()
     feeds = {feed.topic: feed for feed in processing.feeds.values()}
-    check_same_logs(store.ledger(), log.identities(list(feeds)))
-    note_pseudonym_key(store, processing.pseudonym_key)
-    note_identities(store, processing.feeds)
-    store.prepare(processing.feeds)
-    counted_from = partial(retention_time, store=store, log=log, topics=list(feeds))
-    conditions = _Conditions(store, StoreRetention(store, processing.keep_days, clock, counted_from, on_removed))
-    with log.reader(list(feeds), store.positions, processing.batch_size) as reader:
+
+    def begin() -> tuple[_Conditions, LogReader]:
+        check_log(log, store, feeds)
+        note_pseudonym_key(store, processing.pseudonym_key)
+        note_identities(store, processing.feeds)
+        store.prepare(processing.feeds)
+        note_clock(store, clock())
+        counted_from = partial(retention_time, store=store, log=log, topics=list(feeds))
+        conditions = _Conditions(store, StoreRetention(store, processing.keep_days, clock, counted_from, on_removed))
+        skip = processing.skip_damaged
+        return conditions, log.reader(list(feeds), store.positions, processing.batch_size, skip_damaged=skip)
+
+    begun = when_available(begin, stop, partial(log.identities, list(feeds))) if processing.waits else begin()
+    if begun is None:
+        return total
+    conditions, first_reader = begun
+    with first_reader as reader, reporting_untimed() as untimed:
         again = True
         while again and not stop.is_set():
             again = False
@@ -141,6 +159,7 @@ def process_log(
                 for processed in outcomes:
                     conditions.retention.drop_if_due(idle=processed is None)
                     if processed is not None and reader.is_current(processed.outcome.span):
+                        untimed.add(processed.outcome.messages)
                         counts = _commit(processed, store, reader, conditions, on_commit)
                         total += counts or Counts()
                         again |= counts is None  # after a rewind, the log must be read to the end again

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from advertisex.errors import StoreError
+from advertisex.errors import LogUnavailable, StoreError
 from advertisex.model import Counts, Finding
 from advertisex.processing.policy import Policy
 from advertisex.stores.commit_time import Clock
@@ -65,7 +65,7 @@ class StoreRetention:
 
         Raises:
             StoreError: the store cannot be written, or keeps nothing before a time in the future.
-            LogError: the log cannot be read.
+            LogError: the log cannot be read. While its server does not respond, nothing is dropped.
         """
         now = self._clock()
         is_due = self._last is None or not self._last <= now < self._last + _PAUSE  # the clock may also jump back
@@ -74,7 +74,11 @@ class StoreRetention:
         self.refresh()
         if self.kept_since is not None and self.kept_since > now:
             raise StoreError(_future(self.kept_since), hint=_FUTURE_HINT)
-        counted = now if self._keep_days is None else self._counted_from(now)
+        try:
+            counted = now if self._keep_days is None else self._counted_from(now)
+        except LogUnavailable:
+            self._last = now
+            return
         self._waits_for_data = counted is None
         if counted is None:
             return

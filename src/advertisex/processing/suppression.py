@@ -27,6 +27,8 @@ _BYTES = 16
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"',;:{}\[\]()=&<>\ufffd]+")
 #: Delimiters of a row that could not be read, which may also be part of an id.
 _PARTS = re.compile(r"[|^~]")
+#: What may follow or precede a word in a sentence.
+_PUNCTUATION = ".!?…/`*"
 #: Avro writes the length before a string, as a zigzag varint: up to 63 bytes it is one byte with twice the length.
 _LONGEST_AVRO_WORD = 63
 
@@ -75,6 +77,13 @@ def suppression_of(erased: Collection[Erased]) -> Suppression:
     for one in erased:
         words.setdefault(one.key, set()).update(one.words)
     return Suppression({key: frozenset(hashes) for key, hashes in words.items()}, len(erased))
+
+
+def mentions(text: str, users: Suppression) -> bool:
+    """Whether a text contains the id of one of these users as a word."""
+    words = {word.decode() for word in _words(text.encode())}
+    words |= {part for word in words for part in (word.strip(_PUNCTUATION), *word.split("/"))}
+    return any(users.matches(word.encode()) for word in words)
 
 
 def erased_user(user: str, key: bytes) -> Erased:

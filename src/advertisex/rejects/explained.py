@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from advertisex.codecs.bid_fields import EACH, OPENRTB, Path
 from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
 from advertisex.codecs.unreadable import body_of
-from advertisex.feeds import Feed, Field
+from advertisex.feeds import FEEDS, Feed, Field
+from advertisex.feeds.feed import OwnKind
+from advertisex.feeds.rules import with_own_fields
 from advertisex.feeds.words import is_missing
 from advertisex.processing import decode, policy
 from advertisex.rejects.pretty import BYTES_PER_LINE, Pretty, pretty
@@ -37,6 +39,13 @@ class Explained:
     field: str | None
     message: Pretty
     failing: int | None
+
+
+def reason_codes() -> frozenset[str]:
+    """Every reason code that a reject can have, with own fields of any kind."""
+    own: dict[str, OwnKind] = {f"own_{kind}": kind for kind in get_args(OwnKind)}
+    rules = {rule.code for feed in FEEDS.values() for rule in with_own_fields(feed, own).rules}
+    return frozenset({*decode.REASONS, *policy.REASONS, *_STORE_RULES, *rules})
 
 
 def explain(reject: Mapping[str, Any], feed: Feed) -> Explained:

@@ -10,11 +10,12 @@ import polars as pl
 from advertisex.codecs.unreadable import body_of
 from advertisex.model import Position
 from advertisex.rejects.selection import positions_of
+from advertisex.stores.resolutions import Resolution
 
 #: Columns of the flat export.
 _FLAT = (
     "id", "topic", "partition", "offset", "feed", "kind", "stage", "reason", "detail", "payload", "encoding",
-    "ingested_at", "processed_at", "replayed_to",
+    "ingested_at", "processed_at", "replayed_to", "resolution",
 )  # fmt: skip
 _TIMES = ("ingested_at", "processed_at")
 
@@ -25,6 +26,11 @@ def document_of(reject: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: fields[name].isoformat() + "Z" for name in _TIMES}
     position = Position(reject["topic"], reject["partition"], reject["offset"])
     return {"id": str(position)} | fields | times | payload_fields(reject["payload"])
+
+
+def resolution_document(record: Resolution) -> dict[str, Any]:
+    """Convert the record of a resolution to a JSON-serialisable document."""
+    return msgspec.structs.asdict(record) | {"at": record.at.isoformat().replace("+00:00", "Z")}
 
 
 def payload_fields(payload: bytes) -> dict[str, str]:

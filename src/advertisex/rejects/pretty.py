@@ -11,6 +11,7 @@ from advertisex.codecs.avro_decode import avro_records, is_avro
 from advertisex.codecs.bid_fields import Path
 from advertisex.codecs.json_decode import DECODE_ERRORS, decode_json
 from advertisex.codecs.json_encode import json_message
+from advertisex.codecs.json_framing import json_text
 from advertisex.codecs.unreadable import body_of
 from advertisex.feeds import Feed
 
@@ -42,7 +43,7 @@ def pretty(payload: bytes, feed: Feed) -> Pretty:
     payload = body_of(payload)
     avro = is_avro(payload, feed)
     try:
-        document = json_message(avro_records(feed)(payload)) if avro else payload
+        document = json_message(avro_records(feed)(payload)) if avro else json_text(payload)
         text = msgspec.json.format(document, indent=_INDENT).decode()
         decode_json(document)  # formatting alone accepts some invalid JSON
     except DECODE_ERRORS:
@@ -56,7 +57,7 @@ def one_line(payload: bytes, feed: Feed) -> str:
     payload = body_of(payload)
     avro = is_avro(payload, feed)
     document = pretty(payload, feed).document if avro else None
-    return (document or payload).decode(errors="backslashreplace")
+    return (document or json_text(payload)).decode(errors="backslashreplace")
 
 
 def _raw(payload: bytes) -> Pretty:

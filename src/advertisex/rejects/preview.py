@@ -11,7 +11,7 @@ from advertisex.model import Position
 from advertisex.processing.pipeline import evaluate
 from advertisex.processing.policy import Policy
 from advertisex.processing.suppression import Suppression, suppression_in
-from advertisex.rejects.repair import Repairs
+from advertisex.rejects.repair import Applied, Repairs
 from advertisex.rejects.selection import Selection, choose
 from advertisex.stores.contract import ERASURES, EventStore
 
@@ -34,11 +34,11 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message that would be sent."""
+    """A message that would be sent, and its result."""
 
     position: Position
-    feed: str
     message: bytes
+    result: ReplayResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,18 @@ class Preview:
         results: number of messages by result.
         unrepairable: number of rejects that cannot be repaired, because they cannot be decoded as a record.
         left: number of selected rejects that were already replayed.
+        resolved: number of further selected rejects that are resolved.
         conflicts: number of conflicts left out, because they were not selected by kind, reason or position.
-        unmatched: columns of the mapping that no message has.
+        applied: to what the options of the repair do not apply.
     """
 
     examples: tuple[Example, ...] = ()
     results: Counter[ReplayResult] = field(default_factory=Counter)
     unrepairable: int = 0
     left: int = 0
+    resolved: int = 0
     conflicts: int = 0
-    unmatched: tuple[str, ...] = ()
+    applied: Applied = field(default_factory=Applied)
 
     @property
     def messages(self) -> int:
@@ -81,24 +83,28 @@ def preview(store: EventStore, selection: Selection, policy: Policy = Policy(), 
     """
     chosen = choose(store, selection)
     repairs, policy = Repairs(selection, chosen.feeds), replace(policy, kept_since=store.kept_since())
-    seen, erased = Preview(left=chosen.left, conflicts=chosen.conflicts), suppression_in(store.notes(ERASURES))
+    erased = suppression_in(store.notes(ERASURES))
+    seen = Preview(left=chosen.left, resolved=chosen.resolved, conflicts=chosen.conflicts)
     for feed, rejects in chosen.parts(store):
         part = repairs.repair(feed, rejects)
-        new = islice(part.messages.items(), max_examples - len(seen.examples))
+        results = _results_of(selection.feeds[feed], list(part.messages.values()), policy, erased)
+        new = islice(zip(part.messages.items(), results, strict=True), max_examples - len(seen.examples))
         seen = replace(
             seen,
-            examples=(*seen.examples, *(Example(position, feed, message) for position, message in new)),
-            results=seen.results + _results_of(selection.feeds[feed], list(part.messages.values()), policy, erased),
+            examples=(*seen.examples, *(Example(at, message, result) for (at, message), result in new)),
+            results=seen.results + Counter(results),
             unrepairable=seen.unrepairable + part.unrepairable,
         )
-    return replace(seen, unmatched=repairs.unmatched) if seen.messages else seen
+    return replace(seen, applied=repairs.applied)
 
 
-def _results_of(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> Counter[ReplayResult]:
+def _results_of(feed: Feed, messages: Sequence[bytes], policy: Policy, erased: Suppression) -> list[ReplayResult]:
+    """The result of each message."""
     now = time.time_ns() // 1000
     evaluated = evaluate(messages, [now] * len(messages), feed, policy, erased)
-    rejected = evaluated.rejected.select("kind", "reason").iter_rows()
-    results = Counter(ReplayResult(feed.name, kind, reason) for kind, reason in rejected)
-    results[ReplayResult(feed.name, "erased")] = len(evaluated.erased)
-    results[ReplayResult(feed.name, "accepted")] = len(messages) - results.total()
-    return +results
+    results = [ReplayResult(feed.name, "accepted")] * len(messages)
+    for row, kind, reason in evaluated.rejected.select("row", "kind", "reason").iter_rows():
+        results[row] = ReplayResult(feed.name, kind, reason)
+    for row in evaluated.erased:
+        results[row] = ReplayResult(feed.name, "erased")
+    return results

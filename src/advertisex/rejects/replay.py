@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 
 from advertisex.logs.contract import EventLog
 from advertisex.model import Partition, Position
-from advertisex.rejects.repair import Repaired, Repairs
-from advertisex.rejects.selection import Selection, choose, positions_of
+from advertisex.processing.log_check import check_log
+from advertisex.rejects.repair import Applied, Repaired, Repairs
+from advertisex.rejects.selection import Selection, choose
 from advertisex.stores.contract import EventStore, RejectQuery
-from advertisex.stores.log_identity import check_same_logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,9 @@ class Replayed:
         feeds: number of messages sent, by feed.
         unrepairable: number of rejects left unchanged, because they cannot be decoded as a record.
         left: number of selected rejects that were already replayed.
+        resolved: number of further selected rejects that are resolved.
         conflicts: number of conflicts left out, because they were not selected by kind, reason or position.
-        unmatched: columns of the mapping that no message had.
+        applied: to what the options of the repair did not apply.
         interrupted: whether the replay stopped before all messages were sent.
     """
 
@@ -45,8 +46,9 @@ class Replayed:
     feeds: Mapping[str, int] = field(default_factory=dict)
     unrepairable: int = 0
     left: int = 0
+    resolved: int = 0
     conflicts: int = 0
-    unmatched: tuple[str, ...] = ()
+    applied: Applied = field(default_factory=Applied)
     interrupted: bool = False
 
     @property
@@ -73,16 +75,16 @@ def replay(
         on_progress: called after each part with the number of messages sent so far.
 
     Raises:
-        ConfigurationError: a position has no reject, a reject selected by position was already replayed (without
-            `force`), or the mapping contains an unknown field.
-        StoreError: the ledger belongs to another log, or the store cannot be written. All messages sent are marked,
-            except those of the last part.
+        ConfigurationError: a position has no reject, a reject selected by position was already replayed or is
+            resolved (without `force`), or the mapping contains an unknown field.
+        StoreError: the log is not the one that was processed, or the store cannot be written. All messages sent are
+            marked, except those of the last part.
         LogError: the log cannot be written. Some messages may be in the log without being marked.
     """
-    check_same_logs(store.ledger(), log.identities([feed.topic for feed in selection.feeds.values()]))
+    check_log(log, store, [feed.topic for feed in selection.feeds.values()])
     chosen = choose(store, selection)
     repairs = Repairs(selection, chosen.feeds)
-    done = Replayed(left=chosen.left, conflicts=chosen.conflicts)
+    done = Replayed(left=chosen.left, resolved=chosen.resolved, conflicts=chosen.conflicts)
     for feed, rejects in chosen.parts(store):
         if stop is not None and stop.is_set():
             done = replace(done, interrupted=True)
@@ -95,7 +97,7 @@ def replay(
         done = _added(done, part, positions)
         if positions:
             on_progress(done.messages)
-    return replace(done, unmatched=repairs.unmatched) if done.messages else done
+    return replace(done, applied=repairs.applied)
 
 
 def _added(done: Replayed, part: Repaired, positions: Sequence[Position]) -> Replayed:
@@ -131,8 +133,12 @@ def replay_statuses(store: EventStore, replays: Collection[str]) -> dict[str, Re
         return {}
     ends = {Partition(row.topic, row.partition): row.next_offset for row in store.ledger()}
     positions = {Position.read(text): text for text in replays}
-    rejects = store.rejects(RejectQuery(positions=frozenset(positions)))
-    not_accepted = dict(zip(positions_of(rejects), map(ReplayStatus, rejects["kind"], rejects["reason"]), strict=True))
+    query = RejectQuery(positions=frozenset(positions))
+    not_accepted = {
+        Position(*at): ReplayStatus(kind, reason)
+        for part in store.scan_rejects(query, ["topic", "partition", "offset", "kind", "reason"])
+        for *at, kind, reason in part.iter_rows()
+    }
     return {
         text: not_accepted.get(at)
         or ReplayStatus("accepted" if at.offset < ends.get(Partition(*at[:2]), 0) else "waiting")

@@ -12,6 +12,7 @@ import polars as pl
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed, default_feeds
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.ingestion.numbers import NumberStyle
 from advertisex.model import Position
 from advertisex.stores.contract import EventStore, RejectQuery
 
@@ -28,16 +29,20 @@ class Selection:
     """The rejects to replay, and how to repair them.
 
     Attributes:
-        query: selects the rejects; `replayed` and `limit` are ignored. Without a kind, a reason or positions, it
-            selects no conflicts.
+        query: selects the rejects; `replayed`, `resolved` and `limit` are ignored. Without a kind, a reason or
+            positions, it selects no conflicts.
         feeds: the feeds by name, as configured.
         mapping: the repair of each message.
-        force: whether to include rejects that were already replayed.
+        numbers: how numbers in text are written; None if plainly.
+        encoding: the encoding of messages that are not UTF-8; None leaves them unchanged.
+        force: whether to include rejects that were already replayed or are resolved.
     """
 
     query: RejectQuery
     feeds: Mapping[str, Feed] = field(default_factory=default_feeds)
     mapping: FieldMapping = FieldMapping()
+    numbers: NumberStyle | None = None
+    encoding: str | None = None
     force: bool = False
 
 
@@ -49,14 +54,18 @@ class Chosen:
         query: selects the rejects to replay.
         kinds: kinds of the rejects to replay.
         feeds: names of the feeds that have any.
+        messages: their number.
         left: number of further selected rejects that were already replayed.
+        resolved: number of further selected rejects that are resolved.
         conflicts: number of further rejects that are left out because they are conflicts.
     """
 
     query: RejectQuery
     kinds: frozenset[str]
     feeds: frozenset[str]
+    messages: int
     left: int
+    resolved: int
     conflicts: int
 
     def parts(self, store: EventStore) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -72,26 +81,40 @@ def choose(store: EventStore, selection: Selection) -> Chosen:
     """Resolve a selection. Writes nothing.
 
     Raises:
-        ConfigurationError: a position has no reject, or a reject selected by position was already replayed (without
-            `force`).
+        ConfigurationError: a position has no reject, or a reject selected by position was already replayed or is
+            resolved (without `force`).
     """
-    query = replace(selection.query, replayed=None, limit=None)
+    query = replace(selection.query, replayed=None, resolved=None, limit=None)
     if query.positions is not None:
-        check_found(query, (position for part in store.scan_rejects(query) for position in positions_of(part)))
+        parts = store.scan_rejects(query, ["topic", "partition", "offset"])
+        check_found(query, (position for part in parts for position in positions_of(part)))
     is_explicit = any(part is not None for part in (query.kind, query.reason, query.positions))
     kinds = KINDS if is_explicit else KINDS - {"conflict"}
-    total, before = (_count(store, each, kinds) for each in (query, replace(query, replayed=True)))
-    if before and query.positions is not None and not selection.force:
+    replayed = resolved = 0
+    if not selection.force:
+        replayed = _count(store, replace(query, replayed=True), kinds)
+        resolved = _count(store, replace(query, replayed=False, resolved=True), kinds)
+        if query.positions is not None:
+            _check_open(_count(store, query, kinds), replayed, resolved)
+        query = replace(query, replayed=False, resolved=False)
+    counts = store.reject_counts(query)
+    found = counts.filter(pl.col("kind").is_in(kinds))
+    feeds, messages = frozenset(found["feed"]), int(found["count"].sum())
+    left_out = _count(store, query, KINDS - kinds)
+    return Chosen(query, kinds, feeds, messages, replayed, resolved, left_out)
+
+
+def _check_open(total: int, replayed: int, resolved: int) -> None:
+    if replayed:
         raise ConfigurationError(
-            f"{before:,} of {total:,} were already replayed; nothing was sent",
+            f"{replayed:,} of {total:,} were already replayed; nothing was sent",
             hint="`advertisex rejects show` shows where they went; --force resends them",
         )
-    if not selection.force:
-        query = replace(query, replayed=False)
-    counts = store.reject_counts(query)
-    feeds = counts.filter(pl.col("kind").is_in(kinds))["feed"]
-    left_out = _count(store, query, KINDS - kinds)
-    return Chosen(query, kinds, frozenset(feeds), 0 if selection.force else before, left_out)
+    if resolved:
+        raise ConfigurationError(
+            f"{resolved:,} of {total:,} are resolved; nothing was sent",
+            hint="`advertisex rejects show` shows by whom; --force sends them",
+        )
 
 
 def _count(store: EventStore, query: RejectQuery, kinds: Collection[str]) -> int:

@@ -1,11 +1,14 @@
 """Writes an answer to a file atomically."""
 
 import os
-import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from advertisex.errors import ConfigurationError
+from advertisex.errors import AdvertiseXError, ConfigurationError
+from advertisex.files import making
+from advertisex.files.faults import fault_of, is_of_disk
 
 _HINT = "choose a file in a writable folder"
 
@@ -52,16 +55,27 @@ def file_target(path: Path, what: str = "page", option: str = "") -> Path:
 
 
 def write_file(target: Path, data: Iterable[bytes], what: str = "page") -> None:
-    """Write to a temporary file next to the target and rename it, so no reader sees a partial file.
+    """Write a new file and give it the name of the target, so no reader sees a partial file.
 
     Raises:
         ConfigurationError: the file cannot be written; the target is unchanged.
     """
-    new = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
+    with writing(target, what) as file:
+        file.writelines(data)
+
+
+@contextmanager
+def writing(target: Path, what: str) -> Iterator[BinaryIO]:
+    """Provide a new file to write to; it takes the name of the target when the context ends without an exception.
+
+    Raises:
+        ConfigurationError: the file cannot be written there; the target is unchanged.
+        AdvertiseXError: the disk is full, for example; likewise.
+    """
     try:
-        with new.open("wb") as file:
-            file.writelines(data)
-        new.replace(target)
+        with making.writing(target) as file:
+            yield file
     except OSError as error:
-        new.unlink(missing_ok=True)
-        raise ConfigurationError(f"cannot write the {what}: {error.strerror}", where=str(target), hint=_HINT) from error
+        fault = fault_of(error, target)
+        kind = AdvertiseXError if is_of_disk(error) else ConfigurationError
+        raise kind(f"cannot write the {what}: {fault.what}", where=str(target), hint=fault.hint) from error

@@ -115,23 +115,6 @@ def duration_text(value: timedelta) -> str:
     return f"{plain_decimal(seconds)}s"
 
 
-def facts_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Flatten facts to pairs of name and text.
-
-    The names of nested facts are prefixed with the name of their parent. A ratio and its interval become one pair.
-    """
-    pairs = []
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            pairs += [(f"{_words(name)} {inner}".strip(), text) for inner, text in facts_of(value)]
-        elif interval_of(name) not in facts or isinstance(value, Decimal):
-            has_bounds = is_ratio(name) and isinstance(value, float)
-            bounds = (facts.get(f"{name}_{end}") if has_bounds else None for end in ("low", "high"))
-            text = format_named(name, value) + format_interval(name, *bounds)
-            pairs.append((_words(name.removesuffix(_SECONDS)), text))
-    return pairs
-
-
 def format_interval(name: str, low: Any, high: Any) -> str:
     """Format the interval that follows a value; empty if it has none."""
     if low is None or high is None:
@@ -140,11 +123,11 @@ def format_interval(name: str, low: Any, high: Any) -> str:
     return f" ({first} – {last})"
 
 
-def format_times(times: list[date | None]) -> list[str]:
-    """Format the times of a column, to the day or minute if that loses nothing."""
+def format_times(times: list[date | None], *, hours: bool = False) -> list[str]:
+    """Format the times of a column, to the day or minute if that loses nothing; those of hours never to the day."""
     texts = ["" if time is None else time.isoformat() for time in times]
     given = [text for text in texts if text]
-    for ending, length in (("T00:00:00", 10), (":00", 16)):
+    for ending, length in ((":00", 16),) if hours else (("T00:00:00", 10), (":00", 16)):
         if all(text.endswith(ending) for text in given):
             texts = [text[:length] for text in texts]
             break
@@ -162,7 +145,3 @@ def format_credits(amounts: Sequence[Decimal | None]) -> list[str]:
     needed = (len(plain_decimal(credit).partition(".")[2]) for credit in amounts if credit is not None)
     places = min(max(2, max(needed, default=2)), _CREDIT_PLACES)
     return [format_value(None) if credit is None else f"{credit:,.{places}f}" for credit in amounts]
-
-
-def _words(name: str) -> str:
-    return visible(name.replace("_", " "))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from advertisex.model import CREDIT
+from advertisex.reporting.amounts import currency_in, format_amounts
 from advertisex.reporting.cells import (
     NO_TEXT,
     format_credits,
@@ -57,11 +58,19 @@ def _kind(dtype: pl.DataType) -> Literal["number", "time", ""]:
     return "number" if dtype.is_numeric() else "time" if dtype.is_temporal() else ""
 
 
+def _currencies(rows: pl.DataFrame, column: str) -> list[str | None]:
+    """The currency of each amount of a column: that of the row, or that of the column's name."""
+    return rows["currency"].to_list() if "currency" in rows.columns else [currency_in(column)] * rows.height
+
+
 def _cells(rows: pl.DataFrame, column: pl.Series) -> list[str]:
     if column.dtype.is_temporal() and not isinstance(column.dtype, pl.Duration):
-        return format_times(column.to_list())
-    if isinstance(column.dtype, pl.Decimal) and column.dtype.scale == CREDIT:
-        return format_credits(column.to_list())
+        return format_times(column.to_list(), hours=column.name == "hour")
+    if isinstance(column.dtype, pl.Decimal):
+        amounts = column.to_list()
+        if column.dtype.scale == CREDIT:
+            return format_credits(amounts)
+        return format_amounts(amounts, _currencies(rows, column.name))
     if column.dtype == pl.String:
         return [NO_TEXT if value is None else format_named(column.name, value) for value in column]
     cells = [format_named(column.name, value) for value in column]

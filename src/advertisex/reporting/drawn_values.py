@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.reporting.cells import NO_TEXT, format_value, visible
+from advertisex.reporting.cells import NO_TEXT, format_value
+from advertisex.reporting.labels import label
 from advertisex.reporting.shorten import shortened
 
 #: Missing text. Text from events is escaped, so it cannot equal this tag.
@@ -44,5 +45,5 @@ def labels_of(values: Iterable[Any], longest: int) -> list[str]:
 
 
 def title_of(column: str) -> str:
-    """Format a column name as a title."""
-    return escape(visible(column.replace("_", " ")), quote=False)
+    """Format the name of a column or a code as a title."""
+    return escape(label(column), quote=False)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from advertisex.reporting.cells import is_ratio
-from advertisex.reporting.drawn_values import PERCENT, labels_of, numbers, text_of, title_of
+from advertisex.reporting.cells import format_times, is_ratio
+from advertisex.reporting.drawn_values import PERCENT, along, labels_of, numbers, text_of, title_of
 from advertisex.reporting.traces import axis
 
 if TYPE_CHECKING:
@@ -19,17 +19,21 @@ _BELOW, _BESIDE = 22, 44
 #: have more than _CROWDED characters in total.
 _PANEL, _AROUND, _UPRIGHT, _CROWDED, _LINE = 190, 110, 100, 60, 14
 
+#: Number of names for which a legend has room, however narrow the figure is.
+_NAMES = 6
+
 #: Integers up to this get one tick each; Plotly would add fractional ticks.
 _COUNTABLE = 8
 
 
-def layout_of(chart: "Chart", rows: pl.DataFrame, panels: Sequence[str]) -> dict[str, Any]:
+def layout_of(chart: "Chart", rows: pl.DataFrame, panels: Sequence[str], unit: str = "") -> dict[str, Any]:
     """Create the layout of a figure.
 
     Args:
         chart: the chart.
         rows: the rows that are shown.
         panels: titles of the panels from top to bottom; empty for a single panel.
+        unit: what the y axis of a single panel counts, if the columns do not say it.
     """
     named = chart.kind != "heatmap" and len(panels) == 1 and (len(chart.y) > 1 or chart.colour is not None)
     panels_high = max(len(panels), 2 if chart.kind == "heatmap" else 1.5)
@@ -37,13 +41,10 @@ def layout_of(chart: "Chart", rows: pl.DataFrame, panels: Sequence[str]) -> dict
         panels_high = max(panels_high, rows[chart.y[0]].n_unique() * _LINE / _PANEL)
     along = _axis_of(rows[chart.x], _BELOW)
     crowded = sum(map(len, along.get("ticktext", ()))) > _CROWDED
-    layout: dict[str, Any] = {
-        "height": int(_AROUND + _PANEL * panels_high + (_UPRIGHT if crowded else 0)),
-        "margin": {"l": 64, "r": 16, "t": 16, "b": 48},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
+    in_legend = rows[chart.colour].n_unique() * len(chart.y) if chart.colour and chart.kind != "heatmap" else 0
+    legend = _LINE * max(0, in_legend - _NAMES)
+    layout = frame(int(_AROUND + _PANEL * panels_high + (_UPRIGHT if crowded else 0) + legend)) | {
         "barmode": "stack" if chart.colour and rows[chart.x].dtype.is_temporal() else "group",
-        "hoverlabel": {"bgcolor": "#1a1f26", "bordercolor": "#1a1f26", "font": {"color": "#ffffff"}},
         "hovermode": "closest" if chart.kind == "heatmap" else "x unified",
         "showlegend": named or (chart.colour is not None and chart.kind != "heatmap"),
         "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
@@ -52,7 +53,7 @@ def layout_of(chart: "Chart", rows: pl.DataFrame, panels: Sequence[str]) -> dict
         | {"title": {"text": title_of(chart.x), "standoff": 8}, "anchor": axis("y", len(panels) - 1)},
     }
     for panel, title in enumerate(panels):
-        name = title_of(title) if title else (title_of(chart.y[0]) if len(chart.y) == 1 else "")
+        name = title_of(title) if title else (title_of(chart.y[0]) if len(chart.y) == 1 else unit)
         upward = {
             "title": {"text": name, "standoff": 8},
             "domain": _domain(panel, len(panels)),
@@ -67,9 +68,21 @@ def layout_of(chart: "Chart", rows: pl.DataFrame, panels: Sequence[str]) -> dict
             if all(map(is_ratio, names)):
                 upward["tickformat"] = PERCENT
             stacked = rows.group_by(chart.x).agg(pl.col(names).sum()) if layout["barmode"] == "stack" else rows
+            upward |= {"hoverformat": _hovered([rows[name] for name in names], names)}
             upward |= _ticks([stacked[name] for name in names])
         layout["yaxis" if panel == 0 else f"yaxis{panel + 1}"] = upward
     return layout
+
+
+def frame(height: int) -> dict[str, Any]:
+    """What the layouts of all figures have in common."""
+    return {
+        "height": height,
+        "margin": {"l": 64, "r": 16, "t": 16, "b": 48},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hoverlabel": {"bgcolor": "#1a1f26", "bordercolor": "#1a1f26", "font": {"color": "#ffffff"}},
+    }
 
 
 def _domain(panel: int, panels: int) -> list[float]:
@@ -80,8 +93,12 @@ def _domain(panel: int, panels: int) -> list[float]:
 
 def _axis_of(column: pl.Series, longest: int) -> dict[str, Any]:
     """An axis of the column's type, so that Plotly does not guess it from the texts."""
-    if column.dtype.is_temporal():  # Plotly labels a single time to the millisecond
-        return {"type": "date" if column.n_unique() > 1 else "category", "automargin": True}
+    if column.dtype.is_temporal():
+        if column.n_unique() > 1:
+            return {"type": "date", "automargin": True}
+        times = column.unique()  # Plotly would label a single time to the millisecond
+        ticks = {"tickmode": "array", "tickvals": along(times), "ticktext": format_times(times.to_list())}
+        return {"type": "category", "automargin": True} | ticks
     if column.dtype.is_numeric():
         return {"type": "linear", "automargin": True} | _ticks([column])
     names = column.unique(maintain_order=True)
@@ -92,6 +109,17 @@ def _axis_of(column: pl.Series, longest: int) -> dict[str, Any]:
         "tickvals": [text_of(name) for name in names],
         "ticktext": labels_of(names, longest),
     }
+
+
+def _hovered(columns: Sequence[pl.Series], names: Sequence[str]) -> str:
+    """The format of a hovered number, after that of the table."""
+    if all(map(is_ratio, names)):
+        return PERCENT
+    if all(column.dtype.is_integer() for column in columns):
+        return ","
+    if all(isinstance(column.dtype, pl.Decimal) for column in columns):
+        return ",.2f"
+    return ",.4~r"
 
 
 def _ticks(columns: Sequence[pl.Series]) -> dict[str, Any]:

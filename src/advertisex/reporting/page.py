@@ -1,40 +1,78 @@
-"""An answer as one self-contained HTML page: figures, tables, and what the numbers are based on.
+"""An answer as an HTML page: figures, tables, and what the numbers are based on.
 
-The page loads nothing, and its content security policy allows only its two scripts, by hash. So text from events
+The page loads nothing but Plotly's script, from its own folder, and nothing at all if it contains that script. Its
+content security policy allows no other script than these and its own, which is allowed by hash. So text from events
 could not run even if it were not escaped.
 """
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from importlib.metadata import version
+from itertools import groupby
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plotly.offline import get_plotlyjs
-
+from advertisex.limits import Limit
+from advertisex.reporting import plotly_script
+from advertisex.reporting.amounts import exact
+from advertisex.reporting.answer_file import file_target, write_file
 from advertisex.reporting.cells import NO_TEXT
 from advertisex.reporting.columns import Column, columns_of
-from advertisex.reporting.figures import Figure, figure
+from advertisex.reporting.facts import cards_of
+from advertisex.reporting.figures import Figure, figure, is_empty
+from advertisex.reporting.labels import words
 from advertisex.reporting.rendering import TEMPLATES, rendered
 
 if TYPE_CHECKING:
     from advertisex.analysis.answer import Answer, Table
 
-#: Maximum number of rows per table; CSV contains all rows.
-MOST_ROWS = 1_000
+MOST_ROWS = Limit(1_000, "rows", of="a table of a page", beyond="counted; CSV and JSON have all")
 
 #: Tables with more columns, or with rows of more characters, are placed below their figures.
 _NARROW, _SHORT = 5, 60
 
+#: Widths in pixels of a rotated name on the x axis, and of what is beside the axis.
+_NAME, _BESIDE_AXIS = 14, 90
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place on the page that shows one of its figures at a time.
+
+    Attributes:
+        title: heading.
+        choices: the names of the figures; a single figure may have none.
+        figures: the figures.
+        first: index of the first figure on the page.
+    """
+
+    title: str
+    choices: Sequence[str]
+    figures: Sequence[Figure]
+    first: int
+
+    @property
+    def heading(self) -> str:
+        """The heading, with the name of the figure if there is nothing to choose from."""
+        return f"{self.title}, {self.choices[0]}" if len(self.figures) == 1 and self.choices[0] else self.title
+
+    @property
+    def width(self) -> int:
+        """The least width in pixels at which the names on the x axes do not overlap."""
+        most = max(len(drawn.layout["xaxis"].get("ticktext", ())) for drawn in self.figures)
+        return _BESIDE_AXIS + most * _NAME if most > 1 else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table and its figures; `first` is the index of its first figure on the page."""
+    """A table and its figures."""
 
     table: "Table"
-    figures: Sequence[Figure]
-    first: int
+    places: Sequence[Place]
     columns: Sequence[Column]
 
     @property
@@ -44,50 +82,98 @@ class Section:
         return len(self.columns) > _NARROW or sum(widths) > _SHORT
 
     @property
-    def rows(self) -> Iterator[Iterator[tuple[str, Any, str]]]:
-        """The cells of each row: text, value and kind of the column."""
+    def keys(self) -> int:
+        """The number of columns that identify a row, and are repeated where paper is too narrow for the others."""
+        return len(self.table.named_by)
+
+    @property
+    def rows(self) -> Iterator[list[tuple[str, Any, str, str]]]:
+        """The cells of each row: text, value, kind of the column, and what the text leaves out."""
         for place in range(min(self.table.rows.height, MOST_ROWS)):
-            yield ((column.cells[place], column.values[place], column.kind) for column in self.columns)
+            yield [self._cell(column, place) for column in self.columns]
+
+    def _cell(self, column: Column, place: int) -> tuple[str, Any, str, str]:
+        text, value = column.cells[place], column.values[place]
+        if column.name in self.table.codes and value is not None:
+            return words(text), value, column.kind, value if "_" in value else ""
+        is_amount = isinstance(value, Decimal) and column.name not in self.table.seconds
+        return text, value, column.kind, exact(value, text) if is_amount else ""
 
 
 def page_of(answer: "Answer") -> str:
-    """Render an answer as an HTML page.
+    """Render an answer as an HTML page that contains the script of its figures.
 
     Args:
         answer: the answer to any question.
 
     Returns:
-        HTML; about five million characters if it has figures, since it embeds Plotly's script.
+        HTML; about five million characters if it has figures.
     """
+    return _rendered(answer, _sections(answer), inline=True)
+
+
+def write_page(answer: "Answer", path: str | PathLike[str], *, inline: bool = False) -> list[Path]:
+    """Write an answer as an HTML page, and the script of its figures beside it, unless it is there or `inline`.
+
+    Returns:
+        The written files, the page last.
+
+    Raises:
+        ConfigurationError: a file cannot be written.
+    """
+    target = file_target(Path(path))
     sections = _sections(answer)
-    plotly = get_plotlyjs() if any(section.figures for section in sections) else ""
+    shared = None if inline or not _figures(sections) else plotly_script.write_beside(target)
+    write_file(target, [_rendered(answer, sections, inline=inline).encode()])
+    return [target] if shared is None else [shared, target]
+
+
+def _rendered(answer: "Answer", sections: Sequence[Section], *, inline: bool) -> str:
+    figures = _figures(sections)
+    plotly = plotly_script.text() if figures and inline else ""
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     return rendered(
         "page.html.j2",
         answer,
         sections=sections,
-        figures=[{"data": drawn.data, "layout": drawn.layout} for section in sections for drawn in section.figures],
+        cards=cards_of(answer.facts),
+        figures=[{"data": drawn.data, "layout": drawn.layout, "note": drawn.note} for drawn in figures],
         most=MOST_ROWS,
         no_text=NO_TEXT,
         version=version("advertisex"),
         style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
         plotly=plotly,
+        shared=plotly_script.file_name() if figures and not inline else "",
         script=script,
         hashes=[_hash(text) for text in (plotly, script) if text],
     )
 
 
+def _figures(sections: Sequence[Section]) -> list[Figure]:
+    return [drawn for section in sections for place in section.places for drawn in place.figures]
+
+
 def _sections(answer: "Answer") -> list[Section]:
-    sections = []
-    first = 0
+    sections: list[Section] = []
     for table in answer.tables:
-        figures = [figure(chart, table.rows) for chart in answer.charts if chart.table == table.name]
-        height = max((drawn.layout["height"] for drawn in figures), default=0)
-        for drawn in figures:  # adjacent figures have the same height
-            drawn.layout["height"] = height
-        sections.append(Section(table, figures, first, list(columns_of(table, MOST_ROWS))))
-        first += len(figures)
+        places = _places(answer, table, len(_figures(sections)))
+        sections.append(Section(table, places, list(columns_of(table, MOST_ROWS))))
     return sections
+
+
+def _places(answer: "Answer", table: "Table", first: int) -> list[Place]:
+    """The figures of a table, `first` being the index of the first. Charts with the same title share a place."""
+    places: list[Place] = []
+    charts = [chart for chart in answer.charts if chart.table == table.name and not is_empty(chart, table)]
+    for title, group in groupby(charts, lambda chart: chart.title):
+        same = list(group)
+        places.append(Place(title, [one.choice for one in same], [figure(one, table) for one in same], first))
+        first += len(same)
+    drawn = [one for place in places for one in place.figures]
+    height = max((one.layout["height"] for one in drawn), default=0)
+    for one in drawn:  # adjacent figures have the same height
+        one.layout["height"] = height
+    return places
 
 
 def _hash(script: str) -> str:

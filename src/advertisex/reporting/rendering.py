@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from advertisex.reporting.cells import facts_of, format_counts, format_value, visible
+from advertisex.reporting.cells import format_counts, format_value, visible
+from advertisex.reporting.facts import facts_of
+from advertisex.reporting.labels import label
 
 if TYPE_CHECKING:
     from advertisex.analysis.answer import Answer
@@ -24,20 +26,28 @@ def rendered(template: str, answer: "Answer", **values: Any) -> str:
         facts=facts_of(answer.facts),
         notes=list(map(visible, answer.notes)),
         about=_about(answer),
+        parameters=_parameters(answer),
         format_value=format_value,
+        label=label,
         **values,
     )
 
 
 def _about(answer: "Answer") -> list[tuple[str, str]]:
-    """What the numbers are based on: definition, range, horizon, parameters and rows read, as (name, text)."""
+    """What the numbers are about: range, filters, horizon and rows read, as (name, text)."""
     scope = answer.scope
-    rows = [("definition", answer.definition), ("since", _bound(scope.since, "the first event"))]
-    rows += [("until", _bound(scope.until, "the last event")), ("campaign", format_value(scope.campaign or "all"))]
-    rows += [("where", visible(", ".join(scope.where_texts())))] if scope.where else []
-    rows += [("as of", _bound(scope.as_of, "now")), ("complete up to", format_value(answer.horizon))]
-    rows += [("computed from", format_counts(answer.computed_from))]
-    return rows + facts_of({name: value for name, value in answer.parameters.items() if value is not None})
+    rows = [("Since", _bound(scope.since, "the first event")), ("Until", _bound(scope.until, "the last event"))]
+    rows += [("Campaign", format_value(scope.campaign))] if scope.campaign is not None else []
+    rows += [("Where", visible(", ".join(scope.where_texts())))] if scope.where else []
+    rows += [("Complete up to", format_value(answer.horizon))]
+    return [*rows, ("Computed from", format_counts(answer.computed_from))]
+
+
+def _parameters(answer: "Answer") -> list[tuple[str, str]]:
+    """How they were computed: definition, time of the answer and parameters, as (name, text)."""
+    parameters = facts_of({name: value for name, value in answer.parameters.items() if value is not None})
+    fixed = [("Definition", answer.definition), ("As of", _bound(answer.scope.as_of, "now"))]
+    return fixed + [(label(name), text) for name, text in parameters]
 
 
 def _bound(time: Any, default: str) -> str:

@@ -17,7 +17,7 @@ _APART = 10
 
 #: Okabe and Ito's colour-blind safe palette (Okabe & Ito, Color Universal Design, 2008), limited to the colours that
 #: are visible on both white and black, and two more.
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#888888", "#b8a400")
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#888888", "#b8a400")
 
 #: Maximum number of points for large markers and for error bars.
 _SPARSE = 60
@@ -77,18 +77,18 @@ def _interval(rows: pl.DataFrame, y: str) -> dict[str, Any]:
 
 def _bars(number: int) -> dict[str, Any]:
     """The style of a bar series; hatched once the colours repeat."""
-    pattern = {"pattern": {"shape": "/"}} if number >= len(_COLOURS) else {}
-    return {"type": "bar", "marker": {"color": _COLOURS[number % len(_COLOURS)], **pattern}}
+    pattern = {"pattern": {"shape": "/"}} if number >= len(COLOURS) else {}
+    return {"type": "bar", "marker": {"color": COLOURS[number % len(COLOURS)], **pattern}}
 
 
 def _line(number: int, points: int) -> dict[str, Any]:
     """The style of a line series; dashed once the colours repeat."""
-    colour = _COLOURS[number % len(_COLOURS)]
+    colour = COLOURS[number % len(COLOURS)]
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "marker": {"color": colour, "size": 6 if points <= _SPARSE else 3},
-        "line": {"color": colour, "dash": "solid" if number < len(_COLOURS) else "dash"},
+        "line": {"color": colour, "dash": "solid" if number < len(COLOURS) else "dash"},
     }
 
 

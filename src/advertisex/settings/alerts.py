@@ -1,10 +1,10 @@
 """Settings of alert rules and notification channels."""
 
 import re
-from datetime import timedelta
-from typing import Annotated, Literal
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from advertisex.settings.durations import Duration
 from advertisex.settings.secrets import Secret
@@ -27,6 +27,39 @@ def _rule_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):  # becomes part of an environment variable's name
         raise ValueError("a rule name must match [a-z][a-z0-9_]* and have at most 40 characters")
     return name
+
+
+#: Names of the weekdays, from Monday.
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _day_off(text: str) -> str:
+    name = text.strip().lower()
+    if name not in WEEKDAYS and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", name):
+        raise ValueError(f"{text!r} is not a valid day off: use a date such as 2026-12-25, or a weekday such as sunday")
+    if name not in WEEKDAYS:
+        date.fromisoformat(name)
+    return name
+
+
+def _of_all_feeds(value: Any) -> Any:
+    return {"all": value} if isinstance(value, list | tuple) else value
+
+
+_DayOff = Annotated[str, AfterValidator(_day_off)]
+
+
+class DaysOff(Section):
+    """Days on which less is expected, or nothing. Instead of the table, the days of all feeds can be given."""
+
+    all: tuple[_DayOff, ...] = Field(
+        default=(),
+        description="days on which no feed is expected to deliver, also written `days_off = [...]`: "
+        "dates, or weekdays such as `sunday`, in `times.zone`",
+    )
+    impressions: tuple[_DayOff, ...] = Field(default=(), description="further days off of the impressions")
+    clicks: tuple[_DayOff, ...] = Field(default=(), description="further days off of the clicks")
+    bids: tuple[_DayOff, ...] = Field(default=(), description="further days off of the bids")
 
 
 class RuleSettings(Section):
@@ -60,6 +93,7 @@ class AlertSettings(Section):
     history: Annotated[Duration, AfterValidator(_whole_days)] = Field(
         default=timedelta(days=28), description="history from which expected values are learned"
     )
+    days_off: Annotated[DaysOff, BeforeValidator(_of_all_feeds)] = DaysOff()
     pending: int = Field(
         default=2,
         ge=1,

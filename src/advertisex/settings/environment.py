@@ -7,6 +7,8 @@ from pydantic_settings import EnvSettingsSource
 
 from advertisex.errors import ConfigurationError
 
+#: What the names of variables begin with.
+PREFIX = "ADVERTISEX_"
 #: Settings that are a table, or a text: the URL in the table.
 URL_TABLES = ("log", "store")
 
@@ -17,6 +19,11 @@ def as_tables(values: dict[str, Any]) -> dict[str, Any]:
         name: {"url": value} if name in URL_TABLES and isinstance(value, str) else value
         for name, value in values.items()
     }
+
+
+def name_of(variable: str) -> str:
+    """The dotted name of the setting that a variable gives."""
+    return variable.upper().removeprefix(PREFIX).lower().replace("__", ".")
 
 
 class Environment(EnvSettingsSource):
@@ -30,6 +37,8 @@ class Environment(EnvSettingsSource):
         if "url" in others:
             variable = f"{self.env_prefix}{field_name}".upper()
             raise ConfigurationError(
-                f"{variable} and {variable}__URL are both set", where="environment", hint="keep one of them"
+                f"setting {field_name}.url: {variable} and {variable}__URL are both set",
+                where=f"{variable}, {variable}__URL",
+                hint="keep one of them",
             )
         return others | {"url": value}

@@ -1,8 +1,9 @@
 """Build the feeds from the settings: topics, aliases, identity, timestamps, schemas."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from advertisex import feeds
 from advertisex.codecs.avro_schema import unusable
+from advertisex.codecs.json_decode import reason_text
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed, TimeReading
 from advertisex.feeds.rules import with_own_fields
@@ -36,63 +38,75 @@ def configured_feeds(settings: Settings) -> dict[str, Feed]:
     times = TimeReading(settings.times.zone, settings.times.formats, earliest, settings.times.future)
     configured = feeds.default_feeds(times)
     for name, own in settings.feeds.items():
-        configured[name] = _configured(configured[name], own)
+        configured[name] = _configured(configured[name], own, partial(settings.origin, "feeds", name))
     topics = [feed.topic for feed in configured.values()]
     if len(set(topics)) < len(topics):
-        raise ConfigurationError(f"two feeds share a topic: {', '.join(topics)}", hint="give each feed its own topic")
+        given = (settings.origin("feeds", name, "topic") for name, own in settings.feeds.items() if own.topic)
+        raise ConfigurationError(
+            f"setting feeds.*.topic: two feeds share a topic: {', '.join(topics)}",
+            where=", ".join(filter(None, given)),
+            hint="give each feed its own topic",
+        )
     return configured
 
 
-def _configured(feed: Feed, own: FeedSettings) -> Feed:
-    feed = _with_own_fields(feed, own)
+def _configured(feed: Feed, own: FeedSettings, origin: Callable[..., str]) -> Feed:
+    feed = _with_own_fields(feed, own, origin)
     names = [f.name for f in feed.fields]
     for alias, target in own.aliases.items():
         if target not in names:
             raise ConfigurationError(
                 f"setting feeds.{feed.name}.aliases: {alias!r} maps to unknown field {target!r}",
+                where=origin("aliases", alias),
                 hint=f"expected one of {', '.join(names)}",
             )
         other = feed.field_named(alias)
         if other is not None:
             raise ConfigurationError(
                 f"setting feeds.{feed.name}.aliases: {alias!r} is already a name of field {other.name!r}",
+                where=origin("aliases", alias),
                 hint="to read it as another field, use `advertisex ingest --map`",
             )
     feed = feed.with_aliases(own.aliases)
     if own.identity:
-        feed = feed.identified_by(_identity_fields(feed, own.identity))
+        feed = feed.identified_by(_identity_fields(feed, own.identity, origin("identity")))
     schemas = tuple((number, _read_schema(path)) for number, path in own.schemas.items())
     return replace(feed, topic=own.topic or feed.topic, confluent_schemas=schemas)
 
 
-def _identity_fields(feed: Feed, names: Sequence[str]) -> list[str]:
+def _identity_fields(feed: Feed, names: Sequence[str], where: str) -> list[str]:
     """Return the canonical names of the fields that a setting names, perhaps by an alias.
 
     Raises:
         ConfigurationError: a field is unknown, or there is none besides the time.
     """
-    where = f"setting feeds.{feed.name}.identity"
+    setting = f"setting feeds.{feed.name}.identity"
     fields = {name: feed.field_named(name) for name in names}
     for name, field in fields.items():
         if field is None:
             raise ConfigurationError(
-                f"{where}: unknown field {name!r}",
+                f"{setting}: unknown field {name!r}",
+                where=where,
                 hint=f"add it to feeds.{feed.name}.extra, or use one of {', '.join(f.name for f in feed.fields)}",
             )
     known = [field for field in fields.values() if field is not None]
     if all(field.kind == "time" for field in known):
         raise ConfigurationError(
-            f"{where}: needs a field besides the time", hint="otherwise all events of one instant would be one event"
+            f"{setting}: needs a field besides the time",
+            where=where,
+            hint="otherwise all events of one instant would be one event",
         )
     return [field.name for field in known]
 
 
-def _with_own_fields(feed: Feed, own: FeedSettings) -> Feed:
+def _with_own_fields(feed: Feed, own: FeedSettings, origin: Callable[..., str]) -> Feed:
     taken = {column for f in feed.fields for column in (*f.names, f.column)} | _RESERVED
     for name in own.extra:
         if name in taken:
             raise ConfigurationError(
-                f"setting feeds.{feed.name}.extra: {name!r} is already a field or column", hint=_hint_for(feed, name)
+                f"setting feeds.{feed.name}.extra: {name!r} is already a field or column",
+                where=origin("extra", name),
+                hint=_hint_for(feed, name),
             )
     return with_own_fields(feed, own.extra)
 
@@ -109,7 +123,7 @@ def _read_schema(path: Path) -> dict[str, Any]:
         schema = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigurationError(
-            f"could not read the Avro schema: {error}",
+            f"could not read the Avro schema: {reason_text(error)}",
             where=str(path),
             hint="expected a record schema in JSON (.avsc)",
         ) from error

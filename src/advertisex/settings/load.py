@@ -1,9 +1,8 @@
 """Load the settings. Flags override `ADVERTISEX_*` environment variables, which override the TOML file."""
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,13 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.settings.environment import as_tables
+from advertisex.settings.environment import PREFIX, Environment, as_tables, name_of
 from advertisex.settings.messages import explanation
 from advertisex.settings.model import Settings
+from advertisex.settings.origins import Origins
 from advertisex.settings.secrets import is_reference, with_folder
 from advertisex.settings.sources import source_title
+from advertisex.settings.toml_file import read_settings_file
 
 
 def load_settings(
@@ -34,14 +35,18 @@ def load_settings(
         ConfigurationError: the file could not be read, or a setting is invalid; the message names it.
     """
     given = as_tables({name: value for name, value in (flags or {}).items() if value is not None})
-    if environment:
-        _reject_unknown_variables()
+    variables = _variables() if environment else {}
     path = file or _default_file(Path(given.get("data") or os.environ.get("ADVERTISEX_DATA") or ".advertisex"))
-    file_values = as_tables(_read_file(path)) if path else {}
+    found = read_settings_file(path) if path else None
+    origins = Origins(given, variables, found)
+    file_values = _in_folder(found.content, found.path.parent) if found else {}
 
     merged: dict[str, Any] = {}
 
     class Layered(Settings):
+        def origin(self, *keys: str | int) -> str:
+            return origins.of(*keys)
+
         @model_validator(mode="before")
         @classmethod
         def _keep(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -52,38 +57,32 @@ def load_settings(
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            from_flags, from_environment = Settings.settings_customise_sources(settings_cls, *args, **sources)
-            from_file = InitSettingsSource(settings_cls, init_kwargs=file_values)
-            return (from_flags, from_environment, from_file) if environment else (from_flags, from_file)
+            from_flags, *_ = Settings.settings_customise_sources(settings_cls, *args, **sources)
+            return from_flags, *(InitSettingsSource(settings_cls, values) for values in (variables, file_values))
 
     try:
         return Layered(**given)
-    except SettingsError as error:
-        field = re.search(r'field "(\w+)"', str(error))
-        variable = f"ADVERTISEX_{field[1].upper()}" if field else "a variable"
-        raise ConfigurationError(
-            f"{variable}, or a variable with this prefix, is not valid JSON",
-            where="environment",
-            hint="use JSON for lists and tables in environment variables",
-        ) from error
     except ValidationError as error:
-        where = f"flags, environment{f' or {path}' if path else ''}"
-        raise _explained(error.errors()[0], merged, where) from error
+        raise _explained(error.errors()[0], merged, origins) from error
 
 
-def _explained(error: ErrorDetails, merged: Mapping[str, Any], where: str) -> ConfigurationError:
-    name = _setting(error["loc"], merged)
+def _explained(error: ErrorDetails, merged: Mapping[str, Any], origins: Origins) -> ConfigurationError:
+    keys = _keys(error["loc"])
     what, hint = explanation(error), "see docs/settings.md for every setting"
-    if error["loc"][0] == "feeds" and error["loc"][-1] == "id_field":
+    if keys[0] == "feeds" and keys[-1] == "id_field":
         what, hint = "it was replaced by `identity`, a list of fields", _identity_hint(error)
-    return ConfigurationError(f"setting {name}: {what}", where=where, hint=hint)
+    return ConfigurationError(f"setting {_name(keys, merged)}: {what}", where=origins.of(*keys), hint=hint)
 
 
-def _setting(loc: Sequence[int | str], merged: Mapping[str, Any]) -> str:
-    """Return the name of a setting; below `auth`, its place has the type, too, and that of a key ends with [key]."""
-    parts = [str(part) for part, above in zip(loc, (None, *loc), strict=False) if above != "auth" and part != "[key]"]
-    if len(loc) > 1 and loc[0] == "sources" and isinstance(source := merged["sources"][loc[1]], Mapping):
-        parts[1] = source_title(source.get("name"), loc[1])
+def _keys(loc: Sequence[int | str]) -> list[int | str]:
+    """The keys of a setting: below `auth`, its place has the type, too, and that of a key ends with [key]."""
+    return [part for part, above in zip(loc, (None, *loc), strict=False) if above != "auth" and part != "[key]"]
+
+
+def _name(keys: Sequence[int | str], merged: Mapping[str, Any]) -> str:
+    parts = list(map(str, keys))
+    if len(keys) > 1 and keys[0] == "sources" and isinstance(source := merged["sources"][keys[1]], Mapping):
+        parts[1] = source_title(source.get("name"), keys[1])
     return ".".join(parts)
 
 
@@ -93,18 +92,33 @@ def _identity_hint(error: ErrorDetails) -> str:
     return hint if field in {f.name for f in feed.fields} else f'{hint}, and extra = {{ {field} = "text" }}'
 
 
-def _reject_unknown_variables() -> None:
-    """Reject misspelt variables, which would be ignored silently. The model checks nested names."""
-    prefix = "ADVERTISEX_"
-    known = {"CONFIG", *(name.upper() for name in Settings.model_fields)}
-    for variable in os.environ:
-        name = variable.upper().removeprefix(prefix).split("__")[0]
-        if variable.upper().startswith(prefix) and name not in known:
-            raise ConfigurationError(
-                f"unknown setting {variable}",
-                where="environment",
-                hint="see docs/settings.md for every setting",
-            )
+def _variables() -> dict[str, Any]:
+    """The settings of the environment.
+
+    Raises:
+        ConfigurationError: a variable is unknown, which would be ignored silently, or is not valid JSON.
+    """
+    known = {name.upper() for name in Settings.model_fields}
+    ours = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    for variable, value in ours.items():
+        if variable.upper().removeprefix(PREFIX).split("__")[0] not in known:
+            raise _invalid_variable(variable, "unknown setting", "see docs/settings.md for every setting")
+        try:
+            _values_of({variable: value})
+        except SettingsError:
+            hint = "use JSON for lists and tables in environment variables"
+            raise _invalid_variable(variable, "it is not valid JSON", hint) from None  # it would show the value
+    return _values_of(ours)
+
+
+def _values_of(variables: Mapping[str, str]) -> dict[str, Any]:
+    source = Environment(Settings)
+    source.env_vars = {name.lower(): value for name, value in variables.items()}
+    return source()
+
+
+def _invalid_variable(variable: str, what: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(f"setting {name_of(variable)}: {what}", where=variable, hint=hint)
 
 
 def _default_file(data: Path) -> Path | None:
@@ -112,20 +126,14 @@ def _default_file(data: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(
-            f"could not read the settings: {error}", where=str(path), hint="pass a TOML file with --config"
-        ) from error
-    _resolve_paths(content, path.parent)
-    found: dict[str, Any] = with_folder(content, path.parent)
+def _in_folder(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings of a file, with relative paths resolved against its folder."""
+    found: dict[str, Any] = with_folder(deepcopy(content), folder)
+    _resolve_paths(found, folder)
     return found
 
 
 def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
-    """Resolve relative paths against the folder of the settings file."""
     if isinstance(content.get("catalogue"), str):
         content["catalogue"] = folder / content["catalogue"]
     listed = content["sources"] if isinstance(content.get("sources"), list) else []

@@ -1,4 +1,8 @@
-"""Our wording of what is wrong with a setting. It never contains a value, which may be a secret."""
+"""Our wording of what is wrong with a setting.
+
+It shows the name of the setting, also of an unknown one. It shows a value only if our validator does: that of a setting
+which is a name, a day or a format. No message shows the value of a setting that may be a secret, a URL, or a table.
+"""
 
 from pydantic_core import ErrorDetails
 
@@ -23,6 +27,7 @@ MESSAGES = {
     "finite_number": "expected a finite number",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
     "byte_size": "expected a number and a unit, such as 10GB",
     "byte_size_unit": "expected a number and a unit, such as 10GB",

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from advertisex.settings.alerts import AlertSettings
 from advertisex.settings.durations import Duration
-from advertisex.settings.environment import Environment
+from advertisex.settings.environment import PREFIX, Environment
 from advertisex.settings.secrets import Secret, SecretText, is_reference
 from advertisex.settings.section import FeedName, Section, TimeFormat, without_flags
 from advertisex.settings.sources import ApiSettings, SourceSettings, unique_names
@@ -205,7 +205,7 @@ class Settings(BaseSettings):
     """All settings. Unknown names are an error, so that typos are noticed."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ADVERTISEX_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
     data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
@@ -249,6 +249,10 @@ class Settings(BaseSettings):
     @classmethod
     def _no_flags(cls, values: Any) -> Any:
         return without_flags(values, cls.model_fields)
+
+    def origin(self, *keys: str | int) -> str:
+        """Where a setting was given: flag, variable, or file and line; empty if it is a default, or unknown."""
+        return ""
 
     @property
     def log_url(self) -> str:

@@ -9,10 +9,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-#: Maximum size of a file with a secret in bytes; certificates are secrets, too.
-_MOST_BYTES = 1 << 20
+from advertisex.limits import Limit
+from advertisex.masking import remember
+from advertisex.reasons import reason_of
+
+_MOST_BYTES = Limit(1 << 20, "bytes", of="a file with a secret", beyond="an error of the settings")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -57,7 +60,9 @@ def resolved(value: Any) -> Any:
     if not is_reference(value):
         return value
     kind, _, name = value.partition(":")
-    return _variable(name) if kind == "env" else _content(Path(getattr(value, "folder", ""), name), name)
+    found = _variable(name) if kind == "env" else _content(Path(getattr(value, "folder", ""), name), name)
+    remember(found)
+    return found
 
 
 def _variable(name: str) -> str:
@@ -76,7 +81,7 @@ def _content(path: Path, name: str) -> str:
             content = file.read(_MOST_BYTES + 1)
         text = content.decode()
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        why = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"file:{name}: the file could not be read: {why}") from None  # the cause may show a byte
     if len(content) > _MOST_BYTES:
         raise ValueError(f"file:{name}: the file is larger than {_MOST_BYTES >> 20} MiB")
@@ -86,8 +91,13 @@ def _content(path: Path, name: str) -> str:
     return text
 
 
+def _remembered(secret: SecretStr) -> SecretStr:
+    remember(secret.get_secret_value())
+    return secret
+
+
 #: A secret, which may be given by reference.
-Secret = Annotated[SecretStr, BeforeValidator(resolved)]
+Secret = Annotated[SecretStr, BeforeValidator(resolved), AfterValidator(_remembered)]
 
 #: The same for texts that contain secrets only sometimes, such as URLs and headers. Its field needs repr=False.
 SecretText = Annotated[str, BeforeValidator(resolved)]

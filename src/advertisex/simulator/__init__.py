@@ -4,7 +4,14 @@ Data flow: market → traffic (good events) → arrivals (faults, duplicates, de
 `simulation` drives it chunk by chunk; the output goes to files, or to a log at full speed or in real time.
 """
 
-from advertisex.simulator.files import CATALOGUE_FILE, FILE_NAMES, settings_text, write_context, write_files
+from advertisex.simulator.files import (
+    CATALOGUE_FILE,
+    FILE_NAMES,
+    settings_text,
+    write_context,
+    write_files,
+    write_truth,
+)
 from advertisex.simulator.kinds import FILTERED, REJECTED
 from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS
 from advertisex.simulator.playing import Clock, SystemClock, play
@@ -36,4 +43,5 @@ __all__ = [
     "settings_text",
     "write_context",
     "write_files",
+    "write_truth",
 ]

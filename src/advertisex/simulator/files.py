@@ -12,6 +12,8 @@ from fastavro.write import Writer
 
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds.bids import AVRO_SCHEMA
+from advertisex.files.faults import fault_of
+from advertisex.files.making import writing
 from advertisex.simulator.csv_rows import HEADER
 from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS, draw_market
 from advertisex.simulator.settings import SimulationSettings
@@ -45,9 +47,9 @@ def write_files(folder: Path, settings: SimulationSettings, on_progress: Progres
         _check_overwrite(folder, (*_CONTEXT_FILES, *FILE_NAMES.values()))
         write_context(folder, settings)
         with (
-            (folder / FILE_NAMES["impressions"]).open("wb") as impressions,
-            (folder / FILE_NAMES["clicks"]).open("wb") as clicks,
-            (folder / FILE_NAMES["bids"]).open("wb") as bids,
+            writing(folder / FILE_NAMES["impressions"]) as impressions,
+            writing(folder / FILE_NAMES["clicks"]) as clicks,
+            writing(folder / FILE_NAMES["bids"]) as bids,
         ):
             container = Writer(bids, AVRO_SCHEMA, codec="deflate", sync_marker=sync, compression_level=1)
             clicks.write(HEADER)
@@ -58,10 +60,23 @@ def write_files(folder: Path, settings: SimulationSettings, on_progress: Progres
                 if on_progress:
                     on_progress(simulation.messages)
         truth = simulation.truth()
-        (folder / TRUTH_FILE).write_text(truth.to_json(), encoding="utf-8")
     except OSError as error:
         raise _write_error(folder, error) from error
+    write_truth(folder, truth)
     return truth
+
+
+def write_truth(folder: Path, truth: Truth) -> None:
+    """Write `truth.json`, when everything else is written.
+
+    Raises:
+        SourceError: the file cannot be written.
+    """
+    try:
+        with writing(folder / TRUTH_FILE) as file:
+            file.write(truth.to_json().encode())
+    except OSError as error:
+        raise _write_error(folder, error) from error
 
 
 def write_context(folder: Path, settings: SimulationSettings) -> None:
@@ -78,11 +93,12 @@ def write_context(folder: Path, settings: SimulationSettings) -> None:
         _check_overwrite(folder, _CONTEXT_FILES)
         folder.mkdir(parents=True, exist_ok=True)
         # settings first: they mark the other files as ours, even if the disk fills up before those are complete
-        (folder / SETTINGS_FILE).write_text(settings_text(), encoding="utf-8")
-        with (folder / CATALOGUE_FILE).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_CATALOGUE_HEADER)
-            writer.writerows(rows)
+        with writing(folder / SETTINGS_FILE) as file:
+            file.write(settings_text().encode())
+        catalogue = io.StringIO()
+        csv.writer(catalogue, lineterminator="\n").writerows([_CATALOGUE_HEADER, *rows])
+        with writing(folder / CATALOGUE_FILE) as file:
+            file.write(catalogue.getvalue().encode())
     except OSError as error:
         raise _write_error(folder, error) from error
 
@@ -128,12 +144,8 @@ def _lines(messages: Iterable[bytes]) -> bytes:
 
 
 def _write_error(folder: Path, error: OSError) -> SourceError:
+    where = Path(error.filename or folder)
+    what, hint = fault_of(error, where)
     if isinstance(error, FileExistsError | NotADirectoryError):
         hint = "it is a file; choose a folder with --data or --out"
-    else:
-        hint = "check that the folder is writable and the disk is not full"
-    return SourceError(
-        f"could not write the simulation: {error.strerror or error}",
-        where=str(error.filename or folder),
-        hint=hint,
-    )
+    return SourceError(f"could not write the simulation: {what}", where=str(where), hint=hint)

@@ -9,11 +9,11 @@ from typing import Protocol, Self
 import polars as pl
 
 from advertisex.feeds import Feed
-from advertisex.model import Counts, Finding, LedgerRow, Outcome, Partition, Position
+from advertisex.model import STORED_REJECT_COLUMNS, Counts, Finding, LedgerRow, Outcome, Partition, Position
 from advertisex.stores.removal import Removal
 
-#: Kind of the notes that record erased users; they are never removed.
-ERASURES = "erasures"
+#: Kinds of the notes that record erased users, and resolutions of rejects; they are never removed.
+ERASURES, RESOLUTIONS = "erasures", "resolutions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class RejectQuery:
         kind: `rejected`, `filtered` or `conflict`.
         positions: only messages at these positions.
         replayed: only messages that have (True) or have not (False) been replayed.
+        resolved: only rejects that are resolved (True) or open (False).
     """
 
     reason: str | None = None
@@ -69,6 +70,7 @@ class RejectQuery:
     kind: str | None = None
     positions: Collection[Position] | None = None
     replayed: bool | None = None
+    resolved: bool | None = None
 
 
 class EventStore(Protocol):
@@ -111,7 +113,8 @@ class EventStore(Protocol):
     def commit(self, outcome: Outcome) -> Counts:
         """Store the events that are not stored yet, all rejects, and the ledger row that accounts for both.
 
-        A duplicate that conflicts with the stored event becomes a reject of kind `conflict` (see `conflicts`).
+        A duplicate that conflicts with the stored event becomes a reject of kind `conflict` (see `conflicts`). An
+        outcome without messages moves the ledger, too, past the offsets that are lost.
 
         Returns:
             The counts that this outcome added to the ledger.
@@ -121,6 +124,7 @@ class EventStore(Protocol):
                 outcome was created; nothing was counted.
             StoreError: the span belongs to a different log than the ledger; nothing was written.
             StoreError: the partition's ledger row is gone since this store last read or wrote it; nothing was written.
+            StoreError: a part of the store was deleted or changed by something else; nothing was counted.
             StoreError: the write failed; either nothing was written, or the same commit can be retried.
         """
         ...
@@ -128,7 +132,8 @@ class EventStore(Protocol):
     def ledger(self) -> list[LedgerRow]:
         """One row per partition, ordered by topic and partition.
 
-        A row carries the identity of the log that its spans come from: the first non-empty one that was committed.
+        A row carries the identity of the log that its spans come from: the first non-empty one that was committed. Its
+        `append_id` is that of the last committed batch, even if that is empty.
         """
         ...
 
@@ -136,8 +141,10 @@ class EventStore(Protocol):
         """All of `scan_rejects` as one frame: `STORED_REJECT_COLUMNS`, ordered by topic, partition, offset."""
         ...
 
-    def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
-        """Rejects as frames of bounded size, in the order and with the columns of `rejects`.
+    def scan_rejects(
+        self, query: RejectQuery, columns: Sequence[str] = tuple(STORED_REJECT_COLUMNS)
+    ) -> Iterator[pl.DataFrame]:
+        """Rejects as frames of bounded size, in the order of `rejects`; without `payload`, no message is read.
 
         The frames are a snapshot taken when the first is requested; later commits and marks do not affect it.
         """
@@ -147,6 +154,16 @@ class EventStore(Protocol):
         """Record on rejects the position of their replay, overwriting earlier ones; durable when this returns.
 
         Positions without a reject are ignored.
+
+        Raises:
+            StoreError: the write failed; some of the rejects may be marked.
+        """
+        ...
+
+    def mark_resolved(self, resolutions: Mapping[Position, str | None]) -> None:
+        """Record on rejects the id of their resolution, or None to reopen them; durable when this returns.
+
+        Nothing is deleted and no count of the ledger changes. Positions without a reject are ignored.
 
         Raises:
             StoreError: the write failed; some of the rejects may be marked.
@@ -184,6 +201,10 @@ class EventStore(Protocol):
 
     def extent(self, feed: str, within: Range) -> Extent:
         """Number of events of a feed within a range, and their first and last event time."""
+        ...
+
+    def last_time(self, feed: str, within: Range) -> datetime | None:
+        """The last event time of a feed within a range; None without events. Reads no earlier events than it must."""
         ...
 
     def scan(
@@ -265,6 +286,7 @@ class EventStore(Protocol):
             `REMOVED_COLUMNS`: what this erasure removed, including earlier attempts, by feed and kind.
 
         Raises:
+            StoreBusy: everything is removed, but another process has opened the file; the call can be retried.
             StoreError: the write failed; the call can be retried.
         """
         ...

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from advertisex.errors import ConfigurationError
+from advertisex.extras import extra
 from advertisex.settings.model import DEFAULT_MEMORY, ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.contract import EventStore
@@ -43,7 +44,8 @@ def open_store(
 
         return DuckdbStore(Path(url.removeprefix(_DUCKDB)), read_only=read_only, memory=memory, clock=clock)
     if url.startswith(_ELASTICSEARCH):
-        from advertisex.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415
+        with extra("elasticsearch", "stores in Elasticsearch"):
+            from advertisex.stores.elasticsearch.store import ElasticsearchStore  # noqa: PLC0415 - an extra
 
         return ElasticsearchStore(url, read_only=read_only, settings=elasticsearch, clock=clock)
     raise _unsupported(url)
@@ -68,7 +70,8 @@ def open_replacement(
 
         return DuckdbReplacement(Path(url.removeprefix(_DUCKDB)), memory=memory, clock=clock)
     if url.startswith(_ELASTICSEARCH):
-        from advertisex.stores.elasticsearch.replacement import ElasticsearchReplacement  # noqa: PLC0415
+        with extra("elasticsearch", "stores in Elasticsearch"):
+            from advertisex.stores.elasticsearch.replacement import ElasticsearchReplacement  # noqa: PLC0415 - an extra
 
         return ElasticsearchReplacement(url, settings=elasticsearch, clock=clock)
     raise _unsupported(url)
@@ -86,7 +89,8 @@ def kept_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSe
 
         return kept_file(Path(url.removeprefix(_DUCKDB)))
     if url.startswith(_ELASTICSEARCH):
-        from advertisex.stores.elasticsearch.replacement import kept_old as kept_indices  # noqa: PLC0415
+        with extra("elasticsearch", "stores in Elasticsearch"):
+            from advertisex.stores.elasticsearch.replacement import kept_old as kept_indices  # noqa: PLC0415 - an extra
 
         return kept_indices(url, elasticsearch)
     raise _unsupported(url)
@@ -104,7 +108,8 @@ def drop_old(url: str, *, elasticsearch: ElasticsearchSettings = ElasticsearchSe
 
         return drop_file(Path(url.removeprefix(_DUCKDB)))
     if url.startswith(_ELASTICSEARCH):
-        from advertisex.stores.elasticsearch.replacement import drop_old as drop_indices  # noqa: PLC0415
+        with extra("elasticsearch", "stores in Elasticsearch"):
+            from advertisex.stores.elasticsearch.replacement import drop_old as drop_indices  # noqa: PLC0415 - an extra
 
         return drop_indices(url, elasticsearch)
     raise _unsupported(url)
@@ -117,6 +122,9 @@ def _is_duckdb(url: str) -> bool:
 
 def _unsupported(url: str) -> ConfigurationError:
     scheme, separator, _ = url.partition("://")
+    if scheme == "duckdb":
+        hint = "the store is a file, without host, user or password: use --store duckdb:///path/to/store.duckdb"
+        return ConfigurationError("invalid URL of the embedded store", hint=hint)
     shown = f"{scheme}://…" if separator else "it has no ://"  # never the whole URL: it may contain a password
     return ConfigurationError(
         f"unsupported event store URL ({shown})",

@@ -1,12 +1,15 @@
 """The contract of a rebuild: a new store that grows beside the old one, and then takes its place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from advertisex.model import Partition, Position
 from advertisex.stores.contract import EventStore
+
+#: What only the old store knows: how far it got, its notes (with the erasures), marks on rejects, and its catalogue.
+LEDGER, NOTES, MARKS, CATALOGUE = "ledger", "notes", "marks on rejects", "catalogue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +21,14 @@ class Progress:
         read: number of messages read.
         stored: number of events stored, without those that retention removed.
         log: identity of the log; empty if the log has none.
+        append_id: identifies the append of the last message read; empty if unknown.
     """
 
     next_offset: int
     read: int
     stored: int
     log: str
+    append_id: str = ""
 
 
 class Replacement(Protocol):
@@ -34,11 +39,20 @@ class Replacement(Protocol):
 
     Attributes:
         format: format of the old store.
-        new: the new store; empty, or as far as an earlier rebuild got.
+        unreadable: what only the old store knows and cannot be read, because it is damaged or gone.
     """
 
     format: int
-    new: EventStore
+    unreadable: Collection[str] = ()
+
+    @property
+    def new(self) -> EventStore:
+        """The new store; empty, or as far as an earlier rebuild got. It is made when it is first used.
+
+        Raises:
+            StoreError: it cannot be made or opened.
+        """
+        ...
 
     def progress(self) -> dict[Partition, Progress]:
         """How far the old store got in each partition of its ledger."""
@@ -50,6 +64,10 @@ class Replacement(Protocol):
 
     def replay_marks(self) -> Iterator[Mapping[Position, Position]]:
         """The replayed rejects of the old store with the positions of their replays, in parts of bounded size."""
+        ...
+
+    def resolution_marks(self) -> Iterator[Mapping[Position, str]]:
+        """The resolved rejects of the old store with the ids of their resolutions, in parts of bounded size."""
         ...
 
     def carry_catalogue(self) -> None:

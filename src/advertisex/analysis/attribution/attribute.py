@@ -121,8 +121,16 @@ def attribute(
         charts=[
             Chart("credits", "bar", key.column, tuple(models), "Credited conversions by model"),
             *(
-                Chart("value", "bar", key.column, (model,), f"Credited value, {model} model", colour="currency")
-                for model in models
+                Chart(
+                    "value",
+                    "bar",
+                    key.column,
+                    tuple(models),
+                    "Credited value by model",
+                    choice=currency or "no currency",
+                    only=("currency", currency),
+                )
+                for currency in _most_frequent(attributed)
             ),
         ],
     )
@@ -214,6 +222,12 @@ def _table(
     return sums.with_columns(
         inputs.keys[sums["key"]].alias("key"), *(decimals(sums[model], places) for model in models)
     )
+
+
+def _most_frequent(conversions: pl.DataFrame) -> list[str | None]:
+    """The currencies of the value, that of the most conversions first."""
+    counted = conversions.drop_nulls("value").group_by("currency").agg(pl.col("conversions").sum())
+    return counted.sort("conversions", "currency", descending=[True, False])["currency"].to_list()
 
 
 def _sum(numbers: pl.Series) -> int:

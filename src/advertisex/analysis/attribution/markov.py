@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from advertisex.errors import AnalysisError
+from advertisex.limits import Limit
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 _PLACES = 12
 
 #: Maximum number of keys: N is a dense matrix (128 MB at the limit), and its inversion takes cubic time.
-MAX_KEYS = 4_000
+MAX_KEYS = Limit(4_000, "keys", of="the model `markov`", beyond="an error of the question")
 
 
 def transitions(keys: pl.Series, walk: pl.Series, weight: pl.Series, size: int, end: int) -> pl.DataFrame:
@@ -87,15 +88,13 @@ def removal_effects(steps: pl.DataFrame, size: int) -> Floats:
         steps: result of `transitions` for all walks, in any order; at least one walk ends in CONVERSION.
         size: the number of keys.
     """
-    from scipy.linalg import inv  # noqa: PLC0415 - slow to import, needed only here
-
     states = size + 3
     cells = steps.select(pl.col("origin").cast(pl.Int64) * states + pl.col("target")).to_series().to_numpy()
     # integer sums, exact below 2⁵³ in any order
     counts = np.bincount(cells, steps["weight"].to_numpy(), (size + 1) * states).reshape(size + 1, states)
     probability = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     start, converts = probability[size, :size], probability[:size, conversion(size)]
-    visits = inv(np.eye(size) - probability[:size, :size], overwrite_a=True, check_finite=False)
+    visits = np.linalg.inv(np.eye(size) - probability[:size, :size])
     conversion_probability = visits @ converts
     effects: Floats = (start @ visits) / visits.diagonal() * conversion_probability / (start @ conversion_probability)
     return effects

@@ -15,11 +15,11 @@ from advertisex.analysis.intervals import ratio
 from advertisex.stores.contract import EventStore, RejectQuery
 
 #: For titles: the tables cover the whole store and not just the scope of the question.
-_WHOLE = "whole store (no --since, --until, --campaign)"
-_PROCESSED = f"by hour of processing, as a share of messages read, {_WHOLE}"
+_WHOLE = "whole store (all times and campaigns)"
 _KEPT = "Rejected, filtered and conflicting messages"
 
-_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "conflict")
+_CODES = ("kind", "reason")
+_COUNTS = ("read", "stored", "duplicate", "filtered", "rejected", "erased", "conflict", "lost")
 _SHARES = [ratio(name, "read", f"{name}_share") for name in ("duplicate", "filtered", "rejected", "conflict")]
 
 
@@ -27,9 +27,10 @@ def ledger_hours(store: EventStore, as_of: datetime | None) -> pl.DataFrame:
     """Sum up the ledger by feed and hour of processing.
 
     Returns:
-        feed, hour (Datetime µs, start of the hour), read, stored, duplicate, filtered, rejected, erased, conflict (i64;
-        an erasure reduces the other counts), duplicate_share, filtered_share, rejected_share, conflict_share (f64, of
-        `read`; null if nothing was read), ordered by feed and hour. Conflicts are among the duplicates.
+        feed, hour (Datetime µs, start of the hour), read, stored, duplicate, filtered, rejected, erased, conflict, lost
+        (i64; an erasure reduces the other counts), duplicate_share, filtered_share, rejected_share, conflict_share
+        (f64, of `read`; null if nothing was read), ordered by feed and hour. Conflicts are among the duplicates; lost
+        messages were not read.
     """
     at = pl.col("committed_at")
     commits = store.commits()
@@ -52,18 +53,17 @@ def history_tables(hours: pl.DataFrame, rejects: pl.DataFrame) -> list[Table]:
     return [
         Table("ledger", f"Ledger totals, {_WHOLE}", _summed(hours, ["feed"])),
         Table("ledger_hours", f"Ledger by hour of processing (UTC), {_WHOLE}", hours),
-        Table("rejects", f"{_KEPT} by reason, {_WHOLE}", _reject_totals(rejects)),
-        Table("reject_hours", f"{_KEPT} by hour of ingestion (UTC), {_WHOLE}", rejects),
+        Table("rejects", f"{_KEPT} by reason, {_WHOLE}", _reject_totals(rejects), codes=_CODES),
+        Table("reject_hours", f"{_KEPT} by hour of ingestion (UTC), {_WHOLE}", rejects, codes=_CODES),
     ]
 
 
 def history_charts() -> list[Chart]:
-    """Charts of `history_tables`."""
-    by_ingestion = f"{_KEPT} by hour of ingestion, {_WHOLE}"
+    """Charts of `history_tables`, which are shown below the titles of these."""
     return [
-        Chart("ledger_hours", "line", "hour", ("duplicate_share",), f"Duplicates {_PROCESSED}", "feed"),
-        Chart("ledger_hours", "line", "hour", ("rejected_share",), f"Rejected messages {_PROCESSED}", "feed"),
-        Chart("reject_hours", "bar", "hour", ("count",), by_ingestion, "reason"),
+        Chart("ledger_hours", "line", "hour", ("duplicate_share",), "Duplicates, as a share of messages read", "feed"),
+        Chart("ledger_hours", "line", "hour", ("rejected_share",), "Rejected, as a share of messages read", "feed"),
+        Chart("reject_hours", "bar", "hour", ("count",), "Messages by hour of ingestion", "reason"),
     ]
 
 

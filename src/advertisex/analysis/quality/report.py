@@ -40,13 +40,16 @@ from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
 
-DEFINITION = "quality/2"
+DEFINITION = "quality/3"
 
 #: Number of suspected users to list, those with the most events.
 SUSPECTED_USERS = 10
 
 #: The reported quantiles of the ingestion delay, in per cent.
 PERCENTILES = (50, 90, 95, 99)
+
+#: Columns of codes.
+_CODES = ("reason", "discrepancy")
 
 _DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
 
@@ -140,17 +143,17 @@ def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -
         tables=[
             Table("delays", "Ingestion delay", delay_rows, seconds=("min", "p50", "p90", "p95", "p99", "max")),
             *history_tables(ledger, rejects),
-            Table("discrepancies", "Discrepancies between the feeds", suspicions.counts),
+            Table("discrepancies", "Discrepancies between the feeds", suspicions.counts, codes=_CODES),
             _first(
                 "suspect", f"Events with discrepancies, at most {limit} per discrepancy", suspect, suspicions.events
             ),
             *_unknown(unknown, limit),
-            Table("suspected", "Suspected invalid traffic", _suspected(suspected, events)),
+            Table("suspected", "Suspected invalid traffic", _suspected(suspected, events), codes=_CODES),
             Table("suspected_users", "Users with the most suspected events", _suspected_users(suspected)),
             _first("flagged", f"Suspected events, at most {limit} per reason", first, flagged.height),
         ],
         charts=[
-            Chart("delays", "bar", "feed", ("p50", "p90", "p99"), "Ingestion delay in seconds"),
+            Chart("delays", "bar", "feed", ("p50", "p90", "p99"), "Ingestion delay"),
             *history_charts(),
             Chart("discrepancies", "bar", "discrepancy", ("share",), "Discrepancies between the feeds"),
             Chart("suspected", "bar", "reason", ("events",), "Suspected invalid traffic", "feed"),
@@ -231,7 +234,7 @@ def _not_evaluated(suspected: Suspects) -> list[str]:
 
 def _first(name: str, title: str, rows: pl.DataFrame, of: int) -> Table:
     keys = (rows.columns[0], "feed", "event_id") if "event_id" in rows.columns else ()
-    return Table(name, title, rows, keys=keys, of=of, option="--limit N")
+    return Table(name, title, rows, keys=keys, of=of, option="--limit N", codes=_CODES)
 
 
 def _listed(

@@ -3,15 +3,21 @@
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from advertisex.analysis.answer import Answer, not_kept
 from advertisex.analysis.scope import Scope
 from advertisex.cli.analyze.shared import Shared
 from advertisex.cli.analyze.showing import print_answer
+from advertisex.cli.analyze.watched import Watched
 from advertisex.cli.options import opened_store, settings_of
 from advertisex.cli.output import err
+from advertisex.cli.progress import progress
+from advertisex.extras import extra
+from advertisex.processing.clock_check import warn_of_clock
 from advertisex.reporting.answer_file import file_target
+from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 
 #: A question with its own options applied; it takes the store and the scope.
@@ -44,11 +50,13 @@ def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) 
     shared.check()
     scope = shared.scope()
     page = None if shared.html is None else file_target(shared.html, option="--html")
-    with opened_store(settings_of(shared.config, data=shared.data, store=shared.store), read_only=True) as store:
-        answer = question(store, scope.settled(store))
+    settings = settings_of(shared.config, data=shared.data, log=shared.log, store=shared.store)
+    with opened_store(settings, read_only=True) as store:
+        warn_of_clock(store, utc_now())
+        with progress("analyzing", None, unit="rows") as bar:
+            answer = question(cast("EventStore", Watched(store, bar)) if bar.is_shown else store, scope.settled(store))
     if page is not None:
-        answer.to_html(page)
-        err.print(f"wrote {page}", markup=False, style="dim", soft_wrap=True)
+        _write_page(answer, page, inline=shared.inline)
     if shared.as_json:
         sys.stdout.write(answer.to_json())
     elif shared.as_csv:
@@ -57,6 +65,14 @@ def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) 
         _write_unchanged(answer.to_csv(table=shared.table))
     elif page is None:
         show(answer)
+
+
+def _write_page(answer: Answer, page: Path, *, inline: bool) -> None:
+    with extra("web", "pages"):
+        from advertisex.reporting.page import write_page  # noqa: PLC0415 - an extra
+
+    for file in write_page(answer, page, inline=inline):
+        err.print(f"wrote {file}", markup=False, style="dim", soft_wrap=True)
 
 
 def _write_unchanged(text: str) -> None:

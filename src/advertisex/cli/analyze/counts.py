@@ -2,7 +2,8 @@
 
 from advertisex.analysis.answer import Answer
 from advertisex.cli.analyze.showing import print_about, print_notes, print_rows, within
-from advertisex.cli.output import out, print_table
+from advertisex.cli.output import out
+from advertisex.cli.tables import print_table
 
 
 def show_summary(answer: Answer) -> None:

@@ -12,6 +12,7 @@ from advertisex.cli.options import (
     DataOption,
     DebugOption,
     JsonOption,
+    LogOption,
     StoreOption,
     parse_pairs,
     parse_time,
@@ -61,9 +62,20 @@ class Shared:
     ] = None
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write an HTML page with figures and tables.", rich_help_panel=_PRINTED),
+        typer.Option(
+            metavar="FILE",
+            help="Write an HTML page with figures and tables, and the script of its figures beside it.",
+            rich_help_panel=_PRINTED,
+        ),
     ] = None
+    inline: Annotated[
+        bool,
+        typer.Option(
+            "--inline", help="Put the script into the page: one file, larger by 5 MB.", rich_help_panel=_PRINTED
+        ),
+    ] = False
     data: DataOption = None
+    log: LogOption = None
     store: StoreOption = None
     config: ConfigOption = None
     as_json: JsonOption = False
@@ -99,3 +111,5 @@ class Shared:
             raise ConfigurationError("--json and --csv both print to stdout", hint="use only one of them")
         if self.table is not None and not self.as_csv:
             raise ConfigurationError("--table requires --csv", hint="add --csv")
+        if self.inline and self.html is None:
+            raise ConfigurationError("--inline requires --html", hint="add --html FILE")

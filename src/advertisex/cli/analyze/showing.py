@@ -1,23 +1,17 @@
 """Printing of answers as tables."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-
-from rich.cells import cell_len
 from rich.text import Text
 
 from advertisex.analysis.answer import Answer, Table
 from advertisex.analysis.scope import Scope
-from advertisex.cli.output import out, plain, print_table
-from advertisex.reporting.cells import facts_of, format_counts
+from advertisex.cli.output import out, say
+from advertisex.cli.tables import print_table
+from advertisex.limits import Limit
+from advertisex.reporting.cells import format_counts
 from advertisex.reporting.columns import Column, columns_of
-from advertisex.reporting.shorten import shortened
+from advertisex.reporting.facts import facts_of
 
-#: Rows printed per table; --csv prints all.
-MOST_ROWS = 40
-
-#: Space between columns, and minimum width of a key column.
-_GAP, _LEAST = 2, 12
+MOST_ROWS = Limit(40, "rows", of="a table in the terminal", beyond="counted; CSV and JSON have all")
 
 
 def print_answer(answer: Answer) -> None:
@@ -39,23 +33,25 @@ def print_about(answer: Answer) -> None:
     parameters = facts_of({name: value for name, value in answer.parameters.items() if value is not None})
     _print_dim(f"{answer.definition} of {format_counts(answer.computed_from)}{until}")
     if parameters:
-        out.print(", ".join(f"{name} {text}" for name, text in parameters), markup=False, style="dim")
+        say(", ".join(f"{name} {text}" for name, text in parameters), style="dim")
 
 
 def print_notes(answer: Answer) -> None:
     """Print the notes of an answer."""
     for note in answer.notes:
-        out.print(plain(note), soft_wrap=True)
+        say(note)
 
 
 def print_rows(table: Table) -> None:
     """Print the first rows of a table, and how to print the others."""
-    for part, group in enumerate(_column_groups(list(columns_of(table, MOST_ROWS)), table.named_by)):
-        if part:
-            out.print()
-        title = f"{table.title}, continued" if part else table.title
-        numbers = [column.name for column in group if column.kind == "number"]
-        print_table(title, [c.name for c in group], zip(*map(_styled, group), strict=True), numbers=numbers)
+    if table.rows.is_empty():
+        say(f"{table.title}: none")
+        return
+    columns = list(columns_of(table, MOST_ROWS))
+    numbers = [column.name for column in columns if column.kind == "number"]
+    names = [column.name for column in columns]
+    keys = [name for name in names if name in table.named_by]
+    print_table(table.title, names, zip(*map(_styled, columns), strict=True), keys=keys, numbers=numbers, whole=names)
     height = table.rows.height
     if (more := height - MOST_ROWS) > 0:
         _print_dim(
@@ -71,37 +67,10 @@ def _styled(column: Column) -> list[str | Text]:
     return [Text(cell, "dim italic") if value is None and not column.kind else cell for cell, value in pairs]
 
 
-def _column_groups(columns: list[Column], keys: Sequence[str]) -> Iterator[list[Column]]:
-    """Yield groups of columns that fit the width of the terminal, each with the key columns first."""
-    if sum(map(_width, columns)) <= out.width:
-        yield columns
-        return
-    key_columns = _narrow([column for column in columns if column.name in keys])
-    some: list[Column] = []
-    for column in (column for column in columns if column.name not in keys):
-        if some and sum(map(_width, [*key_columns, *some, column])) > out.width:
-            yield [*key_columns, *some]
-            some = []
-        some.append(column)
-    yield [*key_columns, *some]
-
-
-def _narrow(columns: list[Column]) -> list[Column]:
-    """Shorten the texts of the columns so that together they take at most half of the width."""
-    widths = [_width(column) for column in columns]
-    room = max(out.width // 2, _LEAST * len(columns))
-    most = next(most for most in range(room, 0, -1) if sum(min(width, most) for width in widths) <= room)
-    return [replace(column, cells=shortened(column.cells, most - _GAP, cell_len)) for column in columns]
-
-
-def _width(column: Column) -> int:
-    return max(map(cell_len, [column.name, *column.cells])) + _GAP
-
-
 def within(scope: Scope) -> str:
     """Return the scope in parentheses, to append to a title; empty if unrestricted."""
     return f" ({scope.text()})" if scope.text() else ""
 
 
 def _print_dim(text: str) -> None:
-    out.print(text, markup=False, style="dim", soft_wrap=True)
+    say(text, style="dim")

@@ -1,7 +1,5 @@
 """`advertisex rejects export`: stream rejects as NDJSON or CSV."""
 
-import os
-import secrets
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,23 +15,29 @@ from advertisex.cli.options import (
     ConfigOption,
     DataOption,
     DebugOption,
+    JsonOption,
+    LogOption,
     StoreOption,
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import err, progress
+from advertisex.cli.output import err, print_json, spooled
+from advertisex.cli.progress import progress
 from advertisex.cli.rejects.choosing import (
     FeedOption,
     KindOption,
     ReasonOption,
     ReplayedOption,
+    ResolvedOption,
     SinceOption,
     UntilOption,
+    number_resolved,
     query_of,
 )
 from advertisex.errors import ConfigurationError
 from advertisex.model import STORED_REJECT_COLUMNS
 from advertisex.rejects.export import flat, ndjson
+from advertisex.reporting.answer_file import file_target, writing
 from advertisex.reporting.csv_table import csv_of
 
 _FORMATS = ("ndjson", "csv")
@@ -51,36 +55,52 @@ def export_rejects(
     since: SinceOption = None,
     until: UntilOption = None,
     replayed: ReplayedOption = None,
+    resolved: ResolvedOption = False,
     limit: Annotated[
         int | None, typer.Option(min=0, max=MOST_LISTED, help="Maximum number of rows.  \\[default: all]")
     ] = None,
     data: DataOption = None,
+    log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Export rejected and filtered messages and conflicts in full, as NDJSON or as CSV for spreadsheets."""
     format_ = format_ or ("csv" if to and to.suffix.lower() == ".csv" else "ndjson")
     if format_ not in _FORMATS:
         raise ConfigurationError(f"--format: unknown format {format_!r}", hint=f"use one of {', '.join(_FORMATS)}")
-    query = query_of(reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, limit=limit)
+    if as_json and to is None:
+        raise ConfigurationError(
+            "--json and the rejects would both be printed on stdout", hint="write the rejects to a file with --to"
+        )
+    query = query_of(
+        reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, resolved=resolved, limit=limit
+    )
     count = 0
     with (
-        opened_store(settings_of(config, data=data, store=store), read_only=True) as event_store,
         _opened(to) as file,
-        progress("exporting", None) as (bar, task),
+        opened_store(settings_of(config, data=data, log=log, store=store), read_only=True) as event_store,
+        progress("exporting", None) as bar,
     ):
+        if bar.is_shown:
+            bar.begin("exporting", min(int(event_store.reject_counts(query)["count"].sum()), limit or sys.maxsize))
 
         def counted() -> Iterator[pl.DataFrame]:
             nonlocal count
             for part in event_store.scan_rejects(query):
                 yield part
                 count += part.height
-                bar.update(task, completed=count)
+                bar.reach(count)
 
         for data_ in (ndjson if format_ == "ndjson" else _csv)(counted()):
             file.write(data_)
-    err.print(f"wrote {count:,} rejects{f' to {to}' if to else ''}", markup=False, style="dim", soft_wrap=True)
+        left_out = 0 if resolved else number_resolved(event_store, query)
+    if as_json:
+        print_json({"rejects": count, "resolved": left_out, "file": str(to), "format": format_})
+        return
+    more = f"; {left_out:,} more are resolved: --resolved exports them" if left_out else ""
+    err.print(f"wrote {count:,} rejects{f' to {to}' if to else ''}{more}", markup=False, style="dim", soft_wrap=True)
 
 
 def _csv(parts: Iterable[pl.DataFrame]) -> Iterator[bytes]:
@@ -92,31 +112,14 @@ def _csv(parts: Iterable[pl.DataFrame]) -> Iterator[bytes]:
 
 @contextmanager
 def _opened(to: Path | None) -> Iterator[BinaryIO]:
-    """Open the output; a file is written atomically.
+    """Open the output; a file is written atomically, and stdout once the store is closed.
 
     Raises:
         ConfigurationError: the file cannot be written.
     """
     if to is None:
-        sys.stdout.flush()
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    target = to.resolve()
-    new = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
-    try:
-        if target.exists() and not target.is_file():
-            raise IsADirectoryError(None, "not a regular file")
-        with new.open("wb") as file:
+        with spooled() as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(target)
-    except OSError as error:
-        raise ConfigurationError(
-            f"could not write the export: {error.strerror}",
-            where=str(to),
-            hint="choose a file in a writable folder with enough free space",
-        ) from error
-    finally:
-        new.unlink(missing_ok=True)
+        return
+    with writing(file_target(to, "export", "--to"), "export") as file:
+        yield file

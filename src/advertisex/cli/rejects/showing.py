@@ -1,7 +1,7 @@
 """`advertisex rejects show`: messages, and why they were not stored."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -18,7 +18,7 @@ from advertisex.cli.options import (
     opened_store,
     settings_of,
 )
-from advertisex.cli.output import out, plain, print_json
+from advertisex.cli.output import out, plain, print_json, say
 from advertisex.cli.rejects.choosing import query_of
 from advertisex.codecs.unreadable import body_of
 from advertisex.errors import LogError
@@ -30,6 +30,7 @@ from advertisex.rejects.selection import check_found, positions_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore, RejectQuery
+from advertisex.stores.resolutions import Resolution, resolutions_of
 
 #: Lines of a message, and characters of a line, printed without --full.
 _LINES, _WIDTH = 60, 500
@@ -41,6 +42,16 @@ _STATUSES = {
     "filtered": "filtered again, ",
     "conflict": "still in conflict with the stored event, ",
 }
+
+
+class Shown(NamedTuple):
+    """A reject with all that is shown of it: a row of `EventStore.rejects`, and what it means."""
+
+    row: dict[str, Any]
+    explained: Explained
+    status: ReplayStatus | None
+    resolution: Resolution | None
+    origin: SourceLine | None
 
 
 def show_rejects(
@@ -62,19 +73,26 @@ def show_rejects(
     with opened_store(settings, read_only=True) as event_store:
         rows = _found(event_store, query)
         replay_status_of = replay_statuses(event_store, {row["replayed_to"] for row in rows} - {None})
+        records = {record.id: record for record in resolutions_of(event_store)}
         logs = {Partition(row.topic, row.partition): row.log for row in event_store.ledger()}
     origins = _origins(rows, logs, settings)
     shown = [
-        (row, explain(row, feeds[row["feed"]]), replay_status_of.get(row["replayed_to"]), origin)
+        Shown(
+            row,
+            explain(row, feeds[row["feed"]]),
+            replay_status_of.get(row["replayed_to"]),
+            records.get(row["resolution"]),
+            origin,
+        )
         for row, origin in zip(rows, origins, strict=True)
     ]
     if as_json:
-        print_json({"rejects": [_document(*one) for one in shown]})
+        print_json({"rejects": [_document(one) for one in shown]})
         return
     for number, one in enumerate(shown):
         if number:
             out.print()
-        _print(*one, full=full)
+        _print(one, full=full)
 
 
 def _found(store: EventStore, query: RejectQuery) -> list[dict[str, Any]]:
@@ -99,9 +117,8 @@ def _position(row: dict[str, Any]) -> Position:
     return Position(row["topic"], row["partition"], row["offset"])
 
 
-def _document(
-    row: dict[str, Any], explained: Explained, status: ReplayStatus | None, origin: SourceLine | None
-) -> dict[str, Any]:
+def _document(shown: Shown) -> dict[str, Any]:
+    row, explained, status, resolution, origin = shown
     message = explained.message
     path = None if explained.failing is None else list(message.paths[explained.failing])
     return document_of(row) | {
@@ -114,17 +131,14 @@ def _document(
         "message": None if message.document is None else msgspec.Raw(message.document),
         "replay": None if status is None else status.kind,
         "replay_reason": status.reason or None if status else None,
+        "resolved_at": resolution and resolution.at.isoformat().replace("+00:00", "Z"),
+        "resolved_by": resolution and resolution.by,
+        "resolved_note": resolution and resolution.note,
     }
 
 
-def _print(
-    row: dict[str, Any],
-    explained: Explained,
-    status: ReplayStatus | None,
-    origin: SourceLine | None,
-    *,
-    full: bool,
-) -> None:
+def _print(shown: Shown, *, full: bool) -> None:
+    row, explained, status, resolution, origin = shown
     out.print(plain(str(_position(row))), style="bold", soft_wrap=True)
     facts = [
         ("feed", row["feed"]),
@@ -138,11 +152,14 @@ def _print(
         facts.insert(1, ("source", str(origin)))
     if status is not None:
         facts.append(("replayed", f"to {row['replayed_to']}: {_STATUSES[status.kind]}{status.reason}"))
+    if resolution is not None:
+        why = f": {resolution.note}" if resolution.note else ""
+        facts.append(("resolved", f"{resolution.at:%Y-%m-%d %H:%M:%S} UTC by {resolution.by}{why}"))
     for name, value in facts:
-        out.print(Text.assemble((f"  {name:<10}", "dim"), plain(value)), soft_wrap=True)
+        say(value, head=Text(f"  {name:<10}", "dim"))
     absent = f", without {explained.field}" if explained.field and explained.failing is None else ""
     size = len(body_of(row["payload"]))
-    out.print(f"  message ({_FORMATS[explained.message.format]}, {size:,} bytes){absent}:", style="dim")
+    say(f"  message ({_FORMATS[explained.message.format]}, {size:,} bytes){absent}:", style="dim")
     for line in _lines(explained, full=full):
         out.print(line, soft_wrap=True)
 

@@ -20,12 +20,14 @@ from advertisex.ingestion.api.rate_limit import retry_after
 from advertisex.ingestion.options.auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
 from advertisex.ingestion.options.checks import check_header_value, check_text
 from advertisex.ingestion.sources import redacted
+from advertisex.limits import Limit
+from advertisex.masking import remember_token
 
 #: A token is renewed so many seconds before it expires, but not before half of its time.
 _EARLY = 60.0
 #: Lifetime of a token whose response does not say, in seconds.
 _LIFETIME = 300.0
-_TOKEN_BYTES = 2**20
+_TOKEN_BYTES = Limit(2**20, "bytes", of="a response with a token", beyond="the poll fails and is repeated")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -98,6 +100,7 @@ class _Token(Authentication):
         self._is_new = not self._token or self._clock() >= self._until
         if self._is_new:
             self._token, lifetime = _fetched(self._grant, self._client, self._secrets)
+            remember_token(self._token)
             self._until = self._clock() + max(lifetime - _EARLY, lifetime / 2)
         request.headers["Authorization"] = f"Bearer {self._token}"
 

@@ -13,17 +13,19 @@ from advertisex.codecs.json_text import is_json
 from advertisex.errors import AdvertiseXError, ConfigurationError, SourceError, SourceUnavailable
 from advertisex.ingestion.api.authentication import authentication_of
 from advertisex.ingestion.api.client import client_of, has_proxy
-from advertisex.ingestion.api.failures import hidden, unavailable
+from advertisex.ingestion.api.failures import unavailable
 from advertisex.ingestion.api.rate_limit import PutOff, RateLimit
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.api.response import received
 from advertisex.ingestion.api.secrets import Secrets
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.sources import redacted
+from advertisex.ingestion.urls import url_problem
+from advertisex.limits import Limit
+from advertisex.masking import hidden
 
 _LOG = structlog.get_logger(__name__)
-#: Default limit on the size of a response body.
-BODY_BYTES = 256 * 2**20
+BODY_BYTES = Limit(256 * 2**20, "bytes", of="a response body, decompressed", beyond="the poll fails and is repeated")
 #: The longest wait between two attempts, and the longest Retry-After that is honoured, in seconds.
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
@@ -69,6 +71,7 @@ class Connection:
     ) -> None:
         self._options, self._sleep, self._body_bytes = options, sleep, body_bytes
         self._responses: list[httpx.Response] = []  # to the current request, redirects included
+        self._url, self._place = httpx.URL(), ""  # of the current request, or of the redirect that it follows
         self._client = client_of(options, self._responses.append)
         self._authentication = authentication_of(options.auth, self._client, clock, secrets.texts())
         self._texts = secrets.texts()
@@ -147,13 +150,12 @@ class Connection:
         except _INVALID:  # their texts may contain a value
             if self._responses:  # the user's own URL worked
                 what = "the server redirects to an invalid URL"
-                raise SourceError(what, where=request.where, hint="check the URL") from None
+                raise SourceError(what, where=self._place, hint="check the URL") from None
             raise ConfigurationError(
                 "invalid URL or header", where=request.where, hint="check the URL and the headers"
             ) from None
         except httpx.HTTPError as error:
-            proxy = has_proxy(self._options, httpx.URL(request.url))
-            raise unavailable(error, request.where, proxy=proxy) from error
+            raise unavailable(error, self._place, proxy=has_proxy(self._options, self._url)) from error
 
     def _send_once(self, asked: Request) -> Response:
         """Send a request; once more with a new token if the server rejects the old one."""
@@ -164,7 +166,7 @@ class Connection:
                 response = self._redirected(asked)
             found = received(
                 response,
-                asked.where,
+                self._place,
                 timeout=self._options.timeout,
                 body_bytes=self._body_bytes,
                 secrets=self._secret_texts(),
@@ -183,6 +185,7 @@ class Connection:
         is_own = True
         self._authentication.authenticate(request)
         self._responses.clear()
+        self._url, self._place = request.url, asked.where
         for _ in range(_REDIRECTS):
             self._limit.sent()
             response = self._client.send(request, stream=True)
@@ -199,6 +202,7 @@ class Connection:
                     {name: value for name, value in following.headers.items() if name.lower() in _HARMLESS}
                 )
             request = following
+            self._url, self._place = request.url, f"{self._target(request)}, to which {asked.where} redirects"
         raise SourceError(f"more than {_REDIRECTS} redirects", where=asked.where, hint="check the URL")
 
     def _request(self, asked: Request) -> httpx.Request:
@@ -214,9 +218,14 @@ class Connection:
             )
         return request
 
+    def _target(self, request: httpx.Request) -> str:
+        return hidden(redacted(request.url), self._secret_texts())
+
     def _check_redirect(self, url: httpx.URL, following: httpx.Request, asked: Request, status: int) -> None:
         """Check that a redirect leads neither from https to http, nor a POST with its body to another host."""
-        target = hidden(redacted(following.url), self._secret_texts())
+        if url_problem(str(following.url)):
+            raise httpx.InvalidURL("")
+        target = self._target(following)
         if url.scheme == "https" and following.url.scheme != "https":
             what = f"the server redirects from https to {target}, which is not encrypted (status {status})"
         elif following.url.netloc != url.netloc and following.method == "POST":

@@ -9,8 +9,8 @@ import msgspec
 
 from advertisex.codecs.json_text import NOT_JSON, json_object, object_in
 from advertisex.feeds import FEEDS
-from advertisex.ingestion.api.failures import hidden
 from advertisex.ingestion.json.envelope import NAMES
+from advertisex.masking import masked
 
 #: Maximum number of characters of a server's message that is shown.
 _SHOWN = 200
@@ -150,7 +150,7 @@ def _message(value: Any) -> str:
 
 
 def _shown(text: str, secrets: Iterable[str]) -> str:
-    text = hidden(text, secrets)
+    text = masked(text, secrets)
     text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 

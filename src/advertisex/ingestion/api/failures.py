@@ -1,15 +1,14 @@
 """Why a request to an API failed, in words for the user."""
 
-import os
 import re
-import socket
 import ssl
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus
 
 import httpx
 
-from advertisex.errors import SourceError, SourceUnavailable
+from advertisex.errors import SourceUnavailable
+from advertisex.masking import masked
+from advertisex.reasons import reason_of
 
 #: Codes of OpenSSL for certificates that are not accepted.
 _CERTIFICATES = {
@@ -28,14 +27,6 @@ RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 REJECTED = {400, 404, 410, 422}
 #: What to do if the time does not suffice.
 MORE_TIME = "raise --timeout or the setting api.timeout"
-
-
-class RequestRejected(SourceError):
-    """The server does not accept this request; it may accept another one."""
-
-
-class ErrorReported(SourceUnavailable):
-    """The server reports an error in a document with status 200; a retry, or another request, may succeed."""
 
 
 def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> SourceUnavailable:
@@ -66,16 +57,8 @@ def unavailable(error: httpx.HTTPError, where: str, *, proxy: bool = False) -> S
 
 def returned(response: httpx.Response, secrets: Iterable[str]) -> str:
     """Return in words which status a server returned."""
-    reason = hidden(response.reason_phrase, secrets)
+    reason = masked(response.reason_phrase, secrets)
     return f"the server returned status {response.status_code} {reason}".rstrip()
-
-
-def hidden(text: str, secrets: Iterable[str]) -> str:
-    """Return a text of the server without our secrets, also where they are percent-encoded."""
-    spellings = {spelling for secret in secrets for spelling in (secret, quote(secret, safe=""), quote_plus(secret))}
-    for spelling in sorted(filter(None, spellings), key=len, reverse=True):
-        text = text.replace(spelling, "***")
-    return text
 
 
 def _reason(error: BaseException) -> str:
@@ -83,12 +66,8 @@ def _reason(error: BaseException) -> str:
         match cause:
             case ssl.SSLCertVerificationError():
                 return _CERTIFICATES.get(cause.verify_code, "its certificate is not valid")
-            case ssl.SSLError():
-                return "no encrypted connection is possible"
-            case socket.gaierror():
-                return "unknown host name"
-            case OSError(errno=int(number)):
-                return os.strerror(number).lower()
+            case OSError(errno=int()):
+                return reason_of(cause).lower()
     return "the server closed the connection"
 
 

@@ -6,10 +6,9 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from advertisex.errors import SourceError
+from advertisex.errors import ErrorReported, RequestRejected, SourceError
 from advertisex.feeds import Feed
 from advertisex.ingestion.api.connection import Connection
-from advertisex.ingestion.api.failures import ErrorReported, RequestRejected
 from advertisex.ingestion.api.page import Page
 from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.paging.usual import is_numbered

@@ -5,10 +5,10 @@ from io import BytesIO
 
 import httpx
 
-from advertisex.errors import SourceError, SourceUnavailable
+from advertisex.errors import ErrorReported, RequestRejected, SourceError, SourceUnavailable
 from advertisex.ingestion.api.content_encoding import Damaged, Truncated, UnknownEncoding, decoded
 from advertisex.ingestion.api.error_document import error_document
-from advertisex.ingestion.api.failures import MORE_TIME, REJECTED, RETRYABLE, ErrorReported, RequestRejected, returned
+from advertisex.ingestion.api.failures import MORE_TIME, REJECTED, RETRYABLE, returned
 from advertisex.ingestion.api.rate_limit import reset_after, retry_after
 from advertisex.ingestion.api.request import Response
 from advertisex.ingestion.formats import Format, extension

@@ -13,7 +13,9 @@ import msgspec
 from advertisex.codecs.json_text import NOT_JSON
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.options.auth import ApiKey, Auth, Basic, Bearer, ClientCredentials
-from advertisex.ingestion.sources import is_secret, redacted
+from advertisex.ingestion.sources import redacted
+from advertisex.masking import remember
+from advertisex.secret_names import is_secret
 
 _MARK = "advertisex-secret:"
 #: Headers whose values may be shown, and those that change nothing about what is asked for.
@@ -49,6 +51,7 @@ class Secrets:
                 continue
             self._values[f"{name} ({len(self._values)})" if name in self._values else name] = value
         self.public = _public(url, options)
+        remember(*self.texts())
 
     def texts(self) -> frozenset[str]:
         """Return the texts that must not be shown: the secrets in all of their spellings, and the values of headers."""
@@ -67,9 +70,9 @@ class Secrets:
         """Return a URL with the secrets in place of their marks; one that was removed is left empty."""
         return _changed(url, lambda _, text: self._values.get(text[len(_MARK) :], "") if _is_mark(text) else text)
 
-    def masked(self, body: str) -> str:
+    def marked(self, body: str) -> str:
         """Return a body of a request with a mark in place of each secret."""
-        return _pattern(body).sub(_masked, body)
+        return _pattern(body).sub(_with_mark, body)
 
     def sealed(self, earlier: bytes | None) -> bytes:
         """Return a salted digest of the secrets; it is equal to an earlier one if they have not changed."""
@@ -128,7 +131,7 @@ def _public(url: str, options: ApiOptions) -> Any:
     kept = sorted((name, value) for name, value in headers.items() if name not in _TECHNICAL)
     parts = urlsplit(url)
     user = parts.username if parts.password else ""
-    body = options.body and _pattern(options.body).sub(_masked, options.body)
+    body = options.body and _pattern(options.body).sub(_with_mark, options.body)
     return options.method, redacted(url), user, kept, _public_auth(options.auth), body
 
 
@@ -152,7 +155,7 @@ def _pattern(body: str) -> re.Pattern[str]:
     return _MEMBER if body.lstrip()[:1] in ("{", "[") else _FIELD
 
 
-def _masked(found: re.Match[str]) -> str:
+def _with_mark(found: re.Match[str]) -> str:
     name = _plain(found[1])
     return found[0][: found.start(2) - found.start()] + f"{_MARK}{name}" if is_secret(name) else found[0]
 

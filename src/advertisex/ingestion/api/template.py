@@ -83,7 +83,7 @@ class RequestTemplate:
 
     def digest(self, request: Request, options: bytes = b"") -> bytes:
         """Return a digest of a request without its secrets, and of options."""
-        body = self.secrets.masked((request.body or b"").decode("utf-8", "replace")).encode()
+        body = self.secrets.marked((request.body or b"").decode("utf-8", "replace")).encode()
         safe = replace(request, url=self.secrets.without(request.url), body=body)
         return digest_of(safe, options or self.options)
 

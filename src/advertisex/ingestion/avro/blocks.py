@@ -7,15 +7,25 @@ from typing import Any
 
 from advertisex.codecs.avro_compression import AvroDamage
 from advertisex.ingestion.stream import BLOCK, Stream
+from advertisex.limits import Limit
 
 MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
-#: A larger block is treated as damage: no writer creates one.
-_BLOCK_BYTES = 256 * 2**20
-#: The default limit on the bytes that are read again in search of the next block.
-REREAD_BYTES = 2 * 2**30
+#: The entries of a header that matter.
+_KNOWN = ("avro.schema", "avro.codec")
+_BLOCK_BYTES = Limit(
+    64 * 2**20,
+    "bytes",
+    of="an Avro block, compressed",
+    beyond="the block is damaged: its bytes are rejected, and the next one is read",
+)
+REREAD_BYTES = Limit(
+    2 * 2**30, "bytes", of="what is read again behind damage in an Avro file", beyond="the rest of the file is rejected"
+)
 _VARINT_BYTES = 10
-_HEADER_BYTES = 64 * 2**20
+_HEADER_BYTES = Limit(
+    2**20, "bytes", of="the schema, or another text, in the header of an Avro file", beyond="an error of the file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +126,9 @@ class Container:
                 count = -count
                 self._read_long()
             for _ in range(count):
-                key = self._read_bytes().decode(errors="replace")
-                meta[key] = self._read_bytes()
+                key, value = self._read_bytes().decode(errors="replace"), self._read_bytes()
+                if key in _KNOWN:  # a hostile header has any number of others
+                    meta[key] = value
         if "avro.schema" not in meta:
             raise AvroDamage("the header has no schema")
         codec = meta.get("avro.codec", b"null").decode(errors="replace")

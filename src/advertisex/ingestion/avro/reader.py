@@ -1,28 +1,32 @@
 """Read Avro container files of any writer schema and codec. A damaged block is passed on as raw bytes."""
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
 from typing import Any
 
 from advertisex.codecs.avro_compression import BLOCK_BYTES, CODECS, UNREADABLE, AvroDamage
-from advertisex.codecs.avro_numbers import with_exact_numbers
-from advertisex.codecs.avro_schema import field_names, is_zero_width, reading_module, unusable, without_logical_types
-from advertisex.codecs.json_encode import json_value
+from advertisex.codecs.avro_cost import DECODED_BYTES
+from advertisex.codecs.avro_schema import field_names, is_zero_width, unusable
 from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
-from advertisex.ingestion.avro.blocks import MAGIC, REREAD_BYTES, Block, Container, Header, write_long
-from advertisex.ingestion.records import Chunk, Reader, Reading, Record, Resume
+from advertisex.ingestion.avro.blocks import REREAD_BYTES, Block, Container, Header
+from advertisex.ingestion.avro.datums import DatumCodec, Datums
+from advertisex.ingestion.records import (
+    Chunk,
+    Reader,
+    Reading,
+    Record,
+    Resume,
+)
 from advertisex.ingestion.stream import Stream
+from advertisex.limits import Limit
 
 _CHUNK_RECORDS = 5_000
 #: Size of the pieces of a damaged block; processing keeps up to 1 MiB of a reject as one message, its frame included.
 _PIECE_BYTES = 2**20 - 2**12
 #: Maximum number of zero-width records in a block: they take no bytes, so a block could declare any number.
-_MAX_ZERO_WIDTH = 1_000_000
-#: What reading a datum raises if the bytes do not match the schema.
-_UNREADABLE = (*UNREADABLE, IndexError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
+MOST_ZERO_WIDTH = Limit(
+    1_000_000, "records", of="an Avro block whose records take no bytes", beyond="the block is damaged"
+)
 
 
 class AvroReader(Reader):
@@ -37,6 +41,7 @@ class AvroReader(Reader):
         final: whether the container is complete; otherwise an incomplete block at its end is not read yet.
         block_bytes: maximum decompressed size of a block.
         reread_bytes: see `Container`.
+        datum_memory: maximum memory of the records that are decoded together, estimated from the schema.
     """
 
     def __init__(
@@ -47,10 +52,11 @@ class AvroReader(Reader):
         *,
         block_bytes: int = BLOCK_BYTES,
         reread_bytes: int = REREAD_BYTES,
+        datum_memory: int = DECODED_BYTES,
     ) -> None:
         self.reading = Reading("avro")
         self._stream, self._resume, self._final = stream, resume, final
-        self._block_bytes, self._reread_bytes = block_bytes, reread_bytes
+        self._block_bytes, self._reread_bytes, self._datum_memory = block_bytes, reread_bytes, datum_memory
         self._damaged, self._last_damaged = 0, 0  # number of damaged blocks, and the number of the last one
         self._first = (0, 0, "")  # number and position of the first one, and what is wrong with it
 
@@ -64,7 +70,7 @@ class AvroReader(Reader):
         if container is None:
             return
         header = container.header
-        blocks = _BlockReader(header, self._stream.name, self._block_bytes)
+        blocks = _BlockReader(header, self._stream.name, self._block_bytes, self._datum_memory)
         self.reading.detected["codec"] = header.codec
         self.reading.columns = field_names(header.schema)
         known = {"schema": header.schema, "codec": header.codec, "sync": header.sync.hex()}
@@ -142,47 +148,49 @@ class AvroReader(Reader):
 
 
 class _BlockReader:
-    """Decodes blocks. Passes each block to fastavro as a separate, uncompressed container."""
+    """Decodes blocks."""
 
-    def __init__(self, header: Header, name: str, block_bytes: int) -> None:
+    def __init__(self, header: Header, name: str, block_bytes: int, datum_memory: int) -> None:
         self._check(header.schema, header.codec, name)
         self._decompress = CODECS[header.codec]
         self._block_bytes = block_bytes
-        self._sync = header.sync
-        self._head = _head(with_exact_numbers(header.schema), header.sync)
-        self._plain_head = _head(with_exact_numbers(without_logical_types(header.schema)), header.sync)
         self._zero_width = is_zero_width(header.schema)
-        self._reader = reading_module(header.schema).reader
+        self._codec = DatumCodec(header.schema, datum_memory)
 
     def chunks(self, block: Block) -> Iterator[list[Record]]:
         """Yield the readable records of a block, then raise `AvroDamage` if not all are readable."""
         data = self._decompressed(block)
-        if block.count > (_MAX_ZERO_WIDTH if self._zero_width else len(data)):
+        if block.count > (MOST_ZERO_WIDTH if self._zero_width else len(data)):
             raise AvroDamage(f"it declares {block.count} records in {len(data)} bytes")
-        body = write_long(block.count) + write_long(len(data)) + data + self._sync
-        done = 0
-        chunk: list[Record] = []
-        try:
-            for datum in self._reader(BytesIO(self._head + body)):
-                chunk.append(_record(datum))
-                done += 1
-                if len(chunk) == _CHUNK_RECORDS:
-                    yield chunk
-                    chunk = []
-        except _UNREADABLE:
-            yield chunk
-            # a time or decimal outside Python's range is not damage: continue with the plain numbers
-            chunk = []
-            with _damage_of("its data does not match the schema"):
-                for number, datum in enumerate(self._reader(BytesIO(self._plain_head + body))):
-                    if number >= done:
-                        chunk.append(_record(datum))
-        if chunk:
-            yield chunk
+        datums, most = Datums(data, self._codec), min(_CHUNK_RECORDS, self._codec.most)
+        left = block.count
+        while left:
+            records, damage = self._together(datums, min(left, most))
+            yield records
+            left -= len(records)
+            if damage is not None:
+                raise damage
+        if datums.position < len(data):
+            raise AvroDamage(f"{len(data) - datums.position} bytes follow its last record")
+
+    def _together(self, datums: Datums, most: int) -> tuple[list[Record], AvroDamage | None]:
+        """Return the next records, as many as fit in memory together, and the damage behind them."""
+        records: list[Record] = []
+        end = datums.position + self._codec.window
+        while len(records) < most and datums.position < end:
+            try:
+                records.append(datums.next())
+            except AvroDamage as error:
+                return records, error
+        return records, None
 
     def _decompressed(self, block: Block) -> bytes:
-        with _damage_of("its compressed data is damaged"):
+        try:
             return self._decompress(block.data, self._block_bytes)
+        except AvroDamage:
+            raise
+        except (*UNREADABLE, MemoryError) as error:
+            raise AvroDamage("its compressed data is damaged") from error
 
     def _check(self, schema: Any, codec: str, name: str) -> None:
         if codec not in CODECS:
@@ -192,27 +200,3 @@ class _BlockReader:
             raise SourceError(
                 f"the schema cannot be used: {reason}", where=name, hint="write the file with another schema"
             )
-
-
-@contextmanager
-def _damage_of(what: str) -> Iterator[None]:
-    """Raise what a library raises for damaged data as `AvroDamage`, in our words."""
-    try:
-        yield
-    except AvroDamage:
-        raise
-    except RecursionError as error:
-        raise AvroDamage("its data is nested too deeply") from error
-    except _UNREADABLE as error:
-        raise AvroDamage(what) from error
-
-
-def _record(datum: Any) -> Record:
-    return datum if isinstance(datum, dict) else json_value(datum)
-
-
-def _head(schema: Any, sync: bytes) -> bytes:
-    """Encode the header of an uncompressed container."""
-    key, value = b"avro.schema", json.dumps(schema).encode()
-    entry = write_long(len(key)) + key + write_long(len(value)) + value
-    return MAGIC + write_long(1) + entry + write_long(0) + sync

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from advertisex.codecs.unreadable import Unreadable
 from advertisex.ingestion.csv.fast_path import BOM
 from advertisex.ingestion.csv.open_rows import Lookahead
-from advertisex.ingestion.csv.row_parser import RowParser
+from advertisex.ingestion.csv.row_parser import MOST_CELLS, RowParser
 
 
 class Row(NamedTuple):
@@ -66,6 +66,10 @@ class BlockRows:
         line = 0
         while line < len(self._raw):
             text = self._texts[line]
+            if self._parser.is_too_wide(text):
+                yield Row(line, text, body := _body(self._raw[line]), _too_wide(body))
+                line += 1
+                continue
             cells = self._parser.cells(text)
             if cells is not None:
                 yield Row(line, text, _body(self._raw[line]), cells)
@@ -112,6 +116,11 @@ class BlockRows:
 
 def _body(line: bytes) -> bytes:
     return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _too_wide(body: bytes) -> Unreadable:
+    detail = f"a line of {len(body):,} bytes with more than {MOST_CELLS:,} delimiters; hint: set --delimiter"
+    return Unreadable("too_many_values", detail, body)
 
 
 def _text_after_quote(fault: str, line: str, body: bytes, parser: RowParser) -> Unreadable:

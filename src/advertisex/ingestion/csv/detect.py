@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from advertisex.errors import SourceError
-from advertisex.ingestion.csv.row_parser import RowParser
+from advertisex.ingestion.csv.row_parser import MOST_CELLS, RowParser
+from advertisex.ingestion.csv.table import MOST_COLUMNS, too_many_columns
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.encodings import UNDECODED
 from advertisex.ingestion.naming import Naming
+from advertisex.limits import Limit
 
 DELIMITERS = ",;\t|"
 QUOTES = "\"'"
 #: The header is one of so many lines.
-HEADER_LINES = 100
+HEADER_LINES = Limit(100, "lines", of="the header of a CSV file and what precedes it", beyond="an error of the file")
 _SEP = re.compile(r'"?sep=(?P<delimiter>.)"?[,;\t|]*\s*', re.IGNORECASE)
 #: A number, a date or a time, which no column is called.
 _NUMBER = re.compile(r"[0-9][0-9 .,:/TZ+-]*")
@@ -81,6 +84,16 @@ class Detection:
         Raises:
             SourceError: none of the lines is a header.
         """
+        narrow = list(takewhile(self._is_narrow, lines))
+        if lines and not narrow:
+            raise SourceError(
+                f"a line before the first row has more than {MOST_CELLS:,} cells",
+                where=f"{self._name}:{self._line + 1}",
+                hint="set --delimiter, or the format with --format if this is not CSV",
+            )
+        return self._layout(narrow, ended=ended or len(narrow) < len(lines))
+
+    def _layout(self, lines: Sequence[str], *, ended: bool) -> Layout | None:
         sep = _SEP.fullmatch(lines[0]) if lines and self._dialect.skip is None else None
         start = 1 if sep else 0
         delimiters = self._dialect.delimiter or (sep["delimiter"] if sep else DELIMITERS)
@@ -110,6 +123,10 @@ class Detection:
             if index < best.line and self._is_row(lines[index], best):
                 raise self._row_before(index, best.line)
         return Layout(best.parser, best.header, best.columns, best.line, best.first, bool(sep))
+
+    def _is_narrow(self, line: str) -> bool:
+        delimiters = self._dialect.delimiter or DELIMITERS
+        return len(line) <= MOST_CELLS or max(map(line.count, delimiters)) <= MOST_CELLS
 
     def _for_columns(self, line: str, delimiters: str) -> RowParser:
         """The parser that splits the first row into as many cells as there are columns, else into the most cells."""
@@ -178,10 +195,12 @@ class Detection:
         rows = list(self._rows(lines, index, delimiters))
         if not rows or UNDECODED.search(lines[index]):
             return self._unreadable(index)
-        cells = max(row.rank[1] for row in rows)
+        cells, where = max(row.rank[1] for row in rows), f"{self._name}:{self._line + index + 1}"
+        if cells > MOST_COLUMNS:
+            return too_many_columns(cells, where)
         return SourceError(
-            f"none of the {cells} columns in the header is a field",  # not shown: it may be a data row
-            where=f"{self._name}:{self._line + index + 1}",
+            f"none of the {cells:,} columns in the header is a field",  # not shown: it may be a data row
+            where=where,
             hint="name the columns with --columns, or map them with --map",
         )
 

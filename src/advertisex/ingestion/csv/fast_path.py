@@ -30,7 +30,7 @@ class PlainLines:
     def records(self, data: bytes) -> list[dict[str, str]] | None:
         """Return the records of whole lines; None if one of the lines needs a closer look."""
         text = self._text(data)
-        if text is None:
+        if text is None or self._parser.is_too_wide(text):
             return None
         try:
             rows = list(self._parser.rows(text))

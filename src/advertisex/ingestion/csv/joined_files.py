@@ -31,6 +31,7 @@ class JoinedFiles:
     def separated(self, row: Row) -> Iterator[Row]:
         """Yield a row, or the row and the header that follows it in its last line."""
         suspect = isinstance(row.cells, Unreadable) or len(row.cells) > self._table.width
+        suspect = suspect and not self._parser.is_too_wide(row.text)
         start = self._header(row.text) if suspect else None
         if start is None:
             yield row

@@ -3,7 +3,7 @@ r"""Cut a stream into blocks of whole lines, in bounded memory. A line ends with
 from typing import NamedTuple
 
 from advertisex.errors import SourceError
-from advertisex.ingestion.records import MESSAGE_BYTES
+from advertisex.ingestion.records import KEPT_BYTES, MESSAGE_BYTES
 from advertisex.ingestion.stream import Stream
 
 #: Size of a block in bytes, unless one line is longer. Larger blocks are slower: they do not fit into the cache.
@@ -14,14 +14,16 @@ class Block(NamedTuple):
     """Whole lines.
 
     Attributes:
-        data: the lines with their line ends; empty if a line was dropped because it is longer than a message can be.
+        data: the lines with their line ends; the beginning of a line that is longer than a message can be.
         end: bytes of the stream up to the end of the block.
         is_last: whether no line of a row that begins in this block follows.
+        too_long: size of the line of which `data` is the beginning; 0 for whole lines.
     """
 
     data: bytes
     end: int
     is_last: bool
+    too_long: int = 0
 
 
 class Blocks:
@@ -51,9 +53,7 @@ class Blocks:
             if len(self._buffer) - self._returned > MESSAGE_BYTES:
                 if self._returned:
                     return self._take(self._returned, is_last=True)
-                if not self._drop_line():
-                    return None
-                return Block(b"", self._position, is_last=False)
+                return self._drop_line()
             self._fill()
 
     def put_back(self, lines: bytes) -> None:
@@ -98,19 +98,21 @@ class Blocks:
             if self._stream.idle():
                 return
 
-    def _drop_line(self) -> bool:
-        """Drop the first line in the buffer, which is too long; False if its end is not known yet."""
+    def _drop_line(self) -> Block | None:
+        """Drop the first line in the buffer, which is too long; None if its end is not known yet."""
+        start, beginning = self._position, bytes(self._buffer[:KEPT_BYTES])
         while True:
             ends = [end for end in (self._buffer.find(b"\n"), self._buffer.find(b"\r", 0, -1)) if end >= 0]
             if ends or (self.ended and self._is_complete()):
                 end = min(ends) if ends else len(self._buffer)
+                size = self._position + end - start
                 end += 2 if self._buffer[end : end + 2] == b"\r\n" else 1
                 self._position += min(end, len(self._buffer))
                 del self._buffer[:end]
                 self._searched = 0
-                return True
+                return Block(beginning, self._position, is_last=False, too_long=size)
             if self.ended:
-                return False
+                return None
             kept = 1 if self._buffer.endswith(b"\r") else 0
             self._position += len(self._buffer) - kept
             del self._buffer[: len(self._buffer) - kept]

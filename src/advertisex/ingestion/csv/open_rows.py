@@ -9,10 +9,14 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from advertisex.ingestion.csv.row_parser import RowParser, Scan
+from advertisex.limits import Limit
 
-#: A row that is still open after so many bytes, or lines, counts as one whose quote is never closed.
-LOOKAHEAD_BYTES = 2**20
-LOOKAHEAD_LINES = 10_000
+LOOKAHEAD_BYTES = Limit(
+    2**20, "bytes", of="a row of CSV of several lines", beyond="its first line is rejected as `ambiguous_quotes`"
+)
+LOOKAHEAD_LINES = Limit(
+    10_000, "lines", of="a row of CSV of several lines", beyond="its first line is rejected as `ambiguous_quotes`"
+)
 
 
 class Found(NamedTuple):

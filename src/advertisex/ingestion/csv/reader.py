@@ -10,12 +10,12 @@ from advertisex.ingestion.csv.detect import HEADER_LINES, Detection, Layout
 from advertisex.ingestion.csv.fast_path import BOM
 from advertisex.ingestion.csv.line_blocks import BLOCK_BYTES, Block, Blocks
 from advertisex.ingestion.csv.row_parser import RowParser
-from advertisex.ingestion.csv.table import Table
+from advertisex.ingestion.csv.table import MOST_COLUMNS, Table, too_many_columns
 from advertisex.ingestion.csv.table_rows import Part, TableRows
 from advertisex.ingestion.encodings import as_utf8, keeps_ascii, text_encoding
 from advertisex.ingestion.naming import Naming, check_unique
 from advertisex.ingestion.options.ingest import IngestOptions
-from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Record, Resume
+from advertisex.ingestion.records import PAUSE, Chunk, Reader, Reading, Record, Resume, too_long
 from advertisex.ingestion.stream import Stream
 
 _NAMES = {
@@ -50,7 +50,6 @@ class CsvReader(Reader):
         self._position, self._line = (resume.position, resume.lines) if resume else (0, 0)
         #: What the next reader has to know; replaced, never changed, since chunks refer to it.
         self._known: dict[str, Any] = resume.known if resume else {"skip": options.dialect.skip or 0}
-        self._too_long: list[int] = []
         self._parser: RowParser
         self._rows: TableRows | None = None
 
@@ -64,31 +63,39 @@ class CsvReader(Reader):
             records: list[Record] = []
             lines: Sequence[int] = ()
             rest = block.data
-            if not block.data:
-                self._line += 1
-                self._too_long.append(self._line)
-                self._skipped("too long")
+            if block.too_long:
+                yield self._long(block)
+                continue
             if self._rows is None:
                 rest = self._begin(block)
             if self._rows is not None and rest:
                 records, lines, self._line, rest = self._read(self._rows, rest, ended=block.is_last)
             if rest:
                 blocks.put_back(rest)
-            if len(rest) < len(block.data) or not block.data:
+            if len(rest) < len(block.data):
                 yield Chunk(records, lines, self._resume(block.end - len(rest)))
             if blocks.is_idle():
                 yield PAUSE
-        self._raise_failure(blocks.failure)
+        if blocks.failure is not None:
+            raise blocks.failure
 
-    def _raise_failure(self, failure: SourceError | None) -> None:
-        if failure is not None:
-            raise failure
-        if self._too_long:
+    def _long(self, block: Block) -> Chunk:
+        """Return the beginning of a line that is too long for a message.
+
+        Raises:
+            SourceError: it is before the first row, so that the header may be in it.
+        """
+        self._line += 1
+        if self._rows is None:
             raise SourceError(
-                f"{len(self._too_long)} line(s) longer than {MESSAGE_BYTES >> 20} MiB could not be read",
-                where=f"{self._stream.name}:{self._too_long[0]}",
+                f"a line of {block.too_long:,} bytes is before the first row",
+                where=f"{self._stream.name}:{self._line}",
                 hint="if this is not CSV, set the format with --format",
             )
+        self.reading.rows += 1
+        self.reading.warn_of_long(self._line)
+        record = too_long(block.data, block.too_long, f"line {self._line}")
+        return Chunk([record], [self._line], self._resume(block.end))
 
     def _as_ascii(self) -> Stream:
         """The stream, in an encoding that keeps ASCII."""
@@ -139,6 +146,8 @@ class CsvReader(Reader):
         reading, parser, dialect = self.reading, layout.parser, self._dialect
         where = f"{self._stream.name}:{self._line + (layout.line or 0) + 1}"
         check_unique(layout.header, where)
+        if len(layout.columns) > MOST_COLUMNS:
+            raise too_many_columns(len(layout.columns), where)
         self._parser = parser
         detected = {"delimiter": _NAMES.get(parser.delimiter, parser.delimiter), "quote": parser.quote or "none"}
         given = {"escape": parser.escape, "decimal": dialect.decimal, "thousands": dialect.thousands}

@@ -9,9 +9,17 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from advertisex.limits import Limit
+
 _TEXT_AFTER_QUOTE = "text follows a closing quote"
 _ESCAPE_OUTSIDE = "an escape character outside quotes could be text"
 _SPACES = " \t"
+MOST_CELLS = Limit(
+    2**18,
+    "delimiters",
+    of="a line of CSV, those in quoted cells included",
+    beyond="rejected by itself as `too_many_values`; before the first row, an error of the file",
+)
 
 
 class Scan(NamedTuple):
@@ -64,6 +72,10 @@ class RowParser:
         self._closing = re.compile(rf"{q}{spaces}{end}")
         self._unescape = re.compile(rf"{e}(\r\n|[{d}{q}{e}\r\n])")
         self._escape_outside = re.compile(rf"{e}(?:[{q}{e}]|\Z)")
+
+    def is_too_wide(self, line: str) -> bool:
+        """Whether a line has so many cells that they would not fit in memory."""
+        return len(line) > MOST_CELLS and line.count(self.delimiter) > MOST_CELLS
 
     def _strict(self, lines: Iterable[str]) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, doublequote=True, strict=True)

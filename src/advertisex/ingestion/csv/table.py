@@ -4,8 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from advertisex.errors import SourceError
 from advertisex.feeds.words import is_missing
 from advertisex.ingestion.naming import Naming, spelled
+from advertisex.limits import Limit
 
 _TOTAL_WORDS = (
     "total", "totals", "grand total", "grand totals", "report total", "report totals", "subtotal", "sub total",
@@ -29,8 +31,11 @@ _VALUE = re.compile(
 )
 #: In a narrower table, a row with one cell may be data.
 _FOOTER_WIDTH = 3
+MOST_COLUMNS = Limit(2**17, "columns", of="a table in CSV, Excel or Parquet", beyond="an error of the file")
 #: A longer text is not a line of a footer.
 _FOOTER_CHARACTERS = 1000
+#: Not in a text that is meant for people; NULs are what a crash leaves at the end of a file.
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 class Table:
@@ -114,7 +119,13 @@ class Table:
 
     def _may_be_footer(self, cells: Sequence[str], text: str) -> bool:
         """Whether a row has one text only, which cannot be a whole event, a time or an id."""
-        if not self._times or self.width < _FOOTER_WIDTH or len(text) > _FOOTER_CHARACTERS or _VALUE.match(text):
+        if (
+            not self._times
+            or self.width < _FOOTER_WIDTH
+            or len(text) > _FOOTER_CHARACTERS
+            or _VALUE.match(text)
+            or _CONTROL.search(text)
+        ):
             return False
         index = cells.index(text)
         is_alone = index < self.width and not any(cells[index + 1 :])
@@ -129,7 +140,12 @@ class Table:
 
         It names the columns or the fields of this table, in any spelling and order, or others where no time is.
         """
-        if self.width < 2 or self._has_time(cells) or (not self._times and not self._is_name(cells[0])):
+        if (
+            self.width < 2
+            or len(cells) > MOST_COLUMNS
+            or self._has_time(cells)
+            or (not self._times and not self._is_name(cells[0]))
+        ):
             return None
         named = zip(cells, self._naming.columns(cells), strict=True)
         columns = [self._column_of.get(cell) or self._column_of.get(spelled(cell)) or name for cell, name in named]
@@ -157,3 +173,12 @@ class Table:
 
     def _has_time(self, cells: Sequence[str]) -> bool:
         return any(self._is_time(cells[index]) for index in self._times if index < len(cells))
+
+
+def too_many_columns(count: int, where: str) -> SourceError:
+    """The error of a file whose header exceeds `MOST_COLUMNS`."""
+    return SourceError(
+        f"the header has {count:,} columns, more than {MOST_COLUMNS:,}",
+        where=where,
+        hint="check the delimiter, or leave out columns that are not needed",
+    )

@@ -10,9 +10,9 @@ from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.csv.table import Table
 from advertisex.ingestion.encodings import UNDECODED, likely_encoding
 from advertisex.ingestion.records import Reading, Record
+from advertisex.limits import Limit
 
-#: Maximum number of lines of a footer: the lines of one text each that a table ends with.
-FOOTER_LINES = 100
+FOOTER_LINES = Limit(100, "lines", of="the footer of a table", beyond="rejected like other rows")
 #: Size of a piece in bytes: one line that is not ordinary makes the others of its piece slow.
 PIECE_BYTES = 2**13
 

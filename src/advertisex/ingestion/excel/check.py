@@ -7,10 +7,12 @@ from typing import Any
 
 from advertisex.errors import SourceError
 from advertisex.ingestion.stream import BLOCK, ZIP_ERRORS
+from advertisex.limits import Limit
 
-#: A sheet is held in memory with every cell between its first and its last one: 32 bytes each, and their texts.
-MAX_CELLS = 2**23
-_MAX_BYTES = 2**30
+MAX_CELLS = Limit(
+    2**23, "cells", of="a sheet of a workbook, empty ones before its last cell included", beyond="an error of the file"
+)
+_MAX_BYTES = Limit(2**30, "bytes", of="a workbook, unpacked", beyond="an error of the file")
 _REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
 _ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
 _REFERENCE_BYTES = 64
@@ -54,7 +56,7 @@ def check_workbook(path: Path, name: str, max_cells: int) -> int:
 def _scan(part: Any, name: str, max_cells: int) -> int:
     """Read a part of a workbook to its end, so that its checksum is verified; return the number of error cells."""
     columns: set[bytes] = set()
-    last_row, errors, tail = 0, 0, b""
+    last_row, errors, elements, tail = 0, 0, 0, b""
     while block := part.read(BLOCK):
         # the end of a block is read again with the next one, which may complete a reference
         text = tail + block
@@ -63,7 +65,9 @@ def _scan(part: Any, name: str, max_cells: int) -> int:
         columns.update(column for column, _ in found)
         last_row = max(last_row, max((int(row) for _, row in found), default=0))
         errors += len(_ERROR.findall(text)) - len(_ERROR.findall(tail))
-        if last_row * max(map(_number, columns), default=0) > max_cells:
+        # cells without a reference, and shared texts
+        elements += block.count(b"<c ") + block.count(b"<c>") + block.count(b"<c/") + block.count(b"<si")
+        if elements > max_cells or last_row * max(map(_number, columns), default=0) > max_cells:
             raise _too_large(name)
     return errors + len(_ERROR.findall(tail))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advertisex.errors import SourceError
+from advertisex.extras import extra
 from advertisex.feeds import Feed
 from advertisex.ingestion.csv.detect import HEADER_LINES
 from advertisex.ingestion.csv.reader import CsvReader
@@ -119,14 +120,8 @@ def _fields(sheet: "CalamineSheet", naming: Naming) -> int:
 
 @contextmanager
 def _workbook(path: Path, name: str) -> Iterator["CalamineWorkbook"]:
-    try:
+    with extra("excel", "Excel workbooks", where=name, hint=", or save the sheet as CSV", error=SourceError):
         from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise SourceError(
-            "Excel workbooks need the extra 'excel', which is not installed",
-            where=name,
-            hint="pip install 'advertisex[excel]', or save the sheet as CSV",
-        ) from error
     try:
         with CalamineWorkbook.from_path(path) as workbook:
             yield workbook

@@ -26,6 +26,7 @@ class FollowedFile:
         version: size and modification time (ns) when it was last looked at.
         settled: version that was last read to its end; None if it has changed since.
         quiet: number of times that it was looked at and had not changed.
+        changed_at: when it was last found changed, in seconds of the monotonic clock.
         unchecked: whether it has grown since it was compared as a whole with what was read.
         check_at: when to compare it so again, in seconds of the monotonic clock.
         listed: whether the source contains it; False once it was renamed or deleted.
@@ -40,6 +41,7 @@ class FollowedFile:
     version: Version | None = None
     settled: Version | None = None
     quiet: int = 0
+    changed_at: float = 0.0
     unchecked: bool = False
     check_at: float = 0.0
     listed: bool = True

@@ -32,6 +32,7 @@ class FilePosition(msgspec.Struct, frozen=True, array_like=True):
         last_digests: digests of the last of these messages. Where they differ from what is read now, a row was
             incomplete then.
         complete: whether all messages of these bytes are in the log.
+        ended: whether it was reported that the rest of the file is gone.
     """
 
     read: Fingerprint = Prefix().fingerprint()
@@ -42,6 +43,7 @@ class FilePosition(msgspec.Struct, frozen=True, array_like=True):
     sent: int = 0
     last_digests: tuple[bytes, ...] = ()
     complete: bool = True
+    ended: bool = False
 
     @property
     def taken(self) -> bool:

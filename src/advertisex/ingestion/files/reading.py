@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import FileIO
 from typing import Any
 
+import structlog
 from msgspec.structs import replace
 
 from advertisex.feeds import Feed
@@ -14,6 +15,8 @@ from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Nothing, inputs_of, reader_of
 from advertisex.ingestion.records import Bookmark, Chunk, Input, Reader
 from advertisex.ingestion.stream import Stream, decompressed
+
+_LOG = structlog.get_logger(__name__)
 
 
 class FileReading(Bookmark):
@@ -136,6 +139,11 @@ class FileReading(Bookmark):
         for index in range(max(0, first), count):
             if last_digests_of((), messages[index : index + 1])[0] != self._known_digests[index - first]:
                 self._known = index
+                _LOG.warning(
+                    "a row was read before it was complete",
+                    file=str(self._file.path),
+                    hint="the whole row is appended, too; look for an event of its first part",
+                )
                 return index
         return count
 

@@ -5,16 +5,18 @@ after them, whatever its name or inode. This holds after a restart, for renamed 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+import structlog
 from msgspec.structs import replace
 
 from advertisex.errors import SourceError
 from advertisex.feeds import Feed
-from advertisex.ingestion.files.fingerprint import Fingerprint, Prefix, head_of
+from advertisex.ingestion.files.fingerprint import Fingerprint, Prefix, head_of, prefix_in
 from advertisex.ingestion.files.followed_file import FollowedFile, Inode, Version
 from advertisex.ingestion.files.listing import by_inode, newest
 from advertisex.ingestion.files.open_files import OPEN_FILES, OpenFiles
@@ -25,9 +27,15 @@ from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import Nothing, or_failing
 from advertisex.ingestion.records import Input
 from advertisex.ingestion.sources import Files
+from advertisex.reasons import reason_of
+
+_LOG = structlog.get_logger(__name__)
 
 #: Polls without a change after which a file is read as a whole, and after which an incomplete last row is read.
 _QUIET_FILE, _QUIET_ROWS = 1, 2
+#: Seconds without a change after which an incomplete last row of a followed file is read: a program that buffers what
+#: it writes may leave half a row for a while.
+_QUIET_SECONDS = 10.0
 #: Polls after which all of a file that does not change has been read.
 SETTLED_POLLS = 1 + max(_QUIET_FILE, _QUIET_ROWS)
 #: A file that is not listed any more is closed once it has not changed in so many polls.
@@ -47,6 +55,7 @@ class Watch:
         positions: their positions so far, by key.
         open_files: maximum number of files that are kept open.
         comparison: finds out whether a file was rewritten.
+        clock: returns the time of a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -59,9 +68,10 @@ class Watch:
         *,
         open_files: int = OPEN_FILES,
         comparison: Comparison | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source, self._feed, self._options, self._prefix = source, feed, options, prefix
-        self._open_files, self._comparison = OpenFiles(open_files), comparison or Comparison()
+        self._open_files, self._comparison, self._clock = OpenFiles(open_files), comparison or Comparison(), clock
         self._files: dict[Inode, FollowedFile] = {}
         self._gone = positions
         self._lost = set(positions)  # those whose rest may be in a file that the source does not list
@@ -92,7 +102,9 @@ class Watch:
         for inode, path in listed.items():
             if inode not in self._files:
                 self._find(inode, path)
+        lost = set(self._lost)
         yield from self._new_records(self._continued())
+        self._report(lost)
         new = [file for file in self._files.values() if file.version is None or not file.position.taken]
         yield from self._new_records(sorted(new, key=lambda file: (file.listed, file.path)))
         self._forget()
@@ -117,7 +129,7 @@ class Watch:
             return  # renamed or deleted since the listing
         except OSError as error:
             raise SourceError(
-                f"could not read the file: {error.strerror or error}",
+                f"could not read the file: {reason_of(error)}",
                 where=str(file.path),
                 hint="check the permissions",
             ) from error
@@ -129,7 +141,9 @@ class Watch:
         settled = version == file.version
         if settled:
             file.quiet += 1
-        idle = settled and _is_read(file, version)
+        else:
+            file.changed_at = self._clock()
+        idle = settled and self._is_read(file, version)
         if idle and not self._comparison.due(file):
             return None
         opened = self._open_files.open(file)
@@ -140,6 +154,8 @@ class Watch:
         if idle:
             return None
         if not settled:
+            if is_new and file.version is not None and version[0] < file.version[0]:
+                self._warn(file.path, read=file.position.read.size, seen=file.version[0])
             file.version, file.settled, file.quiet = version, None, 0
             if is_new:
                 self._match(file, opened)
@@ -147,6 +163,15 @@ class Watch:
                     return None
         file.position = replace(file.position, path=str(file.path), modified=version[1])
         return FileReading(file, opened, self._feed, self._options, self._pending, settled=settled)
+
+    def _is_read(self, file: FollowedFile, version: Version) -> bool:
+        """Whether nothing is to be read of a file that has not changed, or not yet."""
+        if (file.position.complete and version[0] == file.position.read.size) or file.settled == version:
+            return True
+        if file.position.resume is None:
+            return file.quiet < _QUIET_FILE
+        is_growing = self._options.follow and file.listed and self._clock() < file.changed_at + _QUIET_SECONDS
+        return file.quiet < _QUIET_ROWS or is_growing
 
     def _find(self, inode: Inode, path: Path) -> None:
         """Follow another file, from the position at which it continues."""
@@ -176,7 +201,11 @@ class Watch:
     def _set(self, file: FollowedFile, match: Match) -> None:
         file.position, file.prefix = match.position, match.prefix
         if match.key != file.key:  # the other file may change before this one does
+            file.position = replace(match.position, path=str(file.path))
             self._pending[file.key] = dump(file.position)
+            if match.position.messages:
+                known, of = match.position.read.size, match.position.path
+                _LOG.info("copy of a followed file", file=str(file.path), of=of, read_bytes=known)
 
     def _continued(self) -> Iterator[FollowedFile]:
         """Yield the files that the source does not list, and that continue a lost position.
@@ -215,6 +244,31 @@ class Watch:
         file.key, file.position, file.prefix = new_key(self._prefix), FilePosition(), Prefix()
         file.version, file.unchecked = None, False
 
+    def _report(self, lost: set[str]) -> None:
+        """Warn of each of these positions whose file has other content now, if no file continues it."""
+        for key in lost & self._gone.keys():
+            position = self._gone[key]
+            if position.ended or not os.path.exists(position.path) or self._is_elsewhere(position):  # noqa: PTH110
+                continue
+            self._warn(Path(position.path), read=position.read.size)
+            self._gone[key] = ended = replace(position, ended=True)
+            self._pending[key] = dump(ended)
+
+    def _warn(self, path: Path, **sizes: int) -> None:
+        if self._options.follow:  # otherwise a file is complete when it is read
+            hint = "what was written to it after these bytes, and not read, is only in a copy, if there is one"
+            known = {f"{name}_bytes": size for name, size in sizes.items()}
+            _LOG.warning("followed file was truncated or replaced", file=str(path), **known, hint=hint)
+
+    def _is_elsewhere(self, position: FilePosition) -> bool:
+        """Whether another followed file begins with all that was read."""
+        for file in self._files.values():
+            if file.version is None or file.version[0] >= position.read.size:
+                with suppress(OSError):
+                    if prefix_in(self._open_files.open(file), position.read, 0) is not None:
+                        return True
+        return False
+
     def _follow(self, file: FollowedFile) -> FollowedFile:
         self._gone.pop(file.key, None)
         self._files[file.inode] = file
@@ -241,9 +295,3 @@ class Watch:
 
 def _version(status: os.stat_result) -> Version:
     return status.st_size, status.st_mtime_ns
-
-
-def _is_read(file: FollowedFile, version: Version) -> bool:
-    """Whether nothing is to be read of a file that has not changed, or not yet."""
-    done = file.position.complete and version[0] == file.position.read.size
-    return done or file.settled == version or file.quiet < (_QUIET_ROWS if file.position.resume else _QUIET_FILE)

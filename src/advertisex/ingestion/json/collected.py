@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.errors import SourceError
-from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Reading, Record, Resume
-
-TOO_LARGE = f"larger than {MESSAGE_BYTES >> 20} MiB"
+from advertisex.ingestion.records import MESSAGE_BYTES, Chunk, Reading, Record, Resume, too_long
 
 _CHUNK_RECORDS = 5_000
 _CHUNK_COPIED = 4 * 2**20
@@ -18,11 +16,10 @@ class Collected:
     Args:
         reading: what is found in the input.
         name: name of the input in errors.
-        inherits: whether records take values from their envelopes.
     """
 
-    def __init__(self, reading: Reading, name: str, *, inherits: bool) -> None:
-        self._reading, self._name, self._inherits = reading, name, inherits
+    def __init__(self, reading: Reading, name: str) -> None:
+        self._reading, self._name = reading, name
         self._records: list[Record] = []
         self._lines: list[Sequence[int]] = []
         self._failure: tuple[str, int, str] | None = None
@@ -43,9 +40,9 @@ class Collected:
         self.add(values, lines)
 
     def add(self, values: Sequence[bytes], lines: Sequence[int]) -> None:
-        """Add messages, or report one that is too large."""
+        """Add messages, or the beginning of one that is too large."""
         if len(values) == 1 and len(values[0]) > MESSAGE_BYTES:
-            self.skip_large(lines[0])
+            self.add_long(values[0], len(values[0]), lines[0])
             return
         if values:
             self._records.extend(values)
@@ -54,6 +51,11 @@ class Collected:
     def add_fragment(self, fragment: bytes, line: int, detail: str) -> None:
         """Add text that is not a record, in the frame of unreadable input."""
         self.add([wrap(Unreadable("not_a_record", detail, fragment))], [line])
+
+    def add_long(self, beginning: bytes, size: int, line: int) -> None:
+        """Add the beginning of a value that is too large for a message."""
+        self._reading.warn_of_long(line)
+        self.add([too_long(beginning, size, f"line {line}")], [line])
 
     def chunk(self, resume: Resume | None) -> Chunk:
         """Return what was collected as a chunk."""
@@ -68,14 +70,6 @@ class Collected:
         """Count a value that is not a message."""
         self._reading.rows += 1
         self._reading.skipped[reason] += 1
-
-    def skip_large(self, line: int) -> None:
-        """Report a value that is too large for a message."""
-        self.skip(TOO_LARGE)
-        hint = "split it at the source, or name the list of records with --records KEY"
-        if self._inherits:
-            hint += "; what they inherit must come before them"
-        self.fail(f"a value is {TOO_LARGE}", line, hint)
 
     def fail(self, what: str, line: int, hint: str) -> None:
         """Note a failure, to be raised when everything was read. Only the first one is kept."""

@@ -9,6 +9,7 @@ one. `--records PATH` says where the records are instead.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -62,6 +63,7 @@ class Envelopes:
         ]
         if self._nested:
             self._required.append({"imp"})  # a bid request in OpenRTB has its other fields further inside
+        self._wanted = set[str]().union(*self._required)
 
     def suspects(self, values: list[bytes]) -> list[int]:
         """Return the indices of objects that have a known name and a list of objects, an empty list or a null."""
@@ -159,13 +161,11 @@ class Envelopes:
         if second:
             inner = object_in(fields[first]) or {}
             around |= {key: raw for key, raw in inner.items() if key != second}
-        if not self._nested:
-            return self._carried(around)
-        decoded = {key: None if key in NAMES else _decoded(bytes(raw)) for key, raw in around.items()}
-        return self._carried(_keys(decoded, nested=True))
+        inside = (raw for key, raw in around.items() if key not in NAMES) if self._nested else ()
+        return self._carried(chain(around, chain.from_iterable(map(_keys_inside, inside))))
 
     def _carried(self, keys: Iterable[str]) -> int:
-        present = set(keys)
+        present = self._wanted.intersection(keys)
         return sum(not names.isdisjoint(present) for names in self._required)
 
 
@@ -210,6 +210,12 @@ def _keys(value: Any, *, nested: bool) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _keys(inner, nested=nested)
+
+
+def _keys_inside(raw: msgspec.Raw) -> Iterator[str]:
+    """Yield the keys of the objects in a value, unless it is larger than what is decoded."""
+    if len(memoryview(raw)) <= _SAMPLE_BYTES:
+        yield from _keys(_decoded(bytes(raw)), nested=True)
 
 
 def _decoded(value: bytes) -> Any:

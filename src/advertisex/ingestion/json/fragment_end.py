@@ -3,9 +3,9 @@
 import re
 
 from advertisex.ingestion.json.value_end import extent, follows_key
+from advertisex.limits import Limit
 
-#: A longer fragment without a line end is split.
-FRAGMENT_BYTES = 2**16
+FRAGMENT_BYTES = Limit(2**16, "bytes", of="a fragment between JSON objects", beyond="rejected in several parts")
 
 # only from a quote that is not escaped, which bounds how often the same text is searched
 _TEXT = rb'(?<!\\)"(?:[^"\\\n]++|\\[^\n])*+"(?=[ \t\r\n]*+(?:[,\]}:]|\Z))'

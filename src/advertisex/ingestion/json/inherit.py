@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from advertisex.codecs.json_text import at_path, is_missing_json, json_object, repeated_names
+from advertisex.codecs.json_text import MOST_KEYS, NOT_JSON, at_path, is_missing_json, json_object, repeated_names
+from advertisex.codecs.unreadable import Unreadable, wrap
 from advertisex.feeds import Feed
+from advertisex.limits import Limit
 
-#: A larger value is not inherited: every record would contain it.
-INHERITED_BYTES = 2**16
+INHERITED_BYTES = Limit(
+    2**16, "bytes", of="a value that records inherit from their envelope", beyond="not inherited, and an error"
+)
 #: So many records at once are copied, which bounds the memory for the copies.
 _RECORDS = 16
 
@@ -69,7 +72,10 @@ def _with_inherited(record: bytes, inherited: Iterable[Inherited]) -> bytes:
 
     Its own text stays as it is, and so does a missing value under a name that the record repeats.
     """
-    fields = json_object(record)
+    try:
+        fields = json_object(record)
+    except NOT_JSON:
+        return wrap(Unreadable("too_many_values", f"more than {MOST_KEYS:,} keys, so that it inherits nothing", record))
     added = {i.name: i.value for i in inherited if all(is_missing_json(fields.get(name)) for name in i.own)}
     replaced = added.keys() & fields.keys()
     if replaced and not repeated_names(record):

@@ -7,12 +7,13 @@ from advertisex.ingestion.encodings import as_utf8, checked_encoding, text_encod
 from advertisex.ingestion.json.collected import Collected
 from advertisex.ingestion.json.envelope import Envelopes
 from advertisex.ingestion.json.inherit import INHERITED_BYTES, Inheritance, Inherited, inheriting
+from advertisex.ingestion.json.long_lines import Held, LineSkipper, held_line
 from advertisex.ingestion.json.opened import NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Piece, Splitter
 from advertisex.ingestion.json.streamed_envelope import Skipper, Start, closed, envelope_start, skip_value
 from advertisex.ingestion.json.text import Text
 from advertisex.ingestion.options.ingest import IngestOptions
-from advertisex.ingestion.records import MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Resume
+from advertisex.ingestion.records import KEPT_BYTES, MESSAGE_BYTES, PAUSE, Chunk, Reader, Reading, Resume
 from advertisex.ingestion.stream import Stream
 
 #: Warnings and skipped rows, as they are reported.
@@ -44,18 +45,18 @@ class JsonReader(Reader):
         self._stream, self._records_path, self._final = stream, options.records, final
         self._resume = resume or Resume(0)
         self._can_resume = True
+        self._by_line = options.format == "ndjson"
         self._encoding = options.dialect.encoding
         self._envelopes = Envelopes(feed, options)
         self._inheritance = Inheritance(feed, options.inherit)
-        self._collected = Collected(self.reading, stream.name, inherits=bool(options.inherit))
+        self._collected = Collected(self.reading, stream.name)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the messages.
 
         Raises:
             SourceError: after everything else was yielded: the stream failed; an object had no records under the path
-                that the user gave, or several lists of records; a value exceeded the maximum message size; or an array
-                or an envelope was not closed.
+                that the user gave, or several lists of records; or an array or an envelope was not closed.
         """
         text = Text(self._utf8(), self._resume.position)
         splitter = Splitter(self._resume.lines + 1)
@@ -86,15 +87,19 @@ class JsonReader(Reader):
             inherited: what the records inherit from the envelope that the splitter is in; None if it is in none.
         """
         while True:
-            yield from self._split(text, splitter, inherited)
+            held = self._held(text, splitter, is_outer=inherited is None)
+            if held.is_long:
+                yield from self._skip_long(text, splitter, LineSkipper(), is_outer=True)
+                continue
+            yield from self._split(text, splitter, inherited, held.start)
             if splitter.ended:
                 return
             if len(text.buffer) > _ENVELOPE_BYTES and inherited is None and (start := self._start(text)):
                 yield from self._envelope(text, splitter, start)
                 continue
             if len(text.buffer) > MESSAGE_BYTES:
-                self._collected.skip_large(splitter.line)
-                skip_value(text, splitter, Skipper())
+                skipper = Skipper(by_line=splitter.by_line)
+                yield from self._skip_long(text, splitter, skipper, is_outer=inherited is None)
                 continue
             if text.ended:
                 return
@@ -102,10 +107,25 @@ class JsonReader(Reader):
                 yield PAUSE
             text.read()
 
-    def _split(self, text: Text, splitter: Splitter, inherited: list[Inherited] | None) -> Iterator[Chunk]:
-        """Yield the messages that are complete in the buffer, and drop their text."""
+    def _held(self, text: Text, splitter: Splitter, *, is_outer: bool) -> Held:
+        if is_outer and not splitter.depth and (self._by_line or splitter.by_line):
+            return held_line(text.buffer, MESSAGE_BYTES, ended=text.ended)
+        return Held(len(text.buffer), is_long=False)
+
+    def _skip_long(
+        self, text: Text, splitter: Splitter, skipper: Skipper | LineSkipper, *, is_outer: bool
+    ) -> Iterator[Chunk]:
+        """Drop a value that is too large for a message, up to its end or its damage; yield its beginning."""
+        beginning, line = text.buffer[:KEPT_BYTES], splitter.line
+        size, _ = skip_value(text, splitter, skipper)
+        if skipper.done or self._final:
+            self._collected.add_long(beginning, size, line)
+            yield self._chunk(self._mark(text, splitter) if is_outer else None)
+
+    def _split(self, text: Text, splitter: Splitter, inherited: list[Inherited] | None, end: int) -> Iterator[Chunk]:
+        """Yield the messages that are complete in the buffer up to a position, and drop their text."""
         is_outer = inherited is None
-        for piece in splitter.pieces(text.buffer, ended=text.ended and self._final):
+        for piece in splitter.pieces(text.buffer[:end], ended=text.ended and self._final):
             yield from self._add(piece, inherited)
             if self._collected.is_full:
                 yield self._chunk(self._mark(text, splitter) if is_outer else None)

@@ -4,15 +4,19 @@ import re
 from typing import NamedTuple
 
 from advertisex.ingestion.json.envelope import NAMES, Envelopes
+from advertisex.ingestion.json.long_lines import LineSkipper
 from advertisex.ingestion.json.opened import NoRecords, Opened, RepeatedName
 from advertisex.ingestion.json.sequence import Splitter
 from advertisex.ingestion.json.text import Text
+from advertisex.limits import Limit
 
-#: The list of a large envelope must begin within so many bytes, and so many bytes of it show what its records carry.
-_HEAD_BYTES = 2**20
+_HEAD_BYTES = Limit(
+    2**20, "bytes", of="what precedes the list of records in a large envelope", beyond="the envelope is one record"
+)
 _SAMPLE_BYTES = 2**18
 _TRIES = 64
 _STRING_PART = re.compile(rb'(?:[^"\\\n]++|\\[^\n])*+')
+_SPACE = b" \t\r\n"
 _OUTSIDE = re.compile(rb'[^"\[\]{}]*+')
 
 
@@ -67,7 +71,7 @@ def _opened(text: bytes, envelopes: Envelopes) -> Opened | None:
         return None
 
 
-def skip_value(text: Text, splitter: Splitter, skipper: "Skipper", keep: int = 0) -> tuple[int, bytes]:
+def skip_value(text: Text, splitter: Splitter, skipper: "Skipper | LineSkipper", keep: int = 0) -> tuple[int, bytes]:
     """Drop the rest of a value. Return its size, and its text unless that is longer than `keep`."""
     size, parts = 0, list[bytes]()
     while True:
@@ -85,17 +89,23 @@ def skip_value(text: Text, splitter: Splitter, skipper: "Skipper", keep: int = 0
 class Skipper:
     """Finds the end of a value that arrives in parts.
 
+    A bracket at the start of a line opens another value, not one inside it, if what is before it shows that; so damage
+    costs its value only.
+
     Args:
         depth: how many brackets are open at the start of the text.
+        by_line: whether each value is on a line of its own.
 
     Attributes:
         done: whether the end was found.
     """
 
-    def __init__(self, depth: int = 0) -> None:
+    def __init__(self, depth: int = 0, *, by_line: bool = False) -> None:
         self.done = False
-        self._depth = depth
-        self._in_string = False
+        self._depth, self._by_line = depth, by_line
+        self._in_string = self._damaged = False
+        #: The last byte of the text before that is not white space, and the white space behind it.
+        self._before = self._space = b""
 
     def skip(self, text: bytes) -> int:
         """Return how many bytes of a text belong to the value; the others must come again, with more."""
@@ -105,10 +115,15 @@ class Skipper:
             at = found.end() if found else at
             byte = text[at : at + 1]
             if not byte or (byte == b"\\" and at + 1 == len(text)):
+                self._remember(text[:at])
+                return at
+            if byte in b"{[" and not self._in_string and self._begins_another(text, at):
+                self.done = True
                 return at
             at += 1
             if self._in_string:
                 self._in_string = byte == b"\\"  # before a line end, which ends the string
+                self._damaged |= byte != b'"'
             elif byte == b'"':
                 self._in_string = True
             else:
@@ -116,3 +131,21 @@ class Skipper:
                 if self._depth <= 0:
                     self.done = True
                     return at
+
+    def _remember(self, text: bytes) -> None:
+        before = text.rstrip(_SPACE)
+        space = text[len(before) :] if before else self._space + text
+        self._before = before[-1:] or self._before
+        self._space = space[max(space.rfind(b"\n"), 0) :][:2]  # is there a line end, and more behind it?
+
+    def _begins_another(self, text: bytes, at: int) -> bool:
+        """Whether a bracket opens another value: nothing but white space is before it on its line."""
+        start = at
+        while start and text[start - 1] in _SPACE:
+            start -= 1
+        space = text[start:at] if start else self._space + text[:at]
+        newline = space.rfind(b"\n")
+        if newline < 0 or not self._depth:
+            return False
+        before = text[start - 1 : start] if start else self._before
+        return before not in b"[,:" or (newline == len(space) - 1 and (self._damaged or self._by_line))

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from itertools import chain, islice
 from typing import NamedTuple
 
-#: Deeper nesting counts as damage: no decoder takes it.
-DEEPEST = 1000
-#: How far behind damage the end of its value is searched, in bytes.
-LOOK_BYTES = 2**18
+from advertisex.limits import Limit
+
+DEEPEST = Limit(1000, "levels", of="the nesting of JSON", beyond="rejected as `not_a_record`")
+LOOK_BYTES = Limit(
+    2**18, "bytes", of="the search for the end of a damaged JSON value", beyond="reading continues at the next line"
+)
 #: How many places on one line are tried as the start of the next value.
 _TRIES = 32
 #: How far the end of what may be around an object is searched, and what may be around it.
@@ -20,7 +22,21 @@ _AROUND = (b'{"":', b'{"":{"":', b'{"":[{"":')
 
 _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"'
 _AFTER_STRING = rb"(?=[ \t\r\n]*+(?:[:,\]}]|\Z))"
-_STRICT = re.compile(rb"(?:[-+0-9.eEtrufalsn:, \t\r]++|" + _STRING + _AFTER_STRING + rb")*+")
+_SCALARS = rb"[-+0-9.eEtrufalsn:, \t\r]++|" + _STRING + _AFTER_STRING
+
+
+def _inside(before: bytes, levels: int = 2) -> bytes:
+    """Return a pattern for what is in an array or object: scalars, and values of few levels behind `before`.
+
+    Without these, each bracket is a step of its own, and millions of them take seconds.
+    """
+    if not levels:
+        return rb"(?:" + _SCALARS + rb")*+"
+    array, members = _inside(rb"[\[,]", levels - 1), _inside(rb'":', levels - 1)
+    return rb"(?:" + _SCALARS + rb"|(?<=" + before + rb")(?:\[" + array + rb"\]|\{" + members + rb"\}))*+"
+
+
+_IN_ARRAY, _IN_OBJECT = re.compile(_inside(rb"[\[,]")), re.compile(_inside(rb'":'))
 _LOOSE = re.compile(rb'(?:[^"\[\]{}\n]++|' + _STRING + rb")*+")
 _WHOLE_STRING = re.compile(_STRING)
 _LINE_VALUE = re.compile(rb"\n([ \t]*+)[\[{]")
@@ -59,8 +75,9 @@ def extent(text: bytes, start: int, indent: int, stop: int | None = None) -> Ext
     opened, at, line = bytearray(), start, None
     stop = len(text) if stop is None else min(stop, len(text))
     while True:
-        found = _STRICT.match(text, at, stop)
-        at = found.end() if found else at
+        if opened:
+            found = (_IN_ARRAY if opened.endswith(b"[") else _IN_OBJECT).match(text, at, stop)
+            at = found.end() if found else at
         byte = text[at : at + 1]
         if at >= stop:
             return Extent(None, None, line, bytes(opened))

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
-from advertisex.errors import SourceError, SourceUnavailable
+from advertisex.errors import ObjectReplaced, SourceError, SourceUnavailable
 from advertisex.ingestion.backoff import Backoff
 from advertisex.ingestion.object_address import Address
-from advertisex.ingestion.objects.failures import Replaced, failure, is_panic
+from advertisex.ingestion.objects.failures import failure, is_panic
 from advertisex.ingestion.objects.opening import opened_store
 from advertisex.ingestion.options.api import ApiOptions
 
@@ -96,7 +96,7 @@ class Bucket:
         """Return the bytes of an object from `start` to `end`.
 
         Raises:
-            Replaced: the object has changed since it was listed.
+            ObjectReplaced: the object has changed since it was listed.
             SourceError: the request failed, or the object is gone.
         """
         from obstore.exceptions import PreconditionError  # noqa: PLC0415 - an extra
@@ -112,7 +112,7 @@ class Bucket:
                     return bytes(result.bytes())
             except PreconditionError:
                 pass
-            raise Replaced("the object was replaced while it was read", where=where, hint="ingest it again")
+            raise ObjectReplaced("the object was replaced while it was read", where=where, hint="ingest it again")
 
         return self._asked(get, where)
 
@@ -122,7 +122,7 @@ class Bucket:
         for attempt in range(1, self._attempts):
             try:
                 return self._answer(request, where)
-            except Replaced:
+            except ObjectReplaced:
                 raise
             except SourceUnavailable as error:
                 wait = backoff.next()

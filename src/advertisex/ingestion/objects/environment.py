@@ -8,6 +8,7 @@ import re
 from urllib.parse import urlsplit
 
 from advertisex.errors import ConfigurationError
+from advertisex.ingestion.urls import url_problem
 
 #: The variable that allows an endpoint without encryption.
 ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
@@ -31,7 +32,7 @@ _WORDS = (
     "AZURE_TENANT_ID",
 )  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
-_URL = re.compile(r"https?://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?:/[!-~]*)?", re.IGNORECASE)
+_URL = re.compile(r"https?://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:/[!-~]*)?", re.IGNORECASE)
 _LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -75,4 +76,4 @@ def _check(name: str, value: str, *, is_url: bool) -> None:
 def _is_url(value: str) -> bool:
     """Whether a text is the URL of a server, without credentials, a query or a fragment."""
     found = _URL.fullmatch(value)
-    return found is not None and int(found["port"] or 0) < 2**16 and not set("?#") & set(value)
+    return found is not None and not url_problem(value) and not set("?#") & set(value)

@@ -27,10 +27,6 @@ _NO_CREDENTIALS = re.compile(
 )
 
 
-class Replaced(SourceUnavailable):
-    """The object is no longer the version that was listed."""
-
-
 class _Answer(NamedTuple):
     """A kind of answers of the server: with one of the codes, or one of the statuses.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advertisex.errors import ConfigurationError
+from advertisex.extras import extra
 from advertisex.ingestion.object_address import Address
 from advertisex.ingestion.objects.environment import allows_http, check_environment
 from advertisex.ingestion.objects.failures import CREDENTIALS
@@ -21,15 +22,9 @@ def opened_store(address: Address, options: ApiOptions) -> "ObjectStore":
     Raises:
         ConfigurationError: the extra `objects` is not installed, or the environment has an invalid setting.
     """
-    try:
+    with extra("objects", "object stores", where=address.name_of("")):
         from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
         from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "object stores need the extra 'objects', which is not installed",
-            where=address.name_of(""),
-            hint="pip install 'advertisex[objects]'",
-        ) from error
     check_environment(address.scheme)
     given: dict[str, Any] = {
         "client_options": {"timeout": timedelta(seconds=options.timeout), "allow_http": allows_http(address.scheme)},

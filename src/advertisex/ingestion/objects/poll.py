@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from advertisex.errors import SourceError, SourceUnavailable
+from advertisex.errors import ObjectReplaced, SourceError, SourceUnavailable
 from advertisex.feeds import Feed
+from advertisex.ingestion import sources
 from advertisex.ingestion.formats import KNOWN, is_known
 from advertisex.ingestion.object_address import Address
 from advertisex.ingestion.objects.bucket import Bucket, StoredObject
-from advertisex.ingestion.objects.failures import Replaced
 from advertisex.ingestion.objects.reading import ObjectReading, opened
 from advertisex.ingestion.objects.state import ObjectState, dump, load, missed
 from advertisex.ingestion.options.ingest import IngestOptions
@@ -68,6 +68,8 @@ def _listed(bucket: Bucket, address: Address, known: Mapping[str, ObjectState]) 
             return False
         if versions.setdefault(one.key, one.version) != one.version:
             unsure.add(one.key)
+        if len(versions) > sources.MOST_FILES:
+            raise sources.too_many(address.name_of(address.pattern))
         return _is_new(one, known)
 
     found = {one.key: one for one in bucket.listed(address.folder, may_be_new)}
@@ -187,6 +189,6 @@ class PolledObjects:
         for _ in range(_OPENINGS - 1):
             try:
                 return one, opened(self._bucket, one, name)
-            except Replaced:
+            except ObjectReplaced:
                 one = self._bucket.found(one.key) or one
         return one, opened(self._bucket, one, name)

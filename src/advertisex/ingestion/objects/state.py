@@ -61,7 +61,7 @@ def missed(states: Mapping[str, ObjectState], missing: set[str], now: int) -> di
         if key not in missing:
             if state.gone_at:
                 changes[key] = msgspec.structs.replace(state, gone_at=0)
-        elif not state.gone_at:
+        elif not state.gone_at or state.gone_at > now:  # the clock was fast
             changes[key] = msgspec.structs.replace(state, gone_at=now)
         elif now - state.gone_at > REMEMBERED / timedelta(microseconds=1):
             changes[key] = None

@@ -4,9 +4,9 @@ import re
 import ssl
 from pathlib import Path
 
-import httpx
-
 from advertisex.errors import ConfigurationError
+from advertisex.ingestion.urls import url_problem
+from advertisex.reasons import reason_of
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -82,13 +82,9 @@ def check_url(where: str, url: str) -> None:
         ConfigurationError: it is not the http or https URL of a host.
     """
     check_text(where, url, required=True)
-    try:
-        parsed = httpx.URL(url)
-        is_valid = parsed.scheme in ("http", "https") and bool(parsed.host)
-    except (httpx.InvalidURL, UnicodeError):
-        is_valid = False
-    if not is_valid:
-        raise ConfigurationError("not a valid URL", where=where, hint="write it as http://host:port or https://host")
+    if problem := url_problem(url):
+        hint = "write it as http://host:port or https://host"
+        raise ConfigurationError(f"not a valid URL: {problem}", where=where, hint=hint)
 
 
 def authorities(where: str, path: Path) -> ssl.SSLContext:
@@ -105,5 +101,5 @@ def authorities(where: str, path: Path) -> ssl.SSLContext:
         ) from error
     except OSError as error:
         raise ConfigurationError(
-            f"could not read {path}: {error.strerror or error}", where=where, hint="check the name of the file"
+            f"could not read {path}: {reason_of(error)}", where=where, hint="check the name of the file"
         ) from error

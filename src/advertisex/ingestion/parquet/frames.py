@@ -1,22 +1,33 @@
 """Decode Parquet files with Polars, a part of a row group at a time.
 
-    python -m advertisex.ingestion.parquet.frames FILE
+    python -m advertisex.ingestion.parquet.frames FILE ROWS BYTES
 
-decodes a file and ends with status 0 if it is intact, `UNSUPPORTED` if a column has an unsupported type, and another
-one if it is damaged: a damaged file can abort the process, in a way that no code can handle.
+decodes a file, so many rows together, and ends with status 0 if it is intact, `UNSUPPORTED` if a column has an
+unsupported type, `TOO_LARGE` if they take more memory, and another one if it is damaged: a damaged file can
+abort the process, in a way that no code can handle.
 """
 
+import os
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
 from polars.exceptions import InvalidOperationError
 
-UNSUPPORTED = 3
+from advertisex.limits import Limit
+
+UNSUPPORTED, TOO_LARGE = 3, 4
+DECODED_BYTES = Limit(
+    2**30,
+    "bytes",
+    of="the rows of Parquet that are decoded together, of 50 if more do not fit",
+    beyond="an error of the file",
+)
 _FRAME_ROWS = 5_000
-#: Rows that are decoded together: a row group can declare any number.
-_DECODED_ROWS = 50_000
 
 
 def columns(path: str) -> list[str]:
@@ -24,16 +35,21 @@ def columns(path: str) -> list[str]:
     return _table(path).collect_schema().names()
 
 
-def frames(path: str) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a file. A Float32 becomes the Float64 with the same shortest text: 0.1 remains 0.1."""
+def frames(path: str, together: int) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a file. A Float32 becomes the Float64 with the same shortest text: 0.1 remains 0.1.
+
+    Args:
+        path: the file.
+        together: number of rows that are decoded together: a row group can declare any number.
+    """
     table = _table(path)
     schema = table.collect_schema()
     rows = table.select(pl.len()).collect().item()
     floats = {name: type_ for name, type_ in schema.items() if _with(pl.String(), type_) != type_}
     as_text = [pl.col(name).cast(_with(pl.String(), type_)) for name, type_ in floats.items()]
     as_double = [pl.col(name).cast(_with(pl.Float64(), type_)) for name, type_ in floats.items()]
-    for start in range(0, rows, _DECODED_ROWS):
-        part = table.slice(start, _DECODED_ROWS).with_columns(as_text).with_columns(as_double)
+    for start in range(0, rows, together):
+        part = table.slice(start, together).with_columns(as_text).with_columns(as_double)
         # not in batches: they copy every text, even if all rows share one
         yield from part.collect().iter_slices(_FRAME_ROWS)
 
@@ -55,9 +71,26 @@ def _with(replacement: pl.DataType, type_: Any) -> Any:
             return type_
 
 
-if __name__ == "__main__":
+def _end_beyond(limit: int) -> None:
+    """End this process when its memory has grown by more bytes; a few bytes of a file can become any number."""
+    start = _resident()
+    while _resident() - start <= limit:
+        time.sleep(0.005)
+    os._exit(TOO_LARGE)
+
+
+def _resident() -> int:
+    """The memory of this process in bytes; 0 on systems without /proc."""
     try:
-        for _ in frames(sys.argv[1]):
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+if __name__ == "__main__":
+    Thread(target=_end_beyond, args=[int(sys.argv[3])], daemon=True).start()
+    try:
+        for _ in frames(sys.argv[1], int(sys.argv[2])):
             pass
     except InvalidOperationError:
         sys.exit(UNSUPPORTED)

@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from advertisex.errors import ConfigurationError, LogError
+from advertisex.errors import ConfigurationError, LogError, LogUnavailable
+from advertisex.logs.kafka.reasons import MECHANISMS, reason_text, setting_problem
+from advertisex.masking import masked, remember
+from advertisex.reasons import unexpected
+from advertisex.secret_names import is_secret
 from advertisex.settings.model import KafkaSettings
 
+#: The client id of our group members, unless `kafka.client` sets another.
+CLIENT_ID = "advertisex"
 _SCHEME = "kafka://"
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]\s]+)(?::(\d{1,5}))?")
 _MAX_PORT = 65_535
-_MIN_SECRET_LENGTH = 4
-#: Property values that are not secret, and that errors may show.
-_PUBLIC_VALUES = frozenset({
-    "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI",
-    "OAUTHBEARER",
-})  # fmt: skip
 _DEBUG = logging.getLogger(__name__)
 _Client = TypeVar("_Client")
 
@@ -39,7 +39,6 @@ _HINTS = {
     KafkaError._MSG_TIMED_OUT: "check that each partition has a leader (kafka-topics --describe), then run this again",
     KafkaError._AUTHENTICATION: _CREDENTIALS,
     KafkaError.SASL_AUTHENTICATION_FAILED: _CREDENTIALS,
-    KafkaError.UNSUPPORTED_SASL_MECHANISM: _CREDENTIALS,
     KafkaError._SSL: "check ssl.* and security.protocol in the setting kafka.client",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: _RIGHTS,
     KafkaError.GROUP_AUTHORIZATION_FAILED: _RIGHTS,
@@ -60,6 +59,13 @@ _VAGUE = frozenset({
     KafkaError._TIMED_OUT_QUEUE,
 })  # fmt: skip
 
+_TEMPORARY = _VAGUE | {
+    KafkaError._RESOLVE, KafkaError.BROKER_NOT_AVAILABLE, KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.REPLICA_NOT_AVAILABLE, KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.KAFKA_STORAGE_ERROR,
+    KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION, KafkaError.NOT_CONTROLLER,
+}  # fmt: skip
+
 #: Errors that a retry does not fix.
 PERMANENT = frozenset({
     KafkaError._AUTHENTICATION,
@@ -73,6 +79,11 @@ PERMANENT = frozenset({
     KafkaError.INVALID_GROUP_ID,
     KafkaError.INVALID_SESSION_TIMEOUT,
 })  # fmt: skip
+
+
+def is_temporary(error: KafkaError) -> bool:
+    """Whether a retry may fix the error: the brokers do not respond, or elect a leader."""
+    return error.code() in _TEMPORARY and not is_permanent(error)
 
 
 def is_permanent(error: KafkaError) -> bool:
@@ -97,7 +108,8 @@ class _QuietLogger:
     """Logs librdkafka's messages at debug level: it writes a line for every connection attempt."""
 
     def log(self, level: int, message: str, *args: object) -> None:
-        _DEBUG.debug(message, *args)
+        if _DEBUG.isEnabledFor(logging.DEBUG):
+            _DEBUG.debug("%s", masked(message % args if args else message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +118,8 @@ class Timeouts:
 
     Attributes:
         request: timeout of a request to the cluster.
-        stalled: time without progress after which the ledger counts as final: a log may end with control records
-            instead of messages.
+        stalled: time without progress of the ledger after which another application must hold the remaining
+            partitions.
     """
 
     request: float = 10.0
@@ -142,7 +154,8 @@ class Cluster:
             )
         brokers = url.removeprefix(_SCHEME).rstrip("/")
         if not all(_is_broker(broker) for broker in brokers.split(",")):
-            raise ConfigurationError(f"invalid Kafka URL {url!r}", hint="expected kafka://host:9092[,host:9092...]")
+            raise ConfigurationError("invalid Kafka URL", hint="expected kafka://host:9092[,host:9092...]")
+        remember(*(value for name, value in settings.client.items() if is_secret(name)))
         return cls(brokers, settings, timeouts)
 
     def client(
@@ -178,10 +191,9 @@ class Cluster:
             return make(properties)
         except KafkaException as error:
             reason = kafka_error(error)
-            reason_text = self._without_secrets(reason.str() if reason else str(error))
-            raise ConfigurationError(
-                f"setting kafka.client: {reason_text}", hint="names and values are those of librdkafka"
-            ) from None  # the cause would show the value
+            problem = setting_problem(reason, self.settings.client) if reason else unexpected(error)
+            hint = MECHANISMS if "SASL mechanism" in problem else "names and values are those of librdkafka"
+            raise ConfigurationError(f"setting kafka.client: {problem}", hint=hint) from None  # it would show the value
 
     def _check_files(self) -> None:
         """Check that files exist: librdkafka's own error does not name the file."""
@@ -203,7 +215,7 @@ class Cluster:
     def failure(
         self, what: str, error: KafkaError | Exception, client_errors: ClientErrors | None = None, *, where: str = ""
     ) -> LogError:
-        """Build a `LogError` with cause and hint.
+        """Build a `LogError` with cause and hint; a `LogUnavailable` if a retry may fix it.
 
         Args:
             what: what failed.
@@ -214,20 +226,14 @@ class Cluster:
         reason = kafka_error(error)
         if client_errors and client_errors.last and (reason is None or reason.code() in _VAGUE):
             reason = client_errors.last
-        reason_text = self._without_secrets(reason.str() if reason else str(error))
+        why = reason_text(reason) if reason else unexpected(error)
         if reason and reason.code() == KafkaError._ALL_BROKERS_DOWN:
             # no broker reported a more specific error, so each accepted the connection first
-            reason_text = "the brokers closed the connection"
-        if reason and _NOT_KAFKA in reason.str():
-            reason_text = "the server there is not a Kafka broker"
+            why = "the brokers closed the connection"
         place = f"{where} at {self.brokers}" if where else self.brokers
-        return LogError(f"{what}: {reason_text}", where=place, hint=_hint(reason) if reason else "")
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in sorted(self.settings.client.values(), key=len, reverse=True):
-            if len(secret) >= _MIN_SECRET_LENGTH and secret not in _PUBLIC_VALUES:
-                text = text.replace(secret, "***")
-        return text
+        is_kafka = not (reason and _NOT_KAFKA in reason.str())
+        kind = LogUnavailable if reason and is_kafka and is_temporary(reason) else LogError
+        return kind(f"{what}: {why}", where=place, hint=_hint(reason) if reason else "")
 
 
 def _is_broker(text: str) -> bool:
@@ -238,6 +244,8 @@ def _is_broker(text: str) -> bool:
 def _hint(error: KafkaError) -> str:
     if _NOT_KAFKA in error.str():
         return "check the host and port of --log; if it is Kafka, check security.protocol in the setting kafka.client"
+    if "Unsupported SASL mechanism" in error.str():
+        return f"{MECHANISMS}: one that the brokers have enabled"
     if _BAD_CERTIFICATE in error.str():
         return (
             "set ssl.ca.location in the setting kafka.client to the PEM file of the certificate authority, "

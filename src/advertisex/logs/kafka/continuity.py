@@ -1,24 +1,23 @@
 """Checks that a Kafka partition continues at the ledger's position."""
 
-import logging
 from collections.abc import Sequence
-from itertools import pairwise
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from advertisex.errors import LogError
 from advertisex.logs.kafka.client import Cluster
 from advertisex.logs.lost import warn_of_lost
 from advertisex.model import Partition
 
-_DEBUG = logging.getLogger(__name__)
 _HINT = "restore the original log, or use a new store for this one"
 
 
 def check_continuity(
     consumer: Consumer, cluster: Cluster, partition: Partition, position: int, offsets: Sequence[int]
-) -> None:
+) -> int:
     """Find out why offsets do not continue at `position`; log a warning if retention deleted messages.
+
+    Offsets below the start of the log are lost. Other gaps are due to transactions or compaction.
 
     Args:
         consumer: the consumer of the partition.
@@ -27,14 +26,14 @@ def check_continuity(
         position: the next offset to process.
         offsets: offsets of the messages received, or the end offset; not contiguous with `position`.
 
+    Returns:
+        How many offsets between `position` and the last of `offsets` are lost.
+
     Raises:
         LogError: the log ends before the position.
+        KafkaException: Kafka does not say where the log starts.
     """
-    try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=cluster.timeouts.request)
-    except KafkaException as error:  # not fatal: only the number of lost messages stays unknown
-        _DEBUG.debug("cannot query the offsets of %s: %s", partition, error)
-        low, high = 0, offsets[0]
+    low, high = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=cluster.timeouts.request)
     where = f"{partition.topic}/{partition.partition}"
     if offsets[0] < position:
         raise LogError(
@@ -42,9 +41,11 @@ def check_continuity(
             where=f"{where} at {cluster.brokers}",
             hint=_HINT,
         )
-    if low > position:  # otherwise the gap is due to transactions or compaction
-        missing, following = next((a, b) for a, b in pairwise([position - 1, *offsets]) if b > a + 1)
-        warn_of_lost(partition, min(low, following) - missing - 1)
+    first = min(low, offsets[-1])
+    lost = max(0, first - position - sum(offset < first for offset in offsets))
+    if lost:
+        warn_of_lost(partition, lost)
+    return lost
 
 
 def topic_recreated(topic: str, cluster: Cluster) -> LogError:

@@ -1,6 +1,7 @@
 """Reads single batches from Kafka at any offset, outside the consumer group."""
 
 import time
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -15,7 +16,7 @@ _ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, K
 
 _DEFAULTS = {"fetch.wait.max.ms": 10}  # the next read waits for the fetch request that this one leaves pending
 #: Properties that all our consumers need: the ledger is the checkpoint, and aborted transactions are not read.
-FIXED = {
+FIXED: dict[str, Any] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "isolation.level": "read_committed",
@@ -26,23 +27,28 @@ FIXED = {
 
 
 class KafkaFetcher:
-    """Reads batches from given offsets."""
+    """Reads batches from given offsets.
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    Args:
+        cluster: the Kafka cluster.
+        isolation: which messages are read, as in the property `isolation.level`.
+    """
+
+    def __init__(self, cluster: Cluster, isolation: str = FIXED["isolation.level"]) -> None:
+        self._cluster, self._isolation = cluster, isolation
         self._client_errors = ClientErrors()
         self._consumer: Consumer | None = None
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Batch:
         """Read at most `limit` messages from `offset` on."""
-        messages, end = self._messages(topic, partition, offset, limit)
+        messages, end, lost = self._messages(topic, partition, offset, limit)
         columns = Columns()
         columns.add(messages)
-        return columns.batch(Span(topic, partition, offset, end))
+        return columns.batch(Span(topic, partition, offset, end), lost)
 
     def origin(self, position: Position) -> SourceLine | None:
         """Return the origin of one message; None if it has none, or was deleted."""
-        messages, _ = self._messages(*position, 1)
+        messages, *_ = self._messages(*position, 1)
         return next((origin_in(message) for message in messages if message.offset() == position.offset), None)
 
     def close(self) -> None:
@@ -51,8 +57,8 @@ class KafkaFetcher:
         if consumer is not None:
             consumer.close()
 
-    def _messages(self, topic: str, partition: int, offset: int, limit: int) -> tuple[list[Message], int]:
-        """Read messages; also returns the offset where the next read continues."""
+    def _messages(self, topic: str, partition: int, offset: int, limit: int) -> tuple[list[Message], int, int]:
+        """Read messages; also returns the offset where the next read continues, and how many retention deleted."""
         where = f"{topic}/{partition}/{offset}"
         try:
             consumer = self._connected()
@@ -61,23 +67,23 @@ class KafkaFetcher:
             )
             start = max(offset, low)  # messages deleted by retention are a gap
             if start >= high:
-                return [], offset
+                return [], start, start - offset
             consumer.assign([TopicPartition(topic, partition, start)])
             try:
-                return self._take(consumer, start, high, limit)
+                return *self._take(consumer, start, high, limit), start - offset
             finally:
                 consumer.unassign()
         except KafkaException as error:
             reason = kafka_error(error)
             if reason is not None and reason.code() in _ABSENT:
-                return [], offset
+                return [], offset, 0
             if self._consumer is not None:
                 self._consumer.poll(0)  # runs `error_cb`
             raise self._cluster.failure("cannot read the event log", error, self._client_errors, where=where) from error
 
     def _connected(self) -> Consumer:
         if self._consumer is None:
-            fixed = {**FIXED, "group.id": self._cluster.settings.group}
+            fixed = {**FIXED, "isolation.level": self._isolation, "group.id": self._cluster.settings.group}
             self._consumer = self._cluster.client(Consumer, self._client_errors, _DEFAULTS, fixed)
         return self._consumer
 

@@ -3,6 +3,7 @@
 Measured: a message with the header takes 1.6 µs to append, without it 0.8 µs.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
@@ -11,6 +12,8 @@ from confluent_kafka import Message
 from advertisex.model import Origin, SourceLine
 
 _HEADER = "source"
+#: Another application may use the header for something else.
+_LINE = re.compile("[0-9]{1,18}")
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -31,4 +34,4 @@ def origin_in(message: Message) -> SourceLine | None:
     if not isinstance(value, bytes):
         return None
     source, _, line = value.decode(errors="replace").rpartition(":")
-    return SourceLine(source, int(line) if line.isdecimal() else None) if source else None
+    return SourceLine(source, int(line) if _LINE.fullmatch(line) else None) if source else None

@@ -4,11 +4,13 @@ A message object of the client takes a few hundred bytes besides its payload. So
 at a time, and only the columns are kept.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Message
 
+from advertisex.logs.append_time import append_times
 from advertisex.logs.contract import READ_BYTES
 from advertisex.model import Batch, Partition, Span
 
@@ -24,18 +26,24 @@ class Columns:
     offsets: list[int] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
+    untimed: int = 0
 
     def add(self, messages: Sequence[Message]) -> int:
         """Append messages to the columns; returns the size of their payloads in bytes."""
+        now = time.time_ns() // 1000
         payloads = [value or b"" for value in map(Message.value, messages)]  # None: a tombstone
         self.offsets += map(Message.offset, messages)  # type: ignore[arg-type]  # a consumed message has an offset
         self.payloads += payloads
-        self.times += [max(0, millis) * 1000 for _, millis in map(Message.timestamp, messages)]
+        stamps = list(map(Message.timestamp, messages))
+        by_server = bool(stamps) and all(kind == TIMESTAMP_LOG_APPEND_TIME for kind, _ in stamps)
+        times, untimed = append_times([millis * 1000 for _, millis in stamps], now, by_server=by_server)
+        self.times += times
+        self.untimed += untimed
         return sum(map(len, payloads))
 
-    def batch(self, span: Span) -> Batch:
-        """The columns as a batch."""
-        return Batch(span, self.offsets, self.payloads, self.times)
+    def batch(self, span: Span, lost: int) -> Batch:
+        """The columns as a batch; `lost` offsets of its span are below the start of the log."""
+        return Batch(span, self.offsets, self.payloads, self.times, lost=lost, untimed=self.untimed)
 
 
 @dataclass(slots=True)

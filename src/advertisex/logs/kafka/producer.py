@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -19,7 +19,12 @@ from advertisex.model import Origin, Position
 #: Number of messages that go to one partition before the next gets its turn. Equal to the producer's batch size, so
 #: that they are compressed and sent together.
 _CHUNK = 10_000
+#: Bytes of messages that are sent together, unless the topic takes less: the brokers would reject them all.
+_BATCH_BYTES = 1_000_000
 _METADATA_SECONDS = 60.0
+#: The most that is around a message and the name of its source when a message is alone: 61 bytes of the batch, the
+#: lengths and times of the message, and its line.
+_FRAME_BYTES = 128
 _QUEUE_FULL_SECONDS = 0.01
 
 _DEFAULTS = {
@@ -35,6 +40,13 @@ _FIXED = {
     "acks": "all",
     "message.max.bytes": 1_000_000_000,  # leave the limit to the broker
 }
+
+
+class _Topic(NamedTuple):
+    """What is known of a topic: its partitions, and its `max.message.bytes`, if the user may know it."""
+
+    partitions: list[int]
+    message_bytes: int | None
 
 
 @dataclass(slots=True)
@@ -78,15 +90,16 @@ class KafkaAppender:
         self._fixed = _FIXED | {"delivery.report.only.error": not locate}
         self._client_errors = ClientErrors()
         self._producer: Producer | None = None
-        self._partitions: dict[str, tuple[list[int], float]] = {}
+        self._batch_bytes = _BATCH_BYTES
+        self._known: dict[str, tuple[_Topic, float]] = {}
         self._turns = count(random.SystemRandom().randrange(1_000_000))  # start at a random partition
 
     def append(self, topic: str, messages: Sequence[bytes], origins: Sequence[Origin] = ()) -> list[Position]:
         """Append messages; returns their positions, or none unless `locate` is set."""
         if not messages:
             return []
-        partitions = self._partitions_of(topic)
-        producer = self._connected()
+        partitions, most = self._known_topic(topic)
+        producer = self._connected(_BATCH_BYTES if most is None else min(most, _BATCH_BYTES))
         reports = _Reports()
         headers = headers_of(origins) if origins else None
         turns: list[tuple[int, int]] = []
@@ -123,36 +136,45 @@ class KafkaAppender:
             for offset in islice(offsets[partition], many)
         ]
 
+    def message_bytes(self, topic: str) -> int | None:
+        """The size up to which the brokers take a message with the name of its source; None if they do not say it."""
+        most = self._known_topic(topic).message_bytes
+        return None if most is None else most - _FRAME_BYTES
+
     def close(self) -> None:
         """Close the producer, after trying to send what an interrupted append left in its queue."""
         if self._producer is not None:
             self._producer.flush(self._cluster.timeouts.request)
             self._discard_producer()
 
-    def _connected(self) -> Producer:
+    def _connected(self, batch_bytes: int) -> Producer:
+        """The producer; its batches have at most so many bytes, or one message."""
+        if self._producer is not None and batch_bytes < self._batch_bytes:
+            self._discard_producer()  # its queue is empty between appends
         if self._producer is None:
-            self._client_errors = ClientErrors()
-            self._producer = self._cluster.client(Producer, self._client_errors, _DEFAULTS, self._fixed)
+            self._client_errors, self._batch_bytes = ClientErrors(), batch_bytes
+            defaults = _DEFAULTS | {"batch.size": batch_bytes}
+            self._producer = self._cluster.client(Producer, self._client_errors, defaults, self._fixed)
         return self._producer
 
-    def _partitions_of(self, topic: str) -> list[int]:
-        known, until = self._partitions.get(topic, ([], 0.0))
+    def _known_topic(self, topic: str) -> _Topic:
+        known, until = self._known.get(topic, (_Topic([], None), 0.0))
         if time.monotonic() < until:
             return known
         try:
             self._topics.require([topic], create=True)
-            known = self._topics.partitions()[topic]
+            known = _Topic(self._topics.partitions()[topic], self._topics.message_bytes(topic))
         except LogError:
-            if not known:
+            if not known.partitions:
                 raise
             # the topic existed a minute ago: let the producer retry, which waits longer than this check
-        self._partitions[topic] = (known, time.monotonic() + _METADATA_SECONDS)
+        self._known[topic] = (known, time.monotonic() + _METADATA_SECONDS)
         return known
 
     def _discard_producer(self, topic: str = "") -> None:
         """Drop the producer: after an error it may reject everything. The next append creates another."""
         producer, self._producer = self._producer, None
-        self._partitions.pop(topic, None)
+        self._known.pop(topic, None)
         if producer is not None:
             producer.purge()
             producer.flush(self._cluster.timeouts.request)

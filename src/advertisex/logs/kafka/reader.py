@@ -6,6 +6,9 @@ that moves is released and assigned again. The group's committed offsets are wri
 Every change of a position (an assignment, a rewind) takes one path: the new offset goes into `_seeks`, and the next
 `poll` seeks to it before it reads. Messages of partitions with a pending seek are dropped, since they may come from
 the old position. So a batch always starts where its span does.
+
+The broker returns messages up to the last stable offset, where the oldest open transaction starts. A partition may end
+with control records or aborted messages there: a batch without messages moves the ledger past them.
 """
 
 import logging
@@ -16,14 +19,14 @@ from threading import Lock
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from advertisex.errors import LogError
+from advertisex.errors import LogError, LogUnavailable
 from advertisex.logs.assignment import Assignment
 from advertisex.logs.contract import LogReader, Positions
-from advertisex.logs.kafka.client import ClientErrors, Cluster, is_permanent
+from advertisex.logs.kafka.client import CLIENT_ID, ClientErrors, Cluster, is_permanent, kafka_error
 from advertisex.logs.kafka.continuity import check_continuity, topic_recreated
 from advertisex.logs.kafka.fetch import FIXED
 from advertisex.logs.kafka.poll import Columns, Polled, take
-from advertisex.logs.kafka.remaining import RemainingPartitions
+from advertisex.logs.kafka.remaining import REFRESH, REFRESH_MS, RemainingPartitions
 from advertisex.logs.kafka.topics import KafkaTopics
 from advertisex.model import Batch, Partition, Span
 
@@ -35,14 +38,15 @@ _SESSION_MS = 20_000
 _FIXED = FIXED | {
     "partition.assignment.strategy": "cooperative-sticky",  # the reader assigns incrementally
 }
-_DEFAULTS = {
+_DEFAULTS: dict[str, str | int] = {
+    "client.id": CLIENT_ID,
     "fetch.wait.max.ms": 100,  # how soon the broker reports the end of the partition
     # a killed process loses its partitions after this; librdkafka's own thread sends the heartbeats
     "session.timeout.ms": _SESSION_MS,
     # the pipeline polls once per batch, and a slow store may delay it. A process that has not polled for this long
     # loses its partitions; it may get them back when it polls again
     "max.poll.interval.ms": 600_000,
-    "topic.metadata.refresh.interval.ms": 60_000,  # how soon new partitions are noticed
+    REFRESH: REFRESH_MS,  # how soon new partitions are noticed
     "queued.max.messages.kbytes": 32 * 1024,
     "queued.min.messages": 50_000,
     "fetch.queue.backoff.ms": 20,  # the default of one second would leave the queue empty
@@ -63,7 +67,7 @@ def group_consumer(cluster: Cluster, client_errors: ClientErrors) -> Consumer:
 
 def _committed(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
     if error is not None:
-        _DEBUG.debug("could not commit the group's offsets: %s", error)
+        _DEBUG.debug("could not commit the group's offsets")
 
 
 class KafkaReader(LogReader):
@@ -85,11 +89,11 @@ class KafkaReader(LogReader):
         self._ledger = positions
         self._limit = limit
         self._assignment = Assignment()
-        self._remaining = RemainingPartitions(topics, cluster_topics.ends, positions, cluster.timeouts.stalled)
+        self._remaining = RemainingPartitions(topics, cluster, cluster_topics, positions)
         self._lock = Lock()  # guards `_assignment` and `_seeks` together
         self._seeks: dict[Partition, int] = {}
         self._done: dict[Partition, int] = {}
-        self._ended: set[Partition] = set()
+        self._ended: dict[Partition, int] = {}
         self._is_assigned = False  # whether the group has assigned partitions, even if none to this member
         self._checked_at = 0.0
         self._failing = False
@@ -111,7 +115,9 @@ class KafkaReader(LogReader):
             if polled.columns:
                 self._check_topics()
             self._record(polled)
-            batches = [batch for at, columns in polled.columns.items() if (batch := self._batch(at, columns))]
+            read = {at: (columns, columns.offsets[-1] + 1) for at, columns in polled.columns.items()}
+            moved = read or {at: (Columns(), end) for at, end in self._behind().items()}
+            batches = [batch for at, new in moved.items() if (batch := self._batch(at, *new)) is not None]
         except KafkaException as error:
             raise self._cluster.failure("cannot read the event log", error, self._client_errors) from error
         self._check_client_errors()
@@ -121,11 +127,13 @@ class KafkaReader(LogReader):
     def caught_up(self) -> bool:
         with self._lock:
             held = set(self._assignment.held())
-            if not self._is_assigned or self._seeks or not self._ended.issuperset(held):
+            if not self._is_assigned or self._seeks:
+                return False
+            if any(self._ended.get(partition) != self._assignment.position(partition) for partition in held):
                 return False
         try:
             return self._remaining.is_read(held)
-        except LogError as error:  # the caller asks again
+        except LogUnavailable as error:  # the caller asks again
             self._warn(error)
             return False
 
@@ -173,7 +181,7 @@ class KafkaReader(LogReader):
             for partition in revoked:
                 self._seeks.pop(partition, None)
                 self._done.pop(partition, None)
-                self._ended.discard(partition)
+                self._ended.pop(partition, None)
 
     def _assign(self, partition: Partition, offset: int) -> None:
         self._assignment.assign({partition: offset})
@@ -190,11 +198,11 @@ class KafkaReader(LogReader):
         for partition, offset in seeks.items():
             try:
                 self._consumer.seek(TopicPartition(*partition, offset))
-            except KafkaException as error:  # not being fetched yet: the next poll retries
-                _DEBUG.debug("cannot seek %s yet: %s", partition, error)
+            except KafkaException:  # not being fetched yet: the next poll retries
+                _DEBUG.debug("cannot seek %s yet", partition)
                 continue
             with self._lock:
-                self._ended.discard(partition)
+                self._ended.pop(partition, None)
                 if self._seeks.get(partition) == offset:  # otherwise it was moved again in the meantime
                     del self._seeks[partition]
 
@@ -224,42 +232,57 @@ class KafkaReader(LogReader):
             try:
                 offsets = [TopicPartition(*partition, offset) for partition, offset in done.items()]
                 self._consumer.commit(offsets=offsets, asynchronous=True)
-            except KafkaException as error:
-                _DEBUG.debug("could not commit the group's offsets: %s", error)
+            except KafkaException:
+                _DEBUG.debug("could not commit the group's offsets")
 
     def _record(self, polled: Polled) -> None:
-        """Record errors, and which partitions are read to the end."""
+        """Record errors, and where the partitions end that are read to the end."""
         for error in polled.errors:
             self._client_errors(error)
         with self._lock:
-            self._ended.difference_update(polled.columns)
-            self._ended.update(polled.ended.keys() - self._seeks.keys())
+            for partition in polled.columns:
+                self._ended.pop(partition, None)
+            self._ended |= {partition: end for partition, end in polled.ended.items() if partition not in self._seeks}
         if polled.columns or polled.ended:
             self._failing = False
-        for partition, end in polled.ended.items():
-            if partition not in polled.columns:
-                self._check(partition, [end])
 
-    def _batch(self, partition: Partition, columns: Columns) -> Batch | None:
-        self._check(partition, columns.offsets)
+    def _behind(self) -> dict[Partition, int]:
+        """The ends of partitions that are read to the end, but end with control records or aborted messages."""
+        with self._lock:
+            return {at: end for at, end in self._ended.items() if self._assignment.position(at) not in (None, end)}
+
+    def _batch(self, partition: Partition, columns: Columns, end: int) -> Batch | None:
+        lost = self._lost(partition, columns.offsets or [end])
         with self._lock:
             if partition in self._seeks:
                 return None
-            span = self._assignment.next_span(partition, columns.offsets[-1] + 1)
-        return columns.batch(span) if span else None
+            span = self._assignment.next_span(partition, end)
+        return columns.batch(span, lost) if span else None
 
-    def _check(self, partition: Partition, offsets: list[int]) -> None:
+    def _lost(self, partition: Partition, offsets: list[int]) -> int:
         """Check that the log continues at our position.
 
         Args:
             partition: the partition to check.
             offsets: offsets of the messages received, or the end offset.
+
+        Returns:
+            How many offsets before the last of them are lost. If Kafka does not say, they are read again.
         """
         with self._lock:
             position = None if partition in self._seeks else self._assignment.position(partition)
         if position is None or offsets[-1] - position == len(offsets) - 1:
-            return
-        check_continuity(self._consumer, self._cluster, partition, position, offsets)
+            return 0
+        try:
+            return check_continuity(self._consumer, self._cluster, partition, position, offsets)
+        except KafkaException as error:
+            reason = kafka_error(error)
+            if reason is None or is_permanent(reason):
+                raise
+            self._warn(self._cluster.failure("cannot query the offsets of the event log", error))
+            with self._lock:
+                self._seeks.setdefault(partition, position)
+            return 0
 
     def _check_client_errors(self) -> None:
         error, self._client_errors.last = self._client_errors.last, None

@@ -11,11 +11,15 @@ from pathlib import Path
 from threading import RLock
 
 from advertisex.errors import LogError
+from advertisex.files.durable import make_folder
+from advertisex.files.making import make
 from advertisex.logs.contract import State
 from advertisex.logs.locks import Locks
-from advertisex.logs.sqlite_faults import fault_of
+from advertisex.logs.sqlite_faults import RESTORE_STATE, check_not_lost, fault_of, is_filled
 
 _NAME = "log-state.db"
+#: Seconds to wait for a lock of another process.
+_WAIT = 30.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (
     topic TEXT NOT NULL,
@@ -58,6 +62,7 @@ class KafkaState:
     def read(self, prefix: str) -> dict[str, bytes]:
         """Return the values of the keys with this prefix that belong to existing topics."""
         if self._path is not None and not self._path.exists():
+            check_not_lost(self._path, "the state of the sources")
             return {}
         with self._db() as db:
             rows = db.execute(
@@ -82,11 +87,10 @@ class KafkaState:
     def _db(self) -> Iterator[sqlite3.Connection]:
         with self._explained():
             if self._opened is None:
-                path = self._path or ":memory:"
-                self._opened = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-                self._opened.execute("PRAGMA journal_mode = WAL")
-                self._opened.execute("PRAGMA synchronous = FULL")
-                self._opened.executescript(_SCHEMA)
+                if self._path is not None:
+                    check_not_lost(self._path, "the state of the sources")
+                    make(self._path, lambda new: _connect(new).close(), is_unfinished=lambda file: not is_filled(file))
+                self._opened = _connect(self._path or Path(":memory:"))
             yield self._opened
 
     @contextmanager
@@ -94,13 +98,25 @@ class KafkaState:
         try:
             with self._lock:
                 if self._path is not None:
-                    self._path.parent.mkdir(parents=True, exist_ok=True)
+                    make_folder(self._path.parent)
                 yield
         except (sqlite3.Error, OSError) as error:
             if self._opened is not None and self._opened.in_transaction:
                 self._opened.execute("ROLLBACK")
+            path = self._path or Path()
+            fault = fault_of(error, path, _WAIT, RESTORE_STATE)
             raise LogError(
-                f"cannot keep the state of the sources: {fault_of(error)}",
-                where=str(self._path),
-                hint="check that the data folder is writable, and the free disk space",
+                f"cannot keep the state of the sources: {fault.what}", where=str(path), hint=fault.hint
             ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not export what it documents
     AdminClient,
     ClusterMetadata,
@@ -15,9 +15,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 
 from advertisex.errors import ConfigurationError, LogError
 from advertisex.logs.kafka.client import ClientErrors, Cluster, is_permanent, kafka_error
+from advertisex.logs.kafka.compaction import Compaction
+from advertisex.logs.kafka.holders import Holder, holders_of
+from advertisex.logs.kafka.offsets import SETTLE_SECONDS, offsets_of
+from advertisex.logs.kafka.reasons import reason_text
+from advertisex.logs.kafka.topic_settings import described
 from advertisex.model import Finding, Partition
 
-_POLL_SECONDS = 0.05
+_SETTINGS_FAILED = "cannot read the settings of the topics"
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 #: Hints for Kafka's errors about the number of partitions or replicas.
 _INVALID = {
@@ -29,17 +34,6 @@ _INVALID = {
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 #: Enough for a broker to reject a login or a certificate.
 _FIRST_TRY_SECONDS = 1.0
-#: Errors for a topic that was just created or deleted, or whose leader just changed.
-_SETTLING = frozenset({
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError.REPLICA_NOT_AVAILABLE,
-    KafkaError.KAFKA_STORAGE_ERROR,
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
-    KafkaError.OFFSET_NOT_AVAILABLE,
-})  # fmt: skip
 
 
 class KafkaTopics:
@@ -53,27 +47,38 @@ class KafkaTopics:
         self._cluster = cluster
         self._client_errors = ClientErrors()
         self._admin = cluster.client(AdminClient, self._client_errors, {}, {})
+        self._compaction = Compaction(cluster, self._admin)
 
     def partitions(self) -> dict[str, list[int]]:
         """The partitions of every topic, without Kafka's internal topics."""
         metadata = self._metadata()
         return {topic: sorted(found.partitions) for topic, found in sorted(metadata.topics.items()) if _is_ours(topic)}
 
-    def ends(self) -> dict[Partition, int]:
-        """The offset of the next message of every partition of every topic.
+    def ends(self, topics: Collection[str] | None = None) -> dict[Partition, int]:
+        """The last stable offset of every partition of the topics: messages up to here can be read.
+
+        Args:
+            topics: the topics, by default all. Somebody else's topic may have no leader, which is an error.
 
         Raises:
             LogError: the offsets cannot be read, even after waiting for the brokers' metadata to settle.
         """
-        return self._offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return self._offsets(OffsetSpec.latest(), topics)  # type: ignore[no-untyped-call]
 
-    def starts(self) -> dict[Partition, int]:
-        """The first offset that retention has left in every partition of every topic.
+    def unstable(self, topics: Collection[str] | None = None) -> dict[Partition, tuple[int, int]]:
+        """The offsets of each partition that open transactions hold back, the first and the end: see `ends`."""
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        appended = self._offsets(latest, topics, IsolationLevel.READ_UNCOMMITTED)
+        stable = self.ends(topics)  # afterwards: the difference must not count what was appended in between
+        return {p: (stable[p], end) for p, end in appended.items() if stable.get(p, end) < end}
 
-        Raises:
-            LogError: the offsets cannot be read, even after waiting for the brokers' metadata to settle.
-        """
-        return self._offsets(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+    def starts(self, topics: Collection[str] | None = None) -> dict[Partition, int]:
+        """The first offset that retention has left in every partition of the topics: see `ends`."""
+        return self._offsets(OffsetSpec.earliest(), topics)  # type: ignore[no-untyped-call]
+
+    def holders(self, partitions: Collection[Partition]) -> dict[Partition, Holder] | None:
+        """The group members that these partitions are assigned to; None if Kafka does not say it."""
+        return holders_of(self._admin, self._cluster, partitions)
 
     def identities(self, topics: Collection[str]) -> dict[str, str]:
         """The topic id of each topic that exists."""
@@ -106,12 +111,14 @@ class KafkaTopics:
         Raises:
             ConfigurationError: a topic name is invalid, or Kafka rejects the number of partitions or replicas in the
                 settings.
-            LogError: no topic exists, or one cannot be created.
+            LogError: no topic exists, one cannot be created, or one is compacted.
         """
         for topic in topics:
             _check_name(topic)
         existing = self.partitions().keys()
         missing = sorted(set(topics) - existing)
+        with self._explained(_SETTINGS_FAILED):
+            self._compaction.reject([topic for topic in topics if topic in existing])
         if create:
             for topic in missing:
                 self._create(topic)
@@ -124,10 +131,21 @@ class KafkaTopics:
             )
         return [topic for topic in topics if topic in existing]
 
+    def message_bytes(self, topic: str) -> int | None:
+        """The `max.message.bytes` of a topic; None if the user may not know it.
+
+        Raises:
+            LogError: it cannot be read.
+        """
+        with self._explained(_SETTINGS_FAILED):
+            found = described(self._cluster, self._admin, [topic])[topic]
+        return int(found["max.message.bytes"]) if found else None
+
     def inspect(self, topics: Collection[str]) -> list[Finding]:
         """Check the brokers and these topics."""
         metadata = self._metadata()
-        ends = self.ends()
+        led = [topic for topic in topics if topic in metadata.topics and _has_leaders(metadata, topic)]
+        ends = self.ends(led)
         brokers = ", ".join(f"{broker.host}:{broker.port}" for _, broker in sorted(metadata.brokers.items()))
         findings = [Finding("log", True, f"Kafka cluster {metadata.cluster_id}, brokers {brokers}")]
         for topic in topics:
@@ -136,35 +154,29 @@ class KafkaTopics:
                 findings.append(Finding(what, True, "does not exist yet; `advertisex ingest` creates it"))
                 continue
             found = metadata.topics[topic].partitions.values()
-            end_sum = sum(end for partition, end in ends.items() if partition.topic == topic)
+            detail = f"{len(found)} partition{'s' if len(found) != 1 else ''}"
+            if topic in led:
+                end_sum = sum(end for partition, end in ends.items() if partition.topic == topic)
+                detail += f", end offsets total {end_sum:,}"
             degraded = sum(len(p.isrs) < len(p.replicas) or p.leader < 0 for p in found)
-            detail = f"{len(found)} partitions, end offsets total {end_sum:,}"
             if degraded:
                 detail += f", {degraded} without a leader or with replicas out of sync"
             findings.append(Finding(what, not degraded, detail, "restart the missing brokers"))
-        return findings
+        with self._explained(_SETTINGS_FAILED):
+            return findings + self._compaction.findings([topic for topic in topics if topic in metadata.topics])
 
-    def _offsets(self, which: OffsetSpec) -> dict[Partition, int]:
-        deadline = time.monotonic() + self._cluster.timeouts.request
-        while True:
-            try:
-                return self._offsets_now(which)
-            except KafkaException as error:
-                reason = kafka_error(error)
-                if reason is None or reason.code() not in _SETTLING or time.monotonic() > deadline:
-                    raise self._failure("cannot read the offsets of the topics", error) from error
-            time.sleep(_POLL_SECONDS)
+    def _offsets(
+        self,
+        which: OffsetSpec,
+        topics: Collection[str] | None,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[Partition, int]:
+        def wanted() -> list[Partition]:
+            found = self.partitions()
+            return [Partition(topic, n) for topic in found if topics is None or topic in topics for n in found[topic]]
 
-    def _offsets_now(self, which: OffsetSpec) -> dict[Partition, int]:
-        requested = {
-            TopicPartition(topic, partition): which
-            for topic, partitions in self.partitions().items()
-            for partition in partitions
-        }
-        if not requested:
-            return {}
-        answers = self._admin.list_offsets(requested, request_timeout=self._cluster.timeouts.request)
-        return {Partition(p.topic, p.partition): answer.result().offset for p, answer in answers.items()}
+        with self._explained("cannot read the offsets of the topics"):
+            return offsets_of(self._admin, self._cluster, wanted, which, isolation)
 
     def _create(self, topic: str) -> None:
         settings = self._cluster.settings
@@ -176,7 +188,7 @@ class KafkaTopics:
             if reason is not None and reason.code() in _INVALID:
                 raise ConfigurationError(
                     f"cannot create a topic with {settings.partitions:,} partitions and a replication factor of "
-                    f"{settings.replication:,}: {reason.str()}",
+                    f"{settings.replication:,}: {reason_text(reason)}",
                     where=f"{topic} at {self._cluster.brokers}",
                     hint=f"{_INVALID[reason.code()]} in the settings",
                 ) from error
@@ -185,19 +197,14 @@ class KafkaTopics:
                     "cannot create the topic", error, self._client_errors, where=topic
                 ) from error
         deadline = time.monotonic() + self._cluster.timeouts.request
-        while not self._has_leaders(topic):  # created at the controller first, and a little later at the brokers
+        while not _has_leaders(self._metadata(), topic):  # the brokers know it a little later
             if time.monotonic() > deadline:
                 raise LogError(
                     "the new topic has no leader yet",
                     where=f"{topic} at {self._cluster.brokers}",
                     hint="check that all brokers are running, then run this again",
                 )
-            time.sleep(_POLL_SECONDS)
-
-    def _has_leaders(self, topic: str) -> bool:
-        found = self._metadata().topics.get(topic)
-        partitions = found.partitions.values() if found else ()
-        return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
+            time.sleep(SETTLE_SECONDS)
 
     def _metadata(self) -> ClusterMetadata:
         # of all topics: a request for one topic may create it, with the broker's default partitions
@@ -222,6 +229,12 @@ class KafkaTopics:
     def _failure(self, what: str, error: KafkaException) -> LogError:
         self._admin.poll(0)  # runs `error_cb`
         return self._cluster.failure(what, error, self._client_errors)
+
+
+def _has_leaders(metadata: ClusterMetadata, topic: str) -> bool:
+    found = metadata.topics.get(topic)
+    partitions = found.partitions.values() if found else ()
+    return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
 
 
 def _check_name(topic: str) -> None:

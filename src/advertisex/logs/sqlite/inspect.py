@@ -5,7 +5,10 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from advertisex.logs.sqlite.retention import file_use, start_of
+from advertisex.errors import LogError
+from advertisex.logs.sqlite.retention import file_use, first_of
+from advertisex.logs.sqlite.topics import end_of
+from advertisex.logs.sqlite_faults import RESTORE_LOG
 from advertisex.model import Finding
 
 _DAY = 86_400_000_000
@@ -25,18 +28,24 @@ def inspected(db: sqlite3.Connection, path: Path, topics: Collection[str], now: 
         Finding(
             "log",
             answer == "ok",
-            f"{path}: SQLite {sqlite3.sqlite_version}, {answer}",
-            "restore it from a backup",
+            f"{path}: SQLite {sqlite3.sqlite_version}, {'ok' if answer == 'ok' else 'its structure is damaged'}",
+            RESTORE_LOG,
         ),
-        Finding("topics", True, "messages: " + ", ".join(_topic(db, topic) for topic in topics)),
+        _topics(db, topics),
         Finding("log size", True, _size(db, now)),
     ]
 
 
+def _topics(db: sqlite3.Connection, topics: Collection[str]) -> Finding:
+    try:
+        return Finding("topics", True, "messages: " + ", ".join(_topic(db, topic) for topic in topics))
+    except LogError as error:
+        return Finding("topics", False, f"{error.what} ({error.where})", error.hint)
+
+
 def _topic(db: sqlite3.Connection, topic: str) -> str:
     """The number of messages of a topic, and where they start if some were removed."""
-    row = db.execute("SELECT next_offset FROM topic WHERE name = ?", (topic,)).fetchone()
-    end, start = (row[0] if row else 0), start_of(db, topic) or 0
+    end, start = end_of(db, topic), first_of(db, topic) or 0
     if not start:
         return f"{topic} {end:,}"
     if start == end:

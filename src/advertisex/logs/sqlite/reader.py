@@ -4,10 +4,10 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 
-from advertisex.errors import LogError
+from advertisex.errors import LogDamaged, LogError
 from advertisex.logs.assignment import Assignment
 from advertisex.logs.contract import EventLog, LogReader, Positions
-from advertisex.logs.lost import warn_of_lost
+from advertisex.logs.lost import DAMAGED, REMOVED, warn_of_lost
 from advertisex.model import Batch, Partition, Span
 
 _POLL_SECONDS = 0.2
@@ -16,11 +16,14 @@ _POLL_SECONDS = 0.2
 class SqliteReader(LogReader):
     """Reads the topics of one file."""
 
-    def __init__(self, log: EventLog, topics: Collection[str], positions: Positions, limit: int) -> None:
+    def __init__(
+        self, log: EventLog, topics: Collection[str], positions: Positions, limit: int, *, skip_damaged: bool
+    ) -> None:
         self._log = log
         self._topics = topics
         self._ledger = positions
         self._limit = limit
+        self._skip_damaged = skip_damaged
         self._assignment = Assignment()
         self._caught_up = False
 
@@ -66,11 +69,20 @@ class SqliteReader(LogReader):
                 where=f"{partition.topic}/{partition.partition}",
                 hint="restore the original log, or use a new store for this one",
             )
-        batch = self._log.read(*partition, offset, self._limit)
-        kept = batch.offsets[0] if len(batch) else end  # without messages, all before the end were removed
-        span = self._assignment.next_span(partition, batch.span.end if len(batch) else end)
+        batch, why = self._read(partition, offset)
+        span = self._assignment.next_span(partition, batch.span.end)
         if span is None or span.start != offset:  # it was reassigned during the read: these are not the next messages
             return None
-        if kept > offset:
-            warn_of_lost(partition, kept - offset)
-        return replace(batch, span=span)  # without messages, it moves the ledger past those that are lost
+        if batch.lost:
+            warn_of_lost(partition, batch.lost, why)
+        return replace(batch, span=span)
+
+    def _read(self, partition: Partition, offset: int) -> tuple[Batch, str]:
+        """The next batch, and why it has lost messages, if it has."""
+        try:
+            return self._log.read(*partition, offset, self._limit), REMOVED
+        except LogDamaged as error:
+            if not self._skip_damaged:
+                raise
+            span = Span(*partition, offset, error.end)
+            return Batch(span, range(0), [], [], lost=error.end - offset), DAMAGED

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from advertisex.logs.contract import Limits
+from advertisex.logs.sqlite.topics import put_start
 from advertisex.model import Partition
 
 _LOG = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ def prune_step(db: sqlite3.Connection, processed: Mapping[Partition, int], limit
         starts[row.topic] = row.next_offset
         removed, size = removed + row.next_offset - row.first_offset, size + row.size
     for topic, start in starts.items():
+        put_start(db, topic, start)
         ended = "DELETE FROM origin WHERE topic = ? AND first_offset < ? AND next_offset <= ?"
         db.execute(ended, (topic, start, start))
     for _ in range(min(_STEP_PAGES, _number(db, "PRAGMA freelist_count"))):
@@ -72,7 +74,9 @@ def make_shrinkable(db: sqlite3.Connection) -> None:
     if not _number(db, "PRAGMA auto_vacuum") and free > used:
         _LOG.info("rewriting the event log once, so that its file can shrink: appends wait", bytes=used)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA temp_store = FILE")  # it is a copy of the whole file
         db.execute("VACUUM")
+        db.execute("PRAGMA temp_store = MEMORY")
 
 
 def is_overdue(db: sqlite3.Connection, processed: Mapping[Partition, int], limits: Limits) -> bool:
@@ -92,7 +96,7 @@ def is_overdue(db: sqlite3.Connection, processed: Mapping[Partition, int], limit
     return limits.size is not None and unprocessed > limits.size
 
 
-def start_of(db: sqlite3.Connection, topic: str) -> int | None:
+def first_of(db: sqlite3.Connection, topic: str) -> int | None:
     """The first offset that is kept; the next offset if none is, and None if nothing was ever appended."""
     query = "SELECT coalesce((SELECT min(first_offset) FROM batch WHERE topic = name), next_offset) FROM topic"
     row = db.execute(query + " WHERE name = ?", (topic,)).fetchone()

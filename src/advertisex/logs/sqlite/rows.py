@@ -8,42 +8,79 @@ from itertools import accumulate
 
 import msgspec
 
+from advertisex.errors import LogDamaged
+from advertisex.logs.append_time import append_times
 from advertisex.logs.contract import READ_BYTES
+from advertisex.logs.sqlite.checksums import put_checksum
+from advertisex.logs.sqlite.stored_rows import StoredRow, rows_from
+from advertisex.logs.sqlite.topics import end_of, put_end, put_start
 from advertisex.model import TOMBSTONE, Batch, Span
 
 #: Limits on the messages of one row.
 _ROW_BYTES = 8 * 2**20
 _ROW_MESSAGES = 50_000
-_decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 def insert_messages(db: sqlite3.Connection, topic: str, first: int, messages: Sequence[bytes], now: int) -> int:
     """Insert messages from offset `first` on, within the caller's transaction; returns the next offset."""
     end = first
     for part in _chunks(messages):
-        row = (topic, end, end + len(part), now, msgspec.msgpack.encode(part))
-        db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", row)
+        numbers, blob = (end, end + len(part), now), msgspec.msgpack.encode(part)
+        db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?)", (topic, *numbers, blob))
+        put_checksum(db, "batch", topic, numbers, blob)
         end += len(part)
+    if messages:
+        put_end(db, topic, end)
+        if not first:
+            put_start(db, topic, 0)
     return end
 
 
-def read_messages(db: sqlite3.Connection, topic: str, offset: int, limit: int) -> Batch:
-    """Read at most `limit` messages from `offset` on, or from the first one after it that is kept."""
+def read_messages(db: sqlite3.Connection, topic: str, offset: int, limit: int, now: int) -> Batch:
+    """Read at most `limit` messages from `offset` on, or from the first one after it that is kept.
+
+    The time `now` replaces implausible append times.
+
+    Raises:
+        LogDamaged: the message at `offset` is damaged; it is the next one of a later read if those before it are not.
+    """
     payloads: list[bytes] = []
     times: list[int] = []
-    start, room = offset, READ_BYTES
-    for first, appended_at, blob in _rows_from(db, topic, offset):
+    append_id = ""
+    start, room = max(offset, end_of(db, topic)), READ_BYTES  # without rows, all before the end were removed
+    try:
+        for row in rows_from(db, topic, offset):
+            if not payloads:
+                start = max(offset, row.first)
+            skipped = start + len(payloads) - row.first
+            part = row.messages[skipped : skipped + limit - len(payloads)]
+            part, room = _fitting(part, room, at_least=0 if payloads else 1)
+            payloads += part
+            times += [row.appended_at] * len(part)
+            append_id = _append_id(row) if part else append_id
+            if len(payloads) == limit or room <= 0:
+                break
+    except LogDamaged:
         if not payloads:
-            start = max(offset, first)
-        skipped = start + len(payloads) - first
-        part = _decode(blob)[skipped : skipped + limit - len(payloads)]
-        part, room = _fitting(part, room, at_least=0 if payloads else 1)
-        payloads += part
-        times += [appended_at] * len(part)
-        if len(payloads) == limit or room <= 0:
-            break
+            raise
     end = start + len(payloads)
-    return Batch(Span(topic, 0, offset, end), range(start, end), payloads, times)
+    times, untimed = append_times(times, now)
+    span = Span(topic, 0, offset, end)
+    return Batch(span, range(start, end), payloads, times, lost=start - offset, untimed=untimed, append_id=append_id)
+
+
+def append_id_before(db: sqlite3.Connection, topic: str, end: int) -> str:
+    """The id of the append of the message before an offset; empty if it was removed, or is damaged."""
+    try:
+        row = next(rows_from(db, topic, end - 1), None) if end else None
+    except LogDamaged:
+        return ""
+    return _append_id(row) if row and row.first < end else ""
+
+
+def _append_id(row: StoredRow) -> str:
+    """What identifies a row, whatever is erased from it: no other append had its place at its time."""
+    return f"{row.first}-{row.next}@{row.appended_at}"
 
 
 def erase_from_row(db: sqlite3.Connection, topic: str, left: deque[int]) -> None:
@@ -51,28 +88,15 @@ def erase_from_row(db: sqlite3.Connection, topic: str, left: deque[int]) -> None
 
     Within the caller's transaction, so that it never undoes a concurrent erasure.
     """
-    row = next(_rows_from(db, topic, left[0]), None)
-    if row is None or left[0] < row[0]:
+    row = next(rows_from(db, topic, left[0]), None)
+    if row is None or left[0] < row.first:
         left.popleft()  # no message at this offset
         return
-    first, _, blob = row
-    messages = _decode(blob)
-    while left and left[0] < first + len(messages):
-        messages[left.popleft() - first] = TOMBSTONE
-    db.execute(
-        "UPDATE batch SET messages = ? WHERE topic = ? AND first_offset = ?",
-        (msgspec.msgpack.encode(messages), topic, first),
-    )
-
-
-def _rows_from(db: sqlite3.Connection, topic: str, offset: int) -> Iterator[tuple[int, int, bytes]]:
-    """The rows from the one with `offset` on, in order."""
-    yield from db.execute(
-        "SELECT first_offset, appended_at, messages FROM batch WHERE topic = ? AND first_offset >= "
-        "coalesce((SELECT max(first_offset) FROM batch WHERE topic = ? AND first_offset <= ?), 0) "
-        "AND next_offset > ? ORDER BY first_offset",
-        (topic, topic, offset, offset),
-    )
+    while left and left[0] < row.next:
+        row.messages[left.popleft() - row.first] = TOMBSTONE
+    blob = msgspec.msgpack.encode(row.messages)
+    db.execute("UPDATE batch SET messages = ? WHERE topic = ? AND first_offset = ?", (blob, topic, row.first))
+    put_checksum(db, "batch", topic, (row.first, row.next, row.appended_at), blob)
 
 
 def _chunks(messages: Sequence[bytes]) -> Iterator[list[bytes]]:

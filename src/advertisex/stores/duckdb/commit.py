@@ -9,13 +9,13 @@ from dataclasses import astuple
 from datetime import datetime
 
 import duckdb
-import numpy as np
 import polars as pl
 
 from advertisex.model import COUNT_NAMES, Counts, Outcome, Partition
 from advertisex.stores.conflicts import conflicts, own_columns
 from advertisex.stores.contract import ERASURES
-from advertisex.stores.duckdb.registered import registered
+from advertisex.stores.duckdb.frames import frame_of, registered
+from advertisex.stores.duckdb.rejects import insert_rejects
 from advertisex.stores.ledger_check import FLOOR_MOVED, MOVED_ON, USER_ERASED, ledger_moved
 from advertisex.stores.log_identity import check_same_log
 from advertisex.stores.retention import FLOOR, RETENTION, Floor, floor_in, is_newer, without_expired
@@ -41,7 +41,7 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
     _insert_events(db, outcome, fresh, commit_time)
     rejects = pl.concat([outcome.rejects, conflicting])
     kept = without_expired(rejects, outcome.kept_since)
-    _insert_rejects(db, outcome, kept, commit_time)
+    insert_rejects(db, outcome, kept, commit_time)
     filtered = int((outcome.rejects["kind"] == "filtered").sum())
     counts = Counts(
         read=outcome.read,
@@ -52,6 +52,7 @@ def write(db: duckdb.DuckDBPyConnection, outcome: Outcome, commit_time: datetime
         erased=outcome.suppressed.height,
         conflict=conflicting.height,
         removed_rejects=rejects.height - kept.height,
+        lost=outcome.lost,
     )
     add_counts(db, outcome.span.of, outcome.feed, counts, commit_time, start=outcome.span.start)
     return counts
@@ -76,9 +77,9 @@ def _advance(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
     else:
         check_same_log(span.of, row[0] or "", span.log)
     moved = db.execute(
-        "UPDATE ledger SET next_offset = ?, log = coalesce(log, ?) "
+        "UPDATE ledger SET next_offset = ?, log = coalesce(log, ?), append_id = ? "
         "WHERE topic = ? AND partition = ? AND next_offset = ? RETURNING 1",
-        (span.end, span.log or None, span.topic, span.partition, span.start),
+        (span.end, span.log or None, outcome.messages.append_id or None, span.topic, span.partition, span.start),
     ).fetchall()
     if not moved:
         raise ledger_moved(span, MOVED_ON)
@@ -99,23 +100,24 @@ def _known_events(db: duckdb.DuckDBPyConnection, outcome: Outcome) -> pl.DataFra
     low, high = (f"make_timestamp({micros})" for micros in _dense(events["event_time"]))
     # The batch has ids of 16 bytes; DuckDB compares a UUID as one number, which is faster
     with registered(db, "batch", events.select("event_id", "event_time")):
-        rows = db.execute(
+        rows = frame_of(
+            db,
             f"""
-            SELECT known.rowid FROM (
+            SELECT known.rowid AS "row" FROM (
                 SELECT rowid, event_id, event_time FROM {feed} WHERE event_time BETWEEN {low} AND {high}
                 UNION ALL
                 SELECT rowid, event_id, event_time FROM {feed} WHERE event_time IN
                     (SELECT event_time FROM batch WHERE event_time NOT BETWEEN {low} AND {high})
             ) known SEMI JOIN batch b
             ON b.event_id::UUID = known.event_id AND b.event_time = known.event_time
-            """
-        ).fetchnumpy()["rowid"]
-    if not len(rows):
+            """,
+        )
+    if rows.is_empty():
         return events.select("event_id", *columns).clear()
     names = ", ".join(f'"{name}"' for name in columns)
-    with registered(db, "found", pl.DataFrame({"row": rows})):
+    with registered(db, "found", rows):
         query = f'SELECT event_id::BLOB AS event_id, {names} FROM {feed} WHERE rowid IN (SELECT "row" FROM found)'
-        found: pl.DataFrame = db.sql(query).pl()
+        found = frame_of(db, query)
     return found.cast({name: events.schema[name] for name in found.columns})
 
 
@@ -135,20 +137,6 @@ def _insert_events(
             FROM batch b
             """,
             (span.topic, span.partition, commit_time),
-        )
-
-
-def _insert_rejects(
-    db: duckdb.DuckDBPyConnection, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime
-) -> None:
-    if not rejects.height:
-        return
-    span = outcome.span
-    with registered(db, "new_rejects", rejects):
-        db.execute(
-            'INSERT INTO rejects SELECT ?, ?, "offset", ?, kind, stage, reason, detail, payload, ingested_at, ?, '
-            "NULL FROM new_rejects",
-            (span.topic, span.partition, outcome.feed, commit_time),
         )
 
 
@@ -190,8 +178,7 @@ def _dense(times: pl.Series) -> tuple[int, int]:
     The others are stragglers. A window that included them would span all the history in between, so they are looked
     up by their exact times.
     """
-    micros = np.sort(times.dt.timestamp("us").to_numpy())
+    micros = times.dt.timestamp("us").sort()
     others = int(len(micros) * (1 - _DENSE_FRACTION))
-    widths = micros[len(micros) - 1 - others :] - micros[: others + 1]
-    start = int(widths.argmin())
-    return int(micros[start]), int(micros[len(micros) - 1 - others + start])
+    start = (micros.tail(others + 1) - micros.head(others + 1)).arg_min() or 0
+    return micros[start], micros[len(micros) - 1 - others + start]

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from advertisex.model import STORED_REJECT_COLUMNS
 from advertisex.stores.contract import Range, RejectQuery
 
 
@@ -36,21 +35,14 @@ def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
         ("processed_at <= ?", query.as_of),
     )
     more = []
-    if query.replayed is not None:
-        more.append(f"replayed_to IS {'NOT ' if query.replayed else ''}NULL")
+    for column, is_marked in (("replayed_to", query.replayed), ("resolution", query.resolved)):
+        if is_marked is not None:
+            more.append(f"{column} IS {'NOT ' if is_marked else ''}NULL")
     if query.positions is not None:
         rows = ", ".join(["(?, ?, ?)"] * len(query.positions))
         more.append(f'(topic, partition, "offset") IN ({rows})' if rows else "false")
         values += [part for position in query.positions for part in position]
     return f"{where or 'WHERE true'} AND {' AND '.join(more)}" if more else where, values
-
-
-def reject_statement(query: RejectQuery) -> tuple[str, list[Any]]:
-    """The statement that reads rejects in order of position, and its parameter values."""
-    where, values = reject_conditions(query)
-    columns = ", ".join(f'"{name}"' for name in STORED_REJECT_COLUMNS)
-    limit = "" if query.limit is None else f"LIMIT {int(query.limit)}"
-    return f'SELECT {columns} FROM rejects {where} ORDER BY topic, partition, "offset" {limit}', values
 
 
 def _where(*conditions: tuple[str, Any]) -> tuple[str, list[Any]]:

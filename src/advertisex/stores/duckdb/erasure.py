@@ -3,7 +3,6 @@
 DuckDB does not overwrite deleted rows: they stay in the file until their space is reused.
 """
 
-import os
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ import polars as pl
 from advertisex.feeds import FEEDS
 from advertisex.model import Partition
 from advertisex.stores.duckdb.commit import add_counts
-from advertisex.stores.duckdb.registered import registered
+from advertisex.stores.duckdb.frames import frame_of, registered
 from advertisex.stores.removal import COUNTED_AS, REMOVED_COLUMNS, Removal, moved_counts
 
 
@@ -38,9 +37,9 @@ def delete(db: duckdb.DuckDBPyConnection, removal: Removal, commit_time: datetim
 def _removed_by(db: duckdb.DuckDBPyConnection, erasure: str) -> pl.DataFrame:
     """All that an erasure removed, including earlier attempts, from the ledger history: `REMOVED_COLUMNS`."""
     sums = ", ".join(f"sum(-{counts[-1]}) AS {kind}" for kind, counts in COUNTED_AS.items())
-    history = db.sql(f"SELECT feed, {sums} FROM commits WHERE change = ? GROUP BY feed", params=[erasure]).pl()
+    history = frame_of(db, f"SELECT feed, {sums} FROM commits WHERE change = ? GROUP BY feed", [erasure])
     counts = history.unpivot(list(COUNTED_AS), index="feed", variable_name="kind", value_name="count")
-    removed: pl.DataFrame = counts.cast(dict(REMOVED_COLUMNS)).filter(pl.col("count") > 0)
+    removed: pl.DataFrame = counts.cast(pl.Schema(REMOVED_COLUMNS)).filter(pl.col("count") > 0)
     return removed.sort("feed", "kind")
 
 
@@ -48,6 +47,10 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Cou
     if rejects.is_empty():
         return Counter()
     with registered(db, "gone", rejects.select("topic", "partition", "offset")):
+        db.execute(
+            'DELETE FROM reject_parts p USING gone g WHERE p.topic = g.topic AND p."partition" = g."partition" '
+            'AND p."offset" = g."offset"'
+        )
         deleted = db.execute(
             'DELETE FROM rejects r USING gone g WHERE r.topic = g.topic AND r."partition" = g."partition" '
             'AND r."offset" = g."offset" RETURNING r.topic, r."partition", feed, kind'
@@ -55,40 +58,16 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, rejects: pl.DataFrame) -> Cou
     return Counter((Partition(topic, number), feed, kind) for topic, number, feed, kind in deleted)
 
 
-def copy_live_rows(db: duckdb.DuckDBPyConnection, path: Path) -> Path:
-    """Copy the live rows of a store to a new file beside it, and return its path. `db` can be closed afterwards."""
-    new_file = path.with_name(path.name + ".erasing")
-    new_file.unlink(missing_ok=True)
+def copy_live_rows(db: duckdb.DuckDBPyConnection, new: Path) -> None:
+    """Copy the live rows of a store to a new file. `db` can be closed afterwards."""
     db.execute("CHECKPOINT")
     (name,) = db.execute("SELECT current_database()").fetchone() or ("",)
-    db.execute(f"ATTACH '{_quoted(str(new_file))}' AS fresh")
+    db.execute(f"ATTACH '{_quoted(str(new))}' AS fresh")
     try:
         db.execute(f'COPY FROM DATABASE "{_doubled(name)}" TO fresh')
         db.execute("CHECKPOINT fresh")
     finally:
         db.execute("DETACH fresh")
-    return new_file
-
-
-def replace(path: Path, new_file: Path) -> None:
-    """Durably replace a store that is not open anywhere with a new file."""
-    sync(new_file)
-    new_file.replace(path)
-    sync(path.parent)
-
-
-def target(path: Path) -> Path:
-    """The file itself: a link to it must stay one when the file is replaced."""
-    return path.resolve() if path.is_symlink() else path
-
-
-def sync(path: Path) -> None:
-    """Make the contents of a file, or the names in a folder, durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _quoted(text: str) -> str:

@@ -49,6 +49,11 @@ def _delete_rejects(db: duckdb.DuckDBPyConnection, floor: datetime) -> Iterator[
         "SELECT topic, partition, feed, count(*) FROM rejects WHERE ingested_at < ? GROUP BY ALL ORDER BY ALL", (floor,)
     ).fetchall()
     if counts:
+        db.execute(
+            'DELETE FROM reject_parts p USING rejects r WHERE p.topic = r.topic AND p."partition" = r."partition" '
+            'AND p."offset" = r."offset" AND r.ingested_at < ?',
+            (floor,),
+        )
         db.execute("DELETE FROM rejects WHERE ingested_at < ?", (floor,))
     for topic, number, feed, count in counts:
         yield Partition(topic, number), feed, "removed_rejects", count

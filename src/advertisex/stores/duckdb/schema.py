@@ -22,26 +22,34 @@ _EVENT = (
     ("event_id", "UUID NOT NULL", "identity: 128-bit hash of the event's content; unique in the table"),
     ("user_slice", "SMALLINT NOT NULL", "hash of the user, 0 to 4095"),
 )
-_PROVENANCE = (
+_POSITION = (
     ("topic", "VARCHAR NOT NULL", "topic of the message"),
     ("partition", "INTEGER NOT NULL", "partition of the message"),
     ("offset", "BIGINT NOT NULL", "offset of the message"),
+)
+_PROVENANCE = (
+    *_POSITION,
     ("ingested_at", "TIMESTAMP NOT NULL", "when the message was appended to the log (UTC)"),
     ("processed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
 )
 _REJECTS = (
-    ("topic", "VARCHAR NOT NULL", "topic of the message"),
-    ("partition", "INTEGER NOT NULL", "partition of the message"),
-    ("offset", "BIGINT NOT NULL", "offset of the message"),
+    *_POSITION,
     ("feed", "VARCHAR NOT NULL", "impressions, clicks or bids"),
     ("kind", "VARCHAR NOT NULL", "rejected, filtered (excluded by the policy) or conflict (a duplicate that differs)"),
     ("stage", "VARCHAR NOT NULL", "decode, validate, filter or store"),
     ("reason", "VARCHAR NOT NULL", "reason code"),
     ("detail", "VARCHAR NOT NULL", "field and value that caused it"),
-    ("payload", "BLOB NOT NULL", "the whole message, as received"),
+    ("payload", "BLOB NOT NULL", "the message, as received; of a longer one, its first 16,384 bytes"),
+    ("bytes", "BIGINT NOT NULL", "size of the whole message"),
     ("ingested_at", "TIMESTAMP NOT NULL", "when the message was appended to the log (UTC)"),
     ("processed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
     ("replayed_to", "VARCHAR", "position of its replay in the log, topic/partition/offset; null if not replayed"),
+    ("resolution", "VARCHAR", "id of the resolution that marked it as dealt with; null if it is open"),
+)
+_REJECT_PARTS = (
+    *_POSITION,
+    ("part", "INTEGER NOT NULL", "1 is the part behind the first 16,384 bytes, and so on"),
+    ("payload", "BLOB NOT NULL", "up to 16,384 bytes of the message"),
 )
 _LEDGER = (
     ("topic", "VARCHAR NOT NULL", "topic of the partition"),
@@ -57,7 +65,9 @@ _LEDGER = (
     ("redelivered", "BIGINT NOT NULL", "positions processed again after a crash; outside the balance"),
     ("removed", "BIGINT NOT NULL", "stored events that retention removed; outside the balance"),
     ("removed_rejects", "BIGINT NOT NULL", "rejects that retention removed; outside the balance"),
+    ("lost", "BIGINT NOT NULL", "offsets that the log no longer gave: removed unread, or damaged and skipped"),
     ("log", "VARCHAR", "identity of the log that the offsets belong to"),
+    ("append_id", "VARCHAR", "identifies the append of the last message read; null if the log has no such thing"),
 )
 _COMMITS = (
     ("topic", "VARCHAR NOT NULL", "topic of the partition"),
@@ -66,7 +76,7 @@ _COMMITS = (
     ("start", "BIGINT NOT NULL", "first offset of the batch"),
     ("end", "BIGINT NOT NULL", "offset after the batch"),
     ("committed_at", "TIMESTAMP NOT NULL", "when the batch was stored (UTC)"),
-    *((name, kind, f"in this batch: {description}") for name, kind, description in _LEDGER[3:-1]),
+    *((name, kind, f"in this batch: {description}") for name, kind, description in _LEDGER[3:-2]),
     ("change", "VARCHAR", "id of the erasure or the retention that moved these counts; null for a batch"),
 )
 _NOTES = (
@@ -89,6 +99,7 @@ _STORE = (
 _TABLES = {
     "store": ("one row about the store itself", _STORE, ""),
     "rejects": ("rejected and filtered messages and conflicting duplicates, whole", _REJECTS, ""),
+    "reject_parts": ("what follows the first 16,384 bytes of rejects", _REJECT_PARTS, ""),
     "ledger": (
         "one row per partition: the checkpoint and the counts",
         _LEDGER,

@@ -1,6 +1,5 @@
 """The embedded event store: one DuckDB file, one transaction per commit."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -10,12 +9,16 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from advertisex.errors import StoreBusy, StoreError, StoreMissing
+from advertisex.errors import StoreMissing
 from advertisex.feeds import FEEDS, Feed
+from advertisex.files.durable import real, replace
+from advertisex.files.making import making
 from advertisex.model import (
     CATALOGUE_COLUMNS,
     COMMIT_COLUMNS,
     COUNT_NAMES,
+    MARK_COLUMNS,
+    STORED_REJECT_COLUMNS,
     Counts,
     Finding,
     LedgerRow,
@@ -27,24 +30,29 @@ from advertisex.settings.model import DEFAULT_MEMORY
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery
 from advertisex.stores.duckdb.commit import floor_of, write
-from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions, reject_statement
-from advertisex.stores.duckdb.erasure import copy_live_rows, delete, replace, target
-from advertisex.stores.duckdb.registered import registered
+from advertisex.stores.duckdb.conditions import commit_conditions, event_conditions, reject_conditions
+from advertisex.stores.duckdb.erasure import copy_live_rows, delete
+from advertisex.stores.duckdb.faults import explanation
+from advertisex.stores.duckdb.file import (
+    check_not_lost,
+    commit,
+    connect,
+    connect_again,
+    create_tables,
+    disconnect,
+    holds_nothing,
+    make_store,
+    nothing_in,
+)
+from advertisex.stores.duckdb.frames import frame_of, registered, scan_table
+from advertisex.stores.duckdb.rejects import scan_rejects
 from advertisex.stores.duckdb.retention import drop, period_start
-from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns, statements
+from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns
 from advertisex.stores.format import check_format
 from advertisex.stores.ledger_check import Held, counted
 from advertisex.stores.removal import Removal
 
 _TABLES = (*FEEDS, "rejects")
-_SCAN_ROWS = 1_000_000
-#: Smaller than `_SCAN_ROWS`, because the payloads of rejects may be large.
-_SCAN_REJECTS = 2_048
-#: Never download an extension to read a file that is not a DuckDB database.
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 
 
 class DuckdbStore(EventStore):
@@ -60,7 +68,7 @@ class DuckdbStore(EventStore):
     Raises:
         StoreMissing: read-only, and the file does not exist.
         StoreBusy: another process has the store open.
-        StoreError: the file could not be opened, or is not an event store.
+        StoreError: the file could not be opened, holds nothing, or is not an event store.
     """
 
     retries = 0  # no server is involved
@@ -68,34 +76,37 @@ class DuckdbStore(EventStore):
     def __init__(
         self, path: Path, *, read_only: bool = False, memory: str = DEFAULT_MEMORY, clock: Clock = utc_now
     ) -> None:
-        self._path, self._clock = path, clock
-        nothing = StoreMissing(
-            "nothing has been stored yet",
-            where=str(path),
-            hint="run `advertisex ingest` and `advertisex process` first",
-        )
+        self._path, self._memory, self._clock = path, memory, clock
+        self._closed = False
+        self._read_only, self._file = read_only, None if str(path) == ":memory:" else path
         if read_only and not path.exists():
-            raise nothing
+            check_not_lost(path)
+            raise StoreMissing(
+                "nothing has been stored yet",
+                where=str(path),
+                hint="run `advertisex ingest` and `advertisex process` first",
+            )
         with self._explained("cannot open the event store"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._config = CONFIG | {"memory_limit": memory}
-            self._db = self._connected(read_only=read_only)
+            if self._file and not read_only:
+                make_store(path)
+            if self._file and holds_nothing(path):
+                raise nothing_in(path)
+            self._db = connect(path, read_only=read_only, memory=memory)
             try:
-                self._open(read_only=read_only, nothing=nothing)
+                self._open()
             except BaseException:
-                self._db.close()
+                self.close()
                 raise
 
-    def _open(self, *, read_only: bool, nothing: StoreMissing) -> None:
+    def _open(self) -> None:
         found = format_of(self._db)
         if found is not None:
             check_format(found, str(self._path))
-        elif read_only:
-            raise nothing  # an interrupted first run left it without tables
+        elif self._file:
+            raise nothing_in(self._path)
         else:
             with self._transaction():
-                for statement in statements():
-                    self._db.execute(statement)
+                create_tables(self._db)
 
     def prepare(self, feeds: Mapping[str, Feed]) -> None:
         with self._explained("cannot write to the event store"), self._transaction():
@@ -124,30 +135,38 @@ class DuckdbStore(EventStore):
             return write(self._db, outcome, commit_time_after(self.settled(), self._clock))
 
     def ledger(self) -> list[LedgerRow]:
-        columns = f"topic, partition, next_offset, log, {', '.join(COUNT_NAMES)}"
+        columns = f"topic, partition, next_offset, coalesce(log, ''), coalesce(append_id, ''), {', '.join(COUNT_NAMES)}"
         rows = self._frame(f"SELECT {columns} FROM ledger ORDER BY topic, partition", []).iter_rows()
-        return [LedgerRow(topic, number, end, Counts(*counts), log or "") for topic, number, end, log, *counts in rows]
+        return [
+            LedgerRow(topic, number, end, Counts(*counts), log, append_id)
+            for topic, number, end, log, append_id, *counts in rows
+        ]
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
-        return self._frame(*reject_statement(query))
+        return pl.concat([pl.DataFrame(schema=STORED_REJECT_COLUMNS), *self.scan_rejects(query)])
 
-    def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
-        yield from self._frames(*reject_statement(query), _SCAN_REJECTS)
+    def scan_rejects(
+        self, query: RejectQuery, columns: Sequence[str] = tuple(STORED_REJECT_COLUMNS)
+    ) -> Iterator[pl.DataFrame]:
+        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+            yield from scan_rejects(connection, query, columns)
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
-        marks = pl.DataFrame(
-            [(*position, str(replay)) for position, replay in replays.items()],
-            schema=["topic", "partition", "offset", "replay"],
-            orient="row",
-        )
+        self._mark("replayed_to", {position: str(replay) for position, replay in replays.items()})
+
+    def mark_resolved(self, resolutions: Mapping[Position, str | None]) -> None:
+        self._mark("resolution", resolutions)
+
+    def _mark(self, column: str, marks: Mapping[Position, str | None]) -> None:
+        rows = pl.DataFrame([(*at, mark) for at, mark in marks.items()], schema=MARK_COLUMNS, orient="row")
         with (
             self._explained("cannot write to the event store"),
             self._db.cursor() as connection,
             self._transaction(connection),
-            registered(connection, "marks", marks),
+            registered(connection, "marks", rows),
         ):
             connection.execute(
-                "UPDATE rejects r SET replayed_to = m.replay FROM marks m "
+                f"UPDATE rejects r SET {column} = m.mark FROM marks m "
                 'WHERE r.topic = m.topic AND r.partition = m.partition AND r."offset" = m."offset"'
             )
 
@@ -177,12 +196,18 @@ class DuckdbStore(EventStore):
         found = self._frame(f"SELECT count(*), min(event_time), max(event_time) FROM {feed} {where}", values)
         return Extent(*found.row(0))
 
+    def last_time(self, feed: str, within: Range) -> datetime | None:
+        where, values = event_conditions(within)
+        found: datetime | None = self._frame(f"SELECT max(event_time) FROM {feed} {where}", values).item()
+        return found
+
     def scan(
         self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
     ) -> Iterator[pl.DataFrame]:
         where, values = event_conditions(within, slices)
         names = ", ".join("event_id::BLOB AS event_id" if c == "event_id" else f'"{c}"' for c in columns)
-        yield from self._frames(f"SELECT {names} FROM {feed} {where}", values, _SCAN_ROWS)
+        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+            yield from scan_table(connection, feed, names, where, values)
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         where, values = event_conditions(within)
@@ -256,7 +281,7 @@ class DuckdbStore(EventStore):
         with self._explained("cannot write to the event store"):
             with self._transaction():
                 removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
-            if str(self._path) != ":memory:":  # otherwise no file contains the deleted bytes
+            if self._file:  # otherwise no file contains the deleted bytes
                 self._rewrite_file()
         return removed
 
@@ -280,33 +305,24 @@ class DuckdbStore(EventStore):
         """Do nothing: no commit waits for a server."""
 
     def close(self) -> None:
-        self._db.close()
-
-    def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        db = duckdb.connect(str(self._path), read_only=read_only, config=self._config)
-        db.execute("SET GLOBAL TimeZone = 'UTC'")
-        return db
+        if not self._closed:
+            self._closed = True  # another process can use the file from now on
+            disconnect(self._db, self._file, read_only=self._read_only)
 
     def _rewrite_file(self) -> None:
-        path = target(self._path)
-        new_file = copy_live_rows(self._db, path)
+        path = real(self._path)
+        with making(path) as new:
+            copy_live_rows(self._db, new)
+            replace(path, new)  # while the old file is locked: what another process wrote to it would be lost
         self._db.close()
-        try:
-            replace(path, new_file)
-        finally:
-            self._db = self._connected(read_only=False)
+        self._closed = True  # another process can use the file until it is open again
+        self._db = connect_again(self._path, memory=self._memory)
+        self._closed = False
 
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
-        with self._explained("cannot read the event store"):
-            # A separate connection, so that reads can run while another thread commits
-            with self._db.cursor() as connection:
-                frame: pl.DataFrame = connection.sql(query, params=values).pl()
-            return frame
-
-    def _frames(self, query: str, values: Sequence[Any], rows: int) -> Iterator[pl.DataFrame]:
+        # A separate connection, so that reads can run while another thread commits
         with self._explained("cannot read the event store"), self._db.cursor() as connection:
-            for chunk in connection.sql(query, params=values).to_arrow_reader(rows):
-                yield pl.DataFrame(pl.from_arrow(chunk))
+            return frame_of(connection, query, values)
 
     @contextmanager
     def _transaction(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
@@ -314,7 +330,7 @@ class DuckdbStore(EventStore):
         db.begin()
         try:
             yield
-            db.commit()
+            commit(db, self._file)
         except BaseException:
             with suppress(duckdb.Error):  # a failed commit has already rolled back
                 db.rollback()
@@ -340,22 +356,3 @@ def _findings(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]
         f"FROM ({all_rows}) GROUP BY topic, partition"
     ).fetchall()
     return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]
-
-
-def explanation(what: str, error: Exception, path: Path) -> StoreError:
-    """The exception to raise for an error of DuckDB or of the file system."""
-    text = str(error)
-    holder = re.search(r"\(PID (\d+)\)", text)
-    if "Could not set lock" in text or "already open" in text:
-        by = f"process {holder[1]}" if holder else "another process"
-        return StoreBusy(
-            f"the event store is in use by {by}: DuckDB allows either one writing process or several readers",
-            where=str(path),
-            hint="wait until it finishes or stop it, then run this again",
-        )
-    hint = "check the disk, the permissions of the file, and that it is an AdvertiseX store"
-    if isinstance(error, duckdb.OutOfMemoryException):
-        hint = "allow more memory with ADVERTISEX_MEMORY, or use smaller batches with --batch-size"
-    if "does not exist" in text:
-        hint = "the file is not an AdvertiseX store: choose another one with --store or --data"
-    return StoreError(f"{what}: {text.splitlines()[0]}", where=str(path), hint=hint)

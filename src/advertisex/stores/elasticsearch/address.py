@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from advertisex.errors import ConfigurationError
+from advertisex.masking import remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,23 @@ def address_of(url: str) -> Address:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
+    if "?" in url and "@" not in url.partition("?")[2]:  # otherwise an unescaped ? in the password
+        raise ConfigurationError(
+            "the URL of an Elasticsearch store cannot have parameters",
+            hint="set an API key in the setting elasticsearch.api_key, or use elasticsearch://user:password@host:9200",
+        )
     if not host or port == 0 or parts.query or parts.fragment or "@" in parts.path:  # an unescaped / in the password
         raise ConfigurationError(
             "invalid URL of the Elasticsearch store",
             hint="use elasticsearch://user:password@host:9200, with special characters in the password as %XX",
         ) from None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    remember(password, f"{user}:{password}")
     return Address(
         host=host,
         port=9200 if port is None else port,
         secure=parts.scheme == "elasticsearch+https",
         path=parts.path.rstrip("/"),
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
+        user=user,
+        password=password,
     )

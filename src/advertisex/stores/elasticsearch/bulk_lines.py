@@ -1,5 +1,6 @@
 """The lines of bulk requests to Elasticsearch: bytes built from frames."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +8,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from advertisex.stores.elasticsearch.times import TIME_FORMAT
 
@@ -56,14 +56,11 @@ def lines_of(documents: pl.DataFrame, ids: pl.Expr, operation: Literal["create",
     """
     body = pl.struct(_as_json(name, dtype) for name, dtype in documents.schema.items() if name != "event_id")
     action = pl.lit(f'{{"{operation}":{{"_id":"')
-    lines = documents.select(
-        pl.concat_str(action, ids, pl.lit('"}}\n'), body.struct.json_encode(), pl.lit("\n")).alias("lines")
-    )
-    # An Arrow string array stores its values back to back, which is the body
-    array = lines["lines"].rechunk().to_arrow().cast(pa.large_string())
-    _, offsets, data = array.buffers()
-    bounds = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    return BulkLines(memoryview(data), bounds)
+    lines = documents.select(lines=pl.concat_str(action, ids, pl.lit('"}}\n'), body.struct.json_encode()))
+    data = io.BytesIO()
+    lines.write_csv(data, include_header=False, quote_style="never")  # ends each with a line feed
+    sizes = lines["lines"].str.len_bytes().cast(pl.Int64) + 1
+    return BulkLines(data.getbuffer(), np.concatenate([[0], sizes.cum_sum().to_numpy()]))
 
 
 def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -14,6 +14,7 @@ import polars as pl
 from advertisex.model import CATALOGUE_COLUMNS
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, stored_by
+from advertisex.stores.elasticsearch.documents import write_document
 from advertisex.stores.elasticsearch.search import Hit, search_all
 from advertisex.stores.elasticsearch.times import TIME_FORMAT, iso, parse_time
 
@@ -41,7 +42,7 @@ class Catalogue:
         texts = rows.select(pl.col("valid_from").dt.to_string(TIME_FORMAT) if n == "valid_from" else n for n in _TEXTS)
         document = _Import(iso(imported_at), texts.to_dict(as_series=False))
         path = f"/{quote(self._index)}/_doc/{quote(document.imported_at, safe='')}"
-        self._connection.request("PUT", path, document, what="write to the event store")
+        write_document(self._connection, path, document)
 
     def read(self, as_of: datetime | None) -> pl.DataFrame:
         """The last import at or before a time: `CATALOGUE_COLUMNS`, ordered by creative and time."""

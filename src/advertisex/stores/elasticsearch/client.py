@@ -17,11 +17,21 @@ import msgspec
 from elastic_transport import BaseNode, ConnectionTimeout, HttpHeaders, NodeConfig, Urllib3HttpNode
 from elastic_transport import ConnectionError as NotConnected
 from elastic_transport.client_utils import basic_auth_to_header
+from urllib3.exceptions import HTTPError, LocationValueError
 
 from advertisex.errors import ConfigurationError, StoreError
+from advertisex.reasons import reason_of
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.elasticsearch.address import Address
-from advertisex.stores.elasticsearch.failures import CUT, Problem, describe, problem_in, response_hint, tls_hint
+from advertisex.stores.elasticsearch.failures import (
+    CUT,
+    Problem,
+    describe,
+    is_too_large,
+    problem_in,
+    response_hint,
+    tls_hint,
+)
 from advertisex.stores.elasticsearch.retry import Backoff, RetryPolicy
 from advertisex.stores.interruptible import GivenUp, interruptible
 
@@ -29,6 +39,8 @@ from advertisex.stores.interruptible import GivenUp, interruptible
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
 #: The status that asks for fewer requests.
 BUSY = HTTPStatus.TOO_MANY_REQUESTS
+#: The status for a request that is too large; also returned for one that a busy cluster can never accept.
+TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,10 @@ class Connection:
         self.retries = 0
         self._counting = threading.Lock()
         self._answered = False
-        self._node = transport(_node_config(address, settings))
+        try:
+            self._node = transport(_node_config(address, settings))
+        except LocationValueError:
+            raise _invalid_url() from None
 
     def backoff(self, what: str, seconds: float | None, stop: threading.Event | None = None) -> Backoff:
         """A `Backoff` for retrying `what` for `seconds`, or indefinitely; an interrupt ends it."""
@@ -108,7 +123,9 @@ class Connection:
                 meta, raw = interruptible(send, self.interrupted, self._retry.grace)
             except GivenUp:
                 raise backoff.given_up() from None
-            except (NotConnected, ConnectionTimeout, OSError) as error:
+            except LocationValueError:  # found when the connection is made
+                raise _invalid_url() from None
+            except (NotConnected, ConnectionTimeout, OSError, HTTPError) as error:
                 self._raise_if_permanent(what, error)
                 backoff.pause(self._why(error))
                 continue
@@ -118,9 +135,12 @@ class Connection:
                 continue
             if meta.status < HTTPStatus.MULTIPLE_CHOICES or meta.status in accept:
                 return Answer(meta.status, raw)
+            problem = problem_in(raw, meta.status)
+            if meta.status == BUSY and TOO_LARGE in accept and is_too_large(problem, len(data or b"")):
+                return Answer(TOO_LARGE, raw)
             if meta.status not in TRANSIENT:
-                raise self.failure(what, meta.status, problem_in(raw, meta.status))
-            why = f"{meta.status} {problem_in(raw, meta.status)}"
+                raise self.failure(what, meta.status, problem)
+            why = f"{meta.status} {problem}"
             backoff.pause(why, busy=meta.status == BUSY, at_least=self._asked_to_wait(meta.headers))
 
     def failure(self, what: str, status: int, problem: Problem) -> StoreError:
@@ -176,8 +196,15 @@ def _node_config(address: Address, settings: ElasticsearchSettings) -> NodeConfi
             connections_per_node=settings.parallel + 4,
             ca_certs=str(settings.ca_file) if settings.ca_file and address.secure else None,
         )
-    except ValueError as error:
-        raise ConfigurationError(f"invalid URL of the Elasticsearch store: {error}") from None
+    except ValueError:
+        raise _invalid_url() from None
+
+
+def _invalid_url() -> ConfigurationError:
+    return ConfigurationError(
+        "invalid URL of the Elasticsearch store",
+        hint="check the host name; use elasticsearch://user:password@host:9200",
+    )
 
 
 def _check_authority(file: Path) -> None:
@@ -189,7 +216,7 @@ def _check_authority(file: Path) -> None:
     try:
         ssl.create_default_context(cafile=file)
     except OSError as error:
-        why = "the file contains no certificate" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+        why = "the file contains no certificate" if isinstance(error, ssl.SSLError) else reason_of(error)
         raise ConfigurationError(
             f"setting elasticsearch.ca_file: {why}",
             where=str(file),

@@ -1,8 +1,9 @@
 """Commit an outcome to Elasticsearch, which has no transactions: the order of writes provides the guarantees.
 
-First the events are written (an id can be created only once), then the rejects (one document per position), and last
-the ledger row, which only a worker that has read its current version can replace. After a crash in between, the next
-run recognises the documents by their position.
+First the indices of the events are listed and created, then the events are written (an id can be created only once),
+then the rejects (one document per position). The indices are read back, and last comes the ledger row, which only a
+worker that has read its current version can replace. After a crash in between, the next run recognises the documents by
+their position.
 """
 
 import threading
@@ -20,7 +21,7 @@ from advertisex.model import EVENT_COLUMNS, REJECT_COLUMNS, Counts, Outcome
 from advertisex.stores.commit_time import Clock, commit_time_after
 from advertisex.stores.conflicts import conflicts, kept_whole, own_columns
 from advertisex.stores.contract import ERASURES
-from advertisex.stores.elasticsearch.bulk import BulkPool, send
+from advertisex.stores.elasticsearch.bulk import TOO_LARGE_HINT, BulkPool, send
 from advertisex.stores.elasticsearch.bulk_lines import BulkLines, chunks, lines_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.erasure import Eraser
@@ -77,8 +78,8 @@ class Committer:
 
     def _write(self, outcome: Outcome, before: LedgerState) -> Counts:
         commit_time = commit_time_after(before.committed_at, self._clock)
-        stored, rejected = [], dict[int, str]()
-        for written in self._pool.run(self._event_jobs(outcome, commit_time)):
+        stored, rejected, indices = [], dict[int, str](), list[str]()
+        for written in self._pool.run(self._event_jobs(outcome, commit_time, indices)):
             stored.append(written.stored)
             rejected |= written.rejected
         found = _compare(outcome, stored, rejected)
@@ -86,6 +87,7 @@ class Committer:
         kept = without_expired(rejects, outcome.kept_since)
         self._write_rejects(outcome, kept, commit_time)
         self._eraser.remove_suppressed(outcome)
+        self._indices.check(indices)  # none was deleted or changed meanwhile
         filtered = int((outcome.rejects["kind"] == "filtered").sum())
         counts = Counts(
             read=outcome.read,
@@ -97,6 +99,7 @@ class Committer:
             conflict=found.conflicts.height,
             redelivered=found.redelivered,
             removed_rejects=rejects.height - kept.height,
+            lost=outcome.lost,
         )
         self._ledger.advance(outcome, before, counts, commit_time)
         return counts
@@ -134,12 +137,16 @@ class Committer:
         if is_newer(since, outcome.kept_since):
             raise ledger_moved(outcome.span, FLOOR_MOVED)
 
-    def _event_jobs(self, outcome: Outcome, commit_time: datetime) -> Iterator[Callable[[threading.Event], _Written]]:
+    def _event_jobs(
+        self, outcome: Outcome, commit_time: datetime, written_to: list[str]
+    ) -> Iterator[Callable[[threading.Event], _Written]]:
+        """The jobs that write the events; adds the names of their indices to `written_to`."""
         if not outcome.events.height:
             return
         periods = outcome.events.with_columns(self._indices.period_of(pl.col("event_time")).alias("period"))
         for (period,), events in periods.partition_by("period", as_dict=True, include_key=False).items():
             index = self._indices.create_events(outcome.feed, period)
+            written_to.append(index)
             for chunk in chunks(event_documents(events, outcome, commit_time)):
                 lines = lines_of(chunk, pl.col("event_id").bin.encode("hex"), "create")
                 for rows in lines.parts():
@@ -148,11 +155,11 @@ class Committer:
     def _write_events(
         self, outcome: Outcome, index: str, events: pl.DataFrame, lines: BulkLines, rows: range, stop: threading.Event
     ) -> _Written:
-        columns = _stored_columns(outcome)
+        columns, cannot = _stored_columns(outcome), self._indices.unstorable(outcome.feed, events)
         stored, rejected = [], dict[int, str]()
         waiting: Sequence[int] = rows
         while waiting:
-            result = send(self._connection, index, lines, waiting, stop)
+            result = send(self._connection, index, lines, waiting, stop, cannot)
             rejected |= {events["offset"][row]: why for row, why in result.rejected}
             ids = events["event_id"][result.conflicts].to_list()
             found, gone = stored_events(self._connection, index, ids, columns, stop)
@@ -161,7 +168,9 @@ class Committer:
         return _Written(pl.concat(stored), rejected)
 
     def _write_rejects(self, outcome: Outcome, rejects: pl.DataFrame, commit_time: datetime) -> None:
-        documents = with_provenance(rejects, outcome, commit_time).with_columns(feed=pl.lit(outcome.feed))
+        documents = with_provenance(rejects, outcome, commit_time).with_columns(
+            feed=pl.lit(outcome.feed), bytes=pl.col("payload").bin.size()
+        )
         jobs = (
             partial(self._write_some_rejects, lines, rows)
             for chunk in chunks(documents)
@@ -173,8 +182,13 @@ class Committer:
 
     def _write_some_rejects(self, lines: BulkLines, rows: range, stop: threading.Event) -> None:
         result = send(self._connection, self._indices.rejects, lines, rows, stop)
-        for _, why in result.rejected:  # a message that cannot be kept must not be counted
-            raise StoreError(f"cannot store a reject: {without_value(why)}", where=str(self._connection.address))
+        for row, why in result.rejected:  # a message that cannot be kept must not be counted
+            size = len(lines.body([row]))
+            raise StoreError(
+                f"cannot store a reject of {size:,} bytes with its whole message: {without_value(why)}",
+                where=str(self._connection.address),
+                hint=f"{TOO_LARGE_HINT}; then run this again",
+            )
 
 
 class _Compared(NamedTuple):
@@ -194,6 +208,7 @@ def _compare(outcome: Outcome, found: Sequence[pl.DataFrame], rejected: Collecti
     known = pl.concat([pl.DataFrame(schema={"event_id": pl.Binary(), **_stored_columns(outcome)}), *found])
     position = known.select("event_id", "topic", "partition", at="offset")
     is_same = (pl.col("topic") == of.topic) & (pl.col("partition") == of.partition) & (pl.col("offset") == pl.col("at"))
+    is_same = is_same.fill_null(value=False)  # another tool may have written a document of this id
     pairs = events.join(position, on="event_id").with_columns(is_redelivered=is_same)
     duplicates = pairs.filter(~pl.col("is_redelivered")).select(events.columns)
     written = events.filter(~pl.col("offset").is_in(list(rejected))).join(known, on="event_id", how="anti")

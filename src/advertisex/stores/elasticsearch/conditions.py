@@ -49,7 +49,8 @@ def reject_query(query: RejectQuery) -> dict[str, Any] | None:
     conditions: list[dict[str, Any]] = [{"term": {name: value}} for name, value in given]
     if query.positions is not None:
         conditions.append({"ids": {"values": ["-".join(map(str, position)) for position in query.positions]}})
-    if query.replayed is not None:
-        marked = {"exists": {"field": "replayed_to"}}
-        conditions.append(marked if query.replayed else {"bool": {"must_not": marked}})
+    for column, is_marked in (("replayed_to", query.replayed), ("resolution", query.resolved)):
+        marked = {"exists": {"field": column}}
+        if is_marked is not None:
+            conditions.append(marked if is_marked else {"bool": {"must_not": marked}})
     return all_of([*conditions, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])

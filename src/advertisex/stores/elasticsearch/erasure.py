@@ -54,12 +54,13 @@ class Eraser:
 
     def remove(self, removal: Removal) -> pl.DataFrame:
         """Remove events and rejects, and count them as erased; returns `REMOVED_COLUMNS`."""
+        self._indices.check_all()  # a changed index may hide documents from the search
         found = [*self._events(removal), *self._rejects(removal)]
         counted = [one for one in found if one.offset < removal.bounds.get(one.partition, 0)]
         removed = Counter((one.feed, one.kind) for one in found) - Counter((one.feed, one.kind) for one in counted)
         removed += self._move_counts(removal, counted)
         delete_documents(self._connection, ((one.in_index, one.id) for one in found))
-        self._expunge({one.in_index for one in found})
+        self._expunge({one.in_index for one in found} | {self._indices.notes})  # notes that named the user were written
         rows = [(*what, count) for what, count in sorted(removed.items())]
         return pl.DataFrame(rows, schema=REMOVED_COLUMNS, orient="row")
 
@@ -100,10 +101,11 @@ class Eraser:
     def _events(self, removal: Removal) -> Iterator[_Found]:
         query = {"terms": {"user_id": list(removal.users)}}
         for feed in FEEDS:
-            for page in search_all(self._connection, self._indices.events(feed), [{"_shard_doc": "asc"}], query=query):
-                for hit in page:
-                    at = msgspec.json.decode(hit.source, type=_Source)
-                    yield _Found(hit.index, hit.id, feed, "event", Partition(at.topic, at.partition), at.offset)
+            for names in self._indices.searched(feed):
+                for page in search_all(self._connection, names, [{"_shard_doc": "asc"}], query=query):
+                    for hit in page:
+                        at = msgspec.json.decode(hit.source, type=_Source)
+                        yield _Found(hit.index, hit.id, feed, "event", Partition(at.topic, at.partition), at.offset)
 
     def _rejects(self, removal: Removal) -> Iterator[_Found]:
         columns = ("topic", "partition", "offset", "feed", "kind")

@@ -16,7 +16,7 @@ ledger's alias decides which generation is the store. Stores of format 1 had nei
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,10 +24,12 @@ from urllib.parse import quote
 
 import polars as pl
 
+from advertisex.errors import StoreError
 from advertisex.feeds import FEEDS
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.mappings import DTYPES
 from advertisex.stores.elasticsearch.times import parse_time
+from advertisex.stores.elasticsearch.verify import gone
 
 #: The aliases of events by feed (the names are those of the case study), and of everything else.
 ALIASES = {
@@ -130,10 +132,71 @@ def _found(name: str, mapping: Mapping[str, Any]) -> Found:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a store whose ledger was deleted, or has lost its alias.
+
+    Attributes:
+        generation: number of its generation.
+        ledger: name of its ledger's index.
+        is_deleted: whether that index was deleted.
+        alias: the alias that it had.
+    """
+
+    generation: int
+    ledger: str
+    is_deleted: bool
+    alias: str
+
+    def error(self, where: str) -> StoreError:
+        """The exception for it."""
+        if self.is_deleted:
+            return gone(self.ledger, where)
+        return StoreError(
+            f"index {self.ledger} has lost its alias {self.alias}",
+            where=where,
+            hint=f"add it again: PUT /{self.ledger}/_alias/{self.alias}; or run `advertisex rebuild`",
+        )
+
+
+def remains(connection: Connection, prefix: str) -> Remains | None:
+    """What is left of a store with this prefix that `find` does not find, or None.
+
+    Internal indices without documents are left by a first start that was interrupted.
+    """
+    aliases = aliased(connection, prefix)
+    found = {number: names for number, names in _by_generation(prefix, aliases).items() if number}
+    if not found:
+        return None
+    number = max((n for n, names in found.items() if any(aliases[name] for name in names)), default=max(found))
+    names = Names(prefix, number)
+    ledger, internal = names.template("ledger"), {names.template(what) for what in INTERNAL}
+    if ledger not in found[number] and internal >= set(found[number]) and not _holds(connection, found[number]):
+        return None
+    return Remains(number, ledger, ledger not in found[number], names.alias("ledger"))
+
+
+def _holds(connection: Connection, names: Iterable[str]) -> bool:
+    """Whether any of these indices has a document."""
+    path = f"/{','.join(map(quote, names))}"
+    connection.request("POST", f"{path}/_refresh")
+    return bool(connection.request("POST", f"{path}/_count").json()["count"])
+
+
 def generations(connection: Connection, prefix: str) -> dict[int, list[str]]:
     """All indices of all generations; those of format 1 have generation 0."""
+    return _by_generation(prefix, aliased(connection, prefix))
+
+
+def aliased(connection: Connection, prefix: str) -> dict[str, list[str]]:
+    """All indices with one of our names before a suffix, with those of their aliases that are ours."""
     patterns = ",".join(quote(f"{prefix}{alias}*") for alias in (*ALIASES.values(), *FORMAT_1.values()))
-    names = connection.request("GET", f"/{patterns}/_alias?expand_wildcards=all").json()
+    answer = connection.request("GET", f"/{patterns}/_alias?expand_wildcards=all").json()
+    ours = {prefix + alias for alias in ALIASES.values()}
+    return {name: sorted(ours.intersection(index["aliases"])) for name, index in answer.items()}
+
+
+def _by_generation(prefix: str, names: Iterable[str]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     current = re.compile(rf"(?:{'|'.join(ALIASES.values())})-g([0-9]+)(?:{_PERIOD})?")
     first = re.compile(rf"(?:{'|'.join(ALIASES[feed] for feed in FEEDS)}){_PERIOD}|{'|'.join(FORMAT_1.values())}")

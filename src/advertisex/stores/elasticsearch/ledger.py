@@ -22,6 +22,7 @@ from advertisex.model import COMMIT_COLUMNS, Counts, LedgerRow, Outcome, Partiti
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, between
+from advertisex.stores.elasticsearch.documents import read_document, write_document
 from advertisex.stores.elasticsearch.ledger_documents import (
     CommitDocument,
     LedgerDocument,
@@ -85,13 +86,8 @@ class Ledger:
     def state(self, of: Partition, *, forever: bool = True) -> LedgerState:
         """The ledger state of a partition, including every completed write; `forever` waits for the cluster."""
         backoff = self._connection.backoff("read the ledger", None) if forever else None
-        answer = self._connection.request(
-            "GET", self._path(of), what="read the ledger", accept={HTTPStatus.NOT_FOUND}, backoff=backoff
-        )
-        if backoff:
-            backoff.done()
-        found = msgspec.json.decode(answer.data, type=Read) if answer.status < 300 else Read()
-        if found.source is None:
+        found = read_document(self._connection, self._path(of), Read, what="read the ledger", backoff=backoff)
+        if found is None or found.source is None:
             return LedgerState(None)
         row = found.source.row()
         if row is not None:
@@ -141,6 +137,7 @@ class Ledger:
             next_offset=span.end,
             **asdict(total),
             log=(before.row.log if before.row else "") or span.log,
+            append_id=outcome.messages.append_id,
             commit=commit,
             committed_at=now,
             last=last,
@@ -220,10 +217,8 @@ class Ledger:
             return state.last
         name = quote(name_of_change(*of, change), safe="")
         path = f"/{quote(self._history)}/_doc/{name}"
-        answer = self._connection.request("GET", path, what="read the ledger", accept={HTTPStatus.NOT_FOUND})
-        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-            return None
-        return msgspec.json.decode(answer.data, type=ReadCommit).source
+        found = read_document(self._connection, path, ReadCommit, what="read the ledger", backoff=None)
+        return None if found is None else found.source
 
     def _create_document(self, of: Partition) -> LedgerState:
         """Create the document of a partition that has none."""
@@ -236,10 +231,9 @@ class Ledger:
         guard = "op_type=create" if fresh else f"if_seq_no={before.seq_no}&if_primary_term={before.primary_term}"
         backoff = self._connection.backoff(_WHAT, None)
         path = f"{self._path(Partition(document.topic, document.partition))}?{guard}"
-        answer = self._connection.request(
-            "PUT", path, document, what=_WHAT, accept={HTTPStatus.CONFLICT}, backoff=backoff
+        answer = write_document(
+            self._connection, path, document, what=_WHAT, accept={HTTPStatus.CONFLICT}, backoff=backoff
         )
-        backoff.done()
         if answer.status == HTTPStatus.CONFLICT:
             return None
         wrote = msgspec.json.decode(answer.data, type=Wrote)
@@ -258,8 +252,7 @@ class Ledger:
         one = before.last
         name = quote(name_of(one), safe="")
         backoff = self._connection.backoff(_WHAT, None)
-        self._connection.request("PUT", f"/{quote(self._history)}/_doc/{name}", one, what=_WHAT, backoff=backoff)
-        backoff.done()
+        write_document(self._connection, f"/{quote(self._history)}/_doc/{name}", one, what=_WHAT, backoff=backoff)
 
     def _path(self, of: Partition) -> str:
         return f"/{quote(self._index)}/_doc/{quote(f'{of.topic}/{of.partition}', safe='')}"

@@ -22,6 +22,7 @@ class _Counted(msgspec.Struct, kw_only=True):
     redelivered: int = 0
     removed: int = 0
     removed_rejects: int = 0
+    lost: int = 0
 
 
 class CommitDocument(_Counted):
@@ -50,6 +51,7 @@ class LedgerDocument(_Counted, kw_only=True):
     partition: int
     next_offset: int | None = None
     log: str = ""
+    append_id: str = ""
     commit: str = ""
     committed_at: str | None = None
     last: CommitDocument | None = None
@@ -62,7 +64,7 @@ class LedgerDocument(_Counted, kw_only=True):
         if self.next_offset is None:
             return None
         counts = Counts(*(getattr(self, name) for name in COUNT_NAMES))
-        return LedgerRow(self.topic, self.partition, self.next_offset, counts, self.log)
+        return LedgerRow(self.topic, self.partition, self.next_offset, counts, self.log, self.append_id)
 
 
 class Read(msgspec.Struct):

@@ -11,7 +11,7 @@ import polars as pl
 from advertisex.model import Partition
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.failures import Problem
-from advertisex.stores.elasticsearch.search import frame_of
+from advertisex.stores.elasticsearch.frames import frame_of
 
 _IDS = 10_000
 #: Errors of single documents, in a response with status 200, while the shards of a restarted node are unavailable.

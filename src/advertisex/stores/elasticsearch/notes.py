@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from advertisex.stores.elasticsearch.client import Connection
+from advertisex.stores.elasticsearch.documents import read_document, write_document
 from advertisex.stores.elasticsearch.search import search_all
 
 _WHAT = "write to the event store"
@@ -54,16 +55,13 @@ class Notes:
         notes = (msgspec.json.decode(hit.source, type=_Note) for page in pages for hit in page)
         return {note.key: b64decode(note.document) for note in notes}
 
-    def current(self, kind: str, key: str) -> NoteVersion:
-        """One note, including every completed write; waits for an unreachable cluster."""
-        backoff = self._connection.backoff("read the event store", None)
-        answer = self._connection.request("GET", self._path(kind, key), accept={HTTPStatus.NOT_FOUND}, backoff=backoff)
-        backoff.done()
-        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+    def current(self, kind: str, key: str, *, forever: bool = True) -> NoteVersion:
+        """One note, including every completed write; with `forever`, wait for an unreachable cluster."""
+        backoff = self._connection.backoff("read the event store", None) if forever else None
+        found = read_document(self._connection, self._path(kind, key), _Read, backoff=backoff)
+        if found is None or found.source is None:
             return NoteVersion()
-        found = msgspec.json.decode(answer.data, type=_Read)
-        document = None if found.source is None else b64decode(found.source.document)
-        return NoteVersion(document, found.seq_no, found.primary_term)
+        return NoteVersion(b64decode(found.source.document), found.seq_no, found.primary_term)
 
     def replace(self, kind: str, key: str, before: NoteVersion, document: bytes) -> None:
         """Write a note, unless it was written since it was read: then nothing is done."""
@@ -71,8 +69,7 @@ class Notes:
         guard = "op_type=create" if before.document is None else guard
         note, backoff = _Note(kind, key, b64encode(document).decode()), self._connection.backoff(_WHAT, None)
         path = f"{self._path(kind, key)}?{guard}"
-        self._connection.request("PUT", path, note, what=_WHAT, accept={HTTPStatus.CONFLICT}, backoff=backoff)
-        backoff.done()
+        write_document(self._connection, path, note, accept={HTTPStatus.CONFLICT}, backoff=backoff)
 
     def count(self, kind: str) -> int:
         """The current number of notes of a kind; waits for an unreachable cluster."""
@@ -90,8 +87,7 @@ class Notes:
             if document is None:
                 self._connection.request("DELETE", path, what=_WHAT, accept={HTTPStatus.NOT_FOUND})
             else:
-                note = _Note(kind, key, b64encode(document).decode())
-                self._connection.request("PUT", path, note, what=_WHAT)
+                write_document(self._connection, path, _Note(kind, key, b64encode(document).decode()))
 
     def _path(self, kind: str, key: str) -> str:
         return f"/{quote(self._index)}/_doc/{quote(f'{kind}/{key}', safe='')}"

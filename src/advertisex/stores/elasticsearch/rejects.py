@@ -1,4 +1,4 @@
-"""Rejects in Elasticsearch: their document ids, and marking them as replayed."""
+"""Rejects in Elasticsearch: their document ids, and their marks."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from advertisex.errors import StoreError
-from advertisex.model import Position
+from advertisex.model import MARK_COLUMNS, Position
 from advertisex.stores.elasticsearch.bulk import send
 from advertisex.stores.elasticsearch.bulk_lines import BulkLines, chunks, lines_of
 from advertisex.stores.elasticsearch.client import Connection
@@ -25,17 +25,13 @@ def without_value(why: str) -> str:
 
 
 def mark_jobs(
-    connection: Connection, index: str, replays: Mapping[Position, Position]
+    connection: Connection, index: str, column: str, marks: Mapping[Position, str | None]
 ) -> Iterator[Callable[[threading.Event], None]]:
-    """The jobs that record on rejects the position of their replay."""
-    marks = pl.DataFrame(
-        [(*position, str(replay)) for position, replay in replays.items()],
-        schema={"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64, "replayed_to": pl.String},
-        orient="row",
-    )
-    for chunk in chunks(marks):
+    """The jobs that set a column of rejects."""
+    rows_ = pl.DataFrame([(*at, mark) for at, mark in marks.items()], schema=MARK_COLUMNS, orient="row")
+    for chunk in chunks(rows_.rename({"mark": column})):
         ids = chunk.select(document_ids()).to_series()
-        lines = lines_of(chunk.select(pl.struct("replayed_to").alias("doc")), pl.lit(ids), "update")
+        lines = lines_of(chunk.select(pl.struct(column).alias("doc")), pl.lit(ids), "update")
         for rows in lines.parts():
             yield partial(_mark, connection, index, lines, rows)
 

@@ -9,23 +9,39 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import structlog
 from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 
-from advertisex.errors import StoreMissing
+from advertisex.errors import IndexGone, StoreMissing
 from advertisex.feeds import FEEDS
 from advertisex.model import Partition, Position
 from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, utc_now
+from advertisex.stores.contract import ERASURES
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.catalogue import Catalogue
 from advertisex.stores.elasticsearch.client import Connection
-from advertisex.stores.elasticsearch.generation import ALIASES, FORMAT_1, INTERNAL, Names, find, generations, ledgers
+from advertisex.stores.elasticsearch.generation import (
+    ALIASES,
+    FORMAT_1,
+    INTERNAL,
+    Names,
+    aliased,
+    find,
+    generations,
+    ledgers,
+    remains,
+)
+from advertisex.stores.elasticsearch.index_list import INDICES
 from advertisex.stores.elasticsearch.retry import RetryPolicy
-from advertisex.stores.elasticsearch.search import search_all
+from advertisex.stores.elasticsearch.search import Hit, search_all
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.elasticsearch.times import iso
 from advertisex.stores.format import FORMAT
-from advertisex.stores.replacement import Progress, Replacement
+from advertisex.stores.replacement import NOTES, Progress, Replacement
+from advertisex.stores.retention import RETENTION
+
+_log = structlog.get_logger(__name__)
 
 _WHAT = "rebuild the event store"
 #: A request line has at most 4,096 bytes.
@@ -42,6 +58,9 @@ class _Row(msgspec.Struct):
     stored: int = 0
     removed: int = 0
     log: str = ""
+    append_id: str = ""
+    erasures: int = 0
+    kept_since: str | None = None
 
 
 class _Note(msgspec.Struct):
@@ -54,7 +73,12 @@ class _Marked(msgspec.Struct):
     topic: str
     partition: int
     offset: int
-    replayed_to: str
+    replayed_to: str | None = None
+    resolution: str | None = None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.topic, self.partition, self.offset)
 
 
 class ElasticsearchReplacement(Replacement):
@@ -76,8 +100,6 @@ class ElasticsearchReplacement(Replacement):
         StoreError: the cluster could not be reached, or rejected a request.
     """
 
-    new: ElasticsearchStore
-
     def __init__(
         self,
         url: str,
@@ -88,27 +110,29 @@ class ElasticsearchReplacement(Replacement):
         transport: Callable[[NodeConfig], BaseNode] = Urllib3HttpNode,
     ) -> None:
         self._open = partial(ElasticsearchStore, url, settings=settings, clock=clock, retry=retry, transport=transport)
-        self._prefix, self._frozen = settings.prefix, False
+        self._prefix, self._frozen, self._warned = settings.prefix, False, set[str]()
         self._connection = Connection(address_of(url), settings, retry, transport)
+        self._new: ElasticsearchStore | None = None
         try:
-            found = find(self._connection, self._prefix)
-            if found is None:
-                raise StoreMissing(
-                    "nothing has been stored yet",
-                    where=str(self._connection.address),
-                    hint="run `advertisex process`",
-                )
-            self.format, self._generation = found.format, found.generation
-            self._names = Names(self._prefix, found.generation + 1)
-            self.new = self._opened()
+            self.format, self._generation = self._find()
+            self._names = Names(self._prefix, self._generation + 1)
+            self.unreadable = [] if self._knows_notes() else [NOTES]
         except BaseException:
             self._connection.close()
             raise
 
+    @property
+    def new(self) -> ElasticsearchStore:
+        if self._new is None:
+            self._new = self._opened()
+        return self._new
+
     def progress(self) -> dict[Partition, Progress]:
         rows = (msgspec.json.decode(source, type=_Row) for source in self._documents("ledger"))
         return {
-            Partition(row.topic, row.partition): Progress(row.next_offset, row.read, row.stored - row.removed, row.log)
+            Partition(row.topic, row.partition): Progress(
+                row.next_offset, row.read, row.stored - row.removed, row.log, row.append_id
+            )
             for row in rows
             if row.next_offset is not None
         }
@@ -117,18 +141,25 @@ class ElasticsearchReplacement(Replacement):
         found: dict[str, dict[str, bytes]] = {}
         for source in self._documents("notes"):
             note = msgspec.json.decode(source, type=_Note)
+            if note.kind == INDICES:  # those of the old generation
+                continue
             found.setdefault(note.kind, {})[note.key] = b64decode(note.document)
         return found
 
     def replay_marks(self) -> Iterator[Mapping[Position, Position]]:
-        order = [{"topic": "asc"}, {"partition": "asc"}, {"offset": "asc"}]
-        query = {"exists": {"field": "replayed_to"}}
-        for page in search_all(self._connection, self._old("rejects"), order, query=query):
-            marks = [msgspec.json.decode(hit.source, type=_Marked) for hit in page]
-            yield {Position(m.topic, m.partition, m.offset): Position.read(m.replayed_to) for m in marks}
+        for marks in self._marked("replayed_to"):
+            yield {mark.position: Position.read(mark.replayed_to) for mark in marks if mark.replayed_to}
+
+    def resolution_marks(self) -> Iterator[Mapping[Position, str]]:
+        for marks in self._marked("resolution"):
+            yield {mark.position: mark.resolution for mark in marks if mark.resolution}
+
+    def _marked(self, column: str) -> Iterator[list[_Marked]]:
+        for page in self._pages("rejects", {"exists": {"field": column}}):
+            yield [msgspec.json.decode(hit.source, type=_Marked) for hit in page]
 
     def carry_catalogue(self) -> None:
-        if self.format == 1:  # it had no catalogue
+        if self.format == 1 or not self._is_there("catalogue"):  # format 1 had none
             return
         new = Catalogue(self._connection, self._names.search("catalogue"))
         Catalogue(self._connection, self._old("catalogue")).copy_to(new)
@@ -136,7 +167,7 @@ class ElasticsearchReplacement(Replacement):
     def start_over(self) -> None:
         self.new.close()
         self._delete_new()
-        self.new = self._opened()
+        self._new = self._opened()
 
     def freeze(self) -> None:
         self._block_old()
@@ -151,7 +182,7 @@ class ElasticsearchReplacement(Replacement):
         self._move_aliases()
         self._frozen = False  # the old indices stay blocked
         self.new.close()
-        self.new = self._open()
+        self._new = self._open()
         return f"{len(kept)} indices, {kept[0]} to {kept[-1]}"
 
     def close(self) -> None:
@@ -160,7 +191,8 @@ class ElasticsearchReplacement(Replacement):
                 self._frozen = False
                 self._block_old(blocked=False)
         finally:
-            self.new.close()
+            if self._new is not None:
+                self._new.close()
             self._connection.close()
 
     def _old(self, what: str) -> str:
@@ -169,17 +201,56 @@ class ElasticsearchReplacement(Replacement):
             return self._prefix + FORMAT_1[what]
         return Names(self._prefix, self._generation).search(what)
 
+    def _find(self) -> tuple[int, int]:
+        """Format and generation of the old store; it may have lost indices, the ledger among them."""
+        if found := find(self._connection, self._prefix):
+            return found.format, found.generation
+        if left := remains(self._connection, self._prefix):
+            return FORMAT, left.generation
+        what, hint = "nothing has been stored yet", "run `advertisex process`"
+        raise StoreMissing(what, where=str(self._connection.address), hint=hint)
+
+    def _has(self, what: str) -> bool:
+        """Whether an internal index of the old store exists."""
+        accept = {HTTPStatus.NOT_FOUND}
+        answer = self._connection.request("HEAD", f"/{quote(self._old(what))}", what=_WHAT, accept=accept)
+        return answer.status != HTTPStatus.NOT_FOUND
+
+    def _knows_notes(self) -> bool:
+        """Whether the old store still knows who was erased, and before what time nothing is kept."""
+        rows = [msgspec.json.decode(source, type=_Row) for source in self._documents("ledger")]
+        notes, erasures = self.notes(), max((row.erasures for row in rows), default=0)
+        knows_floor = RETENTION in notes or not any(row.kept_since for row in rows)
+        is_known = self._has("notes") or self._has("ledger")
+        return is_known and knows_floor and len(notes.get(ERASURES, {})) >= erasures
+
+    def _is_there(self, what: str) -> bool:
+        """Whether an internal index of the old store exists; warns if it does not."""
+        if not (found := self._has(what)) and what not in self._warned:
+            self._warned.add(what)
+            _log.warning(f"Index {self._old(what)} is gone; the new store lacks what only it knew")
+        return found
+
+    def _pages(self, what: str, query: Mapping[str, Any] | None = None) -> Iterator[list[Hit]]:
+        """The documents of an internal index of the old store; none if it was deleted."""
+        if self._is_there(what):
+            yield from search_all(self._connection, self._old(what), [{"_shard_doc": "asc"}], query=query)
+
     def _documents(self, what: str) -> Iterator[msgspec.Raw]:
-        for page in search_all(self._connection, self._old(what), [{"_shard_doc": "asc"}]):
+        for page in self._pages(what):
             for hit in page:
                 yield hit.source
 
     def _opened(self) -> ElasticsearchStore:
         """The new store; one that another version began is begun again."""
         begun = ledgers(self._connection, [self._names.template("ledger")])
-        if begun and begun[0].format != FORMAT:
+        if not begun or begun[0].format != FORMAT:
             self._delete_new()
-        return self._open(generation=self._names.generation)
+        try:
+            return self._open(generation=self._names.generation)
+        except IndexGone:
+            self._delete_new()
+            return self._open(generation=self._names.generation)
 
     def _delete_new(self) -> None:
         _delete(self._connection, generations(self._connection, self._prefix).get(self._names.generation, []))
@@ -196,10 +267,8 @@ class ElasticsearchReplacement(Replacement):
     def _move_aliases(self) -> None:
         """Move all aliases at once."""
         ours = {self._names.alias(what): what for what in ALIASES}
-        path = f"/_alias/{','.join(map(quote, ours))}"
-        found: dict[str, Any] = self._connection.request("GET", path, accept={HTTPStatus.NOT_FOUND}).json()
-        present = [(index, alias) for index, its in found.items() if isinstance(its, dict) for alias in its["aliases"]]
-        actions = [{"remove": {"index": index, "alias": alias}} for index, alias in present if alias in ours]
+        present = aliased(self._connection, self._prefix).items()
+        actions = [{"remove": {"index": index, "alias": alias}} for index, its in present for alias in its]
         for name in generations(self._connection, self._prefix)[self._names.generation]:
             (alias,) = (alias for alias, what in ours.items() if name.startswith(self._names.template(what)))
             actions.append({"add": {"index": name, "alias": alias}})

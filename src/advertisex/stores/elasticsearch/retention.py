@@ -18,6 +18,7 @@ import msgspec
 
 from advertisex.feeds import FEEDS
 from advertisex.model import COUNT_NAMES, Counts, Partition
+from advertisex.stores.contract import Range
 from advertisex.stores.elasticsearch.bulk import delete_documents
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, between
@@ -70,9 +71,11 @@ class IndexRetention:
         return removed
 
     def _remove(self, floor: Floor) -> Counts:
-        removed = Counts()
-        for of, bound in self._ledger.fence_floor(floor.since).items():
-            removed += self._count_removed(of, bound, floor)
+        removed, bounds = Counts(), self._ledger.fence_floor(floor.since)
+        # those that an interrupted call was deleting are not among them: it had counted what was in them
+        events = [names for feed in FEEDS for names in self._indices.searched(feed, Range(until=floor.since))]
+        for of, bound in bounds.items():
+            removed += self._count_removed(of, bound, floor, events)
         self._indices.delete_events_before(floor.since)
         query = all_of(between("ingested_at", None, floor.since))
         for page in search_all(
@@ -81,12 +84,12 @@ class IndexRetention:
             delete_documents(self._connection, ((hit.index, hit.id) for hit in page))
         return removed
 
-    def _count_removed(self, of: Partition, bound: int, floor: Floor) -> Counts:
+    def _count_removed(self, of: Partition, bound: int, floor: Floor, events: Sequence[str]) -> Counts:
         """Count what is below the floor in one partition, unless that was done before."""
         change = name_of_removal(floor.since)
         counts = Counts(
-            removed=self._count([self._indices.events(feed) for feed in FEEDS], "event_time", of, bound, floor),
-            removed_rejects=self._count([self._indices.rejects], "ingested_at", of, bound, floor),
+            removed=sum(self._count(names, "event_time", of, bound, floor) for names in events),
+            removed_rejects=self._count(self._indices.rejects, "ingested_at", of, bound, floor),
         )
         last = self._ledger.state(of).last
         if counts == Counts() or last is None:
@@ -95,7 +98,7 @@ class IndexRetention:
             moved = self._ledger.move_counts(of, last.feed, counts, change)
         return Counts() if moved is None else Counts(*(getattr(moved, name) for name in COUNT_NAMES))
 
-    def _count(self, names: Sequence[str], time: str, of: Partition, bound: int, floor: Floor) -> int:
+    def _count(self, names: str, time: str, of: Partition, bound: int, floor: Floor) -> int:
         """Count documents of a partition, before an offset, from the floor before to this one."""
         conditions: list[dict[str, Any]] = [
             {"term": {"topic": of.topic}},
@@ -104,11 +107,9 @@ class IndexRetention:
             *between(time, floor.previous, floor.since),
         ]
         backoff = self._connection.backoff(_WHAT, None)
-        path = f"/{','.join(map(quote, names))}"
-        self._connection.request("POST", f"{path}/_refresh?ignore_unavailable=true", what=_WHAT, backoff=backoff)
+        path = f"/{quote(names)}"
+        self._connection.request("POST", f"{path}/_refresh", what=_WHAT, backoff=backoff)
         body = {"query": all_of(conditions)}
-        data = self._connection.request(
-            "POST", f"{path}/_count?ignore_unavailable=true", body, what=_WHAT, backoff=backoff
-        ).data
+        data = self._connection.request("POST", f"{path}/_count", body, what=_WHAT, backoff=backoff).data
         backoff.done()
         return msgspec.json.decode(data, type=_Count).count

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from advertisex.errors import StoreError, StoreInterrupted
+from advertisex.errors import StoreInterrupted, StoreUnavailable
 from advertisex.stores.interruptible import GRACE
 
 #: Seconds between two warnings about a cluster that does not accept writes.
@@ -77,12 +77,12 @@ class Backoff:
             at_least: minimum pause in seconds, as requested by the cluster.
 
         Raises:
-            StoreError: the time is up.
+            StoreUnavailable: the time is up.
             StoreInterrupted: one of the stop events is set.
         """
         now = time.monotonic()
         if self._until is not None and now >= self._until:
-            raise StoreError(
+            raise StoreUnavailable(
                 f"cannot {self._what}: {why}",
                 where=self._where,
                 hint="check that Elasticsearch is running there and can be reached, then run this again",

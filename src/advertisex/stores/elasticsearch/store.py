@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 import polars as pl
 from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 
-from advertisex.errors import StoreError, StoreInterrupted, StoreMissing
+from advertisex.errors import IndexGone, StoreError, StoreInterrupted, StoreMissing
 from advertisex.feeds import FEEDS, Feed
 from advertisex.model import (
     EVENT_COLUMNS,
@@ -24,13 +25,15 @@ from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
+from advertisex.stores.elasticsearch.aggregations import buckets, extent_of
 from advertisex.stores.elasticsearch.bulk import BulkPool
 from advertisex.stores.elasticsearch.catalogue import Catalogue
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.commit import Committer
 from advertisex.stores.elasticsearch.conditions import all_of, event_conditions, reject_query
 from advertisex.stores.elasticsearch.erasure import Eraser
-from advertisex.stores.elasticsearch.generation import Names, find, ledgers
+from advertisex.stores.elasticsearch.frames import frame_of, frames
+from advertisex.stores.elasticsearch.generation import Names, find, ledgers, remains
 from advertisex.stores.elasticsearch.indices import Indices
 from advertisex.stores.elasticsearch.inspect import inspect
 from advertisex.stores.elasticsearch.ledger import Ledger
@@ -38,7 +41,8 @@ from advertisex.stores.elasticsearch.notes import Notes
 from advertisex.stores.elasticsearch.rejects import mark_jobs
 from advertisex.stores.elasticsearch.retention import IndexRetention
 from advertisex.stores.elasticsearch.retry import RetryPolicy
-from advertisex.stores.elasticsearch.search import buckets, extent_of, frame_of, frames, search_all
+from advertisex.stores.elasticsearch.search import search_all
+from advertisex.stores.elasticsearch.search_by_size import search_by_size
 from advertisex.stores.format import check_format
 from advertisex.stores.removal import Removal
 
@@ -155,15 +159,32 @@ class ElasticsearchStore(EventStore):
         found = list(self.scan_rejects(query))
         return pl.concat(found) if found else pl.DataFrame(schema=STORED_REJECT_COLUMNS)
 
-    def scan_rejects(self, query: RejectQuery) -> Iterator[pl.DataFrame]:
+    def scan_rejects(
+        self, query: RejectQuery, columns: Sequence[str] = tuple(STORED_REJECT_COLUMNS)
+    ) -> Iterator[pl.DataFrame]:
         order = [{"topic": "asc"}, {"partition": "asc"}, {"offset": "asc"}]
-        pages = search_all(self._connection, self._indices.rejects, order, query=reject_query(query), limit=query.limit)
+        search = search_by_size if "payload" in columns else search_all
+        pages = search(
+            self._connection,
+            self._indices.rejects,
+            order,
+            query=reject_query(query),
+            limit=query.limit,
+            source=[*columns],
+        )
+        schema = {name: STORED_REJECT_COLUMNS[name] for name in columns}
         for page in pages:
-            yield frame_of([hit.source for hit in page], STORED_REJECT_COLUMNS)
+            yield frame_of([hit.source for hit in page], schema)
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
+        self._mark("replayed_to", {position: str(replay) for position, replay in replays.items()})
+
+    def mark_resolved(self, resolutions: Mapping[Position, str | None]) -> None:
+        self._mark("resolution", resolutions)
+
+    def _mark(self, column: str, marks: Mapping[Position, str | None]) -> None:
         with self._fenced():
-            for _ in self._pool.run(mark_jobs(self._connection, self._indices.rejects, replays)):
+            for _ in self._pool.run(mark_jobs(self._connection, self._indices.rejects, column, marks)):
                 pass
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
@@ -181,7 +202,19 @@ class ElasticsearchStore(EventStore):
         return max((time for time in (self._ledger.settled(), self._catalogue.last()) if time), default=None)
 
     def extent(self, feed: str, within: Range) -> Extent:
-        return extent_of(self._connection, self._indices.events(feed), all_of(event_conditions(self._kept(within))))
+        within, searched = self._searched(feed, within)
+        query = all_of(event_conditions(within))
+        extents = [extent_of(self._connection, names, query) for names in searched]
+        return Extent(
+            sum(one.events for one in extents),
+            min((one.first for one in extents if one.first), default=None),
+            max((one.last for one in extents if one.last), default=None),
+        )
+
+    def last_time(self, feed: str, within: Range) -> datetime | None:
+        parts = self._indices.newest_first(feed, within)
+        found = (self.extent(feed, part).last for part in parts)
+        return next((time for time in found if time is not None), None)
 
     def scan(
         self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
@@ -190,26 +223,23 @@ class ElasticsearchStore(EventStore):
         if not known.keys() >= set(columns):
             known |= self.columns(feed)
         dtypes = {name: known[name] for name in columns}
-        yield from frames(
-            self._connection, self._indices.events(feed), dtypes, all_of(event_conditions(self._kept(within), slices))
-        )
+        within, searched = self._searched(feed, within)
+        for names in searched:
+            yield from frames(self._connection, names, dtypes, all_of(event_conditions(within, slices)))
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
-        conditions = event_conditions(self._kept(within))
+        kept, searched = self._searched("clicks", within)
+        conditions = event_conditions(kept)
         if campaign is not None:
             conditions.append({"term": {"campaign_id": campaign}})
-        groups = buckets(
-            self._connection,
-            self._indices.events("clicks"),
-            ["user_id"],
-            query=all_of(conditions),
-            sums=("clicks", "conversions"),
-        )
+        query, sums = all_of(conditions), ("clicks", "conversions")
+        parts = (buckets(self._connection, names, ["user_id"], query=query, sums=sums) for names in searched)
+        groups = chain.from_iterable(parts)
         rows = [(group["key"]["user_id"], group["clicks"]["value"], group["conversions"]["value"]) for group in groups]
         if any(max(clicks, conversions) >= _EXACT for _, clicks, conversions in rows):
             return self._exact_totals(within, campaign)
         totals = [(user, int(clicks), int(conversions)) for user, clicks, conversions in rows]
-        return pl.DataFrame(totals, schema=_TOTALS, orient="row")
+        return pl.DataFrame(totals, schema=_TOTALS, orient="row").group_by("user_id").sum().sort("user_id")
 
     def notes(self, kind: str) -> dict[str, bytes]:
         return self._notes.read(kind)
@@ -240,7 +270,7 @@ class ElasticsearchStore(EventStore):
         return self._connection.retries
 
     def inspect(self) -> list[Finding]:
-        return inspect(self._connection, self._indices, self.ledger(), self._retention.floor(), self._clock)
+        return inspect(self._connection, self._indices, self.ledger, self._retention.floor, self._clock)
 
     def interrupt(self) -> None:
         self._connection.interrupted.set()
@@ -256,6 +286,8 @@ class ElasticsearchStore(EventStore):
         found = find(self._connection, prefix)
         if found is not None:
             check_format(found.format, str(self._connection.address))
+        elif left := remains(self._connection, prefix):
+            raise left.error(str(self._connection.address))
         elif read_only:
             raise StoreMissing(
                 "nothing has been stored yet",
@@ -263,6 +295,16 @@ class ElasticsearchStore(EventStore):
                 hint="run `advertisex ingest` and `advertisex process` first",
             )
         return Names(prefix, found.generation if found else 1, by_alias=read_only)
+
+    def _searched(self, feed: str, within: Range) -> tuple[Range, list[str]]:
+        """The part of a range that is kept, and what to search for it: names of indices, in parts."""
+        while True:
+            kept = self._kept(within)
+            try:
+                return kept, self._indices.searched(feed, kept)
+            except IndexGone:
+                if self._kept(within) == kept:  # retention did not delete it meanwhile
+                    raise
 
     def _kept(self, within: Range) -> Range:
         """The part of a range that is kept: the removal of what is below the floor may be incomplete."""

@@ -34,6 +34,11 @@ class LogFixtures:
         return open_log
 
     @pytest.fixture
+    def identifies_appends(self) -> bool:
+        """Whether the log must return ids of appends: an older copy of it can take its place. Override it then."""
+        return False
+
+    @pytest.fixture
     def topic_prefix(self) -> str:
         """Prefix of all topic names; override it to find the topics on a shared server."""
         return "topic-"

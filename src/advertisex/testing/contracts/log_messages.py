@@ -131,6 +131,16 @@ class LogMessages(LogFixtures):
 
         assert read_whole(log, topic) == [b"before", giant, b"after"]
 
+    def test_offsets_are_those_of_the_topics_that_are_asked_for(self, log: EventLog, topic: str) -> None:
+        other = f"{topic}-other"
+        log.append(topic, [b"a"])
+        log.append(other, [b"b"])
+        for offsets in (log.start_offsets, log.end_offsets):
+            assert {partition.topic for partition in offsets([topic, f"{topic}-unknown"])} == {topic}
+            assert {topic, other} <= {partition.topic for partition in offsets()}
+            assert offsets([]) == {}
+        assert log.held_back([topic]) == {}
+
     def test_empty_messages_are_messages(self, log: EventLog, topic: str) -> None:
         log.append(topic, [b"", b"a", b"", b""])
         log.append(topic, [b""])
@@ -250,6 +260,25 @@ class LogMessages(LogFixtures):
         assert list(after.payloads) == [kept.get(offset, TOMBSTONE) for offset in range(8)]
         assert (list(after.offsets), after.ingested_at) == (list(before.offsets), before.ingested_at)
         assert log.end_offsets()[Partition(topic, 0)] == 8
+
+    def test_the_id_of_an_append_identifies_its_messages_whatever_is_erased(
+        self, log: EventLog, topic: str, identifies_appends: bool
+    ) -> None:
+        of = Partition(topic, 0)
+        for messages in ([b"a", b"b"], [b"c"], [b"d", b"e"]):
+            log.append(topic, messages)
+        read = [log.read(topic, 0, offset, limit) for offset, limit in ((0, 1), (0, 2), (2, 1), (2, 2), (4, 9))]
+        ids = [batch.append_id for batch in read]
+
+        assert [log.append_ids({of: batch.span.end}).get(of, "") for batch in read] == ids
+        if identifies_appends or any(ids):
+            assert ids == [ids[0], ids[0], ids[2], ids[3], ids[3]]
+            assert len(set(ids)) == 3
+        assert log.append_ids({of: 0, Partition(topic, 1): 2, Partition("unknown", 0): 2}) == {}
+        assert log.append_ids({of: 99}) == {}
+        if log.erasable:
+            log.erase(topic, 0, [0, 1, 2])
+            assert [log.read(topic, 0, offset, 1).append_id for offset in (0, 2, 4)] == [ids[0], ids[2], ids[4]]
 
 
 def read_whole(log: EventLog, topic: str, partition: int = 0, limit: int = 10_000) -> list[bytes]:

@@ -38,6 +38,7 @@ class LogRetention(LogFixtures):
             batch = log.read(topic, 0, offset, 2)
             assert_well_formed(batch)
             assert (batch.span.start, list(batch.offsets), list(batch.payloads)) == (offset, [2, 3], [b"2", b"3"])
+            assert batch.lost == 2 - offset
             assert list(log.read(topic, 0, batch.span.end, 9).payloads) == [b"4"]
         assert log.start_offsets()[Partition(topic, 0)] == 2
         assert log.end_offsets()[Partition(topic, 0)] == 5
@@ -51,7 +52,8 @@ class LogRetention(LogFixtures):
 
         assert log.start_offsets()[Partition(topic, 0)] == log.end_offsets()[Partition(topic, 0)] == 2
         assert log.partitions(topic) == [0]
-        assert len(log.read(topic, 0, 0, 9)) == 0
+        nothing = log.read(topic, 0, 1, 9)
+        assert (len(nothing), nothing.lost, nothing.span.start, nothing.span.end) == (0, 1, 1, 2)
         assert log.append_each(topic, [b"2"]) == [Position(topic, 0, 2)]
         assert list(log.read(topic, 0, 0, 9).offsets) == [2]
 
@@ -64,6 +66,15 @@ class LogRetention(LogFixtures):
         with reopen_log() as log, reopen_log() as other:
             assert log.append_each(topic, [b"2"]) == [Position(topic, 0, 2)]
             assert other.append_each(topic, [b"3"]) == [Position(topic, 0, 3)]
+
+    def test_a_removed_append_has_no_id(self, log: EventLog, topic: str, remove_below: RemoveBelow) -> None:
+        log.append(topic, [b"0", b"1"])
+        log.append(topic, [b"2"])
+        kept = log.read(topic, 0, 2, 1).append_id
+        remove_below(log, topic, 2)
+        of = Partition(topic, 0)
+        assert log.append_ids({of: 2}) == {}
+        assert log.append_ids({of: 3}).get(of, "") == kept
 
     def test_state_survives_and_origins_are_removed_with_their_messages(
         self, log: EventLog, topic: str, remove_below: RemoveBelow
@@ -89,7 +100,7 @@ class LogRetention(LogFixtures):
         with log.reader([topic], dict, 10) as reader:
             (batch,) = until_caught_up(reader)
 
-        assert (batch.span.start, batch.span.end) == (0, 3)
+        assert (batch.span.start, batch.span.end, batch.lost) == (0, 3, 2)
         assert (list(batch.offsets), payloads([batch])) == ([2], [b"2"])
 
     def test_a_reader_of_a_log_without_messages_is_caught_up(
@@ -99,12 +110,35 @@ class LogRetention(LogFixtures):
         remove_below(log, topic, 2)
 
         with log.reader([topic], dict, 10) as reader:
-            assert payloads(until_caught_up(reader)) == []
+            (empty,) = until_caught_up(reader)
+            assert (len(empty), empty.span.start, empty.span.end, empty.lost) == (0, 0, 2, 2)
             log.append(topic, [b"2"])
             found = reader.poll()
             while not found:
                 found = reader.poll()
             assert payloads(found) == [b"2"]
+
+    def test_only_what_is_not_read_is_lost(self, log: EventLog, topic: str, remove_below: RemoveBelow) -> None:
+        log.append(topic, [b"0", b"1"])
+        log.append(topic, [b"2"])
+        log.append(topic, [b"3"])
+        with log.reader([topic], dict, 2) as reader:
+            batches = reader.poll()
+            while not batches:
+                batches = reader.poll()
+            remove_below(log, topic, 3)
+            batches += until_caught_up(reader)
+        lost = sum(batch.lost for batch in batches)
+        assert len(payloads(batches)) + lost == batches[-1].span.end == 4
+
+    def test_what_is_kept_can_be_verified(self, log: EventLog, topic: str, remove_below: RemoveBelow) -> None:
+        for number in range(3):
+            log.append(topic, [b"%d" % number, b"x"])
+        remove_below(log, topic, 2)
+        read: list[int] = []
+        findings = log.verify([topic], read.append)
+        assert [one for one in findings if not one.good] == []
+        assert sum(read) == 4
 
     def test_only_whole_processed_appends_are_removed_the_oldest_first(
         self, log: EventLog, new_topic: Callable[[], str]

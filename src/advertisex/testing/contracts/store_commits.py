@@ -77,10 +77,25 @@ class StoreCommits(StoreFixtures):
     def test_a_span_without_messages_moves_the_ledger(self, store: EventStore) -> None:
         """Retention removed all messages of the span before they were read."""
         outcome = outcome_of("impressions")
-        lost = replace(outcome, span=replace(outcome.span, end=7))
+        lost = replace(outcome, span=replace(outcome.span, end=7), lost=7)
 
-        assert store.commit(lost) == Counts()
-        assert store.ledger() == [LedgerRow("ad_impressions", 0, 7, Counts())]
+        assert store.commit(lost) == Counts(lost=7)
+        assert store.ledger() == [LedgerRow("ad_impressions", 0, 7, Counts(lost=7))]
+
+    def test_lost_offsets_are_counted_once_and_outside_the_balance(self, reopen_store: OpenStore) -> None:
+        first = replace(outcome_of("clicks", {}, b"x"), lost=0)
+        later = outcome_of("clicks", {"user_id": "b"}, start=5)
+        gap = replace(later, span=replace(later.span, start=2), lost=3)
+        with reopen_store() as store:
+            store.commit(first)
+            assert store.commit(gap) == Counts(read=1, stored=1, lost=3)
+            with pytest.raises(LedgerMoved):
+                store.commit(gap)
+        with reopen_store(read_only=True) as store:
+            (row,) = store.ledger()
+            assert (row.next_offset, row.counts) == (6, Counts(read=3, stored=2, rejected=1, lost=3))
+            assert row.counts.balanced
+            assert store.commits()[["start", "end", "read", "lost"]].rows() == [(0, 2, 2, 0), (2, 6, 1, 3)]
 
     def test_committed_data_survives_reopening(self, reopen_store: OpenStore) -> None:
         with reopen_store() as store:
@@ -131,6 +146,15 @@ class StoreCommits(StoreFixtures):
         assert [row.log for row in store.ledger()] == ["first"]
         with pytest.raises(StoreError, match="another log"):
             store.commit(of_log(outcome_of("clicks", {"user_id": "d"}, start=3), "second"))
+
+    def test_the_ledger_keeps_the_append_of_the_last_batch(self, reopen_store: OpenStore) -> None:
+        for start, append_id in enumerate(("0-1@5", "1-2@6", "", "3-4@8")):
+            outcome = outcome_of("clicks", {"user_id": f"{start}"}, start=start)
+            with reopen_store() as store:
+                store.commit(replace(outcome, messages=replace(outcome.messages, append_id=append_id)))
+                assert [row.append_id for row in store.ledger()] == [append_id]
+        with reopen_store(read_only=True) as store:
+            assert [row.append_id for row in store.ledger()] == ["3-4@8"]
 
     def test_a_store_that_does_not_exist_cannot_be_read(self, open_store: OpenStore) -> None:
         with pytest.raises(StoreMissing):

@@ -36,6 +36,7 @@ class StoreErasure(StoreFixtures):
         self, log: EventLog, store: EventStore, committed: int
     ) -> None:
         for number in range(committed):
+            append(log, "clicks", click("u8", number))
             store.commit(outcome_of("clicks", click("u8", number), start=number))
         late = outcome_of("clicks", click("u8", 3), click("u1", 3), start=committed)
         erase("u1", log, store, FEEDS)

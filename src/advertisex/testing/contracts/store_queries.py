@@ -74,6 +74,10 @@ class StoreQueries(StoreFixtures):
         assert store.extent("bids", EVERYTHING) == Extent(3, first, last)
         assert store.extent("bids", Range(until=last)) == Extent(2, first, last - timedelta(microseconds=1))
         assert store.extent("bids", Range(since=last + timedelta(seconds=1))) == Extent()
+        for until, expected in ((None, last), (last, last - timedelta(microseconds=1)), (datetime(2026, 1, 1), first)):
+            assert store.last_time("bids", Range(until=until)) == expected
+        assert store.last_time("bids", Range(until=first)) is None
+        assert store.last_time("bids", Range(since=datetime(2026, 3, 2))) is None
 
     def test_events_can_be_queried_by_ingestion_time(self, store: EventStore) -> None:
         outcome = outcome_of("bids", *({"user_id": user} for user in "abcd"))

@@ -8,9 +8,10 @@ import httpx
 
 from advertisex.errors import SourceError
 from advertisex.ingestion.api.request import Request, Response
+from advertisex.ingestion.urls import url_problem
+from advertisex.limits import Limit
 
-#: A longer link or cursor is an error of the server.
-LONGEST = 16 * 2**10
+LONGEST = Limit(16 * 2**10, "bytes", of="a link or a cursor to the next page", beyond="the poll fails and is repeated")
 
 _LINK = re.compile(r'<([^<>]*)>((?:[^,"<]|"(?:[^"\\]|\\.)*+")*+)')
 _PARAMETER = re.compile(r';\s*([^\s=;,"]++)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*)))?')
@@ -59,7 +60,7 @@ def next_url(link: str, request: Request, response: Response) -> str:
         url = link if _ABSOLUTE.match(link) else urljoin(response.url or request.url, link)
         url = url.partition("#")[0]
         target, asked = httpx.URL(url), httpx.URL(request.url)
-        if target.scheme not in ("http", "https") or not target.host:
+        if url_problem(url):
             raise ValueError
     except (ValueError, httpx.InvalidURL):
         raise _unacceptable("the link to the next page is not a valid URL", request) from None

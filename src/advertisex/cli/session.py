@@ -1,0 +1,70 @@
+"""What surrounds a command: its log, its interrupts, and how an exception becomes a line and an exit code."""
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from advertisex.cli import log_lines
+from advertisex.cli.output import err
+from advertisex.cli.signals import Interrupted, Interruption
+from advertisex.errors import INTERRUPTED, AdvertiseXError, StoreInterrupted
+from advertisex.files.faults import fault_of
+from advertisex.masking import traceback_of
+
+#: A full disk, an exceeded quota, a closed pipe: not bugs of this program.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
+
+_interrupted = False
+
+
+def begin() -> None:
+    """Configure the log, and let SIGINT and SIGTERM interrupt the command from now on."""
+    global _interrupted  # noqa: PLW0603 - a signal belongs to the process
+    _interrupted = False
+    service = sys.argv[1:2] == ["run"] or "--follow" in sys.argv[1:]
+    log_lines.configure(err.is_terminal, service=service, debug=_debug())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def report(error: BaseException) -> int:
+    """Print how a command failed, as one line; return its exit code."""
+    if isinstance(error, AdvertiseXError):
+        if _debug():
+            err.print(traceback_of(error).rstrip(), markup=False, soft_wrap=True)
+        prefix = "interrupted" if isinstance(error, StoreInterrupted) else "error"
+        err.print(f"{prefix}: {error}", markup=False, soft_wrap=True)
+        return error.exit_code
+    if _interrupted or isinstance(error, (KeyboardInterrupt, Interruption)):  # a library may have wrapped it
+        err.print("interrupted")
+        return INTERRUPTED
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        _report_unwritable(error)
+    else:
+        err.print(log_lines.internal_error(error, debug=_debug()), markup=False, soft_wrap=True)
+    return 1
+
+
+def _debug() -> bool:
+    return "--debug" in sys.argv[1:]
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    global _interrupted  # noqa: PLW0603 - a signal belongs to the process
+    _interrupted = True
+    raise Interrupted(number)
+
+
+def _report_unwritable(reason: OSError) -> None:
+    """Report a failed write, unless the reader closed the pipe as `head` does; discard what stdout has buffered."""
+    if not isinstance(reason, BrokenPipeError):
+        path = Path(reason.filename or "/dev/stdout").resolve()
+        place = f" ({path})" if path.is_file() else ""  # not of a terminal or a pipe
+        what, hint = fault_of(reason, path)
+        err.print(f"error: could not write the output{place}: {what}; {hint}", markup=False, soft_wrap=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,57 @@
+"""Our wording of what is wrong with a command line."""
+
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from advertisex.errors import ConfigurationError
+from advertisex.masking import masked
+from advertisex.settings.messages import explanation
+
+_COMMAND = re.compile(r"No such command '(.+?)'\.(?: Did you mean (.+)\?)?")
+_EXTRA = re.compile(r"Got unexpected extra argument(?:\(s\)|s)? \((.+)\)")
+#: What the parser says of an option that is used wrongly, and what we say.
+_USES = {
+    "requires an argument": "needs a value",
+    "does not take a value": "takes no value",
+}
+
+
+def usage_error(error: Any, program: str) -> ConfigurationError:
+    """The exception for an invalid command line.
+
+    Args:
+        error: what typer raised; it has no public class.
+        program: name of the program.
+    """
+    what, close = _what(error)
+    meant = f"did you mean {close}? " if close else ""
+    command = error.ctx.command_path if error.ctx else program
+    return ConfigurationError(masked(what), hint=f"{meant}see {command} --help")
+
+
+def _what(error: Any) -> tuple[str, str]:
+    """What is wrong, and what the user may have meant."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if isinstance(error.__cause__, ValidationError):
+        fault = error.__cause__.errors()[0]
+        return f"{_option_of(error)}: {explanation(fault)}, got {str(fault['input'])!r}", ""
+    option = getattr(error, "option_name", "")
+    for theirs, ours in _USES.items():
+        if option and theirs in message:
+            return f"{option} {ours}", ""
+    if option:
+        return f"unknown option {option}", " or ".join(sorted(error.possibilities or ()))
+    if found := _COMMAND.match(error.format_message()):
+        return f"unknown command {found[1]!r}", (found[2] or "").replace("'", "")
+    if found := _EXTRA.match(message):
+        return f"unexpected {'arguments' if ' ' in found[1] else 'argument'}: {found[1]}", ""
+    return message[:1].lower() + message[1:], ""
+
+
+def _option_of(error: Any) -> str:
+    """The option or argument that an error is about, as it is written: without its short forms and its negation."""
+    parameter = error.param
+    name = max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.human_readable_name
+    return str(name)

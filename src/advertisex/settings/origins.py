@@ -1,0 +1,43 @@
+"""Where a setting was given: by a flag, by an environment variable, or on a line of the settings file."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from advertisex.settings.environment import PREFIX
+from advertisex.settings.toml_file import Keys, SettingsFile, has
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Origins:
+    """The places that give settings, the first of which wins.
+
+    Attributes:
+        flags: values of flags, by setting.
+        variables: values of environment variables, by setting.
+        file: the settings file; None if there is none.
+    """
+
+    flags: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    file: SettingsFile | None
+
+    def of(self, *keys: str | int) -> str:
+        """Return the flag, the variable, or the file and line; of a missing setting, those of its table."""
+        for length in range(len(keys), 0, -1):
+            part = keys[:length]
+            if has(self.flags, part):
+                return f"--{str(part[0]).replace('_', '-')}"
+            if has(self.variables, part):
+                return variable_of(part)
+            if self.file is not None and has(self.file.content, part):
+                return self.file.place_of(part)
+        return ""
+
+
+def variable_of(keys: Keys) -> str:
+    """The variable that gives a setting: its own, or that of a table around it."""
+    names = {name.upper(): name for name in os.environ}
+    wanted = (PREFIX + "__".join(map(str, keys[:length])).upper() for length in range(len(keys), 0, -1))
+    return next((names[name] for name in wanted if name in names), "environment")

@@ -1,0 +1,35 @@
+"""What is wrong with a command line is said in our words."""
+
+import pytest
+
+from tests.end_to_end.conftest import Cli
+
+FOREIGN = ("Input", "pydantic", "No such", "no such", "Got", "got unexpected", "valid integer", "argument(s)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("rejects list --limit x", "--limit: expected a whole number, got 'x'; see advertisex rejects list --help"),
+        ("rejects list --limit -1", "--limit: must be at least 0, got '-1'; see advertisex rejects list --help"),
+        ("rejects list --limit 9999999999", "--limit: must be at most 1000000000, got '9999999999'"),
+        ("process --batch-size 1.5", "--batch-size: expected a whole number, got '1.5'"),
+        ("run --metrics-port 99999", "--metrics-port: must be at most 65535, got '99999'"),
+        ("rejects list --limi 1", "unknown option --limi; did you mean --limit? see advertisex rejects list --help"),
+        ("rejects list --zzz", "unknown option --zzz; see advertisex rejects list --help"),
+        ("rejcts", "unknown command 'rejcts'; did you mean rejects? see advertisex --help"),
+        ("rejects lst", "unknown command 'lst'; did you mean list? see advertisex rejects --help"),
+        ("zzz", "unknown command 'zzz'; see advertisex --help"),
+        ("ledger extra", "unexpected argument: extra; see advertisex ledger --help"),
+        ("ledger more extra", "unexpected arguments: more extra; see advertisex ledger --help"),
+        ("rejects show", "missing argument 'ID'; see advertisex rejects show --help"),
+        ("rejects list --limit", "--limit needs a value; see advertisex --help"),
+        ("ledger --json=1", "--json takes no value; see advertisex --help"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_in_our_words(cli: Cli, arguments: str, message: str) -> None:
+    ended = cli(*arguments.split())
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"error: {message}")
+    assert ended.err.count("\n") == 1
+    assert not [word for word in FOREIGN if word in ended.err]
