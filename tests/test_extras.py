@@ -22,6 +22,13 @@ from advertisex.stores.duckdb.store import DuckdbStore
 from advertisex.stores.open import drop_old, kept_old, open_replacement, open_store
 
 STORE = "elasticsearch://127.0.0.1:1"
+#: Our packages that import an extra when they are imported themselves.
+IMPORTERS = (
+    "advertisex.logs.kafka",
+    "advertisex.reporting.page",
+    "advertisex.reporting.rendering",
+    "advertisex.stores.elasticsearch",
+)
 
 
 def write_page(folder: Path) -> None:
@@ -42,6 +49,17 @@ def preview_workbook(folder: Path) -> None:
     preview("clicks", str(folder / "clicks.xlsx"))
 
 
+def forget_importers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the packages that import an extra be imported again, and restore them after the test."""
+    for module in list(sys.modules):
+        for package in IMPORTERS:
+            if module == package:
+                parent, _, child = package.rpartition(".")
+                monkeypatch.delattr(sys.modules[parent], child)  # the parent holds it, too
+            if module == package or module.startswith(package + "."):
+                monkeypatch.delitem(sys.modules, module)
+
+
 @pytest.mark.parametrize(
     ("name", "use"),
     [
@@ -59,12 +77,10 @@ def preview_workbook(folder: Path) -> None:
 def test_the_missing_extra_is_named(
     name: str, use: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    ours = ("advertisex.logs.kafka", "advertisex.stores.elasticsearch", "advertisex.reporting")
-    for module in list(sys.modules):
-        if module.startswith(ours) and not module.startswith("advertisex.reporting.cells"):
-            monkeypatch.delitem(sys.modules, module)
-    for module in EXTRAS[name]:
-        monkeypatch.setitem(sys.modules, module, None)
+    forget_importers(monkeypatch)
+    for package in EXTRAS[name]:
+        for module in [package, *(loaded for loaded in sys.modules if loaded.startswith(package + "."))]:
+            monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(AdvertiseXError, match=rf"need the extra '{name}'.*pip install 'advertisex\[{name}\]'"):
         use(tmp_path)
 
