@@ -7,7 +7,7 @@ LOCK := requirements/dev.txt
 # How far pip is: a number for each package, and what follows.
 STEPS := awk '/^Collecting/ { printf "\r  package %d: %-40s", ++n, $$2; fflush() } /^Installing/ { printf "\n  installing …\n"; fflush() }'
 
-.PHONY: setup demo test check faults bench servers lock clean
+.PHONY: setup demo test test-thorough check faults bench servers lock clean
 
 setup: .venv/ready
 
@@ -33,6 +33,10 @@ test: setup
 	@.ci/server-tools $(BIN)/python
 	@.ci/browser
 	@$(BIN)/pytest -n auto --dist worksteal
+
+# The same tests, with more examples for properties, and the real program on every page of the guide.
+test-thorough: export TEST_BUDGET = thorough
+test-thorough: test
 
 check: setup
 	@$(BIN)/ruff check

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import settings
 
 from advertisex.masking import forget
+from tests.budget import examples
 
 pytest_plugins = ["tests.servers.fixtures"]
 
-settings.register_profile("advertisex", deadline=None, print_blob=True)  # no test depends on the machine's speed
+# no test depends on the machine's speed
+settings.register_profile("advertisex", deadline=None, print_blob=True, max_examples=examples(100))
 settings.load_profile("advertisex")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

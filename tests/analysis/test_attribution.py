@@ -39,6 +39,7 @@ from tests.analysis.attribution_oracle import (
     removal_effects,
 )
 from tests.analysis.small_worlds import owners
+from tests.budget import examples
 from tests.catalogues import catalogue_rows
 
 Stored = Callable[..., EventStore]
@@ -184,7 +185,7 @@ def without_zeros(units: dict[Any, int]) -> dict[Any, int]:
     return {key: amount for key, amount in units.items() if amount}
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(DATASETS, QUESTIONS)
 def test_all_numbers_match_plain_loops(messages: Messages, question: Question) -> None:
     with small(messages) as data:
@@ -235,7 +236,7 @@ def assert_totals_match(answer: Answer) -> None:
         assert without_zeros(by_currency) == without_zeros(attributed), model
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(DATASETS, QUESTIONS, st.randoms(use_true_random=False))
 def test_order_and_lateness_of_events_do_not_matter(messages: Messages, question: Question, random: Any) -> None:
     shuffled = {feed: random.sample(rows, len(rows)) for feed, rows in messages.items()}
@@ -257,7 +258,7 @@ def answer_or_none(store: EventStore, question: Question, as_of: datetime | None
         return None
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 @given(DATASETS, QUESTIONS)
 def test_chunk_size_does_not_matter(messages: Messages, question: Question) -> None:
     with small(messages) as data, pytest.MonkeyPatch.context() as patch:
@@ -266,7 +267,7 @@ def test_chunk_size_does_not_matter(messages: Messages, question: Question) -> N
         assert answer_or_none(data.store, question) == whole
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 @given(DATASETS, QUESTIONS, st.sets(st.sampled_from(MODELS), min_size=1))
 def test_a_model_does_not_depend_on_the_other_models(messages: Messages, question: Question, models: set[Any]) -> None:
     with small(messages) as data:

@@ -20,6 +20,7 @@ from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.auctions_oracle import winners
+from tests.budget import examples
 
 Stored = Callable[..., EventStore]
 Row = dict[str, Any]
@@ -64,7 +65,7 @@ def commit(store: EventStore, feed: str, messages: Sequence[Row]) -> list[Row]:
     return [row for frame in store.scan(feed, names, Range()) for row in frame.iter_rows(named=True)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(_BIDS, min_size=1, max_size=12), st.lists(_IMPRESSIONS, min_size=1, max_size=6))
 def test_winners_match_a_loop(bids: list[Row], impressions: list[Row]) -> None:
     with DuckdbStore(Path(":memory:")) as store:

@@ -18,6 +18,7 @@ from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 from tests.analysis.auctions_oracle import winners
 from tests.analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset, scopes
+from tests.budget import examples
 
 Stored = Callable[..., EventStore]
 EVERYTHING = Scope()
@@ -55,7 +56,7 @@ BOUND = st.none() | TIMES
 SCOPES = scopes(BOUND)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(BIDS, min_size=1, max_size=14), st.lists(IMPRESSIONS, max_size=10), SCOPES)
 def test_all_numbers_match_a_loop(placed: Rows, impressions: Rows, scope: Scope) -> None:
     with dataset(bids=placed, impressions=impressions) as data:
@@ -94,7 +95,7 @@ def test_all_numbers_match_a_loop(placed: Rows, impressions: Rows, scope: Scope)
         check_amounts(row, [each for each in rows if each["currency"] == row["currency"]], won)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.lists(BIDS, min_size=1, max_size=12),
     st.lists(IMPRESSIONS, min_size=1, max_size=10),

@@ -27,6 +27,7 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.conftest import INGESTED, Stored
 from tests.analysis.small_worlds import BIDS, CLICKS, IMPRESSIONS, REFUNDS, START, TIMES, Rows
+from tests.budget import examples
 from tests.catalogues import catalogue_rows
 
 QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
@@ -100,7 +101,7 @@ def numbers(store: EventStore, scope: Scope) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(EVENTS, CATALOGUES, CATALOGUES, st.sampled_from([None, "k1"]))
 def test_when_the_catalogue_was_imported_does_not_matter(
     events: dict[str, Rows], catalogue: pl.DataFrame, earlier: pl.DataFrame, campaign: str | None
@@ -118,7 +119,7 @@ def test_when_the_catalogue_was_imported_does_not_matter(
             assert numbers(store, scope) == expected, list(imports)
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(EVENTS, CATALOGUES, CATALOGUES)
 def test_as_of_a_time_before_an_import_gives_the_earlier_answer(
     events: dict[str, Rows], earlier: pl.DataFrame, later: pl.DataFrame

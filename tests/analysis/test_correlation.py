@@ -16,6 +16,7 @@ from advertisex.analysis.correlation import DEFINITION, Correlation, Distributio
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
+from tests.budget import examples
 
 Stored = Callable[..., EventStore]
 
@@ -28,7 +29,7 @@ def of(*users: tuple[int, int]) -> Correlation:
 COUNTS = st.integers(0, 5) | st.integers(0, 10_000)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=40))
 def test_all_numbers_match_independent_libraries(users: list[tuple[int, int]]) -> None:
     answer = of(*users)

@@ -33,6 +33,7 @@ from tests.analysis.small_worlds import (
     scopes,
 )
 from tests.analysis.test_impression_match import expected_match
+from tests.budget import examples
 
 Stored = Callable[..., EventStore]
 #: The column of each breakdown.
@@ -121,7 +122,7 @@ BOUND = st.none() | st.builds(
 SCOPES = scopes(BOUND)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     st.lists(BIDS, max_size=8),
     st.lists(IMPRESSIONS, max_size=10),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions, matchable_impressions
 from advertisex.analysis.scope import Scope
 from tests.analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, dataset
+from tests.budget import examples
 
 NOON = datetime(2026, 2, 1, 12)
 TAKEN = ("creative_id", "website", "domain")
@@ -29,7 +30,7 @@ def expected_match(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | N
     return best
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(IMPRESSIONS, max_size=14), st.lists(CLICKS, min_size=1, max_size=8))
 def test_matches_are_those_of_a_loop(impressions: Rows, clicks: Rows) -> None:
     with dataset(impressions=impressions, clicks=clicks) as data:

@@ -13,6 +13,7 @@ from advertisex.analysis.attribution import markov
 from advertisex.errors import AnalysisError
 from tests.analysis.attribution_oracle import Walk
 from tests.analysis.attribution_oracle import removal_effects as by_removal
+from tests.budget import examples
 
 
 def effects_of(walks: Sequence[Walk]) -> dict[str, float]:
@@ -70,7 +71,7 @@ WALKS = st.lists(
 ).filter(lambda walks: any(end == "conversion" for _, _, end in walks))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(WALKS)
 def test_the_solution_equals_removing_each_key(walks: list[Walk]) -> None:
     """Transitions from a key to itself, which only the definition keeps, change nothing."""
@@ -79,7 +80,7 @@ def test_the_solution_equals_removing_each_key(walks: list[Walk]) -> None:
     assert effects_of(walks) == pytest.approx({key: float(effect) for key, effect in expected.items()}, abs=1e-12)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.integers(0, 10**20),
     st.lists(st.integers(0, 12).map(lambda n: n / 12), min_size=1, max_size=9).filter(lambda effects: sum(effects) > 0),

@@ -29,6 +29,7 @@ from advertisex.stores.contract import EventStore, Range
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis import quality_oracle as oracle
 from tests.analysis.small_worlds import scopes
+from tests.budget import examples
 from tests.catalogues import catalogue_rows, with_campaign
 
 Stored = Callable[..., EventStore]
@@ -166,7 +167,7 @@ def ingested_after_event(dataset: dict[str, list[Row]]) -> dict[str, list[Row]]:
     return dataset
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(DATASETS.map(ingested_after_event), SCOPES, st.sampled_from([0, 3, 100]))
 def test_all_numbers_match_plain_loops(dataset: dict[str, list[Row]], scope: Scope, limit: int) -> None:
     with filled(**dataset) as data:
@@ -412,7 +413,7 @@ def test_rate_outliers_are_suspect(users: int, heavy: int, flagged: int) -> None
         assert (len(found), first) == (flagged, 23)
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(st.integers(1, 300), min_size=100, max_size=130), st.integers(1, 5))
 def test_rates_match_plain_loops(numbers: list[int], spread: int) -> None:
     rows = [

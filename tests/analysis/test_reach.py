@@ -13,6 +13,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 from tests.analysis.small_worlds import CATALOGUE, IMPRESSIONS, Rows, dataset
+from tests.budget import examples
 
 Stored = Callable[..., EventStore]
 MEASURES = ("users", "impressions", "users_once", "max_frequency", "average_frequency")
@@ -31,7 +32,7 @@ def distribution(frequencies: Counter[str]) -> list[tuple[float, ...]]:
     ]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(IMPRESSIONS, min_size=1, max_size=25), st.none() | st.just("k1"))
 def test_all_numbers_match_a_loop(impressions: Rows, campaign: str | None) -> None:
     with dataset(impressions=impressions) as data:

@@ -34,6 +34,7 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.auctions_oracle import winners
 from tests.analysis.small_worlds import scopes
+from tests.budget import examples
 from tests.catalogues import catalogue_rows, with_campaign
 
 Row = dict[str, Any]
@@ -254,7 +255,7 @@ STEPS = st.lists(
 SCOPES = scopes(BOUND)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(STEPS, SCOPES, st.data())
 def test_restated_numbers_are_the_difference(steps: list[Step], scope: Scope, data: st.DataObject) -> None:
     with DuckdbStore(Path(":memory:")) as store:

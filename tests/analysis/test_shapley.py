@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.analysis.attribution.credit import credited, shapley
+from tests.budget import examples
 
 Journey = tuple[int, tuple[str, ...]]  # conversions, and the keys in order
 
@@ -62,7 +63,7 @@ JOURNEYS = st.lists(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(JOURNEYS)
 def test_equal_split_matches_the_definition(journeys: list[Journey]) -> None:
     expected = by_sets(journeys)

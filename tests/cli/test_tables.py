@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.cli.tables import print_table
+from tests.budget import examples
 
 WORD = st.text("abcXYZ019", min_size=1, max_size=9)
 KINDS = st.sampled_from(["number", "whole", "prose", ""])
@@ -48,7 +49,7 @@ def printed(drawn: Drawn, width: int) -> list[str]:
     return text.getvalue().splitlines()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(drawn=tables(), width=st.sampled_from([40, 60, 80, 120]))
 def test_everything_fits_and_nothing_is_lost(drawn: Drawn, width: int) -> None:
     lines = printed(drawn, width)

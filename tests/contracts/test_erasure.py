@@ -24,6 +24,7 @@ from advertisex.processing.pseudonymise import pseudonym
 from advertisex.processing.runner import Processing, process_log
 from advertisex.stores.contract import ERASURES, EventStore, Range, RejectQuery
 from advertisex.stores.removal import Removal
+from tests.budget import examples
 from tests.contracts.store_places import STORES, NewPlace
 
 #: The second contains the first; the third is sent as a number, and the fourth is escaped in JSON.
@@ -216,7 +217,7 @@ def test_a_user_is_gone_permanently_and_nobody_else_is_touched(
     worlds: Callable[..., World], request: pytest.FixtureRequest
 ) -> None:
     @settings(
-        max_examples=2 if "elasticsearch" in request.node.name else 10,  # each takes two seconds
+        max_examples=2 if "elasticsearch" in request.node.name else examples(10),  # each takes two seconds
         phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -29,13 +29,14 @@ from advertisex.stores.open import drop_old, open_replacement
 from advertisex.stores.replacement import Replacement
 from advertisex.stores.resolutions import resolutions_of
 from advertisex.testing.contracts.store_fixtures import everything
+from tests.budget import examples
 from tests.catalogues import catalogue_rows
 from tests.contracts.store_places import STORES, NewPlace, Place
 
 PROCESSING = Processing(FEEDS, Policy(blocked_users=frozenset({"blocked"})), batch_size=3)
 FEBRUARY = datetime(2026, 2, 1)
 #: Every example needs new stores, and indices are slow to create.
-EXAMPLES = {"duckdb": 10, "elasticsearch": 2}
+EXAMPLES = {"duckdb": examples(10), "elasticsearch": examples(2)}
 CATALOGUE = catalogue_rows({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"]})
 RECORDS: dict[str, dict[str, Any]] = {
     "impressions": {"website": "a.example.com", "creative_id": "c1"},

@@ -29,11 +29,12 @@ from advertisex.rejects.repair import Repairer
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection
 from advertisex.stores.contract import EventStore, Range, RejectQuery
+from tests.budget import examples
 from tests.contracts.store_places import STORES, NewPlace
 
 ALL = RejectQuery()
 #: Every example needs a new store, and indices are slow to create.
-EXAMPLES = {"duckdb": 20, "elasticsearch": 3}
+EXAMPLES = {"duckdb": examples(20), "elasticsearch": examples(3)}
 REPAIRS = FieldMapping(constants={"user_id": "repaired"})
 PROCESSING = Processing(FEEDS, Policy(blocked_users=frozenset({"blocked"})))
 
@@ -106,9 +107,7 @@ class Crash(Exception):
 def test_after_any_replay_the_ledger_balances_and_nothing_is_stored_twice(
     places: NewPlace, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:
-    examples = EXAMPLES[request.node.callspec.params["places"]]
-
-    @settings(max_examples=examples)
+    @settings(max_examples=EXAMPLES[request.node.callspec.params["places"]])
     @given(
         traffic=TRAFFIC,
         mapping=st.sampled_from([REPAIRS, FieldMapping(), FieldMapping(time_formats=("%d/%m/%Y",))]),

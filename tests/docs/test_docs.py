@@ -38,6 +38,8 @@ import advertisex
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.load import load_settings
 from advertisex.simulator import FILTERED, REJECTED
+from tests.budget import THOROUGH
+from tests.docs.warm_server import warm_program
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
@@ -110,18 +112,21 @@ class Desk:
     """Runs the samples of one page in a folder."""
 
     folder: Path
+    environment: dict[str, str]
     replacements: dict[str, str]
     sessions: list[int] = field(default_factory=list)
 
     @classmethod
     @contextmanager
-    def at(cls, folder: Path, replacements: dict[str, str] | None = None) -> Iterator["Desk"]:
+    def at(
+        cls, folder: Path, environment: dict[str, str], replacements: dict[str, str] | None = None
+    ) -> Iterator["Desk"]:
         shutil.copytree(GUIDE / "samples", folder, dirs_exist_ok=True)
         (folder / ".venv").symlink_to(sys.prefix)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
-        desk = cls(folder, {PORT: port, **(replacements or {})})
+        desk = cls(folder, environment | {"HOME": str(folder)}, {PORT: port, **(replacements or {})})
         try:
             yield desk
         finally:
@@ -133,21 +138,12 @@ class Desk:
 
     def run(self, *arguments: str) -> tuple[int, list[str]]:
         """Run a command; return its exit code and the lines of stdout and stderr."""
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("ADVERTISEX_", "PYTEST_"))
-        }
-        environment = inherited | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}",
-            "HOME": str(self.folder),
-            "TZ": "UTC",
-            "PYTHONWARNINGS": "error",
-        }
         capture = self.folder.parent / f"{self.folder.name}.out"  # a file: a pipe would wait for background processes
         with capture.open("wb") as out:
             process = subprocess.Popen(
                 arguments,
                 cwd=self.folder,
-                env=environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -251,14 +247,30 @@ def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of the samples."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ADVERTISEX_", "PYTEST_"))}
+    ours = inherited | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}",
+        "TZ": "UTC",
+        "PYTHONWARNINGS": "error",
+    }
+    if THOROUGH or sys.platform != "linux":
+        yield ours
+        return
+    with warm_program(tmp_path_factory.mktemp("warm"), ours) as added:
+        yield ours | added
+
+
 # alternate pages: xdist sends neighbours to the same worker, and the longest pages are neighbours
 @pytest.mark.parametrize("page", [*PAGES[::2], *PAGES[1::2]], ids=named)
 def test_every_sample_of_a_page_runs_and_prints_its_output(
-    page: Path, tmp_path: Path, monkeypatch, request: pytest.FixtureRequest
+    page: Path, tmp_path: Path, environment: dict[str, str], monkeypatch, request: pytest.FixtureRequest
 ) -> None:
     blocks = blocks_of(page)
     folder = tmp_path / "samples"
-    with Desk.at(folder, replacements_for(blocks, request)) as desk:
+    with Desk.at(folder, environment, replacements_for(blocks, request)) as desk:
         monkeypatch.chdir(folder)
         for block, following in pairwise([*blocks, None]):
             assert block is not None
@@ -337,12 +349,12 @@ def test_every_part_of_the_case_study_has_its_heading() -> None:
     assert [part for part in CASE_STUDY if part not in headings] == []
 
 
-def test_the_readme_shows_the_output_of_the_demo(tmp_path: Path) -> None:
+def test_the_readme_shows_the_output_of_the_demo(tmp_path: Path, environment: dict[str, str]) -> None:
     """The first text block of the README is part of the output; only the duration may differ."""
     texts = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "text"]
     assert texts, "the README has no text block"
     shown = texts[0].splitlines()
-    with Desk.at(tmp_path / "samples") as desk:
+    with Desk.at(tmp_path / "samples", environment) as desk:
         status, printed = desk.run("advertisex", "demo")
     assert status == 0
     shown = ["...", *(re.sub(r"in [\d.]+ s\b", "in ... s", line) for line in shown), "..."]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.feeds.time_format import TimeFormat
+from tests.budget import examples
 
 NINE = datetime(2026, 1, 5, 9)
 ZONED = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -100,7 +101,7 @@ def test_a_format_that_cannot_give_a_time_is_rejected(pattern: str, problem: str
 _SEPARATORS = st.sampled_from(["", "-", "/", ".", " ", "T", " at ", ","])
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     time=st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31)),
     dates=st.permutations(["%Y", "%m", "%d"]) | st.permutations(["%y", "%b", "%d"]) | st.permutations(["%Y", "%j"]),
@@ -121,7 +122,7 @@ def test_what_strftime_writes_is_read_back(
     assert TimeFormat(pattern).read(time.strftime(pattern)) == time
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(pattern=st.text("%YmdHMSpIfzZbj- T.9", max_size=12), text=st.text("0123456789-+:. TZUJanGM", max_size=20))
 def test_any_format_is_rejected_or_reads_any_text_or_not(pattern: str, text: str) -> None:
     try:

@@ -14,6 +14,7 @@ from advertisex.errors import SourceError, SourceUnavailable
 from advertisex.ingestion.api.content_encoding import Damaged, Truncated, decoded
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.options.api import ApiOptions
+from tests.budget import examples
 from tests.ingestion.conftest import connection_of
 
 if sys.version_info >= (3, 14):
@@ -37,7 +38,7 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 }
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.sampled_from(list(ENCODERS)),
     st.lists(st.binary(max_size=50) | st.integers(1, 10**6).map(bytes), min_size=1, max_size=3),
@@ -50,7 +51,7 @@ def test_a_body_is_decoded_however_it_is_divided(name: str, members: list[bytes]
     assert b"".join(decoded(parts, header)) == b"".join(members)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.sampled_from([name for name in ENCODERS if name != "none"]), st.binary(max_size=1000), st.data())
 def test_a_body_that_ends_early_is_noticed(name: str, content: bytes, data: st.DataObject) -> None:
     header, encode = ENCODERS[name]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.options.auth import ApiKey, Basic, Bearer, ClientCredentials
+from tests.budget import examples
 
 TOKEN_URL = "https://login.example.com/token"
 INVALID: list[tuple[dict[str, Any], str, str]] = [
@@ -73,7 +74,7 @@ def test_valid_options(options: dict[str, Any]) -> None:
     ApiOptions(**options).check()
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.text(), st.text(min_size=1))
 def test_any_header_is_sent_or_rejected(name: str, value: str) -> None:
     options = ApiOptions(headers={name: value})

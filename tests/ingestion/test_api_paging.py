@@ -12,9 +12,10 @@ from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.api.paging.pager import Pager
 from advertisex.ingestion.api.request import Request, Response
 from advertisex.ingestion.options.paginate import Paginate
+from tests.budget import examples
 from tests.ingestion.api_pages import FIRST, RECORDS, URL, after, answer, cursor, parameters
 
-few = settings(max_examples=60)
+few = settings(max_examples=examples(60))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from advertisex.ingestion.api.cursor_field import is_beyond, latest_of
 from advertisex.ingestion.api.cursor_value import cursor_value
 from advertisex.ingestion.api.placeholders import Values, filled, placeholders_in
 from advertisex.ingestion.api.request import Request
+from tests.budget import examples
 
 DAY = timedelta(days=1)
 VALUES = Values(
@@ -21,7 +22,7 @@ VALUES = Values(
     cursor=cursor_value("1767600000"),
 )
 
-few = settings(max_examples=60)
+few = settings(max_examples=examples(60))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from advertisex.ingestion.api.connection import Connection
 from advertisex.ingestion.api.rate_limit import PutOff, reset_after, retry_after
 from advertisex.ingestion.api.request import Request
 from advertisex.ingestion.options.api import ApiOptions
+from tests.budget import examples
 from tests.ingestion.conftest import connection_of
 
 #: The server's clock, which need not be ours.
@@ -58,7 +59,7 @@ NAMES = ["date", "retry-after", "ratelimit", "x-ratelimit-remaining", "x-ratelim
 HOSTILE = ["0", "9" * 400, "Mon, 01 Jan 9999 00:00:00 GMT", "0001-01-01", "²", "inf", '"a";r=0;t=' + "9" * 50]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, st.sampled_from(HOSTILE) | st.text(max_size=8))))
 def test_any_header_gives_a_wait_or_none(headers: dict[str, str]) -> None:
     for wait in (retry_after(headers), reset_after(headers)):

@@ -22,6 +22,7 @@ from advertisex.ingestion.source_status import load_statuses
 from advertisex.ingestion.sources import Url
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.secret_names import is_secret
+from tests.budget import examples
 from tests.ingestion.conftest import Answer, Asked, Server, messages_in
 
 FEED = FEEDS["impressions"]
@@ -56,7 +57,7 @@ def test_names_of_other_values(name: str) -> None:
     assert not is_secret(name)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(token=SECRET, key=SECRET, word=SECRET, cursor=st.text(max_size=6))
 def test_secrets_are_left_out_of_a_url_and_put_back(token: str, key: str, word: str, cursor: str) -> None:
     url = "https://user:{}@host/x?token={}&b=%2B+1&page={}".format(

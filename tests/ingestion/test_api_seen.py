@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from advertisex.ingestion.api.cursor_value import cursor_value
 from advertisex.ingestion.api.seen import RECORDS, Seen
+from tests.budget import examples
 
 PREFIX = "api/1/x/seen/"
 
@@ -46,7 +47,7 @@ def test_a_record_of_an_earlier_response_is_seen() -> None:
     assert respond(seen, numbered(1, 2, 3)) == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     responses=st.lists(st.lists(st.integers(0, 9), max_size=8), max_size=6),
     cuts=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=6, max_size=6),

@@ -18,6 +18,7 @@ from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.stream import Stream
+from tests.budget import examples
 from tests.ingestion.csv_reading import ANY_HEADER, BLOCKS, CLICKS, read
 
 
@@ -265,7 +266,7 @@ def trimmed(table: list[tuple[str, ...]]) -> list[dict[str, str]]:
     return [row for row in rows if any(row.values())]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     table=TABLES,
     delimiter=st.sampled_from(",;\t|"),
@@ -288,7 +289,7 @@ def test_any_table_in_any_dialect_reads_back_equal(
     assert seen.rows == trimmed(table)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(table=TABLES, delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]), quoted=st.booleans())
 def test_any_table_with_escapes_reads_back_equal(
     table: list[tuple[str, ...]], delimiter: str, end: str, quoted: bool

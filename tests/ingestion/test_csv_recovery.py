@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Resume
+from tests.budget import examples
 from tests.ingestion.csv_reading import BLOCKS, Read, read
 
 
@@ -141,7 +142,7 @@ LINES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     lines=LINES,
     end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
@@ -171,7 +172,7 @@ def test_a_reader_continues_where_another_ended(
                 assert rest.lines == whole.lines[len(seen) :]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(lines=LINES, end=st.sampled_from([b"\n", b"\r\n"]), cuts=st.lists(st.integers(0, 120), max_size=4))
 def test_a_growing_file_gives_the_same_rows(lines: list[bytes], end: bytes, cuts: list[int]) -> None:
     data = b"Report\n\n" + HEADER + end.join([*lines, b""])
@@ -186,7 +187,7 @@ def test_a_growing_file_gives_the_same_rows(lines: list[bytes], end: bytes, cuts
     assert seen == read(data, mapping=NONE).rows
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     table=st.lists(st.tuples(*[st.text("ab ,;é\"'\n", max_size=5)] * 2), min_size=1, max_size=8),
     place=st.integers(0, 10**6),

@@ -30,6 +30,7 @@ from advertisex.ingestion.publish import Published
 from advertisex.ingestion.read import read_file, reader_of
 from advertisex.ingestion.stream import Stream, open_file
 from advertisex.logs.sqlite.log import SqliteLog
+from tests.budget import examples
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -303,7 +304,7 @@ BINARY = {kind: CONTENTS[kind][0] for kind in ("avro", "xlsx")} | {"zip": zipped
 
 
 @pytest.mark.parametrize("kind", BINARY)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_no_damage_is_more_than_an_error_of_the_source(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject

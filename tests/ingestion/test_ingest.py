@@ -19,6 +19,7 @@ from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.publish import Publisher
 from advertisex.ingestion.records import PAUSE, Chunk
 from advertisex.logs.sqlite.log import SqliteLog
+from tests.budget import examples
 
 IMPRESSIONS = FEEDS["impressions"]
 
@@ -136,7 +137,7 @@ def test_progress_is_exact_and_batches_are_bounded(tmp_path: Path, log: SqliteLo
     assert progress == sorted(progress)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 @given(st.lists(st.lists(st.binary(max_size=20), max_size=30), max_size=10))
 def test_counts_match_the_log(log: SqliteLog, chunks: list[list[bytes]]) -> None:
     before = sum(log.end_offsets().values())

@@ -9,6 +9,7 @@ from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.json.reader import LONE_SURROGATE
 from advertisex.ingestion.json.value_end import extent
 from advertisex.ingestion.records import Resume
+from tests.budget import examples
 from tests.ingestion.json_inputs import ARRAYS, SEQUENCES, Records, expected, read
 
 _TEXTS = st.text(max_size=6) | st.sampled_from(["}{", '"},{"', "},\n{", "[{", "\\", 'a\\"b', "😀", "é"])
@@ -23,7 +24,7 @@ _BLOCKS = st.sampled_from([1, 3, 17, 400, 2**20])
 _SEPARATORS = b" \t\r\n\x0b\x0c,\x1e[]"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(_RECORDS, st.sampled_from([*SEQUENCES, *ARRAYS]), _BLOCKS)
 def test_records_read_back_equal_in_any_layout(records: Records, layout: str, block: int) -> None:
     text = (SEQUENCES | ARRAYS)[layout](records)
@@ -95,7 +96,7 @@ def test_a_fragment_costs_itself_alone(text: str, values: list[bytes | str], blo
     assert read(text.encode(), block=block).values == values
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(_RECORDS.filter(lambda records: len(records) > 1), st.data(), _BLOCKS)
 def test_a_damaged_byte_costs_its_lines(records: Records, data: st.DataObject, block: int) -> None:
     lines = [json.dumps(r).encode() for r in records]
@@ -109,7 +110,7 @@ def test_a_damaged_byte_costs_its_lines(records: Records, data: st.DataObject, b
     assert all(line in values for line in intact)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.text('{}[]",:\n\\x0 1e.-\x01', max_size=60), _BLOCKS)
 def test_every_byte_is_in_a_message(text: str, block: int) -> None:
     seen = read(text.encode(), block=block)
@@ -166,7 +167,7 @@ def test_a_lone_surrogate_costs_a_character_in_any_encoding(encoding: str, named
     assert seen.reading.detected == {"encoding": encoding}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(_RECORDS, st.sampled_from(list(SEQUENCES)), st.data())
 def test_a_growing_text_is_continued(records: Records, layout: str, data: st.DataObject) -> None:
     text = SEQUENCES[layout](records).encode()

@@ -15,6 +15,7 @@ from advertisex.ingestion.json.inherit import Inherited, inheriting
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import read_file
+from tests.budget import examples
 from tests.ingestion.json_inputs import read
 
 EVENT = {"user_id": "u1", "timestamp": "2026-01-05T09:00:00Z", "creative_id": "c1"}
@@ -100,7 +101,7 @@ _PARTS = st.dictionaries(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(_PARTS, st.sampled_from([16, 300, 2**20]))
 def test_what_is_read_does_not_depend_on_how_much_is_known(envelope: Any, block: int) -> None:
     text = json.dumps(envelope).encode()

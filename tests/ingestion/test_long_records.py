@@ -19,6 +19,7 @@ from advertisex.ingestion.records import KEPT_BYTES, Chunk, Reader, Resume
 from advertisex.ingestion.stream import Stream
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.testing import memory_log
+from tests.budget import examples
 from tests.ingestion.json_inputs import Blocks
 
 _MOST = 2**17
@@ -154,7 +155,7 @@ class _LogOfSmallMessages(SqliteLog):
 
 
 @given(st.lists(st.integers(min_value=1, max_value=1_000), max_size=5))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_a_message_that_the_log_does_not_take_costs_itself_alone(sizes: list[int]) -> None:
     log, name = _LogOfSmallMessages(Path(":memory:")), "n" * 100
     Publisher(FEEDS["impressions"], log).drain(name, [Chunk([b"x" * size for size in sizes], sizes)])

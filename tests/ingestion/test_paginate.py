@@ -3,9 +3,10 @@ from hypothesis import settings
 
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.options.paginate import TYPES, Paginate, parse_paginate, usual_param
+from tests.budget import examples
 from tests.ingestion.api_pages import RECORDS, after, parameters
 
-few = settings(max_examples=60)
+few = settings(max_examples=examples(60))
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -14,6 +14,7 @@ from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.processing.runner import process_log
 from advertisex.testing import memory_store
 from advertisex.times import micros_of
+from tests.budget import examples
 from tests.processing.messages import message
 
 NOW = micros_of(datetime(2026, 11, 29, 12))
@@ -46,7 +47,7 @@ def test_a_clock_of_ours_that_is_wrong_replaces_no_plausible_time() -> None:
 
 
 @given(st.lists(st.integers(-INT64 * 1000, INT64 * 1000), max_size=5), st.sampled_from([0, NOW]), st.booleans())
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_every_result_can_be_stored(times: list[int], now: int, by_server: bool) -> None:
     found, replaced = append_times(times, now, by_server=by_server)
 

@@ -21,6 +21,7 @@ from advertisex.logs.sqlite.retention import file_use
 from advertisex.model import TOMBSTONE, Partition, Position
 from advertisex.testing.contracts.log_readers import until_caught_up
 from advertisex.testing.contracts.log_retention import prune_below, removed
+from tests.budget import examples
 
 ALL = Limits(size=0)
 T = Partition("t", 0)
@@ -254,7 +255,7 @@ def check_read(log: SqliteLog, held: list[bytes | None], topic: str, offset: int
     assert batch.lost == max(0, start - offset)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(steps=STEPS)
 def test_appends_removals_erasures_and_reads_equal_a_model(steps: list[tuple[str, str, list[bytes]]]) -> None:
     model = Model()

@@ -13,6 +13,7 @@ from advertisex.monitoring.notices import format_alert
 from advertisex.monitoring.notifications import Due, delivered, due, failed
 from advertisex.monitoring.rules import Evaluation, Key
 from advertisex.monitoring.states import RETENTION, STALE_AFTER, State, States, expire, step
+from tests.budget import examples
 
 START = datetime(2026, 3, 2)
 BUCKET = timedelta(minutes=15)
@@ -295,7 +296,7 @@ class Harness:
             self.check()
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     sequence=_actions,
     cooldown=st.sampled_from([NEVER, timedelta(hours=1), timedelta(hours=4)]),

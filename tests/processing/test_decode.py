@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from advertisex.codecs.avro_framing import CONFLUENT_MARKER, HEADER, MARKER, fingerprint
 from advertisex.feeds import FEEDS
 from advertisex.processing.decode import MAX_BYTES, decode
+from tests.budget import examples
 from tests.processing.messages import (
     GOOD,
     avro_datum,
@@ -284,7 +285,7 @@ def test_an_unknown_fingerprint_is_undecodable_and_shown() -> None:
     assert (MARKER + b"12345678").hex() in reject["detail"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(body=st.binary(max_size=120))
 def test_any_bytes_after_our_header_do_not_stop_the_batch(body: bytes) -> None:
     frame, rejected = decode([HEADER + body, avro_message("next")], FEEDS["bids"])
@@ -293,7 +294,7 @@ def test_any_bytes_after_our_header_do_not_stop_the_batch(body: bytes) -> None:
     assert frame["user_id"].to_list()[-1] == "next"
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(place=st.integers(10, len(avro_message()) - 1), byte=st.integers(0, 255))
 def test_a_flipped_byte_in_a_datum_does_not_stop_the_batch(place: int, byte: int) -> None:
     whole = avro_message()
@@ -372,7 +373,7 @@ TYPES: dict[str, Any] = {
 LONGS = st.sampled_from([0, 1, -1, 2**31, 253_402_300_800_000, -(2**63), 2**63 - 1]) | st.integers(-(2**63), 2**63 - 1)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     field=st.sampled_from(["user_id", "amount", "timestamp", "targeting", "website", "other"]),
     kind=st.sampled_from(sorted(TYPES)),
@@ -428,7 +429,7 @@ def test_openrtb_fields_are_read_as_in_the_standard() -> None:
 # -- any bytes ---------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(feed=st.sampled_from(sorted(FEEDS)), payloads=st.lists(st.binary(max_size=60), max_size=8))
 def test_every_message_is_either_decoded_or_rejected(feed: str, payloads: list[bytes]) -> None:
     frame, rejected = decode(payloads, FEEDS[feed])

@@ -16,6 +16,7 @@ from advertisex.processing.suppression import erased_user, suppression_of
 from advertisex.rejects.explained import explain
 from advertisex.rejects.pretty import one_line
 from advertisex.rejects.repair import Repairer
+from tests.budget import examples
 from tests.processing.messages import avro_datum, batch_of, event_of, message, outcome_of, reject_of
 
 
@@ -29,7 +30,7 @@ def framed(body: bytes, number: int = 7) -> bytes:
 )
 @example(number=0x7B00, bom=False, space="", key="")  # the first bytes of a brace in UTF-32
 @example(number=0x0A0A0A0A, bom=True, space="\n", key="ü")
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_json_is_read_whatever_surrounds_it(feed: str, number: int, bom: bool, space: str, key: str) -> None:
     plain = message(feed)[:-1] + f', "other{key}": 1}}'.encode()
     text = space.encode() + plain

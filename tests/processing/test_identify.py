@@ -14,6 +14,7 @@ from advertisex.feeds import FEEDS, Feed
 from advertisex.feeds.feed import AMOUNT
 from advertisex.model import USER_SLICES
 from advertisex.processing.identify import first_of_each, identify
+from tests.budget import examples
 from tests.processing.messages import event_of, message, outcome_of
 
 #: Text that could be mistaken for a border, a null or a number.
@@ -45,7 +46,7 @@ def ids(feed: Feed, *rows: tuple[Any, ...]) -> list[bytes]:
     return identify(frame_of(feed, *rows), feed)["event_id"].to_list()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_two_contents_never_share_an_id(data: st.DataObject) -> None:
     feed = FEEDS[data.draw(st.sampled_from(sorted(FEEDS)))]
@@ -55,7 +56,7 @@ def test_two_contents_never_share_an_id(data: st.DataObject) -> None:
     assert len(set(ids(feed, one, other))) == 2
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_text_moved_between_two_fields_gives_another_event(data: st.DataObject) -> None:
     feed = FEEDS["impressions"]
@@ -68,7 +69,7 @@ def test_text_moved_between_two_fields_gives_another_event(data: st.DataObject) 
     assert len(set(ids(feed, one, other))) == 2
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_the_same_content_has_the_same_id_whatever_its_neighbours(data: st.DataObject) -> None:
     """A null in the column takes another code path; it must not change the id of the other rows."""
@@ -160,7 +161,7 @@ def test_what_is_the_same_event(feed: str, changes: dict[str, Any], same: bool) 
     assert (one["event_id"] == other["event_id"]) is same
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=12))
 def test_the_first_of_each_is_kept_in_order(event_ids: list[bytes]) -> None:
     frame = pl.DataFrame(

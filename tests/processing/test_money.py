@@ -20,6 +20,7 @@ from advertisex.ingestion.avro.reader import AvroReader
 from advertisex.ingestion.encode import Encoder
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.stream import Stream
+from tests.budget import examples
 from tests.processing.messages import GOOD, avro_message, event_of, message, outcome_of, written
 
 _EXACT = Context(prec=5000, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -87,7 +88,7 @@ WIRES: dict[str, tuple[str, str, Callable[[str], bytes]]] = {
 
 
 @pytest.mark.parametrize("wire", WIRES)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(text=AMOUNTS)
 def test_an_amount_is_read_by_its_digits(wire: str, text: str) -> None:
     feed, field, message_of = WIRES[wire]
@@ -121,7 +122,7 @@ def test_given_amounts(wire: str, text: str, amount: str) -> None:
     assert event_of(feed, message_of(text))[field] == Decimal(amount)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(text=AMOUNTS)
 def test_every_wire_gives_the_same_event(text: str) -> None:
     clicks = [event_of(feed, message_of(text)) for feed, field, message_of in WIRES.values() if field == "value"]
@@ -186,7 +187,7 @@ def from_a_file(schema: Any, **fields: Any) -> dict[str, Any]:
 DOUBLES = st.floats(0, MAX_AMOUNT) | st.sampled_from([0.1, 1e-7, 5e-324, 1e17, 8977679486.31, 999999999999.99])
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(double=DOUBLES)
 def test_a_double_is_read_by_its_shortest_text(double: float) -> None:
     amount = rounded(repr(double))
@@ -198,7 +199,7 @@ def test_a_double_is_read_by_its_shortest_text(double: float) -> None:
     assert from_a_file(schema_of("double", "value"), value=double)["value"] == amount
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(single=st.floats(0, 2**59, width=32) | st.sampled_from([0.1, 8977.31, 1e17]).map(lambda f: float(np.float32(f))))
 def test_a_float_of_32_bits_is_read_by_its_shortest_text(single: float) -> None:
     amount = rounded(str(np.float32(single)))
@@ -212,7 +213,7 @@ def test_a_float_is_not_widened() -> None:
     assert from_a_file(schema_of("float", "value"), value=0.1)["value"] == Decimal("0.1")
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(units=st.integers(0, 10**30), scale=st.integers(12, 30), fixed=st.booleans())
 def test_an_avro_decimal_is_read_with_all_its_digits(units: int, scale: int, fixed: bool) -> None:
     """More digits than the precision of the schema are not rounded to it."""

@@ -24,6 +24,7 @@ from advertisex.processing.policy import Policy
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.budget import examples
 from tests.processing.messages import GOOD, avro_message, written
 
 POLICY = Policy(blocked_users=frozenset({"blocked"}), blocked_sites=frozenset({"blocked.example"}))
@@ -132,7 +133,7 @@ def contents(store: EventStore) -> dict[str, Any]:
 # -- 1. the ledger balances ----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(traffic=TRAFFIC, batch_size=st.integers(1, 12))
 def test_the_ledger_balances_and_nothing_disappears(traffic: Traffic, batch_size: int) -> None:
     with pipeline() as (log, store):
@@ -161,7 +162,7 @@ def test_the_ledger_balances_and_nothing_disappears(traffic: Traffic, batch_size
 # -- batches of any size -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(traffic=TRAFFIC, sizes=st.lists(st.integers(1, 40), min_size=2, max_size=3, unique=True))
 def test_batches_of_any_size_give_equal_stores(traffic: Traffic, sizes: list[int]) -> None:
     found = []
@@ -178,7 +179,7 @@ def test_batches_of_any_size_give_equal_stores(traffic: Traffic, sizes: list[int
 # -- 2. exactly once -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(traffic=TRAFFIC)
 def test_running_twice_adds_nothing(traffic: Traffic) -> None:
     with pipeline() as (log, store):
@@ -190,7 +191,7 @@ def test_running_twice_adds_nothing(traffic: Traffic) -> None:
         assert contents(store) == before
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(traffic=TRAFFIC)
 def test_the_same_messages_again_are_duplicates_and_rejects_and_add_no_events(traffic: Traffic) -> None:
     with pipeline() as (log, store):
@@ -224,7 +225,7 @@ ROWS = st.tuples(
 OUTSIDE = ("currency", "transaction_id", "click_id", "app", "user_agent")
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rows=st.lists(ROWS, max_size=60), batch_size=st.integers(1, 20))
 def test_deduplication_equals_a_set_over_the_identity(rows: list[tuple[Any, ...]], batch_size: int) -> None:
     """The notation of times and numbers, and fields outside the identity, vary from row to row."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from advertisex.feeds import FEEDS, TimeReading
 from advertisex.processing.timestamps import read_iso, read_timestamps
+from tests.budget import examples
 from tests.processing.messages import event_of, reject_of, written
 
 #: Vectors that RFC 3339 rejects and docs/feeds.md accepts (a space for the T, no offset, epochs): none in the suite.
@@ -145,7 +146,7 @@ def notations(draw: st.DrawFn) -> tuple[str, datetime]:
     return text, local.replace(microsecond=micros) - timedelta(minutes=minutes)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(notations())
 def test_any_instant_in_any_notation_agrees_with_python(case: tuple[str, datetime]) -> None:
     text, instant = case
@@ -153,13 +154,13 @@ def test_any_instant_in_any_notation_agrees_with_python(case: tuple[str, datetim
     assert read_one(text) == instant
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(notations(), min_size=1, max_size=50))
 def test_a_column_of_mixed_notations_is_read_row_by_row(cases: list[tuple[str, datetime]]) -> None:
     assert read(*(text for text, _ in cases)) == [instant for _, instant in cases]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     whole=st.integers(0, 10**11 - 1) | st.integers(10**9, 2 * 10**9),
     fraction=st.text("0123456789", max_size=9),
@@ -175,7 +176,7 @@ def test_epoch_seconds(whole: int, fraction: str, negative: bool) -> None:
     assert column.dt.timestamp("us").to_list() == [micros]  # compared as a number: it may be before the year 1
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(whole=st.integers(10**11, 10**14 - 1), fraction=st.text("0123456789", max_size=9))
 def test_epoch_milliseconds(whole: int, fraction: str) -> None:
     micros = whole * 1000 + int(fraction[:3].ljust(3, "0"))
@@ -183,14 +184,14 @@ def test_epoch_milliseconds(whole: int, fraction: str) -> None:
     assert read_one(f"{whole}{'.' if fraction else ''}{fraction}") == EPOCH + timedelta(microseconds=micros)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(whole=st.integers(10**14, 10**17 - 1))
 def test_epoch_microseconds(whole: int) -> None:
     assert read_one(str(whole)) == EPOCH + timedelta(microseconds=whole)
 
 
 @given(INSTANTS.filter(lambda instant: datetime(1974, 1, 1) < instant < datetime(5000, 1, 1)))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_an_instant_is_the_same_as_iso_seconds_milliseconds_and_microseconds(instant: datetime) -> None:
     micros = (instant - EPOCH) // timedelta(microseconds=1)
     texts = (instant.isoformat() + "Z", f"{micros // 10**6}.{micros % 10**6:06}", str(micros))
@@ -227,7 +228,7 @@ def test_local_times_around_a_clock_change(local: str, utc: str | None, notation
     assert (instant and instant.replace(microsecond=0).isoformat(" ")) == utc
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     local=st.datetimes(datetime(1996, 1, 1), datetime(2026, 1, 1)),
     zone=st.sampled_from(ZONES),
@@ -240,7 +241,7 @@ def test_a_time_without_an_offset_is_in_the_configured_zone(local: datetime, zon
     assert read_one(text, TimeReading(zone=zone)) == in_zone(local, zone)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(case=notations(), zone=st.sampled_from(ZONES))
 def test_the_configured_zone_does_not_affect_times_with_an_offset(case: tuple[str, datetime], zone: str) -> None:
     text, instant = case
@@ -261,7 +262,7 @@ def nearly(draw: st.DrawFn) -> str:
     return f"{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}{fraction}{offset}"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(text=nearly() | notations().map(lambda case: case[0]), zone=st.sampled_from(("UTC", *ZONES)))
 def test_reading_columns_and_reading_one_by_one_agree(text: str, zone: str) -> None:
     if zone != "UTC" and not 1996 <= int(text[:4]) <= 2026:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.processing.websites import host_of, read_hosts, registered_domain, registered_domains
+from tests.budget import examples
 from tests.processing.messages import event_of, message, reject_of
 
 GOOD = {
@@ -110,7 +111,7 @@ def test_invalid_punycode_of_the_web_platform_tests_is_rejected(shared_data: Cal
     assert [host_of(text.partition("//")[2].strip("/")) for text in invalid] == [None] * 7
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     scheme=st.sampled_from(["http://", "https://", "HTTP://", "ftp://", "", "http:/"]),
     host=st.text("aZ0-._~é:@[]%19 x", min_size=0, max_size=10),
@@ -122,7 +123,7 @@ def test_the_fast_path_agrees_with_the_parser(scheme: str, host: str, suffix: st
     assert read_hosts(pl.Series([website])).to_list() == [host_of(website)]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.text(max_size=30))
 def test_any_text_can_be_read(text: str) -> None:
     host = host_of(text)

@@ -17,6 +17,7 @@ from advertisex.simulator import (
     messages,
 )
 from advertisex.simulator.kinds import FILTERED, REJECTED
+from tests.budget import examples
 from tests.simulator import oracle
 
 POLICY = {"blocked_users": list(BLOCKED_USERS), "blocked_sites": list(BLOCKED_SITES)}
@@ -83,7 +84,7 @@ def test_the_analysis_is_that_of_the_stored_events(faults: FaultRates) -> None:
 
 
 @given(events=st.integers(0, 3_000), seed=st.integers(0, 2**32), minutes=st.integers(1, 50_000))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_the_number_of_messages_is_exact_and_their_times_are_within_the_duration(
     events: int, seed: int, minutes: int
 ) -> None:

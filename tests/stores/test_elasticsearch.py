@@ -31,6 +31,7 @@ from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
 from advertisex.stores.removal import Removal
+from tests.budget import examples
 from tests.contracts.store_places import NewPlace, Place, in_folders
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.stores.es_outcomes import message, outcome, with_user
@@ -606,7 +607,7 @@ COMMITS = st.lists(st.tuples(st.sampled_from(list(FEEDS)), st.lists(MESSAGES, ma
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=8, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=examples(8), suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(commits=COMMITS)
 def test_the_same_outcomes_give_the_same_contents_in_duckdb(
     places: NewPlace, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commits: Any

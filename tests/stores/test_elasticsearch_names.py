@@ -12,12 +12,13 @@ from advertisex.feeds import FEEDS
 from advertisex.stores.elasticsearch.mappings import event_mapping, unstorable
 from advertisex.stores.elasticsearch.periods import joined, period_end
 from advertisex.stores.elasticsearch.verify import Expected, flaws
+from tests.budget import examples
 
 #: Elasticsearch's limit on a request line.
 LONGEST_LINE = 4_096
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.text("aé-日", min_size=1, max_size=60), max_size=200))
 def test_names_are_joined_into_parts_that_fit_into_a_request(names: list[str]) -> None:
     parts = list(joined(names))

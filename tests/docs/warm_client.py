@@ -1,0 +1,34 @@
+"""Runs a command in a process that the warm server forks; see `warm_server`.
+
+It takes the place of the `advertisex` program on the path, and starts without any package. It passes its arguments,
+folder, environment and standard streams, forwards signals, and ends like the command.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+
+def run() -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(os.environ["WARM_SERVER"])
+        request = {"arguments": sys.argv[1:], "folder": str(Path.cwd()), "environment": dict(os.environ)}
+        socket.send_fds(server, [b"?"], [0, 1, 2])
+        with server.makefile("rw") as stream:
+            stream.write(json.dumps(request) + "\n")
+            stream.flush()
+            child = int(stream.readline())
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda received, _: os.kill(child, received))
+            status = int(stream.readline())
+    if status < 0:  # ended by a signal
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    run()
