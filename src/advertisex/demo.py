@@ -108,7 +108,7 @@ def demonstrate(
                 "clicks_per_conversion": correlation.facts["clicks_per_conversion"],
                 **_funnel_facts(steps),
                 "auctions_won": auctions.facts["won"],
-                "spend": _amounts(auctions.facts["spend"]),
+                "bid_value_won": _amounts(auctions.facts["bid_value_won"]),
             },
         },
         ledger=store.ledger(),

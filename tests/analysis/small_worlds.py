@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from hypothesis import strategies as st
@@ -102,9 +103,19 @@ Rows = list[dict[str, Any]]
 
 
 def scopes(bounds: st.SearchStrategy[datetime | None]) -> st.SearchStrategy[Scope]:
-    """Scopes between two of these bounds, of a campaign or of all."""
+    """Scopes between two of these bounds, of a campaign or of all, in a time zone."""
     ranges = st.tuples(bounds, bounds).filter(lambda both: None in both or both[0] < both[1])
-    return st.builds(lambda both, campaign: Scope(*both, campaign), ranges, st.sampled_from([None, None, "k1"]))
+    campaigns, zones = st.sampled_from([None, None, "k1"]), st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"])
+    return st.builds(lambda both, campaign, zone: Scope(*both, campaign, zone=zone), ranges, campaigns, zones)
+
+
+def expected_period(time: datetime, name: str, zone: str) -> datetime | date:
+    """The hour, day, week or month that contains a time (naive UTC), computed with the standard library."""
+    local = time.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    if name == "hour":
+        return time - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    day = local.date()
+    return {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[name]
 
 
 @dataclass(frozen=True)

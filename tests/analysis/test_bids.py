@@ -1,5 +1,6 @@
 """Bids, against plain loops and worked examples."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +18,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 from tests.analysis.auctions_oracle import winners
-from tests.analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset, scopes
+from tests.analysis.small_worlds import BIDS, CATALOGUE, IMPRESSIONS, TIMES, Rows, dataset, expected_period, scopes
 from tests.budget import examples
 
 Stored = Callable[..., EventStore]
@@ -69,22 +70,22 @@ def test_all_numbers_match_a_loop(placed: Rows, impressions: Rows, scope: Scope)
         answer = bids(data.store, scope)
 
     check(answer.facts, rows, won)
-    assert answer.facts["spend"] == money([row for row in rows if row["event_id"] in won])
+    assert answer.facts["bid_value_won"] == money([row for row in rows if row["event_id"] in won])
     own = within(data.impressions, scope)
     assert answer.facts["impressions"] == answer.computed_from["impressions"] == len(own)
     assert answer.facts["impressions_without_auction"] == sum(row["auction_id"] is None for row in own)
     for table, key in (("creatives", "creative_id"), ("hours", "hour")):
         parts: dict[Any, Rows] = {}
         for row in rows:
-            hour = row["event_time"].replace(minute=0, second=0, microsecond=0)
+            hour = expected_period(row["event_time"], "hour", scope.zone)
             parts.setdefault(row["creative_id"] if key == "creative_id" else hour, []).append(row)
         found = answer.table(table)
         assert found[key].to_list() == sorted(parts, key=lambda value: (value is None, value))
         for row in found.iter_rows(named=True):
             part = parts[row[key]]
             check(row, part, won)
-            for name, kept in (("amount", part), ("spend", [each for each in part if each["event_id"] in won])):
-                sums = {column: value for column, value in row.items() if column.split("_")[0] == name}
+            for name, kept in (("amount", part), ("bid_value_won", [each for each in part if each["event_id"] in won])):
+                sums = {column: value for column, value in row.items() if re.fullmatch(f"{name}(_[A-Z]{{3}})?", column)}
                 expected = {
                     f"{name}_{currency}" if currency else name: value for currency, value in money(kept).items()
                 }
@@ -121,9 +122,9 @@ def test_parts_add_up_to_the_whole(placed: Rows, impressions: Rows, cuts: list[d
         assert sum(part[count] for part in parts) == whole[count]
     spent: dict[str, Decimal] = {}
     for part in parts:
-        for currency, amount in part["spend"].items():
+        for currency, amount in part["bid_value_won"].items():
             spent[currency] = spent.get(currency, Decimal(0)) + amount
-    assert spent == whole["spend"]
+    assert spent == whole["bid_value_won"]
 
 
 def check_amounts(found: dict[str, Any], rows: Rows, won: set[bytes]) -> None:
@@ -138,7 +139,7 @@ def check_amounts(found: dict[str, Any], rows: Rows, won: set[bytes]) -> None:
     assert Fraction(found["sum"]) == sum(amounts)
     assert found["mean"] == float(Fraction(sum(amounts)) / n)
     spent = [Fraction(str(row["amount"])) for row in priced if row["event_id"] in won]
-    assert (found["won"], Fraction(found["spend"])) == (len(spent), sum(spent))
+    assert (found["won"], Fraction(found["bid_value_won"])) == (len(spent), sum(spent))
     assert found["ecpm"] == (pytest.approx(float(1000 * sum(spent) / len(spent))) if spent else None)
 
 
@@ -146,8 +147,8 @@ def bid(auction: str | None, amount: float | None, **more: Any) -> dict[str, Any
     return {"auction_id": auction, "amount": amount, "currency": "EUR", "creative_id": "c1"} | more
 
 
-def spend(store: EventStore, scope: Scope = EVERYTHING) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = bids(store, scope).facts["spend"]
+def bid_value_won(store: EventStore, scope: Scope = EVERYTHING) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = bids(store, scope).facts["bid_value_won"]
     return found
 
 
@@ -158,7 +159,7 @@ def test_an_auction_with_many_impressions_is_won_once(stored: Stored) -> None:
     facts = bids(store, Scope()).facts
 
     assert (facts["won"], facts["with_auction"], facts["win_rate"]) == (1, 2, 0.5)
-    assert facts["spend"] == {"EUR": Decimal(2)}
+    assert facts["bid_value_won"] == {"EUR": Decimal(2)}
 
 
 def test_the_bid_with_the_shown_creative_wins_else_the_latest(stored: Stored) -> None:
@@ -176,7 +177,7 @@ def test_the_bid_with_the_shown_creative_wins_else_the_latest(stored: Stored) ->
         ],
     )
 
-    assert spend(store) == {"EUR": Decimal(21)}
+    assert bid_value_won(store) == {"EUR": Decimal(21)}
 
 
 def test_a_campaign_does_not_win_what_another_one_won(stored: Stored) -> None:
@@ -186,8 +187,8 @@ def test_a_campaign_does_not_win_what_another_one_won(stored: Stored) -> None:
         impressions=[{"auction_id": "x", "creative_id": "c3"}],
     )
 
-    assert spend(store, Scope(campaign="k1")) == {}
-    assert spend(store, Scope(campaign="k2")) == {"EUR": Decimal(2)}
+    assert bid_value_won(store, Scope(campaign="k1")) == {}
+    assert bid_value_won(store, Scope(campaign="k2")) == {"EUR": Decimal(2)}
 
 
 @pytest.mark.parametrize(
@@ -218,8 +219,8 @@ def test_an_auction_over_midnight_is_billed_once(stored: Stored) -> None:
     )
     month = datetime(2026, 2, 1)
 
-    assert spend(store, Scope(until=month)) == {}
-    assert spend(store, Scope(since=month)) == spend(store) == {"EUR": Decimal(2)}
+    assert bid_value_won(store, Scope(until=month)) == {}
+    assert bid_value_won(store, Scope(since=month)) == bid_value_won(store) == {"EUR": Decimal(2)}
 
 
 def test_a_reused_auction_id_is_another_auction(stored: Stored) -> None:
@@ -229,13 +230,13 @@ def test_a_reused_auction_id_is_another_auction(stored: Stored) -> None:
         impressions=[{"auction_id": "x", "timestamp": day} for day in days],
     )
 
-    assert spend(store) == {"EUR": Decimal(3)}
+    assert bid_value_won(store) == {"EUR": Decimal(3)}
 
 
 def test_bids_without_an_auction_id_are_neither_won_nor_lost(stored: Stored) -> None:
     facts = bids(stored(bids=[{}, bid(None, 1)], impressions=[{}]), Scope()).facts
 
-    assert (facts["with_auction"], facts["won"], facts["win_rate"], facts["spend"]) == (0, 0, None, {})
+    assert (facts["with_auction"], facts["won"], facts["win_rate"], facts["bid_value_won"]) == (0, 0, None, {})
     assert (facts["impressions"], facts["impressions_without_auction"]) == (1, 1)
 
 
@@ -243,7 +244,7 @@ def test_bids_without_an_amount_have_no_distribution(stored: Stored) -> None:
     answer = bids(stored(bids=[{}]), Scope())
 
     assert answer.table("amounts").height == 0
-    assert [name for name in answer.table("creatives").columns if name.startswith(("amount", "spend"))] == []
+    assert [name for name in answer.table("creatives").columns if name.startswith(("amount", "bid_value_won"))] == []
     for chart in answer.charts:
         assert {chart.x, *chart.y} <= set(answer.table(chart.table).columns)
 

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -135,7 +135,7 @@ def test_correlate_reads_the_stored_clicks(stored: Stored) -> None:
     assert answer == by_hand.facts() | {
         "question": "correlation",
         "definition": DEFINITION,
-        "range": {"since": None, "until": None, "campaign": None, "as_of": None, "where": {}},
+        "range": {"since": None, "until": None, "campaign": None, "as_of": None, "where": {}, "zone": "UTC"},
         "horizon": end,
         "horizons": {"clicks": end},
         "computed_from": {"clicks": 5},
@@ -147,7 +147,14 @@ def test_correlate_reads_the_stored_clicks(stored: Stored) -> None:
             {"measure": "spearman_rho", "value": by_hand.rho, "p": by_hand.rho_p},
         ],
     }
-    assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None, "where": {}}
+    assert answer["range"] == {
+        "since": None,
+        "until": None,
+        "campaign": None,
+        "as_of": None,
+        "where": {},
+        "zone": "UTC",
+    }
     assert answer["users"] == answer["pearson"]["n"] == answer["spearman"]["n"] == 3
 
 
@@ -159,8 +166,13 @@ def test_a_scope_filters_events_and_is_part_of_the_answer(stored: Stored) -> Non
 
     assert (answer.facts["users"], answer.facts["clicks"]["sum"], answer.facts["conversions"]["sum"]) == (2, 2, 3)
     assert answer.to_dict()["range"] == {
-        "since": "2026-01-05T00:00:00Z", "until": "2026-01-07T00:00:00Z", "campaign": "y", "as_of": None, "where": {},
-    }  # fmt: skip
+        "since": "2026-01-05T00:00:00Z",
+        "until": "2026-01-07T00:00:00Z",
+        "campaign": "y",
+        "as_of": None,
+        "where": {},
+        "zone": "UTC",
+    }
 
 
 def test_computed_from_counts_the_rows_of_the_campaign(stored: Stored) -> None:
@@ -177,7 +189,7 @@ def test_each_day_is_correlated_separately(stored: Stored) -> None:
     answer = correlate(store, by="day")
 
     days = answer.table("days")
-    assert days["day"].to_list() == [datetime(2026, 1, day) for day in (5, 6, 7, 9)]
+    assert days["day"].to_list() == [date(2026, 1, day) for day in (5, 6, 7, 9)]
     assert days["users"].to_list() == [3, 1, 1, 3]
     assert days["clicks"].to_list() == [5, 0, 1, 6]
     assert days["conversions"].to_list() == [2, 1, 0, 3]

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.intervals import rate
 from advertisex.analysis.scope import Scope
@@ -30,6 +31,7 @@ from tests.analysis.small_worlds import (
     Dataset,
     Rows,
     dataset,
+    expected_period,
     scopes,
 )
 from tests.analysis.test_impression_match import expected_match
@@ -37,19 +39,17 @@ from tests.budget import examples
 
 Stored = Callable[..., EventStore]
 #: The column of each breakdown.
-COLUMNS = {name: name for name in ("campaign_id", "creative_id", "app", "advertiser_id", "hour", "day")} | {
+COLUMNS = {name: name for name in ("campaign_id", "creative_id", "app", "advertiser_id", *PERIODS)} | {
     "website": "domain"
 }
 STEPS = ("bids", "impressions", "clicks", "conversions")
 USERS = ("bid_users", "impression_users", "click_users", "conversion_users")
 
 
-def key_of(feed: str, row: dict[str, Any], by: str, impressions: Rows) -> Any:
+def key_of(feed: str, row: dict[str, Any], by: str, impressions: Rows, zone: str) -> Any:
     time = row["event_time"]
-    if by == "hour":
-        return time.replace(minute=0, second=0, microsecond=0)
-    if by == "day":
-        return datetime(time.year, time.month, time.day)
+    if by in PERIODS:
+        return expected_period(time, by, zone)
     if by not in ("campaign_id", "app") and feed == "clicks":
         row = expected_match(row, impressions) or {}
     return row.get(COLUMNS[by])
@@ -66,7 +66,7 @@ def oracle(data: Dataset, by: str | None, scope: Scope) -> dict[Any, dict[str, A
                 continue
             if (scope.since and row["event_time"] < scope.since) or (scope.until and row["event_time"] >= scope.until):
                 continue
-            key = None if by is None else key_of(feed, row, by, data.impressions)
+            key = None if by is None else key_of(feed, row, by, data.impressions, scope.zone)
             steps = {feed: 1} if feed != "clicks" else {name: row[name] for name in ("clicks", "conversions")}
             refund = Fraction(row["value"]) if feed == "clicks" and row["conversion_type"] == "refund" else Fraction(0)
             if by is not None and not any(steps.values()) and not refund:

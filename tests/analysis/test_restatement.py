@@ -3,7 +3,8 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.auctions_oracle import winners
-from tests.analysis.small_worlds import scopes
+from tests.analysis.small_worlds import expected_period, scopes
 from tests.budget import examples
 from tests.catalogues import catalogue_rows, with_campaign
 
@@ -85,7 +86,7 @@ def rows_of(store: DuckdbStore, scope: Scope) -> list[Row]:
     for feed in FEEDS:
         names = [*EVENT_COLUMNS, *FEEDS[feed].columns, "processed_at", "topic", "partition"]
         for frame in store.scan(feed, names, scope.within):
-            found += [{"feed": feed, **row} for row in frame.iter_rows(named=True)]
+            found += [{"feed": feed, "zone": scope.zone, **row} for row in frame.iter_rows(named=True)]
     found = with_campaign(found, store.catalogue(scope.as_of))
     return [row for row in found if scope.campaign in (None, row["campaign_id"])]
 
@@ -114,8 +115,10 @@ def moved(store: DuckdbStore, before: Scope, after: Scope) -> list[tuple[Row, Ro
 
     They are in the scope at one of the times at least.
     """
-    first, last = ({(row["feed"], row["event_id"]): row for row in rows_of(store, Scope(each.since, each.until, None,
-                    each.as_of))} for each in (before, after))  # fmt: skip
+    first, last = (
+        {(row["feed"], row["event_id"]): row for row in rows_of(store, replace(each, campaign=None))}
+        for each in (before, after)
+    )
     pairs = [(row, last[key]) for key, row in first.items()]
     return [
         (old, new)
@@ -161,12 +164,12 @@ def numbers(rows: Sequence[Row], won: Sequence[Row]) -> dict[Any, Numbers]:
         added = found[place(row)]
         added["won"] += 1
         if row["amount"] is not None:
-            added["spend_EUR"] += row["amount"]
+            added["bid_value_won_EUR"] += row["amount"]
     return found
 
 
-def place(row: Row) -> tuple[str | None, datetime]:
-    return row["campaign_id"], row["event_time"].replace(hour=0, minute=0, second=0, microsecond=0)
+def place(row: Row) -> tuple[str | None, date]:
+    return row["campaign_id"], expected_period(row["event_time"], "day", row["zone"])
 
 
 def listed(answer: Answer) -> dict[Any, dict[str, Numbers]]:
@@ -263,7 +266,7 @@ def test_restated_numbers_are_the_difference(steps: list[Step], scope: Scope, da
         first = data.draw(st.integers(0, len(times) - 2))
         last = data.draw(st.integers(first + 1, len(times) - 1))
         start, end = times[first], times[last]
-        old_scope, new_scope = (Scope(scope.since, scope.until, scope.campaign, as_of) for as_of in (start, end))
+        old_scope, new_scope = (replace(scope, as_of=as_of) for as_of in (start, end))
         before, after = rows_of(store, old_scope), rows_of(store, new_scope)
         if not before and not after:
             with pytest.raises(AnalysisError, match="no events"):
@@ -333,7 +336,7 @@ def check_facts(answer: Answer, changes: dict[Any, Numbers], late: list[Row], mo
     assert {name: facts["change"][name] for name in (*MEASURES, "won")} == {
         name: total[name] for name in (*MEASURES, "won")
     }
-    for amount in ("value", "spend"):
+    for amount in ("value", "bid_value_won"):
         money = {f"{amount}_{currency}".rstrip("_"): sum_ for currency, sum_ in facts["change"][amount].items() if sum_}
         assert money == nonzero({name: number for name, number in total.items() if name.startswith(amount)})
 
@@ -433,7 +436,7 @@ def test_worked_example_of_a_late_conversion_and_a_new_day() -> None:
 
     days = answer.table("restated").rows(named=True)
     assert [(day["campaign_id"], day["day"], day["new"], day["late_events"]) for day in days] == [
-        ("k1", datetime(2026, 3, 1), False, 2), ("k1", datetime(2026, 3, 2), True, 1),
+        ("k1", date(2026, 3, 1), False, 2), ("k1", date(2026, 3, 2), True, 1),
     ]  # fmt: skip
     euros = [days[0][f"value_EUR_{side}"] for side in ("before", "after", "change")]
     assert euros == [Decimal("0.1"), Decimal("0.3"), Decimal("0.2")]
@@ -457,15 +460,19 @@ def late_impression_after_midnight(store: DuckdbStore) -> tuple[datetime, dateti
 
 
 @pytest.mark.parametrize("scope", [Scope(), Scope(until=datetime(2026, 3, 7)), Scope(campaign="k1")])
-def test_a_late_impression_changes_the_spend_of_the_day_of_its_bid(scope: Scope) -> None:
+def test_a_late_impression_changes_the_cost_of_the_day_of_its_bid(scope: Scope) -> None:
     with DuckdbStore(Path(":memory:")) as store:
         start, end = late_impression_after_midnight(store)
         answer = restatement(store, scope, start=start, end=end)
 
     day = answer.table("restated").row(0, named=True)
-    assert (day["campaign_id"], day["day"], day["new"]) == ("k1", datetime(2026, 3, 6), False)
+    assert (day["campaign_id"], day["day"], day["new"]) == ("k1", date(2026, 3, 6), False)
     assert [day[f"won_{side}"] for side in ("before", "after", "change")] == [0, 1, 1]
-    assert [day[f"spend_EUR_{side}"] for side in ("before", "after", "change")] == [None, Decimal(7), Decimal(7)]
+    assert [day[f"bid_value_won_EUR_{side}"] for side in ("before", "after", "change")] == [
+        None,
+        Decimal(7),
+        Decimal(7),
+    ]
     event = answer.table("late_events").row(0, named=True)
     is_inside = scope.until is None
     assert (event["feed"], event["auction_id"], event["in_scope"]) == ("impressions", "x", is_inside)
@@ -487,7 +494,7 @@ def days(answer: Answer, *measures: str) -> dict[Any, list[Any]]:
     }
 
 
-def test_a_creative_that_moves_takes_its_events_wins_and_spend_along() -> None:
+def test_a_creative_that_moves_takes_its_events_wins_and_bid_value_won_along() -> None:
     """From the 2nd on, c1 belongs to k2; nothing arrived meanwhile."""
     with DuckdbStore(Path(":memory:")) as store:
         commit(store, {"catalogue": CATALOGUE} | shown_and_won(1))
@@ -498,7 +505,7 @@ def test_a_creative_that_moves_takes_its_events_wins_and_spend_along() -> None:
         of_k1, of_k2 = (restatement(store, Scope(campaign=k), start=start, end=end) for k in ("k1", "k2"))
         where_k2 = restatement(store, Scope(where={"campaign_id": "k2"}), start=start, end=end)
 
-    assert days(answer, "impressions", "bids", "won", "spend_EUR") == {
+    assert days(answer, "impressions", "bids", "won", "bid_value_won_EUR") == {
         ("k1", 2): [False, 1, 0, 1, 0, 1, 0, Decimal(7), None],
         ("k2", 2): [True, 0, 1, 0, 1, 0, 1, None, Decimal(7)],
     }
@@ -516,7 +523,7 @@ def test_a_creative_that_moves_takes_its_events_wins_and_spend_along() -> None:
         assert each.facts["late_elsewhere"] == sum(each.facts["late"].values()) == 0
         assert each.computed_from == {"impressions": computed_from, "clicks": 0, "bids": computed_from}
         assert [each.facts["change"][name] for name in ("impressions", "bids", "won")] == [sign] * 3
-        assert each.facts["change"]["spend"].get("EUR", 0) == sign * 7
+        assert each.facts["change"]["bid_value_won"].get("EUR", 0) == sign * 7
 
 
 def test_a_campaign_that_lost_all_its_events_is_restated() -> None:
@@ -525,7 +532,7 @@ def test_a_campaign_that_lost_all_its_events_is_restated() -> None:
         commit(store, {"catalogue": [entry("c1", "k2")]})
         answer = restatement(store, Scope(campaign="k1"), start=start)
 
-    assert days(answer, "impressions", "spend_EUR") == {("k1", 1): [False, 1, 0, Decimal(7), None]}
+    assert days(answer, "impressions", "bid_value_won_EUR") == {("k1", 1): [False, 1, 0, Decimal(7), None]}
 
 
 def test_the_first_catalogue_gives_events_their_campaign() -> None:
@@ -545,7 +552,7 @@ def test_a_late_event_counts_in_the_campaign_of_the_later_catalogue() -> None:
         commit(store, {"catalogue": [entry("c1", "k2")]} | shown_and_won(2))
         answer = restatement(store, start=start)
 
-    assert days(answer, "impressions", "spend_EUR") == {
+    assert days(answer, "impressions", "bid_value_won_EUR") == {
         ("k1", 1): [False, 1, 0, Decimal(7), None],
         ("k2", 1): [True, 0, 1, None, Decimal(7)],
         ("k2", 2): [True, 0, 1, None, Decimal(7)],
@@ -614,7 +621,7 @@ def test_a_late_refund_reduces_the_net_value() -> None:
     assert answer.facts["change"]["value"] == {"EUR": Decimal("-0.000000000001"), "USD": Decimal(-1)}
 
 
-def test_spend_that_is_gone_is_restated() -> None:
+def test_bid_value_won_that_is_gone_is_restated() -> None:
     """A late bid at the time of the impression wins instead of the only bid before, which had an amount."""
     late = {"timestamp": "2026-03-01T10:00:00Z", "creative_id": "c1", "auction_id": "x"}
     early = {
@@ -629,8 +636,8 @@ def test_spend_that_is_gone_is_restated() -> None:
         commit(store, {"bids": [late]})
         answer = restatement(store, start=start)
 
-    assert days(answer, "won", "spend_EUR") == {("k1", 1): [False, 1, 1, Decimal(3), None]}
-    assert answer.table("restated")["spend_EUR_change"].to_list() == [Decimal(-3)]
+    assert days(answer, "won", "bid_value_won_EUR") == {("k1", 1): [False, 1, 1, Decimal(3), None]}
+    assert answer.table("restated")["bid_value_won_EUR_change"].to_list() == [Decimal(-3)]
 
 
 def test_an_unknown_campaign_is_an_error() -> None:
@@ -649,7 +656,7 @@ def test_no_late_events_give_empty_tables() -> None:
 
     assert answer.table("restated").is_empty()
     assert answer.table("late_events").is_empty()
-    assert answer.facts["change"] == dict.fromkeys(MEASURES, 0) | {"won": 0, "value": {}, "spend": {}}
+    assert answer.facts["change"] == dict.fromkeys(MEASURES, 0) | {"won": 0, "value": {}, "bid_value_won": {}}
 
 
 @pytest.mark.parametrize(

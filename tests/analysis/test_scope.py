@@ -123,7 +123,7 @@ def test_a_campaign_or_an_advertiser_of_the_catalogue_is_a_field(store: EventSto
 
     assert by_advertiser.facts == reach(store, Scope(campaign="k1")).facts
     assert summarise(store, Scope(where={"campaign_id": "k2"})).facts == summarise(store, Scope(campaign="k2")).facts
-    assert bids(store, Scope(where={"advertiser_id": "a2"})).facts["spend"] == {"": 2}
+    assert bids(store, Scope(where={"advertiser_id": "a2"})).facts["bid_value_won"] == {"": 2}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -42,7 +42,14 @@ def test_worked_example(stored: Stored) -> None:
     assert answer["first_event"] == "2026-01-01T00:00:00.000001Z"
     assert answer["last_event"] == "2026-02-03T04:05:06.789000Z"
     assert answer["value"] == answer["gross_value"] == {"": 7, "EUR": Decimal("0.3")}
-    assert answer["range"] == {"since": None, "until": None, "campaign": None, "as_of": None, "where": {}}
+    assert answer["range"] == {
+        "since": None,
+        "until": None,
+        "campaign": None,
+        "as_of": None,
+        "where": {},
+        "zone": "UTC",
+    }
     assert answer["unknown_creatives"] == {"ids": 1, "events": 1}
     assert answer["unknown_campaigns"] == {"ids": 1, "events": 1}
     assert len(answer["notes"]) == 2
@@ -168,19 +175,19 @@ def test_days_are_utc_days_of_event_time(stored: Stored) -> None:
     answer = summarise(store, by="day")
 
     assert answer.table("days").rows(named=True) == [
-        {"day": datetime(2026, 1, 1), "impressions": 2, "clicks": 3, "conversions": 2, "bids": 0,
+        {"day": date(2026, 1, 1), "impressions": 2, "clicks": 3, "conversions": 2, "bids": 0,
          "users": 2, "campaigns": 1, "value": None, "value_EUR": Decimal("0.1"), "gross_value": None,
          "gross_value_EUR": Decimal("0.1")},
-        {"day": datetime(2026, 1, 2), "impressions": 1, "clicks": 0, "conversions": 0, "bids": 0,
+        {"day": date(2026, 1, 2), "impressions": 1, "clicks": 0, "conversions": 0, "bids": 0,
          "users": 1, "campaigns": 1, "value": None, "value_EUR": None, "gross_value": None, "gross_value_EUR": None},
-        {"day": datetime(2026, 1, 4), "impressions": 0, "clicks": 0, "conversions": 1, "bids": 1,
+        {"day": date(2026, 1, 4), "impressions": 0, "clicks": 0, "conversions": 1, "bids": 1,
          "users": 1, "campaigns": 1, "value": Decimal(1), "value_EUR": None, "gross_value": Decimal(1),
          "gross_value_EUR": None},
     ]  # fmt: skip
     assert answer.facts == summarise(store).facts
     assert (answer.facts["users"], answer.facts["campaigns"]) == (2, 2)
     assert answer.computed_from == {"impressions": 3, "clicks": 2, "bids": 1}
-    assert answer.to_dict()["days"][0]["day"] == "2026-01-01T00:00:00Z"
+    assert answer.to_dict()["days"][0]["day"] == "2026-01-01"
 
 
 def test_days_without_campaigns_or_values(stored: Stored) -> None:

@@ -356,6 +356,7 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
         (["restatement", "--from", "yesterday"], ["--from", "'yesterday'"]),
         (["restatement", "--from", "2026-01-03", "--to", "2026-01-02"], ["--from", "--to"]),
         (["reach", "--as-of", "soon"], ["--as-of", "'soon'"]),
+        (["reach", "--zone", "Berlin"], ["--zone", "'Berlin'", "Europe/Paris"]),
         (["reach", "--since", "2026-01-02", "--until", "2026-01-02"], ["the range is empty", "--since"]),
         (["reach", "--json", "--csv"], ["--json", "--csv"]),
         (["reach", "--table", "overlap"], ["--table", "--csv"]),
@@ -509,3 +510,41 @@ def test_every_question_has_the_shared_options(cli: Cli, question: str) -> None:
 
     shared = ["--since", "--until", "--campaign", "--as-of", "--csv", "--table", "--html", "--inline"]
     assert [name for name in (*shared, "--data", "--store", "--config", "--json", "--debug") if name not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "since", "instant"),
+    [
+        ("Europe/Berlin", "2026-01-06", "2026-01-05T23:00:00Z"),
+        ("Europe/Berlin", "2025-07-06 09:30:00", "2025-07-06T07:30:00Z"),
+        ("Europe/Berlin", "2026-01-06T00:00:00Z", "2026-01-06T00:00:00Z"),
+        ("Asia/Kolkata", "2026-01-06T00:00:00+05:30", "2026-01-05T18:30:00Z"),
+        ("America/Asuncion", "2023-10-01", "2023-10-01T04:00:00Z"),  # the clocks skipped midnight
+        ("Europe/Berlin", "2025-10-26T02:30:00+01:00", "2025-10-26T01:30:00Z"),
+    ],
+)
+def test_a_range_is_read_in_the_zone(cli: Cli, world: Path, zone: str, since: str, instant: str) -> None:
+    ranges = [
+        cli("analyze", "summary", "--since", since, *options, "--data", world, "--json").document["range"]
+        for options in (["--zone", zone], ["--zone", zone, "--until", "2027-01-01"])
+    ]
+    assert [(one["since"], one["zone"]) for one in ranges] == [(instant, zone)] * 2
+
+
+def test_the_zone_of_the_settings_is_the_default(cli: Cli, world: Path, tmp_path: Path) -> None:
+    (tmp_path / "zone.toml").write_text('[analysis]\nzone = "Asia/Tokyo"\n')
+    ask = ["analyze", "summary", "--since", "2026-01-06", "--data", world, "--config", "zone.toml", "--json"]
+    assert cli(*ask).document["range"]["since"] == "2026-01-05T15:00:00Z"
+    assert cli(*ask, "--zone", "UTC").document["range"]["since"] == "2026-01-06T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("since", "named"),
+    [("2025-10-26T02:30:00", ["Europe/Berlin", "twice", "offset"]), ("2025-03-30 02:30:00", ["never", "offset"])],
+)
+def test_a_time_that_the_clocks_show_twice_or_never_needs_an_offset(
+    cli: Cli, world: Path, since: str, named: list[str]
+) -> None:
+    ended = cli("analyze", "summary", "--since", since, "--zone", "Europe/Berlin", "--data", world)
+    assert ended.code == 2
+    assert all(text in ended.err for text in ["--since", *named])

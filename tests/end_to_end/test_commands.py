@@ -175,6 +175,7 @@ def test_since_until_and_campaign(filled: Cli) -> None:
         "until": "2026-01-05T10:00:02Z",
         "campaign": "k1",
         "where": {},
+        "zone": "UTC",
     }
     assert filled("analyze", "correlation", "--data", "data", "--since", "2026-01-05").code == 0
 

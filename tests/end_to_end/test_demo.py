@@ -42,7 +42,7 @@ def test_the_result_equals_the_truth_for_every_kind(cli: Cli) -> None:
     for step, count in known["counts"].items():
         assert sum(campaign[step] for campaign in known["by_campaign"].values()) == count > 0
     assert 0 < known["auctions_won"] < known["counts"]["impressions"]
-    assert set(known["value"]) <= set(known["gross_value"]) <= set(known["spend"])
+    assert set(known["value"]) <= set(known["gross_value"]) <= set(known["bid_value_won"])
     assert sum(known["value"].values()) < sum(known["gross_value"].values()), "some purchases are refunded"
 
 

@@ -208,7 +208,7 @@ def analysis(found: dict[str, Tally], campaign_of: dict[str, str]) -> dict[str, 
         "value": by_currency((fields["currency"], fields["value"]) for fields in valued),
         "gross_value": by_currency((fields["currency"], fields["value"]) for fields in steps["conversions"]),
         "auctions_won": len(won),
-        "spend": by_currency((fields["currency"], fields["amount"]) for fields in won),
+        "bid_value_won": by_currency((fields["currency"], fields["amount"]) for fields in won),
         "by_campaign": dict(by_campaign),
     }
 

@@ -5,7 +5,8 @@ The command line applies the same checks under the names of its options, before 
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Literal, NoReturn, TypeVar
+from zoneinfo import ZoneInfo
 
 from advertisex.errors import ConfigurationError
 from advertisex.limits import Limit
@@ -80,6 +81,18 @@ def check_limit(value: object) -> int:
     return value
 
 
+def check_zone(name: object, argument: str) -> str:
+    """Return the IANA name of a time zone.
+
+    Raises:
+        ConfigurationError: it is not one.
+    """
+    try:
+        return ZoneInfo(name).key if isinstance(name, str) else _no_zone(name, argument)
+    except (ValueError, OSError, KeyError):
+        return _no_zone(name, argument)
+
+
 def check_time(value: object, name: str) -> datetime:
     """Return a time as naive UTC. A time with a zone is converted; a naive one is UTC already.
 
@@ -92,3 +105,7 @@ def check_time(value: object, name: str) -> datetime:
         return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
     except OverflowError as error:
         raise ConfigurationError(f"{name}: {value} is out of range in UTC", hint="use a time in UTC") from error
+
+
+def _no_zone(name: object, argument: str) -> NoReturn:
+    raise ConfigurationError(f"{argument}: unknown time zone {name!r}", hint="use an IANA name such as Europe/Paris")

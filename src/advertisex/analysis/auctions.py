@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from advertisex.analysis.scan import DAY, EVENT_ID, categorical, scan_events, widened
+from advertisex.analysis.calendar import period
+from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
@@ -100,14 +101,14 @@ def _winning_rows(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.Series:
 class Wins:
     """The winning bids of a scope as of two times.
 
-    All frames have campaign_id, day, event_time, event_id, auction, currency and spend (Decimal). The campaign is that
-    of the catalogue as of the respective time.
+    All frames have campaign_id, day, event_time, event_id, auction, currency and bid_value_won (Decimal). The campaign
+    is that of the catalogue as of the respective time.
 
     Attributes:
         before: winning bids as of the first time.
         after: winning bids as of the second time.
         changed: bids that won as of only one of the times, or in another campaign.
-        change: `changed`, with negative spend for bids that no longer win in that campaign.
+        change: `changed`, with a negative amount for bids that no longer win in that campaign.
         decided: the part of `changed` that won as of only one of the times, whatever the campaign.
     """
 
@@ -127,7 +128,7 @@ def won_between(store: EventStore, scope: Scope, start: datetime) -> Wins:
         before,
         after,
         changed=pl.concat([gained, lost]),
-        change=pl.concat([gained, lost.with_columns(-pl.col("spend"))]),
+        change=pl.concat([gained, lost.with_columns(-pl.col("bid_value_won"))]),
         decided=pl.concat([_without(gained, first), _without(lost, last)]),
     )
 
@@ -139,6 +140,11 @@ def _without(won: pl.DataFrame, others: pl.DataFrame, *same: str) -> pl.DataFram
 
 def _won(store: EventStore, scope: Scope) -> pl.DataFrame:
     """The winning bids of the range, with whether they are in the scope itself."""
-    columns = pl.col("campaign_id"), pl.col("currency"), pl.col("amount").alias("spend"), DAY
+    columns = (
+        pl.col("campaign_id"),
+        pl.col("currency"),
+        pl.col("amount").alias("bid_value_won"),
+        period("day", scope.zone),
+    )
     bids = bids_with_wins(store, widened(scope), *columns, in_scope(scope).alias("in_scope"))
     return bids.filter("won").drop("creative_id", "won")

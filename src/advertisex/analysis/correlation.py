@@ -20,8 +20,9 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import ByDay, optional
+from advertisex.analysis.calendar import period
 from advertisex.analysis.money import check_integers
-from advertisex.analysis.scan import DAY, categorical, scan_events
+from advertisex.analysis.scan import categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.analysis.student_t import two_sided_p
 from advertisex.errors import AnalysisError
@@ -99,7 +100,7 @@ def correlate(store: EventStore, scope: Scope = Scope(), *, by: ByDay | None = N
     Returns:
         Facts: users (i64), clicks and conversions (their distributions over users), clicks_per_conversion (f64 or
         None), pearson and spearman. Tables `per_user` (the distributions) and `measures` (the ratio and the
-        coefficients). By day, instead, the table `days`: day (Datetime, start of the UTC day), users, clicks,
+        coefficients). By day, instead, the table `days`: day (Date), users, clicks,
         conversions (i64), clicks_per_conversion, r, r_p, rho, rho_p (f64 or null), over the users with a row on that
         day. Days without rows are left out.
 
@@ -148,9 +149,9 @@ def _totals(found: Correlation) -> list[Table]:
 
 
 def _days(store: EventStore, scope: Scope) -> pl.DataFrame:
-    user = categorical("user_id", pl.Categories.random())
+    user, day = categorical("user_id", pl.Categories.random()), period("day", scope.zone)
     totals = (
-        scan_events(store, "clicks", scope, user, DAY, pl.col("clicks"), pl.col("conversions"))
+        scan_events(store, "clicks", scope, user, day, pl.col("clicks"), pl.col("conversions"))
         .group_by("day", "user_id")
         .agg(pl.col("clicks", "conversions").sum())
         .sort("day")

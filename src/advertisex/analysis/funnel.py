@@ -8,7 +8,8 @@ each step.
 
 Both come with their 95 % Wilson score intervals, see `intervals`. By a field of its own, such as the campaign, a row
 counts under its own value; by a field that the clicks feed does not have, such as the creative, a click, conversion or
-refund counts under the impression that it is matched to, see `keys`. By hour or day, each event counts at its own time.
+refund counts under the impression that it is matched to, see `keys`. By hour, day, week or
+month, each event counts at its own time.
 """
 
 from collections.abc import Iterator
@@ -20,20 +21,18 @@ import polars as pl
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
+from advertisex.analysis.calendar import PERIODS, period
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.intervals import CONFIDENCE, rate
 from advertisex.analysis.keys import Key, key_of
 from advertisex.analysis.money import GROSS, NET, by_currency, totals_by_currency
-from advertisex.analysis.scan import DAY, EVENT_ID, HOUR, categorical, scan_events, widened
+from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
 #: Version 2 subtracts refunds from the value, and takes campaigns from the catalogue as of the time of the answer.
 DEFINITION = "funnel/2"
-
-#: The breakdowns by time; all others are fields, see `keys`.
-TIMES = {"hour": HOUR.alias("key"), "day": DAY.alias("key")}
 
 _USERS = {
     "bids": "bid_users",
@@ -51,23 +50,24 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
     Args:
         store: the event store.
         scope: selects the events; a campaign applies to every feed.
-        by: the breakdown: `hour`, `day`, `website`, or a text or flag field of impressions and bids, own fields among
-            them. None gives totals only.
+        by: the breakdown: `hour`, `day`, `week`, `month`, `website`, or a text or flag field of impressions and bids,
+            own fields among them. None gives totals only.
 
     Returns:
         Facts: bids, impressions, clicks, conversions and the distinct users of each (i64); ctr and cvr with `_low` and
         `_high` (f64 or None); value (of conversions, less refunds) and gross_value (of conversions) by currency
         (Decimal). Table `rows`, with a breakdown only: the key (`domain` for websites, null for events without one;
-        Datetime for hour and day), the same columns, `value_CURRENCY` and `gross_value_CURRENCY`. Table `steps`: step,
-        count, users, and the rate from the previous step with its interval.
+        Datetime for an hour, Date for a day, week or month), the same columns, `value_CURRENCY` and
+        `gross_value_CURRENCY`. Table `steps`: step, count, users, and the rate from the previous step with its
+        interval.
 
     Raises:
         ConfigurationError: the scope is invalid, or a feed does not have the field of the breakdown.
         AnalysisError: the scope contains no events.
     """
     scope = check_scope(scope, store)
-    is_field = by is not None and not (isinstance(by, str) and by in TIMES)
-    key = key_of(store, by, ["impressions", "bids"], tuple(TIMES)) if is_field else None
+    is_field = by is not None and not (isinstance(by, str) and by in PERIODS)
+    key = key_of(store, by, ["impressions", "bids"], PERIODS) if is_field else None
     name = key.column if key else by
     clicked = _clicked(store, scope, by, key)
     counted: list[pl.DataFrame] = []
@@ -103,7 +103,7 @@ def _clicked(store: EventStore, scope: Scope, by: str | None, key: Key | None) -
     who = [categorical("user_id", users), categorical("campaign_id", campaigns), pl.col("event_time")]
     columns = [*who, *map(pl.col, ("clicks", "conversions", "currency")), NET, GROSS]
     if key is None or not key.is_matched:
-        return scan_events(store, "clicks", scope, *columns, _key(by, key))
+        return scan_events(store, "clicks", scope, *columns, _key(scope, by, key))
     rows = scan_events(store, "clicks", scope, *columns)
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
     has_campaign = pl.col("campaign_id").is_not_null()
@@ -119,15 +119,16 @@ def _steps(
     one = pl.lit(1, pl.Int64).alias("weight")
     for feed in ("bids", "impressions"):
         users, keys = (pl.Categories.random() for _ in range(2))
-        yield feed, scan_events(store, feed, scope, categorical("user_id", users), _key(by, key, keys), one)
+        yield feed, scan_events(store, feed, scope, categorical("user_id", users), _key(scope, by, key, keys), one)
     for step in ("clicks", "conversions"):
         yield step, clicked.filter(pl.col(step) > 0).select("user_id", "key", weight=step)
 
 
-def _key(by: str | None, key: Key | None, codes: pl.Categories | None = None) -> pl.Expr:
+def _key(scope: Scope, by: str | None, key: Key | None, codes: pl.Categories | None = None) -> pl.Expr:
     if key is not None:
         return key.text if codes is None else key.codes(codes)
-    return pl.lit(None, pl.String).alias("key") if by is None else TIMES[by]
+    unit = next((one for one in PERIODS if one == by), None)
+    return (pl.lit(None, pl.String) if unit is None else period(unit, scope.zone)).alias("key")
 
 
 def _by_key(counted: list[pl.DataFrame], clicked: pl.DataFrame, name: str, key: Key | None) -> pl.DataFrame:
@@ -173,7 +174,7 @@ def _charts(column: str | None) -> list[Chart]:
     ]
     if column is None:
         return whole
-    kind: Literal["line", "bar"] = "line" if column in TIMES else "bar"
+    kind: Literal["line", "bar"] = "line" if column in PERIODS else "bar"
     return [
         Chart("rows", kind, column, ("bids", "impressions"), "Bids and impressions"),
         Chart("rows", kind, column, ("clicks", "conversions"), "Clicks and conversions"),

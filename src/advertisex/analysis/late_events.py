@@ -10,8 +10,9 @@ from itertools import chain
 import polars as pl
 
 from advertisex.analysis.auctions import AUCTION, AUCTION_WINDOW, Wins, in_scope
+from advertisex.analysis.calendar import midnight, period
 from advertisex.analysis.money import NET, check_sum
-from advertisex.analysis.scan import DAY, scan, widened
+from advertisex.analysis.scan import scan, widened
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
@@ -23,7 +24,7 @@ KEY = ["campaign_id", "day"]
 ROW: dict[str, pl.DataType] = {
     "feed": pl.String(),
     "campaign_id": pl.String(),
-    "day": pl.Datetime("us"),
+    "day": pl.Date(),
     "event_time": pl.Datetime("us"),
     **dict.fromkeys(MEASURES, pl.Int64()),
     "value": AMOUNT,
@@ -48,7 +49,7 @@ def late_events(store: EventStore, scope: Scope, start: datetime, limit: int) ->
 
     def rows() -> Iterator[pl.DataFrame]:
         for feed in FEEDS:
-            for frame in _counted(store, feed, scope.within, keep, _PROVENANCE):
+            for frame in _counted(store, feed, scope.within, keep, scope.zone, _PROVENANCE):
                 first[:] = [pl.concat([*first, frame]).bottom_k(limit, by=ORDER)]
                 yield frame
 
@@ -65,7 +66,7 @@ def late_elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins)
     for feed, window in reach.items():
         near = widened(scope, before=window, after=window)
         keep = is_late & ~in_scope(scope) & AUCTION.is_in(won["auction"].unique().implode())
-        for frame in _counted(store, feed, near.within, keep, _PROVENANCE) if won.height else ():
+        for frame in _counted(store, feed, near.within, keep, scope.zone, _PROVENANCE) if won.height else ():
             pairs = frame.with_columns(AUCTION).join(won, on="auction")
             close = pairs.filter((pl.col("event_time") - pl.col("bid_at")).abs() <= window).select("event_id")
             parts.append(frame.join(close, on="event_id", how="semi").with_columns(in_scope=pl.lit(value=False)))
@@ -77,18 +78,18 @@ def known_before(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.Data
     days = keys["day"].unique().sort()
     if not len(days):
         return summed([])
-    start, end = days[0], days[-1] + timedelta(days=1)
+    start, end = (midnight(day, scope.zone) for day in (days[0], days[-1] + timedelta(days=1)))
     since = start if scope.since is None else max(start, scope.since)
     until = end if scope.until is None else min(end, scope.until)
-    is_touched = pl.col("event_time").dt.truncate("1d").is_in(days.implode())
+    is_touched = period("day", scope.zone).is_in(days.implode())
     keep = pl.all_horizontal(is_touched, *scope.conditions)
     within = Range(since, until, scope.as_of)
-    rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, keep))
+    rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, keep, scope.zone))
     return summed(rows).join(keys.unique(), on=KEY, how="semi", nulls_equal=True)
 
 
 def _counted(
-    store: EventStore, feed: str, within: Range, keep: pl.Expr, provenance: Sequence[str] = ()
+    store: EventStore, feed: str, within: Range, keep: pl.Expr, zone: str, provenance: Sequence[str] = ()
 ) -> Iterator[pl.DataFrame]:
     """Read a feed frame by frame as `ROW`; provenance columns that are not requested are null."""
     extra = ["clicks", "conversions", "value", "currency"] if feed == "clicks" else []
@@ -102,7 +103,11 @@ def _counted(
     expressions["in_scope"] = pl.lit(value=True).alias("in_scope")
     if feed == "clicks":
         expressions["value"] = NET
-    expressions |= {"campaign_id": pl.col("campaign_id"), "event_time": pl.col("event_time"), "day": DAY}
+    expressions |= {
+        "campaign_id": pl.col("campaign_id"),
+        "event_time": pl.col("event_time"),
+        "day": period("day", zone),
+    }
     for frame in scan(store, feed, list(read), within):
         yield frame.filter(keep).select(expressions[name] for name in ROW)
 

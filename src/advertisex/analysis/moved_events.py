@@ -11,8 +11,8 @@ from datetime import datetime
 import polars as pl
 
 from advertisex.analysis.auctions import in_scope
+from advertisex.analysis.calendar import period
 from advertisex.analysis.late_events import KEY, MEASURES, summed
-from advertisex.analysis.scan import DAY
 from advertisex.analysis.scope import Scope
 from advertisex.catalogue.join import TAKEN, Catalogue, catalogue_of
 from advertisex.feeds import FEEDS
@@ -25,7 +25,7 @@ _DIFFERS = pl.any_horizontal(pl.col(_BEFORE[name]).ne_missing(pl.col(_AFTER[name
 #: Moved events are counted by these.
 _MOVE: dict[str, pl.DataType] = {
     "feed": pl.String(),
-    "day": pl.Datetime("us"),
+    "day": pl.Date(),
     "creative_id": pl.String(),
     "valid_from": pl.Datetime("us"),
     **dict.fromkeys([*_BEFORE.values(), *_AFTER.values()], pl.String()),
@@ -127,5 +127,5 @@ def _counted(
             by="creative_id",
             check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
         )
-        by_move = dated.with_columns(DAY, feed=pl.lit(feed)).group_by(list(_MOVE))
+        by_move = dated.with_columns(period("day", scope.zone), feed=pl.lit(feed)).group_by(list(_MOVE))
         yield by_move.agg(number=pl.len().cast(pl.Int64))

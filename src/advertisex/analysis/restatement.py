@@ -4,13 +4,13 @@ The store as of a time contains what had been processed by then, and the catalog
 event is late if it was processed after the first time and by the second. Stored events never change, so only late
 events and another catalogue can change a number; see `moved_events` for the latter.
 
-    before   the number of a campaign and a day (UTC, by event time) as of the first time
+    before   the number of a campaign and a day (by event time) as of the first time
     after    the same number as of the second time
     change   after − before
 
 Impressions and bids are row counts; clicks, conversions and value are sums over rows, with exact money. The value is
-net: of conversions and refunds. Won and spend are defined in `bids`; a late impression or bid of another day or
-campaign can change them, so it is listed as well. Credits are not restated: compare the attribution as of both times
+net: of conversions and refunds. Won and bid_value_won are defined in `bids`; a late impression or bid of another day
+or campaign can change them, so it is listed as well. Credits are not restated: compare the attribution as of both times
 instead.
 """
 
@@ -71,14 +71,15 @@ def restatement(
 
     Returns:
         Table `restated`, with the campaigns and days that have a changed number, ordered by both: campaign_id, day
-        (Datetime µs), new (Boolean: no earlier events), late_events, moved_events (i64), then `_before`, `_after` and
-        `_change` for each of impressions, bids, clicks, conversions, won (i64), value and spend by currency (Decimal).
+        (Date), new (Boolean: no earlier events), late_events, moved_events (i64), then `_before`, `_after` and
+        `_change` for each of impressions, bids, clicks, conversions, won (i64), value and bid_value_won by currency
+        (Decimal).
         Table `late_events`, ordered by campaign, day, feed, time and id: campaign_id, day, feed, event_time, event_id
         (hexadecimal text), clicks, conversions (i64), value (Decimal), currency, auction_id, in_scope (Boolean: false
         for events outside the scope that changed which of its bids won), processed_at, ingested_at, topic, partition,
         offset. Table `catalogue_changes`: see `Moves.changes`. Facts: late (i64, by feed), late_elsewhere (i64: late
         events outside the scope), moved (i64, by feed), restated_days and new_days (i64, pairs of campaign and day),
-        change (of each measure, and of value and spend by currency).
+        change (of each measure, and of value and bid_value_won by currency).
 
     Raises:
         ConfigurationError: the scope, a time or the limit is invalid, or start is after end.
@@ -144,7 +145,7 @@ def _charts(changes: pl.DataFrame) -> Iterator[Chart]:
 
 
 def _is_money(column: str) -> bool:
-    return column.startswith(("value", "spend")) and column.endswith("_change")
+    return column.startswith(("value", "bid_value_won")) and column.endswith("_change")
 
 
 def _last(store: EventStore, scope: Scope, start: datetime, end: datetime | None) -> datetime:
@@ -191,7 +192,7 @@ def _changes(touched: pl.DataFrame, known: pl.DataFrame, then: pl.DataFrame, win
         named = numbers.rename({name: f"{name}_{side}" for name in numbers.columns if name not in KEY})
         table = table.join(named, on=KEY, how="left", nulls_equal=True)
     names = {*before.columns, *after.columns} - {*KEY, *_COUNTS}
-    money = sorted(names, key=lambda name: (name.startswith("spend"), name))
+    money = sorted(names, key=lambda name: (name.startswith("bid_value_won"), name))
     new = pl.col("impressions_before").is_null().alias("new")
     absent = {f"{name}_{side}" for name in money for side in _SIDES[:2]} - set(table.columns)
     table = table.with_columns(new, *(pl.lit(None, AMOUNT).alias(name) for name in absent)).with_columns(
@@ -212,12 +213,12 @@ def _change(name: str) -> pl.Expr:
 
 
 def _numbers(rows: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
-    """Compute the numbers of each campaign and day: `_COUNTS`, and `value` and `spend` by currency."""
+    """Compute the numbers of each campaign and day: `_COUNTS`, and `value` and `bid_value_won` by currency."""
     parts = [
         rows.group_by(KEY).agg(total(name).cast(pl.Int64) for name in MEASURES),
         won.group_by(KEY).agg(won=pl.len().cast(pl.Int64)),
         by_currency(rows, KEY),
-        by_currency(won, KEY, "spend"),
+        by_currency(won, KEY, "bid_value_won"),
     ]
     numbers = parts[0]
     for part in parts[1:]:
@@ -232,7 +233,7 @@ def _facts(changes: pl.DataFrame, added: pl.DataFrame, wins: Wins) -> dict[str, 
     return {
         "restated_days": changes.height - new,
         "new_days": new,
-        "change": change | {"spend": totals_by_currency(wins.change, "spend")},
+        "change": change | {"bid_value_won": totals_by_currency(wins.change, "bid_value_won")},
     }
 
 

@@ -14,10 +14,6 @@ from advertisex.catalogue.join import TAKEN, catalogue_of
 from advertisex.model import EVENT_COLUMNS
 from advertisex.stores.contract import EventStore, Range
 
-#: The start of the UTC hour or day of an event's own time.
-HOUR = pl.col("event_time").dt.truncate("1h").alias("hour")
-DAY = pl.col("event_time").dt.truncate("1d").alias("day")
-
 #: The event id as a 128-bit integer, which sorts like its bytes.
 EVENT_ID = pl.col("event_id").bin.reinterpret(dtype=pl.UInt128, endianness="big")
 
@@ -107,10 +103,10 @@ def categorical(column: str, codes: pl.Categories) -> pl.Expr:
 
 
 def widened(scope: Scope, *, before: timedelta = timedelta(0), after: timedelta = timedelta(0)) -> Scope:
-    """Extend the range of a scope by these durations and drop its campaign and fields; `as_of` stays."""
+    """Extend the range of a scope by these durations and drop its campaign and fields; the rest stays."""
     since = None if scope.since is None else max(scope.since, _FIRST + before) - before
     until = None if scope.until is None else min(scope.until, _LAST - after) + after
-    return Scope(since, until, as_of=scope.as_of)
+    return Scope(since, until, as_of=scope.as_of, zone=scope.zone)
 
 
 def hexadecimal(event_ids: pl.Series) -> pl.Series:

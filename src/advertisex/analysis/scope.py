@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.analysis.arguments import check_time
+from advertisex.analysis.arguments import check_time, check_zone
 from advertisex.analysis.fields import FieldValue, dtype_of, value_of
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
@@ -27,13 +27,14 @@ class Scope:
         until: latest event time, exclusive.
         campaign: a single campaign; None selects all events.
         as_of: only events processed by this time (inclusive) count.
+        zone: IANA name of the time zone of days, weeks and months.
         where: only events that have these values, by field: stored fields, own fields among them, `campaign_id` and
             `advertiser_id`. A question parses text by the type of the field.
         kept_since: time before which events or rejects were removed; a question sets it, and it selects nothing.
 
     Raises:
-        ConfigurationError: a time is not a datetime, the campaign is not a string, the range is empty, or a field has
-            no value.
+        ConfigurationError: a time is not a datetime, the campaign is not a string, the range is empty, the
+            time zone is unknown, or a field has no value.
     """
 
     since: datetime | None = None
@@ -41,6 +42,7 @@ class Scope:
     campaign: str | None = None
     as_of: datetime | None = None
     where: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
+    zone: str = "UTC"
     kept_since: datetime | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class Scope:
                 object.__setattr__(self, name, check_time(time, name))
         if not isinstance(self.campaign, str | None):
             raise ConfigurationError(f"campaign: {self.campaign!r} is not a string", hint="use the id of a campaign")
+        check_zone(self.zone, "zone (--zone)")
         object.__setattr__(self, "where", _checked(self.where))
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise ConfigurationError(
@@ -90,11 +93,14 @@ class Scope:
             "campaign": self.campaign,
             "as_of": None if self.as_of is None else self.as_of.isoformat() + "Z",
             "where": dict(self.where),
+            "zone": self.zone,
         }
 
     def text(self) -> str:
         """Return the scope as human-readable text; empty if unbounded."""
-        bounds = {name: value for name, value in self.to_dict().items() if name != "where" and value is not None}
+        bounds = {
+            name: value for name, value in self.to_dict().items() if name not in ("where", "zone") and value is not None
+        }
         return ", ".join(
             [*(f"{name.replace('_', ' ')} {value}" for name, value in bounds.items()), *self.where_texts()]
         )

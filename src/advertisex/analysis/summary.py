@@ -7,8 +7,9 @@ import polars as pl
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import ByDay, optional
+from advertisex.analysis.calendar import period
 from advertisex.analysis.money import GROSS, NET, by_currency, totals_by_currency
-from advertisex.analysis.scan import DAY, categorical, scan_events
+from advertisex.analysis.scan import categorical, scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.analysis.unknown import by_events, counted, unknown_facts, unknown_id, unknown_notes
 from advertisex.errors import AnalysisError
@@ -48,7 +49,7 @@ def summarise(store: EventStore, scope: Scope = Scope(), *, by: ByDay | None = N
         currency (Decimal; "" for values without a currency), events (rows of all feeds), first_event and last_event
         (UTC); unknown_creatives and unknown_campaigns, each with ids and events (i64), if the catalogue lacks any.
         Tables `measures` (measure, count) and `values` (currency, value, gross_value). By day, instead, the table
-        `days`: day (Datetime, start of the UTC day), impressions, clicks, conversions, bids, users, campaigns (i64),
+        `days`: day (Date), impressions, clicks, conversions, bids, users, campaigns (i64),
         `value_CURRENCY` and `gross_value_CURRENCY` (Decimal). Days without events are left out.
 
     Raises:
@@ -102,7 +103,7 @@ def _read(store: EventStore, scope: Scope) -> _Read:
         own = [*map(pl.col, ("clicks", "conversions", "currency")), NET, GROSS] if feed == "clicks" else []
         own += [unknown_id(store, feed, scope.as_of).cast(pl.Categorical(pl.Categories.random()))]
         names = (categorical(name, categories) for name, categories in codes.items())
-        rows = scan_events(store, feed, scope, *names, pl.col("event_time"), DAY, *own)
+        rows = scan_events(store, feed, scope, *names, pl.col("event_time"), period("day", scope.zone), *own)
         counts = pl.col("clicks", "conversions").sum() if feed == "clicks" else pl.len().cast(pl.Int64).alias(feed)
         feeds.append(rows.group_by("day").agg(counts, *_ROWS).with_columns(feed=pl.lit(feed)))
         users.append(_pairs(rows, "user_id"))
@@ -165,7 +166,7 @@ def _unique(numbers: pl.Series) -> pl.Series:
 
 
 def _split_pairs(pairs: pl.Series) -> pl.DataFrame:
-    day = (pairs // _CODES).cast(pl.Int32).cast(pl.Date).cast(pl.Datetime("us"))
+    day = (pairs // _CODES).cast(pl.Int32).cast(pl.Date)
     return pl.DataFrame({"day": day, "number": pairs % _CODES})
 
 

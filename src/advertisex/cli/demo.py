@@ -31,7 +31,7 @@ from advertisex.simulator import SimulationSettings
 from advertisex.stores.open import open_store
 
 #: Parts of the truth with too many numbers to list, and what they are keyed by.
-_MANY = {"value": "currencies", "gross_value": "currencies", "spend": "currencies", "by_campaign": "campaigns"}
+_MANY = {"value": "currencies", "gross_value": "currencies", "bid_value_won": "currencies", "by_campaign": "campaigns"}
 #: Marks a folder that the demo made, and may delete.
 _MARK = "made-by-advertisex-demo.txt"
 _RIGHT, _WRONG = Text("✓", style="green"), Text("✗", style="red bold")

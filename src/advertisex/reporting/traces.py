@@ -23,7 +23,7 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8
 _SPARSE = 60
 
 #: Time columns with a fixed step; a missing time means that nothing happened.
-_STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+_STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
 def axis(letter: str, number: int) -> str:

@@ -192,6 +192,14 @@ class ElasticsearchSettings(Section):
     ca_file: Path | None = Field(default=None, description="PEM file of the CA that signed the cluster's certificate")
 
 
+class AnalysisSettings(Section):
+    """How questions are answered."""
+
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", description="time zone of the days, weeks and months of answers, and of `--since` and `--until`"
+    )
+
+
 class PrivacySettings(Section):
     """How user ids are stored."""
 
@@ -227,6 +235,7 @@ class Settings(BaseSettings):
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(unique_names)] = Field(
         default=(), description="sources that `advertisex run` ingests"
     )
+    analysis: AnalysisSettings = AnalysisSettings()
     metrics: MetricsSettings = MetricsSettings()
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()

@@ -94,7 +94,7 @@ class Tally:
             value=self._value.by_currency(),
             gross_value=self._gross_value.by_currency(),
             auctions_won=self._auctions_won,
-            spend=self._spend.by_currency(),
+            bid_value_won=self._spend.by_currency(),
             by_campaign={
                 campaign_id(campaign): {name: int(step.campaigns[campaign]) for name, step in steps.items()}
                 for campaign in np.flatnonzero(campaigns).tolist()

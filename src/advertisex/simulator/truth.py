@@ -36,7 +36,7 @@ class AnalysisTruth:
         value: total conversion value by currency, less refunds; currencies without any are omitted.
         gross_value: the same without refunds.
         auctions_won: auctions whose bid and impression are both stored.
-        spend: total amount of those bids, by currency.
+        bid_value_won: total amount of those bids, by currency.
         by_campaign: `counts` for each campaign with stored events.
     """
 
@@ -50,7 +50,7 @@ class AnalysisTruth:
     value: dict[str, float]
     gross_value: dict[str, float]
     auctions_won: int
-    spend: dict[str, float]
+    bid_value_won: dict[str, float]
     by_campaign: dict[str, dict[str, int]]
 
 

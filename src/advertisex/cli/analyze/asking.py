@@ -48,9 +48,9 @@ def command(question: Callable[..., Question], show: Callable[[Answer], None] = 
 
 def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) -> None:
     shared.check()
-    scope = shared.scope()
-    page = None if shared.html is None else file_target(shared.html, option="--html")
     settings = settings_of(shared.config, data=shared.data, log=shared.log, store=shared.store)
+    scope = shared.scope(settings.analysis.zone)
+    page = None if shared.html is None else file_target(shared.html, option="--html")
     with opened_store(settings, read_only=True) as store:
         warn_of_clock(store, utc_now())
         with progress("analyzing", None, unit="rows") as bar:

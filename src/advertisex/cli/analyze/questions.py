@@ -15,6 +15,7 @@ from advertisex.analysis import restatement as restatements
 from advertisex.analysis import summary as summaries
 from advertisex.analysis.arguments import MOST_LISTED, ByDay, check_duration, one_of, optional
 from advertisex.analysis.attribution import attribute as attributions
+from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.quality import report as qualities
@@ -58,7 +59,7 @@ def correlation(by: ByDayOption = None) -> Question:
 def funnel(
     by: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help=f"Group by {_listed([*KEYS, *funnels.TIMES, 'any own text or flag field'])}."),
+        typer.Option(metavar="KEY", help=f"Group by {_listed([*KEYS, *PERIODS, 'any own text or flag field'])}."),
     ] = None,
 ) -> Question:
     """Funnel from bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
@@ -103,7 +104,7 @@ def reach() -> Question:
 
 
 def bids() -> Question:
-    """Bid amounts, win rate and spend."""
+    """Bid amounts, win rate and the value of the won bids."""
     return bid_requests.bids
 
 

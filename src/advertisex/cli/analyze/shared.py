@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from advertisex.analysis.arguments import check_zone
 from advertisex.analysis.scope import Scope
 from advertisex.cli.options import (
     ConfigOption,
@@ -29,10 +30,11 @@ class Shared:
 
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Only events at or after this time (UTC).", rich_help_panel=_WHICH),
+        typer.Option(metavar="TIME", help="Only events at or after this time, in --zone.", rich_help_panel=_WHICH),
     ] = None
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only events before this time (UTC).", rich_help_panel=_WHICH)
+        str | None,
+        typer.Option(metavar="TIME", help="Only events before this time, in --zone.", rich_help_panel=_WHICH),
     ] = None
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.", rich_help_panel=_WHICH)] = (
         None
@@ -50,6 +52,14 @@ class Shared:
         typer.Option(
             metavar="TIME",
             help="The answer as of this time: only events processed by then (UTC).",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Time zone of days, weeks and months, as in Europe/Paris.  \\[default: UTC, or analysis.zone]",
             rich_help_panel=_WHICH,
         ),
     ] = None
@@ -81,18 +91,24 @@ class Shared:
     as_json: JsonOption = False
     debug: DebugOption = False
 
-    def scope(self) -> Scope:
+    def scope(self, default_zone: str) -> Scope:
         """Build the scope from the options.
 
+        Args:
+            default_zone: the time zone without `--zone`.
+
         Raises:
-            ConfigurationError: a time is invalid, the range is empty, or a field is given twice or without a value.
+            ConfigurationError: a time or the zone is invalid, the range is empty, or a field is given twice or without
+                a value.
         """
+        zone = default_zone if self.zone is None else check_zone(self.zone, "--zone")
         return Scope(
-            parse_time(self.since, "--since"),
-            parse_time(self.until, "--until"),
+            parse_time(self.since, "--since", zone),
+            parse_time(self.until, "--until", zone),
             self.campaign,
             parse_time(self.as_of, "--as-of"),
             self._fields(),
+            zone,
         )
 
     def _fields(self) -> dict[str, str]:
