@@ -1,6 +1,6 @@
 """`advertisex process`: process messages from the log into the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 from advertisex.catalogue.unknown import UnknownIds
 from advertisex.catalogue.watched import WatchedCatalogue
 from advertisex.cli.catalogue_change import import_catalogue
-from advertisex.cli.ledger_table import ledger_dict, print_ledger
+from advertisex.cli.ledger_table import ledger_dict, print_expired, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -29,7 +29,7 @@ from advertisex.cli.options import (
     with_port,
 )
 from advertisex.cli.output import err, print_json
-from advertisex.cli.process_workers import process_with_workers
+from advertisex.cli.process_workers import Stored, process_with_workers, stored_in
 from advertisex.cli.progress import progress
 from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.unknown_ids import log_unknown, print_unknown, unknown_document
@@ -37,7 +37,7 @@ from advertisex.cli.workers import WORKER_FLAG
 from advertisex.errors import INTERRUPTED, ConfigurationError, LogError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import check_retention, open_log
-from advertisex.model import Counts, LedgerRow
+from advertisex.model import Counts
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
@@ -82,7 +82,7 @@ def process(
     waits = follow or is_worker  # the parent of workers has checked that the servers respond
     processing = processing_of(settings, follow=follow, waits=waits, skip_damaged=skip_damaged)
     if workers > 1:
-        rows, finished = process_with_workers(settings, processing, workers)
+        stored, finished = process_with_workers(settings, processing, workers)
         unknown = None  # each worker has logged its own
     else:
         open_store = store_when_available if waits else partial(opened_store, read_only=False)
@@ -90,21 +90,24 @@ def process(
             watched = None if is_worker else import_catalogue(settings.catalogue, event_store, follow=follow)
             unknown = UnknownIds(event_store, processing.feeds)
             finished = _run(event_log, event_store, processing, settings, unknown, watched)
-            rows = event_store.ledger()
+            stored = stored_in(event_store)
     if finished and not (follow or is_worker):
         _warn_of_held_back(settings, processing)
-    _print(rows, unknown, as_json=as_json)
+    _print(stored, unknown, as_json=as_json)
     if is_worker and unknown is not None:
         log_unknown(unknown)
     if not finished:
         raise typer.Exit(INTERRUPTED)
 
 
-def _print(rows: Sequence[LedgerRow], unknown: UnknownIds | None, *, as_json: bool) -> None:
+def _print(stored: Stored, unknown: UnknownIds | None, *, as_json: bool) -> None:
     if as_json:
-        print_json(ledger_dict(rows) | {"unknown": unknown and unknown_document(unknown)})
+        print_json(
+            ledger_dict(stored.rows) | {"expired": stored.expired, "unknown": unknown and unknown_document(unknown)}
+        )
         return
-    print_ledger(rows)
+    print_ledger(stored.rows)
+    print_expired(stored.expired)
     if unknown is not None:
         print_unknown(unknown)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from threading import Event, Thread
+from typing import NamedTuple
 
 import typer
 
@@ -20,16 +21,29 @@ from advertisex.processing.runner import Processing
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.interruptible import GivenUp, interruptible
+from advertisex.stores.retention import expired_in
 
 #: Seconds between two looks at the ledger.
 _LOOK_SECONDS = 0.5
 
 
-def process_with_workers(settings: Settings, processing: Processing, workers: int) -> tuple[list[LedgerRow], bool]:
+class Stored(NamedTuple):
+    """What a command reports of the store at its end: the ledger, and how many events arrived below the floor."""
+
+    rows: list[LedgerRow]
+    expired: int
+
+
+def stored_in(store: EventStore) -> Stored:
+    """Read what a command reports of the store."""
+    return Stored(store.ledger(), expired_in(store))
+
+
+def process_with_workers(settings: Settings, processing: Processing, workers: int) -> tuple[Stored, bool]:
     """Import the catalogue, then run the workers; unless they follow the log, with a progress bar.
 
     Returns:
-        The ledger, and whether they reached the end of the log.
+        What is stored, and whether they reached the end of the log.
 
     Raises:
         ConfigurationError: the log or the store is embedded.
@@ -54,7 +68,7 @@ def process_with_workers(settings: Settings, processing: Processing, workers: in
         raise typer.Exit(ended.code)  # a worker has reported why, so do not wait for the store again
     finished = not ended.code
     try:
-        return interruptible(partial(_ledger_of, settings), stop), finished
+        return interruptible(partial(_stored_in, settings), stop), finished
     except (StoreError, GivenUp):
         if finished and not stop.is_set():
             raise
@@ -110,6 +124,11 @@ def _messages_read(store: EventStore) -> int:
 def _import_catalogue(settings: Settings, *, follow: bool) -> None:
     with store_when_available(settings) if follow else opened_store(settings, read_only=False) as store:
         import_catalogue(settings.catalogue, store, follow=follow)
+
+
+def _stored_in(settings: Settings) -> Stored:
+    with opened_store(settings, read_only=True) as store:
+        return stored_in(store)
 
 
 def _ledger_of(settings: Settings) -> list[LedgerRow]:
