@@ -26,7 +26,8 @@ _OTHERS = {
         stores.reject_pages.ROW_BYTES stores.duckdb.rejects._NARROW_BYTES stores.duckdb.frames._READ_BYTES
     """,
     "how much is examined to detect something": """
-        ingestion.encodings._GUESSED_BYTES ingestion.json.envelope._SAMPLE_BYTES ingestion.json.reader._ENVELOPE_BYTES
+        ingestion.likely_encoding._GUESSED_BYTES ingestion.json.envelope._SAMPLE_BYTES
+        ingestion.json.reader._ENVELOPE_BYTES
         ingestion.json.streamed_envelope._SAMPLE_BYTES ingestion.json.value_end._NESTED_BYTES
         ingestion.json.sequence._MOST_STEPS ingestion.formats._JSON_BYTES ingestion.column_fields._LONGEST
         ingestion.column_fields._MOST_COLUMNS

@@ -52,9 +52,21 @@ class AdvertiseXError(Exception):
 
 
 class ConfigurationError(AdvertiseXError):
-    """A flag, a setting or a file named by the user is wrong."""
+    """A flag, a setting or a file named by the user is wrong.
+
+    Args:
+        what: see AdvertiseXError.
+        where: see AdvertiseXError.
+        hint: see AdvertiseXError.
+        setting: the keys of the setting that is wrong, such as `("log", "url")`, if it was found by code that does not
+            know where settings are given: a command adds the place.
+    """
 
     exit_code = 2
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", setting: tuple[str | int, ...] = ()) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.setting = setting
 
 
 class SourceError(AdvertiseXError):

@@ -1,11 +1,21 @@
 """Progress of long commands: on stderr, if it is a terminal that can show it, and nobody wants a document in a pipe."""
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from advertisex.cli.output import err
+from advertisex.cli.process_workers import following
+from advertisex.cli.progress import Bar, progress
+from advertisex.errors import StoreError
 from advertisex.simulator import SimulationSettings, write_files
 from tests.cli.conftest import commands_in, run
 from tests.cli.terminal import terminal
@@ -58,3 +68,51 @@ def test_no_progress_is_shown_to_a_program(
 def test_no_progress_is_written_to_a_pipe(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run("analyze", "reach")
     assert capfd.readouterr().err == ""
+
+
+class SharedStore:
+    """A store to which other processes commit: at each look three messages more are in its ledger, up to 40."""
+
+    def __init__(self) -> None:
+        self._looks, self._openings = count(1), count(1)
+        self.complete = Event()
+
+    @contextmanager
+    def open(self) -> Iterator[Any]:
+        if next(self._openings) == 1:
+            raise StoreError("the store does not respond")
+        yield self
+
+    def ledger(self) -> list[Any]:
+        look = next(self._looks)
+        if look == 5:
+            raise StoreError("the store does not respond")
+        if look > 20:
+            self.complete.set()
+        return [SimpleNamespace(counts=SimpleNamespace(read=read)) for read in (10, min(3 * look, 30))]
+
+
+def test_a_bar_follows_the_ledger_of_workers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, reached = SharedStore(), list[int]()
+
+    class Kept(Bar):
+        def reach(self, done: int) -> None:
+            reached.append(done)
+            super().reach(done)
+
+    monkeypatch.setattr("advertisex.cli.progress.Bar", Kept)
+    with terminal(80, 2) as written:
+        monkeypatch.setattr(err, "is_interactive", True)
+        with progress("processing", 30) as bar, following(bar, 10, store.open, seconds=0.001):
+            assert store.complete.wait(60)
+
+    assert reached[:4] == [3, 6, 9, 12]
+    assert reached[4:7] == [18, 21, 24], "it goes on after the store could not be read"
+    assert "30/30" in _CODE.sub("", written.text)
+
+
+def test_the_ledger_is_not_read_for_a_bar_that_nobody_sees(folder: Path) -> None:
+    before = set(threading.enumerate())
+
+    with progress("processing", 30) as bar, following(bar, 0, SharedStore().open, seconds=0):
+        assert set(threading.enumerate()) <= before

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.terminal import terminal
 from tests.cluster.traffic import POLICY, Traffic, messages_read, wait_until
 
 EVENTS = 20_000
@@ -102,3 +104,14 @@ def test_an_error_common_to_all_workers_is_printed_once(make_cluster: Any) -> No
     assert (parent.returncode, out) == (1, b"")
     assert err.startswith(b"error: topic not found: ")
     assert err.count(b"\n") == 1
+
+
+def test_workers_show_how_far_they_are_on_a_terminal(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    command = ("process", "--workers", 2, "--batch-size", 2_500)
+    with (
+        terminal(100, 2) as written,
+        traffic.cluster.start(*command, stdout=subprocess.DEVNULL) as parent,
+    ):
+        assert parent.wait(timeout=120) == 0
+    assert re.search(r"processing .* [\d,]+/20,000", written.text), written.text

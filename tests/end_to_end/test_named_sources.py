@@ -74,6 +74,9 @@ def test_a_source_is_previewed_by_name(cli: Cli) -> None:
         (["preview"], "missing argument FEED"),
         (["preview", "--source", "shop", "--source", "web"], "preview one source at a time"),
         (["preview", "--source", "nobody"], "no source is named 'nobody'"),
+        (["preview", "--source", " "], "the name of a source is empty (--source); use one of "),
+        (["ingest", "--source", ""], "the name of a source is empty (--source); use one of "),
+        (["ingest", "--source="], "the name of a source is empty (--source); use one of "),
     ],
 )
 def test_arguments_that_contradict_each_other_are_rejected(cli: Cli, arguments: list[str], message: str) -> None:

@@ -192,6 +192,8 @@ def test_a_source_of_the_settings_is_found_by_its_id(cli: Cli, server: Server, t
     [
         (["reset", "nobody"], "unknown source 'nobody'; known: all, broken, files, since"),
         (["reset", "all", "--feed", "bids"], "unknown source 'all'"),
+        (["reset", ""], "the name of a source is empty; `advertisex sources` lists their names"),
+        (["backfill", " ", "--since", "2026-01-01"], "the name of a source is empty"),
         (["backfill", "files", "--since", "2026-01-01"], "files cannot be read from a time on (files)"),
         (["backfill", "all", "--since", "2026-01-01"], "do not say from when on they ask (all); put {since}"),
         (["backfill", "since", "--since", "soon"], "--since"),

@@ -47,6 +47,7 @@ def test_old_days_are_dropped_by_process_and_named_everywhere(
 
     assert processed.code == 0
     assert "old events were removed" in processed.err
+    assert "expired" not in processed.out
     shown = cli("ledger")
     assert "Removed by retention, and still counted above" in shown.out
     assert f"Events before {FLOOR} (UTC) are not kept" in shown.out
@@ -67,9 +68,15 @@ def test_old_days_are_dropped_by_process_and_named_everywhere(
     assert cli("doctor", *config).code == 0
 
     click(99)
-    cli("process")
+    processed = cli("process")
+    pointer = "advertisex rejects list --kind filtered --reason expired"
+    assert f"1 filtered, older than what the store keeps (store.keep_days): `{pointer}`." in processed.out
+    assert len(cli(*pointer.split()[1:], "--json").document["rejects"]) == 1
+    assert cli("process", "--json").document["expired"] == 1
     (reject,) = cli("rejects", "list", "--json").document["rejects"]
     assert (reject["kind"], reject["reason"]) == ("filtered", "expired")
+    assert cli("rejects", "resolve", "--all", "--yes").code == 0
+    assert "expired" not in cli("process").out
     assert cli("rebuild", "--json").code == 0
     document = cli("ledger", "--json").document
     assert (document["total"]["stored"], document["total"]["filtered"], document["total"]["removed"]) == (2, 3, 0)

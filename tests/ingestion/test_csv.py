@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from advertisex.codecs.unreadable import Unreadable, unwrap
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.csv.reader import CsvReader
 from advertisex.ingestion.dialect import CsvDialect
+from advertisex.ingestion.likely_encoding import likely_encoding
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.options.ingest import IngestOptions
@@ -206,6 +208,35 @@ def test_a_row_in_another_encoding_is_unreadable_and_costs_no_other(text: str, e
     (bad,) = seen.bad
     assert (bad.reason, bad.body) == ("wrong_encoding", body)
     assert bad.detail == f"not text in utf-8; hint: use --encoding {likely} if that is its encoding"
+
+
+@pytest.mark.parametrize(
+    ("cell", "place"),
+    [
+        (b"K\xc3\xb6ln K\xc3", "byte 8 of the row is 0xC3"),  # UTF-8 that was cut off
+        (b"\x00\x01\xfe", "byte 3 of the row is 0xFE"),
+    ],
+)
+def test_a_row_in_no_usual_encoding_names_its_first_undecodable_byte(cell: bytes, place: str) -> None:
+    seen = read(b"a,b\n" + cell + b",1\n3,4\n")
+    assert seen.good == [{"a": "3", "b": "4"}]
+    assert [row.detail for row in seen.bad] == [
+        f"not text in utf-8, nor probably in another usual encoding: {place}; "
+        "hint: get the file again, or name its encoding with --encoding"
+    ]
+
+
+def test_an_encoding_is_not_proposed_for_a_row_that_is_not_text_in_it() -> None:
+    seen = read(b"a,b\n" + "Köln,1\n".encode("cp1252") + b"\x81\xfe,2\n" + "Bär,3\n".encode("cp1252"))
+    assert ["--encoding cp1252" in row.detail for row in seen.bad] == [True, False, True]
+
+
+@given(st.binary(min_size=1, max_size=60))
+@settings(max_examples=60)
+def test_only_usual_encodings_in_which_bytes_are_text_are_likely(data: bytes) -> None:
+    usual = r"cp125\d|cp932|cp949|iso8859_\d+|koi8_[ru]|gb18030|big5|shift_jis|euc_.."
+    found = likely_encoding(b"\xff" + data)
+    assert found is None or (re.fullmatch(usual, found) and (b"\xff" + data).decode(found))
 
 
 def test_damage_in_utf_16_costs_its_row() -> None:

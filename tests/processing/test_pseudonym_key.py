@@ -26,7 +26,7 @@ def test_another_key_or_none_is_rejected_before_anything_is_stored(tmp_path: Pat
         for wrong in (OTHER, b""):
             with pytest.raises(ConfigurationError, match="pseudonym key") as caught:
                 process_log(log, store, Processing(FEEDS, pseudonym_key=wrong))
-            assert caught.value.where == "setting privacy.pseudonym_key"
+            assert caught.value.setting == ("privacy", "pseudonym_key")
             assert store.ledger()[0].counts.read == 1
         process_log(log, store, Processing(FEEDS, pseudonym_key=KEY))
         stored = [user for frame in store.scan("impressions", ["user_id"], Range()) for user in frame["user_id"]]

@@ -1,4 +1,4 @@
-"""Prints what an import of the catalogue changes."""
+"""Imports the configured catalogue for a command, and prints what an import changes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,11 +6,25 @@ from typing import Any
 
 from advertisex.catalogue.change import CatalogueChange
 from advertisex.catalogue.imports import CatalogueImport
+from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.cli.output import err, plain, say
+from advertisex.stores.contract import EventStore
 
 #: Names in one line; `--json` has all of them.
 _MOST_NAMES = 10
 _LABELS = {"advertiser": "with another advertiser"}
+
+
+def import_catalogue(file: Path | None, store: EventStore, *, follow: bool) -> WatchedCatalogue | None:
+    """Import the configured catalogue, if there is one and it has changed, and report what that changes."""
+    if file is None:
+        return None
+    watched = WatchedCatalogue(file, store)
+    if follow:
+        log_import(watched.first)
+    else:
+        report_import(watched.first, file)
+    return watched
 
 
 def report_import(found: CatalogueImport, file: Path) -> None:

@@ -1,5 +1,6 @@
 """The `advertisex` command and its subcommands. Little is imported here: it is all that the help waits for."""
 
+import sys
 from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
@@ -140,7 +141,24 @@ def loaded(name: str) -> Any:
         alone.command(name)(found)
         command = get_command(alone)
     command.name = name
+    _name_in_errors(command)
     return with_plain_types(command)
+
+
+def _name_in_errors(command: Any) -> None:
+    """Let the errors of the parser of a command and of its subcommands name the command; some of them do not."""
+    parse = command.parse_args
+
+    def parse_args(ctx: Any, args: list[str]) -> Any:
+        try:
+            return parse(ctx, args)
+        except _UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+    command.parse_args = parse_args
+    for subcommand in getattr(command, "commands", {}).values():
+        _name_in_errors(subcommand)
 
 
 app = typer.Typer(
@@ -193,4 +211,4 @@ def run_command() -> int:
             return ConfigurationError.exit_code
         from advertisex.cli.usage import usage_error  # noqa: PLC0415 - imports pydantic
 
-        raise usage_error(error, str(app.info.name)) from error
+        raise usage_error(error, str(app.info.name), sys.argv[1:]) from error

@@ -28,6 +28,7 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import plain, print_json, say
+from advertisex.cli.session import where_of
 from advertisex.errors import AdvertiseXError, ConfigurationError, LogError, StoreError, StoreMissing
 from advertisex.feeds import Feed
 from advertisex.ingestion.source_status import SourceStatus, load_statuses
@@ -209,8 +210,8 @@ def _sources(statuses: Sequence[SourceStatus]) -> Finding:
 
 
 def _bad(what: str, error: AdvertiseXError) -> Finding:
-    place = f" ({error.where})" if error.where else ""
-    return Finding(what, False, error.what + place, error.hint)
+    where = where_of(error)
+    return Finding(what, False, f"{error.what} ({where})" if where else error.what, error.hint)
 
 
 def _versions() -> Finding:

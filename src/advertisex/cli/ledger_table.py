@@ -67,6 +67,15 @@ def print_ledger(rows: Sequence[LedgerRow], *, as_json: bool = False) -> None:
         say(Text.assemble(("It does not balance.", "red bold"), " Please report this with the table above."))
 
 
+def print_expired(count: int) -> None:
+    """Say how many messages were filtered since the store no longer keeps events of their time, if any."""
+    if count:
+        say(
+            f"{count:,} filtered, older than what the store keeps (store.keep_days): "
+            "`advertisex rejects list --kind filtered --reason expired`."
+        )
+
+
 def _print_counts(document: dict[str, Any]) -> None:
     """Print the counts; in a narrow terminal, those outside the balance follow in a table of their own, if any."""
     rows = [*document["rows"], {"topic": "total", "partition": "", **document["total"]}]

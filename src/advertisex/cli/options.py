@@ -12,6 +12,7 @@ import polars as pl
 import typer
 
 from advertisex.analysis.calendar import midnight
+from advertisex.cli.session import place_errors
 from advertisex.errors import ConfigurationError, LogMissing, StoreError
 from advertisex.feeds import TimeReading
 from advertisex.ingestion.options.api import check_seconds
@@ -88,7 +89,9 @@ MetricsPortOption = Annotated[
 
 def settings_of(config: Path | None, **flags: Any) -> Settings:
     """Load the settings, with these flags taking precedence."""
-    return load_settings(config, flags)
+    settings = load_settings(config, flags)
+    place_errors(settings.origin)
+    return settings
 
 
 def with_port(settings: Settings, port: int | None) -> Settings:
@@ -144,6 +147,7 @@ def _check_kept(url: str, option: str) -> None:
         raise ConfigurationError(
             f"{option}: {masked(url)} would be lost when this command ends",
             hint="name a file; :memory: is for the Python API",
+            setting=(option.removeprefix("--"), "url"),
         )
 
 

@@ -1,7 +1,6 @@
 """`advertisex process`: process messages from the log into the store."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -11,9 +10,9 @@ import structlog
 import typer
 
 from advertisex.catalogue.unknown import UnknownIds
-from advertisex.catalogue.watched import WatchedCatalogue, log_import
-from advertisex.cli.catalogue_change import report_import
-from advertisex.cli.ledger_table import ledger_dict, print_ledger
+from advertisex.catalogue.watched import WatchedCatalogue
+from advertisex.cli.catalogue_change import import_catalogue
+from advertisex.cli.ledger_table import ledger_dict, print_expired, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -30,14 +29,15 @@ from advertisex.cli.options import (
     with_port,
 )
 from advertisex.cli.output import err, print_json
+from advertisex.cli.process_workers import Stored, process_with_workers, stored_in
 from advertisex.cli.progress import progress
 from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.unknown_ids import log_unknown, print_unknown, unknown_document
-from advertisex.cli.workers import WORKER_FLAG, check_shareable, command_of_worker, run_workers
-from advertisex.errors import INTERRUPTED, ConfigurationError, LogError, StoreError
+from advertisex.cli.workers import WORKER_FLAG
+from advertisex.errors import INTERRUPTED, ConfigurationError, LogError
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import check_retention, open_log
-from advertisex.model import Counts, LedgerRow
+from advertisex.model import Counts
 from advertisex.monitoring.observing import Observer, observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.lag import lags
@@ -46,7 +46,6 @@ from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.processing.transaction_warnings import warn_of_held_back
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
-from advertisex.stores.interruptible import GivenUp, interruptible
 
 _LOG = structlog.get_logger(__name__)
 
@@ -83,93 +82,32 @@ def process(
     waits = follow or is_worker  # the parent of workers has checked that the servers respond
     processing = processing_of(settings, follow=follow, waits=waits, skip_damaged=skip_damaged)
     if workers > 1:
-        check_shareable(settings)
-        if not follow:
-            _check_servers(settings, processing)
-        rows, finished = _run_workers(settings, workers, follow=follow)
+        stored, finished = process_with_workers(settings, processing, workers)
         unknown = None  # each worker has logged its own
     else:
         open_store = store_when_available if waits else partial(opened_store, read_only=False)
         with opened_log(settings, create=follow) as event_log, open_store(settings) as event_store:
-            watched = None if is_worker else _import_catalogue(settings, event_store, follow=follow)
+            watched = None if is_worker else import_catalogue(settings.catalogue, event_store, follow=follow)
             unknown = UnknownIds(event_store, processing.feeds)
             finished = _run(event_log, event_store, processing, settings, unknown, watched)
-            rows = event_store.ledger()
+            stored = stored_in(event_store)
     if finished and not (follow or is_worker):
         _warn_of_held_back(settings, processing)
-    _print(rows, unknown, as_json=as_json)
+    _print(stored, unknown, as_json=as_json)
     if is_worker and unknown is not None:
         log_unknown(unknown)
     if not finished:
         raise typer.Exit(INTERRUPTED)
 
 
-def _check_servers(settings: Settings, processing: Processing) -> None:
-    """Check that the log and the store can be opened.
-
-    Raises:
-        LogError: the log cannot be read.
-        StoreError: the store cannot be opened.
-    """
-    with opened_log(settings, create=False) as log, opened_store(settings, read_only=False):
-        log.identities(_topics_of(processing))
-
-
-def _run_workers(settings: Settings, workers: int, *, follow: bool) -> tuple[list[LedgerRow], bool]:
-    """Import the catalogue, then run the workers.
-
-    Returns:
-        The ledger, and whether they reached the end of the log.
-
-    Raises:
-        typer.Exit: a worker failed, or an interrupt came before the store responded.
-    """
-    with stop_on_signals() as stop:
-        if settings.catalogue is not None:
-            try:
-                interruptible(partial(_import_for_workers, settings, follow=follow), stop)
-            except GivenUp:
-                raise typer.Exit(INTERRUPTED) from None
-        commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
-        ended = run_workers(commands, stop, partial(_ledger_of, settings))
-    if ended.interruption_explained or ended.code not in {0, INTERRUPTED}:
-        raise typer.Exit(ended.code)  # a worker has reported why, so do not wait for the store again
-    finished = not ended.code
-    try:
-        return interruptible(partial(_ledger_of, settings), stop), finished
-    except (StoreError, GivenUp):
-        if finished and not stop.is_set():
-            raise
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _import_for_workers(settings: Settings, *, follow: bool) -> None:
-    with store_when_available(settings) if follow else opened_store(settings, read_only=False) as store:
-        _import_catalogue(settings, store, follow=follow)
-
-
-def _ledger_of(settings: Settings) -> list[LedgerRow]:
-    with opened_store(settings, read_only=True) as store:
-        return store.ledger()
-
-
-def _import_catalogue(settings: Settings, store: EventStore, *, follow: bool) -> WatchedCatalogue | None:
-    """Import the configured catalogue, if it has changed, and report what that changes."""
-    if settings.catalogue is None:
-        return None
-    watched = WatchedCatalogue(settings.catalogue, store)
-    if follow:
-        log_import(watched.first)
-    else:
-        report_import(watched.first, settings.catalogue)
-    return watched
-
-
-def _print(rows: Sequence[LedgerRow], unknown: UnknownIds | None, *, as_json: bool) -> None:
+def _print(stored: Stored, unknown: UnknownIds | None, *, as_json: bool) -> None:
     if as_json:
-        print_json(ledger_dict(rows) | {"unknown": unknown and unknown_document(unknown)})
+        print_json(
+            ledger_dict(stored.rows) | {"expired": stored.expired, "unknown": unknown and unknown_document(unknown)}
+        )
         return
-    print_ledger(rows)
+    print_ledger(stored.rows)
+    print_expired(stored.expired)
     if unknown is not None:
         print_unknown(unknown)
 
@@ -190,7 +128,7 @@ def _run(
     Returns:
         Whether it reached the end of the log; with --follow, always True.
     """
-    waiting = None if processing.waits else sum(lags(log, store, _topics_of(processing)).values())
+    waiting = None if processing.waits else sum(lags(log, store, processing.topics).values())
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals(store.interrupt))
         bar = stack.enter_context(progress("processing", waiting))
@@ -218,14 +156,9 @@ def _warn_of_held_back(settings: Settings, processing: Processing) -> None:
     """Warn of messages that this run could not read; everything that it could read is stored."""
     try:
         with opened_log(settings, create=False) as log:
-            warn_of_held_back(log, _topics_of(processing))
+            warn_of_held_back(log, processing.topics)
     except LogError as error:
         _LOG.warning("could not check for open transactions", error=str(error))
-
-
-def _topics_of(processing: Processing) -> set[str]:
-    """The topics of the feeds."""
-    return {feed.topic for feed in processing.feeds.values()}
 
 
 def _observed(store: EventStore, processing: Processing, settings: Settings) -> AbstractContextManager[Observer]:

@@ -4,7 +4,7 @@ from functools import partial
 
 import structlog
 
-from advertisex.cli.ledger_table import print_ledger
+from advertisex.cli.ledger_table import print_expired, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -26,6 +26,7 @@ from advertisex.monitoring.observing import observing
 from advertisex.processing.configured import processing_of
 from advertisex.processing.log_retention import retaining
 from advertisex.service import run_service
+from advertisex.stores.retention import expired_in
 
 _LOG = structlog.get_logger(__name__)
 
@@ -64,5 +65,7 @@ def run(
         for source in sources:
             _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)
         run_service(sources, log_factory, event_store, processing, observer, stop, settings.catalogue)
-        rows = event_store.ledger()
+        rows, expired = event_store.ledger(), expired_in(event_store)
     print_ledger(rows, as_json=as_json)
+    if not as_json:
+        print_expired(expired)

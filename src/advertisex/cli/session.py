@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -11,20 +12,38 @@ from typing import NoReturn
 from advertisex.cli import log_lines
 from advertisex.cli.output import err
 from advertisex.cli.signals import Interrupted, Interruption
-from advertisex.errors import INTERRUPTED, AdvertiseXError, StoreInterrupted
+from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
 from advertisex.files.faults import fault_of
 from advertisex.masking import traceback_of
 
 #: A full disk, an exceeded quota, a closed pipe: not bugs of this program.
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 
+
+#: Returns where a setting was given, or nothing: a file and line, a variable, or a flag.
+Origin = Callable[..., str]
+
 _interrupted = False
+_origin: Origin | None = None
+
+
+def place_errors(origin: Origin) -> None:
+    """Let the errors of settings that this command reports from now on name where they were given."""
+    global _origin  # noqa: PLW0603 - a command loads its settings once
+    _origin = origin
+
+
+def where_of(error: AdvertiseXError) -> str:
+    """Where something failed; of the error of a setting, also where that was given."""
+    keys = error.setting if isinstance(error, ConfigurationError) else ()
+    given = _origin(*keys) if keys and _origin else ""
+    return f"{error.where}, from {given}" if error.where and given else error.where or given
 
 
 def begin() -> None:
     """Configure the log, and let SIGINT and SIGTERM interrupt the command from now on."""
-    global _interrupted  # noqa: PLW0603 - a signal belongs to the process
-    _interrupted = False
+    global _interrupted, _origin
+    _interrupted, _origin = False, None
     service = sys.argv[1:2] == ["run"] or "--follow" in sys.argv[1:]
     log_lines.configure(err.is_terminal, service=service, debug=_debug())
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -38,7 +57,8 @@ def report(error: BaseException) -> int:
         if _debug():
             err.print(traceback_of(error).rstrip(), markup=False, soft_wrap=True)
         prefix = "interrupted" if isinstance(error, StoreInterrupted) else "error"
-        err.print(f"{prefix}: {error}", markup=False, soft_wrap=True)
+        shown = AdvertiseXError(error.what, where=where_of(error), hint=error.hint)
+        err.print(f"{prefix}: {shown}", markup=False, soft_wrap=True)
         return error.exit_code
     if _interrupted or isinstance(error, (KeyboardInterrupt, Interruption)):  # a library may have wrapped it
         err.print("interrupted")

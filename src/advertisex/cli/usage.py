@@ -1,6 +1,7 @@
 """Our wording of what is wrong with a command line."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,17 +19,37 @@ _USES = {
 }
 
 
-def usage_error(error: Any, program: str) -> ConfigurationError:
+def usage_error(error: Any, program: str, arguments: Sequence[str]) -> ConfigurationError:
     """The exception for an invalid command line.
 
     Args:
         error: what typer raised; it has no public class.
         program: name of the program.
+        arguments: the command line.
     """
     what, close = _what(error)
+    if place := _place_of_option(error, arguments):
+        return ConfigurationError(masked(what), hint=f"write it after the command: {place}")
     meant = f"did you mean {close}? " if close else ""
     command = error.ctx.command_path if error.ctx else program
     return ConfigurationError(masked(what), hint=f"{meant}see {command} --help")
+
+
+def _place_of_option(error: Any, arguments: Sequence[str]) -> str:
+    """The command that an unknown option before it belongs to, followed by the option; empty if there is none."""
+    option, group = getattr(error, "option_name", ""), error.ctx and error.ctx.command
+    before = [word.partition("=")[0] for word in arguments]
+    if option not in before or not hasattr(group, "commands"):
+        return ""
+    command, path = group, error.ctx.command_path
+    for word in arguments[before.index(option) + 1 :]:
+        if word in getattr(command, "commands", {}):
+            path, (_, command, _) = f"{path} {word}", command.resolve_command(error.ctx, [word])
+    known = {name: parameter for parameter in command.params for name in parameter.opts}
+    if command is group or option not in known:
+        return ""
+    value = "" if known[option].is_flag else known[option].metavar or "VALUE"
+    return f"{path} {option} {value}".rstrip()
 
 
 def _what(error: Any) -> tuple[str, str]:

@@ -49,6 +49,7 @@ def check_shareable(settings: Settings) -> None:
             raise ConfigurationError(
                 "--workers needs a log and a store that several processes can share",
                 hint=f"choose one with {option} {remote}",
+                setting=(option.removeprefix("--"), "url"),
             )
 
 

@@ -80,12 +80,13 @@ def source_named(settings: Settings, name: str) -> FeedSource:
     """Return the configured source of a name.
 
     Raises:
-        ConfigurationError: no source has this name, or a source is misconfigured.
+        ConfigurationError: the name is empty, no source has it, or a source is misconfigured.
     """
     sources = {source.options.name: source for source in sources_of(settings) if source.options.name}
     if name not in sources:
         known = f"use one of {', '.join(sources)}" if sources else "give a source in the settings a name"
-        raise ConfigurationError(f"no source is named {name!r} in the settings", where="--source", hint=known)
+        what = f"no source is named {name!r} in the settings" if name.strip() else "the name of a source is empty"
+        raise ConfigurationError(what, where="--source", hint=known)
     return sources[name]
 
 

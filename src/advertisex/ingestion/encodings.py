@@ -21,9 +21,6 @@ UNDECODED = re.compile("[\udc80-\udcff]")
 #: Codecs that Python counts as text encodings, but that no file is written in.
 _NOT_OF_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem")
 _ASCII = bytes(range(128))
-_GUESSED_BYTES = 4096
-#: In Western text, characters beyond ASCII stand alone or in pairs.
-_MANY_BEYOND_ASCII = re.compile(rb"[\x80-\xff]{3}")
 
 
 def checked_encoding(name: str) -> str:
@@ -51,21 +48,6 @@ def keeps_ascii(encoding: str) -> bool:
         return _ASCII.decode(encoding) == _ASCII.decode("ascii")
     except UnicodeError:
         return False
-
-
-def likely_encoding(text: bytes) -> str | None:
-    """Return the encoding that bytes are probably text in; None if unknown. They are not valid UTF-8."""
-    if not _MANY_BEYOND_ASCII.search(text):
-        try:
-            text.decode("cp1252")
-        except UnicodeDecodeError:
-            pass
-        else:
-            return "cp1252"
-    from charset_normalizer import from_bytes  # noqa: PLC0415 - slow to import, and rarely needed
-
-    best = from_bytes(text[:_GUESSED_BYTES]).best()
-    return best.encoding if best is not None and best.encoding not in {"ascii", "utf_8"} else None
 
 
 def shown_encoding(head: bytes) -> tuple[str | None, int]:

@@ -45,8 +45,10 @@ def find_source(known: list[SourceStatus], name: str, feed: str | None) -> Sourc
     """Return the source of a name, an address, or the first digits of an id.
 
     Raises:
-        ConfigurationError: no source has this name, or several have.
+        ConfigurationError: the name is empty, no source has it, or several have.
     """
+    if not name.strip():  # Path("") is the current folder, but an empty name is most likely an unset variable
+        raise ConfigurationError("the name of a source is empty", hint="`advertisex sources` lists their names")
     names = {name, source_of(name).name, str(Path(name).absolute())}
     found = [
         one for one in known if {one.name, one.address} & names or (len(name) >= _DIGITS and one.id.startswith(name))

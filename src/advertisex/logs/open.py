@@ -29,8 +29,9 @@ def check_retention(url: str, settings: LogSettings) -> None:
     ):
         if limit is not None and url.startswith(_KAFKA):
             raise ConfigurationError(
-                f"log.{name} applies to an embedded log only",
-                hint=f"set {option} of the topics in Kafka, and remove log.{name}",
+                f"setting log.{name}: it applies to an embedded log only",
+                hint=f"set {option} of the topics in Kafka, and remove it",
+                setting=("log", name),
             )
 
 
@@ -75,4 +76,5 @@ def open_log(
     raise ConfigurationError(
         f"unsupported event log URL: {shown}",
         hint="use --log sqlite:///path/to/log.db or --log kafka://host:9092",
+        setting=("log", "url"),
     )

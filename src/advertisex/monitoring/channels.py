@@ -252,12 +252,17 @@ def _invalid_channel(number: int, url: str) -> ConfigurationError:
     from apprise.manager_plugins import NotificationManager  # noqa: PLC0415 - slow to import
 
     scheme, is_url, _ = url.partition("://")
-    where = f"setting alerts.channels: number {number}{f', {scheme}://…,' if is_url else ''}"
+    what = f"setting alerts.channels: number {number}{f', {scheme}://…,' if is_url else ''}"
+    setting = ("alerts", "channels", number - 1)
     services: Any = NotificationManager()  # type: ignore[no-untyped-call]
     service = services[scheme] if is_url and scheme in services else None
     if service is not None and not service.enabled:
         needs = service.requirements["details"] or ", ".join(service.requirements["packages_required"])
-        return ConfigurationError(f"{where} cannot be used on this machine", hint=f"apprise requires: {needs}")
+        return ConfigurationError(
+            f"{what} cannot be used on this machine", hint=f"apprise requires: {needs}", setting=setting
+        )
     return ConfigurationError(
-        f"{where} is not a valid channel URL", hint="see docs/monitoring.md, or apprise's list of services"
+        f"{what} is not a valid channel URL",
+        hint="see docs/monitoring.md, or apprise's list of services",
+        setting=setting,
     )

@@ -250,6 +250,7 @@ def serving(registry: CollectorRegistry, host: str, port: int) -> Iterator[str]:
             f"cannot serve metrics: {reason_of(error)}",
             where=f"{host}:{port}",
             hint="choose another port with --metrics-port" if taken else "check the setting metrics.host",
+            setting=() if taken else ("metrics", "host"),
         ) from error
     shown = f"[{host}]" if ":" in host else host
     try:

@@ -141,7 +141,7 @@ def _rule(name: str, given: RuleSettings | None, default: AlertRule | None) -> A
 
 
 def _invalid(name: str, what: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(f"setting alerts.rules.{name}: {what}", hint=hint)
+    return ConfigurationError(f"setting alerts.rules.{name}: {what}", hint=hint, setting=("alerts", "rules", name))
 
 
 def evaluations(rules: Sequence[AlertRule], evaluated: pl.DataFrame) -> list[Evaluation]:

@@ -25,6 +25,7 @@ def check_identities(store: EventStore, feeds: Mapping[str, Feed]) -> None:
             raise ConfigurationError(
                 f"setting feeds.{name}.identity: the store's events are identified by {fields}",
                 hint="restore the setting, or run `advertisex rebuild` to make a new store from the log",
+                setting=("feeds", name, "identity"),
             )
 
 

@@ -22,10 +22,11 @@ def check_pseudonym_key(store: EventStore, key: bytes) -> None:
     """
     known = store.notes(_KIND).get(_NAME)
     if known is not None and known != _fingerprint(key):
+        fault = "different pseudonym key" if key else "pseudonym key, but none is set"
         raise ConfigurationError(
-            "the store has a different pseudonym key" if key else "the store has a pseudonym key, but none is set",
-            where="setting privacy.pseudonym_key",
+            f"setting privacy.pseudonym_key: the store has a {fault}",
             hint="set the key that the store was created with, or start a new store with another one",
+            setting=("privacy", "pseudonym_key"),
         )
 
 

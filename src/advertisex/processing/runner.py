@@ -56,6 +56,11 @@ class Processing:
     skip_damaged: bool = False
     keep_days: int | None = None
 
+    @property
+    def topics(self) -> set[str]:
+        """The topics of the feeds."""
+        return {feed.topic for feed in self.feeds.values()}
+
 
 @dataclass(frozen=True, slots=True)
 class Seconds:

@@ -37,7 +37,8 @@ class Origins:
 
 
 def variable_of(keys: Keys) -> str:
-    """The variable that gives a setting: its own, or that of a table around it."""
+    """The variable that gives a setting: its own, that of a table around it, or the first one of a part of it."""
     names = {name.upper(): name for name in os.environ}
-    wanted = (PREFIX + "__".join(map(str, keys[:length])).upper() for length in range(len(keys), 0, -1))
-    return next((names[name] for name in wanted if name in names), "environment")
+    own, *around = (PREFIX + "__".join(map(str, keys[:length])).upper() for length in range(len(keys), 0, -1))
+    parts = sorted(name for name in names if name.startswith(f"{own}__"))
+    return next((names[name] for name in (own, *around, *parts) if name in names), "environment")

@@ -30,4 +30,5 @@ def field_changed(feed: str, name: str) -> ConfigurationError:
     return ConfigurationError(
         f"setting feeds.{feed}.extra: the store has a field {name!r} of another kind",
         hint="use another name, restore the setting, or run `advertisex rebuild`",
+        setting=("feeds", feed, "extra", name),
     )

@@ -124,9 +124,10 @@ def _unsupported(url: str) -> ConfigurationError:
     scheme, separator, _ = url.partition("://")
     if scheme == "duckdb":
         hint = "the store is a file, without host, user or password: use --store duckdb:///path/to/store.duckdb"
-        return ConfigurationError("invalid URL of the embedded store", hint=hint)
+        return ConfigurationError("invalid URL of the embedded store", hint=hint, setting=("store", "url"))
     shown = f"{scheme}://…" if separator else "it has no ://"  # never the whole URL: it may contain a password
     return ConfigurationError(
         f"unsupported event store URL ({shown})",
         hint="use --store duckdb:///path/to/store.duckdb or --store elasticsearch://user:password@host:9200",
+        setting=("store", "url"),
     )

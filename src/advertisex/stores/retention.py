@@ -67,6 +67,13 @@ def removed_before(store: EventStore) -> datetime | None:
     return None if is_counted and not has_expired else kept_since
 
 
+def expired_in(store: EventStore) -> int:
+    """How many open rejects of a store are events that arrived below its floor."""
+    if store.kept_since() is None:
+        return 0
+    return int(store.reject_counts(RejectQuery(kind="filtered", reason=EXPIRED, resolved=False))["count"].sum())
+
+
 def is_newer(floor: datetime | None, than: datetime | None) -> bool:
     """Whether a store's floor is newer than that of an outcome."""
     return floor is not None and (than is None or floor > than)

@@ -8,7 +8,8 @@ from advertisex.ingestion.csv.fast_path import PlainLines
 from advertisex.ingestion.csv.joined_files import JoinedFiles
 from advertisex.ingestion.csv.row_parser import RowParser
 from advertisex.ingestion.csv.table import Table
-from advertisex.ingestion.encodings import UNDECODED, likely_encoding
+from advertisex.ingestion.encodings import UNDECODED
+from advertisex.ingestion.likely_encoding import could_be, first_undecodable, likely_encoding
 from advertisex.ingestion.records import Reading, Record
 from advertisex.limits import Limit
 
@@ -179,9 +180,18 @@ class TableRows:
         if self.likely is None:
             found = likely_encoding(body)
             self.likely = found if found and found != self._encoding else ""
-        hint = (
-            f"use --encoding {self.likely} if that is its encoding"
-            if self.likely
-            else "name its encoding with --encoding"
-        )
-        return Unreadable("wrong_encoding", f"not text in {self._encoding}; hint: {hint}", body)
+        if self.likely and could_be(body, self.likely):
+            detail = f"not text in {self._encoding}; hint: use --encoding {self.likely} if that is its encoding"
+        else:
+            place = _place_in(body, self._encoding)
+            detail = (
+                f"not text in {self._encoding}, nor probably in another usual encoding{place}; "
+                "hint: get the file again, or name its encoding with --encoding"
+            )
+        return Unreadable("wrong_encoding", detail, body)
+
+
+def _place_in(body: bytes, encoding: str) -> str:
+    """The first byte of a row that is not text in its encoding."""
+    place = first_undecodable(body, encoding)
+    return f": byte {place + 1:,} of the row is 0x{body[place]:02X}" if place < len(body) else ""

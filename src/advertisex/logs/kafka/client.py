@@ -151,10 +151,13 @@ class Cluster:
             raise ConfigurationError(
                 "a Kafka URL cannot contain a user or password",
                 hint="set sasl.username and sasl.password in the setting kafka.client",
+                setting=("log", "url"),
             )
         brokers = url.removeprefix(_SCHEME).rstrip("/")
         if not all(_is_broker(broker) for broker in brokers.split(",")):
-            raise ConfigurationError("invalid Kafka URL", hint="expected kafka://host:9092[,host:9092...]")
+            raise ConfigurationError(
+                "invalid Kafka URL", hint="expected kafka://host:9092[,host:9092...]", setting=("log", "url")
+            )
         remember(*(value for name, value in settings.client.items() if is_secret(name)))
         return cls(brokers, settings, timeouts)
 
@@ -193,14 +196,21 @@ class Cluster:
             reason = kafka_error(error)
             problem = setting_problem(reason, self.settings.client) if reason else unexpected(error)
             hint = MECHANISMS if "SASL mechanism" in problem else "names and values are those of librdkafka"
-            raise ConfigurationError(f"setting kafka.client: {problem}", hint=hint) from None  # it would show the value
+            raise ConfigurationError(
+                f"setting kafka.client: {problem}",
+                hint=hint,
+                setting=("kafka", "client", problem.split()[0].rstrip(":")),  # its first word, if it names a property
+            ) from None  # it would show the value
 
     def _check_files(self) -> None:
         """Check that files exist: librdkafka's own error does not name the file."""
         for name, value in self.settings.client.items():
             if name.endswith(".location") and value != "probe" and not Path(value).exists():
                 raise ConfigurationError(
-                    f"setting kafka.client: {name}: file not found", where=value, hint="check the path"
+                    f"setting kafka.client: {name}: file not found",
+                    where=value,
+                    hint="check the path",
+                    setting=("kafka", "client", name),
                 )
 
     def _check_changes(self, fixed: Mapping[str, Any]) -> None:
@@ -210,6 +220,7 @@ class Cluster:
                 raise ConfigurationError(
                     f"setting kafka.client: {name} cannot be changed: correctness depends on it",
                     hint=_INSTEAD.get(name, "remove it"),
+                    setting=("kafka", "client", name),
                 )
 
     def failure(

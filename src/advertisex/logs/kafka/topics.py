@@ -26,9 +26,9 @@ _SETTINGS_FAILED = "cannot read the settings of the topics"
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 #: Hints for Kafka's errors about the number of partitions or replicas.
 _INVALID = {
-    KafkaError.INVALID_PARTITIONS: "lower kafka.partitions",
-    KafkaError.POLICY_VIOLATION: "lower kafka.partitions or kafka.replication",
-    KafkaError.INVALID_REPLICATION_FACTOR: "lower kafka.replication to the number of brokers",
+    KafkaError.INVALID_PARTITIONS: ("partitions", "lower kafka.partitions"),
+    KafkaError.POLICY_VIOLATION: ("partitions", "lower kafka.partitions or kafka.replication"),
+    KafkaError.INVALID_REPLICATION_FACTOR: ("replication", "lower kafka.replication to the number of brokers"),
 }
 #: The topic id that brokers without topic ids return (before Kafka 2.8).
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
@@ -186,11 +186,13 @@ class KafkaTopics:
         except (KafkaException, ValueError) as error:
             reason = kafka_error(error)
             if reason is not None and reason.code() in _INVALID:
+                key, hint = _INVALID[reason.code()]
                 raise ConfigurationError(
                     f"cannot create a topic with {settings.partitions:,} partitions and a replication factor of "
                     f"{settings.replication:,}: {reason_text(reason)}",
                     where=f"{topic} at {self._cluster.brokers}",
-                    hint=f"{_INVALID[reason.code()]} in the settings",
+                    hint=f"{hint} in the settings",
+                    setting=("kafka", key),
                 ) from error
             if reason is None or reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # by another process
                 raise self._cluster.failure(

@@ -38,11 +38,13 @@ def address_of(url: str) -> Address:
         raise ConfigurationError(
             "the URL of an Elasticsearch store cannot have parameters",
             hint="set an API key in the setting elasticsearch.api_key, or use elasticsearch://user:password@host:9200",
+            setting=("store", "url"),
         )
     if not host or port == 0 or parts.query or parts.fragment or "@" in parts.path:  # an unescaped / in the password
         raise ConfigurationError(
             "invalid URL of the Elasticsearch store",
             hint="use elasticsearch://user:password@host:9200, with special characters in the password as %XX",
+            setting=("store", "url"),
         ) from None
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     remember(password, f"{user}:{password}")

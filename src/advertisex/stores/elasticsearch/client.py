@@ -204,6 +204,7 @@ def _invalid_url() -> ConfigurationError:
     return ConfigurationError(
         "invalid URL of the Elasticsearch store",
         hint="check the host name; use elasticsearch://user:password@host:9200",
+        setting=("store", "url"),
     )
 
 
@@ -221,6 +222,7 @@ def _check_authority(file: Path) -> None:
             f"setting elasticsearch.ca_file: {why}",
             where=str(file),
             hint="set it to the PEM file of the authority that signed the cluster's certificate",
+            setting=("elasticsearch", "ca_file"),
         ) from error
 
 

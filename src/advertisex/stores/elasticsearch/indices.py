@@ -252,6 +252,7 @@ class Indices:
                 "found across periods",
                 where=self._where,
                 hint="restore the previous elasticsearch.period, or set elasticsearch.prefix to start a new store",
+                setting=("elasticsearch", "period"),
             )
 
     def _check_ids(self, ids: Mapping[str, str]) -> None:
