@@ -21,6 +21,7 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from tests.cluster.settings import cluster_settings
+from tests.warm import program
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,10 @@ class Cluster:
         where = url or self.settings.store_url
         return ElasticsearchStore(where, read_only=read_only, settings=self.settings.elasticsearch, retry=retry)
 
-    def start(self, *arguments: object, config: bool = True, **options: Any) -> subprocess.Popen[bytes]:
-        settings = ["--config", "advertisex.toml"] if config else []
-        command = [sys.executable, "-m", "advertisex", *map(str, arguments), *settings]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ADVERTISEX_")}
-        return subprocess.Popen(command, cwd=self.folder, env=environment, **options)
+    def start(self, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+        """Start the real program, which a test can kill."""
+        command = [sys.executable, "-m", "advertisex", *map(str, arguments), "--config", "advertisex.toml"]
+        return subprocess.Popen(command, cwd=self.folder, env=self._environment, **options)
 
     def call(self, *arguments: object, config: bool = True) -> Any:
         """Run a command with --json; return its document."""
@@ -54,10 +54,17 @@ class Cluster:
 
     def run_json(self, *arguments: object, config: bool = True) -> bytes:
         """Run a command with --json; return its stdout."""
-        with self.start(*arguments, "--json", config=config, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err.decode()
-        return out
+        settings = ["--config", "advertisex.toml"] if config else []
+        command = [program(), *map(str, arguments), "--json", *settings]
+        ended = subprocess.run(
+            command, cwd=self.folder, env=self._environment, capture_output=True, timeout=120, check=False
+        )
+        assert ended.returncode == 0, ended.stderr.decode()
+        return ended.stdout
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith("ADVERTISEX_")}
 
 
 @pytest.fixture

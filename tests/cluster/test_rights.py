@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.servers.elasticsearch import LocalElasticsearch
+from tests.warm import program
 
 GUIDE = Path(__file__).parents[2] / "docs" / "cluster.md"
 ROLES: dict[str, Any] = json.loads(re.findall(r"## Permissions.*?```json\n(.*?)```", GUIDE.read_text(), re.DOTALL)[0])
@@ -34,7 +34,7 @@ def run(node: LocalElasticsearch, tmp_path: Path) -> Run:
 
     def call(user: str, *arguments: object) -> tuple[int, Any, str]:
         where = ["--data", "data", *(["--store", node.url_of(user)] if user else [])]
-        command = [sys.executable, "-m", "advertisex", *map(str, arguments), *where, "--json"]
+        command = [program(), *map(str, arguments), *where, "--json"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ADVERTISEX_")}
         ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         return ran.returncode, json.loads(ran.stdout or "null"), ran.stderr

@@ -28,6 +28,7 @@ from tests.cluster.traffic import POLICY
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.servers.kafka import LocalKafka
 from tests.servers.tls import Tls
+from tests.warm import program
 
 EVENTS = 5_000
 WRONG = "not-the-passw0rd"
@@ -81,7 +82,7 @@ class Secured:
         folder.mkdir(exist_ok=True)
         (folder / "advertisex.toml").write_text(settings, encoding="utf-8")
         ran = subprocess.run(
-            [sys.executable, "-m", "advertisex", *map(str, arguments)],
+            [program(), *map(str, arguments)],
             cwd=folder,
             env={name: value for name, value in os.environ.items() if not name.startswith("ADVERTISEX_")},
             capture_output=True,

@@ -38,8 +38,7 @@ import advertisex
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.load import load_settings
 from advertisex.simulator import FILTERED, REJECTED
-from tests.budget import THOROUGH
-from tests.docs.warm_server import warm_program
+from tests.warm import program
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
@@ -248,19 +247,11 @@ def named(page: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment() -> dict[str, str]:
     """The environment of the samples."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ADVERTISEX_", "PYTEST_"))}
-    ours = inherited | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}",
-        "TZ": "UTC",
-        "PYTHONWARNINGS": "error",
-    }
-    if THOROUGH or sys.platform != "linux":
-        yield ours
-        return
-    with warm_program(tmp_path_factory.mktemp("warm"), ours) as added:
-        yield ours | added
+    path = [str(Path(program()).parent), str(Path(sys.executable).parent), inherited["PATH"]]
+    return inherited | {"PATH": os.pathsep.join(path), "TZ": "UTC", "PYTHONWARNINGS": "error"}
 
 
 # alternate pages: xdist sends neighbours to the same worker, and the longest pages are neighbours

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -21,6 +20,7 @@ from advertisex.monitoring.monitor import Monitor
 from advertisex.settings.alerts import AlertSettings
 from tests.monitoring.receivers import free_port, hanging, webhook
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
+from tests.warm import program
 
 CONFIG = '[alerts]\nbucket = "PT3H"\nchannels = ["json://ops:secretword@127.0.0.1:{port}/hooks/secretpath?cto=1"]\n'
 
@@ -47,7 +47,7 @@ def run(data: Path, *arguments: str, port: int = 1) -> subprocess.CompletedProce
     config = data / "advertisex.toml"
     config.write_text(CONFIG.format(port=port), encoding="utf-8")
     return subprocess.run(
-        [sys.executable, "-m", "advertisex", *arguments, "--data", str(data)],
+        [program(), *arguments, "--data", str(data)],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONWARNINGS": "error"},
@@ -164,7 +164,7 @@ def test_channels_that_do_not_answer_are_reported_together_at_the_deadline(
 def test_a_missing_channel_or_store_is_an_error(tmp_path: Path, data: Path) -> None:
     shutil.copy(data / "store.duckdb", tmp_path / "store.duckdb")
     done = subprocess.run(
-        [sys.executable, "-m", "advertisex", "alerts", "test", "--data", str(tmp_path)],
+        [program(), "alerts", "test", "--data", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,

@@ -1,8 +1,7 @@
-"""Starts the commands of pages in forked processes that have the third-party packages imported already.
+"""Starts commands in forked processes that have the third-party packages imported already.
 
-The pages run some three hundred commands, and importing packages is most of their cost. A forked process imports the
-modules of AdvertiseX itself, with the arguments, folder, environment and streams of its client, see `warm_client`. So
-it does what the program does. In the thorough run, and where `fork` is missing, the program itself runs.
+A forked process imports the modules of AdvertiseX itself, with the arguments, folder, environment and streams of its
+client, see `client`. So it does what the program does. Warnings are errors in it.
 """
 
 import importlib
@@ -11,13 +10,8 @@ import os
 import select
 import signal
 import socket
-import stat
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 _PACKAGES = (
@@ -25,39 +19,6 @@ _PACKAGES = (
     "numpy", "obstore.store", "plotly.graph_objects", "polars", "publicsuffixlist", "pydantic_settings", "rich.table",
     "stamina", "structlog", "typer", "xxhash",
 )  # fmt: skip
-_CLIENT = Path(__file__).with_name("warm_client.py")
-
-
-@contextmanager
-def warm_program(folder: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Serve commands meanwhile.
-
-    Args:
-        folder: a new folder, for the client and the socket.
-        environment: environment of the server.
-
-    Yields:
-        What to add to the environment of a command: with it, `advertisex` is the client.
-    """
-    program = folder / "advertisex"
-    program.write_text(f"#!{sys.executable} -IS\n{_CLIENT.read_text(encoding='utf-8')}", encoding="utf-8")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    address = str(folder / "socket")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
-        listener.listen(64)
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.docs.warm_server", str(listener.fileno())],
-            env=environment | {"OPENBLAS_NUM_THREADS": "1"},
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-    try:
-        yield {"PATH": f"{folder}{os.pathsep}{environment['PATH']}", "WARM_SERVER": address}
-    finally:
-        server.kill()
-        server.wait()
 
 
 def _serve(listener: socket.socket) -> None:

@@ -1,7 +1,7 @@
-"""Runs a command in a process that the warm server forks; see `warm_server`.
+"""Runs a command in a process that the warm server forks, see `server`.
 
-It takes the place of the `advertisex` program on the path, and starts without any package. It passes its arguments,
-folder, environment and standard streams, forwards signals, and ends like the command.
+It takes the place of the `advertisex` program, and starts without any package. It passes its arguments, folder,
+environment and standard streams, forwards signals, and ends like the command.
 """
 
 import json
@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 
-def run() -> None:
+def run(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as server:
-        server.connect(os.environ["WARM_SERVER"])
+        server.connect(address)
         request = {"arguments": sys.argv[1:], "folder": str(Path.cwd()), "environment": dict(os.environ)}
         socket.send_fds(server, [b"?"], [0, 1, 2])
         with server.makefile("rw") as stream:
@@ -28,7 +28,3 @@ def run() -> None:
         signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
-
-
-if __name__ == "__main__":
-    run()
