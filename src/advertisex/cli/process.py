@@ -10,6 +10,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from advertisex.catalogue.files import catalogue_files
 from advertisex.catalogue.unknown import UnknownIds
 from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.cli.catalogue_change import report_import
@@ -56,7 +57,8 @@ def process(
         bool, typer.Option("--follow", help="Keep running: wait for new messages until interrupted.")
     ] = False,
     catalogue: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Catalogue CSV: imported first, if it has changed.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Catalogue CSV: imported first, if it has changed; repeatable."),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Messages per batch.  \\[default: 122880]")
@@ -125,7 +127,7 @@ def _run_workers(settings: Settings, workers: int, *, follow: bool) -> tuple[lis
         typer.Exit: a worker failed, or an interrupt came before the store responded.
     """
     with stop_on_signals() as stop:
-        if settings.catalogue is not None:
+        if settings.catalogue:
             try:
                 interruptible(partial(_import_for_workers, settings, follow=follow), stop)
             except GivenUp:
@@ -155,13 +157,14 @@ def _ledger_of(settings: Settings) -> list[LedgerRow]:
 
 def _import_catalogue(settings: Settings, store: EventStore, *, follow: bool) -> WatchedCatalogue | None:
     """Import the configured catalogue, if it has changed, and report what that changes."""
-    if settings.catalogue is None:
+    files = catalogue_files(settings)
+    if not files.paths:
         return None
-    watched = WatchedCatalogue(settings.catalogue, store)
+    watched = WatchedCatalogue(files, store)
     if follow:
         log_import(watched.first)
     else:
-        report_import(watched.first, settings.catalogue)
+        report_import(watched.first, files)
     return watched
 
 
@@ -185,7 +188,7 @@ def _run(
     """Process with a progress bar; an interrupt takes effect after the current batch is committed.
 
     With --follow, each batch writes a log line, metrics are served if configured, and the catalogue is imported again
-    when its file has changed.
+    when one of its files has changed.
 
     Returns:
         Whether it reached the end of the log; with --follow, always True.
