@@ -18,6 +18,7 @@ from advertisex.analysis.attribution import attribute as attributions
 from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
+from advertisex.analysis.performance import report as performances
 from advertisex.analysis.quality import report as qualities
 from advertisex.cli.analyze.asking import Question
 from advertisex.cli.options import parse_time
@@ -64,6 +65,19 @@ def funnel(
 ) -> Question:
     """Funnel from bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
     return partial(funnels.funnel, by=by)
+
+
+def performance(
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help=f"Group by {_listed([*KEYS, 'conversion_type', *performances.PERIODS, 'any own text or flag field'])}.",
+        ),
+    ] = None,
+) -> Question:
+    """What was delivered, what it cost and what it earned, with the previous period beside it."""
+    return partial(performances.performance, by=by)
 
 
 def attribution(
