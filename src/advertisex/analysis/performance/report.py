@@ -178,7 +178,7 @@ def _notes(own: Measures) -> list[str]:
     several = own.spend.group_by("key").agg(pl.col("currency").n_unique()).filter(pl.col("currency") > 1).height
     if several:
         notes.append(
-            "Where the spend is in several currencies, CPM, CPC and CPA are left out: none would be the cost of all that "
-            "was delivered."
+            "Where the spend is in several currencies, CPM, CPC and CPA are left out: none would be the cost of all "
+            "that was delivered."
         )
     return notes

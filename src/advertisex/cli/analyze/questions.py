@@ -72,7 +72,7 @@ def performance(
         str | None,
         typer.Option(
             metavar="KEY",
-            help=f"Group by {_listed([*KEYS, 'conversion_type', *performances.PERIODS, 'any own text or flag field'])}.",
+            help=f"Group by {_listed([*KEYS, 'conversion_type', *performances.PERIODS, 'an own text or flag field'])}.",
         ),
     ] = None,
 ) -> Question:
