@@ -16,7 +16,7 @@ from advertisex.analysis.performance.report import performance
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
-from tests.analysis.performance_oracle import expected, expected_fees
+from tests.analysis.performance_oracle import expected, expected_fees, sold
 from tests.analysis.small_worlds import (
     BIDS,
     CLICKS,
@@ -25,6 +25,7 @@ from tests.analysis.small_worlds import (
     REFUNDS,
     START,
     TIMES,
+    Dataset,
     Rows,
     dataset,
     expected_period,
@@ -112,7 +113,7 @@ def test_all_numbers_match_a_loop(
 
         wanted = expected(data, known, scope, of_impression, of_click)
         fees = expected_fees(data, known, scope)
-        if not wanted and not fees:
+        if not is_any_read(data, scope) and not fees:
             with pytest.raises(AnalysisError):
                 performance(data.store, scope, by=by)
             return
@@ -129,6 +130,17 @@ def test_all_numbers_match_a_loop(
         assert {
             row for row, found in wanted.items() if any(found[n] for n in ("impressions", "clicks", "conversions"))
         } <= set(answer.table("rows")[column])
+
+
+def is_any_read(data: Dataset, scope: Scope) -> bool:
+    """Whether the scope contains an impression or a row of the clicks feed, even one that counts nothing."""
+    rows = [*data.impressions, *(sold(data, row) | {"event_time": row["event_time"]} for row in data.clicks)]
+    return any(
+        (scope.since is None or scope.since <= row["event_time"])
+        and (scope.until is None or row["event_time"] < scope.until)
+        and scope.campaign in (None, row["campaign_id"])
+        for row in rows
+    )
 
 
 def check_counts(found: Any, parts: Any) -> None:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Literal
 
 import polars as pl
+import polars.selectors as cs
 
 from advertisex.analysis.cost import COST
 from advertisex.analysis.intervals import rate, ratio
@@ -63,6 +64,7 @@ def money_rows(own: Measures, previous: Measures | None, *, all_keys: bool) -> p
         before = _money(previous).select("key", "currency", pl.col(_COMPARED).name.suffix("_previous"))
         how: Literal["full", "left"] = "full" if all_keys else "left"
         rows = rows.join(before, on=["key", "currency"], how=how, nulls_equal=True, coalesce=True)
+        rows = rows.with_columns(cs.decimal().fill_null(0))
     # null is last among keys, and first among currencies
     return rows.sort(pl.col("key").is_null(), "key", pl.col("currency").is_not_null(), "currency")
 
