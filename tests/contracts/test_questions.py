@@ -18,6 +18,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
@@ -186,6 +187,11 @@ PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "summary by day": partial(summarise, by="day"),
     "correlation": correlate,
     "correlation by day": partial(correlate, by="day"),
+    "performance": performance,
+    **{
+        f"performance by {by}": partial(performance, by=by)
+        for by in ("campaign_id", "creative_id", "website", "conversion_type", "region", "day", "week")
+    },
     "funnel": funnel,
     "funnel by campaign": partial(funnel, by="campaign_id"),
     "funnel by creative": partial(funnel, by="creative_id"),

@@ -70,7 +70,7 @@ def money_rows(own: Measures, previous: Measures | None, *, all_keys: bool) -> p
 
 
 def _money(measures: Measures) -> pl.DataFrame:
-    """The money of measures by key and currency; amounts are 0 where there is none, ratios null."""
+    """The money of measures by key and currency; amounts are 0 if nothing is known, ratios null."""
     spend = (
         measures.spend.sort("source")
         .group_by("key", "currency", maintain_order=True)
@@ -101,6 +101,6 @@ def _money(measures: Measures) -> pl.DataFrame:
 
 
 def _ratios(numerators: Sequence[int | None], denominators: Sequence[int]) -> list[float | None]:
-    """Divide integers exactly, and round once; null where there is no numerator or the denominator is 0."""
+    """Divide integers exactly, and round once; null without a numerator, or if the denominator is 0."""
     pairs = zip(numerators, denominators, strict=True)
     return [None if number is None or not of else float(Fraction(number, of)) for number, of in pairs]
