@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.model import CATALOGUE_COLUMNS
+from advertisex.model import CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS
 
 
 def catalogue_rows(columns: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
@@ -14,6 +14,13 @@ def catalogue_rows(columns: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     rows = pl.DataFrame(columns)
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in CATALOGUE_COLUMNS.items() if name not in columns]
     return rows.with_columns(absent).select(pl.col(name).cast(dtype) for name, dtype in CATALOGUE_COLUMNS.items())
+
+
+def campaign_rows(*flights: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of campaigns, one for each flight; what is left out is null, and amounts can be text."""
+    amounts = [name for name, dtype in CAMPAIGN_COLUMNS.items() if dtype == pl.Decimal]
+    texts = CAMPAIGN_COLUMNS | dict.fromkeys(amounts, pl.String())
+    return pl.DataFrame(list(flights), schema=texts).cast({name: CAMPAIGN_COLUMNS[name] for name in amounts})
 
 
 def with_campaign(rows: Iterable[dict[str, Any]], catalogue: pl.DataFrame) -> list[dict[str, Any]]:

@@ -78,10 +78,21 @@ def test_a_url_given_twice_in_the_environment_is_rejected(monkeypatch: pytest.Mo
         load_settings(None, {})
 
 
+def test_the_catalogue_is_a_path_or_a_list_of_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "catalogue = ['c.csv', '/d.csv']"
+    assert settings(tmp_path, "").catalogue == ()
+    assert settings(tmp_path, listed).catalogue == (tmp_path / "c.csv", Path("/d.csv"))
+    monkeypatch.setenv("ADVERTISEX_CATALOGUE", "e, f.csv")
+    assert settings(tmp_path, listed).catalogue == (Path("e, f.csv"),)
+    monkeypatch.setenv("ADVERTISEX_CATALOGUE", '["e.csv", "f.csv"]')
+    assert settings(tmp_path, listed).catalogue == (Path("e.csv"), Path("f.csv"))
+    assert settings(tmp_path, listed, catalogue=[Path("g.csv")]).catalogue == (Path("g.csv"),)
+
+
 def test_paths_in_the_file_are_relative_to_its_folder(tmp_path: Path) -> None:
     text = "catalogue = 'c.csv'\n[feeds.bids.schemas]\n7 = 'own.avsc'\n[elasticsearch]\nca_file = 'ca.pem'"
     found = settings(tmp_path, text)
-    assert found.catalogue == tmp_path / "c.csv"
+    assert found.catalogue == (tmp_path / "c.csv",)
     assert found.elasticsearch.ca_file == tmp_path / "ca.pem"
     assert found.feeds["bids"].schemas == {7: tmp_path / "own.avsc"}
 

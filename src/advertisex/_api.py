@@ -36,9 +36,14 @@ from advertisex.previewing import preview as preview
 from advertisex.ingestion.event_types import Meaning as Meaning
 
 # The catalogue, and the log into the store
+from advertisex.catalogue.campaign_change import CampaignChange as CampaignChange
+from advertisex.catalogue.campaign_change import diff_campaigns as diff_campaigns
+from advertisex.catalogue.campaigns_file import read_campaigns as read_campaigns
 from advertisex.catalogue.change import CatalogueChange as CatalogueChange
 from advertisex.catalogue.change import diff_catalogues as diff_catalogues
-from advertisex.catalogue.file import read_catalogue as read_catalogue
+from advertisex.catalogue.creatives_file import read_catalogue as read_catalogue
+from advertisex.catalogue.files import CatalogueFiles as CatalogueFiles
+from advertisex.catalogue.files import CatalogueTables as CatalogueTables
 from advertisex.catalogue.imports import CatalogueImport as CatalogueImport
 from advertisex.catalogue.imports import import_catalogue as import_catalogue
 from advertisex.catalogue.join import Catalogue as Catalogue

@@ -11,7 +11,7 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.summary import summarise
-from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.files import CatalogueFiles
 from advertisex.catalogue.imports import import_catalogue
 from advertisex.codecs.unreadable import REASONS as UNREADABLE
 from advertisex.feeds import Feed
@@ -19,7 +19,7 @@ from advertisex.ingestion.ingest import ingest
 from advertisex.logs.contract import EventLog
 from advertisex.model import Counts, LedgerRow
 from advertisex.processing.runner import Committed, Processing, process_log
-from advertisex.simulator import CATALOGUE_FILE, FILE_NAMES, SimulationSettings, Truth, write_files
+from advertisex.simulator import CAMPAIGNS_FILE, CATALOGUE_FILE, FILE_NAMES, SimulationSettings, Truth, write_files
 from advertisex.stores.contract import EventStore, RejectQuery
 
 #: Each funnel step, and the fact of the funnel answer that counts its users.
@@ -90,8 +90,9 @@ def demonstrate(
     for name, file in FILE_NAMES.items():
         on_step(f"ingest {name} from {file}", truth.feeds[name].read)
         ingest(processing.feeds[name], [str(folder / file)], log, on_progress=lambda messages, _: on_progress(messages))
-    on_step(f"import the catalogue from {CATALOGUE_FILE}", None)
-    import_catalogue(read_catalogue(folder / CATALOGUE_FILE), store)
+    on_step(f"import the catalogue from {CATALOGUE_FILE} and {CAMPAIGNS_FILE}", None)
+    tables = CatalogueFiles([folder / CATALOGUE_FILE, folder / CAMPAIGNS_FILE]).read()
+    import_catalogue(tables.creatives, store, tables.campaigns)
     on_step("process: validate, filter, deduplicate, store", sum(feed.read for feed in truth.feeds.values()))
     process_log(log, store, processing, on_commit=on_commit)
     on_step("analyze", None)

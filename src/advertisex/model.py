@@ -68,14 +68,33 @@ MARK_COLUMNS: dict[str, pl.DataType] = {
     "mark": pl.String(),
 }
 
-#: Columns of the catalogue. A row holds from `valid_from` (event time, naive UTC; null: always) until the next row of
-#: its creative.
+#: Columns of the creatives of the catalogue. A row holds from `valid_from` (event time, naive UTC; null: always) until
+#: the next row of its creative.
 CATALOGUE_COLUMNS: dict[str, pl.DataType] = {
     "creative_id": pl.String(),
     "campaign_id": pl.String(),
     "advertiser_id": pl.String(),
     "valid_from": pl.Datetime("us"),
 }
+
+#: Columns of the campaigns of the catalogue, one row for each flight: what was booked from `start` (inclusive) to `end`
+#: (exclusive), naive UTC. Flights of a campaign do not overlap, and have one currency. `rate_type` is one of
+#: `RATE_TYPES`, null without a rate.
+CAMPAIGN_COLUMNS: dict[str, pl.DataType] = {
+    "campaign_id": pl.String(),
+    "start": pl.Datetime("us"),
+    "end": pl.Datetime("us"),
+    "budget": pl.Decimal(38, MONEY),
+    "impressions": pl.Int64(),
+    "clicks": pl.Int64(),
+    "conversions": pl.Int64(),
+    "rate_type": pl.String(),
+    "rate": pl.Decimal(38, MONEY),
+    "currency": pl.String(),
+}
+
+#: What a rate pays for: 1,000 impressions, a click, a conversion, or the whole flight.
+RATE_TYPES = ("cpm", "cpc", "cpa", "fixed")
 
 #: Columns of a suppressed message of an erased user: its offset, and the id and time of the event it would have been.
 SUPPRESSED_COLUMNS: dict[str, pl.DataType] = {

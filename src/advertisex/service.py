@@ -6,11 +6,11 @@ Each source has a thread with its own connection to the log; processing runs in 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from threading import Event, Thread
 
 import structlog
 
+from advertisex.catalogue.files import CatalogueFiles
 from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.errors import SourceError, StoreInterrupted
 from advertisex.ingestion.configured import FeedSource
@@ -25,6 +25,7 @@ from advertisex.stores.contract import EventStore
 
 _LOG = structlog.get_logger(__name__)
 _SHUTDOWN_SECONDS = 10.0
+_NO_FILES = CatalogueFiles()
 
 
 def run_service(
@@ -34,7 +35,7 @@ def run_service(
     processing: Processing,
     observer: Observer,
     stop: Event,
-    catalogue: Path | None = None,
+    catalogue: CatalogueFiles = _NO_FILES,
 ) -> None:
     """Ingest and process until `stop` is set. A source that fails is retried and does not block the others.
 
@@ -45,14 +46,14 @@ def run_service(
         processing: how to process, with `follow` and `waits` set.
         observer: receives progress and failures.
         stop: when set, the service stops after the current commit; also set when a thread fails permanently.
-        catalogue: CSV file of the catalogue; it is imported at the start, and after a commit if it has changed.
+        catalogue: files of the catalogue; they are imported at the start, and after a commit if one has changed.
 
     Raises:
         ConfigurationError: the catalogue cannot be read at the start.
         LogError: the log cannot be written or read.
         StoreError: the log is not that of the store's ledger, or the store cannot be written.
     """
-    watched = None if catalogue is None else WatchedCatalogue(catalogue, store)
+    watched = WatchedCatalogue(catalogue, store) if catalogue.paths else None
     if watched is not None:
         log_import(watched.first)
 

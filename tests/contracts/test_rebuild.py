@@ -30,7 +30,7 @@ from advertisex.stores.replacement import Replacement
 from advertisex.stores.resolutions import resolutions_of
 from advertisex.testing.contracts.store_fixtures import everything
 from tests.budget import examples
-from tests.catalogues import catalogue_rows
+from tests.catalogues import campaign_rows, catalogue_rows
 from tests.contracts.store_places import STORES, NewPlace, Place
 
 PROCESSING = Processing(FEEDS, Policy(blocked_users=frozenset({"blocked"})), batch_size=3)
@@ -38,6 +38,15 @@ FEBRUARY = datetime(2026, 2, 1)
 #: Every example needs new stores, and indices are slow to create.
 EXAMPLES = {"duckdb": examples(10), "elasticsearch": examples(2)}
 CATALOGUE = catalogue_rows({"creative_id": ["c1", "c2"], "campaign_id": ["k1", "k2"]})
+CAMPAIGNS = campaign_rows(
+    {
+        "campaign_id": "k1",
+        "start": datetime(2026, 1, 1),
+        "end": datetime(2026, 2, 1),
+        "budget": "0.1",
+        "currency": "EUR",
+    }
+)
 RECORDS: dict[str, dict[str, Any]] = {
     "impressions": {"website": "a.example.com", "creative_id": "c1"},
     "clicks": {"campaign_id": "k1", "conversion_type": "buy"},
@@ -154,7 +163,7 @@ def test_a_rebuilt_store_equals_a_fresh_one(
                 erase("gone", scene.log, store)
             if dropped:
                 store.drop_before(FEBRUARY)
-            imported_at = store.import_catalogue(CATALOGUE)
+            imported_at = store.import_catalogue(CATALOGUE, CAMPAIGNS)
             store.take_note("alerts", {"a": b'{"x":1}'})
             if replayed:
                 replay(store, scene.log, Selection(RejectQuery(kind="rejected"), FEEDS))
@@ -177,6 +186,7 @@ def test_a_rebuilt_store_equals_a_fresh_one(
             assert (store.notes(ERASURES), store.notes("alerts")) == (notes, {"a": b'{"x":1}'})
             assert store.notes("rebuild") == {}
             assert (store.catalogue_imports(), store.catalogue().rows()) == ([imported_at], CATALOGUE.rows())
+            assert store.campaigns(imported_at).rows() == CAMPAIGNS.rows()
             assert all(finding.good for finding in store.inspect()), store.inspect()
             read = sum(row.counts.read for row in store.ledger())
             before = contents(store)

@@ -14,6 +14,10 @@ Cli = Callable[..., Any]
 OLD = "creative_id,campaign_id,advertiser_id,valid_from\nc1,k1,a1,\nc2,k2,a1,\n"
 MOVED = OLD.replace("c1,k1", "c1,k9") + "c3,k3,,\n"
 MOVED_LATER = OLD + "c1,k9,a1,2026-02-01\n"
+CAMPAIGNS = (
+    "campaign_id,start,end,budget,impressions,rate_type,rate,currency,clicks\n"
+    "k1,2026-01-01,2026-01-31,1000,400000,cpm,2.5,EUR,\nk2,2026-01-05,2026-01-20,,,,,,500\n"
+)
 
 
 @pytest.fixture
@@ -26,13 +30,18 @@ def change(**counts: int) -> dict[str, int]:
     return {"added": 0, "removed": 0, "moved": 0, "advertiser": 0} | counts
 
 
+def flight_change(**counts: int) -> dict[str, int]:
+    return {"flights_added": 0, "flights_removed": 0, "flights_changed": 0} | counts
+
+
 @pytest.mark.usefixtures("files")
 def test_an_import_prints_what_it_changes(cli: Cli) -> None:
     first = cli("catalogue", "import", "old.csv", "--json").document
     assert first.pop("imported_at").endswith("Z")
     assert first == {
-        "creatives": 2, "campaigns": 2, "identical": False, **change(added=2),
+        "creatives": 2, "campaigns": 2, "flights": 0, "identical": False, **change(added=2),
         "campaigns_concerned": ["k1", "k2"], "campaigns_rewritten": [],
+        **flight_change(), "campaigns_with_other_flights": [],
     }  # fmt: skip
 
     again = cli("catalogue", "import", "old.csv", "--json").document
@@ -123,7 +132,55 @@ def test_the_history_lists_every_import(cli: Cli) -> None:
         (2, 2, 0, 0), (3, 1, 0, 1), (2, 0, 1, 1),
     ]  # fmt: skip
     assert [one["imported_at"] for one in imports] == sorted(one["imported_at"] for one in imports)
-    assert last.split()[3:] == ["2", "3", "0", "1", "1", "0", "3"]
+    assert last.split()[3:] == ["2", "3", "0", "0", "1", "1", "0", "3", "0"]
+
+
+@pytest.mark.usefixtures("files")
+def test_campaigns_are_imported_shown_and_compared(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "campaigns.csv").write_text(CAMPAIGNS, encoding="utf-8")
+    (tmp_path / "longer.csv").write_text(CAMPAIGNS.replace("2026-01-31,1000", "2026-02-28,1000"), encoding="utf-8")
+    first = cli("catalogue", "import", "campaigns.csv", "old.csv")
+    assert "2 creatives of 2 campaigns, 2 flights.\n" in first.out
+    assert "Flights: 2 added, 0 removed, 0 changed.\nCampaigns with other flights: k1, k2.\n" in first.out
+
+    document = cli("catalogue", "diff", "longer.csv", "--json").document
+    assert (document["identical"], document["changes"]) == (False, [])
+    assert document["campaigns_with_other_flights"] == ["k1"]
+    assert document | flight_change(flights_changed=1) == document
+    assert document["flight_changes"] == [{
+        "campaign_id": "k1", "start": "2026-01-01T00:00:00Z", "change": "changed", "field": "end",
+        "before": "2026-02-01T00:00:00Z", "after": "2026-03-01T00:00:00Z",
+    }]  # fmt: skip
+    shown = cli("catalogue", "diff", "longer.csv").out
+    assert shown.splitlines()[2].split() == ["k1", "2026-01-01", "changed", "end", "2026-02-01", "2026-03-01"]
+    assert "Creatives:" not in shown
+
+    flights = cli("catalogue", "show", "--flights", "--json").document["flights"]
+    assert [flight["campaign_id"] for flight in flights] == ["k1", "k2"]
+    assert flights[0] == {
+        "campaign_id": "k1", "start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z", "budget": 1000,
+        "impressions": 400000, "clicks": None, "conversions": None, "rate_type": "cpm", "rate": 2.5, "currency": "EUR",
+    }  # fmt: skip
+    table = cli("catalogue", "show", "--flights", "--campaign", "k1").out.splitlines()
+    expected = ["k1", "2026-01-01", "2026-02-01", "1,000.00", "400,000", "–", "–", "2.50", "cpm", "EUR"]
+    assert table[2].split() == expected
+    assert cli("catalogue", "show", "--json").document["rows"][0]["creative_id"] == "c1"
+    assert cli("catalogue", "show", "--flights", "--creative", "c1").code == 2
+
+    cli("catalogue", "import", "longer.csv")
+    imports = cli("catalogue", "history", "--json").document["imports"]
+    assert [(one["creatives"], one["flights"], one["flights_changed"]) for one in imports] == [(2, 2, 0), (2, 2, 1)]
+
+
+@pytest.mark.usefixtures("files")
+def test_a_catalogue_of_an_error_is_not_imported_in_part(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "campaigns.csv").write_text(CAMPAIGNS.replace("EUR", "EUP"), encoding="utf-8")
+
+    ended = cli("catalogue", "import", "old.csv", "campaigns.csv")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "error: unknown currency 'EUP' (campaigns.csv:2); write a code of ISO 4217, such as EUR\n"
+    assert not (tmp_path / ".advertisex/store.duckdb").exists()
 
 
 @pytest.mark.parametrize("command", ["show", "history"])
@@ -179,6 +236,20 @@ def test_process_imports_a_catalogue_that_has_changed(cli: Cli, tmp_path: Path) 
     assert len(cli("catalogue", "history", "--json").document["imports"]) == 2
     by_campaign = cli("analyze", "funnel", "--by", "campaign_id", "--json").document["rows"]
     assert {row["campaign_id"]: row["impressions"] for row in by_campaign}["k9"] == 1
+
+
+@pytest.mark.usefixtures("files")
+def test_process_imports_both_files_of_a_catalogue(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "campaigns.csv").write_text(CAMPAIGNS, encoding="utf-8")
+    flags = ("--catalogue", "old.csv", "--catalogue", "campaigns.csv")
+    changes = "2 added, 0 removed, 0 moved, 0 with another advertiser; flights: 2 added, 0 removed, 0 changed"
+
+    assert processed(cli, tmp_path, "c1", options=flags).err == (
+        f"imported the catalogue old.csv, campaigns.csv: {changes}\n"
+    )
+    (tmp_path / "advertisex.toml").write_text("catalogue = ['old.csv', 'campaigns.csv']", encoding="utf-8")
+    assert cli("process").err == ""
+    assert "2 creatives of 2 campaigns, 2 flights" in cli("doctor").out
 
 
 @pytest.mark.usefixtures("files")

@@ -3,14 +3,19 @@
 import csv
 import json
 import tomllib
+from datetime import datetime
 from pathlib import Path
 
 import fastavro
+import polars as pl
 import pytest
 
+from advertisex.catalogue.campaigns_file import read_campaigns
 from advertisex.errors import ConfigurationError, SourceError
+from advertisex.model import RATE_TYPES
 from advertisex.simulator import FaultRates, SimulationSettings, write_context, write_files
 from advertisex.simulator.kinds import FILTERED, REJECTED
+from advertisex.simulator.market import CAMPAIGNS, draw_market
 from tests.simulator import oracle
 
 MANY = FaultRates(**dict.fromkeys((*REJECTED, *FILTERED), 0.03), duplicate=0.05, conflict=0.5, late=0.05)
@@ -59,7 +64,8 @@ def test_equal_settings_give_equal_files(tmp_path: Path) -> None:
     write_files(tmp_path / "b", asked)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == [
-        "advertisex.toml", "bids.avro", "catalogue.csv", "clicks.csv", "impressions.ndjson", "truth.json",
+        "advertisex.toml", "bids.avro", "campaigns.csv", "catalogue.csv", "clicks.csv", "impressions.ndjson",
+        "truth.json",
     ]  # fmt: skip
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -80,13 +86,37 @@ def test_the_catalogue_lists_every_creative_and_depends_on_the_seed_only(tmp_pat
     assert plain <= known
 
 
+def test_what_is_booked_is_valid_and_covers_the_traffic_of_every_campaign(tmp_path: Path) -> None:
+    asked = SimulationSettings(events=500_000, seed=6)
+    write_context(tmp_path, asked)
+    flights = read_campaigns(tmp_path / "campaigns.csv")
+    market = draw_market(6, users=1)
+    assert flights["campaign_id"].unique().sort().to_list() == sorted({row[1] for row in market.catalogue_rows})
+    covered = flights.filter(pl.col("start") <= datetime(2026, 1, 5), pl.col("end") > datetime(2026, 1, 5))
+    assert covered.height == CAMPAIGNS
+    days = (flights["end"] - flights["start"]).dt.total_days()
+    won = 500_000 / market.messages_per_bid * market.campaign_share * market.win_rate / 7
+    expected = days * pl.Series([won[int(name[3:])] for name in flights["campaign_id"]])
+    assert (flights["impressions"] / expected).is_between(0.6, 1.5).all()
+    assert set(flights["rate_type"]) == set(RATE_TYPES)
+    assert flights["budget"].min() > 0  # type: ignore[operator]
+
+
 def test_the_error_of_an_unwritable_folder_contains_its_path(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(SourceError, match="taken"):
         write_files(tmp_path / "taken", SimulationSettings(events=10))
 
 
-OWN = ["advertisex.toml", "catalogue.csv", "truth.json", "impressions.ndjson", "clicks.csv", "bids.avro"]
+OWN = [
+    "advertisex.toml",
+    "catalogue.csv",
+    "campaigns.csv",
+    "truth.json",
+    "impressions.ndjson",
+    "clicks.csv",
+    "bids.avro",
+]
 
 
 @pytest.mark.parametrize("name", OWN)

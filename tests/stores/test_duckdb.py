@@ -39,7 +39,18 @@ with DuckdbStore(Path(sys.argv[1]), read_only=sys.argv[2] == "read"):
     print("ready", flush=True)
     sys.stdin.read()
 """
-TABLES = {*FEEDS, "rejects", "reject_parts", "ledger", "commits", "notes", "catalogue", "catalogue_imports", "store"}
+TABLES = {
+    *FEEDS,
+    "rejects",
+    "reject_parts",
+    "ledger",
+    "commits",
+    "notes",
+    "catalogue",
+    "campaigns",
+    "catalogue_imports",
+    "store",
+}
 
 
 def outcome(*users: str) -> Outcome:

@@ -1,10 +1,10 @@
-"""A catalogue file that is imported into a store whenever its content has changed."""
+"""Files of the catalogue that are imported into a store whenever their content has changed."""
 
 from pathlib import Path
 
 import structlog
 
-from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.files import CatalogueFiles
 from advertisex.catalogue.imports import CatalogueImport, import_catalogue
 from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore
@@ -16,24 +16,24 @@ _Signature = tuple[int, int, int]
 
 
 class WatchedCatalogue:
-    """Imports a file into a store when it is created, and on request when the file has changed since.
+    """Imports files into a store when it is created, and on request when one of them has changed since.
 
     Args:
-        path: the file, see `read_catalogue`.
+        files: the files; all of them are imported together.
         store: the event store.
 
     Raises:
-        ConfigurationError: the file is invalid.
+        ConfigurationError: a file is invalid.
         StoreError: the store cannot be written.
     """
 
-    def __init__(self, path: Path, store: EventStore) -> None:
-        self._path, self._store = path, store
-        self._signature = _signature(path)
-        self.first = import_catalogue(read_catalogue(path), store)
+    def __init__(self, files: CatalogueFiles, store: EventStore) -> None:
+        self._files, self._store = files, store
+        self._signatures = self._found_signatures()
+        self.first = self._import()
 
     def import_if_changed(self) -> CatalogueImport | None:
-        """Import the file if it has changed since the last call, and log the result.
+        """Import the files if one has changed since the last call, and log the result.
 
         An invalid file is logged; the store keeps its catalogue.
 
@@ -43,12 +43,12 @@ class WatchedCatalogue:
         Raises:
             StoreError: the store cannot be written.
         """
-        signature = _signature(self._path)
-        if signature == self._signature:
+        signatures = self._found_signatures()
+        if signatures == self._signatures:
             return None
-        self._signature = signature
+        self._signatures = signatures
         try:
-            found = import_catalogue(read_catalogue(self._path), self._store)
+            found = self._import()
         except ConfigurationError as error:
             _LOG.warning("catalogue not imported", error=str(error))
             return None
@@ -57,10 +57,19 @@ class WatchedCatalogue:
         log_import(found)
         return found
 
+    def _import(self) -> CatalogueImport:
+        tables = self._files.read()
+        return import_catalogue(tables.creatives, self._store, tables.campaigns)
+
+    def _found_signatures(self) -> list[_Signature | None]:
+        return [_signature(path) for path in self._files.paths]
+
 
 def log_import(found: CatalogueImport) -> None:
     """Log what an import has changed; a warning if answers about the past change."""
-    counts, rewritten = found.change.counts, found.change.rewritten
+    counts, rewritten = dict(found.change.counts), found.change.rewritten
+    if not found.campaign_change.identical:
+        counts |= {f"flights_{name}": number for name, number in found.campaign_change.counts.items()}
     if rewritten:
         _LOG.warning("catalogue imported: it changes answers about the past", **counts, campaigns=rewritten)
     elif found.imported_at:

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from advertisex.catalogue.change import diff_catalogues
-from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.campaign_change import CampaignChange, diff_campaigns
+from advertisex.catalogue.change import CatalogueChange, diff_catalogues
+from advertisex.catalogue.files import CatalogueTables, catalogue_files
 from advertisex.catalogue.imports import CatalogueImport, import_catalogue, imports_of
-from advertisex.cli.catalogue_change import change_document, print_change
+from advertisex.cli.catalogue_change import change_document, flight_documents, print_change
+from advertisex.cli.flights_table import flight_rows, print_flight_changes, print_flights
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -26,9 +28,9 @@ from advertisex.cli.options import (
 from advertisex.cli.output import print_json, print_json_with_list, say
 from advertisex.cli.progress import progress
 from advertisex.cli.tables import print_table
-from advertisex.errors import StoreMissing
+from advertisex.errors import ConfigurationError, StoreMissing
 from advertisex.limits import Limit
-from advertisex.model import CATALOGUE_COLUMNS
+from advertisex.model import CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS
 from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Import the catalogue of creatives and campaigns, and show it.", no_args_is_help=True)
@@ -37,20 +39,27 @@ MOST_ROWS = Limit(100, "rows", of="a table of the catalogue in the terminal", be
 _HEADINGS = {"advertiser": "advertiser changed"}
 _NOTHING = "No catalogue has been imported; run `advertisex catalogue import FILE`."
 
-FileArgument = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="CSV file: creative_id,campaign_id and advertiser_id,valid_from if known."),
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="CSV files, one of creatives (creative_id,campaign_id and advertiser_id,valid_from if known), one of "
+        "campaigns (campaign_id,start,end and what is booked), or both.",
+    ),
 ]
 
 
 @app.callback()
 def catalogue() -> None:
-    """Import the catalogue: the campaign and the advertiser of each creative. Questions join it when they are asked."""
+    """Import the catalogue: the campaign and the advertiser of each creative, and what is booked for each campaign.
+
+    Questions join it when they are asked.
+    """
 
 
 @app.command("import")
-def import_file(
-    file: FileArgument,
+def import_files(
+    files: FilesArgument,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -58,11 +67,16 @@ def import_file(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Replace the catalogue of the store by a file, and print what that changes; earlier ones are kept as history."""
+    """Replace the catalogue of the store by files, and print what that changes; earlier ones are kept as history.
+
+    The creatives stay as they are if no file has them, and so do the campaigns.
+    """
     settings = settings_of(config, data=data, log=log, store=store)
-    rows = read_catalogue(file)
-    with opened_store(settings, read_only=False) as event_store, progress(f"importing {rows.height:,} rows", None):
-        found = import_catalogue(rows, event_store)
+    named = catalogue_files(settings, files)
+    tables = named.read()
+    number = sum(rows.height for rows in tables if rows is not None)
+    with opened_store(settings, read_only=False) as event_store, progress(f"importing {number:,} rows", None):
+        found = import_catalogue(tables.creatives, event_store, tables.campaigns)
     if as_json:
         print_json(_import_document(found))
         return
@@ -70,13 +84,14 @@ def import_file(
         say("The store has the same catalogue already; nothing was imported.")
         return
     sizes = f"{found.creatives:,} creatives of {found.campaigns:,} campaigns"
-    say(f"Imported {file} at {found.imported_at} UTC: {sizes}.")
-    print_change(found.change)
+    sizes += f", {found.flights:,} flights" if found.flights else ""
+    say(f"Imported {named} at {found.imported_at} UTC: {sizes}.")
+    print_change(found.change, found.campaign_change)
 
 
 @app.command("diff")
 def compare(
-    file: FileArgument,
+    files: FilesArgument,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -84,22 +99,28 @@ def compare(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what importing a file would change, without importing it."""
+    """Show what importing files would change, without importing them."""
     settings = settings_of(config, data=data, log=log, store=store)
-    rows = read_catalogue(file)
-    change = diff_catalogues(_stored(settings), rows)
+    tables = catalogue_files(settings, files).read()
+    change, campaign_change = _changes(settings, tables)
     if as_json:
-        print_json_with_list(change_document(change), "changes", _documents(change.rows))
+        document = change_document(change, campaign_change)
+        document["flight_changes"] = list(flight_documents(campaign_change))
+        print_json_with_list(document, "changes", _documents(change.rows))
         return
-    if change.identical:
+    if change.identical and campaign_change.identical:
         say("The store has the same catalogue.")
         return
-    shown = change.rows.head(MOST_ROWS)
-    columns = ("creative", "change", "valid from", "campaign", "new campaign", "advertiser", "new advertiser")
-    body = [(*row[:2], _since(row[2]), *row[3:7]) for row in shown.iter_rows()]
-    print_table("Changes", columns, body, whole=columns)
-    _print_remaining(change.rows)
-    print_change(change)
+    if not change.identical:
+        shown = change.rows.head(MOST_ROWS)
+        columns = ("creative", "change", "valid from", "campaign", "new campaign", "advertiser", "new advertiser")
+        body = [(*row[:2], _since(row[2]), *row[3:7]) for row in shown.iter_rows()]
+        print_table("Changes", columns, body, whole=columns)
+        _print_remaining(change.rows)
+    if not campaign_change.identical:
+        print_flight_changes(campaign_change.rows.head(MOST_ROWS))
+        _print_remaining(campaign_change.rows)
+    print_change(change, campaign_change)
 
 
 @app.command()
@@ -108,7 +129,10 @@ def show(
         str | None, typer.Option("--as-of", metavar="TIME", help="The catalogue as it was at this time (UTC).")
     ] = None,
     creative: Annotated[str | None, typer.Option(metavar="ID", help="Only this creative.")] = None,
-    campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only creatives of this campaign.")] = None,
+    campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.")] = None,
+    flights: Annotated[
+        bool, typer.Option("--flights", help="The flights of campaigns instead: what is booked.")
+    ] = False,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -116,24 +140,30 @@ def show(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show the catalogue: the campaign and the advertiser of each creative, and since when."""
+    """Show the catalogue: the campaign and the advertiser of each creative, and since when; or flights of campaigns."""
+    if flights and creative is not None:
+        raise ConfigurationError("--creative does not apply to --flights", hint="choose flights with --campaign ID")
     settings = settings_of(config, data=data, log=log, store=store)
     time = parse_time(as_of, "--as-of")
     with opened_store(settings, read_only=True) as event_store:
-        rows = event_store.catalogue(time)
+        rows = event_store.campaigns(time) if flights else event_store.catalogue(time)
         imports = [one for one in event_store.catalogue_imports() if time is None or one <= time]
     for name, wanted in (("creative_id", creative), ("campaign_id", campaign)):
         rows = rows if wanted is None else rows.filter(pl.col(name) == wanted)
     imported_at = imports[-1] if imports else None
     if as_json:
-        print_json_with_list({"imported_at": _iso(imported_at)}, "rows", _documents(rows))
+        name, documents = ("flights", flight_rows(rows)) if flights else ("rows", _documents(rows))
+        print_json_with_list({"imported_at": _iso(imported_at)}, name, documents)
         return
     if imported_at is None:
         say(_NOTHING if time is None else f"No catalogue had been imported by {time} UTC.")
         return
-    shown = [(*row[:3], _since(row[3])) for row in rows.head(MOST_ROWS).iter_rows()]
-    columns = ("creative", "campaign", "advertiser", "valid from")
-    print_table("Catalogue", columns, shown, whole=columns)
+    if flights:
+        print_flights(rows.head(MOST_ROWS))
+    else:
+        shown = [(*row[:3], _since(row[3])) for row in rows.head(MOST_ROWS).iter_rows()]
+        columns = ("creative", "campaign", "advertiser", "valid from")
+        print_table("Catalogue", columns, shown, whole=columns)
     _print_remaining(rows)
     say(f"Imported at {imported_at} UTC.")
 
@@ -157,6 +187,7 @@ def history(
             {"imported": one.imported_at, **_sizes(one)}
             | {_HEADINGS.get(name, name): number for name, number in one.change.counts.items()}
             | {"campaigns rewritten": len(one.change.rewritten)}
+            | {"flights changed": one.campaign_change.rows.select("campaign_id", "start").n_unique()}
             for one in imports_of(event_store)
         ]
     if not rows:
@@ -167,15 +198,21 @@ def history(
 
 
 def _import_document(found: CatalogueImport) -> dict[str, Any]:
-    return {"imported_at": _iso(found.imported_at), **_sizes(found), **change_document(found.change)}
+    change = change_document(found.change, found.campaign_change)
+    return {"imported_at": _iso(found.imported_at), **_sizes(found), **change}
 
 
-def _stored(settings: Settings) -> pl.DataFrame:
+def _changes(settings: Settings, tables: CatalogueTables) -> tuple[CatalogueChange, CampaignChange]:
+    """What importing these tables would change."""
     try:
         with opened_store(settings, read_only=True) as event_store:
-            return event_store.catalogue()
+            creatives, campaigns = event_store.catalogue(), event_store.campaigns()
     except StoreMissing:  # the first import creates it
-        return pl.DataFrame(schema=CATALOGUE_COLUMNS)
+        creatives, campaigns = pl.DataFrame(schema=CATALOGUE_COLUMNS), pl.DataFrame(schema=CAMPAIGN_COLUMNS)
+    return (
+        diff_catalogues(creatives, creatives if tables.creatives is None else tables.creatives),
+        diff_campaigns(campaigns, campaigns if tables.campaigns is None else tables.campaigns),
+    )
 
 
 def _print_remaining(rows: pl.DataFrame) -> None:
@@ -184,7 +221,7 @@ def _print_remaining(rows: pl.DataFrame) -> None:
 
 
 def _sizes(found: CatalogueImport) -> dict[str, int]:
-    return {"creatives": found.creatives, "campaigns": found.campaigns}
+    return {"creatives": found.creatives, "campaigns": found.campaigns, "flights": found.flights}
 
 
 def _since(time: datetime | None) -> object:

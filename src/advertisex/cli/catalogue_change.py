@@ -1,10 +1,11 @@
 """Imports the configured catalogue for a command, and prints what an import changes."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from advertisex.catalogue.campaign_change import CampaignChange
 from advertisex.catalogue.change import CatalogueChange
+from advertisex.catalogue.files import CatalogueFiles
 from advertisex.catalogue.imports import CatalogueImport
 from advertisex.catalogue.watched import WatchedCatalogue, log_import
 from advertisex.cli.output import err, plain, say
@@ -15,44 +16,58 @@ _MOST_NAMES = 10
 _LABELS = {"advertiser": "with another advertiser"}
 
 
-def import_catalogue(file: Path | None, store: EventStore, *, follow: bool) -> WatchedCatalogue | None:
+def import_catalogue(files: CatalogueFiles, store: EventStore, *, follow: bool) -> WatchedCatalogue | None:
     """Import the configured catalogue, if there is one and it has changed, and report what that changes."""
-    if file is None:
+    if not files.paths:
         return None
-    watched = WatchedCatalogue(file, store)
+    watched = WatchedCatalogue(files, store)
     if follow:
         log_import(watched.first)
     else:
-        report_import(watched.first, file)
+        report_import(watched.first, files)
     return watched
 
 
-def report_import(found: CatalogueImport, file: Path) -> None:
+def report_import(found: CatalogueImport, files: CatalogueFiles) -> None:
     """Report on stderr an import that a command made before its own work; nothing if there was nothing to import."""
     if found.imported_at is None:
         return
-    err.print(plain(f"imported the catalogue {file}: {_counts_text(found.change)}"), soft_wrap=True)
+    text = f"imported the catalogue {files}: {_counts_text(found.change)}"
+    if not found.campaign_change.identical:
+        text += f"; flights: {_counts_text(found.campaign_change)}"
+    err.print(plain(text), soft_wrap=True)
     if found.change.rewritten:
         err.print(plain(_warning(found.change)), soft_wrap=True)
 
 
-def print_change(change: CatalogueChange) -> None:
-    """Print the numbers of creatives, the campaigns, and a warning if answers about the past change."""
-    say(f"Creatives: {_counts_text(change)}.")
+def print_change(change: CatalogueChange, campaign_change: CampaignChange) -> None:
+    """Print the numbers of creatives and flights, the campaigns, and a warning if answers about the past change."""
+    if campaign_change.identical or not change.identical:
+        say(f"Creatives: {_counts_text(change)}.")
     if change.campaigns:
         say(f"Campaigns concerned: {_names(change.campaigns)}.")
+    if not campaign_change.identical:
+        say(f"Flights: {_counts_text(campaign_change)}.")
+        say(f"Campaigns with other flights: {_names(campaign_change.campaigns)}.")
     if change.rewritten:
         say(_warning(change))
 
 
-def change_document(change: CatalogueChange) -> dict[str, Any]:
+def change_document(change: CatalogueChange, campaign_change: CampaignChange) -> dict[str, Any]:
     """Return the change as a JSON object."""
     return {
-        "identical": change.identical,
+        "identical": change.identical and campaign_change.identical,
         **change.counts,
         "campaigns_concerned": change.campaigns,
         "campaigns_rewritten": change.rewritten,
+        **{f"flights_{name}": number for name, number in campaign_change.counts.items()},
+        "campaigns_with_other_flights": campaign_change.campaigns,
     }
+
+
+def flight_documents(change: CampaignChange) -> Iterator[dict[str, Any]]:
+    """The changes of flights as JSON objects."""
+    return (row | {"start": f"{row['start'].isoformat()}Z"} for row in change.rows.iter_rows(named=True))
 
 
 def _warning(change: CatalogueChange) -> str:
@@ -64,7 +79,7 @@ def _warning(change: CatalogueChange) -> str:
     )
 
 
-def _counts_text(change: CatalogueChange) -> str:
+def _counts_text(change: CatalogueChange | CampaignChange) -> str:
     return ", ".join(f"{number:,} {_LABELS.get(name, name)}" for name, number in change.counts.items())
 
 

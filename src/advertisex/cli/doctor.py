@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.files import catalogue_files
 from advertisex.cli.doctor_deep import deep_log_findings, deep_store_findings, lost_spans
 from advertisex.cli.options import (
     ConfigOption,
@@ -84,8 +84,7 @@ def findings(load: Callable[[], Settings], *, deep: bool) -> Iterator[Finding]:
         settings = load()
         check_retention(settings.log_url, settings.log)
         feeds = configured_feeds(settings)
-        if settings.catalogue:
-            read_catalogue(settings.catalogue)
+        catalogue_files(settings).read()
     except AdvertiseXError as error:
         yield _bad("settings", error)
         return
@@ -157,6 +156,7 @@ def _catalogue(store: EventStore) -> Finding:
     text = "none has been imported, so impressions and bids have no campaign; see `advertisex catalogue import FILE`"
     if imports:
         text = f"{rows['creative_id'].n_unique():,} creatives of {rows['campaign_id'].n_unique():,} campaigns, "
+        text += f"{flights:,} flights, " if (flights := store.campaigns().height) else ""
         text += f"imported {imports[-1]:%Y-%m-%d %H:%M:%S} UTC; imports: {len(imports):,}"
     return Finding("catalogue", True, text)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.files import CatalogueFiles
 from advertisex.cli.doctor import findings
 from advertisex.cli.options import (
     ConfigOption,
@@ -58,7 +58,8 @@ def init(
     ] = None,
     bids: Annotated[list[str] | None, typer.Option(metavar="SOURCE", help="Bid requests.")] = None,
     catalogue: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV file of creatives, campaigns and advertisers.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="CSV file of creatives, or of campaigns; repeatable."),
     ] = None,
     columns: Annotated[
         list[str] | None,
@@ -86,13 +87,12 @@ def init(
     asks = not any(given.values())
     if asks:
         given, catalogue = _ask(catalogue)
-    if catalogue is not None:
-        read_catalogue(catalogue)
+    CatalogueFiles(catalogue or ()).read()
     renames = parse_pairs(columns, "--map")
     looked_at = [_looked_at(one, renames, asks=asks) for one in _named(given)]
     _check_used(renames, looked_at)
     sources = [replace(source, source=_from(file, source.source)) for source, _ in looked_at]
-    known = None if catalogue is None else _from(file, str(catalogue))
+    known = [_from(file, str(path)) for path in catalogue or ()]
     _write(file, starter_file(str(data), sources, catalogue=known, log=log, store=store))
     is_new = not data.exists()  # then the embedded log is missing, too
     found = findings(lambda: settings_of(file), deep=False)
@@ -105,7 +105,7 @@ def init(
         raise typer.Exit(1)
 
 
-def _ask(catalogue: Path | None) -> tuple[dict[str, list[str]], Path | None]:
+def _ask(catalogue: list[Path] | None) -> tuple[dict[str, list[str]], list[Path] | None]:
     """Ask for the source of each feed, and for the catalogue.
 
     Raises:
@@ -117,8 +117,8 @@ def _ask(catalogue: Path | None) -> tuple[dict[str, list[str]], Path | None]:
     given = {feed: [answer] if (answer := _answer(question)) else [] for feed, question in _ASKED.items()}
     if not any(given.values()):
         raise ConfigurationError("no source is given", hint=hint)
-    if catalogue is None and (answer := _answer("Catalogue of creatives and campaigns: a CSV file (empty: none)")):
-        catalogue = Path(answer)
+    if not catalogue and (answer := _answer("Catalogue of creatives and campaigns: a CSV file (empty: none)")):
+        catalogue = [Path(answer)]
     return given, catalogue
 
 

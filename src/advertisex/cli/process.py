@@ -9,6 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from advertisex.catalogue.files import catalogue_files
 from advertisex.catalogue.unknown import UnknownIds
 from advertisex.catalogue.watched import WatchedCatalogue
 from advertisex.cli.catalogue_change import import_catalogue
@@ -55,7 +56,8 @@ def process(
         bool, typer.Option("--follow", help="Keep running: wait for new messages until interrupted.")
     ] = False,
     catalogue: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Catalogue CSV: imported first, if it has changed.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Catalogue CSV: imported first, if it has changed; repeatable."),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Messages per batch.  \\[default: 122880]")
@@ -87,7 +89,7 @@ def process(
     else:
         open_store = store_when_available if waits else partial(opened_store, read_only=False)
         with opened_log(settings, create=follow) as event_log, open_store(settings) as event_store:
-            watched = None if is_worker else import_catalogue(settings.catalogue, event_store, follow=follow)
+            watched = None if is_worker else import_catalogue(catalogue_files(settings), event_store, follow=follow)
             unknown = UnknownIds(event_store, processing.feeds)
             finished = _run(event_log, event_store, processing, settings, unknown, watched)
             stored = stored_in(event_store)
@@ -123,7 +125,7 @@ def _run(
     """Process with a progress bar; an interrupt takes effect after the current batch is committed.
 
     With --follow, each batch writes a log line, metrics are served if configured, and the catalogue is imported again
-    when its file has changed.
+    when one of its files has changed.
 
     Returns:
         Whether it reached the end of the log; with --follow, always True.

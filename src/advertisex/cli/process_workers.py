@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import typer
 
+from advertisex.catalogue.files import catalogue_files
 from advertisex.cli.catalogue_change import import_catalogue
 from advertisex.cli.options import opened_log, opened_store, store_when_available
 from advertisex.cli.progress import Bar, progress
@@ -54,7 +55,7 @@ def process_with_workers(settings: Settings, processing: Processing, workers: in
     check_shareable(settings)
     read, waiting = (0, None) if processing.follow else _read_and_waiting(settings, processing)
     with stop_on_signals() as stop, ExitStack() as stack:
-        if settings.catalogue is not None:
+        if settings.catalogue:
             try:
                 interruptible(partial(_import_catalogue, settings, follow=processing.follow), stop)
             except GivenUp:
@@ -123,7 +124,7 @@ def _messages_read(store: EventStore) -> int:
 
 def _import_catalogue(settings: Settings, *, follow: bool) -> None:
     with store_when_available(settings) if follow else opened_store(settings, read_only=False) as store:
-        import_catalogue(settings.catalogue, store, follow=follow)
+        import_catalogue(catalogue_files(settings), store, follow=follow)
 
 
 def _stored_in(settings: Settings) -> Stored:

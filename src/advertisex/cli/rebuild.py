@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.files import catalogue_files
 from advertisex.catalogue.imports import import_catalogue
 from advertisex.cli.catalogue_change import report_import
 from advertisex.cli.confirming import confirm
@@ -77,7 +77,8 @@ def rebuild(
         _drop(settings, as_json=as_json)
         return
     processing = processing_of(settings, skip_damaged=skip_damaged)
-    catalogue = read_catalogue(settings.catalogue) if settings.catalogue else None
+    files = catalogue_files(settings)
+    tables = files.read()
     with (
         opened_log(_in_own_group(settings), create=False) as event_log,
         open_replacement(
@@ -93,8 +94,8 @@ def rebuild(
             _confirm(missing, yes=yes)
         before, progress_before = replacement.format, replacement.progress()
         rebuilt = _rebuild(replacement, event_log, processing, missing, without_erasures=without_erasures)
-        if rebuilt.kept and catalogue is not None and settings.catalogue is not None:
-            report_import(import_catalogue(catalogue, replacement.new), settings.catalogue)
+        if rebuilt.kept and files.paths:
+            report_import(import_catalogue(tables.creatives, replacement.new, tables.campaigns), files)
         has_catalogue = bool(replacement.new.catalogue_imports())
     if not rebuilt.kept:
         err.print("the old store is unchanged; run `advertisex rebuild` again to continue")

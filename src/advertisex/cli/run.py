@@ -4,6 +4,7 @@ from functools import partial
 
 import structlog
 
+from advertisex.catalogue.files import catalogue_files
 from advertisex.cli.ledger_table import print_expired, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
@@ -64,7 +65,7 @@ def run(
             _LOG.warning("no sources are configured", hint="add [[sources]] to the settings, or run `advertisex init`")
         for source in sources:
             _LOG.info("following source", feed=source.feed.name, source=source.shown, every=source.options.every)
-        run_service(sources, log_factory, event_store, processing, observer, stop, settings.catalogue)
+        run_service(sources, log_factory, event_store, processing, observer, stop, catalogue_files(settings))
         rows, expired = event_store.ledger(), expired_in(event_store)
     print_ledger(rows, as_json=as_json)
     if not as_json:

@@ -2,6 +2,8 @@
 
 import re
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +72,7 @@ def simulate(
             folder = settings.data
             with suppress(OSError):  # reported by the next line
                 make_folder(folder)
-            write_context(folder, simulation)
+            write_context(folder, replace(simulation, start=datetime.now(UTC)) if follow else simulation)
             feeds = configured_feeds(settings)
             with opened_log(settings) as event_log:
                 if follow:

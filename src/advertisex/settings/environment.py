@@ -11,6 +11,8 @@ from advertisex.errors import ConfigurationError
 PREFIX = "ADVERTISEX_"
 #: Settings that are a table, or a text: the URL in the table.
 URL_TABLES = ("log", "store")
+#: Settings that are a list of paths, or one path.
+PATH_LISTS = ("catalogue",)
 
 
 def as_tables(values: dict[str, Any]) -> dict[str, Any]:
@@ -27,10 +29,15 @@ def name_of(variable: str) -> str:
 
 
 class Environment(EnvSettingsSource):
-    """The variables `ADVERTISEX_*`; `ADVERTISEX_LOG` may be a URL beside `ADVERTISEX_LOG__KEEP_DAYS`."""
+    """The variables `ADVERTISEX_*`; some need no JSON.
+
+    `ADVERTISEX_LOG` may be a URL beside `ADVERTISEX_LOG__KEEP_DAYS`, and a list of paths may be one path.
+    """
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
         """Return the value of a field; see `EnvSettingsSource`."""
+        if field_name in PATH_LISTS and value is not None and not value.lstrip().startswith("["):
+            return value
         if field_name not in URL_TABLES or value is None or value.lstrip().startswith("{"):
             return super().prepare_field_value(field_name, field, value, value_is_complex)
         others = self.explode_env_vars(field_name, field, self.env_vars)

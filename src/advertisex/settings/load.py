@@ -134,8 +134,11 @@ def _in_folder(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _resolve_paths(content: dict[str, Any], folder: Path) -> None:
-    if isinstance(content.get("catalogue"), str):
-        content["catalogue"] = folder / content["catalogue"]
+    match content.get("catalogue"):
+        case str(path):
+            content["catalogue"] = folder / path
+        case list(paths):
+            content["catalogue"] = [folder / path if isinstance(path, str) else path for path in paths]
     listed = content["sources"] if isinstance(content.get("sources"), list) else []
     sources = [source for source in listed if isinstance(source, dict)]
     for section in (content.get("elasticsearch"), content.get("api"), *sources):

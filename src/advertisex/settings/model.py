@@ -81,6 +81,10 @@ def _table_of(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
 class LogSettings(Section):
     """The event log: where it is, and how long messages are kept. Instead of the table, its URL can be given."""
 
@@ -219,8 +223,8 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path(".advertisex"), description="folder of the embedded log and store")
     log: Annotated[LogSettings, BeforeValidator(_table_of)] = LogSettings()
     store: Annotated[StoreSettings, BeforeValidator(_table_of)] = StoreSettings()
-    catalogue: Path | None = Field(
-        default=None, description="CSV file: creative_id, campaign_id, advertiser_id, valid_from"
+    catalogue: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="CSV file of creatives or of campaigns, or a list of both"
     )
     batch_size: int = Field(default=BATCH_SIZE, ge=1, le=1_000_000, description="messages per batch")
     memory: str = Field(

@@ -12,7 +12,8 @@ _HEAD = """\
 data = {data}
 """
 _CATALOGUE = """
-# The campaigns and advertisers of creatives. Without it, impressions and bids have no campaign.
+# The campaigns and advertisers of creatives, and what is booked for campaigns. Without it, impressions and bids have
+# no campaign.
 {catalogue}
 """
 _SOURCE = """
@@ -60,7 +61,7 @@ def starter_file(
     data: str,
     sources: Sequence[StarterSource],
     *,
-    catalogue: str | None = None,
+    catalogue: Sequence[str] = (),
     log: str | None = None,
     store: str | None = None,
 ) -> str:
@@ -69,11 +70,13 @@ def starter_file(
     Args:
         data: the data folder.
         sources: the sources.
-        catalogue: file of the catalogue, if there is one.
+        catalogue: files of the catalogue, if there are any.
         log: URL of the log, if it is not in the data folder.
         store: URL of the store, likewise.
     """
-    chosen = f"catalogue = {_text(catalogue)}" if catalogue else '# catalogue = "catalogue.csv"'
+    files = ", ".join(map(_text, catalogue))
+    given = f"[{files}]" if len(catalogue) > 1 else files
+    chosen = f"catalogue = {given}" if given else '# catalogue = ["creatives.csv", "campaigns.csv"]'
     parts = [_HEAD.format(data=_text(data)), _CATALOGUE.format(catalogue=chosen)]
     for one in sources:
         columns = ", ".join(f"{_text(column)} = {_text(name)}" for column, name in one.columns.items())

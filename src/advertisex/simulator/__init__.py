@@ -5,6 +5,7 @@ Data flow: market → traffic (good events) → arrivals (faults, duplicates, de
 """
 
 from advertisex.simulator.files import (
+    CAMPAIGNS_FILE,
     CATALOGUE_FILE,
     FILE_NAMES,
     settings_text,
@@ -23,6 +24,7 @@ from advertisex.simulator.truth import AnalysisTruth, FeedTruth, Truth
 __all__ = [
     "BLOCKED_SITES",
     "BLOCKED_USERS",
+    "CAMPAIGNS_FILE",
     "CATALOGUE_FILE",
     "DEFAULT_START",
     "FILE_NAMES",

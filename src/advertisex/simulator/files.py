@@ -14,6 +14,8 @@ from advertisex.errors import ConfigurationError, SourceError
 from advertisex.feeds.bids import AVRO_SCHEMA
 from advertisex.files.faults import fault_of
 from advertisex.files.making import writing
+from advertisex.model import CAMPAIGN_COLUMNS
+from advertisex.simulator.bookings import bookings
 from advertisex.simulator.csv_rows import HEADER
 from advertisex.simulator.market import BLOCKED_SITES, BLOCKED_USERS, draw_market
 from advertisex.simulator.settings import SimulationSettings
@@ -25,11 +27,11 @@ Progress = Callable[[int], None]
 
 #: File of each feed.
 FILE_NAMES = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
-CATALOGUE_FILE = "catalogue.csv"
+CATALOGUE_FILE, CAMPAIGNS_FILE = "catalogue.csv", "campaigns.csv"
 SETTINGS_FILE = "advertisex.toml"
 TRUTH_FILE = "truth.json"
 #: The files that accompany the messages, wherever those go; the truth is written last.
-_CONTEXT_FILES = (SETTINGS_FILE, CATALOGUE_FILE, TRUTH_FILE)
+_CONTEXT_FILES = (SETTINGS_FILE, CATALOGUE_FILE, CAMPAIGNS_FILE, TRUTH_FILE)
 _BLOCK_RECORDS = 4_000
 _CATALOGUE_HEADER = ("creative_id", "campaign_id", "advertiser_id")
 
@@ -80,34 +82,40 @@ def write_truth(folder: Path, truth: Truth) -> None:
 
 
 def write_context(folder: Path, settings: SimulationSettings) -> None:
-    """Write the files that accompany the messages: `catalogue.csv`, and `advertisex.toml` with the policy.
+    """Write the files that accompany the messages: the two of the catalogue, and `advertisex.toml` with the policy.
 
-    They depend on the seed only.
+    `catalogue.csv` depends on the seed only; what is booked in `campaigns.csv` on the number of events, too, and on
+    when they happen.
 
     Raises:
         ConfigurationError: a file that the simulator did not write would be overwritten.
         SourceError: a file cannot be written.
     """
-    rows = draw_market(settings.seed, users=1).catalogue_rows
+    market = draw_market(settings.seed, users=1)
     try:
         _check_overwrite(folder, _CONTEXT_FILES)
         folder.mkdir(parents=True, exist_ok=True)
         # settings first: they mark the other files as ours, even if the disk fills up before those are complete
         with writing(folder / SETTINGS_FILE) as file:
             file.write(settings_text().encode())
-        catalogue = io.StringIO()
-        csv.writer(catalogue, lineterminator="\n").writerows([_CATALOGUE_HEADER, *rows])
-        with writing(folder / CATALOGUE_FILE) as file:
-            file.write(catalogue.getvalue().encode())
+        _write_csv(folder / CATALOGUE_FILE, [_CATALOGUE_HEADER, *market.catalogue_rows])
+        _write_csv(folder / CAMPAIGNS_FILE, [CAMPAIGN_COLUMNS, *bookings(market, settings)])
     except OSError as error:
         raise _write_error(folder, error) from error
+
+
+def _write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    with writing(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def settings_text() -> str:
     """The settings file that accompanies the traffic, as TOML."""
     # a JSON array of plain strings is also a valid TOML array
     return (
-        f"catalogue = {json.dumps(CATALOGUE_FILE)}\n\n[policy]\n"
+        f"catalogue = {json.dumps([CATALOGUE_FILE, CAMPAIGNS_FILE])}\n\n[policy]\n"
         f"blocked_users = {json.dumps(BLOCKED_USERS)}\nblocked_sites = {json.dumps(BLOCKED_SITES)}\n"
     )
 

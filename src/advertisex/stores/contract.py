@@ -220,11 +220,12 @@ class EventStore(Protocol):
         """
         ...
 
-    def import_catalogue(self, rows: pl.DataFrame) -> datetime:
-        """Replace the catalogue; earlier ones are kept for questions as of earlier times.
+    def import_catalogue(self, creatives: pl.DataFrame, campaigns: pl.DataFrame | None = None) -> datetime:
+        """Replace the catalogue, both tables of it; earlier ones are kept for questions as of earlier times.
 
         Args:
-            rows: `CATALOGUE_COLUMNS`.
+            creatives: `CATALOGUE_COLUMNS`.
+            campaigns: `CAMPAIGN_COLUMNS`; None: the new catalogue has no flights of campaigns.
 
         Returns:
             The commit time of the import, later than any before.
@@ -235,9 +236,18 @@ class EventStore(Protocol):
         ...
 
     def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
-        """The catalogue as of a time (inclusive), or now: `CATALOGUE_COLUMNS`, ordered by creative and time.
+        """The creatives of the catalogue as of a time (inclusive), or now; empty before the first import.
 
-        Empty before the first import.
+        Returns:
+            `CATALOGUE_COLUMNS`, ordered by creative and time.
+        """
+        ...
+
+    def campaigns(self, as_of: datetime | None = None) -> pl.DataFrame:
+        """The campaigns of the catalogue as of a time (inclusive), or now; empty before the first import.
+
+        Returns:
+            `CAMPAIGN_COLUMNS`, one row for each flight, ordered by campaign and start.
         """
         ...
 

@@ -6,9 +6,11 @@ A store of another format is never read or converted in place: `advertisex rebui
 from advertisex.errors import ConfigurationError, StoreOutdated
 
 #: Raise it with any change of the stored columns, of the identity of a feed, or of what `standardise` makes of a value.
-FORMAT = 6
+FORMAT = 7
 #: The first format in which rejects have a `resolution`.
 RESOLUTIONS_SINCE = 6
+#: The first format in which the catalogue has campaigns.
+CAMPAIGNS_SINCE = 7
 
 
 def check_format(found: int, where: str) -> None:

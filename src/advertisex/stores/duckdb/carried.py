@@ -20,6 +20,7 @@ CARRIED = {
     CATALOGUE: (
         "SELECT sum(hash(catalogue)) FROM catalogue",
         "SELECT sum(hash(catalogue_imports)) FROM catalogue_imports",
+        "SELECT sum(hash(campaigns)) FROM campaigns",
     ),
 }
 

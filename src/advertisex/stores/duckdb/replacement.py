@@ -13,10 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from advertisex.errors import StoreBusy, StoreError, StoreMissing
 from advertisex.files.durable import keep, real, replace
-from advertisex.model import CATALOGUE_COLUMNS, Partition, Position
+from advertisex.model import CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS, Partition, Position
 from advertisex.stores.commit_time import Clock, utc_now
 from advertisex.stores.duckdb.carried import CARRIED, check_unchanged, sums_of
 from advertisex.stores.duckdb.faults import explanation, store_fault
@@ -24,7 +25,7 @@ from advertisex.stores.duckdb.file import beside, check_not_lost, connect, disco
 from advertisex.stores.duckdb.frames import frame_of
 from advertisex.stores.duckdb.schema import format_of
 from advertisex.stores.duckdb.store import DuckdbStore
-from advertisex.stores.format import FORMAT, RESOLUTIONS_SINCE
+from advertisex.stores.format import CAMPAIGNS_SINCE, FORMAT, RESOLUTIONS_SINCE
 from advertisex.stores.replacement import CATALOGUE, LEDGER, MARKS, NOTES, Progress, Replacement
 
 _MARKS = 100_000
@@ -108,9 +109,14 @@ class DuckdbReplacement(Replacement):
     def carry_catalogue(self) -> None:
         if self._old is None or CATALOGUE in self.unreadable or self.format == 1:  # that had no catalogue
             return
-        rows = frame_of(self._old, f"SELECT imported_at, {', '.join(CATALOGUE_COLUMNS)} FROM catalogue")
         imports = frame_of(self._old, "SELECT imported_at FROM catalogue_imports")
-        self.new.restore_catalogue(imports, rows)
+        creatives = frame_of(self._old, f"SELECT imported_at, {', '.join(CATALOGUE_COLUMNS)} FROM catalogue")
+        if self.format >= CAMPAIGNS_SINCE:
+            names = ", ".join(f'"{name}"' for name in CAMPAIGN_COLUMNS)
+            campaigns = frame_of(self._old, f"SELECT imported_at, {names} FROM campaigns")
+        else:
+            campaigns = pl.DataFrame(schema={"imported_at": pl.Datetime("us"), **CAMPAIGN_COLUMNS})
+        self.new.restore_catalogue(imports, creatives, campaigns)
 
     def start_over(self) -> None:
         self.new.close()

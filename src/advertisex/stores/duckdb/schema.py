@@ -91,6 +91,19 @@ _CATALOGUE = (
     ("advertiser_id", "VARCHAR", "advertiser of the campaign"),
     ("valid_from", "TIMESTAMP", "event time from which the row holds (UTC); null: always"),
 )
+_CAMPAIGNS = (
+    ("imported_at", "TIMESTAMP NOT NULL", "commit time of the import (UTC); the latest one holds"),
+    ("campaign_id", "VARCHAR NOT NULL", "campaign"),
+    ("start", "TIMESTAMP NOT NULL", "start of the flight (UTC), inclusive"),
+    ("end", "TIMESTAMP NOT NULL", "end of the flight (UTC), exclusive"),
+    ("budget", "DECIMAL(38,12)", "budget of the flight"),
+    ("impressions", "BIGINT", "booked impressions"),
+    ("clicks", "BIGINT", "booked clicks"),
+    ("conversions", "BIGINT", "booked conversions"),
+    ("rate_type", "VARCHAR", "what the rate pays for: cpm (1,000 impressions), cpc, cpa or fixed (the whole flight)"),
+    ("rate", "DECIMAL(38,12)", "agreed rate"),
+    ("currency", "VARCHAR", "currency of budget and rate (ISO 4217)"),
+)
 _IMPORTS = (("imported_at", "TIMESTAMP NOT NULL PRIMARY KEY", "commit time of the import (UTC)"),)
 _STORE = (
     ("format", "INTEGER NOT NULL", "format of the store: another one needs `advertisex rebuild`"),
@@ -107,6 +120,7 @@ _TABLES = {
     ),
     "commits": ("ledger history: what each commit added to the ledger", _COMMITS, ""),
     "catalogue": ("creatives with their campaigns, one complete set of rows for each import", _CATALOGUE, ""),
+    "campaigns": ("flights of campaigns as booked, one complete set of rows for each import", _CAMPAIGNS, ""),
     "catalogue_imports": ("imports of the catalogue", _IMPORTS, ""),
     "notes": ("small documents about the events, such as alert states", _NOTES, ", PRIMARY KEY (kind, key)"),
 }

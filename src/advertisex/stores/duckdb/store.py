@@ -1,6 +1,6 @@
 """The embedded event store: one DuckDB file, one transaction per commit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from advertisex.feeds import FEEDS, Feed
 from advertisex.files.durable import real, replace
 from advertisex.files.making import making
 from advertisex.model import (
+    CAMPAIGN_COLUMNS,
     CATALOGUE_COLUMNS,
     COMMIT_COLUMNS,
     COUNT_NAMES,
@@ -220,25 +221,33 @@ class DuckdbStore(EventStore):
             values,
         )
 
-    def import_catalogue(self, rows: pl.DataFrame) -> datetime:
+    def import_catalogue(self, creatives: pl.DataFrame, campaigns: pl.DataFrame | None = None) -> datetime:
+        flights = pl.DataFrame(schema=CAMPAIGN_COLUMNS) if campaigns is None else campaigns
         with self._explained("cannot write to the event store"), self._transaction():
             imported_at = commit_time_after(self.settled(), self._clock)
             self._db.execute("INSERT INTO catalogue_imports VALUES (?)", (imported_at,))
-            with registered(self._db, "rows", rows.select(list(CATALOGUE_COLUMNS))):
-                self._db.execute("INSERT INTO catalogue SELECT ?, * FROM rows", (imported_at,))
+            for table, rows in (
+                ("catalogue", creatives.select(list(CATALOGUE_COLUMNS))),
+                ("campaigns", flights.select(list(CAMPAIGN_COLUMNS))),
+            ):
+                with registered(self._db, "rows", rows):
+                    self._db.execute(f"INSERT INTO {table} SELECT ?, * FROM rows", (imported_at,))
         return imported_at
 
-    def restore_catalogue(self, imports: pl.DataFrame, rows: pl.DataFrame) -> None:
-        """Replace all imports of the catalogue by those of another store: imported_at, and `CATALOGUE_COLUMNS`."""
-        with (
-            self._explained("cannot write to the event store"),
-            self._transaction(),
-            registered(self._db, "imports", imports),
-            registered(self._db, "rows", rows),
-        ):
-            for table, frame in (("catalogue_imports", "imports"), ("catalogue", "rows")):
-                self._db.execute(f"DELETE FROM {table}")
-                self._db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {frame}")
+    def restore_catalogue(self, imports: pl.DataFrame, creatives: pl.DataFrame, campaigns: pl.DataFrame) -> None:
+        """Replace all imports of the catalogue by those of another store.
+
+        Args:
+            imports: imported_at.
+            creatives: imported_at, and `CATALOGUE_COLUMNS`.
+            campaigns: imported_at, and `CAMPAIGN_COLUMNS`.
+        """
+        tables = {"catalogue_imports": imports, "catalogue": creatives, "campaigns": campaigns}
+        with self._explained("cannot write to the event store"), self._transaction():
+            for table, rows in tables.items():
+                with registered(self._db, "rows", rows):
+                    self._db.execute(f"DELETE FROM {table}")
+                    self._db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM rows")
 
     def mark_rebuilt(self) -> None:
         """Record that nothing is known of the time before the last commit (see `rebuilt_at`)."""
@@ -248,10 +257,18 @@ class DuckdbStore(EventStore):
             self._db.execute("CHECKPOINT")  # leaves no write-ahead log behind
 
     def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
+        return self._imported("catalogue", CATALOGUE_COLUMNS, "creative_id, valid_from NULLS FIRST", as_of)
+
+    def campaigns(self, as_of: datetime | None = None) -> pl.DataFrame:
+        return self._imported("campaigns", CAMPAIGN_COLUMNS, 'campaign_id, "start"', as_of)
+
+    def _imported(self, table: str, columns: Iterable[str], order: str, as_of: datetime | None) -> pl.DataFrame:
+        """A table of the catalogue as of a time."""
+        names = ", ".join(f'"{name}"' for name in columns)
         return self._frame(
-            f"SELECT {', '.join(CATALOGUE_COLUMNS)} FROM catalogue WHERE imported_at = "
+            f"SELECT {names} FROM {table} WHERE imported_at = "
             "(SELECT max(imported_at) FROM catalogue_imports WHERE imported_at <= coalesce(?, imported_at)) "
-            "ORDER BY creative_id, valid_from NULLS FIRST",
+            f"ORDER BY {order}",
             [as_of],
         )
 

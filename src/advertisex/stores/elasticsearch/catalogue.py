@@ -1,9 +1,10 @@
 """The catalogue in Elasticsearch: one document for each import, written at once.
 
-Its rows are an object that Elasticsearch keeps but does not index: one list of values for each column.
+Its creatives and campaigns are objects that Elasticsearch keeps but does not index: one list of values for each column.
+Times and amounts are text, so that they stay exact.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,19 +12,21 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
-from advertisex.model import CATALOGUE_COLUMNS
+from advertisex.model import CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, stored_by
 from advertisex.stores.elasticsearch.documents import write_document
 from advertisex.stores.elasticsearch.search import Hit, search_all
 from advertisex.stores.elasticsearch.times import TIME_FORMAT, iso, parse_time
 
-_TEXTS = {name: pl.String() for name in CATALOGUE_COLUMNS}
+#: One list of values for each column of a table.
+_Columns = dict[str, list[str | int | None]]
 
 
 class _Import(msgspec.Struct):
     imported_at: str
-    rows: dict[str, list[str | None]] = {}
+    rows: _Columns = {}
+    campaigns: _Columns = {}
 
 
 class Catalogue:
@@ -37,20 +40,20 @@ class Catalogue:
     def __init__(self, connection: Connection, index: str) -> None:
         self._connection, self._index = connection, index
 
-    def write(self, rows: pl.DataFrame, imported_at: datetime) -> None:
+    def write(self, creatives: pl.DataFrame, campaigns: pl.DataFrame, imported_at: datetime) -> None:
         """Write one import."""
-        texts = rows.select(pl.col("valid_from").dt.to_string(TIME_FORMAT) if n == "valid_from" else n for n in _TEXTS)
-        document = _Import(iso(imported_at), texts.to_dict(as_series=False))
+        rows, flights = _columns(creatives, CATALOGUE_COLUMNS), _columns(campaigns, CAMPAIGN_COLUMNS)
+        document = _Import(iso(imported_at), rows, flights)
         path = f"/{quote(self._index)}/_doc/{quote(document.imported_at, safe='')}"
         write_document(self._connection, path, document)
 
-    def read(self, as_of: datetime | None) -> pl.DataFrame:
-        """The last import at or before a time: `CATALOGUE_COLUMNS`, ordered by creative and time."""
-        for hit in self._imports("desc", as_of, limit=1):
-            found = msgspec.json.decode(hit.source, type=_Import)
-            time = pl.col("valid_from").str.to_datetime(TIME_FORMAT, time_unit="us")
-            return pl.DataFrame(found.rows, schema=_TEXTS).with_columns(time).sort("creative_id", "valid_from")
-        return pl.DataFrame(schema=CATALOGUE_COLUMNS)
+    def creatives(self, as_of: datetime | None) -> pl.DataFrame:
+        """The creatives of the last import at or before a time: `CATALOGUE_COLUMNS`, ordered by creative and time."""
+        return _frame(self._read("rows", as_of).rows, CATALOGUE_COLUMNS).sort("creative_id", "valid_from")
+
+    def campaigns(self, as_of: datetime | None) -> pl.DataFrame:
+        """The campaigns of the last import at or before a time: `CAMPAIGN_COLUMNS`, ordered by campaign and start."""
+        return _frame(self._read("campaigns", as_of).campaigns, CAMPAIGN_COLUMNS).sort("campaign_id", "start")
 
     def times(self) -> list[datetime]:
         """The times of all imports, ascending."""
@@ -65,7 +68,12 @@ class Catalogue:
     def copy_to(self, other: "Catalogue") -> None:
         """Copy all imports with their times; idempotent."""
         for time in self.times():
-            other.write(self.read(time), time)
+            other.write(self.creatives(time), self.campaigns(time), time)
+
+    def _read(self, table: str, as_of: datetime | None) -> _Import:
+        """One table of the last import at or before a time."""
+        hits = self._imports("desc", as_of, limit=1, source=["imported_at", table])
+        return next((msgspec.json.decode(hit.source, type=_Import) for hit in hits), _Import(""))
 
     def _imports(
         self, order: str, as_of: datetime | None = None, *, limit: int | None = None, source: Any = True
@@ -76,3 +84,24 @@ class Catalogue:
         )
         for page in pages:
             yield from page
+
+
+def _columns(rows: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> _Columns:
+    """The columns of a table as they are stored."""
+    return rows.select(_stored(name, dtype) for name, dtype in columns.items()).to_dict(as_series=False)
+
+
+def _stored(name: str, dtype: pl.DataType) -> pl.Expr:
+    if dtype == pl.Datetime:
+        return pl.col(name).dt.to_string(TIME_FORMAT)
+    return pl.col(name).cast(pl.String) if dtype == pl.Decimal else pl.col(name)
+
+
+def _frame(found: _Columns, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The table that is stored as these columns."""
+    stored = {name: dtype if dtype == pl.Int64 else pl.String() for name, dtype in columns.items()}
+    rows = pl.DataFrame(found or None, schema=stored)
+    return rows.with_columns(
+        pl.col(name).str.to_datetime(TIME_FORMAT, time_unit="us") if dtype == pl.Datetime else pl.col(name).cast(dtype)
+        for name, dtype in columns.items()
+    )

@@ -75,7 +75,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
         "change": {"type": "keyword", "index": False, "doc_values": False},
     },
     "notes": {"kind": _ID, "key": _ID, "document": {"type": "binary"}},
-    "catalogue": {"imported_at": _TIME, "rows": _UNREAD},
+    "catalogue": {"imported_at": _TIME, "rows": _UNREAD, "campaigns": _UNREAD},
     "ledger": {
         **_OF,
         "next_offset": _COUNT,

@@ -12,6 +12,7 @@ from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
 from advertisex.errors import IndexGone, StoreError, StoreInterrupted, StoreMissing
 from advertisex.feeds import FEEDS, Feed
 from advertisex.model import (
+    CAMPAIGN_COLUMNS,
     EVENT_COLUMNS,
     STORED_REJECT_COLUMNS,
     Counts,
@@ -131,14 +132,18 @@ class ElasticsearchStore(EventStore):
         floor = self._retention.floor()
         return None if floor is None else floor.since
 
-    def import_catalogue(self, rows: pl.DataFrame) -> datetime:
+    def import_catalogue(self, creatives: pl.DataFrame, campaigns: pl.DataFrame | None = None) -> datetime:
+        flights = pl.DataFrame(schema=CAMPAIGN_COLUMNS) if campaigns is None else campaigns
         with self._fenced():
             imported_at = commit_time_after(self.settled(), self._clock)
-            self._catalogue.write(rows, imported_at)
+            self._catalogue.write(creatives, flights, imported_at)
         return imported_at
 
     def catalogue(self, as_of: datetime | None = None) -> pl.DataFrame:
-        return self._catalogue.read(as_of)
+        return self._catalogue.creatives(as_of)
+
+    def campaigns(self, as_of: datetime | None = None) -> pl.DataFrame:
+        return self._catalogue.campaigns(as_of)
 
     def catalogue_imports(self) -> list[datetime]:
         return self._catalogue.times()

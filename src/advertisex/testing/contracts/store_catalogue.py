@@ -1,10 +1,12 @@
 """The catalogue in an event store: its imports, and the catalogue as of a time."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
-from advertisex.model import CATALOGUE_COLUMNS
+from advertisex.model import CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS
 from advertisex.stores.contract import EventStore
 from advertisex.testing.contracts.store_fixtures import OpenStore, StoreFixtures, outcome_of
 
@@ -18,6 +20,8 @@ class StoreCatalogue(StoreFixtures):
         assert store.catalogue_imports() == []
         assert store.catalogue().is_empty()
         assert dict(store.catalogue().schema) == CATALOGUE_COLUMNS
+        assert store.campaigns().is_empty()
+        assert dict(store.campaigns().schema) == CAMPAIGN_COLUMNS
 
     def test_a_catalogue_is_read_back_as_it_was_imported(self, reopen_store: OpenStore) -> None:
         moved = datetime(2026, 1, 5, 10, 0, 0, 1)
@@ -48,6 +52,43 @@ class StoreCatalogue(StoreFixtures):
             assert store.catalogue(later)["campaign_id"].to_list() == ["k3"]
         assert store.catalogue(datetime(1900, 1, 1)).is_empty()
 
+    def test_campaigns_are_read_back_as_they_were_imported(self, reopen_store: OpenStore) -> None:
+        first, second, third = datetime(1970, 1, 1), datetime(2026, 1, 31, 23, 0, 0, 1), datetime(9999, 12, 31)
+        largest, smallest = Decimal("999999999999999999.999999999999"), Decimal("0.000000000001")
+        nothing = dict.fromkeys(CAMPAIGN_COLUMNS)
+        rows = [
+            nothing | {"campaign_id": "K", "start": first, "end": second, "impressions": 2**63 - 1},
+            nothing | {"campaign_id": "k", "start": first, "end": second, "clicks": 0, "conversions": 1},
+            dict(
+                zip(CAMPAIGN_COLUMNS, ("k", second, third, largest, 0, 10**18, 3, "cpm", smallest, "EUR"), strict=True)
+            ),
+            nothing | {"campaign_id": "é\U0001f642\n", "start": first, "end": third, "budget": Decimal(0)},
+        ]
+        with reopen_store() as store:
+            imported_at = store.import_catalogue(rows_of(("c1", "k", None, None)), flights_of(*reversed(rows)))
+        with reopen_store(read_only=True) as store:
+            assert dict(store.campaigns().schema) == CAMPAIGN_COLUMNS
+            assert store.campaigns().rows(named=True) == rows
+            assert store.catalogue().rows() == [("c1", "k", None, None)]
+            assert store.catalogue_imports() == [imported_at]
+
+    def test_the_campaigns_as_of_a_time_are_those_of_the_last_import_by_then(self, store: EventStore) -> None:
+        times = [
+            store.import_catalogue(creatives, campaigns)
+            for creatives, campaigns in (
+                (rows_of(), flights_of(_flight("k1"))),
+                (rows_of(("c", "k2", None, None)), None),
+                (rows_of(("c", "k3", None, None)), flights_of(_flight("k4"), _flight("k3"))),
+            )
+        ]
+
+        assert store.catalogue_imports() == times
+        assert store.campaigns(times[0] - _TICK).is_empty()
+        found = [store.campaigns(time)["campaign_id"].to_list() for time in (times[0], times[1] - _TICK, *times[1:])]
+        assert found == [["k1"], ["k1"], [], ["k3", "k4"]]
+        assert store.campaigns()["campaign_id"].to_list() == ["k3", "k4"]
+        assert [store.catalogue(time).height for time in times] == [0, 1, 1]
+
     def test_an_import_is_a_commit_among_the_others(self, store: EventStore) -> None:
         times: list[datetime] = []
         for start in range(3):
@@ -76,3 +117,12 @@ class StoreCatalogue(StoreFixtures):
 
 def rows_of(*rows: tuple[str, str, str | None, datetime | None]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CATALOGUE_COLUMNS, orient="row")
+
+
+def flights_of(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=CAMPAIGN_COLUMNS)
+
+
+def _flight(campaign: str) -> dict[str, Any]:
+    times = {"start": datetime(2026, 1, 1), "end": datetime(2026, 2, 1)}
+    return dict.fromkeys(CAMPAIGN_COLUMNS) | times | {"campaign_id": campaign, "clicks": 1}

@@ -1,11 +1,11 @@
-"""The catalogue in a CSV file: read completely, or rejected with a line number."""
+"""The creatives of the catalogue in a CSV file: read completely, or rejected with a line number."""
 
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from advertisex.catalogue.file import read_catalogue
+from advertisex.catalogue.creatives_file import read_catalogue
 from advertisex.errors import ConfigurationError
 from advertisex.model import CATALOGUE_COLUMNS
 
@@ -72,6 +72,7 @@ def test_a_creative_may_have_several_rows_which_are_ordered(tmp_path: Path) -> N
         (b"creative_id,campaign_id\nc1,k1\nc2,k1\nc1,k2\n", "duplicate creative 'c1'", 4),
         (b"creative_id,campaign_id,campaign_id\nc1,k1,k2\n", "repeated column in the catalogue: campaign_id", 1),
         (b"creative_id,campaign_id\nc1,k1,k2\n", "more cells than columns", 2),
+        (b"creative_id,campaign_id,start,budget\nc1,k1,,5\n", "has columns of campaigns: start, budget", 1),
         (b"creative_id,campaign_id,valid_from\nc1,k1,soon\n", "invalid valid_from 'soon'", 2),
         (
             b"creative_id,campaign_id,valid_from\nc1,k1,2026-01-31\nc1,k2,2026-01-31T00:00:00Z\n",
@@ -113,7 +114,7 @@ def test_a_catalogue_beyond_a_bound_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, line: int
 ) -> None:
     path = written(tmp_path, b"creative_id,campaign_id\nc1,a-long-name-of-it-%s\nc2,k\nc3,k\n" % (b"k" * 10))
-    monkeypatch.setattr(f"advertisex.catalogue.file.{bound}", value)
+    monkeypatch.setattr(f"advertisex.catalogue.csv_file.{bound}", value)
     with pytest.raises(ConfigurationError, match=f"more than {value}") as caught:
         read_catalogue(path)
     assert caught.value.where == f"{path}:{line}"
@@ -125,7 +126,7 @@ def test_a_catalogue_beyond_a_bound_is_reported(
 def test_the_bound_of_a_line_does_not_count_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, more: int
 ) -> None:
-    monkeypatch.setattr("advertisex.catalogue.file.LINE_CHARACTERS", 30)
+    monkeypatch.setattr("advertisex.catalogue.csv_file.LINE_CHARACTERS", 30)
     path = written(tmp_path, b"creative_id,campaign_id\nc1," + b"k" * (27 + more) + end)
     if more:
         with pytest.raises(ConfigurationError, match="the line has more than 30 characters"):
