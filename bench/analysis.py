@@ -22,6 +22,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
@@ -59,6 +60,9 @@ QUESTIONS: dict[str, Question] = {
     "attribution by website": partial(attribute, by="website"),
     "attribution, split journeys": partial(attribute, split_journeys=True),
     "attribution, own campaign": partial(attribute, within_campaign=True),
+    "journeys by campaign_id": journeys,
+    "journeys by creative_id": partial(journeys, by="creative_id"),
+    "journeys, own campaign": partial(journeys, within_campaign=True),
     "reach": reach,
     "bids": bids,
     "quality": quality,

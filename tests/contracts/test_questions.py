@@ -18,6 +18,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
@@ -196,6 +197,9 @@ PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "attribution": attribute,
     "attribution by website": partial(attribute, by="website", split_journeys=True, view_window=timedelta(days=7)),
     "attribution by creative": partial(attribute, by="creative_id", within_campaign=True),
+    "journeys": journeys,
+    "journeys by website": partial(journeys, by="website", windows=[timedelta(hours=12), timedelta(days=3)], limit=5),
+    "journeys by creative": partial(journeys, by="creative_id", within_campaign=True),
     "reach": reach,
     "bids": bids,
     "quality": quality,

@@ -16,6 +16,7 @@ from advertisex.analysis import summary as summaries
 from advertisex.analysis.arguments import MOST_LISTED, ByDay, check_duration, one_of, optional
 from advertisex.analysis.attribution import attribute as attributions
 from advertisex.analysis.calendar import PERIODS
+from advertisex.analysis.journeys import report as followed
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.quality import report as qualities
@@ -66,6 +67,12 @@ def funnel(
     return partial(funnels.funnel, by=by)
 
 
+TouchScopeOption = Annotated[
+    str,
+    typer.Option("--scope", metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign."),
+]
+
+
 def attribution(
     model: Annotated[
         list[str] | None,
@@ -75,9 +82,7 @@ def attribution(
         str,
         typer.Option(metavar="KEY", help=f"What to credit: {_listed([*KEYS, 'any own text or flag field'])}."),
     ] = "campaign_id",
-    scope: Annotated[
-        str, typer.Option(metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign.")
-    ] = "any",
+    scope: TouchScopeOption = "any",
     split_journeys: Annotated[
         bool, typer.Option("--split-journeys", help="End the journey at each conversion.")
     ] = False,
@@ -89,13 +94,44 @@ def attribution(
     return partial(
         attributions.attribute,
         by=by,
-        within_campaign=one_of(scope, ("any", "campaign"), "--scope") == "campaign",
+        within_campaign=_within_campaign(scope),
         split_journeys=split_journeys,
         models=[one_of(name, attributions.MODELS, "--model") for name in model or attributions.MODELS],
         click_window=_duration(click_window, "--click-window"),
         view_window=_duration(view_window, "--view-window"),
         half_life=_duration(half_life, "--half-life", minimum=timedelta.resolution),
     )
+
+
+def journeys(
+    window: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DURATION", help="Lookback window of touches: 7d, 12h; repeatable.  \\[default: 1d, 7d, 28d]"
+        ),
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(metavar="KEY", help=f"What a path consists of: {_listed([*KEYS, 'any own text or flag field'])}."),
+    ] = "campaign_id",
+    scope: TouchScopeOption = "any",
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="Maximum number of paths listed.")
+    ] = LISTED,
+) -> Question:
+    """Conversions after clicks and views, their lag, number of touches, and the paths that lead to them."""
+    windows = [_duration(text, "--window", minimum=timedelta.resolution) for text in window or ()]
+    return partial(
+        followed.journeys,
+        by=by,
+        within_campaign=_within_campaign(scope),
+        windows=windows or followed.WINDOWS,
+        limit=limit,
+    )
+
+
+def _within_campaign(scope: str) -> bool:
+    return one_of(scope, ("any", "campaign"), "--scope") == "campaign"
 
 
 def reach() -> Question:
