@@ -24,7 +24,7 @@ from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.quality.report import quality
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
@@ -64,6 +64,8 @@ QUESTIONS: dict[str, Question] = {
     "journeys by creative_id": partial(journeys, by="creative_id"),
     "journeys, own campaign": partial(journeys, within_campaign=True),
     "reach": reach,
+    "reach by day": partial(reach, by="day"),
+    "reach by flight": partial(reach, by="flight"),
     "bids": bids,
     "quality": quality,
     "restatement": restated,

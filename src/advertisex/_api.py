@@ -65,7 +65,7 @@ from advertisex.analysis.correlation import correlate as correlate
 from advertisex.analysis.funnel import funnel as funnel
 from advertisex.analysis.journeys.report import journeys as journeys
 from advertisex.analysis.quality.report import quality as quality
-from advertisex.analysis.reach import reach as reach
+from advertisex.analysis.reach.report import reach as reach
 from advertisex.analysis.restatement import restatement as restatement
 from advertisex.analysis.scope import Scope as Scope
 from advertisex.analysis.summary import summarise as summarise

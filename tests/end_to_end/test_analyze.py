@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.cli.output import print_json
 from advertisex.stores.open import open_store

@@ -10,7 +10,6 @@ import typer
 from advertisex.analysis import bids as bid_requests
 from advertisex.analysis import correlation as correlations
 from advertisex.analysis import funnel as funnels
-from advertisex.analysis import reach as reached
 from advertisex.analysis import restatement as restatements
 from advertisex.analysis import summary as summaries
 from advertisex.analysis.arguments import MOST_LISTED, ByDay, check_duration, one_of, optional
@@ -20,6 +19,7 @@ from advertisex.analysis.journeys import report as followed
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.quality import report as qualities
+from advertisex.analysis.reach import report as reached
 from advertisex.cli.analyze.asking import Question
 from advertisex.cli.options import parse_time
 from advertisex.errors import ConfigurationError
@@ -134,9 +134,13 @@ def _within_campaign(scope: str) -> bool:
     return one_of(scope, ("any", "campaign"), "--scope") == "campaign"
 
 
-def reach() -> Question:
-    """Reach and frequency, and the users that campaigns have in common."""
-    return reached.reach
+def reach(
+    by: Annotated[
+        str | None, typer.Option(metavar="KEY", help=f"Also count the users of each {_listed(reached.OVER)}.")
+    ] = None,
+) -> Question:
+    """Reach and frequency, also over time, conversions by frequency, and the users that campaigns have in common."""
+    return partial(reached.reach, by=optional(by, reached.OVER, "--by"))
 
 
 def bids() -> Question:
