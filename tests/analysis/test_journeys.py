@@ -17,6 +17,7 @@ from advertisex.analysis.answer import Answer
 from advertisex.analysis.arguments import LONGEST
 from advertisex.analysis.attribution import journeys as pairs
 from advertisex.analysis.attribution.attribute import attribute
+from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.path_text import STEPS, path_text
 from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.scope import Scope
@@ -140,6 +141,8 @@ def test_all_numbers_match_a_loop(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pairs, "_MAX_PAIRS", 2)
             assert journeys(data.store, scope, windows=windows, **options).to_dict() == answer.to_dict()
+        follow_click = journeys(data.store, scope, windows=[timedelta(days=30)]).table("windows")["click_through"]
+        assert funnel(data.store, scope).facts["click_conversions"] == follow_click.item()
         credited = attribute(
             data.store, scope, **options, models=["first"], click_window=max(windows), view_window=max(windows)
         )
