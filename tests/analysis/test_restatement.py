@@ -20,6 +20,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
@@ -375,7 +376,8 @@ QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
     },
     **{f"attribution by {by}": partial(attribute, by=by) for by in KEYS},
     "attribution, split journeys": partial(attribute, split_journeys=True),
-    "reach": reach,
+    "journeys": journeys,
+    "reach by day": partial(reach, by="day"),
     "bids": bids,
     "quality": quality,
 }

@@ -70,6 +70,7 @@ def reach(store: EventStore, scope: Scope = Scope(), *, by: Over | None = None) 
             "no impressions found", where=scope.text(), hint="widen the range, or process impressions first"
         )
     conversions = scan_events(store, "clicks", replace(scope, where={}), who, time, keep=pl.col("conversions") > 0)
+    conversions = conversions.join(impressions, on="user_id", how="semi")
     names = impressions["campaign_id"].unique().cast(pl.String).sort(nulls_last=True)
     pairs = _pairs(impressions, names)
     users = pairs.group_by("user").agg(pl.col("frequency").sum())
