@@ -140,6 +140,7 @@ PUBLIC = [
     "open_log",
     "open_replacement",
     "open_store",
+    "performance",
     "preview",
     "process",
     "process_log",

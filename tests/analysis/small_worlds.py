@@ -129,13 +129,15 @@ class Dataset:
 
 
 @contextmanager
-def dataset(catalogue: pl.DataFrame = CATALOGUE, **feeds: Rows) -> Iterator[Dataset]:
+def dataset(
+    catalogue: pl.DataFrame = CATALOGUE, campaigns: pl.DataFrame | None = None, **feeds: Rows
+) -> Iterator[Dataset]:
     """An in-memory store with these events; the rows are read back, so they contain no duplicates.
 
     Impressions and bids have the campaign and the advertiser of their creative.
     """
     with DuckdbStore(Path(":memory:")) as store:
-        store.import_catalogue(catalogue)
+        store.import_catalogue(catalogue, campaigns)
         for name, events in feeds.items():
             payloads = [json.dumps(event).encode() for event in events]
             end = len(payloads)

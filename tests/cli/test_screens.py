@@ -37,6 +37,7 @@ SCREENS = {
     "erasures": "erasures",
     "preview": "preview clicks clicks.csv",
     "catalogue-show": "catalogue show --campaign cmp001",
+    "catalogue-flights": "catalogue show --flights --campaign cmp001",
     "catalogue-history": "catalogue history",
     "catalogue-diff": "catalogue diff other.csv",
     "rejects-list": "rejects list --limit 8",

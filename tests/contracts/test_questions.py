@@ -19,6 +19,7 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
+from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
@@ -198,6 +199,11 @@ PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "summary by day": partial(summarise, by="day"),
     "correlation": correlate,
     "correlation by day": partial(correlate, by="day"),
+    "performance": performance,
+    **{
+        f"performance by {by}": partial(performance, by=by)
+        for by in ("campaign_id", "creative_id", "website", "conversion_type", "region", "day", "week")
+    },
     "funnel": funnel,
     "funnel by campaign": partial(funnel, by="campaign_id"),
     "funnel by creative": partial(funnel, by="creative_id"),

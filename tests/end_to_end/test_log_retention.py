@@ -134,7 +134,7 @@ def test_a_log_in_kafka_has_retention_of_its_own(
     monkeypatch.setenv(f"ADVERTISEX_LOG__{name.upper()}", "5000000" if name == "keep_size" else "7")
     result = cli(command, "--log", "kafka://127.0.0.1:1")
     assert result.code == (1 if command == "doctor" else 2)
-    assert f"log.{name} applies to an embedded log only" in result.out + result.err
+    assert f"log.{name}: it applies to an embedded log only" in result.out + result.err
     assert "of the topics in Kafka" in result.out + result.err
 
 

@@ -20,7 +20,7 @@ from advertisex.stores.duckdb import replacement as duckdb_replacement
 from advertisex.stores.duckdb.file import connect
 from advertisex.stores.duckdb.replacement import DuckdbReplacement
 from advertisex.stores.duckdb.store import DuckdbStore
-from advertisex.stores.format import RESOLUTIONS_SINCE
+from advertisex.stores.format import CAMPAIGNS_SINCE, RESOLUTIONS_SINCE
 from advertisex.stores.replacement import CATALOGUE, LEDGER, NOTES
 from tests.catalogues import catalogue_rows
 
@@ -61,6 +61,25 @@ def found(place: Path, tmp_path_factory: pytest.TempPathFactory) -> list[frozens
             assert bool(replacement.new.catalogue_imports()) == (CATALOGUE not in replacement.unreadable)
         path.with_name("store.duckdb.rebuild").unlink()
     return unreadable
+
+
+def test_a_store_from_before_campaigns_keeps_its_creatives(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    with DuckdbStore(path) as store:
+        imported_at = store.import_catalogue(catalogue_rows({"creative_id": ["c"], "campaign_id": ["k"]}))
+    with duckdb.connect(str(path)) as db:
+        db.execute("DROP TABLE campaigns")
+        db.execute("UPDATE store SET format = ?", (CAMPAIGNS_SINCE - 1,))
+
+    with DuckdbReplacement(path, memory="1GB") as replacement:
+        assert replacement.unreadable == []
+        replacement.carry_catalogue()
+        replacement.swap()
+
+    with DuckdbStore(path, read_only=True) as store:
+        assert store.catalogue_imports() == [imported_at]
+        assert store.catalogue()["creative_id"].to_list() == ["c"]
+        assert store.campaigns().is_empty()
 
 
 def contents_of_notes(place: Path) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def bids_with_wins(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.Dat
     competing_range = widened(near, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
     bids = scan_events(store, "bids", competing_range, *common, in_scope(scope).alias("is_in_scope"), *columns)
     won = np.zeros(bids.height, bool)
-    won[_winning_rows(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)] = True
+    selections = _selections(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)
+    won[selections["bid"].unique()] = True
     return bids.with_columns(won=won).filter("is_in_scope").drop("is_in_scope")
 
 
@@ -75,11 +76,15 @@ def in_scope(scope: Scope) -> pl.Expr:
     return condition
 
 
-def _winning_rows(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.Series:
-    """The row numbers of the bids that at least one impression selects."""
+def _selections(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.DataFrame:
+    """Which bid impressions select: auction, creative_id and event_time of the impressions, and bid (its row number).
+
+    One row for each auction, creative and time, without those that select none.
+    """
     rivals = bids.with_row_index("bid").join(impressions, on="auction", how="semi").sort("event_time", "event_id")
-    undecided = impressions.join(rivals, on="auction", how="semi").unique().sort("event_time")
-    winners = []
+    same_moment = impressions.select("auction", "creative_id", "event_time")
+    undecided = same_moment.join(rivals, on="auction", how="semi").unique().sort("event_time")
+    selected = []
     for same, known in ((["auction", "creative_id"], rivals.drop_nulls("creative_id")), (["auction"], rivals)):
         candidates = known.select(*same, "event_time", "bid")
         candidates = candidates.unique([*same, "event_time"], keep="last", maintain_order=True)
@@ -92,9 +97,33 @@ def _winning_rows(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.Series:
                 tolerance=AUCTION_WINDOW,
                 check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
             )
-            winners.append(found["bid"].drop_nulls())
+            selected.append(found.drop_nulls("bid"))
             undecided = found.filter(pl.col("bid").is_null()).drop("bid")
-    return pl.concat(winners).unique()
+    return pl.concat(selected)
+
+
+def selected_bids(store: EventStore, scope: Scope) -> pl.DataFrame:
+    """Return the bids that impressions of the scope select, each for the first impression that does.
+
+    Competing bids and impressions are read from around the scope and from all campaigns, as in `bids_with_wins`.
+
+    Returns:
+        event_id (UInt128, of the impression), and price_paid, amount and currency of its bid; in no particular order.
+    """
+    creative = categorical("creative_id", pl.Categories.random())
+    around = widened(scope, before=2 * AUCTION_WINDOW, after=2 * AUCTION_WINDOW)  # other impressions of the same bid
+    moment = [AUCTION, creative, pl.col("event_time")]
+    impressions = scan_events(store, "impressions", around, EVENT_ID, *moment, keep=HAS_AUCTION)
+    known = widened(around, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
+    prices = map(pl.col, ("price_paid", "amount", "currency"))
+    bids = scan_events(store, "bids", known, EVENT_ID, *moment, *prices, keep=HAS_AUCTION)
+    selections = _selections(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)
+    first = (
+        impressions.join(selections, on=["auction", "creative_id", "event_time"], nulls_equal=True)
+        .sort("event_time", "event_id")
+        .unique("bid", keep="first", maintain_order=True)
+    )
+    return first.select("event_id").hstack(bids[first["bid"]].select("price_paid", "amount", "currency"))
 
 
 @dataclass(frozen=True, slots=True)

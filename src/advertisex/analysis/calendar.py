@@ -4,7 +4,7 @@ A day, a week (its Monday) and a month (its first day) are dates of that zone, s
 clocks change. An hour is the time (UTC) at which it begins: the two hours of one name, when clocks go back, are two.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -40,6 +40,49 @@ def midnight(day: date, zone: str) -> datetime:
     """The time (naive UTC) at which a day begins in a zone. If the clocks skip midnight, that is when they do."""
     start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
     return start.astimezone(UTC).replace(tzinfo=None)
+
+
+def following(day: date, unit: Period) -> date:
+    """The first day of the next day, week or month."""
+    if unit == "month":
+        return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    return day + timedelta(days=7 if unit == "week" else 1)
+
+
+def start_of(day: date, unit: Period) -> date:
+    """The first day of the day, week or month that contains a day."""
+    if unit == "month":
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday()) if unit == "week" else day
+
+
+def preceding(day: date, unit: Period) -> date:
+    """The first day of the day, week or month before the one that contains a day."""
+    return start_of(start_of(day, unit) - timedelta(days=1), unit)
+
+
+def local_day(time: datetime, zone: str) -> date:
+    """The day (of the zone) that contains a time (naive UTC)."""
+    return time.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date()
+
+
+def limits(since: datetime, until: datetime, unit: Period | None, zone: str) -> list[datetime]:
+    """The times from `since` to `until` (naive UTC), divided where a day, week or month of the zone begins.
+
+    Args:
+        since: the first limit.
+        until: the last limit; if it is not after `since`, there are none.
+        unit: a day, week or month; None divides nothing.
+        zone: IANA name of a time zone.
+    """
+    if since >= until:
+        return []
+    inner = []
+    if unit is not None:
+        day = start_of(local_day(since, zone), unit)
+        while (time := midnight(day := following(day, unit), zone)) < until:
+            inner.append(time)
+    return [since, *inner, until]
 
 
 def _local(zone: str) -> pl.Expr:

@@ -80,12 +80,19 @@ def scan_events(
         columns: expressions over `readable` columns.
         keep: optional filter.
     """
+    return pl.concat(map(compact, scan_frames(store, feed, scope, *columns, keep=keep)))
+
+
+def scan_frames(
+    store: EventStore, feed: str, scope: Scope, *columns: pl.Expr, keep: pl.Expr | None = None
+) -> Iterator[pl.DataFrame]:
+    """Like `scan_events`, but frame by frame; the first frame is empty."""
     known = readable(store, feed)
     kept = [*scope.conditions, *([] if keep is None else [keep])]
     read = sorted({name for expression in (*columns, *kept) for name in expression.meta.root_names()})
-    empty = pl.DataFrame(schema={name: known[name] for name in read}).select(columns)
-    frames = scan(store, feed, read, scope.within)
-    return pl.concat([empty, *(compact(frame.filter(*kept).select(columns)) for frame in frames)])
+    yield pl.DataFrame(schema={name: known[name] for name in read}).select(columns)
+    for frame in scan(store, feed, read, scope.within):
+        yield frame.filter(*kept).select(columns)
 
 
 def compact(frame: pl.DataFrame) -> pl.DataFrame:

@@ -42,7 +42,7 @@ _NOTHING = "No catalogue has been imported; run `advertisex catalogue import FIL
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILE...",
+        metavar="FILE",
         help="CSV files, one of creatives (creative_id,campaign_id and advertiser_id,valid_from if known), one of "
         "campaigns (campaign_id,start,end and what is booked), or both.",
     ),

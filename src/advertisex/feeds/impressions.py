@@ -17,7 +17,11 @@ FIELDS = (
     Field("auction_id", "text", "auction that was won for the impression", is_id=True),
     Field("placement", "text", "place on the page or in the app", is_id=True),
     Field("cost", "amount", "price paid for the impression"),
-    Field("currency", "currency", "currency of the cost: ISO 4217 in upper case, else as sent", is_id=True),
+    Field(
+        "clearing_price", "amount", "clearing price of the auction for 1,000 impressions, from a billing notice",
+        aliases=("auction_price",),
+    ),
+    Field("currency", "currency", "currency of cost and price: ISO 4217 in upper case, else as sent", is_id=True),
     Field("user_agent", "text", "User-Agent of the browser", aliases=("ua",)),
 )  # fmt: skip
 

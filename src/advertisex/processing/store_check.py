@@ -35,7 +35,7 @@ def check_store(
     for rejects in store.scan_rejects(RejectQuery()):
         on_rows(rejects.height)
     for imported_at in store.catalogue_imports():
-        on_rows(store.catalogue(imported_at).height)
+        on_rows(store.catalogue(imported_at).height + store.campaigns(imported_at).height)
     text = "all of them can be read, and each has the id of its content"
     return [
         Finding("store's events", not wrong, "; ".join(wrong) if wrong else text, _HINT),

@@ -13,6 +13,7 @@ import polars as pl
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
 from advertisex.analysis.arguments import optional
 from advertisex.analysis.calendar import Period, period
+from advertisex.analysis.flights import flights_of
 from advertisex.analysis.intervals import CONFIDENCE, share
 from advertisex.analysis.reach.converted import converted_by_frequency
 from advertisex.analysis.reach.measures import AVERAGE, REACHED
@@ -125,7 +126,7 @@ def _over_time(
     if by is None:
         return [], []
     if by == "flight":
-        return [Table("flights", "Reach by flight", by_flight(store, impressions, scope.as_of))], []
+        return [Table("flights", "Reach by flight", by_flight(flights_of(store, scope), impressions))], []
     return [Table("periods", f"Reach by {by}", by_period(impressions, by))], [
         Chart("periods", "line", by, ("users", "new_users"), f"Users reached by {by}"),
         Chart("periods", "line", by, ("users_so_far",), "Users reached so far"),

@@ -18,6 +18,7 @@ from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.journeys import report as followed
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
+from advertisex.analysis.performance import report as performances
 from advertisex.analysis.quality import report as qualities
 from advertisex.analysis.reach import report as reached
 from advertisex.cli.analyze.asking import Question
@@ -65,6 +66,19 @@ def funnel(
 ) -> Question:
     """Funnel from bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
     return partial(funnels.funnel, by=by)
+
+
+def performance(
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help=f"Group by {_listed([*KEYS, 'conversion_type', *performances.PERIODS, 'an own text or flag field'])}.",
+        ),
+    ] = None,
+) -> Question:
+    """What was delivered, what it cost and what it earned, with the previous period beside it."""
+    return partial(performances.performance, by=by)
 
 
 TouchScopeOption = Annotated[

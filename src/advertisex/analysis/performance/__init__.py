@@ -1,0 +1,1 @@
+"""Performance: what was delivered, what it cost and what it earned."""

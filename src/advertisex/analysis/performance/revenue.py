@@ -1,0 +1,76 @@
+"""Reads the rows of the clicks feed, each refund with the conversion that it takes back.
+
+A refund that names a transaction counts under the conversion of that transaction: its campaign, type and own fields,
+and the impression that it is matched to; of several, the earliest, then the one with the smallest event id. It counts
+at its own time. A refund without a known transaction counts under its own fields.
+"""
+
+import polars as pl
+
+from advertisex.analysis.breakdown import Breakdown
+from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
+from advertisex.analysis.money import check_sum
+from advertisex.analysis.scan import EVENT_ID, readable, scan, scan_events, widened
+from advertisex.analysis.scope import Scope
+from advertisex.stores.contract import EventStore, Range
+
+#: The columns of a row of the clicks feed. `at` is the time at which it counts, `event_time` that of its conversion.
+_COLUMNS = ("user_id", "campaign_id", "event_time", "clicks", "conversions", "value", "currency")
+_IS_REFUND = pl.col("value") < 0
+
+
+def clicked_rows(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame:
+    """Read the rows of the clicks feed in a scope.
+
+    Returns:
+        user_id, campaign_id, event_time, at, clicks, conversions, value, currency, and key (see `Breakdown`); in no
+        particular order.
+    """
+    anyone = Scope(scope.since, scope.until, as_of=scope.as_of, zone=scope.zone)
+    names = sorted({*_COLUMNS, "transaction_id", "event_id", *_read_by(scope, by)})
+    rows = scan_events(store, "clicks", anyone, *map(pl.col, names)).with_columns(at="event_time")
+    rows = _with_conversions(store, rows, scope).filter(*scope.conditions)
+    check_sum(rows["value"])
+    at_its_time = pl.col("event_time").alias("_own_time")
+    keyed = (
+        rows.with_columns(at_its_time, event_time="at").with_columns(by.of_click()).with_columns(event_time="_own_time")
+    )
+    if by.field is not None and by.field.is_matched:
+        keyed = _matched(store, scope, keyed.drop("key"), by)
+    return keyed.select(*_COLUMNS, "at", "key")
+
+
+def _read_by(scope: Scope, by: Breakdown) -> set[str]:
+    expressions = [*scope.conditions, by.of_click()]
+    return {name for expression in expressions for name in expression.meta.root_names()}
+
+
+def _with_conversions(store: EventStore, rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Replace the fields of refunds by those of their conversions, except the time, the value and the counts."""
+    is_tied = _IS_REFUND & pl.col("transaction_id").is_not_null()
+    transactions = rows.filter(is_tied)["transaction_id"].unique()
+    if transactions.is_empty():
+        return rows
+    kept = ["at", "clicks", "conversions", "value", "currency", "transaction_id"]
+    taken = [name for name in rows.columns if name not in kept]
+    is_sold = (pl.col("conversions") > 0) & pl.col("transaction_id").is_in(transactions.implode())
+    read = [*taken, "conversions", "transaction_id"]
+    frames = (frame.filter(is_sold) for frame in scan(store, "clicks", read, Range(as_of=scope.as_of)))
+    empty = pl.DataFrame(schema={name: readable(store, "clicks")[name] for name in read})
+    sold = pl.concat([empty, *frames]).drop("conversions").sort("event_time", "event_id")
+    sold = sold.unique("transaction_id", keep="first", maintain_order=True)
+    is_known = is_tied & pl.col("transaction_id").is_in(sold["transaction_id"].implode())
+    tied = rows.filter(is_known.fill_null(False)).select(kept).join(sold, on="transaction_id", how="left")
+    return pl.concat([rows.filter(~is_known.fill_null(False)), tied.select(rows.columns)])
+
+
+def _matched(store: EventStore, scope: Scope, rows: pl.DataFrame, by: Breakdown) -> pl.DataFrame:
+    """Add the key of the impression that each row is matched to."""
+    users = rows["user_id"].unique().implode()
+    first = scope.since
+    for time in rows["event_time"].bottom_k(1) if first is not None else ():
+        first = min(first, time)  # the conversion of a refund
+    before = widened(Scope(first, scope.until, as_of=scope.as_of), before=ANSWER_WINDOW)
+    keep = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(users)
+    own = [*map(pl.col, ("user_id", "campaign_id", "event_time")), EVENT_ID, by.of_impression()]
+    return match_impressions(rows.drop("event_id"), scan_events(store, "impressions", before, *own, keep=keep))
