@@ -3,9 +3,9 @@
 A conversion's touches are those of attribution, with one window for clicks and views alike, both ends inclusive. Within
 a window a conversion is
 
-    click-through   if there is at least one click
-    view-through    if there is no click, but an impression
-    untouched       if there is neither
+    click-through   with at least one click
+    view-through    without a click, with an impression
+    untouched       with neither
 
 so the three add up to the conversions. Everything else is about the longest window. A conversion counts as often as its
 row says.
@@ -69,7 +69,7 @@ def journeys(
 
     Raises:
         AnalysisError: the scope contains no conversion.
-        ConfigurationError: the scope is invalid, there is no window, or one is not above 0 or longer than a hundred
+        ConfigurationError: the scope is invalid, no window is given, or one is not above 0 or longer than a hundred
             years, the limit is invalid, or a feed does not have the key.
     """
     scope, limit = check_scope(scope, store, ["clicks"]), check_limit(limit)
