@@ -108,7 +108,8 @@ def check(answer: Answer, found: Sequence[Journey], windows: Sequence[timedelta]
         for length in sorted(lengths)
     ]
     paths = Counter(path_of(journey) for _, journey in touched)
-    assert sorted(answer.table("paths").rows()) == sorted(
+    assert answer.table("paths")["rank"].to_list() == list(range(1, len(paths) + 1))
+    assert sorted(answer.table("paths").drop("rank").rows()) == sorted(
         (path_text(path), len(path), number, number / everything) for path, number in paths.items()
     )
     assert answer.table("paths")["conversions"].is_sorted(descending=True)
@@ -211,7 +212,7 @@ def touches(stored: Stored, *keys: str) -> EventStore:
 def test_repetitions_of_a_key_are_one_step_of_a_path_and_several_touches(stored: Stored) -> None:
     answer = journeys(touches(stored, "a", "a", "b", "b", "a"))
 
-    assert answer.table("paths").rows() == [("a > b > a", 3, 1, 1.0)]
+    assert answer.table("paths").rows() == [(1, "a > b > a", 3, 1, 1.0)]
     assert answer.table("lengths").rows() == [(5, 1, 1, 1.0)]
     assert answer.table("first_last").rows() == [("a", "a", 1, 1.0)]
 
@@ -245,7 +246,7 @@ def test_the_list_of_paths_is_bounded(stored: Stored) -> None:
 
     answer = journeys(store, limit=3)
 
-    assert answer.table("paths").rows() == [("k6", 1, 7, 0.25), ("k5", 1, 6, 6 / 28), ("k4", 1, 5, 5 / 28)]
+    assert answer.table("paths").rows() == [(1, "k6", 1, 7, 0.25), (2, "k5", 1, 6, 6 / 28), (3, "k4", 1, 5, 5 / 28)]
     assert answer.to_dict()["rows_in_all"] == {"paths": 7}
     assert journeys(store, limit=0).table("paths").height == 0
 
@@ -253,7 +254,7 @@ def test_the_list_of_paths_is_bounded(stored: Stored) -> None:
 def test_a_long_path_is_listed_in_short(stored: Stored) -> None:
     answer = journeys(touches(stored, *(f"k{n % 2}" for n in range(STEPS + 5))))
 
-    ((text, steps, _, _),) = answer.table("paths").rows()
+    ((_, text, steps, _, _),) = answer.table("paths").rows()
     assert steps == STEPS + 5
     assert len(text.split(" > ")) == STEPS + 1
     assert " > (5 more) > " in text

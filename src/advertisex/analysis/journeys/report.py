@@ -63,7 +63,7 @@ def journeys(
         `windows`: window, click_through, view_through, untouched (conversions, i64), and the share of each (f64);
         `lags` and `lag_distribution`: see `lags`;
         `lengths`: touches (0 for conversions without one), conversions, conversions_at_least (i64), share (f64);
-        `paths`: path, steps, conversions (i64), share (f64), those of the most conversions first;
+        `paths`: rank, path, steps, conversions (i64), share (f64), those of the most conversions first;
         `first_last`: first, last (keys of the first and the last touch), conversions (i64), share (f64).
         All shares are of the conversions, except in `lag_distribution`.
 
@@ -83,7 +83,8 @@ def journeys(
     listed, distinct = _most_frequent(found, limit)
     walked = paths(inputs, rules, listed["example"])
     texts = [path_text([inputs.keys[int(key)] for key in walked[one]]) for one in listed["example"]]
-    most_frequent = listed.select(pl.Series("path", texts, pl.String), "steps", "conversions")
+    ranks = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("rank")
+    most_frequent = listed.select(ranks, pl.Series("path", texts, pl.String), "steps", "conversions")
     return Answer(
         question="journeys",
         definition=DEFINITION,
@@ -102,7 +103,15 @@ def journeys(
             Table("lags", "Lag of conversions", quantiles(found), seconds=_SECONDS),
             Table("lag_distribution", "Conversions by lag", distribution(found, windows[-1])),
             Table("lengths", "Conversions by number of touches", _lengths(found, untouched)),
-            Table("paths", "Most frequent paths", _share(most_frequent, conversions), of=distinct, option="--limit"),
+            Table(
+                "paths",
+                "Most frequent paths",
+                _share(most_frequent, conversions),
+                keys=("rank",),
+                of=distinct,
+                option="--limit",
+                prose=("path",),
+            ),
             Table(
                 "first_last",
                 "Conversions by first and last touch",
