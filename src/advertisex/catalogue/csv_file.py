@@ -1,4 +1,4 @@
-"""A CSV file of the catalogue: its header and its rows, within bounds, with errors that name the line."""
+"""A small table in a CSV file, such as the catalogue: header and rows, within bounds. Errors name the line."""
 
 import csv
 from collections import Counter
@@ -37,14 +37,16 @@ class CsvTable:
     Args:
         file: the open file.
         path: its path.
+        what: what it contains, for errors.
+        form: which columns it has, for errors.
 
     Attributes:
         path: its path.
         columns: the names in its header.
     """
 
-    def __init__(self, file: TextIO, path: Path) -> None:
-        self.path = path
+    def __init__(self, file: TextIO, path: Path, what: str = "the catalogue", form: str = BOTH_FORMS) -> None:
+        self.path, self._what, self._form = path, what, form
         self._reader = csv.DictReader(self._lines(file), strict=True)
         self.columns = [name.strip() for name in self._reader.fieldnames or ()]
         self._reader.fieldnames = self.columns
@@ -56,10 +58,10 @@ class CsvTable:
             ConfigurationError: a required column is missing, or one of the known columns is repeated.
         """
         if missing := [name for name in required if name not in self.columns]:
-            raise self.error(1, f"missing column in the catalogue: {', '.join(missing)}", hint)
+            raise self.error(1, f"missing column in {self._what}: {', '.join(missing)}", hint)
         counts = Counter(self.columns)
         if repeated := [name for name in known if counts[name] > 1]:
-            raise self.error(1, f"repeated column in the catalogue: {', '.join(repeated)}", hint)
+            raise self.error(1, f"repeated column in {self._what}: {', '.join(repeated)}", hint)
 
     def frame(self, columns: Mapping[str, pl.DataType], read: ReadRow) -> pl.DataFrame:
         """Read all rows: the columns, and `line` (Int64)."""
@@ -69,7 +71,7 @@ class CsvTable:
         while part := list(islice(rows, _PART_ROWS)):
             count += len(part)
             if count > MOST_ROWS:
-                raise self.error(part[-1][-1], f"the catalogue has more than {MOST_ROWS:,} rows", _FEWER)
+                raise self.error(part[-1][-1], f"{self._what} has more than {MOST_ROWS:,} rows", _FEWER)
             frames.append(pl.DataFrame(part, schema=schema, orient="row"))
         return pl.concat(frames)
 
@@ -91,24 +93,24 @@ class CsvTable:
         while line := file.readline(LINE_CHARACTERS + len("\r\n")):
             number, total = number + 1, total + len(line)
             if len(line.rstrip("\r\n")) > LINE_CHARACTERS:
-                raise self.error(number, f"the line has more than {LINE_CHARACTERS:,} characters", BOTH_FORMS)
+                raise self.error(number, f"the line has more than {LINE_CHARACTERS:,} characters", self._form)
             if total > FILE_CHARACTERS:
-                raise self.error(number, f"the catalogue has more than {FILE_CHARACTERS:,} characters", _FEWER)
+                raise self.error(number, f"{self._what} has more than {FILE_CHARACTERS:,} characters", _FEWER)
             yield line
 
 
 @contextmanager
-def opened_table(path: Path) -> Iterator[CsvTable]:
-    """Open a file of the catalogue and read its header.
+def opened_table(path: Path, what: str = "the catalogue", form: str = BOTH_FORMS) -> Iterator[CsvTable]:
+    """Open a file of the catalogue, or of something else, and read its header.
 
     Raises:
         ConfigurationError: it cannot be read, here or in the context.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            yield CsvTable(file, path)
+            yield CsvTable(file, path, what, form)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = "it is not valid CSV" if isinstance(error, csv.Error) else reason_of(error)
         raise ConfigurationError(
-            f"cannot read the catalogue: {why}", where=str(path), hint="expected a CSV file in UTF-8"
+            f"cannot read {what}: {why}", where=str(path), hint="expected a CSV file in UTF-8"
         ) from error

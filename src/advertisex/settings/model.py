@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from advertisex.feeds.words import ISO_4217
 from advertisex.settings.alerts import AlertSettings
 from advertisex.settings.durations import Duration
 from advertisex.settings.environment import PREFIX, Environment
@@ -34,6 +35,12 @@ def _zone(name: str) -> str:
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"unknown time zone {name!r}; expected an IANA name such as Europe/Paris") from error
     return name
+
+
+def _currency(code: str) -> str:
+    if code not in ISO_4217:
+        raise ValueError(f"unknown currency {code!r}; expected a code of ISO 4217 such as EUR")
+    return code
 
 
 def _earliest(time: datetime) -> datetime:
@@ -202,6 +209,10 @@ class AnalysisSettings(Section):
     zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="time zone of the days, weeks and months of answers, and of `--since` and `--until`"
     )
+    currency: Annotated[str, AfterValidator(_currency)] | None = Field(
+        default=None, description="currency that all amounts are converted to; it needs `analysis.rates`"
+    )
+    rates: Path | None = Field(default=None, description="CSV file of exchange rates: date, from, to, rate")
 
 
 class PrivacySettings(Section):

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from advertisex.analysis.answer import Answer, not_kept
 from advertisex.analysis.scope import Scope
+from advertisex.analysis.views import asking as views
 from advertisex.cli.analyze.shared import Shared
 from advertisex.cli.analyze.showing import print_answer
 from advertisex.cli.analyze.watched import Watched
@@ -49,12 +50,18 @@ def command(question: Callable[..., Question], show: Callable[[Answer], None] = 
 def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) -> None:
     shared.check()
     settings = settings_of(shared.config, data=shared.data, log=shared.log, store=shared.store)
-    scope = shared.scope(settings.analysis.zone)
+    scope, conversion = shared.scope(settings.analysis.zone), shared.conversion(settings.analysis)
     page = None if shared.html is None else file_target(shared.html, option="--html")
     with opened_store(settings, read_only=True) as store:
         warn_of_clock(store, utc_now())
         with progress("analyzing", None, unit="rows") as bar:
-            answer = question(cast("EventStore", Watched(store, bar)) if bar.is_shown else store, scope.settled(store))
+            answer = views.ask(
+                question,
+                cast("EventStore", Watched(store, bar)) if bar.is_shown else store,
+                scope.settled(store),
+                conversion=conversion,
+                valid_only=shared.valid_only,
+            )
     if page is not None:
         _write_page(answer, page, inline=shared.inline)
     if shared.as_json:

@@ -8,6 +8,8 @@ import typer
 
 from advertisex.analysis.arguments import check_zone
 from advertisex.analysis.scope import Scope
+from advertisex.analysis.views.asking import Conversion
+from advertisex.analysis.views.rates import read_rates
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -19,6 +21,8 @@ from advertisex.cli.options import (
     parse_time,
 )
 from advertisex.errors import ConfigurationError
+from advertisex.feeds.words import ISO_4217
+from advertisex.settings.model import AnalysisSettings
 
 _WHICH = "Filters"
 _PRINTED = "Output"
@@ -63,6 +67,22 @@ class Shared:
             rich_help_panel=_WHICH,
         ),
     ] = None
+    currency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Convert all amounts to this currency, with --rates.", rich_help_panel=_WHICH
+        ),
+    ] = None
+    rates: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Exchange rates as CSV: date, from, to, rate.", rich_help_panel=_WHICH),
+    ] = None
+    valid_only: Annotated[
+        bool,
+        typer.Option(
+            "--valid-only", help="Leave out invalid traffic, with the gross numbers beside.", rich_help_panel=_WHICH
+        ),
+    ] = False
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print the main table as CSV on stdout.", rich_help_panel=_PRINTED)
     ] = False
@@ -110,6 +130,25 @@ class Shared:
             self._fields(),
             zone,
         )
+
+    def conversion(self, settings: AnalysisSettings) -> Conversion | None:
+        """Read the exchange rates, if amounts are to be converted.
+
+        Raises:
+            ConfigurationError: the currency is unknown, there are no rates, or their file is invalid.
+        """
+        currency, file = self.currency or settings.currency, self.rates or settings.rates
+        if currency is None:
+            if self.rates is not None:
+                raise ConfigurationError("--rates requires --currency", hint="add --currency EUR, for example")
+            return None
+        if currency not in ISO_4217:
+            raise ConfigurationError(f"--currency: unknown currency {currency!r}", hint="use a code of ISO 4217: EUR")
+        if file is None:
+            raise ConfigurationError(
+                f"amounts cannot be converted to {currency} without exchange rates", hint="add --rates FILE"
+            )
+        return Conversion(currency, read_rates(file), str(file))
 
     def _fields(self) -> dict[str, str]:
         fields = parse_pairs(self.where, "--where")

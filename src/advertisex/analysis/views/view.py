@@ -1,0 +1,55 @@
+"""A store whose events are changed as they are read."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from advertisex.stores.contract import EventStore, Extent, Range
+
+
+class View:
+    """A store that reads like another one, except for `scan`, which a subclass changes.
+
+    What is counted by the store itself is counted from the scan, so that it is consistent with it.
+
+    Args:
+        store: the other one.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def scan(
+        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Stored events of a feed, see `EventStore.scan`."""
+        return self._store.scan(feed, columns, within, slices)
+
+    def extent(self, feed: str, within: Range) -> Extent:
+        """Number of events of a feed within a range, and their first and last event time."""
+        times = [frame["event_time"] for frame in self.scan(feed, ["event_time"], within)]
+        times = [part for part in times if len(part)]
+        if not times:
+            return Extent()
+        return Extent(sum(map(len, times)), min(map(_first, times)), max(map(_last, times)))
+
+    def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
+        """Clicks and conversions per user, see `EventStore.user_totals`."""
+        names = ["user_id", "campaign_id", "clicks", "conversions"]
+        empty = pl.DataFrame(schema={"user_id": pl.String, "clicks": pl.Int64, "conversions": pl.Int64})
+        keep = pl.lit(value=True) if campaign is None else pl.col("campaign_id") == campaign
+        frames = (frame.filter(keep).drop("campaign_id") for frame in self.scan("clicks", names, within))
+        rows = pl.concat([empty, *frames])
+        return rows.group_by("user_id").agg(pl.col("clicks", "conversions").sum()).sort("user_id")
+
+
+def _first(times: pl.Series) -> Any:
+    return times.min()
+
+
+def _last(times: pl.Series) -> Any:
+    return times.max()
