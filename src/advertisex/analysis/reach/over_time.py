@@ -3,7 +3,7 @@
 import polars as pl
 
 from advertisex.analysis.flights import Flights
-from advertisex.analysis.reach.measures import AVERAGE, REACHED
+from advertisex.analysis.reach.measures import AVERAGE, REACHED, frequencies
 
 _FREQUENCY = pl.len().cast(pl.Int64).alias("frequency")
 
@@ -12,23 +12,29 @@ def by_period(impressions: pl.DataFrame, name: str) -> pl.DataFrame:
     """Count the users reached in each period, and those who were reached for the first time.
 
     Args:
-        impressions: user_id, and the period in a column of its name.
+        impressions: user_id (Categorical), and the period in a column of its name (Date).
         name: name of the period.
 
     Returns:
         The period, users, impressions, users_once, max_frequency (i64), average_frequency (f64), new_users: reached in
         no earlier period, and users_so_far: reached in it or an earlier one (i64); ordered by period.
     """
-    of_users = impressions.group_by(name, "user_id").agg(_FREQUENCY)
-    firsts = of_users.group_by("user_id").agg(pl.col(name).min())
-    new = firsts.group_by(name).agg(new_users=pl.len().cast(pl.Int64))
+    day, first = pl.col(name).to_physical(), impressions[name].to_physical().min()
+    of_users = frequencies(pl.col("user_id"), day - first, impressions)
+    is_new = pl.col("user") != pl.col("user").shift()
+    new = of_users.filter(is_new.fill_null(value=True)).group_by("group").agg(new_users=pl.len().cast(pl.Int64))
     return (
-        of_users.group_by(name)
+        of_users.group_by("group")
         .agg(REACHED)
-        .join(new, on=name, how="left")
-        .sort(name)
+        .join(new, on="group", how="left")
+        .sort("group")
         .with_columns(AVERAGE, pl.col("new_users").fill_null(0))
-        .select(pl.exclude("new_users"), "new_users", users_so_far=pl.col("new_users").cum_sum())
+        .select(
+            (pl.col("group") + first).cast(pl.Int32).cast(pl.Date).alias(name),
+            pl.exclude("group", "new_users"),
+            "new_users",
+            users_so_far=pl.col("new_users").cum_sum(),
+        )
     )
 
 

@@ -16,7 +16,7 @@ from advertisex.analysis.calendar import Period, period
 from advertisex.analysis.flights import flights_of
 from advertisex.analysis.intervals import CONFIDENCE, share
 from advertisex.analysis.reach.converted import converted_by_frequency
-from advertisex.analysis.reach.measures import AVERAGE, REACHED
+from advertisex.analysis.reach.measures import AVERAGE, REACHED, frequencies
 from advertisex.analysis.reach.over_time import by_flight, by_period
 from advertisex.analysis.reach.overlap import overlap
 from advertisex.analysis.scan import categorical, scan_events
@@ -31,7 +31,6 @@ DEFINITION = "reach/3"
 Over = Literal["day", "week", "month", "flight"]
 OVER: tuple[Over, ...] = get_args(Over)
 
-_CAMPAIGNS = 2**32  # a user and a campaign are packed into one integer: user · 2³² + campaign
 _PERIODS: dict[Over, Period] = {"day": "day", "week": "week", "month": "month"}
 
 
@@ -141,13 +140,7 @@ def _pairs(impressions: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
     """
     numbers = pl.DataFrame({"campaign_id": names.cast(impressions["campaign_id"].dtype)}).with_row_index("campaign")
     numbered = impressions.join(numbers, on="campaign_id", nulls_equal=True)
-    both = numbered.select(pl.col("user_id").to_physical().cast(pl.UInt64) * _CAMPAIGNS + pl.col("campaign"))
-    runs = both.to_series().sort().rle().struct.unnest()
-    return runs.select(
-        user=pl.col("value") // _CAMPAIGNS,
-        campaign=(pl.col("value") % _CAMPAIGNS).cast(pl.Int64),
-        frequency=pl.col("len").cast(pl.Int64),
-    )
+    return frequencies(pl.col("user_id"), pl.col("campaign"), numbered).rename({"group": "campaign"})
 
 
 def _with_campaign(rows: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
