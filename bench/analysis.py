@@ -22,9 +22,10 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
@@ -66,7 +67,12 @@ QUESTIONS: dict[str, Question] = {
     "attribution by website": partial(attribute, by="website"),
     "attribution, split journeys": partial(attribute, split_journeys=True),
     "attribution, own campaign": partial(attribute, within_campaign=True),
+    "journeys by campaign_id": journeys,
+    "journeys by creative_id": partial(journeys, by="creative_id"),
+    "journeys, own campaign": partial(journeys, within_campaign=True),
     "reach": reach,
+    "reach by day": partial(reach, by="day"),
+    "reach by flight": partial(reach, by="flight"),
     "bids": bids,
     "quality": quality,
     "restatement": restated,

@@ -135,6 +135,7 @@ PUBLIC = [
     "funnel",
     "import_catalogue",
     "ingest",
+    "journeys",
     "known_sources",
     "load_settings",
     "missing_messages",

@@ -63,9 +63,10 @@ from advertisex.analysis.attribution.attribute import attribute as attribute
 from advertisex.analysis.bids import bids as bids
 from advertisex.analysis.correlation import correlate as correlate
 from advertisex.analysis.funnel import funnel as funnel
+from advertisex.analysis.journeys.report import journeys as journeys
 from advertisex.analysis.performance.report import performance as performance
 from advertisex.analysis.quality.report import quality as quality
-from advertisex.analysis.reach import reach as reach
+from advertisex.analysis.reach.report import reach as reach
 from advertisex.analysis.restatement import restatement as restatement
 from advertisex.analysis.scope import Scope as Scope
 from advertisex.analysis.summary import summarise as summarise

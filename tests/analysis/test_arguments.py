@@ -13,8 +13,9 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.quality.report import quality
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
@@ -29,7 +30,7 @@ EAST = timezone(timedelta(hours=2))
 
 #: Every question, with the arguments it needs.
 QUESTIONS: dict[Question, dict[str, Any]] = {
-    summarise: {}, correlate: {}, funnel: {}, attribute: {}, reach: {}, bids: {}, quality: {},
+    summarise: {}, correlate: {}, funnel: {}, attribute: {}, journeys: {}, reach: {}, bids: {}, quality: {},
     restatement: {"start": NOON},
 }  # fmt: skip
 
@@ -48,6 +49,12 @@ WRONG: dict[Question, dict[str, list[Any]]] = {
         "view_window": DURATIONS,
         "half_life": [*DURATIONS, timedelta(0)],
     },
+    journeys: {
+        "by": [*KEYS, "day", None],
+        "windows": [[], (), "7d", None, 7, *([one] for one in DURATIONS), [timedelta(0)]],
+        "limit": LIMITS,
+    },
+    reach: {"by": [*KEYS, "hour", "campaign_id"]},
     quality: {"limit": LIMITS},
     restatement: {"start": [*TIMES, None], "end": [*TIMES, NOON - timedelta.resolution], "limit": LIMITS},
 }

@@ -16,7 +16,8 @@ from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.funnel import funnel
-from advertisex.analysis.reach import reach
+from advertisex.analysis.journeys.report import journeys
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError
@@ -36,6 +37,7 @@ QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "funnel by advertiser": lambda store, scope: funnel(store, scope, by="advertiser_id"),
     "funnel by creative": lambda store, scope: funnel(store, scope, by="creative_id"),
     "attribution": attribute,
+    "journeys": journeys,
     "reach": reach,
     "bids": bids,
 }

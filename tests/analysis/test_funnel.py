@@ -57,7 +57,10 @@ def key_of(feed: str, row: dict[str, Any], by: str, impressions: Rows, zone: str
 
 def oracle(data: Dataset, by: str | None, scope: Scope) -> dict[Any, dict[str, Any]]:
     counts: dict[Any, dict[str, Any]] = defaultdict(
-        lambda: dict.fromkeys(STEPS, 0) | {name: defaultdict(Fraction) for name in ("value", "gross_value")}
+        lambda: (
+            dict.fromkeys((*STEPS, "click_conversions"), 0)
+            | {name: defaultdict(Fraction) for name in ("value", "gross_value")}
+        )
     )
     users: dict[Any, set[str]] = defaultdict(set)
     for feed, rows in (("bids", data.bids), ("impressions", data.impressions), ("clicks", data.clicks)):
@@ -76,6 +79,8 @@ def oracle(data: Dataset, by: str | None, scope: Scope) -> dict[Any, dict[str, A
                 found[step] += number
                 if number:
                     users[key, step].add(row["user_id"])
+            if steps.get("conversions") and follows_click(row, data.clicks):
+                found["click_conversions"] += row["conversions"]
             if steps.get("conversions") and row["value"] is not None:
                 found["value"][row["currency"]] += Fraction(row["value"])
                 found["gross_value"][row["currency"]] += Fraction(row["value"])
@@ -87,14 +92,28 @@ def oracle(data: Dataset, by: str | None, scope: Scope) -> dict[Any, dict[str, A
     return counts
 
 
+def follows_click(row: dict[str, Any], clicks: Rows) -> bool:
+    return any(
+        other["clicks"] and timedelta(0) <= row["event_time"] - other["event_time"] <= timedelta(days=30)
+        for other in clicks
+        if other["user_id"] == row["user_id"]
+    )
+
+
 def decimal(exact: Fraction) -> Decimal:
     with localcontext(prec=60):
         return Decimal(exact.numerator) / Decimal(exact.denominator)
 
 
 def check(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert {name: found[name] for name in (*STEPS, *USERS)} == {name: expected[name] for name in (*STEPS, *USERS)}
-    for name, count, of in (("ctr", "clicks", "impressions"), ("cvr", "conversions", "clicks")):
+    counts = (*STEPS, "click_conversions", *USERS)
+    assert {name: found[name] for name in counts} == {name: expected[name] for name in counts}
+    assert found["click_conversions"] <= found["conversions"]
+    for name, count, of in (
+        ("ctr", "clicks", "impressions"),
+        ("cvr", "conversions", "clicks"),
+        ("click_cvr", "click_conversions", "clicks"),
+    ):
         k, n = expected[count], expected[of]
         assert found[name] == (pytest.approx(k / n) if n else None)
         low, high = found[f"{name}_low"], found[f"{name}_high"]
@@ -188,7 +207,7 @@ def test_more_clicks_than_impressions_give_a_ratio_without_interval(stored: Stor
 def test_no_trials_give_no_rate(stored: Stored) -> None:
     facts = funnel(stored(bids=[{}]), Scope()).facts
 
-    assert [facts[name] for name in ("ctr", "ctr_low", "ctr_high", "cvr", "cvr_low", "cvr_high")] == [None] * 6
+    assert [facts[name] for name in ("ctr", "ctr_low", "cvr", "cvr_high", "click_cvr", "click_cvr_low")] == [None] * 6
     assert facts["value"] == {}
 
 
@@ -208,9 +227,11 @@ def test_answer_metadata(stored: Stored) -> None:
     answer = funnel(store, Scope(since=datetime(2026, 1, 1)), by="website")
 
     document = answer.to_dict()
-    assert document["definition"] == "funnel/2"
+    assert document["definition"] == "funnel/3"
     assert document["computed_from"] == {"bids": 1, "impressions": 2, "clicks": 1}
-    assert document["parameters"] == {"by": "website", "answer_window_seconds": 30 * 86_400, "confidence": 0.95}
+    assert document["parameters"] == {
+        "by": "website", "answer_window_seconds": 30 * 86_400, "click_window_seconds": 30 * 86_400, "confidence": 0.95,
+    }  # fmt: skip
     assert document["horizon"] == "2026-01-05T10:00:00Z"
     assert document["horizons"].keys() == {"bids", "impressions", "clicks"}
     assert [row["domain"] for row in document["rows"]] == [

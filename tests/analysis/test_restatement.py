@@ -20,9 +20,10 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.quality.report import quality
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
@@ -375,7 +376,8 @@ QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
     },
     **{f"attribution by {by}": partial(attribute, by=by) for by in KEYS},
     "attribution, split journeys": partial(attribute, split_journeys=True),
-    "reach": reach,
+    "journeys": journeys,
+    "reach by day": partial(reach, by="day"),
     "bids": bids,
     "quality": quality,
 }

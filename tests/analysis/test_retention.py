@@ -10,6 +10,8 @@ import pytest
 
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError
@@ -30,7 +32,13 @@ NOTE = "Nothing before 2026-02-01 (UTC) is kept (store.keep_days): older events 
 VARIANTS = [
     pytest.param(question, {} if by is None else {"by": by}, id=f"{question.__name__}-{by}")
     for question in QUESTIONS
-    for by in {summarise: (None, "day"), funnel: (None, "day", *KEYS), attribute: KEYS}.get(question, (None,))
+    for by in {
+        summarise: (None, "day"),
+        funnel: (None, "day", *KEYS),
+        attribute: KEYS,
+        journeys: KEYS,
+        reach: (None, "flight"),
+    }.get(question, (None,))
 ]
 
 

@@ -18,9 +18,10 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
@@ -31,7 +32,7 @@ from advertisex.model import Batch, Partition, Span
 from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.stores.contract import EventStore
-from tests.catalogues import catalogue_rows
+from tests.catalogues import campaign_rows, catalogue_rows
 from tests.contracts.store_places import STORES
 
 BEGIN = datetime(2026, 1, 5)
@@ -52,6 +53,17 @@ MOVED = catalogue_rows(
         "advertiser_id": ["b", "b", "a", "a", "b", "a", "c"],
         "valid_from": [None, None, BEGIN + timedelta(days=3), None, None, None, None],
     }
+)
+#: What is booked with the first catalogue and, other flights, with the second one.
+FLIGHTS, MOVED_FLIGHTS = (
+    campaign_rows(
+        *(
+            {"campaign_id": f"k{n}", "start": BEGIN + timedelta(days=start), "end": BEGIN + timedelta(days=end)}
+            for n in range(3)
+            for start, end in ((n, first), (first, last))
+        )
+    )
+    for first, last in ((4, 7), (5, 9))
 )
 OWN: dict[str, OwnKind] = {"region": "text", "viewable": "flag"}
 FEEDS_WITH_OWN = {name: with_own_fields(feed, OWN) for name, feed in FEEDS.items()}
@@ -149,10 +161,10 @@ def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, parti
     chance = random.Random(seed)
     store.prepare(FEEDS_WITH_OWN)
     moments = []
-    for part, catalogue in zip(parts, (CATALOGUE, MOVED), strict=True):
+    for part, *catalogue in zip(parts, (CATALOGUE, MOVED), (FLIGHTS, MOVED_FLIGHTS), strict=True):
         is_first = seed % 2 == 0
         if is_first:
-            store.import_catalogue(catalogue)
+            store.import_catalogue(*catalogue)
         for feed in chance.sample(sorted(FEEDS), len(FEEDS)):
             mine = [message for message in part if message[0] == feed]
             if partitions > 1:
@@ -160,7 +172,7 @@ def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, parti
             for number, start in enumerate(range(0, len(mine), size)):
                 commit(store, mine[start : start + size], feed, number % partitions)
         if not is_first:
-            store.import_catalogue(catalogue)
+            store.import_catalogue(*catalogue)
         time.sleep(0.002)
         moments.append(datetime.now(UTC).replace(tzinfo=None))
         time.sleep(0.002)
@@ -202,7 +214,12 @@ PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "attribution": attribute,
     "attribution by website": partial(attribute, by="website", split_journeys=True, view_window=timedelta(days=7)),
     "attribution by creative": partial(attribute, by="creative_id", within_campaign=True),
+    "journeys": journeys,
+    "journeys by website": partial(journeys, by="website", windows=[timedelta(hours=12), timedelta(days=3)], limit=5),
+    "journeys by creative": partial(journeys, by="creative_id", within_campaign=True),
     "reach": reach,
+    "reach by week": partial(reach, by="week"),
+    "reach by flight": partial(reach, by="flight"),
     "bids": bids,
     "quality": quality,
 }

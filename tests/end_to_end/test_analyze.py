@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.cli.output import print_json
 from advertisex.stores.open import open_store
@@ -32,7 +32,10 @@ QUESTIONS = {
     "correlation by day": (["--by", "day"], "days"),
     "funnel": (["--by", "campaign_id"], "rows"),
     "attribution": ([], "credits"),
+    "journeys": ([], "windows"),
     "reach": ([], "campaigns"),
+    "reach by week": (["--by", "week"], "periods"),
+    "reach by flight": (["--by", "flight"], "flights"),
     "bids": ([], "creatives"),
     "quality": ([], "delays"),
     "restatement": (["--from", "2026-01-01"], "restated"),
@@ -275,6 +278,17 @@ def test_the_options_of_attribution(ask: Ask) -> None:
     assert list(document["credits"][0])[1:] == ["linear", "first"]
 
 
+def test_the_options_of_journeys(ask: Ask) -> None:
+    options = ("--window", "36h", "--window", "P2D", "--window", "1d", "--by", "website", "--scope", "campaign")
+
+    document = ask("journeys", "--json", "--limit", "2", *options).document
+
+    assert document["parameters"] == {"by": "website", "scope": "campaign", "windows": ["1d", "36h", "2d"]}
+    assert [row["window"] for row in document["windows"]] == ["1d", "36h", "2d"]
+    assert len(document["paths"]) == 2 < document["rows_in_all"]["paths"]
+    assert document["lag_distribution"][-1]["lag"] == "1d-2d"
+
+
 def test_restatement_limits_the_events_listed(ask: Ask) -> None:
     document = ask("restatement", "--to", "2030-01-01", "--limit", "3", "--json").document
 
@@ -333,6 +347,10 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
         (["reach", "--where", "cost=cheap"], ["--where", "cost", "'cheap'", "a number"]),
         (["summary", "--by", "hour"], ["--by", "'hour'", "day"]),
         (["correlation", "--by", "hour"], ["--by", "'hour'", "day"]),
+        (["journeys", "--window", "7"], ["--window", "'7'", "30d"]),
+        (["journeys", "--window", "7d", "--window", "0s"], ["--window", "above 0"]),
+        (["journeys", "--scope", "all"], ["--scope", "'all'", "any, campaign"]),
+        (["reach", "--by", "hour"], ["--by", "'hour'", "day, week, month, flight"]),
         (["attribution", "--by", "day"], ["--by", "'day'", "campaign_id, creative_id, website"]),
         (["attribution", "--model", "lats"], ["--model", "'lats'", "last, last_click"]),
         (["attribution", "--scope", "all"], ["--scope", "'all'", "any, campaign"]),
@@ -365,7 +383,10 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
         (["reach", "--since", "2026-01-02", "--until", "2026-01-02"], ["the range is empty", "--since"]),
         (["reach", "--json", "--csv"], ["--json", "--csv"]),
         (["reach", "--table", "overlap"], ["--table", "--csv"]),
-        (["reach", "--csv", "--table", "rows"], ["'rows'", "campaigns, frequency, campaign_frequency, overlap"]),
+        (
+            ["reach", "--csv", "--table", "rows"],
+            ["'rows'", "campaigns, frequency, campaign_frequency, converted, overlap"],
+        ),
         (["funnel", "--html", "-"], ["--html -", "name a file"]),
         (["funnel", "--html", "absent/page.html"], ["absent", "no such folder"]),
         (["funnel", "--html", "."], ["not a regular file"]),

@@ -16,7 +16,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.logs.contract import EventLog

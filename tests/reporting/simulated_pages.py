@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from advertisex.analysis import bids, correlation, funnel, reach, restatement, summary
+from advertisex.analysis import bids, correlation, funnel, restatement, summary
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
+from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.quality.report import quality
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.demo import demonstrate, simulate_files
 from advertisex.logs.open import open_log
@@ -36,7 +38,8 @@ def _answers(store: EventStore, scope: Scope) -> Iterator[tuple[str, Answer]]:
     yield "correlation", correlation.correlate(store, scope)
     yield "funnel", funnel.funnel(store, scope, by="campaign_id")
     yield "attribution", attribute(store, scope)
-    yield "reach", reach.reach(store, scope)
+    yield "journeys", journeys(store, scope)
+    yield "reach", reach(store, scope, by="day")
     yield "bids", bids.bids(store, scope)
     yield "quality", quality(store, scope)
     yield "restatement", restatement.restatement(store, scope, start=datetime(2026, 1, 8))

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, ViewportSize
 from advertisex.reporting.plotly_script import file_name
 from tests.reporting.opened_page import DRAWN, Opened, least_contrast, opened_page, until
 
-QUESTIONS = ("summary", "correlation", "funnel", "attribution", "reach", "bids", "quality", "restatement")
+QUESTIONS = ("summary", "correlation", "funnel", "attribution", "journeys", "reach", "bids", "quality", "restatement")
 
 #: The least number of figures to choose from, for the pages that have such a place.
 CHOICES = {"attribution": 2, "restatement": 5}

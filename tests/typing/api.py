@@ -28,7 +28,8 @@ def questions(store: EventStore) -> Iterator[ax.Answer]:
     yield ax.correlate(store, scope, by="day")
     yield ax.funnel(store, scope, by="website")
     yield ax.attribute(store, scope, models=["last", "linear"], click_window=timedelta(days=7))
-    yield ax.reach(store, scope)
+    yield ax.journeys(store, scope, by="website", windows=[timedelta(days=7)])
+    yield ax.reach(store, scope, by="week")
     yield ax.bids(store, scope)
     yield ax.quality(store, scope, limit=10)
     yield ax.restatement(store, scope, start=datetime(2026, 1, 1))
@@ -36,6 +37,7 @@ def questions(store: EventStore) -> Iterator[ax.Answer]:
 
 def wrong_questions(store: EventStore) -> None:
     ax.summarise(store, by="planet")  # type: ignore[arg-type]
+    ax.reach(store, by="hour")  # type: ignore[arg-type]
     ax.attribute(store, models=["lats"])  # type: ignore[list-item]
     ax.restatement(store)  # type: ignore[call-arg]
     ax.nonsense  # type: ignore[attr-defined]

@@ -31,6 +31,7 @@ class Table:
         option: command-line option that lists more rows.
         seconds: columns that hold durations in seconds; they are displayed in days, hours, minutes and seconds.
         codes: columns that hold codes of ours, such as reasons; pages display them as words.
+        prose: columns of long texts, which a terminal folds.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Table:
     option: str = ""
     seconds: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
+    prose: tuple[str, ...] = ()
 
     @property
     def named_by(self) -> tuple[str, ...]:

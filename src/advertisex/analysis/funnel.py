@@ -3,13 +3,15 @@
 Bids and impressions are row counts; clicks and conversions are sums of the counts in the rows. A user counts once for
 each step.
 
-    ctr   clicks / impressions
-    cvr   conversions / clicks
+    ctr        clicks / impressions
+    cvr        conversions / clicks
+    click_cvr  click_conversions / clicks: only conversions of users who clicked at most 30 days before
 
-Both come with their 95 % Wilson score intervals, see `intervals`. By a field of its own, such as the campaign, a row
-counts under its own value; by a field that the clicks feed does not have, such as the creative, a click, conversion or
-refund counts under the impression that it is matched to, see `keys`. By hour, day, week or
-month, each event counts at its own time.
+A click of any campaign counts for `click_cvr`, as a touch does in attribution and journeys by default, and a click that
+converted counts for itself. All come with their 95 % Wilson score intervals, see `intervals`. By a field of its own,
+such as the campaign, a row counts under its own value; by a field that the clicks feed does not have, such as the
+creative, a click, conversion or refund counts under the impression that it is matched to, see `keys`. By hour, day,
+week or month, each event counts at its own time.
 """
 
 from collections.abc import Iterator
@@ -31,8 +33,11 @@ from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
 
-#: Version 2 subtracts refunds from the value, and takes campaigns from the catalogue as of the time of the answer.
-DEFINITION = "funnel/2"
+#: Version 3 adds the conversions after a click.
+DEFINITION = "funnel/3"
+
+#: How long before a conversion a click counts for `click_cvr`, inclusive.
+CLICK_WINDOW = timedelta(days=30)
 
 _USERS = {
     "bids": "bid_users",
@@ -41,7 +46,11 @@ _USERS = {
     "conversions": "conversion_users",
 }
 _AMOUNTS = ("value", "gross_value")
-_RATES = [*rate("clicks", "impressions", "ctr"), *rate("conversions", "clicks", "cvr")]
+_RATES = [
+    *rate("clicks", "impressions", "ctr"),
+    *rate("conversions", "clicks", "cvr"),
+    *rate("click_conversions", "clicks", "click_cvr"),
+]
 
 
 def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) -> Answer:
@@ -54,12 +63,12 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
             own fields among them. None gives totals only.
 
     Returns:
-        Facts: bids, impressions, clicks, conversions and the distinct users of each (i64); ctr and cvr with `_low` and
-        `_high` (f64 or None); value (of conversions, less refunds) and gross_value (of conversions) by currency
-        (Decimal). Table `rows`, with a breakdown only: the key (`domain` for websites, null for events without one;
-        Datetime for an hour, Date for a day, week or month), the same columns, `value_CURRENCY` and
-        `gross_value_CURRENCY`. Table `steps`: step, count, users, and the rate from the previous step with its
-        interval.
+        Facts: bids, impressions, clicks, conversions, click_conversions (after a click), and the distinct users of each
+        step (i64); ctr, cvr and click_cvr with `_low` and `_high` (f64 or None); value (of conversions, less refunds)
+        and gross_value (of conversions) by currency (Decimal). Table `rows`, with a breakdown only: the key (`domain`
+        for websites, null for events without one; Datetime for an hour, Date for a day, week or month), the same
+        columns, `value_CURRENCY` and `gross_value_CURRENCY`. Table `steps`: step, count, users, and the rate from the
+        previous step with its interval.
 
     Raises:
         ConfigurationError: the scope is invalid, or a feed does not have the field of the breakdown.
@@ -76,6 +85,9 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
         counts = [pl.col("weight").sum().alias(step), pl.col("user_id").n_unique().cast(pl.Int64).alias(_USERS[step])]
         counted.append(rows.group_by("key").agg(counts).with_columns(cs.categorical().cast(pl.String)))
         totals |= rows.select(counts).row(0, named=True)
+    after_click = clicked.filter(pl.col("click_conversions") > 0).select("key", "click_conversions")
+    counted.append(after_click.group_by("key").agg(pl.all().sum()))
+    totals["click_conversions"] = int(after_click["click_conversions"].sum())
     read = {"bids": totals["bids"], "impressions": totals["impressions"], "clicks": clicked.height}
     if not any(read.values()):
         raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
@@ -89,8 +101,13 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
         scope=scope,
         horizons=horizons(store, scope, list(read)),
         computed_from=read,
-        parameters={"by": by, "answer_window_seconds": ANSWER_WINDOW.total_seconds(), "confidence": CONFIDENCE},
-        lookback=ANSWER_WINDOW if key is not None and key.is_matched else timedelta(0),
+        parameters={
+            "by": by,
+            "answer_window_seconds": ANSWER_WINDOW.total_seconds(),
+            "click_window_seconds": CLICK_WINDOW.total_seconds(),
+            "confidence": CONFIDENCE,
+        },
+        lookback=max(CLICK_WINDOW, ANSWER_WINDOW if key is not None and key.is_matched else timedelta(0)),
         facts=whole.row(0, named=True) | {amount: totals_by_currency(clicked, amount) for amount in _AMOUNTS},
         tables=tables,
         charts=_charts(name),
@@ -98,18 +115,48 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
 
 
 def _clicked(store: EventStore, scope: Scope, by: str | None, key: Key | None) -> pl.DataFrame:
-    """Read the rows of the clicks feed with their key, value and gross value; both are null without a conversion."""
+    """Read the rows of the clicks feed with their key, value and gross value; both are null without a conversion.
+
+    `click_conversions` are the conversions of a row if they follow a click, else 0.
+    """
     users, campaigns = pl.Categories.random(), pl.Categories.random()
     who = [categorical("user_id", users), categorical("campaign_id", campaigns), pl.col("event_time")]
     columns = [*who, *map(pl.col, ("clicks", "conversions", "currency")), NET, GROSS]
     if key is None or not key.is_matched:
-        return scan_events(store, "clicks", scope, *columns, _key(scope, by, key))
-    rows = scan_events(store, "clicks", scope, *columns)
+        rows = scan_events(store, "clicks", scope, *columns, _key(scope, by, key))
+        return _after_click(store, scope, rows, who[0])
+    rows = _after_click(store, scope, scan_events(store, "clicks", scope, *columns), who[0])
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
     has_campaign = pl.col("campaign_id").is_not_null()
     taken = key.codes(pl.Categories.random())
     rows = match_impressions(rows, scan_events(store, "impressions", before, *who, EVENT_ID, taken, keep=has_campaign))
     return rows.with_columns(pl.col("key").cast(pl.String))
+
+
+def _after_click(store: EventStore, scope: Scope, rows: pl.DataFrame, user: pl.Expr) -> pl.DataFrame:
+    """Add `click_conversions`; reads the clicks of all campaigns, also from before the scope."""
+    clicks = scan_events(
+        store,
+        "clicks",
+        widened(scope, before=CLICK_WINDOW),
+        user,
+        pl.col("event_time"),
+        pl.lit(value=True).alias("clicked"),
+        keep=pl.col("clicks") > 0,
+    )
+    return (
+        rows.sort("event_time")
+        .join_asof(
+            clicks.sort("event_time"),
+            on="event_time",
+            by="user_id",
+            strategy="backward",
+            tolerance=CLICK_WINDOW,
+            check_sortedness=False,  # both are sorted; Polars cannot check it by group, and warns
+        )
+        .with_columns(click_conversions=pl.when("clicked").then("conversions").otherwise(0))
+        .drop("clicked")
+    )
 
 
 def _steps(
@@ -144,7 +191,7 @@ def _by_key(counted: list[pl.DataFrame], clicked: pl.DataFrame, name: str, key: 
 
 def _with_rates(counts: pl.DataFrame) -> pl.DataFrame:
     key = [name for name in counts.columns if name == "key"]
-    return counts.select(*key, *_USERS, *_USERS.values(), *_RATES)
+    return counts.select(*key, *_USERS, "click_conversions", *_USERS.values(), *_RATES)
 
 
 def _step_by_step(whole: pl.DataFrame) -> pl.DataFrame:
@@ -178,6 +225,6 @@ def _charts(column: str | None) -> list[Chart]:
     return [
         Chart("rows", kind, column, ("bids", "impressions"), "Bids and impressions"),
         Chart("rows", kind, column, ("clicks", "conversions"), "Clicks and conversions"),
-        Chart("rows", kind, column, ("ctr", "cvr"), "CTR and CVR"),
+        Chart("rows", kind, column, ("ctr", "cvr", "click_cvr"), "CTR and CVR"),
         *whole,
     ]

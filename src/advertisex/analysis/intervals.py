@@ -12,6 +12,14 @@ def ratio(count: str, of: str, name: str) -> pl.Expr:
     return pl.when(pl.col(of) != 0).then(pl.col(count) / pl.col(of)).alias(name)
 
 
+def share(count: pl.Expr, of: int | pl.Expr) -> pl.Expr:
+    """Divide a column of integers by one number, not 0, and round once (Float64).
+
+    Polars multiplies by the reciprocal of a single divisor, which rounds twice; hence the column of divisors.
+    """
+    return count / (count * 0 + of)
+
+
 def rate(count: str, of: str, name: str) -> list[pl.Expr]:
     """A ratio with its 95 % Wilson score interval, as columns `name`, `name_low`, `name_high` (Float64).
 

@@ -6,6 +6,8 @@ from advertisex.reporting.cells import visible
 _WORDS = {
     "ahead": "clock is ahead",
     "campaign_id": "campaign",
+    "click_cvr": "CVR after a click",
+    "click_conversions": "conversions after a click",
     "creative_id": "creative",
     "ctr": "CTR",
     "cvr": "CVR",

@@ -10,16 +10,17 @@ import typer
 from advertisex.analysis import bids as bid_requests
 from advertisex.analysis import correlation as correlations
 from advertisex.analysis import funnel as funnels
-from advertisex.analysis import reach as reached
 from advertisex.analysis import restatement as restatements
 from advertisex.analysis import summary as summaries
 from advertisex.analysis.arguments import MOST_LISTED, ByDay, check_duration, one_of, optional
 from advertisex.analysis.attribution import attribute as attributions
 from advertisex.analysis.calendar import PERIODS
+from advertisex.analysis.journeys import report as followed
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.performance import report as performances
 from advertisex.analysis.quality import report as qualities
+from advertisex.analysis.reach import report as reached
 from advertisex.cli.analyze.asking import Question
 from advertisex.cli.options import parse_time
 from advertisex.errors import ConfigurationError
@@ -80,6 +81,12 @@ def performance(
     return partial(performances.performance, by=by)
 
 
+TouchScopeOption = Annotated[
+    str,
+    typer.Option("--scope", metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign."),
+]
+
+
 def attribution(
     model: Annotated[
         list[str] | None,
@@ -89,9 +96,7 @@ def attribution(
         str,
         typer.Option(metavar="KEY", help=f"What to credit: {_listed([*KEYS, 'any own text or flag field'])}."),
     ] = "campaign_id",
-    scope: Annotated[
-        str, typer.Option(metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign.")
-    ] = "any",
+    scope: TouchScopeOption = "any",
     split_journeys: Annotated[
         bool, typer.Option("--split-journeys", help="End the journey at each conversion.")
     ] = False,
@@ -103,7 +108,7 @@ def attribution(
     return partial(
         attributions.attribute,
         by=by,
-        within_campaign=one_of(scope, ("any", "campaign"), "--scope") == "campaign",
+        within_campaign=_within_campaign(scope),
         split_journeys=split_journeys,
         models=[one_of(name, attributions.MODELS, "--model") for name in model or attributions.MODELS],
         click_window=_duration(click_window, "--click-window"),
@@ -112,9 +117,44 @@ def attribution(
     )
 
 
-def reach() -> Question:
-    """Reach and frequency, and the users that campaigns have in common."""
-    return reached.reach
+def journeys(
+    window: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DURATION", help="Lookback window of touches: 7d, 12h; repeatable.  \\[default: 1d, 7d, 28d]"
+        ),
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(metavar="KEY", help=f"What a path consists of: {_listed([*KEYS, 'any own text or flag field'])}."),
+    ] = "campaign_id",
+    scope: TouchScopeOption = "any",
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="Maximum number of paths listed.")
+    ] = LISTED,
+) -> Question:
+    """Conversions after clicks and views, their lag, number of touches, and the paths that lead to them."""
+    windows = [_duration(text, "--window", minimum=timedelta.resolution) for text in window or ()]
+    return partial(
+        followed.journeys,
+        by=by,
+        within_campaign=_within_campaign(scope),
+        windows=windows or followed.WINDOWS,
+        limit=limit,
+    )
+
+
+def _within_campaign(scope: str) -> bool:
+    return one_of(scope, ("any", "campaign"), "--scope") == "campaign"
+
+
+def reach(
+    by: Annotated[
+        str | None, typer.Option(metavar="KEY", help=f"Also count the users of each {_listed(reached.OVER)}.")
+    ] = None,
+) -> Question:
+    """Reach and frequency, also over time, conversions by frequency, and the users that campaigns have in common."""
+    return partial(reached.reach, by=optional(by, reached.OVER, "--by"))
 
 
 def bids() -> Question:

@@ -51,7 +51,9 @@ def print_rows(table: Table) -> None:
     numbers = [column.name for column in columns if column.kind == "number"]
     names = [column.name for column in columns]
     keys = [name for name in names if name in table.named_by]
-    print_table(table.title, names, zip(*map(_styled, columns), strict=True), keys=keys, numbers=numbers, whole=names)
+    whole = [name for name in names if name not in table.prose]
+    cells = zip(*map(_styled, columns), strict=True)
+    print_table(table.title, names, cells, keys=keys, numbers=numbers, whole=whole, prose=table.prose)
     height = table.rows.height
     if (more := height - MOST_ROWS) > 0:
         _print_dim(

@@ -1,5 +1,7 @@
 """Read whole lines of a table: ordinary lines in pieces at once, and only the pieces with other lines one by one."""
 
+from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from advertisex.codecs.unreadable import Unreadable, wrap
@@ -13,9 +15,11 @@ from advertisex.ingestion.likely_encoding import could_be, first_undecodable, li
 from advertisex.ingestion.records import Reading, Record
 from advertisex.limits import Limit
 
-FOOTER_LINES = Limit(100, "lines", of="the footer of a table", beyond="rejected like other rows")
+FOOTER_LINES = Limit(100, "lines", of="the footer of a table", beyond="the earlier ones are rejected like other rows")
 #: Size of a piece in bytes: one line that is not ordinary makes the others of its piece slow.
 PIECE_BYTES = 2**13
+#: The kinds of rows that a footer has. It begins with the first of them.
+_OF_FOOTERS = ("footer", "blank", "total row")
 
 
 class Part(NamedTuple):
@@ -115,16 +119,15 @@ class TableRows:
         rows = BlockRows(
             data, self._parser, self._encoding, width=self.table.width, multiline=self._multiline, ended=ended
         )
-        held: list[_Held] = []
+        held = deque[_Held]()
         for row in (each for whole in rows for each in self._joined.separated(whole)):
             kind, record = self._found(row)
             one = _Held(self._line + row.line + 1, kind, record)
-            if kind == "footer" or (held and kind in {"blank", "total row"}):
-                if len(held) == FOOTER_LINES:
-                    self._release(held, part)
-                held.append(one)
+            if kind in _OF_FOOTERS:
+                self._hold(one, held, part)
                 continue
             self._release(held, part, footer=kind == "repeated header")
+            held.clear()
             self._release([one], part)
             if rows.width != self.table.width:
                 rows.width = self.table.width
@@ -135,16 +138,24 @@ class TableRows:
         self._line += rows.lines
         return rows.unread
 
-    def _release(self, held: list[_Held], part: Part, *, footer: bool = False) -> None:
-        """Count the rows that were held, and keep their records, unless they are a footer."""
-        for line, kind, record in held:
+    def _hold(self, row: _Held, held: deque[_Held], part: Part) -> None:
+        """Hold a row that may belong to a footer.
+
+        What is held depends on the last rows only, so a reader that begins at any of them finds the same footer.
+        """
+        held.append(row)
+        while held and (len(held) > FOOTER_LINES or held[0].kind != "footer"):
+            self._release([held.popleft()], part)
+
+    def _release(self, rows: Iterable[_Held], part: Part, *, footer: bool = False) -> None:
+        """Count rows, and keep their records, unless they are a footer."""
+        for line, kind, record in rows:
             self._reading.rows += 1
             if record is None or footer:
                 self._reading.skipped[kind] += 1
             else:
                 part.records.append(record)
                 part.lines.append(line)
-        held.clear()
 
     def _found(self, row: Row) -> tuple[str, Record | None]:
         """Return what a row is, empty if it is data, and its record; a header begins a table."""

@@ -1,0 +1,1 @@
+"""Journeys: what happens before a conversion."""

@@ -1,0 +1,1 @@
+"""Reach: who saw an ad, how often and when, and who converted."""
