@@ -31,6 +31,8 @@ class Table:
         option: command-line option that lists more rows.
         seconds: columns that hold durations in seconds; they are displayed in days, hours, minutes and seconds.
         codes: columns that hold codes of ours, such as reasons; pages display them as words.
+        quantities: columns that hold a quantity of the `measure` of each row: money in its `currency` if that is
+            `spend`, else a count.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Table:
     option: str = ""
     seconds: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
+    quantities: tuple[str, ...] = ()
 
     @property
     def named_by(self) -> tuple[str, ...]:
