@@ -63,6 +63,8 @@ from advertisex.analysis.attribution.attribute import attribute as attribute
 from advertisex.analysis.bids import bids as bids
 from advertisex.analysis.correlation import correlate as correlate
 from advertisex.analysis.funnel import funnel as funnel
+from advertisex.analysis.pacing.report import pacing as pacing
+from advertisex.analysis.performance.report import performance as performance
 from advertisex.analysis.quality.report import quality as quality
 from advertisex.analysis.reach import reach as reach
 from advertisex.analysis.restatement import restatement as restatement
