@@ -139,6 +139,8 @@ PUBLIC = [
     "open_log",
     "open_replacement",
     "open_store",
+    "pacing",
+    "performance",
     "preview",
     "process",
     "process_log",

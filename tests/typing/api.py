@@ -28,6 +28,9 @@ def questions(store: EventStore) -> Iterator[ax.Answer]:
     yield ax.correlate(store, scope, by="day")
     yield ax.funnel(store, scope, by="website")
     yield ax.attribute(store, scope, models=["last", "linear"], click_window=timedelta(days=7))
+    yield ax.pacing(store, scope)
+    yield ax.pacing(store, scope, curve="weekday")
+    yield ax.performance(store, scope, by="day")
     yield ax.reach(store, scope)
     yield ax.bids(store, scope)
     yield ax.quality(store, scope, limit=10)
@@ -35,6 +38,7 @@ def questions(store: EventStore) -> Iterator[ax.Answer]:
 
 
 def wrong_questions(store: EventStore) -> None:
+    ax.pacing(store, curve="flat")  # type: ignore[arg-type]
     ax.summarise(store, by="planet")  # type: ignore[arg-type]
     ax.attribute(store, models=["lats"])  # type: ignore[list-item]
     ax.restatement(store)  # type: ignore[call-arg]

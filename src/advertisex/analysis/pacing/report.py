@@ -54,7 +54,7 @@ def pacing(store: EventStore, scope: Scope = Scope(), *, curve: CurveName = "lin
 
     Raises:
         ConfigurationError: the scope or the curve is invalid.
-        AnalysisError: no flight has anything booked, there are no events and no `until`, or a sum may overflow.
+        AnalysisError: nothing is booked for any flight, without `until` the store has no event, or a sum may overflow.
     """
     scope = check_scope(scope, store, ["impressions", "clicks"])
     _check_whole(scope)
