@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.analysis.calendar import period
+from advertisex.analysis.calendar import limits, local_day
 from advertisex.analysis.cost import CHARGE, click_costs, fees, impression_costs
 from advertisex.analysis.flights import Flights
 from advertisex.analysis.money import check_integers
@@ -55,16 +55,17 @@ def deliveries(store: EventStore, scope: Scope, flights: Flights, *, with_spend:
 
     Args:
         store: the event store.
-        scope: the range to read, with the campaign and the time zone of days.
+        scope: the range to read, bounded on both sides, with the campaign and the time zone of days.
         flights: the flights.
         with_spend: whether to read what was spent; otherwise, it is 0.
 
     Raises:
         AnalysisError: a sum of money may overflow.
     """
-    shown = _summed(_impressions(store, scope, flights, with_spend=with_spend))
-    clicked = _summed([_clicks(store, scope, flights, with_spend=with_spend)])
-    return _result(shown, clicked, _summed([_fees(store, scope, flights)] if with_spend else []))
+    parts = _Parts.of(scope, flights)
+    shown = _summed(_impressions(store, scope, parts, with_spend=with_spend))
+    clicked = _summed([_clicks(store, scope, parts, with_spend=with_spend)])
+    return _result(shown, clicked, _summed([parts.sums(fees(store, scope, "day"))] if with_spend else []))
 
 
 def no_deliveries() -> Deliveries:
@@ -91,48 +92,84 @@ def _result(shown: pl.DataFrame, clicked: pl.DataFrame, due: pl.DataFrame) -> De
     )
 
 
-def _impressions(store: EventStore, scope: Scope, flights: Flights, *, with_spend: bool) -> Iterator[pl.DataFrame]:
+def _impressions(store: EventStore, scope: Scope, parts: "_Parts", *, with_spend: bool) -> Iterator[pl.DataFrame]:
     """Sum up the impressions, frame by frame."""
-    day = period("day", scope.zone)
-    is_costly = pl.col("flight_budget").is_not_null() & pl.col("flight_rate_type").is_null()
-    without_cost = (is_costly & pl.col("charge").is_null()).sum()
     if with_spend:
-        frames = impression_costs(store, scope, day)
+        frames = impression_costs(store, scope)
     else:
-        read = scan_frames(store, "impressions", scope, pl.col("campaign_id"), pl.col("event_time"), day)
-        frames = map(_uncharged, read)
+        frames = map(_uncharged, scan_frames(store, "impressions", scope, pl.col("campaign_id"), pl.col("event_time")))
     for frame in frames:
-        yield _sums(flights, frame, impressions=pl.len(), without_cost=without_cost)
+        yield parts.sums(frame, impressions=pl.len(), without_cost=pl.col("charge").is_null().sum())
 
 
-def _clicks(store: EventStore, scope: Scope, flights: Flights, *, with_spend: bool) -> pl.DataFrame:
+def _clicks(store: EventStore, scope: Scope, parts: "_Parts", *, with_spend: bool) -> pl.DataFrame:
     """Sum up clicks and conversions."""
     names = ("user_id", "campaign_id", "event_time", "clicks", "conversions")
     counted = (pl.col("clicks") > 0) | (pl.col("conversions") > 0)
-    rows = scan_events(store, "clicks", scope, *map(pl.col, names), period("day", scope.zone), keep=counted)
+    rows = scan_events(store, "clicks", scope, *map(pl.col, names), keep=counted)
     charged = click_costs(store, scope, rows) if with_spend else _uncharged(rows)
-    return _sums(flights, charged, clicks=pl.col("clicks").sum(), conversions=pl.col("conversions").sum())
-
-
-def _fees(store: EventStore, scope: Scope, flights: Flights) -> pl.DataFrame:
-    """Sum up the fixed fees that are due; they belong to no event."""
-    return _sums(flights, fees(store, scope, "day").with_columns(period("day", scope.zone)))
+    return parts.sums(charged, clicks=pl.col("clicks").sum(), conversions=pl.col("conversions").sum())
 
 
 def _uncharged(events: pl.DataFrame) -> pl.DataFrame:
     return events.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in CHARGE.items())
 
 
-def _sums(flights: Flights, charged: pl.DataFrame, **counts: pl.Expr) -> pl.DataFrame:
-    """Sum up what lies in flights, by flight, day and currency. Only flights with a budget spend anything."""
-    charge = pl.when(pl.col("flight_budget").is_not_null()).then("charge")
-    inside = flights.join(charged, *_FLIGHT).drop_nulls("flight_start")
-    return inside.group_by(_KEY).agg(charge.sum(), charge.max().alias("largest"), pl.len().alias("events"), **counts)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A range divided where days, and any flights, begin and end.
+
+    The events of a campaign in a part are all in the same flight, or in none, so they are joined with flights after
+    they are summed up.
+
+    Attributes:
+        flights: the flights.
+        table: part (u32, from 1 on), event_time (its start), day (Date).
+    """
+
+    flights: Flights
+    table: pl.DataFrame
+
+    @classmethod
+    def of(cls, scope: Scope, flights: Flights) -> "_Parts":
+        since, until = scope.since, scope.until
+        assert since is not None
+        assert until is not None
+        times = {time for name in ("start", "end") for time in flights.rows[name] if since < time < until}
+        starts = sorted(times.union(limits(since, until, "day", scope.zone)))[:-1]
+        days = [local_day(time, scope.zone) for time in starts]
+        table = pl.DataFrame(
+            {"part": range(1, len(starts) + 1), "event_time": starts, "day": days},
+            schema={"part": pl.UInt32, "event_time": pl.Datetime("us"), "day": pl.Date},
+        )
+        return cls(flights, table)
+
+    def sums(self, charged: pl.DataFrame, **counts: pl.Expr) -> pl.DataFrame:
+        """Sum up what lies in flights, by flight, day and currency. Only flights with a budget spend anything.
+
+        Args:
+            charged: campaign_id (String), event_time, and `CHARGE`.
+            counts: what else to sum up.
+        """
+        charge, has_budget = pl.col("charge"), pl.col("flight_budget").is_not_null()
+        part = self.table["event_time"].search_sorted(charged["event_time"], side="right").alias("part")
+        sums = (
+            charged.with_columns(part)
+            .group_by("campaign_id", "part", "currency")
+            .agg(charge.sum(), charge.max().alias("largest"), pl.len().alias("events"), **counts)
+            .join(self.table, on="part")
+        )
+        inside = self.flights.join(sums, *_FLIGHT).drop_nulls("flight_start")
+        if "without_cost" in counts:
+            is_unknown = has_budget & pl.col("flight_rate_type").is_null()
+            inside = inside.with_columns(pl.when(is_unknown).then("without_cost").otherwise(0))
+        return inside.with_columns(pl.when(has_budget).then(pl.col("charge", "largest")))
 
 
 def _summed(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Add up sums; what is missing is 0."""
-    whole = pl.concat([pl.DataFrame(schema=_SUMS), *parts], how="diagonal_relaxed")
+    known = [part.select(name for name in _SUMS if name in part.columns) for part in parts]
+    whole = pl.concat([pl.DataFrame(schema=_SUMS), *known], how="diagonal_relaxed")
     added = pl.exclude(*_KEY, "largest").fill_null(0).sum()
     return (
         whole.group_by(_KEY)

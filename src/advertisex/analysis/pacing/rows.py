@@ -102,11 +102,16 @@ def _deliveries(store: EventStore, scope: Scope, flights: pl.DataFrame, at: date
     since, last = begun["start"].min(), begun["end"].max()
     if not isinstance(since, datetime) or not isinstance(last, datetime):
         return no_deliveries()
-    until = last if scope.until is None else min(last, scope.until)
+    until = min(last, scope.until or _after(at))
     if since >= until:
         return no_deliveries()
     within = replace(scope, since=since, until=until)
     return deliveries(store, within, Flights(flights), with_spend=begun["budget"].count() > 0)
+
+
+def _after(time: datetime) -> datetime:
+    """The exclusive end of a range that a time is in."""
+    return time + min(timedelta.resolution, datetime.max - time)  # noqa: DTZ901 - naive UTC, like all times here
 
 
 def _by_flight(days: pl.DataFrame) -> Days:
