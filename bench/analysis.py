@@ -22,6 +22,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.pacing.report import pacing
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach import reach
 from advertisex.analysis.restatement import restatement
@@ -54,6 +55,8 @@ QUESTIONS: dict[str, Question] = {
     "funnel by website": partial(funnel, by="website"),
     "funnel by hour": partial(funnel, by="hour"),
     "funnel by day": partial(funnel, by="day"),
+    "pacing": pacing,
+    "pacing by weekday": partial(pacing, curve="weekday"),
     "attribution by campaign_id": attribute,
     "attribution by creative_id": partial(attribute, by="creative_id"),
     "attribution by website": partial(attribute, by="website"),
