@@ -365,3 +365,28 @@ def test_the_figures_show_flights_under_way(stored: Stored) -> None:
     assert "Pace by campaign" in page
     assert "not started" not in page
     assert "behind" in page
+
+
+@pytest.mark.parametrize("scope", [None, "k1", {"campaign": "k1"}])
+def test_a_scope_of_another_type_is_an_error(stored: Stored, scope: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is not a Scope"):
+        pacing(fill(stored, SPRING, impressions=[shown(1)]), scope)
+
+
+def test_events_that_are_not_kept_are_noted(stored: Stored) -> None:
+    store = fill(stored, SPRING, impressions=[shown(1), shown(5)])
+    store.drop_before(APRIL + timedelta(days=3))
+
+    answer = pacing(store)
+    assert only_row(answer)["delivered"] == 1
+    assert any("Nothing before 2026-04-09 (UTC) is kept" in note for note in answer.notes)
+
+
+def test_a_flight_may_last_for_ever(stored: Stored) -> None:
+    flight = SPRING | {"end": datetime(9999, 12, 31, 23, 59, 59)}
+    store = fill(stored, flight, impressions=[shown(day) for day in range(30)])
+
+    for curve in ("linear", "weekday"):
+        row = only_row(pacing(store, Scope(zone="Asia/Kolkata"), curve=curve))  # type: ignore[arg-type]
+        assert row["delivered"] == 30
+        assert row["curve"] == curve
