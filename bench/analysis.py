@@ -23,6 +23,7 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
+from advertisex.analysis.pacing.report import pacing
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
@@ -62,6 +63,8 @@ QUESTIONS: dict[str, Question] = {
     "performance by website": partial(performance, by="website"),
     "performance by day": partial(performance, by="day"),
     "performance, valid only": partial(ask, performance, valid_only=True),
+    "pacing": pacing,
+    "pacing by weekday": partial(pacing, curve="weekday"),
     "attribution by campaign_id": attribute,
     "attribution by creative_id": partial(attribute, by="creative_id"),
     "attribution by website": partial(attribute, by="website"),

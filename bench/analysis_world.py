@@ -8,6 +8,7 @@ bid. 1 % of the events are days late, and a few creatives are missing from the c
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from advertisex.feeds import FEEDS
-from advertisex.model import REJECT_COLUMNS, Batch, Outcome, Span
+from advertisex.model import CAMPAIGN_COLUMNS, REJECT_COLUMNS, Batch, Outcome, Span
 from advertisex.processing.identify import first_of_each, identify
 from advertisex.simulator.diurnal import times_between
 from advertisex.stores.duckdb.store import DuckdbStore
@@ -25,7 +26,7 @@ START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e6)
 DAYS = 30
 CAMPAIGNS, CREATIVES = 50, 500
 #: Increment with every change of the data set, so that an existing store is not reused.
-VERSION = 3
+VERSION = 4
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _USERS, _USER_TAIL = 1_000_000, 2.8
@@ -58,7 +59,7 @@ def build(path: Path, impressions: int) -> None:
     feeds = {"impressions": served, "clicks": clicks, "bids": bids}
     starts = dict.fromkeys(feeds, 0)
     with DuckdbStore(path) as store:
-        store.import_catalogue(_catalogue())
+        store.import_catalogue(_catalogue(), _flights(impressions))
         days = zip(*(_by_day_of_arrival(random, events) for events in feeds.values()), strict=True)
         for number, day in enumerate(days, 1):
             end = datetime(2026, 3, 1) + timedelta(days=number)
@@ -66,6 +67,15 @@ def build(path: Path, impressions: int) -> None:
                 outcome = _outcome(name, arrived, starts[name], end)
                 store.commit(outcome)
                 starts[name] = outcome.span.end
+
+
+def _flights(impressions: int) -> pl.DataFrame:
+    """A flight of each campaign, half as long again as the traffic; every other one has a budget and a CPM."""
+    start = datetime(2026, 3, 1)
+    own = {"start": start, "end": start + timedelta(days=DAYS * 3 // 2), "impressions": impressions // CAMPAIGNS}
+    paid = own | {"budget": Decimal(1_000), "rate_type": "cpm", "rate": Decimal(3), "currency": "EUR"}
+    rows = [{"campaign_id": f"cmp{number}", **(own if number % 2 else paid)} for number in range(CAMPAIGNS)]
+    return pl.DataFrame(rows, schema=CAMPAIGN_COLUMNS).sort("campaign_id")
 
 
 def _catalogue() -> pl.DataFrame:

@@ -62,7 +62,7 @@ _OTHERS = {
     "checks of settings, which say so": """
         settings.model._MOST_DAYS settings.model._LARGEST_SIZE ingestion.options.paginate._LARGEST
     """,
-    "an invariant of sums": "analysis.money._LIMIT",
+    "an invariant of sums": "analysis.money._LIMIT analysis.pacing.rows._MOST_UNITS",
 }
 
 

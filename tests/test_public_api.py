@@ -143,6 +143,7 @@ PUBLIC = [
     "open_log",
     "open_replacement",
     "open_store",
+    "pacing",
     "performance",
     "preview",
     "process",

@@ -64,6 +64,7 @@ from advertisex.analysis.bids import bids as bids
 from advertisex.analysis.correlation import correlate as correlate
 from advertisex.analysis.funnel import funnel as funnel
 from advertisex.analysis.journeys.report import journeys as journeys
+from advertisex.analysis.pacing.report import pacing as pacing
 from advertisex.analysis.performance.report import performance as performance
 from advertisex.analysis.quality.report import quality as quality
 from advertisex.analysis.reach.report import reach as reach

@@ -1,4 +1,4 @@
-"""The tail of Student's t distribution, against SciPy."""
+"""The tail of Student's t distribution and its quantiles, against SciPy."""
 
 import math
 
@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
+from scipy.stats import t as student_t
 
-from advertisex.analysis.student_t import two_sided_p
+from advertisex.analysis.student_t import two_sided_p, two_sided_quantile
 
 
 @given(
@@ -34,3 +35,8 @@ def test_it_agrees_with_published_critical_values(t: float, freedom: int, p: flo
 @pytest.mark.parametrize(("unexplained", "p"), [(0, 0.0), (7, 1.0)])
 def test_a_perfect_and_an_absent_correlation(unexplained: int, p: float) -> None:
     assert two_sided_p(unexplained, 7, 5) == p
+
+
+@given(p=st.floats(1e-6, 0.999), freedom=st.one_of(st.integers(1, 400), st.integers(401, 1_000_000)))
+def test_a_quantile_is_exceeded_with_its_probability(p: float, freedom: int) -> None:
+    assert two_sided_quantile(p, freedom) == pytest.approx(float(student_t.isf(p / 2, freedom)), rel=1e-9)

@@ -19,6 +19,9 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
+from advertisex.analysis.pacing.curve import CURVES, CurveName
+from advertisex.analysis.pacing.report import pacing
+from advertisex.analysis.performance.measures import COUNTS
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
@@ -54,17 +57,19 @@ MOVED = catalogue_rows(
         "valid_from": [None, None, BEGIN + timedelta(days=3), None, None, None, None],
     }
 )
-#: What is booked with the first catalogue and, other flights, with the second one.
-FLIGHTS, MOVED_FLIGHTS = (
+#: Flights that touch, of several currencies; those of the later import differ.
+FLIGHTS, LATER_FLIGHTS = (
     campaign_rows(
         *(
-            {"campaign_id": f"k{n}", "start": BEGIN + timedelta(days=start), "end": BEGIN + timedelta(days=end)}
-            for n in range(3)
-            for start, end in ((n, first), (first, last))
+            {"campaign_id": campaign, "start": start, "end": end, **dict.fromkeys(COUNTS, count)}
+            | {"budget": budget, "rate_type": rate_type, "rate": "0.37", "currency": currency}
+            for campaign, rate_type, currency in (("k0", "cpm", "EUR"), ("k1", "cpa", "USD"), ("k3", "fixed", "JPY"))
+            for start, end in ((BEGIN - timedelta(days=20), BEGIN + timedelta(days=3)),
+                               (BEGIN + timedelta(days=3), BEGIN + timedelta(days=12)))
         )
     )
-    for first, last in ((4, 7), (5, 9))
-)
+    for count, budget in ((50, "99.5"), (20, None))
+)  # fmt: skip
 OWN: dict[str, OwnKind] = {"region": "text", "viewable": "flag"}
 FEEDS_WITH_OWN = {name: with_own_fields(feed, OWN) for name, feed in FEEDS.items()}
 AMOUNTS = [0.1, 0.2, 0.7, 3.3, 1e9, "8977679486.31", "0.000000000001", "999999999999.999999999999"]
@@ -161,7 +166,8 @@ def fill(store: EventStore, parts: Sequence[Sequence[Message]], size: int, parti
     chance = random.Random(seed)
     store.prepare(FEEDS_WITH_OWN)
     moments = []
-    for part, *catalogue in zip(parts, (CATALOGUE, MOVED), (FLIGHTS, MOVED_FLIGHTS), strict=True):
+    catalogues = ((CATALOGUE, FLIGHTS), (MOVED, LATER_FLIGHTS))
+    for part, catalogue in zip(parts, catalogues, strict=True):
         is_first = seed % 2 == 0
         if is_first:
             store.import_catalogue(*catalogue)
@@ -273,6 +279,26 @@ def test_a_question_about_the_past_has_one_answer(stores: dict[str, Filled], que
     check(stores, as_it_was, Scope())
     some = next(iter(stores.values()))
     assert plain(as_it_was(some, Scope())) != plain(PLAIN[question](some.store, Scope()))
+
+
+WHOLE_FLIGHTS = {
+    "everything": Scope(),
+    "a time": Scope(until=BEGIN + timedelta(days=6, microseconds=1), zone="America/New_York"),
+    "a campaign": Scope(campaign="k1"),
+}
+
+
+@pytest.mark.parametrize("scope", WHOLE_FLIGHTS)
+@pytest.mark.parametrize("curve", CURVES)
+def test_pacing_has_one_answer(stores: dict[str, Filled], curve: CurveName, scope: str) -> None:
+    def now(filled: Filled, asked: Scope) -> Answer:
+        return pacing(filled.store, asked, curve=curve)
+
+    def as_it_was(filled: Filled, asked: Scope) -> Answer:
+        return pacing(filled.store, replace(asked, as_of=filled.between), curve=curve)
+
+    check(stores, now, WHOLE_FLIGHTS[scope])
+    check(stores, as_it_was, WHOLE_FLIGHTS[scope])
 
 
 @pytest.mark.parametrize("scope", SCOPES)

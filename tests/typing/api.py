@@ -30,12 +30,17 @@ def questions(store: EventStore) -> Iterator[ax.Answer]:
     yield ax.attribute(store, scope, models=["last", "linear"], click_window=timedelta(days=7))
     yield ax.journeys(store, scope, by="website", windows=[timedelta(days=7)])
     yield ax.reach(store, scope, by="week")
+    yield ax.pacing(store, scope)
+    yield ax.pacing(store, scope, curve="weekday")
+    yield ax.performance(store, scope, by="day")
+    yield ax.reach(store, scope)
     yield ax.bids(store, scope)
     yield ax.quality(store, scope, limit=10)
     yield ax.restatement(store, scope, start=datetime(2026, 1, 1))
 
 
 def wrong_questions(store: EventStore) -> None:
+    ax.pacing(store, curve="flat")  # type: ignore[arg-type]
     ax.summarise(store, by="planet")  # type: ignore[arg-type]
     ax.reach(store, by="hour")  # type: ignore[arg-type]
     ax.attribute(store, models=["lats"])  # type: ignore[list-item]

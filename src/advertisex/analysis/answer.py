@@ -32,6 +32,8 @@ class Table:
         seconds: columns that hold durations in seconds; they are displayed in days, hours, minutes and seconds.
         codes: columns that hold codes of ours, such as reasons; pages display them as words.
         prose: columns of long texts, which a terminal folds.
+        quantities: columns that hold a quantity of the `measure` of each row: money in its `currency` if that is
+            `spend`, else a count.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Table:
     seconds: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     prose: tuple[str, ...] = ()
+    quantities: tuple[str, ...] = ()
 
     @property
     def named_by(self) -> tuple[str, ...]:

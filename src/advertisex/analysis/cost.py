@@ -158,7 +158,7 @@ def fees(store: EventStore, scope: Scope, unit: Period | None = None) -> pl.Data
     """
     rows = []
     flights = [] if scope.where else flights_of(store, scope).rows.filter(pl.col("rate_type") == "fixed").to_dicts()
-    known = _last_event(store, scope) if flights else None
+    known = last_event(store, scope.as_of) if flights else None
     for flight in flights:
         if known is None or scope.campaign not in (None, flight["campaign_id"]):
             continue
@@ -174,9 +174,9 @@ def fees(store: EventStore, scope: Scope, unit: Period | None = None) -> pl.Data
     )
 
 
-def _last_event(store: EventStore, scope: Scope) -> datetime | None:
-    """The time of the last event of any feed as of the scope's time."""
-    times = (store.last_time(feed, Range(as_of=scope.as_of)) for feed in FEEDS)
+def last_event(store: EventStore, as_of: datetime | None) -> datetime | None:
+    """The time of the last event of any feed, as of a time; None without events."""
+    times = (store.last_time(feed, Range(as_of=as_of)) for feed in FEEDS)
     return max((time for time in times if time is not None), default=None)
 
 

@@ -1,6 +1,7 @@
-"""The tail of Student's t distribution."""
+"""The tail of Student's t distribution, and its quantiles."""
 
 import math
+from functools import cache
 
 #: Where a continued fraction has converged, and a number that replaces 0 in it.
 _PRECISION, _TINY = 1e-16, 1e-300
@@ -24,12 +25,39 @@ def two_sided_p(unexplained: int, total: int, freedom: int) -> float:
         return 0.0
     if unexplained == total:
         return 1.0
-    a, x = freedom / 2, unexplained / total
-    log_x = math.log(x) if x < 0.5 else math.log1p((unexplained - total) / total)  # each loses digits elsewhere
-    front = math.exp(a * log_x) * math.sqrt((total - unexplained) / total) * _gamma_ratio(a) / math.sqrt(math.pi)
+    x, rest = unexplained / total, (total - unexplained) / total
+    return _beta(freedom / 2, x, rest, math.log(x) if x < 0.5 else math.log1p(-rest))  # each loses digits elsewhere
+
+
+@cache
+def two_sided_quantile(p: float, freedom: int) -> float:
+    """Return the t with P(|T| ≥ t) = p, by bisection.
+
+    Args:
+        p: above 0, below 1.
+        freedom: degrees of freedom, at least 1.
+    """
+    low, high = 0.0, 1.0
+    while _beyond(high, freedom) > p:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if _beyond(middle, freedom) > p else (low, middle)
+    return high
+
+
+def _beyond(t: float, freedom: int) -> float:
+    """P(|T| ≥ t) for t > 0."""
+    square = t * t
+    x, rest = freedom / (freedom + square), square / (freedom + square)
+    return _beta(freedom / 2, x, rest, -math.log1p(square / freedom))
+
+
+def _beta(a: float, x: float, rest: float, log_x: float) -> float:
+    """The regularised incomplete beta function I(a, ½) at x, given 1 − x and log x, which lose no digits so."""
+    front = math.exp(a * log_x) * math.sqrt(rest) * _gamma_ratio(a) / math.sqrt(math.pi)
     if x < (a + 1) / (a + 2.5):
         return front * _fraction(a, 0.5, x) / a
-    return 1.0 - front * _fraction(0.5, a, (total - unexplained) / total) / 0.5
+    return 1.0 - front * _fraction(0.5, a, rest) / 0.5
 
 
 def _gamma_ratio(a: float) -> float:

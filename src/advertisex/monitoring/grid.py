@@ -14,7 +14,12 @@ from advertisex.monitoring.days_off import is_off
 from advertisex.monitoring.series import DAY, midnight
 from advertisex.settings.alerts import AlertSettings
 
-Metric = Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"]
+Metric = Literal[
+    "volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag", "pace", "projected_spend",
+    "budget_spent",
+]  # fmt: skip
+#: Metrics of flights of campaigns; they are not measured in buckets, see `flights`.
+FLIGHT_METRICS: tuple[Metric, ...] = ("pace", "projected_spend", "budget_spent")
 Floats = npt.NDArray[np.float64]
 
 MAX_CAMPAIGNS = Limit(500, "campaigns", of="what monitoring watches", beyond="the largest are watched")

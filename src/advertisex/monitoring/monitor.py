@@ -12,6 +12,7 @@ from advertisex.logs.contract import EventLog
 from advertisex.monitoring.anomalies import EVALUATED, evaluate
 from advertisex.monitoring.channels import Channel, channels_of
 from advertisex.monitoring.clock import Clock, is_in_future, without_future
+from advertisex.monitoring.flights import FlightWatch
 from advertisex.monitoring.grid import grids
 from advertisex.monitoring.notices import notice
 from advertisex.monitoring.notifications import Due, delivered, due, failed
@@ -38,7 +39,7 @@ class Monitor:
         store: the store to monitor; it also keeps the alert states.
         settings: rules and channels.
         channels: where the notices go; default: the channels of the settings.
-        zone: time zone of the days off.
+        zone: time zone of the days off, and of the days and weeks of flights.
 
     Raises:
         ConfigurationError: a rule or a channel is invalid.
@@ -54,6 +55,7 @@ class Monitor:
     ) -> None:
         self._store, self._settings, self._zone = store, settings, zone
         self._rules = rules_of(settings)
+        self._flights = FlightWatch(store, self._rules, zone)
         self._channels = channels_of(settings.channels) if channels is None else channels
         self._history = History(settings.bucket, settings.history)
         self._states: dict[Key, State] | None = None
@@ -80,7 +82,10 @@ class Monitor:
         before = self._believed(now, until)
         after = self._states = self._apply_reports(before, now, monotonic())
         evaluated = self._evaluated_from(until)
-        found = self._evaluations(evaluated, until, now) if evaluated < until else []
+        found = []
+        if evaluated < until:
+            found += self._evaluations(evaluated, until, now)
+            found += self._flights.evaluations(until, self._settings.bucket, now)
         found += evaluate_lag(self._rules, bucket_start(now, self._settings.bucket), (now - reached).total_seconds())
         severities = {rule.name: rule.severity for rule in self._rules}
         after = step(after, found, severities, self._settings.pending, self._settings.cooldown)

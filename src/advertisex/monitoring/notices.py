@@ -7,6 +7,7 @@ from typing import NamedTuple
 from advertisex.limits import Limit
 from advertisex.monitoring.grid import Metric
 from advertisex.monitoring.notifications import Due
+from advertisex.monitoring.rules import ALL_FEEDS
 from advertisex.monitoring.states import State, States
 
 MAX_ALERTS = Limit(10, "alerts", of="a notice", beyond="counted")
@@ -21,6 +22,9 @@ _WHAT: dict[Metric, str] = {
     "duplicate_share": "duplicate rate of {where}",
     "delay": "ingestion delay of {where}",
     "lag": "processing lags behind the log",
+    "pace": "pace of {where}",
+    "projected_spend": "projected spend of {where}, of its budget",
+    "budget_spent": "budget spent of {where} before its end",
 }
 _HINTS: dict[Metric, str] = {
     "volume": "check that its sources deliver everything: `advertisex ledger`",
@@ -31,6 +35,9 @@ _HINTS: dict[Metric, str] = {
     "duplicate_share": "check whether a source resends events: `advertisex analyze quality`",
     "delay": "check the source's clock and its latency: `advertisex analyze quality`",
     "lag": "check its progress (other rules are paused until it catches up): `advertisex ledger`",
+    "pace": "see what is missing, and what it is worth: `advertisex analyze pacing --curve weekday`",
+    "projected_spend": "see how it will end: `advertisex analyze pacing --curve weekday`",
+    "budget_spent": "end it, or import a larger budget: `advertisex catalogue import FILE`",
 }
 
 
@@ -73,11 +80,12 @@ def format_alert(state: State, due: Due, metric: Metric, bucket: timedelta) -> s
 
 
 def format_scope(state: State) -> str:
-    """The feed of an alert, and its campaign if it has one."""
+    """The feed of an alert, its campaign, or both."""
     if state.key.campaign is None:
         return state.key.feed
     name = "".join(c if c.isprintable() else "?" for c in state.key.campaign)
-    return f"campaign {name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + '…'} ({state.key.feed})"
+    feed = "" if state.key.feed == ALL_FEEDS else f" ({state.key.feed})"
+    return f"campaign {name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + '…'}{feed}"
 
 
 def format_expected(state: State, metric: Metric, bucket: timedelta) -> str:
@@ -85,6 +93,8 @@ def format_expected(state: State, metric: Metric, bucket: timedelta) -> str:
     per = f" in {bucket // timedelta(minutes=1)} min" if metric in {"volume", "silence"} else ""
     if state.expected is not None:
         return f"expected about {format_value(metric, state.expected)}{per}"
+    if metric == "budget_spent" and state.high is not None:
+        return f"expected below {format_value(metric, state.high)}"
     if state.high is not None:
         return f"expected at most {format_value(metric, state.high)}{per}"
     return f"expected at least {format_value(metric, state.low or 0.0)}{per}"

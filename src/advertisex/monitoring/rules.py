@@ -11,7 +11,7 @@ import polars as pl
 from advertisex.errors import ConfigurationError
 from advertisex.monitoring.anomalies import DEVIATIONS
 from advertisex.monitoring.explained import drop_explained
-from advertisex.monitoring.grid import Metric
+from advertisex.monitoring.grid import FLIGHT_METRICS, Metric
 from advertisex.settings.alerts import AlertSettings, RuleSettings
 
 #: Campaign of a rule that applies to each campaign separately.
@@ -93,6 +93,10 @@ DEFAULTS = (
     AlertRule("mostly_rejected", "reject_share", "critical", above=0.5),
     AlertRule("clock_ahead", "delay", "warning", below=-60.0),
     AlertRule("behind", "lag", "critical", above=900.0),
+    AlertRule("pacing", "pace", campaign=EACH_CAMPAIGN, below=0.9),
+    AlertRule("far_behind", "pace", "critical", campaign=EACH_CAMPAIGN, below=0.75),
+    AlertRule("overspend", "projected_spend", campaign=EACH_CAMPAIGN, above=1.1),
+    AlertRule("budget_exhausted", "budget_spent", campaign=EACH_CAMPAIGN, above=1.0),
 )
 
 
@@ -121,13 +125,16 @@ def _rule(name: str, given: RuleSettings | None, default: AlertRule | None) -> A
     above, below, deviations = (bounds.above, bounds.below, bounds.deviations) if bounds else (None, None, DEVIATIONS)
     if above is not None and below is not None and above < below:
         raise _invalid(name, "every value is bad, since `above` is less than `below`", "swap `above` and `below`")
-    if metric == "lag" and deviations is not None:
-        raise _invalid(name, "lag requires a fixed bound", "set `above`")
+    if metric in ("lag", *FLIGHT_METRICS) and deviations is not None:
+        raise _invalid(name, f"{metric} requires a fixed bound", f"set `{'below' if metric == 'pace' else 'above'}`")
     if metric == "silence" and deviations is None:
         raise _invalid(name, "silence does not support fixed bounds", "use metric `volume` with `below`")
-    campaign = given.campaign or (default.campaign if default else None)
-    if campaign and metric not in ("volume", "ctr", "cvr"):
+    of_flights = metric in FLIGHT_METRICS
+    campaign = given.campaign or (default.campaign if default else EACH_CAMPAIGN if of_flights else None)
+    if campaign and metric not in ("volume", "ctr", "cvr") and not of_flights:
         raise _invalid(name, f"{metric} is not available per campaign", "remove `campaign`, or use volume, ctr or cvr")
+    if given.feed and of_flights:
+        raise _invalid(name, f"{metric} is not available per feed", "remove `feed`")
     return AlertRule(
         name,
         metric,

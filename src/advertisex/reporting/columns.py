@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -45,7 +46,10 @@ def columns_of(table: "Table", most: int) -> Iterator[Column]:
     rows = table.rows.head(most)
     for column in rows:
         if not _is_bound(rows, column):
-            cells = list(map(format_delay, column)) if column.name in table.seconds else _cells(rows, column)
+            if column.name in table.quantities:
+                cells = _quantities(rows, column)
+            else:
+                cells = list(map(format_delay, column)) if column.name in table.seconds else _cells(rows, column)
             yield Column(visible(column.name), _kind(column.dtype), cells, column.to_list())
 
 
@@ -61,6 +65,20 @@ def _kind(dtype: pl.DataType) -> Literal["number", "time", ""]:
 def _currencies(rows: pl.DataFrame, column: str) -> list[str | None]:
     """The currency of each amount of a column: that of the row, or that of the column's name."""
     return rows["currency"].to_list() if "currency" in rows.columns else [currency_in(column)] * rows.height
+
+
+def _quantities(rows: pl.DataFrame, column: pl.Series) -> list[str]:
+    """Counts, with a decimal if they are not whole, and amounts with the digits of their currency."""
+    amounts = [None if value is None else Decimal(value) for value in column]
+    money = format_amounts(amounts, rows["currency"].to_list())
+    return [
+        text if measure == "spend" or amount is None else _count(amount)
+        for amount, text, measure in zip(amounts, money, rows["measure"], strict=True)
+    ]
+
+
+def _count(number: Decimal) -> str:
+    return f"{number:,.{0 if number == number.to_integral_value() else 1}f}"
 
 
 def _cells(rows: pl.DataFrame, column: pl.Series) -> list[str]:

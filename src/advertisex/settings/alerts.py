@@ -65,9 +65,13 @@ class DaysOff(Section):
 class RuleSettings(Section):
     """One alert rule. A rule with the name of a default rule overrides the given settings of that rule."""
 
-    metric: Literal["volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag"] | None = (
-        Field(default=None, description="metric to watch; see docs/monitoring.md")
-    )
+    metric: (
+        Literal[
+            "volume", "silence", "ctr", "cvr", "reject_share", "duplicate_share", "delay", "lag", "pace",
+            "projected_spend", "budget_spent",
+        ]
+        | None
+    ) = Field(default=None, description="metric to watch; see docs/monitoring.md")  # fmt: skip
     feed: FeedName | None = Field(default=None, description="only this feed")
     campaign: str | None = Field(
         default=None, min_length=1, description='one campaign, or "*" for each campaign; default: the whole feed'

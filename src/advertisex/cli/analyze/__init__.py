@@ -11,8 +11,8 @@ app = typer.Typer(help="Answer questions about the stored events.", no_args_is_h
 app.command()(command(questions.summary, show=show_summary))
 app.command()(command(questions.correlation, show=show_correlation))
 for _question in (
-    questions.performance, questions.funnel, questions.attribution, questions.journeys, questions.reach, questions.bids,
-    questions.quality, questions.restatement,
+    questions.performance, questions.pacing, questions.funnel, questions.attribution, questions.journeys,
+    questions.reach, questions.bids, questions.quality, questions.restatement,
 ):  # fmt: skip
     app.command()(command(_question))
 

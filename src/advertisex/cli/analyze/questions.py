@@ -18,6 +18,8 @@ from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.journeys import report as followed
 from advertisex.analysis.keys import KEYS
 from advertisex.analysis.listing import LISTED
+from advertisex.analysis.pacing import report as pacings
+from advertisex.analysis.pacing.curve import CURVES
 from advertisex.analysis.performance import report as performances
 from advertisex.analysis.quality import report as qualities
 from advertisex.analysis.reach import report as reached
@@ -79,6 +81,19 @@ def performance(
 ) -> Question:
     """What was delivered, what it cost and what it earned, with the previous period beside it."""
     return partial(performances.performance, by=by)
+
+
+def pacing(
+    curve: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How what is booked is expected to be spread: linear, or weekday for the campaign's own week.",
+        ),
+    ] = "linear",
+) -> Question:
+    """What flights delivered of what is booked, how they will end, and the money at stake."""
+    return partial(pacings.pacing, curve=one_of(curve, CURVES, "--curve"))
 
 
 TouchScopeOption = Annotated[
