@@ -23,11 +23,13 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
+from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
+from advertisex.analysis.views.asking import ask
 from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from bench.analysis_world import VERSION, build
@@ -55,6 +57,11 @@ QUESTIONS: dict[str, Question] = {
     "funnel by website": partial(funnel, by="website"),
     "funnel by hour": partial(funnel, by="hour"),
     "funnel by day": partial(funnel, by="day"),
+    "performance": performance,
+    "performance by campaign_id": partial(performance, by="campaign_id"),
+    "performance by website": partial(performance, by="website"),
+    "performance by day": partial(performance, by="day"),
+    "performance, valid only": partial(ask, performance, valid_only=True),
     "attribution by campaign_id": attribute,
     "attribution by creative_id": partial(attribute, by="creative_id"),
     "attribution by website": partial(attribute, by="website"),

@@ -2,7 +2,12 @@
 
 import os
 
+import pytest
+
 THOROUGH = os.environ.get("TEST_BUDGET") == "thorough"
+
+#: Marks a test of the thorough run, for what other tests cover more cheaply.
+thorough = pytest.mark.skipif(not THOROUGH, reason="part of `make test-thorough`")
 
 _FEWEST = 3
 

@@ -70,6 +70,10 @@ from advertisex.analysis.reach.report import reach as reach
 from advertisex.analysis.restatement import restatement as restatement
 from advertisex.analysis.scope import Scope as Scope
 from advertisex.analysis.summary import summarise as summarise
+from advertisex.analysis.views.asking import Conversion as Conversion
+from advertisex.analysis.views.asking import ask as ask
+from advertisex.analysis.views.rates import Rates as Rates
+from advertisex.analysis.views.rates import read_rates as read_rates
 
 # Rejects and erasure
 from advertisex.privacy.erasure import erase as erase

@@ -249,9 +249,9 @@ def assert_discrepancies(
     currencies = oracle.unknown_currencies(own, {"EUR", "USD"})
     assert answer.table("currencies").rows() == [(*name, n) for name, n in by_count(currencies.items())[:limit]]
     ids = {"creatives": [sum(counts) for counts in orphaned.values()], "campaigns": list(campaigns.values())}
-    assert {name: fact for name, fact in answer.facts.items() if name != "suspected_events"} == {
-        f"unknown_{kind}": {"ids": len(events), "events": sum(events)} for kind, events in ids.items() if events
-    }
+    assert {
+        name: fact for name, fact in answer.facts.items() if name not in ("suspected_events", "invalid_events")
+    } == {f"unknown_{kind}": {"ids": len(events), "events": sum(events)} for kind, events in ids.items() if events}
 
 
 def by_count(counts: Iterable[tuple[Any, int]]) -> list[tuple[Any, int]]:
@@ -277,8 +277,8 @@ def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list
     of = {r["event_id"]: r for feed in ("impressions", "clicks") for r in own[feed]}
     table = answer.table("suspected").rows()
     assert table == [
-        (reason, feed, None, None, len(own[feed]), None) if ids is None else
-        (reason, feed, len(ids), len({of[i]["user_id"] for i in ids}), len(own[feed]),
+        (reason, KINDS[reason], feed, None, None, len(own[feed]), None) if ids is None else
+        (reason, KINDS[reason], feed, len(ids), len({of[i]["user_id"] for i in ids}), len(own[feed]),
          len(ids) / len(own[feed]) if own[feed] else None)
         for (reason, feed), ids in found.items()
     ]  # fmt: skip
@@ -293,6 +293,11 @@ def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list
         feed: set().union(*(ids for (_, f), ids in suspects.items() if f == feed)) for feed in invalid_traffic.LEAST
     }
     assert answer.facts["suspected_events"] == {feed: len(ids) for feed, ids in distinct.items()}
+    general = {feed: suspects["crawler", feed] for feed in distinct}
+    assert answer.facts["invalid_events"] == {
+        "general": {feed: len(ids) for feed, ids in general.items()},
+        "sophisticated": {feed: len(ids - general[feed]) for feed, ids in distinct.items()},
+    }
     users = []
     for user in {of[i]["user_id"] for ids in suspects.values() for i in ids}:
         counts = [
@@ -304,11 +309,14 @@ def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list
     assert answer.table("suspected_users").rows() == sorted(users, key=lambda u: (-u[1], u[0]))[:SUSPECTED_USERS]
 
 
+KINDS = {"crawler": "general"} | dict.fromkeys(("impossible_speed", "instant_click", "rate_outlier"), "sophisticated")
+
+
 # -- by hand -----------------------------------------------------------------------------------------------------
 
 
 def suspected(answer: Answer) -> dict[tuple[str, str], int]:
-    return {(reason, feed): events for reason, feed, events, *_ in answer.table("suspected").iter_rows() if events}
+    return {(reason, feed): events for reason, _, feed, events, *_ in answer.table("suspected").iter_rows() if events}
 
 
 def counted(answer: Answer) -> dict[str, int]:
@@ -373,7 +381,8 @@ def test_instant_clicks_need_times_with_fractions(seen: int, clicked: int, why: 
     assert f"instant_click cannot be evaluated: {why}." in answer.notes
     rows = {row["reason"]: row for row in answer.table("suspected").rows(named=True) if row["feed"] == "clicks"}
     assert rows["instant_click"] == {
-        "reason": "instant_click", "feed": "clicks", "events": None, "users": None, "of": 3, "share": None,
+        "reason": "instant_click", "kind": "sophisticated", "feed": "clicks", "events": None, "users": None, "of": 3,
+        "share": None,
     }  # fmt: skip
     assert rows["impossible_speed"]["events"] == 0
 
@@ -487,7 +496,7 @@ def test_names_that_the_catalogue_does_not_have_come_with_a_hint() -> None:
         hints = [note for note in answer.notes if "advertisex catalogue import" in note]
         assert [name in hint for name, hint in zip(("stray", "misspelt"), hints, strict=True)] == [True, True]
     assert not any("catalogue" in note for note in now.notes)
-    assert set(now.facts) == {"suspected_events"}
+    assert set(now.facts) == {"suspected_events", "invalid_events"}
     assert (counted(now)["creatives_without_campaign"], counted(now)["campaigns_without_creative"]) == (0, 0)
 
 
@@ -694,7 +703,7 @@ def test_answer_as_json() -> None:
         document = json.loads(json.dumps(quality(data.store, Scope()).to_dict(), default=float))
 
     assert document["question"] == "quality"
-    assert document["definition"] == "quality/3"
+    assert document["definition"] == "quality/4"
     assert document["delays"] == [
         {"feed": "impressions", "events": 1, "ahead": 0}
         | dict.fromkeys(("min", "p50", "p90", "p95", "p99", "max"), 2.5)

@@ -374,6 +374,11 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
         (["restatement", "--from", "yesterday"], ["--from", "'yesterday'"]),
         (["restatement", "--from", "2026-01-03", "--to", "2026-01-02"], ["--from", "--to"]),
         (["reach", "--as-of", "soon"], ["--as-of", "'soon'"]),
+        (["funnel", "--currency", "Euro", "--rates", "r.csv"], ["--currency", "'Euro'", "ISO 4217"]),
+        (["funnel", "--currency", "EUR"], ["EUR", "exchange rates", "--rates FILE"]),
+        (["funnel", "--rates", "r.csv"], ["--rates requires --currency"]),
+        (["funnel", "--currency", "EUR", "--rates", "absent.csv"], ["cannot read the rates", "absent.csv"]),
+        (["performance", "--by", "hour"], ["by (--by)", "'hour'"]),
         (["reach", "--zone", "Berlin"], ["--zone", "'Berlin'", "Europe/Paris"]),
         (["reach", "--since", "2026-01-02", "--until", "2026-01-02"], ["the range is empty", "--since"]),
         (["reach", "--json", "--csv"], ["--json", "--csv"]),
@@ -569,3 +574,34 @@ def test_a_time_that_the_clocks_show_twice_or_never_needs_an_offset(
     ended = cli("analyze", "summary", "--since", since, "--zone", "Europe/Berlin", "--data", world)
     assert ended.code == 2
     assert all(text in ended.err for text in ["--since", *named])
+
+
+def test_amounts_are_converted_by_the_rates_of_a_file_or_of_the_settings(cli: Cli, world: Path, tmp_path: Path) -> None:
+    rates = [
+        f"{day},EUR,{code},2"
+        for day in ("2026-01-01", "2026-01-08")
+        for code in ("USD", "GBP", "JPY", "INR", "NGN", "BRL")
+    ]
+    (tmp_path / "rates.csv").write_text("\n".join(["date,from,to,rate", *rates]))
+    (tmp_path / "euro.toml").write_text('[analysis]\ncurrency = "EUR"\nrates = "rates.csv"\n')
+    ask = ["analyze", "funnel", "--since", "2026-01-05", "--until", "2026-01-09", "--data", world, "--json"]
+    plain, given, set_once = (
+        cli(*ask, *more).document
+        for more in ([], ["--currency", "EUR", "--rates", "rates.csv"], ["--config", "euro.toml"])
+    )
+    assert set(given["value"]) - {""} == {"EUR"}
+    assert given["value"] == set_once["value"]
+    assert given["value"]["EUR"] == pytest.approx(
+        sum(amount / (1 if code == "EUR" else 2) for code, amount in plain["value"].items() if code)
+    )
+    assert (given["parameters"]["currency"], given["parameters"]["rates"]) == ("EUR", "rates.csv")
+
+
+def test_valid_traffic_is_shown_beside_the_gross(cli: Cli, world: Path) -> None:
+    ask = ["analyze", "summary", "--by", "day", "--data", world]
+    gross, valid = cli(*ask, "--json").document, cli(*ask, "--json", "--valid-only").document
+    assert valid["gross"]["counts"] == gross["counts"]
+    left_out = valid["parameters"]["left_out"]
+    assert valid["counts"]["impressions"] == gross["counts"]["impressions"] - left_out.get("impressions", 0)
+    assert [day["impressions_gross"] for day in valid["days"]] == [day["impressions"] for day in gross["days"]]
+    assert "gross" in cli(*ask, "--valid-only").out

@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.budget import thorough
 from tests.servers import artifacts, java
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.servers.errors import ServerError
@@ -53,6 +54,7 @@ def call(server: LocalElasticsearch, method: str, path: str, body: object = None
         return json.loads(answer.read())
 
 
+@thorough  # tests/cluster/test_faults.py kills both, with a pipeline on them
 def test_kafka_keeps_acknowledged_messages_through_a_kill_and_leaves_nothing_behind() -> None:
     with LocalKafka() as kafka:
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
@@ -70,6 +72,7 @@ def test_kafka_keeps_acknowledged_messages_through_a_kill_and_leaves_nothing_beh
     assert not folder.exists()
 
 
+@thorough  # tests/cluster/test_faults.py kills both, with a pipeline on them
 def test_elasticsearch_keeps_acknowledged_documents_through_a_kill_and_leaves_nothing_behind() -> None:
     with LocalElasticsearch(security=True) as elasticsearch:
         assert elasticsearch.password in elasticsearch.url

@@ -34,6 +34,10 @@ from advertisex.stores.contract import EventStore
 
 REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler")
 
+#: The kind of invalid traffic that each reason is a sign of: general (GIVT) is known by lists, sophisticated (SIVT) by
+#: behaviour. Media Rating Council, "Invalid Traffic Detection and Filtration Standards Addendum" (2020).
+KINDS = {reason: "general" if reason == "crawler" else "sophisticated" for reason in REASONS}
+
 #: This many consecutive events of a user in less than this time are too fast for a person.
 RUN, RUN_WITHIN = 5, timedelta(seconds=1)
 

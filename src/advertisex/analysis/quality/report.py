@@ -20,6 +20,7 @@ from advertisex.analysis.quality.discrepancies import CLICK_WINDOW, VIEW_WINDOW,
 from advertisex.analysis.quality.invalid_traffic import (
     DEVIATIONS,
     INSTANT,
+    KINDS,
     LEAST,
     PACKAGE,
     POPULATION,
@@ -40,7 +41,8 @@ from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
 
-DEFINITION = "quality/3"
+#: Version 4 distinguishes general and sophisticated invalid traffic.
+DEFINITION = "quality/4"
 
 #: Number of suspected users to list, those with the most events.
 SUSPECTED_USERS = 10
@@ -103,12 +105,13 @@ def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -
         `discrepancies`: see `discrepancies`;
         `suspect`: discrepancy, and the columns of `listing.listed` for its events, earliest first;
         `creatives_without_campaign`, `campaigns_without_creative` and `currencies`: see `UnknownNames`;
-        `suspected`: reason, feed, events, users, of (i64: all events of that feed), share (f64); all but `of` are null
-        for a reason that cannot be evaluated;
+        `suspected`: reason, kind (`general` or `sophisticated`), feed, events, users, of (i64: all events of that
+        feed), share (f64); events, users and share are null for a reason that cannot be evaluated;
         `suspected_users`: user_id, events (i64, distinct), and the count for each reason, most events first;
         `flagged`: reason, and the columns of `listing.listed` for its events, earliest first.
         Reasons and discrepancies are in the order of the tables that count them.
-        Facts: suspected_events, the number of distinct suspected events by feed; those of `unknown_facts`.
+        Facts: suspected_events, the number of distinct suspected events by feed; invalid_events, the same by kind;
+        those of `unknown_facts`.
 
     Raises:
         ConfigurationError: the scope or the limit is invalid.
@@ -138,7 +141,11 @@ def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -
         computed_from=events,
         parameters=_parameters(suspected, limit),
         lookback=timedelta.max,  # the ledger and the rejects are those of the whole store
-        facts={"suspected_events": _distinct(flagged), **unknown_facts(unknown.ids)},
+        facts={
+            "suspected_events": _distinct(flagged),
+            "invalid_events": _by_kind(flagged),
+            **unknown_facts(unknown.ids),
+        },
         notes=[*_not_evaluated(suspected), *unknown_notes(store, by_events(unknown.ids), scope.as_of)],
         tables=[
             Table("delays", "Ingestion delay", delay_rows, seconds=("min", "p50", "p90", "p95", "p99", "max")),
@@ -189,6 +196,16 @@ def _distinct(flagged: pl.DataFrame) -> dict[str, int]:
     return dict.fromkeys(LEAST, 0) | dict(counted.iter_rows())
 
 
+def _by_kind(flagged: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the distinct suspected events by kind and feed. An event with reasons of both kinds is general."""
+    kind = pl.col("reason").replace_strict(KINDS, return_dtype=pl.String).min().alias("kind")
+    counted = flagged.group_by("feed", "event_id").agg(kind).group_by("kind", "feed").len().sort("kind", "feed")
+    found: dict[str, dict[str, int]] = {kind: dict.fromkeys(LEAST, 0) for kind in sorted(set(KINDS.values()))}
+    for name, feed, events in counted.iter_rows():
+        found[name][feed] = events
+    return found
+
+
 def _suspected(suspected: Suspects, events: dict[str, int]) -> pl.DataFrame:
     counted = suspected.events.group_by("reason", "feed").agg(
         events=pl.len().cast(pl.Int64), users=pl.col("user_id").n_unique().cast(pl.Int64)
@@ -198,7 +215,13 @@ def _suspected(suspected: Suspects, events: dict[str, int]) -> pl.DataFrame:
     is_evaluated = ~pl.col("reason").is_in(list(suspected.not_evaluated))
     return (
         evaluated.join(counted, on=["reason", "feed"], how="left", maintain_order="left")
-        .select("reason", "feed", pl.when(is_evaluated).then(pl.col("events", "users").fill_null(0)), "of")
+        .select(
+            "reason",
+            pl.col("reason").replace_strict(KINDS, return_dtype=pl.String).alias("kind"),
+            "feed",
+            pl.when(is_evaluated).then(pl.col("events", "users").fill_null(0)),
+            "of",
+        )
         .with_columns(ratio("events", "of", "share"))
     )
 

@@ -79,7 +79,7 @@ def ask(
 def _beside(valid: Table, gross: Table) -> Table:
     """Put the counts and amounts with invalid traffic beside those without."""
     keys = list(gross.named_by)
-    numbers = gross.rows.select(keys, (cs.integer() | cs.decimal()) - cs.by_name(keys))
+    numbers = gross.rows.select(*keys, (cs.integer() | cs.decimal()) - cs.by_name(keys))
     renamed = numbers.rename({name: name + _GROSS for name in numbers.columns if name not in keys})
     if set(keys) - set(valid.rows.columns):
         return valid
