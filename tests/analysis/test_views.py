@@ -17,7 +17,7 @@ from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
-from advertisex.analysis.reach import reach
+from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.analysis.views.asking import Conversion, ask
