@@ -204,6 +204,26 @@ def test_more_clicks_than_impressions_give_a_ratio_without_interval(stored: Stor
     assert (facts["cvr"], facts["cvr_low"]) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("clicked", "after_click"),
+    [
+        ({"timestamp": "2026-01-01T00:00:00Z"}, 2),  # 30 days before, and before the scope
+        ({"timestamp": "2025-12-31T23:59:59.999999Z"}, 0),
+        ({"timestamp": "2026-01-31T00:00:00Z"}, 2),
+        ({"timestamp": "2026-01-31T00:00:00.000001Z"}, 0),
+        ({"timestamp": "2026-01-30T00:00:00Z", "campaign_id": "another"}, 2),
+        ({"timestamp": "2026-01-30T00:00:00Z", "user_id": "another"}, 0),
+    ],
+)
+def test_a_conversion_follows_a_click_for_30_days(stored: Stored, clicked: dict[str, str], after_click: int) -> None:
+    sold = {"timestamp": "2026-01-31T00:00:00Z", "clicks": 0, "conversions": 2}
+
+    answer = funnel(stored(clicks=[clicked, sold]), Scope(since=datetime(2026, 1, 29), campaign="k1"), by="day")
+
+    assert (answer.facts["conversions"], answer.facts["click_conversions"]) == (2, after_click)
+    assert answer.table("rows")["click_conversions"].sum() == after_click
+
+
 def test_no_trials_give_no_rate(stored: Stored) -> None:
     facts = funnel(stored(bids=[{}]), Scope()).facts
 

@@ -239,6 +239,19 @@ def test_frequency_before_converting(stored: Stored) -> None:
         assert {chart.x, *chart.y, chart.colour or chart.x} <= set(answer.table(chart.table).columns)
 
 
+def test_the_campaign_selects_conversions_and_other_fields_do_not(stored: Stored) -> None:
+    shown = [{"user_id": user, "creative_id": "c1", "app": "one"} for user in ("u1", "u2", "u3")]
+    sold = [
+        {"user_id": user, "campaign_id": campaign, "timestamp": "2026-01-06T00:00:00Z", "conversion_type": "sale"}
+        for user, campaign in (("u1", "k1"), ("u2", "k2"))
+    ]
+    store = stored(CATALOGUE, impressions=shown, clicks=sold)
+
+    assert reach(store, Scope(campaign="k1")).facts["converters"] == 1
+    assert reach(store, Scope(where={"app": "one"})).facts["converters"] == 2
+    assert reach(store, Scope(until=datetime(2026, 1, 6))).facts["converters"] == 0
+
+
 def test_an_unknown_breakdown_is_reported(stored: Stored) -> None:
     with pytest.raises(ConfigurationError, match=r"by \(--by\): unknown value 'hour'") as caught:
         reach(stored(impressions=[{}]), by="hour")  # type: ignore[arg-type] # what a user may write

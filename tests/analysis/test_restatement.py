@@ -196,7 +196,7 @@ def difference(after: Numbers, before: Numbers) -> Numbers:
 
 def key(row: Row) -> tuple[Any, ...]:
     campaign = row["campaign_id"]
-    return campaign is None, campaign or "", row["event_time"].date(), row["feed"], row["event_time"], row["event_id"]
+    return campaign is None, campaign or "", place(row)[1], row["feed"], row["event_time"], row["event_id"]
 
 
 TIMES = st.builds(lambda day, hour: f"2026-03-{day:02}T{hour:02}:00:00Z", st.integers(1, 3), st.integers(0, 23))
