@@ -74,7 +74,7 @@ def measure(store: EventStore, scope: Scope, by: Breakdown) -> Measures:
 def _impressions(store: EventStore, scope: Scope, by: Breakdown) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Count the impressions by key, and sum up their charges, frame by frame."""
     counts, charges = [], []
-    for frame in impression_costs(store, scope, by.of_impression()):
+    for frame in impression_costs(store, scope, by.of("impressions")):
         sums = frame.group_by("key", "currency", "source").agg(
             pl.len().cast(pl.Int64).alias("events"), pl.col("charge").sum(), pl.col("charge").max().alias("largest")
         )
@@ -102,7 +102,7 @@ def _fees(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame:
     """The fees that are due, with their key: a period, the campaign or its advertiser; else null."""
     due = fees(store, scope, by.period)
     if by.period is not None:
-        due = due.with_columns(by.of_impression())
+        due = due.with_columns(by.of("impressions"))
     elif by.column == "campaign_id":
         due = due.with_columns(key="campaign_id")
     elif by.column == "advertiser_id":

@@ -65,7 +65,7 @@ def performance(store: EventStore, scope: Scope = Scope(), *, by: str | None = N
         AnalysisError: the scope contains no events, or a sum of money may overflow.
     """
     scope = check_scope(scope, store, ["impressions", "clicks"])
-    breakdown = breakdown_of(store, by, scope.zone, PERIODS)
+    breakdown = breakdown_of(store, by, scope.zone, ["impressions"], PERIODS)
     own = measure(store, scope, breakdown)
     if not any(own.rows.values()) and own.spend.is_empty():
         raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")

@@ -60,7 +60,10 @@ def correlation(by: ByDayOption = None) -> Question:
 def funnel(
     by: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help=f"Group by {_listed([*KEYS, *PERIODS, 'any own text or flag field'])}."),
+        typer.Option(
+            metavar="KEY",
+            help=f"Group by {_listed([*KEYS, 'conversion_type', *PERIODS, 'any own text or flag field'])}.",
+        ),
     ] = None,
 ) -> Question:
     """Funnel from bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
