@@ -47,6 +47,7 @@ WRONG: dict[Question, dict[str, list[Any]]] = {
         "click_window": DURATIONS,
         "view_window": DURATIONS,
         "half_life": [*DURATIONS, timedelta(0)],
+        "weight": ["clicks", "", None, 1, ["value"]],
     },
     quality: {"limit": LIMITS},
     restatement: {"start": [*TIMES, None], "end": [*TIMES, NOON - timedelta.resolution], "limit": LIMITS},

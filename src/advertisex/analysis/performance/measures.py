@@ -36,6 +36,13 @@ class Measures:
     rows: dict[str, int]
     without_cost: int
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about the spend, one sentence each."""
+        count = self.without_cost
+        unknown = "no cost, price, bid or CPM is known for them"
+        return [f"{count:,} impressions have no cost of their own: {unknown}."] if count else []
+
     def in_total(self) -> "Measures":
         """The same measures with null as the only key."""
         nothing = pl.lit(None, pl.String).alias("key")

@@ -170,11 +170,7 @@ def _charts(by: Breakdown, own: Measures) -> list[Chart]:
 
 
 def _notes(own: Measures) -> list[str]:
-    notes = []
-    if own.without_cost:
-        notes.append(
-            f"{own.without_cost:,} impressions have no cost of their own: no cost, price, bid or CPM is known for them."
-        )
+    notes = own.notes
     several = own.spend.group_by("key").agg(pl.col("currency").n_unique()).filter(pl.col("currency") > 1).height
     if several:
         notes.append(
