@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import Any
 
 Row = dict[str, Any]
-Walk = tuple[int, tuple[Any, ...], str]  # how often, the keys, and "conversion" or "null"
+#: How often or with what weight, the keys, and "conversion" or "null".
+Walk = tuple[int | Fraction, tuple[Any, ...], str]
 
 CREDIT, MONEY = 10**9, 10**12
 
@@ -42,6 +43,8 @@ class Expected:
     value_attributed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     touched: set[bytes] = field(default_factory=set)
     walks: list[Walk] = field(default_factory=list)
+    valued: dict[str | None, list[Walk]] = field(default_factory=lambda: defaultdict(list))
+    valued_conversions: dict[str | None, int] = field(default_factory=lambda: defaultdict(int))
 
 
 def attributed(impressions: Sequence[Row], clicks: Sequence[Row], question: Question) -> Expected:
@@ -144,6 +147,8 @@ def add(result: Expected, conversion: Row, journey: Sequence[Row], question: Que
     result.touched |= {t["event_id"] for t in journey}
     if value is not None:
         result.value_attributed[currency or ""] += value
+        result.valued[currency].append((value, tuple(t["key"] for t in journey), "conversion"))
+        result.valued_conversions[currency] += count
     for model, weights in weights_of(journey, conversion, question):
         for touch, weight, credit in zip(journey, weights, largest_remainder(count * CREDIT, weights), strict=True):
             if weight:
@@ -184,9 +189,16 @@ def largest_remainder(units: int, weights: Sequence[Fraction]) -> list[int]:
 # -- the Markov chain ---------------------------------------------------------------------------------------------
 
 
+def effects_by_value(expected: Expected, currency: str | None) -> dict[Any, Fraction]:
+    """The effects if a conversion weighs its value in a currency, and a walk to NULL the mean value of a conversion."""
+    walks = [walk for walk in expected.valued[currency] if walk[0]]
+    mean = sum(Fraction(value) for value, _, _ in walks) / expected.valued_conversions[currency]
+    return removal_effects([*walks, *((mean, keys, end) for _, keys, end in expected.walks if end == "null")])
+
+
 def removal_effects(walks: Sequence[Walk]) -> dict[Any, Fraction]:
     """By definition: recompute the probability of a conversion with every walk to the key lost."""
-    chain: dict[Any, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
+    chain: dict[Any, dict[Any, Any]] = defaultdict(lambda: defaultdict(int))
     for count, keys, end in walks:
         for origin, target in zip([("start",), *keys], [*keys, (end,)], strict=True):
             chain[origin][target] += count
@@ -194,7 +206,7 @@ def removal_effects(walks: Sequence[Walk]) -> dict[Any, Fraction]:
     return {key: 1 - probability(chain, (key,)) / base for key in chain if key != ("start",)}
 
 
-def probability(chain: dict[Any, dict[Any, int]], without: tuple[Any] | None) -> Fraction:
+def probability(chain: dict[Any, dict[Any, Any]], without: tuple[Any] | None) -> Fraction:
     """Probability of a conversion from the start without a key (as a tuple), by Gaussian elimination in fractions."""
     states = [state for state in chain if without is None or state != without[0]]
     rows = []

@@ -48,6 +48,7 @@ WRONG: dict[Question, dict[str, list[Any]]] = {
         "click_window": DURATIONS,
         "view_window": DURATIONS,
         "half_life": [*DURATIONS, timedelta(0)],
+        "weight": ["clicks", "", None, 1, ["value"]],
     },
     journeys: {
         "by": [*KEYS, "day", None],

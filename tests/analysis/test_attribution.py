@@ -1,7 +1,7 @@
 """Attribution: against plain Python on small random data sets, and worked examples."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -35,6 +35,7 @@ from tests.analysis.attribution_oracle import (
     Expected,
     Question,
     attributed,
+    effects_by_value,
     largest_remainder,
     removal_effects,
 )
@@ -222,6 +223,47 @@ def assert_markov(answer: Answer, expected: Expected) -> None:
         assert credited.get(key, 0) == pytest.approx(share, abs=2)  # the solution is rounded, at 10⁻¹²
 
 
+@settings(max_examples=examples(30))
+@given(DATASETS, QUESTIONS)
+def test_value_is_divided_by_a_chain_of_each_currency(messages: Messages, question: Question) -> None:
+    with small(messages) as data:
+        expected = data.expected(question)
+        if not expected.conversions:
+            return
+        answer = ask(data.store, question, weight="value")
+        by_conversions = ask(data.store, question)
+
+    assert_totals_match(answer)
+    assert answer.table("credits").equals(by_conversions.table("credits"))
+    for model in RULE_BASED:
+        assert found(answer, "value", model, MONEY) == found(by_conversions, "value", model, MONEY)
+    found_value = found(answer, "value", "markov", MONEY)
+    for currency, walks in expected.valued.items():
+        total = sum(int(value) for value, _, _ in walks)
+        if not total:
+            continue
+        effects = effects_by_value(expected, currency)
+        for key, effect in effects.items():
+            share = total * effect / sum(effects.values())
+            assert found_value.get((key, currency), 0) == pytest.approx(int(share), abs=2 + total // 10**10)
+
+
+@settings(max_examples=examples(10))
+@given(DATASETS, QUESTIONS)
+def test_equal_values_weigh_as_much_as_conversions(messages: Messages, question: Question) -> None:
+    """A chain does not depend on the unit of money."""
+    for row in messages["clicks"]:
+        if row.get("conversion_type") != "refund":
+            row |= {"value": row["conversions"] * Decimal("0.07"), "currency": "EUR"}
+            row["value"] = str(row["value"])
+    with small(messages) as data:
+        if not data.expected(question).conversions:
+            return
+        by_value, by_conversions = (ask(data.store, question, weight=weight) for weight in ("value", "conversions"))
+    for ours, theirs in zip(by_value.table("value")["markov"], by_conversions.table("value")["markov"], strict=True):
+        assert ours == pytest.approx(theirs, abs=Decimal("0.00000001"))
+
+
 def assert_totals_match(answer: Answer) -> None:
     facts = answer.facts
     assert facts["attributed"] + facts["unattributed"] == facts["conversions"]
@@ -302,6 +344,79 @@ JOURNEY: Messages = {
 }  # fmt: skip
 
 
+def shop(stored: Stored, **events: Any) -> EventStore:
+    """c1's and c2's ads cost 2 € and 3 €, one of no campaign 1 $; the purchase is of 10 €."""
+    costs = [{"cost": 2, "currency": "EUR"}, {"cost": 3, "currency": "EUR"}, {"cost": 1, "currency": "USD"}]
+    shown = [row | cost for row, cost in zip(JOURNEY["impressions"], costs, strict=True)]
+    return stored(CATALOGUE, **JOURNEY | {"impressions": [*shown, *events.get("impressions", [])]})
+
+
+def test_costs_beside_each_model(stored: Stored) -> None:
+    answer = attribute(shop(stored), Scope(), models=["first", "linear"])
+
+    assert answer.table("costs").rows() == [
+        ("k1", "EUR", 2, 2.0, 5.0, 4.0, 2.5),
+        ("k2", "EUR", 3, None, 0.0, 12.0, 2.5 / 3),
+        (None, "USD", 1, None, 0.0, 4.0, 0.0),
+    ]
+    assert answer.table("costs").columns[3:] == ["cpa_first", "roas_first", "cpa_linear", "roas_linear"]
+    assert answer.facts["spend"] == {"EUR": 5, "USD": 1}
+
+
+def test_spend_in_several_currencies_has_no_ratio(stored: Stored) -> None:
+    other = {"timestamp": at(1), "creative_id": "c1", "website": "a.example", "cost": 1, "currency": "USD"}
+    store = shop(stored, impressions=[other])
+
+    rows = attribute(store, Scope(), models=["first"]).table("costs").rows()
+
+    assert rows[:2] == [("k1", "EUR", 2, None, None), ("k1", "USD", 1, None, None)]
+
+
+def test_costs_are_those_of_the_scope(stored: Stored) -> None:
+    """Touches before the range are credited, and cost nothing in it; a type selects conversions and no costs."""
+    store = shop(stored)
+
+    later = attribute(store, Scope(START + timedelta(hours=2)), models=["first"])
+    of_type = attribute(store, Scope(where={"conversion_type": "purchase"}), models=["first"])
+
+    assert credits_of(later, "first") == {"k1": 1}
+    assert later.table("costs").select(pl.first(), "spend").rows() == [("k2", 3), (None, 1)]
+    assert of_type.table("costs").equals(attribute(store, Scope(), models=["first"]).table("costs"))
+    assert attribute(store, Scope(campaign="k2"), models=["first"]).facts["spend"] == {"EUR": 3}
+
+
+COSTS = st.tuples(st.sampled_from([None, 0, "0.1", "2.5", "0.000000000001"]), st.sampled_from(["EUR", "USD", None]))
+
+
+@settings(max_examples=examples(20))
+@given(DATASETS, QUESTIONS, st.lists(COSTS, min_size=14, max_size=14))
+def test_costs_match_fractions(messages: Messages, question: Question, costs: list[Any]) -> None:
+    shown = [row | {"cost": c, "currency": of} for row, (c, of) in zip(messages["impressions"], costs, strict=False)]
+    with small(messages | {"impressions": shown}) as data:
+        expected = data.expected(question)
+        if not expected.conversions:
+            return
+        answer, views = ask(data.store, question, models=RULE_BASED), data.rows("impressions")
+    spend: dict[Any, dict[Any, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    for view in views:
+        in_range = (question.since or START) <= view["event_time"] < (question.until or START + timedelta(days=9))
+        if in_range and view["cost"] is not None and question.campaign in (None, view["campaign_id"]):
+            spend[view[question.column]][view["currency"]] += Fraction(view["cost"])
+
+    rows = {(row[question.column], row["currency"]): row for row in answer.table("costs").iter_rows(named=True)}
+
+    assert {where: Fraction(row["spend"]) for where, row in rows.items()} == {
+        (key, currency): amount for key, parts in spend.items() for currency, amount in parts.items()
+    }
+    for (key, currency), row in rows.items():
+        spent = None if len(spend[key]) > 1 else spend[key][currency]
+        for model in RULE_BASED:
+            credit = Fraction(expected.credits[model][key], CREDIT)
+            value = Fraction(expected.value[model][key, currency], MONEY)
+            assert row[f"cpa_{model}"] == (None if spent is None or not credit else float(spent / credit))
+            assert row[f"roas_{model}"] == (float(value / spent) if spent else None)
+
+
 def credits_of(answer: Answer, model: str) -> dict[Any, float]:
     keys = answer.table("credits").columns[0]
     return {key: float(credit) for key, credit in answer.table("credits").select(keys, model).iter_rows()}
@@ -330,6 +445,7 @@ def test_worked_example_of_each_model(stored: Stored) -> None:
         "value_attributed": {"EUR": 10},
         "value_unattributed": {"EUR": 0},
         "touches": {"clicks": 1, "views": 3},
+        "spend": {},
     }
     assert answer.computed_from == {"impressions": 3, "clicks": 2}
     assert answer.horizon == START + timedelta(hours=4)
@@ -483,6 +599,7 @@ def test_answer_as_json(stored: Stored) -> None:
         "click_window_seconds": 30 * 86_400,
         "view_window_seconds": 86_400,
         "half_life_seconds": 7 * 86_400,
+        "weight": "conversions",
     }
     assert document["credits"][0] == {"campaign_id": "k1", "linear": 0.5}
     assert document["value"][0] == {"campaign_id": "k1", "currency": "EUR", "linear": 5}

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
 from advertisex.analysis.restatement import restatement
@@ -21,7 +23,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.feeds.feed import OwnKind
+from advertisex.feeds.feed import Feed, OwnKind
 from advertisex.feeds.rules import with_own_fields
 from advertisex.model import Batch, Span
 from advertisex.processing.pipeline import process
@@ -61,14 +63,14 @@ EVENTS: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def fill(store: DuckdbStore, events: Mapping[str, list[dict[str, Any]]], start: int = 0) -> None:
-    store.prepare(FEEDS_WITH_OWN)
+def fill(
+    store: DuckdbStore, events: Mapping[str, list[dict[str, Any]]], feeds: Mapping[str, Feed] = FEEDS_WITH_OWN
+) -> None:
+    store.prepare(feeds)
     for name, changes in events.items():
         payloads = [json.dumps(GOOD[name] | changed).encode() for changed in changes]
-        span = Span(FEEDS[name].topic, 0, start, start + len(payloads))
-        outcome = process(
-            Batch(span, range(start, span.end), payloads, [INGESTED] * len(payloads)), FEEDS_WITH_OWN[name]
-        )
+        span = Span(FEEDS[name].topic, 0, 0, len(payloads))
+        outcome = process(Batch(span, range(span.end), payloads, [INGESTED] * len(payloads)), feeds[name])
         assert outcome.events.height == len(payloads), outcome.rejects.rows()
         store.commit(outcome)
 
@@ -146,6 +148,94 @@ def test_a_feed_without_the_field_is_an_error(
 
     assert f"{feed} have no field {next(iter(where))!r}" in str(caught.value)
     assert hint in caught.value.hint
+
+
+# -- fields of the clicks feed alone -------------------------------------------------------------------------------
+
+#: `tier` is a field of clicks only.
+FEEDS_WITH_TIER = FEEDS | {"clicks": with_own_fields(FEEDS["clicks"], {"tier": "text"})}
+CLICKED: list[dict[str, Any]] = [
+    {"conversion_type": "click"},
+    {"conversion_type": "click", "clicks": 3, "conversions": 0, "tier": "gold"},
+    {"conversion_type": "banner", "clicks": 2, "conversions": 0},
+    {"conversion_type": "signup", "tier": "gold"},
+    {"conversion_type": "signup", "clicks": 5, "conversions": 2, "value": 6, "currency": "EUR"},
+    {"conversion_type": "purchase", "value": 7, "currency": "EUR", "transaction_id": "t", "tier": "gold"},
+    {"conversion_type": "refund", "value": -2, "currency": "EUR", "transaction_id": "t", "tier": "gold"},
+    {"conversion_type": "refund", "value": -1, "currency": "EUR"},
+]
+IN_FULL = {"impressions": EVENTS["impressions"], "bids": EVENTS["bids"]}
+
+
+def counts_only_clicks(row: dict[str, Any]) -> bool:
+    return row["conversion_type"] in ("click", "banner")
+
+
+def is_of_type(row: dict[str, Any], kind: str) -> bool:
+    return row["conversion_type"] == kind or counts_only_clicks(row)
+
+
+def is_sold_as(row: dict[str, Any], kind: str) -> bool:
+    """Performance counts a refund under the conversion of its transaction."""
+    return is_of_type(row | {"conversion_type": "purchase"} if row.get("transaction_id") else row, kind)
+
+
+@contextmanager
+def store_with(clicks: Sequence[dict[str, Any]]) -> Iterator[DuckdbStore]:
+    rows = [row | {"timestamp": f"2026-01-05T11:00:0{CLICKED.index(row)}Z"} for row in clicks]
+    own = {feed: [{k: v for k, v in row.items() if k not in OWN} for row in rows] for feed, rows in IN_FULL.items()}
+    with DuckdbStore(Path(":memory:")) as store:
+        store.import_catalogue(CATALOGUE)
+        fill(store, own | {"clicks": rows}, FEEDS_WITH_TIER)
+        yield store
+
+
+@pytest.mark.parametrize("question", [summarise, correlate, funnel, performance, quality, restatement])
+@pytest.mark.parametrize("field", ["conversion_type", "tier"])
+@pytest.mark.parametrize("value", ["signup", "purchase", "refund", "click", "gold"])
+def test_a_field_of_clicks_filters_clicks_and_nothing_else(question: Question, field: str, value: str) -> None:
+    """A type also keeps the rows that count only clicks."""
+    if (field == "tier") != (value == "gold"):
+        return
+    belongs = is_sold_as if question is performance else is_of_type
+    kept = [row for row in CLICKED if (row.get("tier") == value if field == "tier" else belongs(row, value))]
+    options = {"start": datetime(2026, 1, 1)} if question is restatement else {}
+    with store_with(CLICKED) as store, store_with(kept) as alone:
+        found = question(store, Scope(where={field: value}), **options)
+        expected = question(alone, **options)
+
+    if question is quality:
+        assert found.table("discrepancies").equals(expected.table("discrepancies"))
+    else:
+        assert found.facts == expected.facts
+    assert found.computed_from == expected.computed_from
+    others = "so the other events are not filtered by it"
+    assert any(others in note for note in found.notes) == (question is not correlate)
+
+
+@pytest.mark.parametrize("question", [reach, bids])
+def test_a_question_that_reads_no_clicks_does_not_take_a_conversion_type(question: Question) -> None:
+    with store_with(CLICKED) as store, pytest.raises(ConfigurationError, match="have no field 'conversion_type'"):
+        question(store, Scope(where={"conversion_type": "signup"}))
+
+
+def test_attribution_of_a_conversion_type() -> None:
+    with store_with(CLICKED) as store:
+        answer = attribute(store, Scope(where={"conversion_type": "signup"}), models=["last"])
+
+    assert (answer.facts["conversions"], answer.facts["value_gross"]) == (3, {"EUR": 6})
+
+
+def test_the_funnel_by_a_field_of_clicks() -> None:
+    with store_with(CLICKED) as store:
+        by_type, by_tier = (funnel(store, by=by).table("rows") for by in ("conversion_type", "tier"))
+
+    columns = ["bids", "impressions", "clicks", "conversions", "value_EUR"]
+    assert by_type.select("conversion_type", *columns).rows() == [
+        ("banner", 0, 0, 2, 0, None), ("click", 0, 0, 4, 0, None), ("purchase", 0, 0, 0, 1, 7),
+        ("refund", 0, 0, 0, 0, -3), ("signup", 0, 0, 5, 3, 6), (None, 3, 3, 0, 0, None),
+    ]  # fmt: skip
+    assert by_tier.select("tier", *columns).rows() == [("gold", 0, 0, 3, 2, 5), (None, 3, 3, 8, 2, 5)]
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,16 @@ def by_orders(journeys: Sequence[Journey]) -> dict[str, Fraction]:
     return values
 
 
-def found(journeys: Sequence[Journey]) -> dict[str, Fraction]:
+def found(journeys: Sequence[Journey], values: Sequence[int] | None = None) -> dict[str, Fraction]:
+    """The credit of each key, or what it gets of these values."""
     rows = [
-        {"conversion": number, "key": key, "conversions": conversions, "value": None, "currency": None}
+        {
+            "conversion": number,
+            "key": key,
+            "conversions": conversions,
+            "value": values and values[number] * 10**9,
+            "currency": None,
+        }
         for number, (conversions, keys) in enumerate(journeys)
         for key in keys
     ]
@@ -53,7 +60,10 @@ def found(journeys: Sequence[Journey]) -> dict[str, Fraction]:
         "conversion": pl.Int64, "key": pl.String, "conversions": pl.Int64, "value": pl.Int64, "currency": pl.String,
     }  # fmt: skip
     answer = credited(pl.DataFrame(rows, schema=schema), shapley())
-    return {key: Fraction(int(units), 10**9) for key, units in answer.select("key", "credit").iter_rows()}
+    return {
+        key: Fraction(int(units), 10**9)
+        for key, units in answer.select("key", "value" if values else "credit").iter_rows()
+    }
 
 
 JOURNEYS = st.lists(
@@ -74,6 +84,18 @@ def test_equal_split_matches_the_definition(journeys: list[Journey]) -> None:
     assert answer.keys() == expected.keys()
     for key, value in expected.items():
         assert abs(answer[key] - value) < Fraction(len(journeys), 10**9)  # each conversion is split in integer units
+
+
+@settings(max_examples=examples(50))
+@given(JOURNEYS)
+def test_value_is_divided_by_the_game_of_values(journeys: list[Journey]) -> None:
+    """With the value of conversions as the worth of a set, the value of the keys is the same equal split."""
+    by_value = found([(1, keys) for _, keys in journeys], values=[7 * count for count, _ in journeys])
+    expected = by_sets([(7 * count, keys) for count, keys in journeys])
+
+    assert by_value.keys() == expected.keys()
+    for key, value in expected.items():
+        assert abs(by_value[key] - value) < Fraction(len(journeys), 10**9)
 
 
 def test_the_published_example_of_three_channels() -> None:

@@ -121,8 +121,8 @@ class Answer:
     lookback: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
-        if self.kept_since is not None:
-            object.__setattr__(self, "notes", list(dict.fromkeys([*self.notes, not_kept(self.kept_since)])))
+        kept = [] if self.kept_since is None else [not_kept(self.kept_since)]
+        object.__setattr__(self, "notes", list(dict.fromkeys([*self.notes, *self.scope.notes, *kept])))
 
     @property
     def kept_since(self) -> datetime | None:

@@ -59,16 +59,16 @@ def bids_with_wins(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.Dat
     impressions = scan_events(store, "impressions", near, AUCTION, creative, pl.col("event_time"), keep=HAS_AUCTION)
     common = [EVENT_ID, pl.col("event_time"), creative, AUCTION]
     competing_range = widened(near, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    bids = scan_events(store, "bids", competing_range, *common, in_scope(scope).alias("is_in_scope"), *columns)
+    bids = scan_events(store, "bids", competing_range, *common, in_scope(scope, "bids").alias("is_in_scope"), *columns)
     won = np.zeros(bids.height, bool)
     selections = _selections(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)
     won[selections["bid"].unique()] = True
     return bids.with_columns(won=won).filter("is_in_scope").drop("is_in_scope")
 
 
-def in_scope(scope: Scope) -> pl.Expr:
-    """Whether an event is in the scope itself, and not just in its `widened` range."""
-    condition = pl.all_horizontal(pl.lit(value=True), *scope.conditions)
+def in_scope(scope: Scope, feed: str) -> pl.Expr:
+    """Whether an event of a feed is in the scope itself, and not just in its `widened` range."""
+    condition = pl.all_horizontal(pl.lit(value=True), *scope.conditions(feed))
     if scope.since is not None:
         condition &= pl.col("event_time") >= scope.since
     if scope.until is not None:
@@ -175,5 +175,5 @@ def _won(store: EventStore, scope: Scope) -> pl.DataFrame:
         pl.col("amount").alias("bid_value_won"),
         period("day", scope.zone),
     )
-    bids = bids_with_wins(store, widened(scope), *columns, in_scope(scope).alias("in_scope"))
+    bids = bids_with_wins(store, widened(scope), *columns, in_scope(scope, "bids").alias("in_scope"))
     return bids.filter("won").drop("creative_id", "won")

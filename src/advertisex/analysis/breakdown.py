@@ -1,14 +1,15 @@
 """What a question groups events by: nothing, a calendar period, or a field, see `keys`.
 
-A field that only the clicks feed has, such as the conversion type, is null for impressions.
+A field that only the clicks feed has, such as the conversion type, is null for the events of other feeds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from advertisex.analysis.calendar import PERIODS, Period, period
-from advertisex.analysis.fields import fields_of
+from advertisex.analysis.fields import fields_of, only_clicks_have
 from advertisex.analysis.keys import KEYS, Key, key_of
 from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore
@@ -24,13 +25,13 @@ class Breakdown:
         period: the calendar period, if it is one.
         zone: its time zone.
         field: the field, if it is one.
-        of_impressions: whether impressions have the field.
+        is_of_clicks: whether only the clicks feed has the field.
     """
 
     period: Period | None = None
     zone: str = "UTC"
     field: Key | None = None
-    of_impressions: bool = True
+    is_of_clicks: bool = False
 
     @property
     def column(self) -> str | None:
@@ -44,21 +45,19 @@ class Breakdown:
             return pl.String()
         return pl.Datetime("us") if self.period == "hour" else pl.Date()
 
-    def of_impression(self) -> pl.Expr:
-        """The key of an impression, in a column `key`."""
-        return self._of_event() if self.of_impressions else self._nothing()
+    @property
+    def is_matched(self) -> bool:
+        """Whether a row of the clicks feed takes its key from the impression that it is matched to."""
+        return self.field is not None and self.field.is_matched
 
-    def of_click(self) -> pl.Expr:
-        """The key of a row of the clicks feed, in a column `key`; null if it takes it from its impression."""
-        return self._nothing() if self.field is not None and self.field.is_matched else self._of_event()
-
-    def _of_event(self) -> pl.Expr:
+    def of(self, feed: str) -> pl.Expr:
+        """The key of an event of a feed, in a column `key`; null for a click that takes it from its impression."""
         if self.period is not None:
             return period(self.period, self.zone).alias("key")
-        return self._nothing() if self.field is None else self.field.text
-
-    def _nothing(self) -> pl.Expr:
-        return pl.lit(None, self.dtype).alias("key")
+        has_none = self.is_matched if feed == "clicks" else self.is_of_clicks
+        if self.field is None or has_none:
+            return pl.lit(None, self.dtype).alias("key")
+        return self.field.text
 
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give the column `key` its own name and dtype; without a key, drop it."""
@@ -67,20 +66,29 @@ class Breakdown:
         return rows.drop("key") if self.period is None else rows.rename({"key": self.period})
 
 
-def breakdown_of(store: EventStore, by: object, zone: str, periods: tuple[Period, ...] = PERIODS) -> Breakdown:
+def breakdown_of(
+    store: EventStore, by: object, zone: str, feeds: Sequence[str], periods: tuple[Period, ...] = PERIODS
+) -> Breakdown:
     """Find the breakdown that a question names.
 
+    Args:
+        store: the event store.
+        by: a period or a field; None groups nothing.
+        zone: time zone of periods.
+        feeds: the feeds that the question covers besides the clicks feed.
+        periods: the periods that it can be broken down by.
+
     Raises:
-        ConfigurationError: it is neither a period nor a field of the impressions or the clicks feed.
+        ConfigurationError: it is neither a period nor a field of all these feeds, or of the clicks feed alone.
     """
     if by is None:
         return Breakdown(zone=zone)
     for one in periods:
-        if one == by:
+        if isinstance(by, str) and one == by:
             return Breakdown(one, zone)
-    clicks = fields_of(store, "clicks")
-    if isinstance(by, str) and by not in KEYS and by in clicks and by not in fields_of(store, "impressions"):
-        if clicks[by] not in _GROUPABLE or by in ("user_id", "transaction_id", "click_id"):
+    if isinstance(by, str) and by not in KEYS and only_clicks_have(store, by, [*feeds, "clicks"]):
+        dtype = fields_of(store, "clicks")[by]
+        if dtype not in _GROUPABLE or by in ("transaction_id", "click_id"):
             raise ConfigurationError(f"by (--by): cannot group by {by!r}", hint="use a text or a flag")
-        return Breakdown(zone=zone, field=Key(by, clicks[by], is_matched=False), of_impressions=False)
-    return Breakdown(zone=zone, field=key_of(store, by, ["impressions"], ("conversion_type", *periods)))
+        return Breakdown(zone=zone, field=Key(by, dtype, is_matched=False), is_of_clicks=True)
+    return Breakdown(zone=zone, field=key_of(store, by, feeds, ("conversion_type", *periods)))

@@ -188,7 +188,7 @@ def _user_totals(store: EventStore, scope: Scope) -> pl.DataFrame:
 
 
 def _rows(store: EventStore, scope: Scope) -> int:
-    if not scope.conditions:
+    if not scope.conditions("clicks"):
         return store.extent("clicks", scope.within).events
     return scan_events(store, "clicks", scope, pl.col("campaign_id")).height
 

@@ -19,6 +19,7 @@ to the whole. A cost is an integer in units of 10⁻¹⁵, which makes a thousan
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
@@ -150,14 +151,15 @@ def fees(store: EventStore, scope: Scope, unit: Period | None = None) -> pl.Data
 
     Args:
         store: the event store.
-        scope: a campaign selects its flights; a filter on fields selects none, since a fee belongs to no event.
+        scope: a campaign selects its flights; a filter on fields of impressions selects none, since a fee belongs to no
+            event.
         unit: the calendar period.
 
     Returns:
         campaign_id, event_time (a time in the interval), and `CHARGE`; without intervals that cost nothing.
     """
     rows = []
-    flights = [] if scope.where else flights_of(store, scope).rows.filter(pl.col("rate_type") == "fixed").to_dicts()
+    flights = _fixed_flights(store, scope)
     known = last_event(store, scope.as_of) if flights else None
     for flight in flights:
         if known is None or scope.campaign not in (None, flight["campaign_id"]):
@@ -172,6 +174,13 @@ def fees(store: EventStore, scope: Scope, unit: Period | None = None) -> pl.Data
     return pl.DataFrame(
         rows, schema={"campaign_id": pl.String(), "event_time": pl.Datetime("us"), **CHARGE}, orient="row"
     )
+
+
+def _fixed_flights(store: EventStore, scope: Scope) -> list[dict[str, Any]]:
+    """The flights with a fixed fee; none if fields of impressions select the events."""
+    if scope.values_of("impressions"):
+        return []
+    return flights_of(store, scope).rows.filter(pl.col("rate_type") == "fixed").to_dicts()
 
 
 def last_event(store: EventStore, as_of: datetime | None) -> datetime | None:

@@ -41,6 +41,14 @@ def fields_of(store: EventStore, feed: str) -> dict[str, pl.DataType]:
     return {name: dtype for name, dtype in found.items() if dtype in _KINDS}
 
 
+def only_clicks_have(store: EventStore, name: str, feeds: Collection[str]) -> bool:
+    """Whether the clicks feed has a field, and no other of these feeds has it."""
+    others = [feed for feed in feeds if feed != "clicks"]
+    if len(others) == len(feeds) or not others:
+        return False
+    return name in fields_of(store, "clicks") and not any(name in fields_of(store, feed) for feed in others)
+
+
 def dtype_of(
     store: EventStore, name: str, feeds: Collection[str], argument: str, choices: Collection[str] = ()
 ) -> pl.DataType:

@@ -10,8 +10,9 @@ each step.
 A click of any campaign counts for `click_cvr`, as a touch does in attribution and journeys by default, and a click that
 converted counts for itself. All come with their 95 % Wilson score intervals, see `intervals`. By a field of its own,
 such as the campaign, a row counts under its own value; by a field that the clicks feed does not have, such as the
-creative, a click, conversion or refund counts under the impression that it is matched to, see `keys`. By hour, day,
-week or month, each event counts at its own time.
+creative, a click, conversion or refund counts under the impression that it is matched to, see `keys`; by a field that
+only the clicks feed has, bids and impressions count under null. By hour, day, week or month, each event counts at its
+own time.
 """
 
 from collections.abc import Iterator
@@ -23,10 +24,9 @@ import polars as pl
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.calendar import PERIODS, period
+from advertisex.analysis.breakdown import Breakdown, breakdown_of
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.intervals import CONFIDENCE, rate
-from advertisex.analysis.keys import Key, key_of
 from advertisex.analysis.money import GROSS, NET, by_currency, totals_by_currency
 from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope, check_scope
@@ -59,8 +59,8 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
     Args:
         store: the event store.
         scope: selects the events; a campaign applies to every feed.
-        by: the breakdown: `hour`, `day`, `week`, `month`, `website`, or a text or flag field of impressions and bids,
-            own fields among them. None gives totals only.
+        by: the breakdown: `hour`, `day`, `week`, `month`, `website`, `conversion_type`, or another text or flag field
+            of impressions and bids or of the clicks feed, own fields among them. None gives totals only.
 
     Returns:
         Facts: bids, impressions, clicks, conversions, click_conversions (after a click), and the distinct users of each
@@ -75,13 +75,11 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
         AnalysisError: the scope contains no events.
     """
     scope = check_scope(scope, store)
-    is_field = by is not None and not (isinstance(by, str) and by in PERIODS)
-    key = key_of(store, by, ["impressions", "bids"], PERIODS) if is_field else None
-    name = key.column if key else by
-    clicked = _clicked(store, scope, by, key)
+    breakdown = breakdown_of(store, by, scope.zone, ["impressions", "bids"])
+    clicked = _clicked(store, scope, breakdown)
     counted: list[pl.DataFrame] = []
     totals: dict[str, int] = {}
-    for step, rows in _steps(store, scope, by, key, clicked):
+    for step, rows in _steps(store, scope, breakdown, clicked):
         counts = [pl.col("weight").sum().alias(step), pl.col("user_id").n_unique().cast(pl.Int64).alias(_USERS[step])]
         counted.append(rows.group_by("key").agg(counts).with_columns(cs.categorical().cast(pl.String)))
         totals |= rows.select(counts).row(0, named=True)
@@ -93,8 +91,9 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
         raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
     whole = _with_rates(pl.DataFrame(totals))
     tables = [Table("steps", "Funnel by step", _step_by_step(whole))]
-    if name is not None:
-        tables.insert(0, Table("rows", f"Funnel by {name.replace('_', ' ')}", _by_key(counted, clicked, name, key)))
+    if (column := breakdown.column) is not None:
+        rows = _by_key(counted, clicked, breakdown)
+        tables.insert(0, Table("rows", f"Funnel by {column.replace('_', ' ')}", rows))
     return Answer(
         question="funnel",
         definition=DEFINITION,
@@ -107,14 +106,14 @@ def funnel(store: EventStore, scope: Scope = Scope(), *, by: str | None = None) 
             "click_window_seconds": CLICK_WINDOW.total_seconds(),
             "confidence": CONFIDENCE,
         },
-        lookback=max(CLICK_WINDOW, ANSWER_WINDOW if key is not None and key.is_matched else timedelta(0)),
+        lookback=max(CLICK_WINDOW, ANSWER_WINDOW if breakdown.is_matched else timedelta(0)),
         facts=whole.row(0, named=True) | {amount: totals_by_currency(clicked, amount) for amount in _AMOUNTS},
         tables=tables,
-        charts=_charts(name),
+        charts=_charts(breakdown),
     )
 
 
-def _clicked(store: EventStore, scope: Scope, by: str | None, key: Key | None) -> pl.DataFrame:
+def _clicked(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame:
     """Read the rows of the clicks feed with their key, value and gross value; both are null without a conversion.
 
     `click_conversions` are the conversions of a row if they follow a click, else 0.
@@ -122,13 +121,13 @@ def _clicked(store: EventStore, scope: Scope, by: str | None, key: Key | None) -
     users, campaigns = pl.Categories.random(), pl.Categories.random()
     who = [categorical("user_id", users), categorical("campaign_id", campaigns), pl.col("event_time")]
     columns = [*who, *map(pl.col, ("clicks", "conversions", "currency")), NET, GROSS]
-    if key is None or not key.is_matched:
-        rows = scan_events(store, "clicks", scope, *columns, _key(scope, by, key))
+    if not by.is_matched:
+        rows = scan_events(store, "clicks", scope, *columns, by.of("clicks"))
         return _after_click(store, scope, rows, who[0])
     rows = _after_click(store, scope, scan_events(store, "clicks", scope, *columns), who[0])
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
     has_campaign = pl.col("campaign_id").is_not_null()
-    taken = key.codes(pl.Categories.random())
+    taken = _key(by, "impressions")
     rows = match_impressions(rows, scan_events(store, "impressions", before, *who, EVENT_ID, taken, keep=has_campaign))
     return rows.with_columns(pl.col("key").cast(pl.String))
 
@@ -159,26 +158,23 @@ def _after_click(store: EventStore, scope: Scope, rows: pl.DataFrame, user: pl.E
     )
 
 
-def _steps(
-    store: EventStore, scope: Scope, by: str | None, key: Key | None, clicked: pl.DataFrame
-) -> Iterator[tuple[str, pl.DataFrame]]:
+def _steps(store: EventStore, scope: Scope, by: Breakdown, clicked: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield the rows of each step: user_id, key, weight. One feed at a time, to save memory."""
     one = pl.lit(1, pl.Int64).alias("weight")
     for feed in ("bids", "impressions"):
-        users, keys = (pl.Categories.random() for _ in range(2))
-        yield feed, scan_events(store, feed, scope, categorical("user_id", users), _key(scope, by, key, keys), one)
+        users = categorical("user_id", pl.Categories.random())
+        yield feed, scan_events(store, feed, scope, users, _key(by, feed), one)
     for step in ("clicks", "conversions"):
         yield step, clicked.filter(pl.col(step) > 0).select("user_id", "key", weight=step)
 
 
-def _key(scope: Scope, by: str | None, key: Key | None, codes: pl.Categories | None = None) -> pl.Expr:
-    if key is not None:
-        return key.text if codes is None else key.codes(codes)
-    unit = next((one for one in PERIODS if one == by), None)
-    return (pl.lit(None, pl.String) if unit is None else period(unit, scope.zone)).alias("key")
+def _key(by: Breakdown, feed: str) -> pl.Expr:
+    """The key of an event; a text as categorical codes, to save memory."""
+    key = by.of(feed)
+    return key if by.period is not None else key.cast(pl.Categorical(pl.Categories.random()))
 
 
-def _by_key(counted: list[pl.DataFrame], clicked: pl.DataFrame, name: str, key: Key | None) -> pl.DataFrame:
+def _by_key(counted: list[pl.DataFrame], clicked: pl.DataFrame, by: Breakdown) -> pl.DataFrame:
     """Join the steps by key; a step without rows for a key counts 0, and a refund alone makes a row too."""
     refunded = clicked.filter(pl.col("value") < 0).select("key").unique()
     sums = pl.concat([*counted, refunded], how="diagonal").group_by("key").agg(pl.all().sum())
@@ -186,7 +182,7 @@ def _by_key(counted: list[pl.DataFrame], clicked: pl.DataFrame, name: str, key: 
     for amount in _AMOUNTS:
         money = by_currency(clicked, ["key"], amount)
         joined = joined.join(money, on="key", how="left", nulls_equal=True, maintain_order="left")
-    return joined.rename({"key": name}) if key is None else key.named(joined)
+    return by.named(joined)
 
 
 def _with_rates(counts: pl.DataFrame) -> pl.DataFrame:
@@ -214,14 +210,15 @@ def _step_by_step(whole: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _charts(column: str | None) -> list[Chart]:
+def _charts(by: Breakdown) -> list[Chart]:
     whole = [
         Chart("steps", "funnel", "step", ("count", "rate"), "Events by step"),
         Chart("steps", "funnel", "step", ("users",), "Users by step"),
     ]
+    column = by.column
     if column is None:
         return whole
-    kind: Literal["line", "bar"] = "line" if column in PERIODS else "bar"
+    kind: Literal["line", "bar"] = "bar" if by.period is None else "line"
     return [
         Chart("rows", kind, column, ("bids", "impressions"), "Bids and impressions"),
         Chart("rows", kind, column, ("clicks", "conversions"), "Clicks and conversions"),

@@ -37,10 +37,6 @@ class Key:
         """The key of an event as text, in a column `key`."""
         return pl.col(self.column).cast(pl.String).alias("key")
 
-    def codes(self, categories: pl.Categories) -> pl.Expr:
-        """The key of an event as categorical codes, in a column `key`."""
-        return self.text.cast(pl.Categorical(categories))
-
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give the column `key`, which contains text, its own name and dtype.
 

@@ -44,11 +44,11 @@ ORDER = [*KEY, "feed", "event_time", "event_id"]
 
 def late_events(store: EventStore, scope: Scope, start: datetime, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the sums of the late events, like `summed`, and the first `limit` of them as `ROW`."""
-    keep = pl.all_horizontal(pl.col("processed_at") > start, *scope.conditions)
     first = [pl.DataFrame(schema=ROW)]
 
     def rows() -> Iterator[pl.DataFrame]:
         for feed in FEEDS:
+            keep = pl.all_horizontal(pl.col("processed_at") > start, *scope.conditions(feed))
             for frame in _counted(store, feed, scope.within, keep, scope.zone, _PROVENANCE):
                 first[:] = [pl.concat([*first, frame]).bottom_k(limit, by=ORDER)]
                 yield frame
@@ -65,7 +65,7 @@ def late_elsewhere(store: EventStore, scope: Scope, start: datetime, wins: Wins)
     parts = [pl.DataFrame(schema=ROW)]
     for feed, window in reach.items():
         near = widened(scope, before=window, after=window)
-        keep = is_late & ~in_scope(scope) & AUCTION.is_in(won["auction"].unique().implode())
+        keep = is_late & ~in_scope(scope, feed) & AUCTION.is_in(won["auction"].unique().implode())
         for frame in _counted(store, feed, near.within, keep, scope.zone, _PROVENANCE) if won.height else ():
             pairs = frame.with_columns(AUCTION).join(won, on="auction")
             close = pairs.filter((pl.col("event_time") - pl.col("bid_at")).abs() <= window).select("event_id")
@@ -82,9 +82,12 @@ def known_before(store: EventStore, scope: Scope, keys: pl.DataFrame) -> pl.Data
     since = start if scope.since is None else max(start, scope.since)
     until = end if scope.until is None else min(end, scope.until)
     is_touched = period("day", scope.zone).is_in(days.implode())
-    keep = pl.all_horizontal(is_touched, *scope.conditions)
     within = Range(since, until, scope.as_of)
-    rows = (frame for feed in FEEDS for frame in _counted(store, feed, within, keep, scope.zone))
+    rows = (
+        frame
+        for feed in FEEDS
+        for frame in _counted(store, feed, within, pl.all_horizontal(is_touched, *scope.conditions(feed)), scope.zone)
+    )
     return summed(rows).join(keys.unique(), on=KEY, how="semi", nulls_equal=True)
 
 

@@ -113,7 +113,7 @@ def _counted(
     store: EventStore, feed: str, scope: Scope, before: Catalogue, after: Catalogue, periods: pl.DataFrame
 ) -> Iterator[pl.DataFrame]:
     """Count the moved events of a feed, frame by frame."""
-    is_in_scope, creatives = in_scope(scope), periods["creative_id"].unique().implode()
+    is_in_scope, creatives = in_scope(scope, feed), periods["creative_id"].unique().implode()
     read = dict.fromkeys([*is_in_scope.meta.root_names(), "creative_id", "event_time"])
     for frame in store.scan(feed, [name for name in read if name not in TAKEN], scope.within):
         rows = before.join(frame.filter(pl.col("creative_id").is_in(creatives)))

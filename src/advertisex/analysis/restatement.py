@@ -170,11 +170,12 @@ def _check_stored(store: EventStore, scope: Scope, start: datetime) -> None:
 
 
 def _has_events(store: EventStore, feed: str, scope: Scope) -> bool:
-    if not scope.conditions:
+    conditions = scope.conditions(feed)
+    if not conditions:
         return store.extent(feed, scope.within).events > 0
-    names = {name for condition in scope.conditions for name in condition.meta.root_names()}
+    names = {name for condition in conditions for name in condition.meta.root_names()}
     frames = scan(store, feed, sorted(names), scope.within)
-    return any(frame.filter(*scope.conditions).height for frame in frames)
+    return any(frame.filter(*conditions).height for frame in frames)
 
 
 def _touched(late: pl.DataFrame, wins: Wins, moves: Moves) -> pl.DataFrame:

@@ -88,7 +88,7 @@ def scan_frames(
 ) -> Iterator[pl.DataFrame]:
     """Like `scan_events`, but frame by frame; the first frame is empty."""
     known = readable(store, feed)
-    kept = [*scope.conditions, *([] if keep is None else [keep])]
+    kept = [*scope.conditions(feed), *([] if keep is None else [keep])]
     read = sorted({name for expression in (*columns, *kept) for name in expression.meta.root_names()})
     yield pl.DataFrame(schema={name: known[name] for name in read}).select(columns)
     for frame in scan(store, feed, read, scope.within):

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from advertisex.analysis.arguments import check_time, check_zone
-from advertisex.analysis.fields import FieldValue, dtype_of, value_of
+from advertisex.analysis.fields import FieldValue, dtype_of, only_clicks_have, value_of
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
@@ -31,6 +31,8 @@ class Scope:
         where: only events that have these values, by field: stored fields, own fields among them, `campaign_id` and
             `advertiser_id`. A question parses text by the type of the field.
         kept_since: time before which events or rejects were removed; a question sets it, and it selects nothing.
+        of_clicks: the fields of `where` that only the clicks feed has, of the feeds that a question covers; the
+            question sets it.
 
     Raises:
         ConfigurationError: a time is not a datetime, the campaign is not a string, the range is empty, the
@@ -44,6 +46,7 @@ class Scope:
     where: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
     zone: str = "UTC"
     kept_since: datetime | None = field(default=None, compare=False, repr=False, kw_only=True)
+    of_clicks: frozenset[str] = field(default=frozenset(), compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("since", "until", "as_of"):
@@ -68,14 +71,35 @@ class Scope:
         """The range to pass to a store."""
         return Range(self.since, self.until, self.as_of)
 
-    @property
-    def conditions(self) -> list[pl.Expr]:
-        """What an event must fulfil besides the range (Boolean, never null): its campaign and fields.
+    def values_of(self, feed: str) -> dict[str, FieldValue]:
+        """The values of fields that select events of a feed; the scope must be checked, see `check_scope`.
 
-        The expressions are over the `readable` columns of any feed that a checked scope applies to, see `check_scope`.
+        A field that only the clicks feed has selects nothing in the other feeds.
         """
-        campaign = () if self.campaign is None else (("campaign_id", self.campaign),)
-        return [pl.col(name).eq_missing(_literal(value)) for name, value in (*campaign, *self.where.items())]
+        return {name: value for name, value in self.where.items() if feed == "clicks" or name not in self.of_clicks}
+
+    def conditions(self, feed: str) -> list[pl.Expr]:
+        """What an event of a feed must fulfil besides the range (Boolean, never null): its campaign and fields.
+
+        A conversion type keeps the rows that count only clicks, too: they are what its conversions came from.
+
+        Args:
+            feed: name of the feed; the expressions are over its `readable` columns.
+        """
+        campaign = {} if self.campaign is None else {"campaign_id": self.campaign}
+        given = campaign | self.values_of(feed)
+        found = {name: pl.col(name).eq_missing(_literal(value)) for name, value in given.items()}
+        if feed == "clicks" and "conversion_type" in found:
+            found["conversion_type"] |= ((pl.col("clicks") > 0) & (pl.col("conversions") == 0)).fill_null(value=False)
+        return list(found.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about the selection, one sentence each."""
+        names = ", ".join(name for name in self.where if name in self.of_clicks)
+        if not names:
+            return []
+        return [f"{names}: only clicks and conversions have it, so the other events are not filtered by it."]
 
     def reaches_below_floor(self, lookback: timedelta) -> bool:
         """Return whether a question about this scope needs events from before `kept_since`.
@@ -122,17 +146,18 @@ def check_scope(scope: object, store: EventStore, feeds: Collection[str] = tuple
         The scope, with the values of its fields in their types.
 
     Raises:
-        ConfigurationError: it is not a scope, a feed does not have a field, a value does not fit its field, or its
-            `as_of` is before the store was rebuilt.
+        ConfigurationError: it is not a scope, a feed does not have a field that others than clicks have, a value does
+            not fit its field, or its `as_of` is before the store was rebuilt.
         AnalysisError: nothing of its range is kept.
     """
     if not isinstance(scope, Scope):
         raise ConfigurationError(f"scope: {scope!r} is not a Scope", hint='use Scope(campaign="camp-1"), for example')
     check_known(scope.as_of, store, "as_of (--as-of)")
-    where = {
-        name: value_of(value, dtype_of(store, name, feeds, "where (--where)"), f"where (--where): {name}")
-        for name, value in scope.where.items()
-    }
+    of_clicks = frozenset(name for name in scope.where if only_clicks_have(store, name, feeds))
+    where = {}
+    for name, value in scope.where.items():
+        dtype = dtype_of(store, name, ["clicks"] if name in of_clicks else feeds, "where (--where)")
+        where[name] = value_of(value, dtype, f"where (--where): {name}")
     kept_since = removed_before(store)
     if kept_since is not None and scope.until is not None and scope.until <= kept_since:
         raise AnalysisError(
@@ -140,7 +165,7 @@ def check_scope(scope: object, store: EventStore, feeds: Collection[str] = tuple
             where=scope.text(),
             hint="choose a later range",
         )
-    return replace(scope, where=where, kept_since=kept_since)
+    return replace(scope, where=where, kept_since=kept_since, of_clicks=of_clicks)
 
 
 def check_known(time: datetime | None, store: EventStore, name: str) -> None:

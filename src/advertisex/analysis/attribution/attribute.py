@@ -9,34 +9,41 @@ credits and the unattributed remainder add up exactly to the total.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from advertisex.analysis.answer import Answer, Chart, Table, horizons
-from advertisex.analysis.arguments import check_duration, some_of
+from advertisex.analysis.arguments import check_duration, one_of, some_of
 from advertisex.analysis.attribution import markov
-from advertisex.analysis.attribution.credit import check_sums, credited, weights
-from advertisex.analysis.attribution.journeys import is_unconverted, journeys, next_conversion
+from advertisex.analysis.attribution.costs import cost_rows, spend_of
+from advertisex.analysis.attribution.credit import check_sums
+from advertisex.analysis.attribution.models import Matched, Weight, model_credits, value_by_currency
 from advertisex.analysis.attribution.touches import AttributionInput, Rules, read
+from advertisex.analysis.breakdown import Breakdown
+from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.keys import key_of
-from advertisex.analysis.money import decimals, scaled, total
+from advertisex.analysis.money import decimals, scaled
+from advertisex.analysis.performance.measures import measure
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.model import CREDIT, MONEY
 from advertisex.stores.contract import EventStore
 
-#: Version 2 takes campaigns from the catalogue as of the time of the answer.
-DEFINITION = "attribution/2"
+#: Version 3 has costs, and fields of clicks alone as filters; version 2 takes campaigns from the catalogue as of the
+#: time of the answer.
+DEFINITION = "attribution/3"
 
 Model = Literal["first", "last", "last_click", "linear", "time_decay", "position", "markov", "shapley"]
 
 #: All models, in the order of the columns.
 MODELS: tuple[Model, ...] = get_args(Model)
+
+#: What the Markov chain can weigh a conversion by when it divides value.
+WEIGHTS: tuple[Weight, ...] = get_args(Weight)
+
+_FEEDS = ("impressions", "clicks", "bids")
 
 
 def attribute(
@@ -50,12 +57,13 @@ def attribute(
     click_window: timedelta = timedelta(days=30),
     view_window: timedelta = timedelta(days=1),
     half_life: timedelta = timedelta(days=7),
+    weight: Weight = "conversions",
 ) -> Answer:
     """Credit the conversions of a scope to the touches of their users, including touches before the scope.
 
     Args:
         store: the event store.
-        scope: scope of the conversions; for touches only its `until` and `as_of` apply.
+        scope: scope of the conversions and of the costs; for touches only its `until` and `as_of` apply.
         by: the key to credit: `website`, or a text or flag field of impressions, own fields among them; see `keys`.
             Touches without one are credited to a null key.
         within_campaign: count only touches of the conversion's own campaign.
@@ -64,20 +72,24 @@ def attribute(
         click_window: how long before a conversion a click counts.
         view_window: how long before a conversion an impression counts.
         half_life: half-life of the time_decay model.
+        weight: what the markov model weighs a conversion by when it divides value, see `models`: `conversions`, its
+            count, or `value`. The other models divide the value of each conversion on its own.
 
     Returns:
         The tables `credits` (the key, `domain` for websites, then one Decimal(38, 9) column for each model, ordered by
         the first model) and `value` (key and currency, then one Decimal(38, 12) column for each model, ordered by key
-        and currency), with the keys that any model credits. The facts give the conversions and their value, in total
+        and currency), with the keys that any model credits; and `costs`, see `cost_rows`. The facts give the spend of
+        the scope by currency (Decimal), the conversions and their value, in total
         (value_gross, and value_net: less the refunds in the scope) and by whether they had a touch.
 
     Raises:
         AnalysisError: the scope contains no conversion, there are too many keys for the markov model, or a sum of money
             may overflow.
         ConfigurationError: the scope is invalid, a window is negative, the half-life is not positive, one of them is
-            longer than a hundred years, a model is unknown, or a feed does not have the key.
+            longer than a hundred years, a model or the weight is unknown, or a feed does not have the key.
     """
-    scope, models = check_scope(scope, store, ["clicks"]), some_of(models, MODELS, "models")
+    scope, models = check_scope(scope, store, ["impressions", "clicks"]), some_of(models, MODELS, "models")
+    weight = one_of(weight, WEIGHTS, "weight")
     key = key_of(store, by, ["impressions"])
     rules = Rules(
         key,
@@ -90,18 +102,20 @@ def attribute(
     inputs = read(store, scope, rules, all_users="markov" in models)
     if "markov" in models:
         markov.check(len(inputs.keys), scope.text())
-    parts, matched = _model_credits(inputs, rules, scope, models, half_life)
+    parts, matched = model_credits(inputs, rules, scope, models, half_life, weight)
     attributed = inputs.conversions.filter(pl.Series(matched.conversions))
     all_credits = _all_credits(parts)
     for model in models:
         check_sums(all_credits.filter(pl.col("model") == model), attributed, model)
     ranked = _table(inputs, all_credits, ["key"], models).sort(models[0], descending=True, maintain_order=True)
     value = _table(inputs, all_credits, ["key", "currency"], models)
+    measures = measure(store, scope, Breakdown(zone=scope.zone, field=key))
+    named = all_credits.with_columns(inputs.keys[all_credits["key"]].alias("key"))
     return Answer(
         question="attribution",
         definition=DEFINITION,
         scope=scope,
-        horizons=horizons(store, scope, ["impressions", "clicks"]),
+        horizons=horizons(store, scope, _FEEDS),
         computed_from=inputs.rows,
         parameters={
             "by": by,
@@ -111,12 +125,14 @@ def attribute(
             "click_window_seconds": click_window.total_seconds(),
             "view_window_seconds": view_window.total_seconds(),
             "half_life_seconds": half_life.total_seconds(),
+            "weight": weight,
         },
-        lookback=rules.lookback,
-        facts=_facts(inputs, attributed, matched),
+        lookback=max(rules.lookback, ANSWER_WINDOW),  # a click may cost nothing because of its impression
+        facts=_facts(inputs, attributed, matched) | {"spend": spend_of(measures)},
         tables=[
             Table("credits", "Credited conversions", key.named(ranked)),
             Table("value", "Credited value", key.named(value)),
+            Table("costs", "Costs by model", key.named(cost_rows(measures, named, models))),
         ],
         charts=[
             Chart("credits", "bar", key.column, tuple(models), "Credited conversions by model"),
@@ -133,73 +149,8 @@ def attribute(
                 for currency in _most_frequent(attributed)
             ),
         ],
+        notes=measures.notes,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Matched:
-    """Flags the conversions that have a touch, and the touches that belong to a conversion."""
-
-    conversions: NDArray[np.bool_]
-    touches: NDArray[np.bool_]
-
-    @classmethod
-    def none(cls, inputs: AttributionInput) -> "_Matched":
-        return cls(np.zeros(inputs.conversions.height, np.bool_), np.zeros(inputs.touches.height, np.bool_))
-
-    def add(self, journeys: pl.DataFrame) -> None:
-        self.conversions[journeys["conversion"].to_numpy()] = True
-        self.touches[journeys["touch"].to_numpy()] = True
-
-
-def _model_credits(
-    inputs: AttributionInput, rules: Rules, scope: Scope, models: Sequence[str], half_life: timedelta
-) -> tuple[list[pl.DataFrame], _Matched]:
-    """Compute the credits of each model, in chunks with the columns of `credited` and model."""
-    rule_based = {model: weight for model, weight in weights(half_life).items() if model in models}
-    size, parts, steps, matched = len(inputs.keys), [], [], _Matched.none(inputs)
-    for frame in journeys(inputs, rules):
-        matched.add(frame)
-        parts += [credited(frame, weight).with_columns(model=pl.lit(model)) for model, weight in rule_based.items()]
-        if "markov" in models:
-            walks = markov.transitions(
-                frame["key"], frame["conversion"], frame["conversions"], size, markov.conversion(size)
-            )
-            steps.append(markov.total(walks))
-    if steps:
-        effects = markov.removal_effects(pl.concat([*steps, _null_walks(inputs, rules, scope)]), size)
-        attributed = inputs.conversions.filter(pl.Series(matched.conversions))
-        parts.append(_by_effect(attributed, effects).with_columns(model=pl.lit("markov")))
-    return parts, matched
-
-
-def _null_walks(inputs: AttributionInput, rules: Rules, scope: Scope) -> pl.DataFrame:
-    """The transitions of walks that end in NULL: the touches in scope that are in no conversion's journey.
-
-    A conversion of the user splits the walk in two.
-    """
-    following = next_conversion(inputs)
-    unconverted = pl.Series(is_unconverted(inputs, rules, following))
-    since = pl.lit(scope.since, pl.Datetime("us")).dt.timestamp("us")
-    touches = inputs.touches.select("group", "key", "time", following=following).filter(
-        unconverted & (pl.col("time") >= since).fill_null(True)
-    )
-    walk = touches.select(pl.struct("group", "following").rle_id()).to_series()
-    once = pl.repeat(1, touches.height, dtype=pl.Int64, eager=True)
-    return markov.transitions(touches["key"], walk, once, len(inputs.keys), markov.null(len(inputs.keys)))
-
-
-def _by_effect(attributed: pl.DataFrame, effects: markov.Floats) -> pl.DataFrame:
-    """Split conversions and value by removal effect, like `credited`; credits are in rows without a value."""
-    columns = {"key": pl.UInt32, "currency": pl.String, "credit": pl.Int128, "value": pl.Int128}
-    credit = markov.apportion(_sum(attributed["conversions"]) * 10**CREDIT, effects)
-    found: list[tuple[int, str | None, int, int | None]] = [
-        (key, None, units, None) for key, units in enumerate(credit)
-    ]
-    for currency, units in _by_currency(attributed).items():
-        found += [(key, currency, 0, part) for key, part in enumerate(markov.apportion(units, effects))]
-    rows = pl.DataFrame(found, schema=columns, orient="row")
-    return rows.filter(pl.Series(np.tile(effects > 0, rows.height // len(effects))))
 
 
 def _all_credits(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -234,21 +185,16 @@ def _sum(numbers: pl.Series) -> int:
     return int(numbers.cast(pl.Int128).sum())
 
 
-def _by_currency(conversions: pl.DataFrame) -> dict[str | None, int]:
-    """Sum up the value by currency, in units of its last decimal place."""
-    return dict(conversions.drop_nulls("value").group_by("currency").agg(total("value")).sort("currency").iter_rows())
-
-
 def _money(amounts: Mapping[str | None, int]) -> dict[str, Decimal]:
     return {currency or "": scaled(units, MONEY) for currency, units in amounts.items()}
 
 
-def _facts(inputs: AttributionInput, attributed: pl.DataFrame, matched: _Matched) -> dict[str, Any]:
+def _facts(inputs: AttributionInput, attributed: pl.DataFrame, matched: Matched) -> dict[str, Any]:
     targets = inputs.conversions.filter("is_target")
     conversions, found = _sum(targets["conversions"]), _sum(attributed["conversions"])
-    value, refunded = _by_currency(targets), _by_currency(inputs.refunds)
+    value, refunded = value_by_currency(targets), value_by_currency(inputs.refunds)
     currencies = sorted(value | refunded, key=lambda currency: currency or "")
-    attributed_value = dict.fromkeys(value, 0) | _by_currency(attributed)
+    attributed_value = dict.fromkeys(value, 0) | value_by_currency(attributed)
     is_click = inputs.touches["click"].to_numpy()
     clicks, views = (int((matched.touches & kind).sum()) for kind in (is_click, ~is_click))
     return {

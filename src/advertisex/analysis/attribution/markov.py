@@ -35,12 +35,12 @@ def transitions(keys: pl.Series, walk: pl.Series, weight: pl.Series, size: int, 
     Args:
         keys: the visited keys, walk by walk.
         walk: the walk that each visit belongs to.
-        weight: the multiplicity of that walk.
+        weight: the weight of that walk: its multiplicity, or an amount.
         size: the number of keys; START is `size`.
         end: the final state of all walks: `conversion(size)` or `null(size)`.
 
     Returns:
-        origin, target (UInt32) and weight (Int64), one row for each transition, except from a key to itself.
+        origin, target (UInt32) and weight, one row for each transition, except from a key to itself.
     """
     is_first = (walk != walk.shift()).fill_null(True)
     is_last = (walk != walk.shift(-1)).fill_null(True)
@@ -85,12 +85,12 @@ def removal_effects(steps: pl.DataFrame, size: int) -> Floats:
     """Compute the removal effect of each key; 0 if no walk reaches it.
 
     Args:
-        steps: result of `transitions` for all walks, in any order; at least one walk ends in CONVERSION.
+        steps: result of `transitions` for all walks, in any order; at least one walk ends in CONVERSION. Weights are
+            integers with sums below 2⁵³, or floats with at most two of the same step: so their order does not matter.
         size: the number of keys.
     """
     states = size + 3
     cells = steps.select(pl.col("origin").cast(pl.Int64) * states + pl.col("target")).to_series().to_numpy()
-    # integer sums, exact below 2⁵³ in any order
     counts = np.bincount(cells, steps["weight"].to_numpy(), (size + 1) * states).reshape(size + 1, states)
     probability = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     start, converts = probability[size, :size], probability[:size, conversion(size)]

@@ -119,7 +119,7 @@ def _read_clicks(store: EventStore, scope: Scope, rules: Rules, near: pl.Expr) -
     rows = events(store, "clicks", columns, _from(scope, rules.touch_window), near & (counts | is_refund))
     check_sum(rows["value"])
     in_scope = pl.lit(True) if scope.since is None else pl.col("event_time") >= scope.since
-    is_selected = pl.all_horizontal(in_scope, *scope.conditions)
+    is_selected = pl.all_horizontal(in_scope, *scope.conditions("clicks"))
     clicks = rows.filter(counts).with_columns(is_target=is_selected & (pl.col("conversions") > 0))
     unused = [name for name in scope.where if name not in (*_CLICKS, rules.by.column)]
     return clicks.drop(unused), rows.filter(is_refund & is_selected).select(units("value"), "currency")

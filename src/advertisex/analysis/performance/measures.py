@@ -36,6 +36,13 @@ class Measures:
     rows: dict[str, int]
     without_cost: int
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about the spend, one sentence each."""
+        count = self.without_cost
+        unknown = "no cost, price, bid or CPM is known for them"
+        return [f"{count:,} impressions have no cost of their own: {unknown}."] if count else []
+
     def in_total(self) -> "Measures":
         """The same measures with null as the only key."""
         nothing = pl.lit(None, pl.String).alias("key")
@@ -74,7 +81,7 @@ def measure(store: EventStore, scope: Scope, by: Breakdown) -> Measures:
 def _impressions(store: EventStore, scope: Scope, by: Breakdown) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Count the impressions by key, and sum up their charges, frame by frame."""
     counts, charges = [], []
-    for frame in impression_costs(store, scope, by.of_impression()):
+    for frame in impression_costs(store, scope, by.of("impressions")):
         sums = frame.group_by("key", "currency", "source").agg(
             pl.len().cast(pl.Int64).alias("events"), pl.col("charge").sum(), pl.col("charge").max().alias("largest")
         )
@@ -102,7 +109,7 @@ def _fees(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame:
     """The fees that are due, with their key: a period, the campaign or its advertiser; else null."""
     due = fees(store, scope, by.period)
     if by.period is not None:
-        due = due.with_columns(by.of_impression())
+        due = due.with_columns(by.of("impressions"))
     elif by.column == "campaign_id":
         due = due.with_columns(key="campaign_id")
     elif by.column == "advertiser_id":

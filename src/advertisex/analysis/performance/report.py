@@ -65,7 +65,7 @@ def performance(store: EventStore, scope: Scope = Scope(), *, by: str | None = N
         AnalysisError: the scope contains no events, or a sum of money may overflow.
     """
     scope = check_scope(scope, store, ["impressions", "clicks"])
-    breakdown = breakdown_of(store, by, scope.zone, PERIODS)
+    breakdown = breakdown_of(store, by, scope.zone, ["impressions"], PERIODS)
     own = measure(store, scope, breakdown)
     if not any(own.rows.values()) and own.spend.is_empty():
         raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
@@ -170,11 +170,7 @@ def _charts(by: Breakdown, own: Measures) -> list[Chart]:
 
 
 def _notes(own: Measures) -> list[str]:
-    notes = []
-    if own.without_cost:
-        notes.append(
-            f"{own.without_cost:,} impressions have no cost of their own: no cost, price, bid or CPM is known for them."
-        )
+    notes = own.notes
     several = own.spend.group_by("key").agg(pl.col("currency").n_unique()).filter(pl.col("currency") > 1).height
     if several:
         notes.append(

@@ -29,19 +29,17 @@ def clicked_rows(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame
     anyone = Scope(scope.since, scope.until, as_of=scope.as_of, zone=scope.zone)
     names = sorted({*_COLUMNS, "transaction_id", "event_id", *_read_by(scope, by)})
     rows = scan_events(store, "clicks", anyone, *map(pl.col, names)).with_columns(at="event_time")
-    rows = _with_conversions(store, rows, scope).filter(*scope.conditions)
+    rows = _with_conversions(store, rows, scope).filter(*scope.conditions("clicks"))
     check_sum(rows["value"])
-    at_its_time = pl.col("event_time").alias("_own_time")
-    keyed = (
-        rows.with_columns(at_its_time, event_time="at").with_columns(by.of_click()).with_columns(event_time="_own_time")
-    )
-    if by.field is not None and by.field.is_matched:
+    at_its_time = rows.with_columns(pl.col("event_time").alias("_own_time"), event_time="at")
+    keyed = at_its_time.with_columns(by.of("clicks")).with_columns(event_time="_own_time")
+    if by.is_matched:
         keyed = _matched(store, scope, keyed.drop("key"), by)
     return keyed.select(*_COLUMNS, "at", "key")
 
 
 def _read_by(scope: Scope, by: Breakdown) -> set[str]:
-    expressions = [*scope.conditions, by.of_click()]
+    expressions = [*scope.conditions("clicks"), by.of("clicks")]
     return {name for expression in expressions for name in expression.meta.root_names()}
 
 
@@ -72,5 +70,5 @@ def _matched(store: EventStore, scope: Scope, rows: pl.DataFrame, by: Breakdown)
         first = min(first, time)  # the conversion of a refund
     before = widened(Scope(first, scope.until, as_of=scope.as_of), before=ANSWER_WINDOW)
     keep = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(users)
-    own = [*map(pl.col, ("user_id", "campaign_id", "event_time")), EVENT_ID, by.of_impression()]
+    own = [*map(pl.col, ("user_id", "campaign_id", "event_time")), EVENT_ID, by.of("impressions")]
     return match_impressions(rows.drop("event_id"), scan_events(store, "impressions", before, *own, keep=keep))

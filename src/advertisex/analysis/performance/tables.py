@@ -86,21 +86,21 @@ def _money(measures: Measures) -> pl.DataFrame:
     costs = {"cpm": (1000, "impressions"), "cpc": (1, "clicks"), "cpa": (1, "conversions")}
     charge, scale = rows["charge"].to_list(), 10**COST
     spent = [units if only else None for units, only in zip(charge, rows["is_only"], strict=True)]
-    ratios = {
-        name: _ratios([units and units * factor for units in spent], [count * scale for count in rows[of]])
+    columns = {
+        name: ratios([units and units * factor for units in spent], [count * scale for count in rows[of]])
         for name, (factor, of) in costs.items()
     }
     net, gross = ([int(amount.scaleb(COST)) for amount in rows[name]] for name in ("revenue", "gross"))
-    ratios["roas"] = _ratios(net, charge)
-    ratios["average_order_value"] = _ratios(gross, [count * scale for count in rows["orders"]])
+    columns["roas"] = ratios(net, charge)
+    columns["average_order_value"] = ratios(gross, [count * scale for count in rows["orders"]])
     return rows.with_columns(
-        *(pl.Series(name, found, pl.Float64) for name, found in ratios.items()),
+        *(pl.Series(name, found, pl.Float64) for name, found in columns.items()),
         decimals(rows["charge"], COST).alias("spend"),
         pl.col("gross").alias("gross_revenue"),
     ).select(_MONEY)
 
 
-def _ratios(numerators: Sequence[int | None], denominators: Sequence[int]) -> list[float | None]:
+def ratios(numerators: Sequence[int | None], denominators: Sequence[int]) -> list[float | None]:
     """Divide integers exactly, and round once; null without a numerator, or if the denominator is 0."""
     pairs = zip(numerators, denominators, strict=True)
     return [None if number is None or not of else float(Fraction(number, of)) for number, of in pairs]

@@ -89,7 +89,9 @@ def gather(store: EventStore, scope: Scope) -> Traffic:
     clicks = rows.filter(pl.col("number") > 0)
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
     domain = categorical("domain", pl.Categories.random())
-    impressions = scan_events(store, "impressions", before, *columns, domain, in_scope(scope).alias("in_scope"))
+    impressions = scan_events(
+        store, "impressions", before, *columns, domain, in_scope(scope, "impressions").alias("in_scope")
+    )
     of_clickers = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(clicks["user_id"].unique().implode())
     may_be_answered = impressions.lazy().filter(of_clickers).select("user_id", "campaign_id", "event_time", "event_id")
     clicks = match_impressions(clicks, may_be_answered.collect())

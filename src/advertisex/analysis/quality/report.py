@@ -121,7 +121,7 @@ def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -
     delay_rows = delays(store, scope)
     ledger, rejects = ledger_hours(store, scope.as_of), reject_hours(store, scope.as_of)
     # rejects have neither an event time nor a campaign, so they never match a narrowed scope
-    is_narrowed = bool(scope.conditions) or (scope.since, scope.until) != (None, None)
+    is_narrowed = bool(scope.where) or (scope.campaign, scope.since, scope.until) != (None, None, None)
     if delay_rows.is_empty() and (is_narrowed or (ledger.is_empty() and rejects.is_empty())):
         raise AnalysisError("no events found", where=scope.text(), hint="widen the range, or process events first")
     events = dict.fromkeys(FEEDS, 0) | dict(delay_rows.select("feed", "events").iter_rows())

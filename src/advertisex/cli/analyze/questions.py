@@ -63,7 +63,10 @@ def correlation(by: ByDayOption = None) -> Question:
 def funnel(
     by: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help=f"Group by {_listed([*KEYS, *PERIODS, 'any own text or flag field'])}."),
+        typer.Option(
+            metavar="KEY",
+            help=f"Group by {_listed([*KEYS, 'conversion_type', *PERIODS, 'any own text or flag field'])}.",
+        ),
     ] = None,
 ) -> Question:
     """Funnel from bids to impressions, clicks and conversions: counts, users, CTR, CVR and value."""
@@ -118,6 +121,13 @@ def attribution(
     click_window: Annotated[str, typer.Option(metavar="DURATION", help="Lookback window of clicks: 30d, 12h.")] = "30d",
     view_window: Annotated[str, typer.Option(metavar="DURATION", help="Lookback window of impressions.")] = "1d",
     half_life: Annotated[str, typer.Option(metavar="DURATION", help="Half-life of the time_decay model.")] = "7d",
+    weight: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What conversions weigh in the markov model when it divides value: conversions or value.",
+        ),
+    ] = "conversions",
 ) -> Question:
     """Credit conversions to campaigns, creatives or websites, by several attribution models."""
     return partial(
@@ -129,6 +139,7 @@ def attribution(
         click_window=_duration(click_window, "--click-window"),
         view_window=_duration(view_window, "--view-window"),
         half_life=_duration(half_life, "--half-life", minimum=timedelta.resolution),
+        weight=one_of(weight, attributions.WEIGHTS, "--weight"),
     )
 
 
