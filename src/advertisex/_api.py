@@ -65,6 +65,9 @@ from advertisex.analysis.correlation import correlate as correlate
 from advertisex.analysis.funnel import funnel as funnel
 from advertisex.analysis.quality.report import quality as quality
 from advertisex.analysis.reach import reach as reach
+from advertisex.analysis.reconciliation.partner_report import PartnerReport as PartnerReport
+from advertisex.analysis.reconciliation.partner_report import read_report as read_report
+from advertisex.analysis.reconciliation.reconcile import reconcile as reconcile
 from advertisex.analysis.restatement import restatement as restatement
 from advertisex.analysis.scope import Scope as Scope
 from advertisex.analysis.summary import summarise as summarise

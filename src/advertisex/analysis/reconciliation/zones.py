@@ -1,0 +1,75 @@
+"""The time zones that a partner's days may be in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Days = npt.NDArray[np.int64]
+_QUARTER, _DAY = 15, 1440
+#: Zones of these regions are named first, as examples.
+_REGIONS = ("Europe/", "America/", "Asia/", "Australia/")
+_NO_PLACES = {"Factory", "localtime"}
+
+
+@dataclass(frozen=True)
+class ZoneDays:
+    """The days of some zones in which the clocks show the same throughout a report.
+
+    Attributes:
+        name: their offset from UTC; if it changes, also one of the zones.
+        days: day of each slot, as days since the epoch.
+    """
+
+    name: str
+    days: Days
+
+
+def zone_days(slots: pl.Series, zone: str) -> Days:
+    """The day of each slot (naive UTC, sorted) in a zone, as days since the epoch."""
+    minutes = slots.dt.epoch("s").to_numpy() // 60
+    days: Days = (minutes + _offsets(slots.to_list(), minutes // _DAY, zone)) // _DAY
+    return days
+
+
+def zones_of(slots: pl.Series) -> list[ZoneDays]:
+    """The days of the slots in all time zones; zones that give the same are one.
+
+    Args:
+        slots: starts of quarters of an hour (naive UTC), sorted.
+    """
+    times, minutes = slots.to_list(), slots.dt.epoch("s").to_numpy() // 60
+    found: dict[bytes, tuple[list[str], Days]] = {}
+    for zone in sorted(available_timezones() - _NO_PLACES):
+        offsets = _offsets(times, minutes // _DAY, zone)
+        if not (offsets % _QUARTER).any():
+            found.setdefault(offsets.tobytes(), ([], offsets))[0].append(zone)
+    return [ZoneDays(_name(zones, offsets), (minutes + offsets) // _DAY) for zones, offsets in found.values()]
+
+
+def _offsets(times: Sequence[datetime], days: Days, zone: str) -> Days:
+    """How far the clocks of a zone are before UTC at each time, in minutes; days are those of the times in UTC."""
+    place = ZoneInfo(zone)
+    offsets = np.zeros(len(times), dtype=np.int64)
+    for start, end in pairwise([0, *(np.flatnonzero(np.diff(days)) + 1), len(times)]):
+        if start < end:
+            first, last = _offset(times[start], place), _offset(times[end - 1], place)
+            offsets[start:end] = first if first == last else [_offset(time, place) for time in times[start:end]]
+    return offsets
+
+
+def _offset(time: datetime, place: ZoneInfo) -> int:
+    return (time.replace(tzinfo=UTC).astimezone(place).utcoffset() or timedelta()) // timedelta(minutes=1)
+
+
+def _name(zones: Sequence[str], offsets: Days) -> str:
+    shown = "/".join(f"{'-' if one < 0 else '+'}{abs(one) // 60:02}:{abs(one) % 60:02}" for one in np.unique(offsets))
+    if "/" not in shown:
+        return f"UTC{shown}"
+    place = min(zones, key=lambda zone: (next((n for n, r in enumerate(_REGIONS) if zone.startswith(r)), 9), zone))
+    return f"UTC{shown} ({place})"
