@@ -80,7 +80,7 @@ def explain(side: Side, cells: pl.DataFrame) -> Explained:
     slots = side.sums["slot"].unique().sort()
     zones = [ZoneDays(side.zone, zone_days(slots, side.zone))]
     if side.test_zones:
-        zones += zones_of(slots)
+        zones += zones_of(slots, side.zone)
     start, length = (side.first - _EPOCH).days, (side.last - side.first).days + 1
     campaigns = sorted(set(side.sums["campaign_id"].drop_nulls()) & set(side.theirs["campaign_id"]))
     known = np.isin(np.arange(length), [(day - side.first).days for day in side.theirs["day"].unique()])

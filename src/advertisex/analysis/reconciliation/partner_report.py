@@ -137,8 +137,7 @@ def _rows(messages: list[bytes], lines: object, name: str, before: int, left_out
             where = f"{name}:{lines[row['row']]}" if lines else f"{name}, row {before + row['row'] + 1}"  # type: ignore[index]
             raise SourceError(
                 f"a row cannot be read: {row['detail']}", where=where,
-                hint="name the columns with --map COLUMN=FIELD, the notation of days with --time-format, and see "
-                "`advertisex reconcile --help`",
+                hint="name columns with --map COLUMN=FIELD, and the notation of days with --time-format",
             )  # fmt: skip
     # the day as written: the offset of a time does not move it
     day = pl.coalesce(

@@ -37,11 +37,12 @@ def zone_days(slots: pl.Series, zone: str) -> Days:
     return days
 
 
-def zones_of(slots: pl.Series) -> list[ZoneDays]:
-    """The days of the slots in all time zones; zones that give the same are one.
+def zones_of(slots: pl.Series, own: str) -> list[ZoneDays]:
+    """The days of the slots in all time zones, those nearest to ours first; zones that give the same are one.
 
     Args:
         slots: starts of quarters of an hour (naive UTC), sorted.
+        own: our time zone.
     """
     times, minutes = slots.to_list(), slots.dt.epoch("s").to_numpy() // 60
     found: dict[bytes, tuple[list[str], Days]] = {}
@@ -49,7 +50,9 @@ def zones_of(slots: pl.Series) -> list[ZoneDays]:
         offsets = _offsets(times, minutes // _DAY, zone)
         if not (offsets % _QUARTER).any():
             found.setdefault(offsets.tobytes(), ([], offsets))[0].append(zone)
-    return [ZoneDays(_name(zones, offsets), (minutes + offsets) // _DAY) for zones, offsets in found.values()]
+    here = _offsets(times, minutes // _DAY, own)
+    nearest = sorted(found.values(), key=lambda one: (int(np.abs(one[1] - here).sum()), one[0]))
+    return [ZoneDays(_name(zones, offsets), (minutes + offsets) // _DAY) for zones, offsets in nearest]
 
 
 def _offsets(times: Sequence[datetime], days: Days, zone: str) -> Days:
