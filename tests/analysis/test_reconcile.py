@@ -229,3 +229,11 @@ def test_impressions_of_an_unknown_creative_have_no_campaign() -> None:
         answer = asked(made, Partner(), ["impressions"])
         assert volumes(answer) == {"unknown_creative": 1}
         assert answer.table("gaps")["campaign_id"].to_list() == [None]
+
+
+def test_impressions_without_a_campaign_are_found_in_those_of_the_partner() -> None:
+    plain = [seen_at(day, 12) for day in range(DAYS)]
+    with small(*plain, *(seen_at(day, 13, "unknown_creative", n) for day in (1, 4) for n in range(3))) as made:
+        answer = asked(made, Partner().but(add=["unknown_creative"]), ["impressions"])
+        assert volumes(answer) == {"unknown_creative": 12}
+        assert answer.facts["impressions"]["gap"] == 0

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from advertisex.analysis.reconciliation.causes import CAUSES, Explanation, caused
-from advertisex.analysis.reconciliation.explain import Explained, Side
+from advertisex.analysis.reconciliation.explain import Explained
 from advertisex.analysis.reconciliation.our_rows import OurRows
+from advertisex.analysis.reconciliation.parts import Side
 from advertisex.analysis.reconciliation.report_feed import COUNTS
 from advertisex.analysis.reconciliation.zones import zone_days
 
@@ -20,7 +21,8 @@ _SHOWN: dict[str, pl.DataType] = {
     "partition": pl.Int32(),
     "offset": pl.Int64(),
 }
-_PLACE = ["event_time", "topic", "partition", "offset"]
+#: The order of events; not their positions first, because those depend on how the messages came.
+_PLACE = ["event_time", "feed", "campaign_id", "topic", "partition", "offset"]
 
 
 def events_of(

@@ -1,55 +1,21 @@
 """Divides each gap between our numbers and theirs into parts, each with its cause."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from advertisex.analysis.reconciliation.block import Block
-from advertisex.analysis.reconciliation.causes import Explanation, Treatment, caused
-from advertisex.analysis.reconciliation.combinations import median_cells
-from advertisex.analysis.reconciliation.comparison import SCALES, Pair
+from advertisex.analysis.reconciliation.causes import Explanation, Treatment
+from advertisex.analysis.reconciliation.comparison import SCALES
 from advertisex.analysis.reconciliation.fit import fit
+from advertisex.analysis.reconciliation.parts import CELL, PART, Side, parts_of
 from advertisex.analysis.reconciliation.report_feed import COUNTS
 from advertisex.analysis.reconciliation.zones import ZoneDays, zone_days, zones_of
 
-#: A part of the gap of a cell: sums of its cause.
-PART: dict[str, pl.DataType] = {
-    "pair": pl.Int64(),
-    "campaign_id": pl.String(),
-    "day": pl.Date(),
-    "cause": pl.String(),
-    "detail": pl.String(),
-    "amount": pl.Int128(),
-}
-_CELL = ["pair", "campaign_id", "day"]
 _EPOCH = date(1970, 1, 1)
-
-
-@dataclass(frozen=True)
-class Side:
-    """What is compared.
-
-    Attributes:
-        pairs: the measures.
-        sums: our sums with their pair, see `paired_sums`.
-        theirs: see `paired_report`.
-        first, last: the range of days.
-        zone: our time zone.
-        test_zones: whether the partner may have another one.
-    """
-
-    pairs: Sequence[Pair]
-    sums: pl.DataFrame
-    theirs: pl.DataFrame
-    first: date
-    last: date
-    zone: str
-    test_zones: bool
 
 
 @dataclass(frozen=True)
@@ -101,7 +67,7 @@ def explain(side: Side, cells: pl.DataFrame) -> Explained:
     is_moved = first.zone != 0
     chosen = [zones[number] for number in first.zones]
     structural = _structural(side, cells, {pair: empty for pair, (_, empty) in results.items()}, known)
-    parts = _parts(
+    parts = parts_of(
         side, cells, structural, slots, zones[0], chosen[0], {n: found[0] for n, (found, _) in results.items()}
     )
     return Explained(
@@ -153,7 +119,7 @@ def _structural(side: Side, cells: pl.DataFrame, empty_days: dict[int, Any], kno
     }
     absent = {side.first + timedelta(int(at)) for at in np.flatnonzero(~known)}
     rows = []
-    for pair, campaign, day in cells.select(_CELL).iter_rows():
+    for pair, campaign, day in cells.select(CELL).iter_rows():
         if campaign is None:
             found = ("unknown_creative", "")
         elif campaign not in theirs or not side.pairs[pair].is_theirs:
@@ -167,53 +133,4 @@ def _structural(side: Side, cells: pl.DataFrame, empty_days: dict[int, Any], kno
         else:
             continue
         rows.append((pair, campaign, day, *found))
-    return pl.DataFrame(rows, {name: PART[name] for name in (*_CELL, "cause", "detail")}, orient="row")
-
-
-def _parts(
-    side: Side, cells: pl.DataFrame, structural: pl.DataFrame, slots: pl.Series, own: ZoneDays, zone: ZoneDays,
-    explanations: dict[int, Explanation],
-) -> pl.DataFrame:  # fmt: skip
-    """The parts of all gaps, which add up to them; the rest is unexplained."""
-    days = pl.DataFrame({"slot": slots, "own_day": _dates(own), "day": _dates(zone)})
-    found = [pl.DataFrame(schema=PART)]
-    for pair, explanation in explanations.items():
-        rows = side.sums.filter(pl.col("pair") == pair).join(days, on="slot", how="left")
-        stored = rows.filter(pl.col("left_out") == "").filter(pl.col("own_day") != pl.col("day"))
-        moved = pl.concat(
-            [stored.drop("own_day"), stored.drop("day").rename({"own_day": "day"}).with_columns(pl.col("amount") * -1)],
-            how="diagonal",
-        ).with_columns(cause=pl.lit("time_zone"), detail=pl.lit(zone.name))
-        left = (
-            caused(rows, explanation.chosen).filter(pl.col("sign") != 0).with_columns(pl.col("amount") * pl.col("sign"))
-        )
-        parts = pl.concat([frame.select(pl.col(n).cast(t) for n, t in PART.items()) for frame in (moved, left)])
-        parts = parts.join(structural, on=_CELL, how="anti", nulls_equal=True)
-        parts = parts.filter(pl.col("day").is_between(side.first, side.last) & pl.col("campaign_id").is_in(
-            side.theirs["campaign_id"].unique().implode()))  # fmt: skip
-        parts = parts.group_by(*_CELL, "cause", "detail").agg(pl.col("amount").sum())
-        found.append(parts)
-        if explanation.scaled:
-            cause = "unexplained" if side.pairs[pair].measure in COUNTS else "currency"
-            found.append(_scaled(cells.filter(pl.col("pair") == pair), structural, parts, cause))
-    return pl.concat([frame.select(*PART) for frame in found]).filter(pl.col("amount") != 0)
-
-
-def _scaled(cells: pl.DataFrame, structural: pl.DataFrame, parts: pl.DataFrame, cause: str) -> pl.DataFrame:
-    """The parts of a constant factor: the median of theirs / predicted, each cell with our amount as weight; exact."""
-    sums = parts.group_by(_CELL).agg(part=pl.col("amount").sum())
-    fitted = cells.join(structural, on=_CELL, how="anti", nulls_equal=True).join(sums, on=_CELL, how="left")
-    fitted = fitted.with_columns(predicted=pl.col("ours") + pl.col("part").fill_null(0))
-    theirs, predicted = fitted["theirs"].to_list(), fitted["predicted"].to_list()
-    at = int(median_cells(np.array(theirs, dtype=np.float64), np.array([predicted], dtype=np.float64))[0])
-    if at < 0:
-        return pl.DataFrame(schema=PART)
-    amounts = [(one * theirs[at] * 2 + predicted[at]) // (2 * predicted[at]) - one for one in predicted]
-    factor = f"× {float(Fraction(theirs[at], predicted[at])):.6g}"
-    return fitted.select(
-        *_CELL, cause=pl.lit(cause), detail=pl.lit(factor), amount=pl.Series(amounts, dtype=pl.Int128)
-    )  # fmt: skip
-
-
-def _dates(zone: ZoneDays) -> pl.Series:
-    return pl.Series(zone.days, dtype=pl.Int32).cast(pl.Date)
+    return pl.DataFrame(rows, {name: PART[name] for name in (*CELL, "cause", "detail")}, orient="row")

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from advertisex.analysis.reconciliation.causes import Explanation
-from advertisex.analysis.reconciliation.explain import Explained, Side
+from advertisex.analysis.reconciliation.explain import Explained
 from advertisex.analysis.reconciliation.left_out import LeftOut
 from advertisex.analysis.reconciliation.partner_report import PartnerReport, left_out_text
+from advertisex.analysis.reconciliation.parts import Side
 from advertisex.analysis.reconciliation.report_days import ReportDays
 from advertisex.logs.contract import EventLog
 

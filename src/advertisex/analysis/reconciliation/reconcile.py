@@ -24,11 +24,12 @@ from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.listing import LISTED
 from advertisex.analysis.reconciliation.comparison import cells_of, paired_report, paired_sums, pairs_of
 from advertisex.analysis.reconciliation.events import events_of
-from advertisex.analysis.reconciliation.explain import Explained, Side, explain
+from advertisex.analysis.reconciliation.explain import Explained, explain
 from advertisex.analysis.reconciliation.left_out import left_out_of
 from advertisex.analysis.reconciliation.notes import explanation_rows, notes_of
 from advertisex.analysis.reconciliation.our_rows import OurRows, sums_of, suspected_in
 from advertisex.analysis.reconciliation.partner_report import PartnerReport
+from advertisex.analysis.reconciliation.parts import Side
 from advertisex.analysis.reconciliation.report_days import ReportDays, days_of, midnight_after
 from advertisex.analysis.reconciliation.tables import campaign_rows, cause_rows, compared, gap_rows, with_structure
 from advertisex.analysis.reconciliation.zones import zone_days
