@@ -166,7 +166,7 @@ def test_explanations_that_fit_equally_are_all_named() -> None:
 
 
 def test_all_time_zones_that_fit_equally_are_named() -> None:
-    late = [seen_at(day, 23, minute=40 + n) for day in range(DAYS) for n in range(3)]
+    late = [seen_at(day, 23, minute=40 + n) for day in range(DAYS) for n in range(1 + 3 * day % 7)]
     early = [seen_at(day, 2) for day in range(DAYS)]
     with small(*late, *early) as made:
         answer = asked(made, Partner(zone="Etc/GMT-1"), ["impressions"])
@@ -176,6 +176,15 @@ def test_all_time_zones_that_fit_equally_are_named() -> None:
         assert (
             asked(made, Partner(zone="Etc/GMT-1"), ["impressions"], partner_zone="Etc/GMT-1").table("gaps").is_empty()
         )
+
+
+def test_a_time_zone_that_fits_a_few_gaps_by_chance_is_not_chosen() -> None:
+    chance = random.Random(1)
+    for _ in range(3):
+        with small(*(seen_at(chance.randrange(2), chance.randrange(24)) for _ in range(40))) as made:
+            theirs = [seen_at(day, 12) for day in range(2) for _ in range(chance.randint(5, 40))]
+            found = volumes(reconcile(made.store, report_of(theirs, Partner(), ["impressions"])))
+            assert set(found) == {"unexplained"}
 
 
 def test_a_gap_at_the_limit_is_within_the_tolerance() -> None:
@@ -237,3 +246,15 @@ def test_impressions_without_a_campaign_are_found_in_those_of_the_partner() -> N
         answer = asked(made, Partner().but(add=["unknown_creative"]), ["impressions"])
         assert volumes(answer) == {"unknown_creative": 12}
         assert answer.facts["impressions"]["gap"] == 0
+
+
+@pytest.mark.parametrize("measures", [["impressions"], ["clicks", "cost"], ["revenue"], ALL])
+def test_sides_that_have_nothing_in_common_are_compared(measures: list[str]) -> None:
+    with small(seen_at(0, 12)) as made:
+        for partner in (Partner(more=(("k9", FIRST, 3),)), Partner(more=(("k1", FIRST, 3),), currency=None)):
+            answer = reconcile(made.store, report_of([], partner, measures), log=made.log)
+            assert (answer.table("campaigns")["theirs"].is_in([0, 3])).all()
+            assert set(volumes(answer)) <= {"unknown_campaign", "not_in_report", "missing_day", "unexplained"}
+    with world(0, seen=[]) as empty:
+        report = report_of([], Partner(more=(("k1", FIRST, 3),)), measures)
+        assert set(volumes(reconcile(empty.store, report), "causes")) <= {"unknown_campaign"}

@@ -57,7 +57,7 @@ class Block:
         size = measures * campaigns * length
         index = self.kind[used] * size + self.cell[used] * length + of_sum[used]
         numbers: Floats = np.bincount(index, self.amount[used], len(self.treatments) * size).astype(np.float64)
-        numbers = numbers.reshape(-1, size)
+        numbers = numbers.reshape(len(self.treatments), size)
         theirs = np.where(np.tile(known, measures * campaigns), self.theirs, 0.0)
         is_empty = np.tile(~is_any, measures * campaigns)
         empty = float(np.abs(self._weighted(theirs * is_empty)).sum())
@@ -67,7 +67,7 @@ class Block:
 
     def _weighted(self, numbers: Floats) -> Floats:
         """Numbers in proportion to the total of their measure."""
-        totals = np.abs(self.theirs).reshape(self.shape[0], -1).sum(axis=1)
+        totals = np.abs(self.theirs).reshape(self.shape).sum(axis=(1, 2))
         weights = np.where(totals > 0, 1 / np.maximum(totals, 1e-300), 0.0)
         if not weights.any():
             weights = np.ones_like(weights)
@@ -98,5 +98,5 @@ class Predicted:
     @property
     def stored(self) -> Floats:
         """What we count, by cell."""
-        is_stored = [not one.left_out for one in self.block.treatments]
+        is_stored = np.array([not one.left_out for one in self.block.treatments], dtype=bool)
         return self.ours[is_stored].sum(axis=0)  # type: ignore[no-any-return]

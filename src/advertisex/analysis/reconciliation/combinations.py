@@ -13,6 +13,8 @@ _CHUNK = 512
 EQUAL = 1e-9
 #: The parts of the cost besides what is unexplained: of the net change, of the volume, and of what a factor changes.
 NET, VOLUME = 0.5, 0.05
+#: A factor of counts is tried for so many cells.
+_ENOUGH = 10
 _FACTOR = {"nuisance": 0.1, "maybe": 0.05, "always": 0.0}
 
 
@@ -76,6 +78,8 @@ class Combinations:
         found = unexplained + np.abs(scaled - self.own).sum(axis=1) * NET + changed
         plain = np.abs(theirs - predicted).sum(axis=1) + np.abs(predicted - self.own).sum(axis=1) * NET
         is_better = found < plain * (1 - EQUAL)
+        if kind == "nuisance" and ((theirs > 0) & (self.own > 0)).sum() < _ENOUGH:
+            is_better[:] = False
         return np.where(is_better, found, plain), is_better
 
     def greedy(self) -> tuple[float, int]:
@@ -104,6 +108,8 @@ class Combinations:
 
 def median_ratios(theirs: Floats, ours: Floats) -> Floats:
     """The median of theirs / ours of each row of ours, each cell counting as much as ours; 1 if there is none."""
+    if not len(theirs):
+        return np.ones(len(ours))
     at = median_cells(theirs, ours)
     rows = np.arange(len(ours))
     return np.where(at < 0, 1.0, theirs[at] / np.where(at < 0, 1.0, ours[rows, at]))

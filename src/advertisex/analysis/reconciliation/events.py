@@ -9,7 +9,7 @@ from advertisex.analysis.reconciliation.explain import Explained
 from advertisex.analysis.reconciliation.our_rows import OurRows
 from advertisex.analysis.reconciliation.parts import Side
 from advertisex.analysis.reconciliation.report_feed import COUNTS
-from advertisex.analysis.reconciliation.zones import zone_days
+from advertisex.analysis.reconciliation.zones import dates, zone_days
 
 _SHOWN: dict[str, pl.DataType] = {
     "cause": pl.String(),
@@ -59,20 +59,10 @@ def _behind(frame: pl.DataFrame, side: Side, found: Explained) -> Iterator[pl.Da
     """The rows of a frame that are behind a cause."""
     if frame.is_empty():
         return
-    slot = frame["event_time"].dt.truncate("15m")
-    distinct = slot.unique().sort()
-    own, moved = zone_days(distinct, side.zone), found.slots.search_sorted(distinct)
     days = pl.DataFrame(
-        {
-            "slot": distinct,
-            "own_day": pl.Series(own, dtype=pl.Int32).cast(pl.Date),
-            "day": pl.Series(found.zones[0].days)
-            .gather(moved.clip(0, len(found.slots) - 1))
-            .cast(pl.Int32)
-            .cast(pl.Date),
-        }
+        {"slot": found.slots, "own_day": dates(zone_days(found.slots, side.zone)), "day": dates(found.zones[0].days)}
     )
-    dated = frame.with_columns(slot=slot).join(days, on="slot", how="left", maintain_order="left")
+    dated = frame.with_columns(slot=pl.col("event_time").dt.truncate("15m")).join(days, on="slot")
     for measures in (("impressions",), ("clicks", "conversions"), ("cost",), ("revenue",)):
         pairs = [number for number, pair in enumerate(side.pairs) if pair.measure in measures]
         if not pairs or (measures[0] not in COUNTS and any(pair.measure in COUNTS for pair in side.pairs)):

@@ -11,9 +11,12 @@ proportion to its total. Of combinations of the same cost those with the fewest 
 gaps equally.
 
 The predicted numbers may also be multiplied by a factor, the median of theirs / predicted, where that makes the cost
-smaller. For money it is the cause `currency`. For counts it is unexplained, but it is tried: else a partner who loses a
-tenth of everything would seem to take away whatever we can name. It adds a tenth of what it changes to the cost, and a
-twentieth for money.
+smaller. For money it is the cause `currency`. For counts it is unexplained, but it is tried if ten cells or more have
+numbers: else a partner who loses a tenth of everything would seem to take away whatever we can name. It adds a tenth of
+what it changes to the cost, and a twentieth for money.
+
+Another time zone than ours also costs the gaps of two average cells among those that it changes, because one of many
+zones fits a few of them by chance.
 
 The selection calculates with 64-bit floats, which hold counts exactly; the numbers of the answer are integers.
 """
@@ -33,6 +36,8 @@ MOST_CAUSES = Limit(
 )
 #: Zones whose combinations are all tried, after a greedy search in every zone.
 _FINALISTS = 3
+#: One of many zones fits the gaps of so many cells by chance.
+_BY_CHANCE = 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def fit(blocks: Sequence[Block], zones: Sequence[Ints], known: Flags) -> Fit:
             Combinations(one, tried[:MOST_CAUSES], np.where(one.is_used, base.stored, 0.0))
             for one, base, tried in zip(numbers, own, causes, strict=True)
         ]
-        moved = sum(float(np.abs(a.stored - b.stored).sum()) for a, b in zip(numbers, own, strict=True)) * VOLUME
+        moved = _cost_of_zone(own, numbers)
         found.append((moved + sum(one.greedy()[0] for one in parts), members, parts, moved))
     ranked = sorted(found, key=lambda one: (one[0], one[1][0]))
     finalists = [
@@ -102,6 +107,16 @@ def fit(blocks: Sequence[Block], zones: Sequence[Ints], known: Flags) -> Fit:
         empty_days=[one.numbers.empty_days for one in finalists[best][2]],
         not_tried=[list(one[MOST_CAUSES:]) for one in causes],
     )
+
+
+def _cost_of_zone(own: Sequence[Predicted], numbers: Sequence[Predicted]) -> float:
+    """The cost of another zone than ours: of what it moves, and of the cells that it could fit by chance."""
+    changes = [after.stored - before.stored for before, after in zip(own, numbers, strict=True)]
+    cells = sum(int((change != 0).sum()) for change in changes)
+    if not cells:
+        return 0.0
+    gaps = sum(float(np.abs(one.theirs - one.stored).sum()) for one in own)
+    return sum(float(np.abs(change).sum()) for change in changes) * VOLUME + gaps * _BY_CHANCE / cells
 
 
 def _size(results: Sequence[tuple[float, list[int]]]) -> int:

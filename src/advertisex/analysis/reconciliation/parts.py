@@ -13,7 +13,7 @@ from advertisex.analysis.reconciliation.combinations import median_cells
 from advertisex.analysis.reconciliation.comparison import Pair
 from advertisex.analysis.reconciliation.report_feed import COUNTS
 from advertisex.analysis.reconciliation.unknown_creatives import found_elsewhere
-from advertisex.analysis.reconciliation.zones import ZoneDays
+from advertisex.analysis.reconciliation.zones import ZoneDays, dates
 
 #: A part of the gap of a cell: sums of its cause.
 PART: dict[str, pl.DataType] = {
@@ -54,7 +54,7 @@ def parts_of(
     explanations: Mapping[int, Explanation],
 ) -> pl.DataFrame:  # fmt: skip
     """The parts of all gaps, which add up to them; the rest is unexplained."""
-    days = pl.DataFrame({"slot": slots, "own_day": _dates(own), "day": _dates(zone)})
+    days = pl.DataFrame({"slot": slots, "own_day": dates(own.days), "day": dates(zone.days)})
     found = [pl.DataFrame(schema=PART)]
     for pair, explanation in explanations.items():
         rows = side.sums.filter(pl.col("pair") == pair).join(days, on="slot", how="left")
@@ -105,7 +105,3 @@ def _scaled(cells: pl.DataFrame, parts: pl.DataFrame, cause: str) -> pl.DataFram
     return fitted.select(
         *CELL, cause=pl.lit(cause), detail=pl.lit(factor), amount=pl.Series(amounts, dtype=pl.Int128)
     )  # fmt: skip
-
-
-def _dates(zone: ZoneDays) -> pl.Series:
-    return pl.Series(zone.days, dtype=pl.Int32).cast(pl.Date)

@@ -32,7 +32,7 @@ from advertisex.analysis.reconciliation.partner_report import PartnerReport
 from advertisex.analysis.reconciliation.parts import Side
 from advertisex.analysis.reconciliation.report_days import ReportDays, days_of, midnight_after
 from advertisex.analysis.reconciliation.tables import campaign_rows, cause_rows, compared, gap_rows, with_structure
-from advertisex.analysis.reconciliation.zones import zone_days
+from advertisex.analysis.reconciliation.zones import dates, zone_days
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
@@ -164,7 +164,7 @@ def _fees(store: EventStore, wide: Scope, zone: str) -> pl.DataFrame:
 def _on_days(side: Side) -> pl.DataFrame:
     """What we count on the days of our time zone."""
     slots = side.sums["slot"].unique().sort()
-    days = pl.DataFrame({"slot": slots, "day": pl.Series(zone_days(slots, side.zone), dtype=pl.Int32).cast(pl.Date)})
+    days = pl.DataFrame({"slot": slots, "day": dates(zone_days(slots, side.zone))})
     own = side.sums.filter(pl.col("left_out") == "").join(days, on="slot")
     return own.filter(pl.col("day").is_between(side.first, side.last)).select("pair", "campaign_id", "day", "amount")
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,6 +13,7 @@ import polars as pl
 
 Days = npt.NDArray[np.int64]
 _QUARTER, _DAY = 15, 1440
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC, like all times here
 #: Zones of these regions are named first, as examples.
 _REGIONS = ("Europe/", "America/", "Asia/", "Australia/")
 _NO_PLACES = {"Factory", "localtime"}
@@ -37,6 +39,11 @@ def zone_days(slots: pl.Series, zone: str) -> Days:
     return days
 
 
+def dates(days: Days) -> pl.Series:
+    """Days since the epoch as dates."""
+    return pl.Series(days, dtype=pl.Int32).cast(pl.Date)
+
+
 def zones_of(slots: pl.Series, own: str) -> list[ZoneDays]:
     """The days of the slots in all time zones, those nearest to ours first; zones that give the same are one.
 
@@ -56,18 +63,26 @@ def zones_of(slots: pl.Series, own: str) -> list[ZoneDays]:
 
 
 def _offsets(times: Sequence[datetime], days: Days, zone: str) -> Days:
-    """How far the clocks of a zone are before UTC at each time, in minutes; days are those of the times in UTC."""
-    place = ZoneInfo(zone)
+    """How many minutes the clocks of a zone show more than UTC at each time; days are those of the times in UTC."""
     offsets = np.zeros(len(times), dtype=np.int64)
-    for start, end in pairwise([0, *(np.flatnonzero(np.diff(days)) + 1), len(times)]):
+    for start, end in pairwise([0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(times)]):
         if start < end:
-            first, last = _offset(times[start], place), _offset(times[end - 1], place)
-            offsets[start:end] = first if first == last else [_offset(time, place) for time in times[start:end]]
+            same = _offset_of_day(int(days[start]), zone)
+            offsets[start:end] = [_offset(time, zone) for time in times[start:end]] if same is None else same
     return offsets
 
 
-def _offset(time: datetime, place: ZoneInfo) -> int:
-    return (time.replace(tzinfo=UTC).astimezone(place).utcoffset() or timedelta()) // timedelta(minutes=1)
+@lru_cache(maxsize=100_000)
+def _offset_of_day(day: int, zone: str) -> int | None:
+    """The offset of a zone throughout a day (UTC); None if it changes."""
+    start = _EPOCH + timedelta(days=day)
+    first, last = _offset(start, zone), _offset(start + timedelta(days=1), zone)
+    return first if first == last else None
+
+
+def _offset(time: datetime, zone: str) -> int:
+    shown = time.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    return shown // timedelta(minutes=1)
 
 
 def _name(zones: Sequence[str], offsets: Days) -> str:
