@@ -20,6 +20,8 @@ ALL_SETTINGS: dict[str, FieldInfo] = dict(_GENERATE.all_settings(Settings))
 
 _TYPES = {"auth": ("bearer", "basic", "api-key", "oauth2"), "paginate": ("cursor",)}
 
+_REQUIRED = {"sources[]": {"feed": "clicks", "source": "x"}, "partners[]": {"name": "x"}}
+
 
 def nested(name: str) -> Iterator[Callable[[Any], dict[str, Any]]]:
     """Yield functions that return the settings in which a setting has a value, for each type of its table."""
@@ -30,7 +32,7 @@ def nested(name: str) -> Iterator[Callable[[Any], dict[str, Any]]]:
         def table(value: Any, type_: str = type_) -> dict[str, Any]:
             for number, part in reversed(list(enumerate(parts))):
                 if part.endswith("[]"):
-                    value = {part[:-2]: [{"feed": "clicks", "source": "x", **value}]}
+                    value = {part[:-2]: [_REQUIRED[part] | value]}
                 else:
                     value = {part: value} | ({"type": type_} if type_ and number == 2 else {})
             return dict(value)

@@ -68,6 +68,9 @@ from advertisex.analysis.pacing.report import pacing as pacing
 from advertisex.analysis.performance.report import performance as performance
 from advertisex.analysis.quality.report import quality as quality
 from advertisex.analysis.reach.report import reach as reach
+from advertisex.analysis.reconciliation.partner_report import PartnerReport as PartnerReport
+from advertisex.analysis.reconciliation.partner_report import read_report as read_report
+from advertisex.analysis.reconciliation.reconcile import reconcile as reconcile
 from advertisex.analysis.restatement import restatement as restatement
 from advertisex.analysis.scope import Scope as Scope
 from advertisex.analysis.summary import summarise as summarise

@@ -89,6 +89,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "other.csv").write_text(
         "\n".join([*catalogue[:2], *catalogue[4:], f"{PARTNER},cmp001,adv01", "cr00001,c,a"])
     )
+    (folder / "partner.csv").write_text(
+        "Date,Campaign ID,Impr.,Clicks\n2026-01-08,cmp001,30,2\n2026-01-09,cmp001,31,0\nTotal,,61,2\n"
+    )
     with (folder / "advertisex.toml").open("a") as settings:
         settings.write('[[sources]]\nname = "shop"\nfeed = "clicks"\nsource = "/data/exports/*.csv"\n')
         settings.write('[[sources]]\nfeed = "clicks"\n')

@@ -52,6 +52,7 @@ SCREENS = {
     "reach": "analyze reach --campaign cmp001 --by week",
     "bids": "analyze bids --campaign cmp001 --since 2026-01-11T20:00:00Z",
     "quality": "analyze quality --campaign cmp001",
+    "reconcile": "reconcile partner.csv --campaign cmp001 --report-time 2030-01-01 --limit 2",
     "restatement": "analyze restatement --campaign cmp001 --from 2026-01-10 --limit 3",
 }
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -25,11 +25,13 @@ from advertisex.analysis.performance.measures import COUNTS
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
+from advertisex.analysis.reconciliation.partner_report import REPORT_ROWS, PartnerReport
+from advertisex.analysis.reconciliation.reconcile import reconcile
 from advertisex.analysis.restatement import restatement
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.summary import summarise
 from advertisex.feeds import FEEDS
-from advertisex.feeds.feed import OwnKind
+from advertisex.feeds.feed import AMOUNT, OwnKind
 from advertisex.feeds.rules import with_own_fields
 from advertisex.model import Batch, Partition, Span
 from advertisex.processing.pipeline import process
@@ -307,6 +309,33 @@ def test_a_restatement_has_one_answer(stores: dict[str, Filled], scope: str) -> 
         return restatement(filled.store, asked, start=filled.between, end=datetime(2100, 1, 1))
 
     check(stores, since_then, SCOPES[scope])
+
+
+@pytest.mark.parametrize("scope", ["everything", "a range", "a campaign"])
+def test_a_reconciliation_has_one_answer(stores: dict[str, Filled], scope: str) -> None:
+    some = next(iter(stores.values())).store
+    chance = random.Random(3)
+    days = [BEGIN.date() + timedelta(days=number) for number in range(10)]
+    own = {day: funnel(some, day_scope(day), by="campaign_id").table("rows") for day in days}
+    rows = [
+        {"campaign_id": row["campaign_id"], "day": day, "currency": chance.choice(["EUR", "USD", "CHF"]), "cost": "1.5"}
+        | {name: row[name] + chance.choice([0, 0, 1]) for name in ("impressions", "clicks", "conversions")}
+        | {"revenue": "0.000000000001"}
+        for day, table in own.items()
+        for row in table.to_dicts()
+        if row["campaign_id"] is not None
+    ]
+    table = pl.DataFrame(rows).with_columns(pl.col("cost", "revenue").cast(AMOUNT)).select(*REPORT_ROWS)
+    report = PartnerReport("partner.csv", table, ("impressions", "clicks", "conversions", "cost", "revenue"))
+
+    check(stores, lambda filled, asked: reconcile(filled.store, report, asked, limit=30), SCOPES[scope])
+    causes = set(reconcile(some, report).table("causes")["cause"])
+    assert {"unknown_creative", "unexplained"} <= causes
+
+
+def day_scope(day: date) -> Scope:
+    begin = datetime.combine(day, datetime.min.time())
+    return Scope(begin, begin + timedelta(days=1))
 
 
 def test_the_events_cover_what_could_differ(stores: dict[str, Filled]) -> None:

@@ -179,7 +179,7 @@ def test_an_aggregated_report_is_not_ingested(cli: Cli, clicks: Path, tmp_path: 
 
     assert ended.code == 1
     assert "aggregated report" in ended.err
-    assert "`advertisex reconcile`, which is planned" in ended.err
+    assert "by `advertisex reconcile`" in ended.err
     assert [(one["source"], one["messages"]) for one in ended.document["sources"]] == [
         ("report.csv", 0),
         ("clicks.csv", 7),

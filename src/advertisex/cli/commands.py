@@ -55,6 +55,11 @@ COMMANDS = {
         "Ingest the configured sources, process their messages and evaluate alerts, until interrupted.",
     ),
     "analyze": _Command("analyze", "app", "Answer questions about the stored events."),
+    "reconcile": _Command(
+        "reconcile",
+        "reconcile",
+        "Compare a partner's report with our numbers by campaign and day, and explain the gaps.",
+    ),
     "catalogue": _Command("catalogue", "app", "Import the catalogue of creatives and campaigns, and show it."),
     "rejects": _Command(
         "rejects",

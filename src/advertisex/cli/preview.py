@@ -137,7 +137,7 @@ def _facts(seen: Preview) -> Iterator[str]:
         yield from _wrapped(
             "",
             f"This is an aggregated report, not events: it has {', '.join(seen.measures)}, but no column for the user. "
-            "`ingest` rejects it. Reports are for `advertisex reconcile`, which is planned for a later version.",
+            "`ingest` rejects it. Compare it with our numbers by `advertisex reconcile`.",
         )
 
 

@@ -1,7 +1,7 @@
 """The sources that the settings describe, with their options."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -18,7 +18,7 @@ from advertisex.ingestion.options.paginate import Paginate
 from advertisex.ingestion.sources import source_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
-from advertisex.settings.sources import ApiSettings, AuthSettings, SourceSettings, source_title
+from advertisex.settings.sources import ApiSettings, AuthSettings, ReadingSettings, SourceSettings, source_title
 
 _AUTH: dict[str, type[Auth]] = {"bearer": Bearer, "basic": Basic, "api-key": ApiKey, "oauth2": ClientCredentials}
 
@@ -110,18 +110,25 @@ def _source_of(number: int, one: SourceSettings, settings: Settings, feed: Feed)
 
 
 def _options_of(source: SourceSettings, api: ApiSettings) -> IngestOptions:
-    parts = {part.name: getattr(source, part.name) for part in fields(CsvDialect)}
-    return IngestOptions(
+    return replace(
+        reading_options(source),
         name=source.name or "",
-        format=source.format,
-        records=source.records,
-        columns=source.columns,
-        inherit=source.inherit,
-        dialect=CsvDialect(**parts),
-        mapping=FieldMapping(source.map, source.set, source.time_formats),
         api=api_options(api, _api_of(source, api)),
         follow=True,
         every=source.every,
+    )
+
+
+def reading_options(reading: ReadingSettings) -> IngestOptions:
+    """Return the options that say how records are read and mapped."""
+    parts = {part.name: getattr(reading, part.name) for part in fields(CsvDialect)}
+    return IngestOptions(
+        format=reading.format,
+        records=reading.records,
+        columns=reading.columns,
+        inherit=reading.inherit,
+        dialect=CsvDialect(**parts),
+        mapping=FieldMapping(reading.map, reading.set, reading.time_formats),
     )
 
 

@@ -190,8 +190,8 @@ def _report_error(name: str, found: Sequence[str]) -> SourceError:
     return SourceError(
         f"it is an aggregated report, not events: it has {', '.join(found)}, but no column for the user",
         where=name,
-        hint="reports are for `advertisex reconcile`, which is planned for a later version; if its rows are "
-        "events, name the column of the user with --map COLUMN=user_id",
+        hint="compare a report with our numbers by `advertisex reconcile`; if its rows are events, name the column of "
+        "the user with --map COLUMN=user_id",
     )
 
 

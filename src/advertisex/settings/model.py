@@ -15,7 +15,7 @@ from advertisex.settings.durations import Duration
 from advertisex.settings.environment import PREFIX, Environment
 from advertisex.settings.secrets import Secret, SecretText, is_reference
 from advertisex.settings.section import FeedName, Section, TimeFormat, without_flags
-from advertisex.settings.sources import ApiSettings, SourceSettings, unique_names
+from advertisex.settings.sources import ApiSettings, PartnerSettings, SourceSettings, unique_names
 
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880
@@ -249,6 +249,9 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(unique_names)] = Field(
         default=(), description="sources that `advertisex run` ingests"
+    )
+    partners: Annotated[tuple[PartnerSettings, ...], AfterValidator(unique_names)] = Field(
+        default=(), description="partners whose reports `advertisex reconcile` reads"
     )
     analysis: AnalysisSettings = AnalysisSettings()
     metrics: MetricsSettings = MetricsSettings()

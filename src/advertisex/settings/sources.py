@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -127,8 +127,8 @@ class ApiSettings(Section):
     ca_file: Path | None = Field(default=None, description="PEM file of the CA to trust, instead of the usual ones")
 
 
-class SourceSettings(Section):
-    """A source that `advertisex run` follows. The names match the options of `advertisex ingest`."""
+class _Place(Section):
+    """What a source is called, and where it is."""
 
     name: Annotated[str, AfterValidator(_name)] | None = Field(
         default=None,
@@ -139,6 +139,11 @@ class SourceSettings(Section):
         description="file, folder, glob, or http(s), s3, gs or az URL", repr=False
     )
     every: Wait = Field(default=5.0, description="time between polls")
+
+
+class ReadingSettings(Section):
+    """How records are read and mapped. The names match the options of `advertisex ingest`."""
+
     map: dict[str, str] = Field(default={}, description="read a column as a field: column = field")
     set: dict[str, str] = Field(default={}, description="set a field of every record to a constant: field = value")
     time_formats: tuple[TimeFormat, ...] = Field(default=(), description="strptime formats of its timestamps")
@@ -158,6 +163,11 @@ class SourceSettings(Section):
     skip: int | None = Field(default=None, description="lines before the CSV header; default: detected")
     decimal: str | None = Field(default=None, description="decimal mark of numbers in text: . or ,")
     thousands: str | None = Field(default=None, description="separator of groups of three digits in numbers in text")
+
+
+class SourceSettings(ReadingSettings, _Place):
+    """A source that `advertisex run` follows. The names match the options of `advertisex ingest`."""
+
     method: Literal["GET", "POST"] = Field(default="GET", description="API: method of its requests")
     body: SecretText | None = Field(default=None, description="API: body of a POST", repr=False)
     headers: dict[str, SecretText] = Field(
@@ -185,13 +195,28 @@ class SourceSettings(Section):
     ca_file: Path | None = Field(default=None, description="as api.ca_file")
 
 
+class _Partner(Section):
+    """What a partner is called, and which days it means."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(description="name for `--partner`; a-z, 0-9, _ and -")
+    zone: str | None = Field(default=None, description="time zone of its days; default: found by trying all")
+
+
+class PartnerSettings(ReadingSettings, _Partner):
+    """How the reports of a partner are read by `advertisex reconcile`; the names match its options."""
+
+
+#: Sources or partners.
+Named = TypeVar("Named", SourceSettings, PartnerSettings)
+
+
 def source_title(name: Any, number: int | str) -> str:
     """Return how errors name a source of the settings: by its name, else by its number, from 0 on."""
     return name if isinstance(name, str) and _NAME.fullmatch(name) else str(number)
 
 
-def unique_names(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
-    """Return the sources.
+def unique_names(sources: tuple[Named, ...]) -> tuple[Named, ...]:
+    """Return the sources, or partners.
 
     Raises:
         ValueError: two of them have one name.

@@ -5,6 +5,8 @@ and the impression that it is matched to; of several, the earliest, then the one
 at its own time. A refund without a known transaction counts under its own fields.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from advertisex.analysis.breakdown import Breakdown
@@ -19,23 +21,30 @@ _COLUMNS = ("user_id", "campaign_id", "event_time", "clicks", "conversions", "va
 _IS_REFUND = pl.col("value") < 0
 
 
-def clicked_rows(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame:
+def clicked_rows(store: EventStore, scope: Scope, by: Breakdown, *own: pl.Expr) -> pl.DataFrame:
     """Read the rows of the clicks feed in a scope.
 
+    Args:
+        store: the event store.
+        scope: the scope.
+        by: the breakdown.
+        own: expressions over the rows, named like no column; those of a refund stay its own.
+
     Returns:
-        user_id, campaign_id, event_time, at, clicks, conversions, value, currency, and key (see `Breakdown`); in no
-        particular order.
+        user_id, campaign_id, event_time, at, clicks, conversions, value, currency, key (see `Breakdown`), and the
+        expressions; in no particular order.
     """
+    extra = [expression.meta.output_name() for expression in own]
     anyone = Scope(scope.since, scope.until, as_of=scope.as_of, zone=scope.zone)
     names = sorted({*_COLUMNS, "transaction_id", "event_id", *_read_by(scope, by)})
-    rows = scan_events(store, "clicks", anyone, *map(pl.col, names)).with_columns(at="event_time")
-    rows = _with_conversions(store, rows, scope).filter(*scope.conditions("clicks"))
+    rows = scan_events(store, "clicks", anyone, *map(pl.col, names), *own).with_columns(at="event_time")
+    rows = _with_conversions(store, rows, scope, extra).filter(*scope.conditions("clicks"))
     check_sum(rows["value"])
     at_its_time = rows.with_columns(pl.col("event_time").alias("_own_time"), event_time="at")
     keyed = at_its_time.with_columns(by.of("clicks")).with_columns(event_time="_own_time")
     if by.is_matched:
         keyed = _matched(store, scope, keyed.drop("key"), by)
-    return keyed.select(*_COLUMNS, "at", "key")
+    return keyed.select(*_COLUMNS, "at", "key", *extra)
 
 
 def _read_by(scope: Scope, by: Breakdown) -> set[str]:
@@ -43,13 +52,13 @@ def _read_by(scope: Scope, by: Breakdown) -> set[str]:
     return {name for expression in expressions for name in expression.meta.root_names()}
 
 
-def _with_conversions(store: EventStore, rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    """Replace the fields of refunds by those of their conversions, except the time, the value and the counts."""
+def _with_conversions(store: EventStore, rows: pl.DataFrame, scope: Scope, own: Sequence[str]) -> pl.DataFrame:
+    """Replace the fields of refunds by those of their conversions, except the time, the value, the counts and `own`."""
     is_tied = _IS_REFUND & pl.col("transaction_id").is_not_null()
     transactions = rows.filter(is_tied)["transaction_id"].unique()
     if transactions.is_empty():
         return rows
-    kept = ["at", "clicks", "conversions", "value", "currency", "transaction_id"]
+    kept = ["at", "clicks", "conversions", "value", "currency", "transaction_id", *own]
     taken = [name for name in rows.columns if name not in kept]
     is_sold = (pl.col("conversions") > 0) & pl.col("transaction_id").is_in(transactions.implode())
     read = [*taken, "conversions", "transaction_id"]

@@ -18,6 +18,7 @@ from advertisex.cli.progress import progress
 from advertisex.extras import extra
 from advertisex.processing.clock_check import warn_of_clock
 from advertisex.reporting.answer_file import file_target
+from advertisex.settings.model import Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 
@@ -39,7 +40,8 @@ def command(question: Callable[..., Question], show: Callable[[Answer], None] = 
 
     def ask(**options: Any) -> None:
         own_options = {name: options.pop(name) for name in own}
-        _answer(question(**own_options), Shared(**options), show)
+        asked = question(**own_options)
+        answer_question(lambda _: asked, Shared(**options), show)
 
     ask.__name__, ask.__doc__ = question.__name__, question.__doc__
     keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own.values(), *shared.values())]
@@ -47,9 +49,19 @@ def command(question: Callable[..., Question], show: Callable[[Answer], None] = 
     return ask
 
 
-def _answer(question: Question, shared: Shared, show: Callable[[Answer], None]) -> None:
+def answer_question(
+    question_of: Callable[[Settings], Question], shared: Shared, show: Callable[[Answer], None] = print_answer
+) -> None:
+    """Ask a question of the store, and print the answer as the shared options say.
+
+    Args:
+        question_of: returns the question; it takes the settings.
+        shared: the shared options.
+        show: prints a human-readable answer.
+    """
     shared.check()
     settings = settings_of(shared.config, data=shared.data, log=shared.log, store=shared.store)
+    question = question_of(settings)
     scope, conversion = shared.scope(settings.analysis.zone), shared.conversion(settings.analysis)
     page = None if shared.html is None else file_target(shared.html, option="--html")
     with opened_store(settings, read_only=True) as store:
