@@ -55,6 +55,7 @@ COMMANDS = {
         "Ingest the configured sources, process their messages and evaluate alerts, until interrupted.",
     ),
     "analyze": _Command("analyze", "app", "Answer questions about the stored events."),
+    "report": _Command("reports", "report", "Run or list the saved reports of the settings, also on schedule."),
     "catalogue": _Command("catalogue", "app", "Import the catalogue of creatives and campaigns, and show it."),
     "rejects": _Command(
         "rejects",
