@@ -28,7 +28,9 @@ from advertisex.stores.commit_time import utc_now
 
 
 def report(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A report of the settings; without, all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of a report; without it, all are listed.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write files to this folder, in the formats of the report.")
     ] = None,
@@ -44,7 +46,7 @@ def report(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Run a saved report, or list all: a question with its options, as in [reports.NAME] of the settings."""
+    """Run or list the saved reports of the settings, also on schedule."""
     printed = [
         *(["--csv"] if as_csv else []),
         *(["--json"] if as_json else []),
