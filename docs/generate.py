@@ -38,6 +38,7 @@ from advertisex.reporting.cells import duration_text
 from advertisex.settings.alerts import RuleSettings
 from advertisex.settings.durations import Wait
 from advertisex.settings.model import FeedSettings, Settings
+from advertisex.settings.reports import ReportSettings
 from advertisex.settings.secrets import SecretText
 from advertisex.stores.duckdb.schema import statements
 
@@ -338,6 +339,8 @@ def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
             yield from all_settings(FeedSettings, f"{prefix}feeds.FEED.")
         elif isinstance(each, type) and issubclass(each, BaseModel):
             yield from all_settings(each, f"{prefix}{name}[].")
+        elif name == "reports":
+            yield from all_settings(ReportSettings, f"{prefix}reports.NAME.")
         elif name == "rules":
             yield from all_settings(RuleSettings, f"{prefix}rules.NAME.")
         elif tables:  # one of them, or none

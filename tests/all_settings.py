@@ -35,6 +35,8 @@ def nested(name: str) -> Iterator[Callable[[Any], dict[str, Any]]]:
                     value = {part[:-2]: [_REQUIRED[part] | value]}
                 else:
                     value = {part: value} | ({"type": type_} if type_ and number == 2 else {})
+                    if parts[0] == "reports" and number == 2:
+                        value = {"question": "funnel"} | value
             return dict(value)
 
         yield table

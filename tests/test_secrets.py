@@ -20,7 +20,7 @@ SECRET = "correct-horse-battery"
 NOT_SECRET = {
     "memory", "times.zone", "times.formats", "policy.blocked_users", "policy.blocked_sites", "feeds.FEED.topic",
     "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "kafka.group",
-    "elasticsearch.prefix", "alerts.rules.NAME.campaign",
+    "elasticsearch.prefix", "alerts.rules.NAME.campaign", "analysis.zone", "analysis.currency", "reports.NAME.question",
     *(f"alerts.days_off.{name}" for name in ("all", "impressions", "clicks", "bids")),
     *(f"sources[].{name}" for name in (
         "name", "map", "set", "time_formats", "format", "encoding", "records", "inherit", "columns", "delimiter",

@@ -60,6 +60,7 @@ COMMANDS = {
         "reconcile",
         "Compare a partner's report with our numbers by campaign and day, and explain the gaps.",
     ),
+    "report": _Command("reports", "report", "Run or list the saved reports of the settings, also on schedule."),
     "catalogue": _Command("catalogue", "app", "Import the catalogue of creatives and campaigns, and show it."),
     "rejects": _Command(
         "rejects",

@@ -16,9 +16,10 @@ from advertisex.analysis.listing import LISTED
 from advertisex.analysis.reconciliation.partner_report import PartnerReport, read_report
 from advertisex.analysis.reconciliation.reconcile import reconcile as ask_reconcile
 from advertisex.analysis.scope import Scope
-from advertisex.cli.analyze.asking import Question, answer_question
+from advertisex.cli.analyze.asking import Asked, Question, print_asked
 from advertisex.cli.analyze.shared import Shared
-from advertisex.cli.options import opened_log, parse_time
+from advertisex.cli.analyze.showing import print_answer
+from advertisex.cli.options import opened_log, parse_time, settings_of
 from advertisex.cli.output import err
 from advertisex.cli.source_options import given_options, source_options
 from advertisex.errors import ConfigurationError, LogMissing
@@ -66,8 +67,10 @@ def reconcile(**given: Any) -> None:
     own, options, shared = (
         group(**{name: given.pop(name) for name in inspect.signature(group).parameters}) for group in _GROUPS
     )
+    shared.check()
+    settings = settings_of(shared.config, data=shared.data, log=shared.log, store=shared.store)
     with ExitStack() as stack:
-        answer_question(lambda settings: _question(settings, own, options, stack), shared)
+        print_asked(Asked(_question(settings, own, options, stack), shared, print_answer), settings)
     if own.partner is None and given_options(options):
         err.print(_to_keep(options, own.partner_zone), markup=False, style="dim", soft_wrap=True)
 

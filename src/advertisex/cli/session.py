@@ -44,7 +44,8 @@ def begin() -> None:
     """Configure the log, and let SIGINT and SIGTERM interrupt the command from now on."""
     global _interrupted, _origin
     _interrupted, _origin = False, None
-    service = sys.argv[1:2] == ["run"] or "--follow" in sys.argv[1:]
+    words = sys.argv[1:]
+    service = words[:1] == ["run"] or "--follow" in words or (words[:1] == ["report"] and "--every" in words)
     log_lines.configure(err.is_terminal, service=service, debug=_debug())
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:

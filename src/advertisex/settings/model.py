@@ -13,6 +13,7 @@ from advertisex.feeds.words import ISO_4217
 from advertisex.settings.alerts import AlertSettings
 from advertisex.settings.durations import Duration
 from advertisex.settings.environment import PREFIX, Environment
+from advertisex.settings.reports import ReportName, ReportSettings
 from advertisex.settings.secrets import Secret, SecretText, is_reference
 from advertisex.settings.section import FeedName, Section, TimeFormat, without_flags
 from advertisex.settings.sources import ApiSettings, PartnerSettings, SourceSettings, unique_names
@@ -259,6 +260,7 @@ class Settings(BaseSettings):
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     privacy: PrivacySettings = PrivacySettings()
     alerts: AlertSettings = AlertSettings()
+    reports: dict[ReportName, ReportSettings] = Field(default={}, description="saved reports; see docs/reports.md")
 
     @classmethod
     def settings_customise_sources(

@@ -135,7 +135,7 @@ class Shared:
         """Read the exchange rates, if amounts are to be converted.
 
         Raises:
-            ConfigurationError: the currency is unknown, no rates are given, or their file is invalid.
+            ConfigurationError: the currency is unknown, rates are missing, or their file is invalid.
         """
         currency, file = self.currency or settings.currency, self.rates or settings.rates
         if currency is None:

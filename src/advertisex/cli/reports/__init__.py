@@ -1,0 +1,3 @@
+"""`advertisex report`: saved reports."""
+
+from advertisex.cli.reports.reporting import report as report
