@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench import analysis, cluster, ingest
+from tests.budget import thorough
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +34,7 @@ def test_the_simulator_is_measured_on_both_media_and_both_encoders() -> None:
     assert list(result["cpu_us_per_bid"]) == ["by column", "fastavro"]
 
 
+@thorough  # what the benchmark counts; the pipeline has tests of its own
 def test_every_format_is_ingested_whole_by_this_package_and_by_another() -> None:
     formats = ["csv", "ndjson", "array", "avro"]
     only = [part for case in formats for part in ("--only", case)]
@@ -47,6 +49,7 @@ def test_csv_with_rows_that_are_not_plain_is_ingested_whole(case: str, tmp_path:
     assert ingest.measure("clicks", tmp_path / "clicks.csv")["messages"] == 300
 
 
+@thorough  # what the benchmark counts; the pipeline has tests of its own
 def test_the_embedded_pipeline_accounts_for_every_message_of_every_run() -> None:
     runs = results("embedded", "--events", 400, "--history", 600)
     assert [(run["load"], run["messages"], "us_per_message" in run) for run in runs] == [
