@@ -40,6 +40,9 @@ BREAKING: dict[str, dict[tuple[str, str], tuple[dict[str, Any], str]]] = {
         ("wrong_type", "cost"): ({"cost": "free"}, "'free'"),
         ("bad_amount", "cost"): ({"cost": "-1"}, "'-1'"),
         ("amount_too_large", "cost"): ({"cost": 10**18 + 1}, "'1000000000000000001'"),
+        ("wrong_type", "clearing_price"): ({"clearing_price": "free"}, "'free'"),
+        ("bad_amount", "clearing_price"): ({"clearing_price": "-1"}, "'-1'"),
+        ("amount_too_large", "clearing_price"): ({"clearing_price": 10**18 + 1}, "'1000000000000000001'"),
     },
     "clicks": {
         ("missing_field", "user_id"): ({"user_id": None}, "None"),
@@ -198,7 +201,10 @@ def test_amounts_that_are_not_money(feed: str, field: str, amount: str) -> None:
 
 
 @pytest.mark.parametrize("amount", ["1e999", "1e99999999999999999999", "1" + "0" * 5000, "1000000000000000000.5"])
-@pytest.mark.parametrize(("feed", "field"), [("bids", "amount"), ("clicks", "value"), ("impressions", "cost")])
+@pytest.mark.parametrize(
+    ("feed", "field"),
+    [("bids", "amount"), ("clicks", "value"), ("impressions", "cost"), ("impressions", "clearing_price")],
+)
 def test_an_amount_that_is_too_large_costs_only_its_own_message(feed: str, field: str, amount: str) -> None:
     for payload in (message(feed, **{field: amount}), written(feed, **{field: amount})):
         outcome = outcome_of(feed, payload, message(feed))
