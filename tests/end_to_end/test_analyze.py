@@ -274,6 +274,7 @@ def test_the_options_of_attribution(ask: Ask) -> None:
         "click_window_seconds": 129_600.0,
         "view_window_seconds": 5_400.0,
         "half_life_seconds": 172_800.0,
+        "weight": "conversions",
     }
     assert list(document["credits"][0])[1:] == ["linear", "first"]
 
@@ -338,7 +339,10 @@ def assert_one_line(ended: Any, code: int, *parts: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["funnel", "--by", "planet"], ["--by", "'planet'", "placement, app, advertiser_id, hour, day"]),
+        (
+            ["funnel", "--by", "planet"],
+            ["--by", "'planet'", "placement, app, advertiser_id, conversion_type, hour, day"],
+        ),
         (["funnel", "--by", "placement"], ["--by", "bids", "'placement'", "feeds.bids.extra"]),
         (["funnel", "--where", "device"], ["--where", "'device'", "FIELD=VALUE"]),
         (["reach", "--where", "app=a", "--where", "app=b"], ["--where", "given twice"]),
