@@ -22,6 +22,10 @@ NOT_SECRET = {
     "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "kafka.group",
     "elasticsearch.prefix", "alerts.rules.NAME.campaign", "analysis.zone", "analysis.currency", "reports.NAME.question",
     *(f"alerts.days_off.{name}" for name in ("all", "impressions", "clicks", "bids")),
+    *(f"partners[].{name}" for name in (
+        "columns", "decimal", "delimiter", "encoding", "escape", "format", "inherit", "map", "name", "quote", "records",
+        "set", "thousands", "time_formats", "zone",
+    )),
     *(f"sources[].{name}" for name in (
         "name", "map", "set", "time_formats", "format", "encoding", "records", "inherit", "columns", "delimiter",
         "quote", "escape", "decimal", "thousands", "cursor", "since", "auth.name", "auth.scope",
