@@ -156,7 +156,7 @@ KAFKA: dict[str, Mistake] = {
     "unknown authority": (lambda s: s.settings(client={"ssl.ca.location": str(s.other_tls.authority)}), 1,
         ["certificate verify failed", "set ssl.ca.location"]),
     "absent authority": (lambda s: s.settings(client={"ssl.ca.location": "/nowhere/ca.pem"}), 2,
-        ["kafka.client: ssl.ca.location: file not found (/nowhere/ca.pem)"]),
+        ["kafka.client: ssl.ca.location: file not found (/nowhere/ca.pem, from advertisex.toml:"]),
     "invalid authority": (lambda s: s.settings(client={"ssl.ca.location": str(s.tls.key)}), 2,
         ["kafka.client", "ssl.ca.location failed", "no certificate"]),
     "host not in certificate": (lambda s: s.settings(log=f"kafka://localhost:{s.kafka.port}"), 1,
