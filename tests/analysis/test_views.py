@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
+from advertisex.analysis.pacing.report import pacing
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.quality.report import quality
 from advertisex.analysis.reach.report import reach
@@ -24,6 +25,7 @@ from advertisex.analysis.views.asking import Conversion, ask
 from advertisex.analysis.views.converted import Converted
 from advertisex.analysis.views.rates import RATE_COLUMNS, Rates, read_rates
 from advertisex.errors import AnalysisError, ConfigurationError
+from advertisex.reporting.columns import columns_of
 from advertisex.stores.contract import EventStore, Range
 from tests.analysis.small_worlds import BIDS, START, Rows, dataset
 from tests.budget import examples
@@ -202,6 +204,30 @@ def test_the_gross_numbers_stand_beside_the_valid_ones(stored: Stored) -> None:
     assert (row["impressions"], row["impressions_gross"]) == (6, 9)
     assert (row["clicks"], row["clicks_gross"]) == (2, 4)
     assert (row["spend_EUR"], row["spend_EUR_gross"]) == (12, 18)
+
+
+def test_gross_money_stands_beside_even_if_its_sources_differ(stored: Stored) -> None:
+    """Only crawlers saw ads with a clearing price."""
+    shown = [
+        row | ({"clearing_price": 5000} if CRAWLER.keys() <= row.keys() else {"cost": 2}) | {"currency": "EUR"}
+        for row in SHOWN
+    ]
+    (row,) = ask(performance, stored(impressions=shown), valid_only=True).table("money").to_dicts()
+    assert (row["cost_sources"], row["spend"], row["spend_gross"]) == ("cost", 12, 27)
+
+
+def test_gross_counts_of_pacing_are_shown_as_counts(stored: Stored) -> None:
+    store = stored(impressions=SHOWN)
+    creatives = store.catalogue().clear()
+    creatives = pl.DataFrame(
+        {"creative_id": ["c1"], "campaign_id": ["k1"], "advertiser_id": ["a"], "valid_from": [None]},
+        schema=creatives.schema,
+    )
+    flight = {"campaign_id": "k1", "start": datetime(2026, 1, 5), "end": datetime(2026, 1, 15), "impressions": 90}
+    store.import_catalogue(creatives, campaign_rows(flight))
+    answer = ask(pacing, store, valid_only=True)
+    cells = {column.name: list(column.cells) for column in columns_of(answer.tables[0], 9)}
+    assert (cells["delivered"], cells["delivered_gross"]) == (["6"], ["9"])
 
 
 def test_whether_an_event_is_valid_does_not_depend_on_the_range(stored: Stored) -> None:

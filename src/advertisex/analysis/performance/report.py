@@ -121,14 +121,18 @@ def _totals(measures: Measures) -> dict[str, Any]:
 def _tables(own: Measures, previous: Measures | None, by: Breakdown) -> list[Table]:
     all_keys = by.period is None
     money = money_rows(own, previous, all_keys=all_keys)
-    tables = [Table("money", "Spend and revenue", by.named(money)), Table("sources", "Sources of costs", _sources(own))]
+    keys = () if by.column is None else (by.column,)
+    tables = [
+        Table("money", "Spend and revenue", by.named(money), (*keys, "currency")),
+        Table("sources", "Sources of costs", _sources(own), ("source", "currency")),
+    ]
     if by.column is None:
         return tables
     rows = count_rows(own, previous, all_keys=all_keys)
     for amount in ("spend", "revenue"):
         columns = _by_currency(money, amount)
         rows = rows.join(columns, on="key", how="left", nulls_equal=True, maintain_order="left")
-    return [Table("rows", f"Performance by {by.column.replace('_', ' ')}", by.named(rows)), *tables]
+    return [Table("rows", f"Performance by {by.column.replace('_', ' ')}", by.named(rows), keys), *tables]
 
 
 def _by_currency(money: pl.DataFrame, amount: str) -> pl.DataFrame:

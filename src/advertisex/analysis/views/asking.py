@@ -77,11 +77,15 @@ def ask(
 
 
 def _beside(valid: Table, gross: Table) -> Table:
-    """Put the counts and amounts with invalid traffic beside those without."""
+    """Put the counts and amounts with invalid traffic beside those without, row by row.
+
+    A row that only invalid traffic has is left out, as it is without this.
+    """
     keys = list(gross.named_by)
     numbers = gross.rows.select(*keys, (cs.integer() | cs.decimal()) - cs.by_name(keys))
     renamed = numbers.rename({name: name + _GROSS for name in numbers.columns if name not in keys})
     if set(keys) - set(valid.rows.columns):
         return valid
-    rows = valid.rows.join(renamed, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    return replace(valid, rows=rows, keys=tuple(keys))
+    rows = valid.rows.join(renamed, on=keys, how="left", nulls_equal=True, maintain_order="left", validate="m:1")
+    quantities = (*valid.quantities, *(name + _GROSS for name in valid.quantities))
+    return replace(valid, rows=rows, keys=tuple(keys), quantities=quantities)
