@@ -225,6 +225,42 @@ def test_a_bid_is_the_last_resort(stored: Stored) -> None:
     assert (row["cost_sources"], row["spend"]) == ("bid", 5)
 
 
+@pytest.mark.parametrize(
+    "others", [[], [{"start": datetime(2026, 1, 11), "end": datetime(2026, 1, 12), "rate": "9000"}]]
+)
+def test_a_flight_has_its_start_and_not_its_end(stored: Stored, others: Rows) -> None:
+    times = [
+        "2025-12-31T23:59:59.999999Z",
+        "2026-01-01T00:00:00Z",
+        "2026-01-10T23:59:59.999999Z",
+        "2026-01-11T00:00:00Z",
+    ]
+    rates = [{"rate": "1000"}, *others]
+    store = shop(
+        stored,
+        *(flight(**{"rate_type": "cpm"} | one) for one in rates),
+        impressions=[{"timestamp": one} for one in times],
+    )
+    days = (datetime(2025, 12, 31), datetime(2026, 1, 1), datetime(2026, 1, 10), datetime(2026, 1, 11))
+    spend = [performance(store, Scope(day, day + timedelta(days=1))).facts["spend"].get("EUR", 0) for day in days]
+    assert spend == [0, 1, 1, 9 if others else 0]
+
+
+@pytest.mark.parametrize("price", ["amount", "price_paid"])
+def test_a_bid_is_paid_once_for_the_first_impression_whatever_the_range(stored: Stored, price: str) -> None:
+    event = {"auction_id": "x", "creative_id": "c2"}
+    times = ["2026-01-05T10:00:00Z", "2026-01-05T10:00:01Z", "2026-01-05T23:00:00Z"]
+    store = stored(
+        impressions=[event | {"timestamp": time} for time in times],
+        bids=[event | {price: 5, "currency": "EUR", "timestamp": "2026-01-05T09:59:59Z"}],
+    )
+    assert performance(store).facts["spend"] == {"EUR": 5}
+    later = datetime(2026, 1, 5, 10, 0, 1)
+    before, after = (performance(store, scope).facts for scope in (Scope(until=later), Scope(later)))
+    assert (before["spend"], after["spend"]) == ({"EUR": 5}, {})
+    assert (before["impressions_without_cost"], after["impressions_without_cost"]) == (0, 2)
+
+
 @pytest.mark.parametrize(("stated", "spend"), [({}, Decimal("0.7")), ({"cost": 2, "currency": "EUR"}, Decimal(2))])
 def test_a_click_is_paid_unless_its_impression_was(stored: Stored, stated: dict[str, Any], spend: Decimal) -> None:
     store = shop(
