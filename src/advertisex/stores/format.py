@@ -6,7 +6,7 @@ A store of another format is never read or converted in place: `advertisex rebui
 from advertisex.errors import ConfigurationError, StoreOutdated
 
 #: Raise it with any change of the stored columns, of the identity of a feed, or of what `standardise` makes of a value.
-FORMAT = 7
+FORMAT = 8
 #: The first format in which rejects have a `resolution`.
 RESOLUTIONS_SINCE = 6
 #: The first format in which the catalogue has campaigns.
