@@ -96,9 +96,9 @@ def test_elasticsearch_keeps_acknowledged_documents_through_a_kill_and_leaves_no
 
 def test_the_shared_servers_answer(kafka: str, elasticsearch: str) -> None:
     assert AdminClient({"bootstrap.servers": kafka.removeprefix("kafka://")}).list_topics(timeout=10).brokers
-    with urllib.request.urlopen(
-        elasticsearch.replace("elasticsearch:", "http:") + "/_cluster/health", timeout=10
-    ) as answer:
+    # the indices that other tests create meanwhile are yellow for a moment
+    health = elasticsearch.replace("elasticsearch:", "http:") + "/_cluster/health?wait_for_status=green&timeout=60s"
+    with urllib.request.urlopen(health, timeout=70) as answer:
         assert json.loads(answer.read())["status"] == "green"
 
 
