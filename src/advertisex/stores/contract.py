@@ -26,6 +26,8 @@ class Range:
         as_of: latest `processed_at` (inclusive): the store as it was at that time.
         ingested_since: earliest `ingested_at` (inclusive).
         ingested_until: latest `ingested_at` (exclusive).
+        having: amounts; only events that have a value of any of them. Empty: all events.
+        lacking: amounts; only events that have a value of none of them.
     """
 
     since: datetime | None = None
@@ -33,6 +35,8 @@ class Range:
     as_of: datetime | None = None
     ingested_since: datetime | None = None
     ingested_until: datetime | None = None
+    having: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,12 @@ class EventStore(Protocol):
         ...
 
     def scan(
-        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+        self,
+        feed: str,
+        columns: Sequence[str],
+        within: Range,
+        slices: range | None = None,
+        among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Stored events of a feed as frames of bounded size, in no particular order.
 
@@ -217,6 +226,22 @@ class EventStore(Protocol):
             columns: any of the feed's `columns`, `EVENT_COLUMNS`, processed_at, topic, partition.
             within: which events to read.
             slices: only events whose `user_slice` is in this range of consecutive numbers.
+            among: only events with one of these values (String, not null) in the column that the series is named after,
+                which must be an id of the feed (`FeedField.is_id`).
+        """
+        ...
+
+    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
+        """Count the events of a feed by the values of columns.
+
+        Args:
+            feed: name of the feed.
+            by: one or more of the feed's `columns` that are texts, flags or counts.
+            within: which events to count.
+
+        Returns:
+            The columns of `by` (null for events without a value) and `_events` (i64): one row for each combination of
+            values that occurs, in no particular order.
         """
         ...
 

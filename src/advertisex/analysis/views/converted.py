@@ -41,7 +41,12 @@ class Converted(View):
         self._factors, self._currency, self._zone = rates.to(currency), currency, zone
 
     def scan(
-        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+        self,
+        feed: str,
+        columns: Sequence[str],
+        within: Range,
+        slices: range | None = None,
+        among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Stored events of a feed with converted amounts.
 
@@ -51,11 +56,11 @@ class Converted(View):
         money = [one.name for one in FEEDS[feed].fields if one.kind == "amount"]
         asked = [name for name in columns if name in money]
         if not asked and "currency" not in columns:
-            yield from self._store.scan(feed, columns, within, slices)
+            yield from self._store.scan(feed, columns, within, slices, among)
             return
         # an event without an amount has nothing to convert, and keeps its currency
         read = list(dict.fromkeys([*columns, *money, "currency", "event_time"]))
-        for frame in self._store.scan(feed, read, within, slices):
+        for frame in self._store.scan(feed, read, within, slices, among):
             yield self._converted(frame, money).select(columns)
 
     def campaigns(self, as_of: datetime | None = None) -> pl.DataFrame:

@@ -33,12 +33,17 @@ class ValidOnly(View):
         self.left_out = {feed: len(ids) for feed, ids in sorted(self._ids.items())}
 
     def scan(
-        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+        self,
+        feed: str,
+        columns: Sequence[str],
+        within: Range,
+        slices: range | None = None,
+        among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Stored events of a feed that are not suspected."""
         ids = self._ids.get(feed)
         if ids is None:
-            yield from self._store.scan(feed, columns, within, slices)
+            yield from self._store.scan(feed, columns, within, slices, among)
             return
-        for frame in self._store.scan(feed, list(dict.fromkeys([*columns, "event_id"])), within, slices):
+        for frame in self._store.scan(feed, list(dict.fromkeys([*columns, "event_id"])), within, slices, among):
             yield frame.filter(~EVENT_ID.is_in(ids.implode())).select(columns)

@@ -24,10 +24,15 @@ class View:
         return getattr(self._store, name)
 
     def scan(
-        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+        self,
+        feed: str,
+        columns: Sequence[str],
+        within: Range,
+        slices: range | None = None,
+        among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Stored events of a feed, see `EventStore.scan`."""
-        return self._store.scan(feed, columns, within, slices)
+        return self._store.scan(feed, columns, within, slices, among)
 
     def extent(self, feed: str, within: Range) -> Extent:
         """Number of events of a feed within a range, and their first and last event time."""
@@ -36,6 +41,14 @@ class View:
         if not times:
             return Extent()
         return Extent(sum(map(len, times)), min(map(_first, times)), max(map(_last, times)))
+
+    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
+        """Count the events of a feed by the values of columns, see `EventStore.count`."""
+        known = self._store.columns(feed)
+        number = pl.len().cast(pl.Int64).alias("_events")
+        empty = pl.DataFrame(schema={name: known[name] for name in by}).group_by(by).agg(number)
+        parts = [frame.group_by(by).agg(number) for frame in self.scan(feed, by, within)]
+        return pl.concat([empty, *parts]).group_by(by).agg(pl.col("_events").sum())
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         """Clicks and conversions per user, see `EventStore.user_totals`."""

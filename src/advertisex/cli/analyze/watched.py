@@ -19,11 +19,16 @@ class Watched:
         return getattr(self._store, name)
 
     def scan(
-        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+        self,
+        feed: str,
+        columns: Sequence[str],
+        within: Range,
+        slices: range | None = None,
+        among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Scan the store. Each scan is a part of the work; a question can do several, one after the other."""
         self._bar.begin(f"reading {feed}", self._store.extent(feed, within).events)
-        for frame in self._store.scan(feed, columns, within, slices):
+        for frame in self._store.scan(feed, columns, within, slices, among):
             yield frame
             self._bar.advance(frame.height)
         self._bar.begin("computing", None)

@@ -1,5 +1,6 @@
 """Filters on stored rows as SQL: WHERE clauses and their parameter values."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from advertisex.stores.contract import Range, RejectQuery
 
 def event_conditions(within: Range, slices: range | None = None) -> tuple[str, list[Any]]:
     """The filter on a table of events."""
-    return _where(
+    where, values = _where(
         ("event_time >= ?", within.since),
         ("event_time < ?", within.until),
         ("processed_at <= ?", within.as_of),
@@ -17,6 +18,11 @@ def event_conditions(within: Range, slices: range | None = None) -> tuple[str, l
         ("user_slice >= ?", slices.start if slices is not None else None),
         ("user_slice < ?", slices.stop if slices is not None else None),
     )
+    more = [f'"{name}" IS NULL' for name in within.lacking]
+    if within.having:
+        names = ", ".join(f'"{name}"' for name in within.having)
+        more.append(f"coalesce({names}) IS NOT NULL")
+    return _and(where, more), values
 
 
 def commit_conditions(since: datetime | None) -> tuple[str, list[Any]]:
@@ -42,7 +48,12 @@ def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
         rows = ", ".join(["(?, ?, ?)"] * len(query.positions))
         more.append(f'(topic, partition, "offset") IN ({rows})' if rows else "false")
         values += [part for position in query.positions for part in position]
-    return f"{where or 'WHERE true'} AND {' AND '.join(more)}" if more else where, values
+    return _and(where, more), values
+
+
+def _and(where: str, more: Sequence[str]) -> str:
+    """A WHERE clause with more conditions."""
+    return " AND ".join([where or "WHERE true", *more]) if more else where
 
 
 def _where(*conditions: tuple[str, Any]) -> tuple[str, list[Any]]:

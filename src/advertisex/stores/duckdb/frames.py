@@ -12,6 +12,8 @@ _READ_BYTES = 32 * 2**20
 #: Rows of the first read, and of any read while nothing is known of their width; the next one reads at most so many
 #: times as many as the one before.
 _FIRST_ROWS, _UNKNOWN_ROWS, _GROWTH = 2_048, 32_768, 8
+#: How many times as many rows are read at once, at most, if only some of them are selected by value.
+_AMONG = 8
 
 
 class _Stream:
@@ -42,7 +44,12 @@ def frame_of(db: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = 
 
 
 def scan_table(
-    db: duckdb.DuckDBPyConnection, table: str, columns: str, where: str, values: Sequence[Any]
+    db: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: str,
+    where: str,
+    values: Sequence[Any],
+    among: pl.Series | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows of a table in parts of about 32 MiB, as they are when the scan begins.
 
@@ -52,18 +59,25 @@ def scan_table(
         columns: what to select.
         where: the WHERE clause, or nothing.
         values: the values of its parameters.
+        among: only rows with one of these values in the column that the series is named after.
     """
     db.begin()
     try:
+        if among is not None:
+            db.register("among", _Stream(pl.DataFrame({"value": among})))
+            where = f"""{where or "WHERE true"} AND "{among.name}" IN (SELECT value FROM among)"""
         ((end,),) = db.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {table}").fetchall()
         more = f" AND ({where.removeprefix('WHERE ')})" if where else ""
         query = f"SELECT {columns} FROM {table} WHERE rowid >= ? AND rowid < ?{more}"
-        start, rows, wanted = 0, _FIRST_ROWS, _UNKNOWN_ROWS
+        # each read looks all values of `among` up; few rows have one, so many can be read at once
+        together = 1 if among is None else _AMONG
+        start, rows, wanted = 0, _FIRST_ROWS * together**2, _UNKNOWN_ROWS * together
         while start < end:
             frame = frame_of(db, query, [start, start + rows, *values])
             start += rows
             if frame.height:
-                wanted = max(1, _READ_BYTES * frame.height // max(1, int(frame.estimated_size())))
+                read = min(rows, frame.height * together)
+                wanted = max(1, _READ_BYTES * read // max(1, int(frame.estimated_size())))
                 yield frame
             rows = min(rows * _GROWTH, wanted)
     finally:

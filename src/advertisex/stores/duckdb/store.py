@@ -203,12 +203,22 @@ class DuckdbStore(EventStore):
         return found
 
     def scan(
-        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+        self,
+        feed: str,
+        columns: Sequence[str],
+        within: Range,
+        slices: range | None = None,
+        among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
         where, values = event_conditions(within, slices)
         names = ", ".join("event_id::BLOB AS event_id" if c == "event_id" else f'"{c}"' for c in columns)
         with self._explained("cannot read the event store"), self._db.cursor() as connection:
-            yield from scan_table(connection, feed, names, where, values)
+            yield from scan_table(connection, feed, names, where, values, among)
+
+    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
+        where, values = event_conditions(within)
+        names = ", ".join(f'"{name}"' for name in by)
+        return self._frame(f"SELECT {names}, count(*) AS _events FROM {feed} {where} GROUP BY ALL", values)
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         where, values = event_conditions(within)

@@ -57,6 +57,7 @@ def buckets(
     query: Mapping[str, Any] | None = None,
     hours: str | None = None,
     sums: Sequence[str] = (),
+    optional: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Group documents by fields; yields the groups ordered by key, each with its sums and `doc_count`.
 
@@ -67,8 +68,9 @@ def buckets(
         query: Elasticsearch query; None matches all.
         hours: a time field to group by as well, by hour; its key is in milliseconds since the epoch.
         sums: fields to add up.
+        optional: also group documents without a value of a key, under None; otherwise, they are left out.
     """
-    sources: list[dict[str, Any]] = [{key: {"terms": {"field": key}}} for key in keys]
+    sources: list[dict[str, Any]] = [{key: {"terms": {"field": key, "missing_bucket": optional}}} for key in keys]
     if hours is not None:
         sources.append({hours: {"date_histogram": {"field": hours, "fixed_interval": "1h"}}})
     composite: dict[str, Any] = {"size": LARGEST_PAGE, "sources": sources}

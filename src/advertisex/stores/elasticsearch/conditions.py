@@ -1,14 +1,19 @@
 """Filters on stored documents as queries of Elasticsearch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import polars as pl
 
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.elasticsearch.times import iso
 
 #: The range of `date_nanos`.
 _EARLIEST, _LATEST = datetime(1970, 1, 1), datetime(2262, 4, 11)  # noqa: DTZ001 - UTC without a zone, as `Range`
+
+#: A query has at most so many values; the limit of Elasticsearch (`index.max_terms_count`) is 65,536.
+_TERMS = 50_000
 
 
 def event_conditions(within: Range, slices: range | None = None) -> list[dict[str, Any]]:
@@ -18,7 +23,24 @@ def event_conditions(within: Range, slices: range | None = None) -> list[dict[st
         *between("ingested_at", within.ingested_since, within.ingested_until),
         *stored_by(within.as_of),
         *([] if slices is None else [{"range": {"user_slice": {"gte": slices.start, "lt": slices.stop}}}]),
+        *([{"bool": {"must_not": _existing(within.lacking)}}] if within.lacking else []),
+        *([{"bool": {"should": _existing(within.having)}}] if within.having else []),
     ]
+
+
+def having_any(values: pl.Series) -> Iterator[list[dict[str, Any]]]:
+    """The conditions for documents with one of these values in the field that the series is named after.
+
+    Each yields a part of the documents; together they are all of them, once. The text of the field must be indexed,
+    which is so for ids.
+    """
+    distinct = values.unique()
+    for start in range(0, len(distinct), _TERMS):
+        yield [{"terms": {values.name: distinct[start : start + _TERMS].to_list()}}]
+
+
+def _existing(names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"exists": {"field": name}} for name in names]
 
 
 def between(field: str, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:

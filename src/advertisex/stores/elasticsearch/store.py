@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 
 import polars as pl
 from elastic_transport import BaseNode, NodeConfig, Urllib3HttpNode
@@ -26,12 +25,13 @@ from advertisex.settings.model import ElasticsearchSettings
 from advertisex.stores.commit_time import Clock, commit_time_after, utc_now
 from advertisex.stores.contract import ERASURES, EventStore, Extent, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
-from advertisex.stores.elasticsearch.aggregations import buckets, extent_of
+from advertisex.stores.elasticsearch.aggregations import extent_of
 from advertisex.stores.elasticsearch.bulk import BulkPool
 from advertisex.stores.elasticsearch.catalogue import Catalogue
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.commit import Committer
-from advertisex.stores.elasticsearch.conditions import all_of, event_conditions, reject_query
+from advertisex.stores.elasticsearch.conditions import all_of, event_conditions, having_any, reject_query
+from advertisex.stores.elasticsearch.counts import event_counts, reject_counts, summed, user_totals
 from advertisex.stores.elasticsearch.erasure import Eraser
 from advertisex.stores.elasticsearch.frames import frame_of, frames
 from advertisex.stores.elasticsearch.generation import Names, find, ledgers, remains
@@ -47,17 +47,7 @@ from advertisex.stores.elasticsearch.search_by_size import search_by_size
 from advertisex.stores.format import check_format
 from advertisex.stores.removal import Removal
 
-#: Elasticsearch adds up in floating point, which is exact only for integers below this.
-_EXACT = 2**53
 _PROVENANCE: dict[str, pl.DataType] = {"topic": pl.String(), "partition": pl.Int32()}
-_TOTALS: dict[str, pl.DataType] = {"user_id": pl.String(), "clicks": pl.Int64(), "conversions": pl.Int64()}
-_COUNTS: dict[str, pl.DataType] = {
-    "feed": pl.String(),
-    "kind": pl.String(),
-    "reason": pl.String(),
-    "hour": pl.Datetime("us"),
-    "count": pl.Int64(),
-}
 
 
 class ElasticsearchStore(EventStore):
@@ -193,12 +183,7 @@ class ElasticsearchStore(EventStore):
                 pass
 
     def reject_counts(self, query: RejectQuery) -> pl.DataFrame:
-        keys = ["feed", "kind", "reason"]
-        groups = buckets(self._connection, self._indices.rejects, keys, hours="ingested_at", query=reject_query(query))
-        rows = [(*group["key"].values(), group["doc_count"]) for group in groups]
-        return pl.DataFrame(rows, schema=_COUNTS | {"hour": pl.Int64()}, orient="row").with_columns(
-            pl.from_epoch("hour", "ms").cast(pl.Datetime("us"))
-        )
+        return reject_counts(self._connection, self._indices.rejects, reject_query(query))
 
     def commits(self, since: datetime | None = None) -> pl.DataFrame:
         return self._ledger.commits(since)
@@ -222,29 +207,38 @@ class ElasticsearchStore(EventStore):
         return next((time for time in found if time is not None), None)
 
     def scan(
-        self, feed: str, columns: Sequence[str], within: Range, slices: range | None = None
+        self,
+        feed: str,
+        columns: Sequence[str],
+        within: Range,
+        slices: range | None = None,
+        among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
+        dtypes = self._dtypes(feed, columns)
+        within, searched = self._searched(feed, within)
+        conditions = event_conditions(within, slices)
+        for names in searched:
+            for more in [[]] if among is None else having_any(among):
+                yield from frames(self._connection, names, dtypes, all_of([*conditions, *more]))
+
+    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
+        dtypes = self._dtypes(feed, by)
+        within, searched = self._searched(feed, within)
+        return event_counts(self._connection, searched, dtypes, event_conditions(within))
+
+    def _dtypes(self, feed: str, columns: Sequence[str]) -> dict[str, pl.DataType]:
         known = EVENT_COLUMNS | {"processed_at": pl.Datetime("us")} | _PROVENANCE
         if not known.keys() >= set(columns):
             known |= self.columns(feed)
-        dtypes = {name: known[name] for name in columns}
-        within, searched = self._searched(feed, within)
-        for names in searched:
-            yield from frames(self._connection, names, dtypes, all_of(event_conditions(within, slices)))
+        return {name: known[name] for name in columns}
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         kept, searched = self._searched("clicks", within)
         conditions = event_conditions(kept)
         if campaign is not None:
             conditions.append({"term": {"campaign_id": campaign}})
-        query, sums = all_of(conditions), ("clicks", "conversions")
-        parts = (buckets(self._connection, names, ["user_id"], query=query, sums=sums) for names in searched)
-        groups = chain.from_iterable(parts)
-        rows = [(group["key"]["user_id"], group["clicks"]["value"], group["conversions"]["value"]) for group in groups]
-        if any(max(clicks, conversions) >= _EXACT for _, clicks, conversions in rows):
-            return self._exact_totals(within, campaign)
-        totals = [(user, int(clicks), int(conversions)) for user, clicks, conversions in rows]
-        return pl.DataFrame(totals, schema=_TOTALS, orient="row").group_by("user_id").sum().sort("user_id")
+        totals = user_totals(self._connection, searched, conditions)
+        return self._exact_totals(within, campaign) if totals is None else totals
 
     def notes(self, kind: str) -> dict[str, bytes]:
         return self._notes.read(kind)
@@ -340,5 +334,6 @@ class ElasticsearchStore(EventStore):
 
     def _exact_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         scanned = self.scan("clicks", ["user_id", "campaign_id", "clicks", "conversions"], within)
-        kept = [f if campaign is None else f.filter(pl.col("campaign_id") == campaign) for f in scanned]
-        return pl.concat(kept).group_by("user_id").agg(pl.col("clicks", "conversions").sum()).sort("user_id")
+        return summed(
+            pl.concat(f if campaign is None else f.filter(pl.col("campaign_id") == campaign) for f in scanned)
+        )

@@ -24,6 +24,7 @@ from advertisex.testing.contracts.log_sources import LogSources
 from advertisex.testing.contracts.store_catalogue import StoreCatalogue
 from advertisex.testing.contracts.store_commits import StoreCommits
 from advertisex.testing.contracts.store_conflicts import StoreConflicts
+from advertisex.testing.contracts.store_counts import StoreCounts
 from advertisex.testing.contracts.store_duplicates import StoreDuplicates
 from advertisex.testing.contracts.store_erasure import StoreErasure
 from advertisex.testing.contracts.store_fields import StoreFields
@@ -54,6 +55,7 @@ class EventStoreContract(
     StoreConflicts,
     StoreRejects,
     StoreQueries,
+    StoreCounts,
     StoreFields,
     StoreHistory,
     StoreCatalogue,
