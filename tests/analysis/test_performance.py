@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advertisex.analysis import groups
 from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.scope import Scope
@@ -95,11 +96,17 @@ BY = [None, "campaign_id", "creative_id", "website", "conversion_type", "day", "
     flights(),
     scopes(st.none() | TIMES),
     st.sampled_from(BY),
+    st.sampled_from([0, 2, 400]),
 )
 def test_all_numbers_match_a_loop(
-    impressions: Rows, clicks: Rows, bids: Rows, plan: Rows, scope: Scope, by: str | None
+    impressions: Rows, clicks: Rows, bids: Rows, plan: Rows, scope: Scope, by: str | None, intervals: int
 ) -> None:
-    with dataset(MOVING, campaign_rows(*plan), impressions=impressions, clicks=clicks, bids=bids) as data:
+    with (
+        # the store counts the impressions of so many intervals; of more, each is read
+        pytest.MonkeyPatch.context() as patch,
+        dataset(MOVING, campaign_rows(*plan), impressions=impressions, clicks=clicks, bids=bids) as data,
+    ):
+        patch.setattr(groups, "_MOST_INTERVALS", intervals)
         known = data.store.campaigns().to_dicts()
 
         def of_impression(row: dict[str, Any], at: datetime) -> Any:

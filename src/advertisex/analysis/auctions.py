@@ -26,6 +26,8 @@ AUCTION_WINDOW = timedelta(days=1)
 #: A bid at or before the impression is preferred to any after it.
 _STRATEGIES: tuple[Literal["backward", "forward"], ...] = ("backward", "forward")
 
+_PRICES = ("price_paid", "amount", "currency")
+
 HAS_AUCTION = pl.col("auction_id").is_not_null()
 
 
@@ -56,10 +58,12 @@ def bids_with_wins(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.Dat
     """
     creative = categorical("creative_id", pl.Categories.random())
     near = widened(scope, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    impressions = scan_events(store, "impressions", near, AUCTION, creative, pl.col("event_time"), keep=HAS_AUCTION)
-    common = [EVENT_ID, pl.col("event_time"), creative, AUCTION]
+    moment = [AUCTION, creative, pl.col("event_time")]
     competing_range = widened(near, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    bids = scan_events(store, "bids", competing_range, *common, in_scope(scope, "bids").alias("is_in_scope"), *columns)
+    own = in_scope(scope, "bids").alias("is_in_scope")
+    bids = scan_events(store, "bids", competing_range, EVENT_ID, *moment, own, *columns)
+    offered = store.count("bids", ["auction_id"], competing_range.within)["auction_id"].drop_nulls()
+    impressions = scan_events(store, "impressions", near, *moment, among=offered)
     won = np.zeros(bids.height, bool)
     selections = _selections(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)
     won[selections["bid"].unique()] = True
@@ -102,28 +106,39 @@ def _selections(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(selected)
 
 
-def selected_bids(store: EventStore, scope: Scope) -> pl.DataFrame:
-    """Return the bids that impressions of the scope select, each for the first impression that does.
+def selected_bids(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
+    """Return the impressions of the scope that select a bid and are the first to select it.
 
     Competing bids and impressions are read from around the scope and from all campaigns, as in `bids_with_wins`.
 
+    Args:
+        store: the event store.
+        scope: selects the impressions.
+        columns: expressions over the impressions; at least one.
+
     Returns:
-        event_id (UInt128, of the impression), and price_paid, amount and currency of its bid; in no particular order.
+        The columns, event_id (UInt128), and bid_price_paid, bid_amount and bid_currency of the bid; in no particular
+        order.
     """
-    creative = categorical("creative_id", pl.Categories.random())
+    creative, auction_id = categorical("creative_id", pl.Categories.random()), pl.col("auction_id")
     around = widened(scope, before=2 * AUCTION_WINDOW, after=2 * AUCTION_WINDOW)  # other impressions of the same bid
-    moment = [AUCTION, creative, pl.col("event_time")]
-    impressions = scan_events(store, "impressions", around, EVENT_ID, *moment, keep=HAS_AUCTION)
+    moment = [EVENT_ID, AUCTION, creative, pl.col("event_time")]
     known = widened(around, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
-    prices = map(pl.col, ("price_paid", "amount", "currency"))
-    bids = scan_events(store, "bids", known, EVENT_ID, *moment, *prices, keep=HAS_AUCTION)
+    prices = [pl.col(name).alias(f"bid_{name}") for name in _PRICES]
+    offered = store.count("bids", ["auction_id"], known.within)["auction_id"].drop_nulls()
+    asked = [in_scope(scope, "impressions").alias("is_in_scope"), pl.struct(columns).alias("asked")]
+    impressions = scan_events(store, "impressions", around, *moment, *asked, auction_id, among=offered)
+    shown = impressions["auction_id"].unique()
+    bids = scan_events(store, "bids", known, *moment, *prices, among=shown)
     selections = _selections(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)
     first = (
         impressions.join(selections, on=["auction", "creative_id", "event_time"], nulls_equal=True)
         .sort("event_time", "event_id")
         .unique("bid", keep="first", maintain_order=True)
     )
-    return first.select("event_id").hstack(bids[first["bid"]].select("price_paid", "amount", "currency"))
+    names = [f"bid_{name}" for name in _PRICES]
+    priced = first.hstack(bids[first["bid"]].select(names)).filter("is_in_scope")
+    return priced.select("event_id", "asked", *names).unnest("asked")
 
 
 @dataclass(frozen=True, slots=True)

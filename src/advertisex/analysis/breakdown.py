@@ -5,12 +5,14 @@ A field that only the clicks feed has, such as the conversion type, is null for 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
-from advertisex.analysis.calendar import PERIODS, Period, period
+from advertisex.analysis.calendar import PERIODS, Period, limits, period
 from advertisex.analysis.fields import fields_of, only_clicks_have
 from advertisex.analysis.keys import KEYS, Key, key_of
+from advertisex.analysis.scope import Scope
 from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore
 
@@ -58,6 +60,15 @@ class Breakdown:
         if self.field is None or has_none:
             return pl.lit(None, self.dtype).alias("key")
         return self.field.text
+
+    def edges(self, store: EventStore, scope: Scope) -> list[datetime]:
+        """The times at which the period of impressions of a scope changes (naive UTC); none without a period."""
+        if self.period is None or self.period == "hour":
+            return []
+        extent = store.extent("impressions", scope.within)
+        if extent.first is None or extent.last is None:
+            return []
+        return limits(extent.first, extent.last, self.period, self.zone)
 
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give the column `key` its own name and dtype; without a key, drop it."""

@@ -16,7 +16,8 @@ So a cost depends neither on the range of a question nor on other events of the 
 to the whole. A cost is an integer in units of 10⁻¹⁵, which makes a thousandth of an amount exact.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -26,9 +27,10 @@ import polars as pl
 from advertisex.analysis.auctions import selected_bids
 from advertisex.analysis.calendar import Period, limits
 from advertisex.analysis.flights import flights_of
+from advertisex.analysis.groups import group_frames
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.money import units
-from advertisex.analysis.scan import EVENT_ID, scan_frames, widened
+from advertisex.analysis.scan import EVENT_ID, readable, scan_frames, widened
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
@@ -46,38 +48,90 @@ CHARGE: dict[str, pl.DataType] = {"charge": pl.Int128(), "currency": pl.String()
 
 #: The sources of an impression that come before the rate.
 _STATED = SOURCES[:3]
+#: The amounts of an impression that state its cost.
+_OWN_AMOUNTS = ("cost", "clearing_price")
+_OWN = (*map(pl.col, ("campaign_id", "event_time", *_OWN_AMOUNTS)), pl.col("currency").alias("own_currency"))
+_PRICES: dict[str, pl.DataType] = {"bid_price_paid": AMOUNT, "bid_amount": AMOUNT, "bid_currency": pl.String()}
+#: An event without a cost and a bid.
+_NOTHING = dict.fromkeys(_OWN_AMOUNTS, AMOUNT) | {"own_currency": pl.String()} | _PRICES
 _THOUSAND = 10 ** (COST - MONEY)
 _FLIGHT = ("rate_type", "rate", "currency")
 
 
-def impression_costs(store: EventStore, scope: Scope, *columns: pl.Expr) -> Iterator[pl.DataFrame]:
+def impression_costs(
+    store: EventStore, scope: Scope, *columns: pl.Expr, among: pl.Series | None = None
+) -> Iterator[pl.DataFrame]:
     """Read the impressions of a scope and what each costs, frame by frame, in no particular order.
 
     Args:
         store: the event store.
         scope: selects the impressions.
         columns: expressions over the impressions, none of them named like these.
+        among: only impressions of these users; the series is named user_id.
 
     Yields:
         campaign_id, event_time, event_id (UInt128), the columns, and `CHARGE`. The first frame is empty.
     """
-    flights, paid = flights_of(store, scope), _prices(store, scope)
-    own = [*map(pl.col, ("campaign_id", "event_time", "cost", "clearing_price")), EVENT_ID]
-    own.append(pl.col("currency").alias("own_currency"))
-    names = [expression.meta.output_name() for expression in columns]
-    for frame in scan_frames(store, "impressions", scope, *own, *columns):
-        priced = flights.join(frame, *_FLIGHT).join(paid, on="event_id", how="left", maintain_order="left")
-        yield priced.select("campaign_id", "event_time", "event_id", *names, *_charge())
+    flights, selected = flights_of(store, scope), _selected(store, scope, *columns)
+    names = ["campaign_id", "event_time", "event_id", *(expression.meta.output_name() for expression in columns)]
+    for frame in scan_frames(store, "impressions", scope, EVENT_ID, *_OWN, *columns, among=among):
+        others = frame.join(selected, on="event_id", how="anti", maintain_order="left")
+        yield flights.join(_without(others, _PRICES), *_FLIGHT).select(*names, *_charge())
+    users = pl.lit(value=True) if among is None else pl.col("_user").is_in(among.implode())
+    yield flights.join(selected.filter(users), *_FLIGHT).select(*names, *_charge())
 
 
-def _prices(store: EventStore, scope: Scope) -> pl.DataFrame:
-    """The prices of `selected_bids`, as columns that begin with `bid_`."""
-    if store.last_time("bids", Range(as_of=scope.as_of)) is None:
-        prices = {"event_id": pl.UInt128(), "price_paid": AMOUNT, "amount": AMOUNT, "currency": pl.String()}
-        selected = pl.DataFrame(schema=prices)
-    else:
-        selected = selected_bids(store, scope)
-    return selected.select("event_id", pl.exclude("event_id").name.prefix("bid_"))
+def impression_charges(
+    store: EventStore, scope: Scope, *columns: pl.Expr, edges: Iterable[datetime] = ()
+) -> Iterator[pl.DataFrame]:
+    """Count the impressions of a scope and sum up what they cost; see `impression_costs`.
+
+    Impressions without a cost of their own and a bid cost what their flight says, so the store counts them. It counts
+    those with a bid, too; they are added with their cost, and taken off without it.
+
+    Args:
+        store: the event store.
+        scope: selects the impressions.
+        columns: expressions over the impressions, none of them named like these.
+        edges: where they depend on `event_time`, they change only at these times (naive UTC), in any order.
+
+    Yields:
+        campaign_id, event_time (between the same edges as the impressions), the columns, events (i64; negative for what
+        is taken off), `CHARGE` of all these events together, and largest (Int128): the charge of one of them. Sums over
+        all frames are those of the impressions. The first frame is empty.
+    """
+    flights, selected = flights_of(store, scope), _selected(store, scope, *columns)
+    names = ["campaign_id", "event_time", *(expression.meta.output_name() for expression in columns)]
+
+    def charged(rows: pl.DataFrame, events: str | int) -> pl.DataFrame:
+        number = pl.lit(events, pl.Int64) if isinstance(events, int) else pl.col(events)
+        costs = flights.join(rows, *_FLIGHT).select(*names, number.alias("events"), *_charge())
+        return costs.with_columns(pl.col("charge") * pl.col("events"), largest="charge")
+
+    borders = {time for name in ("start", "end") for time in flights.rows[name]}
+    own = (pl.col("campaign_id"), *columns)
+    for groups in group_frames(store, "impressions", scope, *own, edges=borders.union(edges), lacking=_OWN_AMOUNTS):
+        yield charged(_without(groups, _NOTHING), "_events")
+    stated = replace(scope.within, having=_OWN_AMOUNTS)
+    for frame in scan_frames(store, "impressions", scope, EVENT_ID, *_OWN, *columns, within=stated):
+        yield charged(_without(frame.join(selected, on="event_id", how="anti"), _PRICES), 1)
+    yield charged(selected, 1)
+    is_counted = pl.all_horizontal(pl.col(_OWN_AMOUNTS).is_null())
+    yield charged(_without(selected.filter(is_counted), _PRICES), -1)
+
+
+def _without(events: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Add columns without a value, or remove their values."""
+    return events.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in columns.items())
+
+
+def _selected(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
+    """The `selected_bids` of a scope; without any bids, no impression is read."""
+    own = (*_OWN, pl.col("user_id").alias("_user"), *columns)
+    if store.last_time("bids", Range(as_of=scope.as_of)) is not None:
+        return selected_bids(store, scope, *own)
+    known = readable(store, "impressions")
+    return _without(pl.DataFrame(schema=known).select(EVENT_ID, *own), _PRICES)
 
 
 def _charge() -> list[pl.Expr]:
@@ -136,7 +190,7 @@ def _rows_with_stated_cost(store: EventStore, scope: Scope, rows: pl.DataFrame) 
     stated = pl.col("source").cast(pl.String).is_in(_STATED).fill_null(False).alias("is_stated")
     impressions = pl.concat(
         frame.filter(is_candidate).select("user_id", "campaign_id", "event_time", "event_id", stated)
-        for frame in impression_costs(store, before, pl.col("user_id"))
+        for frame in impression_costs(store, before, pl.col("user_id"), among=same[0].explode())
     )
     asked = rows.select("_row", pl.col("user_id", "campaign_id").cast(pl.String), "event_time")
     return match_impressions(asked, impressions).filter("is_stated")["_row"]

@@ -31,7 +31,9 @@ def readable(store: EventStore, feed: str) -> dict[str, pl.DataType]:
     return EVENT_COLUMNS | _PROVENANCE | catalogue_fields(own) | own
 
 
-def scan(store: EventStore, feed: str, columns: Sequence[str], within: Range) -> Iterator[pl.DataFrame]:
+def scan(
+    store: EventStore, feed: str, columns: Sequence[str], within: Range, among: pl.Series | None = None
+) -> Iterator[pl.DataFrame]:
     """Read `readable` columns of a feed as frames of bounded size, in no particular order.
 
     Args:
@@ -39,14 +41,15 @@ def scan(store: EventStore, feed: str, columns: Sequence[str], within: Range) ->
         feed: name of the feed.
         columns: the columns to read.
         within: selects the events, and the catalogue.
+        among: only events with one of these values, see `EventStore.scan`.
     """
     taken = [name for name in columns if name in TAKEN and name not in store.columns(feed)]
     if not taken:
-        yield from store.scan(feed, columns, within)
+        yield from store.scan(feed, columns, within, among=among)
         return
     catalogue = catalogue_of(store, within.as_of)
     read = dict.fromkeys([*(name for name in columns if name not in taken), "creative_id", "event_time"])
-    for frame in store.scan(feed, list(read), within):
+    for frame in store.scan(feed, list(read), within, among=among):
         yield catalogue.join(frame, taken).select(columns)
 
 
@@ -69,7 +72,12 @@ def events(
 
 
 def scan_events(
-    store: EventStore, feed: str, scope: Scope, *columns: pl.Expr, keep: pl.Expr | None = None
+    store: EventStore,
+    feed: str,
+    scope: Scope,
+    *columns: pl.Expr,
+    keep: pl.Expr | None = None,
+    among: pl.Series | None = None,
 ) -> pl.DataFrame:
     """Read the events of a feed within a scope, in no particular order.
 
@@ -79,19 +87,26 @@ def scan_events(
         scope: selects the events, also by campaign and fields.
         columns: expressions over `readable` columns.
         keep: optional filter.
+        among: only events with one of these values, see `EventStore.scan`.
     """
-    return pl.concat(map(compact, scan_frames(store, feed, scope, *columns, keep=keep)))
+    return pl.concat(map(compact, scan_frames(store, feed, scope, *columns, keep=keep, among=among)))
 
 
 def scan_frames(
-    store: EventStore, feed: str, scope: Scope, *columns: pl.Expr, keep: pl.Expr | None = None
+    store: EventStore,
+    feed: str,
+    scope: Scope,
+    *columns: pl.Expr,
+    keep: pl.Expr | None = None,
+    among: pl.Series | None = None,
+    within: Range | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Like `scan_events`, but frame by frame; the first frame is empty."""
+    """Like `scan_events`, but frame by frame; the first frame is empty. `within` replaces the range of the scope."""
     known = readable(store, feed)
     kept = [*scope.conditions(feed), *([] if keep is None else [keep])]
     read = sorted({name for expression in (*columns, *kept) for name in expression.meta.root_names()})
     yield pl.DataFrame(schema={name: known[name] for name in read}).select(columns)
-    for frame in scan(store, feed, read, scope.within):
+    for frame in scan(store, feed, read, within or scope.within, among):
         yield frame.filter(*kept).select(columns)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 
 from advertisex.analysis.calendar import limits, local_day
-from advertisex.analysis.cost import CHARGE, click_costs, fees, impression_costs
+from advertisex.analysis.cost import CHARGE, click_costs, fees, impression_charges
 from advertisex.analysis.flights import Flights
+from advertisex.analysis.groups import group_frames
 from advertisex.analysis.money import check_integers
-from advertisex.analysis.scan import scan_events, scan_frames
+from advertisex.analysis.scan import scan_events
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
@@ -65,7 +66,7 @@ def deliveries(store: EventStore, scope: Scope, flights: Flights, *, with_spend:
     parts = _Parts.of(scope, flights)
     shown = _summed(_impressions(store, scope, parts, with_spend=with_spend))
     clicked = _summed([_clicks(store, scope, parts, with_spend=with_spend)])
-    return _result(shown, clicked, _summed([parts.sums(fees(store, scope, "day"))] if with_spend else []))
+    return _result(shown, clicked, _summed([parts.sums(_each(fees(store, scope, "day")))] if with_spend else []))
 
 
 def no_deliveries() -> Deliveries:
@@ -94,12 +95,14 @@ def _result(shown: pl.DataFrame, clicked: pl.DataFrame, due: pl.DataFrame) -> De
 
 def _impressions(store: EventStore, scope: Scope, parts: "_Parts", *, with_spend: bool) -> Iterator[pl.DataFrame]:
     """Sum up the impressions, frame by frame."""
+    edges, events = parts.table["event_time"], pl.col("events")
     if with_spend:
-        frames = impression_costs(store, scope)
+        frames = impression_charges(store, scope, edges=edges)
     else:
-        frames = map(_uncharged, scan_frames(store, "impressions", scope, pl.col("campaign_id"), pl.col("event_time")))
+        groups = group_frames(store, "impressions", scope, pl.col("campaign_id"), edges=edges)
+        frames = (_uncharged(group.rename({"_events": "events"})) for group in groups)
     for frame in frames:
-        yield parts.sums(frame, impressions=pl.len(), without_cost=pl.col("charge").is_null().sum())
+        yield parts.sums(frame, impressions=events.sum(), without_cost=events.filter(pl.col("charge").is_null()).sum())
 
 
 def _clicks(store: EventStore, scope: Scope, parts: "_Parts", *, with_spend: bool) -> pl.DataFrame:
@@ -108,11 +111,17 @@ def _clicks(store: EventStore, scope: Scope, parts: "_Parts", *, with_spend: boo
     counted = (pl.col("clicks") > 0) | (pl.col("conversions") > 0)
     rows = scan_events(store, "clicks", scope, *map(pl.col, names), keep=counted)
     charged = click_costs(store, scope, rows) if with_spend else _uncharged(rows)
-    return parts.sums(charged, clicks=pl.col("clicks").sum(), conversions=pl.col("conversions").sum())
+    return parts.sums(_each(charged), clicks=pl.col("clicks").sum(), conversions=pl.col("conversions").sum())
 
 
-def _uncharged(events: pl.DataFrame) -> pl.DataFrame:
-    return events.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in CHARGE.items())
+def _each(rows: pl.DataFrame) -> pl.DataFrame:
+    """Charged rows that are an event each, as `sums` expects them."""
+    return rows.with_columns(events=pl.lit(1, pl.Int64), largest="charge")
+
+
+def _uncharged(rows: pl.DataFrame) -> pl.DataFrame:
+    charge = {**CHARGE, "largest": CHARGE["charge"]}
+    return rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in charge.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +157,16 @@ class _Parts:
         """Sum up what lies in flights, by flight, day and currency. Only flights with a budget spend anything.
 
         Args:
-            charged: campaign_id (String), event_time, and `CHARGE`.
+            charged: campaign_id (String), event_time, events (i64), `CHARGE` of all of them together, and largest
+                (Int128), the charge of one of them.
             counts: what else to sum up.
         """
-        charge, has_budget = pl.col("charge"), pl.col("flight_budget").is_not_null()
+        has_budget = pl.col("flight_budget").is_not_null()
         part = self.table["event_time"].search_sorted(charged["event_time"], side="right").alias("part")
         sums = (
             charged.with_columns(part)
             .group_by("campaign_id", "part", "currency")
-            .agg(charge.sum(), charge.max().alias("largest"), pl.len().alias("events"), **counts)
+            .agg(pl.col("charge", "events").sum(), pl.col("largest").max(), **counts)
             .join(self.table, on="part")
         )
         inside = self.flights.join(sums, *_FLIGHT).drop_nulls("flight_start")

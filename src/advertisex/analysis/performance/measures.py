@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from advertisex.analysis.breakdown import Breakdown
-from advertisex.analysis.cost import click_costs, fees, impression_costs
+from advertisex.analysis.cost import click_costs, fees, impression_charges
 from advertisex.analysis.money import check_integers
 from advertisex.analysis.performance.revenue import clicked_rows
 from advertisex.analysis.scope import Scope
@@ -80,17 +80,11 @@ def measure(store: EventStore, scope: Scope, by: Breakdown) -> Measures:
 
 def _impressions(store: EventStore, scope: Scope, by: Breakdown) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Count the impressions by key, and sum up their charges, frame by frame."""
-    counts, charges = [], []
-    for frame in impression_costs(store, scope, by.of("impressions")):
-        sums = frame.group_by("key", "currency", "source").agg(
-            pl.len().cast(pl.Int64).alias("events"), pl.col("charge").sum(), pl.col("charge").max().alias("largest")
-        )
-        charges.append(sums)
-        counts.append(sums.group_by("key").agg(impressions=pl.col("events").sum()))
-    return (
-        pl.concat(counts).group_by("key").agg(pl.col("impressions").sum()),
-        pl.concat(charges).select(_CHARGES),
-    )
+    sums, keys = [pl.col("events", "charge").sum(), pl.col("largest").max()], ["key", "currency", "source"]
+    frames = impression_charges(store, scope, by.of("impressions"), edges=by.edges(store, scope))
+    parts = [frame.group_by(keys).agg(sums) for frame in frames]
+    charges = pl.concat(parts).group_by(keys).agg(sums).filter(pl.col("events") != 0)
+    return charges.group_by("key").agg(impressions=pl.col("events").sum()), charges.select(_CHARGES)
 
 
 def _click_charges(store: EventStore, scope: Scope, clicked: pl.DataFrame) -> pl.DataFrame:
