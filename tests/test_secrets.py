@@ -20,7 +20,8 @@ SECRET = "correct-horse-battery"
 NOT_SECRET = {
     "memory", "times.zone", "times.formats", "policy.blocked_users", "policy.blocked_sites", "feeds.FEED.topic",
     "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "kafka.group",
-    "elasticsearch.prefix", "alerts.rules.NAME.campaign", "analysis.zone", "analysis.currency", "reports.NAME.question",
+    "elasticsearch.prefix", "alerts.rules.NAME.campaign", "analysis.zone", "analysis.currency", "analysis.ip_field",
+    "reports.NAME.question",
     *(f"alerts.days_off.{name}" for name in ("all", "impressions", "clicks", "bids")),
     *(f"partners[].{name}" for name in (
         "columns", "decimal", "delimiter", "encoding", "escape", "format", "inherit", "map", "name", "quote", "records",

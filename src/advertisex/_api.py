@@ -64,6 +64,8 @@ from advertisex.analysis.bids import bids as bids
 from advertisex.analysis.correlation import correlate as correlate
 from advertisex.analysis.funnel import funnel as funnel
 from advertisex.analysis.journeys.report import journeys as journeys
+from advertisex.analysis.networks import Networks as Networks
+from advertisex.analysis.networks import read_networks as read_networks
 from advertisex.analysis.pacing.report import pacing as pacing
 from advertisex.analysis.performance.report import performance as performance
 from advertisex.analysis.quality.report import quality as quality
@@ -75,6 +77,7 @@ from advertisex.analysis.restatement import restatement as restatement
 from advertisex.analysis.scope import Scope as Scope
 from advertisex.analysis.summary import summarise as summarise
 from advertisex.analysis.views.asking import Conversion as Conversion
+from advertisex.analysis.views.asking import DataCentres as DataCentres
 from advertisex.analysis.views.asking import ask as ask
 from advertisex.analysis.views.rates import Rates as Rates
 from advertisex.analysis.views.rates import read_rates as read_rates

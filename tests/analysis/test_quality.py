@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.quality import invalid_traffic
-from advertisex.analysis.quality.invalid_traffic import crawlers
+from advertisex.analysis.quality.crawlers import crawlers
 from advertisex.analysis.quality.report import SUSPECTED_USERS, quality
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
@@ -284,7 +284,7 @@ def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list
     ]  # fmt: skip
     suspects = {key: ids or set() for key, ids in found.items()}
     flagged = []
-    for reason in invalid_traffic.REASONS:
+    for reason in KINDS:
         rows = [(feed, of[i]) for (why, feed), ids in suspects.items() if why == reason for i in ids]
         first = sorted(rows, key=lambda one: oracle.place(one[1]))[:limit]
         flagged += [(reason, *shown(feed, row)) for feed, row in first]
@@ -303,13 +303,14 @@ def assert_suspects(answer: Answer, own: dict[str, list[Row]], impressions: list
         counts = [
             None if reason in unknown else
             sum(of[i]["user_id"] == user for (why, _), ids in suspects.items() if why == reason for i in ids)
-            for reason in invalid_traffic.REASONS
+            for reason in KINDS
         ]  # fmt: skip
         users.append((user, sum(of[i]["user_id"] == user for ids in distinct.values() for i in ids), *counts))
     assert answer.table("suspected_users").rows() == sorted(users, key=lambda u: (-u[1], u[0]))[:SUSPECTED_USERS]
 
 
-KINDS = {"crawler": "general"} | dict.fromkeys(("impossible_speed", "instant_click", "rate_outlier"), "sophisticated")
+#: The reasons that apply without addresses, in the order of answers.
+KINDS = dict.fromkeys(("impossible_speed", "instant_click", "rate_outlier"), "sophisticated") | {"crawler": "general"}
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------

@@ -4,13 +4,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from advertisex.feeds.words import ISO_4217
 from advertisex.settings.alerts import AlertSettings
+from advertisex.settings.analysis import AnalysisSettings, zone_name
 from advertisex.settings.durations import Duration
 from advertisex.settings.environment import PREFIX, Environment
 from advertisex.settings.reports import ReportName, ReportSettings
@@ -28,20 +27,6 @@ DEFAULT_MEMORY = "256MB"
 _MOST_DAYS = 36_500
 #: Largest size that a setting can keep, in bytes: a petabyte.
 _LARGEST_SIZE = 10**15
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
-        raise ValueError(f"unknown time zone {name!r}; expected an IANA name such as Europe/Paris") from error
-    return name
-
-
-def _currency(code: str) -> str:
-    if code not in ISO_4217:
-        raise ValueError(f"unknown currency {code!r}; expected a code of ISO 4217 such as EUR")
-    return code
 
 
 def _earliest(time: datetime) -> datetime:
@@ -128,7 +113,7 @@ class StoreSettings(Section):
 class TimeSettings(Section):
     """How timestamps are parsed, and which are accepted."""
 
-    zone: Annotated[str, AfterValidator(_zone)] = Field(
+    zone: Annotated[str, AfterValidator(zone_name)] = Field(
         default="UTC", description="time zone of timestamps without an offset"
     )
     formats: tuple[TimeFormat, ...] = Field(
@@ -202,18 +187,6 @@ class ElasticsearchSettings(Section):
         default=None, description="encoded API key, instead of user and password in the URL"
     )
     ca_file: Path | None = Field(default=None, description="PEM file of the CA that signed the cluster's certificate")
-
-
-class AnalysisSettings(Section):
-    """How questions are answered."""
-
-    zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="time zone of the days, weeks and months of answers, and of `--since` and `--until`"
-    )
-    currency: Annotated[str, AfterValidator(_currency)] | None = Field(
-        default=None, description="currency that all amounts are converted to; it needs `analysis.rates`"
-    )
-    rates: Path | None = Field(default=None, description="CSV file of exchange rates: date, from, to, rate")
 
 
 class PrivacySettings(Section):

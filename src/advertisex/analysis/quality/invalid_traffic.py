@@ -15,28 +15,30 @@
                        logarithm, because such counts are skewed; at least ln 2, because most users have only one or two
                        and the spread would be 0.
     crawler            the user agent belongs to a known crawler, see `crawlers`.
+    data_centre        the IP address is in a network of the given list, see `Located`. Evaluated only with a list.
 
 An event can have several reasons. A row of the clicks feed is one event; its rate is its number of clicks.
 """
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from importlib.metadata import version
 
 import numpy as np
 import polars as pl
 
 from advertisex.analysis.auctions import in_scope
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
+from advertisex.analysis.networks import INSIDE, INVALID, IP_KIND
+from advertisex.analysis.quality.crawlers import crawlers
 from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
-REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler")
+REASONS = ("impossible_speed", "instant_click", "rate_outlier", "crawler", "data_centre")
 
 #: The kind of invalid traffic that each reason is a sign of: general (GIVT) is known by lists, sophisticated (SIVT) by
 #: behaviour. Media Rating Council, "Invalid Traffic Detection and Filtration Standards Addendum" (2020).
-KINDS = {reason: "general" if reason == "crawler" else "sophisticated" for reason in REASONS}
+KINDS = {reason: "general" if reason in ("crawler", "data_centre") else "sophisticated" for reason in REASONS}
 
 #: This many consecutive events of a user in less than this time are too fast for a person.
 RUN, RUN_WITHIN = 5, timedelta(seconds=1)
@@ -49,11 +51,13 @@ DEVIATIONS = 3.5
 LEAST = {"clicks": 20, "impressions": 100}
 POPULATION = 100
 
-#: The list of crawlers, as named in answers.
-PACKAGE = "crawler-user-agents"
-
-#: Number of patterns in one combined regex: fewer or more are slower.
-_CHUNK = 25
+#: The feeds that each reason applies to, besides those with addresses.
+_APPLYING = [
+    (reason, feed)
+    for reason in REASONS[:4]
+    for feed in ("impressions", "clicks")
+    if (reason, feed) != ("instant_click", "impressions")
+]
 
 #: Converts a median absolute deviation to a standard deviation for a normal distribution.
 _NORMAL = 1.4826
@@ -68,7 +72,7 @@ class Traffic:
     """Clicks and impressions within a scope, read once for all checks, in no particular order.
 
     All frames have user_id, campaign_id, user_agent (Categorical), event_time (Datetime µs) and event_id (UInt128, see
-    `EVENT_ID`).
+    `EVENT_ID`); and `IP_KIND` (Categorical) where the store has it.
 
     Attributes:
         rows: all rows of the clicks feed, with number (Int64: clicks of the row).
@@ -85,38 +89,19 @@ def gather(store: EventStore, scope: Scope) -> Traffic:
     """Read the clicks and impressions of a scope."""
     names = ("user_id", "campaign_id", "user_agent")
     columns = [*(categorical(name, pl.Categories.random()) for name in names), pl.col("event_time"), EVENT_ID]
-    rows = scan_events(store, "clicks", scope, *columns, pl.col("clicks").alias("number"))
+    kinds = {feed: [categorical(IP_KIND, pl.Categories.random())] for feed in LEAST if IP_KIND in store.columns(feed)}
+    rows = scan_events(store, "clicks", scope, *columns, pl.col("clicks").alias("number"), *kinds.get("clicks", []))
     clicks = rows.filter(pl.col("number") > 0)
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
     domain = categorical("domain", pl.Categories.random())
     impressions = scan_events(
-        store, "impressions", before, *columns, domain, in_scope(scope, "impressions").alias("in_scope")
-    )
+        store, "impressions", before, *columns, domain, in_scope(scope, "impressions").alias("in_scope"),
+        *kinds.get("impressions", []),
+    )  # fmt: skip
     of_clickers = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(clicks["user_id"].unique().implode())
     may_be_answered = impressions.lazy().filter(of_clickers).select("user_id", "campaign_id", "event_time", "event_id")
     clicks = match_impressions(clicks, may_be_answered.collect())
     return Traffic(rows, clicks, impressions.filter("in_scope").drop("in_scope"))
-
-
-def crawlers(user_agents: pl.Series) -> pl.Series:
-    """Return whether each user agent (String) belongs to a known crawler (Boolean); false for null.
-
-    The patterns of crawler-user-agents find crawlers that identify themselves, not those that pretend to be a browser.
-    Any user agent is safe to match: the Polars regex engine runs in time linear in the length of the text.
-    """
-    from crawleruseragents import CRAWLER_USER_AGENTS_DATA  # noqa: PLC0415 - half a megabyte, needed only here
-
-    patterns = [f"(?:{crawler['pattern']})" for crawler in CRAWLER_USER_AGENTS_DATA]
-    found = pl.Series(user_agents.name, [False]).new_from_index(0, len(user_agents))
-    for start in range(0, len(patterns), _CHUNK):
-        matches = user_agents.str.contains("|".join(patterns[start : start + _CHUNK]))
-        found |= matches.fill_null(value=False)
-    return found
-
-
-def list_version() -> str:
-    """Return the installed version of the list."""
-    return version(PACKAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +113,15 @@ class Suspects:
             (UInt128, see `EVENT_ID`).
         rates: the daily number from which a rate is an outlier, by feed; None with too few users.
         not_evaluated: the reasons that cannot be evaluated, and why.
+        evaluated: each reason and a feed that it applies to, those that cannot be evaluated among them.
+        without_address: number of events whose address is not one, by feed; only feeds with addresses.
     """
 
     events: pl.DataFrame
     rates: dict[str, int | None]
     not_evaluated: dict[str, str]
+    evaluated: list[tuple[str, str]]
+    without_address: dict[str, int]
 
 
 def suspects(traffic: Traffic) -> Suspects:
@@ -140,6 +129,7 @@ def suspects(traffic: Traffic) -> Suspects:
     coarse = _in_whole_seconds(traffic)
     found = [_flagged("instant_click", "clicks", traffic.clicks.filter(_IS_INSTANT if not coarse else False))]
     rates: dict[str, int | None] = {}
+    without_address: dict[str, int] = {}
     for feed, events, all_of_feed in (
         ("clicks", traffic.clicks, traffic.rows),
         ("impressions", traffic.impressions, traffic.impressions),
@@ -151,8 +141,18 @@ def suspects(traffic: Traffic) -> Suspects:
             _flagged("impossible_speed", feed, _runs(of_users)),
             _flagged("crawler", feed, _of_crawlers(all_of_feed)),
         ]
+        if IP_KIND in all_of_feed.columns:
+            kind = all_of_feed[IP_KIND].cast(pl.String)
+            found.append(_flagged("data_centre", feed, all_of_feed.filter(kind == INSIDE)))
+            without_address[feed] = int((kind == INVALID).sum())
     why = f"all times of {' and '.join(coarse)} are in whole seconds"
-    return Suspects(pl.concat(found), rates, {"instant_click": why} if coarse else {})
+    return Suspects(
+        pl.concat(found),
+        rates,
+        not_evaluated={"instant_click": why} if coarse else {},
+        evaluated=_APPLYING + [("data_centre", feed) for feed in without_address],
+        without_address=without_address,
+    )
 
 
 def _in_whole_seconds(traffic: Traffic) -> list[str]:

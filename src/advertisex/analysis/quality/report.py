@@ -16,20 +16,19 @@ from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.listing import LISTED, earliest, listed
 from advertisex.analysis.money import decimals
+from advertisex.analysis.quality.crawlers import PACKAGE, list_version
 from advertisex.analysis.quality.discrepancies import CLICK_WINDOW, VIEW_WINDOW, discrepancies
 from advertisex.analysis.quality.invalid_traffic import (
     DEVIATIONS,
     INSTANT,
     KINDS,
     LEAST,
-    PACKAGE,
     POPULATION,
     REASONS,
     RUN,
     RUN_WITHIN,
     Suspects,
     gather,
-    list_version,
     suspects,
 )
 from advertisex.analysis.quality.ledger_history import history_charts, history_tables, ledger_hours, reject_hours
@@ -54,14 +53,6 @@ PERCENTILES = (50, 90, 95, 99)
 _CODES = ("reason", "discrepancy")
 
 _DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
-
-#: The feeds that each reason applies to.
-_EVALUATED = [
-    (reason, feed)
-    for reason in REASONS
-    for feed in ("impressions", "clicks")
-    if (reason, feed) != ("instant_click", "impressions")
-]
 
 
 def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
@@ -190,6 +181,11 @@ def _parameters(suspected: Suspects, limit: int) -> dict[str, Any]:
     }
 
 
+def _reasons(suspected: Suspects) -> list[str]:
+    """The reasons that apply to any feed, in their order."""
+    return [reason for reason in REASONS if reason in dict(suspected.evaluated)]
+
+
 def _distinct(flagged: pl.DataFrame) -> dict[str, int]:
     """Count the distinct suspected events by feed."""
     counted = flagged.unique(["feed", "event_id"]).group_by("feed").len()
@@ -211,7 +207,9 @@ def _suspected(suspected: Suspects, events: dict[str, int]) -> pl.DataFrame:
         events=pl.len().cast(pl.Int64), users=pl.col("user_id").n_unique().cast(pl.Int64)
     )
     schema = {"reason": pl.String, "feed": pl.String, "of": pl.Int64}
-    evaluated = pl.DataFrame([(reason, feed, events[feed]) for reason, feed in _EVALUATED], schema, orient="row")
+    evaluated = pl.DataFrame(
+        [(reason, feed, events[feed]) for reason, feed in suspected.evaluated], schema, orient="row"
+    )
     is_evaluated = ~pl.col("reason").is_in(list(suspected.not_evaluated))
     return (
         evaluated.join(counted, on=["reason", "feed"], how="left", maintain_order="left")
@@ -227,7 +225,7 @@ def _suspected(suspected: Suspects, events: dict[str, int]) -> pl.DataFrame:
 
 
 def _suspected_users(suspected: Suspects) -> pl.DataFrame:
-    numbers = {reason: (pl.col("reason") == reason).sum().cast(pl.Int64) for reason in REASONS}
+    numbers = {reason: (pl.col("reason") == reason).sum().cast(pl.Int64) for reason in _reasons(suspected)}
     numbers |= dict.fromkeys(suspected.not_evaluated, pl.lit(None, pl.Int64))
     distinct = pl.struct("feed", "event_id").n_unique().cast(pl.Int64).alias("events")
     of_users = suspected.events.group_by("user_id").agg(distinct, **numbers)
@@ -252,7 +250,12 @@ def _unknown(unknown: UnknownNames, limit: int) -> list[Table]:
 
 
 def _not_evaluated(suspected: Suspects) -> list[str]:
-    return [f"{reason} cannot be evaluated: {why}." for reason, why in suspected.not_evaluated.items()]
+    invalid = [
+        f"{count:,} {feed} have an address that cannot be read, so data_centre does not apply to them."
+        for feed, count in suspected.without_address.items()
+        if count
+    ]
+    return [f"{reason} cannot be evaluated: {why}." for reason, why in suspected.not_evaluated.items()] + invalid
 
 
 def _first(name: str, title: str, rows: pl.DataFrame, of: int) -> Table:

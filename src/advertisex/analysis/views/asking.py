@@ -7,8 +7,10 @@ from typing import Any
 import polars.selectors as cs
 
 from advertisex.analysis.answer import Answer, Table
+from advertisex.analysis.networks import Networks
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.views.converted import Converted
+from advertisex.analysis.views.located import Located
 from advertisex.analysis.views.rates import Rates
 from advertisex.analysis.views.valid_only import ValidOnly
 from advertisex.stores.contract import EventStore
@@ -31,6 +33,19 @@ class Conversion:
     of: str
 
 
+@dataclass(frozen=True, slots=True)
+class DataCentres:
+    """Networks of data centres, and where the IP addresses of events are.
+
+    Attributes:
+        networks: the networks.
+        field: the own field of impressions, clicks or both that has the address.
+    """
+
+    networks: Networks
+    field: str = "ip"
+
+
 def ask(
     question: Callable[[EventStore, Scope], Answer],
     store: EventStore,
@@ -38,6 +53,7 @@ def ask(
     *,
     conversion: Conversion | None = None,
     valid_only: bool = False,
+    data_centres: DataCentres | None = None,
 ) -> Answer:
     """Ask a question about a view of a store.
 
@@ -47,6 +63,8 @@ def ask(
         scope: the scope.
         conversion: converts all amounts to one currency.
         valid_only: leave out invalid traffic, and give the gross numbers beside the valid ones.
+        data_centres: traffic from these networks is invalid. Impressions and clicks with an address also have the text
+            field `ip_kind`: `data_centre`, `other` or `invalid`.
 
     Returns:
         The answer. Its parameters name the currency, the rates, and how many events were left out. With `valid_only`,
@@ -59,9 +77,13 @@ def ask(
     """
     view: Any = store
     parameters: dict[str, Any] = {}
+    if data_centres is not None:
+        networks = data_centres.networks
+        view = Located(view, networks, data_centres.field)
+        parameters = {"data_centres": {"list": networks.of, "networks": networks.listed, "field": data_centres.field}}
     if conversion is not None:
-        view = Converted(store, conversion.rates, conversion.currency, scope.zone)
-        parameters = {"currency": conversion.currency, "rates": conversion.of}
+        view = Converted(view, conversion.rates, conversion.currency, scope.zone)
+        parameters |= {"currency": conversion.currency, "rates": conversion.of}
     if not valid_only:
         answer = question(view, scope)
         return replace(answer, parameters={**answer.parameters, **parameters})

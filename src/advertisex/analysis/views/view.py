@@ -44,7 +44,7 @@ class View:
 
     def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
         """Count the events of a feed by the values of columns, see `EventStore.count`."""
-        known = self._store.columns(feed)
+        known = self.columns(feed)
         number = pl.len().cast(pl.Int64).alias("_events")
         empty = pl.DataFrame(schema={name: known[name] for name in by}).group_by(by).agg(number)
         parts = [frame.group_by(by).agg(number) for frame in self.scan(feed, by, within)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from advertisex.analysis.answer import Answer, not_kept
+from advertisex.analysis.networks import read_networks
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.views import asking as views
 from advertisex.cli.analyze.shared import Shared
@@ -19,6 +20,7 @@ from advertisex.cli.progress import progress
 from advertisex.extras import extra
 from advertisex.processing.clock_check import warn_of_clock
 from advertisex.reporting.answer_file import file_target
+from advertisex.settings.analysis import AnalysisSettings
 from advertisex.settings.model import Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
@@ -93,6 +95,7 @@ def answered(asked: Asked, settings: Settings) -> Answer:
     """
     shared = asked.shared
     scope, conversion = shared.scope(settings.analysis.zone), shared.conversion(settings.analysis)
+    data_centres = _data_centres(settings.analysis)
     with opened_store(settings, read_only=True) as store:
         warn_of_clock(store, utc_now())
         with progress("analyzing", None, unit="rows") as bar:
@@ -102,7 +105,14 @@ def answered(asked: Asked, settings: Settings) -> Answer:
                 scope.settled(store),
                 conversion=conversion,
                 valid_only=shared.valid_only,
+                data_centres=data_centres,
             )
+
+
+def _data_centres(settings: AnalysisSettings) -> views.DataCentres | None:
+    if settings.data_centres is None:
+        return None
+    return views.DataCentres(read_networks(settings.data_centres), settings.ip_field)
 
 
 def print_asked(

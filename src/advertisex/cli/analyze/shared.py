@@ -22,7 +22,7 @@ from advertisex.cli.options import (
 )
 from advertisex.errors import ConfigurationError
 from advertisex.feeds.words import ISO_4217
-from advertisex.settings.model import AnalysisSettings
+from advertisex.settings.analysis import AnalysisSettings
 
 _WHICH = "Filters"
 _PRINTED = "Output"
