@@ -1,6 +1,7 @@
-"""How much work property tests do: `make test` tries a quarter of the examples of `make test-thorough`."""
+"""How much work tests do: `make test` tries a quarter of the examples of `make test-thorough`, and repeats less."""
 
 import os
+from typing import TypeVar
 
 import pytest
 
@@ -10,6 +11,13 @@ THOROUGH = os.environ.get("TEST_BUDGET") == "thorough"
 thorough = pytest.mark.skipif(not THOROUGH, reason="part of `make test-thorough`")
 
 _FEWEST = 3
+
+T = TypeVar("T")
+
+
+def usually(usual: T, *, thorough: T) -> T:
+    """Return one of these amounts of work: days to simulate, processes to kill, cases to try."""
+    return thorough if THOROUGH else usual
 
 
 def examples(thorough: int) -> int:

@@ -36,7 +36,7 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.auctions_oracle import winners
 from tests.analysis.small_worlds import expected_period, scopes
-from tests.budget import examples
+from tests.budget import examples, usually
 from tests.catalogues import catalogue_rows, with_campaign
 
 Row = dict[str, Any]
@@ -383,7 +383,7 @@ QUESTIONS: dict[str, Callable[[EventStore, Scope], Answer]] = {
 }
 
 
-@settings(max_examples=3)
+@settings(max_examples=usually(2, thorough=3))
 @given(STEPS)
 def test_an_invoice_can_be_explained_a_month_later(steps: list[Step]) -> None:
     def answers(as_of: datetime | None) -> dict[str, dict[str, Any] | str]:

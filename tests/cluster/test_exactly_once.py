@@ -14,11 +14,12 @@ from advertisex.model import Counts, LedgerRow, Partition
 from advertisex.processing.policy import Policy
 from advertisex.simulator import BLOCKED_SITES, BLOCKED_USERS, SimulationSettings, publish_simulation
 from advertisex.stores.contract import RejectQuery
+from tests.budget import usually
 from tests.cluster.traffic import expected_ids, stored_ids, wait_until
 
-EVENTS = 300_000
-KILLS = 30
-PAUSES = 2
+EVENTS = usually(80_000, thorough=300_000)
+KILLS = usually(10, thorough=30)
+PAUSES = usually(1, thorough=2)
 #: Kill the next worker after this time even without progress.
 KILL_SECONDS = 5.0
 DEADLINE_SECONDS = 300.0

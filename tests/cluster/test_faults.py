@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.lookup import stored_events
 from advertisex.stores.elasticsearch.retry import RetryPolicy
+from tests.budget import usually
 from tests.cluster.proxy import FaultyProxy
 from tests.cluster.traffic import POLICY, Traffic, memory, messages_read, wait_until
 from tests.servers.elasticsearch import LocalElasticsearch
@@ -182,8 +183,9 @@ def test_a_worker_that_is_assigned_partitions_while_the_store_is_down_waits_for_
 # -- Elasticsearch down ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("hangs", [False, True], ids=["refused", "never-answered"])
+@pytest.mark.parametrize(
+    ("hangs", "workers"), usually([(False, 1), (True, 2)], thorough=list(product([False, True], [1, 2])))
+)
 def test_a_worker_waiting_for_the_store_stops_when_asked_and_another_resumes(
     behind_proxy: Any, proxy: FaultyProxy, elasticsearch: str, workers: int, hangs: bool
 ) -> None:
@@ -358,7 +360,7 @@ def test_the_demo_gives_the_same_result_embedded_and_on_servers(
 
 def test_the_analysis_is_identical_byte_for_byte(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(more=POLICY)
-    traffic = Traffic(cluster, events=2 * EVENTS, seed=19)
+    traffic = Traffic(cluster, events=usually(2_000, thorough=2 * EVENTS), seed=19)
     traffic.publish()
     embedded = ["--store", "duckdb:///embedded.duckdb"]
     cluster.call("process", *embedded)

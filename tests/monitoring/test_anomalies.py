@@ -10,10 +10,11 @@ import pytest
 from advertisex.monitoring.anomalies import evaluate
 from advertisex.monitoring.grid import Grid, SeriesKey
 from advertisex.monitoring.rules import Key, flag_anomalies
+from tests.budget import usually
 from tests.monitoring.simulated_days import START, Days, changed, evaluated, fired, quiet, tallies
 
 QUARTER = timedelta(minutes=15)
-MONTHS = 21  # of simulated quiet days
+MONTHS = usually(6, thorough=21)  # of simulated quiet days
 DAYS = 30
 
 

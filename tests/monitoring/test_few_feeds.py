@@ -11,6 +11,7 @@ from advertisex.cli.commands import app
 from advertisex.monitoring.monitor import Monitor
 from advertisex.monitoring.rules import Key
 from advertisex.settings.alerts import AlertSettings
+from tests.budget import usually
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
 SETTINGS = AlertSettings(bucket=BUCKET)
@@ -34,13 +35,15 @@ TRAFFIC = {
     "rejects": replace(only("impressions", "bids"), rejects=1.0),
     "clicks that do not convert": replace(only("clicks"), converting=0.0),
 }
+#: What is tried for days.
+FOR_DAYS = usually(("nothing", "clicks and bids", "few events", "rejects"), thorough=tuple(TRAFFIC))
 
 
 def check(monitor: Monitor, now: datetime) -> dict[Key, str]:
     return {key: state.status for key, state in monitor.check(now, now).items()}
 
 
-@pytest.mark.parametrize(("name", "buckets"), [("clicks", 1), *((name, 3 * A_DAY) for name in TRAFFIC)])
+@pytest.mark.parametrize(("name", "buckets"), [("clicks", 1), *((name, 3 * A_DAY) for name in FOR_DAYS)])
 def test_any_part_of_the_traffic_is_evaluated(tmp_path: Path, name: str, buckets: int) -> None:
     world = World(tmp_path / "store.duckdb", seed=3)
     monitor = Monitor(world.store, SETTINGS)
