@@ -262,6 +262,16 @@ def test_the_weekday_curve_learns_from_an_earlier_flight(stored: Stored) -> None
     assert rows["expected"].to_list()[1] == 50  # one of two Mondays of the flight is over
 
 
+def test_the_weekday_curve_of_spend_learns_from_a_flight_without_a_budget(stored: Stored) -> None:
+    before = SPRING | {"start": APRIL - timedelta(weeks=2), "end": APRIL}
+    flight = SPRING | {"impressions": None, "budget": "10"}
+    store = fill(stored, before, flight, impressions=[shown(-14), shown(-7), shown(1)])
+
+    rows = pacing(store, Scope(until=APRIL + timedelta(days=1)), curve="weekday").table("rows")
+    (row,) = rows.filter(pl.col("measure") == "spend").to_dicts()
+    assert (row["curve"], row["expected"]) == ("weekday", 5)  # one of two Mondays of the flight is over
+
+
 @pytest.mark.parametrize(
     ("flight", "money"),
     [

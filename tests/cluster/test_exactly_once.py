@@ -116,7 +116,8 @@ def test_killed_paused_and_rebalanced_workers_store_every_event_once(make_cluste
         stored = {name: stored_ids(store, name) for name in expected}
         reasons = {name: _reasons(store, name) for name in expected}
     assert all(row.counts.balanced for row in ledger)
-    assert {Partition(row.topic, row.partition): row.next_offset for row in ledger} == ends
+    read_to = {Partition(row.topic, row.partition): row.next_offset for row in ledger}
+    assert read_to == {partition: end for partition, end in ends.items() if end}
     assert [row.counts for row in ledger] == added_up(history, ledger), "the commits add up to the ledger"
     for name, ids in stored.items():
         assert len(ids) == len(set(ids)) == truth.feeds[name].stored

@@ -7,14 +7,13 @@ same.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import polars as pl
 
 from advertisex.analysis.scan import readable, scan_frames
 from advertisex.analysis.scope import Scope
 from advertisex.catalogue.join import TAKEN, catalogue_of
-from advertisex.stores.contract import EventStore, Range
+from advertisex.stores.contract import EventStore
 
 #: Each interval is a query of its own. With more of them, reading the events is faster.
 _MOST_INTERVALS = 400
@@ -61,17 +60,8 @@ def group_frames(
     stored = {name for name in read if name not in TAKEN} | {"creative_id"}
     schema = {name: known[name] for name in (*read, "event_time")} | {"_events": pl.Int64()}
     yield pl.DataFrame(schema=schema).select("event_time", *columns, "_events")
-    for time, part in _intervals(times, within):
-        groups = store.count(feed, sorted(stored), part).with_columns(event_time=pl.lit(time, pl.Datetime("us")))
-        yield changes.join(groups).filter(*kept).select("event_time", *columns, "_events")
-
-
-def _intervals(times: list[datetime], within: Range) -> Iterator[tuple[datetime, Range]]:
-    """A range, divided at these times: a time in each interval, and the interval."""
-    if not times:
-        yield within.since or _ANY_TIME, within
-        return
-    yield within.since or times[0] - timedelta.resolution, replace(within, until=times[0])
-    for since, until in pairwise(times):
-        yield since, replace(within, since=since, until=until)
-    yield times[-1], replace(within, since=times[-1])
+    groups = store.count(feed, sorted(stored), within, times)
+    before = scope.since or (times[0] - timedelta.resolution if times else _ANY_TIME)
+    begins = pl.Series([before, *times], dtype=pl.Datetime("us"))
+    timed = groups.with_columns(begins.gather(groups["_interval"]).alias("event_time"))
+    yield changes.join(timed).filter(*kept).select("event_time", *columns, "_events")

@@ -1,8 +1,9 @@
 """The contract of event stores. Every store passes `advertisex.testing.contracts.EventStoreContract`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -37,6 +38,12 @@ class Range:
     ingested_until: datetime | None = None
     having: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+
+
+def intervals(within: Range, edges: Sequence[datetime]) -> list[Range]:
+    """Divide a range at these times; see `EventStore.count`."""
+    limits = [within.since, *edges, within.until]
+    return [replace(within, since=since, until=until) for since, until in pairwise(limits)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,17 +238,18 @@ class EventStore(Protocol):
         """
         ...
 
-    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
-        """Count the events of a feed by the values of columns.
+    def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
+        """Count the events of a feed by the values of columns, and by interval of event time.
 
         Args:
             feed: name of the feed.
             by: one or more of the feed's `columns` that are texts, flags or counts.
             within: which events to count.
+            edges: where the intervals begin; ascending, each later than the start of the range and before its end.
 
         Returns:
-            The columns of `by` (null for events without a value) and `_events` (i64): one row for each combination of
-            values that occurs, in no particular order.
+            The columns of `by` (null for events without a value), `_interval` (u32: number of edges at or before the
+            events) and `_events` (i64): one row for each combination that occurs, in no particular order.
         """
         ...
 

@@ -16,7 +16,7 @@ from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
 _FLIGHT = ("start", "currency", "budget", "rate_type")
-_KEY = ("campaign_id", "flight_start", "day", "currency", "flight_currency")
+_KEY = ("campaign_id", "flight_start", "day", "currency", "flight_currency", "has_budget")
 _COUNTS = ("impressions", "clicks", "conversions")
 _SUMS: dict[str, pl.DataType] = {
     "campaign_id": pl.String(),
@@ -24,6 +24,7 @@ _SUMS: dict[str, pl.DataType] = {
     "day": pl.Date(),
     "currency": pl.String(),
     "flight_currency": pl.String(),
+    "has_budget": pl.Boolean(),
     **dict.fromkeys(_COUNTS, pl.Int64()),
     "charge": pl.Int128(),
     "largest": pl.Int128(),
@@ -39,8 +40,8 @@ class Deliveries:
     Attributes:
         days: campaign_id, start, day (Date), impressions, clicks, conversions (i64), and spend in the currency of the
             flight (Int128, units of 10⁻¹⁵).
-        other_spend: campaign_id, start, currency, spend (Int128): what was spent in other currencies, or in an unknown
-            one (null).
+        other_spend: campaign_id, start, currency, spend (Int128): what flights with a budget spent in other
+            currencies, or in an unknown one (null).
         rows: number of events in the flights, by feed.
         without_cost: number of impressions of which no cost is known, in flights with a budget and without a rate.
     """
@@ -84,7 +85,7 @@ def _result(shown: pl.DataFrame, clicked: pl.DataFrame, due: pl.DataFrame) -> De
         days=named.with_columns(spend=pl.when(is_own).then("spend").otherwise(0))
         .group_by("campaign_id", "start", "day")
         .agg(pl.col(*_COUNTS, "spend").sum()),
-        other_spend=named.filter(~is_own & (pl.col("spend") > 0))
+        other_spend=named.filter(~is_own & (pl.col("spend") > 0) & pl.col("has_budget"))
         .group_by("campaign_id", "start", "currency")
         .agg(pl.col("spend").sum())
         .sort("campaign_id", "start", "currency", nulls_last=True),
@@ -154,14 +155,13 @@ class _Parts:
         return cls(flights, table)
 
     def sums(self, charged: pl.DataFrame, **counts: pl.Expr) -> pl.DataFrame:
-        """Sum up what lies in flights, by flight, day and currency. Only flights with a budget spend anything.
+        """Sum up what lies in flights, by flight, day and currency.
 
         Args:
             charged: campaign_id (String), event_time, events (i64), `CHARGE` of all of them together, and largest
                 (Int128), the charge of one of them.
             counts: what else to sum up.
         """
-        has_budget = pl.col("flight_budget").is_not_null()
         part = self.table["event_time"].search_sorted(charged["event_time"], side="right").alias("part")
         sums = (
             charged.with_columns(part)
@@ -170,10 +170,11 @@ class _Parts:
             .join(self.table, on="part")
         )
         inside = self.flights.join(sums, *_FLIGHT).drop_nulls("flight_start")
+        inside = inside.with_columns(has_budget=pl.col("flight_budget").is_not_null())
         if "without_cost" in counts:
-            is_unknown = has_budget & pl.col("flight_rate_type").is_null()
+            is_unknown = pl.col("has_budget") & pl.col("flight_rate_type").is_null()
             inside = inside.with_columns(pl.when(is_unknown).then("without_cost").otherwise(0))
-        return inside.with_columns(pl.when(has_budget).then(pl.col("charge", "largest")))
+        return inside
 
 
 def _summed(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Adds to impressions and clicks whether their IP address is in a list of networks, such as those of data centres."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import polars as pl
 
@@ -61,8 +62,8 @@ class Located(View):
         for frame in self._store.scan(feed, read, within, slices, among):
             yield frame.with_columns(self._networks.kinds(frame[self._field]).alias(IP_KIND)).select(columns)
 
-    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
+    def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
         """Count the events of a feed by the values of columns, see `EventStore.count`."""
         if IP_KIND in by:
-            return super().count(feed, by, within)
-        return self._store.count(feed, by, within)
+            return super().count(feed, by, within, edges)
+        return self._store.count(feed, by, within, edges)

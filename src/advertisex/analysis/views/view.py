@@ -1,6 +1,7 @@
 """A store whose events are changed as they are read."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -42,13 +43,17 @@ class View:
             return Extent()
         return Extent(sum(map(len, times)), min(map(_first, times)), max(map(_last, times)))
 
-    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
+    def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
         """Count the events of a feed by the values of columns, see `EventStore.count`."""
-        known = self.columns(feed)
-        number = pl.len().cast(pl.Int64).alias("_events")
-        empty = pl.DataFrame(schema={name: known[name] for name in by}).group_by(by).agg(number)
-        parts = [frame.group_by(by).agg(number) for frame in self.scan(feed, by, within)]
-        return pl.concat([empty, *parts]).group_by(by).agg(pl.col("_events").sum())
+        known = {**self.columns(feed), "event_time": pl.Datetime("us")}
+        read, keys = [*by, "event_time"], [*by, "_interval"]
+        begins = pl.Series(edges, dtype=pl.Datetime("us"))
+        parts = []
+        for frame in (pl.DataFrame(schema={name: known[name] for name in read}), *self.scan(feed, read, within)):
+            interval = begins.search_sorted(frame["event_time"], side="right").cast(pl.UInt32)
+            placed = frame.select(*by, interval.alias("_interval"))
+            parts.append(placed.group_by(keys).agg(_events=pl.len().cast(pl.Int64)))
+        return pl.concat(parts).group_by(keys).agg(pl.col("_events").sum())
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         """Clicks and conversions per user, see `EventStore.user_totals`."""

@@ -57,22 +57,45 @@ def buckets(
     query: Mapping[str, Any] | None = None,
     hours: str | None = None,
     sums: Sequence[str] = (),
-    optional: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Group documents by fields; yields the groups ordered by key, each with its sums and `doc_count`.
 
     Args:
         connection: connection to the cluster.
         index: indices or an alias; a missing one is an error.
-        keys: keyword fields to group by.
+        keys: keyword fields to group by; documents without a value of one are left out.
         query: Elasticsearch query; None matches all.
         hours: a time field to group by as well, by hour; its key is in milliseconds since the epoch.
         sums: fields to add up.
-        optional: also group documents without a value of a key, under None; otherwise, they are left out.
     """
-    sources: list[dict[str, Any]] = [{key: {"terms": {"field": key, "missing_bucket": optional}}} for key in keys]
+    sources = _terms(keys)
     if hours is not None:
         sources.append({hours: {"date_histogram": {"field": hours, "fixed_interval": "1h"}}})
+    with point_in_time(connection, index) as point:
+        yield from _pages(connection, point, sources, query, sums)
+
+
+def buckets_of_each(
+    connection: Connection, index: str, keys: Sequence[str], queries: Sequence[Mapping[str, Any] | None]
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Like `buckets`, for each query at the same point in time; the key of documents without a value is None."""
+    with point_in_time(connection, index) as point:
+        for query in queries:
+            yield _pages(connection, point, _terms(keys, missing_bucket=True), query)
+
+
+def _terms(keys: Sequence[str], **more: bool) -> list[dict[str, Any]]:
+    return [{key: {"terms": {"field": key} | more}} for key in keys]
+
+
+def _pages(
+    connection: Connection,
+    point: dict[str, str],
+    sources: list[dict[str, Any]],
+    query: Mapping[str, Any] | None,
+    sums: Sequence[str] = (),
+) -> Iterator[dict[str, Any]]:
+    """The groups of one search, page by page."""
     composite: dict[str, Any] = {"size": LARGEST_PAGE, "sources": sources}
     body: dict[str, Any] = {
         "size": 0,
@@ -81,15 +104,14 @@ def buckets(
     }
     if query is not None:
         body["query"] = query
-    with point_in_time(connection, index) as point:
-        while True:
-            answer = complete(connection, search_once(connection, body | {"pit": point}), _AggregationPage)
-            found = answer.aggregations.rows
-            yield from found.buckets
-            if found.after_key is None or len(found.buckets) < LARGEST_PAGE:
-                return
-            composite["after"] = found.after_key
-            point["id"] = answer.pit_id or point["id"]
+    while True:
+        answer = complete(connection, search_once(connection, body | {"pit": dict(point)}), _AggregationPage)
+        found = answer.aggregations.rows
+        point["id"] = answer.pit_id or point["id"]
+        yield from found.buckets
+        if found.after_key is None or len(found.buckets) < LARGEST_PAGE:
+            return
+        composite["after"] = found.after_key
 
 
 def extent_of(connection: Connection, index: str, query: Mapping[str, Any] | None) -> Extent:

@@ -1,14 +1,16 @@
 """Counts of events and rejects by the values of their fields, grouped by Elasticsearch."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
 import polars as pl
 
-from advertisex.stores.elasticsearch.aggregations import buckets
+from advertisex.stores.contract import Range, intervals
+from advertisex.stores.elasticsearch.aggregations import buckets, buckets_of_each
 from advertisex.stores.elasticsearch.client import Connection
-from advertisex.stores.elasticsearch.conditions import all_of
+from advertisex.stores.elasticsearch.conditions import all_of, event_conditions
 from advertisex.stores.elasticsearch.frames import frames
 
 #: Elasticsearch adds up in floating point, which is exact only for integers below this.
@@ -21,36 +23,44 @@ _REJECTS: dict[str, pl.DataType] = {
     "hour": pl.Datetime("us"),
     "count": pl.Int64(),
 }
-_EVENTS: dict[str, pl.DataType] = {"_events": pl.Int64()}
-
 Conditions = Sequence[Mapping[str, Any]]
 
 
 def event_counts(
-    connection: Connection, searched: Sequence[str], by: Mapping[str, pl.DataType], conditions: Conditions
+    connection: Connection,
+    searched: Sequence[str],
+    by: Mapping[str, pl.DataType],
+    within: Range,
+    edges: Sequence[datetime],
 ) -> pl.DataFrame:
-    """Count events by the values of fields, see `EventStore.count`.
+    """Count events by the values of fields and by interval, see `EventStore.count`.
 
     Args:
         connection: connection to the cluster.
         searched: indices, in parts that are searched one after the other.
         by: the fields and their dtypes.
-        conditions: which events to count.
+        within: which events to count.
+        edges: where the intervals begin.
     """
     # a text that is too long to be indexed is in no bucket: such events are read
     long = {"terms": {"_ignored": list(by)}}
-    empty = pl.DataFrame(schema={**by, **_EVENTS})
-    counts = [empty]
+    parts = [event_conditions(part) for part in intervals(within, edges)]
+    queries = [all_of([*conditions, {"bool": {"must_not": long}}]) for conditions in parts]
+    schema = {**by, "_interval": pl.UInt32(), "_events": pl.Int64()}
+    counts = [pl.DataFrame(schema=schema)]
     for names in searched:
-        short = all_of([*conditions, {"bool": {"must_not": long}}])
         rows = [
-            (*group["key"].values(), group["doc_count"])
-            for group in buckets(connection, names, list(by), query=short, optional=True)
+            (*group["key"].values(), number, group["doc_count"])
+            for number, groups in enumerate(buckets_of_each(connection, names, list(by), queries))
+            for group in groups
         ]
-        counts.append(pl.DataFrame(rows, schema=empty.schema, orient="row"))
-        for frame in frames(connection, names, by, all_of([*conditions, long])):
-            counts.append(frame.with_columns(_events=pl.lit(1, pl.Int64)))
-    return pl.concat(counts).group_by(list(by)).agg(pl.col("_events").sum())
+        counts.append(pl.DataFrame(rows, schema=schema, orient="row"))
+        read = {**by, "event_time": pl.Datetime("us")}
+        for frame in frames(connection, names, read, all_of([*event_conditions(within), long])):
+            interval = pl.Series(edges, dtype=pl.Datetime("us")).search_sorted(frame["event_time"], side="right")
+            placed = frame.select(*by, interval.alias("_interval"), pl.lit(1, pl.Int64).alias("_events"))
+            counts.append(placed.cast({"_interval": pl.UInt32}))
+    return pl.concat(counts).group_by([*by, "_interval"]).agg(pl.col("_events").sum())
 
 
 def user_totals(connection: Connection, searched: Sequence[str], conditions: Conditions) -> pl.DataFrame | None:

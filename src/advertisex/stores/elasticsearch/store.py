@@ -221,10 +221,10 @@ class ElasticsearchStore(EventStore):
             for more in [[]] if among is None else having_any(among):
                 yield from frames(self._connection, names, dtypes, all_of([*conditions, *more]))
 
-    def count(self, feed: str, by: Sequence[str], within: Range) -> pl.DataFrame:
+    def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
         dtypes = self._dtypes(feed, by)
         within, searched = self._searched(feed, within)
-        return event_counts(self._connection, searched, dtypes, event_conditions(within))
+        return event_counts(self._connection, searched, dtypes, within, edges)
 
     def _dtypes(self, feed: str, columns: Sequence[str]) -> dict[str, pl.DataType]:
         known = EVENT_COLUMNS | {"processed_at": pl.Datetime("us")} | _PROVENANCE

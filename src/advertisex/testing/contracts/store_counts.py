@@ -1,7 +1,8 @@
 """Events that a store counts by value, or selects by value, instead of returning all of them."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +34,7 @@ class StoreCounts(StoreFixtures):
 
         for by in ([column], [column, "placement"], ["placement", "creative_id", column]):
             self._check(store, "impressions", by, EVERYTHING)
+            self._check(store, "impressions", by, EVERYTHING, [datetime(2026, 1, 1), datetime(2027, 1, 1)])
 
     def test_events_are_counted_by_flags_and_counts(self, store: EventStore) -> None:
         feed = with_own_fields(FEEDS["clicks"], {"viewable": "flag", "seats": "count"})
@@ -45,7 +47,9 @@ class StoreCounts(StoreFixtures):
 
         for by in (["viewable"], ["seats", "viewable"], ["clicks", "conversions", "campaign_id", "seats"]):
             counted = self._check(store, "clicks", by, EVERYTHING)
-            assert dict(counted.schema) == {name: feed.columns[name] for name in by} | {"_events": pl.Int64()}
+            assert dict(counted.schema) == {name: feed.columns[name] for name in by} | {
+                "_interval": pl.UInt32(), "_events": pl.Int64(),
+            }  # fmt: skip
 
     def test_only_events_of_the_range_are_counted(self, store: EventStore) -> None:
         month = datetime(2026, 2, 1)
@@ -58,9 +62,13 @@ class StoreCounts(StoreFixtures):
         for since in (None, *times):
             for until in (None, *times):
                 for as_of in (None, before):
-                    self._check(store, "bids", ["creative_id"], Range(since, until, as_of))
+                    inside = [
+                        time for time in times if (since is None or since < time) and (until is None or time < until)
+                    ]
+                    for edges in ([], inside, inside[1:]):
+                        self._check(store, "bids", ["creative_id"], Range(since, until, as_of), edges)
         counted = store.count("bids", ["creative_id"], Range(as_of=before))
-        assert dict(counted.iter_rows()) == {"c0": 2, "c1": 2}
+        assert dict(counted.drop("_interval").iter_rows()) == {"c0": 2, "c1": 2}
         assert store.count("bids", ["creative_id"], Range(until=datetime(2025, 1, 1))).is_empty()
 
     def test_events_can_be_selected_by_whether_they_have_an_amount(self, store: EventStore) -> None:
@@ -120,10 +128,16 @@ class StoreCounts(StoreFixtures):
         ]
 
     @staticmethod
-    def _check(store: EventStore, feed: str, by: list[str], within: Range) -> pl.DataFrame:
+    def _check(
+        store: EventStore, feed: str, by: list[str], within: Range, edges: Sequence[datetime] = ()
+    ) -> pl.DataFrame:
         """Check counts against a scan."""
-        counted = store.count(feed, by, within)
-        read = Counter(row for frame in store.scan(feed, by, within) for row in frame.iter_rows())
+        counted = store.count(feed, by, within, edges)
+        read = Counter(
+            (*row, bisect_right(edges, time))
+            for frame in store.scan(feed, [*by, "event_time"], within)
+            for *row, time in frame.iter_rows()
+        )
         rows = [(tuple(keys), number) for *keys, number in counted.iter_rows()]
         assert dict(rows) == read
         assert len(rows) == len(read)
