@@ -40,7 +40,7 @@ BATCH = 600
 TIMEOUT = 0.8
 SOON = RetryPolicy(request=TIMEOUT, first_pause=0.02, longest_pause=0.5)
 #: Seconds that the cluster is down.
-MINUTE = 60.0
+MINUTE = usually(20.0, thorough=60.0)
 #: Upper bound of the memory of `advertisex process` during any fault (measured: 190 to 230 MB).
 MOST_MEMORY = 450_000_000
 #: Upper bound of its growth while a server is down.
