@@ -19,6 +19,7 @@ from advertisex.analysis.summary import summarise
 from advertisex.analysis.views.asking import DataCentres, ask
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
+from advertisex.feeds.feed import OwnKind
 from advertisex.feeds.rules import with_own_fields
 from advertisex.model import Batch, Span
 from advertisex.processing.pipeline import process
@@ -86,6 +87,15 @@ def test_an_address_is_in_a_network_or_not(networks: list[str], addresses: list[
     assert found.to_list() == [expected_kind(address, networks) for address in addresses]
 
 
+def test_a_network_may_be_written_as_part_of_ipv6() -> None:
+    with NamedTemporaryFile() as file:
+        Path(file.name).write_text("::ffff:192.0.2.0/120\n::ffff:198.51.100.7\n")
+        known = read_networks(Path(file.name))
+    addresses = ["192.0.2.1", "::ffff:192.0.2.255", "192.0.3.1", "198.51.100.7", "::"]
+    expected = ["data_centre", "data_centre", "other", "data_centre", "other"]
+    assert known.kinds(pl.Series(addresses)).to_list() == expected
+
+
 def test_the_list_has_comments_and_single_addresses(listed: Path) -> None:
     known = read_networks(listed)
     assert (known.listed, len(known.v4), len(known.v6)) == (4, 2, 1)
@@ -101,6 +111,7 @@ def test_the_list_has_comments_and_single_addresses(listed: Path) -> None:
         ),
         ("192.0.2.0/33\n", "'192.0.2.0/33': not a network or an address \\(.*, line 1\\)"),
         ("\n\nprefix,region\n", "'prefix,region': not a network or an address \\(.*, line 3\\)"),
+        ("fe80::1%eth0\n", "'fe80::1%eth0': not a network or an address"),
         ("# nothing\n\n", "the list of networks is empty"),
         (b"\xff\xfe1", "cannot read the networks: not UTF-8"),
         (None, "cannot read the networks: "),
@@ -168,6 +179,22 @@ def test_a_field_that_no_feed_has_is_an_error(store: EventStore, listed: Path) -
     ) as caught:
         ask(quality, store, data_centres=DataCentres(read_networks(listed), field="address"))
     assert caught.value.setting == ("analysis", "ip_field")
+
+
+def test_an_address_is_a_text_in_each_feed_that_has_one(listed: Path) -> None:
+    with DuckdbStore(Path(":memory:")) as store:
+        kinds: dict[str, OwnKind] = {"impressions": "text", "clicks": "count"}
+        store.prepare({name: with_own_fields(FEEDS[name], {"ip": kind}) for name, kind in kinds.items()})
+        with pytest.raises(ConfigurationError, match="'ip' of clicks is not a text"):
+            ask(quality, store, data_centres=DataCentres(read_networks(listed)))
+
+
+def test_no_feed_has_a_field_ip_kind_of_its_own(listed: Path) -> None:
+    with DuckdbStore(Path(":memory:")) as store:
+        store.prepare({name: with_own_fields(FEEDS[name], {own: "text"}) for name, own in
+                       (("impressions", "ip"), ("clicks", "ip_kind"))})  # fmt: skip
+        with pytest.raises(ConfigurationError, match="clicks have a field 'ip_kind' of their own"):
+            ask(quality, store, data_centres=DataCentres(read_networks(listed)))
 
 
 def test_the_settings_name_the_list_and_the_field(

@@ -317,6 +317,38 @@ def test_a_refund_counts_under_the_conversion_of_its_transaction(stored: Stored)
     assert performance(store, Scope(campaign="k1")).facts["refunds"] == {"EUR": 12}
 
 
+def test_a_refund_before_its_sale_has_the_impression_of_the_sale(stored: Stored) -> None:
+    """Whatever the range: the sale may be after it."""
+    sale = {"transaction_id": "t", "currency": "EUR", "campaign_id": "k1"}
+    store = shop(
+        stored,
+        impressions=[{"timestamp": "2026-01-06T09:00:00Z", "creative_id": "c1", "website": "b.example"}],
+        clicks=[
+            sale | {"timestamp": "2026-01-06T10:00:00Z", "conversion_type": "signup", "value": 30},
+            sale | {"timestamp": "2026-01-05T10:00:00Z", "conversion_type": "refund", "value": -12},
+        ],
+    )
+    for scope in (Scope(), Scope(until=datetime(2026, 1, 6)), Scope(datetime(2026, 1, 5), datetime(2026, 1, 6))):
+        refunds = {row["website"]: row["refunds"] for row in money(store, scope, "website")}
+        assert refunds == {"b.example": 12}
+
+
+@pytest.mark.parametrize(
+    ("by", "key"), [("day", date(2026, 3, 5)), ("week", date(2026, 3, 2)), ("month", date(2026, 3, 1))]
+)
+@pytest.mark.parametrize(
+    "scope", [Scope(), Scope(datetime(2026, 2, 1), datetime(2026, 4, 1)), Scope(zone="Asia/Tokyo")]
+)
+@pytest.mark.parametrize("own", [{}, {"cost": 2, "currency": "EUR"}])
+def test_impressions_of_one_moment_count_in_its_period(
+    stored: Stored, by: str, key: date, scope: Scope, own: dict[str, Any]
+) -> None:
+    moment = {"timestamp": "2026-03-05T10:00:00Z"}
+    store = stored(impressions=[moment | own, moment | {"user_id": "u2"}])
+    (row,) = performance(store, scope, by=by).table("rows").to_dicts()
+    assert (row[by], row["impressions"]) == (key, 2)
+
+
 def test_the_ratios(stored: Stored) -> None:
     store = stored(
         impressions=[

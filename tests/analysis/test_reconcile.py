@@ -11,6 +11,7 @@ import pytest
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.reconciliation.reconcile import reconcile
+from advertisex.analysis.scan import scan_frames
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from tests.analysis.partner_worlds import DAYS, FIRST, Partner, Seen, World, report_of, seen_at, world
@@ -203,6 +204,18 @@ def test_days_and_campaigns_are_selected_on_both_sides(known: World) -> None:
     assert set(answer.table("campaigns")["campaign_id"]) == {"k1"}
     with pytest.raises(AnalysisError, match="its days are those from 2026-03-26"):
         reconcile(known.store, report, Scope(since=known.start + timedelta(days=90)))
+
+
+def test_the_events_and_rows_of_the_range_and_campaign_are_counted(known: World) -> None:
+    report = report_of(known.seen, Partner(), COUNTS)
+    for campaign in (None, "k1"):
+        scope = Scope(campaign=campaign)
+        answer = reconcile(known.store, report, scope, log=known.log, report_time=known.report_time)
+        days = Scope(answer.scope.since, answer.scope.until, campaign)
+        of_clicks = pl.concat(scan_frames(known.store, "clicks", days, pl.col("event_time"))).height
+        counted = performance(known.store, days).facts["impressions"]
+        assert answer.computed_from == {"impressions": counted, "clicks": of_clicks}
+        assert not any("outside of the range" in note for note in answer.notes)
 
 
 def test_as_of_an_earlier_time_the_late_events_are_not_ours(known: World) -> None:

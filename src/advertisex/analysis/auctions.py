@@ -26,6 +26,8 @@ AUCTION_WINDOW = timedelta(days=1)
 #: A bid at or before the impression is preferred to any after it.
 _STRATEGIES: tuple[Literal["backward", "forward"], ...] = ("backward", "forward")
 
+#: With so many impressions for each bid or more, the impressions that can have a bid are looked up.
+_FEW = 3
 _PRICES = ("price_paid", "amount", "currency")
 
 HAS_AUCTION = pl.col("auction_id").is_not_null()
@@ -62,8 +64,8 @@ def bids_with_wins(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.Dat
     competing_range = widened(near, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
     own = in_scope(scope, "bids").alias("is_in_scope")
     bids = scan_events(store, "bids", competing_range, EVENT_ID, *moment, own, *columns)
-    offered = store.count("bids", ["auction_id"], competing_range.within)["auction_id"].drop_nulls()
-    impressions = scan_events(store, "impressions", near, *moment, among=offered)
+    offered = _offered(store, competing_range)
+    impressions = scan_events(store, "impressions", near, *moment, keep=HAS_AUCTION, among=offered)
     won = np.zeros(bids.height, bool)
     selections = _selections(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)
     won[selections["bid"].unique()] = True
@@ -106,6 +108,19 @@ def _selections(bids: pl.DataFrame, impressions: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(selected)
 
 
+def has_few_bids(store: EventStore, scope: Scope) -> bool:
+    """Whether so few impressions of a scope can have a bid that looking these up is faster than reading all."""
+    bids, impressions = (store.extent(feed, scope.within).events for feed in ("bids", "impressions"))
+    return _FEW * bids < impressions
+
+
+def _offered(store: EventStore, scope: Scope) -> pl.Series | None:
+    """The auctions of the bids, if they are few."""
+    if not has_few_bids(store, scope):
+        return None
+    return store.count("bids", ["auction_id"], scope.within)["auction_id"].drop_nulls()
+
+
 def selected_bids(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
     """Return the impressions of the scope that select a bid and are the first to select it.
 
@@ -114,22 +129,24 @@ def selected_bids(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.Data
     Args:
         store: the event store.
         scope: selects the impressions.
-        columns: expressions over the impressions; at least one.
+        columns: expressions over the impressions; use them only if there are few bids, since memory holds them all.
 
     Returns:
         The columns, event_id (UInt128), and bid_price_paid, bid_amount and bid_currency of the bid; in no particular
         order.
     """
-    creative, auction_id = categorical("creative_id", pl.Categories.random()), pl.col("auction_id")
+    creative = categorical("creative_id", pl.Categories.random())
     around = widened(scope, before=2 * AUCTION_WINDOW, after=2 * AUCTION_WINDOW)  # other impressions of the same bid
     moment = [EVENT_ID, AUCTION, creative, pl.col("event_time")]
     known = widened(around, before=AUCTION_WINDOW, after=AUCTION_WINDOW)
     prices = [pl.col(name).alias(f"bid_{name}") for name in _PRICES]
-    offered = store.count("bids", ["auction_id"], known.within)["auction_id"].drop_nulls()
-    asked = [in_scope(scope, "impressions").alias("is_in_scope"), pl.struct(columns).alias("asked")]
-    impressions = scan_events(store, "impressions", around, *moment, *asked, auction_id, among=offered)
-    shown = impressions["auction_id"].unique()
-    bids = scan_events(store, "bids", known, *moment, *prices, among=shown)
+    offered = _offered(store, known)
+    asked = [pl.struct(columns).alias("asked")] if columns else []
+    asked += [] if offered is None else [pl.col("auction_id")]
+    is_asked = in_scope(scope, "impressions").alias("is_in_scope")
+    impressions = scan_events(store, "impressions", around, *moment, is_asked, *asked, keep=HAS_AUCTION, among=offered)
+    shown = None if offered is None else impressions["auction_id"].unique()
+    bids = scan_events(store, "bids", known, *moment, *prices, keep=HAS_AUCTION, among=shown)
     selections = _selections(bids.select("event_id", "event_time", "creative_id", "auction"), impressions)
     first = (
         impressions.join(selections, on=["auction", "creative_id", "event_time"], nulls_equal=True)
@@ -138,6 +155,8 @@ def selected_bids(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.Data
     )
     names = [f"bid_{name}" for name in _PRICES]
     priced = first.hstack(bids[first["bid"]].select(names)).filter("is_in_scope")
+    if not columns:
+        return priced.select("event_id", *names)
     return priced.select("event_id", "asked", *names).unnest("asked")
 
 

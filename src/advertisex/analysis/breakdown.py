@@ -9,7 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
-from advertisex.analysis.calendar import PERIODS, Period, limits, period
+from advertisex.analysis.calendar import PERIODS, Period, following, limits, local_day, midnight, period, start_of
 from advertisex.analysis.fields import fields_of, only_clicks_have
 from advertisex.analysis.keys import KEYS, Key, key_of
 from advertisex.analysis.scope import Scope
@@ -62,13 +62,17 @@ class Breakdown:
         return self.field.text
 
     def edges(self, store: EventStore, scope: Scope) -> list[datetime]:
-        """The times at which the period of impressions of a scope changes (naive UTC); none without a period."""
-        if self.period is None or self.period == "hour":
-            return []
+        """The times at which the key of impressions of a scope may change (naive UTC): where a period begins.
+
+        They also include the beginning of the period after the last impression. A field does not depend on the time.
+        """
         extent = store.extent("impressions", scope.within)
-        if extent.first is None or extent.last is None:
+        if self.period is None or extent.first is None or extent.last is None:
             return []
-        return limits(extent.first, extent.last, self.period, self.zone)
+        assert self.period != "hour", "an hour is not counted by the store"
+        first, last = (start_of(local_day(time, self.zone), self.period) for time in (extent.first, extent.last))
+        begin, end = (midnight(day, self.zone) for day in (first, following(last, self.period)))
+        return limits(begin, end, self.period, self.zone)
 
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give the column `key` its own name and dtype; without a key, drop it."""

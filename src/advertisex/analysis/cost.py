@@ -24,13 +24,13 @@ from typing import Any
 
 import polars as pl
 
-from advertisex.analysis.auctions import selected_bids
+from advertisex.analysis.auctions import has_few_bids, selected_bids
 from advertisex.analysis.calendar import Period, limits
 from advertisex.analysis.flights import flights_of
 from advertisex.analysis.groups import group_frames
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.money import units
-from advertisex.analysis.scan import EVENT_ID, readable, scan_frames, widened
+from advertisex.analysis.scan import EVENT_ID, scan_frames, widened
 from advertisex.analysis.scope import Scope
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
@@ -72,13 +72,11 @@ def impression_costs(
     Yields:
         campaign_id, event_time, event_id (UInt128), the columns, and `CHARGE`. The first frame is empty.
     """
-    flights, selected = flights_of(store, scope), _selected(store, scope, *columns)
+    flights, paid = flights_of(store, scope), _prices(store, scope)
     names = ["campaign_id", "event_time", "event_id", *(expression.meta.output_name() for expression in columns)]
     for frame in scan_frames(store, "impressions", scope, EVENT_ID, *_OWN, *columns, among=among):
-        others = frame.join(selected, on="event_id", how="anti", maintain_order="left")
-        yield flights.join(_without(others, _PRICES), *_FLIGHT).select(*names, *_charge())
-    users = pl.lit(value=True) if among is None else pl.col("_user").is_in(among.implode())
-    yield flights.join(selected.filter(users), *_FLIGHT).select(*names, *_charge())
+        priced = flights.join(frame, *_FLIGHT).join(paid, on="event_id", how="left", maintain_order="left")
+        yield priced.select(*names, *_charge())
 
 
 def impression_charges(
@@ -86,8 +84,9 @@ def impression_charges(
 ) -> Iterator[pl.DataFrame]:
     """Count the impressions of a scope and sum up what they cost; see `impression_costs`.
 
-    Impressions without a cost of their own and a bid cost what their flight says, so the store counts them. It counts
-    those with a bid, too; they are added with their cost, and taken off without it.
+    Impressions without a cost of their own and a bid cost what their flight says, so the store counts them. If there
+    are few bids, it counts those with a bid, too: they are added with their own cost, and subtracted at the cost they
+    were counted with. Otherwise, all impressions are read.
 
     Args:
         store: the event store.
@@ -97,10 +96,17 @@ def impression_charges(
 
     Yields:
         campaign_id, event_time (between the same edges as the impressions), the columns, events (i64; negative for what
-        is taken off), `CHARGE` of all these events together, and largest (Int128): the charge of one of them. Sums over
-        all frames are those of the impressions. The first frame is empty.
+        is subtracted), `CHARGE` of all these events together, and largest (Int128): the charge of one of them. Sums
+        over all frames are those of the impressions. The first frame is empty.
     """
-    flights, selected = flights_of(store, scope), _selected(store, scope, *columns)
+    if not has_few_bids(store, scope):
+        one = pl.lit(1, pl.Int64).alias("events")
+        yield from (
+            frame.with_columns(one, largest="charge").drop("event_id")
+            for frame in impression_costs(store, scope, *columns)
+        )
+        return
+    flights, selected = flights_of(store, scope), selected_bids(store, scope, *_OWN, *columns)
     names = ["campaign_id", "event_time", *(expression.meta.output_name() for expression in columns)]
 
     def charged(rows: pl.DataFrame, events: str | int) -> pl.DataFrame:
@@ -111,27 +117,25 @@ def impression_charges(
     borders = {time for name in ("start", "end") for time in flights.rows[name]}
     own = (pl.col("campaign_id"), *columns)
     for groups in group_frames(store, "impressions", scope, *own, edges=borders.union(edges), lacking=_OWN_AMOUNTS):
-        yield charged(_without(groups, _NOTHING), "_events")
+        yield charged(_nulled(groups, _NOTHING), "_events")
     stated = replace(scope.within, having=_OWN_AMOUNTS)
     for frame in scan_frames(store, "impressions", scope, EVENT_ID, *_OWN, *columns, within=stated):
-        yield charged(_without(frame.join(selected, on="event_id", how="anti"), _PRICES), 1)
+        yield charged(_nulled(frame.join(selected, on="event_id", how="anti"), _PRICES), 1)
     yield charged(selected, 1)
     is_counted = pl.all_horizontal(pl.col(_OWN_AMOUNTS).is_null())
-    yield charged(_without(selected.filter(is_counted), _PRICES), -1)
+    yield charged(_nulled(selected.filter(is_counted), _PRICES), -1)
 
 
-def _without(events: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Add columns without a value, or remove their values."""
+def _nulled(events: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Set these columns to null, adding those that are missing."""
     return events.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in columns.items())
 
 
-def _selected(store: EventStore, scope: Scope, *columns: pl.Expr) -> pl.DataFrame:
-    """The `selected_bids` of a scope; without any bids, no impression is read."""
-    own = (*_OWN, pl.col("user_id").alias("_user"), *columns)
+def _prices(store: EventStore, scope: Scope) -> pl.DataFrame:
+    """The prices of `selected_bids`; without any bids, no impression is read."""
     if store.last_time("bids", Range(as_of=scope.as_of)) is not None:
-        return selected_bids(store, scope, *own)
-    known = readable(store, "impressions")
-    return _without(pl.DataFrame(schema=known).select(EVENT_ID, *own), _PRICES)
+        return selected_bids(store, scope)
+    return pl.DataFrame(schema={"event_id": pl.UInt128(), **_PRICES})
 
 
 def _charge() -> list[pl.Expr]:

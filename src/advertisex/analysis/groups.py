@@ -61,7 +61,7 @@ def group_frames(
     schema = {name: known[name] for name in (*read, "event_time")} | {"_events": pl.Int64()}
     yield pl.DataFrame(schema=schema).select("event_time", *columns, "_events")
     groups = store.count(feed, sorted(stored), within, times)
-    before = scope.since or (times[0] - timedelta.resolution if times else _ANY_TIME)
+    before = scope.since or (times[0] if times else scope.until or _ANY_TIME) - timedelta.resolution
     begins = pl.Series([before, *times], dtype=pl.Datetime("us"))
     timed = groups.with_columns(begins.gather(groups["_interval"]).alias("event_time"))
     yield changes.join(timed).filter(*kept).select("event_time", *columns, "_events")

@@ -36,7 +36,7 @@ class Networks:
     listed: int
 
     def kinds(self, addresses: pl.Series) -> pl.Series:
-        """Say of each address (String) whether it is `INSIDE`, `OUTSIDE` or `INVALID` (String); null for null."""
+        """Classify each address (String) as `INSIDE`, `OUTSIDE` or `INVALID` (String); null for null."""
         distinct = pl.DataFrame({"address": addresses.unique().drop_nulls()})
         octets = distinct["address"].str.extract_groups(rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$").struct.unnest()
         values = octets.select(pl.all().cast(pl.Int64))
@@ -103,12 +103,26 @@ def read_networks(path: Path) -> Networks:
 
 def _network(line: str, number: int, path: Path) -> IPv4Network | IPv6Network:
     try:
-        return ip_network(line)
+        return _unmapped(ip_network(line))
     except ValueError as error:
         address, _, prefix = line.partition("/")
         is_network = prefix and _is_network(line)
         why = f"{address} is not the first address of the network" if is_network else "not a network or an address"
         raise ConfigurationError(f"{line!r}: {why}", where=f"{path}, line {number}", hint=_HINT) from error
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """An IPv4 network that is written as part of IPv6, as such: addresses are compared without their mapping.
+
+    Raises:
+        ValueError: the network is of one interface only.
+    """
+    if isinstance(network, IPv4Network):
+        return network
+    if network.network_address.scope_id is not None:
+        raise ValueError
+    mapped = network.network_address.ipv4_mapped
+    return network if mapped is None or network.prefixlen < 96 else IPv4Network((mapped, network.prefixlen - 96))
 
 
 def _is_network(line: str) -> bool:

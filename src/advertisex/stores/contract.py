@@ -40,10 +40,18 @@ class Range:
     lacking: tuple[str, ...] = ()
 
 
-def intervals(within: Range, edges: Sequence[datetime]) -> list[Range]:
-    """Divide a range at these times; see `EventStore.count`."""
-    limits = [within.since, *edges, within.until]
-    return [replace(within, since=since, until=until) for since, until in pairwise(limits)]
+def intervals(within: Range, edges: Sequence[datetime]) -> list[tuple[int, Range]]:
+    """Divide a range at these times, see `EventStore.count`: the number of each interval, and its part of the range.
+
+    Intervals before the start of the range are left out: a store may have moved it, to leave out what is not kept.
+    """
+    parts = []
+    floor = within.since
+    for number, (since, until) in enumerate(pairwise([floor, *edges, within.until])):
+        begin = since if floor is None or since is None else max(since, floor)
+        if number == len(edges) or floor is None or (until is not None and floor < until):
+            parts.append((number, replace(within, since=begin, until=until)))
+    return parts
 
 
 @dataclass(frozen=True, slots=True)

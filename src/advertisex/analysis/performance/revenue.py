@@ -6,6 +6,7 @@ at its own time. A refund without a known transaction counts under its own field
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import polars as pl
 
@@ -62,7 +63,8 @@ def _with_conversions(store: EventStore, rows: pl.DataFrame, scope: Scope, own: 
     taken = [name for name in rows.columns if name not in kept]
     is_sold = (pl.col("conversions") > 0) & pl.col("transaction_id").is_in(transactions.implode())
     read = [*taken, "conversions", "transaction_id"]
-    frames = (frame.filter(is_sold) for frame in scan(store, "clicks", read, Range(as_of=scope.as_of)))
+    scanned = scan(store, "clicks", read, Range(as_of=scope.as_of), among=transactions)
+    frames = (frame.filter(is_sold) for frame in scanned)
     empty = pl.DataFrame(schema={name: readable(store, "clicks")[name] for name in read})
     sold = pl.concat([empty, *frames]).drop("conversions").sort("event_time", "event_id")
     sold = sold.unique("transaction_id", keep="first", maintain_order=True)
@@ -74,10 +76,11 @@ def _with_conversions(store: EventStore, rows: pl.DataFrame, scope: Scope, own: 
 def _matched(store: EventStore, scope: Scope, rows: pl.DataFrame, by: Breakdown) -> pl.DataFrame:
     """Add the key of the impression that each row is matched to."""
     users = rows["user_id"].unique().implode()
-    first = scope.since
-    for time in rows["event_time"].bottom_k(1) if first is not None else ():
-        first = min(first, time)  # the conversion of a refund
-    before = widened(Scope(first, scope.until, as_of=scope.as_of), before=ANSWER_WINDOW)
+    first, last = scope.since, scope.until
+    for time in rows["event_time"]:  # the conversion of a refund may be before the range, or after it
+        first = None if first is None else min(first, time)
+        last = None if last is None else max(last, time + timedelta.resolution)
+    before = widened(Scope(first, last, as_of=scope.as_of), before=ANSWER_WINDOW)
     keep = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(users)
     own = [*map(pl.col, ("user_id", "campaign_id", "event_time")), EVENT_ID, by.of("impressions")]
     return match_impressions(rows.drop("event_id"), scan_events(store, "impressions", before, *own, keep=keep))

@@ -129,14 +129,15 @@ def _repeated(
         for feed in commits["feed"].unique()
     }
     erased = suppression_in(store.notes(ERASURES))
+    same = _same_logs(store, log, commits)
     for commit in commits.iter_rows(named=True):
         feed = feeds.get(commit["topic"])
-        if feed is None:
+        if feed is None or (commit["topic"], commit["partition"]) not in same:
             unknown[commit["feed"]] += commit["duplicate"]
             continue
+        lost, reached = 0, commit["start"]
         for batch in _messages(log, commit["topic"], commit["partition"], commit["start"], commit["end"]):
-            if batch.lost:
-                unknown[feed.name] += min(batch.lost, commit["duplicate"])
+            lost, reached = lost + batch.lost, batch.span.end
             outcome = process(batch, feed, processing.policy, erased, processing.pseudonym_key)
             events = pl.concat([outcome.events, outcome.repeated]).filter(_within_time(scope))
             place = {"topic": pl.lit(commit["topic"]), "partition": pl.lit(commit["partition"], pl.Int32)}
@@ -144,6 +145,17 @@ def _repeated(
                 **place, processed_at=pl.lit(commit["committed_at"]).cast(pl.Datetime("us"))
             )
             yield rows.join(stored[feed.name], on=["topic", "partition", "offset"], how="anti").select(*REPEATED)
+        unread = lost + max(0, commit["end"] - reached)
+        if unread:
+            unknown[feed.name] += min(unread, commit["duplicate"])
+
+
+def _same_logs(store: EventStore, log: EventLog, commits: pl.DataFrame) -> set[tuple[str, int]]:
+    """The partitions of which the log is the one that was processed: offsets mean nothing in another."""
+    actual = log.identities(commits["topic"].unique().to_list())
+    return {
+        (row.topic, row.partition) for row in store.ledger() if not row.log or row.log == actual.get(row.topic, row.log)
+    }
 
 
 def _within_time(scope: Scope) -> pl.Expr:

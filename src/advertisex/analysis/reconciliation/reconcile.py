@@ -33,6 +33,7 @@ from advertisex.analysis.reconciliation.parts import Side
 from advertisex.analysis.reconciliation.report_days import ReportDays, days_of, midnight_after
 from advertisex.analysis.reconciliation.tables import campaign_rows, cause_rows, compared, gap_rows, with_structure
 from advertisex.analysis.reconciliation.zones import dates, zone_days
+from advertisex.analysis.scan import scan_frames
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import ConfigurationError
 from advertisex.logs.contract import EventLog
@@ -117,7 +118,7 @@ def reconcile(
         definition=DEFINITION,
         scope=scope,
         horizons=horizons(store, scope, _FEEDS),
-        computed_from=_computed_from(side),
+        computed_from={feed: _events(store, feed, scope) for feed in _FEEDS[:2]},
         parameters={
             "report": report.name,
             "tolerance": float(allowed),
@@ -133,6 +134,10 @@ def reconcile(
         notes=notes_of(report, days, side, explained, found, log),
         lookback=_EAST + ANSWER_WINDOW,
     )
+
+
+def _events(store: EventStore, feed: str, scope: Scope) -> int:
+    return sum(frame.height for frame in scan_frames(store, feed, scope, pl.col("event_time")))
 
 
 def _tolerance(value: object) -> Fraction:
@@ -167,13 +172,6 @@ def _on_days(side: Side) -> pl.DataFrame:
     days = pl.DataFrame({"slot": slots, "day": dates(zone_days(slots, side.zone))})
     own = side.sums.filter(pl.col("left_out") == "").join(days, on="slot")
     return own.filter(pl.col("day").is_between(side.first, side.last)).select("pair", "campaign_id", "day", "amount")
-
-
-def _computed_from(side: Side) -> dict[str, int]:
-    """Number of stored events read, by feed; of the clicks feed, those that count a click or a conversion."""
-    stored = side.sums.filter(pl.col("left_out") == "")
-    own = dict(stored.group_by("measure").agg(pl.col("events").sum()).iter_rows())
-    return {"impressions": own.get("impressions", 0), "clicks": own.get("clicks", 0) + own.get("conversions", 0)}
 
 
 def _facts(cells: pl.DataFrame, parts: pl.DataFrame, side: Side, allowed: Fraction) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def days_of(report: PartnerReport, scope: Scope) -> ReportDays:
             "the report has no row of the range and campaign", where=report.name,
             hint=f"its days are those from {known[0]} to {known[1]}; check --since, --until and --campaign",
         )  # fmt: skip
-    return ReportDays(first, last, inside, report.rows.height - inside.height)
+    return ReportDays(first, last, inside, rows.height - inside.height)
 
 
 def midnight_after(day: date, zone: str) -> datetime:

@@ -14,7 +14,7 @@ import polars as pl
 from advertisex.analysis.calendar import period
 from advertisex.analysis.money import decimals
 from advertisex.analysis.views.rates import OLDEST, Rates
-from advertisex.analysis.views.view import View
+from advertisex.analysis.views.view import View, counted
 from advertisex.errors import AnalysisError
 from advertisex.feeds import FEEDS
 from advertisex.feeds.feed import AMOUNT
@@ -62,6 +62,12 @@ class Converted(View):
         read = list(dict.fromkeys([*columns, *money, "currency", "event_time"]))
         for frame in self._store.scan(feed, read, within, slices, among):
             yield self._converted(frame, money).select(columns)
+
+    def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
+        """Count the events of a feed by the values of columns, see `EventStore.count`."""
+        if "currency" in by:
+            return counted(self, feed, by, within, edges)
+        return self._store.count(feed, by, within, edges)
 
     def campaigns(self, as_of: datetime | None = None) -> pl.DataFrame:
         """The flights of the catalogue, with converted budgets and rates.

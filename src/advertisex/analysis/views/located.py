@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from advertisex.analysis.networks import IP_KIND, Networks
-from advertisex.analysis.views.view import View
+from advertisex.analysis.views.view import View, counted
 from advertisex.errors import ConfigurationError
 from advertisex.stores.contract import EventStore, Range
 
@@ -14,7 +14,7 @@ FEEDS = ("impressions", "clicks")
 
 
 class Located(View):
-    """A store whose impressions and clicks have a field more: `IP_KIND`.
+    """A store whose impressions and clicks have an additional field, `IP_KIND`.
 
     Args:
         store: the store.
@@ -22,7 +22,7 @@ class Located(View):
         field: the field with the address, an own field of impressions, of the clicks feed, or of both.
 
     Raises:
-        ConfigurationError: no feed has the field, it is not a text, or a feed has another field `IP_KIND`.
+        ConfigurationError: neither feed has the field, it is not a text, or a feed has another field `IP_KIND`.
     """
 
     def __init__(self, store: EventStore, networks: Networks, field: str) -> None:
@@ -37,8 +37,10 @@ class Located(View):
                 hint=f'add `{field} = "text"` to feeds.impressions.extra and feeds.clicks.extra, or set another field',
                 setting=setting,
             )
-        for feed in self._feeds:
-            if IP_KIND in columns[feed]:
+        for feed, known in columns.items():
+            if field in known and feed not in self._feeds:
+                raise ConfigurationError(f"{field!r} of {feed} is not a text", hint="use a text field", setting=setting)
+            if IP_KIND in known:
                 raise ConfigurationError(f"{feed} have a field {IP_KIND!r} of their own", hint="give it another name")
 
     def columns(self, feed: str) -> dict[str, pl.DataType]:
@@ -65,5 +67,5 @@ class Located(View):
     def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
         """Count the events of a feed by the values of columns, see `EventStore.count`."""
         if IP_KIND in by:
-            return super().count(feed, by, within, edges)
+            return counted(self, feed, by, within, edges)
         return self._store.count(feed, by, within, edges)

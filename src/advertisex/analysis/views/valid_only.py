@@ -11,11 +11,11 @@ import polars as pl
 from advertisex.analysis.quality.invalid_traffic import gather, suspects
 from advertisex.analysis.scan import EVENT_ID
 from advertisex.analysis.scope import Scope
-from advertisex.analysis.views.view import View
+from advertisex.analysis.views.view import PartialView
 from advertisex.stores.contract import EventStore, Range
 
 
-class ValidOnly(View):
+class ValidOnly(PartialView):
     """A store without invalid traffic.
 
     Args:

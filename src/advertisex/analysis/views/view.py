@@ -10,9 +10,7 @@ from advertisex.stores.contract import EventStore, Extent, Range
 
 
 class View:
-    """A store that reads like another one, except for `scan`, which a subclass changes.
-
-    What is counted by the store itself is counted from the scan, so that it is consistent with it.
+    """A store that reads like another one, except for what a subclass changes.
 
     Args:
         store: the other one.
@@ -35,6 +33,14 @@ class View:
         """Stored events of a feed, see `EventStore.scan`."""
         return self._store.scan(feed, columns, within, slices, among)
 
+
+class PartialView(View):
+    """A view whose `scan` leaves events out.
+
+    What a store counts itself is counted from the scan. `last_time` is that of the store: events that are left out also
+    show how far it is complete.
+    """
+
     def extent(self, feed: str, within: Range) -> Extent:
         """Number of events of a feed within a range, and their first and last event time."""
         times = [frame["event_time"] for frame in self.scan(feed, ["event_time"], within)]
@@ -45,15 +51,7 @@ class View:
 
     def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
         """Count the events of a feed by the values of columns, see `EventStore.count`."""
-        known = {**self.columns(feed), "event_time": pl.Datetime("us")}
-        read, keys = [*by, "event_time"], [*by, "_interval"]
-        begins = pl.Series(edges, dtype=pl.Datetime("us"))
-        parts = []
-        for frame in (pl.DataFrame(schema={name: known[name] for name in read}), *self.scan(feed, read, within)):
-            interval = begins.search_sorted(frame["event_time"], side="right").cast(pl.UInt32)
-            placed = frame.select(*by, interval.alias("_interval"))
-            parts.append(placed.group_by(keys).agg(_events=pl.len().cast(pl.Int64)))
-        return pl.concat(parts).group_by(keys).agg(pl.col("_events").sum())
+        return counted(self, feed, by, within, edges)
 
     def user_totals(self, within: Range, campaign: str | None) -> pl.DataFrame:
         """Clicks and conversions per user, see `EventStore.user_totals`."""
@@ -63,6 +61,19 @@ class View:
         frames = (frame.filter(keep).drop("campaign_id") for frame in self.scan("clicks", names, within))
         rows = pl.concat([empty, *frames])
         return rows.group_by("user_id").agg(pl.col("clicks", "conversions").sum()).sort("user_id")
+
+
+def counted(view: View, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime]) -> pl.DataFrame:
+    """Count the events that a view returns, see `EventStore.count`."""
+    known = {**view.columns(feed), "event_time": pl.Datetime("us")}
+    read, keys = [*by, "event_time"], [*by, "_interval"]
+    begins = pl.Series(edges, dtype=pl.Datetime("us"))
+    parts = []
+    for frame in (pl.DataFrame(schema={name: known[name] for name in read}), *view.scan(feed, read, within)):
+        interval = begins.search_sorted(frame["event_time"], side="right").cast(pl.UInt32)
+        placed = frame.select(*by, interval.alias("_interval"))
+        parts.append(placed.group_by(keys).agg(_events=pl.len().cast(pl.Int64)))
+    return pl.concat(parts).group_by(keys).agg(pl.col("_events").sum())
 
 
 def _first(times: pl.Series) -> Any:

@@ -27,7 +27,8 @@ class Watched:
         among: pl.Series | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Scan the store. Each scan is a part of the work; a question can do several, one after the other."""
-        self._bar.begin(f"reading {feed}", self._store.extent(feed, within).events)
+        total = self._store.extent(feed, within).events if among is None else None
+        self._bar.begin(f"reading {feed}", total)
         for frame in self._store.scan(feed, columns, within, slices, among):
             yield frame
             self._bar.advance(frame.height)

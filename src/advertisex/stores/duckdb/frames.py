@@ -61,17 +61,19 @@ def scan_table(
         values: the values of its parameters.
         among: only rows with one of these values in the column that the series is named after.
     """
+    if among is not None and among.is_empty():
+        return
     db.begin()
     try:
         if among is not None:
-            db.register("among", _Stream(pl.DataFrame({"value": among})))
+            db.register("among", _Stream(pl.DataFrame({"value": among})))  # the rollback drops it
             where = f"""{where or "WHERE true"} AND "{among.name}" IN (SELECT value FROM among)"""
         ((end,),) = db.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {table}").fetchall()
         more = f" AND ({where.removeprefix('WHERE ')})" if where else ""
         query = f"SELECT {columns} FROM {table} WHERE rowid >= ? AND rowid < ?{more}"
-        # each read looks all values of `among` up; few rows have one, so many can be read at once
+        # each read probes all values of `among`; few rows have one, so many can be read at once
         together = 1 if among is None else _AMONG
-        start, rows, wanted = 0, _FIRST_ROWS * together**2, _UNKNOWN_ROWS * together
+        start, rows, wanted = 0, _FIRST_ROWS, _UNKNOWN_ROWS * together
         while start < end:
             frame = frame_of(db, query, [start, start + rows, *values])
             start += rows

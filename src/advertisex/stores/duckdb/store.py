@@ -220,8 +220,8 @@ class DuckdbStore(EventStore):
         # a query for each interval reads only its part of the table; placing each event in its interval is slower
         counts = []
         with self._explained("cannot read the event store"), self._db.cursor() as connection:
-            connection.begin()
-            for number, part in enumerate(intervals(within, edges)):
+            connection.begin()  # one snapshot; closing the connection ends it
+            for number, part in intervals(within, edges):
                 where, values = event_conditions(part)
                 columns = f"{names}, {number}::UINTEGER AS _interval, count(*) AS _events"
                 counts.append(frame_of(connection, f"SELECT {columns} FROM {feed} {where} GROUP BY ALL", values))

@@ -12,8 +12,8 @@ from advertisex.stores.elasticsearch.times import iso
 #: The range of `date_nanos`.
 _EARLIEST, _LATEST = datetime(1970, 1, 1), datetime(2262, 4, 11)  # noqa: DTZ001 - UTC without a zone, as `Range`
 
-#: A query has at most so many values; the limit of Elasticsearch (`index.max_terms_count`) is 65,536.
-_TERMS = 50_000
+#: A query has at most so many values, of up to 2 KB: a request has at most 100 MB (`http.max_content_length`).
+_TERMS = 20_000
 
 
 def event_conditions(within: Range, slices: range | None = None) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def having_any(values: pl.Series) -> Iterator[list[dict[str, Any]]]:
     """The conditions for documents with one of these values in the field that the series is named after.
 
     Each yields a part of the documents; together they are all of them, once. The text of the field must be indexed,
-    which is so for ids.
+    as ids always are.
     """
     distinct = values.unique()
     for start in range(0, len(distinct), _TERMS):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import polars as pl
@@ -12,6 +12,7 @@ from advertisex.stores.elasticsearch.aggregations import buckets, buckets_of_eac
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.conditions import all_of, event_conditions
 from advertisex.stores.elasticsearch.frames import frames
+from advertisex.stores.elasticsearch.search import LARGEST_PAGE
 
 #: Elasticsearch adds up in floating point, which is exact only for integers below this.
 _EXACT = 2**53
@@ -42,19 +43,18 @@ def event_counts(
         within: which events to count.
         edges: where the intervals begin.
     """
-    # a text that is too long to be indexed is in no bucket: such events are read
+    # a text that is too long to be indexed would be counted as null, so these events are read instead
     long = {"terms": {"_ignored": list(by)}}
-    parts = [event_conditions(part) for part in intervals(within, edges)]
-    queries = [all_of([*conditions, {"bool": {"must_not": long}}]) for conditions in parts]
+    parts = intervals(within, edges)
+    queries = [all_of([*event_conditions(part), {"bool": {"must_not": long}}]) for _, part in parts]
     schema = {**by, "_interval": pl.UInt32(), "_events": pl.Int64()}
     counts = [pl.DataFrame(schema=schema)]
     for names in searched:
-        rows = [
-            (*group["key"].values(), number, group["doc_count"])
-            for number, groups in enumerate(buckets_of_each(connection, names, list(by), queries))
-            for group in groups
-        ]
-        counts.append(pl.DataFrame(rows, schema=schema, orient="row"))
+        found = buckets_of_each(connection, names, list(by), queries)
+        for (number, _), groups in zip(parts, found, strict=True):
+            rows = ((*group["key"].values(), number, group["doc_count"]) for group in groups)
+            while some := list(islice(rows, LARGEST_PAGE)):  # tuples are larger than columns
+                counts.append(pl.DataFrame(some, schema=schema, orient="row"))
         read = {**by, "event_time": pl.Datetime("us")}
         for frame in frames(connection, names, read, all_of([*event_conditions(within), long])):
             interval = pl.Series(edges, dtype=pl.Datetime("us")).search_sorted(frame["event_time"], side="right")

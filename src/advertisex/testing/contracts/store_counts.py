@@ -127,6 +127,16 @@ class StoreCounts(StoreFixtures):
             (Decimal("1.5"), f"a{month % 3}", datetime(2026, month + 1, 1)) for month in (1, 2, 4)
         ]
 
+    def test_intervals_before_what_is_kept_are_empty(self, store: EventStore) -> None:
+        rows = [{"timestamp": f"2026-0{month}-05T00:00:00", "creative_id": f"c{month}"} for month in (1, 2, 3, 4)]
+        store.commit(outcome_of("bids", *rows))
+        store.drop_before(store.period_start(datetime(2026, 3, 1)))
+
+        edges = [datetime(2026, 1, 10), datetime(2026, 2, 10), datetime(2026, 4, 1)]
+        counted = self._check(store, "bids", ["creative_id"], EVERYTHING, edges)
+        assert sorted(counted.rows()) == [("c3", 2, 1), ("c4", 3, 1)]
+        assert store.count("bids", ["creative_id"], Range(until=datetime(2026, 2, 1)), edges[:1]).is_empty()
+
     @staticmethod
     def _check(
         store: EventStore, feed: str, by: list[str], within: Range, edges: Sequence[datetime] = ()
