@@ -74,8 +74,7 @@ class World:
                     if flight["rate_type"] == rate:
                         yield row["event_time"], "spend", row[name] * Fraction(flight["rate"]), flight["currency"]
         if flight["rate_type"] == "fixed":
-            last = max(row["event_time"] for row in (*self.data.impressions, *self.data.clicks))
-            last = min(flight["end"], last, self.until or last)
+            last = min(flight["end"], self.at)
             for _, first, end in days_of(flight["start"], last, self.zone):
                 before, after = (due(flight, time) for time in (first, min(end, last)))
                 yield max(first, flight["start"]), "spend", Fraction(after - before, 10**15), flight["currency"]

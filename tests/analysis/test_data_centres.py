@@ -156,7 +156,7 @@ def test_traffic_from_data_centres_is_general_invalid_traffic(store: EventStore,
     assert rows["data_centre", "clicks"]["events"] == 1
     assert rows["data_centre", "clicks"]["kind"] == "general"
     assert answer.facts["invalid_events"]["general"] == {"clicks": 1, "impressions": 4}
-    assert "1 impressions have an address that cannot be read, so data_centre does not apply to them." in answer.notes
+    assert "1 of the impressions have an unreadable IP address and were not checked for data_centre." in answer.notes
     assert answer.parameters["data_centres"] == {"list": str(listed), "networks": 4, "field": "ip"}
     without = ask(quality, store)
     assert "data_centre" not in without.table("suspected")["reason"].to_list()
@@ -174,9 +174,7 @@ def test_it_is_left_out_of_any_question_and_can_be_grouped_by(store: EventStore,
 
 
 def test_a_field_that_no_feed_has_is_an_error(store: EventStore, listed: Path) -> None:
-    with pytest.raises(
-        ConfigurationError, match="neither impressions nor clicks have a text field 'address'"
-    ) as caught:
+    with pytest.raises(ConfigurationError, match="no feed has a text field 'address'") as caught:
         ask(quality, store, data_centres=DataCentres(read_networks(listed), field="address"))
     assert caught.value.setting == ("analysis", "ip_field")
 

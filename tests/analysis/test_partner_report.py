@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from advertisex.analysis.reconciliation.partner_report import PartnerReport, read_report
+from advertisex.analysis.reconciliation.partner_report import PartnerReport, left_out_text, read_report
 from advertisex.errors import ConfigurationError, SourceError
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.mapping import FieldMapping
@@ -88,3 +88,22 @@ def test_a_field_that_a_report_does_not_have_is_an_error(tmp_path: Path) -> None
     options = IngestOptions(mapping=FieldMapping({"clicks": "user_id"}))
     with pytest.raises(ConfigurationError, match="user_id"):
         read(tmp_path, "date,campaign,clicks\n2026-01-05,k1,1\n", options)
+
+
+def test_two_columns_of_one_field_are_an_error_until_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text("Date,Campaign,Impressions,Imps\n2026-03-02,k1,102,103\n")
+    with pytest.raises(SourceError, match="the columns Impressions, Imps are all read as impressions") as caught:
+        read_report(path)
+    assert "--map 'Impressions=impressions'" in caught.value.hint
+    for column, number in (("Impressions", 102), ("Imps", 103)):
+        named = IngestOptions(mapping=FieldMapping(rename={column: "impressions"}))
+        assert read_report(path, named).rows["impressions"].to_list() == [number]
+
+
+def test_empty_cells_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text("Date,Campaign,Impressions,Clicks\n2026-03-02,k1,,1\n2026-03-03,k1,5,\n2026-03-04,k1,,\n")
+    report = read_report(path)
+    assert report.rows["impressions"].to_list() == [0, 5, 0]
+    assert list(left_out_text(report)) == ["4 empty cells of the report read as 0"]

@@ -329,7 +329,7 @@ def test_a_refund_before_its_sale_has_the_impression_of_the_sale(stored: Stored)
         ],
     )
     for scope in (Scope(), Scope(until=datetime(2026, 1, 6)), Scope(datetime(2026, 1, 5), datetime(2026, 1, 6))):
-        refunds = {row["website"]: row["refunds"] for row in money(store, scope, "website")}
+        refunds = {row["domain"]: row["refunds"] for row in money(store, scope, "website")}
         assert refunds == {"b.example": 12}
 
 
@@ -347,6 +347,29 @@ def test_impressions_of_one_moment_count_in_its_period(
     store = stored(impressions=[moment | own, moment | {"user_id": "u2"}])
     (row,) = performance(store, scope, by=by).table("rows").to_dicts()
     assert (row[by], row["impressions"]) == (key, 2)
+
+
+def test_a_key_with_money_alone_has_a_row(stored: Stored) -> None:
+    """Then the rows add up to the totals: a fee without impressions, and a refund of an unknown transaction."""
+    store = shop(
+        stored,
+        flight(campaign_id="k2", rate_type="fixed", rate="10"),
+        impressions=[
+            {"timestamp": f"2026-01-0{day}T12:00:00Z", "creative_id": "c1", "cost": 1, "currency": "EUR"}
+            for day in (3, 7)
+        ],
+        clicks=[
+            {"campaign_id": "k9", "conversion_type": "refund", "value": -2, "currency": "EUR", "transaction_id": "?"}
+        ],
+    )
+    for by, amounts in (
+        ("campaign_id", {"k1": (1, 0), "k2": (5, 0), "k9": (0, -2)}),
+        ("conversion_type", {"refund": (0, -2), None: (6, 0)}),
+    ):
+        rows = performance(store, Scope(until=datetime(2026, 1, 6)), by=by).table("rows").to_dicts()
+        assert {row[by]: (row["spend_EUR"] or 0, row["revenue_EUR"] or 0) for row in rows} == amounts
+    days = performance(store, Scope(until=datetime(2026, 1, 6)), by="day").table("rows")
+    assert days["spend_EUR"].sum() == performance(store, Scope(until=datetime(2026, 1, 6))).facts["spend"]["EUR"]
 
 
 def test_the_ratios(stored: Stored) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from advertisex.analysis.reconciliation.reconcile import reconcile
 from advertisex.analysis.scan import scan_frames
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
-from tests.analysis.partner_worlds import DAYS, FIRST, Partner, Seen, World, report_of, seen_at, world
+from tests.analysis.partner_worlds import DAYS, FIRST, START, Partner, Seen, World, report_of, seen_at, world
 
 COUNTS = ("impressions", "clicks", "conversions")
 ALL = (*COUNTS, "cost", "revenue")
@@ -151,6 +152,18 @@ def test_a_partner_that_loses_events_at_random_is_unexplained(known: World) -> N
         assert set(found) == {"unexplained", *causes}
 
 
+def test_a_factor_between_amounts_of_one_currency_is_unexplained(known: World) -> None:
+    """A loss of all money alike is as unexplained as that of events, and a single amount has no factor."""
+    lost = asked(known, Partner().but(rate="0.85"), ALL)
+    assert set(volumes(lost, "money_causes")) == {"unexplained"}
+    assert set(lost.table("explanations")["causes"]) <= {"none", "an unexplained factor"}
+
+    report = report_of(known.seen, Partner(), ("cost",))
+    one = report.rows.filter(pl.col("cost") > 0).head(1).with_columns(pl.col("cost") / 2)
+    answer = reconcile(known.store, replace(report, rows=one), Scope(campaign=one["campaign_id"][0]), log=known.log)
+    assert "currency" not in volumes(answer, "money_causes")
+
+
 def small(*seen: Seen) -> Any:
     return world(0, seen=seen)
 
@@ -186,6 +199,27 @@ def test_a_time_zone_that_fits_a_few_gaps_by_chance_is_not_chosen() -> None:
             theirs = [seen_at(day, 12) for day in range(2) for _ in range(chance.randint(5, 40))]
             found = volumes(reconcile(made.store, report_of(theirs, Partner(), ["impressions"])))
             assert set(found) == {"unexplained"}
+
+
+def test_a_zone_without_gaps_is_preferred_and_money_that_it_moves_is_not_missing() -> None:
+    """A single purchase is on the next day of the partner; another zone moves more clicks, but leaves gaps."""
+    clicks = [Seen("clicks", "k1", START + timedelta(minutes=21 * number)) for number in range(400)]
+    late = {3: timedelta(hours=23, minutes=30)}
+    sold = [
+        Seen(
+            "clicks",
+            "k1",
+            START + timedelta(days=day) + late.get(day, timedelta(hours=10.5)),
+            conversion=True,
+            value="50",
+        )
+        for day in range(6)
+    ]
+    with small(*clicks, *sold) as made:
+        answer = asked(made, Partner(zone="Etc/GMT-1"), ("clicks", "conversions", "revenue"))
+    for table in ("causes", "money_causes"):
+        assert set(answer.table(table)["cause"]) == {"time_zone"}
+    assert answer.table("money_gaps")["unexplained"].to_list() == [0, 0]
 
 
 def test_a_gap_at_the_limit_is_within_the_tolerance() -> None:

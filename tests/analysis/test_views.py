@@ -238,6 +238,24 @@ def test_whether_an_event_is_valid_does_not_depend_on_the_range(stored: Stored) 
     assert sum(part.facts["counts"]["impressions"] for part in parts) == whole.facts["counts"]["impressions"] == 6
 
 
+def test_the_refund_of_an_invalid_conversion_is_left_out_with_it(stored: Stored) -> None:
+    sold = {"conversion_type": "purchase", "conversions": 1, "currency": "EUR"}
+    refund = {"conversion_type": "refund", "conversions": 0, "clicks": 0, "currency": "EUR"}
+    rows = [
+        sold | CRAWLER | {"value": 50, "transaction_id": "t1"},
+        sold | {"value": 20, "transaction_id": "t2"},
+        sold | CRAWLER | {"value": 5, "transaction_id": "t2"},  # not the first of its transaction
+        refund | {"value": -10, "transaction_id": "t1"},
+        refund | {"value": -3, "transaction_id": "t2"},
+        refund | {"value": -1},
+    ]
+    clicks = [row | {"timestamp": f"2026-01-05T12:0{minute}:00.5Z"} for minute, row in enumerate(rows)]
+    answer = ask(performance, stored(clicks=clicks), valid_only=True)
+    assert (answer.facts["gross_revenue"], answer.facts["refunds"]) == ({"EUR": 20}, {"EUR": 4})
+    assert answer.facts["gross"]["refunds"] == {"EUR": 14}
+    assert answer.parameters["left_out"] == {"clicks": 3}
+
+
 def test_general_and_sophisticated_invalid_traffic_are_reported_apart(stored: Stored) -> None:
     fast = [{"timestamp": f"2026-01-05T12:00:00.{tenth}Z", "conversion_type": "click"} for tenth in range(6)]
     answer = quality(stored(impressions=SHOWN, clicks=[*CLICKED, *fast]))

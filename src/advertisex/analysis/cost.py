@@ -200,25 +200,26 @@ def _rows_with_stated_cost(store: EventStore, scope: Scope, rows: pl.DataFrame) 
     return match_impressions(asked, impressions).filter("is_stated")["_row"]
 
 
-def fees(store: EventStore, scope: Scope, unit: Period | None = None) -> pl.DataFrame:
+def fees(store: EventStore, scope: Scope, unit: Period | None = None, *, now: datetime | None = None) -> pl.DataFrame:
     """The part of each fixed fee that is due in a scope, by calendar period or in total.
 
     The fee that is due at a time is the fee × (time − start) / (end − start), rounded down to 10⁻¹⁵; that of an
-    interval is a difference of two, so the intervals of a flight add up to its fee. Nothing is due after the last
-    event.
+    interval is a difference of two, so the intervals of a flight add up to its fee. Nothing is due after the current
+    time.
 
     Args:
         store: the event store.
         scope: a campaign selects its flights; a filter on fields of impressions selects none, since a fee belongs to no
             event.
         unit: the calendar period.
+        now: the current time; default: that of the last event.
 
     Returns:
         campaign_id, event_time (a time in the interval), and `CHARGE`; without intervals that cost nothing.
     """
     rows = []
     flights = _fixed_flights(store, scope)
-    known = last_event(store, scope.as_of) if flights else None
+    known = now or (last_event(store, scope.as_of) if flights else None)
     for flight in flights:
         if known is None or scope.campaign not in (None, flight["campaign_id"]):
             continue

@@ -6,6 +6,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 
 import polars as pl
 
+from advertisex.analysis.networks import IP_KIND
 from advertisex.catalogue.join import TAKEN
 from advertisex.errors import ConfigurationError
 from advertisex.feeds.feed import AMOUNT
@@ -116,6 +117,10 @@ def _unknown(feed: str, name: str, argument: str, known: Collection[str]) -> Con
     hint = f"use one of {', '.join(known)}"
     if name in TAKEN:
         hint = f"the catalogue gives it to events with a creative, which {feed} do not have; {hint}"
+    elif name == IP_KIND:
+        hint = f"it needs the setting analysis.data_centres, and events of {feed} processed with an IP address"
     else:
-        hint += f"; an own field is added by the setting feeds.{feed}.extra"
+        hint += (
+            f"; an own field is added by the setting feeds.{feed}.extra, and exists once events are processed with it"
+        )
     return ConfigurationError(f"{argument}: {feed} have no field {name!r}", hint=hint)

@@ -129,7 +129,7 @@ def _tolerance(text: str) -> Decimal:
         found = Decimal(number) / (100 if text.strip().endswith("%") else 1)
     except InvalidOperation:
         found = Decimal(-1)
-    if not 0 <= found <= 1:
+    if not found.is_finite() or not 0 <= found <= 1:
         raise ConfigurationError(f"--tolerance: {text!r} is not valid", hint="write it as 10% or 0.1")
     return found
 

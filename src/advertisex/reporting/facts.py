@@ -45,6 +45,10 @@ class _Fact:
     amount: Decimal | None = None
 
 
+#: Names of nested facts that their own names would not explain.
+_GROUPS = {"gross": "with invalid traffic"}
+
+
 def facts_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Flatten facts to pairs of name and text.
 
@@ -72,7 +76,7 @@ def _flat(facts: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[_Fac
             for currency, text in zip(currencies, format_amounts(list(value.values()), currencies), strict=True):
                 yield _Fact((*path, name, currency), text, value[currency])
         elif isinstance(value, Mapping):
-            yield from _flat(value, (*path, name))
+            yield from _flat(value, (*path, _GROUPS.get(name, name)))
         elif interval_of(name) not in facts or isinstance(value, Decimal):
             has_bounds = is_ratio(name) and isinstance(value, float)
             bounds = (facts.get(f"{name}_{end}") if has_bounds else None for end in ("low", "high"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -52,13 +53,14 @@ class Deliveries:
     without_cost: int
 
 
-def deliveries(store: EventStore, scope: Scope, flights: Flights, *, with_spend: bool) -> Deliveries:
+def deliveries(store: EventStore, scope: Scope, flights: Flights, at: datetime, *, with_spend: bool) -> Deliveries:
     """Read the deliveries of flights.
 
     Args:
         store: the event store.
         scope: the range to read, bounded on both sides, with the campaign and the time zone of days.
         flights: the flights.
+        at: the current time, up to which fees are due.
         with_spend: whether to read what was spent; otherwise, it is 0.
 
     Raises:
@@ -67,7 +69,9 @@ def deliveries(store: EventStore, scope: Scope, flights: Flights, *, with_spend:
     parts = _Parts.of(scope, flights)
     shown = _summed(_impressions(store, scope, parts, with_spend=with_spend))
     clicked = _summed([_clicks(store, scope, parts, with_spend=with_spend)])
-    return _result(shown, clicked, _summed([parts.sums(_each(fees(store, scope, "day")))] if with_spend else []))
+    return _result(
+        shown, clicked, _summed([parts.sums(_each(fees(store, scope, "day", now=at)))] if with_spend else [])
+    )
 
 
 def no_deliveries() -> Deliveries:

@@ -106,7 +106,7 @@ def _deliveries(store: EventStore, scope: Scope, flights: pl.DataFrame, at: date
     if since >= until:
         return no_deliveries()
     within = replace(scope, since=since, until=until)
-    return deliveries(store, within, Flights(flights), with_spend=begun["budget"].count() > 0)
+    return deliveries(store, within, Flights(flights), at, with_spend=begun["budget"].count() > 0)
 
 
 def _after(time: datetime) -> datetime:

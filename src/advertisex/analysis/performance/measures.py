@@ -37,11 +37,20 @@ class Measures:
     without_cost: int
 
     @property
+    def counts_of_all_keys(self) -> pl.DataFrame:
+        """`counts`, with 0 for the keys that have only spend or revenue, such as those of a fee or a refund."""
+        has_money = pl.any_horizontal(pl.col("gross", "refunds") != 0)
+        money = pl.concat([self.spend.select("key"), self.revenue.filter(has_money).select("key")]).unique()
+        others = money.join(self.counts, on="key", how="anti", nulls_equal=True)
+        return pl.concat([self.counts, others], how="diagonal").with_columns(pl.col(COUNTS).fill_null(0))
+
+    @property
     def notes(self) -> list[str]:
         """What a reader must know about the spend, one sentence each."""
         count = self.without_cost
-        unknown = "no cost, price, bid or CPM is known for them"
-        return [f"{count:,} impressions have no cost of their own: {unknown}."] if count else []
+        names = "1 impression has" if count == 1 else f"{count:,} impressions have"
+        why = "it states none, no bid or CPM of its own is known, or a fixed fee covers it"
+        return [f"{names} no cost of its own: {why}."] if count else []
 
     def in_total(self) -> "Measures":
         """The same measures with null as the only key."""

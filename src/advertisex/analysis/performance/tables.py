@@ -32,7 +32,7 @@ def count_rows(own: Measures, previous: Measures | None, *, all_keys: bool) -> p
         key, `COUNTS`, ctr and cvr with their intervals (f64), and, with previous measures, `COUNTS`, ctr and cvr with
         the suffix `_previous`.
     """
-    rows = own.counts
+    rows = own.counts_of_all_keys
     if previous is not None:
         before = previous.counts.rename({name: f"{name}_previous" for name in COUNTS})
         rows = rows.join(before, on="key", how="full" if all_keys else "left", nulls_equal=True, coalesce=True)

@@ -54,7 +54,8 @@ POPULATION = 100
 #: The feeds that each reason applies to, besides those with addresses.
 _APPLYING = [
     (reason, feed)
-    for reason in REASONS[:4]
+    for reason in REASONS
+    if reason != "data_centre"
     for feed in ("impressions", "clicks")
     if (reason, feed) != ("instant_click", "impressions")
 ]
@@ -114,14 +115,14 @@ class Suspects:
         rates: the daily number from which a rate is an outlier, by feed; None with too few users.
         not_evaluated: the reasons that cannot be evaluated, and why.
         evaluated: each reason and a feed that it applies to, those that cannot be evaluated among them.
-        without_address: number of events whose address is not one, by feed; only feeds with addresses.
+        invalid_addresses: number of events whose address is invalid, by feed; only feeds with addresses.
     """
 
     events: pl.DataFrame
     rates: dict[str, int | None]
     not_evaluated: dict[str, str]
     evaluated: list[tuple[str, str]]
-    without_address: dict[str, int]
+    invalid_addresses: dict[str, int]
 
 
 def suspects(traffic: Traffic) -> Suspects:
@@ -129,7 +130,7 @@ def suspects(traffic: Traffic) -> Suspects:
     coarse = _in_whole_seconds(traffic)
     found = [_flagged("instant_click", "clicks", traffic.clicks.filter(_IS_INSTANT if not coarse else False))]
     rates: dict[str, int | None] = {}
-    without_address: dict[str, int] = {}
+    invalid_addresses: dict[str, int] = {}
     for feed, events, all_of_feed in (
         ("clicks", traffic.clicks, traffic.rows),
         ("impressions", traffic.impressions, traffic.impressions),
@@ -144,14 +145,14 @@ def suspects(traffic: Traffic) -> Suspects:
         if IP_KIND in all_of_feed.columns:
             kind = all_of_feed[IP_KIND].cast(pl.String)
             found.append(_flagged("data_centre", feed, all_of_feed.filter(kind == INSIDE)))
-            without_address[feed] = int((kind == INVALID).sum())
+            invalid_addresses[feed] = int((kind == INVALID).sum())
     why = f"all times of {' and '.join(coarse)} are in whole seconds"
     return Suspects(
         pl.concat(found),
         rates,
         not_evaluated={"instant_click": why} if coarse else {},
-        evaluated=_APPLYING + [("data_centre", feed) for feed in without_address],
-        without_address=without_address,
+        evaluated=_APPLYING + [("data_centre", feed) for feed in invalid_addresses],
+        invalid_addresses=invalid_addresses,
     )
 
 

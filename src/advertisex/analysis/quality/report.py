@@ -251,8 +251,8 @@ def _unknown(unknown: UnknownNames, limit: int) -> list[Table]:
 
 def _not_evaluated(suspected: Suspects) -> list[str]:
     invalid = [
-        f"{count:,} {feed} have an address that cannot be read, so data_centre does not apply to them."
-        for feed, count in suspected.without_address.items()
+        f"{count:,} of the {feed} have an unreadable IP address and were not checked for data_centre."
+        for feed, count in suspected.invalid_addresses.items()
         if count
     ]
     return [f"{reason} cannot be evaluated: {why}." for reason, why in suspected.not_evaluated.items()] + invalid

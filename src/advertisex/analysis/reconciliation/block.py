@@ -26,8 +26,8 @@ class Block:
         kind: index of its treatment.
         amount: the sums.
         treatments: how we treated them.
-        factor: whether theirs may be ours times a factor: `nuisance` for counts; for money `maybe`, or `always` if the
-            currencies differ.
+        factor: whether theirs may be ours times a factor: `nuisance` for counts and for money of one currency; for
+            money without a currency `maybe`, and `always` if the currencies differ.
     """
 
     name: str

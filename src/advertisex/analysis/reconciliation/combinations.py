@@ -57,6 +57,11 @@ class Combinations:
         costs, _ = self._with_factor(predicted)
         return np.asarray(costs + changes * VOLUME, dtype=np.float64)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is left to explain without any cause."""
+        return bool((np.abs(self.numbers.theirs - self.numbers.stored) <= EQUAL).all())
+
     def factor(self, combination: int) -> bool:
         """Whether their amounts are ours times a factor, in a combination."""
         predicted = self._counted(np.array([combination])).astype(np.float64) @ self.numbers.ours
@@ -77,7 +82,7 @@ class Combinations:
         changed = np.abs(scaled - predicted).sum(axis=1) * _FACTOR[kind]
         found = unexplained + np.abs(scaled - self.own).sum(axis=1) * NET + changed
         plain = np.abs(theirs - predicted).sum(axis=1) + np.abs(predicted - self.own).sum(axis=1) * NET
-        is_better = found < plain * (1 - EQUAL)
+        is_better = (found < plain * (1 - EQUAL)) & (np.abs(factors - 1) > EQUAL)
         if kind == "nuisance" and ((theirs > 0) & (self.own > 0)).sum() < _ENOUGH:
             is_better[:] = False
         return np.where(is_better, found, plain), is_better

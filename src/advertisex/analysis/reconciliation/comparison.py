@@ -35,6 +35,11 @@ class Pair:
     is_ours: bool = True
     is_theirs: bool = True
 
+    @property
+    def factor_cause(self) -> str:
+        """The cause of a constant factor."""
+        return "unexplained" if self.factor == "nuisance" else "currency"
+
 
 def pairs_of(report: PartnerReport, sums: pl.DataFrame) -> list[Pair]:
     """The measures to compare. One currency of theirs that we do not have is compared with one that only we have."""
@@ -50,7 +55,8 @@ def pairs_of(report: PartnerReport, sums: pl.DataFrame) -> list[Pair]:
 def _of_currencies(measure: str, ours: Sequence[str | None], theirs: Sequence[str | None]) -> list[Pair]:
     both = [one for one in theirs if one in ours]
     only_ours, only_theirs = ([one for one in own if one not in both] for own in (ours, theirs))
-    pairs = [Pair(measure, one, one, "maybe") for one in both]
+    # between amounts of one currency, a factor is as unexplained as between counts
+    pairs = [Pair(measure, one, one, "maybe" if one is None else "nuisance") for one in both]
     if len(only_ours) == len(only_theirs) == 1:
         # without a currency, an amount is taken to be in the only one that we have
         factor = "maybe" if None in (*only_ours, *only_theirs) else "always"

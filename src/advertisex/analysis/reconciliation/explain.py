@@ -117,6 +117,7 @@ def _structural(side: Side, cells: pl.DataFrame, empty_days: dict[int, Any], kno
     empty = {
         (pair, side.first + timedelta(int(at))) for pair, days in empty_days.items() for at in np.flatnonzero(days)
     }
+    delivered = set(cells.filter(pl.col("ours") != 0).select("pair", "day").iter_rows())
     absent = {side.first + timedelta(int(at)) for at in np.flatnonzero(~known)}
     rows = []
     for pair, campaign, day in cells.select(CELL).iter_rows():
@@ -128,7 +129,7 @@ def _structural(side: Side, cells: pl.DataFrame, empty_days: dict[int, Any], kno
             found = ("unknown_campaign", "")
         elif day in absent:
             found = ("missing_day", "theirs")
-        elif (pair, day) in empty:
+        elif (pair, day) in empty and (pair, day) not in delivered:
             found = ("missing_day", "ours")
         else:
             continue

@@ -11,12 +11,13 @@ proportion to its total. Of combinations of the same cost those with the fewest 
 gaps equally.
 
 The predicted numbers may also be multiplied by a factor, the median of theirs / predicted, where that makes the cost
-smaller. For money it is the cause `currency`. For counts it is unexplained, but it is tried if ten cells or more have
-numbers: else a partner who loses a tenth of everything would seem to take away whatever we can name. It adds a tenth of
-what it changes to the cost, and a twentieth for money.
+smaller. Between money of different or unknown currencies it is the cause `currency`. Between counts, or money of one
+currency, it is unexplained, but it is tried if ten cells or more have numbers: else a partner who loses a tenth of
+everything would seem to take away whatever we can name. It adds a tenth of what it changes to the cost, and a twentieth
+if it is a currency.
 
 Another time zone than ours also costs the gaps of two average cells among those that it changes, because one of many
-zones fits a few of them by chance.
+zones fits a few of them by chance. Of the other zones, one that leaves no gap is preferred to any that does.
 
 The selection calculates with 64-bit floats, which hold counts exactly; the numbers of the answer are integers.
 """
@@ -85,10 +86,16 @@ def fit(blocks: Sequence[Block], zones: Sequence[Ints], known: Flags) -> Fit:
     finalists = [
         one
         for place, one in enumerate(ranked)
-        if place < _FINALISTS or one[1][0] == 0 or one[0] <= ranked[0][0] + EQUAL * max(1.0, ranked[0][0])
+        if place < _FINALISTS
+        or one[1][0] == 0
+        or one[0] <= ranked[0][0] + EQUAL * max(1.0, ranked[0][0])
+        or _is_exact(one[2])
     ]
     results = [[one.best() for one in parts] for _, _, parts, _ in finalists]
     costs = [one[3] + sum(cost for cost, _ in parts) for one, parts in zip(finalists, results, strict=True)]
+    if finalists[costs.index(min(costs))][3] > 0:  # another zone than ours
+        exact = [_is_exact(one[2]) for one in finalists]
+        costs = [cost if is_exact or not any(exact) else np.inf for cost, is_exact in zip(costs, exact, strict=True)]
     smallest = min(costs)
     equal = [n for n, cost in enumerate(costs) if cost <= smallest + EQUAL * max(1.0, smallest)]
     best = min(equal, key=lambda n: (_size(results[n]), finalists[n][3] > 0, finalists[n][1][0]))
@@ -107,6 +114,11 @@ def fit(blocks: Sequence[Block], zones: Sequence[Ints], known: Flags) -> Fit:
         empty_days=[one.numbers.empty_days for one in finalists[best][2]],
         not_tried=[list(one[MOST_CAUSES:]) for one in causes],
     )
+
+
+def _is_exact(parts: Sequence[Combinations]) -> bool:
+    """Whether a zone leaves no gap, without any cause."""
+    return all(one.is_exact for one in parts)
 
 
 def _cost_of_zone(own: Sequence[Predicted], numbers: Sequence[Predicted]) -> float:

@@ -31,7 +31,8 @@ def explanation_rows(side: Side, explained: Explained) -> pl.DataFrame:
 
 
 def _text(explanation: Explanation, side: Side, pair: int) -> str:
-    factor = "currency" if side.pairs[pair].measure in ("cost", "revenue") else "an unexplained factor"
+    cause = side.pairs[pair].factor_cause
+    factor = "an unexplained factor" if cause == "unexplained" else cause
     return " + ".join(explanation.names(factor))
 
 
@@ -41,7 +42,7 @@ def notes_of(
     """The notes of a reconciliation, one sentence each."""
     notes = [f"{text[:1].upper()}{text[1:]}." for text in left_out_text(report)]
     if days.outside:
-        notes.append(f"{days.outside:,} rows of the report (one for each campaign and day) are outside of the range.")
+        notes.append(f"Rows of the report (one for each campaign and day) outside of the range: {days.outside:,}.")
     if explained.is_moved:
         names = [zone.name for zone in explained.zones]
         notes.append(
@@ -64,7 +65,7 @@ def notes_of(
     for feed, number in sorted(found.unknown.items()):
         why = "are no longer in the log" if log else "were not looked up in the log"
         notes.append(
-            f"{number:,} duplicates of {feed}, at any time, {why}: up to so many of the unexplained events may be them."
+            f"{number:,} duplicates of {feed}, at any time, {why}: up to that many unexplained events may be those."
         )
     for feed, number in sorted(found.unreadable.items()):
         if number:

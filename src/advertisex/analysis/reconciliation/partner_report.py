@@ -41,6 +41,9 @@ REPORT_ROWS: dict[str, pl.DataType] = {
 _ISO_DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
 
 
+_EMPTY = "empty cell"
+
+
 @dataclass(frozen=True, slots=True)
 class PartnerReport:
     """A partner's numbers by campaign and day.
@@ -51,7 +54,7 @@ class PartnerReport:
         measures: the numbers that the report has, out of impressions, clicks, conversions, cost and revenue.
         columns: its columns, and the number that each was taken for; None if it was not read.
         found: format, dialect and other things that were detected or assumed.
-        left_out: number of rows that are not data, such as totals, by what they are.
+        left_out: number of rows that are not data, such as totals, by what they are; and of empty cells, read as 0.
         modified: when the file was last modified (naive UTC), if it is a file.
     """
 
@@ -88,11 +91,13 @@ def read_report(
     inspection = Inspection(REPORT, options.mapping, aggregated=True)
     one = next(inputs)
     encoder, left_out = Encoder(REPORT, options.mapping, options.dialect.numbers()), Counter[str]()
+    empty = Counter[str]()
     parts = [pl.DataFrame(schema=REPORT_ROWS)]
     read = 0
     with closing(inspection.chunks(one)) as chunks:
         for chunk in chunks:
             parts.append(_rows(encoder.messages(chunk.records), chunk.lines, one.name, read, left_out))
+            empty.update({name: parts[-1][name].null_count() for name in (*COUNTS, *MONEY)})
             read += len(chunk.records)
             if read > MOST_REPORT_ROWS:
                 raise SourceError(
@@ -101,11 +106,12 @@ def read_report(
                 )  # fmt: skip
     report = inspection.reports[one.name]
     measures = _measures(report, one.name, options)
+    left_out.update({_EMPTY: number} if (number := sum(empty[name] for name in measures)) else {})
     if (more := next(inputs, None)) is not None:
         raise SourceError(
             f"there are several inputs: {one.name}, {more.name}, …", where=found.name, hint="give one report at a time"
         )
-    rows = pl.concat(parts)
+    rows = pl.concat(parts).with_columns(pl.col(*COUNTS, *MONEY).fill_null(0))
     if rows.is_empty():
         raise SourceError("the report has no rows", where=one.name, hint="check it with `advertisex preview`")
     for name in MONEY:
@@ -143,8 +149,7 @@ def _rows(messages: list[bytes], lines: object, name: str, before: int, left_out
     day = pl.coalesce(
         pl.col("raw.day").str.extract(_ISO_DATE).str.to_date(strict=False), pl.col("event_time").dt.date()
     )
-    counted = [pl.col(one).fill_null(0) for one in (*COUNTS, *MONEY)]
-    return valid.with_columns(day=day).select("campaign_id", "day", *counted, "currency")
+    return valid.with_columns(day=day).select("campaign_id", "day", *COUNTS, *MONEY, "currency")
 
 
 def _is_total(day: str | None, campaign: str | None) -> bool:
@@ -160,6 +165,7 @@ def _measures(report: InputReport, name: str, options: IngestOptions) -> tuple[s
     taken = set(report.columns.fields.values()) | {
         one.name for text in options.mapping.constants if (one := REPORT.field_named(text)) is not None
     }
+    _check_single(report, name, options)
     measures = tuple(one for one in (*COUNTS, *MONEY) if one in taken)
     absent = [one for one in ("day", "campaign_id") if one not in taken]
     absent += [] if measures else ["impressions, clicks, conversions, cost or revenue"]
@@ -171,6 +177,25 @@ def _measures(report: InputReport, name: str, options: IngestOptions) -> tuple[s
             hint="name them with --map COLUMN=FIELD, as in --map 'Order name=campaign_id'",
         )
     return measures
+
+
+def _check_single(report: InputReport, name: str, options: IngestOptions) -> None:
+    """Check that each field has one column, or one that the mapping names.
+
+    Raises:
+        SourceError: a field has several.
+    """
+    columns: dict[str, list[str]] = {}
+    for column, field_name in report.columns.fields.items():
+        if field_name:
+            columns.setdefault(field_name, []).append(column)
+    for field_name, several in columns.items():
+        if len(several) > 1 and len(set(several) & options.mapping.rename.keys()) != 1:
+            raise SourceError(
+                f"the columns {', '.join(several)} are all read as {field_name}",
+                where=name,
+                hint=f"choose one of them with --map, as in --map '{several[0]}={field_name}'",
+            )
 
 
 def _modified(source: object) -> datetime | None:
@@ -187,5 +212,7 @@ def _modified(source: object) -> datetime | None:
 def left_out_text(report: PartnerReport) -> Iterator[str]:
     """What rows are not data, in words."""
     for kind, number in report.left_out.items():
-        if kind not in ("header", "blank"):
+        if kind == _EMPTY:
+            yield f"{number:,} empty cell{'' if number == 1 else 's'} of the report read as 0"
+        elif kind not in ("header", "blank"):
             yield f"{number:,} {kind}{'' if number == 1 else 's'} of the report left out"

@@ -11,7 +11,6 @@ import polars as pl
 from advertisex.analysis.reconciliation.causes import Explanation, caused
 from advertisex.analysis.reconciliation.combinations import median_cells
 from advertisex.analysis.reconciliation.comparison import Pair
-from advertisex.analysis.reconciliation.report_feed import COUNTS
 from advertisex.analysis.reconciliation.unknown_creatives import found_elsewhere
 from advertisex.analysis.reconciliation.zones import ZoneDays, dates
 
@@ -74,8 +73,7 @@ def parts_of(
         found.append(parts)
         of_pair = cells.filter(pl.col("pair") == pair).join(structural, on=CELL, how="anti", nulls_equal=True)
         if explanation.scaled:
-            cause = "unexplained" if side.pairs[pair].measure in COUNTS else "currency"
-            found.append(_scaled(of_pair, parts, cause))
+            found.append(_scaled(of_pair, parts, side.pairs[pair].factor_cause))
         elif side.pairs[pair].measure == "impressions":
             without = rows.filter((pl.col("left_out") == "") & pl.col("campaign_id").is_null())
             found.append(_of_unknown_creatives(of_pair, parts, without))

@@ -1,4 +1,4 @@
-"""Adds to impressions and clicks whether their IP address is in a list of networks, such as those of data centres."""
+"""Adds to events whether their IP address is in a list of networks, such as those of data centres."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,21 +8,20 @@ import polars as pl
 from advertisex.analysis.networks import IP_KIND, Networks
 from advertisex.analysis.views.view import View, counted
 from advertisex.errors import ConfigurationError
+from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore, Range
-
-FEEDS = ("impressions", "clicks")
 
 
 class Located(View):
-    """A store whose impressions and clicks have an additional field, `IP_KIND`.
+    """A store whose events have an additional field, `IP_KIND`, in the feeds with an address.
 
     Args:
         store: the store.
         networks: the networks.
-        field: the field with the address, an own field of impressions, of the clicks feed, or of both.
+        field: the field with the address, an own field of one or more feeds.
 
     Raises:
-        ConfigurationError: neither feed has the field, it is not a text, or a feed has another field `IP_KIND`.
+        ConfigurationError: no feed has the field, it is not a text, or a feed has another field `IP_KIND`.
     """
 
     def __init__(self, store: EventStore, networks: Networks, field: str) -> None:
@@ -33,8 +32,9 @@ class Located(View):
         setting = ("analysis", "ip_field")
         if not self._feeds:
             raise ConfigurationError(
-                f"neither impressions nor clicks have a text field {field!r}",
-                hint=f'add `{field} = "text"` to feeds.impressions.extra and feeds.clicks.extra, or set another field',
+                f"no feed has a text field {field!r}",
+                hint=f'add `{field} = "text"` to feeds.impressions.extra and feeds.clicks.extra and process events, '
+                "or set another field",
                 setting=setting,
             )
         for feed, known in columns.items():

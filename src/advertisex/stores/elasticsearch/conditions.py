@@ -31,8 +31,8 @@ def event_conditions(within: Range, slices: range | None = None) -> list[dict[st
 def having_any(values: pl.Series) -> Iterator[list[dict[str, Any]]]:
     """The conditions for documents with one of these values in the field that the series is named after.
 
-    Each yields a part of the documents; together they are all of them, once. The text of the field must be indexed,
-    as ids always are.
+    Each yields a part of the documents; together they are all of them, once. The text of the field must be indexed, as
+    ids always are.
     """
     distinct = values.unique()
     for start in range(0, len(distinct), _TERMS):
