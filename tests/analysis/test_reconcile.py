@@ -164,6 +164,18 @@ def test_a_factor_between_amounts_of_one_currency_is_unexplained(known: World) -
     assert "currency" not in volumes(answer, "money_causes")
 
 
+def test_money_in_several_currencies_that_only_they_have_is_in_another_currency(known: World) -> None:
+    report = report_of(known.seen, Partner(), ("cost",))
+    days = report.rows.with_row_index("row")
+    kinds = ["USD", "GBP", "EUR"]
+    code = pl.col("row").cast(pl.Int64) % 3
+    rows = days.with_columns(currency=code.replace_strict(dict(enumerate(kinds)), return_dtype=pl.String)).drop("row")
+    answer = reconcile(known.store, replace(report, rows=rows), log=known.log, report_time=known.report_time)
+    causes = answer.table("money_causes").filter(pl.col("cause") == "currency")
+    assert set(causes["detail"]) == {"USD", "GBP"}
+    assert "missing_day" not in set(answer.table("money_causes")["cause"])
+
+
 def small(*seen: Seen) -> Any:
     return world(0, seen=seen)
 

@@ -97,6 +97,7 @@ def test_days_of_which_we_have_nothing_are_missing(filled: Cli, tmp_path: Path) 
         (["report.csv"], 1, ["report.csv", "no column for", "--map"]),
         (["nothing.csv"], 1, ["nothing.csv"]),
         (["report.csv", *OPTIONS, "--tolerance", "much"], 2, ["--tolerance", "'much'", "10%"]),
+        (["report.csv", *OPTIONS, "--tolerance", "nan"], 2, ["--tolerance", "'nan'", "10%"]),
         (["report.csv", *OPTIONS, "--partner", "acme"], 2, ["--partner", "cannot be combined"]),
         (["report.csv", "--partner", "acme"], 2, ["'acme'", "[[partners]]"]),
         (["report.csv", *OPTIONS, "--partner-zone", "Mars"], 2, ["--partner-zone", "'Mars'"]),
@@ -112,3 +113,19 @@ def test_errors_are_one_line_with_a_hint(filled: Cli, arguments: list[Any], code
     last = ended.err.strip().splitlines()[-1]
     assert last.startswith("error: ")
     assert all(word in last for word in words), last
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("map = { Kampagne = 'campagne_id' }", ["'campagne_id'", "(partners.toml:3)", "did you mean 'campaign_id'"]),
+        ("zone = 'Europe/Berln'", ["'Europe/Berln'", "(partners.toml:3)", "Europe/Paris"]),
+    ],
+)
+def test_an_error_in_the_settings_of_a_partner_says_where(
+    filled: Cli, tmp_path: Path, line: str, words: list[str]
+) -> None:
+    (tmp_path / "partners.toml").write_text(f"[[partners]]\nname = 'acme'\n{line}\n")
+    ended = filled("reconcile", "report.csv", "--partner", "acme", "--config", "partners.toml")
+    assert ended.code == 2
+    assert all(word in ended.err.strip().splitlines()[-1] for word in words), ended.err

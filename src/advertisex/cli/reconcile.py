@@ -89,7 +89,7 @@ def _question(settings: Settings, own: _Own, options: IngestOptions, stack: Exit
     """The question, with the report read; the stack closes the log."""
     zone, options = _of_partner(settings, own, options)
     tolerance, report_time = _tolerance(own.tolerance), parse_time(own.report_time, "--report-time")
-    report = read_report(own.report, options)
+    report = _read(settings, own, options)
     _say_columns(report)
     processing = processing_of(settings)
     try:
@@ -104,6 +104,17 @@ def _question(settings: Settings, own: _Own, options: IngestOptions, stack: Exit
         )  # fmt: skip
 
     return question
+
+
+def _read(settings: Settings, own: _Own, options: IngestOptions) -> PartnerReport:
+    """Read the report; an error in how the settings map its columns says where they do."""
+    try:
+        return read_report(own.report, options)
+    except ConfigurationError as error:
+        if own.partner is None or error.where != "--map":
+            raise
+        number = [partner.name for partner in settings.partners].index(own.partner)
+        raise ConfigurationError(error.what, hint=error.hint, setting=("partners", number, "map")) from error
 
 
 def _of_partner(settings: Settings, own: _Own, options: IngestOptions) -> tuple[str | None, IngestOptions]:

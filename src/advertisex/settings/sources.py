@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from advertisex.settings.analysis import zone_name
 from advertisex.settings.durations import Duration, Wait
 from advertisex.settings.secrets import Secret, SecretText, is_reference, resolved
 from advertisex.settings.section import FeedName, Section, TimeFormat, with_type
@@ -199,7 +200,9 @@ class _Partner(Section):
     """What a partner is called, and which days it means."""
 
     name: Annotated[str, AfterValidator(_name)] = Field(description="name for `--partner`; a-z, 0-9, _ and -")
-    zone: str | None = Field(default=None, description="time zone of its days; default: found by trying all")
+    zone: Annotated[str, AfterValidator(zone_name)] | None = Field(
+        default=None, description="time zone of its days; default: found by trying all"
+    )
 
 
 class PartnerSettings(ReadingSettings, _Partner):

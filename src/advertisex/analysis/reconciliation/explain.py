@@ -127,6 +127,8 @@ def _structural(side: Side, cells: pl.DataFrame, empty_days: dict[int, Any], kno
             found = ("not_in_report", "" if campaign not in theirs else side.pairs[pair].ours or "no currency")
         elif campaign not in ours:
             found = ("unknown_campaign", "")
+        elif not side.pairs[pair].is_ours:
+            found = ("currency", side.pairs[pair].theirs or "none")
         elif day in absent:
             found = ("missing_day", "theirs")
         elif (pair, day) in empty and (pair, day) not in delivered:

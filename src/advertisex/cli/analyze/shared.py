@@ -145,8 +145,10 @@ class Shared:
         if currency not in ISO_4217:
             raise ConfigurationError(f"--currency: unknown currency {currency!r}", hint="use a code of ISO 4217: EUR")
         if file is None:
+            option = "" if self.currency is None else "--currency: "
             raise ConfigurationError(
-                f"amounts cannot be converted to {currency} without exchange rates", hint="add --rates FILE"
+                f"{option}amounts cannot be converted to {currency} without exchange rates",
+                hint="set analysis.rates in the settings, or add --rates FILE to `advertisex analyze`",
             )
         return Conversion(currency, read_rates(file), str(file))
 
