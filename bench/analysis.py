@@ -3,6 +3,7 @@
     python -m bench.analysis                           all questions; the store is built once and reused
     python -m bench.analysis --only funnel attribution
     python -m bench.analysis --impressions 500000 --folder DIR
+    python -m bench.analysis --bids 0 --only performance pacing
 
 Each question runs once, in a new process, so that its peak memory is its own; the answer is serialised to JSON.
 The target for each is less than 10 s and 2 GiB.
@@ -99,7 +100,7 @@ def measure(name: str, path: Path) -> dict[str, Any]:
     }
 
 
-def prepare(path: Path, impressions: int) -> None:
+def prepare(path: Path, impressions: int, bids: float = 0.2) -> None:
     """Build the store if it does not exist yet."""
     if path.exists():
         return
@@ -107,7 +108,7 @@ def prepare(path: Path, impressions: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial_path = path.with_suffix(".making")
     partial_path.unlink(missing_ok=True)  # left by an interrupted run
-    build(partial_path, impressions)
+    build(partial_path, impressions, bids)
     partial_path.rename(path)
 
 
@@ -115,13 +116,14 @@ def main() -> None:
     """Run the benchmark; print the results as a table and as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--impressions", type=int, default=5_000_000, help="in the store (default 5,000,000)")
+    parser.add_argument("--bids", type=float, default=0.2, help="for each impression (default 0.2)")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "advertisex-bench-analysis"))
     parser.add_argument("--only", nargs="+", default=[""], help="only questions whose names start with one of these")
     parser.add_argument("--run", choices=["prepare", *QUESTIONS], help=argparse.SUPPRESS)
     args = parser.parse_args()
-    path = args.folder / f"world-{VERSION}-{args.impressions}.duckdb"
+    path = args.folder / f"world-{VERSION}-{args.impressions}-{args.bids}.duckdb"
     if args.run == "prepare":
-        prepare(path, args.impressions)
+        prepare(path, args.impressions, args.bids)
         return
     if args.run:
         print(json.dumps(measure(args.run, path)))
@@ -129,7 +131,8 @@ def main() -> None:
     _in_child("prepare", args)  # in a child: children inherit the parent's peak memory, so the parent must stay small
     print(machine())
     size = path.stat().st_size >> 20
-    print(f"{args.impressions:,} impressions in {size:,} MiB; target: {_TARGET_SECONDS} s, {_TARGET_MIB} MiB")
+    content = f"{args.impressions:,} impressions, {args.bids:g} bids for each"
+    print(f"{content}, in {size:,} MiB; target: {_TARGET_SECONDS} s, {_TARGET_MIB} MiB")
     results = [_measured(name, args) for name in QUESTIONS if name.startswith(tuple(args.only))]
     missed = [result["question"] for result in results if not _meets_target(result)]
     print(f"{len(results) - len(missed)} of {len(results)} meet the target; missed: {', '.join(missed) or '–'}")
@@ -137,7 +140,16 @@ def main() -> None:
 
 
 def _in_child(name: str, args: argparse.Namespace) -> str:
-    arguments = ["--impressions", args.impressions, "--folder", args.folder.resolve(), "--run", name]
+    arguments = [
+        "--impressions",
+        args.impressions,
+        "--bids",
+        args.bids,
+        "--folder",
+        args.folder.resolve(),
+        "--run",
+        name,
+    ]
     return run_in_child("bench.analysis", arguments)
 
 

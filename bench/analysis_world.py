@@ -45,14 +45,14 @@ _AGENT = (
 )
 
 
-def build(path: Path, impressions: int) -> None:
-    """Fill a new store. Per impression there are 0.1 clicks, 0.01 conversions and 0.2 bids.
+def build(path: Path, impressions: int, bids_rate: float = 0.2) -> None:
+    """Fill a new store. Per impression there are 0.1 clicks, 0.01 conversions and so many bids.
 
     Each day's arrivals are one commit per feed, so that the store has a history.
     """
     random = np.random.default_rng(1)
     served = _impressions(random, impressions)
-    bids = _bids(random, served, impressions // 5)
+    bids = _bids(random, served, round(impressions * bids_rate))
     clicked = _after(random, served, impressions // 10, seconds=20)
     converted = _after(random, clicked, impressions // 100, seconds=3_600)
     clicks = pl.concat([_clicks_feed(random, clicked, "click"), _clicks_feed(random, converted, "purchase")])
