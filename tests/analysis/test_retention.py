@@ -92,7 +92,7 @@ def test_the_lookback_of_an_answer_covers_every_event_that_it_reads(
     store: EventStore, question: Question, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since, earliest = datetime(2026, 3, 5), list[datetime | None]()
-    for method, place in {"scan": 2, "extent": 1, "user_totals": 0}.items():
+    for method, place in {"scan": 2, "count": 2, "extent": 1, "user_totals": 0}.items():
         monkeypatch.setattr(DuckdbStore, method, _noting(getattr(DuckdbStore, method), place, earliest))
 
     answer = question(store, Scope(since=since), **QUESTIONS[question] | arguments)
@@ -105,9 +105,9 @@ def test_the_lookback_of_an_answer_covers_every_event_that_it_reads(
 def _noting(method: Callable[..., Any], place: int, earliest: list[datetime | None]) -> Callable[..., Any]:
     """The method of a store; it also notes the start of the range that it is called with."""
 
-    def noting(store: EventStore, *arguments: Any) -> Any:
+    def noting(store: EventStore, *arguments: Any, **options: Any) -> Any:
         earliest.append(arguments[place].since)
-        return method(store, *arguments)
+        return method(store, *arguments, **options)
 
     return noting
 
