@@ -58,6 +58,7 @@ _OTHERS = {
         ingestion.avro.blocks._VARINT_BYTES logs.kafka.client._MAX_PORT simulator.formats.OVERSIZED_BYTES
         simulator.settings._MOST_USERS monitoring.state_store._MAX_KEY_BYTES
         codecs.avro_framing.CONFLUENT_HEADER_BYTES files.making._LONGEST stores.elasticsearch.periods._LONGEST_NAMES
+        analysis.groups._MOST_INTERVALS
     """,
     "checks of settings, which say so": """
         settings.model._MOST_DAYS settings.model._LARGEST_SIZE ingestion.options.paginate._LARGEST
