@@ -66,8 +66,11 @@ def remaining(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("end-*"))
 
 
-def run(number: int, ledger_state: Callable[[], object] = object, stop: Event | None = None) -> int:
-    return workers.run_workers([["process"]] * number, stop or Event(), ledger_state, restart_seconds=0.01).code
+def run(
+    number: int, ledger_state: Callable[[], object] = object, stop: Event | None = None, *, follows: bool = False
+) -> int:
+    commands = [["process"]] * number
+    return workers.run_workers(commands, stop or Event(), ledger_state, restart_seconds=0.01, follows=follows).code
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,11 @@ def test_a_worker_reports_why_it_was_interrupted() -> None:
     assert errors.interruption_explained
 
 
-def test_remaining_workers_are_stopped_and_count_as_interrupted(prescribe_ends: PrescribeEnds, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("follows", "code"), [(False, INTERRUPTED), (True, 0)])
+def test_remaining_workers_are_stopped_and_count_as_interrupted_unless_they_follow(
+    prescribe_ends: PrescribeEnds, tmp_path: Path, follows: bool, code: int
+) -> None:
+    """They are stopped before they begin; whoever follows the log has nothing left to do then."""
     prescribe_ends("LIVE", "LIVE")
     stop = Event()
 
@@ -160,7 +167,7 @@ def test_remaining_workers_are_stopped_and_count_as_interrupted(prescribe_ends: 
 
     timer = Timer(0, stop_when_both_live)
     timer.start()
-    assert run(2, stop=stop) == INTERRUPTED
+    assert run(2, stop=stop, follows=follows) == code
     timer.join()
 
 

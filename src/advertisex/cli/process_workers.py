@@ -64,7 +64,7 @@ def process_with_workers(settings: Settings, processing: Processing, workers: in
             bar = stack.enter_context(progress("processing", waiting))
             stack.enter_context(following(bar, read, partial(opened_store, settings, read_only=True)))
         commands = [command_of_worker(sys.argv[1:], index) for index in range(workers)]
-        ended = run_workers(commands, stop, partial(_ledger_of, settings))
+        ended = run_workers(commands, stop, partial(_ledger_of, settings), follows=processing.follow)
     if ended.interruption_explained or ended.code not in {0, INTERRUPTED}:
         raise typer.Exit(ended.code)  # a worker has reported why, so do not wait for the store again
     finished = not ended.code

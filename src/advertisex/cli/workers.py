@@ -80,6 +80,8 @@ def run_workers(
     stop: Event,
     ledger_state: Callable[[], object],
     restart_seconds: float = _RESTART_SECONDS,
+    *,
+    follows: bool = False,
 ) -> Ended:
     """Run one process per command until all have ended, or `stop` is set.
 
@@ -91,6 +93,7 @@ def run_workers(
         stop: when set, the workers are asked to stop.
         ledger_state: returns the current state of the ledger; called when workers were killed.
         restart_seconds: how long to wait before a killed worker is restarted.
+        follows: whether the workers follow the log, so that being stopped is how they end, also before they begin.
 
     Raises:
         AdvertiseXError: workers are killed repeatedly, and the ledger makes no progress.
@@ -114,7 +117,10 @@ def run_workers(
             worker.stop()
         for worker in workers:
             worker.close()
-    return Ended(_code_of([worker.code for worker in workers]), errors.interruption_explained)
+    codes = [worker.code for worker in workers]
+    if follows:
+        codes = [0 if code in (INTERRUPTED, -signal.SIGTERM) else code for code in codes]
+    return Ended(_code_of(codes), errors.interruption_explained)
 
 
 def _code_of(codes: Sequence[int | None]) -> int:
