@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis import groups
+from advertisex.analysis import auctions, groups
 from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.scope import Scope
@@ -97,9 +97,10 @@ BY = [None, "campaign_id", "creative_id", "website", "conversion_type", "day", "
     scopes(st.none() | TIMES),
     st.sampled_from(BY),
     st.sampled_from([0, 2, 400]),
+    st.sampled_from([0, 3, 1_000]),
 )
 def test_all_numbers_match_a_loop(
-    impressions: Rows, clicks: Rows, bids: Rows, plan: Rows, scope: Scope, by: str | None, intervals: int
+    impressions: Rows, clicks: Rows, bids: Rows, plan: Rows, scope: Scope, by: str | None, intervals: int, few: int
 ) -> None:
     with (
         # the store counts the impressions of so many intervals; of more, each is read
@@ -107,6 +108,8 @@ def test_all_numbers_match_a_loop(
         dataset(MOVING, campaign_rows(*plan), impressions=impressions, clicks=clicks, bids=bids) as data,
     ):
         patch.setattr(groups, "_MOST_INTERVALS", intervals)
+        # with so many impressions for each bid, those with a bid are looked up; otherwise, all are read
+        patch.setattr(auctions, "_FEW", few)
         known = data.store.campaigns().to_dicts()
 
         def of_impression(row: dict[str, Any], at: datetime) -> Any:

@@ -15,6 +15,7 @@ from advertisex.analysis.reconciliation.reconcile import reconcile
 from advertisex.analysis.scan import scan_frames
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
+from advertisex.testing import memory_log
 from tests.analysis.partner_worlds import DAYS, FIRST, START, Partner, Seen, World, report_of, seen_at, world
 
 COUNTS = ("impressions", "clicks", "conversions")
@@ -105,6 +106,16 @@ def test_without_the_log_duplicates_are_unexplained_and_it_is_said(known: World)
     answer = asked(known, Partner().but(add=["duplicates"]), log=None)
     assert set(volumes(answer)) == {"unexplained"}
     assert sum("were not looked up in the log" in note for note in answer.notes) == 2
+
+
+def test_duplicates_are_not_looked_up_in_another_log(known: World) -> None:
+    """Its messages are at the same offsets, but nothing says that they are those that were processed."""
+    with memory_log() as other:
+        for partition, end in known.log.end_offsets().items():
+            other.append(partition.topic, known.log.read(*partition, 0, end).payloads)
+        answer = asked(known, Partner().but(add=["duplicates"]), log=other)
+    assert "duplicates" not in volumes(answer)
+    assert any("duplicates of impressions, at any time, are no longer in the log" in note for note in answer.notes)
 
 
 def test_without_a_gap_nothing_is_explained(known: World) -> None:
