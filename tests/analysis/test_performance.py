@@ -228,6 +228,29 @@ def test_each_source_comes_before_the_next(stored: Stored) -> None:
         assert (row["cost_sources"], row["spend"], row["currency"]) == (source, amount, "EUR")
 
 
+@pytest.mark.parametrize("few", [0, 1_000], ids=["looked up", "all read"])
+def test_impressions_with_a_bid_are_counted_and_paid_once(
+    stored: Stored, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the impressions of bids are looked up or all are read: with a CPM, without one, and with a cost."""
+    monkeypatch.setattr(auctions, "_FEW", few)
+    bids = [{"auction_id": auction, "price_paid": 2, "amount": 5, "currency": "EUR"} for auction in ("x", "y", "z")]
+    shown: Rows = [
+        {"creative_id": "c1", "auction_id": "x"}, {"creative_id": "c2", "auction_id": "y"},
+        {"creative_id": "c1", "auction_id": "z", "cost": 7, "currency": "EUR"}, {"creative_id": "c1"},
+        {"creative_id": "c1", "auction_id": "w"}, {"creative_id": "c2"},
+        {"creative_id": "c2", "cost": 1, "currency": "EUR"},
+    ]  # fmt: skip
+    rows = [row | {"timestamp": f"2026-01-05T10:00:0{second}Z"} for second, row in enumerate(shown)]
+    store = shop(stored, flight(rate_type="cpm", rate="100"), impressions=rows, bids=bids)
+    answer = performance(store, by="campaign_id")
+    counted = {row["campaign_id"]: (row["impressions"], row["spend_EUR"]) for row in answer.table("rows").to_dicts()}
+    assert counted == {"k1": (4, Decimal("9.2")), "k2": (3, 3)}
+    sources = {row["source"]: (row["events"], row["spend"]) for row in answer.table("sources").to_dicts()}
+    assert sources == {"cost": (2, 8), "price_paid": (2, 4), "rate": (2, Decimal("0.2"))}
+    assert (answer.facts["impressions"], answer.facts["impressions_without_cost"]) == (7, 1)
+
+
 def test_a_bid_is_the_last_resort(stored: Stored) -> None:
     event = {"auction_id": "x", "creative_id": "c2"}
     store = shop(stored, impressions=[event], bids=[event | {"amount": 5, "currency": "EUR"}])
